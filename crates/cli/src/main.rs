@@ -1,0 +1,2 @@
+//! The `telcon` command.
+fn main() {}

@@ -1,0 +1,327 @@
+//! Opus (RFC 6716) at a constant bit rate: every packet has the same size, whatever is said.
+//!
+//! Packets of varying size give away phrases, and even the language, through any encryption (RFC 6562). So there
+//! is no variable rate and no discontinuous transmission here, and a packet of another size is never handed out.
+
+use ::opus::{Application, Bandwidth, Bitrate, Channels, Signal, packet};
+
+use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE};
+
+/// Bits per second unless told otherwise: wideband speech with room for the redundancy of in-band FEC.
+pub const DEFAULT_BITRATE: u32 = 32_000;
+/// Bit rates that are taken. Below, redundancy leaves no room for speech; above, speech gains nothing.
+pub const BITRATES: std::ops::RangeInclusive<u32> = 12_000..=128_000;
+/// Loss (percent) the encoder prepares for unless told otherwise. At 0 it would send no redundancy at all, and the
+/// first loss would be heard before anyone could tell the sender.
+pub const DEFAULT_EXPECTED_LOSS: u8 = 10;
+/// Most loss (percent) an encoder is told: beyond this, more redundancy makes speech worse than the loss does.
+pub const MAX_EXPECTED_LOSS: u8 = 30;
+/// Largest packet that is decoded: one Opus frame (RFC 6716 section 3.2.1) and its table-of-contents byte.
+pub const MAX_PACKET: usize = 1_276;
+/// Effort of 0..10. 9 is below the step that costs most for what nobody hears in speech.
+const COMPLEXITY: i32 = 9;
+/// Frames per second.
+const FRAMES_PER_SECOND: u32 = SAMPLE_RATE / FRAME_SAMPLES as u32;
+
+/// Why Opus failed, by blame.
+#[derive(Debug, thiserror::Error)]
+pub enum OpusError {
+    /// The caller asked for a bit rate or loss outside of the limits.
+    #[error("{0}")]
+    Setting(String),
+    /// The peer sent something that is not a 20 ms Opus packet.
+    #[error("not a 20 ms Opus packet of at most {MAX_PACKET} bytes")]
+    Packet,
+    /// The encoder made a packet of another size. It is not sent: its size would tell of what was said.
+    #[error("the encoder made a packet of {got} bytes instead of {wanted}")]
+    Size {
+        /// Bytes made.
+        got: usize,
+        /// Bytes that every packet has.
+        wanted: usize,
+    },
+    /// libopus failed.
+    #[error("libopus: {0}")]
+    Library(#[from] ::opus::Error),
+}
+
+/// How to encode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits per second, in [`BITRATES`].
+    pub bitrate: u32,
+    /// Loss to prepare for, in percent, 1 to [`MAX_EXPECTED_LOSS`].
+    pub expected_loss: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bitrate: DEFAULT_BITRATE, expected_loss: DEFAULT_EXPECTED_LOSS }
+    }
+}
+
+/// Encodes one speaker's frames into packets that all have the same size.
+pub struct Encoder {
+    inner: ::opus::Encoder,
+    packet_size: usize,
+}
+
+impl Encoder {
+    /// An encoder for speech with these settings.
+    pub fn new(settings: Settings) -> Result<Self, OpusError> {
+        if !BITRATES.contains(&settings.bitrate) {
+            let (low, high) = (BITRATES.start(), BITRATES.end());
+            return Err(OpusError::Setting(format!("{} bit/s; {low} to {high} are taken", settings.bitrate)));
+        }
+        let mut inner = ::opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
+        let bitrate = i32::try_from(settings.bitrate).expect("invariant: checked against BITRATES");
+        inner.set_bitrate(Bitrate::Bits(bitrate))?;
+        inner.set_vbr(false)?;
+        inner.set_dtx(false)?;
+        inner.set_inband_fec(true)?;
+        inner.set_complexity(COMPLEXITY)?;
+        // Only the speech coder carries redundancy; a pause or a jingle must not switch it away.
+        inner.set_signal(Signal::Voice)?;
+        inner.set_max_bandwidth(Bandwidth::Fullband)?;
+        let packet_size = (settings.bitrate / (8 * FRAMES_PER_SECOND)) as usize;
+        let mut encoder = Self { inner, packet_size };
+        encoder.set_expected_loss(settings.expected_loss)?;
+        Ok(encoder)
+    }
+
+    /// Tells the encoder how much loss (percent) the receivers see. More loss, more redundancy, same packet size.
+    pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), OpusError> {
+        if !(1..=MAX_EXPECTED_LOSS).contains(&percent) {
+            return Err(OpusError::Setting(format!("{percent} % loss; 1 to {MAX_EXPECTED_LOSS} are taken")));
+        }
+        Ok(self.inner.set_packet_loss_perc(i32::from(percent))?)
+    }
+
+    /// Bytes of every packet this encoder makes.
+    pub fn packet_size(&self) -> usize {
+        self.packet_size
+    }
+
+    /// One packet for one frame, always [`Encoder::packet_size`] bytes.
+    pub fn encode(&mut self, frame: &Frame) -> Result<Vec<u8>, OpusError> {
+        let mut packet = vec![0; MAX_PACKET];
+        let got = self.inner.encode(frame, &mut packet)?;
+        if got != self.packet_size {
+            return Err(OpusError::Size { got, wanted: self.packet_size });
+        }
+        packet.truncate(got);
+        Ok(packet)
+    }
+}
+
+/// Decodes one speaker's packets, and fills in for those that are lost.
+pub struct Decoder {
+    inner: ::opus::Decoder,
+}
+
+impl Decoder {
+    /// A decoder that has heard nothing yet.
+    pub fn new() -> Result<Self, OpusError> {
+        Ok(Self { inner: ::opus::Decoder::new(SAMPLE_RATE, Channels::Mono)? })
+    }
+
+    /// The frame that a packet carries. A packet that does not hold exactly one 20 ms is refused untouched.
+    pub fn decode(&mut self, packet: &[u8]) -> Result<Frame, OpusError> {
+        check(packet)?;
+        self.run(packet, false)
+    }
+
+    /// The frame *before* `next`, from the low-rate copy (LBRR, RFC 6716 section 4.2.5) that `next` carries; where it
+    /// has none, a guess as [`Decoder::conceal`] makes. To be followed by `decode(next)`.
+    pub fn recover(&mut self, next: &[u8]) -> Result<Frame, OpusError> {
+        check(next)?;
+        self.run(next, true)
+    }
+
+    /// A guess at a frame of which nothing arrived: what was heard last, fading.
+    pub fn conceal(&mut self) -> Result<Frame, OpusError> {
+        self.run(&[], false)
+    }
+
+    fn run(&mut self, packet: &[u8], redundancy: bool) -> Result<Frame, OpusError> {
+        let mut frame = SILENCE;
+        match self.inner.decode(packet, &mut frame, redundancy)? {
+            FRAME_SAMPLES => Ok(frame),
+            _ => Err(OpusError::Packet),
+        }
+    }
+}
+
+/// Refuses what is not one 20 ms packet. An empty packet means "lost" to libopus, so it must not come from a peer.
+fn check(packet: &[u8]) -> Result<(), OpusError> {
+    if packet.is_empty() || packet.len() > MAX_PACKET {
+        return Err(OpusError::Packet);
+    }
+    match packet::get_nb_samples(packet, SAMPLE_RATE) {
+        Ok(FRAME_SAMPLES) => Ok(()),
+        _ => Err(OpusError::Packet),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::frames;
+    use super::*;
+
+    /// A vowel-like sound (a buzz at `pitch` through two moving resonances) that starts and stops as syllables do.
+    fn speech(seconds: f32) -> Vec<f32> {
+        let mut noise = noise(7);
+        let mut low = [0.0_f32; 2];
+        let mut high = [0.0_f32; 2];
+        (0..(48_000.0 * seconds) as usize)
+            .map(|i| {
+                let t = i as f32 / 48_000.0;
+                let pitch = 120.0 + 15.0 * (t * 3.0).sin();
+                let pulse = if (t * pitch).fract() < pitch / 48_000.0 { 1.0 } else { 0.0 } + 0.002 * noise();
+                let voiced = (t * 4.0).fract() < 0.7;
+                let source = if voiced { pulse } else { 0.02 * noise() };
+                let resonate = |state: &mut [f32; 2], hertz: f32| {
+                    let r = 0.995_f32;
+                    let y = source + 2.0 * r * (std::f32::consts::TAU * hertz / 48_000.0).cos() * state[0]
+                        - r * r * state[1];
+                    *state = [y, state[0]];
+                    y
+                };
+                let y = resonate(&mut low, 500.0 + 200.0 * (t * 5.0).sin()) + resonate(&mut high, 1_500.0);
+                (0.01 * y).clamp(-0.9, 0.9)
+            })
+            .collect()
+    }
+
+    fn noise(seed: u32) -> impl FnMut() -> f32 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        }
+    }
+
+    fn everything() -> Vec<(&'static str, Vec<f32>)> {
+        let mut hiss = noise(1);
+        vec![
+            ("digital silence", vec![0.0; 48_000]),
+            ("faint noise", (0..48_000).map(|_| 0.0005 * hiss()).collect()),
+            ("speech", speech(2.0)),
+            ("loud noise", (0..48_000).map(|_| 0.9 * hiss()).collect()),
+            ("clipped square", (0..48_000).map(|i| if i / 50 % 2 == 0 { 1.0 } else { -1.0 }).collect()),
+            ("silence after speech", vec![0.0; 96_000]),
+        ]
+    }
+
+    #[test]
+    fn every_packet_has_the_same_size_at_every_rate_and_expected_loss() {
+        for bitrate in [12_000, 16_000, 24_000, 32_000, 40_000, 64_000, 128_000] {
+            for expected_loss in [1, 10, 20, 30] {
+                let mut encoder = Encoder::new(Settings { bitrate, expected_loss }).unwrap();
+                for (what, sound) in everything() {
+                    for frame in frames(&sound) {
+                        let packet = encoder
+                            .encode(&frame)
+                            .unwrap_or_else(|e| panic!("{bitrate} bit/s, {expected_loss} %, {what}: {e}"));
+                        assert_eq!(packet.len(), encoder.packet_size());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_stays_when_the_expected_loss_changes_in_mid_speech() {
+        let mut encoder = Encoder::new(Settings::default()).unwrap();
+        assert_eq!(encoder.packet_size(), 80);
+        for (i, frame) in frames(&speech(3.0)).enumerate() {
+            encoder.set_expected_loss(1 + (i as u8 * 7) % MAX_EXPECTED_LOSS).unwrap();
+            assert_eq!(encoder.encode(&frame).unwrap().len(), 80);
+        }
+    }
+
+    /// Correlation, at the best shift, of what was said and what was heard.
+    fn likeness(a: &[f32], b: &[f32]) -> f32 {
+        (0..1_000)
+            .map(|shift| {
+                let (a, b) = (&a[..a.len() - shift], &b[shift..]);
+                let dot: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                let norm: f32 = a.iter().map(|a| a * a).sum::<f32>() * b.iter().map(|b| b * b).sum::<f32>();
+                if norm > 0.0 { dot / norm.sqrt() } else { 0.0 }
+            })
+            .fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_lost_frame_comes_back_better_from_redundancy_than_from_a_guess() {
+        let sound = speech(4.0);
+        let mut encoder = Encoder::new(Settings { expected_loss: 20, ..Settings::default() }).unwrap();
+        let packets: Vec<_> = frames(&sound).map(|frame| encoder.encode(&frame).unwrap()).collect();
+        let hear = |lost: &dyn Fn(usize) -> bool, redundancy: bool| {
+            let mut decoder = Decoder::new().unwrap();
+            let mut heard = Vec::new();
+            for (i, packet) in packets.iter().enumerate() {
+                let frame = match (lost(i), packets.get(i + 1)) {
+                    (false, _) => decoder.decode(packet).unwrap(),
+                    (true, Some(next)) if redundancy => decoder.recover(next).unwrap(),
+                    (true, _) => decoder.conceal().unwrap(),
+                };
+                heard.push(frame);
+            }
+            heard
+        };
+        let every_fifth = |i: usize| i % 5 == 4;
+        let whole = hear(&|_| false, false);
+        let error = |heard: &[Frame]| -> f64 {
+            let apart = |(a, b): (&Frame, &Frame)| {
+                a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>()
+            };
+            heard.iter().zip(&whole).map(apart).sum()
+        };
+        let (recovered, guessed) = (error(&hear(&every_fifth, true)), error(&hear(&every_fifth, false)));
+        assert!(guessed > 0.0);
+        assert!(recovered < 0.6 * guessed, "recovered {recovered:.0}, guessed {guessed:.0}");
+        let flat: Vec<f32> = whole.iter().flatten().map(|s| super::super::frame::to_f32(*s)).collect();
+        let alike = likeness(&sound[..96_000], &flat[..96_000]);
+        assert!(alike > 0.8, "what is heard resembles what was said only by {alike}");
+    }
+
+    #[test]
+    fn a_guess_fades_to_silence() {
+        let mut encoder = Encoder::new(Settings::default()).unwrap();
+        let mut decoder = Decoder::new().unwrap();
+        for frame in frames(&speech(1.0)) {
+            decoder.decode(&encoder.encode(&frame).unwrap()).unwrap();
+        }
+        let last = (0..50).map(|_| decoder.conceal().unwrap()).last().unwrap();
+        let peak = last.iter().map(|s| s.unsigned_abs()).max().unwrap();
+        assert!(peak < 200, "a second after the last packet there is still {peak}");
+    }
+
+    #[test]
+    fn what_is_not_one_20_ms_packet_is_refused_and_does_no_harm() {
+        let mut decoder = Decoder::new().unwrap();
+        assert!(matches!(decoder.decode(&[]), Err(OpusError::Packet)));
+        assert!(matches!(decoder.decode(&[0; MAX_PACKET + 1]), Err(OpusError::Packet)));
+        // Configuration 3: SILK narrowband, 60 ms (RFC 6716 table 2).
+        assert!(matches!(decoder.decode(&[3 << 3, 0, 0]), Err(OpusError::Packet)));
+        // Code 3 with 20 frames of 20 ms: 400 ms in one packet.
+        assert!(matches!(decoder.recover(&[(1 << 3) | 3, 20]), Err(OpusError::Packet)));
+        let mut random = noise(3);
+        for length in 1..400 {
+            let bytes: Vec<u8> = (0..length).map(|_| (random() * 127.0) as i8 as u8).collect();
+            if let Ok(frame) = decoder.decode(&bytes) {
+                assert_eq!(frame.len(), FRAME_SAMPLES);
+            }
+        }
+        let mut encoder = Encoder::new(Settings::default()).unwrap();
+        assert!(decoder.decode(&encoder.encode(&SILENCE).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn settings_outside_the_limits_are_refused() {
+        assert!(Encoder::new(Settings { bitrate: 6_000, ..Settings::default() }).is_err());
+        assert!(Encoder::new(Settings { expected_loss: 0, ..Settings::default() }).is_err());
+        assert!(Encoder::new(Settings { expected_loss: 31, ..Settings::default() }).is_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! WAV files in and out: any usual WAV becomes 48 kHz, one channel; what is written can be read at any moment.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+
+use super::frame::{FRAME_DURATION, Frame, SAMPLE_RATE};
+use super::rate::{self, RateError};
+
+/// Longest file that is read: it is held in memory whole, 11 MB a minute.
+pub const MAX_SECONDS: u32 = 2 * 60 * 60;
+/// Most channels of a file that is read. Eight is 7.1 sound; more is a mistake, not speech.
+pub const MAX_CHANNELS: u16 = 8;
+/// Sample rates of files that are read: telephone to studio.
+pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
+/// How many frames may be lost when the process dies: the header is brought up to date once a second.
+const FRAMES_PER_HEADER: u32 = 1000 / FRAME_DURATION.as_millis() as u32;
+
+/// Why a WAV file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WavError {
+    /// The file cannot be opened, read or written, or is not a WAV file.
+    #[error("{path}: {cause}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        cause: hound::Error,
+    },
+    /// It is a WAV file that is outside of what Telcon takes.
+    #[error("{path}: {what}", path = path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Which limit it breaks.
+        what: String,
+    },
+    /// Its rate cannot be converted.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+}
+
+/// Reads a WAV file as 48 kHz, one channel, -1..1. Channels are averaged; any rate in [`RATES`], 8 to 32-bit or float.
+pub fn read(path: &Path) -> Result<Vec<f32>, WavError> {
+    read_at(path, SAMPLE_RATE)
+}
+
+/// Reads a WAV file as one channel of -1..1 at `rate` samples per second.
+pub fn read_at(path: &Path, rate: u32) -> Result<Vec<f32>, WavError> {
+    let file = |cause| WavError::File { path: path.to_owned(), cause };
+    let refused = |what| WavError::Refused { path: path.to_owned(), what };
+    let mut reader = WavReader::open(path).map_err(file)?;
+    let spec = reader.spec();
+    if !(1..=MAX_CHANNELS).contains(&spec.channels) {
+        return Err(refused(format!("{} channels; at most {MAX_CHANNELS} are taken", spec.channels)));
+    }
+    if !RATES.contains(&spec.sample_rate) {
+        let (low, high) = (RATES.start(), RATES.end());
+        return Err(refused(format!("{} samples per second; {low} to {high} are taken", spec.sample_rate)));
+    }
+    // `duration` comes from the header: it is checked before anything is allocated for it.
+    if u64::from(reader.duration()) > u64::from(MAX_SECONDS) * u64::from(spec.sample_rate) {
+        return Err(refused(format!("longer than {} minutes", MAX_SECONDS / 60)));
+    }
+    let samples: Vec<f32> = match spec.sample_format {
+        SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(file)?,
+        SampleFormat::Int => {
+            let full = f32::powi(2.0, i32::from(spec.bits_per_sample) - 1);
+            let scaled = reader.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full));
+            scaled.collect::<Result<_, _>>().map_err(file)?
+        }
+    };
+    if samples.iter().any(|sample| !sample.is_finite()) {
+        return Err(refused("has samples that are not numbers".into()));
+    }
+    let channels = usize::from(spec.channels);
+    let mono: Vec<f32> =
+        samples.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
+    Ok(rate::convert(&mono, spec.sample_rate, rate)?)
+}
+
+/// Writes a WAV file frame by frame (48 kHz, one channel, 16-bit). The header is right at least once a second, so
+/// that a file whose writer died can be played up to there.
+pub struct Writer {
+    path: PathBuf,
+    inner: WavWriter<BufWriter<File>>,
+    since_header: u32,
+}
+
+impl Writer {
+    /// Starts a new file; one that is there is replaced.
+    pub fn create(path: &Path) -> Result<Self, WavError> {
+        let spec =
+            WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let made = WavWriter::create(path, spec).and_then(|mut inner| inner.flush().map(|()| inner));
+        let inner = made.map_err(|cause| WavError::File { path: path.to_owned(), cause })?;
+        Ok(Self { path: path.to_owned(), inner, since_header: 0 })
+    }
+
+    /// Appends a frame.
+    pub fn write(&mut self, frame: &Frame) -> Result<(), WavError> {
+        let mut put = || -> Result<(), hound::Error> {
+            for sample in frame {
+                self.inner.write_sample(*sample)?;
+            }
+            self.since_header += 1;
+            if self.since_header >= FRAMES_PER_HEADER {
+                self.inner.flush()?;
+                self.since_header = 0;
+            }
+            Ok(())
+        };
+        put().map_err(|cause| WavError::File { path: self.path.clone(), cause })
+    }
+
+    /// Ends the file. Dropping the writer does the same but hides errors.
+    pub fn finish(self) -> Result<(), WavError> {
+        let Self { path, inner, .. } = self;
+        inner.finalize().map_err(|cause| WavError::File { path, cause })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{FRAME_SAMPLES, frames};
+    use super::*;
+
+    fn write_spec(path: &Path, spec: WavSpec, samples: impl Fn(&mut WavWriter<BufWriter<File>>)) {
+        let mut writer = WavWriter::create(path, spec).unwrap();
+        samples(&mut writer);
+        writer.finalize().unwrap();
+    }
+
+    #[test]
+    fn stereo_16_bit_at_a_third_of_the_rate_is_averaged_and_converted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stereo.wav");
+        let spec = WavSpec { channels: 2, sample_rate: 16_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        write_spec(&path, spec, |writer| {
+            for _ in 0..16_000 {
+                writer.write_sample(16_384_i16).unwrap();
+                writer.write_sample(0_i16).unwrap();
+            }
+        });
+        let sound = read(&path).unwrap();
+        assert_eq!(sound.len(), 48_000);
+        assert!(sound[10_000..40_000].iter().all(|sample| (sample - 0.25).abs() < 0.01));
+    }
+
+    #[test]
+    fn float_8_bit_and_24_bit_are_read_at_full_scale() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("any.wav");
+        let spec = |bits_per_sample, sample_format| WavSpec {
+            channels: 1,
+            sample_rate: 48_000,
+            bits_per_sample,
+            sample_format,
+        };
+        write_spec(&path, spec(32, SampleFormat::Float), |writer| writer.write_sample(0.5_f32).unwrap());
+        assert_eq!(read(&path).unwrap(), [0.5]);
+        write_spec(&path, spec(8, SampleFormat::Int), |writer| writer.write_sample(64_i8).unwrap());
+        assert_eq!(read(&path).unwrap(), [0.5]);
+        write_spec(&path, spec(24, SampleFormat::Int), |writer| writer.write_sample(-(1 << 22)).unwrap());
+        assert_eq!(read(&path).unwrap(), [-0.5]);
+    }
+
+    #[test]
+    fn a_file_is_whole_after_finish_and_readable_while_it_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.wav");
+        let ramp: Vec<f32> = (0..FRAME_SAMPLES * 60).map(|i| (i % 1000) as f32 / 2000.0).collect();
+        let mut writer = Writer::create(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), Vec::<f32>::new());
+        for frame in frames(&ramp) {
+            writer.write(&frame).unwrap();
+        }
+        // 60 frames are 1.2 s: the first second is there although nobody has closed the file.
+        assert_eq!(read(&path).unwrap().len(), 48_000);
+        writer.finish().unwrap();
+        let back = read(&path).unwrap();
+        assert_eq!(back.len(), ramp.len());
+        assert!(back.iter().zip(&ramp).all(|(a, b)| (a - b).abs() < 1.0 / 16_384.0));
+    }
+
+    #[test]
+    fn what_is_no_wav_or_outside_the_limits_is_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.wav");
+        std::fs::write(&path, b"RIFF but not really").unwrap();
+        assert!(matches!(read(&path), Err(WavError::File { .. })));
+        assert!(matches!(read(&dir.path().join("absent.wav")), Err(WavError::File { .. })));
+        let spec = |channels, sample_rate| WavSpec {
+            channels,
+            sample_rate,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        write_spec(&path, spec(9, 48_000), |_| ());
+        assert!(read(&path).unwrap_err().to_string().contains("9 channels"));
+        write_spec(&path, spec(1, 4_000), |_| ());
+        assert!(read(&path).unwrap_err().to_string().contains("4000 samples per second"));
+    }
+
+    #[test]
+    fn a_float_file_with_infinities_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("inf.wav");
+        let spec =
+            WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 32, sample_format: SampleFormat::Float };
+        write_spec(&path, spec, |writer| writer.write_sample(f32::INFINITY).unwrap());
+        assert!(matches!(read(&path), Err(WavError::Refused { .. })));
+    }
+}

@@ -1,0 +1,4 @@
+//! The native endpoint: sound, WebRTC around the call engine, and the note-taker.
+
+pub mod audio;
+pub mod hearing;

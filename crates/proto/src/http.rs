@@ -1,0 +1,126 @@
+//! Bodies of the HTTP API, beside the WebSocket.
+
+use crate::{Blob, CallId, Card, DeviceId, Ended, RecordMode, SuiteName, message::Logged};
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/office`: what a new device must know. It believes the authority only if its digest is the one in the
+/// enrolment link, which reached the person by another way than this server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficeInfo {
+    /// Domain that names the office.
+    pub domain: String,
+    /// Name to show.
+    pub name: String,
+    /// DER certificate of the office authority.
+    pub authority: Blob,
+    /// C2SP verifier key of the office's log.
+    pub log_key: String,
+    /// The suite of the office's calls.
+    pub suite: SuiteName,
+}
+
+/// `POST /api/devices`: enrols a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolRequest {
+    /// DER certificates: the device's, then the enrolment certificate that signed it.
+    pub chain: Vec<Blob>,
+}
+
+/// Answer to [`EnrolRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// The device.
+    pub device: DeviceId,
+    /// Proof that its certificate is in the log.
+    pub logged: Logged,
+}
+
+/// `POST /api/revocations`: revokes a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRequest {
+    /// Compact JWS, type `telcon-revocation+jws`, by the office authority over [`Revocation`].
+    pub jws: String,
+}
+
+/// Payload of a revocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// The office, by domain.
+    pub office: String,
+    /// The device.
+    pub device: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+}
+
+/// `POST /api/calls/{call}/record`: the record is complete; its parts were uploaded before with
+/// `PUT /api/calls/{call}/record/{part name}`. The body is the record's `seal.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordKept {
+    /// Proof that the record's digest is in the log.
+    pub logged: Logged,
+}
+
+/// One line of `GET /api/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordLine {
+    /// The call.
+    pub call: CallId,
+    /// Who rang.
+    pub from: Card,
+    /// Whom.
+    pub to: Card,
+    /// What was to be kept.
+    pub mode: RecordMode,
+    /// When it was opened, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// When it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_ms: Option<u64>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<Ended>,
+    /// Whether the sealed record is in the archive.
+    pub kept: bool,
+}
+
+/// `GET /api/records/{call}`: what proves one record, to be checked by the device that asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordProof {
+    /// The line in the list.
+    pub line: RecordLine,
+    /// The ring as the caller's device signed it.
+    pub ring: String,
+    /// Proof of the opening.
+    pub opened: Logged,
+    /// Proof of the end, once it has ended.
+    pub ended: Option<Logged>,
+    /// Proof of the sealed record, once it is in the archive.
+    pub sealed: Option<Logged>,
+    /// The record's `seal.json` as text.
+    pub seal: Option<String>,
+    /// Device certificate chains (DER: device, enrolment) of those who were in the call and of the note-taker.
+    pub devices: Vec<ProvenDevice>,
+}
+
+/// A device certificate chain and the proof that it is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenDevice {
+    /// DER: device, enrolment.
+    pub chain: Vec<Blob>,
+    /// Its entry.
+    pub logged: Logged,
+}
+
+/// Any error of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// What happened and what to do.
+    pub error: String,
+}

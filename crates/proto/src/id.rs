@@ -1,0 +1,132 @@
+//! Opaque identifiers of calls, devices and people: 128 random bits each, written as 32 lowercase hex digits.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr};
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an identifier is 32 lowercase hexadecimal digits")]
+pub struct IdError;
+
+fn parse(text: &str) -> Result<[u8; 16], IdError> {
+    let digits = text.as_bytes();
+    if digits.len() != 32 {
+        return Err(IdError);
+    }
+    let mut bytes = [0; 16];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Ok(bytes)
+}
+
+fn nibble(digit: u8) -> Result<u8, IdError> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(IdError),
+    }
+}
+
+fn hex(bytes: &[u8; 16]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+macro_rules! id {
+    ($name:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// From 16 bytes, which the caller drew at random.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 16 bytes.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// 32 lowercase hexadecimal digits, as on the wire.
+            pub fn to_hex(&self) -> String {
+                hex(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.to_hex())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+id!(CallId, "One call. Opaque: says nothing of who is in it, and may stand in logs.");
+id!(DeviceId, "One enrolled device. Opaque, and may stand in logs.");
+id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallId({self})")
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceId({self})")
+    }
+}
+
+impl fmt::Debug for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonId(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_writes_and_refuses_the_rest() {
+        let id = CallId::from_bytes(std::array::from_fn(|i| i as u8 * 16));
+        assert_eq!(id.to_hex().parse::<CallId>(), Ok(id));
+        for bad in ["", "00", &"g".repeat(32), &"A".repeat(32), &"0".repeat(33), "é0000000000000000000000000000000"] {
+            assert_eq!(bad.parse::<CallId>(), Err(IdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_person_cannot_be_formatted_into_a_log_line() {
+        let id = PersonId::from_bytes([0xab; 16]);
+        assert!(!format!("{id:?}").contains("ab"));
+    }
+}

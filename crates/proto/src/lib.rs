@@ -1,0 +1,20 @@
+//! Wire types, identifiers, limits and codecs of Telcon.
+//!
+//! This crate holds what two processes must agree on, and nothing that could act: no cryptography, no input or
+//! output, no clock. Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
+
+pub mod blob;
+pub mod http;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod words;
+
+pub use blob::Blob;
+pub use id::{CallId, DeviceId, IdError, PersonId};
+pub use message::{ClientMessage, ServerMessage};
+pub use words::{Card, Ended, RecordMode, Role, SuiteName};
+
+/// Version of the messages in this crate. A server refuses a client of another version by name: MLS code points for
+/// the post-quantum suites are drafts, so the wire format is allowed to change and must be able to say so.
+pub const WIRE_VERSION: u16 = 1;

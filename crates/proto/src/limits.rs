@@ -1,0 +1,47 @@
+//! Every limit of the wire, with its reason.
+
+/// Longest WebSocket message, bytes. The largest honest one is a `cnsa2` welcome for eight members, whose leaves each
+/// carry two ML-DSA-87 certificates (about 15 KB): 180 KB, and base64 adds a third.
+pub const MAX_MESSAGE_BYTES: usize = 384 * 1024;
+/// Most members of a call: two principals, two interpreters, and listeners of both offices.
+pub const MAX_MEMBERS: usize = 8;
+/// Receive slots that each media leg offers: everybody but oneself.
+pub const RECEIVE_SLOTS: usize = MAX_MEMBERS - 1;
+/// Longest SDP, bytes: eight audio sections of a browser are about 20 KB.
+pub const MAX_SDP_BYTES: usize = 64 * 1024;
+/// Longest name or organisation in a certificate, characters: RFC 5280's upper bound for both (`ub-common-name`).
+pub const MAX_NAME_CHARS: usize = 64;
+/// Most devices of one person. A person has a phone, a desk and a car; more than this is a mistake or an attack.
+pub const MAX_DEVICES_PER_PERSON: usize = 8;
+/// How long a ring rings, milliseconds. Long enough for an aide to carry the phone into a room.
+pub const RING_TIMEOUT_MS: u64 = 45_000;
+/// How old a signed ring may be when a device shows it, milliseconds. It covers the ring's whole life and a minute
+/// of difference between two clocks; an older one is a replay.
+pub const RING_MAX_AGE_MS: u64 = RING_TIMEOUT_MS + 60_000;
+/// How long a call outlives the last connection to all of its members, milliseconds, before it is closed as
+/// interrupted: a server upgrade or a tunnel, not a night.
+pub const ABANDONED_AFTER_MS: u64 = 60_000;
+/// How long a sign-in challenge holds, milliseconds.
+pub const CHALLENGE_TTL_MS: u64 = 30_000;
+/// Open connections that have not signed in yet, per server: what a flood may hold without touching the others.
+pub const MAX_UNSIGNED_CONNECTIONS: usize = 256;
+/// Messages that a signed-in device may send per second, sustained, before it is cut off. A call's busiest moment,
+/// eight members joining, needs about forty.
+pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
+/// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few
+/// seconds for hours; its oldest members must rejoin.
+pub const MAX_HANDSHAKES_KEPT: usize = 4096;
+/// Longest opaque application message (captions, mute state), bytes.
+pub const MAX_APPLICATION_BYTES: usize = 16 * 1024;
+/// Opus frame, milliseconds.
+pub const FRAME_MS: u64 = 20;
+/// Opus bit rate, bits per second, constant. 32 kbit/s mono is transparent for speech with room for in-band FEC.
+pub const OPUS_BITRATE: u32 = 32_000;
+/// Largest SFrame payload, bytes: an Opus packet (at most 1275), SFrame header (at most 17) and tag (16).
+pub const MAX_FRAME_BYTES: usize = 1275 + 17 + 16;
+/// Size of one uploaded record part, bytes. A note-taker seals every few seconds; this is hours of sound.
+pub const MAX_RECORD_PART_BYTES: usize = 64 * 1024 * 1024;
+/// Parts of one record: a day at one part each ten seconds.
+pub const MAX_RECORD_PARTS: usize = 8_640;
+/// Longest `seal.json`, bytes: [`MAX_RECORD_PARTS`] lines of about 130 bytes, and the signature.
+pub const MAX_SEAL_BYTES: usize = 2 * 1024 * 1024;

@@ -1,0 +1,151 @@
+//! The product's words as types: roles, record modes, how a call ended, who somebody is.
+
+use crate::{DeviceId, PersonId};
+use serde::{Deserialize, Serialize};
+
+/// What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it
+/// verified and not from what a server said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A leader, who rings and is rung.
+    Principal,
+    /// Connects calls, listens visibly.
+    DutyOfficer,
+    /// Writes the record; here usually a machine of the office.
+    NoteTaker,
+    /// Somebody outside the office to whom it gave access.
+    Counterpart,
+}
+
+impl Role {
+    /// The word in certificates and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Principal => "principal",
+            Self::DutyOfficer => "duty_officer",
+            Self::NoteTaker => "note_taker",
+            Self::Counterpart => "counterpart",
+        }
+    }
+
+    /// Reads [`Role::as_str`] back.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Principal, Self::DutyOfficer, Self::NoteTaker, Self::Counterpart].into_iter().find(|r| r.as_str() == word)
+    }
+
+    /// Whether people of this role ring and are rung; the others join calls as listeners.
+    pub const fn speaks(self) -> bool {
+        matches!(self, Self::Principal | Self::Counterpart)
+    }
+}
+
+/// What is kept of a call. Everybody in it sees this word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordMode {
+    /// That it took place, and nothing said in it.
+    LogOnly,
+    /// Notes and a transcript.
+    Memo,
+    /// Memo and sound.
+    Audio,
+}
+
+impl RecordMode {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LogOnly => "log_only",
+            Self::Memo => "memo",
+            Self::Audio => "audio",
+        }
+    }
+}
+
+/// The MLS cipher suite of an office, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuiteName {
+    /// MLS suite 0x004E: ML-KEM-768 + X25519, AES-256-GCM, SHA-384, Ed25519.
+    Hybrid,
+    /// ML-KEM-1024, AES-256-GCM, SHA-384, ML-DSA-87.
+    Cnsa2,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// One of the principals hung up.
+    HungUp,
+    /// The person rung said no.
+    Declined,
+    /// The caller gave up before an answer.
+    Cancelled,
+    /// Nobody answered in time.
+    Missed,
+    /// The person rung was in another call.
+    Busy,
+    /// A device could not go on: it refused what it saw, or could not encrypt.
+    Failed,
+    /// All connections were lost for longer than [`crate::limits::ABANDONED_AFTER_MS`].
+    Interrupted,
+}
+
+impl Ended {
+    /// The word on the wire and in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HungUp => "hung_up",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it:
+/// good enough to choose whom to ring, never enough to believe who rings).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The person.
+    pub person: PersonId,
+    /// The name or title to show, such as "The President of Norland".
+    pub name: String,
+    /// Their own organisation, such as "Chancellery of Norland".
+    pub organisation: String,
+    /// What they do.
+    pub role: Role,
+    /// IANA time zone of where they work, such as `Europe/Oslo`.
+    pub zone: String,
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Card({})", self.role.as_str())
+    }
+}
+
+/// A person of the office whom one can ring, and whether a device of theirs is connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Who.
+    #[serde(flatten)]
+    pub card: Card,
+    /// Whether one of their devices is connected now.
+    pub reachable: bool,
+}
+
+/// A device in a call, named by what the server knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// The device.
+    pub device: DeviceId,
+    /// Its person.
+    #[serde(flatten)]
+    pub card: Card,
+}

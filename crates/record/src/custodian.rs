@@ -1,0 +1,276 @@
+//! The keys that records are sealed to: age's post-quantum hybrid recipient `mlkem768x25519`.
+//!
+//! Stanza `-> mlkem768x25519 <base64 of the 1120-byte X-Wing ciphertext>` with a 32-byte body: HPKE (RFC 9180) base
+//! mode with KEM 0x647a (X-Wing), HKDF-SHA256 and ChaCha20-Poly1305, `info` = `age-encryption.org/mlkem768x25519`, empty
+//! associated data, over the 16-byte file key. Stock age 1.3 and npm `age-encryption` read and write the same.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+
+use age::{DecryptError, EncryptError};
+use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
+use age_core::primitives::{bech32_decode, bech32_encode, bech32_encode_to_fmt};
+use age_core::secrecy::ExposeSecret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use bech32::Hrp;
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::XWing;
+use hpke::rand_core::CryptoRng;
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
+use zeroize::Zeroizing;
+
+/// First word of the stanza that this recipient writes.
+pub const STANZA_TAG: &str = "mlkem768x25519";
+
+const HPKE_INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
+const RECIPIENT_HRP: Hrp = Hrp::parse_unchecked("age1pq");
+const IDENTITY_HRP: Hrp = Hrp::parse_unchecked("age-secret-key-pq-");
+
+/// Bytes of an X-Wing secret seed.
+pub const SEED_BYTES: usize = 32;
+
+/// The file key and the Poly1305 tag. Checked before opening: age asks for it, because a long ciphertext of this AEAD
+/// could be made to open under many keys.
+const BODY_BYTES: usize = FILE_KEY_BYTES + 16;
+
+/// Why a text is no custodian key. Says nothing of the text itself, which may be a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not Bech32, or a bad checksum.
+    #[error("not a Bech32 text, or mistyped")]
+    Encoding,
+    /// Bech32, but of another kind of key; age's classical `age1…` recipients among them.
+    #[error("not a post-quantum age key")]
+    Kind,
+    /// The right kind, but the bytes are not a valid key.
+    #[error("the key is not valid")]
+    Key,
+}
+
+/// The public half of a custodian's key; text form `age1pq1…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustodianRecipient(<XWing as Kem>::PublicKey);
+
+/// The secret half of a custodian's key; text form `AGE-SECRET-KEY-PQ-1…`. Has no `Display`, so that it is never logged
+/// by accident: ask for [`CustodianIdentity::to_secret_string`].
+#[derive(Clone)]
+pub struct CustodianIdentity(<XWing as Kem>::PrivateKey);
+
+impl CustodianIdentity {
+    /// A new identity from `rng`.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
+        rng.fill_bytes(seed.as_mut());
+        Self::from_seed(&seed)
+    }
+
+    /// The identity with this X-Wing seed, for callers that hold randomness of their own. Every seed is a valid key.
+    pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
+        Self(<XWing as Kem>::PrivateKey::from_bytes(seed).expect("invariant: any 32 bytes are an X-Wing seed"))
+    }
+
+    /// Reads `AGE-SECRET-KEY-PQ-1…`, surrounding whitespace allowed. The text must be upper case, as age writes it.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        let bytes = Zeroizing::new(decode(text, IDENTITY_HRP)?);
+        if !text.starts_with("AGE-SECRET-KEY-PQ-1") {
+            return Err(KeyError::Kind);
+        }
+        <XWing as Kem>::PrivateKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Key)
+    }
+
+    /// The secret in age's text form. Whoever has it opens every record sealed to this custodian.
+    pub fn to_secret_string(&self) -> Zeroizing<String> {
+        let mut bytes = self.0.to_bytes();
+        let mut text = bech32_encode(IDENTITY_HRP, &bytes);
+        zeroize::Zeroize::zeroize(bytes.as_mut_slice());
+        text.make_ascii_uppercase();
+        Zeroizing::new(text)
+    }
+
+    /// The public half.
+    pub fn recipient(&self) -> CustodianRecipient {
+        CustodianRecipient(XWing::sk_to_pk(&self.0))
+    }
+}
+
+impl CustodianRecipient {
+    /// Reads `age1pq1…`, surrounding whitespace allowed.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        let bytes = decode(text, RECIPIENT_HRP)?;
+        if !text.starts_with("age1pq1") {
+            return Err(KeyError::Kind);
+        }
+        <XWing as Kem>::PublicKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Key)
+    }
+}
+
+fn decode(text: &str, hrp: Hrp) -> Result<Vec<u8>, KeyError> {
+    bech32_decode(
+        text,
+        |_| KeyError::Encoding,
+        |found| if found == hrp { Ok(()) } else { Err(KeyError::Kind) },
+        |_, bytes| Ok(bytes.collect()),
+    )
+}
+
+impl FromStr for CustodianRecipient {
+    type Err = KeyError;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for CustodianRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        bech32_encode_to_fmt(f, RECIPIENT_HRP, &self.0.to_bytes())
+    }
+}
+
+impl fmt::Debug for CustodianRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Two kilobytes of base 32 help nobody in a debug print; the first characters tell keys apart.
+        let text = self.to_string();
+        write!(f, "CustodianRecipient({}…)", &text[..24])
+    }
+}
+
+impl fmt::Debug for CustodianIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustodianIdentity(secret)")
+    }
+}
+
+impl age::Recipient for CustodianRecipient {
+    fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), EncryptError> {
+        let (encapsulated, body) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, XWing>(
+            &OpModeS::Base,
+            &self.0,
+            HPKE_INFO,
+            file_key.expose_secret(),
+            &[],
+        )
+        .map_err(|e| EncryptError::Io(std::io::Error::other(format!("HPKE: {e}"))))?;
+        let stanza = Stanza {
+            tag: STANZA_TAG.to_owned(),
+            args: vec![BASE64_STANDARD_NO_PAD.encode(encapsulated.to_bytes())],
+            body,
+        };
+        // With this label age refuses to seal one file to this and to a classical recipient: whoever broke the
+        // classical one would have the file.
+        Ok((vec![stanza], HashSet::from(["postquantum".to_owned()])))
+    }
+}
+
+impl age::Identity for CustodianIdentity {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        if stanza.tag != STANZA_TAG {
+            return None;
+        }
+        let [share] = stanza.args.as_slice() else {
+            return Some(Err(DecryptError::InvalidHeader));
+        };
+        let share = BASE64_STANDARD_NO_PAD.decode(share).ok();
+        let encapsulated = share.and_then(|bytes| <XWing as Kem>::EncappedKey::from_bytes(&bytes).ok());
+        let (Some(encapsulated), BODY_BYTES) = (encapsulated, stanza.body.len()) else {
+            return Some(Err(DecryptError::InvalidHeader));
+        };
+        // X-Wing rejects implicitly: another custodian's stanza fails at the AEAD, which means "not for this key".
+        let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
+            &OpModeR::Base,
+            &self.0,
+            &encapsulated,
+            HPKE_INFO,
+            &stanza.body,
+            &[],
+        )
+        .ok()
+        .map(Zeroizing::new)?;
+        Some(FileKey::try_init_with_mut(|key| {
+            if opened.len() != key.len() {
+                return Err(DecryptError::InvalidHeader);
+            }
+            key.copy_from_slice(&opened);
+            Ok(())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use age::{Identity, Recipient};
+
+    use super::*;
+
+    fn identity(n: u8) -> CustodianIdentity {
+        CustodianIdentity::from_seed(&[n; SEED_BYTES])
+    }
+
+    #[test]
+    fn text_forms_round_trip() {
+        let secret = identity(1).to_secret_string();
+        assert!(secret.starts_with("AGE-SECRET-KEY-PQ-1"));
+        assert_eq!(CustodianIdentity::parse(&secret).unwrap().to_secret_string(), secret);
+        let public = identity(1).recipient().to_string();
+        assert!(public.starts_with("age1pq1"));
+        assert_eq!(CustodianRecipient::parse(&format!(" {public}\n")).unwrap(), identity(1).recipient());
+    }
+
+    #[test]
+    fn other_and_damaged_keys_are_refused() {
+        let classical = age::x25519::Identity::generate();
+        assert_eq!(CustodianRecipient::parse(&classical.to_public().to_string()), Err(KeyError::Kind));
+        let public = identity(1).recipient().to_string();
+        assert_eq!(CustodianRecipient::parse(&public[..public.len() - 1]), Err(KeyError::Encoding));
+        assert_eq!(CustodianRecipient::parse(&public.to_uppercase()), Err(KeyError::Kind));
+        assert_eq!(CustodianRecipient::parse(&bech32_encode(RECIPIENT_HRP, &[0; 32])), Err(KeyError::Key));
+        let secret = identity(1).to_secret_string();
+        assert_eq!(CustodianIdentity::parse(&secret.to_lowercase()).unwrap_err(), KeyError::Kind);
+        assert_eq!(CustodianIdentity::parse(&public).unwrap_err(), KeyError::Kind);
+    }
+
+    #[test]
+    fn a_stanza_opens_for_its_key_only() {
+        let key = FileKey::new(Box::new([7; 16]));
+        let (stanzas, labels) = identity(1).recipient().wrap_file_key(&key).unwrap();
+        assert!(labels.contains("postquantum"));
+        assert_eq!((stanzas.len(), stanzas[0].tag.as_str()), (1, STANZA_TAG));
+        let opened = identity(1).unwrap_stanza(&stanzas[0]).unwrap().ok().unwrap();
+        assert_eq!(opened.expose_secret(), &[7; 16]);
+        assert!(identity(2).unwrap_stanza(&stanzas[0]).is_none());
+    }
+
+    #[test]
+    fn malformed_stanzas_are_errors_not_mismatches() {
+        let key = FileKey::new(Box::new([7; 16]));
+        let good = || identity(1).recipient().wrap_file_key(&key).unwrap().0.remove(0);
+        let mut long_body = good();
+        long_body.body.push(0);
+        let mut extra_argument = good();
+        extra_argument.args.push("x".to_owned());
+        let mut short_share = good();
+        short_share.args[0].truncate(100);
+        for stanza in [long_body, extra_argument, short_share] {
+            assert!(matches!(identity(1).unwrap_stanza(&stanza), Some(Err(DecryptError::InvalidHeader))));
+        }
+        assert!(identity(1).unwrap_stanza(&Stanza { tag: "X25519".into(), args: vec![], body: vec![] }).is_none());
+    }
+
+    #[test]
+    fn age_refuses_to_mix_with_a_classical_recipient() {
+        let classical = age::x25519::Identity::generate().to_public();
+        let ours = identity(1).recipient();
+        let mixed: [&dyn Recipient; 2] = [&ours, &classical];
+        let result = age::Encryptor::with_recipients(mixed.into_iter());
+        assert!(matches!(result, Err(EncryptError::IncompatibleRecipients { .. })));
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", identity(1)), "CustodianIdentity(secret)");
+    }
+}

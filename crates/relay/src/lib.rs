@@ -1,0 +1,1 @@
+//! Forwards encrypted media it has no key for.

@@ -1,0 +1,41 @@
+//! Limits of one relay, with their reasons. Limits that both ends must know are in [`telcon_proto::limits`].
+
+use std::time::Duration;
+
+pub use telcon_proto::limits::{MAX_FRAME_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, RECEIVE_SLOTS};
+
+/// Most calls of one relay at a moment. A call costs what its legs cost; this only bounds what a broken switchboard
+/// could ask for.
+pub const MAX_CALLS: usize = 4_096;
+/// Most legs of one call: [`MAX_MEMBERS`] devices, and for each of two principals a second one while it takes over.
+pub const MAX_LEGS_PER_CALL: usize = MAX_MEMBERS + 2;
+/// Most legs of one relay: about 100 kB of memory each.
+pub const MAX_LEGS: usize = 8_192;
+/// Largest datagram that is looked at, bytes. An Ethernet frame carries no more, and an honest packet is
+/// [`MAX_FRAME_BYTES`] and 28 bytes of RTP header and SRTP tag.
+pub const MAX_DATAGRAM_BYTES: usize = 1_500;
+/// Smallest datagram that is looked at, bytes: an RTP header. STUN, DTLS and SRTCP are all longer.
+pub const MIN_DATAGRAM_BYTES: usize = 12;
+/// Authenticated media packets of one leg that are forwarded per second, sustained. Speech is 50 (20 ms frames), or
+/// 100 with 10 ms frames; every packet is multiplied by the other legs, so this is the relay's amplification bound.
+pub const MEDIA_PACKETS_PER_SECOND: u32 = 120;
+/// Media packets that a leg may send at once: two seconds of sound after a stall of the sender's network.
+pub const MEDIA_BURST: u32 = 240;
+/// Datagrams from one leg's addresses that are examined per second, sustained, before authentication. Sources can be
+/// forged, so it is well above what a leg may send: a forger has to send more than this to get in its way.
+pub const LEG_DATAGRAMS_PER_SECOND: u32 = 1_000;
+/// Datagrams from one leg's addresses that are examined at once.
+pub const LEG_DATAGRAM_BURST: u32 = 2_000;
+/// Source addresses remembered for one leg: the paths of a phone that walks from Wi-Fi to mobile, IPv4 and IPv6.
+pub const MAX_ADDRESSES_PER_LEG: usize = 8;
+/// How long a leg may take from its offer to the end of the DTLS handshake. Legs are made while it rings, so that is
+/// how long the network may need; afterwards the device offers again.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a leg whose device sends nothing at all is kept. Long enough for a tunnel or a change of networks, short
+/// enough that the switchboard can tell the other side within the call's own grace period.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an address stays with its leg without an authenticated packet, before another leg may claim it. A device
+/// that starts again can get its old port back.
+pub const ADDRESS_STALE_AFTER: Duration = Duration::from_secs(5);
+/// Failures in a row of one leg's transport after which it is given up. One forged packet may cause one.
+pub const MAX_CONSECUTIVE_FAILURES: u32 = 16;

@@ -1,0 +1,212 @@
+//! A receive slot: one outgoing RTP stream of a leg, which carries one other leg's packets at a time.
+//!
+//! A receiver sees a slot as one endless stream (one SSRC, RFC 3550). While a source holds it, its sequence numbers and
+//! timestamps are shifted by a constant, so loss, reordering and silence look to the receiver exactly as they did to
+//! the relay. When another source takes the slot over, the stream goes on at the next sequence number and at the
+//! timestamp that the pause would have had, with the marker bit set: a jitter buffer sees a new talk spurt, not chaos.
+
+use crate::LegId;
+use std::time::{Duration, Instant};
+
+/// RTP clock of Opus, Hz (RFC 7587 section 4.1).
+const CLOCK_HZ: u64 = 48_000;
+/// Least distance between the last packet of one source and the first of the next, in RTP ticks: one 20 ms frame.
+const FRAME_TICKS: u32 = 960;
+/// Mask of a stream's first sequence number. SRTP receivers assume rollover counter 0 (RFC 3711 section 3.3.1), and a
+/// first number near the end of the range could be taken for one before it.
+const FIRST_SEQUENCE_MASK: u64 = 0x3fff;
+
+/// What identifies the stream that fills a slot: a leg and its SSRC. A device that starts again has another SSRC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) leg: LegId,
+    pub(crate) ssrc: u32,
+}
+
+/// Where an incoming packet goes in the outgoing stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Extended sequence number.
+    pub(crate) sequence: u64,
+    /// RTP timestamp.
+    pub(crate) timestamp: u32,
+    /// Marker bit.
+    pub(crate) marker: bool,
+}
+
+/// State of one slot. New slots are free.
+#[derive(Default)]
+pub(crate) struct Slot {
+    holder: Option<LegId>,
+    run: Option<Run>,
+    last: Option<Last>,
+}
+
+/// An unbroken run of packets of one source.
+struct Run {
+    source: Source,
+    first_in: u64,
+    first_out: u64,
+    timestamp_shift: u32,
+}
+
+/// The newest packet sent, in outgoing numbers.
+struct Last {
+    sequence: u64,
+    timestamp: u32,
+    at: Instant,
+}
+
+impl Slot {
+    /// Who holds the slot.
+    pub(crate) fn holder(&self) -> Option<LegId> {
+        self.holder
+    }
+
+    /// When the slot last carried a packet; `None` if never.
+    pub(crate) fn last_used(&self) -> Option<Instant> {
+        self.last.as_ref().map(|l| l.at)
+    }
+
+    /// Gives the slot to a leg.
+    pub(crate) fn hold(&mut self, leg: LegId) {
+        self.holder = Some(leg);
+    }
+
+    /// Frees the slot. The stream's numbers are kept for the next holder.
+    pub(crate) fn free(&mut self) {
+        self.holder = None;
+        self.run = None;
+    }
+
+    /// Places a packet of the holder in the outgoing stream, or `None` if it is older than the first one of its run
+    /// (its number belongs to somebody else's packet).
+    pub(crate) fn place(
+        &mut self,
+        now: Instant,
+        source: Source,
+        sequence: u64,
+        timestamp: u32,
+        marker: bool,
+    ) -> Option<Place> {
+        let fresh = self.run.as_ref().is_none_or(|run| run.source != source);
+        if fresh {
+            self.run = Some(self.start_run(now, source, sequence, timestamp));
+        }
+        let run = self.run.as_ref().expect("invariant: a run was just started if there was none");
+        let offset = sequence.checked_sub(run.first_in)?;
+        let place = Place {
+            sequence: run.first_out + offset,
+            timestamp: timestamp.wrapping_add(run.timestamp_shift),
+            marker: marker || fresh,
+        };
+        if self.last.as_ref().is_none_or(|last| last.sequence < place.sequence) {
+            self.last = Some(Last { sequence: place.sequence, timestamp: place.timestamp, at: now });
+        }
+        Some(place)
+    }
+
+    fn start_run(&self, now: Instant, source: Source, sequence: u64, timestamp: u32) -> Run {
+        let Some(last) = &self.last else {
+            // The first run keeps the sender's timestamps as they are.
+            return Run { source, first_in: sequence, first_out: sequence & FIRST_SEQUENCE_MASK, timestamp_shift: 0 };
+        };
+        let pause = ticks(now.saturating_duration_since(last.at)).max(FRAME_TICKS);
+        Run {
+            source,
+            first_in: sequence,
+            first_out: last.sequence + 1,
+            timestamp_shift: last.timestamp.wrapping_add(pause).wrapping_sub(timestamp),
+        }
+    }
+}
+
+/// RTP ticks of a time span, modulo 2³² as timestamps are.
+fn ticks(span: Duration) -> u32 {
+    (span.as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Source = Source { leg: LegId(1), ssrc: 11 };
+    const B: Source = Source { leg: LegId(2), ssrc: 22 };
+
+    fn held_by(leg: LegId) -> Slot {
+        let mut slot = Slot::default();
+        slot.hold(leg);
+        slot
+    }
+
+    #[test]
+    fn gaps_and_reordering_of_the_sender_stay_as_they_are() {
+        let now = Instant::now();
+        let mut slot = held_by(A.leg);
+        let base = slot.place(now, A, 70_000, 5_000, false).unwrap();
+        assert_eq!(base.timestamp, 5_000, "the first holder's timestamps pass unchanged");
+        assert!(base.sequence < 0x4000, "rollover counter zero");
+        // 1 and 2 lost, 4 before 3.
+        for step in [5u64, 4, 3] {
+            let place = slot.place(now, A, 70_000 + step, 5_000 + 960 * step as u32, false).unwrap();
+            assert_eq!(place.sequence - base.sequence, step);
+            assert_eq!(place.timestamp, 5_000 + 960 * step as u32);
+            assert!(!place.marker);
+        }
+    }
+
+    #[test]
+    fn the_next_holder_continues_where_the_last_one_stopped() {
+        let start = Instant::now();
+        let mut slot = held_by(A.leg);
+        let mut last = None;
+        for i in 0..3 {
+            last = slot.place(start, A, 100 + i, 48_000 + 960 * i as u32, false);
+        }
+        let last = last.unwrap();
+        slot.free();
+        assert_eq!(slot.holder(), None);
+        slot.hold(B.leg);
+        let first = slot.place(start + Duration::from_secs(2), B, 9, 4_000_000_000, false).unwrap();
+        assert_eq!(first.sequence, last.sequence + 1);
+        assert_eq!(first.timestamp, last.timestamp + 96_000, "two seconds at 48 kHz");
+        assert!(first.marker);
+        let second = slot.place(start + Duration::from_secs(2), B, 10, 4_000_000_960, false).unwrap();
+        assert_eq!((second.sequence, second.timestamp), (first.sequence + 1, first.timestamp + 960));
+        assert!(!second.marker);
+    }
+
+    #[test]
+    fn a_device_that_starts_again_continues_its_own_slot() {
+        let now = Instant::now();
+        let mut slot = held_by(A.leg);
+        let before = slot.place(now, A, 500, 10_000, false).unwrap();
+        let after = slot.place(now, Source { ssrc: 99, ..A }, 3, 77, false).unwrap();
+        assert_eq!(after.sequence, before.sequence + 1);
+        assert_eq!(after.timestamp, before.timestamp + FRAME_TICKS, "never the same moment twice");
+        assert!(after.marker);
+    }
+
+    #[test]
+    fn packets_from_before_a_run_are_not_forwarded() {
+        let now = Instant::now();
+        let mut slot = held_by(A.leg);
+        slot.place(now, A, 500, 0, false).unwrap();
+        slot.free();
+        slot.hold(B.leg);
+        slot.place(now, B, 1_000, 0, false).unwrap();
+        assert_eq!(slot.place(now, B, 999, 0, false), None);
+    }
+
+    #[test]
+    fn a_late_packet_does_not_move_the_end_of_the_stream_back() {
+        let now = Instant::now();
+        let mut slot = held_by(A.leg);
+        slot.place(now, A, 10, 0, false).unwrap();
+        let newest = slot.place(now, A, 20, 9_600, false).unwrap();
+        slot.place(now, A, 15, 4_800, false).unwrap();
+        slot.free();
+        slot.hold(B.leg);
+        assert_eq!(slot.place(now, B, 1, 0, false).unwrap().sequence, newest.sequence + 1);
+    }
+}

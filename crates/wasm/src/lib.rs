@@ -1,0 +1,1 @@
+//! The call engine for browsers: a thin shell without logic.

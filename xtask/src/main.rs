@@ -1,0 +1,2 @@
+//! What `make` and CI call.
+fn main() {}
