@@ -1,2 +1,72 @@
-//! What `make` and CI call.
-fn main() {}
+//! What `make` and CI call: `cargo xtask COMMAND`. `cargo xtask help` lists the commands.
+//!
+//! Debian packages are `scripts/setup.sh`'s; everything after them happens here.
+
+#[cfg(test)]
+mod architecture;
+mod demo;
+mod fixtures;
+mod fuzz;
+mod metadata;
+mod process;
+mod rust;
+mod stamp;
+mod steps;
+mod tools;
+mod wasm;
+mod web;
+
+use anyhow::{Result, bail};
+
+/// A command that is not a step of `test`.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "build", about: "build the command and the web pages", run: |_| demo::build() },
+    Command { name: "run", about: "build, then start the demonstration offices; arguments go to it", run: demo::run },
+    Command { name: "test", about: "every step below, or those named", run: steps::run },
+    Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
+    Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
+    Command {
+        name: "fixtures",
+        about: "fetch the speech model and the tools of the interoperability tests",
+        run: |_| {
+            fixtures::model()?;
+            fixtures::interop().map(drop)
+        },
+    },
+];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        help();
+        return Ok(());
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        help();
+        return Ok(());
+    }
+    if let Some(command) = COMMANDS.iter().find(|command| command.name == name) {
+        return (command.run)(rest);
+    }
+    if steps::find(name).is_some() {
+        return steps::run(std::slice::from_ref(name));
+    }
+    bail!("no command {name:?}; `cargo xtask help` lists them")
+}
+
+fn help() {
+    println!("cargo xtask COMMAND\n");
+    for command in COMMANDS {
+        println!("  {:<10} {}", command.name, command.about);
+    }
+    println!("\nthe steps of `cargo xtask test`, each a command by its own name too:\n");
+    for step in steps::STEPS {
+        println!("  {:<10} {}", step.name, step.about);
+    }
+}

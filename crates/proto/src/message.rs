@@ -100,8 +100,12 @@ pub enum ClientMessage {
         /// Sequence number of the last handshake message it processed.
         after: u64,
     },
-    /// Keeps the connection open, and asks for the newest checkpoint.
-    Ping,
+    /// Keeps the connection open, and asks for the newest checkpoint with proof that it continues the one this
+    /// device remembers.
+    Ping {
+        /// Size of the newest tree that this device has verified; 0 when it has none.
+        log_size: u64,
+    },
 }
 
 /// What the switchboard sends.
@@ -187,6 +191,9 @@ pub enum ServerMessage {
         from: DeviceId,
         /// MLSMessage.
         commit: Blob,
+        /// Log proofs of the device certificates of those it adds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        devices: Vec<Logged>,
     },
     /// The sender's commit lost to another of the same epoch: drop it, process what comes, try again.
     CommitRefused {
@@ -254,13 +261,13 @@ pub enum ServerMessage {
     },
     /// The device was revoked: erase the keys.
     Revoked,
-    /// Newest checkpoint, with proof that it continues the last one sent on this connection.
+    /// Answer to [`ClientMessage::Ping`]: the newest checkpoint, with proof that it continues the one named there.
     Checkpoint {
         /// C2SP signed note.
         checkpoint: String,
-        /// Size of the tree that the proof starts from.
+        /// Size of the tree that the proof starts from: `log_size` of the ping.
         from_size: u64,
-        /// RFC 6962 consistency proof, base64 hashes.
+        /// RFC 6962 consistency proof, base64 hashes; empty for sizes 0 and the newest.
         consistency: Vec<Blob>,
     },
     /// A message was refused. Nothing changed by it.

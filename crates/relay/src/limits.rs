@@ -37,5 +37,9 @@ pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an address stays with its leg without an authenticated packet, before another leg may claim it. A device
 /// that starts again can get its old port back.
 pub const ADDRESS_STALE_AFTER: Duration = Duration::from_secs(5);
-/// Failures in a row of one leg's transport after which it is given up. One forged packet may cause one.
+/// Failures in a row of one leg's transport to give its output, after which it is given up. A forged packet that is
+/// refused is none.
 pub const MAX_CONSECUTIVE_FAILURES: u32 = 16;
+/// How long nothing may be heard of a connected device before the switchboard is told. Devices send sound at a
+/// constant rate; a browser in the background still renews its ICE consent every few seconds (RFC 7675).
+pub const INTERRUPTED_AFTER: Duration = Duration::from_secs(6);

@@ -1,0 +1,38 @@
+# Four words to remember. What they do is in scripts/setup.sh (Debian packages) and xtask/ (everything else).
+.DEFAULT_GOAL := help
+.PHONY: help setup run build test bench fuzz doc fmt clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the Debian packages that are missing
+	@scripts/setup.sh test
+
+run: ## Build what is missing and start two offices with people in them, on this machine
+	@scripts/setup.sh run
+	@cargo xtask run $(ARGS)
+
+build: ## Build the command, the web pages and the WebAssembly engine
+	@scripts/setup.sh run
+	@cargo xtask build
+
+test: ## Everything that CI checks
+	@scripts/setup.sh test
+	@cargo xtask test
+
+bench: ## Criterion benchmarks (BENCH="-p telcon-log" for one crate)
+	@scripts/setup.sh run
+	@cargo xtask bench $(BENCH)
+
+fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for one)
+	@scripts/setup.sh test
+	@cargo xtask fuzz $(FUZZ)
+
+fmt: ## Format the Rust sources
+	@cargo fmt --all
+
+doc: ## Build the API documentation
+	@cargo xtask doc
+
+clean: ## Remove everything that was built or fetched into this clone (not data/)
+	@rm -rf target web/dist web/src/wasm web/node_modules

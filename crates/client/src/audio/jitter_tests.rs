@@ -1,0 +1,301 @@
+//! The jitter buffer in virtual time: a seeded network, minutes in milliseconds.
+
+use super::*;
+
+const TICK: u64 = FRAME_US as u64;
+
+/// A small seeded generator: the same seed, the same network.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1000) < per_mille
+    }
+}
+
+/// What a run of the simulation gave.
+struct Run {
+    buffer: JitterBuffer,
+    /// Per tick, what came out.
+    pulls: Vec<Pull>,
+    /// Per tick that played a packet, how long after it was sent (microseconds).
+    delays: Vec<i64>,
+}
+
+/// Sends `frames` frames; `network` says when each arrives (or that it does not). The receiver's ticks are
+/// `tick` microseconds apart (20,000 unless its clock drifts).
+fn run(frames: u64, tick: u64, mut network: impl FnMut(u64, u64) -> Vec<u64>) -> Run {
+    let mut arrivals: Vec<(u64, u64)> = Vec::new();
+    for counter in 0..frames {
+        let sent = 1_000_000 + counter * TICK;
+        arrivals.extend(network(counter, sent).into_iter().map(|at| (at, counter)));
+    }
+    arrivals.sort_unstable();
+    let end = 1_000_000 + frames * TICK + 1_000_000;
+    let mut result = Run { buffer: JitterBuffer::new(), pulls: Vec::new(), delays: Vec::new() };
+    let mut arrived = arrivals.into_iter().peekable();
+    let mut now = 1_000_000;
+    while now < end {
+        while let Some((at, counter)) = arrived.next_if(|(at, _)| *at <= now) {
+            result.buffer.push(counter, counter.to_be_bytes().to_vec(), at);
+        }
+        let pull = result.buffer.pull(now);
+        if let Pull::Packet(packet) = &pull {
+            let counter = counter_of(packet);
+            result.delays.push(now as i64 - (1_000_000 + counter * TICK) as i64);
+        }
+        result.pulls.push(pull);
+        now += tick;
+        check(&result);
+    }
+    result
+}
+
+fn counter_of(packet: &[u8]) -> u64 {
+    u64::from_be_bytes(packet.try_into().unwrap())
+}
+
+/// What holds after every step of every run.
+fn check(run: &Run) {
+    let counts = run.buffer.counts();
+    let waiting = run.buffer.slots.len() as u64;
+    let undecided = run.buffer.elsewhere.as_ref().map_or(0, |seen| seen.packets.len() as u64);
+    assert_eq!(
+        counts.received,
+        counts.played + counts.late + counts.duplicate + counts.skipped + counts.stray + waiting + undecided,
+        "packets leaked: {counts:?}, {waiting} waiting"
+    );
+    assert!(waiting <= 2 * WINDOW_FRAMES + 1);
+    assert!((MIN_DELAY_US..=MAX_DELAY_US).contains(&run.buffer.target_delay_us()));
+}
+
+fn played(run: &Run) -> Vec<u64> {
+    let packet = |pull: &Pull| match pull {
+        Pull::Packet(packet) => Some(counter_of(packet)),
+        _ => None,
+    };
+    run.pulls.iter().filter_map(packet).collect()
+}
+
+fn in_order(counters: &[u64]) -> bool {
+    counters.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+#[test]
+fn a_perfect_network_plays_everything_with_the_smallest_delay() {
+    let run = run(1_000, TICK, |_, sent| vec![sent + 30_000]);
+    assert_eq!(played(&run), (0..1_000).collect::<Vec<_>>());
+    assert_eq!(run.buffer.target_delay_us(), MIN_DELAY_US);
+    let worst = *run.delays.iter().max().unwrap();
+    assert!(worst <= 30_000 + MIN_DELAY_US + FRAME_US, "{worst} µs");
+    let counts = run.buffer.counts();
+    // After the last packet the buffer counts a few frames as lost until it calls it a stall.
+    let tail = u64::from(STALL_FRAMES) - 1;
+    assert_eq!((counts.lost, counts.late, counts.held, counts.skipped), (tail, 0, 0, 0));
+}
+
+#[test]
+fn random_loss_is_told_frame_by_frame_with_the_packet_to_recover_from() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let mut lost = Vec::new();
+        let run = run(2_000, TICK, |counter, sent| {
+            if random.chance(100) && counter > 0 {
+                lost.push(counter);
+                Vec::new()
+            } else {
+                vec![sent + 20_000]
+            }
+        });
+        let counts = run.buffer.counts();
+        let trailing = lost.iter().rev().zip((0..2_000).rev()).take_while(|(a, b)| **a == *b).count() as u64;
+        assert_eq!(counts.played, 2_000 - lost.len() as u64);
+        let tail = u64::from(STALL_FRAMES) - 1;
+        assert_eq!(counts.lost, lost.len() as u64 - trailing + tail);
+        for (i, pull) in run.pulls.iter().enumerate() {
+            if let Pull::Lost { fec_from: Some(next) } = pull {
+                assert_eq!(run.pulls[i + 1], Pull::Packet(next.clone()), "seed {seed}");
+            }
+        }
+        assert!(counts.recoverable * 10 > lost.len() as u64 * 8);
+    }
+}
+
+#[test]
+fn reordered_and_doubled_packets_are_played_once_and_in_order() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let run = run(2_000, TICK, |_, sent| {
+            let at = sent + 20_000 + random.below(2) * 25_000;
+            if random.chance(50) { vec![at, at + random.below(60_000)] } else { vec![at] }
+        });
+        let counters = played(&run);
+        assert!(in_order(&counters));
+        let counts = run.buffer.counts();
+        assert!(counts.played >= 1_990, "seed {seed}: {counts:?}");
+        assert!(counts.duplicate + counts.late > 50);
+    }
+}
+
+#[test]
+fn the_delay_grows_with_jitter_and_shrinks_when_it_is_gone() {
+    let mut random = Random(5);
+    let mut targets = Vec::new();
+    let run = run(6_000, TICK, |counter, sent| {
+        let rough = (1_000..3_000).contains(&counter);
+        vec![sent + 20_000 + if rough { random.below(150_000) } else { random.below(5_000) }]
+    });
+    assert!(in_order(&played(&run)));
+    let mut buffer = JitterBuffer::new();
+    let mut random = Random(5);
+    for counter in 0..6_000_u64 {
+        let rough = (1_000..3_000).contains(&counter);
+        let at = 1_000_000 + counter * TICK + if rough { random.below(150_000) } else { random.below(5_000) };
+        buffer.push(counter, Vec::new(), at);
+        buffer.pull(at);
+        targets.push(buffer.target_delay_us());
+    }
+    assert_eq!(targets[999], MIN_DELAY_US);
+    assert!(targets[2_999] >= 140_000, "{} µs in rough weather", targets[2_999]);
+    assert_eq!(targets[5_999], MIN_DELAY_US);
+    // In the second half of the rough stretch the buffer has learnt: hardly anything is lost.
+    let late_share = run.buffer.counts().late as f64 / 6_000.0;
+    assert!(late_share < 0.02, "{late_share} late");
+    let settled = &run.delays[5_500..];
+    assert!(settled.iter().all(|delay| *delay <= 20_000 + MIN_DELAY_US + 3 * FRAME_US), "delay did not come back");
+}
+
+#[test]
+fn a_burst_of_held_back_packets_is_not_played_too_fast() {
+    // For 160 ms nothing comes, then all at once, every two seconds.
+    let run = run(3_000, TICK, |counter, sent| {
+        let phase = counter % 100;
+        vec![if phase < 8 { sent + 20_000 + (8 - phase) * TICK } else { sent + 20_000 }]
+    });
+    let counters = played(&run);
+    assert!(in_order(&counters));
+    // Once it knows the bursts (here: from the tenth on) it plays through them.
+    let missing = (1_000..2_900).filter(|counter| !counters.contains(counter)).count();
+    assert!(missing <= 20, "{missing} frames missing");
+    assert!(run.buffer.target_delay_us() >= 160_000);
+}
+
+#[test]
+fn a_drifting_clock_neither_fills_nor_starves_the_buffer() {
+    // Receivers that are 0.1 % slow or fast, for five minutes: 15 frames too many or too few.
+    for tick in [TICK - 20, TICK + 20] {
+        let mut random = Random(9);
+        let run = run(15_000, tick, |_, sent| vec![sent + 30_000 + random.below(10_000)]);
+        let counts = run.buffer.counts();
+        assert!(counts.lost <= 20 + u64::from(STALL_FRAMES), "{counts:?}");
+        assert!(counts.late <= 20, "{counts:?}");
+        let fixes = counts.held + counts.skipped;
+        assert!((10..=40).contains(&fixes), "{counts:?}");
+        assert!(run.delays.iter().all(|delay| (30_000..160_000).contains(delay)));
+    }
+}
+
+#[test]
+fn a_stalled_sender_is_resumed_wherever_it_goes_on() {
+    // It stops for two seconds and goes on with the next counter: every packet's transit has grown by two seconds.
+    let run = run(1_000, TICK, |counter, sent| vec![sent + 20_000 + if counter < 400 { 0 } else { 2_000_000 }]);
+    let counters = played(&run);
+    assert!(in_order(&counters));
+    // All but what had not arrived when the simulation ended.
+    assert!(counters.len() >= 940, "{}", counters.len());
+    let counts = run.buffer.counts();
+    assert_eq!(counts.resyncs, 1);
+    assert!(counts.lost < 2 * u64::from(STALL_FRAMES), "{counts:?}");
+    assert!(run.buffer.target_delay_us() <= 60_000, "the stall was taken for jitter");
+}
+
+#[test]
+fn an_outage_of_the_network_jumps_over_what_was_lost() {
+    let run = run(1_000, TICK, |counter, sent| {
+        if (400..600).contains(&counter) { Vec::new() } else { vec![sent + 20_000] }
+    });
+    let counts = run.buffer.counts();
+    assert_eq!(counts.played, 800);
+    assert_eq!(counts.resyncs, 1);
+    assert!(counts.lost < 2 * u64::from(STALL_FRAMES));
+    assert!(run.delays.iter().all(|delay| *delay < 120_000));
+}
+
+#[test]
+fn a_counter_that_starts_over_is_a_new_stream_and_a_single_stray_is_not() {
+    let mut buffer = JitterBuffer::new();
+    let mut now = 0;
+    let mut step = |buffer: &mut JitterBuffer, counter: u64| {
+        buffer.push(counter, counter.to_be_bytes().to_vec(), now);
+        let pull = buffer.pull(now);
+        now += TICK;
+        pull
+    };
+    for counter in 50_000..50_100 {
+        step(&mut buffer, counter);
+    }
+    buffer.push(7, Vec::new(), 100 * TICK);
+    buffer.push(90_000, Vec::new(), 100 * TICK);
+    for counter in 50_100..50_200 {
+        assert!(matches!(step(&mut buffer, counter), Pull::Packet(_)));
+    }
+    assert_eq!(buffer.counts().resyncs, 0);
+    let pulls: Vec<Pull> = (0..50).map(|counter| step(&mut buffer, counter)).collect();
+    assert_eq!(buffer.counts().resyncs, 1);
+    let heard = pulls.iter().filter(|pull| matches!(pull, Pull::Packet(_))).count();
+    assert!(heard >= 45, "{heard} of 50");
+    assert!(buffer.position().unwrap() < 60);
+}
+
+#[test]
+fn nothing_that_a_network_does_breaks_it() {
+    // Everything at once, over many seeds; `check` looks after every tick.
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let jitter = 1 + random.below(300_000);
+        let loss = random.below(400);
+        let tick = TICK - 100 + random.below(200);
+        let mut outage = 0;
+        let run = run(1_500, tick, |_, sent| {
+            if outage == 0 && random.chance(3) {
+                outage = random.below(200);
+            }
+            if outage > 0 {
+                outage -= 1;
+                return Vec::new();
+            }
+            let copies = if random.chance(30) { 2 } else { 1 };
+            if random.chance(loss) {
+                return Vec::new();
+            }
+            (0..copies).map(|_| sent + random.below(jitter)).collect()
+        });
+        let counts = run.buffer.counts();
+        assert!(counts.played > 0 && counts.played <= 1_500, "seed {seed}: {counts:?}");
+        assert!(in_order(&played(&run)), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_ends_of_the_counter_and_of_time_do_not_overflow() {
+    let mut buffer = JitterBuffer::new();
+    buffer.push(u64::MAX >> 20, Vec::new(), 0);
+    assert_eq!(buffer.pull(0), Pull::NotYet);
+    buffer.push(0, Vec::new(), u64::MAX >> 1);
+    buffer.pull(u64::MAX >> 1);
+    buffer.push(u64::MAX, Vec::new(), 5);
+    buffer.push(u64::MAX - 1, Vec::new(), 5);
+    buffer.pull(10);
+}

@@ -1,0 +1,470 @@
+//! A device that runs by itself: the call engine, a WebSocket to its office, a media leg and sound, in one task.
+//!
+//! Everything that decides is in [`telcon_core::Engine`]; this only moves bytes and keeps the 20 ms beat.
+
+use crate::{
+    audio::{
+        frame::{FRAME_SAMPLES, Frame, SILENCE},
+        opus::{Encoder, Settings},
+        playout::{Origin, Speaker},
+    },
+    leg::{LegDriver, LegEvent, local_ip_towards},
+};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
+use telcon_proto::{DeviceId, limits::MAX_MESSAGE_BYTES};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, oneshot, watch},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
+
+/// First wait before connecting again, doubled each time up to [`RECONNECT_MAX`].
+const RECONNECT_MIN: Duration = Duration::from_millis(100);
+/// Longest wait: a server that restarts is back in seconds, and a call waits for it.
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
+/// Frames of another epoch kept for the commit that is on its way: a fifth of a second of seven speakers.
+const MAX_EARLY_FRAMES: usize = 70;
+
+/// What listens on an endpoint.
+pub trait Ear: Send {
+    /// An Opus packet as it came, with its authenticated frame counter.
+    fn packet(&mut self, _from: DeviceId, _stream: (u64, u32), _counter: u64, _packet: &[u8], _now_ms: u64) {}
+    /// 20 ms of a speaker, on a steady beat, losses filled.
+    fn frame(&mut self, _from: DeviceId, _frame: &Frame, _origin: Origin, _now_ms: u64) {}
+    /// Something for the record happened.
+    fn event(&mut self, _event: &Event, _engine: &Engine, _now_ms: u64) {}
+    /// Each beat; gives captions to publish.
+    fn beat(&mut self, _now_ms: u64) -> Vec<Caption> {
+        Vec::new()
+    }
+}
+
+/// Hears nothing.
+pub struct Deaf;
+impl Ear for Deaf {}
+
+/// How an endpoint runs.
+pub struct EndpointConfig {
+    /// The office's server, such as `http://localhost:8080`.
+    pub server: String,
+    /// The device.
+    pub state: DeviceState,
+    /// Whether rings are answered at once.
+    pub auto_answer: bool,
+    /// Whether calls of the office are joined as a listener as soon as they ring.
+    pub auto_listen: bool,
+}
+
+enum Order {
+    Command(Command),
+    Say(Vec<Frame>, oneshot::Sender<()>),
+}
+
+/// Talks to an endpoint's task, which ends when this is dropped.
+pub struct Endpoint {
+    orders: mpsc::UnboundedSender<Order>,
+    view: watch::Receiver<View>,
+    stats: watch::Receiver<Stats>,
+}
+
+/// What an endpoint counted in its present or last call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Per speaker.
+    pub heard: BTreeMap<DeviceId, Heard>,
+    /// From the order to ring to the other side's ring, milliseconds.
+    pub ring_to_ringing_ms: Option<f64>,
+    /// From the order to answer (or, for the caller, from the answer's arrival) to the first frame opened.
+    pub answer_to_audio_ms: Option<f64>,
+}
+
+/// What was heard of one speaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Frames opened.
+    pub packets: u64,
+    /// Frames that the speaker's counter says were sent and that did not come.
+    pub lost: u64,
+}
+
+/// Milliseconds since 1970 UTC.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+impl Endpoint {
+    /// Starts the endpoint. `persist` is called with the device's state whenever it changed.
+    ///
+    /// # Errors
+    /// When the device's state does not hold.
+    pub fn start(
+        config: EndpointConfig,
+        ear: Box<dyn Ear>,
+        persist: Box<dyn Fn(&str) + Send>,
+    ) -> anyhow::Result<Self> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
+        let engine = Engine::new(config.state, seed, now_ms())?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (view_in, view) = watch::channel(engine.view());
+        let (stats_in, stats) = watch::channel(Stats::default());
+        let task = Task {
+            server: config.server,
+            auto_answer: config.auto_answer,
+            auto_listen: config.auto_listen,
+            engine,
+            ear,
+            persist,
+            view: view_in,
+            stats_out: stats_in,
+            stats: Stats::default(),
+            encoder: Encoder::new(Settings::default())?,
+            speakers: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            to_say: VecDeque::new(),
+            said: None,
+            rtp_time: 0,
+            leg: None,
+            early: VecDeque::new(),
+            epoch: Instant::now(),
+            rung_at: None,
+            answered_at: None,
+        };
+        tokio::spawn(task.run(inbox));
+        Ok(Self { orders, view, stats })
+    }
+
+    /// Gives the engine a command.
+    pub fn command(&self, command: Command) {
+        let _ = self.orders.send(Order::Command(command));
+    }
+
+    /// Speaks these frames into the call after those already given; ready when the last one was sent.
+    pub fn say(&self, frames: Vec<Frame>) -> oneshot::Receiver<()> {
+        let (done, said) = oneshot::channel();
+        let _ = self.orders.send(Order::Say(frames, done));
+        said
+    }
+
+    /// What a screen would show, and each change of it.
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> Stats {
+        self.stats.borrow().clone()
+    }
+
+    /// Waits until the view is so.
+    ///
+    /// # Errors
+    /// When the endpoint ended.
+    pub async fn until(&self, mut so: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
+        let mut view = self.view.clone();
+        let seen = view.wait_for(|view| so(view)).await.map_err(|_| anyhow::anyhow!("the endpoint ended"))?;
+        Ok(seen.clone())
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+struct Task {
+    server: String,
+    auto_answer: bool,
+    auto_listen: bool,
+    engine: Engine,
+    ear: Box<dyn Ear>,
+    persist: Box<dyn Fn(&str) + Send>,
+    view: watch::Sender<View>,
+    stats_out: watch::Sender<Stats>,
+    stats: Stats,
+    encoder: Encoder,
+    speakers: BTreeMap<DeviceId, Speaker>,
+    spans: BTreeMap<(DeviceId, (u64, u32)), (u64, u64)>,
+    to_say: VecDeque<(Frame, Option<oneshot::Sender<()>>)>,
+    said: Option<oneshot::Sender<()>>,
+    rtp_time: u32,
+    leg: Option<(LegDriver, mpsc::Receiver<LegEvent>)>,
+    early: VecDeque<Vec<u8>>,
+    epoch: Instant,
+    rung_at: Option<Instant>,
+    answered_at: Option<Instant>,
+}
+
+impl Task {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let mut wait = RECONNECT_MIN;
+        loop {
+            if let Ok(mut socket) = connect(&self.server).await {
+                wait = RECONNECT_MIN;
+                self.engine.connected(now_ms());
+                if self.serve(&mut socket, &mut inbox).await {
+                    let _ = socket.close(None).await;
+                    return;
+                }
+                self.engine.disconnected(now_ms());
+            }
+            // Sound goes on while the switchboard is away: the relay may live, and the call comes back to the same keys.
+            let until = sleep(wait);
+            tokio::pin!(until);
+            let mut beat = beat();
+            loop {
+                if self.act(None).await.is_err() {
+                    break;
+                }
+                tokio::select! {
+                    () = &mut until => break,
+                    _ = beat.tick() => self.beat(),
+                    event = leg_event(&mut self.leg) => self.leg_event(event),
+                    order = inbox.recv() => match order {
+                        Some(order) => self.order(order),
+                        None => return,
+                    },
+                }
+            }
+            wait = (wait * 2).min(RECONNECT_MAX);
+        }
+    }
+
+    /// Serves one connection. Gives whether the endpoint is to end.
+    async fn serve(&mut self, socket: &mut Socket, inbox: &mut mpsc::UnboundedReceiver<Order>) -> bool {
+        let mut beat = beat();
+        loop {
+            if self.act(Some(socket)).await.is_err() {
+                return false;
+            }
+            tokio::select! {
+                message = socket.next() => match message {
+                    Some(Ok(Message::Text(text))) => self.engine.handle_text(now_ms(), text.as_str()),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                    Some(Ok(_)) => {}
+                },
+                _ = beat.tick() => self.beat(),
+                event = leg_event(&mut self.leg) => self.leg_event(event),
+                order = inbox.recv() => match order {
+                    Some(order) => self.order(order),
+                    None => return true,
+                },
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Command(command) => {
+                match &command {
+                    Command::Ring { .. } => self.rung_at = Some(Instant::now()),
+                    Command::Answer => self.answered_at = Some(Instant::now()),
+                    _ => {}
+                }
+                self.engine.command(now_ms(), command);
+            }
+            Order::Say(frames, done) => {
+                self.to_say.extend(frames.into_iter().map(|frame| (frame, None)));
+                match self.to_say.back_mut() {
+                    Some((_, last)) => *last = Some(done),
+                    None => drop(done.send(())),
+                }
+            }
+        }
+    }
+
+    /// Does what the engine wants done. An error is a lost connection.
+    async fn act(&mut self, mut socket: Option<&mut Socket>) -> Result<(), ()> {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Send(message) => {
+                    let Some(socket) = socket.as_deref_mut() else { continue };
+                    let text = serde_json::to_string(&message).expect("invariant: messages serialise");
+                    socket.send(Message::text(text)).await.map_err(drop)?;
+                }
+                Output::View => self.show(),
+                Output::Persist => (self.persist)(&self.engine.state_text()),
+                Output::OpenLeg { .. } => self.open_leg().await,
+                Output::MediaAnswer { sdp } => {
+                    if let Some((leg, _)) = &self.leg
+                        && let Err(error) = leg.accept_answer(sdp).await
+                    {
+                        tracing::warn!(%error, "the relay's answer was refused");
+                        self.leg = None;
+                    }
+                }
+                Output::CloseLeg => {
+                    self.leg = None;
+                    self.early.clear();
+                }
+                Output::Erase => (self.persist)(""),
+                Output::Event(event) => {
+                    if let Event::Epoch { .. } = event {
+                        let early = std::mem::take(&mut self.early);
+                        early.into_iter().for_each(|frame| self.received(frame));
+                    }
+                    self.ear.event(&event, &self.engine, now_ms());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) {
+        let view = self.engine.view();
+        if let Some(call) = &view.call {
+            use telcon_core::view::{CallState, Direction};
+            if call.state == CallState::Ringing && call.direction == Direction::In && self.auto_answer {
+                self.answered_at = Some(Instant::now());
+                self.engine.command(now_ms(), Command::Answer);
+            }
+            if call.state == CallState::Ringing
+                && call.direction == Direction::Out
+                && let Some(at) = self.rung_at.take()
+            {
+                self.stats.ring_to_ringing_ms = Some(at.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        let busy = view.call.as_ref().is_some_and(|call| call.state != telcon_core::view::CallState::Ended);
+        if self.auto_listen && !busy {
+            let waiting = view.notices.iter().find(|notice| notice.can_listen).map(|notice| notice.call);
+            if let Some(call) = waiting {
+                self.engine.command(now_ms(), Command::Listen { call });
+            }
+        }
+        let _ = self.view.send(self.engine.view());
+    }
+
+    async fn open_leg(&mut self) {
+        self.leg = None;
+        let Some(server) = relay_hint(&self.server) else { return };
+        let local = local_ip_towards(server).unwrap_or_else(|_| [127, 0, 0, 1].into());
+        match LegDriver::start(local).await {
+            Ok((leg, offer, events)) => {
+                self.leg = Some((leg, events));
+                self.engine.command(now_ms(), Command::Offer { sdp: offer });
+            }
+            Err(error) => tracing::warn!(%error, "no media leg"),
+        }
+    }
+
+    fn leg_event(&mut self, event: Option<LegEvent>) {
+        match event {
+            Some(LegEvent::Connected) => {}
+            Some(LegEvent::Received(received)) => self.received(received.payload.to_vec()),
+            Some(LegEvent::Failed(_)) | None => {
+                self.leg = None;
+                self.engine.command(now_ms(), Command::MediaFailed);
+            }
+        }
+    }
+
+    fn received(&mut self, frame: Vec<u8>) {
+        let opened = match self.engine.open(&frame) {
+            Ok(opened) => opened,
+            Err(telcon_core::keyring::OpenError::UnknownEpoch) if self.early.len() < MAX_EARLY_FRAMES => {
+                self.early.push_back(frame);
+                return;
+            }
+            Err(_) => return,
+        };
+        if let Some(at) = self.answered_at.take() {
+            self.stats.answer_to_audio_ms = Some(at.elapsed().as_secs_f64() * 1e3);
+        }
+        let heard = self.stats.heard.entry(opened.device).or_default();
+        heard.packets += 1;
+        let (first, last) =
+            self.spans.entry((opened.device, opened.stream)).or_insert((opened.counter, opened.counter));
+        *first = (*first).min(opened.counter);
+        *last = (*last).max(opened.counter);
+        // One sender's counter runs on over epochs, so its streams are one span, but for a reload.
+        let spans = self.spans.iter().filter(|((device, _), _)| *device == opened.device);
+        let (low, high) = spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
+        heard.lost = (high + 1 - low).saturating_sub(heard.packets);
+        let micros = self.epoch.elapsed().as_micros() as u64;
+        self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now_ms());
+        if let std::collections::btree_map::Entry::Vacant(place) = self.speakers.entry(opened.device) {
+            match Speaker::new() {
+                Ok(speaker) => drop(place.insert(speaker)),
+                Err(error) => return tracing::warn!(%error, "a speaker cannot be decoded"),
+            }
+        }
+        if let Some(speaker) = self.speakers.get_mut(&opened.device) {
+            speaker.push(opened.counter, opened.packet, micros);
+        }
+    }
+
+    /// The 20 ms beat: one frame out, one frame of each speaker in.
+    fn beat(&mut self) {
+        let now = now_ms();
+        self.engine.tick(now);
+        self.speak();
+        let micros = self.epoch.elapsed().as_micros() as u64;
+        for (device, speaker) in &mut self.speakers {
+            let played = speaker.pull(micros);
+            self.ear.frame(*device, &played.frame, played.origin, now);
+        }
+        for caption in self.ear.beat(now) {
+            self.engine.publish_caption(&caption);
+        }
+        if *self.stats_out.borrow() != self.stats {
+            let _ = self.stats_out.send(self.stats.clone());
+        }
+    }
+
+    fn speak(&mut self) {
+        let live = self.engine.view_live();
+        if !live {
+            return;
+        }
+        let (frame, done) = self.to_say.pop_front().unwrap_or((SILENCE, None));
+        if let Ok(packet) = self.encoder.encode(&frame)
+            && let Some(sealed) = self.engine.seal(&packet)
+            && let Some((leg, _)) = &self.leg
+        {
+            let _ = leg.send(sealed, self.rtp_time);
+        }
+        self.rtp_time = self.rtp_time.wrapping_add(FRAME_SAMPLES as u32);
+        if let Some(done) = done {
+            self.said = Some(done);
+        }
+        if let Some(done) = self.said.take() {
+            let _ = done.send(());
+        }
+    }
+}
+
+fn beat() -> tokio::time::Interval {
+    let mut beat = interval(Duration::from_millis(telcon_proto::limits::FRAME_MS));
+    // A beat that came late is made up for: the stream's rate is constant, whatever the scheduler does.
+    beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    beat
+}
+
+async fn leg_event(leg: &mut Option<(LegDriver, mpsc::Receiver<LegEvent>)>) -> Option<LegEvent> {
+    match leg {
+        Some((_, events)) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn connect(server: &str) -> anyhow::Result<Socket> {
+    let url = format!("{}/ws", server.replacen("http", "ws", 1));
+    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let (socket, _) = connect_async_with_config(url, Some(config), true).await?;
+    Ok(socket)
+}
+
+/// An address of the server, to learn which of this machine's addresses packets to it leave from.
+fn relay_hint(server: &str) -> Option<SocketAddr> {
+    use std::net::ToSocketAddrs as _;
+    let authority = server.split("://").nth(1)?.split('/').next()?;
+    authority.to_socket_addrs().ok()?.next()
+}

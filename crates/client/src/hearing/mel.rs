@@ -1,0 +1,165 @@
+//! What a Whisper model hears: the log-mel spectrogram it was trained on (Radford et al. 2022, section 2.2).
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use crate::audio::rate::HEARING_RATE;
+
+/// Samples of one analysis window: 25 ms.
+const WINDOW: usize = 400;
+/// Samples from one window to the next: 10 ms.
+const HOP: usize = 160;
+/// Seconds of one model input. Shorter sound is filled up with silence.
+pub const INPUT_SECONDS: usize = 30;
+/// Samples of one model input.
+pub const INPUT_SAMPLES: usize = INPUT_SECONDS * HEARING_RATE as usize;
+/// Windows of one model input.
+pub const INPUT_FRAMES: usize = INPUT_SAMPLES / HOP;
+/// Power below which everything is silence.
+const LEAST_POWER: f32 = 1e-10;
+/// How far below the loudest point (in powers of ten) the spectrogram is cut off.
+const RANGE: f32 = 8.0;
+
+/// Computes model inputs for one number of mel bands.
+pub struct MelSpectrogram {
+    bands: Vec<Band>,
+    taper: Vec<f32>,
+    fft: Arc<dyn RealToComplex<f32>>,
+}
+
+/// One triangular filter: the first spectral line it touches, and its weights from there on.
+struct Band {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+impl MelSpectrogram {
+    /// A spectrogram of `bands` mel bands between 0 and 8 kHz: 80 for most models, 128 for large-v3.
+    pub fn new(bands: usize) -> Self {
+        let taper =
+            (0..WINDOW).map(|i| 0.5 - 0.5 * (std::f32::consts::TAU * i as f32 / WINDOW as f32).cos()).collect();
+        Self { bands: filters(bands), taper, fft: RealFftPlanner::new().plan_fft_forward(WINDOW) }
+    }
+
+    /// The model input for up to 30 s at 16 kHz (-1..1), band after band, [`INPUT_FRAMES`] values each. What is longer
+    /// is cut off.
+    pub fn features(&self, sound: &[f32]) -> Vec<f32> {
+        let sound = &sound[..sound.len().min(INPUT_SAMPLES)];
+        let mut out = vec![LEAST_POWER.log10(); self.bands.len() * INPUT_FRAMES];
+        let mut window = vec![0.0; WINDOW];
+        let mut spectrum = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        // Past the end of the sound every window is silence, which is what `out` holds already.
+        let touched = (sound.len() + WINDOW / 2).div_ceil(HOP).min(INPUT_FRAMES);
+        for frame in 0..touched {
+            for (i, (value, taper)) in window.iter_mut().zip(&self.taper).enumerate() {
+                *value = taper * at(sound, (frame * HOP + i) as isize - (WINDOW / 2) as isize);
+            }
+            self.fft
+                .process_with_scratch(&mut window, &mut spectrum, &mut scratch)
+                .expect("invariant: buffers come from the transform itself");
+            let power: Vec<f32> = spectrum.iter().map(Complex::norm_sqr).collect();
+            for (number, band) in self.bands.iter().enumerate() {
+                let sum: f32 = band.weights.iter().zip(&power[band.first..]).map(|(weight, power)| weight * power).sum();
+                out[number * INPUT_FRAMES + frame] = sum.max(LEAST_POWER).log10();
+            }
+        }
+        let loudest = out.iter().copied().fold(f32::MIN, f32::max);
+        for value in &mut out {
+            *value = (value.max(loudest - RANGE) + 4.0) / 4.0;
+        }
+        out
+    }
+}
+
+/// A sample of the sound, mirrored at both ends of the 30 s.
+fn at(sound: &[f32], index: isize) -> f32 {
+    let index = index.unsigned_abs();
+    let index = if index < INPUT_SAMPLES { index } else { 2 * INPUT_SAMPLES - 2 - index };
+    sound.get(index).copied().unwrap_or(0.0)
+}
+
+/// The mel scale in Slaney's form: linear up to 1 kHz, logarithmic above.
+fn to_mel(hertz: f64) -> f64 {
+    if hertz < 1_000.0 { hertz * 3.0 / 200.0 } else { 15.0 + (hertz / 1_000.0).ln() * 27.0 / 6.4_f64.ln() }
+}
+
+fn to_hertz(mel: f64) -> f64 {
+    if mel < 15.0 { mel * 200.0 / 3.0 } else { 1_000.0 * ((mel - 15.0) * 6.4_f64.ln() / 27.0).exp() }
+}
+
+/// Triangles between neighbouring points of the mel scale, each of the same area.
+fn filters(count: usize) -> Vec<Band> {
+    let top = f64::from(HEARING_RATE) / 2.0;
+    let edges: Vec<f64> = (0..count + 2).map(|i| to_hertz(to_mel(top) * i as f64 / (count + 1) as f64)).collect();
+    let line = |i: usize| i as f64 * f64::from(HEARING_RATE) / WINDOW as f64;
+    let triangle = |edges: &[f64]| {
+        let [low, middle, high] = [edges[0], edges[1], edges[2]];
+        let weight = |i: usize| {
+            let rise = (line(i) - low) / (middle - low);
+            let fall = (high - line(i)) / (high - middle);
+            (rise.min(fall).max(0.0) * 2.0 / (high - low)) as f32
+        };
+        let touched: Vec<usize> = (0..=WINDOW / 2).filter(|i| weight(*i) > 0.0).collect();
+        let first = touched.first().copied().unwrap_or(0);
+        Band { first, weights: touched.iter().map(|i| weight(*i)).collect() }
+    };
+    edges.windows(3).map(triangle).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loudest_band(hertz: f32) -> usize {
+        let tone: Vec<f32> =
+            (0..16_000).map(|i| 0.5 * (std::f32::consts::TAU * hertz * i as f32 / 16_000.0).sin()).collect();
+        let features = MelSpectrogram::new(80).features(&tone);
+        let level = |band: usize| features[band * INPUT_FRAMES + 50];
+        (0..80).max_by(|a, b| level(*a).total_cmp(&level(*b))).unwrap()
+    }
+
+    #[test]
+    fn the_mel_scale_goes_there_and_back() {
+        for hertz in [0.0, 440.0, 999.0, 1_000.0, 4_000.0, 8_000.0] {
+            assert!((to_hertz(to_mel(hertz)) - hertz).abs() < 1e-6);
+        }
+        assert!((to_mel(1_000.0) - 15.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_tone_is_loudest_in_the_band_around_it() {
+        let centre = |band: usize| to_hertz(to_mel(8_000.0) * (band + 1) as f64 / 81.0);
+        for hertz in [300.0, 1_000.0, 3_000.0, 6_000.0] {
+            let found = centre(loudest_band(hertz));
+            assert!((found / f64::from(hertz)).ln().abs() < 0.1, "{hertz} Hz was found at {found} Hz");
+        }
+    }
+
+    #[test]
+    fn every_band_hears_something() {
+        for bands in [80, 128] {
+            assert!(filters(bands).iter().all(|band| band.weights.iter().sum::<f32>() > 0.0));
+        }
+    }
+
+    #[test]
+    fn silence_is_flat_and_the_tail_of_short_sound_is_the_floor() {
+        let spectrogram = MelSpectrogram::new(80);
+        let silence = spectrogram.features(&[0.0; 1_600]);
+        assert_eq!(silence.len(), 80 * INPUT_FRAMES);
+        assert!(silence.iter().all(|value| *value == -1.5));
+        let click = spectrogram.features(&[0.9; 16_000]);
+        let (top, tail) = (click.iter().copied().fold(f32::MIN, f32::max), click[INPUT_FRAMES - 1]);
+        assert!((top - tail - 2.0).abs() < 1e-5, "the floor is eight powers of ten below the top");
+    }
+
+    #[test]
+    fn sound_longer_than_the_input_is_cut_off() {
+        let spectrogram = MelSpectrogram::new(80);
+        let long: Vec<f32> = (0..INPUT_SAMPLES + 16_000).map(|i| (i as f32 * 0.01).sin()).collect();
+        assert_eq!(spectrogram.features(&long), spectrogram.features(&long[..INPUT_SAMPLES]));
+    }
+}

@@ -1,0 +1,172 @@
+//! The scribe around recognisers that do what a test needs.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::audio::frame::{SILENCE, frames};
+use crate::audio::wav;
+use crate::hearing::recogniser::Effort;
+
+/// A recogniser that is a function.
+struct Fake<F>(F);
+
+impl<F: FnMut(&[f32], Effort) -> Result<Vec<Phrase>, HearingError>> Recogniser for Fake<F> {
+    fn transcribe(&mut self, pcm16k: &[f32], effort: Effort) -> Result<Vec<Phrase>, HearingError> {
+        (self.0)(pcm16k, effort)
+    }
+}
+
+fn scribe(f: impl FnMut(&[f32], Effort) -> Result<Vec<Phrase>, HearingError> + Send + 'static) -> Scribe {
+    Scribe::new(Box::new(Fake(f))).unwrap()
+}
+
+fn fixture(name: &str) -> Vec<f32> {
+    wav::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)).unwrap()
+}
+
+fn phrase(start_s: f64, end_s: f64, text: &str) -> Phrase {
+    Phrase { start_s, end_s, text: text.into() }
+}
+
+fn seconds(sound: &[f32]) -> f64 {
+    sound.len() as f64 / 16_000.0
+}
+
+fn captions(events: Vec<Event>) -> Vec<Caption> {
+    let caption = |event| match event {
+        Event::Caption(caption) => caption,
+        Event::Failed { error, .. } => panic!("{error}"),
+    };
+    events.into_iter().map(caption).collect()
+}
+
+/// Says who is heard by how loud they are.
+fn by_loudness(sound: &[f32], _: Effort) -> Result<Vec<Phrase>, HearingError> {
+    let peak = sound.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    Ok(vec![phrase(0.0, seconds(sound), if peak > 0.35 { "loud" } else { "soft" })])
+}
+
+#[test]
+fn speakers_who_talk_at_the_same_time_are_never_swapped() {
+    let loud = fixture("a.wav");
+    let soft: Vec<f32> = fixture("b.wav").iter().map(|sample| sample * 0.3).collect();
+    let mut scribe = scribe(by_loudness);
+    let mut heard = Vec::new();
+    let silence = std::iter::repeat_n(SILENCE, 100);
+    for (i, (a, b)) in frames(&loud).zip(frames(&soft)).chain(silence.map(|frame| (frame, frame))).enumerate() {
+        let at = i as f64 * 0.02;
+        // In a different order every other time.
+        let pair = if i % 2 == 0 { [(1, &a), (2, &b)] } else { [(2, &b), (1, &a)] };
+        for (speaker, frame) in pair {
+            scribe.push(speaker, frame, at);
+        }
+        heard.extend(scribe.events());
+    }
+    heard.extend(scribe.finish());
+    let captions = captions(heard);
+    for speaker in [1, 2] {
+        assert!(captions.iter().any(|caption| caption.speaker == speaker && caption.is_final));
+    }
+    for caption in captions {
+        assert_eq!(caption.text, if caption.speaker == 1 { "loud" } else { "soft" });
+        assert!(caption.end_s > caption.start_s);
+    }
+}
+
+#[test]
+fn a_slow_recogniser_skips_captions_but_no_final_passage() {
+    let (permit, permits): (Sender<()>, Receiver<()>) = channel();
+    let (told, calls) = channel();
+    let mut scribe = scribe(move |sound, effort| {
+        permits.recv().unwrap();
+        told.send(effort).unwrap();
+        Ok(vec![phrase(0.0, seconds(sound), "heard")])
+    });
+    let mut sound = Vec::new();
+    for _ in 0..3 {
+        sound.extend(fixture("a.wav"));
+        sound.extend(vec![0.0; 2 * 48_000]);
+    }
+    // All of half a minute arrives before the recogniser is done with its first passage.
+    for (i, frame) in frames(&sound).enumerate() {
+        scribe.push(1, &frame, i as f64 * 0.02);
+    }
+    for _ in 0..100 {
+        permit.send(()).unwrap();
+    }
+    let finals: Vec<u64> =
+        captions(scribe.finish()).iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
+    assert_eq!(finals, [0, 1, 2]);
+    let efforts: Vec<Effort> = calls.try_iter().collect();
+    assert_eq!(efforts.iter().filter(|effort| **effort == Effort::Best).count(), 3);
+    assert!(efforts.len() <= 4, "{} passes, of which one was running already", efforts.len());
+}
+
+#[test]
+fn final_phrases_have_the_time_of_the_call_and_what_no_speech_is_near_to_is_dropped() {
+    let mut scribe = scribe(|sound, effort| {
+        let made_up = phrase(seconds(sound) + 1.0, seconds(sound) + 3.0, "Thanks for watching!");
+        Ok(match effort {
+            Effort::Quick => vec![phrase(0.0, 1.0, "one"), phrase(1.0, 2.0, "two")],
+            Effort::Best => vec![phrase(0.5, 1.5, "first"), phrase(2.0, 60.0, "second"), made_up],
+        })
+    });
+    for (i, frame) in frames(&fixture("b.wav")).enumerate() {
+        scribe.push(7, &frame, 1_000.0 + i as f64 * 0.02);
+    }
+    let captions = captions(scribe.finish());
+    let finals: Vec<&Caption> = captions.iter().filter(|caption| caption.is_final).collect();
+    let texts: Vec<&str> = finals.iter().map(|caption| caption.text.as_str()).collect();
+    assert_eq!(texts, ["first", "second"]);
+    assert!((1_000.4..1_000.9).contains(&finals[0].start_s), "{}", finals[0].start_s);
+    assert!(finals[1].end_s < 1_011.0, "{} is after all sound", finals[1].end_s);
+    assert!(captions.iter().filter(|caption| !caption.is_final).all(|caption| caption.text == "one two"));
+}
+
+#[test]
+fn a_group_without_words_takes_its_caption_back() {
+    let mut scribe = scribe(|_, _| Ok(Vec::new()));
+    for (i, frame) in frames(&fixture("b.wav")).enumerate() {
+        scribe.push(1, &frame, i as f64 * 0.02);
+    }
+    let captions = captions(scribe.finish());
+    assert_eq!(captions.len(), 1);
+    assert!(captions[0].is_final && captions[0].text.is_empty());
+}
+
+#[test]
+fn a_passage_that_fails_and_a_recogniser_that_dies_leave_visible_gaps() {
+    let run = |f: fn(&[f32], Effort) -> Result<Vec<Phrase>, HearingError>| {
+        let mut scribe = scribe(f);
+        for (i, frame) in frames(&fixture("b.wav")).enumerate() {
+            scribe.push(3, &frame, i as f64 * 0.02);
+        }
+        scribe.finish()
+    };
+    for events in [run(|_, _| Err(HearingError::Engine("out of memory".into()))), run(|_, _| panic!("a bug"))] {
+        let [Event::Failed { speaker: 3, start_s, end_s, .. }] = events[..] else { panic!("{events:?}") };
+        assert!(start_s < 1.0 && end_s > 8.0);
+    }
+}
+
+#[test]
+fn who_leaves_is_finished_at_once_and_may_come_back() {
+    let mut scribe = scribe(by_loudness);
+    let speech = fixture("a.wav");
+    for (i, frame) in frames(&speech).enumerate() {
+        scribe.push(1, &frame, i as f64 * 0.02);
+    }
+    scribe.leave(1);
+    scribe.leave(2);
+    for (i, frame) in frames(&speech).enumerate() {
+        scribe.push(1, &frame, 300.0 + i as f64 * 0.02);
+    }
+    let captions = captions(scribe.finish());
+    let finals: Vec<(u64, bool)> = captions
+        .iter()
+        .filter(|caption| caption.is_final)
+        .map(|caption| (caption.group, caption.start_s >= 299.0))
+        .collect();
+    assert_eq!(finals, [(0, false), (1, true)]);
+}

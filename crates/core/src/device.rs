@@ -1,0 +1,196 @@
+//! This device: its keys, its certificates and the office it trusts.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use openmls::prelude::{Ciphersuite, CredentialWithKey};
+use openmls::prelude::{Credential, CredentialType};
+use openmls_traits::{
+    signatures::{Signer, SignerError},
+    types::SignatureScheme,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use telcon_identity::{DeviceKey, Invitation, Office, VerifiedDevice};
+use telcon_proto::{Blob, DeviceId, SuiteName, http::OfficeInfo};
+use zeroize::Zeroizing;
+
+/// Version of [`DeviceState`] at rest.
+const STATE_VERSION: u16 = 1;
+
+/// Why a device could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The link or a certificate does not hold.
+    #[error(transparent)]
+    Identity(#[from] telcon_identity::IdentityError),
+    /// The stored state cannot be read.
+    #[error("this device's stored keys cannot be read ({0}); enrol it again with a new link")]
+    State(String),
+}
+
+/// What a device keeps at rest. It holds the secret key: whoever stores it wraps it.
+#[derive(Serialize, Deserialize)]
+pub struct DeviceState {
+    version: u16,
+    suite: SuiteName,
+    /// Base64 of the 32-byte seed of the device key.
+    seed: Zeroizing<String>,
+    device: DeviceId,
+    chain: Vec<Blob>,
+    office: OfficeInfo,
+    /// The newest tree of the office's log that this device verified: size and root, base64.
+    #[serde(default)]
+    pub log: Option<LogHead>,
+    /// Calls that rang here lately, so that a ring replayed after a restart is known.
+    #[serde(default)]
+    pub rung: Vec<telcon_proto::CallId>,
+}
+
+/// A verified tree head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// Entries.
+    pub size: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+}
+
+impl DeviceState {
+    /// Enrols: makes the device's key and certificate from an invitation. The chain goes to the office; the state is
+    /// kept only once the office took it.
+    ///
+    /// `info` is what the office's server says of itself; it is believed only as far as the invitation confirms.
+    pub fn enrol(fragment: &str, info: OfficeInfo, seed: &[u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
+        let invitation = Invitation::parse(fragment)?;
+        Office::pin(&info, Some(&invitation.authority_sha256()))?;
+        // Two independent values from one seed: the device's key, and its public id.
+        let mut okm = Zeroizing::new([0; 48]);
+        hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)
+            .expand(b"key and id", &mut *okm)
+            .expect("invariant: 48 bytes are fewer than 255 hashes");
+        let key_seed: Zeroizing<[u8; 32]> =
+            Zeroizing::new(okm[..32].try_into().expect("invariant: 32 of 48 bytes"));
+        let device = DeviceId::from_bytes(okm[32..].try_into().expect("invariant: 16 of 48 bytes"));
+        let (_, chain) = invitation.enrol(&key_seed, device, now_ms)?;
+        Ok(Self {
+            version: STATE_VERSION,
+            suite: info.suite,
+            seed: Zeroizing::new(STANDARD.encode(&*key_seed)),
+            device,
+            chain: chain.into_iter().map(Blob).collect(),
+            office: info,
+            log: None,
+            rung: Vec::new(),
+        })
+    }
+
+    /// The certificates to send to the office: device, enrolment.
+    pub fn chain(&self) -> &[Blob] {
+        &self.chain
+    }
+
+    /// As text, to be wrapped and stored.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
+    }
+
+    /// Reads [`DeviceState::to_text`] back.
+    pub fn parse(text: &str) -> Result<Self, DeviceError> {
+        let state: Self = serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))?;
+        if state.version != STATE_VERSION {
+            return Err(DeviceError::State(format!("version {}, this program reads {STATE_VERSION}", state.version)));
+        }
+        Ok(state)
+    }
+}
+
+/// This device, ready to sign.
+pub struct Device {
+    key: Arc<DeviceKey>,
+    chain: Vec<Vec<u8>>,
+    office: Office,
+    me: VerifiedDevice,
+}
+
+impl Device {
+    /// From its state at rest; checks that its own certificates still hold.
+    pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
+        let office = Office::pin(&state.office, None)?;
+        let seed: Zeroizing<[u8; 32]> = STANDARD
+            .decode(state.seed.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Zeroizing::new)
+            .ok_or_else(|| DeviceError::State("the key is damaged".into()))?;
+        let key = DeviceKey::from_seed(state.suite, &seed);
+        let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
+        let me = office.verify_chain(&chain, now_ms)?;
+        if me.public_key() != key.public_bytes() || me.device() != state.device {
+            return Err(DeviceError::State("the key and the certificate do not belong together".into()));
+        }
+        Ok(Self { key: Arc::new(key), chain, office, me })
+    }
+
+    /// Who this device is.
+    pub fn me(&self) -> &VerifiedDevice {
+        &self.me
+    }
+
+    /// The office it trusts.
+    pub fn office(&self) -> &Office {
+        &self.office
+    }
+
+    /// Its key, to sign rings and sign-ins.
+    pub fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
+    /// Its certificates: device, enrolment.
+    pub fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
+    pub(crate) fn signer(&self) -> MlsSigner {
+        MlsSigner(self.key.clone())
+    }
+
+    pub(crate) fn credential(&self) -> CredentialWithKey {
+        let content = telcon_identity::x509_credential(&self.chain);
+        CredentialWithKey {
+            credential: Credential::new(CredentialType::X509, content),
+            signature_key: self.key.public_bytes().into(),
+        }
+    }
+}
+
+/// The MLS cipher suite of an office's choice.
+pub fn ciphersuite(suite: SuiteName) -> Ciphersuite {
+    match suite {
+        SuiteName::Hybrid => Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519,
+        SuiteName::Cnsa2 => Ciphersuite::MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87,
+    }
+}
+
+/// Lets MLS sign with the device key.
+pub(crate) struct MlsSigner(Arc<DeviceKey>);
+
+impl Signer for MlsSigner {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(self.0.sign(payload))
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        match self.0.suite() {
+            SuiteName::Hybrid => SignatureScheme::ED25519,
+            SuiteName::Cnsa2 => SignatureScheme::MLDSA87,
+        }
+    }
+}
+
+/// Whom an invitation is for, after checking that it is of the office whose server gave `info`.
+pub fn invited(fragment: &str, info: &OfficeInfo) -> Result<telcon_proto::Card, DeviceError> {
+    let invitation = Invitation::parse(fragment)?;
+    let office = Office::pin(info, Some(&invitation.authority_sha256()))?;
+    office.verify_invitation(&invitation)?;
+    Ok(invitation.card().clone())
+}

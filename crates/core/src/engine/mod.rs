@@ -1,0 +1,398 @@
+//! The client's engine: signs in, rings, answers, keeps the group and its keys. Without input or output: messages,
+//! commands, frames and the time go in; messages, media orders and views come out. One engine runs in a browser's
+//! worker, in the native client, and in tests with virtual time.
+
+mod call;
+mod roster;
+mod session;
+
+pub use call::Opened;
+use call::Call;
+use crate::{
+    captions::Caption,
+    device::{Device, DeviceError, DeviceState},
+    keyring::OpenError,
+    view::{Alert, AlertLevel, LogState, NoticeView, OfficeName, Phase, View, You},
+};
+use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
+use serde::Deserialize;
+use std::collections::{BTreeMap, VecDeque};
+use telcon_identity::LoggedDevice;
+use telcon_proto::{
+    Blob, CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES,
+    words::Contact,
+};
+use zeroize::Zeroizing;
+
+/// Time between two pings, milliseconds: below the minute after which middleboxes forget a silent connection, and
+/// often enough that the log on the screen is of this minute.
+const PING_EVERY_MS: u64 = 20_000;
+/// Alerts kept on the screen. More than this is the same one again.
+const MAX_ALERTS: usize = 8;
+/// Finished rings remembered, against replays after a restart.
+const MAX_RUNG: usize = 64;
+
+/// What a person, or the program around the engine, asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Ring a person.
+    Ring {
+        /// Whom.
+        person: PersonId,
+        /// What to keep; the office's floor if not given.
+        #[serde(default)]
+        mode: Option<RecordMode>,
+    },
+    /// Answer the ring.
+    Answer,
+    /// Say no.
+    Decline,
+    /// Give up ringing, or end the call; a listener leaves.
+    HangUp,
+    /// Same as [`Command::HangUp`], for a listener.
+    Leave,
+    /// Join a call as a listener.
+    Listen {
+        /// Which.
+        call: CallId,
+    },
+    /// The media leg's offer, after [`Output::OpenLeg`].
+    Offer {
+        /// WebRTC offer.
+        sdp: String,
+    },
+    /// The microphone is off or on. Sound of the same size and rate goes on either way.
+    Mute {
+        /// Off.
+        on: bool,
+    },
+    /// The media leg broke.
+    MediaFailed,
+    /// Clears an ended call from the screen.
+    Dismiss,
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this to the switchboard.
+    Send(ClientMessage),
+    /// The view changed: [`Engine::view`].
+    View,
+    /// Store [`Engine::state_text`] again.
+    Persist,
+    /// Make a media leg and give its offer with [`Command::Offer`]. A leg that is there is replaced.
+    OpenLeg {
+        /// For this call.
+        call: CallId,
+    },
+    /// The relay's answer to the offer.
+    MediaAnswer {
+        /// WebRTC answer.
+        sdp: String,
+    },
+    /// End the media leg.
+    CloseLeg,
+    /// This device was revoked: erase all it stored.
+    Erase,
+    /// Something for the record.
+    Event(Event),
+}
+
+/// What a note-taker writes down.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// This device is in the call, in a new epoch.
+    Epoch {
+        /// The call.
+        call: CallId,
+        /// The epoch.
+        epoch: u64,
+        /// RFC 9420 epoch authenticator.
+        authenticator: Vec<u8>,
+        /// Everybody who holds the epoch's key.
+        members: Vec<(DeviceId, telcon_proto::Card)>,
+    },
+    /// Both principals are in the call.
+    Live {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over, or this device is out of it.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// How.
+        how: &'static str,
+    },
+}
+
+/// The engine of one device.
+pub struct Engine {
+    device: Device,
+    state: DeviceState,
+    rng: ChaCha20Rng,
+    out: VecDeque<Output>,
+    phase: Phase,
+    people: Vec<Contact>,
+    mode: RecordMode,
+    token: Option<String>,
+    notices: BTreeMap<CallId, NoticeView>,
+    alerts: Vec<Alert>,
+    log: Option<LogState>,
+    call: Option<Call>,
+    next_ping_ms: Option<u64>,
+}
+
+impl Engine {
+    /// Opens a device from its state at rest. `seed` is fresh randomness.
+    pub fn new(state: DeviceState, seed: [u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
+        let device = Device::open(&state, now_ms)?;
+        Ok(Self {
+            device,
+            state,
+            rng: ChaCha20Rng::from_seed(seed),
+            out: VecDeque::new(),
+            phase: Phase::Connecting,
+            people: Vec::new(),
+            mode: RecordMode::LogOnly,
+            token: None,
+            notices: BTreeMap::new(),
+            alerts: Vec::new(),
+            log: None,
+            call: None,
+            next_ping_ms: None,
+        })
+    }
+
+    /// What to do next, until there is nothing more.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
+    pub fn next_wakeup_ms(&self) -> Option<u64> {
+        let keys = self.call.as_ref().and_then(|call| call.keys.next_expiry_ms());
+        [self.next_ping_ms, keys].into_iter().flatten().min()
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now_ms: u64) {
+        if let Some(call) = &mut self.call {
+            call.expire(now_ms);
+        }
+        if self.next_ping_ms.is_some_and(|at| now_ms >= at) {
+            self.ping(now_ms);
+        }
+    }
+
+    /// A message of the switchboard, as text.
+    pub fn handle_text(&mut self, now_ms: u64, text: &str) {
+        if text.len() > MAX_MESSAGE_BYTES {
+            return self.alert(AlertLevel::Red, "The office's server sent a message over the limit. It was ignored.");
+        }
+        match serde_json::from_str(text) {
+            Ok(message) => self.handle(now_ms, message),
+            Err(_) => self.alert(
+                AlertLevel::Amber,
+                "The office's server sent something this version does not understand. Reload to get the newest page.",
+            ),
+        }
+    }
+
+    /// What this device is, for signing beside the engine (records).
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The state to store.
+    pub fn state_text(&self) -> Zeroizing<String> {
+        self.state.to_text()
+    }
+
+    /// Seals one Opus packet of this device. Nothing comes out before the call is live, from a listener, or without
+    /// a key: there is no way to send in the clear.
+    pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        if !self.device.me().card().role.speaks() {
+            return None;
+        }
+        self.call.as_mut()?.seal(packet)
+    }
+
+    /// Opens one frame from the relay.
+    pub fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
+        self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)
+    }
+
+    /// Whether this device's sound goes out now: the cheap part of [`Engine::view`], for each frame.
+    pub fn view_live(&self) -> bool {
+        self.device.me().card().role.speaks() && self.call.as_ref().is_some_and(Call::is_live)
+    }
+
+    /// Sends a caption to those members who may read it. Only a note-taker's engine does.
+    pub fn publish_caption(&mut self, caption: &Caption) {
+        if let Some(call) = &mut self.call {
+            call.publish_caption(caption, &mut self.rng, &mut self.out);
+        }
+    }
+
+    /// A verified device of the present call.
+    pub fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
+        self.call.as_ref()?.member(device)
+    }
+
+    /// The ring that opened the present call, as its caller signed it.
+    pub fn ring_jws(&self) -> Option<&str> {
+        self.call.as_ref()?.ring_jws()
+    }
+
+    /// Everything a screen shows.
+    pub fn view(&self) -> View {
+        let me = self.device.me();
+        View {
+            phase: self.phase,
+            you: Some(You { card: me.card().clone(), device: me.device() }),
+            office: Some(OfficeName {
+                domain: self.device.office().domain().to_owned(),
+                name: self.device.office().name().to_owned(),
+            }),
+            people: self.people.clone(),
+            mode: self.mode,
+            token: self.token.clone(),
+            log: self.log.clone(),
+            call: self.call.as_ref().map(|call| call.view(me.device())),
+            notices: self.notices.values().rev().cloned().collect(),
+            alerts: self.alerts.clone(),
+        }
+    }
+
+    fn send(&mut self, message: ClientMessage) {
+        self.out.push_back(Output::Send(message));
+    }
+
+    fn changed(&mut self) {
+        if self.out.back() != Some(&Output::View) {
+            self.out.push_back(Output::View);
+        }
+    }
+
+    fn alert(&mut self, level: AlertLevel, text: impl Into<String>) {
+        let alert = Alert { level, text: text.into() };
+        self.alerts.retain(|old| *old != alert);
+        self.alerts.insert(0, alert);
+        self.alerts.truncate(MAX_ALERTS);
+        self.changed();
+    }
+
+    /// A person's command.
+    pub fn command(&mut self, now_ms: u64, command: Command) {
+        match command {
+            Command::Ring { person, mode } => self.ring(now_ms, person, mode),
+            Command::Answer => self.with_call(|call, out| call.answer(out)),
+            Command::Decline => self.with_call(|call, out| {
+                if call.declinable() {
+                    out.push_back(Output::Send(ClientMessage::Decline { call: call.id }));
+                    call.end("declined", out);
+                }
+            }),
+            Command::HangUp | Command::Leave => self.with_call(|call, out| call.hang_up(out)),
+            Command::Listen { call } => self.listen(call),
+            Command::Offer { sdp } => self.with_call(|call, out| {
+                out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
+            }),
+            Command::Mute { on } => self.with_call(|call, out| call.mute(on, out)),
+            Command::MediaFailed => self.with_call(|call, out| call.open_leg(out)),
+            Command::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
+        }
+        self.changed();
+    }
+
+    fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut VecDeque<Output>)) {
+        if let Some(call) = self.call.as_mut().filter(|call| !call.is_over()) {
+            act(call, &mut self.out);
+        }
+    }
+
+    fn busy(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| !call.is_over())
+    }
+
+    fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>) {
+        if self.busy() {
+            return self.alert(AlertLevel::Amber, "End the present call before you ring.");
+        }
+        let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
+            return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
+        };
+        let mode = mode.unwrap_or(self.mode).max(self.mode);
+        match Call::ring(&self.device, to, mode, &mut self.rng, now_ms) {
+            Ok((call, message)) => {
+                self.call = Some(call);
+                self.send(message);
+            }
+            Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
+        }
+    }
+
+    fn listen(&mut self, id: CallId) {
+        if self.busy() {
+            return self.alert(AlertLevel::Amber, "Leave the present call first.");
+        }
+        let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
+            return self.alert(AlertLevel::Amber, "This call is over, or keeps no listeners.");
+        };
+        let (mode, from, to) = (notice.mode, notice.from.clone(), notice.to.clone());
+        match Call::join(&self.device, id, mode, Some((from, to)), &mut self.out) {
+            Ok(call) => self.call = Some(call),
+            Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
+        }
+    }
+
+    /// The connection is up: sign in.
+    pub fn connected(&mut self, _now_ms: u64) {
+        self.phase = Phase::Connecting;
+        let device = self.device.me().device();
+        self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
+        self.changed();
+    }
+
+    /// The connection is lost. Keys and calls stay; sound goes on as long as the relay lives.
+    pub fn disconnected(&mut self, _now_ms: u64) {
+        if self.phase != Phase::Revoked {
+            self.phase = Phase::Offline;
+        }
+        self.token = None;
+        self.next_ping_ms = None;
+        if let Some(call) = &mut self.call {
+            call.connection_lost();
+        }
+        self.changed();
+    }
+
+    fn ping(&mut self, now_ms: u64) {
+        let log_size = self.state.log.as_ref().map_or(0, |head| head.size);
+        self.send(ClientMessage::Ping { log_size });
+        self.next_ping_ms = Some(now_ms + PING_EVERY_MS);
+    }
+
+    /// A message of the switchboard.
+    pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
+        session::handle(self, now_ms, message);
+        if let Some(call) = &self.call
+            && let Some(id) = call.finished_ring()
+            && !self.state.rung.contains(&id)
+        {
+            self.state.rung.push(id);
+            if self.state.rung.len() > MAX_RUNG {
+                self.state.rung.remove(0);
+            }
+            self.out.push_back(Output::Persist);
+        }
+        self.changed();
+    }
+}
+
+fn blob(bytes: &[u8]) -> Blob {
+    Blob(bytes.to_vec())
+}

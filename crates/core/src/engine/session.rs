@@ -1,0 +1,181 @@
+//! The switchboard's messages, one by one.
+
+use super::{Call, Engine, Output, PING_EVERY_MS};
+use crate::{
+    device::LogHead,
+    view::{AlertLevel, LogState, NoticeView, Phase},
+};
+use telcon_identity::IdentityError;
+use telcon_proto::{
+    Blob, CallId, ClientMessage, RecordMode, Role, ServerMessage,
+    message::{Logged, Notice, NoticeState, RefusalCode},
+};
+
+/// Finished calls kept in the staff's list.
+const MAX_NOTICES: usize = 64;
+
+pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
+    match message {
+        ServerMessage::Challenge { nonce } => {
+            let device = &engine.device;
+            let jws = telcon_identity::sign_in(device.key(), device.office().domain(), device.me().device(), nonce.as_slice());
+            engine.send(ClientMessage::Prove { jws });
+        }
+        ServerMessage::SignedIn { people, mode, token, in_call, checkpoint, .. } => {
+            engine.phase = Phase::Ready;
+            engine.people = people;
+            engine.mode = mode;
+            engine.token = Some(token);
+            first_checkpoint(engine, &checkpoint, now_ms);
+            engine.ping(now_ms);
+            come_back(engine, in_call);
+        }
+        ServerMessage::People { people } => engine.people = people,
+        ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
+            next_checkpoint(engine, &checkpoint, from_size, &consistency, now_ms);
+        }
+        ServerMessage::Ringing { jws, opened, device } => ringing(engine, now_ms, jws, &opened, &device),
+        ServerMessage::Notice(notice) => note(engine, notice),
+        ServerMessage::RecordKept { call, log_index } => {
+            if let Some(notice) = engine.notices.get_mut(&call) {
+                notice.kept_index = Some(log_index);
+            }
+        }
+        ServerMessage::Revoked => {
+            engine.phase = Phase::Revoked;
+            engine.with_call(|call, out| call.end("failed", out));
+            engine.out.push_back(Output::Erase);
+        }
+        ServerMessage::Refused { call, code, message } => refused(engine, call, code, &message),
+        message => {
+            let Some(call) = engine.call.as_mut() else { return };
+            let problem = call.handle(&engine.device, now_ms, message, &mut engine.rng, &mut engine.out);
+            if let Some(problem) = problem {
+                engine.alert(AlertLevel::Red, problem);
+            }
+        }
+    }
+}
+
+fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: &str) {
+    let mut text: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+    if code == RefusalCode::NotSignedIn {
+        engine.phase = Phase::Offline;
+    }
+    if text.is_empty() {
+        text = "The office's server refused.".into();
+    }
+    let ours = engine.call.as_ref().is_some_and(|call| Some(call.id) == id && !call.is_established());
+    if ours {
+        engine.with_call(|call, out| call.give_up(text.clone(), out));
+    } else {
+        engine.alert(AlertLevel::Amber, text);
+    }
+}
+
+/// After signing in: goes on with a call, or comes back to it with fresh keys.
+fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
+    let known = engine.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
+    match (known, in_call) {
+        (Some(have), Some(id)) if have == id => {
+            engine.with_call(|call, out| call.resume(out));
+        }
+        (_, Some(id)) => match Call::join(&engine.device, id, engine.mode, None, &mut engine.out) {
+            Ok(call) => engine.call = Some(call),
+            Err(error) => {
+                engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
+            }
+        },
+        (Some(_), None) => engine.with_call(|call, out| call.lost(out)),
+        (None, None) => {}
+    }
+}
+
+fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, device: &Logged) {
+    if engine.busy() {
+        return;
+    }
+    match Call::rung(&engine.device, jws, opened, device, now_ms) {
+        Ok(call) if engine.state.rung.contains(&call.id) => {
+            engine.alert(AlertLevel::Red, "A ring of an earlier call came again. It was not shown.");
+        }
+        Ok(call) => {
+            engine.send(ClientMessage::RingShown { call: call.id });
+            call.open_leg(&mut engine.out);
+            engine.call = Some(call);
+        }
+        Err(error) => engine.alert(
+            AlertLevel::Red,
+            format!("A ring was refused because it could not be verified: {error}. Tell the security officer."),
+        ),
+    }
+}
+
+fn note(engine: &mut Engine, notice: Notice) {
+    let staff = !engine.device.me().card().role.speaks();
+    let role = engine.device.me().card().role;
+    let open = !matches!(notice.state, NoticeState::Ended { .. });
+    let keeps = notice.mode != RecordMode::LogOnly || role == Role::DutyOfficer;
+    let kept_index = engine.notices.get(&notice.call).and_then(|old| old.kept_index);
+    let view = NoticeView {
+        call: notice.call,
+        from: notice.from,
+        to: notice.to.card,
+        mode: notice.mode,
+        state: notice.state,
+        members: notice.members.len(),
+        opened_ms: notice.opened_ms,
+        kept_index,
+        can_listen: staff && open && keeps,
+    };
+    engine.notices.insert(notice.call, view);
+    while engine.notices.len() > MAX_NOTICES {
+        let oldest = engine.notices.values().min_by_key(|n| n.opened_ms).map(|n| n.call);
+        let Some(oldest) = oldest else { break };
+        engine.notices.remove(&oldest);
+    }
+}
+
+/// The checkpoint of the sign-in: believed at once only by a device that has seen none before.
+fn first_checkpoint(engine: &mut Engine, checkpoint: &str, now_ms: u64) {
+    match engine.device.office().verify_checkpoint(checkpoint) {
+        Ok(size) if engine.state.log.is_none() => remember(engine, size, checkpoint, now_ms),
+        Ok(_) => {}
+        Err(error) => distrust(engine, format!("The log's checkpoint does not hold: {error}."), now_ms),
+    }
+}
+
+fn next_checkpoint(engine: &mut Engine, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+    let Some(head) = engine.state.log.clone() else { return };
+    if head.size != from_size {
+        return;
+    }
+    match continues(engine, &head, checkpoint, proof) {
+        Ok(size) => remember(engine, size, checkpoint, now_ms),
+        Err(error) => distrust(
+            engine,
+            format!("The office's log does not continue what this device saw before: {error}. Tell the security officer."),
+            now_ms,
+        ),
+    }
+    engine.next_ping_ms = Some(now_ms + PING_EVERY_MS);
+}
+
+fn continues(engine: &Engine, head: &LogHead, checkpoint: &str, proof: &[Blob]) -> Result<u64, IdentityError> {
+    engine.device.office().verify_continues(&head.checkpoint, checkpoint, proof)
+}
+
+fn remember(engine: &mut Engine, size: u64, checkpoint: &str, now_ms: u64) {
+    let grown = engine.state.log.as_ref().is_none_or(|head| head.size != size);
+    engine.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
+    engine.log = Some(LogState { size, checked_ms: now_ms, ok: true, problem: None });
+    if grown {
+        engine.out.push_back(Output::Persist);
+    }
+}
+
+fn distrust(engine: &mut Engine, problem: String, now_ms: u64) {
+    let size = engine.state.log.as_ref().map_or(0, |head| head.size);
+    engine.log = Some(LogState { size, checked_ms: now_ms, ok: false, problem: Some(problem.clone()) });
+    engine.alert(AlertLevel::Red, problem);
+}

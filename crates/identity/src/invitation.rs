@@ -1,0 +1,188 @@
+//! The enrolment link: one person, one device, for a short time.
+//!
+//! The link's fragment (the part after `#`, which browsers do not send) carries a one-time key that the office's
+//! authority certified. The person's device signs its own certificate with it and forgets it. So no server ever holds
+//! anything that can issue a certificate.
+//!
+//! # Backdating
+//! Nobody can tell from a certificate alone when it was signed: whoever finds an expired link can still sign a device
+//! certificate dated back into the link's life. What pins the time is the log: a device is believed only when its log
+//! entry is dated within the enrolment too ([`crate::Office::verify_device_logged`]), and entries are dated by the
+//! switchboard and ordered in a log that cannot be rewritten. So backdating takes a leaked link *and* a switchboard that
+//! lies about the time, and leaves a public entry, out of order, that the person and the security officer can see.
+//! A link used twice likewise shows as two devices of one enrolment; the switchboard admits the first.
+
+use crate::{
+    authority::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S},
+    certificate::{Certificate, Description, Span, key_id, serial},
+    chain::check_enrolment,
+    error::{Flaw, Lapse, Mismatch, Misuse, Result},
+    key::{DeviceKey, SEED_BYTES},
+    name::card_name,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::fmt;
+use telcon_proto::{Card, DeviceId, SuiteName};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsages};
+use zeroize::Zeroizing;
+
+/// First byte of a fragment.
+const VERSION: u8 = 1;
+/// Version, suite, seed, digest of the authority; then the enrolment certificate.
+const HEADER_BYTES: usize = 2 + SEED_BYTES + 32;
+/// Longest fragment, characters. An ML-DSA-87 certificate with the longest names takes 11,000.
+pub const MAX_FRAGMENT_CHARS: usize = 18 * 1024;
+
+/// An enrolment link's content. It holds a secret: its `Debug` shows none, and the secret is erased when dropped.
+pub struct Invitation {
+    seed: Zeroizing<[u8; SEED_BYTES]>,
+    authority_sha256: [u8; 32],
+    certificate: Certificate,
+    card: Card,
+    enrolment: [u8; 16],
+    key_use: Span,
+}
+
+impl Invitation {
+    pub(crate) fn new(
+        suite: SuiteName,
+        seed: [u8; SEED_BYTES],
+        authority_sha256: [u8; 32],
+        certificate_der: &[u8],
+    ) -> Result<Self> {
+        let seed = Zeroizing::new(seed);
+        let certificate = Certificate::read(certificate_der)?;
+        let enrolment = check_enrolment(&certificate)?;
+        let says = certificate.says();
+        if says.suite != suite || DeviceKey::from_seed(suite, &seed).public_bytes() != says.public {
+            return Err(Flaw::Invitation.into());
+        }
+        Ok(Self {
+            seed,
+            authority_sha256,
+            card: enrolment.card,
+            enrolment: enrolment.id,
+            key_use: enrolment.key_use,
+            certificate,
+        })
+    }
+
+    /// The link's fragment: base64url of version, suite, seed, authority digest and enrolment certificate. About 800
+    /// characters in the hybrid suite (fits a QR code), 10,500 in the CNSA 2.0 profile (does not).
+    pub fn to_fragment(&self) -> String {
+        let suite = match self.suite() {
+            SuiteName::Hybrid => 1,
+            SuiteName::Cnsa2 => 2,
+        };
+        // Reserved at full length, so that no growing leaves a copy of the seed behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + self.certificate.der().len()));
+        bytes.extend_from_slice(&[VERSION, suite]);
+        bytes.extend_from_slice(&*self.seed);
+        bytes.extend_from_slice(&self.authority_sha256);
+        bytes.extend_from_slice(self.certificate.der());
+        URL_SAFE_NO_PAD.encode(&*bytes)
+    }
+
+    /// Reads a fragment, with or without its `#` and blanks around it. Whether the office issued it is checked by
+    /// [`crate::Office::verify_invitation`], once the authority's certificate was fetched.
+    ///
+    /// # Errors
+    /// [`Flaw::Invitation`] and [`Flaw`]s of the certificate; [`Mismatch::InvitationVersion`].
+    pub fn parse(fragment: &str) -> Result<Self> {
+        let fragment = fragment.trim();
+        let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
+        if fragment.len() > MAX_FRAGMENT_CHARS {
+            return Err(Flaw::TooLong.into());
+        }
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(fragment).map_err(|_| Flaw::Invitation)?);
+        let version = *bytes.first().ok_or(Flaw::Invitation)?;
+        if version != VERSION {
+            return Err(Mismatch::InvitationVersion(version).into());
+        }
+        let (header, certificate) = bytes.split_at_checked(HEADER_BYTES).ok_or(Flaw::Invitation)?;
+        let suite = match header[1] {
+            1 => SuiteName::Hybrid,
+            2 => SuiteName::Cnsa2,
+            _ => return Err(Flaw::Invitation.into()),
+        };
+        let (mut seed, mut authority) = ([0; SEED_BYTES], [0; 32]);
+        seed.copy_from_slice(&header[2..2 + SEED_BYTES]);
+        authority.copy_from_slice(&header[2 + SEED_BYTES..]);
+        Self::new(suite, seed, authority, certificate)
+    }
+
+    /// Whom the link enrols, as the link says: show it as verified only after [`crate::Office::verify_invitation`].
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The office's suite.
+    pub fn suite(&self) -> SuiteName {
+        self.certificate.says().suite
+    }
+
+    /// Identifier of the enrolment.
+    pub fn enrolment(&self) -> [u8; 16] {
+        self.enrolment
+    }
+
+    /// Until when the link is good, milliseconds since 1970 UTC.
+    pub fn expires_ms(&self) -> u64 {
+        self.key_use.until_s.saturating_mul(1000)
+    }
+
+    /// SHA-256 of the authority's certificate, for [`crate::Office::pin`].
+    pub fn authority_sha256(&self) -> [u8; 32] {
+        self.authority_sha256
+    }
+
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Enrols a device: makes its key from a fresh random seed and its certificate with the enrolment key, which is
+    /// erased. Returns the key and the chain (DER: device, enrolment).
+    ///
+    /// # Errors
+    /// [`Lapse::Invitation`], [`Lapse::InvitationNotYet`], [`Misuse::SeedReused`].
+    pub fn enrol(
+        self,
+        device_seed: &[u8; SEED_BYTES],
+        device: DeviceId,
+        now_ms: u64,
+    ) -> Result<(DeviceKey, Vec<Vec<u8>>)> {
+        let now_s = now_ms / 1000;
+        if now_s > self.key_use.until_s {
+            return Err(Lapse::Invitation.into());
+        }
+        if now_s < self.key_use.from_s {
+            return Err(Lapse::InvitationNotYet.into());
+        }
+        if *device_seed == *self.seed {
+            return Err(Misuse::SeedReused.into());
+        }
+        let enrolment = self.certificate.says();
+        let key = DeviceKey::from_seed(enrolment.suite, device_seed);
+        let from_s = now_s.saturating_sub(CLOCK_TOLERANCE_S).max(self.key_use.from_s);
+        let says = Description {
+            serial: serial(device.as_bytes()).to_vec(),
+            issuer: enrolment.subject.clone(),
+            issuer_key: Some(key_id(&enrolment.public)),
+            subject: card_name(&self.card, device.as_bytes())?,
+            valid: Span { from_s, until_s: from_s.saturating_add(DEVICE_VALIDITY_S) },
+            suite: enrolment.suite,
+            public: key.public_bytes(),
+            constraints: BasicConstraints { ca: false, path_len_constraint: None },
+            usage: KeyUsages::DigitalSignature.into(),
+            key_use: None,
+        };
+        let certificate = says.sign(&DeviceKey::from_seed(enrolment.suite, &self.seed))?;
+        Ok((key, vec![certificate.der().to_vec(), self.certificate.der().to_vec()]))
+    }
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("suite", &self.suite()).field("expires_ms", &self.expires_ms()).finish()
+    }
+}

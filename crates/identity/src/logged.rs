@@ -1,0 +1,178 @@
+//! What the office's log proves: that a device was enrolled, that a call was opened, and when.
+
+use crate::{
+    chain::VerifiedDevice,
+    error::{Flaw, Result},
+    name::hex,
+    office::Office,
+    ring::{RING_MAX_FUTURE_MS, VerifiedRing},
+};
+use serde_json::Value;
+use telcon_log::{Hash, MAX_ENTRY_LEN, verify_inclusion};
+use telcon_proto::{SuiteName, limits::RING_MAX_AGE_MS, message::Logged};
+
+/// Most hashes in an inclusion proof: the height of a tree of 2^64 entries.
+const MAX_PROOF_HASHES: usize = 64;
+
+/// An entry that is in the office's log. Only verification makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedEntry {
+    index: u64,
+    size: u64,
+    root: Hash,
+    value: Value,
+    time_ms: u64,
+}
+
+impl LoggedEntry {
+    /// Its index in the log, from 0.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Size of the tree that the proof led to.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Root of that tree: remember it with the size, and accept a later checkpoint only with a consistency proof.
+    pub fn root(&self) -> &Hash {
+        &self.root
+    }
+
+    /// The entry, a JSON object.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The entry's `type`; empty where it has none.
+    pub fn kind(&self) -> &str {
+        self.text("type")
+    }
+
+    /// When, milliseconds since 1970 UTC, by the switchboard's clock.
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    fn text(&self, member: &str) -> &str {
+        self.value.get(member).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A verified device whose very certificate is in the log, entered while its enrolment was open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedDevice {
+    device: VerifiedDevice,
+    entry: LoggedEntry,
+}
+
+impl LoggedDevice {
+    /// The device.
+    pub fn device(&self) -> &VerifiedDevice {
+        &self.device
+    }
+
+    /// Its entry.
+    pub fn entry(&self) -> &LoggedEntry {
+        &self.entry
+    }
+}
+
+/// A verified ring whose call was opened in the log, for this very ring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedRing {
+    ring: VerifiedRing,
+    entry: LoggedEntry,
+}
+
+impl LoggedRing {
+    /// The ring.
+    pub fn ring(&self) -> &VerifiedRing {
+        &self.ring
+    }
+
+    /// The entry of the opening.
+    pub fn entry(&self) -> &LoggedEntry {
+        &self.entry
+    }
+}
+
+impl Office {
+    /// Verifies that an entry is in the tree of a checkpoint that the office's log signed. Whether that checkpoint
+    /// continues those seen before is up to whoever remembers them.
+    ///
+    /// # Errors
+    /// [`Flaw::TooLong`], [`Flaw::Checkpoint`], [`Flaw::LogProof`], [`Flaw::LogEntry`].
+    pub fn verify_logged(&self, logged: &Logged) -> Result<LoggedEntry> {
+        let bytes = logged.entry.as_slice();
+        if bytes.len() > MAX_ENTRY_LEN || logged.proof.len() > MAX_PROOF_HASHES {
+            return Err(Flaw::TooLong.into());
+        }
+        let head = self.log.verify_checkpoint(&logged.checkpoint).map_err(|_| Flaw::Checkpoint)?;
+        let hashes = logged.proof.iter().map(|hash| hash.as_slice().try_into().map(Hash));
+        let proof = hashes.collect::<std::result::Result<Vec<_>, _>>().map_err(|_| Flaw::LogProof)?;
+        verify_inclusion(bytes, logged.index, head.size, &proof, &head.root).map_err(|_| Flaw::LogProof)?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| Flaw::LogEntry)?;
+        let time_ms = value.get("time_ms").and_then(Value::as_u64).ok_or(Flaw::LogEntry)?;
+        Ok(LoggedEntry { index: logged.index, size: head.size, root: head.root, value, time_ms })
+    }
+
+    /// Verifies that a device's certificate is in the log, entered while its enrolment was open: this is what keeps an
+    /// expired link from being used with a backdated certificate (give or take a minute between two clocks).
+    ///
+    /// # Errors
+    /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
+    pub fn verify_device_logged(&self, device: VerifiedDevice, logged: &Logged) -> Result<LoggedDevice> {
+        let entry = self.verify_kind(logged, "device_enrolled")?;
+        let same = entry.text("device") == device.device().to_hex()
+            && entry.text("cert_sha256") == hex(&device.cert_sha256())
+            && entry.text("enrolment") == hex(&device.enrolment());
+        if !same {
+            return Err(Flaw::OtherEntry.into());
+        }
+        if !device.enrolled_at(entry.time_ms) {
+            return Err(Flaw::EntryTime.into());
+        }
+        Ok(LoggedDevice { device, entry })
+    }
+
+    /// Verifies that the opening of a ring's call is in the log: of this call, mode and suite, by this caller, over this
+    /// very text, and while the ring was fresh.
+    ///
+    /// # Errors
+    /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
+    pub fn verify_opening(&self, ring: VerifiedRing, opened: &Logged) -> Result<LoggedRing> {
+        let entry = self.verify_kind(opened, "call_opened")?;
+        let content = ring.ring();
+        let devices = entry.value.get("devices").and_then(Value::as_array).ok_or(Flaw::LogEntry)?;
+        let same = entry.text("call") == content.call.to_hex()
+            && entry.text("ring_sha256") == hex(&ring.sha256())
+            && entry.text("mode") == content.mode.as_str()
+            && entry.text("suite") == suite_word(content.suite)
+            && devices.len() == 1
+            && devices[0].as_str() == Some(&content.from.to_hex());
+        if !same {
+            return Err(Flaw::OtherEntry.into());
+        }
+        let too_late = entry.time_ms.saturating_sub(content.at_ms) > RING_MAX_AGE_MS;
+        let too_early = content.at_ms.saturating_sub(entry.time_ms) > RING_MAX_FUTURE_MS;
+        if too_late || too_early {
+            return Err(Flaw::EntryTime.into());
+        }
+        Ok(LoggedRing { ring, entry })
+    }
+
+    fn verify_kind(&self, logged: &Logged, kind: &str) -> Result<LoggedEntry> {
+        let entry = self.verify_logged(logged)?;
+        if entry.kind() == kind { Ok(entry) } else { Err(Flaw::LogEntry.into()) }
+    }
+}
+
+/// The suite's word, as serde writes it.
+fn suite_word(suite: SuiteName) -> &'static str {
+    match suite {
+        SuiteName::Hybrid => "hybrid",
+        SuiteName::Cnsa2 => "cnsa2",
+    }
+}

@@ -1,0 +1,239 @@
+//! Names in certificates: who an office or a person is, as an X.501 name and back.
+//!
+//! Each name has one spelling. Reading rebuilds the name from what was read and compares, so that a name with an odd
+//! string type, order, or extra attribute is refused instead of shown.
+
+use crate::error::{Flaw, Misuse, Result};
+use telcon_proto::{Card, PersonId, Role, limits::MAX_NAME_CHARS};
+use x509_cert::{
+    attr::AttributeTypeAndValue,
+    der::{Decode, Encode, Tag, asn1::Any},
+    name::{Name, RdnSequence, RelativeDistinguishedName},
+    spki::ObjectIdentifier,
+};
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
+const LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.7");
+const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+const ORGANISATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
+/// RFC 4519 section 2.39.
+const USER_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1");
+/// RFC 4519 section 2.4.
+const DOMAIN_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25");
+
+/// Longest domain, characters (RFC 1035 section 2.3.4, without the root's dot).
+pub const MAX_DOMAIN_CHARS: usize = 253;
+/// Longest label of a domain, characters (RFC 1035 section 2.3.4).
+const MAX_LABEL_CHARS: usize = 63;
+/// Longest zone, characters; the longest in the IANA database has 32.
+const MAX_ZONE_CHARS: usize = 64;
+
+/// An office: its domain as domain components (RFC 2247), its name as common name.
+///
+/// # Errors
+/// [`Misuse::Domain`], [`Misuse::Name`].
+pub(crate) fn office_name(domain: &str, name: &str) -> Result<Name> {
+    check_domain(domain)?;
+    check_text(name)?;
+    let labels = domain.rsplit('.').map(|label| (DOMAIN_COMPONENT, Tag::Ia5String, label));
+    Ok(build(labels.chain([(COMMON_NAME, Tag::Utf8String, name)])))
+}
+
+/// Domain and name of an office.
+///
+/// # Errors
+/// [`Flaw::Subject`].
+pub(crate) fn read_office(subject: &Name) -> Result<(String, String)> {
+    let attributes = read(subject)?;
+    let (name, labels) = attributes.split_last().ok_or(Flaw::Subject)?;
+    let domain = labels.iter().rev().map(|(_, label)| *label).collect::<Vec<_>>().join(".");
+    let name = name.1.to_owned();
+    if office_name(&domain, &name).map_err(|_| Flaw::Subject)? != *subject {
+        return Err(Flaw::Subject.into());
+    }
+    Ok((domain, name))
+}
+
+/// A person's card, with the identifier of the enrolment or device that the certificate is for.
+///
+/// # Errors
+/// [`Misuse::Name`], [`Misuse::Zone`].
+pub(crate) fn card_name(card: &Card, id: &[u8; 16]) -> Result<Name> {
+    check_text(&card.name)?;
+    check_text(&card.organisation)?;
+    check_zone(&card.zone)?;
+    Ok(build([
+        (ORGANISATION, Tag::Utf8String, card.organisation.as_str()),
+        (ORGANISATIONAL_UNIT, Tag::Utf8String, card.role.as_str()),
+        (LOCALITY, Tag::Utf8String, card.zone.as_str()),
+        (USER_ID, Tag::Utf8String, card.person.to_hex().as_str()),
+        (COMMON_NAME, Tag::Utf8String, card.name.as_str()),
+        (SERIAL_NUMBER, Tag::PrintableString, hex(id).as_str()),
+    ]))
+}
+
+/// Card and identifier of a person's certificate.
+///
+/// # Errors
+/// [`Flaw::Subject`].
+pub(crate) fn read_card(subject: &Name) -> Result<(Card, [u8; 16])> {
+    let attributes = read(subject)?;
+    let [organisation, role, zone, person, name, id] = &attributes[..] else {
+        return Err(Flaw::Subject.into());
+    };
+    let card = Card {
+        person: person.1.parse().map_err(|_| Flaw::Subject)?,
+        name: name.1.to_owned(),
+        organisation: organisation.1.to_owned(),
+        role: Role::parse(role.1).ok_or(Flaw::Subject)?,
+        zone: zone.1.to_owned(),
+    };
+    // An identifier of any kind: 32 lower-case hexadecimal digits.
+    let id = *id.1.parse::<PersonId>().map_err(|_| Flaw::Subject)?.as_bytes();
+    if card_name(&card, &id).map_err(|_| Flaw::Subject)? != *subject {
+        return Err(Flaw::Subject.into());
+    }
+    Ok((card, id))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A domain in the form that certificates and signed texts compare byte by byte: lower-case ASCII labels.
+pub(crate) fn check_domain(domain: &str) -> Result<()> {
+    let label_fits = |label: &str| {
+        (1..=MAX_LABEL_CHARS).contains(&label.len())
+            && label.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if domain.len() <= MAX_DOMAIN_CHARS && domain.split('.').all(label_fits) {
+        Ok(())
+    } else {
+        Err(Misuse::Domain.into())
+    }
+}
+
+fn check_text(text: &str) -> Result<()> {
+    let length = text.chars().count();
+    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(misleads) {
+        return Err(Misuse::Name.into());
+    }
+    Ok(())
+}
+
+/// Characters that change how the rest of a name is shown, or show nothing: with them one name passes for another.
+/// (The joiners U+200C and U+200D stay, as Persian and Indic spelling needs them.)
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}')
+        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn check_zone(zone: &str) -> Result<()> {
+    let part_fits = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+            && part.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+    };
+    if zone.len() <= MAX_ZONE_CHARS && zone.split('/').all(part_fits) { Ok(()) } else { Err(Misuse::Zone.into()) }
+}
+
+fn build<'a>(attributes: impl IntoIterator<Item = (ObjectIdentifier, Tag, &'a str)>) -> Name {
+    let mut names = RdnSequence::default();
+    for (oid, tag, text) in attributes {
+        let value = Any::new(tag, text.as_bytes()).expect("invariant: checked texts are short");
+        let mut name = RelativeDistinguishedName::default();
+        name.insert(AttributeTypeAndValue { oid, value }).expect("invariant: the first of its set is not there yet");
+        names.push(name);
+    }
+    let der = names.to_der().expect("invariant: short names can be encoded");
+    Name::from_der(&der).expect("invariant: a name reads what its own sequence wrote")
+}
+
+fn read(name: &Name) -> Result<Vec<(ObjectIdentifier, &str)>> {
+    let text = |attribute: &AttributeTypeAndValue| std::str::from_utf8(attribute.value.value()).map(|_| ());
+    if name.iter().any(|attribute| text(attribute).is_err()) {
+        return Err(Flaw::Subject.into());
+    }
+    Ok(name.iter().map(|a| (a.oid, std::str::from_utf8(a.value.value()).unwrap_or_default())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::card;
+
+    #[test]
+    fn cards_and_offices_come_back() {
+        for role in [Role::Principal, Role::DutyOfficer, Role::NoteTaker, Role::Counterpart] {
+            let card = Card { name: "Førsteminister Ødegård, «a+b=c»".into(), ..card(role) };
+            assert_eq!(read_card(&card_name(&card, &[7; 16]).unwrap()).unwrap(), (card, [7; 16]));
+        }
+        let office = office_name("office.example", "Chancellery of Norland").unwrap();
+        assert_eq!(read_office(&office).unwrap(), ("office.example".into(), "Chancellery of Norland".into()));
+    }
+
+    #[test]
+    fn names_that_mislead_are_refused() {
+        let long = "n".repeat(MAX_NAME_CHARS + 1);
+        for bad in ["", " ", " A", "A ", "A\nB", "A\0", "A\u{202e}B", "A\u{200b}", "\u{2066}A", "A\u{e0041}", &long] {
+            let card = Card { name: bad.into(), ..card(Role::Principal) };
+            assert_eq!(card_name(&card, &[0; 16]), Err(Misuse::Name.into()), "{bad:?}");
+            assert_eq!(office_name("office.example", bad), Err(Misuse::Name.into()), "{bad:?}");
+        }
+        let longest = Card { name: "é".repeat(MAX_NAME_CHARS), ..card(Role::Principal) };
+        assert!(card_name(&longest, &[0; 16]).is_ok());
+    }
+
+    #[test]
+    fn zones_and_domains_have_their_form() {
+        for bad in ["", "/", "Europe/", "Europe//Oslo", "../etc", "Europe/Oslo ", "Europe/Øslo", &"a".repeat(65)] {
+            assert_eq!(check_zone(bad), Err(Misuse::Zone.into()), "{bad}");
+        }
+        for good in ["Europe/Oslo", "America/Argentina/Buenos_Aires", "Etc/GMT+12", "UTC"] {
+            assert_eq!(check_zone(good), Ok(()), "{good}");
+        }
+        for bad in ["", ".", "a.", ".a", "A.example", "a..b", "-a", "a-", "a_b", "ä.example", "a:1", &"a.".repeat(127)] {
+            assert_eq!(check_domain(bad), Err(Misuse::Domain.into()), "{bad}");
+        }
+        for good in ["localhost", "office.example", "xn--bcher-kva.example", "a-1.b"] {
+            assert_eq!(check_domain(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_a_name_are_refused() {
+        let card = card(Role::Principal);
+        let person = card.person.to_hex();
+        let mut attributes = vec![
+            (ORGANISATION, Tag::Utf8String, card.organisation.as_str()),
+            (ORGANISATIONAL_UNIT, Tag::Utf8String, "principal"),
+            (LOCALITY, Tag::Utf8String, card.zone.as_str()),
+            (USER_ID, Tag::Utf8String, person.as_str()),
+            (COMMON_NAME, Tag::Utf8String, card.name.as_str()),
+            (SERIAL_NUMBER, Tag::PrintableString, "00000000000000000000000000000000"),
+        ];
+        let refused = Err(Flaw::Subject.into());
+        assert!(read_card(&build(attributes.clone())).is_ok());
+        assert_eq!(read_card(&build(attributes[1..].to_vec())), refused);
+        assert_eq!(read_card(&build([&attributes[..], &attributes[5..]].concat())), refused);
+        attributes.swap(0, 4);
+        assert_eq!(read_card(&build(attributes.clone())), refused);
+        attributes.swap(0, 4);
+        for (place, value) in [
+            (0, (ORGANISATION, Tag::PrintableString, "Plain")),
+            (1, (ORGANISATIONAL_UNIT, Tag::Utf8String, "president")),
+            (3, (USER_ID, Tag::Utf8String, "00")),
+            (4, (COMMON_NAME, Tag::Utf8String, "A\u{202e}B")),
+            (5, (SERIAL_NUMBER, Tag::PrintableString, "0000000000000000000000000000000A")),
+        ] {
+            let mut changed = attributes.clone();
+            changed[place] = value;
+            assert_eq!(read_card(&build(changed)), refused, "{place}");
+        }
+    }
+}

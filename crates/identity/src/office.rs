@@ -1,0 +1,138 @@
+//! The trust anchor that a device holds: its office.
+
+use crate::{
+    authority::{REVOCATION_TYP, read_authority},
+    certificate::Certificate,
+    chain::{VerifiedDevice, verify_chain, verify_enrolment},
+    error::{Flaw, Mismatch, Result},
+    invitation::Invitation,
+    jws,
+    name::check_domain,
+};
+use std::fmt;
+use telcon_log::VerifierKey;
+use telcon_proto::{
+    SuiteName,
+    http::{OfficeInfo, Revocation},
+};
+
+/// The office's authority and log key, as a device pins them once, at enrolment.
+///
+/// The authority is authenticated by the digest in the enrolment link. The log key is taken from the server on first
+/// use: a server that shows two devices two logs is found out by comparing checkpoints (witnesses do), not by one device
+/// alone.
+#[derive(Clone)]
+pub struct Office {
+    pub(crate) authority: Certificate,
+    pub(crate) log: VerifierKey,
+    domain: String,
+    name: String,
+    log_key: String,
+}
+
+impl Office {
+    /// Pins an office. With `authority_sha256`, from the enrolment link or from what a device keeps, the server's word is
+    /// checked against it; without, the authority is believed on first use, which is for auditors who compare digests by
+    /// hand and for tests.
+    ///
+    /// # Errors
+    /// [`Flaw::AuthorityDigest`], [`Flaw::OfficeInfo`], [`Flaw::LogKey`], [`Mismatch::Suite`], and what is wrong with the
+    /// authority's certificate.
+    pub fn pin(info: &OfficeInfo, authority_sha256: Option<&[u8; 32]>) -> Result<Self> {
+        let (authority, domain, name) = read_authority(info.authority.as_slice())?;
+        if authority_sha256.is_some_and(|pinned| *pinned != authority.sha256()) {
+            return Err(Flaw::AuthorityDigest.into());
+        }
+        if domain != info.domain || name != info.name || check_domain(&info.domain).is_err() {
+            return Err(Flaw::OfficeInfo.into());
+        }
+        let suite = authority.says().suite;
+        if suite != info.suite {
+            return Err(Mismatch::Suite { office: suite, other: info.suite }.into());
+        }
+        let log = info.log_key.parse().map_err(|_| Flaw::LogKey)?;
+        Ok(Self { authority, log, domain, name, log_key: info.log_key.clone() })
+    }
+
+    /// Domain that names the office.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// Name to show.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The suite of the office: of its certificates, and so of its calls.
+    pub fn suite(&self) -> SuiteName {
+        self.authority.says().suite
+    }
+
+    /// The authority's certificate, DER.
+    pub fn authority_der(&self) -> &[u8] {
+        self.authority.der()
+    }
+
+    /// SHA-256 of [`Office::authority_der`]: what to keep and to compare.
+    pub fn authority_sha256(&self) -> [u8; 32] {
+        self.authority.sha256()
+    }
+
+    /// C2SP verifier key of the office's log.
+    pub fn log_key(&self) -> &str {
+        &self.log_key
+    }
+
+    /// Checks that this office's authority issued an enrolment link: then its card may be shown as verified, before the
+    /// person enrols.
+    ///
+    /// # Errors
+    /// [`Flaw::AuthorityDigest`], [`Flaw::OtherAuthority`], [`Flaw::Signature`], [`Mismatch::Suite`].
+    pub fn verify_invitation(&self, invitation: &Invitation) -> Result<()> {
+        if invitation.authority_sha256() != self.authority_sha256() {
+            return Err(Flaw::AuthorityDigest.into());
+        }
+        verify_enrolment(&self.authority, invitation.certificate()).map(drop)
+    }
+
+    /// Verifies a chain (DER: device, enrolment) up to this office's authority, valid at `now_ms`.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the chain; [`crate::Lapse::Device`] and [`crate::Lapse::DeviceNotYet`].
+    pub fn verify_chain(&self, chain: &[impl AsRef<[u8]>], now_ms: u64) -> Result<VerifiedDevice> {
+        let device = verify_chain(&self.authority, chain)?;
+        device.check_time(now_ms)?;
+        Ok(device)
+    }
+
+    /// Verifies a revocation by this office's authority.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`].
+    pub fn verify_revocation(&self, jws: &str) -> Result<Revocation> {
+        let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), &self.authority.says().public)?;
+        let revocation: Revocation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
+        if revocation.office != self.domain {
+            return Err(Flaw::OtherOffice.into());
+        }
+        Ok(revocation)
+    }
+
+    /// Verifies a text that a device of this office signed and put its chain into, in everything but time.
+    pub(crate) fn verify_signed(&self, token: &str, typ: &str) -> Result<(VerifiedDevice, Vec<u8>)> {
+        let signed = jws::decode(token)?;
+        if signed.typ() != typ {
+            return Err(Flaw::JwsType.into());
+        }
+        let device = verify_chain(&self.authority, signed.x5c())?;
+        let payload = signed.verify(typ, device.suite(), device.public_key())?;
+        Ok((device, payload))
+    }
+}
+
+impl fmt::Debug for Office {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Office").field("domain", &self.domain).field("suite", &self.suite()).finish()
+    }
+}

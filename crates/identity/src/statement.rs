@@ -1,0 +1,140 @@
+//! What else devices sign: their sign-in, and the digest of a record they kept.
+
+use crate::{
+    chain::VerifiedDevice,
+    error::{Flaw, Result},
+    jws,
+    key::DeviceKey,
+    office::Office,
+};
+use serde::{Deserialize, Serialize};
+use telcon_proto::{Blob, CallId, DeviceId, SuiteName};
+
+/// Type of a sign-in (RFC 7515 section 4.1.9).
+pub const SIGN_IN_TYP: &str = "telcon-sign-in+jws";
+/// Type of a record's signature.
+pub const RECORD_TYP: &str = "telcon-record+jws";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    office: String,
+    device: DeviceId,
+    nonce: Blob,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordSigned {
+    call: CallId,
+    digest: String,
+    parts: usize,
+    partial: bool,
+    at_ms: u64,
+}
+
+/// Answers a switchboard's challenge.
+pub fn sign_in(key: &DeviceKey, office_domain: &str, device: DeviceId, nonce: &[u8]) -> String {
+    let statement = SignIn { office: office_domain.to_owned(), device, nonce: Blob(nonce.to_vec()) };
+    jws::sign(key, SIGN_IN_TYP, &encode(&statement), &[])
+}
+
+/// Checks the answer to a challenge, with the device's key as verified at its enrolment. That the nonce is fresh and
+/// used once is up to the switchboard.
+///
+/// # Errors
+/// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Flaw::OtherChallenge`].
+pub fn verify_sign_in(
+    jws: &str,
+    suite: SuiteName,
+    public: &[u8],
+    office_domain: &str,
+    device: DeviceId,
+    nonce: &[u8],
+) -> Result<()> {
+    let signed: SignIn = decode(&jws::verify(jws, SIGN_IN_TYP, suite, public)?)?;
+    if signed.office != office_domain {
+        return Err(Flaw::OtherOffice.into());
+    }
+    if signed.device != device {
+        return Err(Flaw::OtherDevice.into());
+    }
+    if signed.nonce.as_slice() != nonce {
+        return Err(Flaw::OtherChallenge.into());
+    }
+    Ok(())
+}
+
+/// Signs the digest of a call's record: `parts` parts, `partial` if the note-taker did not hear the whole call.
+pub fn sign_record(
+    key: &DeviceKey,
+    chain: &[Vec<u8>],
+    call: CallId,
+    record_digest: &str,
+    parts: usize,
+    partial: bool,
+    at_ms: u64,
+) -> String {
+    let statement = RecordSigned { call, digest: record_digest.to_owned(), parts, partial, at_ms };
+    jws::sign(key, RECORD_TYP, &encode(&statement), chain)
+}
+
+/// A record's signature by a device of the office that keeps records. Only verification makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedRecord {
+    device: VerifiedDevice,
+    parts: usize,
+    partial: bool,
+    at_ms: u64,
+}
+
+impl VerifiedRecord {
+    /// Who signed.
+    pub fn device(&self) -> &VerifiedDevice {
+        &self.device
+    }
+
+    /// Parts in the record.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Whether the note-taker did not hear the whole call.
+    pub fn partial(&self) -> bool {
+        self.partial
+    }
+
+    /// When, milliseconds since 1970 UTC, by the device's clock.
+    pub fn at_ms(&self) -> u64 {
+        self.at_ms
+    }
+}
+
+impl Office {
+    /// Verifies a record's signature: by a device of this office, certificate valid at the time signed, of somebody who
+    /// listens and does not speak (note-taker or duty officer), about this call and this digest.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the signed text and the chain; [`Flaw::RecordRole`], [`Flaw::OtherRecord`]; [`crate::Lapse::Device`],
+    /// [`crate::Lapse::DeviceNotYet`].
+    pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &str) -> Result<VerifiedRecord> {
+        let (device, payload) = self.verify_signed(jws, RECORD_TYP)?;
+        let signed: RecordSigned = decode(&payload)?;
+        if device.card().role.speaks() {
+            return Err(Flaw::RecordRole.into());
+        }
+        if signed.call != call || signed.digest != record_digest {
+            return Err(Flaw::OtherRecord.into());
+        }
+        device.check_time(signed.at_ms)?;
+        Ok(VerifiedRecord { device, parts: signed.parts, partial: signed.partial, at_ms: signed.at_ms })
+    }
+}
+
+fn encode(statement: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(statement).expect("invariant: strings and numbers are JSON")
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(payload: &[u8]) -> Result<T> {
+    Ok(serde_json::from_slice(payload).map_err(|_| Flaw::Payload)?)
+}

@@ -1,0 +1,147 @@
+use super::*;
+use crate::hash::Hash;
+
+/// Example of the tlog-checkpoint specification, with the log key that its tools print for it.
+const SEED: [u8; 32] = [7; 32];
+
+fn signed() -> (LogSigner, SignedCheckpoint) {
+    let signer = LogSigner::from_seed(&SEED, "office.example/log").unwrap();
+    let checkpoint = Checkpoint { origin: "office.example/log".into(), size: 42, root: Hash([5; 32]) };
+    let signed = signer.sign(checkpoint, 1_700_000_000);
+    (signer, signed)
+}
+
+#[test]
+fn the_go_checksum_databases_key_is_read_and_printed_back() {
+    // Published by sum.golang.org; an independent check of the key id.
+    let text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+    let key = VerifierKey::parse(text).unwrap();
+    assert_eq!((key.origin(), key.to_string().as_str()), ("sum.golang.org", text));
+    assert_eq!(CosignerKey::parse(text), Err(KeyError::OtherType));
+    let json = serde_json::to_string(&key).unwrap();
+    assert_eq!(serde_json::from_str::<VerifierKey>(&json).unwrap(), key);
+}
+
+#[test]
+fn hostile_verifier_keys_are_refused() {
+    let good = signed().0.verifier_key().to_string();
+    assert!(VerifierKey::parse(&good).is_ok());
+    let (name, rest) = good.split_once('+').unwrap();
+    let (id, key) = rest.split_once('+').unwrap();
+    let swapped = format!("{name}+{}+{key}", "00000000");
+    let malformed = [
+        String::new(), "+".into(), "++".into(), name.into(), format!("{name}+{id}"), format!("{name}+{id}+"), swapped,
+        format!("{name}+{id}+{}", &key[1..]), format!("{name}+{id}+{key} "), format!("{name}+{id}+{key}\n"),
+        format!("x{good}"), format!("{name}+{}+{key}", id.to_uppercase() + "0"), format!("{name}+0{id}+{key}"),
+        "a".repeat(MAX_VERIFIER_KEY_LEN + 1), format!("{name}+{id}+AQ=="),
+    ];
+    for bad in malformed {
+        assert_eq!(VerifierKey::parse(&bad), Err(KeyError::Malformed), "{bad:?}");
+    }
+    for bad in ["", " ", "a b", "cosignature/v1", "a\nb", "a\u{2003}b"] {
+        assert_eq!(LogSigner::from_seed(&SEED, bad).err(), Some(KeyError::Name), "{bad:?}");
+    }
+    // The identity point: under it, one signature verifies for every message in lax implementations.
+    let mut weak = [0; 33];
+    (weak[0], weak[1]) = (TYPE_NOTE, 1);
+    let weak = format!("{name}+{id}+{}", STANDARD.encode(weak));
+    assert_eq!(VerifierKey::parse(&weak), Err(KeyError::Weak));
+    assert_eq!(VerifierKey::parse(&signed().0.verifier_key().as_cosigner().to_string()), Err(KeyError::OtherType));
+}
+
+#[test]
+fn a_checkpoint_is_opened_with_its_time() {
+    let (signer, signed) = signed();
+    let opened = signer.verifier_key().open(signed.note()).unwrap();
+    assert_eq!(opened, signed);
+    assert_eq!((opened.size(), opened.time_s()), (42, Some(1_700_000_000)));
+    assert_eq!(signer.verifier_key().as_cosigner().verify(&opened), Ok(1_700_000_000));
+    assert_eq!(serde_json::to_value(&opened).unwrap(), signed.note());
+}
+
+#[test]
+fn no_byte_of_a_checkpoint_can_change() {
+    let (signer, signed) = signed();
+    let key = signer.verifier_key();
+    for position in 0..signed.note().len() {
+        let mut bytes = signed.note().as_bytes().to_vec();
+        bytes[position] ^= 1;
+        if let Ok(note) = String::from_utf8(bytes) {
+            // A changed name or id in the second line makes it a stranger's, which the note may carry; the tree
+            // head still has to be the one that was signed.
+            if let Ok(opened) = key.open(&note) {
+                assert_eq!(opened.checkpoint(), signed.checkpoint());
+                assert_eq!(opened.time_s(), None, "position {position}");
+            }
+        }
+    }
+    for end in 0..signed.note().len() {
+        if let Some(Ok(opened)) = signed.note().get(..end).map(|note| key.open(note)) {
+            assert_eq!(opened.checkpoint(), signed.checkpoint());
+        }
+    }
+}
+
+#[test]
+fn another_key_another_origin_and_another_text_are_refused() {
+    let (signer, signed) = signed();
+    let other = LogSigner::from_seed(&[8; 32], "office.example/log").unwrap();
+    assert_eq!(other.verifier_key().open(signed.note()), Err(NoteError::UnknownSigner));
+    let elsewhere = Checkpoint { origin: "other.example/log".into(), ..signed.checkpoint().clone() };
+    let elsewhere = signer.sign(elsewhere, 0);
+    assert_eq!(signer.verifier_key().open(elsewhere.note()), Err(NoteError::OtherOrigin));
+    let moved = signed.note().replace("\n42\n", "\n43\n");
+    assert_eq!(signer.verifier_key().open(&moved), Err(NoteError::BadSignature));
+    let mut note = Note::unsigned("not a checkpoint\n".into());
+    let signature = signer.key.sign(note.text().as_bytes()).to_vec();
+    note.sign(NoteSignature { name: "office.example/log".into(), key_id: signer.public.0.id, signature });
+    assert_eq!(signer.verifier_key().open(&note.to_string()), Err(NoteError::NotACheckpoint));
+}
+
+#[test]
+fn a_witness_cosigns_and_its_line_is_carried() {
+    let (signer, signed) = signed();
+    let witness = Cosigner::from_seed(&[9; 32], "witness.example/w1").unwrap();
+    assert_eq!(witness.key().verify(&signed), Err(NoteError::UnknownSigner));
+    let line = witness.cosign(&signed, 1_700_000_005).unwrap();
+    let cosigned = witness.key().attach(&signed, &line).unwrap();
+    assert_eq!(witness.key().verify(&cosigned), Ok(1_700_000_005));
+    assert_eq!(signer.verifier_key().open(cosigned.note()).unwrap(), cosigned);
+    // A newer line takes the older one's place.
+    let later = witness.key().attach(&cosigned, &witness.cosign(&signed, 1_700_000_009).unwrap()).unwrap();
+    assert_eq!(witness.key().verify(&later), Ok(1_700_000_009));
+    assert_eq!(later.note().lines().count(), cosigned.note().lines().count());
+    // Its key as text.
+    assert_eq!(&CosignerKey::parse(&witness.key().to_string()).unwrap(), witness.key());
+}
+
+#[test]
+fn a_cosignature_binds_time_text_and_signer() {
+    let (_, signed) = signed();
+    let witness = Cosigner::from_seed(&[9; 32], "witness.example/w1").unwrap();
+    let line = NoteSignature::parse(witness.cosign(&signed, 5).unwrap().trim_end()).unwrap();
+    let attach = |line: &NoteSignature| witness.key().attach(&signed, &line.to_string()).map(|_| ());
+    assert_eq!(attach(&line), Ok(()));
+    let mut later = line.clone();
+    later.signature[7] += 1;
+    assert_eq!(attach(&later), Err(NoteError::BadSignature));
+    let mut beyond = line.clone();
+    beyond.signature[0] = 0x80;
+    assert_eq!(attach(&beyond), Err(NoteError::BadSignature));
+    for length in 1..line.signature.len() {
+        let cut = NoteSignature { signature: line.signature[..length].to_vec(), ..line.clone() };
+        assert_eq!(attach(&cut), Err(NoteError::BadSignature));
+    }
+    let stranger = NoteSignature { name: "witness.example/w2".into(), ..line.clone() };
+    assert_eq!(attach(&stranger), Err(NoteError::UnknownSigner));
+    let (signer, _) = (LogSigner::from_seed(&SEED, "office.example/log").unwrap(), ());
+    let other = signer.sign(Checkpoint { size: 43, ..signed.checkpoint().clone() }, 0);
+    assert_eq!(witness.key().attach(&other, &line.to_string()), Err(NoteError::BadSignature));
+}
+
+#[test]
+fn the_signing_key_is_not_printed() {
+    let seed = [0xA7; 32];
+    let printed = format!("{:?}{:?}", LogSigner::from_seed(&seed, "a").unwrap(), Cosigner::from_seed(&seed, "a").unwrap());
+    assert!(!printed.contains("167") && !printed.to_lowercase().contains("a7a7"), "{printed}");
+}

@@ -1,0 +1,303 @@
+//! Checking an archive offline: does everything the log says exist, and is everything that exists in the log?
+//!
+//! ```text
+//! archive/log/                       the log, C2SP tlog-tiles
+//! archive/records/<call id>/         records
+//! archive/devices/<sha256 hex>.der   device certificates
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use telcon_log::tree::Tree;
+use telcon_log::{Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, VerifierKey, verify_tree};
+
+use crate::check::check_all;
+use crate::digest::Digest;
+use crate::ledger::{Ledger, SealEntry};
+use crate::path::is_call_id;
+use crate::report::{ArchiveReport, ProblemKind};
+use crate::seal::{SEAL_FILE, Seal, SignatureVerifier};
+
+/// Bytes of a device certificate: an X.509 certificate with a post-quantum key and signature has about 8 kB.
+pub const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
+
+/// What the auditor brings.
+#[derive(Debug, Clone)]
+pub struct ArchiveOptions {
+    /// The log's public key, from somewhere other than the archive.
+    pub log_key: VerifierKey,
+    /// Checkpoints seen before; without any, a rollback or a fork cannot be seen.
+    pub remembered: Vec<Checkpoint>,
+    /// Witnesses that must have cosigned the checkpoint.
+    pub witnesses: Vec<CosignerKey>,
+    /// Calls opened since then (milliseconds since the Unix epoch) may be going on still, and calls that ended since then may
+    /// still be being sealed; they are no problem yet. 0 would excuse every call, `u64::MAX` none.
+    pub patient_since_ms: u64,
+}
+
+/// The device certificates of an archive. A certificate is here only if its file is named after its SHA-256.
+#[derive(Debug, Clone, Default)]
+pub struct Devices {
+    certificates: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Devices {
+    /// The certificate (DER) with this SHA-256.
+    pub fn certificate(&self, sha256: &Digest) -> Option<&[u8]> {
+        self.certificates.get(sha256).map(Vec::as_slice)
+    }
+
+    /// All certificates (DER) by their SHA-256.
+    pub fn certificates(&self) -> impl Iterator<Item = (&Digest, &[u8])> {
+        self.certificates.iter().map(|(digest, der)| (digest, der.as_slice()))
+    }
+}
+
+/// Checks the archive in `dir` and reports everything that is wrong with it; nothing ends the check early. No key opens
+/// anything here and nothing is written.
+///
+/// * The log: every tile and entry against the signed checkpoint, the remembered checkpoints, the witnesses. If it is not
+///   sound, its entries are looked at all the same.
+/// * Calls: each opened once, ended once, in that order; each answered one whose mode is not *log only* has a record or a
+///   reason for having none.
+/// * Records: each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
+///   says, and its signature verifies, by a device that was enrolled and not revoked when the entry was written. Each on the disk
+///   is in the log.
+/// * Devices: an enrolment makes one device; every certificate is in the log and in the archive.
+pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
+    let mut audit = Audit { ledger: Ledger::default(), report: empty_report(options), devices: Devices::default() };
+    audit.log(&dir.join("log"), options);
+    audit.certificates(&dir.join("devices"));
+    audit.records(&dir.join("records"), verifier);
+    let (gaps, pending) = audit.ledger.gaps(options.patient_since_ms);
+    let Audit { ledger, mut report, .. } = audit;
+    report.calls = ledger.calls.values().filter(|call| call.opened.is_some()).count() as u64;
+    (report.gaps, report.pending) = (gaps, pending);
+    report.entry_types = ledger.counts;
+    report.problems = ledger.problems;
+    report
+}
+
+fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
+    ArchiveReport {
+        problems: Vec::new(),
+        origin: options.log_key.origin().to_owned(),
+        entries: 0,
+        tiles: 0,
+        checkpoint: None,
+        checkpoint_time_s: None,
+        witnesses: BTreeMap::new(),
+        entry_types: BTreeMap::new(),
+        calls: 0,
+        pending: 0,
+        records: 0,
+        records_good: 0,
+        records_partial: 0,
+        record_bytes: 0,
+        devices: 0,
+        gaps: Vec::new(),
+    }
+}
+
+struct Audit {
+    ledger: Ledger,
+    report: ArchiveReport,
+    devices: Devices,
+}
+
+impl Audit {
+    fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: impl ToString) {
+        self.ledger.problem(kind, call, text.to_string());
+    }
+
+    fn log(&mut self, dir: &Path, options: &ArchiveOptions) {
+        let tree = match verify_tree(DiskReader::new(dir), &options.log_key, &options.remembered) {
+            Ok(tree) => tree,
+            Err(e) => {
+                self.problem(ProblemKind::Log, None, format!("the log is not sound, so no entry is proven: {e}"));
+                return self.unproven_entries(dir, &options.log_key);
+            }
+        };
+        let checkpoint = tree.checkpoint();
+        (self.report.entries, self.report.tiles) = (checkpoint.size(), tree.tiles());
+        self.checkpoint(checkpoint, &options.witnesses);
+        for entry in tree.entries() {
+            match entry {
+                Ok((index, bytes)) => self.ledger.entry(index, &bytes),
+                Err(e) => self.problem(ProblemKind::Log, None, e),
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: &SignedCheckpoint, witnesses: &[CosignerKey]) {
+        self.report.checkpoint = Some(checkpoint.note().to_owned());
+        self.report.checkpoint_time_s = checkpoint.time_s();
+        for witness in witnesses {
+            match witness.verify(checkpoint) {
+                Ok(time_s) => drop(self.report.witnesses.insert(witness.name().to_owned(), time_s)),
+                Err(e) => self.problem(ProblemKind::Log, None, format!("not cosigned by {}: {e}", witness.name())),
+            }
+        }
+    }
+
+    /// The entries of a log that is not sound: worth looking at, since the other problems tell what the damage is.
+    fn unproven_entries(&mut self, dir: &Path, key: &VerifierKey) {
+        let Ok(note) = std::fs::read_to_string(dir.join(telcon_log::tile::CHECKPOINT_PATH)) else {
+            return;
+        };
+        let Ok(size) = key.open(&note).map(|checkpoint| checkpoint.size()) else {
+            return;
+        };
+        let tree = Tree::new(DiskReader::new(dir), size);
+        let Ok(entries) = tree.entries(0..size) else {
+            return;
+        };
+        for (index, entry) in entries.enumerate() {
+            match entry {
+                Ok(bytes) => self.ledger.entry(index as u64, &bytes),
+                // It would be the same for every entry of the bundle, and the first problem names it.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn certificates(&mut self, dir: &Path) {
+        for path in self.list(dir) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let named = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok());
+            let size = std::fs::symlink_metadata(&path).map(|m| if m.is_file() { m.len() } else { u64::MAX });
+            let bytes = match size {
+                Ok(size) if size <= MAX_CERTIFICATE_BYTES => std::fs::read(&path).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            match named {
+                Some(digest) if Digest::of(&bytes) == digest => drop(self.devices.certificates.insert(digest, bytes)),
+                _ => self.problem(ProblemKind::Device, None, format!("devices/{name} is not named after its SHA-256")),
+            }
+        }
+        let logged: Vec<(String, Digest)> =
+            self.ledger.devices.iter().flat_map(|(id, d)| d.enrolled.iter().map(|(_, c)| (id.clone(), *c))).collect();
+        for (device, digest) in &logged {
+            match self.devices.certificate(digest) {
+                Some(_) => self.report.devices += 1,
+                None => self.problem(
+                    ProblemKind::Device,
+                    None,
+                    format!("the certificate of {device} ({digest}) is missing"),
+                ),
+            }
+        }
+        let unlogged: Vec<Digest> =
+            self.devices.certificates.keys().filter(|d| !logged.iter().any(|(_, l)| l == *d)).copied().collect();
+        for digest in unlogged {
+            self.problem(ProblemKind::Device, None, format!("the certificate {digest} is of no device in the log"));
+        }
+    }
+
+    fn records(&mut self, dir: &Path, verifier: &dyn SignatureVerifier) {
+        let mut on_disk = Vec::new();
+        for path in self.list(dir) {
+            let call = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !is_call_id(&call) {
+                self.problem(ProblemKind::Record, None, format!("records/{call} is no record"));
+                continue;
+            }
+            let sealed = self.ledger.calls.get(&call).and_then(|entries| entries.seals.last()).cloned();
+            self.record(&call, &path, sealed.as_ref(), verifier);
+            on_disk.push(call);
+        }
+        let absent: Vec<String> = self
+            .ledger
+            .calls
+            .iter()
+            .filter(|(call, entries)| !entries.seals.is_empty() && !on_disk.contains(call))
+            .map(|(call, _)| call.clone())
+            .collect();
+        for call in absent {
+            self.problem(
+                ProblemKind::Record,
+                Some(&call),
+                "the log says that it was sealed, and it is not in the archive",
+            );
+        }
+    }
+
+    fn record(&mut self, call: &str, dir: &Path, entry: Option<&SealEntry>, verifier: &dyn SignatureVerifier) {
+        self.report.records += 1;
+        let before = self.ledger.problems.len();
+        let Some(entry) = entry else {
+            return self.problem(
+                ProblemKind::Record,
+                Some(call),
+                "it is in the archive, and no entry of the log says so",
+            );
+        };
+        let (seal, problems) = match check_all(dir) {
+            Ok(checked) => checked,
+            Err(e) => return self.problem(ProblemKind::Record, Some(call), format!("{SEAL_FILE}: {e}")),
+        };
+        for problem in problems {
+            self.problem(ProblemKind::Record, Some(call), problem);
+        }
+        self.report.record_bytes += seal.parts.iter().map(|p| p.bytes).sum::<u64>();
+        let equal = [
+            ("call", seal.call_id == call),
+            ("record digest", seal.record_digest == entry.record_digest),
+            ("number of parts", seal.parts.len() as u64 == entry.parts),
+            ("partial or complete state", seal.partial == entry.partial),
+            ("signature", seal.jws.as_ref() == Some(&entry.jws)),
+        ];
+        for (what, _) in equal.iter().filter(|(_, equal)| !equal) {
+            self.problem(
+                ProblemKind::Record,
+                Some(call),
+                format!("its {what} is not the one in entry {}", entry.index),
+            );
+        }
+        self.signature(call, &seal, entry, verifier);
+        if self.ledger.problems.len() == before {
+            self.report.records_good += 1;
+            self.report.records_partial += u64::from(seal.partial);
+        }
+    }
+
+    fn signature(&mut self, call: &str, seal: &Seal, entry: &SealEntry, verifier: &dyn SignatureVerifier) {
+        let signer = match verifier.verify(&entry.jws, &seal.claims(), &self.devices) {
+            Ok(signer) => signer,
+            Err(why) => {
+                return self.problem(ProblemKind::Signature, Some(call), format!("the signature is not good: {why}"));
+            }
+        };
+        let known = self.ledger.devices.get(&signer.device);
+        let enrolled = known.is_some_and(|device| {
+            let certificate_fits = |c: &Digest| signer.cert_sha256.is_none_or(|signed| signed == *c);
+            device.enrolled.iter().any(|(index, cert)| *index < entry.index && certificate_fits(cert))
+        });
+        let revoked = known.and_then(|device| device.revoked).is_some_and(|index| index < entry.index);
+        if !enrolled {
+            let text = format!("signed by {}, which was not enrolled with that certificate by then", signer.device);
+            self.problem(ProblemKind::Signature, Some(call), text);
+        } else if revoked {
+            let text = format!("signed by {}, which had been revoked", signer.device);
+            self.problem(ProblemKind::Signature, Some(call), text);
+        }
+    }
+
+    /// The entries of a directory, sorted; no directory is an empty one.
+    fn list(&mut self, dir: &Path) -> Vec<PathBuf> {
+        let read = std::fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect());
+        match read {
+            Ok(paths) => {
+                let mut paths: Vec<PathBuf> = paths;
+                paths.sort();
+                paths
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => {
+                self.problem(ProblemKind::Io, None, format!("{}: {e}", dir.display()));
+                Vec::new()
+            }
+        }
+    }
+}

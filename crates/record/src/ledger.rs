@@ -1,0 +1,175 @@
+//! What a log's entries say of each call and device, and what in it does not fit together.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::entries::{Ending, LogEntry, ReadEntry, RecordMode};
+use crate::path::is_call_id;
+use crate::report::{Gap, Problem, ProblemKind};
+
+/// A `record_sealed` entry.
+#[derive(Debug, Clone)]
+pub(crate) struct SealEntry {
+    pub(crate) index: u64,
+    pub(crate) record_digest: Digest,
+    pub(crate) jws: String,
+    pub(crate) parts: u64,
+    pub(crate) partial: bool,
+}
+
+/// What the log says of one call.
+#[derive(Debug, Default)]
+pub(crate) struct CallEntries {
+    pub(crate) opened: Option<(u64, RecordMode)>,
+    pub(crate) ended: Option<(u64, Ending)>,
+    pub(crate) seals: Vec<SealEntry>,
+    pub(crate) missing: Option<String>,
+}
+
+/// What the log says of one device.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceEntries {
+    /// Entry and certificate of each enrolment.
+    pub(crate) enrolled: Vec<(u64, Digest)>,
+    /// Entry of the first revocation.
+    pub(crate) revoked: Option<u64>,
+}
+
+/// All entries, sorted by what they speak of.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) calls: BTreeMap<String, CallEntries>,
+    pub(crate) devices: BTreeMap<String, DeviceEntries>,
+    enrolments: BTreeMap<String, String>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Ledger {
+    /// Takes in the next entry.
+    pub(crate) fn entry(&mut self, index: u64, bytes: &[u8]) {
+        let entry = match ReadEntry::parse(bytes) {
+            ReadEntry::Known(entry) => entry,
+            ReadEntry::Unknown(kind) => return *self.counts.entry(kind).or_default() += 1,
+            ReadEntry::Bad(why) => return self.problem(ProblemKind::Entry, None, format!("entry {index}: {why}")),
+        };
+        *self.counts.entry(type_name(&entry).to_owned()).or_default() += 1;
+        match entry {
+            LogEntry::DeviceEnrolled { device, cert_sha256, enrolment, .. } => {
+                let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
+                if *first != device {
+                    let text = format!("entry {index}: enrolment {enrolment} made {device} after it had made {first}");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+                self.devices.entry(device).or_default().enrolled.push((index, cert_sha256));
+            }
+            LogEntry::DeviceRevoked { device, .. } => {
+                let known = self.devices.entry(device.clone()).or_default();
+                known.revoked.get_or_insert(index);
+                if known.enrolled.is_empty() {
+                    let text = format!("entry {index}: {device} was revoked, but never enrolled");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            LogEntry::CallOpened { time_ms, call, mode, .. } => {
+                let known = self.calls.entry(call.clone()).or_default();
+                let fits = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
+                known.opened.get_or_insert((time_ms, mode));
+                if !is_call_id(&call) {
+                    self.call_problem(&call, format!("entry {index}: the call id is not 32 hexadecimal digits"));
+                } else if !fits {
+                    self.call_problem(&call, format!("entry {index}: opened twice, or after it had ended"));
+                }
+            }
+            LogEntry::CallEnded { time_ms, call, how } => {
+                let known = self.calls.entry(call.clone()).or_default();
+                let (opened, again) = (known.opened.is_some(), known.ended.is_some());
+                known.ended.get_or_insert((time_ms, how));
+                match (opened, again) {
+                    (true, false) => {}
+                    (false, _) => self.call_problem(&call, format!("entry {index}: ended, but was never opened")),
+                    (true, true) => self.call_problem(&call, format!("entry {index}: ended twice")),
+                }
+            }
+            LogEntry::RecordSealed { call, record_digest, jws, parts, partial, .. } => {
+                let known = self.calls.entry(call.clone()).or_default();
+                let (opened, again) = (known.opened.is_some(), !known.seals.is_empty());
+                known.seals.push(SealEntry { index, record_digest, jws, parts, partial });
+                if !opened {
+                    self.call_problem(&call, format!("entry {index}: a record of a call that was never opened"));
+                }
+                if again {
+                    self.call_problem(&call, format!("entry {index}: sealed twice"));
+                }
+            }
+            LogEntry::RecordMissing { call, why, .. } => {
+                let known = self.calls.entry(call.clone()).or_default();
+                let opened = known.opened.is_some();
+                known.missing = Some(why.clone());
+                if !opened {
+                    self.call_problem(&call, format!("entry {index}: no record of a call that was never opened"));
+                }
+                if why.trim().is_empty() {
+                    self.call_problem(&call, format!("entry {index}: the record is missing, and nobody said why"));
+                }
+            }
+            LogEntry::ArchiveOpened { call, .. } => {
+                if !self.calls.contains_key(&call) {
+                    self.call_problem(&call, format!("entry {index}: a record was opened of a call that never was"));
+                }
+            }
+        }
+    }
+
+    /// Calls that should have ended and have not, and the list of calls without a record. A call opened after
+    /// `patient_since_ms` may still be going on, and one that ended after it may still be being sealed.
+    pub(crate) fn gaps(&mut self, patient_since_ms: u64) -> (Vec<Gap>, u64) {
+        let (mut gaps, mut texts, mut pending) = (Vec::new(), Vec::new(), 0);
+        for (call, entries) in &self.calls {
+            let Some((opened_ms, mode)) = entries.opened else {
+                continue;
+            };
+            let Some((ended_ms, how)) = entries.ended else {
+                match opened_ms >= patient_since_ms {
+                    true => pending += 1,
+                    false => texts.push((call.clone(), "opened, and never ended".to_owned())),
+                }
+                continue;
+            };
+            if mode == RecordMode::LogOnly || how.was_unanswered() || !entries.seals.is_empty() {
+                continue;
+            }
+            if entries.missing.is_none() && ended_ms >= patient_since_ms {
+                pending += 1;
+                continue;
+            }
+            if entries.missing.is_none() {
+                texts.push((call.clone(), "has neither a record nor a reason why it has none".to_owned()));
+            }
+            gaps.push(Gap { call: call.clone(), opened_ms, how, mode, why: entries.missing.clone() });
+        }
+        texts.into_iter().for_each(|(call, text)| self.problem(ProblemKind::Gap, Some(&call), text));
+        gaps.sort_by_key(|gap| gap.opened_ms);
+        (gaps, pending)
+    }
+
+    pub(crate) fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: String) {
+        self.problems.push(Problem { kind, call: call.map(str::to_owned), text });
+    }
+
+    fn call_problem(&mut self, call: &str, text: String) {
+        self.problem(ProblemKind::Call, Some(call), text);
+    }
+}
+
+fn type_name(entry: &LogEntry) -> &'static str {
+    match entry {
+        LogEntry::DeviceEnrolled { .. } => "device_enrolled",
+        LogEntry::DeviceRevoked { .. } => "device_revoked",
+        LogEntry::CallOpened { .. } => "call_opened",
+        LogEntry::CallEnded { .. } => "call_ended",
+        LogEntry::RecordSealed { .. } => "record_sealed",
+        LogEntry::RecordMissing { .. } => "record_missing",
+        LogEntry::ArchiveOpened { .. } => "archive_opened",
+    }
+}

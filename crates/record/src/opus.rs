@@ -1,0 +1,307 @@
+//! Ogg Opus (RFC 7845): one chunk of one speaker as a complete file, and chunks joined into one file per speaker.
+
+use std::io::{Cursor, Write};
+
+use ogg::{PacketReader, PacketWriteEndInfo, PacketWriter};
+
+use crate::payload::{Payload, Salt};
+
+/// Samples in a packet: 20 ms at 48 kHz, the only packets Telcon sends.
+pub const SAMPLES_PER_PACKET: u64 = 960;
+
+/// Milliseconds in a packet.
+pub const MS_PER_PACKET: u64 = 20;
+
+/// Bytes of an Opus packet with one frame (RFC 6716 section 3.2.1).
+pub const MAX_PACKET_BYTES: usize = 1276;
+
+/// Packets on one Ogg page: a second. A page holds at most 255 segments of 255 bytes.
+const PACKETS_PER_PAGE: u64 = 50;
+
+/// Longest silence put in for a gap between chunks: a day. A chunk that claims to begin later is joined without.
+const MAX_GAP_PACKETS: u64 = 24 * 3600 * 50;
+
+/// Difference between where a chunk says it begins and where the joined sound stands that is not worth correcting: clocks
+/// drift, and chunks are cut at packets.
+const SLACK_PACKETS: u64 = 5;
+
+/// 20 ms of digital silence: fullband CELT, mono, one frame of two bytes.
+const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
+
+/// A packet of nothing but its first byte tells a decoder that the frame was lost, so that it conceals it (RFC 6716 3.2.1).
+const LOST: [u8; 1] = [0xf8];
+
+const START_COMMENT: &str = "TELCON_START_MS=";
+
+/// One speaker's sound for a few seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct OpusChunk<'a> {
+    /// Milliseconds since the call began at the first packet.
+    pub start_ms: u64,
+    /// Samples (48 kHz) the decoder should drop at the start, from the encoder's look-ahead; 312 is usual.
+    pub pre_skip: u16,
+    /// Opus packets of 20 ms, mono; an empty one stands for one that was lost.
+    pub packets: &'a [&'a [u8]],
+}
+
+/// Sound that is no Ogg Opus of the kind [`ogg_opus`] writes, or that cannot be written as such.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OpusError(pub(crate) String);
+
+/// A chunk as a complete Ogg Opus file, salted by a comment in its tags.
+pub fn ogg_opus(salt: Salt, chunk: &OpusChunk<'_>) -> Result<Payload, OpusError> {
+    if chunk.packets.is_empty() || chunk.packets.iter().any(|p| p.len() > MAX_PACKET_BYTES) {
+        return Err(OpusError("a chunk needs packets, each of at most 1276 bytes".to_owned()));
+    }
+    // Streams that are chained (RFC 3533) need different serial numbers; the salt's bits are as good as any.
+    let comments = [format!("{START_COMMENT}{}", chunk.start_ms), format!("TELCON_SALT={}", salt.hex())];
+    let serial = u32::from_str_radix(&salt.hex()[..8], 16).expect("invariant: a salt is hexadecimal digits");
+    let mut out = Vec::with_capacity(chunk.packets.iter().map(|p| p.len() + 2).sum::<usize>() + 1024);
+    let mut writer = OpusWriter::new(&mut out, serial ^ 0x5a5a_5a5a, chunk.pre_skip, &comments)?;
+    for packet in chunk.packets {
+        writer.packet(packet)?;
+    }
+    writer.finish()?;
+    Ok(Payload::salted(out))
+}
+
+/// Writes one Opus stream packet by packet.
+pub(crate) struct OpusWriter<W: Write> {
+    writer: PacketWriter<'static, W>,
+    serial: u32,
+    /// Held back, because only the last packet of a stream is marked.
+    next: Option<Vec<u8>>,
+    written: u64,
+}
+
+impl<W: Write> OpusWriter<W> {
+    pub(crate) fn new(out: W, serial: u32, pre_skip: u16, comments: &[String]) -> Result<Self, OpusError> {
+        let mut head = b"OpusHead\x01\x01".to_vec();
+        head.extend_from_slice(&pre_skip.to_le_bytes());
+        head.extend_from_slice(&48_000u32.to_le_bytes());
+        // No gain, channel mapping family 0.
+        head.extend_from_slice(&[0, 0, 0]);
+        let mut tags = b"OpusTags".to_vec();
+        let mut text = |value: &[u8]| {
+            tags.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            tags.extend_from_slice(value);
+        };
+        text(b"telcon");
+        // The list's own length is written like that of a text.
+        let count = comments.len() as u32;
+        tags.extend_from_slice(&count.to_le_bytes());
+        for comment in comments {
+            tags.extend_from_slice(&(comment.len() as u32).to_le_bytes());
+            tags.extend_from_slice(comment.as_bytes());
+        }
+        let mut writer = PacketWriter::new(out);
+        for packet in [head, tags] {
+            writer.write_packet(packet, serial, PacketWriteEndInfo::EndPage, 0).map_err(write_error)?;
+        }
+        Ok(Self { writer, serial, next: None, written: 0 })
+    }
+
+    /// The next packet; an empty one is written as lost.
+    pub(crate) fn packet(&mut self, packet: &[u8]) -> Result<(), OpusError> {
+        let packet = if packet.is_empty() { LOST.to_vec() } else { packet.to_vec() };
+        match self.next.replace(packet) {
+            Some(previous) => self.write(previous, false),
+            None => Ok(()),
+        }
+    }
+
+    /// Packets taken so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.written + u64::from(self.next.is_some())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(), OpusError> {
+        match self.next.take() {
+            Some(packet) => self.write(packet, true)?,
+            None => return Err(OpusError("no packets".to_owned())),
+        }
+        self.writer.inner_mut().flush().map_err(write_error)
+    }
+
+    fn write(&mut self, packet: Vec<u8>, last: bool) -> Result<(), OpusError> {
+        self.written += 1;
+        let end = match (last, self.written % PACKETS_PER_PAGE) {
+            (true, _) => PacketWriteEndInfo::EndStream,
+            (false, 0) => PacketWriteEndInfo::EndPage,
+            (false, _) => PacketWriteEndInfo::NormalPacket,
+        };
+        // RFC 7845 section 4: the granule position counts samples that can be decoded from all packets so far.
+        let granule = self.written * SAMPLES_PER_PACKET;
+        self.writer.write_packet(packet, self.serial, end, granule).map_err(write_error)
+    }
+}
+
+fn write_error(e: std::io::Error) -> OpusError {
+    OpusError(format!("writing sound: {e}"))
+}
+
+/// A chunk read back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReadChunk {
+    pub(crate) start_ms: u64,
+    pub(crate) pre_skip: u16,
+    pub(crate) packets: Vec<Vec<u8>>,
+}
+
+/// Reads what [`ogg_opus`] wrote.
+pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
+    let bad = |what: &str| OpusError(what.to_owned());
+    let mut reader = PacketReader::new(Cursor::new(bytes));
+    let mut next = || reader.read_packet().map_err(|e| OpusError(format!("no Ogg stream: {e}")));
+    let head = next()?.ok_or_else(|| bad("no packets"))?;
+    let Some([1, 1, skip_low, skip_high, ..]) = head.data.strip_prefix(b"OpusHead") else {
+        return Err(bad("no mono Opus stream"));
+    };
+    let pre_skip = u16::from_le_bytes([*skip_low, *skip_high]);
+    let tags = next()?.ok_or_else(|| bad("no tags"))?;
+    let comments = comments(&tags.data).ok_or_else(|| bad("tags that cannot be read"))?;
+    let start = comments.iter().find_map(|c| c.strip_prefix(START_COMMENT));
+    let start_ms = start.and_then(|ms| ms.parse().ok()).ok_or_else(|| bad("its start is not in its tags"))?;
+    let mut packets = Vec::new();
+    while let Some(packet) = next()? {
+        if packet.stream_serial() != head.stream_serial() || packet.data.len() > MAX_PACKET_BYTES {
+            return Err(bad("more than one stream, or a packet that is too large"));
+        }
+        packets.push(packet.data);
+    }
+    Ok(ReadChunk { start_ms, pre_skip, packets })
+}
+
+fn comments(tags: &[u8]) -> Option<Vec<String>> {
+    let mut rest = tags.strip_prefix(b"OpusTags")?;
+    let mut number = |rest: &mut &[u8]| -> Option<usize> {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        *rest = after;
+        usize::try_from(u32::from_le_bytes(*length)).ok()
+    };
+    let vendor = number(&mut rest)?;
+    rest = rest.split_at_checked(vendor)?.1;
+    let count = number(&mut rest)?;
+    let mut comments = Vec::new();
+    for _ in 0..count {
+        let length = number(&mut rest)?;
+        let (text, after) = rest.split_at_checked(length)?;
+        rest = after;
+        comments.push(String::from_utf8_lossy(text).into_owned());
+    }
+    Some(comments)
+}
+
+/// Joins chunks to one stream that keeps the call's time: it begins with the call, gaps become silence.
+pub(crate) struct Joiner<W: Write> {
+    out: Option<W>,
+    writer: Option<OpusWriter<W>>,
+    serial: u32,
+}
+
+impl<W: Write> Joiner<W> {
+    pub(crate) fn new(out: W, serial: u32) -> Self {
+        Self { out: Some(out), writer: None, serial }
+    }
+
+    /// Appends a chunk; chunks must come in the order of their time.
+    pub(crate) fn chunk(&mut self, chunk: &ReadChunk) -> Result<(), OpusError> {
+        if let Some(out) = self.out.take() {
+            self.writer = Some(OpusWriter::new(out, self.serial, chunk.pre_skip, &[format!("{START_COMMENT}0")])?);
+        }
+        let Some(writer) = &mut self.writer else {
+            return Err(OpusError("the stream is finished".to_owned()));
+        };
+        let gap = (chunk.start_ms / MS_PER_PACKET).saturating_sub(writer.position());
+        if (SLACK_PACKETS..=MAX_GAP_PACKETS).contains(&gap) {
+            for _ in 0..gap {
+                writer.packet(&SILENCE)?;
+            }
+        }
+        chunk.packets.iter().try_for_each(|packet| writer.packet(packet))
+    }
+
+    /// Ends the stream; gives its length in milliseconds.
+    pub(crate) fn finish(self) -> Result<u64, OpusError> {
+        let writer = self.writer.ok_or_else(|| OpusError("no chunks".to_owned()))?;
+        let length = writer.position() * MS_PER_PACKET;
+        writer.finish()?;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunk(start_ms: u64, packets: &[&[u8]]) -> ReadChunk {
+        let payload = ogg_opus(Salt::from_bytes([9; 32]), &OpusChunk { start_ms, pre_skip: 312, packets }).unwrap();
+        read_chunk(payload.bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_chunk_reads_back() {
+        let many: Vec<Vec<u8>> = (0..500).map(|n| vec![0xf8, n as u8, (n >> 8) as u8]).collect();
+        let refs: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
+        let read = chunk(1234, &refs);
+        assert_eq!((read.start_ms, read.pre_skip, read.packets), (1234, 312, many));
+    }
+
+    #[test]
+    fn a_lost_packet_is_marked_as_lost() {
+        assert_eq!(chunk(0, &[&[1, 2], &[], &[3]]).packets, [vec![1, 2], LOST.to_vec(), vec![3]]);
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_rfc() {
+        let chunk = OpusChunk { start_ms: 0, pre_skip: 0x0138, packets: &[&SILENCE] };
+        let file = ogg_opus(Salt::from_bytes([1; 32]), &chunk).unwrap();
+        let at = file.bytes().windows(8).position(|w| w == b"OpusHead").unwrap();
+        let expected = b"OpusHead\x01\x01\x38\x01\x80\xbb\x00\x00\x00\x00\x00";
+        assert_eq!(&file.bytes()[at..at + 19], expected);
+        let last_page = file.bytes().windows(4).rposition(|w| w == b"OggS").unwrap();
+        // Flag 4: end of stream. Then the granule position.
+        assert_eq!(file.bytes()[last_page + 5], 4);
+        assert_eq!(file.bytes()[last_page + 6..last_page + 14], 960u64.to_le_bytes());
+    }
+
+    #[test]
+    fn gaps_become_silence_and_drift_does_not() {
+        let mut out = Vec::new();
+        let mut joiner = Joiner::new(&mut out, 1);
+        joiner.chunk(&chunk(200, &[&[1], &[2]])).unwrap();
+        joiner.chunk(&chunk(260, &[&[3]])).unwrap();
+        joiner.chunk(&chunk(1000, &[&[4]])).unwrap();
+        joiner.chunk(&chunk(10, &[&[5]])).unwrap();
+        assert_eq!(joiner.finish().unwrap(), 52 * 20);
+        let packets = read_chunk(&out).unwrap().packets;
+        assert_eq!(packets.len(), 52);
+        assert_eq!((&packets[9][..], &packets[10][..], &packets[12][..]), (&SILENCE[..], &[1][..], &[3][..]));
+        assert_eq!((&packets[49][..], &packets[50][..], &packets[51][..]), (&SILENCE[..], &[4][..], &[5][..]));
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_refused() {
+        let huge = [0; MAX_PACKET_BYTES + 1];
+        for packets in [&[][..], &[&huge[..]][..]] {
+            assert!(ogg_opus(Salt::from_bytes([1; 32]), &OpusChunk { start_ms: 0, pre_skip: 0, packets }).is_err());
+        }
+        assert!(Joiner::new(Vec::new(), 1).finish().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), at in 0usize..400, value: u8) {
+            let _ = read_chunk(&bytes);
+            let chunk = OpusChunk { start_ms: 1, pre_skip: 0, packets: &[&SILENCE] };
+            let mut file = ogg_opus(Salt::from_bytes([1; 32]), &chunk).unwrap().bytes().to_vec();
+            let at = at % file.len();
+            file[at] = value;
+            let _ = read_chunk(&file);
+            let _ = comments(&bytes);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A finished record on the note-taker's disk, before and after its signature.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::error::RecordError;
+use crate::fs::SpoolFs;
+use crate::seal::{MAX_JWS_BYTES, PartDigest, SEAL_FILE, Seal, SealClaims};
+use crate::writer::replace_file;
+
+/// A record whose parts and `seal.json` are on the disk.
+pub struct Sealed {
+    fs: Arc<dyn SpoolFs>,
+    dir: PathBuf,
+    seal: Seal,
+}
+
+impl Sealed {
+    pub(crate) fn new(fs: Arc<dyn SpoolFs>, dir: PathBuf, seal: Seal) -> Self {
+        Self { fs, dir, seal }
+    }
+
+    /// All parts, in order.
+    pub fn parts(&self) -> &[PartDigest] {
+        &self.seal.parts
+    }
+
+    /// What the log entry and the signature name.
+    pub fn record_digest(&self) -> Digest {
+        self.seal.record_digest
+    }
+
+    /// Bytes of all parts together.
+    pub fn total_bytes(&self) -> u64 {
+        self.seal.parts.iter().map(|p| p.bytes).sum()
+    }
+
+    /// The content of `seal.json`.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// The record's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the note-taker's device should sign.
+    pub fn claims(&self) -> SealClaims {
+        self.seal.claims()
+    }
+
+    /// Puts the signature into `seal.json`. The JWS (compact form) is not verified here.
+    ///
+    /// # Errors
+    /// [`RecordError::Misuse`] if the text is no compact JWS by its form, and failures of the disk; repeat after those.
+    pub fn attach_signature(&mut self, jws: &str) -> Result<(), RecordError> {
+        let url_safe = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if jws.len() > MAX_JWS_BYTES || jws.split('.').count() != 3 || !jws.split('.').all(url_safe) {
+            return Err(RecordError::Misuse("a signature must be a compact JWS"));
+        }
+        let signed = Seal { jws: Some(jws.to_owned()), ..self.seal.clone() };
+        replace_file(&*self.fs, &self.dir, SEAL_FILE, &signed.to_json())?;
+        self.seal = signed;
+        Ok(())
+    }
+}

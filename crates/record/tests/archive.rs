@@ -1,0 +1,318 @@
+//! Checking an archive against its log: a good one, and one attack or fault at a time.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::*;
+use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
+use telcon_record::*;
+
+const ORIGIN: &str = "office.example/archive";
+
+fn call(n: u8) -> String {
+    format!("{n:02x}").repeat(16)
+}
+
+/// Accepts `x.<device>.<record digest>`, as if the device had signed.
+struct FakeVerifier;
+
+impl SignatureVerifier for FakeVerifier {
+    fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String> {
+        let fields: Vec<&str> = jws.split('.').collect();
+        let cert_sha256 = Digest::of(format!("certificate of {}", fields[1]).as_bytes());
+        devices.certificate(&cert_sha256).ok_or("no certificate")?;
+        match fields[2] == claims.record_digest.to_string() {
+            true => Ok(Signer { device: fields[1].to_owned(), cert_sha256: Some(cert_sha256) }),
+            false => Err("it signs something else".to_owned()),
+        }
+    }
+}
+
+fn opened(n: u8, mode: RecordMode) -> LogEntry {
+    LogEntry::CallOpened {
+        time_ms: 1000 * u64::from(n),
+        call: call(n),
+        ring_sha256: Digest::of(&[n]),
+        mode,
+        suite: "mls-004e".into(),
+        devices: vec!["desk".into()],
+    }
+}
+
+fn ended(n: u8, how: Ending) -> LogEntry {
+    LogEntry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: call(n), how }
+}
+
+fn enrolled(device: &str, enrolment: &str) -> LogEntry {
+    let cert_sha256 = Digest::of(format!("certificate of {device}").as_bytes());
+    LogEntry::DeviceEnrolled { time_ms: 1, device: device.into(), cert_sha256, enrolment: enrolment.into() }
+}
+
+/// Writes the record of call `n`, signed by `device`; gives its entry.
+fn record(archive: &Path, n: u8, device: &str) -> LogEntry {
+    let dir = archive.join("records").join(call(n));
+    let mut writer = RecordWriter::create(&dir, &custodians(), &call(n)).unwrap();
+    writer.add("events/000000.jsonl", payload(n, "x")).unwrap();
+    writer.flush_part().unwrap();
+    let mut sealed = writer.finish(&info(n.is_multiple_of(2))).unwrap();
+    let jws = format!("x.{device}.{}", sealed.record_digest());
+    sealed.attach_signature(&jws).unwrap();
+    let (parts, partial) = (sealed.parts().len() as u64, sealed.seal().partial);
+    LogEntry::RecordSealed { time_ms: 9, call: call(n), record_digest: sealed.record_digest(), jws, parts, partial }
+}
+
+struct Archive {
+    root: tempfile::TempDir,
+    entries: Vec<LogEntry>,
+}
+
+impl Archive {
+    /// Calls 1 (audio, recorded), 2 (memo, recorded as partial), 3 (log only), 4 (missed), 5 (no record, with a reason).
+    fn good() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("devices")).unwrap();
+        let mut entries = vec![enrolled("notes", "e1"), enrolled("desk", "e2")];
+        for device in ["notes", "desk"] {
+            let der = format!("certificate of {device}");
+            let name = format!("{}.der", Digest::of(der.as_bytes()));
+            std::fs::write(root.path().join("devices").join(name), der).unwrap();
+        }
+        entries.extend([
+            opened(1, RecordMode::Audio),
+            ended(1, Ending::HungUp),
+            record(root.path(), 1, "notes"),
+            opened(2, RecordMode::Memo),
+            ended(2, Ending::Interrupted),
+            record(root.path(), 2, "notes"),
+            opened(3, RecordMode::LogOnly),
+            ended(3, Ending::HungUp),
+            opened(4, RecordMode::Audio),
+            ended(4, Ending::Missed),
+            opened(5, RecordMode::Audio),
+            ended(5, Ending::HungUp),
+            LogEntry::RecordMissing { time_ms: 9, call: call(5), why: "the note-taker's machine burnt".into() },
+            LogEntry::ArchiveOpened { time_ms: 9, call: call(1), by: "custodians A and B".into() },
+        ]);
+        Self { root, entries }
+    }
+
+    fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn record_dir(&self, n: u8) -> PathBuf {
+        self.path().join("records").join(call(n))
+    }
+
+    fn write_log(&self) -> ArchiveOptions {
+        let signer = LogSigner::from_seed(&[5; 32], ORIGIN).unwrap();
+        let log_key = signer.verifier_key().clone();
+        let mut log = Log::create(DiskStorage::open(self.path().join("log")).unwrap(), signer, 0).unwrap();
+        let bytes: Vec<Vec<u8>> = self.entries.iter().map(|e| serde_json::to_vec(e).unwrap()).collect();
+        log.append(&bytes, 1).unwrap();
+        let witness = Cosigner::from_seed(&[6; 32], "witness.example").unwrap();
+        let line = witness.cosign(log.checkpoint(), 77).unwrap();
+        log.add_cosignature(witness.key(), &line).unwrap();
+        let witnesses = vec![witness.key().clone()];
+        ArchiveOptions { log_key, remembered: vec![], witnesses, patient_since_ms: u64::MAX }
+    }
+
+    fn verify(&self) -> ArchiveReport {
+        verify_archive(self.path(), &FakeVerifier, &self.write_log())
+    }
+
+    /// The only problem there is.
+    fn problem(&self) -> (ProblemKind, Option<String>, String) {
+        let report = self.verify();
+        assert_eq!(report.problems.len(), 1, "{:#?}", report.problems);
+        let Problem { kind, call, text } = report.problems.into_iter().next().unwrap();
+        (kind, call, text)
+    }
+}
+
+#[test]
+fn a_good_archive() {
+    let archive = Archive::good();
+    let report = archive.verify();
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!((report.calls, report.records, report.records_good, report.records_partial), (5, 2, 2, 1));
+    assert_eq!((report.entries, report.devices, report.pending), (archive.entries.len() as u64, 2, 0));
+    assert_eq!(report.witnesses["witness.example"], 77);
+    assert_eq!(report.entry_types["call_opened"], 5);
+    let gaps: Vec<_> = report.gaps.iter().map(|g| (g.call.clone(), g.why.as_deref())).collect();
+    assert_eq!(gaps, [(call(5), Some("the note-taker's machine burnt"))]);
+    assert!(serde_json::to_string(&report).unwrap().contains("\"problems\":[]"));
+}
+
+#[test]
+fn a_call_without_record_or_reason() {
+    let mut archive = Archive::good();
+    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ending::HungUp)]);
+    assert_eq!(archive.problem().0, ProblemKind::Gap);
+    let report = archive.verify_again_with_patience(6000);
+    assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
+}
+
+impl Archive {
+    fn verify_again_with_patience(&self, patient_since_ms: u64) -> ArchiveReport {
+        std::fs::remove_dir_all(self.path().join("log")).unwrap();
+        let options = ArchiveOptions { patient_since_ms, ..self.write_log() };
+        verify_archive(self.path(), &FakeVerifier, &options)
+    }
+}
+
+#[test]
+fn a_call_that_never_ended_ended_twice_or_never_began() {
+    let mut archive = Archive::good();
+    archive.entries.push(opened(6, RecordMode::LogOnly));
+    assert_eq!(archive.problem(), (ProblemKind::Gap, Some(call(6)), "opened, and never ended".into()));
+    let mut archive = Archive::good();
+    archive.entries.push(ended(3, Ending::HungUp));
+    assert!(archive.problem().2.ends_with("ended twice"));
+    let mut archive = Archive::good();
+    archive.entries.push(ended(7, Ending::HungUp));
+    assert!(archive.problem().2.ends_with("ended, but was never opened"));
+    let mut archive = Archive::good();
+    archive.entries.push(opened(3, RecordMode::LogOnly));
+    assert!(archive.problem().2.contains("opened twice"));
+    let mut archive = Archive::good();
+    archive.entries.push(LogEntry::RecordMissing { time_ms: 9, call: call(4), why: " ".into() });
+    assert!(archive.problem().2.contains("nobody said why"));
+}
+
+#[test]
+fn records_that_are_not_what_the_log_says() {
+    let archive = Archive::good();
+    std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
+    let expected = "the log says that it was sealed, and it is not in the archive";
+    assert_eq!(archive.problem(), (ProblemKind::Record, Some(call(1)), expected.into()));
+
+    let archive = Archive::good();
+    let part = archive.record_dir(2).join("part-000000.tar.age");
+    std::fs::write(&part, b"x").unwrap();
+    assert!(archive.problem().2.contains("is not the part that was sealed"));
+
+    let archive = Archive::good();
+    std::fs::write(archive.record_dir(2).join("seal.json"), b"{}").unwrap();
+    assert!(archive.problem().2.starts_with("seal.json: "));
+
+    let archive = Archive::good();
+    record(archive.path(), 3, "notes");
+    assert!(archive.problem().2.contains("no entry of the log says so"));
+
+    let archive = Archive::good();
+    std::fs::create_dir(archive.path().join("records/stray")).unwrap();
+    assert!(archive.problem().2.contains("records/stray is no record"));
+}
+
+#[test]
+fn a_record_that_was_replaced_by_another() {
+    // The whole directory of call 1 is replaced by a consistent and signed one with other content.
+    let archive = Archive::good();
+    std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
+    record(archive.path(), 1, "notes");
+    let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
+    assert!(texts.iter().any(|t| t.contains("record digest is not the one in entry 4")), "{texts:?}");
+    assert!(texts.iter().any(|t| t.contains("the signature is not good")), "{texts:?}");
+    assert_eq!(archive.verify_again_with_patience(u64::MAX).records_good, 1);
+}
+
+#[test]
+fn entries_that_say_something_else_than_the_seal() {
+    let change = |edit: &dyn Fn(&mut u64, &mut bool)| {
+        let mut archive = Archive::good();
+        let Some(LogEntry::RecordSealed { parts, partial, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+        edit(parts, partial);
+        archive.problem().2
+    };
+    assert!(change(&|parts, _| *parts = 9).contains("number of parts"));
+    assert!(change(&|_, partial| *partial = true).contains("partial or complete state"));
+}
+
+#[test]
+fn signatures_by_the_wrong_device() {
+    let mut archive = Archive::good();
+    archive.entries.insert(2, LogEntry::DeviceRevoked { time_ms: 2, device: "notes".into() });
+    let report = archive.verify();
+    assert_eq!(report.problems.len(), 2, "{:#?}", report.problems);
+    assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("had been revoked")));
+
+    // Revoked later: what it signed before stays good.
+    let mut archive = Archive::good();
+    archive.entries.push(LogEntry::DeviceRevoked { time_ms: 99, device: "notes".into() });
+    assert!(archive.verify().is_good());
+
+    // Enrolled only afterwards.
+    let mut archive = Archive::good();
+    let late = archive.entries.remove(0);
+    archive.entries.push(late);
+    assert!(archive.verify().problems.iter().all(|p| p.text.contains("not enrolled")));
+
+    let mut archive = Archive::good();
+    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ending::HungUp)]);
+    archive.entries.push(record(archive.path(), 6, "stranger"));
+    assert!(archive.problem().2.contains("no certificate"));
+}
+
+#[test]
+fn devices_and_certificates() {
+    let mut archive = Archive::good();
+    archive.entries.push(enrolled("second", "e1"));
+    let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
+    assert!(texts.iter().any(|t| t.contains("enrolment e1 made second after it had made notes")), "{texts:?}");
+    assert!(texts.iter().any(|t| t.contains("certificate of second")), "{texts:?}");
+
+    let archive = Archive::good();
+    let der = b"nobody's";
+    std::fs::write(archive.path().join(format!("devices/{}.der", Digest::of(der))), der).unwrap();
+    assert!(archive.problem().2.contains("of no device in the log"));
+
+    let archive = Archive::good();
+    std::fs::write(archive.path().join(format!("devices/{}.der", "0".repeat(64))), der).unwrap();
+    assert!(archive.problem().2.contains("not named after its SHA-256"));
+}
+
+#[test]
+fn a_log_that_was_changed_is_told_and_the_rest_is_checked_all_the_same() {
+    let archive = Archive::good();
+    let options = archive.write_log();
+    std::fs::write(archive.record_dir(1).join("part-000000.tar.age"), b"x").unwrap();
+    let bundle = files_below(&archive.path().join("log")).into_keys().find(|f| f.contains("entries")).unwrap();
+    let path = archive.path().join("log").join(bundle);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|w| w == b"burnt").unwrap();
+    bytes[at..at + 5].copy_from_slice(b"froze");
+    std::fs::write(&path, bytes).unwrap();
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    let kinds: Vec<ProblemKind> = report.problems.iter().map(|p| p.kind).collect();
+    assert!(kinds.contains(&ProblemKind::Log) && kinds.contains(&ProblemKind::Record), "{:#?}", report.problems);
+    assert_eq!((report.entries, report.checkpoint, report.calls), (0, None, 5));
+}
+
+#[test]
+fn no_log_no_witness_no_archive() {
+    let archive = Archive::good();
+    let mut options = archive.write_log();
+    options.witnesses.push(Cosigner::from_seed(&[8; 32], "other.example").unwrap().key().clone());
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    assert_eq!(report.problems.len(), 1);
+    assert!(report.problems[0].text.starts_with("not cosigned by other.example"));
+
+    let empty = tempfile::tempdir().unwrap();
+    let report = verify_archive(empty.path(), &FakeVerifier, &options);
+    assert_eq!(report.problems[0].kind, ProblemKind::Log);
+}
+
+#[test]
+fn an_entry_that_is_none_of_ours() {
+    let archive = Archive::good();
+    let options = archive.write_log();
+    let signer = LogSigner::from_seed(&[5; 32], ORIGIN).unwrap();
+    let mut log = Log::open(DiskStorage::open(archive.path().join("log")).unwrap(), signer).unwrap();
+    log.append(&[b"garbage".to_vec(), br#"{"type":"line_bound","time_ms":1}"#.to_vec()], 2).unwrap();
+    let options = ArchiveOptions { witnesses: vec![], ..options };
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    assert_eq!(report.problems.iter().map(|p| p.kind).collect::<Vec<_>>(), [ProblemKind::Entry]);
+    assert_eq!(report.entry_types["line_bound"], 1);
+}

@@ -1,0 +1,272 @@
+//! What somebody who can change the archive, or who was the note-taker, might try. Nothing may come out of any of it.
+
+mod support;
+
+use std::path::Path;
+
+use support::*;
+use telcon_record::*;
+
+/// Opening must fail, and leave nothing.
+fn refuse(dir: &Path) -> RecordError {
+    let out = dir.parent().unwrap().join("out");
+    let error = open_record(dir, &[identity(1)], &out).expect_err("was opened");
+    let left: Vec<_> = std::fs::read_dir(dir.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, [dir.file_name().unwrap()], "something was left behind");
+    error
+}
+
+fn with_record(attack: impl FnOnce(&Path)) -> RecordError {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    attack(&dir);
+    refuse(&dir)
+}
+
+fn part(n: usize) -> String {
+    part::part_name(n)
+}
+
+#[test]
+fn changed_part() {
+    for at in [0, 30, 3000, usize::MAX] {
+        let error = with_record(|dir| {
+            let mut bytes = std::fs::read(dir.join(part(1))).unwrap();
+            let at = at.min(bytes.len() - 1);
+            bytes[at] ^= 1;
+            std::fs::write(dir.join(part(1)), bytes).unwrap();
+        });
+        assert!(matches!(error, RecordError::PartChanged(name) if name == part(1)));
+    }
+}
+
+#[test]
+fn swapped_parts() {
+    let error = with_record(|dir| {
+        std::fs::rename(dir.join(part(0)), dir.join("x")).unwrap();
+        std::fs::rename(dir.join(part(1)), dir.join(part(0))).unwrap();
+        std::fs::rename(dir.join("x"), dir.join(part(1))).unwrap();
+    });
+    assert!(matches!(error, RecordError::PartChanged(_)));
+}
+
+#[test]
+fn missing_part() {
+    for n in 0..3 {
+        let error = with_record(|dir| std::fs::remove_file(dir.join(part(n))).unwrap());
+        assert!(matches!(error, RecordError::PartMissing(name) if name == part(n)));
+    }
+}
+
+#[test]
+fn extra_part() {
+    let error = with_record(|dir| drop(std::fs::copy(dir.join(part(0)), dir.join(part(3))).unwrap()));
+    assert!(matches!(error, RecordError::PartExtra(name) if name == part(3)));
+}
+
+#[test]
+fn truncated_and_extended_part() {
+    for length in [0, 100, 5000] {
+        let error = with_record(|dir| {
+            let bytes = std::fs::read(dir.join(part(2))).unwrap();
+            std::fs::write(dir.join(part(2)), &bytes[..length.min(bytes.len() - 1)]).unwrap();
+        });
+        assert!(matches!(error, RecordError::PartChanged(_)));
+    }
+    let error = with_record(|dir| {
+        let bytes = std::fs::read(dir.join(part(2))).unwrap();
+        std::fs::write(dir.join(part(2)), [bytes, vec![0]].concat()).unwrap();
+    });
+    assert!(matches!(error, RecordError::PartChanged(_)));
+}
+
+#[cfg(unix)]
+#[test]
+fn part_replaced_by_a_link() {
+    let error = with_record(|dir| {
+        std::fs::rename(dir.join(part(0)), dir.join("moved")).unwrap();
+        std::os::unix::fs::symlink(dir.join("moved"), dir.join(part(0))).unwrap();
+    });
+    assert!(matches!(error, RecordError::PartChanged(_)));
+}
+
+#[test]
+fn changed_seal() {
+    let edits: [&dyn Fn(&mut serde_json::Value); 6] = [
+        &|s| s["partial"] = true.into(),
+        &|s| s["call_id"] = "f".repeat(32).into(),
+        &|s| drop(s["parts"].as_array_mut().unwrap().pop()),
+        &|s| s["parts"].as_array_mut().unwrap().swap(0, 1),
+        &|s| drop(s["custodians"].as_array_mut().unwrap().pop()),
+        &|s| s["note"] = "unknown field".into(),
+    ];
+    for edit in edits {
+        let error = with_record(|dir| {
+            let path = dir.join("seal.json");
+            let mut seal = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            edit(&mut seal);
+            std::fs::write(path, serde_json::to_vec(&seal).unwrap()).unwrap();
+        });
+        assert!(matches!(error, RecordError::Seal(_)), "{error}");
+    }
+    let error = with_record(|dir| std::fs::remove_file(dir.join("seal.json")).unwrap());
+    assert!(matches!(error, RecordError::Io { .. }));
+}
+
+#[test]
+fn wrong_identity() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let out = root.path().join("out");
+    for identities in [&[][..], &[identity(3)]] {
+        assert!(matches!(open_record(&dir, identities, &out), Err(RecordError::WrongIdentity(_))));
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn existing_target_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let out = root.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("mine"), b"mine").unwrap();
+    assert!(matches!(open_record(&dir, &[identity(1)], &out), Err(RecordError::OutExists(_))));
+    assert_eq!(files_below(&out).len(), 1);
+}
+
+/// A record whose parts hold these tar fragments, consistent in every other way: a malicious note-taker's.
+fn forged(fragments: &[Vec<u8>]) -> RecordError {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    let keys = custodians();
+    let recipients: Vec<&dyn age::Recipient> = keys.iter().map(|k| k as _).collect();
+    let parts: Vec<Vec<u8>> = fragments.iter().map(|f| age_seal(f, &recipients)).collect();
+    forge(&dir, &parts, &keys, false);
+    refuse(&dir)
+}
+
+fn member(name: &str, kind: tar::EntryType, size: Option<u64>, bytes: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.as_ustar_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(size.unwrap_or(bytes.len() as u64));
+    header.set_mode(0o600);
+    if kind == tar::EntryType::Symlink {
+        header.set_link_name("/etc").unwrap();
+    }
+    header.set_cksum();
+    let mut out = header.as_bytes().to_vec();
+    out.extend_from_slice(bytes);
+    out.resize(out.len().next_multiple_of(512), 0);
+    out
+}
+
+#[test]
+fn escaping_tar_members() {
+    let inside_up = format!("{CALL}/data/../../../evil");
+    for name in ["../evil", "/tmp/evil", "evil", inside_up.as_str()] {
+        let error = forged(&[member(name, tar::EntryType::Regular, None, b"x"), vec![0; 1024]]);
+        assert!(matches!(error, RecordError::Tar(_)), "{name}: {error}");
+    }
+}
+
+#[test]
+fn links_and_devices_in_the_tar() {
+    let name = format!("{CALL}/data");
+    for kind in [tar::EntryType::Symlink, tar::EntryType::Link, tar::EntryType::Char, tar::EntryType::Fifo] {
+        let through = member(&format!("{CALL}/data/passwd"), tar::EntryType::Regular, None, b"x");
+        let error = forged(&[member(&name, kind, None, b""), through, vec![0; 1024]]);
+        assert!(matches!(error, RecordError::Tar(_)), "{error}");
+    }
+}
+
+#[test]
+fn huge_and_cut_members() {
+    let name = format!("{CALL}/data/a");
+    for size in [MAX_MEMBER_BYTES + 1, u64::from(u32::MAX), 4096] {
+        let error = forged(&[member(&name, tar::EntryType::Regular, Some(size), b"x"), vec![0; 1024]]);
+        assert!(matches!(error, RecordError::Tar(_)), "{error}");
+    }
+}
+
+#[test]
+fn member_split_over_two_parts() {
+    let whole = member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, &[7; 2000]);
+    let error = forged(&[whole[..1024].to_vec(), whole[1024..].to_vec(), vec![0; 1024]]);
+    assert!(matches!(error, RecordError::Tar(_)));
+}
+
+#[test]
+fn early_end_hides_later_parts() {
+    let first = [member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, b"x"), vec![0; 1024]].concat();
+    let error = forged(&[first, vec![0; 1024]]);
+    assert!(matches!(error, RecordError::Tar(_)));
+}
+
+#[test]
+fn no_bag_in_the_tar() {
+    let file = member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, b"x");
+    assert!(matches!(forged(&[file, vec![0; 1024]]), RecordError::Bag(_)));
+}
+
+#[test]
+fn classical_recipient_mixed_in() {
+    // age itself refuses to mix, so the stanza is put in by hand.
+    let classical = age::x25519::Identity::generate();
+    let theirs = age_seal(b"x", &[&classical.to_public()]);
+    let stanza_end = theirs.windows(4).position(|w| w == b"\n-> " || w == b"\n---").unwrap();
+    let stanza_end =
+        stanza_end + 1 + theirs[stanza_end + 1..].windows(4).position(|w| w == b"\n-> " || w == b"\n---").unwrap();
+    let stanza = &theirs[22..=stanza_end];
+    assert!(stanza.starts_with(b"-> "));
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let parts: Vec<Vec<u8>> = (0..3).map(|n| std::fs::read(dir.join(part(n))).unwrap()).collect();
+    let mixed: Vec<Vec<u8>> = parts.iter().map(|p| [&p[..22], stanza, &p[22..]].concat()).collect();
+    forge(&dir, &mixed, &custodians(), false);
+    assert!(matches!(refuse(&dir), RecordError::PartHeader { .. }));
+}
+
+#[test]
+fn sealed_to_somebody_who_is_not_listed() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let keys = custodians();
+    let third = identity(3).recipient();
+    let all: Vec<&dyn age::Recipient> = keys.iter().map(|k| k as _).chain([&third as _]).collect();
+    let parts: Vec<Vec<u8>> = (0..3).map(|_| age_seal(b"x", &all)).collect();
+    forge(&dir, &parts, &keys, false);
+    assert!(matches!(refuse(&dir), RecordError::PartHeader { .. }));
+}
+
+#[test]
+fn a_seal_that_fits_changed_ciphertext_does_not_help() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = small_record(root.path());
+    let mut parts: Vec<Vec<u8>> = (0..3).map(|n| std::fs::read(dir.join(part(n))).unwrap()).collect();
+    *parts[1].last_mut().unwrap() ^= 1;
+    forge(&dir, &parts, &custodians(), false);
+    assert!(matches!(refuse(&dir), RecordError::Decrypt { .. }));
+
+    // Whole parts left out, or in another order, under a seal that fits: the bag tells.
+    for order in [&[0, 2][..], &[1, 2]] {
+        let root = tempfile::tempdir().unwrap();
+        let dir = small_record(root.path());
+        let parts: Vec<Vec<u8>> = order.iter().map(|n| std::fs::read(dir.join(part(*n))).unwrap()).collect();
+        std::fs::remove_dir_all(&dir).unwrap();
+        forge(&dir, &parts, &custodians(), false);
+        assert!(matches!(refuse(&dir), RecordError::Bag(_)));
+    }
+}
+
+#[test]
+fn a_partial_record_cannot_be_passed_off_as_complete() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
+    writer.finish(&info(true)).unwrap();
+    let parts = [std::fs::read(dir.join(part(0))).unwrap()];
+    forge(&dir, &parts, &custodians(), false);
+    assert!(matches!(refuse(&dir), RecordError::Bag(what) if what.contains("Telcon-Partial")));
+}

@@ -1,0 +1,255 @@
+//! The note-taker is killed, or its disk is full, at every single file-system operation.
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use support::*;
+use telcon_record::fs::SpoolFs;
+use telcon_record::*;
+
+const FLUSHES: u8 = 3;
+
+fn file_name(n: u8) -> String {
+    format!("events/{n:06}.jsonl")
+}
+
+/// Writes a record until something fails. Gives the paths that the writer said are safe, and whether it was finished.
+fn write_until_killed(fs: Arc<dyn SpoolFs>, dir: &Path) -> (Vec<String>, bool) {
+    let mut safe = Vec::new();
+    let Ok(mut writer) = RecordWriter::create_on(fs, dir, &custodians(), CALL) else {
+        return (safe, false);
+    };
+    for n in 0..FLUSHES {
+        writer.add(&file_name(n), payload(n, "x")).unwrap();
+        match writer.flush_part() {
+            Ok(_) => safe.push(format!("data/session-1/{}", file_name(n))),
+            Err(_) => return (safe, false),
+        }
+    }
+    writer.add("participants.json", payload(9, "x")).unwrap();
+    match writer.finish(&info(false)) {
+        Ok(_) => safe.push("data/session-1/participants.json".to_owned()),
+        Err(_) => return (safe, false),
+    }
+    (safe, true)
+}
+
+/// Resumes, finishes where that is to do, opens, and checks that everything safe is in the bag.
+fn recover(dir: &Path, safe: &[String], finished: bool, what: &str) {
+    let writer = match RecordWriter::resume(dir, &custodians()) {
+        Ok(Resumed::Writing(writer)) => Some(writer),
+        Ok(Resumed::Sealed(_)) => None,
+        Err(RecordError::NoRecord(_)) if safe.is_empty() => {
+            // Killed in `create`: beginning again works.
+            RecordWriter::create(dir, &custodians(), CALL).unwrap_or_else(|e| panic!("{what}: {e}"));
+            return;
+        }
+        Err(e) => panic!("{what}: {e}"),
+    };
+    if let Some(mut writer) = writer {
+        assert!(!finished, "{what}: finished, but resumed");
+        assert_eq!(writer.set_aside(), [""; 0], "{what}");
+        assert!(writer.session() > 1, "{what}");
+        writer.add("events/000000.jsonl", payload(77, "after the crash")).unwrap();
+        writer.finish(&info(true)).unwrap();
+    }
+    let names: Vec<String> = files_below(dir).into_keys().collect();
+    assert!(names.iter().all(|n| n == "seal.json" || n.ends_with(".tar.age")), "{what}: {names:?}");
+    let out = dir.with_extension("out");
+    open_record(dir, &[identity(1)], &out).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let bag = files_below(&out.join("bag"));
+    for path in safe {
+        assert!(bag.contains_key(path), "{what}: {path} was lost");
+    }
+}
+
+#[test]
+fn killed_at_every_operation() {
+    let mut kills = 0;
+    for effect in EFFECTS {
+        for at in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let dir = root.path().join(CALL);
+            let fs = Arc::new(FaultyFs::new(at, effect, Fault::Kill));
+            let (safe, finished) = write_until_killed(fs.clone(), &dir);
+            if !fs.hit() {
+                assert!(finished);
+                break;
+            }
+            kills += 1;
+            recover(&dir, &safe, finished, &format!("killed at operation {at}, {effect:?}"));
+        }
+    }
+    // create 6, three flushes of 5, finish 5 + 3 + 2, for each effect.
+    assert!(kills >= 3 * 30, "{kills}");
+}
+
+#[test]
+fn killed_again_while_resuming() {
+    let mut kills = 0;
+    for effect in EFFECTS {
+        for first in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let origin = root.path().join("origin");
+            let fs = Arc::new(FaultyFs::new(first, effect, Fault::Kill));
+            let (safe, finished) = write_until_killed(fs.clone(), &origin);
+            if !fs.hit() {
+                break;
+            }
+            if safe.is_empty() {
+                continue;
+            }
+            for second in 0.. {
+                let dir = root.path().join(format!("copy-{second}"));
+                std::fs::create_dir(&dir).unwrap();
+                for (name, bytes) in files_below(&origin) {
+                    std::fs::write(dir.join(name), bytes).unwrap();
+                }
+                let fs = Arc::new(FaultyFs::new(second, effect, Fault::Kill));
+                let _ = RecordWriter::resume_on(fs.clone(), &dir, &custodians());
+                if !fs.hit() {
+                    break;
+                }
+                kills += 1;
+                recover(&dir, &safe, finished, &format!("killed at {first} and, resuming, at {second}, {effect:?}"));
+            }
+        }
+    }
+    assert!(kills > 100, "{kills}");
+}
+
+/// Repeats a call that fails because the disk is full, which is over after `TIMES` operations.
+fn retry<T>(what: &str, dir: &Path, mut call: impl FnMut() -> Result<T, RecordError>) -> T {
+    for _ in 0..3 {
+        match call() {
+            Ok(value) => return value,
+            Err(e) => assert!(matches!(e, RecordError::DiskFull { .. }) && e.is_retryable(), "{what}: {e}"),
+        }
+        for (name, bytes) in files_below(dir).into_iter().filter(|(name, _)| name.ends_with(".tar.age")) {
+            assert!(bytes.starts_with(b"age-encryption.org/v1\n") && bytes.len() > 4096, "{what}: half of {name}");
+        }
+    }
+    panic!("{what}: still full");
+}
+
+#[test]
+fn full_at_every_operation_and_at_the_clean_up_after_it() {
+    for (effect, times) in EFFECTS.into_iter().flat_map(|effect| [(effect, 1), (effect, 2)]) {
+        for at in 0.. {
+            let what = format!("full at operation {at} for {times}, {effect:?}");
+            let root = tempfile::tempdir().unwrap();
+            let dir = root.path().join(CALL);
+            let fs = Arc::new(FaultyFs::new(at, effect, Fault::Full(times)));
+            let mut writer = retry(&what, root.path(), || {
+                match RecordWriter::create_on(fs.clone(), &dir, &custodians(), CALL) {
+                    // Failed, but was there all the same.
+                    Err(RecordError::Exists(_)) => match RecordWriter::resume_on(fs.clone(), &dir, &custodians())? {
+                        Resumed::Writing(writer) => Ok(*writer),
+                        Resumed::Sealed(_) => panic!("{what}: sealed"),
+                    },
+                    other => other,
+                }
+            });
+            for n in 0..FLUSHES {
+                writer.add(&file_name(n), payload(n, "x")).unwrap();
+                retry(&what, &dir, || writer.flush_part().map(drop));
+            }
+            let mut sealed = retry(&what, &dir, || writer.finish(&info(false)));
+            retry(&what, &dir, || sealed.attach_signature("a.b.c"));
+            let out = root.path().join("out");
+            let opened = open_record(&dir, &[identity(2)], &out).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!((opened.files, opened.jws.as_deref()), (usize::from(FLUSHES), Some("a.b.c")), "{what}");
+            assert!(files_below(&dir).keys().all(|name| !name.ends_with(".tmp")), "{what}");
+            if !fs.hit() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_keeps_everything_in_memory() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    let fs = Arc::new(FullFs(AtomicBool::new(false)));
+    let mut writer = RecordWriter::create_on(fs.clone(), &dir, &custodians(), CALL).unwrap();
+    writer.add("a.jsonl", payload(1, "before")).unwrap();
+    writer.flush_part().unwrap();
+    let before = files_below(&dir);
+
+    fs.0.store(true, Ordering::SeqCst);
+    for n in 0..5 {
+        writer.add(&file_name(n), payload(10 + n, "meanwhile")).unwrap();
+        let waiting = writer.buffered_bytes();
+        assert!(matches!(writer.flush_part(), Err(RecordError::DiskFull { .. })));
+        assert!(matches!(writer.finish(&info(true)), Err(RecordError::DiskFull { .. })));
+        assert_eq!((writer.buffered_bytes(), writer.parts().len()), (waiting, 1));
+        assert_eq!(files_below(&dir), before, "something was left on the disk");
+    }
+    fs.0.store(false, Ordering::SeqCst);
+    writer.flush_part().unwrap();
+    writer.finish(&info(false)).unwrap();
+    assert_eq!(open_record(&dir, &[identity(1)], &root.path().join("out")).unwrap().files, 6);
+}
+
+#[test]
+fn a_full_buffer_takes_nothing_more_and_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let mut writer = RecordWriter::create(&root.path().join(CALL), &custodians(), CALL).unwrap();
+    let big = |n: u8| payload(n, &"x".repeat(20 << 20));
+    writer.add("a", big(1)).unwrap();
+    writer.add("b", big(2)).unwrap();
+    let (error, third) = writer.add("c", big(3)).unwrap_err();
+    assert!(matches!(error, RecordError::BufferFull));
+    writer.flush_part().unwrap();
+    writer.add("c", third).unwrap();
+    writer.finish(&info(false)).unwrap();
+    assert_eq!(open_record(&root.path().join(CALL), &[identity(1)], &root.path().join("out")).unwrap().files, 3);
+}
+
+#[test]
+fn damage_that_no_crash_causes_is_an_error() {
+    let begun = |root: &Path| {
+        let dir = root.join(CALL);
+        let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
+        for n in 0..2 {
+            writer.add(&file_name(n), payload(n, "x")).unwrap();
+            writer.flush_part().unwrap();
+        }
+        dir
+    };
+    let root = tempfile::tempdir().unwrap();
+    let dir = begun(&root.path().join("changed"));
+    let part = dir.join("part-000001.tar.age");
+    let mut bytes = std::fs::read(&part).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    assert!(matches!(RecordWriter::resume(&dir, &custodians()), Err(RecordError::PartChanged(_))));
+
+    let dir = begun(&root.path().join("missing"));
+    std::fs::remove_file(dir.join("part-000000.tar.age")).unwrap();
+    assert!(matches!(RecordWriter::resume(&dir, &custodians()), Err(RecordError::PartMissing(_))));
+
+    let dir = begun(&root.path().join("others"));
+    assert!(matches!(RecordWriter::resume(&dir, &custodians()[..1]), Err(RecordError::OtherCustodians)));
+    assert!(matches!(RecordWriter::create(&dir, &custodians(), CALL), Err(RecordError::Exists(_))));
+}
+
+#[test]
+fn a_part_the_journal_does_not_know_is_set_aside_and_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
+    writer.add("a", payload(1, "x")).unwrap();
+    writer.flush_part().unwrap();
+    drop(writer);
+    std::fs::write(dir.join("part-000001.tar.age"), b"foreign").unwrap();
+    let Ok(Resumed::Writing(mut writer)) = RecordWriter::resume(&dir, &custodians()) else { panic!("not resumed") };
+    assert_eq!(writer.set_aside(), ["part-000001.tar.age"]);
+    writer.finish(&info(true)).unwrap();
+    assert_eq!(files_below(&dir)["part-000001.tar.age.foreign"], b"foreign");
+    assert_eq!(open_record(&dir, &[identity(1)], &root.path().join("out")).unwrap().parts, 2);
+}

@@ -1,0 +1,324 @@
+//! A world without sockets: a relay, devices, and a network with a constant delay, stepped through virtual time.
+#![allow(dead_code, reason = "each test uses its own part")]
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use str0m::{
+    Candidate, Event, Input, Rtc, RtcConfig,
+    change::{SdpAnswer, SdpPendingOffer},
+    format::{Codec, FormatParams},
+    media::{Direction, Frequency, MediaKind, Mid, Pt},
+    net::{Protocol, Receive},
+    rtp::RtpWrite,
+};
+use telcon_proto::CallId;
+use telcon_relay::{LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent};
+
+pub const RELAY: &str = "203.0.113.1:3478";
+pub const DELAY: Duration = Duration::from_millis(10);
+
+pub fn relay_addr() -> SocketAddr {
+    RELAY.parse().unwrap()
+}
+
+pub fn call(n: u8) -> CallId {
+    CallId::from_bytes([n; 16])
+}
+
+/// A packet as a device received it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub slot: usize,
+    pub sequence: u64,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub ssrc: u32,
+    pub payload: Vec<u8>,
+}
+
+/// A device: a WebRTC endpoint that sends on one section and receives on seven.
+pub struct Device {
+    pub rtc: Rtc,
+    pub addr: SocketAddr,
+    pub sending: Mid,
+    pub receiving: Vec<Mid>,
+    pub pending: Option<SdpPendingOffer>,
+    pub connected: bool,
+    pub closed: bool,
+    pub heard: Vec<Heard>,
+    pub cnames: Vec<String>,
+    sequence: u64,
+    timeout: Instant,
+    pub last_destination: Option<SocketAddr>,
+}
+
+pub fn device_config() -> RtcConfig {
+    let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
+    let format = FormatParams { min_p_time: Some(10), use_inband_fec: Some(true), ..FormatParams::default() };
+    config.codec_config().add_config(96.into(), None, Codec::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2), format);
+    config
+}
+
+impl Device {
+    pub fn new(now: Instant, addr: SocketAddr) -> (Self, String) {
+        Self::with_slots(now, addr, 7)
+    }
+
+    pub fn with_slots(now: Instant, addr: SocketAddr, slots: usize) -> (Self, String) {
+        let mut rtc = device_config().build(now);
+        rtc.add_local_candidate(Candidate::host(addr, Protocol::Udp).unwrap());
+        let mut api = rtc.sdp_api();
+        let named = Some(format!("device-at-{addr}"));
+        let sending = api.add_media(MediaKind::Audio, Direction::SendOnly, named.clone(), named, None);
+        let receiving =
+            (0..slots).map(|_| api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None)).collect();
+        let (offer, pending) = api.apply().unwrap();
+        let device = Self {
+            rtc,
+            addr,
+            sending,
+            receiving,
+            pending: Some(pending),
+            connected: false,
+            closed: false,
+            heard: Vec::new(),
+            cnames: Vec::new(),
+            sequence: 60_000,
+            timeout: now,
+            last_destination: None,
+        };
+        (device, offer.to_sdp_string())
+    }
+
+    pub fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    /// Queues a packet; the next step sends it. `skip` leaves a gap in the sequence.
+    pub fn speak(&mut self, now: Instant, payload: &[u8], skip: u64) {
+        self.sequence += 1 + skip;
+        let pt: Pt = self.rtc.media(self.sending).unwrap().remote_pts()[0];
+        let timestamp = (self.sequence as u32).wrapping_mul(960);
+        let write = RtpWrite::new(pt, self.sequence.into(), timestamp, now, payload);
+        self.rtc.direct_api().stream_tx_by_mid(self.sending, None).unwrap().write_rtp(write);
+    }
+
+    pub fn sent_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Lets the transport run, and gives what it sends.
+    pub fn step(&mut self, input: Input<'_>) -> Vec<(SocketAddr, Vec<u8>)> {
+        let _ = self.rtc.handle_input(input);
+        let mut sent = Vec::new();
+        while let Ok(output) = self.rtc.poll_output() {
+            match output {
+                str0m::Output::Timeout(at) => {
+                    self.timeout = at;
+                    break;
+                }
+                str0m::Output::Transmit(t) => {
+                    self.last_destination = Some(t.destination);
+                    sent.push((t.destination, t.contents.into()));
+                }
+                str0m::Output::Event(Event::Connected) => self.connected = true,
+                str0m::Output::Event(Event::Closed) => self.closed = true,
+                str0m::Output::Event(Event::RtpPacket(p)) => {
+                    let mut api = self.rtc.direct_api();
+                    let stream = api.stream_rx(&p.header.ssrc).unwrap();
+                    let mid = stream.mid();
+                    self.cnames.extend(stream.cname().map(str::to_owned));
+                    self.heard.push(Heard {
+                        slot: self.receiving.iter().position(|m| *m == mid).unwrap(),
+                        sequence: *p.seq_no,
+                        timestamp: p.header.timestamp,
+                        marker: p.header.marker,
+                        ssrc: *p.header.ssrc,
+                        payload: p.payload.to_vec(),
+                    });
+                }
+                str0m::Output::Event(_) => {}
+            }
+        }
+        sent
+    }
+}
+
+/// A datagram under way.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Flying {
+    at: Instant,
+    number: u64,
+    src: SocketAddr,
+    dst: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+pub struct World {
+    pub now: Instant,
+    pub relay: Relay,
+    pub devices: Vec<Device>,
+    pub events: Vec<RelayEvent>,
+    /// Every datagram that reached its destination, in order: from, to, content.
+    pub wire: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    flying: BinaryHeap<Reverse<Flying>>,
+    number: u64,
+    relay_timeout: Instant,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let now = Instant::now();
+        let relay = Relay::new(RelayConfig::new(vec![relay_addr()]), now).unwrap();
+        Self {
+            now,
+            relay,
+            devices: Vec::new(),
+            events: Vec::new(),
+            wire: Vec::new(),
+            flying: BinaryHeap::new(),
+            number: 0,
+            relay_timeout: now,
+        }
+    }
+}
+
+impl World {
+    /// A call with `n` connected devices, legs 0 to n-1 of call 1.
+    pub fn with_call(n: usize) -> Self {
+        let mut world = Self::default();
+        world.open(1);
+        for i in 0..n {
+            world.join(1, i as u64).unwrap();
+        }
+        world.connect();
+        world
+    }
+
+    pub fn open(&mut self, n: u8) {
+        self.relay.open_call(OpenedCall { call: call(n), log_index: u64::from(n) }).unwrap();
+    }
+
+    pub fn addr_of(index: usize) -> SocketAddr {
+        format!("192.0.2.{}:{}", index + 1, 40_000 + index).parse().unwrap()
+    }
+
+    /// Adds a device and a leg for it. Its index in `devices` is the number of devices before.
+    pub fn join(&mut self, n: u8, leg: u64) -> Result<usize, RelayError> {
+        let (device, offer) = Device::new(self.now, Self::addr_of(self.devices.len()));
+        self.join_with(n, leg, device, &offer)
+    }
+
+    pub fn join_with(&mut self, n: u8, leg: u64, mut device: Device, offer: &str) -> Result<usize, RelayError> {
+        let answer = self.relay.add_leg(call(n), LegId(leg), offer, self.now)?;
+        device.accept(&answer);
+        self.devices.push(device);
+        Ok(self.devices.len() - 1)
+    }
+
+    /// Runs until every device is connected.
+    pub fn connect(&mut self) {
+        let deadline = self.now + Duration::from_secs(10);
+        while !self.devices.iter().all(|d| d.connected || d.closed) {
+            assert!(self.now < deadline, "devices connect within ten seconds");
+            self.run(Duration::from_millis(20));
+        }
+        self.run(Duration::from_millis(100));
+    }
+
+    pub fn inject(&mut self, src: SocketAddr, dst: SocketAddr, bytes: Vec<u8>) {
+        self.number += 1;
+        self.flying.push(Reverse(Flying { at: self.now + DELAY, number: self.number, src, dst, bytes }));
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        self.settle();
+        loop {
+            let mut next = end;
+            if let Some(Reverse(flying)) = self.flying.peek() {
+                next = next.min(flying.at);
+            }
+            let timers = self.devices.iter().map(|d| d.timeout).chain([self.relay_timeout]);
+            // Somebody who wants to be woken at once is woken in a moment, so that time goes on.
+            next = timers.map(|t| t.max(self.now + Duration::from_millis(1))).fold(next, Instant::min);
+            self.now = self.now.max(next);
+            while self.flying.peek().is_some_and(|Reverse(f)| f.at <= self.now) {
+                let Reverse(flying) = self.flying.pop().unwrap();
+                self.deliver(flying);
+            }
+            self.settle();
+            if self.now >= end {
+                return;
+            }
+        }
+    }
+
+    /// Everybody handles what is due now.
+    fn settle(&mut self) {
+        for i in 0..self.devices.len() {
+            let sent = self.devices[i].step(Input::Timeout(self.now));
+            self.sent_by(i, sent);
+        }
+        if self.relay_timeout <= self.now {
+            self.relay.handle_timeout(self.now);
+        }
+        self.drain_relay();
+    }
+
+    fn sent_by(&mut self, device: usize, sent: Vec<(SocketAddr, Vec<u8>)>) {
+        let src = self.devices[device].addr;
+        for (dst, bytes) in sent {
+            self.inject(src, dst, bytes);
+        }
+    }
+
+    pub fn drain_relay(&mut self) {
+        loop {
+            match self.relay.poll() {
+                Output::Transmit { dst, bytes } => self.inject(relay_addr(), dst, bytes),
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(at) => {
+                    self.relay_timeout = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, flying: Flying) {
+        self.wire.push((flying.src, flying.dst, flying.bytes.clone()));
+        if flying.dst == relay_addr() {
+            self.relay.handle_packet(self.now, flying.src, flying.dst, &flying.bytes);
+            self.drain_relay();
+        } else if let Some(i) = self.devices.iter().position(|d| d.addr == flying.dst) {
+            if let Ok(receive) = Receive::new(Protocol::Udp, flying.src, flying.dst, &flying.bytes) {
+                let sent = self.devices[i].step(Input::Receive(self.now, receive));
+                self.sent_by(i, sent);
+            }
+        }
+    }
+
+    /// A device speaks `count` packets of its own, 20 ms apart.
+    pub fn speak(&mut self, device: usize, count: usize) -> Vec<Vec<u8>> {
+        let mut said = Vec::new();
+        for i in 0..count {
+            let payload = format!("device {device} says {i} {}", "x".repeat(60)).into_bytes();
+            self.devices[device].speak(self.now, &payload, 0);
+            said.push(payload);
+            self.run(Duration::from_millis(20));
+        }
+        self.run(Duration::from_millis(40));
+        said
+    }
+
+    pub fn heard(&self, device: usize) -> Vec<Vec<u8>> {
+        self.devices[device].heard.iter().map(|h| h.payload.clone()).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! The driver over real sockets on loopback.
+
+mod common;
+
+use common::{Device, call};
+use std::{net::SocketAddr, time::Instant};
+use str0m::{
+    Input,
+    net::{Protocol, Receive},
+};
+use telcon_relay::{
+    LegEnd, LegId, OpenedCall, Refused, RelayConfig, RelayError, RelayEvent,
+    driver::{HandleError, RelayHandle, start},
+};
+use tokio::net::UdpSocket;
+
+fn loopback() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+/// A device on a socket. It is run by whoever waits for something of it.
+struct Wired {
+    device: Device,
+    socket: UdpSocket,
+}
+
+impl Wired {
+    async fn join(relay: &RelayHandle, leg: u64) -> Self {
+        let socket = UdpSocket::bind(loopback()).await.unwrap();
+        let (mut device, offer) = Device::new(Instant::now(), socket.local_addr().unwrap());
+        let answer = relay.add_leg(call(1), LegId(leg), offer).await.unwrap();
+        device.accept(&answer);
+        Self { device, socket }
+    }
+
+    async fn flush(&mut self) {
+        for (dst, bytes) in self.device.step(Input::Timeout(Instant::now())) {
+            self.socket.send_to(&bytes, dst).await.unwrap();
+        }
+    }
+
+    async fn run_until(&mut self, done: impl Fn(&Device) -> bool) {
+        let mut buffer = [0; 2000];
+        while !done(&self.device) {
+            self.flush().await;
+            // The device's own timers are a few milliseconds apart while it connects.
+            let wait = tokio::time::timeout(std::time::Duration::from_millis(10), self.socket.recv_from(&mut buffer));
+            if let Ok(received) = wait.await {
+                let (length, src) = received.unwrap();
+                let receive = Receive::new(Protocol::Udp, src, self.device.addr, &buffer[..length]).unwrap();
+                for (dst, bytes) in self.device.step(Input::Receive(Instant::now(), receive)) {
+                    self.socket.send_to(&bytes, dst).await.unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_over_real_sockets() {
+    let (relay, task) = start(loopback(), RelayConfig::new(vec![loopback()])).await.unwrap();
+    let mut events = relay.events();
+    let (_, offer) = Device::new(Instant::now(), "127.0.0.1:9".parse().unwrap());
+    let refused = relay.add_leg(call(1), LegId(9), offer).await;
+    assert_eq!(refused, Err(HandleError::Relay(RelayError::Refused(Refused::NotOpened))));
+
+    relay.open_call(OpenedCall { call: call(1), log_index: 3 }).await.unwrap();
+    let began = Instant::now();
+    let mut one = Wired::join(&relay, 1).await;
+    one.run_until(|d| d.connected).await;
+    println!("offer to connected: {:?}", began.elapsed());
+    let mut two = Wired::join(&relay, 2).await;
+    two.run_until(|d| d.connected).await;
+    for leg in [1, 2] {
+        assert_eq!(events.recv().await.unwrap(), RelayEvent::LegConnected { call: call(1), leg: LegId(leg) });
+    }
+
+    for i in 0..100 {
+        let said = format!("packet {i}").into_bytes();
+        one.device.speak(Instant::now(), &said, 0);
+        one.flush().await;
+        two.run_until(|d| d.heard.len() > i).await;
+        assert_eq!(two.device.heard[i].payload, said);
+    }
+    // Noise does not stop it.
+    for noise in [&[0xff; 30][..], &[0; 3000], &[]] {
+        let stranger = UdpSocket::bind(loopback()).await.unwrap();
+        stranger.send_to(noise, relay_of(&one)).await.unwrap();
+    }
+    one.device.speak(Instant::now(), b"after the noise", 0);
+    one.flush().await;
+    two.run_until(|d| d.heard.len() > 100).await;
+    let stats = relay.stats().await.unwrap();
+    assert_eq!((stats.media_forwarded, stats.legs, stats.contained_panics), (101, 2, 0));
+
+    one.device.rtc.close().unwrap();
+    one.flush().await;
+    let gone = RelayEvent::LegGone { call: call(1), leg: LegId(1), why: LegEnd::Closed };
+    assert_eq!(events.recv().await.unwrap(), gone);
+    assert_eq!(relay.remove_leg(LegId(2)).await, Ok(true));
+    two.run_until(|d| d.closed).await;
+    assert_eq!(relay.close_call(call(1)).await, Ok(true));
+
+    drop(relay);
+    task.await.unwrap().unwrap();
+}
+
+/// Where the relay is, as the device learned it.
+fn relay_of(wired: &Wired) -> SocketAddr {
+    wired.device.last_destination.expect("the device has sent something")
+}

@@ -1,0 +1,19 @@
+//! What is kept for good, in one directory that an auditor can be handed as it is:
+//!
+//! ```text
+//! archive/office.json                        the office: domain, authority's certificate, log key
+//! archive/log/                               the log, C2SP tlog-tiles
+//! archive/records/<call id>/                 sealed records: parts and seal.json
+//! archive/devices/<sha256 hex>.der           certificates of all devices there ever were
+//! archive/devices/<sha256 hex>.issuer.der    and the enrolment certificates that signed them
+//! ```
+
+mod certificates;
+mod proofs;
+mod records;
+mod writer;
+
+pub use certificates::Certificates;
+pub use proofs::{ProofError, Prover};
+pub use records::{RecordError, RecordStore, SealFile};
+pub use writer::{Appender, LogWriter};

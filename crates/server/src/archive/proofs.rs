@@ -1,0 +1,106 @@
+//! Proofs out of the published log. Reading takes no lock that the writer holds.
+
+use std::{
+    path::PathBuf,
+    sync::{PoisonError, RwLock},
+};
+use telcon_log::{DiskReader, Hash, SignedCheckpoint, tree::{ReadError, Tree}};
+use telcon_proto::{Blob, ServerMessage, message::Logged};
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// The log's files cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] ReadError),
+    /// Sizes that no checkpoint had, or in the wrong order.
+    #[error("the log has {size} entries: ask for proofs between sizes up to that, the smaller first")]
+    Range {
+        /// Size of the newest tree.
+        size: u64,
+    },
+}
+
+/// Proves entries under the newest checkpoint.
+pub struct Prover {
+    reader: DiskReader,
+    newest: RwLock<(u64, String)>,
+}
+
+impl Prover {
+    /// Reads the log in `dir`, whose newest checkpoint is this.
+    pub fn new(dir: PathBuf, newest: &SignedCheckpoint) -> Self {
+        Self { reader: DiskReader::new(dir), newest: RwLock::new((newest.size(), newest.note().to_owned())) }
+    }
+
+    pub(super) fn publish(&self, newest: &SignedCheckpoint) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = (newest.size(), newest.note().to_owned());
+    }
+
+    /// Size and text of the newest checkpoint.
+    pub fn checkpoint(&self) -> (u64, String) {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The entry at `index`, proven under the newest checkpoint.
+    ///
+    /// # Errors
+    /// If there is no such entry, or the log cannot be read.
+    pub fn prove(&self, index: u64) -> Result<Logged, ProofError> {
+        let (size, checkpoint) = self.checkpoint();
+        self.prove_under(index, size, checkpoint)
+    }
+
+    fn prove_under(&self, index: u64, size: u64, checkpoint: String) -> Result<Logged, ProofError> {
+        let tree = Tree::new(self.reader.clone(), size);
+        let proof = tree.inclusion_proof(index, size)?;
+        let mut entries = tree.entries(index..index + 1)?;
+        let (_, entry) = entries.next().ok_or(ProofError::Range { size })??;
+        Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
+    }
+
+    /// Proof that the tree of `to` entries continues that of `from`.
+    ///
+    /// # Errors
+    /// If the sizes are not those of two trees, the smaller first.
+    pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<Blob>, ProofError> {
+        let (size, _) = self.checkpoint();
+        if from > to || to > size {
+            return Err(ProofError::Range { size });
+        }
+        Ok(blobs(&Tree::new(self.reader.clone(), size).consistency_proof(from, to)?))
+    }
+
+    /// Puts proofs into a message that the switchboard left with references to entries, all under one checkpoint.
+    /// Gives that checkpoint's size.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn fill(&self, message: &mut ServerMessage) -> Result<u64, ProofError> {
+        use ServerMessage as M;
+        let (size, newest) = self.checkpoint();
+        let prove = |logged: &mut Logged| -> Result<(), ProofError> {
+            *logged = self.prove_under(logged.index, size, newest.clone())?;
+            Ok(())
+        };
+        match message {
+            M::Opened { opened, .. } => prove(opened)?,
+            M::Ringing { opened, device, .. } => {
+                prove(opened)?;
+                prove(device)?;
+            }
+            M::JoinAsked { device, .. } => prove(device)?,
+            M::Welcome { opened, devices, .. } => {
+                prove(opened)?;
+                devices.iter_mut().try_for_each(prove)?;
+            }
+            M::SignedIn { checkpoint, .. } => checkpoint.clone_from(&newest),
+            _ => {}
+        }
+        Ok(size)
+    }
+}
+
+fn blobs(hashes: &[Hash]) -> Vec<Blob> {
+    hashes.iter().map(|h| Blob(h.0.to_vec())).collect()
+}

@@ -1,0 +1,349 @@
+//! Sealed records on disk. Parts wait in a hidden directory until a seal that lists them, all of them and nothing else,
+//! has arrived; only then does the record get its name. The server has no key and no code to open any.
+
+use super::certificates::{sync_parent, write_whole};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+use telcon_proto::{
+    CallId, DeviceId,
+    limits::{MAX_RECORD_PART_BYTES, MAX_RECORD_PARTS, MAX_SEAL_BYTES},
+};
+
+const SEAL: &str = "seal.json";
+const INCOMING: &str = ".incoming";
+/// Longest name of a part: `part-000000.tar.age` is 19 characters.
+const MAX_PART_NAME: usize = 64;
+
+/// Why a record was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A part's name that no note-taker gives.
+    #[error("a part is called like part-000000.tar.age: lower-case letters, digits, dots and hyphens")]
+    PartName,
+    /// More parts than a record has.
+    #[error("a record has at most {MAX_RECORD_PARTS} parts")]
+    TooManyParts,
+    /// A part is larger than allowed.
+    #[error("a part has at most {MAX_RECORD_PART_BYTES} bytes: seal more often")]
+    PartTooLong,
+    /// `seal.json` cannot be read.
+    #[error("seal.json is not what it should be: {0}")]
+    Seal(String),
+    /// A part that the seal lists is not there, or is another.
+    #[error("{0} is missing or differs from what the seal says: upload it again, then the seal")]
+    Part(String),
+    /// There are parts that the seal does not list.
+    #[error("{0} was uploaded and the seal does not list it")]
+    Unlisted(String),
+    /// Another record of the call is kept.
+    #[error("another record of this call is in the archive already")]
+    Other,
+    /// No such record or part.
+    #[error("no such record or part")]
+    NotFound,
+    /// The disk failed.
+    #[error("the archive's disk failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// `seal.json`, as far as the server reads it. Its meaning is documented with the record crate.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealFile {
+    /// 1.
+    pub version: u32,
+    /// The call.
+    pub call_id: CallId,
+    /// All parts, in order.
+    pub parts: Vec<SealedPart>,
+    /// SHA-256 over the listing of all this, hexadecimal.
+    pub record_digest: String,
+    /// To whom every part is sealed.
+    pub custodians: Vec<String>,
+    /// Whether the record is known to lack something.
+    pub partial: bool,
+    /// The note-taker's signature over the digest.
+    pub jws: String,
+}
+
+/// A part as the seal lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedPart {
+    /// File name.
+    pub name: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+impl SealFile {
+    /// Reads a seal of this call, and checks that its digest is that of its listing.
+    ///
+    /// # Errors
+    /// [`RecordError::Seal`], [`RecordError::PartName`], [`RecordError::TooManyParts`].
+    pub fn parse(bytes: &[u8], call: CallId) -> Result<Self, RecordError> {
+        let bad = |what: &str| Err(RecordError::Seal(what.to_owned()));
+        if bytes.len() > MAX_SEAL_BYTES {
+            return bad("it is too long");
+        }
+        let seal: Self = serde_json::from_slice(bytes).map_err(|e| RecordError::Seal(e.to_string()))?;
+        if seal.version != 1 {
+            return bad("its version is not 1");
+        }
+        if seal.call_id != call {
+            return bad("it is of another call");
+        }
+        if seal.parts.is_empty() {
+            return bad("it lists no parts");
+        }
+        if seal.parts.len() > MAX_RECORD_PARTS {
+            return Err(RecordError::TooManyParts);
+        }
+        let names: BTreeSet<&str> = seal.parts.iter().map(|p| p.name.as_str()).collect();
+        if names.len() != seal.parts.len() {
+            return bad("it lists a part twice");
+        }
+        if !names.iter().all(|name| is_part_name(name)) {
+            return Err(RecordError::PartName);
+        }
+        if seal.record_digest != seal.digest() {
+            return bad("its record_digest is not that of what it lists");
+        }
+        Ok(seal)
+    }
+
+    /// What `record_digest` must be.
+    fn digest(&self) -> String {
+        let mut listing = format!("telcon-record-v1\ncall {}\npartial {}\n", self.call_id, self.partial);
+        for custodian in &self.custodians {
+            listing.extend(["custodian ", custodian, "\n"]);
+        }
+        for SealedPart { name, sha256, bytes } in &self.parts {
+            writeln!(listing, "part {name} {bytes} {sha256}").expect("invariant: writing to a String cannot fail");
+        }
+        crate::entry::sha256_hex(listing.as_bytes())
+    }
+}
+
+/// `archive/records`.
+pub struct RecordStore {
+    dir: PathBuf,
+}
+
+impl RecordStore {
+    /// Keeps records in `dir`, which it makes.
+    ///
+    /// # Errors
+    /// If the directory cannot be made.
+    pub fn open(dir: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(dir.join(INCOMING))?;
+        Ok(Self { dir })
+    }
+
+    /// Where to write a part before [`RecordStore::keep_part`]: in the directory of this call and device.
+    ///
+    /// # Errors
+    /// [`RecordError::PartName`], [`RecordError::TooManyParts`], or the disk's.
+    pub fn part_file(&self, call: CallId, device: DeviceId, name: &str) -> Result<PathBuf, RecordError> {
+        if !is_part_name(name) {
+            return Err(RecordError::PartName);
+        }
+        let dir = self.incoming(call, device);
+        fs::create_dir_all(&dir)?;
+        // Twice as many as parts: each may have an unfinished twin.
+        if fs::read_dir(&dir)?.count() > 2 * MAX_RECORD_PARTS {
+            return Err(RecordError::TooManyParts);
+        }
+        Ok(dir.join(format!(".{name}")))
+    }
+
+    /// Gives a part its name, once all of it is on disk. An older part of the same name is replaced.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn keep_part(&self, unfinished: &Path) -> Result<(), RecordError> {
+        let name = unfinished.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix('.'));
+        let name = name.ok_or(RecordError::PartName)?;
+        fs::rename(unfinished, unfinished.with_file_name(name))?;
+        Ok(())
+    }
+
+    /// Takes the record: checks the uploaded parts against the seal, stores the seal, and gives the record its name.
+    /// The same record again is no error.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn finish(&self, device: DeviceId, seal: &SealFile, text: &[u8]) -> Result<(), RecordError> {
+        let place = self.dir.join(seal.call_id.to_hex());
+        if place.exists() {
+            let same = fs::read(place.join(SEAL))? == text;
+            return if same { Ok(()) } else { Err(RecordError::Other) };
+        }
+        let incoming = self.incoming(seal.call_id, device);
+        for part in &seal.parts {
+            check_part(&incoming, part)?;
+        }
+        let listed: BTreeSet<&str> = seal.parts.iter().map(|p| p.name.as_str()).collect();
+        for entry in fs::read_dir(&incoming)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') || name == SEAL || name.ends_with(".unfinished") {
+                if name != SEAL {
+                    fs::remove_file(incoming.join(&name))?;
+                }
+            } else if !listed.contains(name.as_str()) {
+                return Err(RecordError::Unlisted(name));
+            }
+        }
+        write_whole(&incoming.join(SEAL), text)?;
+        fs::rename(&incoming, &place)?;
+        sync_parent(&place)?;
+        Ok(())
+    }
+
+    /// The text of a record's seal.
+    ///
+    /// # Errors
+    /// [`RecordError::NotFound`] and the disk's.
+    pub fn seal_text(&self, call: CallId) -> Result<String, RecordError> {
+        Ok(fs::read_to_string(self.dir.join(call.to_hex()).join(SEAL)).map_err(missing)?)
+    }
+
+    /// Where a part of a kept record is.
+    ///
+    /// # Errors
+    /// [`RecordError::NotFound`].
+    pub fn part_path(&self, call: CallId, name: &str) -> Result<PathBuf, RecordError> {
+        let path = self.dir.join(call.to_hex()).join(name);
+        if is_part_name(name) && path.is_file() { Ok(path) } else { Err(RecordError::NotFound) }
+    }
+
+    fn incoming(&self, call: CallId, device: DeviceId) -> PathBuf {
+        self.dir.join(INCOMING).join(format!("{call}-{device}"))
+    }
+}
+
+fn check_part(dir: &Path, part: &SealedPart) -> Result<(), RecordError> {
+    let wrong = || RecordError::Part(part.name.clone());
+    let mut file = File::open(dir.join(&part.name)).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => wrong(),
+        _ => e.into(),
+    })?;
+    if file.metadata()?.len() != part.bytes {
+        return Err(wrong());
+    }
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    let found = hash.finalize();
+    let hex = found.iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("invariant: writing to a String cannot fail");
+        text
+    });
+    if hex == part.sha256 { Ok(()) } else { Err(wrong()) }
+}
+
+fn is_part_name(name: &str) -> bool {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    !name.is_empty()
+        && name.len() <= MAX_PART_NAME
+        && name.bytes().all(allowed)
+        && !name.starts_with('.')
+        && !name.contains("..")
+        && name != SEAL
+        && !name.ends_with(".unfinished")
+}
+
+fn missing(error: io::Error) -> RecordError {
+    if error.kind() == io::ErrorKind::NotFound { RecordError::NotFound } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::sha256_hex;
+
+    const CALL: CallId = CallId::from_bytes([0xca; 16]);
+    const DEVICE: DeviceId = DeviceId::from_bytes([3; 16]);
+
+    fn seal(parts: &[(&str, &[u8])]) -> Vec<u8> {
+        let parts: Vec<_> = parts
+            .iter()
+            .map(|(name, bytes)| serde_json::json!({"name": name, "sha256": sha256_hex(bytes), "bytes": bytes.len()}))
+            .collect();
+        let mut seal = serde_json::json!({
+            "version": 1, "call_id": CALL, "parts": parts, "record_digest": "", "custodians": ["age1pq1x"],
+            "partial": false, "jws": "j",
+        });
+        let unsigned: SealFile = serde_json::from_value(seal.clone()).unwrap();
+        seal["record_digest"] = unsigned.digest().into();
+        serde_json::to_vec(&seal).unwrap()
+    }
+
+    fn upload(store: &RecordStore, name: &str, bytes: &[u8]) {
+        let path = store.part_file(CALL, DEVICE, name).unwrap();
+        fs::write(&path, bytes).unwrap();
+        store.keep_part(&path).unwrap();
+    }
+
+    fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
+        store.finish(DEVICE, &SealFile::parse(text, CALL)?, text)
+    }
+
+    #[test]
+    fn a_record_gets_its_name_only_when_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RecordStore::open(dir.path().join("records")).unwrap();
+        let text = seal(&[("part-000000.tar.age", b"one"), ("part-000001.tar.age", b"two")]);
+        upload(&store, "part-000000.tar.age", b"one");
+        assert!(matches!(finish(&store, &text), Err(RecordError::Part(p)) if p == "part-000001.tar.age"));
+        upload(&store, "part-000001.tar.age", b"twO");
+        assert!(matches!(finish(&store, &text), Err(RecordError::Part(_))));
+        upload(&store, "part-000001.tar.age", b"two");
+        upload(&store, "part-000002.tar.age", b"more");
+        assert!(matches!(finish(&store, &text), Err(RecordError::Unlisted(_))));
+        assert!(matches!(store.part_path(CALL, "part-000000.tar.age"), Err(RecordError::NotFound)));
+        fs::remove_file(store.incoming(CALL, DEVICE).join("part-000002.tar.age")).unwrap();
+        finish(&store, &text).unwrap();
+        finish(&store, &text).expect("the same again is no error");
+        assert_eq!(fs::read(store.part_path(CALL, "part-000001.tar.age").unwrap()).unwrap(), b"two");
+        assert_eq!(store.seal_text(CALL).unwrap().as_bytes(), text);
+        let other = seal(&[("part-000000.tar.age", b"other")]);
+        assert!(matches!(finish(&store, &other), Err(RecordError::Other)));
+    }
+
+    #[test]
+    fn names_do_not_lead_out_of_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RecordStore::open(dir.path().join("records")).unwrap();
+        for bad in ["", "..", "../x", "a/b", ".hidden", "seal.json", "A", "a..b", "x\0", &"a".repeat(65)] {
+            assert!(matches!(store.part_file(CALL, DEVICE, bad), Err(RecordError::PartName)), "{bad:?}");
+            assert!(matches!(store.part_path(CALL, bad), Err(RecordError::NotFound)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_seal_must_be_of_this_call_and_consistent() {
+        let good = seal(&[("part-000000.tar.age", b"one")]);
+        assert!(SealFile::parse(&good, CALL).is_ok());
+        assert!(SealFile::parse(&good, CallId::from_bytes([0; 16])).is_err());
+        let changed = String::from_utf8(good).unwrap().replace("\"partial\":false", "\"partial\":true");
+        assert!(matches!(SealFile::parse(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest")));
+        assert!(SealFile::parse(b"{}", CALL).is_err());
+        assert!(SealFile::parse(&seal(&[]), CALL).is_err());
+        assert!(SealFile::parse(&seal(&[("part-000000.tar.age", b"a"), ("part-000000.tar.age", b"b")]), CALL).is_err());
+    }
+}

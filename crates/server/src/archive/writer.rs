@@ -1,0 +1,188 @@
+//! The one writer of the log. It runs on a thread of its own, because an append waits for the disk; entries that
+//! arrive in the meantime share the next wait.
+
+use super::Prover;
+use crate::{entry::Entry, switchboard::Ticket};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
+
+/// The open log, and what is not known about it.
+pub struct LogWriter {
+    log: Log<DiskStorage>,
+    prover: Arc<Prover>,
+    /// Entries of an append that failed halfway, and the log's size before it: they may be in the log, or not.
+    doubt: Option<(u64, Vec<Vec<u8>>)>,
+    /// Entries that turned out to be in the log after their append was reported as failed.
+    settled: HashMap<Vec<u8>, u64>,
+}
+
+impl LogWriter {
+    /// Opens the log in `dir`, or starts it.
+    ///
+    /// # Errors
+    /// Those of the log: it is in use, damaged, or of another key.
+    pub fn open(dir: &Path, signer: LogSigner, now_ms: u64) -> Result<Self, LogError> {
+        let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
+        let prover = Arc::new(Prover::new(dir.to_owned(), log.checkpoint()));
+        Ok(Self { log, prover, doubt: None, settled: HashMap::new() })
+    }
+
+    /// Proves what is in the log.
+    pub fn prover(&self) -> Arc<Prover> {
+        self.prover.clone()
+    }
+
+    /// Entries from index `from` on.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, LogError> {
+        let size = self.log.checkpoint().size();
+        self.log.entries(from.min(size)..size)
+    }
+
+    /// Size of the log.
+    pub fn size(&self) -> u64 {
+        self.log.checkpoint().size()
+    }
+
+    /// Appends entries: the index of each, or none if it is not known to be in the log. An entry that was reported so
+    /// and is appended again, the same to the byte, is not put in twice.
+    pub fn append(&mut self, entries: &[Vec<u8>], now_ms: u64) -> Vec<Option<u64>> {
+        if let Err(error) = self.settle() {
+            tracing::error!(%error, "the log cannot be written");
+            return vec![None; entries.len()];
+        }
+        let known: Vec<Option<u64>> = entries.iter().map(|e| self.settled.remove(e)).collect();
+        let fresh: Vec<Vec<u8>> =
+            entries.iter().zip(&known).filter(|(_, k)| k.is_none()).map(|(e, _)| e.clone()).collect();
+        if fresh.is_empty() {
+            return known;
+        }
+        let before = self.size();
+        let first = match self.log.append(&fresh, now_ms) {
+            Ok(appended) => Some(appended.first_index),
+            Err(LogError::InDoubt(error)) => {
+                tracing::error!(%error, "an append to the log failed halfway");
+                self.doubt = Some((before, fresh));
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "the log cannot be written");
+                None
+            }
+        };
+        self.prover.publish(self.log.checkpoint());
+        let mut next = first;
+        known
+            .into_iter()
+            .map(|k| {
+                k.or_else(|| {
+                    let index = next;
+                    next = next.map(|n| n + 1);
+                    index
+                })
+            })
+            .collect()
+    }
+
+    /// Finds out how an append that failed halfway ended.
+    fn settle(&mut self) -> Result<(), LogError> {
+        let Some((before, entries)) = &self.doubt else { return Ok(()) };
+        self.log.recover()?;
+        if self.log.checkpoint().size() > *before {
+            self.settled.extend(entries.iter().cloned().zip(*before..));
+            self.prover.publish(self.log.checkpoint());
+        }
+        self.doubt = None;
+        Ok(())
+    }
+
+    /// Starts the thread. `done` is told of each entry; the thread ends when the [`Appender`] is dropped.
+    pub fn spawn(
+        mut self,
+        done: impl Fn(Ticket, Option<u64>) + Send + 'static,
+    ) -> std::io::Result<(Appender, JoinHandle<()>)> {
+        let (sender, jobs) = mpsc::channel::<(Ticket, Entry)>();
+        let run = move || {
+            while let Ok(first) = jobs.recv() {
+                let mut batch = vec![first];
+                batch.extend(jobs.try_iter().take(MAX_APPEND_ENTRIES - 1));
+                let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
+                for ((ticket, _), index) in batch.into_iter().zip(self.append(&entries, now_ms())) {
+                    done(ticket, index);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("log".into()).spawn(run)?;
+        Ok((Appender(sender), thread))
+    }
+}
+
+/// Hands entries to the log's thread.
+#[derive(Clone)]
+pub struct Appender(mpsc::Sender<(Ticket, Entry)>);
+
+impl Appender {
+    /// Queues an entry. `false` if the thread is gone.
+    pub fn append(&self, ticket: Ticket, entry: Entry) -> bool {
+        self.0.send((ticket, entry)).is_ok()
+    }
+}
+
+/// Milliseconds since 1970 UTC.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(dir: &Path) -> LogWriter {
+        let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
+        LogWriter::open(dir, signer, 1).unwrap()
+    }
+
+    #[test]
+    fn proofs_hold_under_the_newest_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        let prover = writer.prover();
+        for i in 0..300u32 {
+            assert_eq!(writer.append(&[i.to_string().into_bytes()], 2), [Some(u64::from(i))]);
+        }
+        let key = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap().verifier_key().clone();
+        for index in [0, 255, 256, 299] {
+            let logged = prover.prove(index).unwrap();
+            let checkpoint = key.verify_checkpoint(&logged.checkpoint).unwrap();
+            let proof: Vec<_> = logged.proof.iter().map(|b| telcon_log::Hash(b.0.clone().try_into().unwrap())).collect();
+            telcon_log::verify_inclusion(&logged.entry.0, index, checkpoint.size, &proof, &checkpoint.root).unwrap();
+            assert_eq!(logged.entry.0, index.to_string().into_bytes());
+        }
+        assert!(prover.prove(300).is_err());
+        assert!(prover.consistency(10, 300).is_ok());
+        assert!(matches!(prover.consistency(300, 10), Err(ProofError::Range { size: 300 })));
+        assert!(matches!(prover.consistency(0, 301), Err(ProofError::Range { size: 300 })));
+    }
+
+    use super::super::ProofError;
+
+    #[test]
+    fn an_entry_that_was_in_doubt_is_not_appended_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        writer.append(&[b"a".to_vec()], 2);
+        // As if the append of "b" had reached the disk, and its caller had been told that it failed.
+        writer.append(&[b"b".to_vec()], 2);
+        writer.doubt = Some((1, vec![b"b".to_vec()]));
+        assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
+        assert_eq!(writer.size(), 3);
+    }
+}

@@ -1,0 +1,25 @@
+//! Limits of this server that are no part of the wire.
+
+/// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
+/// A note-taker seals sound while the call lasts, but its speech recognition may run as long as the call did.
+pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;
+/// How long to wait before a failed log entry is tried again, milliseconds. The end of a call must reach the log.
+pub const LOG_RETRY_MS: u64 = 5_000;
+/// Rings that one device may send in a minute. Each is two entries that stay in the log for good.
+pub const MAX_RINGS_PER_MINUTE: usize = 12;
+/// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
+/// are about 200 KB together; a member that sends more than this makes others rejoin, and no more.
+pub const MAX_HANDSHAKE_BYTES: usize = 16 * 1024 * 1024;
+/// Ended calls whose end is remembered for devices that come back and ask.
+pub const RECENT_ENDS: usize = 256;
+/// Messages that wait for one slow connection before it is cut. A reconnect replays fewer handshakes than this in
+/// any call that people hold.
+pub const OUTBOX_MESSAGES: usize = 512;
+/// Inputs that wait for the switchboard before connections are told that the server is busy.
+pub const INBOX_MESSAGES: usize = 4096;
+/// Longest body of `POST /api/devices` and `POST /api/revocations`, bytes: two ML-DSA-87 certificates in base64.
+pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
+/// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
+pub const IDLE_TIMEOUT_MS: u64 = 75_000;
+/// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
+pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;

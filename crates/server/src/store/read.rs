@@ -1,0 +1,88 @@
+//! Queries of the HTTP API, over a connection of their own: they never wait for the switchboard, nor it for them.
+
+use super::{CallRow, DeviceRow, RecordRow, StoreError, load, sql};
+use rusqlite::{Connection, OpenFlags, Row};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+use telcon_proto::CallId;
+
+/// A call and, where it was kept, its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The call.
+    pub call: CallRow,
+    /// Its record.
+    pub record: Option<RecordRow>,
+}
+
+/// The store's reader.
+pub struct Reader {
+    connection: Mutex<Connection>,
+}
+
+impl Reader {
+    /// Opens the database at `path` for reading. The writer must have made it.
+    ///
+    /// # Errors
+    /// If SQLite cannot.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.execute_batch("PRAGMA busy_timeout = 5000;")?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Calls whose opening is in the log, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
+        let query = format!("{SELECT} WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, calls.call LIMIT ?1", SELECT = select());
+        load::all(&self.lock(), &query, [limit], stored)
+    }
+
+    /// One call, with the devices that were ever in it.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
+        let connection = self.lock();
+        let key = sql::id(call.as_bytes());
+        let query = format!("{} WHERE calls.call = ?1 AND opened_index IS NOT NULL", select());
+        let Some(found) = load::all(&connection, &query, [key], stored)?.pop() else { return Ok(None) };
+        let devices = format!(
+            "SELECT {} FROM devices WHERE device IN (SELECT device FROM participants WHERE call = ?1)
+             OR device = (SELECT answerer FROM calls WHERE call = ?1) ORDER BY enrolled_ms",
+            load::DEVICE_COLUMNS
+        );
+        Ok(Some((found, load::all(&connection, &devices, [key], load::device_row)?)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        // A panic in a query leaves the connection as it was: SQLite has its own transactions.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn select() -> String {
+    format!(
+        "SELECT {}, digest, kept_ms, log_index FROM calls LEFT JOIN records ON records.call = calls.call",
+        load::CALL_COLUMNS
+    )
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredRecord, StoreError> {
+    let call = load::call_row(row)?;
+    let record = match row.get::<_, Option<String>>(17)? {
+        Some(digest) => Some(RecordRow {
+            call: call.call,
+            digest,
+            kept_ms: sql::number(row, 18)?,
+            log_index: sql::number(row, 19)?,
+        }),
+        None => None,
+    };
+    Ok(StoredRecord { call, record })
+}

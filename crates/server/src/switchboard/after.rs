@@ -1,0 +1,216 @@
+//! What is owed after a call: its end in the log, and its record in the archive. Both are owed across restarts.
+
+use super::{
+    Switchboard,
+    desk::Desk,
+    enrol::{append_revocation, log_failed},
+    port::{Effects, Output, Refusal, RefusalKind, Reply, RequestId, Seal, Ticket},
+};
+use crate::{
+    entry::Entry,
+    limits::LOG_RETRY_MS,
+    store::{CallRow, RecordRow, Write},
+};
+use std::collections::{BTreeMap, BTreeSet};
+use telcon_proto::{CallId, DeviceId, Ended, RecordMode, ServerMessage};
+
+/// Debts to the log and the archive.
+#[derive(Default)]
+pub(super) struct Afters {
+    ends: BTreeMap<CallId, End>,
+    records: BTreeMap<CallId, Owed>,
+    revocations: BTreeMap<DeviceId, (u64, u64)>,
+}
+
+/// The end of a call that is not in the log yet.
+struct End {
+    how: Ended,
+    answered: bool,
+    time_ms: u64,
+    /// When to try again; none while the log is at it.
+    retry_ms: Option<u64>,
+}
+
+/// A record that is not in the archive yet.
+struct Owed {
+    noted: bool,
+    /// Devices that were in the call: only they know what was said.
+    participants: BTreeSet<DeviceId>,
+    /// When the log is to say that it is missing; none when it was told, or is being told.
+    due_ms: Option<u64>,
+    /// Whether a record is on its way to the log.
+    arriving: bool,
+}
+
+impl Switchboard {
+    /// A note-taker's record of a call is in the archive's hands, checked. The request is answered once the log has it.
+    pub fn seal(&mut self, request: RequestId, seal: Seal, now_ms: u64) -> Effects {
+        let refused = self.may_seal(&seal.call, &seal.device).err();
+        match (refused, self.afters.records.get_mut(&seal.call)) {
+            (None, Some(owed)) => {
+                owed.arriving = true;
+                let entry = Entry::RecordSealed {
+                    time_ms: now_ms,
+                    call: seal.call,
+                    record_digest: seal.digest.clone(),
+                    jws: seal.jws.clone(),
+                    parts: seal.parts,
+                    partial: seal.partial,
+                };
+                self.desk.append(Ticket::Sealed(Box::new(seal), request), entry);
+            }
+            (refused, _) => {
+                let refusal = refused.unwrap_or_else(|| Refusal::new(RefusalKind::NotFound, NO_RECORD_OWED));
+                self.desk.output(Output::Reply(request, Err(refusal)));
+            }
+        }
+        self.finish(now_ms)
+    }
+
+    /// Whether a record of this call is owed, and this device may bring it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_seal(&self, call: &CallId, device: &DeviceId) -> Result<(), Refusal> {
+        if self.calls.contains_key(call) {
+            let text = "the call is not over: send its record when it is";
+            return Err(Refusal::new(RefusalKind::Conflict, text));
+        }
+        match self.afters.records.get(call) {
+            Some(owed) if owed.arriving => {
+                Err(Refusal::new(RefusalKind::Conflict, "a record of this call is being taken into the archive"))
+            }
+            Some(owed) if !owed.participants.contains(device) => {
+                Err(Refusal::new(RefusalKind::Forbidden, "this device was not in the call, and cannot bring its record"))
+            }
+            Some(_) => Ok(()),
+            None if self.known.contains(call) => Err(Refusal::new(RefusalKind::Conflict, NO_RECORD_OWED)),
+            None => Err(Refusal::new(RefusalKind::NotFound, "no such call")),
+        }
+    }
+}
+
+const NO_RECORD_OWED: &str = "no record of this call is awaited: it has one, was not answered, or is kept as log only";
+
+impl Afters {
+    /// A call ended now.
+    pub fn ended(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &mut Desk) {
+        self.owe_record(row, participants, desk);
+        self.owe_end(row, desk);
+    }
+
+    /// A call that had ended when the server stopped.
+    pub fn restore(&mut self, row: &CallRow, participants: Vec<DeviceId>, desk: &mut Desk) {
+        self.owe_record(row, participants.into_iter().collect(), desk);
+        if row.ended_index.is_none() {
+            self.owe_end(row, desk);
+        }
+    }
+
+    fn owe_end(&mut self, row: &CallRow, desk: &mut Desk) {
+        let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) else { return };
+        let end = End { how, answered: row.answered_ms.is_some(), time_ms, retry_ms: None };
+        end.append(row.call, desk);
+        self.ends.insert(row.call, end);
+    }
+
+    fn owe_record(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &Desk) {
+        if row.answered_ms.is_none() || row.mode == RecordMode::LogOnly {
+            return;
+        }
+        let ended_ms = row.ended_ms.unwrap_or_default();
+        let due_ms = row.missing_index.is_none().then(|| ended_ms.saturating_add(desk.policy.record_due_ms));
+        self.records.insert(row.call, Owed { noted: row.noted, participants, due_ms, arriving: false });
+    }
+
+    pub fn records_owed(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn next_timeout(&self) -> Option<u64> {
+        let ends = self.ends.values().filter_map(|e| e.retry_ms);
+        let records = self.records.values().filter(|o| !o.arriving).filter_map(|o| o.due_ms);
+        ends.chain(records).chain(self.revocations.values().map(|(_, retry)| *retry)).min()
+    }
+
+    pub fn tick(&mut self, desk: &mut Desk, now_ms: u64) {
+        for (call, end) in &mut self.ends {
+            if end.retry_ms.is_some_and(|at| now_ms >= at) {
+                end.retry_ms = None;
+                end.append(*call, desk);
+            }
+        }
+        for (call, owed) in &mut self.records {
+            if !owed.arriving && owed.due_ms.is_some_and(|at| now_ms >= at) {
+                owed.due_ms = None;
+                let why = if owed.noted {
+                    "a note-taker was in the call, and its record did not arrive in time"
+                } else {
+                    "no note-taker was in the call"
+                };
+                let entry = Entry::RecordMissing { time_ms: now_ms, call: *call, why: why.to_owned() };
+                desk.append(Ticket::Missing(*call), entry);
+            }
+        }
+        let due: BTreeSet<DeviceId> =
+            self.revocations.iter().filter(|(_, (_, at))| now_ms >= *at).map(|(d, _)| *d).collect();
+        for device in due {
+            if let Some((revoked_ms, _)) = self.revocations.remove(&device) {
+                append_revocation(desk, device, revoked_ms, None);
+            }
+        }
+    }
+
+    pub fn retry_revocation(&mut self, device: DeviceId, now_ms: u64) {
+        self.revocations.insert(device, (now_ms, now_ms + LOG_RETRY_MS));
+    }
+
+    pub fn end_logged(&mut self, call: CallId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {
+        match index {
+            Some(index) => {
+                self.ends.remove(&call);
+                desk.write(Write::EndLogged(call, index));
+            }
+            None => {
+                if let Some(end) = self.ends.get_mut(&call) {
+                    end.retry_ms = Some(now_ms + LOG_RETRY_MS);
+                }
+            }
+        }
+    }
+
+    pub fn missing_logged(&mut self, call: CallId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {
+        match (index, self.records.get_mut(&call)) {
+            (Some(index), _) => desk.write(Write::MissingLogged(call, index)),
+            (None, Some(owed)) => owed.due_ms = Some(now_ms + LOG_RETRY_MS),
+            (None, None) => {}
+        }
+    }
+
+    pub fn sealed(&mut self, seal: Seal, request: RequestId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {
+        let Some(index) = index else {
+            if let Some(owed) = self.records.get_mut(&seal.call) {
+                owed.arriving = false;
+            }
+            return desk.output(Output::Reply(request, Err(log_failed())));
+        };
+        self.records.remove(&seal.call);
+        desk.write(Write::Record(RecordRow {
+            call: seal.call,
+            digest: seal.digest,
+            kept_ms: now_ms,
+            log_index: index,
+        }));
+        desk.output(Output::Reply(request, Ok(Reply::Logged(index))));
+        for session in desk.staff() {
+            desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index });
+        }
+    }
+}
+
+impl End {
+    fn append(&self, call: CallId, desk: &mut Desk) {
+        let Self { how, answered, time_ms, .. } = *self;
+        desk.append(Ticket::Ended(call), Entry::CallEnded { time_ms, call, how, answered });
+    }
+}

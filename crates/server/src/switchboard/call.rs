@@ -1,0 +1,310 @@
+//! One call that is not over.
+
+use super::{
+    desk::{Desk, entry_at},
+    port::{Output, RelayCommand, SessionId},
+};
+use crate::{
+    limits::MAX_HANDSHAKE_BYTES,
+    store::{ActiveCall, Ask, CallRow, Handshake, Stage, Write},
+};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use telcon_proto::{
+    CallId, DeviceId, PersonId, Role, ServerMessage,
+    limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
+    message::{Notice, NoticeState, PersonNamed},
+};
+
+/// A device that waits to be added, and who was asked to add it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub ask: Ask,
+    pub asked: Option<SessionId>,
+}
+
+/// A call and everything the server knows of it.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub row: CallRow,
+    /// Devices that were ever in it.
+    pub participants: BTreeSet<DeviceId>,
+    /// Oldest first.
+    pub members: Vec<DeviceId>,
+    /// Members that left, were lost or were revoked, until a commit removes them.
+    pub leaving: BTreeSet<DeviceId>,
+    /// Whom the committer was last asked to remove.
+    removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
+    pub waiting: Vec<Waiting>,
+    /// Devices that take part over this connection: they joined over it, or resumed.
+    pub present: BTreeMap<DeviceId, SessionId>,
+    /// Since when a device that takes part is not connected.
+    pub lost: BTreeMap<DeviceId, u64>,
+    /// Devices of the person rung that were told.
+    pub ringing: BTreeSet<DeviceId>,
+    /// Devices of the person rung that could not show it.
+    pub failed: BTreeSet<DeviceId>,
+    pub shown: bool,
+    pub legs: HashSet<DeviceId>,
+    pub handshakes: VecDeque<Handshake>,
+    handshake_bytes: usize,
+    /// Sequence number of the newest handshake that is no longer kept.
+    pub forgotten: u64,
+}
+
+impl Call {
+    pub fn new(row: CallRow, session: SessionId) -> Self {
+        let caller = row.from_device;
+        Self {
+            row,
+            participants: BTreeSet::from([caller]),
+            members: vec![caller],
+            leaving: BTreeSet::new(),
+            removal_asked: None,
+            waiting: Vec::new(),
+            present: BTreeMap::from([(caller, session)]),
+            lost: BTreeMap::new(),
+            ringing: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            shown: false,
+            legs: HashSet::new(),
+            handshakes: VecDeque::new(),
+            handshake_bytes: 0,
+            forgotten: 0,
+        }
+    }
+
+    /// As it was stored. Nobody is connected yet: whoever takes part counts as lost from now on.
+    pub fn restored(stored: ActiveCall, now_ms: u64) -> Self {
+        let taking_part = stored.members.iter().chain(stored.row.answerer.iter());
+        let lost = taking_part.filter(|d| !stored.leaving.contains(d)).map(|d| (*d, now_ms)).collect();
+        let forgotten = stored.handshakes.first().map_or(stored.row.epoch, |h| h.seq - 1);
+        Self {
+            participants: stored.participants.into_iter().collect(),
+            members: stored.members,
+            leaving: stored.leaving.into_iter().collect(),
+            removal_asked: None,
+            waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None }).collect(),
+            present: BTreeMap::new(),
+            lost,
+            ringing: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            shown: false,
+            legs: HashSet::new(),
+            handshake_bytes: stored.handshakes.iter().map(size).sum(),
+            handshakes: stored.handshakes.into(),
+            forgotten,
+            row: stored.row,
+        }
+    }
+
+    pub fn id(&self) -> CallId {
+        self.row.call
+    }
+
+    pub fn is_member(&self, device: &DeviceId) -> bool {
+        self.members.contains(device) && !self.leaving.contains(device)
+    }
+
+    /// The caller's device, or the one that answered.
+    pub fn is_principals(&self, device: &DeviceId) -> bool {
+        self.row.from_device == *device || self.row.answerer == Some(*device)
+    }
+
+    pub fn is_waiting(&self, device: &DeviceId) -> bool {
+        self.waiting.iter().any(|w| w.ask.device == *device)
+    }
+
+    /// Whether the device takes part, so that it may come back after losing its connection.
+    pub fn takes_part(&self, device: &DeviceId) -> bool {
+        self.is_member(device) || self.is_principals(device)
+    }
+
+    /// Whether this person speaks in it (or is being rung, or rings).
+    pub fn engages(&self, person: PersonId) -> bool {
+        self.row.from.person == person || self.row.to.person == person
+    }
+
+    /// The device now takes part over this connection.
+    pub fn arrive(&mut self, device: DeviceId, session: SessionId) {
+        self.present.insert(device, session);
+        self.lost.remove(&device);
+    }
+
+    /// The device's connection is gone.
+    pub fn depart(&mut self, device: DeviceId, now_ms: u64) {
+        self.present.remove(&device);
+        self.ringing.remove(&device);
+        if self.takes_part(&device) {
+            self.lost.entry(device).or_insert(now_ms);
+        }
+    }
+
+    /// Who is to commit: the caller's device if it can, else the oldest member that can. A device that itself waits
+    /// to be added lost the group's state and cannot.
+    fn committer(&self) -> Option<(DeviceId, SessionId)> {
+        let can = |device: &DeviceId| {
+            let session = self.present.get(device)?;
+            (self.is_member(device) && !self.is_waiting(device)).then_some((*device, *session))
+        };
+        can(&self.row.from_device).or_else(|| self.members.iter().find_map(can))
+    }
+
+    /// Asks the committer for whatever it was not asked for yet.
+    pub fn ask_committer(&mut self, desk: &mut Desk) {
+        let Some((_, session)) = self.committer() else { return };
+        if !self.leaving.is_empty() {
+            let wanted = (session, self.leaving.clone());
+            if self.removal_asked.as_ref() != Some(&wanted) {
+                let devices = self.leaving.iter().copied().collect();
+                desk.send(session, ServerMessage::RemoveAsked { call: self.row.call, devices });
+                self.removal_asked = Some(wanted);
+            }
+        }
+        for waiting in &mut self.waiting {
+            // Whoever is away now would not get its welcome before it has asked anew.
+            if waiting.asked == Some(session) || !self.present.contains_key(&waiting.ask.device) {
+                continue;
+            }
+            waiting.asked = Some(session);
+            let Ask { device, key_package, answer } = waiting.ask.clone();
+            let logged = desk.device_entry(&device);
+            desk.send(
+                session,
+                ServerMessage::JoinAsked { call: self.row.call, from: device, key_package, device: logged, answer },
+            );
+        }
+    }
+
+    /// A device waits to be added, with this key package from now on.
+    pub fn wait(&mut self, ask: Ask, desk: &mut Desk) {
+        desk.write(Write::Asked(self.row.call, ask.clone()));
+        self.waiting.retain(|w| w.ask.device != ask.device);
+        self.waiting.push(Waiting { ask, asked: None });
+    }
+
+    pub fn stop_waiting(&mut self, device: &DeviceId, desk: &mut Desk) {
+        if self.is_waiting(device) {
+            self.waiting.retain(|w| w.ask.device != *device);
+            desk.write(Write::AskDropped(self.row.call, *device));
+        }
+    }
+
+    /// A member is to be removed from the group; it gets nothing of the call from now on.
+    pub fn leave(&mut self, device: DeviceId, desk: &mut Desk) {
+        self.present.remove(&device);
+        self.lost.remove(&device);
+        self.drop_leg(device, desk);
+        if self.members.contains(&device) && self.leaving.insert(device) {
+            desk.write(Write::Leaving(self.row.call, device));
+        }
+    }
+
+    pub fn drop_leg(&mut self, device: DeviceId, desk: &mut Desk) {
+        if self.legs.remove(&device) {
+            desk.relay(RelayCommand::RemoveLeg(self.row.call, device));
+        }
+    }
+
+    /// Keeps a handshake for those who reconnect, and forgets the oldest beyond the limits.
+    pub fn keep(&mut self, handshake: Handshake, desk: &mut Desk) {
+        self.handshake_bytes += size(&handshake);
+        self.handshakes.push_back(handshake);
+        let before = self.forgotten;
+        while self.handshakes.len() > MAX_HANDSHAKES_KEPT || self.handshake_bytes > MAX_HANDSHAKE_BYTES {
+            let Some(oldest) = self.handshakes.pop_front() else { break };
+            self.handshake_bytes -= size(&oldest);
+            self.forgotten = oldest.seq;
+        }
+        if self.forgotten != before {
+            desk.write(Write::HandshakesForgotten(self.row.call, self.forgotten));
+        }
+    }
+
+    /// The welcome of a handshake, for those it added.
+    pub fn welcome(&self, handshake: &Handshake, desk: &Desk) -> Option<ServerMessage> {
+        Some(ServerMessage::Welcome {
+            call: self.row.call,
+            seq: handshake.seq,
+            welcome: handshake.welcome.clone()?,
+            ring: self.row.ring.clone(),
+            opened: entry_at(self.row.opened_index.unwrap_or_default()),
+            devices: handshake.members.iter().map(|d| desk.device_entry(d)).collect(),
+        })
+    }
+
+    /// When something is due next, milliseconds since 1970.
+    pub fn next_timeout(&self) -> Option<u64> {
+        let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
+        let lost = match self.row.stage {
+            Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
+            _ => None,
+        };
+        ring.into_iter().chain(lost).min()
+    }
+
+    /// Whether the person's side has had no connection for too long.
+    pub fn abandoned_by(&self, person: PersonId, desk: &Desk, now_ms: u64) -> bool {
+        let mine = |d: &&DeviceId| desk.is_person(d, person);
+        if self.present.keys().any(|d| mine(&d)) {
+            return false;
+        }
+        let since = self.lost.iter().filter(|(d, _)| mine(d)).map(|(_, since)| *since).max();
+        // Nobody present and nobody lost: all of the person's devices left or were revoked.
+        since.is_none_or(|since| now_ms >= since + ABANDONED_AFTER_MS)
+    }
+
+    /// Tells staff how the call stands.
+    pub fn notify_staff(&self, desk: &mut Desk) {
+        for session in desk.staff() {
+            let notice = ServerMessage::Notice(self.notice(desk));
+            desk.send(session, notice);
+        }
+    }
+
+    pub fn notice(&self, desk: &Desk) -> Notice {
+        let state = match (self.row.stage, self.row.how, self.row.answered_ms) {
+            (Stage::Ended, Some(how), _) => NoticeState::Ended { how },
+            (Stage::Live, _, Some(since_ms)) => NoticeState::Live { since_ms },
+            _ => NoticeState::Ringing,
+        };
+        let members = self.members.iter().filter(|d| !self.leaving.contains(d)).filter_map(|d| desk.party(d));
+        Notice {
+            call: self.row.call,
+            from: self.row.from.clone(),
+            to: PersonNamed { card: self.row.to.clone() },
+            mode: self.row.mode,
+            state,
+            members: members.collect(),
+            opened_ms: self.row.opened_ms,
+        }
+    }
+
+    /// Whether a listener of this role may join.
+    pub fn admits(&self, role: Role) -> bool {
+        match role {
+            Role::DutyOfficer => true,
+            Role::NoteTaker => self.row.mode != telcon_proto::RecordMode::LogOnly,
+            Role::Principal | Role::Counterpart => false,
+        }
+    }
+
+    /// Everybody who is to hear that it is over.
+    pub fn audience(&self) -> BTreeSet<DeviceId> {
+        let waiting = self.waiting.iter().map(|w| w.ask.device);
+        let members = self.members.iter().filter(|d| !self.leaving.contains(d)).copied();
+        members.chain(waiting).chain(self.ringing.iter().copied()).chain(self.row.answerer).collect()
+    }
+}
+
+fn size(handshake: &Handshake) -> usize {
+    handshake.commit.0.len() + handshake.welcome.as_ref().map_or(0, |w| w.0.len())
+}
+
+/// Sends `message` to the members that are connected, but not to `except`.
+pub(super) fn tell_members(call: &Call, desk: &mut Desk, except: &[DeviceId], message: &ServerMessage) {
+    for (device, session) in &call.present {
+        if call.is_member(device) && !except.contains(device) {
+            desk.output(Output::Send(*session, Box::new(message.clone())));
+        }
+    }
+}

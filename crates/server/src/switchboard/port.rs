@@ -1,0 +1,177 @@
+//! What goes into the switchboard and what comes out of it.
+
+use crate::{entry::Entry, store::Write};
+use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, ServerMessage, SuiteName, message::Ring};
+
+/// One signed-in connection, numbered by whoever holds the sockets. Numbers are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// One HTTP request that waits for the switchboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What the office decided.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Domain that names the office.
+    pub domain: String,
+    /// The suite of its calls.
+    pub suite: SuiteName,
+    /// The least that is kept of its calls.
+    pub floor: RecordMode,
+    /// How long a record may take to arrive, milliseconds ([`crate::limits::RECORD_DUE_MS`]).
+    pub record_due_ms: u64,
+}
+
+/// Checks a ring's signature and certificates against the office.
+pub trait CheckRing: Send {
+    /// The ring in `jws`, if a device that the office enrolled signed it and it is not too old at `now_ms`.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    fn check(&self, jws: &str, now_ms: u64) -> Result<Ring, String>;
+}
+
+/// What one input caused. The writes are made durable, all or none, before anything else leaves the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Changes of the store: one transaction.
+    pub writes: Vec<Write>,
+    /// What is done afterwards, in this order.
+    pub outputs: Vec<Output>,
+}
+
+/// What the switchboard wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send it. Log proofs inside carry only the index of their entry, and an empty checkpoint: whoever sends it
+    /// fills them in, so that every proof leads to the newest checkpoint.
+    Send(SessionId, Box<ServerMessage>),
+    /// Close the connection. The session is already forgotten.
+    Close(SessionId, CloseReason),
+    /// Append to the log, and tell [`super::Switchboard::logged`].
+    Append(Ticket, Entry),
+    /// Do it at the relay.
+    Relay(RelayCommand),
+    /// Answer the HTTP request.
+    Reply(RequestId, Result<Reply, Refusal>),
+}
+
+/// Why a connection is closed by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The same device connected again.
+    Replaced,
+    /// The device was revoked.
+    Revoked,
+}
+
+/// Which entry it was that the log took or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// A device is enrolled, asked for by this request.
+    Enrolled(DeviceId, RequestId),
+    /// A device is revoked; asked for by this request, if it still waits.
+    Revoked(DeviceId, Option<RequestId>),
+    /// A call is opened.
+    Opened(CallId),
+    /// A call is over.
+    Ended(CallId),
+    /// A record arrived, by this request.
+    Sealed(Box<Seal>, RequestId),
+    /// A record is missing.
+    Missing(CallId),
+}
+
+/// A change at the relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayCommand {
+    /// A call may have legs: it is in the log, at this index.
+    OpenCall(CallId, u64),
+    /// It is over.
+    CloseCall(CallId),
+    /// A device offers its leg. The answer comes back through [`super::Switchboard::leg_added`].
+    AddLeg {
+        /// The call.
+        call: CallId,
+        /// The device.
+        device: DeviceId,
+        /// Where the answer goes.
+        session: SessionId,
+        /// The offer.
+        sdp: String,
+    },
+    /// Its leg ends.
+    RemoveLeg(CallId, DeviceId),
+}
+
+/// What an HTTP request gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done, and in the log at this index.
+    Logged(u64),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which kind, for the HTTP status.
+    pub kind: RefusalKind,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// Kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// It was done before, or contradicts what is there: 409.
+    Conflict,
+    /// It can be done no longer: 410.
+    Gone,
+    /// Not by this device: 403.
+    Forbidden,
+    /// There is no such thing: 404.
+    NotFound,
+    /// The server's own fault; try again: 503.
+    Unavailable,
+}
+
+/// A device whose certificates were checked, and that is to be enrolled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// Its person, as the certificate names them.
+    pub card: Card,
+    /// DER: the device's certificate, then the enrolment certificate.
+    pub chain: Vec<Blob>,
+    /// SHA-256 of the device's certificate, hexadecimal.
+    pub cert_sha256: String,
+    /// The enrolment.
+    pub enrolment: String,
+}
+
+/// A sealed record whose parts and signature were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The call.
+    pub call: CallId,
+    /// The device that sealed it.
+    pub device: DeviceId,
+    /// The record's digest.
+    pub digest: String,
+    /// The signature over it.
+    pub jws: String,
+    /// How many parts.
+    pub parts: usize,
+    /// Whether the note-taker says that something is missing.
+    pub partial: bool,
+}

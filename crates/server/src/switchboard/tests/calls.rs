@@ -1,0 +1,427 @@
+//! Ringing, answering, ending; devices and staff around it.
+
+use super::kit::{CALL, Office, blob, device, person, ring};
+use crate::{
+    limits::{LOG_RETRY_MS, MAX_RINGS_PER_MINUTE, RECORD_DUE_MS},
+    switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal},
+};
+use telcon_proto::{
+    CallId, ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S,
+    limits::{ABANDONED_AFTER_MS, MAX_DEVICES_PER_PERSON, RING_TIMEOUT_MS},
+    message::{NoticeState, RefusalCode},
+};
+
+fn rings(office: &mut Office) {
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+}
+
+fn refusal(office: &mut Office, n: u8) -> Option<RefusalCode> {
+    office.messages(n).into_iter().find_map(|m| match m {
+        S::Refused { code, .. } => Some(code),
+        _ => None,
+    })
+}
+
+fn ended(office: &mut Office, n: u8) -> Option<Ended> {
+    office.messages(n).into_iter().find_map(|m| match m {
+        S::Ended { how, .. } => Some(how),
+        _ => None,
+    })
+}
+
+#[test]
+fn nobody_hears_of_a_call_before_the_log_has_it() {
+    let mut office = Office::staffed();
+    office.hold_log = true;
+    rings(&mut office);
+    for n in 1..=4 {
+        assert_eq!(office.heard(n), Vec::<String>::new(), "device {n}");
+    }
+    assert!(office.relay.is_empty());
+    office.release_log();
+    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.heard(2), ["ringing"]);
+    assert_eq!(office.heard(3), ["notice"]);
+    assert_eq!(office.heard(4), ["notice"]);
+    assert_eq!(office.relay, [RelayCommand::OpenCall(CALL, 4)]);
+}
+
+#[test]
+fn no_entry_no_call() {
+    let mut office = Office::staffed();
+    office.log_works = false;
+    rings(&mut office);
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::Unavailable));
+    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.relay, []);
+    // Its id is used up, and another call goes through once the log works.
+    office.log_works = true;
+    rings(&mut office);
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
+    office.send(1, ring(CallId::from_bytes([1; 16]), device(1), person(2), RecordMode::Memo));
+    assert_eq!(office.heard(1), ["opened"]);
+}
+
+#[test]
+fn a_call_from_ring_to_hanging_up() {
+    let mut office = Office::staffed();
+    rings(&mut office);
+    office.send(2, C::RingShown { call: CALL });
+    office.send(2, C::RingShown { call: CALL });
+    assert_eq!(office.heard(1), ["opened", "ringing_there"]);
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    let asked = office.messages(1);
+    assert!(matches!(&asked[..], [S::JoinAsked { from, answer: true, key_package, .. }]
+        if *from == device(2) && *key_package == blob("kp2")));
+    office.commit(1, 0, &[2], &[]);
+    assert_eq!(office.heard(1), ["committed"]);
+    let heard = office.messages(2);
+    assert!(matches!(&heard[..], [S::Ringing { .. }, S::Welcome { seq: 1, devices, .. }] if devices.len() == 2));
+    office.send(1, C::Application { call: CALL, message: blob("a") });
+    assert_eq!(office.heard(1), Vec::<String>::new());
+    assert_eq!(office.heard(2), ["application"]);
+    office.send(2, C::HangUp { call: CALL, failed: false });
+    assert_eq!(ended(&mut office, 1), Some(Ended::HungUp));
+    assert_eq!(ended(&mut office, 2), Some(Ended::HungUp));
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    let states: Vec<_> = office
+        .messages(4)
+        .into_iter()
+        .map(|m| match m {
+            S::Notice(n) => (n.state, n.members.len()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let since_ms = office.now;
+    assert_eq!(
+        states,
+        [
+            (NoticeState::Ringing, 1),
+            (NoticeState::Live { since_ms }, 1),
+            (NoticeState::Live { since_ms }, 2),
+            (NoticeState::Ended { how: Ended::HungUp }, 2)
+        ]
+    );
+}
+
+#[test]
+fn the_first_of_several_devices_to_answer_wins() {
+    let mut office = Office::staffed();
+    office.enrol(20, 2, Role::Principal).unwrap();
+    office.connect(20);
+    rings(&mut office);
+    office.enrol(21, 2, Role::Principal).unwrap();
+    office.connect(21);
+    assert_eq!(office.heard(20), ["signed_in", "ringing"]);
+    assert_eq!(office.heard(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
+    office.send(20, C::Answer { call: CALL, key_package: blob("kp20") });
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    assert_eq!(office.heard(2), ["ringing", "taken_elsewhere", "refused"]);
+    assert_eq!(office.heard(21), ["taken_elsewhere"]);
+    assert_eq!(office.heard(20), Vec::<String>::new());
+    assert_eq!(office.heard(1).iter().filter(|k| *k == "join_asked").count(), 1);
+}
+
+#[test]
+fn ways_a_ring_ends_without_an_answer() {
+    let cases: [(&str, fn(&mut Office), Ended); 5] = [
+        ("declined", |o| o.send(2, C::Decline { call: CALL }), Ended::Declined),
+        ("cancelled", |o| o.send(1, C::HangUp { call: CALL, failed: false }), Ended::Cancelled),
+        ("timed out", |o| o.pass(RING_TIMEOUT_MS), Ended::Missed),
+        ("caller failed", |o| o.send(1, C::HangUp { call: CALL, failed: true }), Ended::Failed),
+        ("only device failed", |o| o.send(2, C::HangUp { call: CALL, failed: true }), Ended::Failed),
+    ];
+    for (name, act, how) in cases {
+        let mut office = Office::staffed();
+        rings(&mut office);
+        office.pass(1);
+        act(&mut office);
+        assert_eq!(ended(&mut office, 1), Some(how), "{name}");
+        assert_eq!(office.call_entries(), ["call_opened".to_owned(), format!("call_ended {}", how.as_str())], "{name}");
+        assert_eq!(office.relay, [RelayCommand::OpenCall(CALL, 4), RelayCommand::CloseCall(CALL)], "{name}");
+        if name != "only device failed" {
+            assert_eq!(ended(&mut office, 2), Some(how), "{name}");
+        }
+    }
+}
+
+#[test]
+fn one_device_that_cannot_show_the_ring_does_not_silence_the_others() {
+    let mut office = Office::staffed();
+    office.enrol(20, 2, Role::Principal).unwrap();
+    office.connect(20);
+    rings(&mut office);
+    office.send(2, C::HangUp { call: CALL, failed: true });
+    assert_eq!(office.heard(1), ["people", "opened"].split_off(1));
+    office.send(20, C::Answer { call: CALL, key_package: blob("kp") });
+    assert_eq!(office.heard(1), ["join_asked"]);
+}
+
+#[test]
+fn an_attempt_that_reaches_nobody_is_on_record() {
+    let mut office = Office::staffed();
+    office.disconnect(2);
+    office.deaf();
+    rings(&mut office);
+    assert_eq!(office.heard(1), ["ended"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended missed"]);
+    assert_eq!(office.heard(4), ["notice"]);
+}
+
+#[test]
+fn somebody_in_a_call_is_busy_and_cannot_ring() {
+    let mut office = Office::in_call();
+    office.enrol(5, 5, Role::Counterpart).unwrap();
+    office.connect(5);
+    office.deaf();
+    let other = CallId::from_bytes([5; 16]);
+    office.send(5, ring(other, device(5), person(2), RecordMode::Memo));
+    assert_eq!(ended(&mut office, 5), Some(Ended::Busy));
+    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.call_entries(), ["call_opened", "call_opened", "call_ended busy"]);
+    office.send(2, ring(CallId::from_bytes([6; 16]), device(2), person(5), RecordMode::Memo));
+    assert_eq!(refusal(&mut office, 2), Some(RefusalCode::NotAllowed));
+}
+
+#[test]
+fn two_who_ring_each_other_meet() {
+    let mut office = Office::staffed();
+    office.hold_log = true;
+    let other = CallId::from_bytes([7; 16]);
+    rings(&mut office);
+    office.send(2, ring(other, device(2), person(1), RecordMode::Memo));
+    office.release_log();
+    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.heard(2), ["ringing", "ended"], "the second ring finds its callee busy, and the first one rings");
+}
+
+#[test]
+fn rings_that_are_refused() {
+    let mut office = Office::staffed();
+    office.enrol(5, 5, Role::Counterpart).unwrap();
+    office.enrol(6, 6, Role::Counterpart).unwrap();
+    office.connect(5);
+    office.deaf();
+    let entries = office.log.len();
+    let memo = RecordMode::Memo;
+    let cases = [
+        (1, C::Ring { jws: "forged".into() }, RefusalCode::NotAllowed),
+        (1, ring(CALL, device(2), person(2), memo), RefusalCode::NotAllowed),
+        (1, ring(CALL, device(1), person(99), memo), RefusalCode::Unreachable),
+        (1, ring(CALL, device(1), person(1), memo), RefusalCode::NotAllowed),
+        (1, ring(CALL, device(1), person(4), memo), RefusalCode::NotAllowed),
+        (4, ring(CALL, device(4), person(1), memo), RefusalCode::NotAllowed),
+        (5, ring(CALL, device(5), person(6), memo), RefusalCode::NotAllowed),
+    ];
+    for (i, (n, message, code)) in cases.into_iter().enumerate() {
+        office.send(n, message);
+        assert_eq!(refusal(&mut office, n), Some(code), "case {i}");
+    }
+    assert_eq!(office.log.len(), entries);
+}
+
+#[test]
+fn a_ring_below_the_floor_of_the_office_is_refused() {
+    let mut office = Office::staffed();
+    office.board.desk.policy.floor = RecordMode::Memo;
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Audio));
+    assert_eq!(office.heard(1), ["opened"]);
+}
+
+#[test]
+fn the_same_ring_again_is_the_same_call() {
+    let mut office = Office::staffed();
+    rings(&mut office);
+    office.disconnect(1);
+    office.connect(1);
+    office.deaf();
+    rings(&mut office);
+    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.call_entries(), ["call_opened"]);
+}
+
+#[test]
+fn rings_are_limited_by_the_minute() {
+    let mut office = Office::staffed();
+    for i in 0..=MAX_RINGS_PER_MINUTE as u8 {
+        office.deaf();
+        let call = CallId::from_bytes([i; 16]);
+        office.send(1, ring(call, device(1), person(2), RecordMode::Memo));
+        office.send(1, C::HangUp { call, failed: false });
+    }
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::TooMany));
+    office.pass(60_000);
+    rings(&mut office);
+    assert_eq!(office.heard(1), ["opened"]);
+}
+
+#[test]
+fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
+    let mut office = Office::in_call();
+    office.log_works = false;
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    assert_eq!(ended(&mut office, 2), Some(Ended::HungUp));
+    let at = office.now;
+    office.pass(LOG_RETRY_MS * 3);
+    assert_eq!(office.call_entries(), ["call_opened"]);
+    office.log_works = true;
+    office.pass(LOG_RETRY_MS);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    assert!(matches!(office.log.last(), Some(crate::entry::Entry::CallEnded { time_ms, answered: true, .. }) if *time_ms == at));
+    assert_eq!(office.board.afters.next_timeout(), Some(at + RECORD_DUE_MS), "only the record is owed now");
+}
+
+#[test]
+fn staff_that_signs_in_hears_of_the_calls_there_are() {
+    let mut office = Office::in_call();
+    office.disconnect(4);
+    office.connect(4);
+    assert_eq!(office.heard(4), ["signed_in", "notice"]);
+}
+
+#[test]
+fn people_are_told_who_can_be_reached() {
+    let mut office = Office::staffed();
+    office.enrol(5, 5, Role::Counterpart).unwrap();
+    office.enrol(6, 6, Role::Counterpart).unwrap();
+    office.deaf();
+    office.connect(5);
+    let Some(S::SignedIn { people, .. }) = office.messages(5).into_iter().next() else { panic!("not signed in") };
+    let seen: Vec<_> = people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect();
+    assert_eq!(seen, [("Person 1", true), ("Person 2", true)], "a counterpart sees principals and nobody else");
+    assert_eq!(office.heard(1), ["people"]);
+    assert_eq!(office.heard(4), Vec::<String>::new());
+    office.disconnect(5);
+    let Some(S::People { people }) = office.messages(1).pop() else { panic!("not told") };
+    let seen: Vec<_> = people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect();
+    assert_eq!(seen, [("Person 2", true), ("Person 5", false), ("Person 6", false)]);
+}
+
+#[test]
+fn a_device_that_connects_again_replaces_its_older_connection() {
+    let mut office = Office::staffed();
+    let older = office.session(1);
+    office.connect(1);
+    assert_eq!(office.closed, [(older, CloseReason::Replaced)]);
+    assert_eq!(office.heard(1), ["signed_in"]);
+}
+
+#[test]
+fn an_unknown_device_does_not_sign_in() {
+    let mut office = Office::new();
+    office.connect(9);
+    assert_eq!(refusal(&mut office, 9), Some(RefusalCode::NotSignedIn));
+}
+
+#[test]
+fn each_enrolment_is_for_one_device_and_each_person_has_only_so_many() {
+    let mut office = Office::new();
+    assert_eq!(office.enrol(1, 1, Role::Principal), Ok(Reply::Logged(0)));
+    assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Gone);
+    for n in 2..=MAX_DEVICES_PER_PERSON as u8 {
+        assert!(office.enrol(n, 1, Role::Principal).is_ok());
+    }
+    assert_eq!(office.enrol(100, 1, Role::Principal).unwrap_err().kind, RefusalKind::Conflict);
+    assert!(office.enrol(101, 2, Role::Principal).is_ok());
+}
+
+#[test]
+fn a_device_that_the_log_did_not_take_is_not_enrolled() {
+    let mut office = Office::new();
+    office.log_works = false;
+    assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Unavailable);
+    office.connect(1);
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotSignedIn));
+    office.log_works = true;
+    office.restart();
+    assert!(office.enrol(1, 1, Role::Principal).is_ok(), "after a restart has settled it, the enrolment is free again");
+}
+
+#[test]
+fn a_revoked_device_is_cut_at_once_and_for_good() {
+    let mut office = Office::staffed();
+    let session = office.session(2);
+    office.log_works = false;
+    let effects = office.board.revoke(RequestId(900), device(2), office.now);
+    office.run(effects);
+    assert_eq!(office.closed, [(session, CloseReason::Revoked)]);
+    assert_eq!(office.replies.pop().unwrap().1.unwrap_err().kind, RefusalKind::Unavailable);
+    office.connect(2);
+    assert_eq!(office.heard(2), ["revoked"]);
+    office.log_works = true;
+    office.pass(LOG_RETRY_MS);
+    assert!(matches!(office.log.last(), Some(crate::entry::Entry::DeviceRevoked { .. })));
+    office.restart();
+    office.connect(2);
+    assert_eq!(office.heard(2), ["revoked"]);
+}
+
+fn seal(call: CallId, n: u8) -> Seal {
+    Seal { call, device: device(n), digest: "d".into(), jws: "j".into(), parts: 1, partial: false }
+}
+
+fn noted_call() -> Office {
+    let mut office = Office::in_call();
+    office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
+    office.commit(1, 1, &[3], &[]);
+    office
+}
+
+#[test]
+fn a_record_is_taken_once_from_whoever_was_in_the_call() {
+    let mut office = noted_call();
+    let send = |office: &mut Office, n| {
+        let effects = office.board.seal(RequestId(1), seal(CALL, n), office.now);
+        office.run(effects);
+        office.replies.pop().unwrap().1
+    };
+    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "not over");
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    assert_eq!(send(&mut office, 4).unwrap_err().kind, RefusalKind::Forbidden, "was not in it");
+    office.deaf();
+    office.log_works = false;
+    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Unavailable);
+    office.log_works = true;
+    assert!(send(&mut office, 3).is_ok());
+    assert_eq!(office.heard(4), ["record_kept"]);
+    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "it has one");
+    office.restart();
+    office.pass(RECORD_DUE_MS * 2);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_sealed"]);
+}
+
+#[test]
+fn a_missing_record_is_on_record_and_still_welcome() {
+    let mut office = noted_call();
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    office.pass(RECORD_DUE_MS - 1);
+    office.restart();
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    office.log_works = false;
+    office.pass(1);
+    office.log_works = true;
+    office.pass(LOG_RETRY_MS);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
+    office.restart();
+    office.pass(RECORD_DUE_MS);
+    let effects = office.board.seal(RequestId(1), seal(CALL, 3), office.now);
+    office.run(effects);
+    assert!(office.replies.pop().unwrap().1.is_ok());
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing", "record_sealed"]);
+}
+
+#[test]
+fn no_record_is_owed_of_a_call_kept_as_log_only_or_not_answered() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp") });
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    let other = CallId::from_bytes([8; 16]);
+    office.send(1, ring(other, device(1), person(2), RecordMode::Audio));
+    office.pass(RECORD_DUE_MS * 2 + ABANDONED_AFTER_MS);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "call_opened", "call_ended missed"]);
+    assert_eq!(office.board.next_timeout(), None);
+}

@@ -1,0 +1,305 @@
+//! Who is in the group: commits, listeners, leaving, coming back, legs.
+
+use super::kit::{CALL, Office, blob, device, kind, person, ring};
+use crate::switchboard::{RelayCommand, RequestId};
+use telcon_proto::{
+    ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
+    limits::{ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_MEMBERS, MAX_SDP_BYTES},
+    message::RefusalCode,
+};
+
+fn ask(office: &mut Office, n: u8) {
+    office.send(n, C::AskJoin { call: CALL, key_package: blob(&format!("kp{n}")) });
+}
+
+fn asked(messages: &[S]) -> Vec<DeviceId> {
+    messages.iter().filter_map(|m| if let S::JoinAsked { from, .. } = m { Some(*from) } else { None }).collect()
+}
+
+fn code(office: &mut Office, n: u8) -> RefusalCode {
+    match office.messages(n).pop() {
+        Some(S::Refused { code, .. }) => code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn of_two_commits_at_once_the_first_is_taken() {
+    let mut office = Office::in_call();
+    office.commit(2, 1, &[], &[]);
+    office.commit(1, 1, &[], &[]);
+    assert_eq!(office.heard(2), ["committed"]);
+    let heard = office.messages(1);
+    assert!(matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 2, .. }] if *from == device(2)));
+    office.commit(1, 2, &[], &[]);
+    assert_eq!(office.heard(1), ["committed"]);
+}
+
+#[test]
+fn a_note_taker_joins_while_it_rings() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    ask(&mut office, 3);
+    assert_eq!(asked(&office.messages(1)), [device(3)]);
+    office.commit(1, 0, &[3], &[]);
+    assert_eq!(office.heard(3), ["notice", "welcome", "notice"]);
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.commit(1, 1, &[2], &[]);
+    let heard = office.messages(3);
+    assert!(heard.iter().any(|m| kind(m) == "committed"));
+}
+
+#[test]
+fn who_may_listen() {
+    let mut office = Office::staffed();
+    office.enrol(5, 5, Role::Principal).unwrap();
+    office.connect(5);
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
+    office.deaf();
+    ask(&mut office, 3);
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "nothing is to be noted");
+    ask(&mut office, 5);
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal of the office is no listener");
+    ask(&mut office, 4);
+    assert_eq!(asked(&office.messages(1)), [device(4)]);
+}
+
+#[test]
+fn a_full_call_takes_no_more() {
+    let mut office = Office::in_call();
+    for n in 10..10 + MAX_MEMBERS as u8 - 1 {
+        office.enrol(n, n, Role::DutyOfficer).unwrap();
+        office.connect(n);
+        ask(&mut office, n);
+    }
+    assert_eq!(asked(&office.messages(1)).len(), MAX_MEMBERS - 2);
+    assert_eq!(code(&mut office, 10 + MAX_MEMBERS as u8 - 2), RefusalCode::TooMany);
+}
+
+#[test]
+fn a_listener_leaves_and_is_removed() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    office.deaf();
+    office.send(3, C::HangUp { call: CALL, failed: false });
+    let heard = office.messages(1);
+    assert!(matches!(&heard[..], [S::RemoveAsked { devices, .. }] if devices[..] == [device(3)]));
+    office.send(1, C::Application { call: CALL, message: blob("secret") });
+    assert!(!office.heard(3).contains(&"application".to_owned()), "it gets nothing more, before it is removed too");
+    office.commit(1, 2, &[], &[3]);
+    assert_eq!(office.heard(1), ["committed"]);
+    assert!(!office.heard(3).contains(&"committed".to_owned()));
+    assert_eq!(office.heard(2), ["application", "committed"]);
+}
+
+#[test]
+fn when_the_committer_vanishes_another_is_asked() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    assert_eq!(asked(&office.messages(1)), [device(3)]);
+    office.disconnect(1);
+    assert_eq!(asked(&office.messages(2)), [device(3)]);
+    // Both are gone: it waits.
+    office.disconnect(2);
+    office.connect(2);
+    assert_eq!(office.heard(2), ["signed_in"], "whoever connects is asked when it says that it kept its keys");
+    office.send(2, C::Resume { call: CALL, after: 1 });
+    assert_eq!(asked(&office.messages(2)), [device(3)]);
+    office.connect(1);
+    office.send(1, C::Resume { call: CALL, after: 1 });
+    assert_eq!(asked(&office.messages(1)), [device(3)], "the caller comes first");
+    office.commit(2, 1, &[3], &[]);
+    office.commit(1, 1, &[3], &[]);
+    assert_eq!(office.heard(1), ["committed", "commit_refused"]);
+}
+
+#[test]
+fn a_device_that_reloaded_rejoins() {
+    let mut office = Office::in_call();
+    office.disconnect(1);
+    office.connect(1);
+    let Some(S::SignedIn { in_call, .. }) = office.messages(1).into_iter().next() else { panic!("not signed in") };
+    assert_eq!(in_call, Some(CALL));
+    ask(&mut office, 1);
+    assert_eq!(asked(&office.messages(2)), [device(1)], "the other member commits");
+    office.commit(2, 1, &[1], &[]);
+    assert_eq!(code(&mut office, 2), RefusalCode::NotAllowed, "its old leaf goes in the same commit");
+    office.commit(2, 1, &[1], &[1]);
+    assert_eq!(office.heard(2), ["committed"]);
+    assert_eq!(office.heard(1), ["welcome"]);
+    office.send(1, C::Application { call: CALL, message: blob("again") });
+    assert_eq!(office.heard(2), ["application"]);
+}
+
+#[test]
+fn nobody_can_add_the_only_one_who_held_the_keys() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.disconnect(1);
+    office.connect(1);
+    ask(&mut office, 1);
+    assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
+}
+
+#[test]
+fn commits_that_are_not_taken() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    ask(&mut office, 4);
+    office.deaf();
+    let cases: [(&str, u8, &[u8], &[u8]); 7] = [
+        ("did not ask", 1, &[9], &[]),
+        ("twice", 1, &[4, 4], &[]),
+        ("no member", 1, &[], &[4]),
+        ("itself", 1, &[], &[1]),
+        ("a principal, by a listener", 3, &[], &[2]),
+        ("a principal, by the other", 1, &[], &[2]),
+        ("no member commits", 4, &[4], &[]),
+    ];
+    for (name, n, adds, removes) in cases {
+        office.commit(n, 2, adds, removes);
+        assert_eq!(code(&mut office, n), RefusalCode::NotAllowed, "{name}");
+    }
+    let bare = |welcome, adds| C::Commit { call: CALL, epoch: 2, commit: blob("c"), welcome, adds, removes: vec![] };
+    office.send(1, bare(None, vec![device(4)]));
+    assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
+    office.send(1, bare(Some(blob("w")), vec![]));
+    assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
+    // A principal may show a listener the door.
+    office.commit(2, 2, &[], &[3]);
+    assert_eq!(office.heard(2), ["committed"]);
+}
+
+#[test]
+fn who_was_away_gets_what_it_missed_and_no_more() {
+    let mut office = Office::in_call();
+    office.disconnect(2);
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    office.commit(1, 2, &[], &[]);
+    office.connect(2);
+    office.deaf();
+    office.send(2, C::Resume { call: CALL, after: 1 });
+    let heard = office.messages(2);
+    assert!(matches!(&heard[..], [S::Committed { seq: 2, .. }, S::Committed { seq: 3, .. }, S::MediaLost { .. }]));
+    // The one that joined second never gets what was before.
+    office.disconnect(3);
+    office.connect(3);
+    office.deaf();
+    office.send(3, C::Resume { call: CALL, after: 0 });
+    let heard = office.messages(3);
+    assert!(matches!(&heard[..], [S::Welcome { seq: 2, .. }, S::Committed { seq: 3, .. }, S::MediaLost { .. }]));
+    office.send(3, C::Resume { call: CALL, after: 9 });
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "it cannot be ahead of the call");
+}
+
+#[test]
+fn a_welcome_that_was_lost_is_sent_again() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.disconnect(2);
+    office.commit(1, 0, &[2], &[]);
+    office.connect(2);
+    office.deaf();
+    office.send(2, C::Resume { call: CALL, after: 0 });
+    assert_eq!(office.heard(2), ["welcome", "media_lost"]);
+}
+
+#[test]
+fn a_side_without_a_connection_ends_the_call_in_time() {
+    let mut office = Office::in_call();
+    office.disconnect(2);
+    office.pass(ABANDONED_AFTER_MS - 1);
+    office.connect(2);
+    office.send(2, C::Resume { call: CALL, after: 1 });
+    office.pass(ABANDONED_AFTER_MS * 2);
+    office.disconnect(2);
+    office.deaf();
+    office.pass(ABANDONED_AFTER_MS);
+    let heard = office.messages(1);
+    assert!(matches!(&heard[..], [S::Ended { how: Ended::Interrupted, .. }]));
+    office.connect(2);
+    office.deaf();
+    office.send(2, C::Resume { call: CALL, after: 1 });
+    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it comes back");
+}
+
+#[test]
+fn a_lost_listener_is_removed_and_the_call_goes_on() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    office.disconnect(3);
+    office.deaf();
+    office.pass(ABANDONED_AFTER_MS);
+    assert_eq!(office.heard(1), ["remove_asked"]);
+    office.connect(3);
+    let Some(S::SignedIn { in_call, .. }) = office.messages(3).into_iter().next() else { panic!("not signed in") };
+    assert_eq!(in_call, None);
+    office.send(3, C::Resume { call: CALL, after: 2 });
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
+}
+
+#[test]
+fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    office.send(3, C::Offer { call: CALL, sdp: "offer".into() });
+    let effects = office.board.leg_added(CALL, device(3), office.session(3), Ok("answer".into()), office.now);
+    office.run(effects);
+    office.deaf();
+    let effects = office.board.revoke(RequestId(1), device(3), office.now);
+    office.run(effects);
+    assert_eq!(office.heard(1), ["remove_asked"]);
+    assert_eq!(office.relay, [RelayCommand::RemoveLeg(CALL, device(3))]);
+    let effects = office.board.revoke(RequestId(2), device(2), office.now);
+    office.run(effects);
+    let heard = office.messages(1);
+    assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Interrupted, .. })), "{heard:?}");
+}
+
+#[test]
+fn legs_are_for_those_in_the_call_and_those_it_rings() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.deaf();
+    let offer = || C::Offer { call: CALL, sdp: "offer".into() };
+    for n in [1, 2] {
+        office.send(n, offer());
+        let session = office.session(n);
+        let added = RelayCommand::AddLeg { call: CALL, device: device(n), session, sdp: "offer".into() };
+        assert_eq!(office.relay, [added]);
+        office.relay.clear();
+        let effects = office.board.leg_added(CALL, device(n), session, Ok("answer".into()), office.now);
+        office.run(effects);
+        assert_eq!(office.heard(n), ["media_answer"]);
+    }
+    office.send(4, offer());
+    assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);
+    office.send(1, C::Offer { call: CALL, sdp: "x".repeat(MAX_SDP_BYTES + 1) });
+    assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
+    let effects = office.board.leg_lost(CALL, device(1), office.now);
+    office.run(effects);
+    assert_eq!(office.heard(1), ["media_lost"]);
+    // An answer of the relay that comes after the end is undone.
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    office.deaf();
+    let effects = office.board.leg_added(CALL, device(1), office.session(1), Ok("answer".into()), office.now);
+    office.run(effects);
+    assert_eq!(office.relay, [RelayCommand::RemoveLeg(CALL, device(1))]);
+    assert_eq!(office.heard(1), Vec::<String>::new());
+}
+
+#[test]
+fn application_messages_are_from_members_and_short() {
+    let mut office = Office::in_call();
+    office.send(4, C::Application { call: CALL, message: blob("hello") });
+    assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);
+    office.send(1, C::Application { call: CALL, message: blob(&"x".repeat(MAX_APPLICATION_BYTES + 1)) });
+    assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
+    assert_eq!(office.heard(2), Vec::<String>::new());
+}

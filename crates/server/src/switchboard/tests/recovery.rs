@@ -1,0 +1,150 @@
+//! The process dies in the middle of each state, and starts again over what the disk holds.
+
+use super::kit::{CALL, Office, blob, device, person, ring};
+use telcon_proto::{
+    ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S,
+    limits::{ABANDONED_AFTER_MS, RING_TIMEOUT_MS},
+};
+
+fn rings(office: &mut Office) {
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+}
+
+#[test]
+fn while_the_log_was_at_the_opening() {
+    let mut office = Office::staffed();
+    office.hold_log = true;
+    rings(&mut office);
+    office.hold_log = false;
+    office.restart();
+    office.connect(1);
+    office.connect(2);
+    assert_eq!(office.heard(2), ["signed_in"], "there was no entry, so there is no call");
+    assert_eq!(office.call_entries(), Vec::<String>::new());
+    office.deaf();
+    rings(&mut office);
+    assert_eq!(office.heard(1), ["refused"], "and its id is not used again");
+}
+
+#[test]
+fn while_it_rang() {
+    let mut office = Office::staffed();
+    rings(&mut office);
+    office.restart();
+    office.connect(2);
+    assert_eq!(office.heard(2), ["signed_in", "ringing"]);
+    office.connect(1);
+    let Some(S::SignedIn { in_call, .. }) = office.messages(1).into_iter().next() else { panic!("not signed in") };
+    assert_eq!(in_call, Some(CALL));
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    assert_eq!(office.heard(1), ["opened", "media_lost"]);
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.commit(1, 0, &[2], &[]);
+    assert_eq!(office.heard(1), ["people", "join_asked", "committed"].split_off(1));
+    assert_eq!(office.heard(2), ["people", "welcome"].split_off(1));
+}
+
+#[test]
+fn while_it_rang_and_for_longer_than_it_rings() {
+    let mut office = Office::staffed();
+    rings(&mut office);
+    office.now += RING_TIMEOUT_MS;
+    office.restart();
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended missed"]);
+}
+
+#[test]
+fn between_answer_and_commit() {
+    let mut office = Office::staffed();
+    rings(&mut office);
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.restart();
+    office.connect(1);
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    office.connect(2);
+    office.send(2, C::Resume { call: CALL, after: 0 });
+    let heard = office.messages(1);
+    assert!(heard.iter().any(|m| matches!(m, S::JoinAsked { answer: true, key_package, .. } if *key_package == blob("kp2"))));
+    office.commit(1, 0, &[2], &[]);
+    assert!(office.heard(2).contains(&"welcome".to_owned()));
+}
+
+#[test]
+fn right_after_a_commit_was_stored_and_before_anybody_heard() {
+    let mut office = Office::in_call();
+    office.disconnect(2);
+    office.commit(1, 1, &[], &[]);
+    office.restart();
+    for n in [1, 2] {
+        office.connect(n);
+        office.deaf();
+        office.send(n, C::Resume { call: CALL, after: 1 });
+        let heard = office.messages(n);
+        assert!(matches!(&heard[..], [S::Committed { seq: 2, commit, .. }, S::MediaLost { .. }] if *commit == blob("commit 1 by 1")));
+    }
+    office.commit(2, 1, &[], &[]);
+    let heard = office.messages(2);
+    assert!(matches!(&heard[..], [S::CommitRefused { epoch: 2, .. }]));
+}
+
+#[test]
+fn while_somebody_was_leaving() {
+    let mut office = Office::in_call();
+    office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
+    office.commit(1, 1, &[3], &[]);
+    office.send(3, C::HangUp { call: CALL, failed: false });
+    office.restart();
+    office.connect(1);
+    office.deaf();
+    office.send(1, C::Resume { call: CALL, after: 2 });
+    assert_eq!(office.heard(1), ["media_lost", "remove_asked"]);
+}
+
+#[test]
+fn and_nobody_comes_back() {
+    let mut office = Office::in_call();
+    office.restart();
+    office.pass(ABANDONED_AFTER_MS - 1);
+    assert_eq!(office.call_entries(), ["call_opened"]);
+    office.pass(1);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended interrupted"]);
+}
+
+#[test]
+fn before_the_end_was_in_the_log() {
+    let mut office = Office::in_call();
+    office.hold_log = true;
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    office.hold_log = false;
+    office.restart();
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    office.connect(2);
+    office.deaf();
+    office.send(2, C::Resume { call: CALL, after: 1 });
+    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::HungUp, .. }]));
+}
+
+#[test]
+fn between_a_revocation_and_its_entry() {
+    let mut office = Office::staffed();
+    office.hold_log = true;
+    let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), office.now);
+    office.run(effects);
+    office.hold_log = false;
+    let before = office.log.len();
+    office.restart();
+    assert_eq!(office.log.len(), before + 1);
+    office.connect(2);
+    assert_eq!(office.heard(2), ["revoked"]);
+}
+
+#[test]
+fn devices_come_back_with_what_they_were() {
+    let mut office = Office::staffed();
+    office.enrol(5, 5, Role::Counterpart).unwrap();
+    office.restart();
+    office.connect(5);
+    let Some(S::SignedIn { you, .. }) = office.messages(5).into_iter().next() else { panic!("not signed in") };
+    assert_eq!(you.role, Role::Counterpart);
+    assert!(office.enrol(5, 5, Role::Counterpart).is_err(), "its enrolment stays used");
+}

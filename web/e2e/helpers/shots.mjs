@@ -1,0 +1,51 @@
+// Builds the page of scenes and serves it under the content security policy of production.
+
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'vite';
+
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What the server sends with the page; `blob:` and `data:` are nowhere. */
+export const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; media-src 'self' blob: mediastream:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };
+
+/** Serves a folder; `api` may answer a request first. Returns the origin and how to stop. */
+export async function serve(folder, index, api) {
+  const server = createServer(async (request, response) => {
+    const path = new URL(request.url, 'http://here').pathname;
+    if (await api?.(path, request, response)) return;
+    try {
+      const file = join(folder, normalize(path === '/' ? index : path));
+      const body = await readFile(file);
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-security-policy': POLICY });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    server,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+export async function shots_page() {
+  await build({ root, mode: 'shots', logLevel: 'warn' });
+  return serve(join(root, 'dist-shots'), 'shots.html');
+}
+
+/** The names of all scenes. */
+export async function scene_names(page, origin) {
+  await page.goto(origin);
+  return page.$$eval('[data-shot]', (links) => links.map((link) => link.dataset.shot));
+}

@@ -1,0 +1,30 @@
+// Pictures of every scene: phone and desk, light and dark, into shots/. Arguments: parts of scene names to limit them.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { launch } from './helpers/chromium.mjs';
+import { root, scene_names, shots_page } from './helpers/shots.mjs';
+
+const SIZES = { phone: { width: 360, height: 780 }, desk: { width: 1440, height: 900 } };
+const only = process.argv.slice(2);
+
+const site = await shots_page();
+const browser = await launch();
+try {
+  await mkdir(join(root, 'shots'), { recursive: true });
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await browser.newPage({ viewport, colorScheme, reducedMotion: 'reduce' });
+      const names = await scene_names(page, site.origin);
+      for (const name of names) {
+        if (only.length > 0 && !only.some((part) => name.includes(part))) continue;
+        await page.goto(`${site.origin}/?shot=${name}`);
+        await page.screenshot({ path: join(root, 'shots', `${name}.${size}.${colorScheme}.png`) });
+      }
+      await page.close();
+    }
+  }
+} finally {
+  await browser.close();
+  site.stop();
+}

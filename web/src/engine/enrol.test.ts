@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { enrol } from './enrol';
+
+const MADE = JSON.stringify({ request: { chain: ['AA==', 'AQ=='] }, state: 'kept' });
+
+function office(answers: Record<string, () => Response>) {
+  const asked: [string, RequestInit | undefined][] = [];
+  const get = async (path: string, init?: RequestInit) => {
+    asked.push([path, init]);
+    const answer = answers[path];
+    if (!answer) throw new TypeError('Failed to fetch');
+    return answer();
+  };
+  return { asked, get };
+}
+
+describe('enrolment', () => {
+  it('hands in what the engine made, and returns the state only then', async () => {
+    const { asked, get } = office({ '/api/office': () => new Response('{"name":"Office"}'), '/api/devices': () => new Response('{}') });
+    expect(await enrol('frag', (fragment, info) => (expect([fragment, info]).toEqual(['frag', '{"name":"Office"}']), MADE), get)).toBe('kept');
+    expect(asked[1]?.[1]).toMatchObject({ method: 'POST', body: '{"chain":["AA==","AQ=="]}' });
+  });
+
+  it('says what the office said: used, expired', async () => {
+    const refused = () => Response.json({ error: 'This link was used already.' }, { status: 409 });
+    const { get } = office({ '/api/office': () => new Response('{}'), '/api/devices': refused });
+    await expect(enrol('f', () => MADE, get)).rejects.toBe('This link was used already.');
+  });
+
+  it('says what the engine said, and asks the office for nothing then', async () => {
+    const { asked, get } = office({ '/api/office': () => new Response('{}') });
+    const wrong = () => {
+      throw 'This link is of another office.';
+    };
+    await expect(enrol('f', wrong, get)).rejects.toBe('This link is of another office.');
+    expect(asked).toHaveLength(1);
+  });
+
+  it('has a sentence for no answer, and for an answer that is not the office’s', async () => {
+    await expect(enrol('f', () => MADE, office({}).get)).rejects.toMatch(/did not answer.*link is still good/);
+    const proxy = office({ '/api/office': () => new Response('<html>', { status: 502 }) });
+    await expect(enrol('f', () => MADE, proxy.get)).rejects.toMatch(/cannot answer at the moment/);
+  });
+});

@@ -1,0 +1,48 @@
+// Records over HTTP. Types as in the API of the office (crate telcon-proto, http.rs).
+
+import type { Card, Ended, RecordMode } from './contract';
+import { refusal } from './enrol';
+
+/** One line of `GET /api/records`. */
+export interface RecordLine {
+  call: string;
+  from: Card;
+  to: Card;
+  mode: RecordMode;
+  opened_ms: number;
+  answered_ms?: number;
+  ended_ms?: number;
+  how?: Ended;
+  kept: boolean;
+}
+
+/** `GET /api/records/{call}`: handed whole to the engine, which checks it; the page reads only the line. */
+export interface RecordProof {
+  line: RecordLine;
+}
+
+export interface Records {
+  list(token: string): Promise<RecordLine[]>;
+  /** The proof as text, exactly as the office sent it. */
+  proof(token: string, call: string): Promise<string>;
+}
+
+export const records_over_http: Records = {
+  async list(token) {
+    return JSON.parse(await get(token, '/api/records')) as RecordLine[];
+  },
+  proof(token, call) {
+    return get(token, `/api/records/${encodeURIComponent(call)}`);
+  },
+};
+
+async function get(token: string, path: string): Promise<string> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { cache: 'no-store', credentials: 'omit', headers: { authorization: `Bearer ${token}` } });
+  } catch {
+    throw 'Your office did not answer. Check the connection of this device and try again.';
+  }
+  if (!answer.ok) throw await refusal(answer);
+  return answer.text();
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { constant_rate, without_levels } from './sdp';
+
+const SDP = [
+  'v=0',
+  'm=audio 9 UDP/TLS/RTP/SAVPF 111 63 9',
+  'a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+  'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  'a=extmap:3/sendonly urn:ietf:params:rtp-hdrext:csrc-audio-level vad=on',
+  'a=rtpmap:111 opus/48000/2',
+  'a=fmtp:111 minptime=10;useinbandfec=0;usedtx=1',
+  'a=rtpmap:63 red/48000/2',
+  'a=fmtp:63 111/111',
+  '',
+].join('\r\n');
+
+describe('descriptions', () => {
+  it('carry no levels, which tell the relay who speaks', () => {
+    const sdp = without_levels(SDP);
+    expect(sdp).not.toMatch(/audio-level/);
+    expect(sdp).toContain('abs-send-time');
+    expect(sdp.split('\r\n')).toHaveLength(SDP.split('\r\n').length - 2);
+  });
+
+  it('ask for Opus at constant size, whatever they said before', () => {
+    const sdp = constant_rate(SDP);
+    expect(sdp).toContain('a=fmtp:111 minptime=10;cbr=1;usedtx=0;useinbandfec=1;stereo=0;sprop-stereo=0;maxaveragebitrate=32000\r\n');
+    expect(sdp).not.toMatch(/usedtx=1|useinbandfec=0/);
+    expect(sdp).toContain('a=fmtp:63 111/111');
+    expect(constant_rate(sdp)).toBe(sdp);
+  });
+
+  it('ask for it where there were no parameters at all', () => {
+    expect(constant_rate('m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\n')).toMatch(/a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 cbr=1;/);
+  });
+});

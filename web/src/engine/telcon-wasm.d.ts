@@ -1,0 +1,25 @@
+// The engine as `wasm-bindgen --target web` makes it from the crate telcon-wasm. The generated file is not in the
+// repository; this is the part of it that we rely on.
+declare module 'telcon-wasm' {
+  import type { Engine } from './contract';
+
+  export default function init(): Promise<unknown>;
+
+  export class Telcon implements Engine {
+    constructor(state: string | undefined, seed: Uint8Array, now_ms: number);
+    static enrol(fragment: string, office_info_json: string, seed: Uint8Array, now_ms: number): string;
+    /** Whom the link is for, for the screen before the button: `{"name","office"}`. Throws a sentence for people. */
+    static link?(fragment: string): string;
+    connected(now_ms: number): void;
+    disconnected(now_ms: number): void;
+    handle_server(now_ms: number, text: string): void;
+    tick(now_ms: number): void;
+    command(now_ms: number, json: string): void;
+    poll(): string | undefined;
+    seal(frame: Uint8Array): Uint8Array | undefined;
+    open(frame: Uint8Array): Uint8Array | undefined;
+    check_record(proof_json: string, now_ms: number): string;
+    next_wakeup_ms(): number | undefined;
+    free(): void;
+  }
+}

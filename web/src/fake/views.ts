@@ -1,0 +1,94 @@
+// Views as the engine makes them, for tests and pictures.
+
+import type { Call, Card, Member, Notice, View } from '../engine/contract';
+import { few, minister, officer, president, writer } from './people';
+
+/** Sunday 22 November 2026, 09:42:26 UTC. */
+export const NOW = Date.UTC(2026, 10, 22, 9, 42, 26);
+export const CALL = 'c0'.repeat(16);
+export const device = (n: number) => n.toString(16).padStart(32, 'd');
+
+export const member = (card: Card, n: number, more: Partial<Member> = {}): Member => ({
+  ...card,
+  device: device(n),
+  you: false,
+  muted: false,
+  ...more,
+});
+
+export function view(more: Partial<View> = {}): View {
+  return {
+    phase: 'ready',
+    you: { ...president, device: device(1) },
+    office: { domain: 'office.example', name: 'Office of the President' },
+    people: few,
+    mode: 'memo',
+    token: 'token',
+    log: { size: 90_512, checked_ms: NOW - 6_000, ok: true, problem: null },
+    call: null,
+    notices: [],
+    alerts: [],
+    ...more,
+  };
+}
+
+export function call(more: Partial<Call> = {}): Call {
+  return {
+    call: CALL,
+    direction: 'out',
+    state: 'ringing',
+    ended: null,
+    problem: null,
+    other: minister,
+    from: president,
+    to: minister,
+    verified: false,
+    mode: 'memo',
+    suite: 'hybrid',
+    phrase: null,
+    members: [],
+    started_ms: null,
+    muted: false,
+    epoch: null,
+    opened_index: 90_412,
+    opened_ms: NOW - 8_000,
+    captions: [],
+    captions_behind_ms: null,
+    ...more,
+  };
+}
+
+export function live(more: Partial<Call> = {}): Call {
+  return call({
+    state: 'live',
+    verified: true,
+    phrase: ['harbour', 'velvet', 'nine'],
+    members: [member(president, 1, { you: true }), member(minister, 2), member(writer, 3)],
+    started_ms: NOW - 451_000,
+    epoch: 3,
+    ...more,
+  });
+}
+
+export function incoming(more: Partial<Call> = {}): Call {
+  return call({ direction: 'in', from: minister, to: president, verified: true, ...more });
+}
+
+export function desk(more: Partial<View> = {}): View {
+  return view({ you: { ...officer, device: device(6) }, people: [], ...more });
+}
+
+export function notice(more: Partial<Notice> = {}): Notice {
+  return {
+    call: CALL,
+    from: president,
+    to: minister,
+    mode: 'memo',
+    state: { is: 'live', since_ms: NOW - 451_000 },
+    members: 3,
+    opened_ms: NOW - 459_000,
+    kept_index: null,
+    can_listen: true,
+    ...more,
+  };
+}

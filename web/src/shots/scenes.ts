@@ -1,0 +1,165 @@
+// Every screen in every state, as a function of nothing but the fake engine.
+
+import type { App } from '../app.svelte';
+import type { Report, View } from '../engine/contract';
+import type { RecordLine } from '../engine/records';
+import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
+import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
+
+export type Scene = (app: App) => void;
+
+const on = (shown: View): Scene => (app) => {
+  app.stage = { is: 'on' };
+  app.view = shown;
+};
+const and = (...scenes: Scene[]): Scene => (app) => scenes.forEach((scene) => scene(app));
+const favourites = (...people: { person: string }[]): Scene => (app) => {
+  app.favourites = new Set(people.map((p) => p.person));
+};
+
+const CAPTIONS = [
+  { speaker: device(2), name: minister.name, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+  { speaker: device(2), name: minister.name, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
+  { speaker: device(1), name: president.name, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
+  { speaker: device(2), name: minister.name, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
+];
+
+const listening = live({
+  direction: 'listen',
+  other: null,
+  members: [member(president, 1), member(minister, 2), member(writer, 3), member(officer, 6, { you: true })],
+  captions: CAPTIONS,
+  captions_behind_ms: 1400,
+});
+
+const recent = [
+  notice({ call: 'c1'.repeat(16), from: norland, state: { is: 'ended', how: 'missed' }, opened_ms: NOW - 3_600_000, to: president, members: 0, can_listen: false }),
+  notice({ call: 'c2'.repeat(16), to: secretary, state: { is: 'ended', how: 'hung_up' }, opened_ms: NOW - 9_000_000, kept_index: 90_371, members: 0, can_listen: false }),
+  notice({ call: 'c3'.repeat(16), to: governor, state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 40_000_000, members: 0, can_listen: false }),
+];
+
+const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
+  call: n.toString(16).padStart(32, 'e'),
+  from: president,
+  to: minister,
+  mode: 'memo',
+  opened_ms: NOW - n * 5_400_000,
+  answered_ms: NOW - n * 5_400_000 + 9_000,
+  ended_ms: NOW - n * 5_400_000 + 789_000,
+  how: 'hung_up',
+  kept: true,
+  ...more,
+});
+const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', kept: false });
+const { ended_ms: _e, how: _h, ...unended } = line(0, { kept: false, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
+const RECORDS: RecordLine[] = [
+  unended,
+  line(1, { from: minister, to: president }),
+  line(2, { to: secretary, kept: false }),
+  unanswered,
+  line(9, { to: governor, mode: 'log_only', kept: false }),
+  line(14, { from: secretary, to: president, how: 'interrupted' }),
+];
+
+const WHOLE: Report = {
+  ok: true,
+  checks: [
+    { ok: true, title: 'Opened before it rang', detail: 'log entry 90 412 · 08:12:26.114' },
+    { ok: true, title: 'Four members, each a known device', detail: 'device log 1 207, 1 188, 1 190, 3 041 · ML-KEM-768 and X25519' },
+    { ok: true, title: 'Sealed where it was heard', detail: 'note-taker’s device · to 3 custodians, any 2 can open' },
+    { ok: true, title: 'Digest in the log', detail: 'entry 90 431 · proof of 17 hashes' },
+    { ok: true, title: 'Its end is in the log', detail: 'entry 90 430 · 08:25:35' },
+  ],
+};
+const BROKEN: Report = {
+  ok: false,
+  checks: WHOLE.checks.map((check, i) =>
+    i === 3 ? { ok: false, title: 'The digest is not the one in the log', detail: 'entry 90 431 names another record' } : check,
+  ),
+};
+
+const records = (shown: View, list: App['records']): Scene => and(on(shown), (app) => {
+  app.route = { at: 'calls' };
+  app.records = list;
+});
+const record = (shown: View, checked: App['record']): Scene => and(on(shown), (app) => {
+  app.route = { at: 'record', call: RECORDS[1]?.call ?? '' };
+  app.record = checked;
+});
+const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
+  of ? { is: 'there', value: { line: of, report, at_ms: NOW } } : { is: 'loading' };
+
+export const scenes: Record<string, Scene> = {
+  'starting': () => undefined,
+  'unsupported': (app) => (app.stage = { is: 'unsupported' }),
+  'other-tab': (app) => (app.stage = { is: 'other_tab' }),
+  'failed': (app) => (app.stage = { is: 'failed', problem: 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.' }),
+  'revoked': on(view({ phase: 'revoked', people: [] })),
+  'unenrolled': (app) => (app.stage = { is: 'unenrolled' }),
+  'enrol': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
+  'enrol-busy': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
+  'enrol-used': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: 'This link was used already, on another device. If that was not you, tell your security officer now. Otherwise ask your office for a new link.', busy: false }),
+
+  'people': and(on(view()), favourites(minister, norland)),
+  'people-many': and(on(view({ people: many })), favourites(minister, norland)),
+  'people-search': and(on(view({ people: many })), favourites(minister), (app) => (app.query = 'alv')),
+  'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
+  'people-notify': and(on(view()), (app) => (app.can_ask_to_notify = true)),
+  'people-empty': on(view({ people: [] })),
+  'people-connecting': on(view({ phase: 'connecting', people: [], token: null })),
+  'people-offline': and(on(view({ phase: 'offline', token: null })), favourites(minister)),
+  'people-alerts': on(view({ people: few, alerts: [
+    { level: 'red', text: 'A ring that claimed to come from the Prime Minister of Estmark was signed by an unknown device. It was not shown.' },
+    { level: 'amber', text: 'The log was not checked for an hour: the office has sent no checkpoint.' },
+  ] })),
+  'people-forged-ring': on(view({ call: incoming({ verified: false }) })),
+
+  'ring-out-opening': on(view({ call: call({ state: 'opening', opened_index: null, opened_ms: null }) })),
+  'ring-out-ringing': on(view({ call: call() })),
+  'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
+  'ring-in': on(view({ call: incoming() })),
+  'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-answered': on(view({ call: incoming({ state: 'answering' }) })),
+  'ring-in-log-only-denied': and(on(view({ call: incoming({ mode: 'log_only' }) })), (app) => (app.microphone = 'denied')),
+
+  'call': on(view({ call: live() })),
+  'call-full': on(view({ call: live({ mode: 'audio', members: [...live().members, member(officer, 6), member(norland, 8, { muted: true })] }) })),
+  'call-muted': on(view({ call: live({ muted: true, members: live().members.map((m) => (m.you ? { ...m, muted: true } : m)) }) })),
+  'call-reconnecting': on(view({ phase: 'offline', call: live({ state: 'reconnecting' }) })),
+  'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.microphone = 'denied')),
+  'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.microphone = 'missing')),
+  'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
+  'call-listening': on(view({ call: listening })),
+
+  'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
+  'ended-log-only': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'log_only' }) })), (app) => (app.ended_ms = NOW)),
+  'ended-declined': on(view({ call: call({ state: 'ended', ended: 'declined' }) })),
+  'ended-missed': on(view({ call: call({ state: 'ended', ended: 'missed' }) })),
+  'ended-busy': on(view({ call: call({ state: 'ended', ended: 'busy' }) })),
+  'ended-cancelled': on(view({ call: incoming({ state: 'ended', ended: 'cancelled' }) })),
+  'ended-elsewhere': on(view({ call: incoming({ state: 'ended', ended: 'taken_elsewhere' }) })),
+  'ended-failed': on(view({ call: live({ state: 'ended', ended: 'failed', problem: 'The server tried to add a device that is not in your office’s log. Your device refused and left.' }) })),
+  'ended-interrupted': on(view({ call: live({ state: 'ended', ended: 'interrupted' }) })),
+
+  'desk': on(desk({ call: listening, notices: [notice({ members: 4 }), ...recent] })),
+  'desk-live': on(desk({ notices: [notice(), ...recent] })),
+  'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
+  'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),
+  'desk-quiet': on(desk({ notices: [] })),
+  'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
+  'desk-log-broken': on(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
+
+  'calls': records(view(), { is: 'there', value: RECORDS }),
+  'calls-desk': records(desk(), { is: 'there', value: RECORDS }),
+  'calls-empty': records(view(), { is: 'there', value: [] }),
+  'calls-loading': records(view(), { is: 'loading' }),
+  'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
+  'calls-offline': records(view({ phase: 'offline', token: null }), { is: 'loading' }),
+  'record': record(desk(), checked(RECORDS[1], WHOLE)),
+  'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
+  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, checks: WHOLE.checks.slice(0, 2) })),
+  'record-missed': record(view(), checked(RECORDS[3], { ok: true, checks: WHOLE.checks.slice(0, 1) })),
+  'record-loading': record(view(), { is: 'loading' }),
+  'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
+};
+

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import type { Call, Ended } from '../engine/contract';
+import { norland, officer, president } from '../fake/people';
+import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
+import { call_screen, ended_screen } from './call';
+
+const HERE = 'Europe/Lisbon';
+const shown = (more: Partial<Call> = {}) => call_screen(view({ call: live(more) }), NOW, 'on', false);
+
+describe('in a call', () => {
+  it('everybody who holds a key is listed, oneself first, with what they do', () => {
+    const members = [member(officer, 6), ...live().members, member(norland, 8, { muted: true })];
+    expect(shown({ members })?.members.map((m) => [m.name, m.does])).toEqual([
+      ['You', 'this device'],
+      ['The Prime Minister of Estmark', 'speaks'],
+      ['The President of Norland', 'speaks, muted'],
+      ['Duty officer', 'listens'],
+      ['Note-taker', 'listens, writes'],
+    ]);
+  });
+
+  it('the pills, the phrase and the time stand in words', () => {
+    expect(shown()).toMatchObject({
+      private: 'Private, verified',
+      mode: 'On the record: memo',
+      timer: '07:31',
+      phrase: 'harbour · velvet · nine',
+      troubles: [],
+    });
+    expect(shown({ mode: 'audio' })?.mode).toBe('On the record: memo and sound');
+  });
+
+  it('nothing is called verified that was not', () => {
+    expect(shown({ verified: false })?.private).toBe('Private');
+  });
+
+  it('what is wrong is said, with what to do', () => {
+    expect(shown({ state: 'reconnecting' })?.troubles[0]?.title).toBe('Reconnecting');
+    const denied = call_screen(view({ call: live() }), NOW, 'denied', true);
+    expect(denied?.troubles.map((t) => t.mend)).toEqual(['microphone', 'sound']);
+    const listener = call_screen(view({ call: live({ direction: 'listen' }) }), NOW, 'denied', false);
+    expect(listener?.troubles).toEqual([]);
+  });
+
+  it('a listener sees whose call it is', () => {
+    expect(shown({ direction: 'listen', other: null })).toMatchObject({
+      name: 'The President and the Prime Minister of Estmark',
+      listening: true,
+    });
+  });
+});
+
+describe('after a call', () => {
+  const over = (more: Partial<Call>) => ended_screen(view({ call: call({ state: 'ended', ...more }) }), null, HERE);
+
+  it('each end has its own words on each side', () => {
+    const ends: Ended[] = ['hung_up', 'declined', 'cancelled', 'missed', 'busy', 'failed', 'interrupted'];
+    const titles = ends.map((ended) => over({ ended })?.title);
+    expect(titles).toEqual([
+      'The call has ended',
+      'Declined',
+      'You stopped ringing',
+      'Nobody answered',
+      'Busy',
+      'This call was stopped',
+      'The connection was lost',
+    ]);
+    expect(over({ ...incoming(), state: 'ended', ended: 'declined' })?.title).toBe('You declined');
+    expect(over({ ...incoming(), state: 'ended', ended: 'taken_elsewhere' })?.title).toBe('Answered elsewhere');
+  });
+
+  it('a refusal says what the device refused', () => {
+    expect(over({ ended: 'failed', problem: 'A member was not in the log.' })).toMatchObject({ bad: true, sentence: 'A member was not in the log.' });
+  });
+
+  it('the record follows from what was said and kept', () => {
+    const record = (more: Partial<Call>) => over(more)?.record.title;
+    expect(record({ opened_index: null, ended: 'failed' })).toBe('No record');
+    expect(record({ ended: 'missed' })).toBe('The attempt is in the log');
+    expect(record({ ended: 'hung_up', started_ms: NOW, mode: 'log_only' })).toBe('The call is in the log');
+    expect(record({ ended: 'hung_up', started_ms: NOW })).toBe('The note-taker seals the record');
+    const sealed = view({ call: call({ state: 'ended', ended: 'hung_up', started_ms: NOW }), notices: [notice({ call: CALL, kept_index: 90_431 })] });
+    expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({ lasted: '13 min', record: { title: 'The record is sealed' } });
+  });
+
+  it('is not shown before the end', () => {
+    expect(ended_screen(view({ call: live() }), null, HERE)).toBeNull();
+    expect(ended_screen(view({ you: { ...president, device: '' } }), null, HERE)).toBeNull();
+  });
+});

@@ -1,0 +1,138 @@
+// In a call, and after it.
+
+import type { Call, Member, View } from '../engine/contract';
+import type { MicrophoneState } from '../engine/microphone';
+import { duration, duration_words, time_to_the_second } from './clock';
+import { ended_for_me, lower_the, mode_words, number, role_does, suite_words } from './words';
+
+export interface MemberRow {
+  device: string;
+  name: string;
+  organisation: string;
+  does: string;
+}
+
+/** Something wrong that the person can see and mend. */
+export interface Trouble {
+  title: string;
+  sentence: string;
+  mend: 'microphone' | 'sound' | null;
+}
+
+export interface CallScreen {
+  name: string;
+  organisation: string;
+  listening: boolean;
+  private: string;
+  mode: string;
+  timer: string;
+  phrase: string | null;
+  members: MemberRow[];
+  /** Whether the device holds a key now: the list is complete. */
+  closed: boolean;
+  muted: boolean;
+  troubles: Trouble[];
+  /** For those who look. */
+  small: string;
+}
+
+export function call_screen(view: View, now: number, microphone: MicrophoneState, sound_blocked: boolean): CallScreen | null {
+  const { call } = view;
+  if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
+  const listening = call.direction === 'listen';
+  const name = listening && call.from && call.to ? `${call.from.name} and ${lower_the(call.to.name)}` : (call.other?.name ?? '');
+  return {
+    name,
+    organisation: listening ? '' : (call.other?.organisation ?? ''),
+    listening,
+    private: call.verified ? 'Private, verified' : 'Private',
+    mode: mode_words[call.mode].now,
+    timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
+    phrase: call.phrase?.join(' · ') ?? null,
+    members: members(call.members),
+    closed: call.members.length > 0,
+    muted: call.muted,
+    troubles: troubles(call, microphone, sound_blocked),
+    small: [
+      suite_words[call.suite],
+      call.epoch === null ? null : `keys of round ${number(call.epoch)}`,
+      call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
+    ]
+      .filter((part) => part !== null)
+      .join(' · '),
+  };
+}
+
+/** Oneself first, then those who speak, then those who listen. */
+export function members(all: Member[]): MemberRow[] {
+  const rank = (m: Member) => (m.you ? 0 : m.role === 'principal' || m.role === 'counterpart' ? 1 : 2);
+  return [...all]
+    .sort((a, b) => rank(a) - rank(b))
+    .map((m) => ({
+      device: m.device,
+      name: m.you ? 'You' : m.name,
+      organisation: m.organisation,
+      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : role_does[m.role], m.muted ? 'muted' : null]
+        .filter((part) => part !== null)
+        .join(', '),
+    }));
+}
+
+function troubles(call: Call, microphone: MicrophoneState, sound_blocked: boolean): Trouble[] {
+  const found: Trouble[] = [];
+  if (call.state === 'reconnecting') {
+    found.push({ title: 'Reconnecting', sentence: 'The connection was lost. The call goes on when it is back; the keys stay.', mend: null });
+  }
+  if (call.problem) found.push({ title: 'Not right', sentence: call.problem, mend: null });
+  if (call.direction !== 'listen' && microphone === 'denied') {
+    found.push({
+      title: 'They cannot hear you',
+      sentence: 'This browser may not use the microphone. Allow it beside the address of this page, then press the button.',
+      mend: 'microphone',
+    });
+  }
+  if (call.direction !== 'listen' && microphone === 'missing') {
+    found.push({ title: 'They cannot hear you', sentence: 'No microphone was found. Connect one, then press the button.', mend: 'microphone' });
+  }
+  if (sound_blocked) {
+    found.push({ title: 'You cannot hear them', sentence: 'This browser plays sound only after a press of a button.', mend: 'sound' });
+  }
+  return found;
+}
+
+export interface EndedScreen {
+  name: string;
+  title: string;
+  sentence: string;
+  bad: boolean;
+  lasted: string | null;
+  record: { title: string; sentence: string; small: string };
+}
+
+/** `ended_ms` is when this page saw it end. */
+export function ended_screen(view: View, ended_ms: number | null, mine: string): EndedScreen | null {
+  const { call } = view;
+  if (call?.state !== 'ended') return null;
+  return {
+    name: call.other?.name ?? '',
+    ...ended_for_me(call),
+    bad: call.ended === 'failed',
+    lasted: call.started_ms === null || ended_ms === null ? null : duration_words(ended_ms - call.started_ms),
+    record: record(view, call, mine),
+  };
+}
+
+function record(view: View, call: Call, mine: string): EndedScreen['record'] {
+  const kept = view.notices.find((notice) => notice.call === call.call)?.kept_index ?? null;
+  const small = [
+    call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
+    call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
+  ]
+    .filter((part) => part !== null)
+    .join(' · ');
+  if (call.opened_index === null) return { title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
+  if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
+  if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
+  if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
+  return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import type { Call } from '../engine/contract';
+import { minister, officer, president, secretary } from '../fake/people';
+import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
+import { desk_screen } from './desk';
+
+const HERE = 'Europe/Lisbon';
+const listening = (more: Partial<Call> = {}) =>
+  live({ direction: 'listen', members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })], ...more });
+
+describe('the desk', () => {
+  it('shows a live call with both names, its time, and how to listen', () => {
+    const [card] = desk_screen(desk({ notices: [notice()] }), NOW, HERE).live;
+    expect(card).toMatchObject({
+      title: 'The President and the Prime Minister of Estmark',
+      stands: 'Live now · direct call · 07:31',
+      mode: 'Memo',
+      mine: 'no',
+      can_listen: true,
+      listens: 'One device listens besides the two. Listen to see who.',
+    });
+  });
+
+  it('says that one listens oneself, and offers no second seat', () => {
+    const [card] = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE).live;
+    expect(card).toMatchObject({ mine: 'listening', can_listen: false, listens: 'Listening: you. Everyone sees that.' });
+    const [joining] = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE).live;
+    expect(joining?.mine).toBe('joining');
+  });
+
+  it('puts the call one listens to first, then the newest', () => {
+    const notices = [notice({ call: 'aa', opened_ms: NOW - 1 }), notice(), notice({ call: 'bb', opened_ms: NOW - 2 })];
+    expect(desk_screen(desk({ call: listening(), notices }), NOW, HERE).live.map((c) => c.call)).toEqual([CALL, 'aa', 'bb']);
+  });
+
+  it('reads what was heard in the order it was said, drafts marked, with the delay', () => {
+    const line = (start_ms: number, text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms, text, final });
+    const captions = [line(NOW - 1_000, 'second', false), line(NOW - 9_000, 'first', true)];
+    const { heard } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
+    expect(heard?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
+    expect(heard?.behind).toBe('1.4 s behind');
+  });
+
+  it('says why nothing can be read', () => {
+    const instead = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).heard?.instead;
+    expect(instead({})).toMatch(/^Listen to read along/);
+    expect(instead({ call: listening() })).toBe('Nothing heard yet.');
+    expect(instead({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
+    expect(desk_screen(desk(), NOW, HERE).heard).toBeNull();
+  });
+
+  it('keeps ended calls beside, newest first, with their log entry', () => {
+    const ended = notice({ call: 'aa', to: secretary, state: { is: 'ended', how: 'hung_up' }, kept_index: 90_371 });
+    const older = notice({ call: 'bb', state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 86_400_000 });
+    const { recent } = desk_screen(desk({ notices: [older, ended] }), NOW, HERE);
+    expect(recent.map((row) => [row.call, row.bad])).toEqual([['aa', false], ['bb', true]]);
+    expect(recent[0]?.detail).toBe('09:34 · one of the two ended it · sealed, log entry 90\u202f371');
+    expect(recent[1]?.detail).toMatch(/^21 November, 09:42/);
+  });
+
+  it('tells the state of the log in words', () => {
+    expect(desk_screen(desk(), NOW, HERE).log).toEqual({ ok: true, words: 'Log verified 09:42:20' });
+    const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'The log was rewritten' };
+    expect(desk_screen(desk({ log: broken }), NOW, HERE).log).toEqual({ ok: false, words: 'The log was rewritten' });
+  });
+});

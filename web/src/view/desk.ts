@@ -1,0 +1,145 @@
+// The duty officer's screen: what is live, what was heard, what needs somebody.
+
+import type { Caption, Notice, View } from '../engine/contract';
+import { duration, short_date, time, time_to_the_second } from './clock';
+import { members, type MemberRow } from './call';
+import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
+
+export interface LiveCard {
+  call: string;
+  /** Small, above: where it stands and since when. */
+  stands: string;
+  title: string;
+  mode: string;
+  /** Who listens, in a sentence. */
+  listens: string;
+  ringing: boolean;
+  /** This device is in it. */
+  mine: 'no' | 'joining' | 'listening' | 'reconnecting';
+  can_listen: boolean;
+  members: MemberRow[];
+  phrase: string | null;
+  problem: string | null;
+}
+
+export interface HeardLine {
+  id: string;
+  at: string;
+  name: string;
+  text: string;
+  done: boolean;
+}
+
+export interface RecentRow {
+  call: string;
+  title: string;
+  detail: string;
+  bad: boolean;
+}
+
+export interface DeskScreen {
+  who: string;
+  clock: string;
+  log: { ok: boolean; words: string } | null;
+  live: LiveCard[];
+  heard: { lines: HeardLine[]; behind: string | null; instead: string | null } | null;
+  recent: RecentRow[];
+  offline: string | null;
+}
+
+/** Most recent calls shown beside the live one; the rest is under Calls. */
+const RECENT = 8;
+
+export function desk_screen(view: View, now: number, mine: string): DeskScreen {
+  const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => rank(view, a) - rank(view, b));
+  const ended = view.notices.filter((n) => n.state.is === 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
+  return {
+    who: [view.office?.name, view.you?.name].filter(Boolean).join(' · '),
+    clock: `${time_to_the_second(now, mine)} here`,
+    log: log(view, mine),
+    live: live.map((notice) => card(view, notice, now)),
+    heard: heard(view, mine),
+    recent: ended.slice(0, RECENT).map((notice) => recent(notice, now, mine)),
+    offline:
+      view.phase === 'offline' ? 'Not connected. What you see may have changed; this page tries again by itself.' : null,
+  };
+}
+
+const mine_is = (view: View, notice: Notice) => view.call?.call === notice.call && view.call.state !== 'ended';
+const rank = (view: View, notice: Notice) => (mine_is(view, notice) ? 0 : 1) * 1e15 - notice.opened_ms;
+
+function log(view: View, mine: string): DeskScreen['log'] {
+  if (!view.log) return null;
+  return view.log.ok
+    ? { ok: true, words: `Log verified ${time_to_the_second(view.log.checked_ms, mine)}` }
+    : { ok: false, words: view.log.problem ?? 'The log does not hold' };
+}
+
+function card(view: View, notice: Notice, now: number): LiveCard {
+  const call = mine_is(view, notice) ? view.call : null;
+  const { state } = notice;
+  return {
+    call: notice.call,
+    stands:
+      state.is === 'live'
+        ? `Live now · direct call · ${duration(now - state.since_ms)}`
+        : `Ringing · direct call · ${duration(now - notice.opened_ms)}`,
+    title: both_names(notice.from, notice.to),
+    mode: mode_words[notice.mode].short,
+    listens: listens(notice, call?.members ?? []),
+    ringing: state.is === 'ringing',
+    mine: !call ? 'no' : call.state === 'live' ? 'listening' : call.state === 'reconnecting' ? 'reconnecting' : 'joining',
+    can_listen: notice.can_listen && !call && view.phase === 'ready',
+    members: members(call?.members ?? []),
+    phrase: call?.phrase?.join(' · ') ?? null,
+    problem: call?.problem ?? null,
+  };
+}
+
+function listens(notice: Notice, known: { name: string; role: string; you: boolean }[]): string {
+  if (notice.state.is !== 'live') return 'Nobody hears anything before it is answered.';
+  const listeners = known.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer');
+  if (listeners.length > 0) {
+    return `Listening: ${list(listeners.map((m) => (m.you ? 'you' : lower_the(m.name))))}. Everyone sees that.`;
+  }
+  const others = Math.max(0, notice.members - 2);
+  if (others === 0) return 'Nobody listens besides the two.';
+  return `${others === 1 ? 'One device listens' : `${others} devices listen`} besides the two. Listen to see who.`;
+}
+
+function heard(view: View, mine: string): DeskScreen['heard'] {
+  const live = view.notices.some((n) => n.state.is === 'live');
+  if (!live) return null;
+  const { call } = view;
+  if (!call || call.state === 'ended') {
+    return { lines: [], behind: null, instead: 'Listen to read along. Everyone in the call will see that you do.' };
+  }
+  const lines = [...call.captions].sort((a, b) => a.start_ms - b.start_ms).map((caption) => heard_line(caption, mine));
+  const behind = call.captions_behind_ms === null ? null : `${(call.captions_behind_ms / 1000).toFixed(1)} s behind`;
+  const quiet =
+    call.mode === 'log_only' ? 'Nothing said in this call is written down: only the log is kept.' : 'Nothing heard yet.';
+  return { lines, behind, instead: lines.length > 0 ? null : quiet };
+}
+
+function heard_line(caption: Caption, mine: string): HeardLine {
+  return {
+    id: `${caption.speaker} ${caption.start_ms}`,
+    at: time_to_the_second(caption.start_ms, mine) ?? '',
+    name: caption.name,
+    text: caption.text,
+    done: caption.final,
+  };
+}
+
+function recent(notice: Notice, now: number, mine: string): RecentRow {
+  const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
+  const day = short_date(notice.opened_ms, mine);
+  const when = day === short_date(now, mine) ? time(notice.opened_ms, mine) : `${day}, ${time(notice.opened_ms, mine)}`;
+  const kept = notice.kept_index === null ? null : `sealed, log entry ${number(notice.kept_index)}`;
+  return {
+    call: notice.call,
+    title: both_names(notice.from, notice.to),
+    detail: [when, how_it_ended[how].toLowerCase(), kept].filter(Boolean).join(' · '),
+    bad: how === 'failed',
+  };
+}

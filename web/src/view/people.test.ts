@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { few, governor, many, minister, norland } from '../fake/people';
+import { NOW, view } from '../fake/views';
+import { people_screen } from './people';
+
+const HERE = 'Europe/Lisbon';
+const names = (rows: { name: string }[]) => rows.map((row) => row.name);
+
+describe('people', () => {
+  it('stand favourites first, each with their organisation and clock', () => {
+    const screen = people_screen(view(), new Set([norland.person]), '', NOW, HERE);
+    expect(names(screen.favourites)).toEqual(['The President of Norland']);
+    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland · 10:42 there', state: 'rings now', can_ring: true });
+    expect(names(screen.others)).not.toContain('The President of Norland');
+    expect(screen.office).toBe('Office of the President · 09:42');
+  });
+
+  it('cannot be rung without a device of theirs or of ours connected, and say so', () => {
+    const away = people_screen(view(), new Set(), '', NOW, HERE).others.find((row) => row.person === governor.person);
+    expect(away).toMatchObject({ state: 'not connected', can_ring: false });
+    const offline = people_screen(view({ phase: 'offline' }), new Set(), '', NOW, HERE);
+    expect(offline.others.every((row) => !row.can_ring)).toBe(true);
+    expect(offline.offline).toMatch(/^Not connected/);
+    expect(offline.verified).toBe(false);
+  });
+
+  it('are searched only where there are many, without regard to accents, by beginnings of words', () => {
+    expect(people_screen(view(), new Set(), 'zz', NOW, HERE)).toMatchObject({ search: false, nothing: null });
+    const search = (query: string) => names(people_screen(view({ people: many }), new Set(), query, NOW, HERE).others);
+    expect(search('alv')).toEqual(['The President of Álvora']);
+    expect(search('pres nor')).toEqual(['The President of Norland']);
+    expect(search('resident')).toEqual([]);
+    expect(people_screen(view({ people: many }), new Set(), 'zz', NOW, HERE).nothing?.title).toBe('Nobody by that name');
+  });
+
+  it('have a sentence in place of an empty list, by its reason', () => {
+    const title = (phase: 'ready' | 'offline' | 'connecting') => people_screen(view({ phase, people: [] }), new Set(), '', NOW, HERE).nothing?.title;
+    expect([title('ready'), title('offline'), title('connecting')]).toEqual(['Nobody to ring yet', 'No connection', 'Connecting']);
+  });
+
+  it('keep the order of the alphabet whatever the office sends', () => {
+    const one = people_screen(view({ people: [...few].reverse() }), new Set(), '', NOW, HERE);
+    expect(one.others).toEqual(people_screen(view(), new Set(), '', NOW, HERE).others);
+    expect(names(one.others)).toContain(minister.name);
+  });
+});

@@ -1,0 +1,99 @@
+// People: whom one can ring, favourites first.
+
+import type { Contact, View } from '../engine/contract';
+import { time, time_there } from './clock';
+
+/** More than this many people get a search field. */
+export const SEARCH_FROM = 9;
+
+export interface PersonRow {
+  person: string;
+  name: string;
+  /** Organisation and their clock. */
+  where: string;
+  favourite: boolean;
+  reachable: boolean;
+  /** Whether it can be rung, in words. */
+  state: string;
+  can_ring: boolean;
+}
+
+export interface PeopleScreen {
+  /** Above the title: office and local time. */
+  office: string;
+  you: string;
+  verified: boolean;
+  search: boolean;
+  favourites: PersonRow[];
+  others: PersonRow[];
+  /** Instead of a list. */
+  nothing: { title: string; sentence: string } | null;
+  /** Above the list: no connection. */
+  offline: string | null;
+}
+
+export function people_screen(
+  view: View,
+  favourites: ReadonlySet<string>,
+  query: string,
+  now: number,
+  mine: string,
+): PeopleScreen {
+  const ready = view.phase === 'ready';
+  const rows = [...view.people]
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .map((contact) => row(contact, favourites.has(contact.person), ready, now, mine));
+  const search = rows.length >= SEARCH_FROM;
+  const found = search ? rows.filter((row) => matches(row, query)) : rows;
+  return {
+    office: [view.office?.name ?? 'Telcon', time(now, mine)].join(' · '),
+    you: view.you?.name ?? '',
+    verified: view.you !== null && ready,
+    search,
+    favourites: found.filter((row) => row.favourite),
+    others: found.filter((row) => !row.favourite),
+    nothing: nothing(view, rows.length, found.length),
+    offline: offline(view, rows.length),
+  };
+}
+
+function row(contact: Contact, favourite: boolean, ready: boolean, now: number, mine: string): PersonRow {
+  const there = time_there(now, contact.zone, mine);
+  return {
+    person: contact.person,
+    name: contact.name,
+    where: there ? `${contact.organisation} · ${there}` : contact.organisation,
+    favourite,
+    reachable: contact.reachable,
+    state: !ready ? 'not known while offline' : contact.reachable ? 'rings now' : 'not connected',
+    can_ring: ready && contact.reachable,
+  };
+}
+
+/** Each word of the query begins a word of the row. */
+function matches(row: PersonRow, query: string): boolean {
+  const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  const words = plain(`${row.name} ${row.where}`).split(/[^\p{L}\p{N}]+/u);
+  return plain(query)
+    .split(/\s+/)
+    .every((part) => words.some((word) => word.startsWith(part)));
+}
+
+function nothing(view: View, all: number, found: number): PeopleScreen['nothing'] {
+  if (all > 0) return found > 0 ? null : { title: 'Nobody by that name', sentence: 'Try fewer letters, or the name of their office.' };
+  switch (view.phase) {
+    case 'ready':
+      return { title: 'Nobody to ring yet', sentence: 'Your office decides whom this device can ring. Ask it to add the people you need.' };
+    case 'offline':
+      return { title: 'No connection', sentence: 'Your office cannot be reached. This page tries again by itself.' };
+    default:
+      return { title: 'Connecting', sentence: 'Your people are on their way.' };
+  }
+}
+
+function offline(view: View, people: number): string | null {
+  if (people === 0) return null;
+  if (view.phase === 'offline') return 'Not connected. Nobody can ring or be rung; this page tries again by itself.';
+  if (view.phase === 'connecting') return 'Connecting to your office.';
+  return null;
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import type { RecordLine } from '../engine/records';
+import { minister, norland, president } from '../fake/people';
+import { CALL, NOW } from '../fake/views';
+import { record_days, record_screen } from './records';
+
+const HERE = 'Europe/Lisbon';
+const line: RecordLine = {
+  call: CALL,
+  from: president,
+  to: minister,
+  mode: 'memo',
+  opened_ms: NOW,
+  answered_ms: NOW + 9_000,
+  ended_ms: NOW + 789_000,
+  how: 'hung_up',
+  kept: true,
+};
+const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, kept: false };
+
+describe('the list of calls', () => {
+  it('is by day, newest first, and names the other side to those who were in it', () => {
+    const days = record_days([{ ...line, call: 'old', opened_ms: NOW - 86_400_000 }, line], president.person, HERE);
+    expect(days.map((d) => d.day)).toEqual(['Sunday 22 November 2026', 'Saturday 21 November 2026']);
+    expect(days[0]?.rows[0]).toMatchObject({ title: 'The Prime Minister of Estmark', detail: 'you rang · 13 min', kept: { words: 'Sealed' } });
+    expect(record_days([line], norland.person, HERE)[0]?.rows[0]?.title).toBe('The President and the Prime Minister of Estmark');
+  });
+
+  it('holds attempts, and tells a record that is late from one that is not due', () => {
+    const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
+    expect(row(missed)).toMatchObject({ detail: 'you rang · nobody answered', kept: { words: 'Log only', level: 'quiet' } });
+    expect(row({ ...line, kept: false })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
+    expect(row({ ...line, kept: false, mode: 'log_only' })?.kept.level).toBe('quiet');
+    const { ended_ms: _e, how: _h, ...now } = line;
+    expect(row({ ...now, kept: false })?.detail).toBe('you rang · live now');
+  });
+});
+
+describe('a record', () => {
+  const at_ms = NOW + 800_000;
+  const field = (of: RecordLine, name: string) => record_screen(of, null, 'Office', HERE).fields.find((f) => f.name === name)?.lines;
+
+  it('shows both clocks and the date, never relative', () => {
+    expect(field(line, 'Time')).toEqual(['09:42–09:55 at the President', '15:42–15:55 at the Prime Minister of Estmark']);
+    expect(field({ ...line, to: { ...minister, zone: HERE } }, 'Time')).toEqual(['09:42–09:55']);
+    expect(field(line, 'Date')).toEqual(['Sunday 22 November 2026']);
+    const late = { ...line, answered_ms: NOW + 10 * 3_600_000, ended_ms: NOW + 11 * 3_600_000 };
+    expect(field(late, 'Time')?.[1]).toBe('01:42–02:42 at the Prime Minister of Estmark (the day after)');
+  });
+
+  it('says who can open it, and does not promise what is not there', () => {
+    const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
+    expect(title(line)).toBe('Sealed. The custodians can open it.');
+    expect(title({ ...line, kept: false })).toBe('The sealed record has not arrived.');
+    expect(title({ ...line, kept: false, mode: 'log_only' })).toBe('Only the log was kept.');
+    expect(title(missed)).toBe('Nothing was said.');
+  });
+
+  it('is whole only when this device found it so', () => {
+    expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
+    const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
+    const verdict = (oks: boolean[]) =>
+      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check) }, at_ms }, 'Office', HERE).verdict;
+    expect(verdict([true])).toMatchObject({ ok: true, title: 'This record is whole' });
+    expect(verdict([true])?.sentence).toMatch(/09:55:46/);
+    expect(verdict([true, false])).toMatchObject({ ok: false, title: 'This record does not hold' });
+    expect(verdict([true, false])?.sentence).toMatch(/One check failed/);
+  });
+});

@@ -1,0 +1,136 @@
+// Calls and their records: the list, and one record with its proof.
+
+import type { Report } from '../engine/contract';
+import type { RecordLine } from '../engine/records';
+import { date, day_offset, duration_words, time, time_to_the_second } from './clock';
+import { both_names, how_it_ended, lower_the, mode_words } from './words';
+
+export interface RecordRow {
+  call: string;
+  title: string;
+  at: string;
+  detail: string;
+  kept: { words: string; level: 'seal' | 'amber' | 'quiet' };
+}
+
+export interface RecordDay {
+  day: string;
+  rows: RecordRow[];
+}
+
+/** Newest first, by day. `me` is the person of this device: calls of theirs name the other side only. */
+export function record_days(lines: RecordLine[], me: string | null, mine: string): RecordDay[] {
+  const days: RecordDay[] = [];
+  for (const line of [...lines].sort((a, b) => b.opened_ms - a.opened_ms)) {
+    const day = date(line.opened_ms, mine) ?? '';
+    if (days.at(-1)?.day !== day) days.push({ day, rows: [] });
+    days.at(-1)?.rows.push(row(line, me, mine));
+  }
+  return days;
+}
+
+function row(line: RecordLine, me: string | null, mine: string): RecordRow {
+  const mine_out = line.from.person === me;
+  const mine_in = line.to.person === me;
+  return {
+    call: line.call,
+    title: mine_out ? line.to.name : mine_in ? line.from.name : both_names(line.from, line.to),
+    at: time(line.opened_ms, mine) ?? '',
+    detail: [mine_out ? 'you rang' : mine_in ? 'rang you' : null, outcome(line)].filter((part) => part !== null).join(' · '),
+    kept: kept(line),
+  };
+}
+
+function outcome(line: RecordLine): string {
+  if (line.ended_ms === undefined) return line.answered_ms === undefined ? 'ringing' : 'live now';
+  if (line.answered_ms === undefined) return how_it_ended[line.how ?? 'missed'].toLowerCase();
+  const lasted = duration_words(line.ended_ms - line.answered_ms);
+  return line.how === 'hung_up' || line.how === undefined ? lasted : `${lasted} · ${how_it_ended[line.how].toLowerCase()}`;
+}
+
+function kept(line: RecordLine): RecordRow['kept'] {
+  if (line.kept) return { words: 'Sealed', level: 'seal' };
+  if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
+  if (line.ended_ms === undefined) return { words: mode_words[line.mode].short, level: 'amber' };
+  return { words: 'Not sealed yet', level: 'amber' };
+}
+
+export interface RecordScreen {
+  /** In the header, after the title. */
+  which: string;
+  office: string;
+  fields: { name: string; lines: string[] }[];
+  seal: { title: string; sentence: string; sealed: boolean };
+  verdict: { ok: boolean; title: string; sentence: string } | null;
+  checks: { ok: boolean; title: string; detail: string }[];
+}
+
+export function record_screen(
+  line: RecordLine,
+  report: { report: Report; at_ms: number } | null,
+  office: string,
+  mine: string,
+): RecordScreen {
+  return {
+    which: `${both_names(line.from, line.to)}, ${date(line.opened_ms, mine)}`,
+    office,
+    fields: fields(line, mine),
+    seal: seal(line),
+    verdict: report && verdict(report.report, report.at_ms, mine),
+    checks: report?.report.checks ?? [],
+  };
+}
+
+function fields(line: RecordLine, mine: string): RecordScreen['fields'] {
+  const answered = line.answered_ms;
+  const ended = line.ended_ms;
+  const zones = new Set([line.from.zone, line.to.zone]);
+  const start = answered ?? line.opened_ms;
+  const clock = (zone: string) => span(start, answered === undefined ? undefined : ended, zone);
+  const place = (zone: string, name: string) => `${clock(zone)} at ${lower_the(name)}${other_day(start, zone, mine)}`;
+  const clocks =
+    zones.size === 1
+      ? [clock(line.from.zone) ?? clock(mine) ?? '']
+      : [
+          ...(clock(line.from.zone) ? [place(line.from.zone, line.from.name)] : []),
+          ...(clock(line.to.zone) ? [place(line.to.zone, line.to.name)] : []),
+        ];
+  return [
+    { name: 'Participants', lines: [named(line.from), named(line.to)] },
+    { name: 'Date', lines: [date(start, mine) ?? ''] },
+    { name: 'Time', lines: clocks },
+    { name: 'Put through', lines: [`By direct call, opened ${time_to_the_second(line.opened_ms, mine)} here`] },
+    { name: 'Ended', lines: [ended === undefined ? 'Not yet' : how_it_ended[line.how ?? 'hung_up']] },
+    { name: 'Kept', lines: [line.answered_ms === undefined ? 'The attempt, in the log' : mode_words[line.mode].short] },
+  ];
+}
+
+const named = (card: { name: string; organisation: string }) => `${card.name}, ${card.organisation}`;
+
+function span(from: number, to: number | undefined, zone: string): string | null {
+  const start = time(from, zone);
+  if (start === null) return null;
+  return to === undefined ? start : `${start}–${time(to, zone)}`;
+}
+
+function other_day(ms: number, zone: string, mine: string): string {
+  return { [-1]: ' (the day before)', 1: ' (the day after)' }[day_offset(ms, zone, mine)] ?? '';
+}
+
+function seal(line: RecordLine): RecordScreen['seal'] {
+  if (line.kept) {
+    return { title: 'Sealed. The custodians can open it.', sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.', sealed: true };
+  }
+  if (line.ended_ms === undefined) return { title: 'The call is not over.', sentence: 'Its record is sealed when it has ended.', sealed: false };
+  if (line.answered_ms === undefined) return { title: 'Nothing was said.', sentence: 'The attempt itself stands in the log.', sealed: false };
+  if (line.mode === 'log_only') return { title: 'Only the log was kept.', sentence: 'When, who and how it ended. Nothing that was said was written down.', sealed: false };
+  return { title: 'The sealed record has not arrived.', sentence: 'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.', sealed: false };
+}
+
+function verdict(report: Report, at_ms: number, mine: string): NonNullable<RecordScreen['verdict']> {
+  const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
+  const failed = report.checks.filter((check) => !check.ok).length;
+  return report.ok
+    ? { ok: true, title: 'This record is whole', sentence: when }
+    : { ok: false, title: 'This record does not hold', sentence: `${when} ${failed === 1 ? 'One check' : `${failed} checks`} failed: tell your records officer.` };
+}

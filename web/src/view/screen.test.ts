@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { CALL, call, desk, incoming, live, view } from '../fake/views';
+import { fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
+
+const HOME: Route = { at: 'home' };
+const shown = (of: ReturnType<typeof view>, route = HOME, dismissed: string | null = null) => screen_name({ is: 'on' }, of, route, dismissed);
+
+describe('which screen', () => {
+  it('a ring and a call cover whatever was open', () => {
+    for (const route of [HOME, { at: 'calls' } as const, { at: 'record', call: CALL } as const]) {
+      expect(shown(view({ call: incoming() }), route)).toBe('ring_in');
+      expect(shown(view({ call: call() }), route)).toBe('ring_out');
+      expect(shown(view({ call: live() }), route)).toBe('call');
+      expect(shown(view({ call: live({ state: 'reconnecting' }) }), route)).toBe('call');
+    }
+  });
+
+  it('an ended call stays until it is put away, and the next one is shown again', () => {
+    const over = view({ call: live({ state: 'ended', ended: 'hung_up' }) });
+    expect(shown(over)).toBe('ended');
+    expect(shown(over, HOME, CALL)).toBe('people');
+    expect(shown(over, HOME, 'another')).toBe('ended');
+  });
+
+  it('the desk stays in sight while it listens', () => {
+    expect(shown(desk())).toBe('desk');
+    expect(shown(desk({ call: live({ direction: 'listen' }) }))).toBe('desk');
+    expect(shown(desk({ call: live({ direction: 'listen' }) }), { at: 'calls' })).toBe('calls');
+  });
+
+  it('nothing is shown of a device that was revoked', () => {
+    expect(shown(view({ phase: 'revoked', call: live() }))).toBe('revoked');
+  });
+
+  it('before there is an engine, the stage decides', () => {
+    expect(screen_name({ is: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
+    expect(screen_name({ is: 'failed', problem: '' }, view({ call: live() }), HOME, null)).toBe('failed');
+    expect(screen_name({ is: 'on' }, null, HOME, null)).toBe('starting');
+  });
+});
+
+describe('addresses', () => {
+  it('are read back as written, and a strange one leads home', () => {
+    for (const route of [HOME, { at: 'calls' } as const, { at: 'record', call: CALL } as const]) {
+      expect(route_of(fragment_of(route))).toEqual(route);
+    }
+    for (const strange of ['record=../x', 'record=', 'enrol=abc', 'people']) expect(route_of(strange)).toEqual(HOME);
+  });
+
+  it('a ring shows in the title of the tab', () => {
+    expect(tab_title('ring_in', view({ call: incoming() }))).toBe('The Prime Minister of Estmark rings');
+    expect(tab_title('people', view())).toBe('Office of the President · Telcon');
+    expect(tab_title('unenrolled', null)).toBe('Telcon');
+  });
+});

@@ -1,0 +1,67 @@
+// Which screen stands. One idea at a time: a ring covers everything, a call covers the lists.
+
+import type { View } from '../engine/contract';
+
+export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
+
+export type Stage =
+  | { is: 'starting' }
+  | { is: 'unsupported' }
+  | { is: 'other_tab' }
+  | { is: 'unenrolled' }
+  | { is: 'enrol'; name: string | null; office: string | null; problem: string | null; busy: boolean }
+  | { is: 'on' }
+  | { is: 'failed'; problem: string };
+
+export type ScreenName =
+  | 'starting' | 'unsupported' | 'other_tab' | 'unenrolled' | 'enrol' | 'failed' | 'revoked'
+  | 'people' | 'desk' | 'calls' | 'record' | 'ring_in' | 'ring_out' | 'call' | 'ended';
+
+/** `dismissed` is the ended call that the person has put away. */
+export function screen_name(stage: Stage, view: View | null, route: Route, dismissed: string | null): ScreenName {
+  if (stage.is !== 'on') return stage.is;
+  if (!view) return 'starting';
+  if (view.phase === 'revoked') return 'revoked';
+  const home = at_desk(view) ? 'desk' : 'people';
+  const here = route.at === 'home' ? home : route.at;
+  const { call } = view;
+  if (!call) return here;
+  if (call.direction === 'listen') {
+    if (home === 'desk') return here;
+    return call.state === 'ended' ? here : 'call';
+  }
+  if (call.state === 'ended') return call.call === dismissed ? here : 'ended';
+  if (call.state === 'live' || call.state === 'reconnecting') return 'call';
+  if (call.direction === 'out') return 'ring_out';
+  return call.verified && call.other ? 'ring_in' : here;
+}
+
+/** Whether this person watches calls rather than making them. */
+export function at_desk(view: View): boolean {
+  return view.you?.role === 'duty_officer' || view.you?.role === 'note_taker';
+}
+
+/** The address after `#`, and back. */
+export function route_of(fragment: string): Route {
+  const record = /^record=([0-9a-f]{32})$/.exec(fragment)?.[1];
+  if (record) return { at: 'record', call: record };
+  return fragment === 'calls' ? { at: 'calls' } : { at: 'home' };
+}
+
+export function fragment_of(route: Route): string {
+  return route.at === 'record' ? `record=${route.call}` : route.at === 'calls' ? 'calls' : '';
+}
+
+/** What the browser's tab says; a ring must be seen from another tab. */
+export function tab_title(name: ScreenName, view: View | null): string {
+  const other = view?.call?.other?.name;
+  switch (name) {
+    case 'ring_in':
+      return `${other} rings`;
+    case 'ring_out':
+    case 'call':
+      return other ? `${other} · Telcon` : 'In a call · Telcon';
+    default:
+      return view?.office ? `${view.office.name} · Telcon` : 'Telcon';
+  }
+}

@@ -1,0 +1,99 @@
+// The product's words, one place for each.
+
+import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contract';
+
+/** What a record mode is called during a call, and before it. */
+export const mode_words: Record<RecordMode, { now: string; ahead: string; short: string }> = {
+  log_only: { now: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
+  memo: { now: 'On the record: memo', ahead: 'Memo will be kept', short: 'Memo' },
+  audio: { now: 'On the record: memo and sound', ahead: 'Memo and sound will be kept', short: 'Memo and sound' },
+};
+
+/** What a member of a call does in it. */
+export const role_does: Record<Role, string> = {
+  principal: 'speaks',
+  counterpart: 'speaks',
+  duty_officer: 'listens',
+  note_taker: 'listens, writes',
+};
+
+export const role_name: Record<Role, string> = {
+  principal: 'principal',
+  counterpart: 'counterpart',
+  duty_officer: 'duty officer',
+  note_taker: 'note-taker',
+};
+
+/** What stands behind the key agreement, for those who look. */
+export const suite_words: Record<Suite, string> = {
+  hybrid: 'ML-KEM-768 and X25519, AES-256-GCM',
+  cnsa2: 'ML-KEM-1024, ML-DSA-87, AES-256-GCM',
+};
+
+/** How a call ended, as its record says it. */
+export const how_it_ended: Record<Ended, string> = {
+  hung_up: 'One of the two ended it',
+  declined: 'Declined',
+  cancelled: 'The caller stopped ringing',
+  missed: 'Nobody answered',
+  busy: 'Busy in another call',
+  failed: 'Stopped: a device refused what it saw or could not encrypt',
+  interrupted: 'The connection was lost',
+};
+
+/** How a call ended, as the person in it is told. */
+export function ended_for_me(call: Call): { title: string; sentence: string } {
+  const mine = call.direction === 'in';
+  const listened = call.direction === 'listen';
+  const they = call.other?.name ?? 'The other side';
+  switch (call.ended) {
+    case 'declined':
+      return mine
+        ? { title: 'You declined', sentence: 'It stopped ringing on all your devices.' }
+        : { title: 'Declined', sentence: `${they} cannot talk now.` };
+    case 'cancelled':
+      return mine
+        ? { title: 'They stopped ringing', sentence: `${they} gave up before an answer.` }
+        : { title: 'You stopped ringing', sentence: 'Nobody answered before that.' };
+    case 'missed':
+      return mine
+        ? { title: 'You missed this call', sentence: 'It rang here and nobody answered.' }
+        : { title: 'Nobody answered', sentence: `It rang at ${lower_the(they)} until the time was over.` };
+    case 'busy':
+      return { title: 'Busy', sentence: `${they} is in another call.` };
+    case 'failed':
+      return {
+        title: 'This call was stopped',
+        sentence: call.problem ?? 'A device refused what it saw, or could not encrypt. Nothing was sent in the clear.',
+      };
+    case 'interrupted':
+      return { title: 'The connection was lost', sentence: 'It did not come back within a minute, so the call was closed.' };
+    case 'taken_elsewhere':
+      return { title: 'Answered elsewhere', sentence: 'Another device of yours took this call.' };
+    default:
+      return listened
+        ? { title: 'You no longer listen', sentence: 'Your device has no key to this call any more.' }
+        : { title: 'The call has ended', sentence: 'Its keys are erased on this device.' };
+  }
+}
+
+/** `The President` inside a sentence: `the President`. */
+export function lower_the(name: string): string {
+  return name.startsWith('The ') ? `the ${name.slice(4)}` : name;
+}
+
+/** `The President and the Prime Minister of Estmark`. */
+export function both_names(from: Card, to: Card): string {
+  return `${from.name} and ${lower_the(to.name)}`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function list(names: string[]): string {
+  if (names.length < 2) return names.join('');
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+/** A number with thin gaps between thousands: `90 412`. */
+export function number(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+}

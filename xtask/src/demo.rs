@@ -1,0 +1,34 @@
+//! The command `telcon`, and the demonstration that it comes with.
+
+use crate::{fixtures, process, web};
+use anyhow::{Context, Result};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+
+/// Builds the command and the web pages, and fetches the speech model.
+pub fn build() -> Result<()> {
+    web::build()?;
+    binary()?;
+    fixtures::model().map(drop)
+}
+
+/// Builds the command. Its path.
+pub fn binary() -> Result<PathBuf> {
+    process::run(&mut process::cargo(&["build", "--locked", "--bin", "telcon"]))?;
+    Ok(process::target_dir().join("debug/telcon"))
+}
+
+/// Builds what is missing, then becomes the demonstration, so that Ctrl-C reaches it. `arguments` go to it.
+pub fn run(arguments: &[String]) -> Result<()> {
+    web::build()?;
+    let model = fixtures::model()?;
+    let mut telcon = process::command(binary()?);
+    telcon
+        .args(["demo", "--data", "data/demo", "--asr-model"])
+        .arg(model)
+        .arg("--web")
+        .arg(web::dist())
+        .args(arguments);
+    let failure = telcon.exec();
+    Err(failure).context("cannot start the demonstration")
+}

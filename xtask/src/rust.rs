@@ -1,0 +1,79 @@
+//! Formatting, lints, tests, documentation and dependency rules of the Rust workspace.
+
+use crate::metadata::Metadata;
+use crate::{fixtures, process, tools};
+use anyhow::Result;
+
+/// `rustfmt` has nothing to change.
+pub fn fmt() -> Result<()> {
+    process::run(&mut process::cargo(&["fmt", "--all", "--check"]))
+}
+
+/// No warnings from the compiler or clippy, in any target.
+pub fn clippy() -> Result<()> {
+    let mut command = process::cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    command.args(features()?).args(["--", "-D", "warnings"]);
+    process::run(&mut command)
+}
+
+/// Every test of the workspace, with the fixtures that some of them need.
+pub fn unit() -> Result<()> {
+    let (model, interop) = (fixtures::model()?, fixtures::interop()?);
+    let mut command = tools::NEXTEST.command(&["nextest", "run", "--locked", "--workspace"])?;
+    // All failures at once: a run takes minutes.
+    command.args(features()?).arg("--no-fail-fast").env("TELCON_ASR_MODEL", model).env("TELCON_INTEROP", interop);
+    process::run(&mut command)
+}
+
+/// Examples in documentation compile and hold.
+pub fn doctest() -> Result<()> {
+    process::run(process::cargo(&["test", "--locked", "--workspace", "--doc"]).args(features()?))
+}
+
+/// The API documentation builds, without broken links.
+pub fn doc() -> Result<()> {
+    let mut command = process::cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    command.args(features()?).env("RUSTDOCFLAGS", "-D warnings");
+    process::run(&mut command)
+}
+
+/// Licences, sources and bans in `deny.toml`; known vulnerabilities where their database can be reached.
+pub fn deny() -> Result<()> {
+    let workspace = ["--workspace", "--all-features", "--locked"];
+    let check =
+        |what: &[&str]| tools::DENY.command(&[&workspace[..], &["check", "--hide-inclusion-graph"], what].concat());
+    process::run(&mut check(&["licenses", "bans", "sources"])?)?;
+    let mut fetch = tools::DENY.command(&[&workspace[..], &["fetch", "db"]].concat())?;
+    if process::succeeds(&mut fetch) {
+        process::run(&mut check(&["advisories"])?)
+    } else {
+        println!("NOT CHECKED: known vulnerabilities. The RustSec database cannot be reached from here.");
+        Ok(())
+    }
+}
+
+/// The criterion benchmarks. What follows goes to `cargo bench`: `-p CRATE`, or `-- FILTER`.
+pub fn bench(arguments: &[String]) -> Result<()> {
+    let mut command = process::cargo(&["bench", "--locked"]);
+    let one_crate = arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
+    let metadata = Metadata::read()?;
+    if one_crate {
+        command.arg("--benches");
+    } else {
+        command.arg("--workspace");
+        for bench in metadata.benches() {
+            command.args(["--bench", &bench]);
+        }
+    }
+    command.args(features_from(&metadata)).args(arguments);
+    process::run(&mut command)
+}
+
+fn features() -> Result<Vec<String>> {
+    Ok(features_from(&Metadata::read()?))
+}
+
+fn features_from(metadata: &Metadata) -> Vec<String> {
+    let features = metadata.features_of_tests();
+    if features.is_empty() { Vec::new() } else { vec![format!("--features={}", features.join(","))] }
+}

@@ -1,0 +1,162 @@
+//! The call engine for browsers: builds `crates/wasm` for `wasm32-unknown-unknown` and writes its JavaScript.
+//!
+//! Where rustup has that target's standard library, this is an ordinary build. Where it has not and cannot fetch it,
+//! Debian's own Rust compiles the standard library from its sources along with ours; the linker is rustup's.
+
+use crate::metadata::Metadata;
+use crate::{process, stamp, tools};
+use anyhow::{Context, Result, bail, ensure};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use wasm_bindgen_cli_support::Bindgen;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The cargo variables of [`TARGET`] start so.
+const VARIABLES: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN";
+/// The crates whose tests run in WebAssembly too.
+const TESTED: &[&str] = &["telcon-core"];
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// `rustup` or `debian` overrides which Rust is used: for trying the other one.
+const CHOICE: &str = "TELCON_WASM_RUST";
+
+/// Builds the module and its JavaScript into `web/src/wasm`, where either has changed. The folder.
+pub fn build() -> Result<PathBuf> {
+    let mut command = cargo(&["build", "--locked", "--release", "--package", "telcon-wasm"])?;
+    // For size: it is the first thing that a page on a slow line waits for.
+    command
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
+        .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+        .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+    process::run(&mut command)?;
+    let module = target_dir().join(TARGET).join("release/telcon_wasm.wasm");
+    ensure!(
+        module.exists(),
+        "telcon-wasm made no module: its Cargo.toml needs [lib] crate-type = [\"cdylib\", \"rlib\"]"
+    );
+
+    let out = process::root().join("web/src/wasm");
+    let (script, wasm) = (out.join("telcon_wasm.js"), out.join("telcon_wasm_bg.wasm"));
+    let version = bindgen_version()?;
+    let inputs = stamp::Inputs::default().value(&version).path(&module, &[])?;
+    let written = stamp::unless_done(&stamp::place("wasm"), inputs, &[&script, &wasm], || bind(&module, &out))?;
+    if written {
+        let size = std::fs::metadata(&wasm)?.len();
+        println!("web/src/wasm: {} KiB, wasm-bindgen {version}", size / 1024);
+    }
+    Ok(out)
+}
+
+/// Runs the tests of [`TESTED`] in WebAssembly, under Node.js.
+pub fn test() -> Result<()> {
+    let runner = tools::wasm_test_runner(bindgen_version()?).path()?;
+    for package in TESTED {
+        let mut command = cargo(&["test", "--locked", "--package", package, "--lib", "--tests"])?;
+        command.env(format!("{VARIABLES}_RUNNER"), &runner).env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
+        let tests = run_and_count(&mut command)?;
+        ensure!(tests > 0, "no test of {package} ran in WebAssembly");
+        println!("{package}: {tests} tests passed in WebAssembly");
+    }
+    Ok(())
+}
+
+fn bind(module: &Path, out: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(module)
+        .web(true)?
+        .typescript(true)
+        .remove_producers_section(true)
+        .omit_default_module_path(false);
+    bindgen.generate(out).context("wasm-bindgen could not write the JavaScript of the module")
+}
+
+/// The one version of wasm-bindgen in Cargo.lock, after making sure that it is also the one this program was built with.
+fn bindgen_version() -> Result<String> {
+    let metadata = Metadata::read()?;
+    let (library, writer) = (metadata.version_of("wasm-bindgen"), metadata.version_of("wasm-bindgen-cli-support"));
+    match (library, writer) {
+        (Some(library), Some(writer)) if library == writer => Ok(library),
+        (library, writer) => bail!(
+            "wasm-bindgen is {library:?} and wasm-bindgen-cli-support {writer:?} in Cargo.lock: they must be the same. \
+             cargo update --package wasm-bindgen-cli-support --precise VERSION"
+        ),
+    }
+}
+
+/// Cargo for [`TARGET`], in a target folder of its own.
+fn cargo(arguments: &[&str]) -> Result<Command> {
+    let mut command = process::cargo(arguments);
+    command.args(["--target", TARGET]).env("CARGO_TARGET_DIR", target_dir());
+    // These would replace ours.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env(format!("{VARIABLES}_RUSTFLAGS"), "--cfg getrandom_backend=\"wasm_js\"");
+    let sysroot = PathBuf::from(process::output(process::command("rustc").args(["--print", "sysroot"]))?);
+    if !uses_debian(&sysroot)? {
+        return Ok(command);
+    }
+    let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
+    ensure!(linker.exists(), "{} is missing: it comes with rustup's Rust", linker.display());
+    // Building the standard library is something that cargo keeps for nightly, but for this.
+    command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").env(format!("{VARIABLES}_LINKER"), linker);
+    command.args(["-Z", "build-std=std,panic_abort"]);
+    Ok(command)
+}
+
+fn uses_debian(sysroot: &Path) -> Result<bool> {
+    match std::env::var(CHOICE).as_deref() {
+        Ok("rustup") => return Ok(false),
+        Ok("debian") => return Ok(true),
+        Ok(other) => bail!("{CHOICE} is {other:?}, not rustup or debian"),
+        Err(_) => {}
+    }
+    if sysroot.join("lib/rustlib").join(TARGET).exists() {
+        return Ok(false);
+    }
+    let sources = Path::new("/usr/lib/rustlib/src/rust/library/std");
+    if Path::new(DEBIAN_RUSTC).exists() && sources.exists() {
+        return Ok(true);
+    }
+    bail!("no Rust for {TARGET} here. scripts/setup.sh installs it: with `rustup target add {TARGET}`, or from Debian")
+}
+
+/// Runs, passing on what it prints. The number of tests that it says passed.
+fn run_and_count(command: &mut Command) -> Result<u64> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
+    let output = child.stdout.take().expect("invariant: standard output is piped");
+    let mut passed = 0;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        passed += passed_in(&line).unwrap_or(0);
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "the tests in WebAssembly ended with {status}");
+    Ok(passed)
+}
+
+/// From a line such as `test result: ok. 12 passed; 0 failed; …`.
+fn passed_in(line: &str) -> Option<u64> {
+    let (_, counts) = line.trim().strip_prefix("test result:")?.split_once(". ")?;
+    counts.split_once(" passed")?.0.trim().parse().ok()
+}
+
+fn target_dir() -> PathBuf {
+    process::target_dir().join("wasm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_tests_from_the_closing_line() {
+        assert_eq!(passed_in("test result: ok. 12 passed; 0 failed; 0 ignored; 0 filtered out"), Some(12));
+        assert_eq!(passed_in("test result: FAILED. 3 passed; 1 failed"), Some(3));
+        assert_eq!(passed_in("test tests::result ... ok"), None);
+        assert_eq!(passed_in("no tests to run!"), None);
+    }
+}

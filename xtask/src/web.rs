@@ -1,0 +1,62 @@
+//! The web pages: npm packages, build, tests.
+
+use crate::{process, stamp, wasm};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// npm, doing exactly what the lock file says, without remarks.
+pub const NPM_CI: &[&str] = &["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+
+/// Where the built pages are.
+pub fn dist() -> PathBuf {
+    folder().join("dist")
+}
+
+/// Packages and pages, each only if what they are made from has changed.
+pub fn build() -> Result<()> {
+    wasm::build()?;
+    packages()?;
+    let page = dist().join("index.html");
+    let inputs = stamp::Inputs::default().path(&folder(), &["node_modules", "dist", "e2e", "test-results"])?;
+    let built = stamp::unless_done(&stamp::place("web"), inputs, &[&page], || npm(&["run", "build"]))?;
+    if !built {
+        println!("web/dist is up to date");
+    }
+    Ok(())
+}
+
+/// View model tests and type checks.
+pub fn test() -> Result<()> {
+    build()?;
+    npm(&["test"])
+}
+
+/// What a person does, in a real browser against real servers.
+pub fn e2e() -> Result<()> {
+    build()?;
+    let binary = crate::demo::binary()?;
+    let model = crate::fixtures::model()?;
+    let mut command = process::command("npm");
+    command.args(["run", "e2e"]).current_dir(folder());
+    command.env("TELCON_BIN", binary).env("TELCON_WEB", dist()).env("TELCON_ASR_MODEL", model);
+    process::run(&mut command)
+}
+
+fn packages() -> Result<()> {
+    let node = process::output(process::command("node").arg("--version"))?;
+    let inputs = stamp::Inputs::default()
+        .value(&node)
+        .path(&folder().join("package.json"), &[])?
+        .path(&folder().join("package-lock.json"), &[])?;
+    // Inside node_modules, so that it goes when that goes.
+    let stamp = folder().join("node_modules/.telcon-stamp");
+    stamp::unless_done(&stamp, inputs, &[], || npm(NPM_CI)).map(drop)
+}
+
+fn npm(arguments: &[&str]) -> Result<()> {
+    process::run(process::command("npm").args(arguments).current_dir(folder()))
+}
+
+fn folder() -> PathBuf {
+    process::root().join("web")
+}
