@@ -30,6 +30,7 @@ fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for on
 
 fmt: ## Format the Rust sources
 	@cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml
 
 doc: ## Build the API documentation
 	@cargo xtask doc

@@ -5,6 +5,7 @@ import { forget_favourites, load_favourites, save_favourites } from './engine/fa
 import type { Host, HostEvents } from './engine/host';
 import type { MicrophoneState } from './engine/microphone';
 import type { RecordLine, RecordProof, Records } from './engine/records';
+import { sentence } from './engine/sentence';
 import { here } from './view/clock';
 import { fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
@@ -27,6 +28,8 @@ export class App {
   microphone = $state<MicrophoneState>('off');
   sound_blocked = $state(false);
   dismissed = $state<string | null>(null);
+  /** Amber alerts that the person has read; red ones stay. */
+  put_away = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
   can_ask_to_notify = $state(false);
   records = $state.raw<Loaded<RecordLine[]>>({ is: 'loading' });
@@ -58,11 +61,11 @@ export class App {
         this.stage = { is: 'unenrolled' };
       }
     },
-    link: (link, office, problem) => {
+    link: (person, office, problem) => {
       this.stage = {
         is: 'enrol',
-        name: link?.name ?? null,
-        office: office ?? link?.office ?? null,
+        name: person?.name ?? null,
+        office,
         problem,
         busy: false,
       };
@@ -85,7 +88,7 @@ export class App {
       this.sound_blocked = blocked;
     },
     heard: (at_ms) => {
-      this.timings.first_audio_ms = at_ms;
+      this.timings.first_audio_ms ??= at_ms;
     },
   };
 
@@ -142,6 +145,11 @@ export class App {
 
   dismiss(): void {
     this.dismissed = this.view?.call?.call ?? null;
+    this.host().command({ do: 'dismiss' });
+  }
+
+  put_alert_away(text: string): void {
+    this.put_away = new Set([...this.put_away, text]);
   }
 
   mend(what: 'microphone' | 'sound'): void {
@@ -228,10 +236,6 @@ export class App {
 
 /** Milliseconds since 1970 with fractions, in step with the worker's. */
 const clock = () => performance.timeOrigin + performance.now();
-
-function sentence(error: unknown): string {
-  return typeof error === 'string' ? error : 'Something went wrong on this device. Try again.';
-}
 
 function enrolment_of(hash: string): string | null {
   return hash.startsWith('#enrol=') ? hash.slice('#enrol='.length) : null;

@@ -31,7 +31,9 @@ Object.defineProperty(window, 'telcon', {
 mount(Root, { target: document.getElementById('app') ?? document.body, props: { app } });
 app.begin();
 
-if (!Media.supported() || !navigator.locks || !crypto.subtle) {
+if (!isSecureContext) {
+  app.stage = { is: 'insecure' };
+} else if (!Media.supported() || !navigator.locks || !crypto.subtle) {
   app.stage = { is: 'unsupported' };
 } else {
   await be_the_one(() => (app.stage = { is: 'other_tab' }));

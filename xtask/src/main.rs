@@ -17,6 +17,7 @@ mod wasm;
 mod web;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 /// A command that is not a step of `test`.
 struct Command {
@@ -41,8 +42,18 @@ const COMMANDS: &[Command] = &[
     },
 ];
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
     let Some((name, rest)) = arguments.split_first() else {
         help();
         return Ok(());

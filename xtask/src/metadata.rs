@@ -17,6 +17,7 @@ impl Metadata {
     }
 
     /// Names of our own crates.
+    #[cfg(test)]
     pub fn members(&self) -> BTreeSet<String> {
         self.own_packages().map(|package| text(package, "name").to_owned()).collect()
     }

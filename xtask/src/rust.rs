@@ -4,9 +4,10 @@ use crate::metadata::Metadata;
 use crate::{fixtures, process, tools};
 use anyhow::Result;
 
-/// `rustfmt` has nothing to change.
+/// `rustfmt` has nothing to change. Names the files where it has; `make fmt` changes them.
 pub fn fmt() -> Result<()> {
-    process::run(&mut process::cargo(&["fmt", "--all", "--check"]))
+    process::run(&mut process::cargo(&["fmt", "--all", "--check", "--", "-l"]))?;
+    process::run(&mut process::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check", "--", "-l"]))
 }
 
 /// No warnings from the compiler or clippy, in any target.
@@ -19,7 +20,14 @@ pub fn clippy() -> Result<()> {
 /// Every test of the workspace, with the fixtures that some of them need.
 pub fn unit() -> Result<()> {
     let (model, interop) = (fixtures::model()?, fixtures::interop()?);
-    let mut command = tools::NEXTEST.command(&["nextest", "run", "--locked", "--workspace"])?;
+    let mut command = tools::NEXTEST.command(&[
+        "nextest",
+        "run",
+        "--locked",
+        "--workspace",
+        "--config-file",
+        "xtask/nextest.toml",
+    ])?;
     // All failures at once: a run takes minutes.
     command.args(features()?).arg("--no-fail-fast").env("TELCON_ASR_MODEL", model).env("TELCON_INTEROP", interop);
     process::run(&mut command)

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// npm, doing exactly what the lock file says, without remarks.
 pub const NPM_CI: &[&str] = &["ci", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/// What is not an input of the pages: what was installed or built, and tests.
+const NOT_SOURCES: &[&str] = &["node_modules", "dist", "dist-fake", "dist-shots", "shots", "e2e"];
+
 /// Where the built pages are.
 pub fn dist() -> PathBuf {
     folder().join("dist")
@@ -17,7 +20,7 @@ pub fn build() -> Result<()> {
     wasm::build()?;
     packages()?;
     let page = dist().join("index.html");
-    let inputs = stamp::Inputs::default().path(&folder(), &["node_modules", "dist", "e2e", "test-results"])?;
+    let inputs = stamp::Inputs::default().path(&folder(), NOT_SOURCES)?;
     let built = stamp::unless_done(&stamp::place("web"), inputs, &[&page], || npm(&["run", "build"]))?;
     if !built {
         println!("web/dist is up to date");

@@ -1,2 +1,87 @@
-//! The `telcon` command.
-fn main() {}
+//! The `telcon` command: parse, run, exit code.
+
+mod archive;
+mod demo;
+mod device;
+mod endpoint;
+mod office;
+mod serve;
+mod store;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Calls between leaders: private end to end, and on the record.
+#[derive(Parser)]
+#[command(
+    name = "telcon",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 ok, 1 refused or failed, 2 usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a whole office on this machine, make a call in it, and keep it running to try.
+    Demo(demo::DemoArgs),
+    /// Create an office: its authority, its log key, its custodian.
+    Init(office::InitArgs),
+    /// Run an office's server.
+    Serve(serve::ServeArgs),
+    /// Make a one-time link that enrols a device for a person.
+    Invite(office::InviteArgs),
+    /// Enrol this machine as a device, from a link.
+    Enrol(device::EnrolArgs),
+    /// Revoke a device, at once.
+    Revoke(office::RevokeArgs),
+    /// Ring or answer from a terminal, with files for sound.
+    Call(endpoint::CallArgs),
+    /// Run the office's note-taker.
+    Note(endpoint::NoteArgs),
+    /// Verify an archive, or open a record.
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG").unwrap_or_else(|_| "warn,telcon=info".into()),
+        )
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("telcon: the system gives no threads: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Init(args) => office::init(args),
+            Command::Serve(args) => serve::run(args).await,
+            Command::Invite(args) => office::invite(args),
+            Command::Enrol(args) => device::enrol(args),
+            Command::Revoke(args) => office::revoke(args),
+            Command::Call(args) => endpoint::call(args).await,
+            Command::Note(args) => endpoint::note(args).await,
+            Command::Archive(command) => archive::run(command),
+        }
+    });
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("telcon: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -107,11 +107,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the device's state does not hold.
-    pub fn start(
-        config: EndpointConfig,
-        ear: Box<dyn Ear>,
-        persist: Box<dyn Fn(&str) + Send>,
-    ) -> anyhow::Result<Self> {
+    pub fn start(config: EndpointConfig, ear: Box<dyn Ear>, persist: Box<dyn Fn(&str) + Send>) -> anyhow::Result<Self> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
         let engine = Engine::new(config.state, seed, now_ms())?;
@@ -386,7 +382,8 @@ impl Task {
         *last = (*last).max(opened.counter);
         // One sender's counter runs on over epochs, so its streams are one span, but for a reload.
         let spans = self.spans.iter().filter(|((device, _), _)| *device == opened.device);
-        let (low, high) = spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
+        let (low, high) =
+            spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
         heard.lost = (high + 1 - low).saturating_sub(heard.packets);
         let micros = self.epoch.elapsed().as_micros() as u64;
         self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now_ms());
@@ -457,7 +454,8 @@ async fn leg_event(leg: &mut Option<(LegDriver, mpsc::Receiver<LegEvent>)>) -> O
 
 async fn connect(server: &str) -> anyhow::Result<Socket> {
     let url = format!("{}/ws", server.replacen("http", "ws", 1));
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
     let (socket, _) = connect_async_with_config(url, Some(config), true).await?;
     Ok(socket)
 }

@@ -1,5 +1,8 @@
 //! The native endpoint: sound, WebRTC around the call engine, and the note-taker.
 
 pub mod audio;
+pub mod endpoint;
 pub mod hearing;
 pub mod leg;
+pub mod note;
+pub mod upload;

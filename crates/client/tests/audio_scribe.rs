@@ -31,6 +31,12 @@ fn speech_dir() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
 }
 
+/// A scribe as a call has it: one model, heard by the transcript's thread and by the captions'.
+fn scribe(model: &Path) -> Scribe {
+    let whisper = Whisper::load(model).unwrap();
+    Scribe::with_captioner(Box::new(whisper.clone()), Box::new(whisper)).unwrap()
+}
+
 struct Speech {
     path: PathBuf,
     said: String,
@@ -89,7 +95,7 @@ fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapp
     let (a, b) = (speech("a"), speech("b"));
     // Speaker 1 first, then speaker 2; and a second time the other way round, at the same time.
     for (together, first, second) in [(false, &a, &b), (true, &b, &a)] {
-        let mut scribe = Scribe::new(Box::new(Whisper::load(&model).unwrap())).unwrap();
+        let mut scribe = scribe(&model);
         let (one, two) = (through_the_call(&first.frames), through_the_call(&second.frames));
         let begin = if together { 0 } else { one.len() };
         let (mut one, mut two) = (one.into_iter(), two.into_iter());
@@ -125,7 +131,7 @@ fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapp
 #[test]
 fn silence_and_noise_are_not_transcribed() {
     let Some(model) = model() else { return };
-    let mut scribe = Scribe::new(Box::new(Whisper::load(&model).unwrap())).unwrap();
+    let mut scribe = scribe(&model);
     let mut state = 1_u32;
     for tick in 0..1_000 {
         let loud = if tick < 500 { 0 } else { 600 };
@@ -144,7 +150,7 @@ fn silence_and_noise_are_not_transcribed() {
 #[ignore = "a measurement: runs in real time"]
 fn how_far_captions_are_behind() {
     let Some(model) = model() else { return };
-    let mut scribe = Scribe::new(Box::new(Whisper::load(&model).unwrap())).unwrap();
+    let mut scribe = scribe(&model);
     let (one, two) = (through_the_call(&speech("a").frames), through_the_call(&speech("b").frames));
     let start = Instant::now();
     let mut worst = [0.0_f64; 2];
@@ -160,9 +166,15 @@ fn how_far_captions_are_behind() {
             if !caption.text.is_empty() && covered[who] > 0.0 {
                 worst[who] = worst[who].max(late);
             }
-            println!("{now:6.2} speaker {} {} {:.2}..{:.2} ({:.2} behind) {}", caption.speaker,
-                if caption.is_final { "FINAL" } else { "     " }, caption.start_s, caption.end_s, now - caption.end_s,
-                caption.text);
+            println!(
+                "{now:6.2} speaker {} {} {:.2}..{:.2} ({:.2} behind) {}",
+                caption.speaker,
+                if caption.is_final { "FINAL" } else { "     " },
+                caption.start_s,
+                caption.end_s,
+                now - caption.end_s,
+                caption.text
+            );
             covered[who] = covered[who].max(caption.end_s);
         }
         let due = Duration::from_millis(20 * (tick as u64 + 1));

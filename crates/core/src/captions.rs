@@ -6,10 +6,7 @@
 
 use chacha20::ChaCha20Rng;
 use hpke::{
-    Deserializable, Kem as _, OpModeR, OpModeS, Serializable,
-    aead::ChaCha20Poly1305,
-    kdf::HkdfSha256,
-    kem::XWing,
+    Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::XWing,
 };
 use serde::{Deserialize, Serialize};
 use telcon_proto::{Blob, DeviceId};

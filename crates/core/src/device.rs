@@ -67,8 +67,7 @@ impl DeviceState {
         hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)
             .expand(b"key and id", &mut *okm)
             .expect("invariant: 48 bytes are fewer than 255 hashes");
-        let key_seed: Zeroizing<[u8; 32]> =
-            Zeroizing::new(okm[..32].try_into().expect("invariant: 32 of 48 bytes"));
+        let key_seed: Zeroizing<[u8; 32]> = Zeroizing::new(okm[..32].try_into().expect("invariant: 32 of 48 bytes"));
         let device = DeviceId::from_bytes(okm[32..].try_into().expect("invariant: 16 of 48 bytes"));
         let (_, chain) = invitation.enrol(&key_seed, device, now_ms)?;
         Ok(Self {
@@ -143,6 +142,11 @@ impl Device {
     /// Its key, to sign rings and sign-ins.
     pub fn key(&self) -> &DeviceKey {
         &self.key
+    }
+
+    /// The same, for a thread that signs later.
+    pub fn shared_key(&self) -> Arc<DeviceKey> {
+        self.key.clone()
     }
 
     /// Its certificates: device, enrolment.

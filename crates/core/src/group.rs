@@ -239,7 +239,8 @@ impl CallGroup {
             .with_group_context_extensions(Extensions::default())
             .build();
         let id = GroupId::from_slice(call.as_bytes());
-        let group = MlsGroup::new_with_group_id(&provider, &signer, &config, id, device.credential()).map_err(misuse)?;
+        let group =
+            MlsGroup::new_with_group_id(&provider, &signer, &config, id, device.credential()).map_err(misuse)?;
         Ok(Self { provider, signer, suite, group })
     }
 
@@ -319,7 +320,12 @@ impl CallGroup {
                     added.push(leaf(LeafNodeIndex::new(0), node.credential(), node.signature_key().as_slice())?);
                 }
                 let removed = staged.remove_proposals().map(|r| r.remove_proposal().removed().u32()).collect();
-                Ok(Incoming::Commit(Box::new(StagedChange { staged: *staged, committer: sender.u32(), added, removed })))
+                Ok(Incoming::Commit(Box::new(StagedChange {
+                    staged: *staged,
+                    committer: sender.u32(),
+                    added,
+                    removed,
+                })))
             }
             _ => Err(GroupError::Hostile("a kind of message that calls do not use".into())),
         }

@@ -40,7 +40,6 @@ fn entry(office: &Office, logged: &Logged, kind: &str, proof: &RecordProof) -> R
     Ok(entry)
 }
 
-
 fn check_opening(office: &Office, proof: &RecordProof) -> Result<String, String> {
     let ring = office.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
     if ring.ring().call != proof.line.call {

@@ -154,7 +154,13 @@ impl Key {
     }
 
     /// Opens one frame whose header, already read, names this key.
-    pub fn open(&self, header: Header, header_len: usize, metadata: &[u8], frame: &[u8]) -> Result<Vec<u8>, SframeError> {
+    pub fn open(
+        &self,
+        header: Header,
+        header_len: usize,
+        metadata: &[u8],
+        frame: &[u8],
+    ) -> Result<Vec<u8>, SframeError> {
         let (head, body) = frame.split_at_checked(header_len).ok_or(SframeError::Truncated)?;
         if body.len() < TAG_LEN {
             return Err(SframeError::Truncated);

@@ -4,8 +4,8 @@
 //! interpret. What stock tools check (RFC 5280 section 6) holds for these chains too.
 
 use crate::{
-    authority::{DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
     authority::CLOCK_TOLERANCE_S,
+    authority::{DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Lapse, Mismatch, Result},
     name::read_card,

@@ -194,7 +194,9 @@ pub enum Lapse {
 #[non_exhaustive]
 pub enum Misuse {
     /// A name, organisation or office name that cannot stand in a certificate.
-    #[error("a name is empty, longer than 64 characters, or has control, direction or outer blank characters: change it")]
+    #[error(
+        "a name is empty, longer than 64 characters, or has control, direction or outer blank characters: change it"
+    )]
     Name,
     /// A zone that is not an IANA name.
     #[error("a time zone is not written as an IANA name such as Europe/Oslo: change it")]

@@ -99,6 +99,7 @@ pub(crate) const fn public_key_bytes(suite: SuiteName) -> usize {
 mod tests {
     use super::*;
     use crate::testkit::SUITES;
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn the_first_key_and_signature_of_rfc_8032() {
@@ -107,7 +108,24 @@ mod tests {
         assert_eq!(key.public_bytes(), hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
         assert_eq!(
             key.sign(b""),
-            hex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b")
+            hex(
+                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+            )
+        );
+    }
+
+    #[test]
+    fn an_ml_dsa_87_key_and_signature_as_another_implementation_makes_them() {
+        // SHA-256 of key and deterministic signature by noble-post-quantum 0.7 (JavaScript), empty context.
+        let key = DeviceKey::from_seed(SuiteName::Cnsa2, &[1; 32]);
+        let digest = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
+        assert_eq!(
+            digest(&key.public_bytes()),
+            hex("ce2acc0495fd8ba20b7cafb87baba23e0c4285988a7c11a0b32defd26d7d35b1")
+        );
+        assert_eq!(
+            digest(&key.sign(b"message")),
+            hex("f8576b052c10d62f182a0a8e6a37d2c8195ae51162bbc213692f7d365752eda3")
         );
     }
 

@@ -129,7 +129,10 @@ fn check_text(text: &str) -> Result<()> {
 /// (The joiners U+200C and U+200D stay, as Persian and Indic spelling needs them.)
 fn misleads(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        )
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
@@ -197,7 +200,8 @@ mod tests {
         for good in ["Europe/Oslo", "America/Argentina/Buenos_Aires", "Etc/GMT+12", "UTC"] {
             assert_eq!(check_zone(good), Ok(()), "{good}");
         }
-        for bad in ["", ".", "a.", ".a", "A.example", "a..b", "-a", "a-", "a_b", "ä.example", "a:1", &"a.".repeat(127)] {
+        for bad in ["", ".", "a.", ".a", "A.example", "a..b", "-a", "a-", "a_b", "ä.example", "a:1", &"a.".repeat(127)]
+        {
             assert_eq!(check_domain(bad), Err(Misuse::Domain.into()), "{bad}");
         }
         for good in ["localhost", "office.example", "xn--bcher-kva.example", "a-1.b"] {

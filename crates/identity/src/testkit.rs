@@ -83,6 +83,17 @@ impl World {
         Device { key, chain, id }
     }
 
+    /// The log's newest checkpoint.
+    pub(crate) fn checkpoint(&self) -> String {
+        self.log.checkpoint().note().to_owned()
+    }
+
+    /// Proof that the log's tree of `newer` entries continues the one of `older`.
+    pub(crate) fn consistency(&self, older: u64, newer: u64) -> Vec<Blob> {
+        let proof = self.log.consistency_proof(older, newer).unwrap();
+        proof.iter().map(|hash| Blob(hash.0.to_vec())).collect()
+    }
+
     /// Puts an entry into the log and proves it.
     pub(crate) fn log(&mut self, entry: &Value) -> Logged {
         let bytes = entry.to_string().into_bytes();

@@ -77,7 +77,8 @@ fn verify_with_openssl(suite: SuiteName) {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     std::fs::write(dir.join("signed"), signed).unwrap();
     std::fs::write(dir.join("signature"), URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
-    let check = ["pkeyutl", "-verify", "-certin", "-inkey", "device.pem", "-rawin", "-in", "signed", "-sigfile", "signature"];
+    let check =
+        ["pkeyutl", "-verify", "-certin", "-inkey", "device.pem", "-rawin", "-in", "signed", "-sigfile", "signature"];
     let (good, output) = openssl(dir, &check).unwrap();
     assert!(good, "{output}");
 }

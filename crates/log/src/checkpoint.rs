@@ -148,11 +148,24 @@ mod tests {
     #[test]
     fn malformed_texts_are_refused() {
         for bad in [
-            String::new(), "\n".into(), "a\n1\n".into(), format!("a\n1\n{ROOT}"), format!("\n1\n{ROOT}\n"),
-            format!("a\n\n{ROOT}\n"), format!("a\n01\n{ROOT}\n"), format!("a\n+1\n{ROOT}\n"), format!("a\n-1\n{ROOT}\n"),
-            format!("a\n 1\n{ROOT}\n"), format!("a\n1 \n{ROOT}\n"), format!("a\n0x1\n{ROOT}\n"),
-            format!("a\n18446744073709551616\n{ROOT}\n"), format!("a\n1\n{}\n", &ROOT[1..]), format!("a\n1\n{ROOT}=\n"),
-            format!("a\n1\n{ROOT}\n\n"), format!("a\n1\n{ROOT}\n\nextension\n"), format!("a\n1\n {ROOT}\n"),
+            String::new(),
+            "\n".into(),
+            "a\n1\n".into(),
+            format!("a\n1\n{ROOT}"),
+            format!("\n1\n{ROOT}\n"),
+            format!("a\n\n{ROOT}\n"),
+            format!("a\n01\n{ROOT}\n"),
+            format!("a\n+1\n{ROOT}\n"),
+            format!("a\n-1\n{ROOT}\n"),
+            format!("a\n 1\n{ROOT}\n"),
+            format!("a\n1 \n{ROOT}\n"),
+            format!("a\n0x1\n{ROOT}\n"),
+            format!("a\n18446744073709551616\n{ROOT}\n"),
+            format!("a\n1\n{}\n", &ROOT[1..]),
+            format!("a\n1\n{ROOT}=\n"),
+            format!("a\n1\n{ROOT}\n\n"),
+            format!("a\n1\n{ROOT}\n\nextension\n"),
+            format!("a\n1\n {ROOT}\n"),
             format!("a\n1\n{}\n", ROOT.replace('+', "-").replace('/', "_")),
         ] {
             assert_eq!(Checkpoint::parse(&bad), Err(NoteError::NotACheckpoint), "{bad:?}");

@@ -39,7 +39,12 @@ impl Reader for DiskReader {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StorageError::io(path, error)),
         };
+        let length = file.metadata().map_err(|error| StorageError::io(path, error))?.len();
+        if length > MAX_FILE_LEN {
+            return Err(StorageError::TooLarge(path.to_owned()));
+        }
         let mut bytes = Vec::new();
+        // The bound once more: the file may have grown.
         file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes).map_err(|error| StorageError::io(path, error))?;
         if bytes.len() as u64 > MAX_FILE_LEN { Err(StorageError::TooLarge(path.to_owned())) } else { Ok(Some(bytes)) }
     }
@@ -161,7 +166,11 @@ impl Storage for DiskStorage {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(error),
             };
-            if is_dir { fs::remove_dir_all(&place)? } else { fs::remove_file(&place)? }
+            if is_dir {
+                fs::remove_dir_all(&place)?
+            } else {
+                fs::remove_file(&place)?
+            }
             sync_dir(place.parent().expect("invariant: places are below the root"))
         };
         let removed = remove().map_err(|error| StorageError::io(path, error));

@@ -1,7 +1,6 @@
 use super::*;
 use crate::hash::Hash;
 
-/// Example of the tlog-checkpoint specification, with the log key that its tools print for it.
 const SEED: [u8; 32] = [7; 32];
 
 fn signed() -> (LogSigner, SignedCheckpoint) {
@@ -22,6 +21,19 @@ fn the_go_checksum_databases_key_is_read_and_printed_back() {
     assert_eq!(serde_json::from_str::<VerifierKey>(&json).unwrap(), key);
 }
 
+/// A note signed by another implementation (the example in Go's documentation of signed notes).
+#[test]
+fn a_note_signed_by_gos_tools_verifies() {
+    let key = VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+    let note = "If you think cryptography is the answer to your problem,\n\
+        then you don't know what your problem is.\n\n\
+        — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+    let parsed = Note::parse(note).unwrap();
+    assert!(key.0.is_by(&parsed.signatures()[0]));
+    assert_eq!(key.0.check(parsed.text().as_bytes(), &parsed.signatures()[0].signature), Ok(()));
+    assert_eq!(key.open(note), Err(NoteError::NotACheckpoint), "signed, but no tree head");
+}
+
 #[test]
 fn hostile_verifier_keys_are_refused() {
     let good = signed().0.verifier_key().to_string();
@@ -30,10 +42,21 @@ fn hostile_verifier_keys_are_refused() {
     let (id, key) = rest.split_once('+').unwrap();
     let swapped = format!("{name}+{}+{key}", "00000000");
     let malformed = [
-        String::new(), "+".into(), "++".into(), name.into(), format!("{name}+{id}"), format!("{name}+{id}+"), swapped,
-        format!("{name}+{id}+{}", &key[1..]), format!("{name}+{id}+{key} "), format!("{name}+{id}+{key}\n"),
-        format!("x{good}"), format!("{name}+{}+{key}", id.to_uppercase() + "0"), format!("{name}+0{id}+{key}"),
-        "a".repeat(MAX_VERIFIER_KEY_LEN + 1), format!("{name}+{id}+AQ=="),
+        String::new(),
+        "+".into(),
+        "++".into(),
+        name.into(),
+        format!("{name}+{id}"),
+        format!("{name}+{id}+"),
+        swapped,
+        format!("{name}+{id}+{}", &key[1..]),
+        format!("{name}+{id}+{key} "),
+        format!("{name}+{id}+{key}\n"),
+        format!("x{good}"),
+        format!("{name}+{}+{key}", id.to_uppercase() + "0"),
+        format!("{name}+0{id}+{key}"),
+        "a".repeat(MAX_VERIFIER_KEY_LEN + 1),
+        format!("{name}+{id}+AQ=="),
     ];
     for bad in malformed {
         assert_eq!(VerifierKey::parse(&bad), Err(KeyError::Malformed), "{bad:?}");
@@ -134,7 +157,7 @@ fn a_cosignature_binds_time_text_and_signer() {
     }
     let stranger = NoteSignature { name: "witness.example/w2".into(), ..line.clone() };
     assert_eq!(attach(&stranger), Err(NoteError::UnknownSigner));
-    let (signer, _) = (LogSigner::from_seed(&SEED, "office.example/log").unwrap(), ());
+    let signer = LogSigner::from_seed(&SEED, "office.example/log").unwrap();
     let other = signer.sign(Checkpoint { size: 43, ..signed.checkpoint().clone() }, 0);
     assert_eq!(witness.key().attach(&other, &line.to_string()), Err(NoteError::BadSignature));
 }
@@ -142,6 +165,7 @@ fn a_cosignature_binds_time_text_and_signer() {
 #[test]
 fn the_signing_key_is_not_printed() {
     let seed = [0xA7; 32];
-    let printed = format!("{:?}{:?}", LogSigner::from_seed(&seed, "a").unwrap(), Cosigner::from_seed(&seed, "a").unwrap());
+    let printed =
+        format!("{:?}{:?}", LogSigner::from_seed(&seed, "a").unwrap(), Cosigner::from_seed(&seed, "a").unwrap());
     assert!(!printed.contains("167") && !printed.to_lowercase().contains("a7a7"), "{printed}");
 }

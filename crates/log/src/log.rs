@@ -266,10 +266,8 @@ impl State {
         let published = read_checkpoint(storage, signer, CHECKPOINT_PATH)?;
         let Some(signed) = signed else {
             // Published, but not by a lock that is here: somebody removed it, and what it said is not known.
-            return Err(published.map_or(Error::NotFound, |published| Error::Diverged {
-                published: published.size(),
-                signed: 0,
-            }));
+            return Err(published
+                .map_or(Error::NotFound, |published| Error::Diverged { published: published.size(), signed: 0 }));
         };
         if let Some(published) = &published {
             check_is_beginning(storage, published, &signed)?;

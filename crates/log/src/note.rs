@@ -167,11 +167,31 @@ mod tests {
     #[test]
     fn malformed_notes_are_refused() {
         for bad in [
-            "", "\n", "\n\n", "\n\n\n", "text\n", "text\n\n", "text\n\n\n", "text\n\nline\n", "text\n\n— a\n", "text\n\n— a \n",
-            "text\n\n— a AAAA\n", "text\n\n— a AAAAAA==\n", "text\n\n— a AAAAAAA=", "text\n\n- a AAAAAAA=\n",
-            "text\n\n—a AAAAAAA=\n", "text\n\n— a+b AAAAAAA=\n", "text\n\n— a\u{a0}b AAAAAAA=\n", "text\n\n— a b AAAAAAA=\n",
-            "text\n\n—  AAAAAAA=\n", "text\n\n— a AAAAAAA=\nmore\n", "text\n\n— a AAAAAAA\n", "text\n\n— a AAAAAAB=\n",
-            "te\rxt\n\n— a AAAAAAA=\n", "te\0xt\n\n— a AAAAAAA=\n", "text\t\n\n— a AAAAAAA=\n",
+            "",
+            "\n",
+            "\n\n",
+            "\n\n\n",
+            "text\n",
+            "text\n\n",
+            "text\n\n\n",
+            "text\n\nline\n",
+            "text\n\n— a\n",
+            "text\n\n— a \n",
+            "text\n\n— a AAAA\n",
+            "text\n\n— a AAAAAA==\n",
+            "text\n\n— a AAAAAAA=",
+            "text\n\n- a AAAAAAA=\n",
+            "text\n\n—a AAAAAAA=\n",
+            "text\n\n— a+b AAAAAAA=\n",
+            "text\n\n— a\u{a0}b AAAAAAA=\n",
+            "text\n\n— a b AAAAAAA=\n",
+            "text\n\n—  AAAAAAA=\n",
+            "text\n\n— a AAAAAAA=\nmore\n",
+            "text\n\n— a AAAAAAA\n",
+            "text\n\n— a AAAAAAB=\n",
+            "te\rxt\n\n— a AAAAAAA=\n",
+            "te\0xt\n\n— a AAAAAAA=\n",
+            "text\t\n\n— a AAAAAAA=\n",
         ] {
             assert_eq!(Note::parse(bad), Err(NoteError::Malformed), "{bad:?}");
         }

@@ -140,14 +140,8 @@ mod tests {
         assert_eq!(verify_inclusion(b"only", 0, 1, &[], &root), Ok(()));
         assert_eq!(verify_inclusion(b"other", 0, 1, &[], &root), Err(ProofError::RootMismatch));
         assert_eq!(verify_inclusion(b"only", 0, 1, &[root], &root), Err(ProofError::WrongLength));
-        assert_eq!(
-            verify_inclusion(b"only", 1, 1, &[], &root),
-            Err(ProofError::IndexOutOfRange { index: 1, size: 1 })
-        );
-        assert_eq!(
-            verify_inclusion(b"only", 0, 0, &[], &root),
-            Err(ProofError::IndexOutOfRange { index: 0, size: 0 })
-        );
+        assert_eq!(verify_inclusion(b"only", 1, 1, &[], &root), Err(ProofError::IndexOutOfRange { index: 1, size: 1 }));
+        assert_eq!(verify_inclusion(b"only", 0, 0, &[], &root), Err(ProofError::IndexOutOfRange { index: 0, size: 0 }));
     }
 
     #[test]

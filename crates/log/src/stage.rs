@@ -84,10 +84,7 @@ mod tests {
     fn sample() -> Stage {
         let tile = |kind, index, width| TilePath::new(kind, index, width).unwrap();
         Stage {
-            files: vec![
-                (tile(TileKind::Hashes(0), 3, 256), vec![1; 40]),
-                (tile(TileKind::Entries, 1003, 7), vec![]),
-            ],
+            files: vec![(tile(TileKind::Hashes(0), 3, 256), vec![1; 40]), (tile(TileKind::Entries, 1003, 7), vec![])],
         }
     }
 

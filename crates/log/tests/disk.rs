@@ -77,8 +77,7 @@ fn killed_at_any_moment() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut promises =
-            lines.filter_map(|line| line.unwrap().split_once("promised ")?.1.trim().parse::<u64>().ok());
+        let mut promises = lines.filter_map(|line| line.unwrap().split_once("promised ")?.1.trim().parse::<u64>().ok());
         let promised = promises.nth(1 + round % 7).expect("the child keeps appending");
         child.kill().unwrap();
         child.wait().unwrap();

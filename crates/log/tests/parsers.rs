@@ -108,7 +108,9 @@ proptest! {
             let position = position.index(bytes.len() + 1);
             match kind {
                 0 => bytes.insert(position, byte),
-                1 if position < bytes.len() => drop(bytes.remove(position)),
+                1 if position < bytes.len() => {
+                    bytes.remove(position);
+                }
                 _ if position < bytes.len() => bytes[position] = byte,
                 _ => {}
             }

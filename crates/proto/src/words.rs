@@ -31,7 +31,9 @@ impl Role {
 
     /// Reads [`Role::as_str`] back.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Principal, Self::DutyOfficer, Self::NoteTaker, Self::Counterpart].into_iter().find(|r| r.as_str() == word)
+        [Self::Principal, Self::DutyOfficer, Self::NoteTaker, Self::Counterpart]
+            .into_iter()
+            .find(|r| r.as_str() == word)
     }
 
     /// Whether people of this role ring and are rung; the others join calls as listeners.

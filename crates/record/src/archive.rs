@@ -153,9 +153,9 @@ impl Audit {
         let Ok(entries) = tree.entries(0..size) else {
             return;
         };
-        for (index, entry) in entries.enumerate() {
+        for entry in entries {
             match entry {
-                Ok(bytes) => self.ledger.entry(index as u64, &bytes),
+                Ok((index, bytes)) => self.ledger.entry(index, &bytes),
                 // It would be the same for every entry of the bundle, and the first problem names it.
                 Err(_) => return,
             }

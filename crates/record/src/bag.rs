@@ -62,6 +62,10 @@ pub(crate) fn tag_files(
     );
     let reason = ("Telcon-Reason".to_owned(), info.reason.clone());
     for (label, value) in info.more.iter().chain((!info.reason.is_empty()).then_some(&reason)) {
+        // Twice the same label would leave it to the reader which one counts.
+        if bag_info.lines().any(|line| line.split(':').next() == Some(label)) {
+            return Err(RecordError::Misuse("a BagInfo label that the record sets itself, or twice the same"));
+        }
         if label.is_empty() || !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(RecordError::Misuse("a BagInfo label must be letters, digits and hyphens"));
         }
@@ -173,7 +177,9 @@ mod tests {
 
     const CALL: &str = "00112233445566778899aabbccddeeff";
 
-    fn bag(info: &BagInfo) -> Vec<(String, Vec<u8>)> {
+    type Files = Vec<(String, Vec<u8>)>;
+
+    fn bag(info: &BagInfo) -> Files {
         let files = [("data/a", b"one"), ("data/b", b"two")];
         let entries = files.map(|(path, b)| FileEntry { path: path.into(), sha256: Digest::of(b), bytes: 3 });
         let tags = tag_files(CALL, 1, &entries, info).unwrap();
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_change_is_found() {
-        let edit = |f: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+        let edit = |f: &dyn Fn(&mut Files)| {
             let mut files = bag(&info());
             f(&mut files);
             check(&files).unwrap_err()
@@ -235,6 +241,8 @@ mod tests {
         assert!(valid.info.contains(&("Telcon-Reason".into(), "power Telcon-Partial: false".into())));
         let bad_label = BagInfo { more: vec![("A: b\nC".into(), "d".into())], ..info() };
         assert!(matches!(tag_files(CALL, 1, &[], &bad_label), Err(RecordError::Misuse(_))));
+        let twice = BagInfo { more: vec![("Payload-Oxum".into(), "0.0".into())], ..info() };
+        assert!(matches!(tag_files(CALL, 1, &[], &twice), Err(RecordError::Misuse(_))));
         let bad_date = BagInfo { date: "22.11.2026".into(), ..info() };
         assert!(matches!(tag_files(CALL, 1, &[], &bad_date), Err(RecordError::Misuse(_))));
     }

@@ -10,11 +10,11 @@ use std::str::FromStr;
 
 use age::{DecryptError, EncryptError};
 use age_core::format::{FILE_KEY_BYTES, FileKey, Stanza};
-use age_core::primitives::{bech32_decode, bech32_encode, bech32_encode_to_fmt};
 use age_core::secrecy::ExposeSecret;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use bech32::Hrp;
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32, Checksum, Hrp};
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
@@ -85,7 +85,7 @@ impl CustodianIdentity {
     /// The secret in age's text form. Whoever has it opens every record sealed to this custodian.
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         let mut bytes = self.0.to_bytes();
-        let mut text = bech32_encode(IDENTITY_HRP, &bytes);
+        let mut text = encode(IDENTITY_HRP, &bytes);
         zeroize::Zeroize::zeroize(bytes.as_mut_slice());
         text.make_ascii_uppercase();
         Zeroizing::new(text)
@@ -109,13 +109,25 @@ impl CustodianRecipient {
     }
 }
 
+/// Bech32 without its limit of length: a recipient has 1,959 characters. Its checksum then only finds mistypes, which is all
+/// age asks of it.
+enum LongBech32 {}
+
+impl Checksum for LongBech32 {
+    type MidstateRepr = u32;
+    const CODE_LENGTH: usize = usize::MAX;
+    const CHECKSUM_LENGTH: usize = Bech32::CHECKSUM_LENGTH;
+    const GENERATOR_SH: [u32; 5] = Bech32::GENERATOR_SH;
+    const TARGET_RESIDUE: u32 = Bech32::TARGET_RESIDUE;
+}
+
+fn encode(hrp: Hrp, bytes: &[u8]) -> String {
+    bech32::encode_lower::<LongBech32>(hrp, bytes).expect("invariant: no text is too long without a limit")
+}
+
 fn decode(text: &str, hrp: Hrp) -> Result<Vec<u8>, KeyError> {
-    bech32_decode(
-        text,
-        |_| KeyError::Encoding,
-        |found| if found == hrp { Ok(()) } else { Err(KeyError::Kind) },
-        |_, bytes| Ok(bytes.collect()),
-    )
+    let decoded = CheckedHrpstring::new::<LongBech32>(text).map_err(|_| KeyError::Encoding)?;
+    if decoded.hrp() == hrp { Ok(decoded.byte_iter().collect()) } else { Err(KeyError::Kind) }
 }
 
 impl FromStr for CustodianRecipient {
@@ -127,7 +139,7 @@ impl FromStr for CustodianRecipient {
 
 impl fmt::Display for CustodianRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        bech32_encode_to_fmt(f, RECIPIENT_HRP, &self.0.to_bytes())
+        f.write_str(&encode(RECIPIENT_HRP, &self.0.to_bytes()))
     }
 }
 
@@ -203,11 +215,40 @@ impl age::Identity for CustodianIdentity {
 #[cfg(test)]
 mod tests {
     use age::{Identity, Recipient};
+    use hpke::rand_core::{TryCryptoRng, TryRng};
 
     use super::*;
 
     fn identity(n: u8) -> CustodianIdentity {
         CustodianIdentity::from_seed(&[n; SEED_BYTES])
+    }
+
+    /// Counts up: enough to see that randomness is taken from the argument.
+    struct Counter(u8);
+
+    impl TryRng for Counter {
+        type Error = std::convert::Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            unreachable!("only bytes are drawn")
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            unreachable!("only bytes are drawn")
+        }
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            self.0 += 1;
+            bytes.fill(self.0);
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Counter {}
+
+    #[test]
+    fn randomness_is_the_arguments() {
+        let mut rng = Counter(0);
+        assert_eq!(CustodianIdentity::generate(&mut rng).recipient(), identity(1).recipient());
+        assert_eq!(CustodianIdentity::generate(&mut rng).recipient(), identity(2).recipient());
+        assert_eq!(crate::payload::Salt::random(&mut rng).hex(), "03".repeat(32));
     }
 
     #[test]
@@ -227,7 +268,7 @@ mod tests {
         let public = identity(1).recipient().to_string();
         assert_eq!(CustodianRecipient::parse(&public[..public.len() - 1]), Err(KeyError::Encoding));
         assert_eq!(CustodianRecipient::parse(&public.to_uppercase()), Err(KeyError::Kind));
-        assert_eq!(CustodianRecipient::parse(&bech32_encode(RECIPIENT_HRP, &[0; 32])), Err(KeyError::Key));
+        assert_eq!(CustodianRecipient::parse(&encode(RECIPIENT_HRP, &[0; 32])), Err(KeyError::Key));
         let secret = identity(1).to_secret_string();
         assert_eq!(CustodianIdentity::parse(&secret.to_lowercase()).unwrap_err(), KeyError::Kind);
         assert_eq!(CustodianIdentity::parse(&public).unwrap_err(), KeyError::Kind);

@@ -25,7 +25,6 @@ pub(crate) enum Line {
     Session(u32),
     /// A part is committed: its file is complete under its temporary name and about to get its own.
     Part {
-        #[serde(flatten)]
         digest: PartDigest,
         files: Vec<FileEntry>,
         /// Set in the last part only: the record is finished but for `seal.json`.
@@ -88,9 +87,9 @@ impl Journal {
                 (_, Err(e)) => return Err(bad(&e.to_string())),
                 (_, Ok(_)) => unreachable!("invariant: only the last piece of a split can lack its line feed"),
             };
-            match (&mut journal, line) {
-                (none @ None, Line::Begin { version: 1, call_id, custodians }) if is_call_id(&call_id) => {
-                    *none = Some(Journal::begun(call_id, custodians));
+            match (journal.as_mut(), line) {
+                (None, Line::Begin { version: 1, call_id, custodians }) if is_call_id(&call_id) => {
+                    journal = Some(Journal::begun(call_id, custodians));
                 }
                 (Some(j), Line::Session(session)) if j.last.is_none() && session > j.session => {
                     (j.session, j.ends_with_part) = (session, false);

@@ -83,18 +83,13 @@ impl<W: Write> OpusWriter<W> {
         // No gain, channel mapping family 0.
         head.extend_from_slice(&[0, 0, 0]);
         let mut tags = b"OpusTags".to_vec();
-        let mut text = |value: &[u8]| {
+        let text = |tags: &mut Vec<u8>, value: &[u8]| {
             tags.extend_from_slice(&(value.len() as u32).to_le_bytes());
             tags.extend_from_slice(value);
         };
-        text(b"telcon");
-        // The list's own length is written like that of a text.
-        let count = comments.len() as u32;
-        tags.extend_from_slice(&count.to_le_bytes());
-        for comment in comments {
-            tags.extend_from_slice(&(comment.len() as u32).to_le_bytes());
-            tags.extend_from_slice(comment.as_bytes());
-        }
+        text(&mut tags, b"telcon");
+        tags.extend_from_slice(&(comments.len() as u32).to_le_bytes());
+        comments.iter().for_each(|comment| text(&mut tags, comment.as_bytes()));
         let mut writer = PacketWriter::new(out);
         for packet in [head, tags] {
             writer.write_packet(packet, serial, PacketWriteEndInfo::EndPage, 0).map_err(write_error)?;
@@ -173,13 +168,15 @@ pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
     Ok(ReadChunk { start_ms, pre_skip, packets })
 }
 
+/// Takes a length off the front.
+fn number(rest: &mut &[u8]) -> Option<usize> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    *rest = after;
+    usize::try_from(u32::from_le_bytes(*length)).ok()
+}
+
 fn comments(tags: &[u8]) -> Option<Vec<String>> {
     let mut rest = tags.strip_prefix(b"OpusTags")?;
-    let mut number = |rest: &mut &[u8]| -> Option<usize> {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        *rest = after;
-        usize::try_from(u32::from_le_bytes(*length)).ok()
-    };
     let vendor = number(&mut rest)?;
     rest = rest.split_at_checked(vendor)?.1;
     let count = number(&mut rest)?;

@@ -61,7 +61,7 @@ pub(crate) fn check_header(name: &str, sealed: &[u8], custodians: usize) -> Resu
     let bad = |what: String| Err(RecordError::PartHeader { part: name.to_owned(), what });
     let header = &sealed[..sealed.len().min(MAX_HEADER_BYTES)];
     let mut lines = header.split(|b| *b == b'\n');
-    if lines.next() != Some(b"age-encryption.org/v1") {
+    if lines.next() != Some(b"age-encryption.org/v1".as_slice()) {
         return bad("no age file".into());
     }
     let mut stanzas = 0;
@@ -99,7 +99,7 @@ mod tests {
         let sealed = seal(b"hello", &[identity(1).recipient(), identity(2).recipient()]).unwrap();
         check_header("p", &sealed, 2).unwrap();
         for n in [1, 2] {
-            assert_eq!(**open("p", &sealed, &[identity(n)]).unwrap(), b"hello");
+            assert_eq!(open("p", &sealed, &[identity(n)]).unwrap().as_slice(), b"hello");
         }
         assert!(matches!(open("p", &sealed, &[identity(3)]), Err(RecordError::WrongIdentity(_))));
         assert!(matches!(open("p", &sealed[..sealed.len() - 1], &[identity(1)]), Err(RecordError::Decrypt { .. })));

@@ -195,6 +195,8 @@ mod tests {
     use super::*;
     use crate::custodian::CustodianIdentity;
 
+    type Edit<'a> = &'a dyn Fn(&mut Seal);
+
     fn seal() -> Seal {
         let part = |i| PartDigest { name: part_name(i), sha256: Digest::of(&[i as u8]), bytes: 10 };
         let custodian = |n| CustodianIdentity::from_seed(&[n; 32]).recipient().to_string();
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_change_is_refused() {
-        let edits: [(&str, &dyn Fn(&mut Seal)); 12] = [
+        let edits: [(&str, Edit); 12] = [
             ("version", &|s| s.version = 2),
             ("call", &|s| s.call_id = "cd".repeat(16)),
             ("call form", &|s| s.call_id = "../x".into()),

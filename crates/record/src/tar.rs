@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_longest_path_fits() {
-        let path = format!("data/{}/{}", "d".repeat(45), "f".repeat(99));
+        let path = format!("data/{}/{}", "d".repeat(15), "f".repeat(99));
         assert_eq!(path.len(), crate::path::MAX_PATH_BYTES);
         let mut out = Vec::new();
         append_member(&mut out, ROOT, &path, b"x").unwrap();
@@ -257,6 +257,15 @@ mod tests {
         #[test]
         fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048), last: bool) {
             let _ = read(&bytes, last);
+        }
+
+        #[test]
+        fn every_bag_path_fits(path in "data(/[a-z]{1,99}){1,6}") {
+            let mut out = Vec::new();
+            if is_bag_path(&path) {
+                append_member(&mut out, ROOT, &path, b"x").unwrap();
+                prop_assert_eq!(&read(&out, false).unwrap()[0].0, &path);
+            }
         }
 
         #[test]

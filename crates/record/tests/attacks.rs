@@ -60,7 +60,9 @@ fn missing_part() {
 
 #[test]
 fn extra_part() {
-    let error = with_record(|dir| drop(std::fs::copy(dir.join(part(0)), dir.join(part(3))).unwrap()));
+    let error = with_record(|dir| {
+        std::fs::copy(dir.join(part(0)), dir.join(part(3))).unwrap();
+    });
     assert!(matches!(error, RecordError::PartExtra(name) if name == part(3)));
 }
 

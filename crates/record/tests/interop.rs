@@ -1,5 +1,5 @@
 //! Other people's tools open our records, and we open what they seal: npm `age-encryption`, Python's `tarfile`, PyPI
-//! `bagit`, GNU tar.
+//! `bagit`, GNU tar, and, where they are installed, opus-tools.
 //!
 //! Needs `TELCON_INTEROP`: a directory with `node_modules/age-encryption` and `venv/bin/python` with `bagit`.
 
@@ -54,7 +54,7 @@ fn others_open_our_record() {
         std::fs::create_dir(&gnu).unwrap();
         run(Command::new("tar").arg("-C").arg(&gnu).arg("-xf").arg(&stream), b"");
         let ours = root.path().join(format!("ours-{n}"));
-        open_record(&dir, &[secret.clone()], &ours).unwrap();
+        open_record(&dir, std::slice::from_ref(secret), &ours).unwrap();
         let bag = files_below(&ours.join("bag"));
         assert_eq!(files_below(&extracted.join(CALL)), bag);
         assert_eq!(files_below(&gnu.join(CALL)), bag);
@@ -80,5 +80,38 @@ fn we_open_what_others_seal() {
         let mut reader = decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)).unwrap();
         reader.read_to_end(&mut plaintext).unwrap();
         assert_eq!(plaintext, b"good evening");
+    }
+}
+
+#[test]
+fn others_play_our_sound() {
+    if tools().is_none() {
+        return;
+    }
+    if Command::new("opusdec").arg("--version").output().is_err() {
+        eprintln!("skipped: opusdec and opusinfo (opus-tools) are not installed");
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join(CALL);
+    let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
+    // Digital silence, with a lost packet; then a gap of a second.
+    let mut packets = [&[0xf8, 0xff, 0xfe][..]; 100];
+    packets[50] = &[];
+    for (n, start_ms) in [(0, 0), (1, 2000), (2, 5000)] {
+        let chunk = OpusChunk { start_ms, pre_skip: 312, packets: &packets };
+        writer.add(&format!("audio/alice/{n:06}.opus"), ogg_opus(salt(n), &chunk).unwrap()).unwrap();
+    }
+    writer.finish(&info(false)).unwrap();
+    let out = root.path().join("out");
+    open_record(&dir, &[identity(1)], &out).unwrap();
+    let chunk = out.join("bag/data/session-1/audio/alice/000000.opus");
+    for (file, packets) in [(chunk, 100), (out.join("audio/alice.opus"), 350)] {
+        let said = run(Command::new("opusinfo").arg(&file), b"");
+        assert!(!said.to_lowercase().contains("warning") && !said.to_lowercase().contains("error"), "{said}");
+        let raw = root.path().join("raw");
+        run(Command::new("opusdec").args(["--quiet", "--no-dither", "--rate", "48000"]).arg(&file).arg(&raw), b"");
+        let samples = std::fs::metadata(&raw).unwrap().len() / 2;
+        assert_eq!(samples, packets * 960 - 312, "{said}");
     }
 }

@@ -23,7 +23,7 @@ fn packets(world: &mut World) -> Vec<Vec<u8>> {
         let now = world.now;
         world.devices[0].speak(now, &[0x5a; 110], 0);
         let sent = world.devices[0].step(Input::Timeout(now));
-        out.extend(sent.into_iter().map(|(_, bytes)| bytes).filter(|b| b[0] == 0x80 && b[1] & 0x7f >= 96));
+        out.extend(sent.into_iter().map(|(_, bytes)| bytes).filter(|b| b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96));
     }
     out
 }

@@ -5,14 +5,14 @@
 //! earlier than it is set for, which packets do not cause.
 
 use crate::{LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, limits};
-use std::{io, net::SocketAddr, pin::Pin, time::Instant};
+use std::{io, net::SocketAddr, time::Instant};
 use telcon_proto::CallId;
 use tokio::{
     net::UdpSocket,
     select,
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
-    time::{Sleep, sleep_until},
+    time::sleep_until,
 };
 
 /// Datagrams read in one go before commands and timers get their turn: a millisecond's worth of work.
@@ -156,7 +156,7 @@ impl Driver {
             let wake = self.flush().await;
             if wake < armed || timer.is_elapsed() {
                 armed = wake;
-                Pin::<&mut Sleep>::reset(timer.as_mut(), wake.into());
+                timer.as_mut().reset(wake.into());
             }
         }
     }

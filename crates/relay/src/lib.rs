@@ -13,6 +13,7 @@
 //! at the relay).
 
 #[cfg(feature = "driver")]
+#[expect(clippy::disallowed_methods, reason = "the driver is the one place of this crate with a clock and a socket")]
 pub mod driver;
 mod leg;
 pub mod limits;

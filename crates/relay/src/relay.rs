@@ -605,3 +605,41 @@ fn transport_config() -> RtcConfig {
 
 /// Payload type used for an offer that leaves the choice open.
 const OPUS_PAYLOAD_TYPE: u8 = 111;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does not compile if one of these types can be printed: they hold addresses.
+    #[allow(dead_code, reason = "compiling is the test")]
+    fn what_holds_addresses_cannot_be_printed() {
+        trait Printable<Marker> {
+            fn check() {}
+        }
+        struct IsDebug;
+        struct IsDisplay;
+        impl<T: ?Sized> Printable<()> for T {}
+        impl<T: ?Sized + std::fmt::Debug> Printable<IsDebug> for T {}
+        impl<T: ?Sized + std::fmt::Display> Printable<IsDisplay> for T {}
+        let _ = <RelayConfig as Printable<_>>::check;
+        let _ = <Output as Printable<_>>::check;
+        let _ = <Relay as Printable<_>>::check;
+    }
+
+    #[test]
+    fn datagrams_are_told_apart_by_their_first_bytes() {
+        let kind = |first: u8, second: u8, length: usize| {
+            let mut bytes = vec![0; length];
+            (bytes[0], bytes[1]) = (first, second);
+            kind_of(&bytes)
+        };
+        assert!(kind(0, 1, 20) == Some(Kind::Stun));
+        assert!(kind(0, 1, 19).is_none());
+        assert!(kind(22, 0xfe, 13) == Some(Kind::Dtls));
+        assert!(kind(0x80, 111, 12) == Some(Kind::Rtp));
+        assert!(kind(0x80, 0x80 | 111, 12) == Some(Kind::Rtp), "with the marker bit");
+        assert!(kind(0x80, 200, 12) == Some(Kind::Rtcp), "a sender report");
+        assert!(kind(0x80, 111, 11).is_none());
+        assert!(kind(2, 0, 40).is_none() && kind(64, 0, 40).is_none() && kind(192, 0, 40).is_none());
+    }
+}

@@ -87,7 +87,7 @@ fn a_replayed_packet_is_refused() {
     let mut world = World::with_call(2);
     world.speak(0, 5);
     let device = World::addr_of(0);
-    let last = world.wire.iter().rfind(|(src, _, b)| *src == device && b[0] == 0x80 && b[1] & 0x7f >= 96);
+    let last = world.wire.iter().rfind(|(src, _, b)| *src == device && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);
     let last = last.unwrap().2.clone();
     let refused = RelayStats { dropped_refused: 1, ..RelayStats::default() };
     assert_eq!(moved(&mut world, device, &last), refused);

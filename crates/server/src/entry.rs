@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn an_entry_reads_as_documented() {
-        let entry = Entry::CallEnded { time_ms: 5, call: CallId::from_bytes([1; 16]), how: Ended::Missed, answered: false };
+        let entry =
+            Entry::CallEnded { time_ms: 5, call: CallId::from_bytes([1; 16]), how: Ended::Missed, answered: false };
         let text = String::from_utf8(entry.to_bytes()).unwrap();
         assert_eq!(
             text,

@@ -101,7 +101,9 @@ export type Command =
   | { do: 'leave' }
   | { do: 'offer'; sdp: string }
   | { do: 'mute'; on: boolean }
-  | { do: 'media_failed' };
+  | { do: 'media_failed' }
+  /** Clears an ended call. */
+  | { do: 'dismiss' };
 
 export type Output =
   | { out: 'send'; text: string }
@@ -122,12 +124,6 @@ export interface Report {
 export interface Enrolment {
   request: { chain: string[] };
   state: string;
-}
-
-/** Whom an enrolment link is for, as the link itself says. */
-export interface LinkFor {
-  name: string;
-  office: string;
 }
 
 /** The part of the engine that drives a session; the class in `telcon-wasm` has it. */

@@ -20,6 +20,7 @@ export class Driver {
   #saving: Promise<void> | undefined;
   #cancel_wakeup: (() => void) | undefined;
   #stopped = false;
+  #failed = false;
 
   constructor(
     private readonly engine: Engine,
@@ -120,7 +121,9 @@ export class Driver {
   }
 
   #queue(work: () => Promise<void>): void {
-    const done = (this.#saving ?? Promise.resolve()).then(work).then(
+    // After a failure nothing that was waiting may happen any more: it rests on what could not be kept.
+    const turn = async () => (this.#failed ? undefined : work());
+    const done = (this.#saving ?? Promise.resolve()).then(turn).then(
       () => {
         if (this.#saving === done) this.#saving = undefined;
       },
@@ -140,7 +143,13 @@ export class Driver {
   }
 
   #fail(error: unknown): void {
-    if (this.#stopped) return;
+    if (this.#failed) return;
+    // The engine refused what it was given, and is whole; only a trap leaves it in pieces.
+    if (error instanceof Error && !(error instanceof WebAssembly.RuntimeError)) {
+      console.error('refused by the engine', error.message);
+      return;
+    }
+    this.#failed = true;
     this.#stopped = true;
     this.#cancel_wakeup?.();
     const problem =

@@ -22,7 +22,7 @@ describe('enrolment', () => {
   });
 
   it('says what the office said: used, expired', async () => {
-    const refused = () => Response.json({ error: 'This link was used already.' }, { status: 409 });
+    const refused = () => Response.json({ error: 'this link was used already' }, { status: 409 });
     const { get } = office({ '/api/office': () => new Response('{}'), '/api/devices': refused });
     await expect(enrol('f', () => MADE, get)).rejects.toBe('This link was used already.');
   });

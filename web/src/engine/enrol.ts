@@ -1,6 +1,7 @@
 // Enrols this browser: asks the office who it is, lets the engine make keys and a request, and hands the request in.
 
 import type { Enrolment } from './contract';
+import { sentence } from './sentence';
 
 type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
@@ -42,7 +43,7 @@ async function reach(get: Fetch, path: string, init?: RequestInit): Promise<Resp
 export async function refusal(answer: Response): Promise<string> {
   try {
     const { error } = (await answer.json()) as { error?: unknown };
-    if (typeof error === 'string' && error) return error;
+    if (typeof error === 'string' && error) return sentence(error);
   } catch {
     // Not JSON: a proxy answered, not the office.
   }

@@ -6,7 +6,8 @@ async function pass(work: Work, ...frames: number[][]): Promise<number[][]> {
   const writer = stream.writable.getWriter();
   const written = Promise.all(frames.map((bytes) => writer.write({ data: new Uint8Array(bytes).buffer }))).then(() => writer.close());
   const out: number[][] = [];
-  for await (const frame of stream.readable) out.push([...new Uint8Array(frame.data)]);
+  const reader = stream.readable.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) out.push([...new Uint8Array(next.value.data)]);
   await written;
   return out;
 }

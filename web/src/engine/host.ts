@@ -1,6 +1,6 @@
 // The page's end of the engine: one worker, asked and heard.
 
-import type { Command, LinkFor, Report, View } from './contract';
+import type { Card, Command, Report, View } from './contract';
 import { Media } from './media';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
@@ -8,7 +8,7 @@ import type { MicrophoneState } from './microphone';
 /** What the page hears. */
 export interface HostEvents {
   ready(enrolled: boolean): void;
-  link(link: LinkFor | null, office: string | null, problem: string | null): void;
+  link(person: Card | null, office: string | null, problem: string | null): void;
   enrolled(): void;
   enrol_failed(problem: string): void;
   view(view: View): void;
@@ -42,7 +42,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       case 'ready':
         return events.ready(data.enrolled);
       case 'link':
-        return events.link(data.link, data.office, data.problem);
+        return events.link(data.person, data.office, data.problem);
       case 'enrolled':
         return events.enrolled();
       case 'enrol_failed':

@@ -1,6 +1,6 @@
 // What the page and the worker that owns the engine say to each other.
 
-import type { Command, LinkFor, Report, View } from './contract';
+import type { Card, Command, Report, View } from './contract';
 
 export type ToWorker =
   | { ask: 'command'; command: Command }
@@ -12,7 +12,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { tell: 'ready'; enrolled: boolean }
-  | { tell: 'link'; link: LinkFor | null; office: string | null; problem: string | null }
+  | { tell: 'link'; person: Card | null; office: string | null; problem: string | null }
   | { tell: 'enrolled' }
   | { tell: 'enrol_failed'; problem: string }
   | { tell: 'view'; view: View }

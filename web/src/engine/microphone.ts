@@ -9,6 +9,8 @@ const WANTED: MediaStreamConstraints = {
 export class Microphone {
   #track: Promise<MediaStreamTrack | null> | undefined;
   #held: MediaStreamTrack | undefined;
+  /** Counts what was asked and given back: an answer to an older question is not held. */
+  #round = 0;
 
   /** `changed` hears every new state; `replaced` hears a track that took the place of a lost one. */
   constructor(
@@ -41,6 +43,7 @@ export class Microphone {
   /** Gives the microphone back; its light goes out. */
   release(): void {
     const track = this.#track;
+    this.#round++;
     this.#track = undefined;
     this.#held?.stop();
     this.#held = undefined;
@@ -51,7 +54,8 @@ export class Microphone {
 
   async #ask(): Promise<MediaStreamTrack | null> {
     this.changed('asking');
-    const asked = () => this.#track;
+    const round = this.#round;
+    const asked = () => this.#round === round;
     try {
       const stream = await navigator.mediaDevices.getUserMedia(WANTED);
       const track = stream.getAudioTracks()[0] ?? null;

@@ -6,10 +6,10 @@ declare module 'telcon-wasm' {
   export default function init(): Promise<unknown>;
 
   export class Telcon implements Engine {
-    constructor(state: string | undefined, seed: Uint8Array, now_ms: number);
+    constructor(state: string, seed: Uint8Array, now_ms: number);
     static enrol(fragment: string, office_info_json: string, seed: Uint8Array, now_ms: number): string;
-    /** Whom the link is for, for the screen before the button: `{"name","office"}`. Throws a sentence for people. */
-    static link?(fragment: string): string;
+    /** Whom a link's fragment is for, as JSON of a `Card`, once it was checked against the office. Throws a sentence for people. */
+    static read_invitation(fragment: string, office_info_json: string): string;
     connected(now_ms: number): void;
     disconnected(now_ms: number): void;
     handle_server(now_ms: number, text: string): void;

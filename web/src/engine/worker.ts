@@ -1,12 +1,13 @@
 // The worker that owns the engine, the connection to the office and the media transforms. Keys never leave it.
 
 import init, { Telcon } from 'telcon-wasm';
-import type { LinkFor } from './contract';
+import type { Card } from './contract';
 import { Driver } from './driver';
 import { enrol, office_info } from './enrol';
 import { through } from './frames';
 import { Keep } from './keep';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
+import { sentence } from './sentence';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -41,7 +42,7 @@ function start(state: string): void {
     stop: () => socket?.stop(),
   });
   driver = running;
-  const address = new URL('/api/socket', self.location.origin);
+  const address = new URL('/ws', self.location.origin);
   address.protocol = address.protocol.replace('http', 'ws');
   socket = new Socket(address.href, {
     opened: () => running.connected(),
@@ -106,14 +107,14 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
 };
 
 async function read_link(fragment: string): Promise<FromWorker> {
-  let link: LinkFor | null = null;
+  let office: string | null = null;
   try {
-    if (Telcon.link) link = JSON.parse(Telcon.link(fragment)) as LinkFor;
     const info = await office_info();
-    const office = (JSON.parse(info) as { name: string }).name;
-    return { tell: 'link', link, office, problem: null };
+    office = (JSON.parse(info) as { name: string }).name;
+    const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
+    return { tell: 'link', person, office, problem: null };
   } catch (error) {
-    return { tell: 'link', link, office: null, problem: sentence(error) };
+    return { tell: 'link', person: null, office, problem: sentence(error) };
   }
 }
 
@@ -124,10 +125,4 @@ function check(id: number, proof: string): FromWorker {
   } catch (error) {
     return { tell: 'checked', id, report: null, problem: sentence(error) };
   }
-}
-
-function sentence(error: unknown): string {
-  if (typeof error === 'string') return error;
-  if (error instanceof Error && error.message) return error.message;
-  return 'Something went wrong on this device. Reload this page and try again.';
 }

@@ -92,6 +92,7 @@ const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
   'unsupported': (app) => (app.stage = { is: 'unsupported' }),
+  'insecure': (app) => (app.stage = { is: 'insecure' }),
   'other-tab': (app) => (app.stage = { is: 'other_tab' }),
   'failed': (app) => (app.stage = { is: 'failed', problem: 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.' }),
   'revoked': on(view({ phase: 'revoked', people: [] })),
@@ -146,6 +147,7 @@ export const scenes: Record<string, Scene> = {
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
   'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),
   'desk-quiet': on(desk({ notices: [] })),
+  'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': on(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 

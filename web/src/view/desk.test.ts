@@ -24,8 +24,9 @@ describe('the desk', () => {
   it('says that one listens oneself, and offers no second seat', () => {
     const [card] = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE).live;
     expect(card).toMatchObject({ mine: 'listening', can_listen: false, listens: 'Listening: you. Everyone sees that.' });
+    expect(card?.everybody).toBe('You (this device, listens) · The President (speaks) · The Prime Minister of Estmark (speaks)');
     const [joining] = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE).live;
-    expect(joining?.mine).toBe('joining');
+    expect(joining).toMatchObject({ mine: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
   });
 
   it('puts the call one listens to first, then the newest', () => {

@@ -1,8 +1,8 @@
 // The duty officer's screen: what is live, what was heard, what needs somebody.
 
-import type { Caption, Notice, View } from '../engine/contract';
+import type { Caption, Member, Notice, View } from '../engine/contract';
 import { duration, short_date, time, time_to_the_second } from './clock';
-import { members, type MemberRow } from './call';
+import { members } from './call';
 import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
 
 export interface LiveCard {
@@ -17,7 +17,8 @@ export interface LiveCard {
   /** This device is in it. */
   mine: 'no' | 'joining' | 'listening' | 'reconnecting';
   can_listen: boolean;
-  members: MemberRow[];
+  /** All who hold a key, once this device does too. */
+  everybody: string | null;
   phrase: string | null;
   problem: string | null;
 }
@@ -45,6 +46,8 @@ export interface DeskScreen {
   heard: { lines: HeardLine[]; behind: string | null; instead: string | null } | null;
   recent: RecentRow[];
   offline: string | null;
+  /** Why this device left the call it listened to. */
+  left: string | null;
 }
 
 /** Most recent calls shown beside the live one; the rest is under Calls. */
@@ -62,6 +65,7 @@ export function desk_screen(view: View, now: number, mine: string): DeskScreen {
     recent: ended.slice(0, RECENT).map((notice) => recent(notice, now, mine)),
     offline:
       view.phase === 'offline' ? 'Not connected. What you see may have changed; this page tries again by itself.' : null,
+    left: view.call?.state === 'ended' ? view.call.problem : null,
   };
 }
 
@@ -86,15 +90,20 @@ function card(view: View, notice: Notice, now: number): LiveCard {
         : `Ringing · direct call · ${duration(now - notice.opened_ms)}`,
     title: both_names(notice.from, notice.to),
     mode: mode_words[notice.mode].short,
-    listens: listens(notice, call?.members ?? []),
+    listens: call && call.members.length === 0 ? 'You are being added to the call. Everyone will see it.' : listens(notice, call?.members ?? []),
     ringing: state.is === 'ringing',
     mine: !call ? 'no' : call.state === 'live' ? 'listening' : call.state === 'reconnecting' ? 'reconnecting' : 'joining',
     can_listen: notice.can_listen && !call && view.phase === 'ready',
-    members: members(call?.members ?? []),
+    everybody: call && call.members.length > 0 ? everybody(call.members) : null,
     phrase: call?.phrase?.join(' · ') ?? null,
     problem: call?.problem ?? null,
   };
 }
+
+const everybody = (all: Member[]) =>
+  members(all)
+    .map((m) => `${m.name} (${m.does})`)
+    .join(' · ');
 
 function listens(notice: Notice, known: { name: string; role: string; you: boolean }[]): string {
   if (notice.state.is !== 'live') return 'Nobody hears anything before it is answered.';

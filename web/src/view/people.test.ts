@@ -10,14 +10,14 @@ describe('people', () => {
   it('stand favourites first, each with their organisation and clock', () => {
     const screen = people_screen(view(), new Set([norland.person]), '', NOW, HERE);
     expect(names(screen.favourites)).toEqual(['The President of Norland']);
-    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland · 10:42 there', state: 'rings now', can_ring: true });
+    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland', state: '10:42 there · rings now', can_ring: true });
     expect(names(screen.others)).not.toContain('The President of Norland');
     expect(screen.office).toBe('Office of the President · 09:42');
   });
 
   it('cannot be rung without a device of theirs or of ours connected, and say so', () => {
     const away = people_screen(view(), new Set(), '', NOW, HERE).others.find((row) => row.person === governor.person);
-    expect(away).toMatchObject({ state: 'not connected', can_ring: false });
+    expect(away).toMatchObject({ state: '15:42 there · not connected', can_ring: false });
     const offline = people_screen(view({ phase: 'offline' }), new Set(), '', NOW, HERE);
     expect(offline.others.every((row) => !row.can_ring)).toBe(true);
     expect(offline.offline).toMatch(/^Not connected/);

@@ -9,11 +9,11 @@ export const SEARCH_FROM = 9;
 export interface PersonRow {
   person: string;
   name: string;
-  /** Organisation and their clock. */
+  /** Their organisation. */
   where: string;
   favourite: boolean;
   reachable: boolean;
-  /** Whether it can be rung, in words. */
+  /** Their clock, and whether it can be rung, in words. */
   state: string;
   can_ring: boolean;
 }
@@ -62,10 +62,10 @@ function row(contact: Contact, favourite: boolean, ready: boolean, now: number, 
   return {
     person: contact.person,
     name: contact.name,
-    where: there ? `${contact.organisation} · ${there}` : contact.organisation,
+    where: contact.organisation,
     favourite,
     reachable: contact.reachable,
-    state: !ready ? 'not known while offline' : contact.reachable ? 'rings now' : 'not connected',
+    state: [there, !ready ? 'not known while offline' : contact.reachable ? 'rings now' : 'not connected'].filter(Boolean).join(' · '),
     can_ring: ready && contact.reachable,
   };
 }

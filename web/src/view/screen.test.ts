@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CALL, call, desk, incoming, live, view } from '../fake/views';
-import { fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
+import { alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
 
 const HOME: Route = { at: 'home' };
-const shown = (of: ReturnType<typeof view>, route = HOME, dismissed: string | null = null) => screen_name({ is: 'on' }, of, route, dismissed);
+const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) => screen_name({ is: 'on' }, of, route, dismissed);
 
 describe('which screen', () => {
   it('a ring and a call cover whatever was open', () => {
@@ -36,6 +36,17 @@ describe('which screen', () => {
     expect(screen_name({ is: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
     expect(screen_name({ is: 'failed', problem: '' }, view({ call: live() }), HOME, null)).toBe('failed');
     expect(screen_name({ is: 'on' }, null, HOME, null)).toBe('starting');
+  });
+});
+
+describe('alerts', () => {
+  it('stand once each, red first, and only amber ones can be put away', () => {
+    const amber = { level: 'amber' as const, text: 'due' };
+    const red = { level: 'red' as const, text: 'refused' };
+    const shown = view({ alerts: [amber, red, amber] });
+    expect(alerts_to_show(shown, new Set())).toEqual([red, amber]);
+    expect(alerts_to_show(shown, new Set(['due', 'refused']))).toEqual([red]);
+    expect(alerts_to_show(null, new Set())).toEqual([]);
   });
 });
 

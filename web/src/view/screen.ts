@@ -1,12 +1,13 @@
 // Which screen stands. One idea at a time: a ring covers everything, a call covers the lists.
 
-import type { View } from '../engine/contract';
+import type { Alert, View } from '../engine/contract';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
 
 export type Stage =
   | { is: 'starting' }
   | { is: 'unsupported' }
+  | { is: 'insecure' }
   | { is: 'other_tab' }
   | { is: 'unenrolled' }
   | { is: 'enrol'; name: string | null; office: string | null; problem: string | null; busy: boolean }
@@ -14,7 +15,7 @@ export type Stage =
   | { is: 'failed'; problem: string };
 
 export type ScreenName =
-  | 'starting' | 'unsupported' | 'other_tab' | 'unenrolled' | 'enrol' | 'failed' | 'revoked'
+  | 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'enrol' | 'failed' | 'revoked'
   | 'people' | 'desk' | 'calls' | 'record' | 'ring_in' | 'ring_out' | 'call' | 'ended';
 
 /** `dismissed` is the ended call that the person has put away. */
@@ -39,6 +40,13 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
 /** Whether this person watches calls rather than making them. */
 export function at_desk(view: View): boolean {
   return view.you?.role === 'duty_officer' || view.you?.role === 'note_taker';
+}
+
+/** Each alert once, red before amber, without the amber ones that were read. */
+export function alerts_to_show(view: View | null, put_away: ReadonlySet<string>): Alert[] {
+  const once = new Map((view?.alerts ?? []).map((alert) => [alert.text, alert]));
+  const shown = [...once.values()].filter((alert) => alert.level === 'red' || !put_away.has(alert.text));
+  return [...shown.filter((alert) => alert.level === 'red'), ...shown.filter((alert) => alert.level === 'amber')];
 }
 
 /** The address after `#`, and back. */

@@ -9,7 +9,7 @@ export interface Statement {
   reload: boolean;
 }
 
-type Said = 'starting' | 'unsupported' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
+type Said = 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
 
 export function statement(which: Said, problem?: string): Statement {
   switch (which) {
@@ -23,6 +23,14 @@ export function statement(which: Said, problem?: string): Statement {
           'This one cannot hand every piece of sound to Telcon before it is sent, and Telcon never sends any in the clear.',
           'Use a current Chromium, Chrome or Edge, then open the same page.',
         ],
+        level: 'plain',
+        reload: false,
+      };
+    case 'insecure':
+      return {
+        kind: 'This address cannot be used',
+        title: 'Open Telcon by its https address',
+        sentences: ['A page that came unprotected may have been changed on the way, and browsers give it no keys.', 'Your office knows the right address. It begins with https.'],
         level: 'plain',
         reload: false,
       };

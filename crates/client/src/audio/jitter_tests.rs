@@ -223,9 +223,8 @@ fn a_stalled_sender_is_resumed_wherever_it_goes_on() {
 
 #[test]
 fn an_outage_of_the_network_jumps_over_what_was_lost() {
-    let run = run(1_000, TICK, |counter, sent| {
-        if (400..600).contains(&counter) { Vec::new() } else { vec![sent + 20_000] }
-    });
+    let run =
+        run(1_000, TICK, |counter, sent| if (400..600).contains(&counter) { Vec::new() } else { vec![sent + 20_000] });
     let counts = run.buffer.counts();
     assert_eq!(counts.played, 800);
     assert_eq!(counts.resyncs, 1);

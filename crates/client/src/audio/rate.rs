@@ -44,9 +44,7 @@ pub fn convert(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, RateErro
     )
     .map_err(unsupported)?;
     let input = InterleavedSlice::new(samples, 1, samples.len()).expect("invariant: one channel, its own length");
-    let output = fft
-        .process_all(&input, samples.len(), None)
-        .map_err(|_| RateError::Unsupported { from, to })?;
+    let output = fft.process_all(&input, samples.len(), None).map_err(|_| RateError::Unsupported { from, to })?;
     Ok(output.take_data())
 }
 
@@ -85,10 +83,8 @@ impl Downsampler {
         let mut out = [0.0; HEARING_FRAME];
         let input = InterleavedSlice::new(&self.input, 1, FRAME_SAMPLES).expect("invariant: a whole frame");
         let mut output = InterleavedSlice::new_mut(&mut out, 1, HEARING_FRAME).expect("invariant: a whole frame");
-        let (read, written) = self
-            .fft
-            .process_into_buffer(&input, &mut output, None)
-            .expect("invariant: both sides are one frame long");
+        let (read, written) =
+            self.fft.process_into_buffer(&input, &mut output, None).expect("invariant: both sides are one frame long");
         debug_assert_eq!((read, written), (FRAME_SAMPLES, HEARING_FRAME));
         out
     }

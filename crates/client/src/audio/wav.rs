@@ -76,8 +76,7 @@ pub fn read_at(path: &Path, rate: u32) -> Result<Vec<f32>, WavError> {
         return Err(refused("has samples that are not numbers".into()));
     }
     let channels = usize::from(spec.channels);
-    let mono: Vec<f32> =
-        samples.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
+    let mono: Vec<f32> = samples.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
     Ok(rate::convert(&mono, spec.sample_rate, rate)?)
 }
 

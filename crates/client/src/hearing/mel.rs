@@ -10,7 +10,7 @@ use crate::audio::rate::HEARING_RATE;
 /// Samples of one analysis window: 25 ms.
 const WINDOW: usize = 400;
 /// Samples from one window to the next: 10 ms.
-const HOP: usize = 160;
+pub const HOP: usize = 160;
 /// Seconds of one model input. Shorter sound is filled up with silence.
 pub const INPUT_SECONDS: usize = 30;
 /// Samples of one model input.
@@ -38,32 +38,33 @@ struct Band {
 impl MelSpectrogram {
     /// A spectrogram of `bands` mel bands between 0 and 8 kHz: 80 for most models, 128 for large-v3.
     pub fn new(bands: usize) -> Self {
-        let taper =
-            (0..WINDOW).map(|i| 0.5 - 0.5 * (std::f32::consts::TAU * i as f32 / WINDOW as f32).cos()).collect();
+        let taper = (0..WINDOW).map(|i| 0.5 - 0.5 * (std::f32::consts::TAU * i as f32 / WINDOW as f32).cos()).collect();
         Self { bands: filters(bands), taper, fft: RealFftPlanner::new().plan_fft_forward(WINDOW) }
     }
 
-    /// The model input for up to 30 s at 16 kHz (-1..1), band after band, [`INPUT_FRAMES`] values each. What is longer
-    /// is cut off.
-    pub fn features(&self, sound: &[f32]) -> Vec<f32> {
-        let sound = &sound[..sound.len().min(INPUT_SAMPLES)];
-        let mut out = vec![LEAST_POWER.log10(); self.bands.len() * INPUT_FRAMES];
+    /// The model input for sound at 16 kHz (-1..1): band after band, `frames` values (10 ms each, at most
+    /// [`INPUT_FRAMES`]) per band. Shorter sound is filled up with silence, longer sound is cut off.
+    pub fn features(&self, sound: &[f32], frames: usize) -> Vec<f32> {
+        let frames = frames.min(INPUT_FRAMES);
+        let sound = &sound[..sound.len().min(frames * HOP)];
+        let mut out = vec![LEAST_POWER.log10(); self.bands.len() * frames];
         let mut window = vec![0.0; WINDOW];
         let mut spectrum = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
         // Past the end of the sound every window is silence, which is what `out` holds already.
-        let touched = (sound.len() + WINDOW / 2).div_ceil(HOP).min(INPUT_FRAMES);
+        let touched = (sound.len() + WINDOW / 2).div_ceil(HOP).min(frames);
         for frame in 0..touched {
             for (i, (value, taper)) in window.iter_mut().zip(&self.taper).enumerate() {
-                *value = taper * at(sound, (frame * HOP + i) as isize - (WINDOW / 2) as isize);
+                *value = taper * at(sound, frames * HOP, (frame * HOP + i) as isize - (WINDOW / 2) as isize);
             }
             self.fft
                 .process_with_scratch(&mut window, &mut spectrum, &mut scratch)
                 .expect("invariant: buffers come from the transform itself");
             let power: Vec<f32> = spectrum.iter().map(Complex::norm_sqr).collect();
             for (number, band) in self.bands.iter().enumerate() {
-                let sum: f32 = band.weights.iter().zip(&power[band.first..]).map(|(weight, power)| weight * power).sum();
-                out[number * INPUT_FRAMES + frame] = sum.max(LEAST_POWER).log10();
+                let sum: f32 =
+                    band.weights.iter().zip(&power[band.first..]).map(|(weight, power)| weight * power).sum();
+                out[number * frames + frame] = sum.max(LEAST_POWER).log10();
             }
         }
         let loudest = out.iter().copied().fold(f32::MIN, f32::max);
@@ -74,10 +75,10 @@ impl MelSpectrogram {
     }
 }
 
-/// A sample of the sound, mirrored at both ends of the 30 s.
-fn at(sound: &[f32], index: isize) -> f32 {
+/// A sample of the sound, mirrored at both ends of the input of `length` samples.
+fn at(sound: &[f32], length: usize, index: isize) -> f32 {
     let index = index.unsigned_abs();
-    let index = if index < INPUT_SAMPLES { index } else { 2 * INPUT_SAMPLES - 2 - index };
+    let index = if index < length { index } else { (2 * length - 2).saturating_sub(index) };
     sound.get(index).copied().unwrap_or(0.0)
 }
 
@@ -116,7 +117,7 @@ mod tests {
     fn loudest_band(hertz: f32) -> usize {
         let tone: Vec<f32> =
             (0..16_000).map(|i| 0.5 * (std::f32::consts::TAU * hertz * i as f32 / 16_000.0).sin()).collect();
-        let features = MelSpectrogram::new(80).features(&tone);
+        let features = MelSpectrogram::new(80).features(&tone, INPUT_FRAMES);
         let level = |band: usize| features[band * INPUT_FRAMES + 50];
         (0..80).max_by(|a, b| level(*a).total_cmp(&level(*b))).unwrap()
     }
@@ -148,10 +149,10 @@ mod tests {
     #[test]
     fn silence_is_flat_and_the_tail_of_short_sound_is_the_floor() {
         let spectrogram = MelSpectrogram::new(80);
-        let silence = spectrogram.features(&[0.0; 1_600]);
+        let silence = spectrogram.features(&[0.0; 1_600], INPUT_FRAMES);
         assert_eq!(silence.len(), 80 * INPUT_FRAMES);
         assert!(silence.iter().all(|value| *value == -1.5));
-        let click = spectrogram.features(&[0.9; 16_000]);
+        let click = spectrogram.features(&[0.9; 16_000], INPUT_FRAMES);
         let (top, tail) = (click.iter().copied().fold(f32::MIN, f32::max), click[INPUT_FRAMES - 1]);
         assert!((top - tail - 2.0).abs() < 1e-5, "the floor is eight powers of ten below the top");
     }
@@ -160,6 +161,18 @@ mod tests {
     fn sound_longer_than_the_input_is_cut_off() {
         let spectrogram = MelSpectrogram::new(80);
         let long: Vec<f32> = (0..INPUT_SAMPLES + 16_000).map(|i| (i as f32 * 0.01).sin()).collect();
-        assert_eq!(spectrogram.features(&long), spectrogram.features(&long[..INPUT_SAMPLES]));
+        let whole = spectrogram.features(&long, usize::MAX);
+        assert_eq!(whole, spectrogram.features(&long[..INPUT_SAMPLES], INPUT_FRAMES));
+    }
+
+    #[test]
+    fn a_short_input_is_the_beginning_of_a_long_one() {
+        let spectrogram = MelSpectrogram::new(80);
+        let sound: Vec<f32> = (0..16_000).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
+        let (long, short) = (spectrogram.features(&sound, INPUT_FRAMES), spectrogram.features(&sound, 300));
+        assert_eq!(short.len(), 80 * 300);
+        for (long, short) in long.chunks(INPUT_FRAMES).zip(short.chunks(300)) {
+            assert_eq!(long[..300], *short);
+        }
     }
 }

@@ -17,9 +17,11 @@ const STRAY_S: f64 = 0.5;
 pub struct Caption {
     /// The speaker, as given to [`Scribe::push`].
     pub speaker: u32,
-    /// Number of the group of utterances it belongs to, unique per speaker. A provisional caption replaces the one
-    /// before it of the same group; the first final one replaces the provisional one.
+    /// Number of the group of utterances it belongs to, growing per speaker. The first final caption of a group takes
+    /// the place of all its provisional ones.
     pub group: u64,
+    /// Which part of the group, if provisional: it takes the place of an earlier caption of the same group and part.
+    pub part: u32,
     /// Where it begins, in seconds of the call.
     pub start_s: f64,
     /// Where it ends, in seconds of the call.
@@ -48,7 +50,7 @@ pub enum Event {
     },
 }
 
-/// Transcribes several speakers with one recogniser on a thread of its own.
+/// Transcribes several speakers, with recognisers on threads of their own.
 ///
 /// Time is given, not read: nothing here waits, except [`Scribe::finish`].
 pub struct Scribe {
@@ -56,12 +58,32 @@ pub struct Scribe {
     worker: Worker,
     /// Final passages whose result is still to come: (speaker, group) to where they are.
     awaited: BTreeMap<(u32, u64), (f64, f64)>,
+    /// Per speaker, the last group whose final text was told: captions of it come too late.
+    settled: BTreeMap<u32, u64>,
 }
 
 impl Scribe {
-    /// A scribe around a recogniser. Fails if the system gives no thread.
+    /// A scribe around one recogniser, which makes captions when it has nothing better to do. Fails if the system gives
+    /// no thread.
     pub fn new(recogniser: Box<dyn Recogniser + Send>) -> std::io::Result<Self> {
-        Ok(Self { speakers: BTreeMap::new(), worker: Worker::start(recogniser)?, awaited: BTreeMap::new() })
+        Self::start(recogniser, None)
+    }
+
+    /// A scribe whose captions come from a second recogniser, so that they are in time while the first works on the
+    /// transcript.
+    pub fn with_captioner(
+        recogniser: Box<dyn Recogniser + Send>,
+        captioner: Box<dyn Recogniser + Send>,
+    ) -> std::io::Result<Self> {
+        Self::start(recogniser, Some(captioner))
+    }
+
+    fn start(
+        recogniser: Box<dyn Recogniser + Send>,
+        captioner: Option<Box<dyn Recogniser + Send>>,
+    ) -> std::io::Result<Self> {
+        let worker = Worker::start(recogniser, captioner)?;
+        Ok(Self { speakers: BTreeMap::new(), worker, awaited: BTreeMap::new(), settled: BTreeMap::new() })
     }
 
     /// Takes 20 ms of a speaker that began at `at_s` seconds of the call. A speaker of whom nothing is given for a
@@ -82,7 +104,7 @@ impl Scribe {
     /// What has been heard since the last call, in the order in which it became known.
     pub fn events(&mut self) -> Vec<Event> {
         let done: Vec<Done> = self.worker.done().collect();
-        done.into_iter().flat_map(|done| settle(&mut self.awaited, done)).collect()
+        done.into_iter().flat_map(|done| self.settle(done)).collect()
     }
 
     /// Ends all speakers' streams, waits until everything is heard, and gives what was still to come.
@@ -91,11 +113,11 @@ impl Scribe {
         for speaker in speakers {
             self.leave(speaker);
         }
-        let Self { worker, mut awaited, .. } = self;
-        let (done, in_order) = worker.finish();
-        let mut events: Vec<Event> = done.into_iter().flat_map(|done| settle(&mut awaited, done)).collect();
+        self.worker.close();
+        let in_order = self.worker.join();
+        let mut events = self.events();
         let cause = if in_order { "the recogniser stopped early" } else { "the recogniser broke down" };
-        events.extend(awaited.into_iter().map(|((speaker, _), (start_s, end_s))| Event::Failed {
+        events.extend(self.awaited.into_iter().map(|((speaker, _), (start_s, end_s))| Event::Failed {
             speaker,
             start_s,
             end_s,
@@ -110,37 +132,41 @@ impl Scribe {
         }
         self.worker.submit(Job { speaker, passage });
     }
-}
 
-/// Turns a result into captions.
-fn settle(awaited: &mut BTreeMap<(u32, u64), (f64, f64)>, done: Done) -> Vec<Event> {
-    let Done { speaker, passage, result } = done;
-    let Passage { group, is_final, start_s, end_s, ref speech, .. } = passage;
-    if is_final {
-        awaited.remove(&(speaker, group));
-    }
-    let caption = |start_s, end_s, text| Event::Caption(Caption { speaker, group, start_s, end_s, text, is_final });
-    let mut phrases = match result {
-        Ok(phrases) => phrases,
-        Err(error) if is_final => return vec![Event::Failed { speaker, start_s, end_s, error }],
-        Err(error) => {
-            // The final pass will tell; a missing caption is not worth an alarm.
-            tracing::warn!(%error, "no caption");
+    /// Turns a result into captions.
+    fn settle(&mut self, done: Done) -> Vec<Event> {
+        let Done { speaker, passage, result } = done;
+        let Passage { group, part, is_final, start_s, end_s, ref speech, .. } = passage;
+        if is_final {
+            self.awaited.remove(&(speaker, group));
+            self.settled.insert(speaker, group);
+        } else if self.settled.get(&speaker).is_some_and(|settled| *settled >= group) {
             return Vec::new();
         }
-    };
-    phrases.retain(|phrase| near(speech, phrase));
-    if phrases.is_empty() {
-        return if is_final { vec![caption(start_s, end_s, String::new())] } else { Vec::new() };
+        let caption =
+            |start_s, end_s, text| Event::Caption(Caption { speaker, group, part, start_s, end_s, text, is_final });
+        let mut phrases = match result {
+            Ok(phrases) => phrases,
+            Err(error) if is_final => return vec![Event::Failed { speaker, start_s, end_s, error }],
+            Err(error) => {
+                // The final pass will tell; a missing caption is not worth an alarm.
+                tracing::warn!(%error, "no caption");
+                return Vec::new();
+            }
+        };
+        phrases.retain(|phrase| near(speech, phrase));
+        if phrases.is_empty() {
+            return if is_final { vec![caption(start_s, end_s, String::new())] } else { Vec::new() };
+        }
+        if !is_final {
+            let text: Vec<&str> = phrases.iter().map(|phrase| phrase.text.as_str()).collect();
+            return vec![caption(start_s, end_s, text.join(" "))];
+        }
+        phrases
+            .into_iter()
+            .map(|phrase| caption(start_s + phrase.start_s, (start_s + phrase.end_s).min(end_s), phrase.text))
+            .collect()
     }
-    if !is_final {
-        let text: Vec<&str> = phrases.iter().map(|phrase| phrase.text.as_str()).collect();
-        return vec![caption(start_s, end_s, text.join(" "))];
-    }
-    phrases
-        .into_iter()
-        .map(|phrase| caption(start_s + phrase.start_s, (start_s + phrase.end_s).min(end_s), phrase.text))
-        .collect()
 }
 
 fn near(speech: &[(f64, f64)], phrase: &Phrase) -> bool {

@@ -104,6 +104,46 @@ fn a_slow_recogniser_skips_captions_but_no_final_passage() {
 }
 
 #[test]
+fn a_second_recogniser_makes_captions_while_the_first_is_busy() {
+    let (permit, permits): (Sender<()>, Receiver<()>) = channel();
+    let slow = move |sound: &[f32], effort| {
+        assert_eq!(effort, Effort::Best);
+        permits.recv().unwrap();
+        Ok(vec![phrase(0.0, seconds(sound), "transcript")])
+    };
+    let (told, calls) = channel();
+    let quick = move |sound: &[f32], effort| {
+        assert_eq!(effort, Effort::Quick);
+        told.send(()).unwrap();
+        Ok(vec![phrase(0.0, seconds(sound), "caption")])
+    };
+    let mut scribe = Scribe::with_captioner(Box::new(Fake(slow)), Box::new(Fake(quick))).unwrap();
+    let sound = [fixture("a.wav"), vec![0.0; 2 * 48_000], fixture("b.wav")].concat();
+    let mut heard = Vec::new();
+    for (i, frame) in frames(&sound).enumerate() {
+        scribe.push(1, &frame, i as f64 * 0.02);
+    }
+    // The first group is still being heard; the second one has a caption all the same.
+    calls.recv().unwrap();
+    for _ in 0..2 {
+        permit.send(()).unwrap();
+    }
+    heard.extend(scribe.finish());
+    let captions = captions(heard);
+    let finals: Vec<u64> = captions.iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
+    assert_eq!(finals, [0, 1]);
+    // Once a group has its final text, no caption of it comes any more.
+    let mut settled = None;
+    for caption in &captions {
+        assert_eq!(caption.text, if caption.is_final { "transcript" } else { "caption" });
+        if caption.is_final {
+            settled = Some(caption.group);
+        }
+        assert!(caption.is_final || settled.is_none_or(|group| caption.group > group));
+    }
+}
+
+#[test]
 fn final_phrases_have_the_time_of_the_call_and_what_no_speech_is_near_to_is_dropped() {
     let mut scribe = scribe(|sound, effort| {
         let made_up = phrase(seconds(sound) + 1.0, seconds(sound) + 3.0, "Thanks for watching!");

@@ -1,8 +1,8 @@
 //! One speaker's stream on its way to the recogniser: which passages to hear, and when.
 //!
 //! Utterances are gathered into *groups* of up to 25 s, because a recogniser hears a word better in its sentence. A
-//! group ends when its speaker has been silent for a while, or is full; it is cut in pauses only. Until it ends it is
-//! heard again and again as it grows, for captions.
+//! group ends when its speaker has been silent for a while, or is full; it is cut in pauses only. Until it ends, its newest
+//! *part*, a few seconds, is heard again and again as it grows, for captions: hearing all of it would take too long.
 
 use super::vad::{Edge, SpeechFinder, seconds};
 use crate::audio::frame::Frame;
@@ -20,6 +20,9 @@ const OVERFULL_S: f64 = 28.5;
 const FORCED_CUT_S: f64 = 8.0;
 /// New sound that makes another provisional pass worth while. With the pass itself this keeps captions within 3 s.
 pub const PASS_EVERY_S: f64 = 1.5;
+/// Length from which on a part is ended at a pause, and at which it is ended wherever it is.
+const PART_S: f64 = 4.0;
+const LONGEST_PART_S: f64 = 9.0;
 /// Speech that a group must have for a provisional pass (and any pass): less is a cough or a click.
 const PROVISIONAL_SPEECH_S: f64 = 0.6;
 const LEAST_SPEECH_S: f64 = 0.15;
@@ -34,6 +37,8 @@ const FILL_S: f64 = 3.0;
 pub struct Passage {
     /// Number of the group within its speaker's stream.
     pub group: u64,
+    /// Which part of the group it is, from 0; of a final passage 0, for it is the whole group.
+    pub part: u32,
     /// Whether the group ends here: its last and best pass.
     pub is_final: bool,
     /// Where the passage begins and ends, in seconds of the call.
@@ -59,6 +64,9 @@ pub struct SpeakerStream {
     /// Spans of speech of the group that is open, as samples; the last may have no end yet.
     spans: Vec<(u64, Option<u64>)>,
     group: u64,
+    /// The part of the open group that is heard for captions, and the sample it begins at.
+    part: u32,
+    part_from: u64,
     /// Sample up to which the open group was last heard.
     heard_to: u64,
 }
@@ -75,6 +83,8 @@ impl SpeakerStream {
             kept_from: 0,
             spans: Vec::new(),
             group: 0,
+            part: 0,
+            part_from: 0,
             heard_to: 0,
         }
     }
@@ -148,13 +158,36 @@ impl SpeakerStream {
         if length >= OVERFULL_S {
             return self.force_cut();
         }
-        let covered = last.1.is_some_and(|end| end <= self.heard_to);
-        let waited = now - self.heard_to.max(first.0) >= samples(PASS_EVERY_S);
-        if waited && !covered && self.speech(self.spans.len()) >= PROVISIONAL_SPEECH_S {
+        self.provisional(last)
+    }
+
+    /// The part that is to be heard for captions at this moment, if any.
+    fn provisional(&mut self, last: (u64, Option<u64>)) -> Option<Passage> {
+        let now = self.end();
+        let new = last.1.is_none_or(|end| end > self.heard_to);
+        let from = self.part_from.max(self.spans[0].0);
+        let length = seconds(now - from);
+        let ends = length >= LONGEST_PART_S || (last.1.is_some() && length >= PART_S);
+        let spans: Vec<(u64, u64)> = self
+            .spans
+            .iter()
+            .map(|(begin, end)| ((*begin).max(from), end.unwrap_or(now)))
+            .filter(|(begin, end)| end > begin)
+            .collect();
+        let speech: f64 = spans.iter().map(|(begin, end)| seconds(end - begin)).sum();
+        let waited = now - self.heard_to.max(from) >= samples(PASS_EVERY_S);
+        let passage = (new && speech >= PROVISIONAL_SPEECH_S && (waited || ends)).then(|| {
+            let begin = spans[0].0.saturating_sub(samples(MARGIN_S)).max(self.part_from).max(self.kept_from);
+            self.passage(begin, now, &spans, false)
+        });
+        if passage.is_some() {
             self.heard_to = now;
-            return Some(self.passage(self.spans.len(), false));
         }
-        None
+        if ends && (passage.is_some() || !new) {
+            self.part += 1;
+            self.part_from = now;
+        }
+        passage
     }
 
     /// How many spans lie before the last pause of at least `least_s`.
@@ -203,36 +236,33 @@ impl SpeakerStream {
         if count == 0 {
             return None;
         }
-        let worth = self.speech(count) >= LEAST_SPEECH_S;
-        let passage = worth.then(|| self.passage(count, true));
-        let end = self.spans[count - 1].1.unwrap_or_else(|| self.end());
+        let now = self.end();
+        let spans: Vec<(u64, u64)> =
+            self.spans[..count].iter().map(|(begin, end)| (*begin, end.unwrap_or(now))).collect();
+        let speech: f64 = spans.iter().map(|(begin, end)| seconds(end - begin)).sum();
+        let end = spans[count - 1].1;
+        let passage = (speech >= LEAST_SPEECH_S).then(|| {
+            let begin = spans[0].0.saturating_sub(samples(MARGIN_S)).max(self.kept_from);
+            // Not into the next span: its words belong to the next group.
+            let limit = self.spans.get(count).map_or(now, |next| next.0.max(end));
+            self.passage(begin, (end + samples(MARGIN_S)).min(limit), &spans, true)
+        });
         self.spans.drain(..count);
         self.group += 1;
-        self.heard_to = end;
+        (self.part, self.part_from, self.heard_to) = (0, end, end);
         self.forget(end);
         passage
     }
 
-    /// Seconds of speech in the first spans.
-    fn speech(&self, count: usize) -> f64 {
-        let now = self.end();
-        self.spans[..count].iter().map(|(begin, end)| seconds(end.unwrap_or(now).saturating_sub(*begin))).sum()
-    }
-
-    fn passage(&self, count: usize, is_final: bool) -> Passage {
-        let now = self.end();
-        let begin = self.spans[0].0.saturating_sub(samples(MARGIN_S)).max(self.kept_from);
-        let end = self.spans[count - 1].1.unwrap_or(now);
-        // Not into the next span: its words belong to the next group.
-        let limit = self.spans.get(count).map_or(now, |next| next.0.max(end));
-        let end = (end + samples(MARGIN_S)).min(limit).min(now);
+    fn passage(&self, begin: u64, end: u64, spans: &[(u64, u64)], is_final: bool) -> Passage {
         let place = |sample: u64| seconds(sample.saturating_sub(begin));
         Passage {
             group: self.group,
+            part: if is_final { 0 } else { self.part },
             is_final,
             start_s: self.time(begin),
             end_s: self.time(end),
-            speech: self.spans[..count].iter().map(|(a, b)| (place(*a), place(b.unwrap_or(now)))).collect(),
+            speech: spans.iter().map(|(begin, end)| (place(*begin), place(*end))).collect(),
             sound: self.kept[(begin - self.kept_from) as usize..(end - self.kept_from) as usize].to_vec(),
         }
     }

@@ -43,13 +43,7 @@ pub struct SpeechFinder {
 impl SpeechFinder {
     /// A finder at the beginning of a stream.
     pub fn new() -> Self {
-        Self {
-            detector: Detector::default_boxed(),
-            pending: VecDeque::new(),
-            steps: 0,
-            speaking: false,
-            run: 0,
-        }
+        Self { detector: Detector::default_boxed(), pending: VecDeque::new(), steps: 0, speaking: false, run: 0 }
     }
 
     /// Whether somebody is speaking, as far as is known.

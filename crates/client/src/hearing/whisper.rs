@@ -1,27 +1,37 @@
 //! Whisper models in CTranslate2 form.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ct2rs::Tokenizer as _;
 use ct2rs::sys::{ComputeType, Config, StorageView, Whisper as Engine, WhisperGenerationResult, WhisperOptions};
 use ct2rs::tokenizers::hf::Tokenizer;
 
-use super::mel::{INPUT_FRAMES, INPUT_SAMPLES, INPUT_SECONDS, MelSpectrogram};
+use super::mel::{HOP, INPUT_FRAMES, INPUT_SAMPLES, INPUT_SECONDS, MelSpectrogram};
 use super::recogniser::{Effort, HearingError, Phrase, Recogniser};
 use crate::audio::rate::HEARING_RATE;
 
-/// Processor threads of the engine. Two serve captions in time on small machines and leave larger ones to the call.
-pub const THREADS: usize = 2;
+/// Passages that are heard at the same time, each on a processor of its own: one for the transcript, one for captions.
+pub const PASSES: usize = 2;
 /// Hypotheses that are followed for the transcript. Five is what Whisper's published error rates were measured with.
 const BEAM: usize = 5;
 /// Whisper's own rule for "nobody spoke": this likely to be silence, and this unsure of the words (mean log
 /// probability per token).
 const NO_SPEECH: f32 = 0.6;
 const UNSURE: f32 = -1.0;
+/// Captions are heard in an input that is only as long as the sound, and this much (frames of 10 ms), instead of 30 s:
+/// it halves the work, and what that costs in words the transcript does not lose.
+const QUICK_EXTRA: usize = 150;
+/// Shortest input. In shorter ones the model begins to make words up.
+const QUICK_LEAST: usize = 500;
 /// Tokens that a second of speech can take at most (fast speech has 6), and what a passage may have on top. What is
 /// longer is the model repeating itself; the limit also bounds the work.
-const TOKENS_PER_SECOND: usize = 12;
-const TOKENS_EXTRA: usize = 24;
+const TOKENS_PER_SECOND: usize = 8;
+const TOKENS_EXTRA: usize = 16;
+/// Most tokens of one pass: half of Whisper's context.
+const MAX_TOKENS: usize = 224;
+/// Words or syllables in a row that may not come a second time once the model got stuck.
+const REPEATED: usize = 3;
 /// Below this share of distinct triples of words the text is a loop, and is decoded again without repetitions.
 const DISTINCT: f64 = 0.6;
 /// Sound shorter than this (0.1 s) has no word in it.
@@ -33,8 +43,13 @@ const FILES: [(&str, &str); 3] = [
     ("tokenizer.json", "convert the model with `--copy_files tokenizer.json`, or copy it from the original model"),
 ];
 
-/// A Whisper speech recogniser, loaded.
+/// A Whisper speech recogniser, loaded. Clones share the model, and [`PASSES`] of them can work at the same time.
+#[derive(Clone)]
 pub struct Whisper {
+    loaded: Arc<Loaded>,
+}
+
+struct Loaded {
     engine: Engine,
     tokenizer: Tokenizer,
     mel: MelSpectrogram,
@@ -54,8 +69,13 @@ impl Whisper {
             }
         }
         let load = |cause: &dyn std::fmt::Display| HearingError::Load { dir: dir.to_owned(), cause: cause.to_string() };
-        let config =
-            Config { compute_type: ComputeType::FLOAT32, num_threads_per_replica: THREADS, ..Config::default() };
+        // In 8-bit integers the model makes the same words in a third less time.
+        let config = Config {
+            compute_type: ComputeType::INT8,
+            device_indices: vec![0; PASSES],
+            num_threads_per_replica: 1,
+            ..Config::default()
+        };
         let engine = Engine::new(dir, config).map_err(|cause| load(&cause))?;
         let tokenizer = Tokenizer::new(dir).map_err(|cause| load(&cause))?;
         let mel = MelSpectrogram::new(engine.n_mels());
@@ -65,32 +85,40 @@ impl Whisper {
         } else {
             vec!["<|startoftranscript|>"]
         };
-        Ok(Self { engine, tokenizer, mel, prompt })
+        Ok(Self { loaded: Arc::new(Loaded { engine, tokenizer, mel, prompt }) })
     }
+}
 
+impl Loaded {
     /// One pass over at most 30 s.
     fn pass(&self, sound: &[f32], effort: Effort) -> Result<Vec<Timed>, HearingError> {
-        let mut features = self.mel.features(sound);
-        let bands = features.len() / INPUT_FRAMES;
-        let view = StorageView::new(&[1, bands, INPUT_FRAMES], &mut features, Default::default()).map_err(engine)?;
-        let encoded = self.engine.encode(&view, false).map_err(engine)?;
-        let beam_size = match effort {
-            Effort::Quick => 1,
-            Effort::Best => BEAM,
+        let (beam_size, frames) = match effort {
+            Effort::Quick => (1, (sound.len() / HOP + QUICK_EXTRA).clamp(QUICK_LEAST, INPUT_FRAMES)),
+            Effort::Best => (BEAM, INPUT_FRAMES),
         };
-        let tokens = (sound.len() * TOKENS_PER_SECOND / HEARING_RATE as usize + TOKENS_EXTRA).min(224);
-        // The engine halves this limit, because half of Whisper's context is kept for what was said before.
+        let mut features = self.mel.features(sound, frames);
+        let bands = features.len() / frames;
+        let view = StorageView::new(&[1, bands, frames], &mut features, Default::default()).map_err(engine)?;
+        let encoded = self.engine.encode(&view, false).map_err(engine)?;
+        let tokens = (sound.len() * TOKENS_PER_SECOND / HEARING_RATE as usize + TOKENS_EXTRA).min(MAX_TOKENS);
         let mut options = WhisperOptions {
             beam_size,
+            // The engine halves this limit, because half of Whisper's context is kept for what was said before.
             max_length: 2 * tokens,
             return_scores: true,
             return_no_speech_prob: true,
             ..WhisperOptions::default()
         };
-        let mut heard = self.generate(&encoded, &options)?;
-        if loops(&self.phrases(&heard, sound)?) {
-            options.no_repeat_ngram_size = 3;
-            heard = self.generate(&encoded, &options)?;
+        let mut prompt = self.prompt.clone();
+        if effort == Effort::Quick {
+            // In short inputs the model easily gets stuck, and there is no time to try again; nor for time tokens.
+            options.no_repeat_ngram_size = REPEATED;
+            prompt.push("<|notimestamps|>");
+        }
+        let mut heard = self.generate(&encoded, &prompt, &options)?;
+        if effort == Effort::Best && loops(&self.phrases(&heard, sound)?) {
+            options.no_repeat_ngram_size = REPEATED;
+            heard = self.generate(&encoded, &prompt, &options)?;
         }
         let score = heard.scores.first().copied().unwrap_or(0.0);
         if heard.no_speech_prob > NO_SPEECH && score < UNSURE {
@@ -102,9 +130,10 @@ impl Whisper {
     fn generate(
         &self,
         encoded: &StorageView,
+        prompt: &[&str],
         options: &WhisperOptions,
     ) -> Result<WhisperGenerationResult, HearingError> {
-        let results = self.engine.generate(encoded, &[self.prompt.clone()], options).map_err(engine)?;
+        let results = self.engine.generate(encoded, &[prompt.to_vec()], options).map_err(engine)?;
         results.into_iter().next().ok_or_else(|| HearingError::Engine("it gave no result".into()))
     }
 
@@ -119,7 +148,8 @@ impl Whisper {
             if text.is_empty() || start >= length {
                 continue;
             }
-            let phrase = Phrase { start_s: start, end_s: end.unwrap_or(length).clamp(start, length), text: text.into() };
+            let phrase =
+                Phrase { start_s: start, end_s: end.unwrap_or(length).clamp(start, length), text: text.into() };
             phrases.push(Timed { phrase, closed: end.is_some() });
         }
         Ok(phrases)
@@ -133,7 +163,7 @@ impl Recogniser for Whisper {
         while pcm16k.len() - at >= LEAST_SAMPLES {
             let window = &pcm16k[at..pcm16k.len().min(at + INPUT_SAMPLES)];
             let more_follows = at + window.len() < pcm16k.len();
-            let mut heard = self.pass(window, effort)?;
+            let mut heard = self.loaded.pass(window, effort)?;
             let mut step = window.len();
             // A phrase that the end of the window cut through is heard again, whole, in the next one.
             if more_follows && heard.last().is_some_and(|last| !last.closed) && heard.len() > 1 {

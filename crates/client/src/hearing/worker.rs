@@ -1,4 +1,4 @@
-//! The thread that the recogniser runs on, and the queue before it.
+//! The threads that recognisers run on, and the queue before them.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,12 +21,24 @@ pub(super) struct Done {
     pub(super) result: Result<Vec<Phrase>, HearingError>,
 }
 
-/// Runs one recogniser, passage by passage. Final passages come first and are never left out; of the provisional
-/// ones only each speaker's newest waits, so that captions are late at most by the pass that is running.
+/// Provisional passages that wait per speaker: the newest of the last few parts. Older ones are better left out than
+/// heard late.
+const WAITING_PARTS: usize = 2;
+
+/// Runs recognisers, passage by passage. Final passages are never left out; of the provisional ones only the newest
+/// wait, so that captions are late at most by the pass that is running.
 pub(super) struct Worker {
     shared: Arc<Shared>,
     done: Receiver<Done>,
-    thread: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Which passages a thread takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    All,
+    Finals,
+    Provisional,
 }
 
 #[derive(Default)]
@@ -43,26 +55,45 @@ struct Queue {
 }
 
 impl Worker {
-    pub(super) fn start(recogniser: Box<dyn Recogniser + Send>) -> std::io::Result<Self> {
+    /// Starts a thread for the recogniser, and another for the captioner if there is one.
+    pub(super) fn start(
+        recogniser: Box<dyn Recogniser + Send>,
+        captioner: Option<Box<dyn Recogniser + Send>>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (sender, done) = channel();
-        let theirs = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("scribe".into()).spawn(move || work(&theirs, recogniser, &sender))?;
-        Ok(Self { shared, done, thread })
+        let takes = if captioner.is_some() { Takes::Finals } else { Takes::All };
+        let tasks = [("scribe", takes, Some(recogniser)), ("captions", Takes::Provisional, captioner)];
+        // If the second thread cannot be had, dropping this tells the first to end.
+        let mut worker = Self { shared, done, threads: Vec::new() };
+        for (name, takes, recogniser) in tasks {
+            let Some(recogniser) = recogniser else { continue };
+            let (shared, sender) = (Arc::clone(&worker.shared), sender.clone());
+            let thread = std::thread::Builder::new().name(name.into());
+            worker.threads.push(thread.spawn(move || work(&shared, takes, recogniser, &sender))?);
+        }
+        Ok(worker)
     }
 
     pub(super) fn submit(&self, job: Job) {
         let mut queue = self.shared.lock();
-        // What is newer of the same speaker takes the place of what still waits.
-        queue.provisional.retain(|waiting| waiting.speaker != job.speaker);
         if job.passage.is_final {
+            queue.provisional.retain(|waiting| waiting.speaker != job.speaker);
             queue.finals.push_back(job);
         } else {
+            // What is newer of the same part takes the place of what still waits.
+            let part = |job: &Job| (job.speaker, job.passage.group, job.passage.part);
+            queue.provisional.retain(|waiting| part(waiting) != part(&job));
+            let theirs = queue.provisional.iter().filter(|waiting| waiting.speaker == job.speaker).count();
+            if theirs >= WAITING_PARTS
+                && let Some(oldest) = queue.provisional.iter().position(|waiting| waiting.speaker == job.speaker)
+            {
+                queue.provisional.remove(oldest);
+            }
             queue.provisional.push_back(job);
         }
         drop(queue);
-        self.shared.wake.notify_one();
+        self.shared.wake.notify_all();
     }
 
     /// What is done by now.
@@ -70,16 +101,20 @@ impl Worker {
         self.done.try_iter()
     }
 
-    /// Waits until all final passages are heard. Gives what is done, and whether the thread ended as it should.
-    pub(super) fn finish(self) -> (Vec<Done>, bool) {
-        {
-            let mut queue = self.shared.lock();
-            queue.closed = true;
-            queue.provisional.clear();
-        }
-        self.shared.wake.notify_one();
-        let done = self.done.iter().collect();
-        (done, self.thread.join().is_ok())
+    /// Takes no more jobs: threads end when all final passages are heard.
+    pub(super) fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Waits for the threads to end, and tells whether they ended as they should.
+    pub(super) fn join(&mut self) -> bool {
+        self.threads.drain(..).map(JoinHandle::join).filter(Result::is_err).count() == 0
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 
@@ -89,10 +124,23 @@ impl Shared {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn next(&self) -> Option<Job> {
+    /// No more jobs come; captions that still wait are of no use any more.
+    fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        queue.provisional.clear();
+        drop(queue);
+        self.wake.notify_all();
+    }
+
+    fn next(&self, takes: Takes) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            let job = queue.finals.pop_front().or_else(|| queue.provisional.pop_front());
+            let job = match takes {
+                Takes::All => queue.finals.pop_front().or_else(|| queue.provisional.pop_front()),
+                Takes::Finals => queue.finals.pop_front(),
+                Takes::Provisional => queue.provisional.pop_front(),
+            };
             if job.is_some() || queue.closed {
                 return job;
             }
@@ -101,8 +149,8 @@ impl Shared {
     }
 }
 
-fn work(shared: &Shared, mut recogniser: Box<dyn Recogniser + Send>, done: &Sender<Done>) {
-    while let Some(Job { speaker, passage }) = shared.next() {
+fn work(shared: &Shared, takes: Takes, mut recogniser: Box<dyn Recogniser + Send>, done: &Sender<Done>) {
+    while let Some(Job { speaker, passage }) = shared.next(takes) {
         let effort = if passage.is_final { Effort::Best } else { Effort::Quick };
         let result = recogniser.transcribe(&passage.sound, effort);
         if done.send(Done { speaker, passage, result }).is_err() {

@@ -162,7 +162,8 @@ impl Call {
         if ring.ring().ring().to != device.me().card().person {
             return Err(Refusal::NotAllowed("it rings somebody else"));
         }
-        let mut call = Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
+        let mut call =
+            Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
         call.hint = Some((ring.ring().device().card().clone(), device.me().card().clone()));
         call.join = Some(PendingJoin::new(device)?);
         call.verified.insert(logged_caller.device().device(), logged_caller);
@@ -392,9 +393,9 @@ impl Call {
             }
             _ => Ok(()),
         };
-        result.err().map(|refusal| {
-            self.fail(format!("The call was ended because it could not be trusted: {refusal}."), out)
-        })
+        result
+            .err()
+            .map(|refusal| self.fail(format!("The call was ended because it could not be trusted: {refusal}."), out))
     }
 
     /// The caller learns, with proof, that the opening is in the log.
@@ -562,13 +563,7 @@ impl Call {
     }
 
     /// Checks everybody whom a commit adds, and only then enters its epoch.
-    fn agree(
-        &mut self,
-        device: &Device,
-        change: StagedChange,
-        proofs: &[Logged],
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
+    fn agree(&mut self, device: &Device, change: StagedChange, proofs: &[Logged], now_ms: u64) -> Result<(), Refusal> {
         let ring = self.ring.as_ref().ok_or(Refusal::NotAllowed("a commit before the ring was verified"))?;
         let mut joined = Vec::new();
         for leaf in &change.added {
@@ -694,7 +689,9 @@ impl Call {
         let Some(ring) = &self.ring else { return };
         let people = [ring.ring().device().card().person, ring.ring().ring().to];
         let present = |person| {
-            self.roster.values().any(|member| self.card(device, member.device).is_some_and(|card| card.person == person))
+            self.roster
+                .values()
+                .any(|member| self.card(device, member.device).is_some_and(|card| card.person == person))
         };
         if people.iter().all(|person| present(*person)) {
             self.state = CallState::Live;
@@ -738,9 +735,10 @@ impl Call {
         self.behind_ms = Some(caption.behind_ms);
         let name = self.verified.get(&caption.speaker).map_or_else(String::new, |d| d.device().card().name.clone());
         let line = CaptionView { name, caption };
-        let open = self.captions.iter_mut().rev().find(|old| {
-            old.caption.speaker == line.caption.speaker && old.caption.start_ms == line.caption.start_ms
-        });
+        let open =
+            self.captions.iter_mut().rev().find(|old| {
+                old.caption.speaker == line.caption.speaker && old.caption.start_ms == line.caption.start_ms
+            });
         match open {
             Some(old) => *old = line,
             None => self.captions.push(line),

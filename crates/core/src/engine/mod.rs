@@ -6,14 +6,14 @@ mod call;
 mod roster;
 mod session;
 
-pub use call::Opened;
-use call::Call;
 use crate::{
     captions::Caption,
     device::{Device, DeviceError, DeviceState},
     keyring::OpenError,
     view::{Alert, AlertLevel, LogState, NoticeView, OfficeName, Phase, View, You},
 };
+use call::Call;
+pub use call::Opened;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};

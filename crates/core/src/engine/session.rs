@@ -18,7 +18,12 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
     match message {
         ServerMessage::Challenge { nonce } => {
             let device = &engine.device;
-            let jws = telcon_identity::sign_in(device.key(), device.office().domain(), device.me().device(), nonce.as_slice());
+            let jws = telcon_identity::sign_in(
+                device.key(),
+                device.office().domain(),
+                device.me().device(),
+                nonce.as_slice(),
+            );
             engine.send(ClientMessage::Prove { jws });
         }
         ServerMessage::SignedIn { people, mode, token, in_call, checkpoint, .. } => {
@@ -154,7 +159,9 @@ fn next_checkpoint(engine: &mut Engine, checkpoint: &str, from_size: u64, proof:
         Ok(size) => remember(engine, size, checkpoint, now_ms),
         Err(error) => distrust(
             engine,
-            format!("The office's log does not continue what this device saw before: {error}. Tell the security officer."),
+            format!(
+                "The office's log does not continue what this device saw before: {error}. Tell the security officer."
+            ),
             now_ms,
         ),
     }

@@ -72,7 +72,7 @@ impl Device {
         let mut rtc = device_config().build(now);
         rtc.add_local_candidate(Candidate::host(addr, Protocol::Udp).unwrap());
         let mut api = rtc.sdp_api();
-        let named = Some(format!("device-at-{addr}"));
+        let named = Some(format!("device-at-{}", addr.ip()));
         let sending = api.add_media(MediaKind::Audio, Direction::SendOnly, named.clone(), named, None);
         let receiving =
             (0..slots).map(|_| api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None)).collect();

@@ -7,19 +7,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// `archive/devices`.
+/// `archive/devices` and `archive/issuers`.
 pub struct Certificates {
-    dir: PathBuf,
+    devices: PathBuf,
+    issuers: PathBuf,
 }
 
 impl Certificates {
-    /// Keeps certificates in `dir`, which it makes.
+    /// Keeps certificates below `archive`, where it makes its directories.
     ///
     /// # Errors
-    /// If the directory cannot be made.
-    pub fn open(dir: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
-        Ok(Self { dir })
+    /// If they cannot be made.
+    pub fn open(archive: &Path) -> io::Result<Self> {
+        let this = Self { devices: archive.join("devices"), issuers: archive.join("issuers") };
+        fs::create_dir_all(&this.devices)?;
+        fs::create_dir_all(&this.issuers)?;
+        Ok(this)
     }
 
     /// Writes a device's certificate and the one that signed it, if they are not there.
@@ -27,8 +30,8 @@ impl Certificates {
     /// # Errors
     /// If the disk fails.
     pub fn keep(&self, device: &DeviceRow) -> io::Result<()> {
-        for (name, der) in ["der", "issuer.der"].iter().zip(&device.chain) {
-            let path = self.dir.join(format!("{}.{name}", device.cert_sha256));
+        for (dir, der) in [&self.devices, &self.issuers].into_iter().zip(&device.chain) {
+            let path = dir.join(format!("{}.der", device.cert_sha256));
             if !path.exists() {
                 write_whole(&path, der.as_slice())?;
             }

@@ -5,7 +5,7 @@
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>/                 sealed records: parts and seal.json
 //! archive/devices/<sha256 hex>.der           certificates of all devices there ever were
-//! archive/devices/<sha256 hex>.issuer.der    and the enrolment certificates that signed them
+//! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
 //! ```
 
 mod certificates;
@@ -17,3 +17,5 @@ pub use certificates::Certificates;
 pub use proofs::{ProofError, Prover};
 pub use records::{RecordError, RecordStore, SealFile};
 pub use writer::{Appender, LogWriter};
+
+pub(crate) use writer::now_ms;

@@ -4,7 +4,10 @@ use std::{
     path::PathBuf,
     sync::{PoisonError, RwLock},
 };
-use telcon_log::{DiskReader, Hash, SignedCheckpoint, tree::{ReadError, Tree}};
+use telcon_log::{
+    DiskReader, Hash, SignedCheckpoint,
+    tree::{ReadError, Tree},
+};
 use telcon_proto::{Blob, ServerMessage, message::Logged};
 
 /// Why there is no proof.
@@ -59,7 +62,7 @@ impl Prover {
         Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
     }
 
-    /// Proof that the tree of `to` entries continues that of `from`.
+    /// Proof that the tree of `to` entries continues that of `from`; empty where there is nothing to prove.
     ///
     /// # Errors
     /// If the sizes are not those of two trees, the smaller first.
@@ -68,15 +71,17 @@ impl Prover {
         if from > to || to > size {
             return Err(ProofError::Range { size });
         }
+        if from == 0 || from == to {
+            return Ok(Vec::new());
+        }
         Ok(blobs(&Tree::new(self.reader.clone(), size).consistency_proof(from, to)?))
     }
 
     /// Puts proofs into a message that the switchboard left with references to entries, all under one checkpoint.
-    /// Gives that checkpoint's size.
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn fill(&self, message: &mut ServerMessage) -> Result<u64, ProofError> {
+    pub fn fill(&self, message: &mut ServerMessage) -> Result<(), ProofError> {
         use ServerMessage as M;
         let (size, newest) = self.checkpoint();
         let prove = |logged: &mut Logged| -> Result<(), ProofError> {
@@ -90,6 +95,7 @@ impl Prover {
                 prove(device)?;
             }
             M::JoinAsked { device, .. } => prove(device)?,
+            M::Committed { devices, .. } => devices.iter_mut().try_for_each(prove)?,
             M::Welcome { opened, devices, .. } => {
                 prove(opened)?;
                 devices.iter_mut().try_for_each(prove)?;
@@ -97,7 +103,7 @@ impl Prover {
             M::SignedIn { checkpoint, .. } => checkpoint.clone_from(&newest),
             _ => {}
         }
-        Ok(size)
+        Ok(())
     }
 }
 

@@ -134,19 +134,22 @@ impl SealFile {
     }
 }
 
-/// `archive/records`.
+/// `archive/records`, and `archive/.incoming` for what is not whole yet.
 pub struct RecordStore {
     dir: PathBuf,
+    incoming: PathBuf,
 }
 
 impl RecordStore {
-    /// Keeps records in `dir`, which it makes.
+    /// Keeps records below `archive`, where it makes its directories.
     ///
     /// # Errors
-    /// If the directory cannot be made.
-    pub fn open(dir: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(dir.join(INCOMING))?;
-        Ok(Self { dir })
+    /// If they cannot be made.
+    pub fn open(archive: &Path) -> io::Result<Self> {
+        let this = Self { dir: archive.join("records"), incoming: archive.join(INCOMING) };
+        fs::create_dir_all(&this.dir)?;
+        fs::create_dir_all(&this.incoming)?;
+        Ok(this)
     }
 
     /// Where to write a part before [`RecordStore::keep_part`]: in the directory of this call and device.
@@ -227,7 +230,7 @@ impl RecordStore {
     }
 
     fn incoming(&self, call: CallId, device: DeviceId) -> PathBuf {
-        self.dir.join(INCOMING).join(format!("{call}-{device}"))
+        self.incoming.join(format!("{call}-{device}"))
     }
 }
 
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn a_record_gets_its_name_only_when_it_is_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path().join("records")).unwrap();
+        let store = RecordStore::open(dir.path()).unwrap();
         let text = seal(&[("part-000000.tar.age", b"one"), ("part-000001.tar.age", b"two")]);
         upload(&store, "part-000000.tar.age", b"one");
         assert!(matches!(finish(&store, &text), Err(RecordError::Part(p)) if p == "part-000001.tar.age"));
@@ -328,7 +331,7 @@ mod tests {
     #[test]
     fn names_do_not_lead_out_of_the_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path().join("records")).unwrap();
+        let store = RecordStore::open(dir.path()).unwrap();
         for bad in ["", "..", "../x", "a/b", ".hidden", "seal.json", "A", "a..b", "x\0", &"a".repeat(65)] {
             assert!(matches!(store.part_file(CALL, DEVICE, bad), Err(RecordError::PartName)), "{bad:?}");
             assert!(matches!(store.part_path(CALL, bad), Err(RecordError::NotFound)), "{bad:?}");
@@ -341,7 +344,9 @@ mod tests {
         assert!(SealFile::parse(&good, CALL).is_ok());
         assert!(SealFile::parse(&good, CallId::from_bytes([0; 16])).is_err());
         let changed = String::from_utf8(good).unwrap().replace("\"partial\":false", "\"partial\":true");
-        assert!(matches!(SealFile::parse(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest")));
+        assert!(
+            matches!(SealFile::parse(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest"))
+        );
         assert!(SealFile::parse(b"{}", CALL).is_err());
         assert!(SealFile::parse(&seal(&[]), CALL).is_err());
         assert!(SealFile::parse(&seal(&[("part-000000.tar.age", b"a"), ("part-000000.tar.age", b"b")]), CALL).is_err());

@@ -4,7 +4,7 @@
 use super::Prover;
 use crate::{entry::Entry, switchboard::Ticket};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::Path,
     sync::{Arc, mpsc},
     thread::JoinHandle,
@@ -18,9 +18,13 @@ pub struct LogWriter {
     prover: Arc<Prover>,
     /// Entries of an append that failed halfway, and the log's size before it: they may be in the log, or not.
     doubt: Option<(u64, Vec<Vec<u8>>)>,
-    /// Entries that turned out to be in the log after their append was reported as failed.
-    settled: HashMap<Vec<u8>, u64>,
+    /// What was appended lately. The same entry again, to the byte, is a repetition after some failure.
+    recent: HashMap<Vec<u8>, u64>,
+    order: VecDeque<Vec<u8>>,
 }
+
+/// Entries remembered against repetition. Repetitions follow a failure within seconds.
+const RECENT_ENTRIES: usize = 4096;
 
 impl LogWriter {
     /// Opens the log in `dir`, or starts it.
@@ -30,7 +34,7 @@ impl LogWriter {
     pub fn open(dir: &Path, signer: LogSigner, now_ms: u64) -> Result<Self, LogError> {
         let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
         let prover = Arc::new(Prover::new(dir.to_owned(), log.checkpoint()));
-        Ok(Self { log, prover, doubt: None, settled: HashMap::new() })
+        Ok(Self { log, prover, doubt: None, recent: HashMap::new(), order: VecDeque::new() })
     }
 
     /// Proves what is in the log.
@@ -52,14 +56,14 @@ impl LogWriter {
         self.log.checkpoint().size()
     }
 
-    /// Appends entries: the index of each, or none if it is not known to be in the log. An entry that was reported so
-    /// and is appended again, the same to the byte, is not put in twice.
+    /// Appends entries: the index of each, or none if it is not known to be in the log. An entry that is appended again
+    /// after some failure, the same to the byte, is not put in twice.
     pub fn append(&mut self, entries: &[Vec<u8>], now_ms: u64) -> Vec<Option<u64>> {
         if let Err(error) = self.settle() {
             tracing::error!(%error, "the log cannot be written");
             return vec![None; entries.len()];
         }
-        let known: Vec<Option<u64>> = entries.iter().map(|e| self.settled.remove(e)).collect();
+        let known: Vec<Option<u64>> = entries.iter().map(|e| self.recent.get(e).copied()).collect();
         let fresh: Vec<Vec<u8>> =
             entries.iter().zip(&known).filter(|(_, k)| k.is_none()).map(|(e, _)| e.clone()).collect();
         if fresh.is_empty() {
@@ -67,7 +71,10 @@ impl LogWriter {
         }
         let before = self.size();
         let first = match self.log.append(&fresh, now_ms) {
-            Ok(appended) => Some(appended.first_index),
+            Ok(appended) => {
+                self.remember(&fresh, appended.first_index);
+                Some(appended.first_index)
+            }
             Err(LogError::InDoubt(error)) => {
                 tracing::error!(%error, "an append to the log failed halfway");
                 self.doubt = Some((before, fresh));
@@ -94,14 +101,29 @@ impl LogWriter {
 
     /// Finds out how an append that failed halfway ended.
     fn settle(&mut self) -> Result<(), LogError> {
-        let Some((before, entries)) = &self.doubt else { return Ok(()) };
-        self.log.recover()?;
-        if self.log.checkpoint().size() > *before {
-            self.settled.extend(entries.iter().cloned().zip(*before..));
+        let Some((before, entries)) = self.doubt.take() else { return Ok(()) };
+        if let Err(error) = self.log.recover() {
+            self.doubt = Some((before, entries));
+            return Err(error);
+        }
+        if self.log.checkpoint().size() > before {
+            self.remember(&entries, before);
             self.prover.publish(self.log.checkpoint());
         }
-        self.doubt = None;
         Ok(())
+    }
+
+    fn remember(&mut self, entries: &[Vec<u8>], first: u64) {
+        for (entry, index) in entries.iter().zip(first..) {
+            if self.recent.insert(entry.clone(), index).is_none() {
+                self.order.push_back(entry.clone());
+            }
+        }
+        while self.order.len() > RECENT_ENTRIES {
+            if let Some(oldest) = self.order.pop_front() {
+                self.recent.remove(&oldest);
+            }
+        }
     }
 
     /// Starts the thread. `done` is told of each entry; the thread ends when the [`Appender`] is dropped.
@@ -143,7 +165,7 @@ pub(crate) fn now_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ProofError, *};
 
     fn open(dir: &Path) -> LogWriter {
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
@@ -162,7 +184,8 @@ mod tests {
         for index in [0, 255, 256, 299] {
             let logged = prover.prove(index).unwrap();
             let checkpoint = key.verify_checkpoint(&logged.checkpoint).unwrap();
-            let proof: Vec<_> = logged.proof.iter().map(|b| telcon_log::Hash(b.0.clone().try_into().unwrap())).collect();
+            let proof: Vec<_> =
+                logged.proof.iter().map(|b| telcon_log::Hash(b.0.clone().try_into().unwrap())).collect();
             telcon_log::verify_inclusion(&logged.entry.0, index, checkpoint.size, &proof, &checkpoint.root).unwrap();
             assert_eq!(logged.entry.0, index.to_string().into_bytes());
         }
@@ -172,8 +195,6 @@ mod tests {
         assert!(matches!(prover.consistency(0, 301), Err(ProofError::Range { size: 300 })));
     }
 
-    use super::super::ProofError;
-
     #[test]
     fn an_entry_that_was_in_doubt_is_not_appended_twice() {
         let dir = tempfile::tempdir().unwrap();
@@ -181,8 +202,10 @@ mod tests {
         writer.append(&[b"a".to_vec()], 2);
         // As if the append of "b" had reached the disk, and its caller had been told that it failed.
         writer.append(&[b"b".to_vec()], 2);
+        writer.recent.clear();
         writer.doubt = Some((1, vec![b"b".to_vec()]));
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
+        assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
         assert_eq!(writer.size(), 3);
     }
 }

@@ -39,10 +39,9 @@ pub(super) fn participants(c: &Connection, call: &CallId) -> Result<Vec<DeviceId
 fn active(c: &Connection, row: CallRow) -> Result<ActiveCall, StoreError> {
     let call = row.call;
     let key = || [sql::id(call.as_bytes())];
-    let members =
-        all(c, "SELECT device, leaving FROM members WHERE call = ?1 ORDER BY place", key(), |row| {
-            Ok((sql::device(row, 0)?, row.get::<_, bool>(1)?))
-        })?;
+    let members = all(c, "SELECT device, leaving FROM members WHERE call = ?1 ORDER BY place", key(), |row| {
+        Ok((sql::device(row, 0)?, row.get::<_, bool>(1)?))
+    })?;
     let asks = all(c, "SELECT device, key_package, answer FROM asks WHERE call = ?1", key(), |row| {
         Ok(Ask { device: sql::device(row, 0)?, key_package: Blob(row.get(1)?), answer: row.get(2)? })
     })?;

@@ -15,8 +15,8 @@ pub use rows::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapsh
 
 use rusqlite::{Connection, Transaction, params};
 use sql::{id, int, json, optional};
-use telcon_proto::{Blob, CallId};
 use std::path::Path;
+use telcon_proto::{Blob, CallId};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,10 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
             run("UPDATE devices SET revoked_ms = ?2 WHERE device = ?1", params![id(device.as_bytes()), int(*ms)])?;
         }
         Write::RevocationLogged(device, index) => {
-            run("UPDATE devices SET revoked_index = ?2 WHERE device = ?1", params![id(device.as_bytes()), int(*index)])?;
+            run(
+                "UPDATE devices SET revoked_index = ?2 WHERE device = ?1",
+                params![id(device.as_bytes()), int(*index)],
+            )?;
         }
         Write::Call(row) => insert_call(t, row)?,
         Write::CallOpened(call, index) => {
@@ -160,7 +163,10 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
             )?;
         }
         Write::AskDropped(call, device) => {
-            run("DELETE FROM asks WHERE call = ?1 AND device = ?2", params![id(call.as_bytes()), id(device.as_bytes())])?;
+            run(
+                "DELETE FROM asks WHERE call = ?1 AND device = ?2",
+                params![id(call.as_bytes()), id(device.as_bytes())],
+            )?;
         }
         Write::Leaving(call, device) => {
             run(
@@ -200,8 +206,8 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
 
 fn insert_call(t: &Transaction<'_>, row: &CallRow) -> Result<(), StoreError> {
     let key = id(row.call.as_bytes());
-    t.prepare_cached("INSERT INTO calls VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)")?.execute(
-        params![
+    t.prepare_cached("INSERT INTO calls VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)")?
+        .execute(params![
             key,
             row.ring,
             id(row.from_device.as_bytes()),
@@ -219,8 +225,7 @@ fn insert_call(t: &Transaction<'_>, row: &CallRow) -> Result<(), StoreError> {
             optional(row.opened_index),
             optional(row.ended_index),
             optional(row.missing_index)
-        ],
-    )?;
+        ])?;
     let device = id(row.from_device.as_bytes());
     t.prepare_cached("INSERT INTO members VALUES (?1, ?2, 0, 0)")?.execute(params![key, device])?;
     t.prepare_cached("INSERT INTO participants VALUES (?1, ?2)")?.execute(params![key, device])?;

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::CallId;
+use telcon_proto::{CallId, DeviceId};
 
 /// A call and, where it was kept, its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +34,21 @@ impl Reader {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
+    /// A device that is enrolled, revoked or not.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        let query = format!("SELECT {} FROM devices WHERE device = ?1 AND log_index IS NOT NULL", load::DEVICE_COLUMNS);
+        Ok(load::all(&self.lock(), &query, [sql::id(device.as_bytes())], load::device_row)?.pop())
+    }
+
     /// Calls whose opening is in the log, newest first, at most `limit`.
     ///
     /// # Errors
     /// If SQLite cannot read.
     pub fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
-        let query = format!("{SELECT} WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, calls.call LIMIT ?1", SELECT = select());
+        let query = format!("{} WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, calls.call LIMIT ?1", select());
         load::all(&self.lock(), &query, [limit], stored)
     }
 

@@ -99,14 +99,17 @@ fn everything_comes_back() {
     assert_eq!(active.leaving, [device(3)]);
     assert_eq!(active.asks, [ask]);
     assert_eq!(active.handshakes.iter().map(|h| h.seq).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(active.row, CallRow {
-        stage: Stage::Live,
-        epoch: 2,
-        answerer: Some(device(2)),
-        answered_ms: Some(9),
-        opened_index: Some(7),
-        ..call()
-    });
+    assert_eq!(
+        active.row,
+        CallRow {
+            stage: Stage::Live,
+            epoch: 2,
+            answerer: Some(device(2)),
+            answered_ms: Some(9),
+            opened_index: Some(7),
+            ..call()
+        }
+    );
 }
 
 #[test]

@@ -80,9 +80,10 @@ impl Switchboard {
             Some(owed) if owed.arriving => {
                 Err(Refusal::new(RefusalKind::Conflict, "a record of this call is being taken into the archive"))
             }
-            Some(owed) if !owed.participants.contains(device) => {
-                Err(Refusal::new(RefusalKind::Forbidden, "this device was not in the call, and cannot bring its record"))
-            }
+            Some(owed) if !owed.participants.contains(device) => Err(Refusal::new(
+                RefusalKind::Forbidden,
+                "this device was not in the call, and cannot bring its record",
+            )),
             Some(_) => Ok(()),
             None if self.known.contains(call) => Err(Refusal::new(RefusalKind::Conflict, NO_RECORD_OWED)),
             None => Err(Refusal::new(RefusalKind::NotFound, "no such call")),
@@ -96,22 +97,28 @@ impl Afters {
     /// A call ended now.
     pub fn ended(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &mut Desk) {
         self.owe_record(row, participants, desk);
-        self.owe_end(row, desk);
+        self.owe_end_of(row, desk);
     }
 
     /// A call that had ended when the server stopped.
     pub fn restore(&mut self, row: &CallRow, participants: Vec<DeviceId>, desk: &mut Desk) {
         self.owe_record(row, participants.into_iter().collect(), desk);
         if row.ended_index.is_none() {
-            self.owe_end(row, desk);
+            self.owe_end_of(row, desk);
         }
     }
 
-    fn owe_end(&mut self, row: &CallRow, desk: &mut Desk) {
-        let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) else { return };
-        let end = End { how, answered: row.answered_ms.is_some(), time_ms, retry_ms: None };
-        end.append(row.call, desk);
-        self.ends.insert(row.call, end);
+    /// The log is to hear of the end of a call.
+    pub fn owe_end(&mut self, call: CallId, how: Ended, answered: bool, time_ms: u64, desk: &mut Desk) {
+        let end = End { how, answered, time_ms, retry_ms: None };
+        end.append(call, desk);
+        self.ends.insert(call, end);
+    }
+
+    fn owe_end_of(&mut self, row: &CallRow, desk: &mut Desk) {
+        if let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) {
+            self.owe_end(row.call, how, row.answered_ms.is_some(), time_ms, desk);
+        }
     }
 
     fn owe_record(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &Desk) {

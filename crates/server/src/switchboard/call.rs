@@ -220,6 +220,17 @@ impl Call {
         }
     }
 
+    /// A handshake, for those who were members before it.
+    pub fn committed(&self, handshake: &Handshake, desk: &Desk) -> ServerMessage {
+        ServerMessage::Committed {
+            call: self.row.call,
+            seq: handshake.seq,
+            from: handshake.from,
+            commit: handshake.commit.clone(),
+            devices: handshake.adds.iter().map(|d| desk.device_entry(d)).collect(),
+        }
+    }
+
     /// The welcome of a handshake, for those it added.
     pub fn welcome(&self, handshake: &Handshake, desk: &Desk) -> Option<ServerMessage> {
         Some(ServerMessage::Welcome {

@@ -128,8 +128,7 @@ impl Desk {
     /// Whom somebody can ring, by name.
     pub fn contacts_of(&self, you: &Card) -> Vec<Contact> {
         let people: BTreeSet<PersonId> = self.good_devices().map(|d| d.card.person).collect();
-        let reachable: HashSet<PersonId> =
-            self.online.keys().filter_map(|d| self.card(d)).map(|c| c.person).collect();
+        let reachable: HashSet<PersonId> = self.online.keys().filter_map(|d| self.card(d)).map(|c| c.person).collect();
         let mut contacts: Vec<Contact> = people
             .into_iter()
             .filter(|p| *p != you.person)

@@ -7,11 +7,7 @@ use super::{
     port::SessionId,
 };
 use crate::store::{Ask, Handshake, Write};
-use telcon_proto::{
-    Blob, DeviceId, Role, ServerMessage,
-    limits::MAX_MEMBERS,
-    message::RefusalCode,
-};
+use telcon_proto::{Blob, DeviceId, Role, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
 
 /// A commit that a member wants ordered.
 pub(super) struct Proposed {
@@ -28,7 +24,8 @@ impl Call {
         let Some(role) = desk.role(&from) else { return };
         let returns = self.is_principals(&from) || self.members.contains(&from);
         if !returns && !self.admits(role) {
-            let text = "this device may not join the call: its person neither rang, answered, nor listens for the office";
+            let text =
+                "this device may not join the call: its person neither rang, answered, nor listens for the office";
             return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let others = self.members.iter().any(|d| *d != from && !self.leaving.contains(d) && !self.is_waiting(d));
@@ -36,7 +33,8 @@ impl Call {
             let text = "nobody else holds the keys of this call: hang up and ring again";
             return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        let coming = self.waiting.iter().filter(|w| !self.members.contains(&w.ask.device) && w.ask.device != from).count();
+        let coming =
+            self.waiting.iter().filter(|w| !self.members.contains(&w.ask.device) && w.ask.device != from).count();
         if !self.members.contains(&from) && self.members.len() + coming >= MAX_MEMBERS {
             let text = "the call is full: somebody must leave it first";
             return desk.refuse(session, Some(id), RefusalCode::TooMany, text);
@@ -45,7 +43,14 @@ impl Call {
         self.wait(Ask { device: from, key_package, answer: false }, desk);
     }
 
-    pub(super) fn commit(&mut self, session: SessionId, from: DeviceId, proposed: Proposed, desk: &mut Desk, now_ms: u64) {
+    pub(super) fn commit(
+        &mut self,
+        session: SessionId,
+        from: DeviceId,
+        proposed: Proposed,
+        desk: &mut Desk,
+        now_ms: u64,
+    ) {
         let id = self.row.call;
         if !self.is_member(&from) || self.present.get(&from) != Some(&session) {
             let text = "only a member that takes part can commit: resume or ask to join first";
@@ -64,13 +69,11 @@ impl Call {
         self.participants.extend(&adds);
         self.row.epoch += 1;
         self.row.noted |= adds.iter().any(|d| desk.role(d) == Some(Role::NoteTaker));
-        let handshake =
-            Handshake { seq: self.row.epoch, from, commit, welcome, adds, members: self.members.clone() };
+        let handshake = Handshake { seq: self.row.epoch, from, commit, welcome, adds, members: self.members.clone() };
         desk.write(Write::Committed { call: id, handshake: Box::new(handshake.clone()), noted: self.row.noted });
 
         // Everybody who was a member and still takes part hears of it, those it removes as well: they stop decrypting.
-        let committed =
-            ServerMessage::Committed { call: id, seq: handshake.seq, from, commit: handshake.commit.clone() };
+        let committed = self.committed(&handshake, desk);
         for device in before.iter().filter(|d| !handshake.adds.contains(d)) {
             if let Some(session) = self.present.get(device) {
                 desk.send(*session, committed.clone());
@@ -160,8 +163,7 @@ impl Call {
                 let message = if welcomed == Some(handshake.seq) {
                     self.welcome(handshake, desk)
                 } else {
-                    let Handshake { seq, from, commit, .. } = handshake.clone();
-                    Some(ServerMessage::Committed { call: id, seq, from, commit })
+                    Some(self.committed(handshake, desk))
                 };
                 if let Some(message) = message {
                     desk.send(session, message);

@@ -34,9 +34,7 @@ use after::Afters;
 use call::Call;
 use desk::{Desk, Device, Session};
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use telcon_proto::{
-    CallId, ClientMessage, DeviceId, Ended, Role, ServerMessage, message::RefusalCode,
-};
+use telcon_proto::{CallId, ClientMessage, DeviceId, Ended, Role, ServerMessage, message::RefusalCode};
 
 /// Sign-ins, rings and calls of one office.
 pub struct Switchboard {
@@ -136,7 +134,8 @@ impl Switchboard {
         let new_here = !self.desk.sessions.values().any(|s| s.card.person == card.person);
         self.desk.sessions.insert(session, Session { device, card: card.clone() });
         self.desk.online.insert(device, session);
-        let in_call = self.calls.values().find(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id);
+        let in_call =
+            self.calls.values().find(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id);
         let signed_in = ServerMessage::SignedIn {
             you: card.clone(),
             people: self.desk.contacts_of(&card),
@@ -192,7 +191,7 @@ impl Switchboard {
             }
             M::Offer { call, sdp } => self.on_call(session, call, |c, desk| c.offer(session, from, sdp, desk)),
             M::Resume { call, after } => self.on_call(session, call, |c, desk| c.resume(session, from, after, desk)),
-            M::Hello { .. } | M::Prove { .. } | M::Ping => {
+            M::Hello { .. } | M::Prove { .. } | M::Ping { .. } => {
                 let text = "this connection is signed in already: open another one to sign in again";
                 self.desk.refuse(session, None, RefusalCode::Malformed, text);
             }

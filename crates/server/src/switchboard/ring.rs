@@ -1,7 +1,10 @@
 //! Opening, ringing, answering, ending. Every attempt is on record: opened first, then how it ended.
 
 use super::{
-    Switchboard, call::Call, desk::{Desk, entry_at, may_ring}, port::{RelayCommand, SessionId, Ticket},
+    Switchboard,
+    call::Call,
+    desk::{Desk, entry_at, may_ring},
+    port::{RelayCommand, SessionId, Ticket},
 };
 use crate::{
     entry::{Entry, sha256_hex},
@@ -52,13 +55,17 @@ impl Switchboard {
             return Err((NotAllowed, "the ring names another cipher suite than the office's: sign in again"));
         }
         if ring.mode < policy.floor {
-            return Err((NotAllowed, "the office keeps more of its calls than this: ring with its record mode or above"));
+            return Err((
+                NotAllowed,
+                "the office keeps more of its calls than this: ring with its record mode or above",
+            ));
         }
         if self.known.contains(&ring.call) || self.calls.contains_key(&ring.call) {
             return Err((NotAllowed, "this call was opened before: ring anew"));
         }
         let caller = self.desk.card(&from).cloned().ok_or((NotAllowed, "this device is not enrolled"))?;
-        let callee = self.desk.person(ring.to).cloned().ok_or((Unreachable, "no such person here, or they have no device"))?;
+        let callee =
+            self.desk.person(ring.to).cloned().ok_or((Unreachable, "no such person here, or they have no device"))?;
         if caller.person == callee.person {
             return Err((NotAllowed, "one cannot ring oneself"));
         }
@@ -109,7 +116,14 @@ impl Switchboard {
 
     /// The log took the opening, or did not. No entry, no call.
     pub(super) fn opened(&mut self, id: CallId, index: Option<u64>, now_ms: u64) {
-        let Some(call) = self.calls.get_mut(&id).filter(|c| c.row.stage == Stage::Opening) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.row.stage == Stage::Opening) else {
+            // The entry arrived after the call had been given up: whoever reads the log must see its end as well.
+            if let Some(index) = index.filter(|_| !self.calls.contains_key(&id)) {
+                self.desk.write(Write::CallOpened(id, index));
+                self.afters.owe_end(id, Ended::Failed, false, now_ms, &mut self.desk);
+            }
+            return;
+        };
         let Some(index) = index else {
             // The row stays: if the entry reached the disk after all, a restart finds it and logs the end.
             if let Some(call) = self.calls.remove(&id) {
@@ -252,7 +266,8 @@ impl Call {
     /// Rings a device of the person rung, if it is connected and was not told yet.
     pub(super) fn ring_device(&mut self, device: DeviceId, desk: &mut Desk) {
         let rung = self.row.stage == Stage::Ringing && desk.is_person(&device, self.row.to.person);
-        if !rung || self.failed.contains(&device) || !desk.online.contains_key(&device) || !self.ringing.insert(device) {
+        if !rung || self.failed.contains(&device) || !desk.online.contains_key(&device) || !self.ringing.insert(device)
+        {
             return;
         }
         let caller = desk.device_entry(&self.row.from_device);
@@ -271,7 +286,14 @@ impl Call {
         }
     }
 
-    pub(super) fn answer(&mut self, session: SessionId, from: DeviceId, key_package: Blob, desk: &mut Desk, now_ms: u64) {
+    pub(super) fn answer(
+        &mut self,
+        session: SessionId,
+        from: DeviceId,
+        key_package: Blob,
+        desk: &mut Desk,
+        now_ms: u64,
+    ) {
         let again = self.row.stage == Stage::Live && self.row.answerer == Some(from) && !self.members.contains(&from);
         if !again && !self.rings_at(&from, desk) {
             let text = "another device has answered this call, or it does not ring here";

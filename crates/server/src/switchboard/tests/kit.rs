@@ -113,7 +113,7 @@ impl Office {
     pub fn staffed() -> Self {
         let mut office = Self::new();
         for (n, role) in [(1, Role::Principal), (2, Role::Principal), (3, Role::NoteTaker), (4, Role::DutyOfficer)] {
-            office.enrol(n, n, role);
+            office.enrol(n, n, role).unwrap();
             office.connect(n);
         }
         office.deaf();

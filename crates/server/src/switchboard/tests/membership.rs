@@ -30,7 +30,9 @@ fn of_two_commits_at_once_the_first_is_taken() {
     office.commit(1, 1, &[], &[]);
     assert_eq!(office.heard(2), ["committed"]);
     let heard = office.messages(1);
-    assert!(matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 2, .. }] if *from == device(2)));
+    assert!(
+        matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 2, .. }] if *from == device(2))
+    );
     office.commit(1, 2, &[], &[]);
     assert_eq!(office.heard(1), ["committed"]);
 }

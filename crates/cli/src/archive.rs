@@ -1,0 +1,160 @@
+//! `telcon archive`: the auditor's and the custodian's side. Neither asks a server.
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use telcon_client::endpoint::now_ms;
+use telcon_identity::Office;
+use telcon_proto::http::OfficeInfo;
+use telcon_record::{
+    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, seal::Signer,
+    verify_archive,
+};
+
+/// How long after its end a record may still be on its way into the archive, milliseconds.
+const PATIENCE_MS: u64 = 120_000;
+
+/// `telcon archive …`.
+#[derive(Subcommand)]
+pub enum ArchiveCommand {
+    /// Check a whole archive offline: log, records, signatures, gaps.
+    Verify(VerifyArgs),
+    /// Open one record with a custodian's key.
+    Open(OpenArgs),
+}
+
+/// Arguments of `telcon archive verify`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon archive verify /srv/telcon/server/archive --json report.json")]
+pub struct VerifyArgs {
+    /// The archive's directory.
+    pub archive: PathBuf,
+    /// The log's public key, from somewhere else than the archive. Without it the archive's own copy is used, and only
+    /// that it is whole in itself is shown.
+    #[arg(long)]
+    pub log_key: Option<String>,
+    /// SHA-256 of the office authority's certificate, likewise.
+    #[arg(long)]
+    pub authority: Option<String>,
+    /// Write the whole report here.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Arguments of `telcon archive open`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon archive open --identity custodian/identity.txt archive/records/0f1e… --out opened"
+)]
+pub struct OpenArgs {
+    /// File with the custodian's key (AGE-SECRET-KEY-PQ-1…).
+    #[arg(long)]
+    pub identity: PathBuf,
+    /// The record's directory.
+    pub record: PathBuf,
+    /// Directory to make, with the bag, the joined sound and the transcript.
+    #[arg(long)]
+    pub out: PathBuf,
+}
+
+/// Runs it.
+pub fn run(command: ArchiveCommand) -> anyhow::Result<()> {
+    match command {
+        ArchiveCommand::Verify(args) => verify(&args),
+        ArchiveCommand::Open(args) => open(&args),
+    }
+}
+
+struct Signatures {
+    office: Office,
+}
+
+impl SignatureVerifier for Signatures {
+    fn verify(&self, jws: &str, claims: &SealClaims, _: &Devices) -> Result<Signer, String> {
+        let call = claims.call.parse().map_err(|_| "no call id".to_owned())?;
+        let signed =
+            self.office.verify_record(jws, call, &claims.record_digest.to_string()).map_err(|e| e.to_string())?;
+        let cert_sha256 = Some(Digest::from_bytes(signed.device().cert_sha256()));
+        Ok(Signer { device: signed.device().device().to_hex(), cert_sha256 })
+    }
+}
+
+/// Checks the archive in `dir`.
+pub fn report(dir: &Path, log_key: Option<&str>, authority: Option<&str>) -> anyhow::Result<ArchiveReport> {
+    let path = dir.join("office.json");
+    let info = fs::read(&path).with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
+    let mut info: OfficeInfo =
+        serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
+    if let Some(key) = log_key {
+        info.log_key = key.to_owned();
+    }
+    let office = Office::pin(&info, None)?;
+    if let Some(wanted) = authority {
+        let have: String = office.authority_sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+        if have != wanted {
+            bail!("the archive's authority is {have}, not the one you named");
+        }
+    }
+    let options = ArchiveOptions {
+        log_key: info.log_key.parse().map_err(|_| anyhow::anyhow!("that is no log key (NAME+HASH+BASE64)"))?,
+        remembered: Vec::new(),
+        witnesses: Vec::new(),
+        patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
+    };
+    Ok(verify_archive(dir, &Signatures { office }, &options))
+}
+
+fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
+    let report = report(&args.archive, args.log_key.as_deref(), args.authority.as_deref())?;
+    if let Some(path) = &args.json {
+        fs::write(path, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("log       {} entries, {} tiles and bundles read", report.entries, report.tiles);
+    println!("devices   {}", report.devices);
+    println!("calls     {} opened, {} still open or being sealed", report.calls, report.pending);
+    println!("records   {} of {} whole ({} partial)", report.records_good, report.records, report.records_partial);
+    for gap in &report.gaps {
+        println!("no record {}: {}", gap.call, gap.why.as_deref().unwrap_or("no reason given"));
+    }
+    if args.log_key.is_none() {
+        println!("note      the log key was taken from the archive itself; give --log-key to know that it is yours");
+    }
+    for problem in &report.problems {
+        println!("PROBLEM   {}", problem.text);
+    }
+    if !report.is_good() {
+        bail!("the archive does not hold: {} problems", report.problems.len());
+    }
+    println!("The archive holds.");
+    Ok(())
+}
+
+/// Opens a record with the identities in a file.
+pub fn open_with(identity: &Path, record: &Path, out: &Path) -> anyhow::Result<telcon_record::OpenedRecord> {
+    let text = fs::read_to_string(identity).with_context(|| format!("cannot read {}", identity.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let identities = lines.map(CustodianIdentity::parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(telcon_record::open_record(record, &identities, out)?)
+}
+
+fn open(args: &OpenArgs) -> anyhow::Result<()> {
+    let opened = open_with(&args.identity, &args.record, &args.out)?;
+    let out = args.out.display();
+    println!("Record {} is whole: {} parts, {} files.", opened.call_id, opened.parts, opened.files);
+    if opened.partial {
+        println!("It is partial: {}", opened.reason);
+    }
+    for warning in &opened.warnings {
+        println!("note: {warning}");
+    }
+    println!("  {out}/bag            the bag (RFC 8493)");
+    println!("  {out}/transcript.vtt {} lines, a machine's draft", opened.segments);
+    for audio in &opened.audio {
+        println!("  {out}/audio/{}.opus", audio.speaker);
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! `telcon demo`: a whole office on one machine, and the main job done once, step by step.
+
+use crate::{
+    archive, device,
+    endpoint::{Kept, NoteArgs, Noting, WavEar, mode_word, speech, start_noting},
+    office,
+    serve::{self, Serving},
+    store::{private_dir, write_secret},
+};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use telcon_client::{
+    audio::frame::Frame,
+    endpoint::{Endpoint, EndpointConfig, Stats},
+};
+use telcon_core::{
+    Command,
+    view::{CallState, View},
+};
+use telcon_proto::{Card, Role, SuiteName};
+use tokio::time::timeout;
+
+/// Longest wait for a step of the demonstration.
+const STEP: Duration = Duration::from_secs(60);
+/// Longest wait for the last words to be transcribed and the record to be sealed.
+const SEALING: Duration = Duration::from_secs(600);
+const SPEECH_A: &[u8] = include_bytes!("../../client/fixtures/a.wav");
+const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
+
+/// Arguments of `telcon demo`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  telcon demo --asr-model tiny.en\n  telcon demo --once --json report.json --say-a a.wav --say-b b.wav"
+)]
+pub struct DemoArgs {
+    /// Make the call, check everything, and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Write what happened here, as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// What A says (WAV); a fixture by default.
+    #[arg(long)]
+    pub say_a: Option<PathBuf>,
+    /// What B says (WAV), after A; a fixture by default.
+    #[arg(long)]
+    pub say_b: Option<PathBuf>,
+    /// A Whisper model in CTranslate2 form. Without one the record has no transcript, and says so.
+    #[arg(long)]
+    pub asr_model: Option<PathBuf>,
+    /// Where the office lives. Kept between runs; a new temporary directory with --once.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// The built page.
+    #[arg(long)]
+    pub web: Option<PathBuf>,
+    /// Address of the page and the API. Port 0 takes a free one (the default with --once).
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Cipher suite of the office, when it is made.
+    #[arg(long, value_enum, default_value_t = office::Suite::Hybrid)]
+    pub suite: office::Suite,
+    /// What is kept of calls, when the office is made.
+    #[arg(long, value_enum, default_value_t = office::Mode::Audio)]
+    pub record_mode: office::Mode,
+}
+
+/// People of the demonstration: name, organisation, role, zone, file.
+const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
+    ("The President", "Office of the President", Role::Principal, "America/New_York", "president"),
+    (
+        "The Prime Minister of Estmark",
+        "Office of the Prime Minister",
+        Role::Principal,
+        "Europe/Tallinn",
+        "prime-minister",
+    ),
+    ("The President of Norland", "Chancellery of Norland", Role::Counterpart, "Europe/Oslo", "counterpart"),
+    ("Note-taker", "Office of the President", Role::NoteTaker, "America/New_York", "note-taker"),
+    ("Duty officer", "Office of the President", Role::DutyOfficer, "America/New_York", "duty-officer"),
+];
+
+/// People as they were made, so that links of later runs are for the same ones.
+#[derive(Serialize, Deserialize)]
+struct Cast {
+    people: Vec<Card>,
+}
+
+fn step(text: impl AsRef<str>) {
+    println!("  ✓ {}", text.as_ref());
+}
+
+/// `telcon demo`.
+pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let data = match &args.data {
+        Some(dir) => dir.clone(),
+        None if args.once => std::env::temp_dir().join(format!("telcon-demo-{}", std::process::id())),
+        None => PathBuf::from("data/demo"),
+    };
+    private_dir(&data)?;
+    let data = fs::canonicalize(&data)?;
+    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], if args.once { 0 } else { 8080 })));
+    println!("Telcon demonstration in {}", data.display());
+    if !data.join("authority/certificate.der").exists() {
+        office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
+        step("an office with its own authority, log and custodian was made");
+    }
+    let serving = serve::start(&data.join("server"), listen, None, args.web.clone()).await?;
+    let server = format!("http://localhost:{}", serving.http_addr.port());
+    step(format!("the switchboard answers at {server}"));
+    let cast = cast(&data)?;
+    for (card, person) in cast.people.iter().zip(PEOPLE) {
+        let path = data.join("devices").join(format!("{}.json", person.4));
+        if person.2 != Role::DutyOfficer && !path.exists() {
+            let link = office::invitation(&office::authority(&data)?, card.clone(), 1)?.to_fragment();
+            let (server, to) = (server.clone(), path.clone());
+            tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
+            step(format!("{} enrolled a device; its certificate is in the log", card.name));
+        }
+    }
+    let noting = start_noting(&NoteArgs {
+        device: data.join("devices/note-taker.json"),
+        server: server.clone(),
+        spool: data.join("note-taker/spool"),
+        custodians: data.join("custodians.txt"),
+        asr_model: args.asr_model.clone(),
+    })
+    .await?;
+    let report = main_job(&args, &data, &server, noting, &cast).await;
+    let (report, noting) = match report {
+        Ok(done) => done,
+        Err(error) => {
+            serving.shutdown().await;
+            return Err(error.context("the demonstration did not come out"));
+        }
+    };
+    if let Some(path) = &args.json {
+        fs::write(path, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if args.once {
+        serving.shutdown().await;
+        return Ok(());
+    }
+    keep_serving(&data, &server, noting, serving, &cast).await
+}
+
+fn cast(data: &Path) -> anyhow::Result<Cast> {
+    let path = data.join("people.json");
+    if let Ok(text) = fs::read(&path) {
+        return serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()));
+    }
+    let people = PEOPLE.iter().map(|(name, organisation, role, zone, _)| office::card(name, organisation, *role, zone));
+    let cast = Cast { people: people.collect::<Result<_, _>>()? };
+    write_secret(&path, &serde_json::to_vec(&cast)?)?;
+    Ok(cast)
+}
+
+fn speak(path: Option<&Path>, fixture: &[u8], data: &Path, name: &str) -> anyhow::Result<Vec<Frame>> {
+    if let Some(path) = path {
+        return speech(path);
+    }
+    let path = data.join(name);
+    fs::write(&path, fixture).with_context(|| format!("cannot write {}", path.display()))?;
+    speech(&path)
+}
+
+fn endpoint(data: &Path, server: &str, who: &str, auto_answer: bool) -> anyhow::Result<Endpoint> {
+    let path = data.join(format!("devices/{who}.json"));
+    let config =
+        EndpointConfig { server: server.to_owned(), state: device::open(&path)?, auto_answer, auto_listen: false };
+    let ear = WavEar::new(&data.join("heard").join(who))?;
+    Endpoint::start(config, Box::new(ear), device::keeper(path))
+}
+
+async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
+    match timeout(STEP, endpoint.until(so)).await {
+        Ok(view) => view,
+        Err(_) => {
+            let view = endpoint.view().borrow().clone();
+            let problem = view.call.and_then(|call| call.problem);
+            let alerts: Vec<_> = view.alerts.into_iter().map(|alert| alert.text).collect();
+            bail!("waited in vain for {what}. {} {}", problem.unwrap_or_default(), alerts.join(" "))
+        }
+    }
+}
+
+fn state(view: &View) -> Option<CallState> {
+    view.call.as_ref().map(|call| call.state)
+}
+
+fn heard(stats: &Stats, names: &[(telcon_proto::DeviceId, &str)]) -> serde_json::Value {
+    let one = |(device, heard): (&telcon_proto::DeviceId, &telcon_client::endpoint::Heard)| {
+        let name = names.iter().find(|(id, _)| id == device).map_or("unknown", |(_, name)| name);
+        let seconds = (heard.packets + heard.lost) as f64 * 0.02;
+        (name.to_owned(), json!({ "seconds": seconds, "packets": heard.packets, "lost": heard.lost }))
+    };
+    stats.heard.iter().map(one).collect::<serde_json::Map<_, _>>().into()
+}
+
+async fn main_job(
+    args: &DemoArgs,
+    data: &Path,
+    server: &str,
+    mut noting: Noting,
+    cast: &Cast,
+) -> anyhow::Result<(serde_json::Value, Noting)> {
+    let say_a = speak(args.say_a.as_deref(), SPEECH_A, data, "a.wav")?;
+    let say_b = speak(args.say_b.as_deref(), SPEECH_B, data, "b.wav")?;
+    let a = endpoint(data, server, "president", false)?;
+    let b = endpoint(data, server, "prime-minister", true)?;
+    let callee = cast.people[1].person;
+    until(&b, "B to sign in", |view| view.token.is_some()).await?;
+    until(&a, "A to sign in", |view| {
+        view.token.is_some() && view.people.iter().any(|contact| contact.card.person == callee && contact.reachable)
+    })
+    .await?;
+    println!("\nThe call");
+    a.command(Command::Ring { person: callee, mode: None });
+    let view = until(&a, "the opening in the log", |view| state(view).is_some_and(|s| s != CallState::Opening)).await?;
+    let call = view.call.as_ref().context("no call came to be")?;
+    let index = call.opened_index.with_context(|| format!("the ring failed: {:?} {:?}", call.ended, call.problem))?;
+    step(format!("rung: the opening is entry {index} of the log, and only then it rang"));
+    let (view_a, view_b) = tokio::try_join!(
+        until(&a, "the answer", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
+        until(&b, "the ring", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
+    )?;
+    let (call_a, call_b) = (view_a.call.context("A has no call")?, view_b.call.context("B has no call")?);
+    if call_a.state != CallState::Live || call_b.state != CallState::Live {
+        bail!("the call failed: {:?} {:?}", call_a.problem, call_b.problem);
+    }
+    step(format!("verified: B's device checked the ring of {}, {}", cast.people[0].name, cast.people[0].organisation));
+    let both = |view: &View| view.call.as_ref().is_some_and(|call| call.members.len() >= 3);
+    let (view_a, view_b) = tokio::try_join!(until(&a, "the note-taker", both), until(&b, "the note-taker", both))?;
+    let (call_a, call_b) = (view_a.call.context("A has no call")?, view_b.call.context("B has no call")?);
+    if call_a.phrase.is_none() || call_a.phrase != call_b.phrase {
+        bail!("the two screens do not show the same phrase");
+    }
+    let phrase = call_a.phrase.map(|words| words.join(" · ")).unwrap_or_default();
+    let names: Vec<_> = call_a.members.iter().map(|member| member.card.name.as_str()).collect();
+    step(format!("answered: both screens show “{phrase}” and the same list: {}", names.join(", ")));
+    let suite = match call_a.suite {
+        SuiteName::Hybrid => "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519 (0x004E)",
+        SuiteName::Cnsa2 => "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87 (0x0907)",
+    };
+    step(format!("suite {suite}; record mode {}", mode_word(call_a.mode)));
+    a.say(say_a).await.context("A could not speak")?;
+    step("A spoke");
+    b.say(say_b).await.context("B could not speak")?;
+    step("B spoke");
+    let devices: Vec<_> = call_a
+        .members
+        .iter()
+        .filter_map(|member| match () {
+            () if member.card.person == cast.people[0].person => Some((member.device, "a")),
+            () if member.card.person == callee => Some((member.device, "b")),
+            () => None,
+        })
+        .collect();
+    // What was said last is still in jitter buffers: a second of the silence that follows, then the end.
+    let _ = a.say(vec![telcon_client::audio::frame::SILENCE; 50]).await;
+    a.command(Command::HangUp);
+    until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await?;
+    step("ended: the end is in the log");
+    let kept = timeout(SEALING, noting.next()).await.context("the record was not sealed in time")??;
+    step(format!("sealed where it was heard; the digest is entry {} of the log", kept.log_index));
+    let report = prove(data, &kept, &devices)?;
+    let (stats_a, stats_b, stats_n) = (a.stats(), b.stats(), noting.endpoint.stats());
+    let report = json!({
+        "call_id": kept.call,
+        "record_path": data.join("server/archive/records").join(kept.call.to_hex()),
+        "custodian_identity_path": data.join("custodian/identity.txt"),
+        "archive_dir": data.join("server/archive"),
+        "transcript": report.0,
+        "heard": { "a": heard(&stats_a, &devices), "b": heard(&stats_b, &devices), "note_taker": heard(&stats_n, &devices) },
+        "setup_ms": { "ring_to_ringing": stats_a.ring_to_ringing_ms, "answer_to_audio": stats_b.answer_to_audio_ms },
+        "suite": suite,
+        "verify": report.1,
+    });
+    for (listener, speaker) in [("a", "b"), ("b", "a"), ("note_taker", "a"), ("note_taker", "b")] {
+        let line = &report["heard"][listener][speaker];
+        let (packets, lost) = (line["packets"].as_u64().unwrap_or(0), line["lost"].as_u64().unwrap_or(0));
+        if packets == 0 || lost * 100 > packets + lost {
+            bail!("{listener} heard {packets} frames of {speaker} and missed {lost}: more than 1 % is missing");
+        }
+    }
+    Ok((report, noting))
+}
+
+/// Verifies the archive offline and opens the record with the custodian's key.
+fn prove(
+    data: &Path,
+    kept: &Kept,
+    devices: &[(telcon_proto::DeviceId, &str)],
+) -> anyhow::Result<(Vec<serde_json::Value>, serde_json::Value)> {
+    let archive_dir = data.join("server/archive");
+    let report = archive::report(&archive_dir, None, None)?;
+    if !report.is_good() {
+        let problems: Vec<_> = report.problems.iter().map(|problem| problem.text.as_str()).collect();
+        bail!("the archive does not verify: {}", problems.join("; "));
+    }
+    step(format!(
+        "verified offline: {} log entries, {} calls, {} of {} records whole",
+        report.entries, report.calls, report.records_good, report.records
+    ));
+    let out = data.join("opened").join(kept.call.to_hex());
+    private_dir(&data.join("opened"))?;
+    let record = archive_dir.join("records").join(kept.call.to_hex());
+    let opened = archive::open_with(&data.join("custodian/identity.txt"), &record, &out)?;
+    step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
+    let transcript = kept
+        .transcript
+        .iter()
+        .map(|line| {
+            let speaker = devices.iter().find(|(id, _)| *id == line.speaker).map_or("unknown", |(_, name)| name);
+            println!("      {speaker} {:6.2}–{:6.2}  {}", line.start_s, line.end_s, line.text);
+            json!({ "speaker": speaker, "start_s": line.start_s, "end_s": line.end_s, "text": line.text })
+        })
+        .collect();
+    Ok((transcript, serde_json::to_value(&report)?))
+}
+
+async fn keep_serving(
+    data: &Path,
+    server: &str,
+    mut noting: Noting,
+    serving: Serving,
+    cast: &Cast,
+) -> anyhow::Result<()> {
+    let counterpart = endpoint(data, server, "counterpart", true)?;
+    let reply = speak(None, SPEECH_B, data, "b.wav")?;
+    println!("\nOpen one of these in a browser. Each works once; run the demo again for new ones.");
+    for (card, person) in cast.people.iter().zip(PEOPLE) {
+        if matches!(person.2, Role::Principal | Role::DutyOfficer) {
+            let link = office::invitation(&office::authority(data)?, card.clone(), 24)?.to_fragment();
+            println!("\n  {}\n  {server}/#enrol={link}", card.name);
+        }
+    }
+    println!("\nRing {}: it answers by itself and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
+    loop {
+        let live = counterpart.until(|view| state(view) == Some(CallState::Live));
+        tokio::select! {
+            live = live => {
+                live?;
+                let _ = counterpart.say(reply.clone()).await;
+                counterpart.until(|view| state(view) != Some(CallState::Live)).await?;
+            }
+            kept = noting.next() => match kept {
+                Ok(kept) => println!("  ✓ record of {} sealed, log entry {}", kept.call, kept.log_index),
+                Err(error) => eprintln!("  ✗ {error:#}"),
+            },
+            _ = tokio::signal::ctrl_c() => break,
+        }
+    }
+    serving.shutdown().await;
+    Ok(())
+}

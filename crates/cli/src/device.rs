@@ -1,0 +1,78 @@
+//! This machine as a device of a person.
+
+use crate::store::{private_dir, random, write_secret};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use telcon_client::{
+    endpoint::now_ms,
+    upload::{get_json, post_json},
+};
+use telcon_core::DeviceState;
+use telcon_proto::http::{EnrolRequest, Enrolled};
+
+/// Arguments of `telcon enrol`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon enrol --device note-taker.json 'http://localhost:8080/#enrol=…'")]
+pub struct EnrolArgs {
+    /// File to keep the device's keys in. It must not exist.
+    #[arg(long)]
+    pub device: PathBuf,
+    /// The enrolment link.
+    pub link: String,
+}
+
+/// `telcon enrol`.
+pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
+    let Some((server, fragment)) = args.link.split_once("/#enrol=") else {
+        bail!("that is no enrolment link: it looks like http://office.example/#enrol=…");
+    };
+    if args.device.exists() {
+        bail!("{} exists; a device is enrolled once. Choose another file.", args.device.display());
+    }
+    enrol_at(server, fragment, &args.device)?;
+    println!("This machine is enrolled; its keys are in {}.", args.device.display());
+    Ok(())
+}
+
+/// Enrols at a server and keeps the device's state at `path`.
+pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
+    let office = get_json(&format!("{server}/api/office"), None)?;
+    let state = DeviceState::enrol(fragment, office, &random()?, now_ms())?;
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        private_dir(dir)?;
+    }
+    // Kept under another name first: if this machine dies after the office took the certificate, the key is not lost.
+    let early = path.with_extension("enrolling");
+    write_secret(&early, state.to_text().as_bytes())?;
+    let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
+    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}/api/devices"), None, &body);
+    match enrolled {
+        Ok(_) => std::fs::rename(&early, path).with_context(|| format!("cannot write {}", path.display())),
+        Err(error) => {
+            let _ = std::fs::remove_file(&early);
+            Err(error)
+        }
+    }
+}
+
+/// Reads a device's state.
+pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}; enrol this machine first: telcon enrol", path.display()))?;
+    Ok(DeviceState::parse(&text)?)
+}
+
+/// A function that keeps the state at `path` whenever it changes, and removes it when the device was revoked.
+pub fn keeper(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
+    Box::new(move |text| {
+        let kept = if text.is_empty() {
+            std::fs::remove_file(&path).context("cannot remove the revoked device's keys")
+        } else {
+            write_secret(&path, text.as_bytes())
+        };
+        if let Err(error) = kept {
+            tracing::error!("{error:#}");
+        }
+    })
+}

@@ -1,0 +1,279 @@
+//! `telcon call` and `telcon note`: this machine as a device of the office.
+
+use crate::{device, office};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+use telcon_client::{
+    audio::{
+        frame::{Frame, frames},
+        playout::Origin,
+        wav,
+    },
+    endpoint::{Deaf, Ear, Endpoint, EndpointConfig, now_ms},
+    hearing::{Recogniser, Whisper},
+    note::{self, NoteConfig, NoteTaker, Report},
+    upload::upload,
+};
+use telcon_core::{Command, Device, view::CallState};
+use telcon_proto::{CallId, DeviceId, RecordMode};
+
+/// Arguments of `telcon call`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
+                        telcon call --device mine.json --answer --say reply.wav --hear heard/"
+)]
+pub struct CallArgs {
+    /// The device's keys (telcon enrol).
+    #[arg(long)]
+    pub device: PathBuf,
+    /// The office's server.
+    #[arg(long, default_value = "http://localhost:8080")]
+    pub server: String,
+    /// Ring the person of this name.
+    #[arg(long, conflicts_with = "answer", required_unless_present = "answer")]
+    pub to: Option<String>,
+    /// Wait for a ring and answer it.
+    #[arg(long)]
+    pub answer: bool,
+    /// Speak this WAV file, then hang up (unless --stay).
+    #[arg(long)]
+    pub say: Option<PathBuf>,
+    /// Write what is heard here: one WAV file per speaker.
+    #[arg(long)]
+    pub hear: Option<PathBuf>,
+    /// Stay in the call after speaking, until the other side hangs up.
+    #[arg(long)]
+    pub stay: bool,
+}
+
+/// Writes one WAV file per speaker.
+pub struct WavEar {
+    dir: PathBuf,
+    files: BTreeMap<DeviceId, wav::Writer>,
+}
+
+impl WavEar {
+    /// Writes into `dir`, which is made.
+    pub fn new(dir: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
+    }
+}
+
+impl Ear for WavEar {
+    fn frame(&mut self, from: DeviceId, frame: &Frame, _: Origin, _: u64) {
+        let file = match self.files.entry(from) {
+            std::collections::btree_map::Entry::Occupied(file) => file.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                match wav::Writer::create(&self.dir.join(format!("{from}.wav"))) {
+                    Ok(file) => place.insert(file),
+                    Err(error) => return tracing::error!(%error, "what is heard cannot be written"),
+                }
+            }
+        };
+        if let Err(error) = file.write(frame) {
+            tracing::error!(%error, "what is heard cannot be written");
+        }
+    }
+}
+
+/// Reads a WAV file as frames to say.
+pub fn speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
+    let samples = wav::read(path).with_context(|| format!("cannot speak {}", path.display()))?;
+    Ok(frames(&samples).collect())
+}
+
+/// `telcon call`.
+pub async fn call(args: CallArgs) -> anyhow::Result<()> {
+    let ear: Box<dyn Ear> = match &args.hear {
+        Some(dir) => Box::new(WavEar::new(dir)?),
+        None => Box::new(Deaf),
+    };
+    let say = args.say.as_deref().map(speech).transpose()?;
+    let config = EndpointConfig {
+        server: args.server.trim_end_matches('/').to_owned(),
+        state: device::open(&args.device)?,
+        auto_answer: args.answer,
+        auto_listen: false,
+    };
+    let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
+    let view = endpoint.until(|view| view.token.is_some()).await?;
+    if let Some(name) = &args.to {
+        let Some(contact) = view.people.iter().find(|contact| contact.card.name == *name) else {
+            let names: Vec<_> = view.people.iter().map(|contact| contact.card.name.as_str()).collect();
+            bail!("nobody here is called {name:?}; there are: {}", names.join(", "));
+        };
+        endpoint.command(Command::Ring { person: contact.card.person, mode: None });
+        eprintln!("ringing {name} …");
+    } else {
+        eprintln!("waiting for a ring …");
+    }
+    let live = endpoint
+        .until(|view| view.call.as_ref().is_some_and(|c| c.state == CallState::Live || c.state == CallState::Ended));
+    let view = live.await?;
+    let call = view.call.context("invariant: there is a call")?;
+    if call.state == CallState::Ended {
+        bail!(
+            "no call: {}{}",
+            call.ended.unwrap_or("failed"),
+            call.problem.map(|p| format!(" ({p})")).unwrap_or_default()
+        );
+    }
+    let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
+    eprintln!(
+        "in a call with {other}; the screens show: {}",
+        call.phrase.map(|words| words.join(" · ")).unwrap_or_default()
+    );
+    if let Some(frames) = say {
+        let _ = endpoint.say(frames).await;
+    }
+    if args.say.is_none() || args.stay {
+        endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended)).await?;
+    } else {
+        endpoint.command(Command::HangUp);
+        endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended)).await?;
+    }
+    for (device, heard) in endpoint.stats().heard {
+        eprintln!("heard {device}: {} frames, {} lost", heard.packets, heard.lost);
+    }
+    Ok(())
+}
+
+/// Arguments of `telcon note`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon note --device note-taker.json --spool spool/ --custodians custodians.txt --asr-model tiny.en"
+)]
+pub struct NoteArgs {
+    /// The device's keys (telcon enrol, with a link for a note-taker).
+    #[arg(long)]
+    pub device: PathBuf,
+    /// The office's server.
+    #[arg(long, default_value = "http://localhost:8080")]
+    pub server: String,
+    /// Where sealed records wait for the archive.
+    #[arg(long)]
+    pub spool: PathBuf,
+    /// The custodians' recipients (age1pq1…), one a line.
+    #[arg(long)]
+    pub custodians: PathBuf,
+    /// A Whisper model in CTranslate2 form. Without one, records say that they have no transcript.
+    #[arg(long)]
+    pub asr_model: Option<PathBuf>,
+}
+
+/// A running note-taker.
+pub struct Noting {
+    /// Its endpoint.
+    pub endpoint: Endpoint,
+    reports: Receiver<Report>,
+    server: String,
+}
+
+/// A record that reached the archive.
+pub struct Kept {
+    /// The call.
+    pub call: CallId,
+    /// Index of its log entry.
+    pub log_index: u64,
+    /// What was heard.
+    pub transcript: Vec<note::Line>,
+}
+
+/// Starts a note-taker; brings to the archive what an earlier run left.
+pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
+    let state = device::open(&args.device)?;
+    let custodians = office::custodians(&args.custodians)?;
+    crate::store::private_dir(&args.spool)?;
+    let model = args.asr_model.clone();
+    if let Some(dir) = &model {
+        // Told at the start, not in the middle of a call.
+        Whisper::load(dir).map_err(|error| anyhow::anyhow!("{error}"))?;
+    }
+    let recogniser = model.map(|dir| {
+        let load =
+            move || Whisper::load(&dir).map(|w| Box::new(w) as Box<dyn Recogniser + Send>).map_err(|e| e.to_string());
+        Box::new(load) as Box<dyn Fn() -> Result<Box<dyn Recogniser + Send>, String> + Send>
+    });
+    let own = Device::open(&state, now_ms())?;
+    let (taker, reports) =
+        NoteTaker::new(NoteConfig { spool: args.spool.clone(), custodians: custodians.clone(), recogniser });
+    let server = args.server.trim_end_matches('/').to_owned();
+    let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
+    let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
+    let view = endpoint.until(|view| view.token.is_some()).await?;
+    let live = view.call.as_ref().map(|call| call.call);
+    for (call, dir) in note::recover(&args.spool, &custodians, &own, live, now_ms())? {
+        let noting = NotingUpload { server: &server, token: view.token.as_deref().unwrap_or_default() };
+        match noting.keep(call, &dir) {
+            Ok(index) => tracing::info!(%call, index, "a record of an earlier run reached the archive"),
+            Err(error) => tracing::warn!(%call, "a record of an earlier run stays in the spool: {error:#}"),
+        }
+    }
+    Ok(Noting { endpoint, reports, server })
+}
+
+struct NotingUpload<'a> {
+    server: &'a str,
+    token: &'a str,
+}
+
+impl NotingUpload<'_> {
+    fn keep(&self, call: CallId, dir: &Path) -> anyhow::Result<u64> {
+        let kept = upload(self.server, self.token, call, dir)?;
+        // The archive has it, and the log says so: only now may the spool forget it.
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot clear {}", dir.display()))?;
+        Ok(kept.logged.index)
+    }
+}
+
+impl Noting {
+    /// Waits for the next record and brings it to the archive.
+    pub async fn next(&mut self) -> anyhow::Result<Kept> {
+        loop {
+            match self.reports.try_recv() {
+                Ok(Report::Trouble(text)) => bail!("{text}"),
+                Ok(Report::Sealed { call, dir, transcript }) => {
+                    let view = self.endpoint.until(|view| view.token.is_some()).await?;
+                    let (server, token) = (self.server.clone(), view.token.unwrap_or_default());
+                    let keep = move || NotingUpload { server: &server, token: &token }.keep(call, &dir);
+                    let log_index = tokio::task::spawn_blocking(keep).await??;
+                    return Ok(Kept { call, log_index, transcript });
+                }
+                Err(std::sync::mpsc::TryRecvError::Empty) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => bail!("the note-taker ended"),
+            }
+        }
+    }
+}
+
+/// `telcon note`.
+pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
+    let mut noting = start_noting(&args).await?;
+    eprintln!("the note-taker waits for calls");
+    loop {
+        tokio::select! {
+            kept = noting.next() => match kept {
+                Ok(kept) => eprintln!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
+                Err(error) => tracing::error!("{error:#}"),
+            },
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+/// The mode's word, for people.
+pub fn mode_word(mode: RecordMode) -> &'static str {
+    match mode {
+        RecordMode::LogOnly => "log only",
+        RecordMode::Memo => "memo",
+        RecordMode::Audio => "audio",
+    }
+}

@@ -1,0 +1,249 @@
+//! An office's own secrets: the authority that vouches for devices, and the custodian's key. Neither belongs on the
+//! server's machine; `telcon init` keeps them in directories of their own, to be moved away.
+
+use crate::store::{private_dir, random, read_seed, write_secret};
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use telcon_client::{endpoint::now_ms, upload::post_json};
+use telcon_identity::{Authority, Invitation, InviteSpec};
+use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
+use telcon_record::{CustodianIdentity, CustodianRecipient};
+
+/// How long an enrolment link works by default, hours.
+const LINK_HOURS: u64 = 24;
+
+/// Arguments of `telcon init`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon init --data /srv/telcon --domain office.example --name \"Office of the President\""
+)]
+pub struct InitArgs {
+    /// Directory of the office. Move its `authority` and `custodian` away from the server afterwards.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Domain that names the office.
+    #[arg(long)]
+    pub domain: String,
+    /// Name to show.
+    #[arg(long)]
+    pub name: String,
+    /// Cipher suite of the office's calls.
+    #[arg(long, value_enum, default_value_t = Suite::Hybrid)]
+    pub suite: Suite,
+    /// The least that is kept of every call.
+    #[arg(long, value_enum, default_value_t = Mode::Memo)]
+    pub record_mode: Mode,
+}
+
+/// Cipher suite, on the command line.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub enum Suite {
+    /// ML-KEM-768 + X25519, AES-256-GCM, SHA-384, Ed25519.
+    Hybrid,
+    /// ML-KEM-1024, AES-256-GCM, SHA-384, ML-DSA-87.
+    Cnsa2,
+}
+
+impl From<Suite> for SuiteName {
+    fn from(suite: Suite) -> Self {
+        match suite {
+            Suite::Hybrid => Self::Hybrid,
+            Suite::Cnsa2 => Self::Cnsa2,
+        }
+    }
+}
+
+/// Record mode, on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Mode {
+    /// That it took place.
+    LogOnly,
+    /// Notes and transcript.
+    Memo,
+    /// Memo and sound.
+    Audio,
+}
+
+impl From<Mode> for RecordMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::LogOnly => Self::LogOnly,
+            Mode::Memo => Self::Memo,
+            Mode::Audio => Self::Audio,
+        }
+    }
+}
+
+/// What people do, on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RoleArg {
+    /// A leader.
+    Principal,
+    /// Connects calls.
+    DutyOfficer,
+    /// Writes the record.
+    NoteTaker,
+    /// Somebody outside the office.
+    Counterpart,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Principal => Self::Principal,
+            RoleArg::DutyOfficer => Self::DutyOfficer,
+            RoleArg::NoteTaker => Self::NoteTaker,
+            RoleArg::Counterpart => Self::Counterpart,
+        }
+    }
+}
+
+/// Makes an office that is not there yet.
+pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<()> {
+    let authority_dir = data.join("authority");
+    if authority_dir.join("certificate.der").exists() {
+        bail!("{} holds an office already; nothing was changed", data.display());
+    }
+    private_dir(&authority_dir)?;
+    private_dir(&data.join("custodian"))?;
+    let seed = random()?;
+    let authority = Authority::create(suite, &seed, domain, name, now_ms())?;
+    write_secret(&authority_dir.join("seed"), &seed)?;
+    let identity = CustodianIdentity::from_seed(&random()?);
+    write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
+    write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
+    crate::serve::init(&data.join("server"), &authority, name, suite, mode)?;
+    // Last: its presence says that everything before it is there.
+    write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())
+}
+
+/// The authority of the office in `data`.
+pub fn authority(data: &Path) -> anyhow::Result<Authority> {
+    let path = data.join("authority/certificate.der");
+    let der = fs::read(&path).with_context(|| format!("cannot read {}; run `telcon init` first", path.display()))?;
+    let seed = read_seed(&data.join("authority/seed"))?;
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        if let Ok(authority) = Authority::open(suite, &seed, &der) {
+            return Ok(authority);
+        }
+    }
+    bail!("{} and its seed do not belong together", path.display())
+}
+
+/// Reads custodians' recipients, one a line.
+pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| Ok(CustodianRecipient::parse(line)?)).collect()
+}
+
+/// An invitation for a person.
+pub fn invitation(authority: &Authority, card: Card, hours: u64) -> anyhow::Result<Invitation> {
+    let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
+    let spec =
+        InviteSpec { card, enrolment_id: id, enrolment_seed: random()?, now_ms: now_ms(), ttl_ms: hours * 3_600_000 };
+    Ok(authority.invite(&spec)?)
+}
+
+/// A new person.
+pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::Result<Card> {
+    let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
+    Ok(Card {
+        person: PersonId::from_bytes(id),
+        name: name.into(),
+        organisation: organisation.into(),
+        role,
+        zone: zone.into(),
+    })
+}
+
+/// `telcon init`.
+pub fn init(args: InitArgs) -> anyhow::Result<()> {
+    create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
+    let data = args.data.display();
+    println!("The office {} is made in {data}.", args.domain);
+    println!("  {data}/server      give this to the server: telcon serve --data {data}/server");
+    println!("  {data}/authority   the authority's key: keep it offline; it makes enrolment links and revokes devices");
+    println!("  {data}/custodian   the custodian's key: keep it offline; it alone opens records");
+    Ok(())
+}
+
+/// Arguments of `telcon invite`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon invite --data /srv/telcon --server https://office.example --name \"The President\" \
+                        --organisation \"Office of the President\" --role principal --zone Europe/Oslo"
+)]
+pub struct InviteArgs {
+    /// Directory of the office, with its authority.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Address of the office's server, for the link.
+    #[arg(long, default_value = "http://localhost:8080")]
+    pub server: String,
+    /// Name or title to show.
+    #[arg(long)]
+    pub name: String,
+    /// Their own organisation.
+    #[arg(long)]
+    pub organisation: String,
+    /// What they do.
+    #[arg(long, value_enum)]
+    pub role: RoleArg,
+    /// IANA time zone of where they work.
+    #[arg(long, default_value = "Etc/UTC")]
+    pub zone: String,
+    /// The person's id, for a further device of somebody who has one (shown by the first invitation).
+    #[arg(long)]
+    pub person: Option<String>,
+    /// How long the link works, hours.
+    #[arg(long, default_value_t = LINK_HOURS)]
+    pub hours: u64,
+}
+
+/// `telcon invite`.
+pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
+    let mut card = card(&args.name, &args.organisation, args.role.into(), &args.zone)?;
+    if let Some(person) = &args.person {
+        card.person = person.parse()?;
+    }
+    let person = card.person.to_hex();
+    let invitation = invitation(&authority(&args.data)?, card, args.hours)?;
+    println!("{}/#enrol={}", args.server.trim_end_matches('/'), invitation.to_fragment());
+    eprintln!(
+        "This link works once, for {} hours. Whoever opens it first becomes this person on one device.",
+        args.hours
+    );
+    eprintln!("For another device of the same person: --person {person}");
+    Ok(())
+}
+
+/// Arguments of `telcon revoke`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon revoke --data /srv/telcon --server http://localhost:8080 --device 0f1e…")]
+pub struct RevokeArgs {
+    /// Directory of the office, with its authority.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The office's server.
+    #[arg(long, default_value = "http://localhost:8080")]
+    pub server: String,
+    /// The device, as the screens and the log name it.
+    #[arg(long)]
+    pub device: String,
+}
+
+/// `telcon revoke`.
+pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
+    let device: DeviceId = args.device.parse().context("that is no device id")?;
+    let jws = authority(&args.data)?.revoke(device, now_ms())?;
+    let body = serde_json::to_vec(&RevokeRequest { jws })?;
+    let url = format!("{}/api/revocations", args.server.trim_end_matches('/'));
+    let _: serde_json::Value = post_json(&url, None, &body)?;
+    println!("The device is revoked. It is out of every call and cannot sign in.");
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! `telcon serve`: the office's server. It holds no key to anything that is said.
+
+use anyhow::Context as _;
+use clap::Args;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use telcon_identity::Authority;
+use telcon_proto::{Blob, RecordMode, SuiteName};
+use telcon_server::{OfficeConfig, Running, Server, ServerConfig};
+
+/// Arguments of `telcon serve`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon serve --data /srv/telcon/server --listen 127.0.0.1:8080 --media 0.0.0.0:3478 \
+                        --media-addr 203.0.113.7:3478 --web web/dist")]
+pub struct ServeArgs {
+    /// The server's directory (`server` in the directory of `telcon init`).
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Address of the page and the API. Put a TLS proxy in front of any other than localhost: browsers demand it.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of the relay's one UDP port. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub media: SocketAddr,
+    /// Address at which devices reach the relay, if it is another one.
+    #[arg(long)]
+    pub media_addr: Option<SocketAddr>,
+    /// The built page (web/dist).
+    #[arg(long)]
+    pub web: Option<PathBuf>,
+}
+
+/// A running server.
+pub type Serving = Running;
+
+/// Prepares a server's directory: its log key and its empty archive.
+pub fn init(dir: &Path, authority: &Authority, name: &str, suite: SuiteName, floor: RecordMode) -> anyhow::Result<()> {
+    let office = OfficeConfig {
+        authority: Blob(authority.certificate_der().to_vec()),
+        domain: authority.domain().to_owned(),
+        name: name.to_owned(),
+        suite,
+        floor,
+    };
+    Server::init(dir, &office)?;
+    Ok(())
+}
+
+/// Starts a server on this machine's loopback, or where `listen` says.
+pub async fn start(
+    dir: &Path,
+    listen: SocketAddr,
+    media: Option<(SocketAddr, Option<SocketAddr>)>,
+    web: Option<PathBuf>,
+) -> anyhow::Result<Running> {
+    let mut config = ServerConfig::local(dir);
+    config.listen = listen;
+    config.web_dir = web;
+    if let Some((media, public)) = media {
+        config.media = media;
+        config.media_addrs = public.into_iter().collect();
+    }
+    Server::start(config).await.with_context(|| format!("the server could not start from {}", dir.display()))
+}
+
+/// `telcon serve`.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web).await?;
+    eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
+    tokio::signal::ctrl_c().await?;
+    running.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Small files with secrets: written whole or not at all, readable by their owner only.
+
+use anyhow::{Context as _, bail};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+/// Makes a directory that only its owner enters.
+pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make {}", dir.display()))
+}
+
+/// Replaces a file, atomically, readable by its owner only.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let tmp = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&tmp)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&tmp, path)?;
+        path.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// 32 random bytes.
+pub fn random() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        bail!("the system gives no randomness: {error}");
+    }
+    Ok(bytes)
+}
+
+/// A 32-byte secret kept as a file.
+pub fn read_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
+    let bytes = fs::read(path)
+        .with_context(|| format!("cannot read {}; was the office made with `telcon init`?", path.display()))?;
+    match bytes.try_into() {
+        Ok(seed) => Ok(seed),
+        Err(_) => bail!("{} is damaged: it must hold 32 bytes", path.display()),
+    }
+}

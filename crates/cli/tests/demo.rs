@@ -1,0 +1,64 @@
+//! The main job, end to end, as the command's contract says it: a real server, real sockets, real speech.
+
+use serde_json::Value;
+use std::process::Command;
+
+fn demo(extra: &[&str]) -> (Value, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("report.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    command.args(["demo", "--once", "--json"]).arg(&json).arg("--data").arg(dir.path().join("office")).args(extra);
+    if let Ok(model) = std::env::var("TELCON_ASR_MODEL") {
+        command.arg("--asr-model").arg(model);
+    } else {
+        println!("without a transcript: TELCON_ASR_MODEL names no model");
+    }
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}");
+    (serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap(), dir)
+}
+
+fn check(report: &Value) {
+    for listener in ["a", "b", "note_taker"] {
+        let heard = report["heard"][listener].as_object().unwrap();
+        assert!(!heard.is_empty(), "{listener} heard nobody");
+        for (speaker, line) in heard {
+            let (packets, lost) = (line["packets"].as_u64().unwrap(), line["lost"].as_u64().unwrap());
+            assert!(packets > 500 && lost * 100 <= packets, "{listener} of {speaker}: {packets} heard, {lost} lost");
+        }
+    }
+    assert_eq!(report["verify"]["problems"].as_array().unwrap().len(), 0);
+    assert!(std::path::Path::new(report["record_path"].as_str().unwrap()).join("seal.json").exists());
+    if std::env::var("TELCON_ASR_MODEL").is_ok() {
+        let words = |speaker: &str| -> String {
+            let lines = report["transcript"].as_array().unwrap().iter().filter(|line| line["speaker"] == speaker);
+            lines.map(|line| line["text"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        for (speaker, other, said) in [
+            ("a", "b", include_str!("../../client/fixtures/a.txt")),
+            ("b", "a", include_str!("../../client/fixtures/b.txt")),
+        ] {
+            let rate = telcon_client::hearing::wer::word_errors(said, &words(speaker)).rate();
+            assert!(rate < 0.2, "{speaker}: word error rate {rate}: {}", words(speaker));
+            assert!(
+                telcon_client::hearing::wer::word_errors(said, &words(other)).rate() > 0.5,
+                "speakers were swapped"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_principals_talk_and_the_archive_proves_it() {
+    let (report, _dir) = demo(&[]);
+    check(&report);
+    assert!(report["suite"].as_str().unwrap().contains("0x004E"));
+}
+
+#[test]
+fn the_same_with_the_cnsa2_suite() {
+    let (report, _dir) = demo(&["--suite", "cnsa2"]);
+    check(&report);
+    assert!(report["suite"].as_str().unwrap().contains("MLDSA87"));
+}

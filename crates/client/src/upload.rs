@@ -1,0 +1,67 @@
+//! Bringing a sealed record into the archive.
+
+use anyhow::{Context as _, bail};
+use std::{path::Path, time::Duration};
+use telcon_proto::{CallId, http::RecordKept};
+
+/// How long one request may take: a part of an hour of sound on a slow line.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into()
+}
+
+/// A JSON request to the office's HTTP API.
+///
+/// # Errors
+/// With the server's own words when it refuses.
+pub fn post_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>, body: &[u8]) -> anyhow::Result<T> {
+    let mut request = agent().post(url).header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", &format!("Bearer {token}"));
+    }
+    read(request.send(body).with_context(|| format!("no answer from {url}; is the server running?"))?)
+}
+
+/// Reads JSON from the office's HTTP API.
+///
+/// # Errors
+/// With the server's own words when it refuses.
+pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) -> anyhow::Result<T> {
+    let mut request = agent().get(url);
+    if let Some(token) = token {
+        request = request.header("authorization", &format!("Bearer {token}"));
+    }
+    read(request.call().with_context(|| format!("no answer from {url}; is the server running?"))?)
+}
+
+fn read<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
+    let text = response.body_mut().read_to_string()?;
+    if !response.status().is_success() {
+        let said = serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text);
+        bail!("the office's server refused ({}): {said}", response.status().as_u16());
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Uploads a record's parts and then its seal; the archive takes all of it or nothing. May be repeated.
+///
+/// # Errors
+/// When a file cannot be read or the server refuses.
+pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Result<RecordKept> {
+    let seal = telcon_record::Seal::load(dir)?;
+    for part in &seal.parts {
+        let bytes = std::fs::read(dir.join(&part.name)).with_context(|| format!("cannot read {}", part.name))?;
+        let url = format!("{server}/api/calls/{call}/record/{}", part.name);
+        let mut response = agent()
+            .put(&url)
+            .header("authorization", &format!("Bearer {token}"))
+            .header("content-type", "application/octet-stream")
+            .send(&bytes[..])?;
+        if !response.status().is_success() {
+            bail!("the archive refused {}: {}", part.name, response.body_mut().read_to_string()?);
+        }
+    }
+    let seal = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
+    post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &seal)
+}

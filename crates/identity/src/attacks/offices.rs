@@ -1,0 +1,97 @@
+//! Attacks on the anchor: authorities, and what only they may sign.
+
+use super::*;
+
+#[test]
+fn another_authority_than_the_link_names() {
+    for suite in SUITES {
+        let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
+        let pinned = world.authority.certificate_sha256();
+        refused(Office::pin(&rogue.info, Some(&pinned)), Flaw::AuthorityDigest);
+        let invitation = rogue.authority.invite(&rogue.spec(card(Role::Principal))).unwrap();
+        refused(world.office.verify_invitation(&invitation), Flaw::AuthorityDigest);
+    }
+}
+
+#[test]
+fn a_server_that_contradicts_the_authority() {
+    for suite in SUITES {
+        let info = World::new(suite).info;
+        let renamed = |change: fn(&mut telcon_proto::http::OfficeInfo)| {
+            let mut info = info.clone();
+            change(&mut info);
+            Office::pin(&info, None)
+        };
+        assert!(Office::pin(&info, None).is_ok());
+        refused(renamed(|info| info.domain = "other.example".into()), Flaw::OfficeInfo);
+        refused(renamed(|info| info.name = "Other".into()), Flaw::OfficeInfo);
+        refused(renamed(|info| info.log_key = "office.example/log".into()), Flaw::LogKey);
+        let why = Mismatch::Suite { office: suite, other: other(suite) };
+        refused(renamed(|info| info.suite = other(info.suite)), why);
+    }
+}
+
+#[test]
+fn a_certificate_that_is_no_authority() {
+    for suite in SUITES {
+        let world = World::new(suite);
+        let root = world.authority.certificate_der().to_vec();
+        let key = authority_key(suite);
+        let pin = |der: &[u8]| {
+            let mut info = world.info.clone();
+            info.authority = der.to_vec().into();
+            Office::pin(&info, None)
+        };
+        type Change = fn(&mut Description);
+        let changes: [(Change, Flaw); 8] = [
+            (|says| says.constraints.ca = false, Flaw::NotAnIssuer),
+            (|says| says.constraints.path_len_constraint = Some(2), Flaw::PathLength),
+            (|says| says.usage |= KeyUsages::KeyAgreement, Flaw::KeyUsage),
+            (|says| says.issuer = office_name("a", "b").unwrap(), Flaw::OtherAuthority),
+            (|says| says.issuer_key = Some([0; 20]), Flaw::OtherAuthority),
+            (|says| says.valid.until_s += 1, Flaw::Validity),
+            (|says| says.serial = vec![2], Flaw::SerialNumber),
+            (
+                |says| {
+                    says.subject = card_name(&card(Role::Principal), &[0; 16]).unwrap();
+                    says.issuer = says.subject.clone();
+                },
+                Flaw::Subject,
+            ),
+        ];
+        for (change, why) in changes {
+            refused(pin(&forge(&root, &key, change)), why);
+        }
+        refused(pin(&forge(&root, &DeviceKey::from_seed(suite, &[2; 32]), |_| ())), Flaw::Signature);
+        let chain = world.enrol(Role::Principal).chain;
+        refused(pin(&chain[0]), Flaw::NotAnIssuer);
+        refused(pin(&chain[1]), Flaw::PathLength);
+    }
+}
+
+#[test]
+fn a_key_that_is_not_the_authoritys() {
+    for suite in SUITES {
+        let world = World::new(suite);
+        let der = world.authority.certificate_der();
+        assert_eq!(crate::Authority::open(suite, &[1; 32], der).unwrap().certificate_der(), der);
+        refused(crate::Authority::open(suite, &[2; 32], der), Misuse::AuthorityKey);
+        refused(crate::Authority::open(other(suite), &[1; 32], der), Misuse::AuthorityKey);
+    }
+}
+
+#[test]
+fn a_revocation_by_anybody_else() {
+    for suite in SUITES {
+        let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
+        let device = DeviceId::from_bytes([5; 16]);
+        let revocation = world.office.verify_revocation(&world.authority.revoke(device, NOW).unwrap()).unwrap();
+        assert_eq!((revocation.device, revocation.at_ms), (device, NOW));
+        refused(world.office.verify_revocation(&rogue.authority.revoke(device, NOW).unwrap()), Flaw::Signature);
+        // The same key under another domain: an authority that was moved.
+        let moved = World::of(suite, 1, "other.example");
+        refused(world.office.verify_revocation(&moved.authority.revoke(device, NOW).unwrap()), Flaw::OtherOffice);
+        let own = jws::sign(&authority_key(suite), RING_TYP, b"{}", &[]);
+        refused(world.office.verify_revocation(&own), Flaw::JwsType);
+    }
+}

@@ -1,0 +1,164 @@
+//! After a crash: the log is the truth, and the store catches up. Whatever is in the log and not in the store was
+//! appended just before the process died.
+
+use crate::{
+    archive::LogWriter,
+    entry::Entry,
+    store::{RecordRow, Store, StoreError, Write},
+};
+use std::collections::HashMap;
+use telcon_proto::DeviceId;
+
+/// Why log and store could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log's.
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] telcon_log::log::Error),
+    /// The log is shorter than the store knows it to have been.
+    #[error(
+        "the log has {found} entries and had {seen}: it was rolled back. Restore the whole data directory from one backup"
+    )]
+    RolledBack {
+        /// Entries now.
+        found: u64,
+        /// Entries when the store last looked.
+        seen: u64,
+    },
+}
+
+/// Brings the store up to the log.
+///
+/// # Errors
+/// [`ReconcileError`].
+pub fn reconcile(store: &mut Store, log: &LogWriter) -> Result<(), ReconcileError> {
+    let (seen, size) = (store.log_seen()?, log.size());
+    if size < seen {
+        return Err(ReconcileError::RolledBack { found: size, seen });
+    }
+    let devices: HashMap<DeviceId, String> =
+        store.load()?.devices.into_iter().map(|d| (d.device, d.cert_sha256)).collect();
+    let mut writes = Vec::new();
+    for (index, bytes) in (seen..).zip(log.entries_from(seen)?) {
+        // Entries of newer programs and other tools are no business of the store.
+        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
+        writes.extend(match entry {
+            Entry::DeviceEnrolled { device, cert_sha256, .. } => {
+                (devices.get(&device) == Some(&cert_sha256)).then_some(Write::DeviceLogged(device, index))
+            }
+            Entry::DeviceRevoked { device, .. } => Some(Write::RevocationLogged(device, index)),
+            Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
+            Entry::CallEnded { call, .. } => Some(Write::EndLogged(call, index)),
+            Entry::RecordMissing { call, .. } => Some(Write::MissingLogged(call, index)),
+            Entry::RecordSealed { call, record_digest, time_ms, .. } => {
+                Some(Write::Record(RecordRow { call, digest: record_digest, kept_ms: time_ms, log_index: index }))
+            }
+        });
+    }
+    store.apply(&writes)?;
+    let forgotten: Vec<Write> = store
+        .load()?
+        .devices
+        .into_iter()
+        .filter(|d| d.log_index.is_none())
+        .map(|d| Write::DeviceForgotten(d.device))
+        .collect();
+    store.apply(&forgotten)?;
+    Ok(store.set_log_seen(size)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{CallRow, DeviceRow, Stage};
+    use telcon_log::LogSigner;
+    use telcon_proto::{Blob, CallId, Card, Ended, PersonId, RecordMode, Role, SuiteName};
+
+    const CALL: CallId = CallId::from_bytes([0xca; 16]);
+
+    fn card() -> Card {
+        let person = PersonId::from_bytes([1; 16]);
+        Card { person, name: "A".into(), organisation: "B".into(), role: Role::Principal, zone: "UTC".into() }
+    }
+
+    fn device(n: u8) -> DeviceRow {
+        DeviceRow {
+            device: DeviceId::from_bytes([n; 16]),
+            card: card(),
+            chain: vec![Blob(vec![n]), Blob(vec![n])],
+            cert_sha256: format!("cert {n}"),
+            enrolment: format!("{n}"),
+            enrolled_ms: 1,
+            revoked_ms: None,
+            log_index: None,
+            revoked_index: None,
+        }
+    }
+
+    #[test]
+    fn the_store_catches_up_with_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("db")).unwrap();
+        let open = || LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
+        let mut log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
+        let call = CallRow {
+            call: CALL,
+            ring: "r".into(),
+            from_device: DeviceId::from_bytes([1; 16]),
+            from: card(),
+            to: card(),
+            mode: RecordMode::Memo,
+            stage: Stage::Opening,
+            epoch: 0,
+            answerer: None,
+            noted: false,
+            opened_ms: 1,
+            answered_ms: None,
+            ended_ms: None,
+            how: None,
+            opened_index: None,
+            ended_index: None,
+            missing_index: None,
+        };
+        store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
+        store.apply(&[Write::Call(Box::new(call))]).unwrap();
+        // The process died after these appends and before it stored their indices. Device 2 never got that far.
+        let enrolled = |n: u8, cert: &str| Entry::DeviceEnrolled {
+            time_ms: 1,
+            device: DeviceId::from_bytes([n; 16]),
+            cert_sha256: cert.into(),
+            enrolment: "e".into(),
+        };
+        let opened = Entry::CallOpened {
+            time_ms: 1,
+            call: CALL,
+            ring_sha256: String::new(),
+            mode: RecordMode::Memo,
+            suite: SuiteName::Hybrid,
+            devices: vec![],
+        };
+        let entries = [enrolled(1, "cert 1"), enrolled(2, "another"), opened];
+        let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
+        log.append(&bytes, 2);
+        reconcile(&mut store, &log).unwrap();
+        let found = store.load().unwrap();
+        assert_eq!(found.devices.iter().map(|d| d.log_index).collect::<Vec<_>>(), [Some(0)]);
+        assert_eq!(found.active[0].row.stage, Stage::Ringing);
+        assert_eq!(found.active[0].row.opened_index, Some(2));
+
+        store.apply(&[Write::CallEnded(CALL, Ended::Missed, 3)]).unwrap();
+        assert_eq!(store.load().unwrap().unfinished.len(), 1);
+        let ended = Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: false };
+        log.append(&[ended.to_bytes()], 3);
+        reconcile(&mut store, &log).unwrap();
+        assert_eq!(store.load().unwrap().unfinished, []);
+
+        drop(log);
+        std::fs::remove_dir_all(dir.path().join("log")).unwrap();
+        let log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
+        assert!(matches!(reconcile(&mut store, &log), Err(ReconcileError::RolledBack { found: 0, seen: 5 })));
+    }
+}

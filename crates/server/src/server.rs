@@ -1,0 +1,372 @@
+//! Putting it together: `telcon serve` as a library.
+
+use crate::{
+    archive::{Certificates, LogWriter, RecordStore, now_ms},
+    hub::{self, Hub, HubHandle, Input, Parts},
+    limits::RECORD_DUE_MS,
+    media,
+    reconcile::{ReconcileError, reconcile},
+    store::{Reader, Store, StoreError},
+    switchboard::{CheckRing, Policy},
+    web::{App, Counters, Tokens, router},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
+use telcon_identity::{IdentityError, Office};
+use telcon_log::{KeyError, LogSigner, log::Error as LogError};
+use telcon_proto::{Blob, RecordMode, SuiteName, http::OfficeInfo, message::Ring};
+use telcon_relay::RelayConfig;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
+
+/// What an office is made from. The authority's key stays elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficeConfig {
+    /// DER certificate of the office authority.
+    pub authority: Blob,
+    /// Domain that names the office.
+    pub domain: String,
+    /// Name to show.
+    pub name: String,
+    /// The suite of the office's calls, which is its authority's.
+    pub suite: SuiteName,
+    /// The least that is kept of its calls.
+    pub floor: RecordMode,
+}
+
+/// How a server is to run.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Directory that [`Server::init`] made.
+    pub data_dir: PathBuf,
+    /// Where HTTP and WebSocket are served. In front of it stands whatever terminates TLS.
+    pub listen: SocketAddr,
+    /// Where the relay's UDP socket is bound.
+    pub media: SocketAddr,
+    /// Addresses that devices are told to send media to; port 0 stands for the port of `media`. Empty: the address of
+    /// `media`, which then must not be unspecified.
+    pub media_addrs: Vec<SocketAddr>,
+    /// The web page's files.
+    pub web_dir: Option<PathBuf>,
+    /// How long a record may take to arrive after its call, milliseconds.
+    pub record_due_ms: u64,
+}
+
+impl ServerConfig {
+    /// A server on this machine only, at free ports, over `data_dir`.
+    pub fn local(data_dir: impl Into<PathBuf>) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            data_dir: data_dir.into(),
+            listen: any,
+            media: any,
+            media_addrs: Vec::new(),
+            web_dir: None,
+            record_due_ms: RECORD_DUE_MS,
+        }
+    }
+}
+
+/// Why a server could not be made or started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is an office in the directory already.
+    #[error("{0} holds an office already; nothing was changed")]
+    AlreadyThere(PathBuf),
+    /// There is none.
+    #[error("{0} holds no office: make one with `telcon init`")]
+    NoOffice(PathBuf),
+    /// A file of the office is damaged.
+    #[error("{path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An address cannot be used.
+    #[error("cannot listen at {addr}: {source}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no randomness or no thread.
+    #[error("the system refuses: {0}")]
+    System(io::Error),
+    /// The authority's certificate does not fit the office.
+    #[error("the office's authority: {0}")]
+    Identity(#[from] IdentityError),
+    /// The log's key does not fit.
+    #[error("the log's key: {0}")]
+    Key(#[from] KeyError),
+    /// The log cannot be opened.
+    #[error("the log: {0}")]
+    Log(#[from] LogError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Log and database do not fit together.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+}
+
+/// Makes and starts servers.
+pub struct Server;
+
+const OFFICE_FILE: &str = "office.json";
+const SEED_FILE: &str = "log.seed";
+
+impl Server {
+    /// Makes the directory of an office's server: the log with its key (`log.seed`, for its owner only), the archive.
+    ///
+    /// # Errors
+    /// If there is an office already, its parts do not fit, or the disk fails.
+    pub fn init(data_dir: &Path, office: &OfficeConfig) -> Result<OfficeInfo, StartError> {
+        let place = data_dir.join(OFFICE_FILE);
+        if place.exists() {
+            return Err(StartError::AlreadyThere(data_dir.to_owned()));
+        }
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StartError::File { path, source }
+        };
+        let archive = data_dir.join("archive");
+        // For its owner only: the database has names in it.
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        private.create(data_dir).map_err(at(data_dir))?;
+        fs::create_dir_all(&archive).map_err(at(&archive))?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| StartError::System(io::Error::other(e)))?;
+        let info = info(office, &seed)?;
+        Office::pin(&info, None)?;
+        write_private(&data_dir.join(SEED_FILE), &seed).map_err(at(&data_dir.join(SEED_FILE)))?;
+        LogWriter::open(&archive.join("log"), signer(&office.domain, &seed)?, now_ms())?;
+        let text = |value: serde_json::Result<Vec<u8>>| {
+            value.expect("invariant: an office has no map keys that JSON cannot hold")
+        };
+        let public = archive.join(OFFICE_FILE);
+        write_private(&public, &text(serde_json::to_vec_pretty(&info))).map_err(at(&public))?;
+        // Last: its presence says that everything before it is there.
+        write_private(&place, &text(serde_json::to_vec_pretty(office))).map_err(at(&place))?;
+        Ok(info)
+    }
+
+    /// Starts the server of the office in [`ServerConfig::data_dir`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
+        let (office, seed) = read_office(&config.data_dir)?;
+        let info = info(&office, &seed)?;
+        let pinned = Office::pin(&info, None)?;
+        let archive = config.data_dir.join("archive");
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StartError::File { path, source }
+        };
+
+        let log_dir = archive.join("log");
+        let writer = LogWriter::open(&log_dir, signer(&office.domain, &seed)?, now_ms())?;
+        let database = config.data_dir.join("telcon.db");
+        let mut store = Store::open(&database)?;
+        reconcile(&mut store, &writer)?;
+        let reader = Reader::open(&database)?;
+        let prover = writer.prover();
+
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| StartError::Listen { addr: config.listen, source })?;
+        let http_addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.listen, source })?;
+        let no_media = |source| StartError::Listen { addr: config.media, source };
+        let (media, media_addrs) = media_addresses(&config).map_err(no_media)?;
+        let (relay, relay_task) =
+            telcon_relay::driver::start(media, RelayConfig::new(media_addrs.clone())).await.map_err(no_media)?;
+
+        let (hub, inputs) = hub::channel();
+        let for_log = hub.clone();
+        let (log, log_thread) = writer
+            .spawn(move |ticket, index| {
+                // Fails only while the server stops; what was not stored is found in the log at the next start.
+                for_log.send_blocking(Input::Logged(ticket, index));
+            })
+            .map_err(StartError::System)?;
+        let (relay_commands, media_task) = media::spawn(relay.clone(), hub.clone());
+        let policy = Policy {
+            domain: office.domain.clone(),
+            suite: office.suite,
+            floor: office.floor,
+            record_due_ms: config.record_due_ms,
+        };
+        let for_rings = pinned.clone();
+        let parts = Parts {
+            store,
+            policy,
+            rings: Box::new(move || Box::new(Verify(for_rings.clone()))),
+            log,
+            prover: prover.clone(),
+            certificates: Certificates::open(&archive).map_err(at(&archive))?,
+            relay: relay_commands,
+        };
+        let engine = Hub::new(parts, now_ms())?;
+        let runtime = tokio::runtime::Handle::current();
+        let hub_thread = std::thread::Builder::new()
+            .name("switchboard".into())
+            .spawn(move || engine.run(inputs, &runtime))
+            .map_err(StartError::System)?;
+
+        let app = Arc::new(App {
+            hub: hub.clone(),
+            tokens: Tokens::default(),
+            reader,
+            prover,
+            records: RecordStore::open(&archive).map_err(at(&archive))?,
+            office: pinned,
+            info: info.clone(),
+            log_dir,
+            web_dir: config.web_dir,
+            relay,
+            counters: Counters::default(),
+            unsigned: App::unsigned_permits(),
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = axum::serve(listener, router(app)).with_graceful_shutdown(async {
+            // A dropped sender means the same.
+            let _ = stopped.await;
+        });
+        let http_task = tokio::spawn(async move { serve.await });
+        tracing::info!("the server runs");
+        Ok(Running {
+            http_addr,
+            media_addrs,
+            office: info,
+            hub,
+            stop,
+            threads: vec![hub_thread, log_thread],
+            http_task,
+            tasks: vec![media_task],
+            relay_task,
+        })
+    }
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Where HTTP is served.
+    pub http_addr: SocketAddr,
+    /// Where devices are told to send media.
+    pub media_addrs: Vec<SocketAddr>,
+    /// The office, as devices are told.
+    pub office: OfficeInfo,
+    hub: HubHandle,
+    stop: oneshot::Sender<()>,
+    threads: Vec<JoinHandle<()>>,
+    http_task: Task<io::Result<()>>,
+    tasks: Vec<Task<()>>,
+    relay_task: Task<io::Result<()>>,
+}
+
+impl Running {
+    /// Stops: connections are closed, and what is being written is finished. Calls go on at the next start, if it is
+    /// soon enough for the devices in them.
+    pub async fn shutdown(self) {
+        let Self { hub, stop, threads, http_task, tasks, relay_task, .. } = self;
+        let _ = stop.send(());
+        hub.send(Input::Stop).await;
+        drop(hub);
+        // The hub's end drops all outboxes, so connections close by themselves; what lingers is cut.
+        if tokio::time::timeout(SHUTDOWN_GRACE, http_task).await.is_err() {
+            tracing::warn!("some connections did not close in time");
+        }
+        for task in tasks {
+            task.abort();
+        }
+        relay_task.abort();
+        // They end when their channels do; waiting for them is waiting for the disk.
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await;
+    }
+}
+
+/// How long open connections may take to close at shutdown.
+const SHUTDOWN_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Checks rings against the office.
+struct Verify(Office);
+
+impl CheckRing for Verify {
+    fn check(&self, jws: &str, now_ms: u64) -> Result<Ring, String> {
+        self.0.verify_ring(jws, now_ms).map(|verified| verified.ring().clone()).map_err(|why| why.to_string())
+    }
+}
+
+fn signer(domain: &str, seed: &[u8; 32]) -> Result<LogSigner, KeyError> {
+    LogSigner::from_seed(seed, &format!("{domain}/log"))
+}
+
+fn info(office: &OfficeConfig, seed: &[u8; 32]) -> Result<OfficeInfo, KeyError> {
+    Ok(OfficeInfo {
+        domain: office.domain.clone(),
+        name: office.name.clone(),
+        authority: office.authority.clone(),
+        log_key: signer(&office.domain, seed)?.verifier_key().to_string(),
+        suite: office.suite,
+    })
+}
+
+fn read_office(dir: &Path) -> Result<(OfficeConfig, [u8; 32]), StartError> {
+    let read = |name: &str| {
+        let path = dir.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StartError::NoOffice(dir.to_owned())),
+            Err(source) => Err(StartError::File { path, source }),
+        }
+    };
+    let (path, bytes) = read(OFFICE_FILE)?;
+    let office = serde_json::from_slice(&bytes).map_err(|e| StartError::Damaged { path, what: e.to_string() })?;
+    let (path, seed) = read(SEED_FILE)?;
+    let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
+    Ok((office, seed))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).or_else(|e| {
+        // Left by an init that died: nothing was ever served from it.
+        if e.kind() != io::ErrorKind::AlreadyExists {
+            return Err(e);
+        }
+        fs::remove_file(path)?;
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    })?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Where the relay is bound, and what devices are told to send media to.
+fn media_addresses(config: &ServerConfig) -> io::Result<(SocketAddr, Vec<SocketAddr>)> {
+    let mut bind = config.media;
+    if bind.port() == 0 {
+        // Any free port, but one that is known before the relay has it.
+        bind.set_port(std::net::UdpSocket::bind(bind)?.local_addr()?.port());
+    }
+    let mut told = if config.media_addrs.is_empty() { vec![bind] } else { config.media_addrs.clone() };
+    told.iter_mut().filter(|a| a.port() == 0).for_each(|a| a.set_port(bind.port()));
+    Ok((bind, told))
+}

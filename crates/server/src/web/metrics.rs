@@ -1,0 +1,103 @@
+//! Numbers for the operator, in the Prometheus text format, and whether the server works. They name nobody.
+
+use super::App;
+use crate::hub::Input;
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long the switchboard may take to say that it works.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is counted at the door.
+#[derive(Default)]
+pub struct Counters {
+    /// Connections that signed in.
+    pub signed_in: AtomicU64,
+    /// Connections that were refused before or at sign-in.
+    pub refused: AtomicU64,
+    /// Connections cut for what they sent.
+    pub cut: AtomicU64,
+    /// Messages taken.
+    pub messages: AtomicU64,
+    /// Records taken into the archive.
+    pub records: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
+    match tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await {
+        Ok(Some(_)) => (StatusCode::OK, "ok\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the switchboard does not answer\n"),
+    }
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let gauges = tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await.ok().flatten();
+    let mut text = String::new();
+    let mut line = |name: &str, kind: &str, help: &str, value: u64| {
+        writeln!(text, "# HELP telcon_{name} {help}\n# TYPE telcon_{name} {kind}\ntelcon_{name} {value}")
+            .expect("invariant: writing to a String cannot fail");
+    };
+    line("up", "gauge", "Whether the switchboard answers.", u64::from(gauges.is_some()));
+    if let Some(g) = gauges {
+        line("calls_ringing", "gauge", "Calls that ring.", g.ringing as u64);
+        line("calls_live", "gauge", "Calls that were answered and are not over.", g.live as u64);
+        line("sessions", "gauge", "Connections that are signed in.", g.sessions as u64);
+        line("devices", "gauge", "Devices that may sign in.", g.devices as u64);
+        line("records_owed", "gauge", "Calls whose record is not in the archive.", g.records_owed as u64);
+    }
+    line("log_entries", "gauge", "Entries of the log.", app.prover.checkpoint().0);
+    let c = &app.counters;
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    line("sign_ins_total", "counter", "Connections that signed in.", read(&c.signed_in));
+    line("refused_total", "counter", "Connections refused before or at sign-in.", read(&c.refused));
+    line("cut_total", "counter", "Connections cut for what they sent.", read(&c.cut));
+    line("messages_total", "counter", "Messages taken from devices.", read(&c.messages));
+    line("records_total", "counter", "Records taken into the archive.", read(&c.records));
+    if let Ok(stats) = app.relay.stats().await {
+        relay(&stats, &mut line);
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+fn relay(stats: &telcon_relay::RelayStats, line: &mut impl FnMut(&str, &str, &str, u64)) {
+    line("relay_calls", "gauge", "Calls at the relay.", stats.calls);
+    line("relay_legs", "gauge", "Legs at the relay.", stats.legs);
+    let counters = [
+        ("legs_opened", "Legs made.", stats.legs_opened),
+        ("datagrams_in", "Datagrams received.", stats.datagrams_in),
+        ("datagrams_out", "Datagrams sent.", stats.datagrams_out),
+        ("media_in", "Media packets received and authenticated.", stats.media_in),
+        ("media_forwarded", "Media packets forwarded.", stats.media_forwarded),
+        ("dropped_malformed", "Datagrams of no known protocol.", stats.dropped_malformed),
+        ("dropped_oversized", "Datagrams that are too long.", stats.dropped_oversized),
+        ("dropped_unknown_source", "Datagrams from nobody's address.", stats.dropped_unknown_source),
+        ("dropped_unknown_user", "STUN requests for nobody.", stats.dropped_unknown_user),
+        ("dropped_address_taken", "STUN requests from another leg's address.", stats.dropped_address_taken),
+        ("dropped_flood", "Datagrams above a leg's rate.", stats.dropped_flood),
+        ("dropped_refused", "Datagrams that a transport refused.", stats.dropped_refused),
+        ("dropped_rate", "Media packets above a leg's rate.", stats.dropped_rate),
+        ("dropped_frame_size", "Media packets of a wrong size.", stats.dropped_frame_size),
+        ("dropped_no_slot", "Packets without a free slot.", stats.dropped_no_slot),
+        ("dropped_not_connected", "Packets for a leg that is not connected.", stats.dropped_not_connected),
+        ("dropped_too_old", "Packets older than their slot.", stats.dropped_too_old),
+        ("contained_panics", "Legs ended by a bug; must be zero.", stats.contained_panics),
+    ];
+    for (name, help, value) in counters {
+        line(&format!("relay_{name}_total"), "counter", help, value);
+    }
+}

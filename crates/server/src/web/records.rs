@@ -1,0 +1,201 @@
+//! Sealed records: from the note-taker into the archive, and back to those who may have them. All of it is opaque here.
+
+use super::{
+    App, Bearer,
+    error::{Failure, on_disk},
+    metrics::count,
+};
+use crate::{
+    archive::{RecordError, SealFile},
+    hub::Input,
+    limits::MAX_SEAL_JWS_BYTES,
+    store::StoredRecord,
+    switchboard::{Reply, Seal},
+};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Path, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt as _;
+use std::sync::Arc;
+use telcon_proto::{
+    CallId, Role,
+    http::{ProvenDevice, RecordKept, RecordLine, RecordProof},
+    limits::MAX_RECORD_PART_BYTES,
+};
+use tokio::io::AsyncWriteExt as _;
+
+/// Most lines of the list. Older calls are in the log and in the archive.
+const MAX_LINES: u32 = 1000;
+
+fn call_id(text: &str) -> Result<CallId, Failure> {
+    text.parse().map_err(|e| Failure::new(StatusCode::BAD_REQUEST, format!("the call's id is wrong: {e}")))
+}
+
+fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, Failure> {
+    let bearer = app.tokens.bearer(headers).ok_or_else(Failure::unauthorized)?;
+    match bearer.role {
+        Role::NoteTaker => Ok(bearer),
+        _ => Err(Failure::new(StatusCode::FORBIDDEN, "only a note-taker brings records")),
+    }
+}
+
+/// Whether a record of the call is awaited from this device: before anything of it is written to disk.
+async fn awaited(app: &App, call: CallId, bearer: &Bearer) -> Result<(), Failure> {
+    let ask = app.hub.ask(|reply| Input::MaySeal(call, bearer.device, reply));
+    Ok(ask.await.ok_or_else(Failure::busy)??)
+}
+
+pub(super) async fn upload(
+    State(app): State<Arc<App>>,
+    Path((call, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Failure> {
+    let bearer = note_taker(&app, &headers)?;
+    let call = call_id(&call)?;
+    awaited(&app, call, &bearer).await?;
+    let for_path = app.clone();
+    let unfinished = on_disk(move || Ok(for_path.records.part_file(call, bearer.device, &name)?)).await?;
+    let io = |e: std::io::Error| Failure::from(RecordError::Io(e));
+    let mut file = tokio::fs::File::create(&unfinished).await.map_err(io)?;
+    let mut stream = body.into_data_stream();
+    let mut total = 0;
+    while let Some(chunk) = stream.next().await {
+        let chunk =
+            chunk.map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the upload broke off: send the part again"))?;
+        total += chunk.len();
+        if total > MAX_RECORD_PART_BYTES {
+            return Err(RecordError::PartTooLong.into());
+        }
+        file.write_all(&chunk).await.map_err(io)?;
+    }
+    file.sync_all().await.map_err(io)?;
+    on_disk(move || Ok(app.records.keep_part(&unfinished)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn seal(
+    State(app): State<Arc<App>>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<RecordKept>), Failure> {
+    let bearer = note_taker(&app, &headers)?;
+    let call = call_id(&call)?;
+    let text = body?;
+    awaited(&app, call, &bearer).await?;
+    let for_check = app.clone();
+    let seal = on_disk(move || {
+        let seal = SealFile::parse(&text, call)?;
+        if seal.jws.len() > MAX_SEAL_JWS_BYTES {
+            return Err(RecordError::Seal("its signature is too long".into()).into());
+        }
+        let unsigned = |why: String| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+        let verified = for_check
+            .office
+            .verify_record(&seal.jws, call, &seal.record_digest)
+            .map_err(|why| unsigned(format!("the seal's signature was not accepted: {why}")))?;
+        if verified.device().device() != bearer.device {
+            return Err(unsigned("the seal is signed by another device than the one that brings it".into()));
+        }
+        if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
+            return Err(unsigned("the seal's signature is about another record".into()));
+        }
+        for_check.records.finish(bearer.device, &seal, &text)?;
+        Ok(seal)
+    })
+    .await?;
+    let seal = Seal {
+        call,
+        device: bearer.device,
+        digest: seal.record_digest,
+        jws: seal.jws,
+        parts: seal.parts.len(),
+        partial: seal.partial,
+    };
+    let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(Failure::busy)?;
+    let Reply::Logged(index) = answer?;
+    count(&app.counters.records);
+    let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
+    Ok((StatusCode::CREATED, Json(RecordKept { logged })))
+}
+
+/// Staff sees all calls of the office; others their own.
+fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
+    !bearer.role.speaks() || record.call.from.person == bearer.person || record.call.to.person == bearer.person
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Vec<RecordLine>>, Failure> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+    let records = on_disk(move || Ok(app.reader.records(MAX_LINES)?)).await?;
+    Ok(Json(records.iter().filter(|r| may_see(&bearer, r)).map(line).collect()))
+}
+
+fn line(record: &StoredRecord) -> RecordLine {
+    let call = &record.call;
+    RecordLine {
+        call: call.call,
+        from: call.from.clone(),
+        to: call.to.clone(),
+        mode: call.mode,
+        opened_ms: call.opened_ms,
+        answered_ms: call.answered_ms,
+        ended_ms: call.ended_ms,
+        how: call.how,
+        kept: record.record.is_some(),
+    }
+}
+
+pub(super) async fn proof(
+    State(app): State<Arc<App>>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<RecordProof>, Failure> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+    let call = call_id(&call)?;
+    let proof = on_disk(move || {
+        let (record, devices) = visible(&app, &bearer, call)?;
+        let prove = |index: Option<u64>| index.map(|i| app.prover.prove(i)).transpose();
+        let opened = prove(record.call.opened_index)?.ok_or_else(no_such_call)?;
+        let devices = devices.into_iter().filter_map(|d| Some((d.chain, d.log_index?)));
+        let devices = devices.map(|(chain, index)| Ok(ProvenDevice { chain, logged: app.prover.prove(index)? }));
+        Ok(RecordProof {
+            line: line(&record),
+            ring: record.call.ring.clone(),
+            opened,
+            ended: prove(record.call.ended_index)?,
+            sealed: prove(record.record.as_ref().map(|r| r.log_index))?,
+            seal: record.record.as_ref().map(|_| app.records.seal_text(call)).transpose()?,
+            devices: devices.collect::<Result<_, Failure>>()?,
+        })
+    });
+    Ok(Json(proof.await?))
+}
+
+fn visible(app: &App, bearer: &Bearer, call: CallId) -> Result<(StoredRecord, Vec<crate::store::DeviceRow>), Failure> {
+    // A call that one may not see does not exist, not even by the status.
+    app.reader.record(&call)?.filter(|(record, _)| may_see(bearer, record)).ok_or_else(no_such_call)
+}
+
+fn no_such_call() -> Failure {
+    Failure::new(StatusCode::NOT_FOUND, "no such call")
+}
+
+pub(super) async fn part(
+    State(app): State<Arc<App>>,
+    Path((call, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+    let call = call_id(&call)?;
+    let bytes = on_disk(move || {
+        visible(&app, &bearer, call)?;
+        let path = app.records.part_path(call, &name)?;
+        Ok(std::fs::read(path).map_err(RecordError::Io)?)
+    });
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())
+}

@@ -1,0 +1,288 @@
+//! The WebSocket: sign-in, then messages both ways. Everything that a hostile peer can do here has a limit.
+
+use super::{App, Bearer, metrics::count, security::same_origin};
+use crate::{
+    archive::now_ms,
+    hub::{Input, Outgoing, outbox},
+    limits::IDLE_TIMEOUT_MS,
+    store::DeviceRow,
+    switchboard::{CloseReason, SessionId},
+    web::error::Failure,
+};
+use axum::{
+    extract::{
+        State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    },
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use telcon_proto::{
+    Blob, ClientMessage, DeviceId, ServerMessage, WIRE_VERSION,
+    limits::{CHALLENGE_TTL_MS, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND},
+    message::RefusalCode,
+};
+use tokio::{
+    sync::mpsc,
+    time::{timeout, timeout_at},
+};
+
+/// How long a connection may take one message before it is cut.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// WebSocket close codes (RFC 6455, section 7.4; from 4000 on they are ours).
+const CLOSE_POLICY: u16 = 1008;
+const CLOSE_REPLACED: u16 = 4001;
+const CLOSE_REVOKED: u16 = 4002;
+
+static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
+
+pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if !same_origin(&headers, &app.info.domain) {
+        count(&app.counters.refused);
+        return Failure::new(StatusCode::FORBIDDEN, "this page is not the office's own").into_response();
+    }
+    let Ok(permit) = app.unsigned.clone().try_acquire_owned() else {
+        count(&app.counters.refused);
+        return Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
+            .into_response();
+    };
+    upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
+        let mut connection = Connection { socket, app };
+        let signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()).await;
+        drop(permit);
+        match signed_in {
+            Ok(Ok(signed_in)) => connection.run(signed_in).await,
+            Ok(Err(refused)) => {
+                count(&connection.app.counters.refused);
+                if let Some(message) = refused {
+                    connection.say(&message).await;
+                }
+                connection.close(CLOSE_POLICY, "not signed in").await;
+            }
+            Err(_) => {
+                count(&connection.app.counters.refused);
+                connection.close(CLOSE_POLICY, "sign in faster").await;
+            }
+        }
+    })
+}
+
+struct Connection {
+    socket: WebSocket,
+    app: Arc<App>,
+}
+
+struct SignedInAs {
+    session: SessionId,
+    messages: mpsc::Receiver<Outgoing>,
+    _token: super::tokens::TokenGuard,
+}
+
+/// What to tell a peer before it is cut off; nothing if it is gone.
+type Refused = Option<Box<ServerMessage>>;
+
+fn refused(code: RefusalCode, message: &str) -> Refused {
+    Some(Box::new(ServerMessage::Refused { call: None, code, message: message.to_owned() }))
+}
+
+impl Connection {
+    async fn sign_in(&mut self) -> Result<SignedInAs, Refused> {
+        let device = match self.read().await? {
+            ClientMessage::Hello { version: WIRE_VERSION, device } => device,
+            ClientMessage::Hello { version, .. } => {
+                let text =
+                    format!("this server speaks version {WIRE_VERSION}, not {version}: load the page anew, or update");
+                return Err(refused(RefusalCode::Version, &text));
+            }
+            _ => return Err(refused(RefusalCode::NotSignedIn, "say hello first")),
+        };
+        let nonce: [u8; 32] = random().ok_or(refused(RefusalCode::Unavailable, "the server has no randomness"))?;
+        self.say(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()) }).await;
+        let ClientMessage::Prove { jws } = self.read().await? else {
+            return Err(refused(RefusalCode::NotSignedIn, "answer the challenge first"));
+        };
+        let app = self.app.clone();
+        let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
+        let known =
+            checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))??;
+        let token: [u8; 32] = random().ok_or(refused(RefusalCode::Unavailable, "the server has no randomness"))?;
+        let token = URL_SAFE_NO_PAD.encode(token);
+        let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
+        // Valid before the device is told of it. If it is not let in after all, the guard goes with this function.
+        let bearer = Bearer { session, device, person: known.card.person, role: known.card.role };
+        let guard = self.app.tokens.hold(&token, bearer);
+        let (sender, messages) = outbox();
+        let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
+        match self.app.hub.ask(connect).await {
+            Some(Ok(_)) => {
+                count(&self.app.counters.signed_in);
+                Ok(SignedInAs { session, messages, _token: guard })
+            }
+            Some(Err(message)) => Err(Some(message)),
+            None => Err(refused(RefusalCode::Unavailable, "the switchboard is starting again: connect again")),
+        }
+    }
+
+    async fn run(&mut self, mut signed_in: SignedInAs) {
+        let session = signed_in.session;
+        let mut rate = Rate::new(Instant::now());
+        let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
+        let mut silent_at = tokio::time::Instant::now() + idle;
+        let (code, why) = loop {
+            tokio::select! {
+                outgoing = signed_in.messages.recv() => match outgoing {
+                    Some(Outgoing::Text(text)) => {
+                        if !self.write(Message::Text(text.into())).await {
+                            break (CLOSE_POLICY, "too slow");
+                        }
+                    }
+                    Some(Outgoing::Close(CloseReason::Replaced)) => break (CLOSE_REPLACED, "signed in elsewhere"),
+                    Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
+                    None => break (CLOSE_POLICY, "connect again"),
+                },
+                read = timeout_at(silent_at, self.read()) => {
+                    let message = match read {
+                        Ok(Ok(message)) => message,
+                        Ok(Err(refused)) => {
+                            if let Some(message) = refused {
+                                count(&self.app.counters.cut);
+                                self.say(&message).await;
+                            }
+                            break (CLOSE_POLICY, "malformed");
+                        }
+                        Err(_) => break (CLOSE_POLICY, "silent"),
+                    };
+                    silent_at = tokio::time::Instant::now() + idle;
+                    if !rate.allows(Instant::now()) {
+                        count(&self.app.counters.cut);
+                        let text = "too many messages in a second: connect again and send fewer";
+                        if let Some(message) = refused(RefusalCode::TooMany, text) {
+                            self.say(&message).await;
+                        }
+                        break (CLOSE_POLICY, "too fast");
+                    }
+                    count(&self.app.counters.messages);
+                    let input = match message {
+                        ClientMessage::Ping { log_size } => Input::Ping(session, log_size),
+                        message => Input::Message(session, Box::new(message)),
+                    };
+                    if !self.app.hub.send(input).await {
+                        break (CLOSE_POLICY, "the server stops");
+                    }
+                }
+            }
+        };
+        // The token is dead before the switchboard forgets the connection.
+        drop(signed_in);
+        self.app.hub.send(Input::Disconnected(session)).await;
+        self.close(code, why).await;
+    }
+
+    /// The next message of the peer. Cancelling it loses nothing.
+    async fn read(&mut self) -> Result<ClientMessage, Refused> {
+        loop {
+            let text = match self.socket.recv().await {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Binary(_))) => {
+                    return Err(refused(RefusalCode::Malformed, "messages are text: JSON of this version"));
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
+            };
+            return serde_json::from_str(&text).map_err(|error| {
+                // Where, and not what: a parser's message may quote what was sent.
+                let text = format!("no message of this version, at column {}: update this device", error.column());
+                refused(RefusalCode::Malformed, &text)
+            });
+        }
+    }
+
+    async fn say(&mut self, message: &ServerMessage) {
+        let text = serde_json::to_string(message).expect("invariant: messages have no map keys that JSON cannot hold");
+        self.write(Message::Text(text.into())).await;
+    }
+
+    async fn write(&mut self, message: Message) -> bool {
+        matches!(timeout(WRITE_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
+    }
+
+    async fn close(&mut self, code: u16, why: &'static str) {
+        self.write(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await;
+    }
+}
+
+/// Whether the device that somebody claims to be is enrolled, its certificate valid today, and the proof its own.
+fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
+    // One sentence for both cases: who asks without a key does not learn which devices there are.
+    let not_proven = || {
+        let text =
+            "this device is not enrolled here, or its proof does not hold: ask your office for an enrolment link";
+        refused(RefusalCode::NotSignedIn, text)
+    };
+    let unavailable = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "the database cannot be read");
+        refused(RefusalCode::Unavailable, "the server's database cannot be read: try again later")
+    };
+    let row = app.reader.device(&device).map_err(|e| unavailable(&e))?.ok_or_else(not_proven)?;
+    let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
+    let verified = app.office.verify_chain(&ders, now_ms()).map_err(|why| {
+        refused(RefusalCode::NotSignedIn, &format!("the device's certificate does not hold: {why}. Enrol again"))
+    })?;
+    let (suite, public) = (verified.suite(), verified.public_key());
+    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
+        .map_err(|_| not_proven())?;
+    Ok(row)
+}
+
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// A token bucket: [`MAX_MESSAGES_PER_SECOND`] sustained, and as many at once.
+struct Rate {
+    tokens: f64,
+    last: Instant,
+}
+
+impl Rate {
+    fn new(now: Instant) -> Self {
+        Self { tokens: f64::from(MAX_MESSAGES_PER_SECOND), last: now }
+    }
+
+    fn allows(&mut self, now: Instant) -> bool {
+        let most = f64::from(MAX_MESSAGES_PER_SECOND);
+        let passed = now.saturating_duration_since(self.last).as_secs_f64();
+        self.last = now;
+        self.tokens = (self.tokens + passed * most).min(most);
+        let allowed = self.tokens >= 1.0;
+        if allowed {
+            self.tokens -= 1.0;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_sustained_and_no_more() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        let burst = (0..1000).filter(|_| rate.allows(start)).count();
+        assert_eq!(burst, MAX_MESSAGES_PER_SECOND as usize);
+        let later = (1..=2000).filter(|ms| rate.allows(start + Duration::from_millis(*ms))).count();
+        assert!((195..=201).contains(&later), "{later}");
+    }
+}

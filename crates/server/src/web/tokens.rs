@@ -1,0 +1,80 @@
+//! Bearer tokens: each belongs to one open connection, and dies with it.
+
+use crate::switchboard::SessionId;
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use telcon_proto::{DeviceId, PersonId, Role};
+
+/// Whose token it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer {
+    /// The connection.
+    pub session: SessionId,
+    /// The device.
+    pub device: DeviceId,
+    /// Its person.
+    pub person: PersonId,
+    /// What they do.
+    pub role: Role,
+}
+
+type Held = Arc<RwLock<HashMap<[u8; 32], Bearer>>>;
+
+/// All tokens. Only digests are held, so looking one up tells nothing by its time.
+#[derive(Clone, Default)]
+pub struct Tokens(Held);
+
+/// Keeps a token valid until it is dropped.
+pub struct TokenGuard {
+    held: Held,
+    digest: [u8; 32],
+}
+
+impl Tokens {
+    /// Makes a token valid for as long as the guard lives.
+    pub fn hold(&self, token: &str, bearer: Bearer) -> TokenGuard {
+        let digest = Sha256::digest(token).into();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bearer);
+        TokenGuard { held: self.0.clone(), digest }
+    }
+
+    /// Whose token the request shows.
+    pub fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
+        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&digest).copied()
+    }
+}
+
+impl Drop for TokenGuard {
+    fn drop(&mut self) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_dies_with_its_connection() {
+        let tokens = Tokens::default();
+        let bearer = Bearer {
+            session: SessionId(1),
+            device: DeviceId::from_bytes([1; 16]),
+            person: PersonId::from_bytes([1; 16]),
+            role: Role::NoteTaker,
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, "Bearer secret".parse().unwrap());
+        assert!(tokens.bearer(&headers).is_none());
+        let guard = tokens.hold("secret", bearer);
+        assert_eq!(tokens.bearer(&headers).map(|b| b.session), Some(SessionId(1)));
+        drop(guard);
+        assert!(tokens.bearer(&headers).is_none());
+    }
+}

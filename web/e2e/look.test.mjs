@@ -1,0 +1,74 @@
+// Every scene, on a phone and on a desk, light and dark: nothing that axe knows to be wrong, nothing wider than the
+// screen, no target under 48 px on a phone, and no style or script that the content security policy refuses.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { launch } from './helpers/chromium.mjs';
+import { scene_names, shots_page } from './helpers/shots.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SIZES = [
+  { viewport: { width: 360, height: 780 }, hasTouch: true },
+  { viewport: { width: 1440, height: 900 } },
+];
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+let site, browser;
+before(async () => {
+  site = await shots_page();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  site?.stop();
+});
+
+for (const size of SIZES) {
+  const phone = size.viewport.width < 900;
+  test(`scenes on a ${phone ? 'phone' : 'desk'}`, async (t) => {
+    // Axe itself is brought in by the debugger, past the policy; what the page does is still judged by it.
+    const context = await browser.newContext({ ...size, colorScheme: 'light', reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    const refused = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error') refused.push(message.text());
+    });
+    page.on('pageerror', (error) => refused.push(String(error)));
+    for (const name of await scene_names(page, site.origin)) {
+      await t.test(name, async () => {
+        refused.length = 0;
+        await page.goto(`${site.origin}/?shot=${name}`);
+        assert.deepEqual(refused, [], 'console');
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `wider than the screen by ${wide} px`);
+        if (phone) assert.deepEqual(await small_targets(page), []);
+        await page.evaluate(axe);
+        assert.deepEqual(await violations(page, { type: 'tag', values: TAGS }), [], 'light');
+        // What the theme changes is colour alone.
+        await page.emulateMedia({ colorScheme: 'dark' });
+        assert.deepEqual(await violations(page, { type: 'rule', values: ['color-contrast'] }), [], 'dark');
+        await page.emulateMedia({ colorScheme: 'light' });
+      });
+    }
+    await context.close();
+  });
+}
+
+/** What axe finds wrong, as text. */
+async function violations(page, runOnly) {
+  const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only }), runOnly);
+  return found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => `${n.target}: ${n.failureSummary}`).join('\n  ')}`);
+}
+
+/** Whatever can be pressed and is smaller than a thumb. */
+function small_targets(page) {
+  return page.$$eval('button, a[href], input', (all) =>
+    all
+      .filter((e) => e.checkVisibility())
+      .map((e) => ({ e, box: e.getBoundingClientRect() }))
+      .filter(({ box }) => box.width < 48 || box.height < 48)
+      .map(({ e, box }) => `${e.textContent?.trim() || e.getAttribute('aria-label')}: ${box.width}×${box.height}`),
+  );
+}

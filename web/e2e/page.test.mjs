@@ -1,0 +1,176 @@
+// The true page, worker and media in Chromium, over the fake engine: everything but the protocol.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { build } from 'vite';
+import { launch, person, until } from './helpers/chromium.mjs';
+import { root, serve } from './helpers/shots.mjs';
+
+let site, browser;
+const devices = [];
+
+/** The office, as far as the page asks it. */
+async function office(path, request, response) {
+  const json = (status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  if (path === '/api/office') return json(200, { name: 'Office of the President' });
+  if (path === '/api/records') return json(200, []);
+  if (path === '/api/devices') {
+    let body = '';
+    for await (const piece of request) body += piece;
+    const { chain } = JSON.parse(body);
+    if (chain[0] === 'used') return json(409, { error: 'This link was used already. Ask your office for a new one.' });
+    devices.push(chain[0]);
+    return json(200, {});
+  }
+  const helper = { '/peer.html': 'text/html', '/peer.js': 'text/javascript', '/peer-worker.js': 'text/javascript' }[path];
+  if (helper) return response.writeHead(200, { 'content-type': helper }).end(await readFile(join(root, 'e2e/helpers', path)));
+  return undefined;
+}
+
+before(async () => {
+  await build({ root, mode: 'fake', logLevel: 'error' });
+  site = await serve(join(root, 'dist-fake'), 'index.html', office);
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  site?.stop();
+});
+
+async function enrolled() {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(`${site.origin}/#enrol=good`);
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await until(page, () => window.telcon.screen === 'people');
+  return { context, page };
+}
+
+test('enrolment: says for whom, says what is wrong, keeps nothing before the office took it, clears the address', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(site.origin);
+  await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
+  await page.goto(`${site.origin}/#enrol=expired`);
+  await page.getByText('This link has expired. Ask your office for a new one.').waitFor();
+  await page.goto(`${site.origin}/?again#enrol=used`);
+  await page.getByRole('heading', { name: 'This link enrols this browser for the President' }).waitFor();
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByText('This link was used already. Ask your office for a new one.').waitFor();
+  await page.goto(`${site.origin}/?once`);
+  await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
+  await page.goto(`${site.origin}/#enrol=good`);
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  assert.equal(new URL(page.url()).hash, '');
+  assert.deepEqual(devices, ['good']);
+  await page.reload();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  await context.close();
+});
+
+test('what is kept is encrypted, by a key that cannot be taken out', async () => {
+  const { context, page } = await enrolled();
+  const kept = await page.evaluate(async () => {
+    const database = await new Promise((resolve, reject) => {
+      const request = indexedDB.open('telcon');
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const get = (name) =>
+      new Promise((resolve) => {
+        const request = database.transaction('keep').objectStore('keep').get(name);
+        request.onsuccess = () => resolve(request.result);
+      });
+    const [key, state] = [await get('key'), await get('state')];
+    return { extractable: key.extractable, sealed: new TextDecoder().decode(state.sealed), nonce: state.nonce.length };
+  });
+  assert.equal(kept.extractable, false);
+  assert.equal(kept.nonce, 12);
+  assert.ok(!kept.sealed.includes('fake'));
+  await context.close();
+});
+
+test('a second tab waits, and goes on by itself when the first closes', async () => {
+  const { context, page } = await enrolled();
+  const second = await context.newPage();
+  await second.goto(site.origin);
+  await second.getByRole('heading', { name: 'Telcon is open in another tab' }).waitFor();
+  await page.close();
+  await second.getByRole('heading', { name: 'People' }).waitFor();
+  await context.close();
+});
+
+test('a call: nothing is sent in the clear or before the keys, sound is opened, muting keeps the rate, a reload comes back', async () => {
+  const { context, page } = await enrolled();
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await page.bringToFront();
+  await page.getByRole('button', { name: 'Ring The Prime Minister of Estmark' }).click();
+  await until(page, () => window.telcon.view.call?.state === 'ringing');
+  await page.getByRole('button', { name: 'Stop ringing' }).waitFor();
+  await peer.waitForFunction(() => window.heard.legs === 1);
+  assert.equal(await peer.evaluate(() => window.heard.frames), 0, 'no frame before there are keys');
+
+  await peer.evaluate(() => window.world.postMessage({ fake: 'answers' }));
+  const { timings } = await until(page, () => window.telcon.timings.first_audio_ms !== null);
+  assert.ok(timings.first_audio_ms >= timings.answer_ms, `${timings.first_audio_ms} after ${timings.answer_ms}`);
+  console.log(`answer to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
+  await peer.waitForFunction(() => window.heard.frames > 60);
+  const heard = await peer.evaluate(() => window.heard);
+  assert.deepEqual(heard.clear, [], 'every frame is sealed');
+  assert.equal(heard.levels, 0, 'no audio levels were offered');
+  const steady = new Set(heard.sizes.slice(20));
+  assert.equal(steady.size, 1, `constant size: ${[...steady]}`);
+
+  const rate = async () => {
+    const from = await peer.evaluate(() => ({ at: performance.now(), frames: window.heard.frames }));
+    await peer.waitForFunction((n) => window.heard.frames >= n, from.frames + 50);
+    const to = await peer.evaluate(() => ({ at: performance.now(), frames: window.heard.frames }));
+    return ((to.frames - from.frames) * 1000) / (to.at - from.at);
+  };
+  await page.getByRole('button', { name: 'Mute' }).click();
+  await page.getByText('You are muted').waitFor();
+  const muted = await rate();
+  assert.ok(muted > 35 && muted < 65, `50 frames a second, muted too: ${muted}`);
+  const sizes = await peer.evaluate(() => new Set(window.heard.sizes.slice(-40)).size);
+  assert.equal(sizes, 1, 'constant size, muted too');
+
+  await page.reload();
+  await until(page, () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null);
+  await page.getByRole('button', { name: 'End call' }).click();
+  await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  await context.close();
+});
+
+test('a ring is verified, or it is no ring', async () => {
+  const { context, page } = await enrolled();
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await page.bringToFront();
+  await peer.evaluate(() => window.world.postMessage({ fake: 'rings', verified: false }));
+  await page.getByText('A ring came that this device could not verify').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Accept' }).count(), 0);
+  await peer.evaluate(() => window.world.postMessage({ fake: 'rings', verified: true }));
+  await page.getByText('Verified by this device', { exact: true }).waitFor();
+  assert.equal(await page.title(), 'The Prime Minister of Estmark rings');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => window.telcon.view.call.state), 'ringing', 'a key typed meanwhile answers nothing');
+  await page.keyboard.press('Alt+a');
+  const { timings } = await until(page, () => window.telcon.timings.first_audio_ms !== null);
+  console.log(`accept to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
+  await peer.evaluate(() => window.world.postMessage({ fake: 'hangs_up' }));
+  await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+  await context.close();
+});
+
+test('a browser that cannot transform media is told so, and offered nothing', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.addInitScript(() => delete window.RTCRtpScriptTransform);
+  await page.goto(site.origin);
+  await page.getByRole('heading', { name: 'Telcon needs a browser that can encrypt a call by itself' }).waitFor();
+  assert.equal(await page.getByRole('button').count(), 0);
+  await context.close();
+});

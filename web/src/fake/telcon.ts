@@ -1,0 +1,140 @@
+// A fake engine with the outside of telcon-wasm: for development, pictures and tests of the page. It keeps no secret and
+// believes everything. A BroadcastChannel stands for the world: what rings, and the relay's answers.
+
+import type { Call, Command, Engine, Output, View } from '../engine/contract';
+import { president } from './people';
+import { call, device, incoming, live, view } from './views';
+
+type World = { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
+
+/** What the fake cipher adds to each byte, and what it puts before them to be known by. */
+const SHIFT = 85;
+const MARK = [0xfa, 0xce];
+
+export default async function init(): Promise<void> {}
+
+export class Telcon implements Engine {
+  #outputs: Output[] = [];
+  #call: Call | null = null;
+  #world = new BroadcastChannel('fake-world');
+  #wakeup: number | undefined;
+
+  constructor(state: string, _seed: Uint8Array, now_ms: number) {
+    if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
+    this.#world.onmessage = ({ data }: MessageEvent<World>) => this.#hear(data);
+    // A call that was live before a reload comes back.
+    if (state === 'fake in a call') {
+      this.#call = live({ started_ms: now_ms, state: 'reconnecting' });
+      this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+      this.#wakeup = now_ms + 50;
+    }
+    this.#show();
+  }
+
+  static enrol(fragment: string): string {
+    if (fragment === 'other') throw new Error('This link is of another office. Open the address that your own office gave you.');
+    return JSON.stringify({ request: { chain: [fragment] }, state: 'fake' });
+  }
+
+  static read_invitation(fragment: string): string {
+    if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
+    return JSON.stringify(president);
+  }
+
+  connected(): void {}
+  disconnected(): void {}
+  handle_server(): void {}
+
+  tick(now_ms: number): void {
+    if (this.#wakeup === undefined || now_ms < this.#wakeup || !this.#call) return;
+    this.#wakeup = undefined;
+    if (this.#call.state === 'opening') {
+      this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+      this.#set(call({ opened_ms: now_ms }));
+    } else if (this.#call.state === 'answering' || this.#call.state === 'reconnecting') {
+      this.#outputs.push({ out: 'persist', state: 'fake in a call' });
+      this.#set(live({ direction: this.#call.direction, started_ms: this.#call.started_ms ?? now_ms }));
+    }
+  }
+
+  command(now_ms: number, json: string): void {
+    const command = JSON.parse(json) as Command;
+    switch (command.do) {
+      case 'ring':
+        this.#wakeup = now_ms + 20;
+        return this.#set(call({ state: 'opening', opened_index: null, opened_ms: null }));
+      case 'answer':
+        this.#wakeup = now_ms + 20;
+        return this.#set(incoming({ state: 'answering' }));
+      case 'offer':
+        return this.#world.postMessage({ fake: 'offer', sdp: command.sdp });
+      case 'mute':
+        if (this.#call) this.#set({ ...this.#call, muted: command.on });
+        return;
+      case 'decline':
+        return this.#end('declined');
+      case 'hang_up':
+      case 'leave':
+        return this.#end(this.#call?.state === 'live' ? 'hung_up' : 'cancelled');
+      case 'dismiss':
+        return this.#set(null);
+      default:
+        return;
+    }
+  }
+
+  poll(): string | undefined {
+    const output = this.#outputs.shift();
+    return output && JSON.stringify(output);
+  }
+
+  /** There are keys only in a live call. */
+  seal(frame: Uint8Array): Uint8Array | undefined {
+    return this.#call?.state === 'live' ? Uint8Array.from([...MARK, ...frame.map((b) => b + SHIFT)]) : undefined;
+  }
+
+  open(frame: Uint8Array): Uint8Array | undefined {
+    const marked = MARK.every((byte, i) => frame[i] === byte);
+    return marked && this.#call?.state === 'live' ? frame.slice(MARK.length).map((b) => b - SHIFT) : undefined;
+  }
+
+  check_record(): string {
+    return JSON.stringify({ ok: true, checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }] });
+  }
+
+  /** The world speaks past the driver here, so that it must look again and again. */
+  next_wakeup_ms(): number {
+    return Date.now() + 20;
+  }
+
+  free(): void {}
+
+  #hear(message: World): void {
+    if (message.fake === 'sdp') this.#outputs.push({ out: 'media_answer', sdp: message.sdp });
+    if (message.fake === 'rings') {
+      this.#set(incoming({ verified: message.verified }));
+      if (message.verified && this.#call) this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+    }
+    if (message.fake === 'answers' && this.#call) {
+      this.#wakeup = Date.now();
+      this.#set({ ...this.#call, state: 'answering', verified: true });
+    }
+    if (message.fake === 'hangs_up') this.#end('hung_up');
+  }
+
+  #end(ended: NonNullable<Call['ended']>): void {
+    if (!this.#call) return;
+    this.#outputs.push({ out: 'close_leg' }, { out: 'persist', state: 'fake' });
+    this.#set({ ...this.#call, state: 'ended', ended });
+  }
+
+  #set(next: Call | null): void {
+    this.#call = next;
+    this.#show();
+  }
+
+  #show(): void {
+    const shown: View = view({ call: this.#call, you: { ...president, device: device(1) } });
+    this.#outputs.push({ out: 'view', view: shown });
+  }
+}
