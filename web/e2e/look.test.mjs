@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch } from './helpers/chromium.mjs';
-import { scene_names, shots_page } from './helpers/shots.mjs';
+import { open_scenes, shots_page, show } from './helpers/shots.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SIZES = [
@@ -36,15 +36,15 @@ for (const size of SIZES) {
       if (message.type() === 'error') refused.push(message.text());
     });
     page.on('pageerror', (error) => refused.push(String(error)));
-    for (const name of await scene_names(page, site.origin)) {
+    const names = await open_scenes(page, site.origin);
+    await page.evaluate(axe);
+    for (const name of names) {
       await t.test(name, async () => {
-        refused.length = 0;
-        await page.goto(`${site.origin}/?shot=${name}`);
-        assert.deepEqual(refused, [], 'console');
+        await show(page, name);
+        assert.deepEqual(refused.splice(0), [], 'console');
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `wider than the screen by ${wide} px`);
         if (phone) assert.deepEqual(await small_targets(page), []);
-        await page.evaluate(axe);
         assert.deepEqual(await violations(page, { type: 'tag', values: TAGS }), [], 'light');
         // What the theme changes is colour alone.
         await page.emulateMedia({ colorScheme: 'dark' });
@@ -58,7 +58,7 @@ for (const size of SIZES) {
 
 /** What axe finds wrong, as text. */
 async function violations(page, runOnly) {
-  const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only }), runOnly);
+  const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);
   return found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => `${n.target}: ${n.failureSummary}`).join('\n  ')}`);
 }
 

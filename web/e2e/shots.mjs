@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch } from './helpers/chromium.mjs';
-import { root, scene_names, shots_page } from './helpers/shots.mjs';
+import { open_scenes, root, shots_page, show } from './helpers/shots.mjs';
 
 const SIZES = { phone: { width: 360, height: 780 }, desk: { width: 1440, height: 900 } };
 const only = process.argv.slice(2);
@@ -15,10 +15,10 @@ try {
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of ['light', 'dark']) {
       const page = await browser.newPage({ viewport, colorScheme, reducedMotion: 'reduce' });
-      const names = await scene_names(page, site.origin);
+      const names = await open_scenes(page, site.origin);
       for (const name of names) {
         if (only.length > 0 && !only.some((part) => name.includes(part))) continue;
-        await page.goto(`${site.origin}/?shot=${name}`);
+        await show(page, name);
         await page.screenshot({ path: join(root, 'shots', `${name}.${size}.${colorScheme}.png`) });
       }
       await page.close();

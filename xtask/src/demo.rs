@@ -32,3 +32,21 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let failure = telcon.exec();
     Err(failure).context("cannot start the demonstration")
 }
+
+/// Makes the demonstration's call once, with both suites; each run fails unless all of it held.
+pub fn once() -> Result<()> {
+    let (binary, model) = (binary()?, fixtures::model()?);
+    for suite in ["hybrid", "cnsa2"] {
+        let data = process::target_dir().join("demo").join(suite);
+        if data.exists() {
+            std::fs::remove_dir_all(&data).context("cannot clear the last demonstration")?;
+        }
+        std::fs::create_dir_all(&data)?;
+        let mut telcon = process::command(&binary);
+        telcon.args(["demo", "--once", "--suite", suite, "--asr-model"]).arg(&model);
+        telcon.arg("--data").arg(data.join("office")).arg("--json").arg(data.join("report.json"));
+        process::run(&mut telcon)?;
+    }
+    println!("2 passed, 0 failed");
+    Ok(())
+}

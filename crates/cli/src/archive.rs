@@ -77,7 +77,8 @@ impl SignatureVerifier for Signatures {
         let call = claims.call.parse().map_err(|_| "no call id".to_owned())?;
         let signed =
             self.office.verify_record(jws, call, &claims.record_digest.to_string()).map_err(|e| e.to_string())?;
-        let cert_sha256 = Some(Digest::from_bytes(signed.device().cert_sha256()));
+        let hex: String = signed.device().cert_sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+        let cert_sha256: Option<Digest> = serde_json::from_value(hex.into()).ok();
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256 })
     }
 }

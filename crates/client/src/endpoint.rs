@@ -8,7 +8,7 @@ use crate::{
         opus::{Encoder, Settings},
         playout::{Origin, Speaker},
     },
-    leg::{LegDriver, LegEvent, local_ip_towards},
+    leg::driver::{LegDriver, LegEvent, local_ip_towards},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{

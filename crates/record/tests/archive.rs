@@ -247,7 +247,9 @@ fn signatures_by_the_wrong_device() {
     let mut archive = Archive::good();
     let late = archive.entries.remove(0);
     archive.entries.push(late);
-    assert!(archive.verify().problems.iter().all(|p| p.text.contains("not enrolled")));
+    let report = archive.verify();
+    assert_eq!(report.problems.len(), 2, "{:#?}", report.problems);
+    assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("not enrolled")));
 
     let mut archive = Archive::good();
     archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ending::HungUp)]);

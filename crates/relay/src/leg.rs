@@ -168,7 +168,8 @@ impl Leg {
 
     /// Puts another leg's packet into the stream that carries it here. [`Leg::step`] sends it.
     pub(crate) fn write(&mut self, now: Instant, from: LegId, packet: &RtpPacket, stats: &mut RelayStats) -> bool {
-        if !self.connected {
+        // Whoever no longer says that it wants packets gets none (RFC 7675): its address may be somebody else's by now.
+        if !self.connected || self.interrupted {
             stats.dropped_not_connected += 1;
             return false;
         }

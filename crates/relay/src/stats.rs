@@ -31,7 +31,7 @@ pub struct RelayStats {
     pub dropped_frame_size: u64,
     /// Packets not forwarded to a leg because all its receive slots are in use.
     pub dropped_no_slot: u64,
-    /// Packets not forwarded to a leg because it is not connected.
+    /// Packets not forwarded to a leg because it is not connected, or was not heard of for a while.
     pub dropped_not_connected: u64,
     /// Packets not forwarded because they are older than the first one of their slot.
     pub dropped_too_old: u64,

@@ -183,10 +183,35 @@ fn a_device_that_falls_silent_is_reported_and_then_ended() {
     world.devices.remove(0);
     world.run(Duration::from_secs(10));
     assert_eq!(world.events, [RelayEvent::LegInterrupted { call: call(1), leg: LegId(0) }]);
+    let (forwarded, gone_to) = (world.relay.stats().media_forwarded, World::addr_of(0));
+    world.wire.clear();
+    world.speak(0, 5);
+    assert_eq!(world.relay.stats().media_forwarded, forwarded, "nothing is sent to where nobody may be");
+    assert_eq!(world.relay.stats().dropped_not_connected, 5);
+    assert!(world.wire.iter().all(|(_, dst, _)| *dst != gone_to));
     world.run(Duration::from_secs(30));
     assert_eq!(world.events[1..], [RelayEvent::LegGone { call: call(1), leg: LegId(0), why: LegEnd::Silent }]);
     assert_eq!(world.relay.slot_of(LegId(1), LegId(0)), None);
     assert_eq!(world.relay.stats().legs, 1);
+}
+
+#[test]
+fn a_device_that_comes_back_goes_on_where_it_was() {
+    let mut world = World::with_call(2);
+    world.speak(0, 3);
+    world.events.clear();
+    let silent = world.devices.remove(0);
+    world.run(Duration::from_secs(8));
+    world.devices.insert(0, silent);
+    world.run(Duration::from_secs(4));
+    let happened = [
+        RelayEvent::LegInterrupted { call: call(1), leg: LegId(0) },
+        RelayEvent::LegConnected { call: call(1), leg: LegId(0) },
+    ];
+    assert_eq!(world.events, happened);
+    let (first, second) = (world.speak(0, 5), world.speak(1, 5));
+    assert_eq!(world.heard(1)[3..], first);
+    assert_eq!(world.heard(0), second);
 }
 
 #[test]

@@ -44,8 +44,17 @@ export async function shots_page() {
   return serve(join(root, 'dist-shots'), 'shots.html');
 }
 
-/** The names of all scenes. */
-export async function scene_names(page, origin) {
-  await page.goto(origin);
-  return page.$$eval('[data-shot]', (links) => links.map((link) => link.dataset.shot));
+/** Opens the page once, ready to show one scene after the other; returns their names. */
+export async function open_scenes(page, origin) {
+  await page.goto(`${origin}/?shot=starting`);
+  await page.waitForFunction(() => window.scenes);
+  return page.evaluate(() => window.scenes);
+}
+
+/** Puts a scene in place of the one before. */
+export async function show(page, name) {
+  await page.evaluate(async (scene) => {
+    await window.show(scene);
+    scrollTo(0, 0);
+  }, name);
 }

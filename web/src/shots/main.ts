@@ -1,7 +1,7 @@
 // The development page: one scene by name, `?shot=name`; without a name, the list of names.
 
 import '../styles/paper.css';
-import { mount } from 'svelte';
+import { mount, tick, unmount } from 'svelte';
 import Root from '../App.svelte';
 import { App } from '../app.svelte';
 import type { Host } from '../engine/host';
@@ -19,23 +19,32 @@ const host: Host = {
   play: nothing,
 };
 const never = () => new Promise<never>(nothing);
-const app = new App(() => host, { list: never, proof: never }, 'Europe/Lisbon');
-app.now = NOW;
+const target = document.getElementById('app') ?? document.body;
+let mounted: ReturnType<typeof mount> | undefined;
 
-const scene = scenes[new URLSearchParams(location.search).get('shot') ?? ''];
-if (scene) {
+/** Puts a scene in place of the one before. Tests call it, so that they need not load the page for each. */
+async function show(name: string): Promise<boolean> {
+  const scene = scenes[name];
+  if (!scene) return false;
+  if (mounted) await unmount(mounted);
+  const app = new App(() => host, { list: never, proof: never }, 'Europe/Lisbon');
+  app.now = NOW;
   scene(app);
-  mount(Root, { target: document.getElementById('app') ?? document.body, props: { app } });
-} else {
-  document.title = 'Shots';
+  mounted = mount(Root, { target, props: { app } });
+  await tick();
+  return true;
+}
+Object.assign(window, { show, scenes: Object.keys(scenes) });
+
+if (!(await show(new URLSearchParams(location.search).get('shot') ?? ''))) {
   const list = document.createElement('ul');
   for (const name of Object.keys(scenes)) {
     const link = document.createElement('a');
     link.href = `?shot=${name}`;
     link.textContent = name;
-    link.dataset.shot = name;
-    list.append(document.createElement('li'));
-    list.lastElementChild?.append(link);
+    const item = document.createElement('li');
+    item.append(link);
+    list.append(item);
   }
-  document.body.append(list);
+  target.append(list);
 }

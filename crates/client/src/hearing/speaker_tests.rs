@@ -52,15 +52,22 @@ fn sentences_with_short_pauses_are_one_group_that_ends_after_silence() {
 }
 
 #[test]
-fn while_somebody_speaks_a_pass_comes_at_least_every_one_and_a_half_seconds() {
+fn every_word_is_heard_for_the_first_time_within_two_seconds() {
     let mut stream = SpeakerStream::new();
     let passages = push(&mut stream, &[fixture("a.wav"), quiet(3.0)].concat(), 0.0);
     let provisional: Vec<_> = passages.iter().filter(|(_, passage)| !passage.is_final).collect();
     assert!(provisional.len() >= 5);
     assert!(provisional[0].0 < 2.2, "the first came at {}", provisional[0].0);
+    let last = finals(&passages)[0];
+    for (begin, end) in &last.speech {
+        for tenth in (begin * 10.0) as usize..(end * 10.0) as usize {
+            let spoken = last.start_s + tenth as f64 / 10.0;
+            let heard = |(now, passage): &(f64, Passage)| passage.end_s > spoken && *now < spoken + 2.0;
+            assert!(passages.iter().any(heard), "what was said at {spoken} is not heard by {}", spoken + 2.0);
+        }
+    }
     for pair in passages.windows(2) {
         let (now, next) = (&pair[0], &pair[1]);
-        assert!(next.0 - now.0 <= PASS_EVERY_S + 0.1 || next.1.is_final, "nothing from {} to {}", now.0, next.0);
         assert!(next.1.is_final || next.1.end_s > now.1.end_s);
         if !next.1.is_final && next.1.part == now.1.part {
             assert_eq!(next.1.start_s, now.1.start_s, "a part has one beginning");
@@ -143,10 +150,10 @@ fn somebody_who_never_pauses_is_cut_all_the_same() {
 #[test]
 fn a_short_hole_is_filled_and_a_long_one_ends_the_group() {
     let speech = fixture("a.wav");
-    let (first, second) = speech.split_at(3 * 48_000);
+    let (first, second) = speech.split_at(3 * 24_000);
     let mut stream = SpeakerStream::new();
     let mut passages = push(&mut stream, first, 0.0);
-    passages.extend(push(&mut stream, second, 3.4));
+    passages.extend(push(&mut stream, second, 1.9));
     passages.extend(push(&mut stream, &speech, 60.0));
     passages.extend(stream.finish().map(|passage| (0.0, passage)));
     let finals = finals(&passages);

@@ -89,3 +89,26 @@ fn what_an_authority_does_not_issue() {
     let far = crate::Authority::create(SuiteName::Hybrid, &[1; 32], DOMAIN, "Chancellery", u64::MAX);
     refused(far, Misuse::Time);
 }
+
+#[test]
+fn sizes_are_those_that_limits_and_documents_count_on() {
+    for (suite, link, ring_text) in
+        [(SuiteName::Hybrid, 900..1100, 2700..3300), (SuiteName::Cnsa2, 11_000..11_500, 34_000..37_000)]
+    {
+        let world = World::new(suite);
+        let fragment = world.authority.invite(&world.spec(card(Role::Principal))).unwrap().to_fragment();
+        let jws = signed_ring(&world, &world.enrol(Role::Principal));
+        assert!(link.contains(&fragment.len()), "a link has {} characters", fragment.len());
+        assert!(ring_text.contains(&jws.len()), "a ring has {} characters", jws.len());
+        // Names at their longest, in the longest UTF-8.
+        let longest = Card { name: "𝔑".repeat(64), organisation: "𝔒".repeat(64), ..card(Role::Counterpart) };
+        let invitation = world.authority.invite(&world.spec(longest)).unwrap();
+        assert!(invitation.to_fragment().len() < crate::MAX_FRAGMENT_CHARS * 3 / 4);
+        let id = DeviceId::from_bytes([4; 16]);
+        let (key, chain) = invitation.enrol(&[3; 32], id, NOW).unwrap();
+        assert!(chain.iter().all(|der| der.len() < crate::MAX_CERTIFICATE_BYTES * 3 / 4));
+        let jws = signed_ring(&world, &Device { key, chain, id });
+        assert!(world.office.verify_ring(&jws, NOW).is_ok());
+        assert!(jws.len() < jws::MAX_JWS_CHARS * 3 / 4);
+    }
+}

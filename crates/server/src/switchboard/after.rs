@@ -19,6 +19,7 @@ use telcon_proto::{CallId, DeviceId, Ended, RecordMode, ServerMessage};
 pub(super) struct Afters {
     ends: BTreeMap<CallId, End>,
     records: BTreeMap<CallId, Owed>,
+    /// When the device was revoked, and when to try again.
     revocations: BTreeMap<DeviceId, (u64, u64)>,
 }
 
@@ -168,8 +169,8 @@ impl Afters {
         }
     }
 
-    pub fn retry_revocation(&mut self, device: DeviceId, now_ms: u64) {
-        self.revocations.insert(device, (now_ms, now_ms + LOG_RETRY_MS));
+    pub fn retry_revocation(&mut self, device: DeviceId, revoked_ms: u64, now_ms: u64) {
+        self.revocations.insert(device, (revoked_ms, now_ms + LOG_RETRY_MS));
     }
 
     pub fn end_logged(&mut self, call: CallId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {

@@ -14,7 +14,8 @@ use telcon_proto::{
 pub(super) struct Device {
     pub card: Card,
     pub enrolled_ms: u64,
-    pub revoked: bool,
+    /// Since when it is revoked.
+    pub revoked_ms: Option<u64>,
     /// Index of its entry in the log. Without one it cannot sign in.
     pub log_index: Option<u64>,
 }
@@ -116,7 +117,7 @@ impl Desk {
     }
 
     fn good_devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values().filter(|d| !d.revoked && d.log_index.is_some())
+        self.devices.values().filter(|d| d.revoked_ms.is_none() && d.log_index.is_some())
     }
 
     pub fn online_devices_of(&self, person: PersonId) -> Vec<DeviceId> {

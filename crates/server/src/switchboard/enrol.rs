@@ -26,7 +26,7 @@ impl Switchboard {
             enrolment: new.enrolment.clone(),
         };
         self.desk.enrolments.insert(new.enrolment.clone());
-        let device = Device { card: new.card.clone(), enrolled_ms: now_ms, revoked: false, log_index: None };
+        let device = Device { card: new.card.clone(), enrolled_ms: now_ms, revoked_ms: None, log_index: None };
         self.desk.devices.insert(new.device, device);
         let row = DeviceRow {
             device: new.device,
@@ -52,7 +52,8 @@ impl Switchboard {
         if self.desk.devices.contains_key(&new.device) {
             return Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"));
         }
-        let devices = self.desk.devices.values().filter(|d| !d.revoked && d.card.person == new.card.person).count();
+        let devices =
+            self.desk.devices.values().filter(|d| d.revoked_ms.is_none() && d.card.person == new.card.person).count();
         if devices >= MAX_DEVICES_PER_PERSON {
             let text = format!("the person has {devices} devices, and more are not allowed: revoke one first");
             return Err(Refusal::new(RefusalKind::Conflict, text));
@@ -84,11 +85,12 @@ impl Switchboard {
             self.desk.output(Output::Reply(request, Err(refusal)));
             return self.finish(now_ms);
         };
-        if std::mem::replace(&mut found.revoked, true) {
+        if found.revoked_ms.is_some() {
             let refusal = Refusal::new(RefusalKind::Conflict, "this device was revoked already");
             self.desk.output(Output::Reply(request, Err(refusal)));
             return self.finish(now_ms);
         }
+        found.revoked_ms = Some(now_ms);
         let card = found.card.clone();
         self.desk.write(Write::DeviceRevoked(device, now_ms));
         append_revocation(&mut self.desk, device, now_ms, Some(request));
@@ -130,7 +132,8 @@ impl Switchboard {
                     let refusal = Refusal::new(RefusalKind::Unavailable, text);
                     self.desk.output(Output::Reply(request, Err(refusal)));
                 }
-                self.afters.retry_revocation(device, now_ms);
+                let revoked_ms = self.desk.devices.get(&device).and_then(|d| d.revoked_ms).unwrap_or(now_ms);
+                self.afters.retry_revocation(device, revoked_ms, now_ms);
             }
         }
     }

@@ -81,7 +81,7 @@ impl Switchboard {
             let device = Device {
                 card: row.card,
                 enrolled_ms: row.enrolled_ms,
-                revoked: row.revoked_ms.is_some(),
+                revoked_ms: row.revoked_ms,
                 log_index: row.log_index,
             };
             desk.devices.insert(row.device, device);
@@ -123,7 +123,7 @@ impl Switchboard {
     ) -> Result<(SignedIn, Effects), (ServerMessage, Effects)> {
         let known = self.desk.devices.get(&device);
         let card = match known {
-            Some(d) if d.revoked => return Err((ServerMessage::Revoked, Effects::default())),
+            Some(d) if d.revoked_ms.is_some() => return Err((ServerMessage::Revoked, Effects::default())),
             Some(d) if d.log_index.is_some() => d.card.clone(),
             _ => return Err((unknown_device(), Effects::default())),
         };
@@ -229,7 +229,7 @@ impl Switchboard {
             ringing: count(Stage::Ringing),
             live: count(Stage::Live),
             sessions: self.desk.sessions.len(),
-            devices: self.desk.devices.values().filter(|d| !d.revoked && d.log_index.is_some()).count(),
+            devices: self.desk.devices.values().filter(|d| d.revoked_ms.is_none() && d.log_index.is_some()).count(),
             records_owed: self.afters.records_owed(),
         }
     }

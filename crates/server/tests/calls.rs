@@ -1,0 +1,262 @@
+//! Whole calls over real sockets, with real signatures and the log on disk.
+
+mod common;
+
+use common::{Client, Device, Office, now_ms};
+use sha2::{Digest as _, Sha256};
+use telcon_identity::sign_record;
+use telcon_log::{DiskReader, VerifierKey, verify_tree};
+use telcon_proto::{
+    Blob, CallId, ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
+    http::{RecordKept, RecordLine, RecordProof, RevokeRequest},
+    message::RefusalCode,
+};
+
+const CALL: CallId = CallId::from_bytes([0xca; 16]);
+
+fn blob(text: &str) -> Blob {
+    Blob(text.as_bytes().to_vec())
+}
+
+fn commit(epoch: u64, adds: &[DeviceId]) -> C {
+    C::Commit {
+        call: CALL,
+        epoch,
+        commit: blob("commit"),
+        welcome: Some(blob("welcome")),
+        adds: adds.to_vec(),
+        removes: vec![],
+    }
+}
+
+/// Two principals and a note-taker in a call.
+struct InCall {
+    office: Office,
+    devices: [Device; 3],
+    caller: Client,
+    callee: Client,
+    noting: Client,
+}
+
+async fn in_call(suite: SuiteName) -> InCall {
+    let office = Office::start_with(RecordMode::Memo, suite).await;
+    let devices = [
+        office.person(Role::Principal).await,
+        office.person(Role::Counterpart).await,
+        office.person(Role::NoteTaker).await,
+    ];
+    let [a, b, n] = &devices;
+    let mut caller = Client::sign_in(office.addr(), a).await;
+    let mut callee = Client::sign_in(office.addr(), b).await;
+    let mut noting = Client::sign_in(office.addr(), n).await;
+    caller.send(&office.ring(a, b.person(), CALL, RecordMode::Memo)).await;
+
+    // The callee's device believes what it verified itself, down to the log.
+    let (jws, opened, device) = callee
+        .until(|m| match m {
+            S::Ringing { jws, opened, device } => Some((jws, opened, device)),
+            _ => None,
+        })
+        .await;
+    let ring = office.anchor.verify_ring(&jws, now_ms()).unwrap();
+    assert_eq!(ring.device().card(), &a.card);
+    office.anchor.verify_device_logged(ring.device().clone(), &device).unwrap();
+    office.anchor.verify_opening(ring, &opened).unwrap();
+    assert_eq!(opened.checkpoint, device.checkpoint, "both proofs are under one checkpoint");
+
+    callee.send(&C::RingShown { call: CALL }).await;
+    caller.until(|m| matches!(m, S::RingingThere { .. }).then_some(())).await;
+    noting.until(|m| matches!(m, S::Notice(_)).then_some(())).await;
+    noting.send(&C::AskJoin { call: CALL, key_package: blob("kp") }).await;
+    caller.until(|m| matches!(m, S::JoinAsked { from, answer: false, .. } if from == n.id).then_some(())).await;
+    caller.send(&commit(0, &[n.id])).await;
+    noting.until(|m| matches!(m, S::Welcome { seq: 1, .. }).then_some(())).await;
+    callee.send(&C::Answer { call: CALL, key_package: blob("kp") }).await;
+    let proof = caller
+        .until(|m| match m {
+            S::JoinAsked { from, answer: true, device, .. } if from == b.id => Some(device),
+            _ => None,
+        })
+        .await;
+    let ders: Vec<&[u8]> = b.chain.iter().map(Vec::as_slice).collect();
+    office.anchor.verify_device_logged(office.anchor.verify_chain(&ders, now_ms()).unwrap(), &proof).unwrap();
+    caller.send(&commit(1, &[b.id])).await;
+    let members = callee.until(|m| if let S::Welcome { devices, .. } = m { Some(devices) } else { None }).await;
+    assert_eq!(members.len(), 3);
+    for logged in &members {
+        office.anchor.verify_logged(logged).unwrap();
+    }
+    noting
+        .until(|m| match m {
+            S::Committed { seq: 2, devices, .. } => {
+                assert_eq!(devices.len(), 1);
+                office.anchor.verify_logged(&devices[0]).unwrap();
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    InCall { office, devices, caller, callee, noting }
+}
+
+/// A seal as the note-taker makes it.
+fn seal(n: &Device, parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let mut listing = format!("telcon-record-v1\ncall {CALL}\npartial false\ncustodian age1pq1x\n");
+    for (name, bytes) in parts {
+        listing.push_str(&format!("part {name} {} {}\n", bytes.len(), hex(bytes)));
+    }
+    let digest = hex(listing.as_bytes());
+    let jws = sign_record(&n.key, &n.chain, CALL, &digest, parts.len(), false, now_ms());
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(name, bytes)| serde_json::json!({"name": name, "sha256": hex(bytes), "bytes": bytes.len()}))
+        .collect();
+    serde_json::to_vec(&serde_json::json!({
+        "version": 1, "call_id": CALL, "parts": parts, "record_digest": digest, "custodians": ["age1pq1x"],
+        "partial": false, "jws": jws,
+    }))
+    .unwrap()
+}
+
+async fn a_call_and_its_record(suite: SuiteName) {
+    let InCall { mut office, devices: [a, b, n], mut caller, mut callee, mut noting } = in_call(suite).await;
+    caller.send(&C::Application { call: CALL, message: blob("opaque") }).await;
+    callee.until(|m| matches!(m, S::Application { from, .. } if from == a.id).then_some(())).await;
+    callee.send(&C::Offer { call: CALL, sdp: "no offer".into() }).await;
+    callee.until(|m| matches!(m, S::Refused { code: RefusalCode::NotAllowed, .. }).then_some(())).await;
+
+    // Records: not before the end, not by others, not other than sealed.
+    let part = "part-000000.tar.age";
+    let to = format!("/api/calls/{CALL}/record");
+    let (taker, other) = (noting.bearer(), caller.bearer());
+    let put = |bearer: String| {
+        let (office, to) = (&office, &to);
+        async move { office.http("PUT", &format!("{to}/{part}"), &[("authorization", &bearer)], b"sealed").await }
+    };
+    assert_eq!(put(taker.clone()).await.status, 409);
+    callee.send(&C::HangUp { call: CALL, failed: false }).await;
+    for client in [&mut caller, &mut noting] {
+        client.until(|m| matches!(m, S::Ended { how: Ended::HungUp, .. }).then_some(())).await;
+    }
+    assert_eq!(put(other.clone()).await.status, 403);
+    assert_eq!(put("Bearer guessed".into()).await.status, 401);
+    let post = |bearer: String, body: Vec<u8>| {
+        let (office, to) = (&office, &to);
+        async move { office.http("POST", to, &[("authorization", &bearer)], &body).await }
+    };
+    let good = seal(&n, &[(part, b"sealed")]);
+    assert_eq!(post(taker.clone(), good.clone()).await.status, 422, "its part is missing");
+    assert_eq!(put(taker.clone()).await.status, 204);
+    assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 422, "another digest");
+    assert_eq!(post(taker.clone(), seal(&a, &[(part, b"sealed")])).await.status, 422, "signed by somebody who speaks");
+    let answer = post(taker.clone(), good.clone()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    office.anchor.verify_logged(&answer.json::<RecordKept>().logged).unwrap();
+    noting.until(|m| matches!(m, S::RecordKept { .. }).then_some(())).await;
+    assert_eq!(post(taker.clone(), good.clone()).await.status, 409, "kept once");
+
+    // Who may see it, and what proves it.
+    let outsider = office.person(Role::Principal).await;
+    let outside = Client::sign_in(office.addr(), &outsider).await;
+    let list = |bearer: String| {
+        let office = &office;
+        async move { office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.json::<Vec<RecordLine>>() }
+    };
+    assert_eq!(list(outside.bearer()).await, []);
+    let lines = list(other.clone()).await;
+    assert!(matches!(&lines[..], [l] if l.kept && l.how == Some(Ended::HungUp) && l.to.person == b.person()));
+    let path = format!("/api/records/{CALL}");
+    assert_eq!(office.http("GET", &path, &[("authorization", &outside.bearer())], b"").await.status, 404);
+    assert_eq!(office.get(&path).await.status, 401);
+    let proof: RecordProof = office.http("GET", &path, &[("authorization", &other)], b"").await.json();
+    assert_eq!(proof.seal.as_deref().map(str::as_bytes), Some(&good[..]));
+    assert_eq!(proof.devices.len(), 3);
+    let ring = office.anchor.verify_ring_past(&proof.ring).unwrap();
+    office.anchor.verify_opening(ring, &proof.opened).unwrap();
+    for logged in [proof.ended.as_ref().unwrap(), proof.sealed.as_ref().unwrap()] {
+        office.anchor.verify_logged(logged).unwrap();
+    }
+    let path = format!("{path}/parts/{part}");
+    assert_eq!(office.http("GET", &path, &[("authorization", &other)], b"").await.body, b"sealed");
+
+    // What an auditor finds on the disk.
+    caller.send(&C::Ping { log_size: 1 }).await;
+    let (checkpoint, consistency) = caller
+        .until(|m| match m {
+            S::Checkpoint { checkpoint, from_size: 1, consistency } => Some((checkpoint, consistency)),
+            _ => None,
+        })
+        .await;
+    assert!(!consistency.is_empty());
+    office.anchor.verify_checkpoint(&checkpoint).unwrap();
+    office.stop().await;
+    let archive = office.dir.path().join("server/archive");
+    let key = VerifierKey::parse(&office.info.log_key).unwrap();
+    let tree = DiskReader::new(archive.join("log"));
+    let mut kinds = Vec::new();
+    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
+    let signed = key.verify_checkpoint(&text).unwrap();
+    for entry in telcon_log::tree::Tree::new(&tree, signed.size).entries(0..signed.size).unwrap() {
+        let value: serde_json::Value = serde_json::from_slice(&entry.unwrap().1).unwrap();
+        kinds.push(value["type"].as_str().unwrap().to_owned());
+    }
+    kinds.retain(|k| k != "device_enrolled");
+    assert_eq!(kinds, ["call_opened", "call_ended", "record_sealed"]);
+    assert_eq!(std::fs::read_dir(archive.join("devices")).unwrap().count(), 4);
+    let _ = verify_tree;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_and_its_record_in_the_hybrid_suite() {
+    a_call_and_its_record(SuiteName::Hybrid).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_and_its_record_in_the_cnsa2_suite() {
+    a_call_and_its_record(SuiteName::Cnsa2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_outlives_the_server() {
+    let InCall { mut office, devices: [a, b, _], mut caller, mut callee, .. } = in_call(SuiteName::Hybrid).await;
+    office.stop().await;
+    assert!(caller.next().await.is_none_or(|m| !matches!(m, S::Ended { .. })));
+    callee.closed().await;
+    office.run().await;
+    let mut caller = Client::sign_in(office.addr(), &a).await;
+    assert!(matches!(caller.signed_in, Some(S::SignedIn { in_call: Some(CALL), .. })));
+    caller.send(&C::Resume { call: CALL, after: 1 }).await;
+    caller.until(|m| matches!(m, S::Committed { seq: 2, .. }).then_some(())).await;
+    caller.until(|m| matches!(m, S::MediaLost { .. }).then_some(())).await;
+    let mut callee = Client::sign_in(office.addr(), &b).await;
+    callee.send(&C::Resume { call: CALL, after: 2 }).await;
+    callee.until(|m| matches!(m, S::MediaLost { .. }).then_some(())).await;
+    caller.send(&C::Application { call: CALL, message: blob("still here") }).await;
+    callee.until(|m| matches!(m, S::Application { .. }).then_some(())).await;
+    callee.send(&C::HangUp { call: CALL, failed: false }).await;
+    caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
+    office.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_device_is_out() {
+    let InCall { office, devices: [_, _, n], mut caller, mut noting, .. } = in_call(SuiteName::Hybrid).await;
+    let forged = RevokeRequest { jws: "e30.e30.e30".into() };
+    assert_eq!(office.post("/api/revocations", &serde_json::to_vec(&forged).unwrap()).await.status, 403);
+    let jws = office.authority.revoke(n.id, now_ms()).unwrap();
+    let request = serde_json::to_vec(&RevokeRequest { jws }).unwrap();
+    let answer = office.post("/api/revocations", &request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    office.anchor.verify_logged(&answer.json()).unwrap();
+    assert_eq!(office.post("/api/revocations", &request).await.status, 409);
+    noting.until(|m| matches!(m, S::Revoked).then_some(())).await;
+    assert_eq!(noting.closed().await, Some(4002));
+    caller.until(|m| matches!(m, S::RemoveAsked { devices, .. } if devices == [n.id]).then_some(())).await;
+    let bearer = noting.bearer();
+    assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
+    let mut again = Client::raw(office.addr(), None).await.unwrap();
+    again.prove(&n, common::DOMAIN).await;
+    assert_eq!(again.next().await, Some(S::Revoked));
+    assert_eq!(again.closed().await, Some(1008));
+}

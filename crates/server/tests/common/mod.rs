@@ -1,0 +1,306 @@
+//! An office on real sockets, and a client that is no more than a WebSocket and a key.
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU8, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use telcon_identity::{Authority, DeviceKey, Invitation, InviteSpec, Office as Anchor, sign_in, sign_ring};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
+    http::{EnrolRequest, Enrolled, OfficeInfo},
+    message::Ring,
+};
+use telcon_server::{OfficeConfig, Running, Server, ServerConfig};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
+
+/// Long enough for a loaded machine; nothing waits this long when it works.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const DOMAIN: &str = "office.example";
+
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+/// An office and its server.
+pub struct Office {
+    pub authority: Authority,
+    pub info: OfficeInfo,
+    pub anchor: Anchor,
+    pub dir: tempfile::TempDir,
+    pub running: Option<Running>,
+    next: AtomicU8,
+}
+
+/// An enrolled device.
+pub struct Device {
+    pub key: DeviceKey,
+    pub chain: Vec<Vec<u8>>,
+    pub id: DeviceId,
+    pub card: Card,
+}
+
+impl Device {
+    pub fn person(&self) -> PersonId {
+        self.card.person
+    }
+
+    pub fn enrol_request(&self) -> Vec<u8> {
+        let chain = self.chain.iter().cloned().map(Blob).collect();
+        serde_json::to_vec(&EnrolRequest { chain }).unwrap()
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.head
+            .lines()
+            .find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.into()))
+    }
+}
+
+impl Office {
+    pub async fn start() -> Self {
+        Self::start_with(RecordMode::LogOnly, SuiteName::Hybrid).await
+    }
+
+    pub async fn start_with(floor: RecordMode, suite: SuiteName) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::create(suite, &[7; 32], DOMAIN, "Chancellery", now_ms() - 86_400_000).unwrap();
+        let config = OfficeConfig {
+            authority: Blob(authority.certificate_der().to_vec()),
+            domain: DOMAIN.into(),
+            name: "Chancellery".into(),
+            suite,
+            floor,
+        };
+        let info = Server::init(&dir.path().join("server"), &config).unwrap();
+        let web = dir.path().join("web/assets");
+        std::fs::create_dir_all(&web).unwrap();
+        std::fs::write(dir.path().join("web/index.html"), "<!doctype html>the page").unwrap();
+        std::fs::write(web.join("app.js"), "1").unwrap();
+        std::fs::write(dir.path().join("secret"), "not for the web").unwrap();
+        let anchor = Anchor::pin(&info, Some(&authority.certificate_sha256())).unwrap();
+        let mut office = Self { authority, info, anchor, dir, running: None, next: AtomicU8::new(1) };
+        office.run().await;
+        office
+    }
+
+    pub async fn run(&mut self) {
+        let mut config = ServerConfig::local(self.dir.path().join("server"));
+        config.web_dir = Some(self.dir.path().join("web"));
+        self.running = Some(Server::start(config).await.unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        self.running.take().unwrap().shutdown().await;
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().http_addr
+    }
+
+    pub fn card(&self, role: Role) -> Card {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        Card {
+            person: PersonId::from_bytes([n; 16]),
+            name: format!("Secretperson {n}"),
+            organisation: "Secretorganisation".into(),
+            role,
+            zone: "Europe/Oslo".into(),
+        }
+    }
+
+    pub fn invite(&self, card: Card, now_ms: u64) -> Invitation {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let spec = InviteSpec { card, enrolment_id: [n; 16], enrolment_seed: [n; 32], now_ms, ttl_ms: 3_600_000 };
+        self.authority.invite(&spec).unwrap()
+    }
+
+    /// A device that is not enrolled yet.
+    pub fn device(&self, card: Card, invitation: &Invitation, at_ms: u64) -> Device {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = DeviceId::from_bytes([n; 16]);
+        let (key, chain) = invitation.enrol(&[n + 100; 32], id, at_ms).unwrap();
+        Device { key, chain, id, card }
+    }
+
+    /// Somebody new with a device.
+    pub async fn person(&self, role: Role) -> Device {
+        let card = self.card(role);
+        let device = self.device(card.clone(), &self.invite(card, now_ms()), now_ms());
+        let answer = self.post("/api/devices", &device.enrol_request()).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let enrolled: Enrolled = answer.json();
+        let ders: Vec<&[u8]> = device.chain.iter().map(Vec::as_slice).collect();
+        let verified = self.anchor.verify_chain(&ders, now_ms()).unwrap();
+        self.anchor.verify_device_logged(verified, &enrolled.logged).expect("its entry is proven");
+        device
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.http("GET", path, &[], b"").await
+    }
+
+    pub async fn post(&self, path: &str, body: &[u8]) -> Answer {
+        self.http("POST", path, &[("content-type", "application/json")], body).await
+    }
+
+    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        http(self.addr(), method, path, headers, body).await
+    }
+
+    pub fn ring(&self, from: &Device, to: PersonId, call: CallId, mode: RecordMode) -> ClientMessage {
+        let ring = Ring {
+            version: WIRE_VERSION,
+            call,
+            office: DOMAIN.into(),
+            from: from.id,
+            to,
+            mode,
+            suite: self.info.suite,
+            at_ms: now_ms(),
+        };
+        ClientMessage::Ring { jws: sign_ring(&from.key, &from.chain, &ring) }
+    }
+}
+
+/// One request over a connection of its own.
+pub async fn http(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that refuses by the head closes before it has read the body.
+    let _ = stream.write_all(body).await;
+    let mut bytes = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an answer");
+    let split = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(bytes[..split].to_vec()).unwrap();
+    let mut body = bytes[split + 4..].to_vec();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    Answer { status: head[9..12].parse().unwrap(), head, body }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|w| w == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        out.extend(&bytes[end + 2..end + 2 + length]);
+        bytes = &bytes[end + 2 + length + 2..];
+        if length == 0 {
+            break;
+        }
+    }
+    out
+}
+
+/// A connected client.
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub token: String,
+    pub signed_in: Option<ServerMessage>,
+}
+
+impl Client {
+    /// Connects, and says nothing.
+    pub async fn raw(addr: SocketAddr, origin: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("ws://{addr}/ws").into_client_request().unwrap();
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self { socket, token: String::new(), signed_in: None }),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Connects and signs in.
+    pub async fn sign_in(addr: SocketAddr, device: &Device) -> Self {
+        let mut client = Self::raw(addr, None).await.unwrap();
+        client.prove(device, DOMAIN).await;
+        let message = client.next().await.unwrap();
+        let ServerMessage::SignedIn { token, .. } = &message else { panic!("not signed in: {message:?}") };
+        client.token = token.clone();
+        client.signed_in = Some(message);
+        client
+    }
+
+    pub async fn prove(&mut self, device: &Device, domain: &str) {
+        self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
+        let Some(ServerMessage::Challenge { nonce }) = self.next().await else { panic!("not challenged") };
+        self.send(&ClientMessage::Prove { jws: sign_in(&device.key, domain, device.id, nonce.as_slice()) }).await;
+    }
+
+    pub async fn send(&mut self, message: &ClientMessage) {
+        let text = serde_json::to_string(message).unwrap();
+        self.socket.send(Message::Text(text.into())).await.unwrap();
+    }
+
+    /// The next message; none when the server closed.
+    pub async fn next(&mut self) -> Option<ServerMessage> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message in time") {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// The next message that `pick` wants.
+    pub async fn until<T>(&mut self, pick: impl Fn(ServerMessage) -> Option<T>) -> T {
+        loop {
+            let message = self.next().await.expect("the server did not close");
+            if let Some(found) = pick(message) {
+                return found;
+            }
+        }
+    }
+
+    /// The close code, after whatever else comes.
+    pub async fn closed(&mut self) -> Option<u16> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("closed in time") {
+                Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+}

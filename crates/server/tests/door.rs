@@ -1,0 +1,220 @@
+//! What strangers and hostile peers meet.
+
+mod common;
+
+use common::{Client, DOMAIN, Office, now_ms};
+use futures_util::SinkExt as _;
+use telcon_identity::Authority;
+use telcon_proto::{
+    ClientMessage as C, RecordMode, Role, ServerMessage as S, SuiteName, WIRE_VERSION,
+    http::{ApiError, OfficeInfo},
+    limits::{MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND, MAX_UNSIGNED_CONNECTIONS},
+    message::RefusalCode,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+fn code(message: Option<S>) -> Option<RefusalCode> {
+    match message {
+        Some(S::Refused { code, .. }) => Some(code),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enrolments_that_are_refused() {
+    let office = Office::start().await;
+    let card = office.card(Role::Principal);
+    let invitation = office.invite(card.clone(), now_ms());
+    let first = office.device(card.clone(), &invitation, now_ms());
+    assert_eq!(office.post("/api/devices", &first.enrol_request()).await.status, 201);
+    let second = office.device(card.clone(), &invitation, now_ms());
+    let answer = office.post("/api/devices", &second.enrol_request()).await;
+    assert_eq!(answer.status, 410);
+    assert!(answer.json::<ApiError>().error.contains("used already"));
+
+    // The link ran out, and the device dates its certificate back.
+    let long_ago = now_ms() - 2 * 3_600_000;
+    let old = office.device(card.clone(), &office.invite(card.clone(), long_ago), long_ago + 1000);
+    let answer = office.post("/api/devices", &old.enrol_request()).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+
+    let mut stranger = Office::start().await;
+    stranger.authority = Authority::create(SuiteName::Hybrid, &[8; 32], DOMAIN, "Chancellery", now_ms()).unwrap();
+    let foreign = stranger.device(card.clone(), &stranger.invite(card, now_ms()), now_ms());
+    assert_eq!(office.post("/api/devices", &foreign.enrol_request()).await.status, 422);
+
+    assert_eq!(office.post("/api/devices", b"{").await.status, 400);
+    assert_eq!(office.post("/api/devices", br#"{"chain":[],"also":1}"#).await.status, 422);
+    assert_eq!(office.post("/api/devices", &vec![b' '; 1 << 20]).await.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_socket_before_sign_in() {
+    let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    let addr = office.addr();
+    assert_eq!(Client::raw(addr, Some("https://evil.example")).await.err(), Some(403));
+    assert!(Client::raw(addr, Some(&format!("http://{addr}"))).await.is_ok());
+
+    let texts = ["\u{0}\u{1}", "", "{}", "[[[[[[[[", r#"{"type":"ping","log_size":0}"#, r#"{"type":"hello"}"#];
+    for text in texts {
+        let mut client = Client::raw(addr, None).await.unwrap();
+        client.socket.send(Message::Text(text.into())).await.unwrap();
+        assert!(matches!(code(client.next().await), Some(RefusalCode::Malformed | RefusalCode::NotSignedIn)), "{text}");
+        assert_eq!(client.closed().await, Some(1008), "{text}");
+    }
+    // Bytes that are no WebSocket text at all; a fixed sequence, as random as any.
+    let mut bytes = vec![0u8; 4096];
+    let mut state = 1u32;
+    bytes.iter_mut().for_each(|b| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *b = (state >> 24) as u8;
+    });
+    let mut client = Client::raw(addr, None).await.unwrap();
+    client.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    assert_eq!(code(client.next().await), Some(RefusalCode::Malformed));
+
+    let mut client = Client::raw(addr, None).await.unwrap();
+    let long = Message::Text("x".repeat(MAX_MESSAGE_BYTES + 1).into());
+    // The server may close before it has read all of it.
+    let _ = client.socket.send(long).await;
+    assert_ne!(client.closed().await, Some(1000));
+
+    let mut client = Client::raw(addr, None).await.unwrap();
+    client.send(&C::Hello { version: WIRE_VERSION + 1, device: device.id }).await;
+    assert_eq!(code(client.next().await), Some(RefusalCode::Version));
+
+    // A proof for another office, and an answer to another challenge.
+    let mut client = Client::raw(addr, None).await.unwrap();
+    client.prove(&device, "other.example").await;
+    assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
+    let mut client = Client::raw(addr, None).await.unwrap();
+    client.send(&C::Hello { version: WIRE_VERSION, device: device.id }).await;
+    client.next().await;
+    let jws = telcon_identity::sign_in(&device.key, DOMAIN, device.id, &[0; 32]);
+    client.send(&C::Prove { jws }).await;
+    assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
+
+    // A device that is not enrolled hears the same as one that cannot prove itself, and not earlier.
+    let card = office.card(Role::Principal);
+    let unknown = office.device(card.clone(), &office.invite(card, now_ms()), now_ms());
+    let mut client = Client::raw(addr, None).await.unwrap();
+    client.prove(&unknown, DOMAIN).await;
+    assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
+    Client::sign_in(addr, &device).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_socket_after_sign_in() {
+    let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    let mut older = Client::sign_in(office.addr(), &device).await;
+    let mut client = Client::sign_in(office.addr(), &device).await;
+    assert_eq!(older.closed().await, Some(4001));
+    let bearer = older.bearer();
+    assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
+
+    client.send(&C::Ring { jws: "not.a.ring".into() }).await;
+    assert_eq!(code(client.next().await), Some(RefusalCode::NotAllowed));
+    // A device that remembers more than there is gets no proof.
+    client.send(&C::Ping { log_size: 1000 }).await;
+    assert!(
+        matches!(client.next().await, Some(S::Checkpoint { from_size: 1000, consistency, .. }) if consistency.is_empty())
+    );
+    client.socket.send(Message::Text("{\"type\":\"nonsense\"}".into())).await.unwrap();
+    assert_eq!(code(client.next().await), Some(RefusalCode::Malformed));
+    assert_eq!(client.closed().await, Some(1008));
+
+    let mut flood = Client::sign_in(office.addr(), &device).await;
+    for _ in 0..MAX_MESSAGES_PER_SECOND * 20 {
+        if flood.socket.send(Message::Text(r#"{"type":"ping","log_size":0}"#.into())).await.is_err() {
+            break;
+        }
+    }
+    assert_ne!(flood.closed().await, Some(1000));
+    Client::sign_in(office.addr(), &device).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_are_so_many_and_no_more() {
+    let office = Office::start().await;
+    let mut held = Vec::new();
+    for _ in 0..MAX_UNSIGNED_CONNECTIONS {
+        held.push(Client::raw(office.addr(), None).await.unwrap());
+    }
+    assert_eq!(Client::raw(office.addr(), None).await.err(), Some(503));
+    assert_eq!(office.get("/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_log_and_numbers() {
+    let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
+    let info: OfficeInfo = office.get("/api/office").await.json();
+    assert_eq!(info, office.info);
+
+    for path in ["/", "/calls/somewhere"] {
+        let page = office.get(path).await;
+        assert_eq!((page.status, page.text().as_str()), (200, "<!doctype html>the page"), "{path}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("unsafe-inline"));
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("worker-src 'self'"));
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(page.header(name).as_deref(), Some(value));
+        }
+        assert!(page.header("permissions-policy").unwrap().contains("microphone=(self)"));
+    }
+    let script = office.get("/assets/app.js").await;
+    assert_eq!(script.header("content-type").as_deref(), Some("text/javascript; charset=utf-8"));
+    assert!(script.header("cache-control").unwrap().contains("immutable"));
+    for path in
+        ["/assets/none.js", "/../secret", "/%2e%2e/secret", "/api/none", "/log/.state/lock", "/log/../office.json"]
+    {
+        let answer = office.get(path).await;
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+        assert!(!answer.text().contains("not for the web"));
+    }
+
+    let checkpoint = office.get("/log/checkpoint").await;
+    assert_eq!(office.anchor.verify_checkpoint(&checkpoint.text()).unwrap(), 1);
+    assert_eq!(office.get("/log/tile/0/000.p/1").await.body.len(), 32);
+    assert_eq!(office.get("/log/tile/entries/000.p/1").await.status, 200);
+    assert_eq!(office.get("/api/log/consistency?from=0&to=1").await.status, 200);
+    assert_eq!(office.get("/api/log/consistency?from=0&to=9").await.status, 400);
+    assert_eq!(office.get("/api/log/consistency").await.status, 400);
+
+    let _client = Client::sign_in(office.addr(), &device).await;
+    let metrics = office.get("/metrics").await.text();
+    assert!(metrics.contains("telcon_sessions 1\n") && metrics.contains("telcon_relay_legs 0\n"), "{metrics}");
+    for word in ["Secret", &device.id.to_hex(), &device.person().to_hex(), "127.0.0.1"] {
+        assert!(!metrics.contains(word), "{word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_holds_one_office_and_one_server() {
+    use telcon_server::{OfficeConfig, Server, ServerConfig, StartError};
+    let office = Office::start().await;
+    let dir = office.dir.path().join("server");
+    let config = OfficeConfig {
+        authority: office.info.authority.clone(),
+        domain: DOMAIN.into(),
+        name: "Chancellery".into(),
+        suite: SuiteName::Hybrid,
+        floor: RecordMode::Memo,
+    };
+    assert!(matches!(Server::init(&dir, &config), Err(StartError::AlreadyThere(_))));
+    assert!(matches!(Server::start(ServerConfig::local(&dir)).await, Err(StartError::Log(_))), "it is in use");
+    let none = office.dir.path().join("none");
+    assert!(matches!(Server::start(ServerConfig::local(&none)).await, Err(StartError::NoOffice(_))));
+    let wrong = OfficeConfig { domain: "other.example".into(), ..config };
+    assert!(matches!(Server::init(&none, &wrong), Err(StartError::Identity(_))));
+    assert!(!none.join("office.json").exists());
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |name: &str| std::fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("log.seed"), mode("")), (0o600, 0o700));
+}
