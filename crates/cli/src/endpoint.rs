@@ -192,16 +192,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let state = device::open(&args.device)?;
     let custodians = office::custodians(&args.custodians)?;
     crate::store::private_dir(&args.spool)?;
-    let model = args.asr_model.clone();
-    if let Some(dir) = &model {
-        // Told at the start, not in the middle of a call.
-        Whisper::load(dir).map_err(|error| anyhow::anyhow!("{error}"))?;
-    }
-    let recogniser = model.map(|dir| {
-        let load =
-            move || Whisper::load(&dir).map(|w| Box::new(w) as Box<dyn Recogniser + Send>).map_err(|e| e.to_string());
-        Box::new(load) as Box<dyn Fn() -> Result<Box<dyn Recogniser + Send>, String> + Send>
-    });
+    let recogniser = args.asr_model.clone().map(ready_models).transpose()?;
     let own = Device::open(&state, now_ms())?;
     let (taker, reports) =
         NoteTaker::new(NoteConfig { spool: args.spool.clone(), custodians: custodians.clone(), recogniser });
@@ -218,6 +209,25 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
         }
     }
     Ok(Noting { endpoint, reports, server })
+}
+
+type Load = Box<dyn Fn() -> Result<Box<dyn Recogniser + Send>, String> + Send>;
+
+/// Keeps one model loaded ahead: loading takes a second, in which a call that begins would not be heard.
+fn ready_models(dir: PathBuf) -> anyhow::Result<Load> {
+    let first = Whisper::load(&dir).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let ready = std::sync::Arc::new(std::sync::Mutex::new(Some(first)));
+    Ok(Box::new(move || {
+        let taken = ready.lock().map_err(|_| "the speech model's loader broke down".to_owned())?.take();
+        let (next, dir) = (ready.clone(), dir.clone());
+        std::thread::spawn(move || {
+            if let (Ok(model), Ok(mut place)) = (Whisper::load(&dir), next.lock()) {
+                *place = Some(model);
+            }
+        });
+        let model = taken.ok_or_else(|| "the speech model is still loading after the call before".to_owned())?;
+        Ok(Box::new(model) as Box<dyn Recogniser + Send>)
+    }))
 }
 
 struct NotingUpload<'a> {

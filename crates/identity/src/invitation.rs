@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 /// Version, suite, seed, digest of the authority; then the enrolment certificate.
 const HEADER_BYTES: usize = 2 + SEED_BYTES + 32;
-/// Longest fragment, characters. An ML-DSA-87 certificate with the longest names takes 11,000.
+/// Longest fragment, characters. An ML-DSA-87 certificate with the longest names takes 11,500.
 pub const MAX_FRAGMENT_CHARS: usize = 18 * 1024;
 
 /// An enrolment link's content. It holds a secret: its `Debug` shows none, and the secret is erased when dropped.
@@ -67,7 +67,7 @@ impl Invitation {
         })
     }
 
-    /// The link's fragment: base64url of version, suite, seed, authority digest and enrolment certificate. About 800
+    /// The link's fragment: base64url of version, suite, seed, authority digest and enrolment certificate. About 1,000
     /// characters in the hybrid suite (fits a QR code), 10,500 in the CNSA 2.0 profile (does not).
     pub fn to_fragment(&self) -> String {
         let suite = match self.suite() {

@@ -1,5 +1,7 @@
 //! How fast a note-taker seals: one part of ten seconds, and parts of many megabytes, to two custodians.
 
+#![allow(missing_docs, reason = "criterion_group! makes a public function without any")]
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use telcon_record::{CustodianIdentity, RecordWriter, Salt, salted_jsonl};
 

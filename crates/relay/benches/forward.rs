@@ -4,6 +4,7 @@
 //! for each receiver, and take the datagrams out. A call of two is one packet in and one out, a call of eight one in
 //! and seven out.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(missing_docs, reason = "criterion's macro makes a public function")]
 
 #[path = "../tests/common/mod.rs"]

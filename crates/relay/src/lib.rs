@@ -13,7 +13,11 @@
 //! at the relay).
 
 #[cfg(feature = "driver")]
-#[expect(clippy::disallowed_methods, reason = "the driver is the one place of this crate with a clock and a socket")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the driver is the one place of this crate with a clock and a socket"
+)]
 pub mod driver;
 mod leg;
 pub mod limits;
@@ -23,6 +27,8 @@ mod sdp;
 mod slot;
 mod stats;
 
+#[cfg(feature = "test-tap")]
+pub use relay::Tap;
 pub use relay::{Full, LegEnd, OpenedCall, Output, Refused, Relay, RelayConfig, RelayError, RelayEvent};
 pub use sdp::{OfferError, opus_parameters};
 pub use stats::RelayStats;

@@ -172,8 +172,12 @@ pub struct Relay {
     stats: RelayStats,
     now: Instant,
     #[cfg(feature = "test-tap")]
-    tap: Option<Box<dyn FnMut(&[u8]) + Send>>,
+    tap: Option<Tap>,
 }
+
+/// What a test gets each payload with.
+#[cfg(feature = "test-tap")]
+pub type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 struct Call {
     log_index: u64,
@@ -376,7 +380,7 @@ impl Relay {
 
     /// Shows every media payload that the relay sees to a test, once for each packet that is forwarded.
     #[cfg(feature = "test-tap")]
-    pub fn set_tap(&mut self, tap: Box<dyn FnMut(&[u8]) + Send>) {
+    pub fn set_tap(&mut self, tap: Tap) {
         self.tap = Some(tap);
     }
 

@@ -127,6 +127,7 @@ fn ticks(span: Duration) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! The driver over real sockets on loopback.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "real sockets, real time")]
 
 mod common;
 

@@ -93,7 +93,7 @@ fn what_an_authority_does_not_issue() {
 #[test]
 fn sizes_are_those_that_limits_and_documents_count_on() {
     for (suite, link, ring_text) in
-        [(SuiteName::Hybrid, 900..1100, 2700..3300), (SuiteName::Cnsa2, 11_000..11_500, 34_000..37_000)]
+        [(SuiteName::Hybrid, 900..1100, 2700..3300), (SuiteName::Cnsa2, 10_200..10_800, 34_000..37_000)]
     {
         let world = World::new(suite);
         let fragment = world.authority.invite(&world.spec(card(Role::Principal))).unwrap().to_fragment();

@@ -1,5 +1,6 @@
 //! A world without sockets: a relay, devices, and a network with a constant delay, stepped through virtual time.
 #![allow(dead_code, reason = "each test uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 
 use std::{
     cmp::Reverse,
@@ -297,11 +298,11 @@ impl World {
         if flying.dst == relay_addr() {
             self.relay.handle_packet(self.now, flying.src, flying.dst, &flying.bytes);
             self.drain_relay();
-        } else if let Some(i) = self.devices.iter().position(|d| d.addr == flying.dst) {
-            if let Ok(receive) = Receive::new(Protocol::Udp, flying.src, flying.dst, &flying.bytes) {
-                let sent = self.devices[i].step(Input::Receive(self.now, receive));
-                self.sent_by(i, sent);
-            }
+        } else if let Some(i) = self.devices.iter().position(|d| d.addr == flying.dst)
+            && let Ok(receive) = Receive::new(Protocol::Udp, flying.src, flying.dst, &flying.bytes)
+        {
+            let sent = self.devices[i].step(Input::Receive(self.now, receive));
+            self.sent_by(i, sent);
         }
     }
 
