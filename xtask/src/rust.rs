@@ -27,7 +27,6 @@ const NOT_YET: &[&str] = &[
     "telcon-log",
     "telcon-record",
     "telcon-relay",
-    "telcon-server",
     "telcon-wasm",
     "xtask",
 ];

@@ -7,6 +7,7 @@
 use crate::{
     archive::{Appender, Certificates, Prover},
     limits::{INBOX_MESSAGES, OUTBOX_MESSAGES},
+    reconcile::{ReconcileError, reconcile},
     store::{Store, Write},
     switchboard::{
         CheckRing, CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply,
@@ -134,6 +135,9 @@ pub struct Parts {
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
 
+/// Pause between tries of a store that fails.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// The driver.
 pub struct Hub {
     parts: Parts,
@@ -144,6 +148,8 @@ pub struct Hub {
     /// Connections to be cut: too slow, or without a proof that they need.
     cut: Vec<SessionId>,
     started: (Instant, u64),
+    /// The store failed, and failed again when the switchboard was to start anew: the board is not to be believed.
+    broken: bool,
 }
 
 impl Hub {
@@ -165,6 +171,7 @@ impl Hub {
             next_request: 1,
             cut: Vec::new(),
             started: (Instant::now(), now_ms),
+            broken: false,
         };
         hub.perform(effects);
         Ok(hub)
@@ -183,6 +190,10 @@ impl Hub {
                 None => Ok(inputs.blocking_recv()),
             };
             match received {
+                Err(()) if self.broken => {
+                    self.start_again(&Effects::default());
+                    std::thread::sleep(RETRY_PAUSE);
+                }
                 Err(()) => {
                     let effects = self.board.timeout(self.now_ms());
                     self.perform(effects);
@@ -200,6 +211,13 @@ impl Hub {
     }
 
     fn handle(&mut self, input: Input) {
+        if self.broken {
+            self.start_again(&Effects::default());
+            if self.broken {
+                // Whoever waits for an answer sees that there is none, and tries again.
+                return;
+            }
+        }
         let now = self.now_ms();
         let effects = match input {
             Input::Connected { session, device, token, outbox, reply } => {
@@ -210,10 +228,10 @@ impl Hub {
                         let _ = reply.send(Ok(signed_in));
                         effects
                     }
-                    Err((message, effects)) => {
+                    Err(message) => {
                         self.outboxes.remove(&session);
-                        let _ = reply.send(Err(Box::new(message)));
-                        effects
+                        let _ = reply.send(Err(message));
+                        return;
                     }
                 }
             }
@@ -343,20 +361,26 @@ impl Hub {
             let text = "the server's store failed: try again, and tell who runs it";
             let _ = reply.send(Err(Refusal::new(RefusalKind::Unavailable, text)));
         }
-        match self.parts.store.load() {
-            Ok(snapshot) => {
-                let now = self.now_ms();
-                let (board, effects) = Switchboard::new(self.parts.policy.clone(), (self.parts.rings)(), snapshot, now);
-                self.board = board;
-                // Written when something is written next: a store that fails at once again must not loop here.
-                if let Err(error) = self.parts.store.apply(&effects.writes) {
-                    tracing::error!(%error, "the store fails still");
-                    return;
-                }
-                self.perform(Effects { writes: Vec::new(), outputs: effects.outputs });
+        self.broken = match self.restored() {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::error!(%error, "the store fails still; the next message tries again");
+                true
             }
-            Err(error) => tracing::error!(%error, "the store cannot be read"),
-        }
+        };
+    }
+
+    /// Starts the switchboard from what is durable in store and log.
+    fn restored(&mut self) -> Result<(), ReconcileError> {
+        // Entries may be on their way to the log: what they are about is not forgotten.
+        reconcile(&mut self.parts.store, &self.parts.prover, false)?;
+        let snapshot = self.parts.store.load()?;
+        let now = self.now_ms();
+        let (board, effects) = Switchboard::new(self.parts.policy.clone(), (self.parts.rings)(), snapshot, now);
+        self.parts.store.apply(&effects.writes)?;
+        self.board = board;
+        self.perform(Effects { writes: Vec::new(), outputs: effects.outputs });
+        Ok(())
     }
 }
 
@@ -370,3 +394,6 @@ fn keep_certificates(certificates: &Certificates, device: &crate::store::DeviceR
 fn encode(message: &ServerMessage) -> String {
     serde_json::to_string(message).expect("invariant: messages have no map keys that JSON cannot hold")
 }
+
+#[cfg(test)]
+mod tests;

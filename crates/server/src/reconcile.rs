@@ -1,8 +1,8 @@
-//! After a crash: the log is the truth, and the store catches up. Whatever is in the log and not in the store was
-//! appended just before the process died.
+//! After a crash, or after the store failed: the log is the truth, and the store catches up. Whatever is in the log and
+//! not in the store was appended just before.
 
 use crate::{
-    archive::LogWriter,
+    archive::{ProofError, Prover},
     entry::Entry,
     store::{RecordRow, Store, StoreError, Write},
 };
@@ -17,7 +17,7 @@ pub enum ReconcileError {
     Store(#[from] StoreError),
     /// The log's.
     #[error("the log cannot be read: {0}")]
-    Log(#[from] telcon_log::log::Error),
+    Log(#[from] ProofError),
     /// The log is shorter than the store knows it to have been.
     #[error(
         "the log has {found} entries and had {seen}: it was rolled back. Restore the whole data directory from one backup"
@@ -30,12 +30,13 @@ pub enum ReconcileError {
     },
 }
 
-/// Brings the store up to the log.
+/// Brings the store up to the log. At the start of the process (`nothing_pending`), a device that the log does not have
+/// will never get there, and its enrolment is free again.
 ///
 /// # Errors
 /// [`ReconcileError`].
-pub fn reconcile(store: &mut Store, log: &LogWriter) -> Result<(), ReconcileError> {
-    let (seen, size) = (store.log_seen()?, log.size());
+pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Result<(), ReconcileError> {
+    let (seen, (size, _)) = (store.log_seen()?, log.checkpoint());
     if size < seen {
         return Err(ReconcileError::RolledBack { found: size, seen });
     }
@@ -63,7 +64,7 @@ pub fn reconcile(store: &mut Store, log: &LogWriter) -> Result<(), ReconcileErro
         .load()?
         .devices
         .into_iter()
-        .filter(|d| d.log_index.is_none())
+        .filter(|d| nothing_pending && d.log_index.is_none())
         .map(|d| Write::DeviceForgotten(d.device))
         .collect();
     store.apply(&forgotten)?;
@@ -73,6 +74,7 @@ pub fn reconcile(store: &mut Store, log: &LogWriter) -> Result<(), ReconcileErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::LogWriter;
     use crate::store::{CallRow, DeviceRow, Stage};
     use telcon_log::LogSigner;
     use telcon_proto::{Blob, CallId, Card, Ended, PersonId, RecordMode, Role, SuiteName};
@@ -143,7 +145,7 @@ mod tests {
         let entries = [enrolled(1, "cert 1"), enrolled(2, "another"), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
         log.append(&bytes, 2);
-        reconcile(&mut store, &log).unwrap();
+        reconcile(&mut store, &log.prover(), true).unwrap();
         let found = store.load().unwrap();
         assert_eq!(found.devices.iter().map(|d| d.log_index).collect::<Vec<_>>(), [Some(0)]);
         assert_eq!(found.active[0].row.stage, Stage::Ringing);
@@ -153,12 +155,15 @@ mod tests {
         assert_eq!(store.load().unwrap().unfinished.len(), 1);
         let ended = Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: false };
         log.append(&[ended.to_bytes()], 3);
-        reconcile(&mut store, &log).unwrap();
+        reconcile(&mut store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);
 
         drop(log);
         std::fs::remove_dir_all(dir.path().join("log")).unwrap();
         let log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
-        assert!(matches!(reconcile(&mut store, &log), Err(ReconcileError::RolledBack { found: 0, seen: 5 })));
+        assert!(matches!(
+            reconcile(&mut store, &log.prover(), true),
+            Err(ReconcileError::RolledBack { found: 0, seen: 5 })
+        ));
     }
 }

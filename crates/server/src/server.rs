@@ -187,9 +187,9 @@ impl Server {
         let writer = LogWriter::open(&log_dir, signer(&office.domain, &seed)?, now_ms())?;
         let database = config.data_dir.join("telcon.db");
         let mut store = Store::open(&database)?;
-        reconcile(&mut store, &writer)?;
-        let reader = Reader::open(&database)?;
         let prover = writer.prover();
+        reconcile(&mut store, &prover, true)?;
+        let reader = Reader::open(&database)?;
 
         let listener = TcpListener::bind(config.listen)
             .await

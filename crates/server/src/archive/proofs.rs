@@ -62,6 +62,17 @@ impl Prover {
         Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
     }
 
+    /// All entries from index `from` on.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, ProofError> {
+        let (size, _) = self.checkpoint();
+        let tree = Tree::new(self.reader.clone(), size);
+        let entries = tree.entries(from.min(size)..size)?;
+        entries.map(|entry| Ok(entry?.1)).collect()
+    }
+
     /// Proof that the tree of `to` entries continues that of `from`; empty where there is nothing to prove.
     ///
     /// # Errors

@@ -217,7 +217,7 @@ impl RecordStore {
     /// # Errors
     /// [`RecordError::NotFound`] and the disk's.
     pub fn seal_text(&self, call: CallId) -> Result<String, RecordError> {
-        Ok(fs::read_to_string(self.dir.join(call.to_hex()).join(SEAL)).map_err(missing)?)
+        fs::read_to_string(self.dir.join(call.to_hex()).join(SEAL)).map_err(missing)
     }
 
     /// Where a part of a kept record is.

@@ -42,15 +42,6 @@ impl LogWriter {
         self.prover.clone()
     }
 
-    /// Entries from index `from` on.
-    ///
-    /// # Errors
-    /// If the log cannot be read.
-    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, LogError> {
-        let size = self.log.checkpoint().size();
-        self.log.entries(from.min(size)..size)
-    }
-
     /// Size of the log.
     pub fn size(&self) -> u64 {
         self.log.checkpoint().size()

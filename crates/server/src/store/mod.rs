@@ -75,6 +75,11 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self, refuse: bool) {
+        self.connection.pragma_update(None, "query_only", refuse).expect("a pragma");
+    }
+
     /// Everything a switchboard starts from.
     ///
     /// # Errors

@@ -34,7 +34,8 @@ struct End {
 
 /// A record that is not in the archive yet.
 struct Owed {
-    noted: bool,
+    /// What the log will say if it stays away.
+    why: &'static str,
     /// Devices that were in the call: only they know what was said.
     participants: BTreeSet<DeviceId>,
     /// When the log is to say that it is missing; none when it was told, or is being told.
@@ -94,6 +95,8 @@ impl Switchboard {
 
 const NO_RECORD_OWED: &str = "no record of this call is awaited: it has one, was not answered, or is kept as log only";
 
+const NOBODY_ANSWERED: &str = "nobody answered, so nothing was said";
+
 impl Afters {
     /// A call ended now.
     pub fn ended(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &mut Desk) {
@@ -123,12 +126,22 @@ impl Afters {
     }
 
     fn owe_record(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &Desk) {
-        if row.answered_ms.is_none() || row.mode == RecordMode::LogOnly {
+        let ended_ms = row.ended_ms.unwrap_or_default();
+        if row.mode == RecordMode::LogOnly {
             return;
         }
-        let ended_ms = row.ended_ms.unwrap_or_default();
-        let due_ms = row.missing_index.is_none().then(|| ended_ms.saturating_add(desk.policy.record_due_ms));
-        self.records.insert(row.call, Owed { noted: row.noted, participants, due_ms, arriving: false });
+        let (due_ms, why) = match (row.answered_ms, row.noted) {
+            (Some(_), true) => {
+                let why = "a note-taker was in the call, and its record did not arrive in time";
+                (ended_ms.saturating_add(desk.policy.record_due_ms), why)
+            }
+            (Some(_), false) => (ended_ms.saturating_add(desk.policy.record_due_ms), "no note-taker was in the call"),
+            // An end by failure does not tell an auditor whether anybody spoke; the other ends do.
+            (None, _) if matches!(row.how, Some(Ended::Failed | Ended::Interrupted)) => (ended_ms, NOBODY_ANSWERED),
+            (None, _) => return,
+        };
+        let due_ms = row.missing_index.is_none().then_some(due_ms);
+        self.records.insert(row.call, Owed { why, participants, due_ms, arriving: false });
     }
 
     pub fn records_owed(&self) -> usize {
@@ -151,12 +164,7 @@ impl Afters {
         for (call, owed) in &mut self.records {
             if !owed.arriving && owed.due_ms.is_some_and(|at| now_ms >= at) {
                 owed.due_ms = None;
-                let why = if owed.noted {
-                    "a note-taker was in the call, and its record did not arrive in time"
-                } else {
-                    "no note-taker was in the call"
-                };
-                let entry = Entry::RecordMissing { time_ms: now_ms, call: *call, why: why.to_owned() };
+                let entry = Entry::RecordMissing { time_ms: now_ms, call: *call, why: owed.why.to_owned() };
                 desk.append(Ticket::Missing(*call), entry);
             }
         }
@@ -189,7 +197,13 @@ impl Afters {
 
     pub fn missing_logged(&mut self, call: CallId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {
         match (index, self.records.get_mut(&call)) {
-            (Some(index), _) => desk.write(Write::MissingLogged(call, index)),
+            (Some(index), owed) => {
+                let over = owed.is_some_and(|owed| owed.why == NOBODY_ANSWERED);
+                desk.write(Write::MissingLogged(call, index));
+                if over {
+                    self.records.remove(&call);
+                }
+            }
             (None, Some(owed)) => owed.due_ms = Some(now_ms + LOG_RETRY_MS),
             (None, None) => {}
         }

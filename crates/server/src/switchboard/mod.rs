@@ -120,12 +120,12 @@ impl Switchboard {
         device: DeviceId,
         token: String,
         now_ms: u64,
-    ) -> Result<(SignedIn, Effects), (ServerMessage, Effects)> {
+    ) -> Result<(SignedIn, Effects), Box<ServerMessage>> {
         let known = self.desk.devices.get(&device);
         let card = match known {
-            Some(d) if d.revoked_ms.is_some() => return Err((ServerMessage::Revoked, Effects::default())),
+            Some(d) if d.revoked_ms.is_some() => return Err(Box::new(ServerMessage::Revoked)),
             Some(d) if d.log_index.is_some() => d.card.clone(),
-            _ => return Err((unknown_device(), Effects::default())),
+            _ => return Err(Box::new(unknown_device())),
         };
         if let Some(older) = self.desk.online.get(&device).copied() {
             self.desk.close(older, CloseReason::Replaced);

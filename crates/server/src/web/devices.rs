@@ -101,14 +101,3 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digests_and_ids_are_hexadecimal() {
-        assert_eq!(hex(&[0, 0xab]), "00ab");
-        assert_eq!(sha256_hex(b"x").len(), 64);
-    }
-}

@@ -117,7 +117,7 @@ impl Connection {
         let token = URL_SAFE_NO_PAD.encode(token);
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
         // Valid before the device is told of it. If it is not let in after all, the guard goes with this function.
-        let bearer = Bearer { session, device, person: known.card.person, role: known.card.role };
+        let bearer = Bearer { device, person: known.card.person, role: known.card.role };
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };

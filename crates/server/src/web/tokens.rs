@@ -1,6 +1,5 @@
 //! Bearer tokens: each belongs to one open connection, and dies with it.
 
-use crate::switchboard::SessionId;
 use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -12,8 +11,6 @@ use telcon_proto::{DeviceId, PersonId, Role};
 /// Whose token it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Bearer {
-    /// The connection.
-    pub session: SessionId,
     /// The device.
     pub device: DeviceId,
     /// Its person.
@@ -64,7 +61,6 @@ mod tests {
     fn a_token_dies_with_its_connection() {
         let tokens = Tokens::default();
         let bearer = Bearer {
-            session: SessionId(1),
             device: DeviceId::from_bytes([1; 16]),
             person: PersonId::from_bytes([1; 16]),
             role: Role::NoteTaker,
@@ -73,7 +69,7 @@ mod tests {
         headers.insert(header::AUTHORIZATION, "Bearer secret".parse().unwrap());
         assert!(tokens.bearer(&headers).is_none());
         let guard = tokens.hold("secret", bearer);
-        assert_eq!(tokens.bearer(&headers).map(|b| b.session), Some(SessionId(1)));
+        assert_eq!(tokens.bearer(&headers).map(|b| b.role), Some(Role::NoteTaker));
         drop(guard);
         assert!(tokens.bearer(&headers).is_none());
     }

@@ -124,7 +124,8 @@ fn the_first_of_several_devices_to_answer_wins() {
 
 #[test]
 fn ways_a_ring_ends_without_an_answer() {
-    let cases: [(&str, fn(&mut Office), Ended); 5] = [
+    type Act = fn(&mut Office);
+    let cases: [(&str, Act, Ended); 5] = [
         ("declined", |o| o.send(2, C::Decline { call: CALL }), Ended::Declined),
         ("cancelled", |o| o.send(1, C::HangUp { call: CALL, failed: false }), Ended::Cancelled),
         ("timed out", |o| o.pass(RING_TIMEOUT_MS), Ended::Missed),
@@ -137,11 +138,17 @@ fn ways_a_ring_ends_without_an_answer() {
         office.pass(1);
         act(&mut office);
         assert_eq!(ended(&mut office, 1), Some(how), "{name}");
-        assert_eq!(office.call_entries(), ["call_opened".to_owned(), format!("call_ended {}", how.as_str())], "{name}");
         assert_eq!(office.relay, [RelayCommand::OpenCall(CALL, 4), RelayCommand::CloseCall(CALL)], "{name}");
         if name != "only device failed" {
             assert_eq!(ended(&mut office, 2), Some(how), "{name}");
         }
+        let mut entries = vec!["call_opened".to_owned(), format!("call_ended {}", how.as_str())];
+        // Of a failure an auditor could not tell whether anybody spoke.
+        entries.extend((how == Ended::Failed).then(|| "record_missing".to_owned()));
+        assert_eq!(office.call_entries(), entries, "{name}");
+        office.restart();
+        office.pass(RECORD_DUE_MS);
+        assert_eq!(office.call_entries(), entries, "{name}: nothing more is owed");
     }
 }
 
@@ -150,6 +157,7 @@ fn one_device_that_cannot_show_the_ring_does_not_silence_the_others() {
     let mut office = Office::staffed();
     office.enrol(20, 2, Role::Principal).unwrap();
     office.connect(20);
+    office.deaf();
     rings(&mut office);
     office.send(2, C::HangUp { call: CALL, failed: true });
     assert_eq!(office.heard(1), ["opened"]);

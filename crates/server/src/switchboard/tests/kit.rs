@@ -167,7 +167,7 @@ impl Office {
         self.sessions.insert(device(n), session);
         match self.board.connected(session, device(n), "token".into(), self.now) {
             Ok((_, effects)) => self.run(effects),
-            Err((message, _)) => self.heard.entry(session).or_default().push(message),
+            Err(message) => self.heard.entry(session).or_default().push(*message),
         }
     }
 

@@ -41,7 +41,7 @@ fn while_it_rang() {
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.commit(1, 0, &[2], &[]);
     assert_eq!(office.heard(1), ["join_asked", "committed"]);
-    assert_eq!(office.heard(2), ["welcome"]);
+    assert_eq!(office.heard(2), ["people", "welcome"]);
 }
 
 #[test]

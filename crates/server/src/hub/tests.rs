@@ -1,0 +1,172 @@
+//! The driver where it matters: the store fails, a connection is slow, a proof is sent.
+
+use super::*;
+use crate::{archive::LogWriter, limits::RECORD_DUE_MS};
+use telcon_log::LogSigner;
+use telcon_proto::{Blob, Card, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
+
+/// In tests a ring is signed by being JSON.
+struct Unsigned;
+
+impl CheckRing for Unsigned {
+    fn check(&self, jws: &str, _now_ms: u64) -> Result<Ring, String> {
+        serde_json::from_str(jws).map_err(|e| e.to_string())
+    }
+}
+
+struct World {
+    hub: Hub,
+    logged: std::sync::mpsc::Receiver<(Ticket, Option<u64>)>,
+    _relay: mpsc::UnboundedReceiver<RelayCommand>,
+    _dir: tempfile::TempDir,
+}
+
+fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
+        let writer = LogWriter::open(&dir.path().join("log"), signer, 1).unwrap();
+        let prover = writer.prover();
+        let (done, logged) = std::sync::mpsc::channel();
+        let (log, _) = writer.spawn(move |ticket, index| drop(done.send((ticket, index)))).unwrap();
+        let (relay, commands) = mpsc::unbounded_channel();
+        let parts = Parts {
+            store: Store::open(&dir.path().join("telcon.db")).unwrap(),
+            policy: Policy {
+                domain: "office.example".into(),
+                suite: SuiteName::Hybrid,
+                floor: RecordMode::LogOnly,
+                record_due_ms: RECORD_DUE_MS,
+            },
+            rings: Box::new(|| Box::new(Unsigned)),
+            log,
+            prover,
+            certificates: Certificates::open(dir.path()).unwrap(),
+            relay,
+        };
+        let mut world = Self { hub: Hub::new(parts, 1_000_000).unwrap(), logged, _relay: commands, _dir: dir };
+        for n in [1, 2] {
+            let (reply, mut answer) = oneshot::channel();
+            world.hub.handle(Input::Enrol(Box::new(new_device(n)), reply));
+            world.log();
+            assert!(answer.try_recv().unwrap().is_ok());
+        }
+        world
+    }
+
+    /// Waits for one entry to be in the log, and tells the hub.
+    fn log(&mut self) {
+        let (ticket, index) = self.logged.recv_timeout(Duration::from_secs(60)).unwrap();
+        self.hub.handle(Input::Logged(ticket, index));
+    }
+
+    fn connect(&mut self, session: u64, n: u8) -> mpsc::Receiver<Outgoing> {
+        let (sender, receiver) = outbox();
+        let (reply, _answer) = oneshot::channel();
+        self.hub.handle(Input::Connected {
+            session: SessionId(session),
+            device: device(n),
+            token: "t".into(),
+            outbox: sender,
+            reply,
+        });
+        receiver
+    }
+
+    fn ring(&mut self, session: u64, call: u8) {
+        let ring = Ring {
+            version: WIRE_VERSION,
+            call: CallId::from_bytes([call; 16]),
+            office: "office.example".into(),
+            from: device(1),
+            to: PersonId::from_bytes([2; 16]),
+            mode: RecordMode::Memo,
+            suite: SuiteName::Hybrid,
+            at_ms: 0,
+        };
+        let message = ClientMessage::Ring { jws: serde_json::to_string(&ring).unwrap() };
+        self.hub.handle(Input::Message(SessionId(session), Box::new(message)));
+    }
+}
+
+fn new_device(n: u8) -> NewDevice {
+    let card = Card {
+        person: PersonId::from_bytes([n; 16]),
+        name: format!("Person {n}"),
+        organisation: "Chancellery".into(),
+        role: Role::Principal,
+        zone: "UTC".into(),
+    };
+    NewDevice {
+        device: device(n),
+        card,
+        chain: vec![Blob(vec![n]), Blob(vec![n])],
+        cert_sha256: format!("{n}"),
+        enrolment: format!("{n}"),
+    }
+}
+
+/// What is in the outbox now, and whether the connection was given up.
+fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
+    let mut messages = Vec::new();
+    loop {
+        match outbox.try_recv() {
+            Ok(Outgoing::Text(text)) => messages.push(serde_json::from_str(&text).unwrap()),
+            Ok(Outgoing::Close(_)) => return (messages, true),
+            Err(mpsc::error::TryRecvError::Empty) => return (messages, false),
+            Err(mpsc::error::TryRecvError::Disconnected) => return (messages, true),
+        }
+    }
+}
+
+#[test]
+fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
+    let mut world = World::new();
+    let (mut caller, mut callee) = (world.connect(1, 1), world.connect(2, 2));
+    drain(&mut caller);
+    drain(&mut callee);
+    world.ring(1, 7);
+    world.hub.parts.store.refuse_writes(true);
+    world.log();
+    assert_eq!(drain(&mut caller), (vec![], true), "the caller hears of no call that the store forgot");
+    assert_eq!(drain(&mut callee), (vec![], true));
+    world.hub.handle(Input::Ping(SessionId(1), 0));
+    assert!(world.hub.broken, "the store fails still");
+    world.hub.parts.store.refuse_writes(false);
+    // The opening had reached the log, so the call goes on from there.
+    let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
+    let (heard, closed) = drain(&mut callee);
+    assert!(heard.iter().any(|m| matches!(m, ServerMessage::Ringing { opened, .. } if opened.index == 2)), "{heard:?}");
+    let (more, _) = drain(&mut caller);
+    let in_call = Some(CallId::from_bytes([7; 16]));
+    assert!(more.iter().any(|m| matches!(m, ServerMessage::SignedIn { in_call: c, .. } if *c == in_call)), "{more:?}");
+    assert!(!closed);
+    let hang_up = ClientMessage::HangUp { call: CallId::from_bytes([7; 16]), failed: false };
+    world.hub.handle(Input::Message(SessionId(3), Box::new(hang_up)));
+    world.log();
+    let (last, _) = world.hub.parts.prover.checkpoint();
+    let entry = world.hub.parts.prover.prove(last - 1).unwrap().entry;
+    assert!(is_end_of(entry.as_slice(), 7));
+}
+
+fn is_end_of(entry: &[u8], call: u8) -> bool {
+    use crate::entry::Entry;
+    matches!(serde_json::from_slice(entry), Ok(Entry::CallEnded { call: c, .. }) if c == CallId::from_bytes([call; 16]))
+}
+
+#[test]
+fn a_connection_that_takes_no_messages_is_cut() {
+    let mut world = World::new();
+    let mut slow = world.connect(1, 1);
+    for _ in 0..OUTBOX_MESSAGES {
+        world.hub.handle(Input::Ping(SessionId(1), 0));
+    }
+    world.hub.cut_connections();
+    assert_eq!(world.hub.board.gauges().sessions, 0);
+    let (messages, closed) = drain(&mut slow);
+    assert_eq!((messages.len(), closed), (OUTBOX_MESSAGES, true));
+}
