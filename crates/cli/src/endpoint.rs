@@ -16,8 +16,8 @@ use telcon_client::{
         wav,
     },
     endpoint::{Deaf, Ear, Endpoint, EndpointConfig, now_ms},
-    hearing::{Recogniser, Whisper},
-    note::{self, NoteConfig, NoteTaker, Report},
+    hearing::Whisper,
+    note::{self, MakeRecognisers, NoteConfig, NoteTaker, Report},
     upload::upload,
 };
 use telcon_core::{Command, Device, view::CallState};
@@ -211,23 +211,11 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     Ok(Noting { endpoint, reports, server })
 }
 
-type Load = Box<dyn Fn() -> Result<Box<dyn Recogniser + Send>, String> + Send>;
-
-/// Keeps one model loaded ahead: loading takes a second, in which a call that begins would not be heard.
-fn ready_models(dir: PathBuf) -> anyhow::Result<Load> {
-    let first = Whisper::load(&dir).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let ready = std::sync::Arc::new(std::sync::Mutex::new(Some(first)));
-    Ok(Box::new(move || {
-        let taken = ready.lock().map_err(|_| "the speech model's loader broke down".to_owned())?.take();
-        let (next, dir) = (ready.clone(), dir.clone());
-        std::thread::spawn(move || {
-            if let (Ok(model), Ok(mut place)) = (Whisper::load(&dir), next.lock()) {
-                *place = Some(model);
-            }
-        });
-        let model = taken.ok_or_else(|| "the speech model is still loading after the call before".to_owned())?;
-        Ok(Box::new(model) as Box<dyn Recogniser + Send>)
-    }))
+/// Loads the model once, before any call: loading takes a second, in which a call that begins would not be heard. Calls
+/// share it.
+fn ready_models(dir: PathBuf) -> anyhow::Result<MakeRecognisers> {
+    let model = Whisper::load(&dir).map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(Box::new(move || (Box::new(model.clone()), Box::new(model.clone()))))
 }
 
 struct NotingUpload<'a> {

@@ -67,9 +67,12 @@ pub struct NoteConfig {
     pub spool: PathBuf,
     /// Whose keys open the records.
     pub custodians: Vec<CustodianRecipient>,
-    /// Makes the speech recogniser; none: the record says that it has no transcript.
-    pub recogniser: Option<Box<dyn Fn() -> Result<Box<dyn Recogniser + Send>, String> + Send>>,
+    /// Makes the speech recognisers; none: the record says that it has no transcript.
+    pub recogniser: Option<MakeRecognisers>,
 }
+
+/// Makes the recognisers of one call: one for the transcript, and one for captions, which must not wait for it.
+pub type MakeRecognisers = Box<dyn Fn() -> (Box<dyn Recogniser + Send>, Box<dyn Recogniser + Send>) + Send>;
 
 /// An [`Ear`] that writes records.
 pub struct NoteTaker {
@@ -145,10 +148,11 @@ impl NoteTaker {
         };
         let scribe = match &self.config.recogniser {
             Some(make) => {
-                match make().map_err(|e| e.to_string()).and_then(|r| Scribe::new(r).map_err(|e| e.to_string())) {
+                let (transcript, captions) = make();
+                match Scribe::with_captioner(transcript, captions) {
                     Ok(scribe) => Some(scribe),
                     Err(error) => {
-                        self.trouble(format!("no transcript of this call: {error}"));
+                        self.trouble(format!("no transcript of this call: the system gives no thread ({error})"));
                         None
                     }
                 }

@@ -7,7 +7,7 @@ use ct2rs::Tokenizer as _;
 use ct2rs::sys::{ComputeType, Config, StorageView, Whisper as Engine, WhisperGenerationResult, WhisperOptions};
 use ct2rs::tokenizers::hf::Tokenizer;
 
-use super::mel::{HOP, INPUT_FRAMES, INPUT_SAMPLES, INPUT_SECONDS, MelSpectrogram};
+use super::mel::{HOP, INPUT_FRAMES, INPUT_SAMPLES, MelSpectrogram};
 use super::recogniser::{Effort, HearingError, Phrase, Recogniser};
 use crate::audio::rate::HEARING_RATE;
 
@@ -24,10 +24,11 @@ const UNSURE: f32 = -1.0;
 const QUICK_EXTRA: usize = 150;
 /// Shortest input. In shorter ones the model begins to make words up.
 const QUICK_LEAST: usize = 500;
-/// Tokens that a second of speech can take at most (fast speech has 6), and what a passage may have on top. What is
-/// longer is the model repeating itself; the limit also bounds the work.
-const TOKENS_PER_SECOND: usize = 8;
-const TOKENS_EXTRA: usize = 16;
+/// Tokens that a second of speech can take at most (fast speech has 6), and what a passage may have on top, for time
+/// tokens above all. What is longer is the model repeating itself; the limit also bounds the work.
+const BEST_TOKENS: (usize, usize) = (8, 16);
+/// The same for captions, which have no time tokens and are often given half a sentence, after which models go on.
+const QUICK_TOKENS: (usize, usize) = (6, 5);
 /// Most tokens of one pass: half of Whisper's context.
 const MAX_TOKENS: usize = 224;
 /// Words or syllables in a row that may not come a second time once the model got stuck.
@@ -36,6 +37,8 @@ const REPEATED: usize = 3;
 const DISTINCT: f64 = 0.6;
 /// Sound shorter than this (0.1 s) has no word in it.
 const LEAST_SAMPLES: usize = HEARING_RATE as usize / 10;
+/// Least progress (one second) from one window to the next, whatever times the model gives.
+const LEAST_STEP: usize = HEARING_RATE as usize;
 /// Files that a model directory must have.
 const FILES: [(&str, &str); 3] = [
     ("model.bin", "name a directory with a Whisper model in CTranslate2 form"),
@@ -100,7 +103,11 @@ impl Loaded {
         let bands = features.len() / frames;
         let view = StorageView::new(&[1, bands, frames], &mut features, Default::default()).map_err(engine)?;
         let encoded = self.engine.encode(&view, false).map_err(engine)?;
-        let tokens = (sound.len() * TOKENS_PER_SECOND / HEARING_RATE as usize + TOKENS_EXTRA).min(MAX_TOKENS);
+        let (per_second, extra) = match effort {
+            Effort::Quick => QUICK_TOKENS,
+            Effort::Best => BEST_TOKENS,
+        };
+        let tokens = (sound.len() * per_second / HEARING_RATE as usize + extra).min(MAX_TOKENS);
         let mut options = WhisperOptions {
             beam_size,
             // The engine halves this limit, because half of Whisper's context is kept for what was said before.
@@ -164,13 +171,7 @@ impl Recogniser for Whisper {
             let window = &pcm16k[at..pcm16k.len().min(at + INPUT_SAMPLES)];
             let more_follows = at + window.len() < pcm16k.len();
             let mut heard = self.loaded.pass(window, effort)?;
-            let mut step = window.len();
-            // A phrase that the end of the window cut through is heard again, whole, in the next one.
-            if more_follows && heard.last().is_some_and(|last| !last.closed) && heard.len() > 1 {
-                heard.pop();
-                let end = heard.last().map_or(INPUT_SECONDS as f64, |last| last.phrase.end_s);
-                step = ((end * f64::from(HEARING_RATE)) as usize).clamp(LEAST_SAMPLES, window.len());
-            }
+            let step = if more_follows { keep_whole(&mut heard, window.len()) } else { window.len() };
             let offset = at as f64 / f64::from(HEARING_RATE);
             phrases.extend(heard.into_iter().map(|Timed { phrase, .. }| Phrase {
                 start_s: phrase.start_s + offset,
@@ -180,6 +181,21 @@ impl Recogniser for Whisper {
             at += step;
         }
         Ok(phrases)
+    }
+}
+
+/// Of a window that the sound goes on after: drops a phrase that the end of the window cut through, and gives how many
+/// samples were heard whole. The next window begins there, so that what follows the last whole phrase, also if the model
+/// passed over it because it was only a beginning, is heard again from its start.
+fn keep_whole(heard: &mut Vec<Timed>, window: usize) -> usize {
+    if heard.len() > 1 && heard.last().is_some_and(|last| !last.closed) {
+        heard.pop();
+    }
+    match heard.last() {
+        Some(last) if last.closed => {
+            ((last.phrase.end_s * f64::from(HEARING_RATE)) as usize).clamp(LEAST_STEP.min(window), window)
+        }
+        _ => window,
     }
 }
 
@@ -243,6 +259,22 @@ mod tests {
         assert_eq!(pieces[1], (1.5, Some(3.0), tokens("How Ġsoon")));
         assert_eq!(pieces[2], (3.0, None, tokens("And")));
         assert_eq!(split(&tokens("<|nocaptions|> <|0.00|>")), []);
+    }
+
+    #[test]
+    fn the_next_window_begins_after_the_last_whole_phrase() {
+        let timed = |end_s, closed| Timed { phrase: Phrase { start_s: 0.0, end_s, text: "word".into() }, closed };
+        // The model ended before the window did: the rest may be a beginning that it passed over.
+        let mut heard = vec![timed(10.0, true), timed(29.0, true)];
+        assert_eq!((keep_whole(&mut heard, INPUT_SAMPLES), heard.len()), (29 * 16_000, 2));
+        // It was cut through in mid-phrase.
+        let mut heard = vec![timed(27.0, true), timed(30.0, false)];
+        assert_eq!((keep_whole(&mut heard, INPUT_SAMPLES), heard.len()), (27 * 16_000, 1));
+        // One endless phrase, nothing at all, and a time that would make no progress.
+        let mut heard = vec![timed(30.0, false)];
+        assert_eq!((keep_whole(&mut heard, INPUT_SAMPLES), heard.len()), (INPUT_SAMPLES, 1));
+        assert_eq!(keep_whole(&mut Vec::new(), INPUT_SAMPLES), INPUT_SAMPLES);
+        assert_eq!(keep_whole(&mut vec![timed(0.0, true)], INPUT_SAMPLES), LEAST_STEP);
     }
 
     #[test]

@@ -54,6 +54,25 @@ struct Queue {
     closed: bool,
 }
 
+impl Queue {
+    /// Puts a provisional passage in line. What is newer of the same part takes the *place* of what waits: at the end of
+    /// the line, a speaker whose passages are replaced faster than they are heard would never be heard.
+    fn wait_for_caption(&mut self, job: Job) {
+        let part = |job: &Job| (job.speaker, job.passage.group, job.passage.part);
+        if let Some(waiting) = self.provisional.iter_mut().find(|waiting| part(waiting) == part(&job)) {
+            *waiting = job;
+            return;
+        }
+        let theirs = |waiting: &&Job| waiting.speaker == job.speaker;
+        if self.provisional.iter().filter(theirs).count() >= WAITING_PARTS
+            && let Some(oldest) = self.provisional.iter().position(|waiting| waiting.speaker == job.speaker)
+        {
+            self.provisional.remove(oldest);
+        }
+        self.provisional.push_back(job);
+    }
+}
+
 impl Worker {
     /// Starts a thread for the recogniser, and another for the captioner if there is one.
     pub(super) fn start(
@@ -81,16 +100,7 @@ impl Worker {
             queue.provisional.retain(|waiting| waiting.speaker != job.speaker);
             queue.finals.push_back(job);
         } else {
-            // What is newer of the same part takes the place of what still waits.
-            let part = |job: &Job| (job.speaker, job.passage.group, job.passage.part);
-            queue.provisional.retain(|waiting| part(waiting) != part(&job));
-            let theirs = queue.provisional.iter().filter(|waiting| waiting.speaker == job.speaker).count();
-            if theirs >= WAITING_PARTS
-                && let Some(oldest) = queue.provisional.iter().position(|waiting| waiting.speaker == job.speaker)
-            {
-                queue.provisional.remove(oldest);
-            }
-            queue.provisional.push_back(job);
+            queue.wait_for_caption(job);
         }
         drop(queue);
         self.shared.wake.notify_all();
@@ -157,5 +167,44 @@ fn work(shared: &Shared, takes: Takes, mut recogniser: Box<dyn Recogniser + Send
             // The scribe was dropped: nobody waits for the rest.
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(speaker: u32, part: u32, end_s: f64) -> Job {
+        let passage =
+            Passage { group: 0, part, is_final: false, start_s: 0.0, end_s, speech: Vec::new(), sound: Vec::new() };
+        Job { speaker, passage }
+    }
+
+    #[test]
+    fn speakers_take_turns_when_passages_come_faster_than_they_are_heard() {
+        let mut queue = Queue::default();
+        let mut heard = Vec::new();
+        for round in 0..6 {
+            // Three new passages of each speaker for every one that is heard.
+            for step in 0..3 {
+                for speaker in [1, 2] {
+                    queue.wait_for_caption(job(speaker, 0, f64::from(3 * round + step)));
+                }
+            }
+            let next = queue.provisional.pop_front().unwrap();
+            assert_eq!(next.passage.end_s, f64::from(3 * round + 2), "an old passage was heard");
+            heard.push(next.speaker);
+        }
+        assert_eq!(heard, [1, 2, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn only_the_newest_parts_of_a_speaker_wait() {
+        let mut queue = Queue::default();
+        for part in 0..5 {
+            queue.wait_for_caption(job(1, part, 1.0));
+        }
+        let parts: Vec<u32> = queue.provisional.iter().map(|job| job.passage.part).collect();
+        assert_eq!(parts, [3, 4]);
     }
 }
