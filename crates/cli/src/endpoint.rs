@@ -4,10 +4,10 @@ use crate::{device, office};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
-    sync::mpsc::Receiver,
-    time::Duration,
+    sync::mpsc::{Receiver, TryRecvError},
+    time::{Duration, Instant},
 };
 use telcon_client::{
     audio::{
@@ -21,7 +21,14 @@ use telcon_client::{
     upload::upload,
 };
 use telcon_core::{Command, Device, view::CallState};
-use telcon_proto::{CallId, DeviceId, RecordMode};
+use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
+use telcon_record::CustodianRecipient;
+
+/// How often the note-taker's reports are looked at.
+const BEAT: Duration = Duration::from_millis(50);
+/// How long a record waits after the office did not take it; twice as long after each further time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Arguments of `telcon call`.
 #[derive(Args)]
@@ -175,6 +182,21 @@ pub struct Noting {
     pub endpoint: Endpoint,
     reports: Receiver<Report>,
     server: String,
+    spool: PathBuf,
+    custodians: Vec<CustodianRecipient>,
+    own: Device,
+    /// Calls of an earlier run that may still go on.
+    left: Vec<CallId>,
+    waiting: VecDeque<Waiting>,
+    next_try: Instant,
+    pause: Duration,
+}
+
+/// A sealed record in the spool, on its way to the archive.
+struct Waiting {
+    call: CallId,
+    dir: PathBuf,
+    transcript: Vec<note::Line>,
 }
 
 /// A record that reached the archive.
@@ -194,21 +216,16 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     crate::store::private_dir(&args.spool)?;
     let recogniser = args.asr_model.clone().map(ready_models).transpose()?;
     let own = Device::open(&state, now_ms())?;
-    let (taker, reports) =
-        NoteTaker::new(NoteConfig { spool: args.spool.clone(), custodians: custodians.clone(), recogniser });
+    let left = note::left_behind(&args.spool);
+    let spool = args.spool.clone();
+    let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
+    let (taker, reports) = NoteTaker::new(config);
     let server = args.server.trim_end_matches('/').to_owned();
     let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
     let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
-    let view = endpoint.until(|view| view.token.is_some()).await?;
-    let live = view.call.as_ref().map(|call| call.call);
-    for (call, dir) in note::recover(&args.spool, &custodians, &own, live, now_ms())? {
-        let noting = NotingUpload { server: &server, token: view.token.as_deref().unwrap_or_default() };
-        match noting.keep(call, &dir) {
-            Ok(index) => tracing::info!(%call, index, "a record of an earlier run reached the archive"),
-            Err(error) => tracing::warn!(%call, "a record of an earlier run stays in the spool: {error:#}"),
-        }
-    }
-    Ok(Noting { endpoint, reports, server })
+    endpoint.until(|view| view.caught_up).await?;
+    let (waiting, next_try, pause) = (VecDeque::new(), Instant::now(), FIRST_PAUSE);
+    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting, next_try, pause })
 }
 
 /// Loads the model once, before any call: loading takes a second, in which a call that begins would not be heard. Calls
@@ -218,35 +235,87 @@ fn ready_models(dir: PathBuf) -> anyhow::Result<MakeRecognisers> {
     Ok(Box::new(move || (Box::new(model.clone()), Box::new(model.clone()))))
 }
 
-struct NotingUpload<'a> {
-    server: &'a str,
-    token: &'a str,
-}
-
-impl NotingUpload<'_> {
-    fn keep(&self, call: CallId, dir: &Path) -> anyhow::Result<u64> {
-        let kept = upload(self.server, self.token, call, dir)?;
+impl Waiting {
+    fn bring(&self, server: &str, token: &str) -> anyhow::Result<u64> {
+        let kept = upload(server, token, self.call, &self.dir)?;
         // The archive has it, and the log says so: only now may the spool forget it.
-        std::fs::remove_dir_all(dir).with_context(|| format!("cannot clear {}", dir.display()))?;
+        std::fs::remove_dir_all(&self.dir).with_context(|| format!("cannot clear {}", self.dir.display()))?;
         Ok(kept.logged.index)
     }
 }
 
 impl Noting {
-    /// Waits for the next record and brings it to the archive.
+    /// Waits for the next record and brings it to the archive. While the office does not take it, it stays in the
+    /// spool and is tried again and again.
     pub async fn next(&mut self) -> anyhow::Result<Kept> {
         loop {
             match self.reports.try_recv() {
                 Ok(Report::Trouble(text)) => bail!("{text}"),
                 Ok(Report::Sealed { call, dir, transcript }) => {
-                    let view = self.endpoint.until(|view| view.token.is_some()).await?;
-                    let (server, token) = (self.server.clone(), view.token.unwrap_or_default());
-                    let keep = move || NotingUpload { server: &server, token: &token }.keep(call, &dir);
-                    let log_index = tokio::task::spawn_blocking(keep).await??;
-                    return Ok(Kept { call, log_index, transcript });
+                    self.waiting.push_back(Waiting { call, dir, transcript });
                 }
-                Err(std::sync::mpsc::TryRecvError::Empty) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => bail!("the note-taker ended"),
+                Err(TryRecvError::Empty) => {
+                    self.tidy();
+                    match self.bring().await? {
+                        Some(kept) => return Ok(kept),
+                        None => tokio::time::sleep(BEAT).await,
+                    }
+                }
+                Err(TryRecvError::Disconnected) => bail!("the note-taker ended"),
+            }
+        }
+    }
+
+    /// Seals what an earlier run left of calls that are over. A call that still goes on is taken up again instead.
+    fn tidy(&mut self) {
+        if self.left.is_empty() {
+            return;
+        }
+        let view = self.endpoint.view().borrow().clone();
+        if !view.caught_up {
+            return;
+        }
+        let taken = view.call.map(|call| call.call);
+        let over = |call: &CallId| {
+            let notice = view.notices.iter().find(|notice| notice.call == *call);
+            notice.is_none_or(|notice| matches!(notice.state, NoticeState::Ended { .. }))
+        };
+        let left = std::mem::take(&mut self.left).into_iter().filter(|call| Some(*call) != taken);
+        let (over, going_on) = left.partition(over);
+        self.left = going_on;
+        for call in over {
+            match note::seal_left_behind(&self.spool, &self.custodians, &self.own, call, now_ms()) {
+                Ok(true) => {
+                    let dir = self.spool.join(call.to_hex());
+                    self.waiting.push_back(Waiting { call, dir, transcript: Vec::new() });
+                }
+                Ok(false) => {}
+                // Said, and left for a person: it must not keep other records from the archive.
+                Err(error) => tracing::error!(%call, %error, "a record in the spool cannot be finished"),
+            }
+        }
+    }
+
+    /// Tries the record that waits longest, if there is one and a connection.
+    async fn bring(&mut self) -> anyhow::Result<Option<Kept>> {
+        let token = self.endpoint.view().borrow().token.clone();
+        let Some(token) = token.filter(|_| Instant::now() >= self.next_try) else { return Ok(None) };
+        let Some(first) = self.waiting.pop_front() else { return Ok(None) };
+        let server = self.server.clone();
+        let bring = move || (first.bring(&server, &token), first);
+        let (brought, first) = tokio::task::spawn_blocking(bring).await?;
+        match brought {
+            Ok(log_index) => {
+                self.pause = FIRST_PAUSE;
+                Ok(Some(Kept { call: first.call, log_index, transcript: first.transcript }))
+            }
+            Err(error) => {
+                tracing::warn!(call = %first.call, "a sealed record stays in the spool for now: {error:#}");
+                // To the back: one that the archive will not take must not keep the others from it.
+                self.waiting.push_back(first);
+                self.next_try = Instant::now() + self.pause;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                Ok(None)
             }
         }
     }

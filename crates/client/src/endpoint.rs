@@ -8,12 +8,12 @@ use crate::{
         opus::{Encoder, Settings},
         playout::{Origin, Speaker},
     },
-    leg::driver::{LegDriver, LegEvent, local_ip_towards},
+    leg::driver::{LegDriver, LegEvent},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
@@ -132,6 +132,8 @@ impl Endpoint {
             rtp_time: 0,
             leg: None,
             early: VecDeque::new(),
+            clock: Clock::new(),
+            local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             epoch: Instant::now(),
             rung_at: None,
             answered_at: None,
@@ -175,7 +177,30 @@ impl Endpoint {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// The time for the engine and the record. While a call goes on it does not follow the system's clock, which may be
+/// set: words keep their place in the record, and nothing expires early or late.
+struct Clock {
+    at: Instant,
+    ms: u64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { at: Instant::now(), ms: now_ms() }
+    }
+
+    fn now(&self) -> u64 {
+        self.ms + self.at.elapsed().as_millis() as u64
+    }
+
+    /// Takes the system's time again.
+    fn set(&mut self) {
+        *self = Self::new();
+    }
+}
+
 struct Task {
+    clock: Clock,
     server: String,
     auto_answer: bool,
     auto_listen: bool,
@@ -193,6 +218,8 @@ struct Task {
     rtp_time: u32,
     leg: Option<(LegDriver, mpsc::Receiver<LegEvent>)>,
     early: VecDeque<Vec<u8>>,
+    /// This machine's address on the way to the office: where its media leg starts.
+    local: IpAddr,
     epoch: Instant,
     rung_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -204,12 +231,13 @@ impl Task {
         loop {
             if let Ok(mut socket) = connect(&self.server).await {
                 wait = RECONNECT_MIN;
-                self.engine.connected(now_ms());
+                self.local = local_address(&socket);
+                self.engine.connected(self.clock.now());
                 if self.serve(&mut socket, &mut inbox).await {
                     let _ = socket.close(None).await;
                     return;
                 }
-                self.engine.disconnected(now_ms());
+                self.engine.disconnected(self.clock.now());
             }
             // Sound goes on while the switchboard is away: the relay may live, and the call comes back to the same keys.
             let until = sleep(wait);
@@ -242,7 +270,7 @@ impl Task {
             }
             tokio::select! {
                 message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.engine.handle_text(now_ms(), text.as_str()),
+                    Some(Ok(Message::Text(text))) => self.engine.handle_text(self.clock.now(), text.as_str()),
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
                     Some(Ok(_)) => {}
                 },
@@ -264,7 +292,7 @@ impl Task {
                     Command::Answer => self.answered_at = Some(Instant::now()),
                     _ => {}
                 }
-                self.engine.command(now_ms(), command);
+                self.engine.command(self.clock.now(), command);
             }
             Order::Say(frames, done) => {
                 self.to_say.extend(frames.into_iter().map(|frame| (frame, None)));
@@ -306,7 +334,7 @@ impl Task {
                         let early = std::mem::take(&mut self.early);
                         early.into_iter().for_each(|frame| self.received(frame));
                     }
-                    self.ear.event(&event, &self.engine, now_ms());
+                    self.ear.event(&event, &self.engine, self.clock.now());
                 }
             }
         }
@@ -319,7 +347,7 @@ impl Task {
             use telcon_core::view::{CallState, Direction};
             if call.state == CallState::Ringing && call.direction == Direction::In && self.auto_answer {
                 self.answered_at = Some(Instant::now());
-                self.engine.command(now_ms(), Command::Answer);
+                self.engine.command(self.clock.now(), Command::Answer);
             }
             if call.state == CallState::Ringing
                 && call.direction == Direction::Out
@@ -332,7 +360,7 @@ impl Task {
         if self.auto_listen && !busy {
             let waiting = view.notices.iter().find(|notice| notice.can_listen).map(|notice| notice.call);
             if let Some(call) = waiting {
-                self.engine.command(now_ms(), Command::Listen { call });
+                self.engine.command(self.clock.now(), Command::Listen { call });
             }
         }
         let _ = self.view.send(self.engine.view());
@@ -340,12 +368,10 @@ impl Task {
 
     async fn open_leg(&mut self) {
         self.leg = None;
-        let Some(server) = relay_hint(&self.server) else { return };
-        let local = local_ip_towards(server).unwrap_or_else(|_| [127, 0, 0, 1].into());
-        match LegDriver::start(local).await {
+        match LegDriver::start(self.local).await {
             Ok((leg, offer, events)) => {
                 self.leg = Some((leg, events));
-                self.engine.command(now_ms(), Command::Offer { sdp: offer });
+                self.engine.command(self.clock.now(), Command::Offer { sdp: offer });
             }
             Err(error) => tracing::warn!(%error, "no media leg"),
         }
@@ -357,7 +383,7 @@ impl Task {
             Some(LegEvent::Received(received)) => self.received(received.payload.to_vec()),
             Some(LegEvent::Failed(_)) | None => {
                 self.leg = None;
-                self.engine.command(now_ms(), Command::MediaFailed);
+                self.engine.command(self.clock.now(), Command::MediaFailed);
             }
         }
     }
@@ -386,7 +412,7 @@ impl Task {
             spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
         heard.lost = (high + 1 - low).saturating_sub(heard.packets);
         let micros = self.epoch.elapsed().as_micros() as u64;
-        self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now_ms());
+        self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, self.clock.now());
         if let std::collections::btree_map::Entry::Vacant(place) = self.speakers.entry(opened.device) {
             match Speaker::new() {
                 Ok(speaker) => drop(place.insert(speaker)),
@@ -400,7 +426,10 @@ impl Task {
 
     /// The 20 ms beat: one frame out, one frame of each speaker in.
     fn beat(&mut self) {
-        let now = now_ms();
+        if !self.engine.in_call() {
+            self.clock.set();
+        }
+        let now = self.clock.now();
         self.engine.tick(now);
         self.speak();
         let micros = self.epoch.elapsed().as_micros() as u64;
@@ -460,9 +489,12 @@ async fn connect(server: &str) -> anyhow::Result<Socket> {
     Ok(socket)
 }
 
-/// An address of the server, to learn which of this machine's addresses packets to it leave from.
-fn relay_hint(server: &str) -> Option<SocketAddr> {
-    use std::net::ToSocketAddrs as _;
-    let authority = server.split("://").nth(1)?.split('/').next()?;
-    authority.to_socket_addrs().ok()?.next()
+/// The address that this machine's connection to the office really has. A name may have several addresses, and not all
+/// of them lead there.
+fn local_address(socket: &Socket) -> IpAddr {
+    let address = match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream.local_addr().ok(),
+        _ => None,
+    };
+    address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }

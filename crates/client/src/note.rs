@@ -11,24 +11,29 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 use telcon_core::{Engine, Event, captions::Caption};
 use telcon_identity::{DeviceKey, sign_record};
 use telcon_proto::{CallId, Card, DeviceId, RecordMode};
 use telcon_record::{
-    BagInfo, CustodianRecipient, OpusChunk, RecordError, RecordWriter, Resumed, Salt, Sealed, Segment, ogg_opus,
-    salted_json, salted_jsonl, salted_vtt,
+    BagInfo, CustodianRecipient, OpusChunk, Payload, RecordError, RecordWriter, Resumed, Salt, Sealed, Segment,
+    ogg_opus, salted_json, salted_jsonl, salted_vtt,
 };
 
 /// How often what was heard is sealed, milliseconds. A note-taker that is killed loses at most this much, and a part
 /// has a cost of about 1.5 KB for the custodians' stanzas.
 pub const PART_EVERY_MS: u64 = 5_000;
+/// Most packets of one speaker that wait for room on the disk, in one piece: half an hour, 7 MB.
+const MAX_PIECE_PACKETS: usize = 50 * 60 * 30;
+/// How long a finished record waits before it tries a full disk again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Opus look-ahead that players drop, samples at 48 kHz.
 const PRE_SKIP: u16 = 312;
 
@@ -84,7 +89,7 @@ pub struct NoteTaker {
 struct Taking {
     call: CallId,
     mode: RecordMode,
-    writer: RecordWriter,
+    spool: Spool,
     scribe: Option<Scribe>,
     signing: Signing,
     began_ms: u64,
@@ -98,6 +103,38 @@ struct Taking {
     fresh: Vec<Segment>,
     all: Vec<Segment>,
     lines: Vec<Line>,
+    /// Files that are whole and not in the record yet.
+    ready: VecDeque<(String, Payload)>,
+    /// Whether all files are in the record.
+    written: bool,
+    sealed: Option<Sealed>,
+}
+
+/// The record's place on disk, opened when there first is room for it.
+struct Spool {
+    dir: PathBuf,
+    custodians: Vec<CustodianRecipient>,
+    writer: Option<RecordWriter>,
+}
+
+impl Spool {
+    fn new(config: &NoteConfig, call: CallId) -> Self {
+        Self { dir: config.spool.join(call.to_hex()), custodians: config.custodians.clone(), writer: None }
+    }
+
+    /// Makes the record, or goes on with the one that an earlier run began.
+    fn open(&mut self, call: CallId) -> Result<&mut RecordWriter, RecordError> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => match RecordWriter::resume(&self.dir, &self.custodians) {
+                Ok(Resumed::Writing(writer)) => *writer,
+                Ok(Resumed::Sealed(_)) => return Err(RecordError::Exists(self.dir.clone())),
+                Err(RecordError::NoRecord(_)) => RecordWriter::create(&self.dir, &self.custodians, &call.to_hex())?,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(self.writer.insert(writer))
+    }
 }
 
 struct Signing {
@@ -138,15 +175,9 @@ impl NoteTaker {
         let _ = self.reports.send(Report::Trouble(text));
     }
 
-    fn begin(&mut self, call: CallId, engine: &Engine, now_ms: u64) -> Result<(), RecordError> {
-        let dir = self.config.spool.join(call.to_hex());
-        let custodians = &self.config.custodians;
-        let writer = match RecordWriter::resume(&dir, custodians) {
-            Ok(Resumed::Writing(writer)) => *writer,
-            Ok(Resumed::Sealed(_)) => return Err(RecordError::Exists(dir)),
-            Err(_) => RecordWriter::create(&dir, custodians, &call.to_hex())?,
-        };
-        let scribe = match &self.config.recogniser {
+    fn begin(&mut self, call: CallId, engine: &Engine, now_ms: u64) {
+        let mode = engine.view().call.map_or(RecordMode::LogOnly, |view| view.mode);
+        let scribe = match self.config.recogniser.as_ref().filter(|_| mode != RecordMode::LogOnly) {
             Some(make) => {
                 let (transcript, captions) = make();
                 match Scribe::with_captioner(transcript, captions) {
@@ -160,21 +191,18 @@ impl NoteTaker {
             None => None,
         };
         let device = engine.device();
-        let mode = engine.view().call.map_or(RecordMode::LogOnly, |view| view.mode);
-        let session = writer.session();
-        let signing = Signing { key: device.shared_key(), chain: device.chain().to_vec() };
-        self.taking = Some(Taking {
+        let mut taking = Taking {
             call,
             mode,
-            writer,
-            scribe: scribe.filter(|_| mode != RecordMode::LogOnly),
-            signing,
+            spool: Spool::new(&self.config, call),
+            scribe,
+            signing: Signing { key: device.shared_key(), chain: device.chain().to_vec() },
             began_ms: now_ms,
             live_ms: engine.view().call.and_then(|view| view.started_ms),
             sealed_ms: now_ms,
             piece: 0,
             events: vec![serde_json::json!({
-                "at_ms": now_ms, "what": "note_taker_joined", "session": session, "mode": mode,
+                "at_ms": now_ms, "what": "note_taker_joined", "mode": mode,
                 "transcript": if self.config.recogniser.is_some() { "by machine" } else { "none: no speech model was set" },
                 "ring": engine.ring_jws(),
             })],
@@ -184,8 +212,15 @@ impl NoteTaker {
             fresh: Vec::new(),
             all: Vec::new(),
             lines: Vec::new(),
-        });
-        Ok(())
+            ready: VecDeque::new(),
+            written: false,
+            sealed: None,
+        };
+        // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
+        if let Err(error) = taking.seal() {
+            self.trouble(cannot_be_sealed(&error));
+        }
+        self.taking = Some(taking);
     }
 
     fn finish(&mut self, how: &str, now_ms: u64) {
@@ -194,16 +229,30 @@ impl NoteTaker {
         let reports = self.reports.clone();
         // Recognising the last words takes seconds; the endpoint must be free for the next call.
         std::thread::spawn(move || {
-            let report = match taking.finish(now_ms) {
-                Ok((dir, transcript, call)) => Report::Sealed { call, dir, transcript },
-                Err(error) => Report::Trouble(format!(
-                    "the record could not be finished: {error}. Make room on the note-taker's disk and start it again: \
-                     it goes on from what is sealed."
-                )),
+            taking.gather(now_ms);
+            let report = loop {
+                match taking.finish(now_ms) {
+                    Ok(()) => {
+                        let Taking { spool, lines, call, .. } = taking;
+                        break Report::Sealed { call, dir: spool.dir, transcript: lines };
+                    }
+                    Err(error @ (RecordError::DiskFull { .. } | RecordError::Io { .. })) => {
+                        let _ = reports.send(Report::Trouble(cannot_be_sealed(&error)));
+                        std::thread::sleep(TRY_AGAIN);
+                    }
+                    Err(error) => break Report::Trouble(format!("the record could not be finished: {error}")),
+                }
             };
             let _ = reports.send(report);
         });
     }
+}
+
+fn cannot_be_sealed(error: &RecordError) -> String {
+    format!(
+        "the record cannot be sealed now: {error}. Make room on the note-taker's disk and leave it running: what was heard \
+         waits in its memory, and it tries again."
+    )
 }
 
 impl Taking {
@@ -231,7 +280,7 @@ impl Taking {
         }
         // A packet has its place by its authenticated counter; places of lost ones stay empty.
         let Some(place) = counter.checked_sub(sound.first).map(|place| place as usize) else { return };
-        if place < 50 * 60 {
+        if place < MAX_PIECE_PACKETS {
             if sound.packets.len() <= place {
                 sound.packets.resize(place + 1, Vec::new());
             }
@@ -284,32 +333,50 @@ impl Taking {
     /// Puts what is new into the record and seals it. On a full disk everything stays in memory for the next try.
     fn seal(&mut self) -> Result<(), RecordError> {
         let piece = self.piece;
+        self.piece += 1;
         if !self.events.is_empty()
             && let Ok(payload) = salted_jsonl(salt(), &self.events)
         {
-            self.writer.add(&format!("events/{piece:06}.jsonl"), payload).map_err(|(error, _)| error)?;
+            self.ready.push_back((format!("events/{piece:06}.jsonl"), payload));
             self.events.clear();
         }
         if !self.fresh.is_empty()
             && let Ok(payload) = salted_jsonl(salt(), &self.fresh)
         {
-            self.writer.add(&format!("transcript/{piece:06}.jsonl"), payload).map_err(|(error, _)| error)?;
+            self.ready.push_back((format!("transcript/{piece:06}.jsonl"), payload));
             self.fresh.clear();
         }
         for (device, sound) in &mut self.sound {
             let packets: Vec<&[u8]> = sound.packets.iter().map(Vec::as_slice).collect();
             let chunk = OpusChunk { start_ms: sound.start_ms, pre_skip: PRE_SKIP, packets: &packets };
             if let Ok(payload) = ogg_opus(salt(), &chunk) {
-                let path = format!("audio/{}/{piece:06}.opus", device.to_hex());
-                self.writer.add(&path, payload).map_err(|(error, _)| error)?;
+                self.ready.push_back((format!("audio/{}/{piece:06}.opus", device.to_hex()), payload));
             }
             sound.packets.clear();
         }
-        self.piece += 1;
-        self.writer.flush_part().map(drop)
+        self.write()
     }
 
-    fn finish(mut self, now_ms: u64) -> Result<(PathBuf, Vec<Line>, CallId), RecordError> {
+    /// Puts what is ready on disk, sealed.
+    fn write(&mut self) -> Result<(), RecordError> {
+        let writer = self.spool.open(self.call)?;
+        while let Some((path, payload)) = self.ready.pop_front() {
+            match writer.add(&path, payload) {
+                Ok(()) => {}
+                Err((error, payload)) => {
+                    self.ready.push_front((path, payload));
+                    match error {
+                        RecordError::BufferFull => drop(writer.flush_part()?),
+                        error => return Err(error),
+                    }
+                }
+            }
+        }
+        writer.flush_part().map(drop)
+    }
+
+    /// After the last words: the files about the whole call.
+    fn gather(&mut self, now_ms: u64) {
         if let Some(scribe) = self.scribe.take() {
             let heard = scribe.finish();
             self.listen(heard, now_ms);
@@ -318,23 +385,36 @@ impl Taking {
         self.lines.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
         if !self.all.is_empty() {
             let cues: Vec<_> = self.all.iter().map(Into::into).collect();
-            self.writer.add("transcript.vtt", salted_vtt(salt(), &cues)).map_err(|(error, _)| error)?;
+            self.ready.push_back(("transcript.vtt".into(), salted_vtt(salt(), &cues)));
             if let Ok(payload) = salted_json(salt(), &self.all) {
-                self.writer.add("transcript.json", payload).map_err(|(error, _)| error)?;
+                self.ready.push_back(("transcript.json".into(), payload));
             }
         }
         let people: Vec<_> =
             self.people.iter().map(|(device, card)| serde_json::json!({ "device": device, "card": card })).collect();
         if let Ok(payload) = salted_json(salt(), &people) {
-            self.writer.add("participants.json", payload).map_err(|(error, _)| error)?;
+            self.ready.push_back(("participants.json".into(), payload));
         }
-        self.seal()?;
-        let partial = self.writer.session() > 1;
-        let reason = if partial { "the note-taker was interrupted and went on" } else { "" };
-        let info = BagInfo { date: date(now_ms), partial, reason: reason.into(), more: Vec::new() };
-        let mut sealed = self.writer.finish(&info)?;
-        sign(&mut sealed, &self.signing.key, &self.signing.chain, self.call, now_ms)?;
-        Ok((sealed.dir().to_owned(), self.lines, self.call))
+    }
+
+    /// Seals and signs the record. May be tried again after an error, and goes on where it stopped.
+    fn finish(&mut self, now_ms: u64) -> Result<(), RecordError> {
+        if !self.written {
+            self.seal()?;
+            self.written = true;
+        }
+        let sealed = match self.sealed.take() {
+            Some(sealed) => sealed,
+            None => {
+                let writer = self.spool.open(self.call)?;
+                let partial = writer.session() > 1;
+                let reason = if partial { "the note-taker was interrupted and went on" } else { "" };
+                let info = BagInfo { date: date(now_ms), partial, reason: reason.into(), more: Vec::new() };
+                writer.finish(&info)?
+            }
+        };
+        let sealed = self.sealed.insert(sealed);
+        sign(sealed, &self.signing.key, &self.signing.chain, self.call, now_ms)
     }
 }
 
@@ -345,43 +425,40 @@ fn sign(sealed: &mut Sealed, key: &DeviceKey, chain: &[Vec<u8>], call: CallId, n
     sealed.attach_signature(&jws)
 }
 
-/// What a note-taker that was killed left behind: every record in the spool that no call goes on with is sealed as a
-/// partial one. Gives the records that are ready for the archive.
+/// Calls of which a note-taker that was killed left something in the spool.
+pub fn left_behind(spool: &Path) -> Vec<CallId> {
+    let Ok(entries) = std::fs::read_dir(spool) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
+}
+
+/// Seals and signs what was left of the record of a call that is over, as a partial one. False if nothing of it was
+/// ever written.
 ///
 /// # Errors
-/// When the spool cannot be read, or a record in it is damaged.
-pub fn recover(
+/// When it cannot be read or written. It stays as it is.
+pub fn seal_left_behind(
     spool: &Path,
     custodians: &[CustodianRecipient],
     device: &telcon_core::Device,
-    still_live: Option<CallId>,
+    call: CallId,
     now_ms: u64,
-) -> Result<Vec<(CallId, PathBuf)>, RecordError> {
-    let mut ready = Vec::new();
-    let Ok(entries) = std::fs::read_dir(spool) else { return Ok(ready) };
-    for entry in entries.flatten() {
-        let Ok(call) = entry.file_name().to_string_lossy().parse::<CallId>() else { continue };
-        if still_live == Some(call) {
-            continue;
-        }
-        let sealed = match RecordWriter::resume(&entry.path(), custodians) {
-            Ok(Resumed::Sealed(sealed)) => sealed,
-            Ok(Resumed::Writing(mut writer)) => writer.finish(&BagInfo {
-                date: date(now_ms),
-                partial: true,
-                reason: "the note-taker was interrupted and the call ended before it came back".into(),
-                more: Vec::new(),
-            })?,
-            Err(RecordError::NoRecord(_)) => continue,
-            Err(error) => return Err(error),
-        };
-        let mut sealed = sealed;
-        if sealed.seal().jws.is_none() {
-            sign(&mut sealed, device.key(), device.chain(), call, now_ms)?;
-        }
-        ready.push((call, entry.path()));
+) -> Result<bool, RecordError> {
+    let dir = &spool.join(call.to_hex());
+    let mut sealed = match RecordWriter::resume(dir, custodians) {
+        Ok(Resumed::Sealed(sealed)) => sealed,
+        Ok(Resumed::Writing(mut writer)) => writer.finish(&BagInfo {
+            date: date(now_ms),
+            partial: true,
+            reason: "the note-taker was interrupted and the call ended before it came back".into(),
+            more: Vec::new(),
+        })?,
+        Err(RecordError::NoRecord(_)) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if sealed.seal().jws.is_none() {
+        sign(&mut sealed, device.key(), device.chain(), call, now_ms)?;
     }
-    Ok(ready)
+    Ok(true)
 }
 
 impl Ear for NoteTaker {
@@ -403,10 +480,8 @@ impl Ear for NoteTaker {
     fn event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
         match event {
             Event::Epoch { call, epoch, authenticator, members } => {
-                if self.taking.as_ref().is_none_or(|taking| taking.call != *call)
-                    && let Err(error) = self.begin(*call, engine, now_ms)
-                {
-                    return self.trouble(format!("this call is not being recorded: {error}"));
+                if self.taking.as_ref().is_none_or(|taking| taking.call != *call) {
+                    self.begin(*call, engine, now_ms);
                 }
                 let Some(taking) = &mut self.taking else { return };
                 let authenticator: String = authenticator.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -433,7 +508,7 @@ impl Ear for NoteTaker {
         if now_ms >= taking.sealed_ms + PART_EVERY_MS {
             taking.sealed_ms = now_ms;
             if let Err(error) = taking.seal() {
-                self.trouble(format!("nothing was lost, but sealing failed and is tried again: {error}"));
+                self.trouble(cannot_be_sealed(&error));
             }
         }
         captions

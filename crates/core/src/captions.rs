@@ -111,6 +111,8 @@ pub fn seal(key: &Blob, caption: &Caption, to: DeviceId, rng: &mut ChaCha20Rng) 
 mod tests {
     use super::*;
     use chacha20::rand_core::SeedableRng as _;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn only_the_reader_it_is_sealed_to_reads_a_caption() {

@@ -188,6 +188,8 @@ fn kid(leaf: u32, epoch: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn pair() -> (Keyring, Keyring) {
         let (mut a, mut b) = (Keyring::new(), Keyring::new());

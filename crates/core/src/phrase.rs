@@ -23,6 +23,8 @@ pub fn phrase(secret: &[u8; SECRET_LEN]) -> [&'static str; WORDS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn every_bit_of_the_first_33_shows() {

@@ -175,7 +175,8 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn vectors() -> serde_json::Value {
         serde_json::from_str(include_str!("../tests/vectors/rfc9605.json")).unwrap()
@@ -219,22 +220,29 @@ mod tests {
         assert_eq!(Header::decode(&[0x90, 0x00, 0x09]), Err(SframeError::NotMinimal));
     }
 
-    proptest! {
-        #[test]
-        fn any_flipped_bit_is_noticed(bit in 0usize..8 * 40, ctr in any::<u64>()) {
-            let key = Key::derive(&[7; 32], 300);
-            let mut frame = key.seal(ctr, b"", b"twenty bytes of opus").unwrap();
-            let bit = bit % (frame.len() * 8);
-            frame[bit / 8] ^= 1 << (bit % 8);
-            let opened = Header::decode(&frame).and_then(|(h, len)| key.open(h, len, b"", &frame));
-            prop_assert!(opened.is_err());
-        }
+    /// `proptest` does not run in a browser's engine.
+    #[cfg(not(target_arch = "wasm32"))]
+    mod properties {
+        use super::*;
+        use proptest::prelude::*;
 
-        #[test]
-        fn random_bytes_are_an_error_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let key = Key::derive(&[7; 32], 0);
-            let opened = Header::decode(&bytes).and_then(|(h, len)| key.open(h, len, b"", &bytes));
-            prop_assert!(opened.is_err());
+        proptest! {
+            #[test]
+            fn any_flipped_bit_is_noticed(bit in 0usize..8 * 40, ctr in any::<u64>()) {
+                let key = Key::derive(&[7; 32], 300);
+                let mut frame = key.seal(ctr, b"", b"twenty bytes of opus").unwrap();
+                let bit = bit % (frame.len() * 8);
+                frame[bit / 8] ^= 1 << (bit % 8);
+                let opened = Header::decode(&frame).and_then(|(h, len)| key.open(h, len, b"", &frame));
+                prop_assert!(opened.is_err());
+            }
+
+            #[test]
+            fn random_bytes_are_an_error_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+                let key = Key::derive(&[7; 32], 0);
+                let opened = Header::decode(&bytes).and_then(|(h, len)| key.open(h, len, b"", &bytes));
+                prop_assert!(opened.is_err());
+            }
         }
     }
 }

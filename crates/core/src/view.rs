@@ -9,6 +9,8 @@ use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::Notic
 pub struct View {
     /// Whether there is a connection to the office.
     pub phase: Phase,
+    /// Whether the office has answered since it told this device what goes on: calls in the list are all there are.
+    pub caught_up: bool,
     /// Who this device is, from its own certificate.
     pub you: Option<You>,
     /// The office.

@@ -43,7 +43,7 @@ impl LegDriver {
     /// Binds a socket at `local` and starts a leg on it. Gives the driver, the offer and the events.
     ///
     /// # Errors
-    /// When the socket cannot be bound, or `local` is no address that packets can come to: see [`local_ip_towards`].
+    /// When the socket cannot be bound, or `local` is no address that packets can come to.
     pub async fn start(local: IpAddr) -> io::Result<(Self, String, mpsc::Receiver<LegEvent>)> {
         let socket = UdpSocket::bind((local, 0)).await?;
         let (leg, offer) = Leg::new(Instant::now(), socket.local_addr()?)
@@ -75,17 +75,6 @@ impl LegDriver {
             Err(mpsc::error::TrySendError::Closed(_)) => Err(LegError::NotConnected),
         }
     }
-}
-
-/// The address of this machine that packets towards `relay` leave from. Sends nothing.
-///
-/// # Errors
-/// When there is no route.
-pub fn local_ip_towards(relay: SocketAddr) -> io::Result<IpAddr> {
-    let any: IpAddr = if relay.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let probe = std::net::UdpSocket::bind((any, 0))?;
-    probe.connect(relay)?;
-    Ok(probe.local_addr()?.ip())
 }
 
 async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<LegEvent>) {

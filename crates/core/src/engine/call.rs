@@ -66,7 +66,7 @@ pub(super) struct Call {
     /// Names from the office's list, until certificates have been verified.
     hint: Option<(Card, Card)>,
     join: Option<PendingJoin>,
-    group: Option<CallGroup>,
+    pub(super) group: Option<CallGroup>,
     pending: Option<Pending>,
     waiting: Vec<Change>,
     seq: u64,
@@ -78,7 +78,7 @@ pub(super) struct Call {
     opened: Option<(u64, u64)>,
     muted: bool,
     caption_key: Option<CaptionKey>,
-    readers: BTreeMap<DeviceId, Blob>,
+    pub(super) readers: BTreeMap<DeviceId, Blob>,
     captions: Vec<CaptionView>,
     behind_ms: Option<u64>,
 }

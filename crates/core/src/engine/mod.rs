@@ -5,6 +5,8 @@
 mod call;
 mod roster;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     captions::Caption,
@@ -143,6 +145,7 @@ pub struct Engine {
     log: Option<LogState>,
     call: Option<Call>,
     next_ping_ms: Option<u64>,
+    caught_up: bool,
 }
 
 impl Engine {
@@ -163,6 +166,7 @@ impl Engine {
             log: None,
             call: None,
             next_ping_ms: None,
+            caught_up: false,
         })
     }
 
@@ -237,6 +241,13 @@ impl Engine {
         }
     }
 
+    /// The SFrame base key of the present epoch, for the test that looks for it where it must not be.
+    #[cfg(feature = "test-keys")]
+    pub fn sframe_base_key(&self) -> Option<Vec<u8>> {
+        let group = self.call.as_ref()?.group.as_ref()?;
+        group.sframe_base_key().ok().map(|key| key.to_vec())
+    }
+
     /// A verified device of the present call.
     pub fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
         self.call.as_ref()?.member(device)
@@ -252,6 +263,7 @@ impl Engine {
         let me = self.device.me();
         View {
             phase: self.phase,
+            caught_up: self.caught_up,
             you: Some(You { card: me.card().clone(), device: me.device() }),
             office: Some(OfficeName {
                 domain: self.device.office().domain().to_owned(),
@@ -314,12 +326,13 @@ impl Engine {
         }
     }
 
-    fn busy(&self) -> bool {
+    /// Whether there is a call that is not over, ringing ones too.
+    pub fn in_call(&self) -> bool {
         self.call.as_ref().is_some_and(|call| !call.is_over())
     }
 
     fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>) {
-        if self.busy() {
+        if self.in_call() {
             return self.alert(AlertLevel::Amber, "End the present call before you ring.");
         }
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
@@ -336,7 +349,7 @@ impl Engine {
     }
 
     fn listen(&mut self, id: CallId) {
-        if self.busy() {
+        if self.in_call() {
             return self.alert(AlertLevel::Amber, "Leave the present call first.");
         }
         let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
@@ -363,6 +376,7 @@ impl Engine {
             self.phase = Phase::Offline;
         }
         self.token = None;
+        self.caught_up = false;
         self.next_ping_ms = None;
         if let Some(call) = &mut self.call {
             call.connection_lost();

@@ -37,6 +37,8 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
         }
         ServerMessage::People { people } => engine.people = people,
         ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
+            // The answer to the ping that follows signing in: what the office had to say before it, it has said.
+            engine.caught_up = engine.phase == Phase::Ready;
             next_checkpoint(engine, &checkpoint, from_size, &consistency, now_ms);
         }
         ServerMessage::Ringing { jws, opened, device } => ringing(engine, now_ms, jws, &opened, &device),
@@ -97,7 +99,7 @@ fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
 }
 
 fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, device: &Logged) {
-    if engine.busy() {
+    if engine.in_call() {
         return;
     }
     match Call::rung(&engine.device, jws, opened, device, now_ms) {

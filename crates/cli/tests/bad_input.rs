@@ -1,0 +1,228 @@
+//! Every file that a command reads, damaged: cut, too long, of random bytes, of another kind, not there. The command
+//! says what is wrong, ends with 1 (2 for misuse), and has changed nothing.
+
+mod office;
+
+use office::{Office, ok, telcon};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A file's damaged forms.
+fn damaged(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut flipped = good.to_vec();
+    if let Some(byte) = flipped.get_mut(good.len() / 2) {
+        *byte ^= 0x55;
+    }
+    let noise = |seed: u32, length: usize| -> Vec<u8> {
+        let mut x = seed;
+        let mut next = || {
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
+            x as u8
+        };
+        (0..length).map(|_| next()).collect()
+    };
+    vec![
+        ("empty", Vec::new()),
+        ("cut", good[..good.len() / 2].to_vec()),
+        ("altered", flipped),
+        ("random", noise(7, 4096)),
+        ("oversized", noise(9, 8 << 20)),
+        ("deep", [b"[".repeat(100_000), b"]".repeat(100_000)].concat()),
+    ]
+}
+
+/// Everything below a folder, by name.
+fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            if entry.path().is_dir() {
+                dirs.push(entry.path());
+            } else {
+                all.push((entry.path(), fs::read(entry.path()).unwrap()));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Runs a command that must fail politely and leave the folder as it was.
+fn refused(what: &str, command: &mut Command, folder: &Path) {
+    let before = snapshot(folder);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+    assert!(said.starts_with("telcon: ") || said.contains("\ntelcon: "), "{what}: {said}");
+    assert!(!said.contains("panicked") && said.len() < 2_000, "{what}: {said}");
+    assert!(snapshot(folder) == before, "{what}: something was changed");
+}
+
+/// An office that is made and not served.
+fn quiet_office() -> Office {
+    let mut office = Office::new();
+    office.enrol("A", "principal");
+    office.enrol("Notes", "note-taker");
+    office.kill_server();
+    office
+}
+
+#[test]
+fn files_of_an_office_that_are_damaged_are_refused() {
+    let office = quiet_office();
+    let path = |name: &str| office.path(name);
+    let data = |command: &mut Command| drop(command.arg("--data").arg(office.dir.path()));
+    let cases: Vec<(&str, Box<dyn Fn() -> Command>)> = vec![
+        (
+            "authority/seed",
+            Box::new(|| {
+                let mut invite = telcon();
+                data(invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]));
+                invite
+            }),
+        ),
+        (
+            "authority/certificate.der",
+            Box::new(|| {
+                let mut invite = telcon();
+                data(invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]));
+                invite
+            }),
+        ),
+        (
+            "A.json",
+            Box::new(|| {
+                let mut call = telcon();
+                call.args(["call", "--to", "B", "--device"]).arg(path("A.json")).arg("--server").arg(office.url());
+                call
+            }),
+        ),
+        ("Notes.json", Box::new(|| office.note(&path("Notes.json")))),
+        ("custodians.txt", Box::new(|| office.note(&path("Notes.json")))),
+        (
+            "server/office.json",
+            Box::new(|| {
+                let mut serve = telcon();
+                serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(path("server"));
+                serve
+            }),
+        ),
+        (
+            "server/archive/office.json",
+            Box::new(|| {
+                let mut verify = telcon();
+                verify.args(["archive", "verify"]).arg(path("server/archive"));
+                verify
+            }),
+        ),
+        (
+            "server/archive/log/checkpoint",
+            Box::new(|| {
+                let mut verify = telcon();
+                verify.args(["archive", "verify"]).arg(path("server/archive"));
+                verify
+            }),
+        ),
+    ];
+    for (name, command) in cases {
+        let good = fs::read(path(name)).unwrap_or_else(|_| panic!("{name} is not there"));
+        for (how, bytes) in damaged(&good) {
+            fs::write(path(name), bytes).unwrap();
+            refused(&format!("{name}, {how}"), &mut command(), office.dir.path());
+        }
+        fs::remove_file(path(name)).unwrap();
+        refused(&format!("{name}, missing"), &mut command(), office.dir.path());
+        fs::write(path(name), good).unwrap();
+    }
+}
+
+#[test]
+fn sound_that_is_no_sound_is_refused_before_anybody_is_rung() {
+    let office = quiet_office();
+    let good = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav")).unwrap();
+    for (how, bytes) in damaged(&good[..200]) {
+        fs::write(office.path("say.wav"), bytes).unwrap();
+        let mut call = telcon();
+        call.args(["call", "--to", "B", "--device"]).arg(office.path("A.json")).arg("--server").arg(office.url());
+        refused(how, call.arg("--say").arg(office.path("say.wav")), office.dir.path());
+    }
+}
+
+#[test]
+fn links_that_are_no_links_enrol_nobody() {
+    let office = Office::new();
+    let good = office.invite("A", "principal");
+    let (server, fragment) = good.split_once("/#enrol=").unwrap();
+    let wrong = [
+        String::new(),
+        "hello".into(),
+        server.to_owned(),
+        format!("{server}/#enrol="),
+        format!("{server}/#enrol=AAAA"),
+        format!("{server}/#enrol={}", &fragment[..fragment.len() / 2]),
+        format!("{server}/#enrol={}", fragment.replace('A', "B")),
+        format!("{server}/#enrol={}", "A".repeat(60_000)),
+    ];
+    for link in wrong {
+        let device = office.path("new.json");
+        let mut enrol = telcon();
+        refused(
+            &link.chars().take(60).collect::<String>(),
+            enrol.args(["enrol", "--device"]).arg(&device).arg(&link),
+            &office.path("server"),
+        );
+        assert!(!device.exists());
+    }
+    // And one that is good works once.
+    ok(telcon().args(["enrol", "--device"]).arg(office.path("one.json")).arg(&good));
+    let mut again = telcon();
+    refused("used", again.args(["enrol", "--device"]).arg(office.path("two.json")).arg(&good), &office.path("server"));
+    assert!(!office.path("two.json").exists());
+}
+
+#[test]
+fn a_record_or_key_that_is_damaged_opens_nothing() {
+    let office = quiet_office();
+    let identity = office.path("custodian/identity.txt");
+    let good = fs::read(&identity).unwrap();
+    let record = office.path("no-record");
+    fs::create_dir(&record).unwrap();
+    let open = || {
+        let mut open = telcon();
+        open.args(["archive", "open", "--identity"]).arg(&identity).arg(&record).arg("--out").arg(office.path("out"));
+        open
+    };
+    refused("no record", &mut open(), office.dir.path());
+    for (how, bytes) in damaged(b"{\"version\":1,\"call\":\"00000000000000000000000000000000\",\"parts\":[]}") {
+        fs::write(record.join("seal.json"), bytes).unwrap();
+        refused(&format!("seal.json, {how}"), &mut open(), office.dir.path());
+    }
+    for (how, bytes) in damaged(&good) {
+        fs::write(&identity, bytes).unwrap();
+        refused(&format!("identity, {how}"), &mut open(), office.dir.path());
+    }
+}
+
+#[test]
+fn misuse_ends_with_two_and_help_has_an_example() {
+    for arguments in [&["nonsense"][..], &["call"], &["serve", "--listen", "nowhere"], &["archive", "open"]] {
+        assert_eq!(telcon().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    }
+    for command in ["demo", "init", "serve", "invite", "enrol", "revoke", "call", "note"] {
+        let output = ok(telcon().args([command, "--help"]));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command} --help has no example");
+    }
+    for command in ["verify", "open"] {
+        let output = ok(telcon().args(["archive", command, "--help"]));
+        assert!(
+            String::from_utf8(output.stdout).unwrap().contains("Example"),
+            "archive {command} --help has no example"
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! The server is blind: whatever it receives, keeps in memory, writes and logs during a call, there is nothing of what
+//! was said in it, and no key to that.
+
+mod office;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use office::{Office, members, ring, state, until};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+use telcon_client::{
+    audio::{frame::frames, wav},
+    endpoint::Ear,
+};
+use telcon_core::{Command, Engine, Event, view::CallState};
+use telcon_proto::DeviceId;
+
+/// Length of the pieces of a packet that are looked for: long enough that none is there by chance.
+const PIECE: usize = 12;
+/// Times that the server's memory is looked through while people speak.
+const LOOKS: usize = 6;
+
+/// What nobody but the parties may have.
+#[derive(Default)]
+struct Secrets {
+    opus: BTreeSet<Vec<u8>>,
+    keys: BTreeSet<Vec<u8>>,
+}
+
+/// Collects what a device of the call hears, and its keys.
+struct Collects(Arc<Mutex<Secrets>>);
+
+impl Ear for Collects {
+    fn packet(&mut self, _: DeviceId, _: (u64, u32), _: u64, packet: &[u8], _: u64) {
+        self.0.lock().unwrap().opus.insert(packet.to_vec());
+    }
+
+    fn event(&mut self, event: &Event, engine: &Engine, _: u64) {
+        if let Event::Epoch { .. } = event {
+            self.0.lock().unwrap().keys.extend(engine.sframe_base_key());
+        }
+    }
+}
+
+/// Looks for many pieces at once.
+struct Search {
+    pieces: HashSet<[u8; PIECE]>,
+    maybe: Vec<u64>,
+}
+
+impl Search {
+    fn new<'n>(needles: impl IntoIterator<Item = &'n [u8]>) -> Self {
+        let mut search = Self { pieces: HashSet::new(), maybe: vec![0; 1 << 16] };
+        for needle in needles {
+            for piece in needle.windows(PIECE) {
+                // Silence and padding say nothing, and are everywhere.
+                if piece.iter().collect::<HashSet<_>>().len() >= PIECE / 2 {
+                    let bit = Self::bit(piece);
+                    search.maybe[bit / 64] |= 1 << (bit % 64);
+                    search.pieces.insert(piece.try_into().unwrap());
+                }
+            }
+        }
+        search
+    }
+
+    fn bit(piece: &[u8]) -> usize {
+        let word = u32::from_le_bytes(piece[..4].try_into().unwrap());
+        (word.wrapping_mul(0x9E37_79B1) >> 10) as usize
+    }
+
+    /// Where the first piece is found.
+    fn finds(&self, hay: &[u8]) -> Option<usize> {
+        let maybe = |window: &[u8]| {
+            let bit = Self::bit(window);
+            self.maybe[bit / 64] & (1 << (bit % 64)) != 0
+        };
+        hay.windows(PIECE).position(|window| maybe(window) && self.pieces.contains(window))
+    }
+}
+
+/// Forwards connections to the server and keeps all that goes through.
+struct Wire {
+    port: u16,
+    streams: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+}
+
+impl Wire {
+    fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let streams = Arc::new(Mutex::new(Vec::new()));
+        let kept = streams.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let Ok(far) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let stream = Arc::new(Mutex::new(Vec::new()));
+                    kept.lock().unwrap().push(stream.clone());
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    std::thread::spawn(move || {
+                        let mut buffer = [0; 16 * 1024];
+                        while let Ok(n @ 1..) = from.read(&mut buffer) {
+                            stream.lock().unwrap().extend(&buffer[..n]);
+                            if to.write_all(&buffer[..n]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Self { port, streams }
+    }
+
+    /// What went through, WebSocket frames without their masks (RFC 6455, section 5).
+    fn carried(&self) -> Vec<Vec<u8>> {
+        self.streams.lock().unwrap().iter().map(|stream| unmasked(&stream.lock().unwrap())).collect()
+    }
+}
+
+fn unmasked(stream: &[u8]) -> Vec<u8> {
+    let head = stream.windows(4).position(|window| window == b"\r\n\r\n").map_or(stream.len(), |at| at + 4);
+    let is_upgrade = String::from_utf8_lossy(&stream[..head]).to_lowercase().contains("upgrade: websocket");
+    if !is_upgrade {
+        return stream.to_vec();
+    }
+    let (mut out, mut rest) = (stream[..head].to_vec(), &stream[head..]);
+    while let [_, second, ..] = *rest {
+        let (length, from) = match second & 0x7f {
+            126 if rest.len() >= 4 => (u16::from_be_bytes([rest[2], rest[3]]).into(), 4),
+            127 if rest.len() >= 10 => (u64::from_be_bytes(rest[2..10].try_into().unwrap()) as usize, 10),
+            short => (usize::from(short), 2),
+        };
+        let masked = second & 0x80 != 0;
+        let body = from + if masked { 4 } else { 0 };
+        if rest.len() < body + length {
+            break;
+        }
+        let mask = if masked { &rest[from..body] } else { &[0; 4] };
+        out.extend(rest[body..body + length].iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]));
+        rest = &rest[body + length..];
+    }
+    out
+}
+
+/// All memory of a process that can be written to.
+fn memory(process: u32) -> Vec<u8> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let mem = fs::File::open(format!("/proc/{process}/mem")).unwrap();
+    let mut all = Vec::new();
+    for line in maps.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|flags| flags.starts_with("rw")))
+    {
+        let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        let mut region = vec![0; (to - from) as usize];
+        // A region may go away between the list and the look.
+        if mem.read_exact_at(&mut region, from).is_ok() {
+            all.extend(region);
+        }
+    }
+    all
+}
+
+fn files(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            files(&entry.path(), found);
+        } else {
+            found.push((entry.path().display().to_string(), fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+/// A secret as it is and as it would look in JSON: base64 at each of the three alignments, and hexadecimal.
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms =
+        vec![secret.to_vec(), secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()];
+    for skip in 0..3 {
+        let whole = &secret[skip..];
+        forms.push(STANDARD.encode(&whole[..whole.len() / 3 * 3]).into_bytes());
+    }
+    forms
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the_call() {
+    let office = Office::new();
+    let server = office.server.as_ref().unwrap();
+    let wire = Wire::to(office.port);
+    let url = format!("http://127.0.0.1:{}", wire.port);
+    let devices = ["A", "B"].map(|name| office.enrol(name, "principal"));
+    let note_taker = office.enrol("Notes", "note-taker");
+    let mut note = office.note(&note_taker);
+    // The last --server counts for nothing twice: this one replaces it.
+    let arguments: Vec<_> =
+        note.get_args().map(|arg| if *arg == *office.url() { url.clone().into() } else { arg.to_owned() }).collect();
+    note = office::telcon();
+    note.args(arguments);
+    let model = std::env::var_os("TELCON_ASR_MODEL");
+    match &model {
+        Some(model) => drop(note.arg("--asr-model").arg(model)),
+        None => println!("NOT RUN: nothing is looked for of a transcript, because TELCON_ASR_MODEL names no model"),
+    }
+    let notes = office::Running::start(&mut note);
+    notes.says("waits for calls");
+
+    let secrets = Arc::new(Mutex::new(Secrets::default()));
+    let listen = || Box::new(Collects(secrets.clone()));
+    let (a, b) =
+        (office.endpoint_at(&url, &devices[0], false, listen()), office.endpoint_at(&url, &devices[1], true, listen()));
+    ring(&a, &b).await;
+    until(&a, "the note-taker", |view| members(view) == 3).await;
+    until(&b, "the note-taker", |view| members(view) == 3).await;
+
+    let speech = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures").join(file);
+        frames(&wav::read(&path).unwrap()).collect::<Vec<_>>()
+    };
+    let mut looks = Vec::new();
+    let (said_a, said_b) = (a.say(speech("a.wav")), b.say(speech("b.wav")));
+    for look in 0..LOOKS {
+        let heard = |by: &telcon_client::endpoint::Endpoint| by.stats().heard.values().map(|h| h.packets).sum::<u64>();
+        while heard(&b) < 40 * (look as u64 + 1) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        looks.push((format!("the server's memory, look {look}"), memory(server.id())));
+    }
+    said_a.await.unwrap();
+    said_b.await.unwrap();
+    let of_note_taker = memory(notes.id());
+    a.command(Command::HangUp);
+    until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    notes.says("is in the archive");
+    looks.push(("the server's memory after the call".into(), memory(server.id())));
+    files(&office.path("server"), &mut looks);
+    looks.push(("what the server logged".into(), server.said().into_bytes()));
+    looks.extend(wire.carried().into_iter().enumerate().map(|(n, bytes)| (format!("connection {n}"), bytes)));
+
+    // What to look for.
+    let secrets = std::mem::take(&mut *secrets.lock().unwrap());
+    assert!(secrets.opus.len() > 200 && secrets.keys.len() >= 2, "{} {}", secrets.opus.len(), secrets.keys.len());
+    let mut keys: Vec<Vec<u8>> = secrets.keys.into_iter().collect();
+    for device in devices.iter().chain([&note_taker]) {
+        let state: serde_json::Value = serde_json::from_slice(&fs::read(device).unwrap()).unwrap();
+        keys.push(STANDARD.decode(state["seed"].as_str().unwrap()).unwrap());
+    }
+    keys.push(fs::read(office.path("authority/seed")).unwrap());
+    let custodian = fs::read_to_string(office.path("custodian/identity.txt")).unwrap();
+    let mut needles: Vec<Vec<u8>> = keys.iter().flat_map(|key| forms(key)).collect();
+    needles.push(custodian.trim()["AGE-SECRET-KEY-PQ-1".len()..].as_bytes().to_vec());
+    if model.is_some() {
+        let (_, out) = office.open_record();
+        let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();
+        let said: Vec<_> =
+            transcript.lines().filter_map(|line| line.split_once('>').filter(|_| line.starts_with("<v"))).collect();
+        assert!(said.len() >= 3, "{transcript}");
+        needles.extend(
+            said.into_iter().filter(|(_, text)| text.len() > 2 * PIECE).flat_map(|(_, text)| forms(text.as_bytes())),
+        );
+    }
+    let content = Search::new(secrets.opus.iter().map(Vec::as_slice));
+    let known = Search::new(needles.iter().map(Vec::as_slice));
+
+    // The search finds what is there: the note-taker has the sound in its memory, and a message put in by hand is seen.
+    assert!(content.finds(&of_note_taker).is_some(), "the search is blind itself");
+    assert!(known.finds(format!("{{\"key\":\"{}\"}}", STANDARD.encode(&keys[0])).as_bytes()).is_some());
+    let names = Search::new([&b"Office of the President"[..]]);
+    assert!(names.finds(&looks[0].1).is_some(), "the server's memory was not read");
+    let rings = looks
+        .iter()
+        .filter(|(at, bytes)| at.starts_with("connection") && bytes.windows(8).any(|w| w == b"\"ring\",\""));
+    assert!(
+        rings.count() > 0
+            || looks
+                .iter()
+                .any(|(at, bytes)| at.starts_with("connection") && bytes.windows(6).any(|w| w == b"\"ring\""))
+    );
+
+    let mut looked = 0;
+    for (at, bytes) in &looks {
+        looked += bytes.len();
+        assert_eq!(content.finds(bytes), None, "{at} holds sound in the clear");
+        assert_eq!(known.finds(bytes), None, "{at} holds a key or words in the clear");
+    }
+    println!(
+        "looked through {} places, {looked} bytes, for {} pieces",
+        looks.len(),
+        content.pieces.len() + known.pieces.len()
+    );
+}

@@ -1,0 +1,253 @@
+//! What a bad night brings: processes killed in the middle of a call, a disk that is full. Real processes, real sockets.
+
+mod office;
+
+use office::{InCall, PATIENCE, Running, in_call, members, ok, ring, rings, speak, state, telcon, until};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    process::Command,
+    time::{Duration, Instant},
+};
+use telcon_client::endpoint::Endpoint;
+use telcon_core::{
+    Command as Do,
+    view::{CallState, View},
+};
+
+/// Frames heard by one from anybody, so far.
+fn heard(endpoint: &Endpoint) -> u64 {
+    endpoint.stats().heard.values().map(|heard| heard.packets).sum()
+}
+
+/// Waits until more is heard than that.
+async fn hears_more(endpoint: &Endpoint, than: u64) {
+    let start = Instant::now();
+    while heard(endpoint) <= than {
+        assert!(start.elapsed() < PATIENCE, "nothing more is heard");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn hang_up(call: &InCall) {
+    call.a.command(Do::HangUp);
+    until(&call.b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
+    let mut call = in_call().await;
+    speak(&call.a, 50).await;
+    hears_more(&call.b, 0).await;
+    let before = call.a.view().borrow().log.clone().unwrap();
+
+    call.office.kill_server();
+    for endpoint in [&call.a, &call.b] {
+        until(endpoint, "the loss to be noticed", |view| state(view) == Some(CallState::Reconnecting)).await;
+    }
+    call.office.serve();
+    for endpoint in [&call.a, &call.b] {
+        until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live) && members(view) == 3)
+            .await;
+    }
+    let (of_a, of_b) = (heard(&call.a), heard(&call.b));
+    speak(&call.a, 50).await;
+    speak(&call.b, 50).await;
+    hears_more(&call.a, of_a + 25).await;
+    hears_more(&call.b, of_b + 25).await;
+
+    // The log that each device remembers is continued by the one it sees now: it has not forked.
+    for endpoint in [&call.a, &call.b] {
+        let log =
+            until(endpoint, "the log", |view| view.log.as_ref().is_some_and(|log| log.checked_ms > before.checked_ms));
+        let log = log.await.log.unwrap();
+        assert!(log.ok && log.size >= before.size, "{:?}", log.problem);
+    }
+    hang_up(&call).await;
+    call.notes.says("is in the archive");
+    let report = call.office.verify();
+    assert_eq!((report["records"].as_u64(), report["records_good"].as_u64()), (Some(1), Some(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through() {
+    let mut office = office::Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    let b = office.endpoint(&b, false, Box::new(telcon_client::endpoint::Deaf));
+    until(&b, "B to be there", |view| view.token.is_some()).await;
+    rings(&a).await;
+    until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
+    office.kill_server();
+    office.serve();
+    until(&b, "the connection", |view| view.token.is_some()).await;
+    let view = until(&b, "the ring to be settled", |view| view.caught_up).await;
+    // Either it still rings, and can be answered; or it is over on both sides, and in the log. It is never half of each.
+    if state(&view) == Some(CallState::Ringing) {
+        b.command(Do::Answer);
+        until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
+        until(&b, "the call", |view| state(view) == Some(CallState::Live)).await;
+        a.command(Do::HangUp);
+    }
+    until(&a, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    let report = office.verify();
+    assert_eq!(report["calls"], 1, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_before_the_record_came_gets_it_afterwards() {
+    let mut call = in_call().await;
+    speak(&call.a, 50).await;
+    hang_up(&call).await;
+    call.office.kill_server();
+    call.notes.says("stays in the spool");
+    call.office.serve();
+    call.notes.says("is in the archive");
+    assert_eq!(call.office.verify()["records_good"], 1);
+    let left: Vec<_> = fs::read_dir(call.office.path("spool")).unwrap().flatten().collect();
+    assert!(left.is_empty(), "what the archive has, the spool forgets: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
+    let mut call = in_call().await;
+    speak(&call.a, 300).await;
+    call.notes.kill();
+    until(&call.a, "the note-taker to be gone from the screen", |view| members(view) == 2).await;
+    // Speech goes on meanwhile.
+    speak(&call.a, 50).await;
+    call.notes = call.office.take_notes(&call.note_taker);
+    until(&call.a, "the note-taker", |view| members(view) == 3).await;
+    speak(&call.b, 100).await;
+    hang_up(&call).await;
+    call.notes.says("is in the archive");
+    let report = call.office.verify();
+    assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(1)), "{report}");
+    let (said, _) = call.office.open_record();
+    assert!(said.contains("It is partial: the note-taker was interrupted and went on"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_taker_killed_for_good_leaves_a_sealed_partial_record() {
+    let mut call = in_call().await;
+    speak(&call.a, 300).await;
+    call.notes.kill();
+    hang_up(&call).await;
+    call.notes = call.office.take_notes(&call.note_taker);
+    call.notes.says("is in the archive");
+    assert_eq!(call.office.verify()["records_partial"], 1);
+    let (said, _) = call.office.open_record();
+    assert!(said.contains("the call ended before it came back"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_call_is_on_the_note_takers_disk_in_the_clear() {
+    let mut call = in_call().await;
+    speak(&call.a, 300).await;
+    call.notes.kill();
+    // What is there is the ledger and sealed parts; no Ogg page, no JSON, no name.
+    let mut files = Vec::new();
+    walk(&call.office.path("spool"), &mut files);
+    assert!(files.iter().any(|(name, _)| name.ends_with(".age")), "a part was sealed: {files:?}");
+    for (name, bytes) in files {
+        for clear in [&b"OggS"[..], b"OpusHead", b"note_taker_joined", b"Office of the President", b"participants"] {
+            assert!(!bytes.windows(clear.len()).any(|window| window == clear), "{name} has it in the clear");
+        }
+    }
+}
+
+fn walk(dir: &std::path::Path, files: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            walk(&entry.path(), files);
+        } else {
+            files.push((entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+/// A note-taker whose spool is a disk of half a megabyte, most of it taken, in a mount namespace of its own.
+fn note_on_a_full_disk(call: &office::Office, device: &std::path::Path) -> Option<Running> {
+    let spool = call.path("spool");
+    fs::create_dir_all(&spool).unwrap();
+    let script =
+        "mount -t tmpfs -o size=512k tmpfs \"$SPOOL\" && head -c 480k /dev/zero > \"$SPOOL/filler\" && exec \"$@\"";
+    let probe = ["--user", "--map-root-user", "--mount", "sh", "-c"];
+    let possible = Command::new("unshare").args(probe).arg("mount -t tmpfs tmpfs /tmp").status();
+    if !possible.is_ok_and(|status| status.success()) {
+        println!("NOT RUN: a small disk cannot be mounted here (unshare, user namespaces)");
+        return None;
+    }
+    let note = call.note(device);
+    let mut command = Command::new("unshare");
+    command.args(probe).args([script, "sh"]).arg(note.get_program()).args(note.get_args()).env("SPOOL", &spool);
+    let notes = Running::start(command.process_group(0));
+    notes.says("waits for calls");
+    Some(notes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_while_sealing_loses_nothing_once_there_is_room() {
+    let office = office::Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let note_taker = office.enrol("Notes", "note-taker");
+    let Some(notes) = note_on_a_full_disk(&office, &note_taker) else { return };
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    let b = office.endpoint(&b, true, Box::new(telcon_client::endpoint::Deaf));
+    ring(&a, &b).await;
+    until(&a, "the note-taker", |view| members(view) == 3).await;
+    speak(&a, 600).await;
+    notes.says("cannot be sealed");
+    a.command(Do::HangUp);
+    until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    // The operator makes room. (The disk is in the note-taker's namespace.)
+    let inside = format!("/proc/{}/root{}", notes.id(), office.path("spool/filler").display());
+    fs::remove_file(inside).unwrap();
+    notes.says("is in the archive");
+    let report = office.verify();
+    assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
+    let (said, out) = office.open_record();
+    assert!(!said.contains("partial"), "{said}");
+    // All twelve seconds are there: Opus at 32 kbit/s is 4 kB a second.
+    let sound: u64 = fs::read_dir(out.join("audio")).unwrap().flatten().map(|e| e.metadata().unwrap().len()).sum();
+    assert!(sound > 12 * 4_000, "{sound} bytes of sound");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_answer_at_once_on_two_devices_and_one_is_in_the_call() {
+    let office = office::Office::new();
+    let a = office.enrol("A", "principal");
+    let link = |person: Option<&str>| {
+        let mut invite = telcon();
+        invite.args(["invite", "--name", "B", "--organisation", "Office", "--role", "principal", "--data"]);
+        invite.arg(office.dir.path()).arg("--server").arg(office.url());
+        if let Some(person) = person {
+            invite.args(["--person", person]);
+        }
+        let output = ok(&mut invite);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let person = said.split("--person ").nth(1).unwrap().trim().to_owned();
+        (String::from_utf8(output.stdout).unwrap().trim().to_owned(), person)
+    };
+    let (first, person) = link(None);
+    let (second, _) = link(Some(&person));
+    let devices = [(first, "b1.json"), (second, "b2.json")].map(|(link, name)| {
+        ok(telcon().args(["enrol", "--device"]).arg(office.path(name)).arg(link));
+        office.endpoint(&office.path(name), true, Box::new(telcon_client::endpoint::Deaf))
+    });
+    for device in &devices {
+        until(device, "B to be there", |view| view.token.is_some()).await;
+    }
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    rings(&a).await;
+    until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
+    let mut states = Vec::new();
+    for device in &devices {
+        let settled = |view: &View| matches!(state(view), Some(CallState::Live | CallState::Ended));
+        states.push(state(&until(device, "an end of the ring", settled).await));
+    }
+    let live = states.iter().filter(|state| **state == Some(CallState::Live)).count();
+    assert_eq!(live, 1, "{states:?}");
+    assert_eq!(members(&a.view().borrow()), 2);
+}

@@ -1,0 +1,291 @@
+//! An office of real processes in a folder of its own: what an operator types, typed by a test.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+use telcon_client::{
+    audio::frame::Frame,
+    endpoint::{Deaf, Ear, Endpoint, EndpointConfig},
+};
+use telcon_core::{
+    DeviceState,
+    view::{CallState, View},
+};
+use tempfile::TempDir;
+
+/// Longest wait for anything: a machine under load, not a measure of speed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `telcon`, to be given arguments.
+pub fn telcon() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_telcon"))
+}
+
+/// A running `telcon`. It is killed when dropped.
+pub struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    said: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Starts it; what it says on standard error is kept.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("telcon starts");
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let (line, lines) = mpsc::channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let kept = said.clone();
+        std::thread::spawn(move || {
+            for text in errors.lines().map_while(Result::ok) {
+                *kept.lock().unwrap() += &format!("{text}\n");
+                let _ = line.send(text);
+            }
+        });
+        Self { child, lines, said }
+    }
+
+    /// Waits for a line with these words.
+    pub fn says(&self, words: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(_) => {}
+                Err(_) => panic!("waited in vain for {words:?}; it said:\n{}", self.said()),
+            }
+        }
+    }
+
+    /// Everything it said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// As a power cut would: no chance to tidy up.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end. Whether it ended well.
+    pub fn ended(&mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An office and its server.
+pub struct Office {
+    pub dir: TempDir,
+    pub port: u16,
+    pub server: Option<Running>,
+}
+
+impl Office {
+    /// Makes an office that keeps sound, and starts its server.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut init = telcon();
+        init.args([
+            "init",
+            "--domain",
+            "office.example",
+            "--name",
+            "Office of the President",
+            "--record-mode",
+            "audio",
+        ]);
+        ok(init.arg("--data").arg(dir.path()));
+        // A port that was just free, so that the server can come back to it.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut office = Self { dir, port, server: None };
+        office.serve();
+        office
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the server, again too.
+    pub fn serve(&mut self) {
+        let mut serve = telcon();
+        serve.arg("serve").arg("--data").arg(self.path("server")).args(["--media", "127.0.0.1:0"]);
+        let running =
+            Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).env("TELCON_LOG", "trace"));
+        running.says("answers at");
+        self.server = Some(running);
+    }
+
+    pub fn kill_server(&mut self) {
+        self.server.take().unwrap().kill();
+    }
+
+    /// An enrolment link.
+    pub fn invite(&self, name: &str, role: &str) -> String {
+        let mut invite = telcon();
+        invite.args(["invite", "--name", name, "--organisation", "Office of the President", "--role", role]);
+        let output = ok(invite.arg("--data").arg(self.dir.path()).arg("--server").arg(self.url()));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Enrols a device of a new person. Its file.
+    pub fn enrol(&self, name: &str, role: &str) -> PathBuf {
+        let path = self.path(&format!("{}.json", name.replace(' ', "-")));
+        ok(telcon().args(["enrol", "--device"]).arg(&path).arg(self.invite(name, role)));
+        path
+    }
+
+    /// A device that runs in this process.
+    pub fn endpoint(&self, device: &Path, auto_answer: bool, ear: Box<dyn Ear>) -> Endpoint {
+        self.endpoint_at(&self.url(), device, auto_answer, ear)
+    }
+
+    pub fn endpoint_at(&self, server: &str, device: &Path, auto_answer: bool, ear: Box<dyn Ear>) -> Endpoint {
+        let state = DeviceState::parse(&std::fs::read_to_string(device).unwrap()).unwrap();
+        let config = EndpointConfig { server: server.to_owned(), state, auto_answer, auto_listen: false };
+        let path = device.to_owned();
+        Endpoint::start(config, ear, Box::new(move |text| std::fs::write(&path, text).unwrap())).unwrap()
+    }
+
+    /// `telcon note`, to be given more.
+    pub fn note(&self, device: &Path) -> Command {
+        let mut note = telcon();
+        note.arg("note").arg("--device").arg(device).arg("--server").arg(self.url());
+        note.arg("--spool").arg(self.path("spool")).arg("--custodians").arg(self.path("custodians.txt"));
+        note
+    }
+
+    /// Starts a note-taker and waits until it is ready.
+    pub fn take_notes(&self, device: &Path) -> Running {
+        let notes = Running::start(&mut self.note(device));
+        notes.says("waits for calls");
+        notes
+    }
+
+    /// What `telcon archive verify --json` found; it must have found nothing wrong.
+    pub fn verify(&self) -> serde_json::Value {
+        let json = self.path("verify.json");
+        let mut verify = telcon();
+        ok(verify.args(["archive", "verify", "--json"]).arg(&json).arg(self.path("server/archive")));
+        serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
+    }
+
+    /// Opens the one record there is. What was said of it, and where it is.
+    pub fn open_record(&self) -> (String, PathBuf) {
+        let records: Vec<_> = std::fs::read_dir(self.path("server/archive/records")).unwrap().flatten().collect();
+        assert_eq!(records.len(), 1, "one record");
+        let out = self.path("opened");
+        let mut open = telcon();
+        open.args(["archive", "open", "--identity"]).arg(self.path("custodian/identity.txt"));
+        let output = ok(open.arg(records[0].path()).arg("--out").arg(&out));
+        (String::from_utf8(output.stdout).unwrap(), out)
+    }
+}
+
+/// Runs to the end, which must be good.
+pub fn ok(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    output
+}
+
+/// A call between two people, with a note-taker in it.
+pub struct InCall {
+    pub office: Office,
+    pub a: Endpoint,
+    pub b: Endpoint,
+    pub note_taker: PathBuf,
+    pub notes: Running,
+}
+
+/// Makes it.
+pub async fn in_call() -> InCall {
+    in_call_with(Box::new(Deaf), Box::new(Deaf)).await
+}
+
+/// With these ears.
+pub async fn in_call_with(ear_a: Box<dyn Ear>, ear_b: Box<dyn Ear>) -> InCall {
+    let office = Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let note_taker = office.enrol("Notes", "note-taker");
+    let notes = office.take_notes(&note_taker);
+    let (a, b) = (office.endpoint(&a, false, ear_a), office.endpoint(&b, true, ear_b));
+    ring(&a, &b).await;
+    until(&a, "the note-taker", |view| members(view) == 3).await;
+    until(&b, "the note-taker", |view| members(view) == 3).await;
+    InCall { office, a, b, note_taker, notes }
+}
+
+/// A rings B, who answers by itself.
+pub async fn ring(a: &Endpoint, b: &Endpoint) {
+    until(b, "B to be there", |view| view.token.is_some()).await;
+    rings(a).await;
+    for endpoint in [a, b] {
+        until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
+    }
+}
+
+/// A rings B.
+pub async fn rings(a: &Endpoint) {
+    let reachable = |view: &View| view.people.iter().any(|contact| contact.reachable && contact.card.name == "B");
+    let view = until(a, "B to be reachable", |view| view.token.is_some() && reachable(view)).await;
+    let person = view.people.iter().find(|contact| contact.card.name == "B").unwrap().card.person;
+    a.command(telcon_core::Command::Ring { person, mode: None });
+}
+
+pub fn state(view: &View) -> Option<CallState> {
+    view.call.as_ref().map(|call| call.state)
+}
+
+pub fn members(view: &View) -> usize {
+    view.call.as_ref().map_or(0, |call| call.members.len())
+}
+
+/// Waits until a device's screen shows so.
+pub async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -> View {
+    match tokio::time::timeout(PATIENCE, endpoint.until(so)).await {
+        Ok(view) => view.unwrap(),
+        Err(_) => panic!("waited in vain for {what}; the screen shows {:#?}", *endpoint.view().borrow()),
+    }
+}
+
+/// Says so many frames of something that is not silence.
+pub async fn speak(endpoint: &Endpoint, frames: usize) {
+    let tone = |n: usize| -> Frame {
+        let mut frame = telcon_client::audio::frame::SILENCE;
+        for (i, sample) in frame.iter_mut().enumerate() {
+            let at = (n * frame_len() + i) as f32 / 48_000.0;
+            let pitch = 220.0 * (1.0 + (n % 7) as f32 / 3.0);
+            *sample = (10_000.0 * (at * pitch * std::f32::consts::TAU).sin()) as i16;
+        }
+        frame
+    };
+    tokio::time::timeout(PATIENCE, endpoint.say((0..frames).map(tone).collect())).await.unwrap().unwrap();
+}
+
+fn frame_len() -> usize {
+    telcon_client::audio::frame::FRAME_SAMPLES
+}

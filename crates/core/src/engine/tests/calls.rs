@@ -1,0 +1,324 @@
+//! Calls as they should go.
+
+use super::kit::{START, World};
+use crate::{
+    Command, Event,
+    captions::Caption,
+    view::{CallState, Direction, Phase},
+};
+use telcon_proto::{ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_call_of_two_is_heard_both_ways_and_shows_the_same_phrase() {
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        let mut world = World::new(suite, 1);
+        world.join_office(1, Role::Principal);
+        world.join_office(2, Role::Counterpart);
+        world.settle();
+        world.ring(0, 1);
+        world.settle();
+        assert_eq!((world.state(0), world.view(0).direction), (CallState::Ringing, Direction::Out));
+        assert_eq!((world.state(1), world.view(1).direction), (CallState::Ringing, Direction::In));
+        assert!(world.view(1).verified, "a ring is shown once it was verified");
+        assert_eq!(world.nodes[1].legs, 1, "the media leg is made while it rings");
+        assert!(world.speak(0, b"opus").is_none(), "nothing goes out before an answer");
+
+        world.command(1, Command::Answer);
+        world.settle();
+        assert!(world.hears(0, 1) && world.hears(1, 0));
+        let (caller, callee) = (world.view(0), world.view(1));
+        assert!(caller.verified && callee.verified);
+        assert_eq!(caller.phrase, callee.phrase);
+        assert!(caller.phrase.is_some());
+        assert_eq!(caller.suite, suite);
+        assert_eq!((world.screen(0), world.screen(1)), (world.screen(1), vec!["Person 1".into(), "Person 2".into()]));
+        assert_eq!(callee.mode, RecordMode::Memo);
+        assert_eq!(caller.opened_index, callee.opened_index);
+
+        world.command(0, Command::HangUp);
+        world.settle();
+        for node in [0, 1] {
+            assert_eq!(world.view(node).ended, Some("hung_up"));
+            assert!(world.speak(node, b"opus").is_none(), "no key outlives the call");
+        }
+    }
+}
+
+#[test]
+fn listeners_are_on_every_screen_and_hear_both_and_speak_to_nobody() {
+    let mut world = World::of_four(2);
+    world.call_of_four();
+    for node in 0..4 {
+        assert_eq!(world.screen(node), ["Person 1", "Person 2", "Person 3", "Person 4"], "on the screen of {node}");
+        assert_eq!(world.view(node).phrase, world.view(0).phrase);
+    }
+    assert!((1..4).all(|listener| world.hears(listener, 0)));
+    assert!([0, 2, 3].into_iter().all(|listener| world.hears(listener, 1)));
+    assert!(world.speak(2, b"opus").is_none() && world.speak(3, b"opus").is_none());
+}
+
+#[test]
+fn every_join_and_every_leave_is_a_new_epoch_with_another_phrase() {
+    let mut world = World::of_four(3);
+    world.call();
+    let alone = (world.view(0).epoch, world.view(0).phrase);
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    let listened = (world.view(0).epoch, world.view(0).phrase);
+    world.command(2, Command::Leave);
+    world.settle();
+    let again = (world.view(0).epoch, world.view(0).phrase);
+    assert!(alone.0 < listened.0 && listened.0 < again.0);
+    assert!(alone.1 != listened.1 && listened.1 != again.1);
+    assert_eq!(world.screen(0), ["Person 1", "Person 2"]);
+    assert!(world.hears(1, 0));
+}
+
+#[test]
+fn the_record_is_told_of_every_epoch_with_the_same_authenticator_on_all_sides() {
+    let mut world = World::of_four(4);
+    world.call_of_four();
+    let last = |node: usize| {
+        let epochs = world.nodes[node].events.iter().filter_map(|event| match event {
+            Event::Epoch { epoch, authenticator, members, .. } => Some((*epoch, authenticator.clone(), members.len())),
+            _ => None,
+        });
+        epochs.last().unwrap()
+    };
+    assert_eq!(last(3).2, 4);
+    assert!((0..4).all(|node| last(node) == last(3)));
+}
+
+#[test]
+fn no_answer_no_call() {
+    for (node, command, how) in
+        [(1, Command::Decline, "declined"), (0, Command::HangUp, "cancelled"), (0, Command::Leave, "cancelled")]
+    {
+        let mut world = World::of_two(5);
+        world.ring(0, 1);
+        world.settle();
+        world.command(node, command);
+        world.settle();
+        assert_eq!(world.view(node).ended, Some(how));
+        assert_eq!([world.state(0), world.state(1)], [CallState::Ended; 2]);
+        world.command(0, Command::Dismiss);
+        assert!(world.nodes[0].engine.view().call.is_none());
+    }
+}
+
+#[test]
+fn the_server_says_how_a_ring_ended() {
+    for how in [Ended::Missed, Ended::Busy] {
+        let mut world = World::of_two(6);
+        world.ring(0, 1);
+        world.settle();
+        let call = world.room().id;
+        world.inject(0, ServerMessage::Ended { call, how });
+        assert_eq!(world.view(0).ended, Some(how.as_str()));
+    }
+}
+
+#[test]
+fn of_several_devices_the_first_to_answer_wins() {
+    for seed in 0..8 {
+        let mut world = World::of_two(seed);
+        let second = world.join_office(2, Role::Counterpart);
+        world.settle();
+        world.ring(0, 1);
+        world.settle();
+        assert_eq!([world.state(1), world.state(second)], [CallState::Ringing; 2]);
+        // Both pick up before either hears of the other.
+        let order = if seed % 2 == 0 { [1, second] } else { [second, 1] };
+        for node in order {
+            world.command(node, Command::Answer);
+        }
+        world.settle();
+        assert_eq!((world.state(order[0]), world.view(order[1]).ended), (CallState::Live, Some("taken_elsewhere")));
+        assert!(world.hears(0, order[0]) && world.hears(order[0], 0));
+        let frame = world.speak(0, b"opus").unwrap();
+        assert!(world.hear(order[1], &frame).is_err(), "the device that lost has no key");
+        assert_eq!(world.screen(0).len(), 2);
+    }
+}
+
+#[test]
+fn mute_is_shown_to_all_and_changes_nothing_on_the_wire() {
+    let mut world = World::of_four(7);
+    world.call_of_four();
+    let loud = world.speak(0, &[9; 80]).unwrap();
+    world.command(0, Command::Mute { on: true });
+    world.settle();
+    for node in 0..4 {
+        let muted: Vec<_> = world.view(node).members.iter().filter(|m| m.muted).map(|m| m.device).collect();
+        assert_eq!(muted, [world.nodes[0].id], "on the screen of {node}");
+    }
+    let silent = world.speak(0, &[0; 80]).unwrap();
+    assert_eq!(loud.len(), silent.len());
+    // Somebody who comes later is told.
+    world.command(2, Command::Leave);
+    world.settle();
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert!(world.view(2).members.iter().any(|member| member.muted && member.device == world.nodes[0].id));
+}
+
+#[test]
+fn captions_reach_the_desk_and_nobody_else() {
+    let mut world = World::of_four(8);
+    world.call_of_four();
+    let speaker = world.nodes[0].id;
+    let caption = |text: &str, done| Caption { speaker, start_ms: START, text: text.into(), done, behind_ms: 900 };
+    world.publish(3, &caption("We can", false));
+    world.publish(3, &caption("We can send the ships.", true));
+    world.settle();
+    let lines = world.view(2).captions;
+    assert_eq!(lines.len(), 1, "a finished line takes the place of its draft");
+    assert_eq!((lines[0].name.as_str(), lines[0].caption.text.as_str()), ("Person 1", "We can send the ships."));
+    for node in [0, 1, 3] {
+        assert!(world.view(node).captions.is_empty(), "on the screen of {node}");
+    }
+}
+
+#[test]
+fn captions_of_anybody_but_the_note_taker_are_not_shown() {
+    let mut world = World::of_four(9);
+    world.call_of_four();
+    let speaker = world.nodes[0].id;
+    let forged = Caption { speaker, start_ms: START, text: "I resign.".into(), done: true, behind_ms: 0 };
+    // The counterpart's device heard the desk's reader key too, and would use it.
+    let readers = world.nodes[3].engine.call.as_ref().unwrap().readers.clone();
+    world.nodes[1].engine.call.as_mut().unwrap().readers = readers;
+    world.publish(1, &forged);
+    world.settle();
+    assert!(world.sent(1, |m| matches!(m, ClientMessage::Application { .. }).then_some(())).len() > 0, "it was sent");
+    assert!(world.view(2).captions.is_empty());
+}
+
+#[test]
+fn two_commits_at_once_are_both_done_in_the_end() {
+    for seed in 0..24 {
+        let mut world = World::of_four(seed);
+        world.call();
+        let call = world.room().id;
+        // One member is asked to add the desk and the other to add the note-taker, and neither has heard of it.
+        world.command(2, Command::Listen { call });
+        world.command(3, Command::Listen { call });
+        let (desk, note) = (asks(&world, 2), asks(&world, 3));
+        for device in &mut world.nodes {
+            device.clear();
+        }
+        for (committer, joiner, key_package) in [(0, 2, desk), (1, 3, note)] {
+            let (from, device) = (world.nodes[joiner].id, world.nodes[joiner].proof.clone());
+            world.post(committer, ServerMessage::JoinAsked { call, from, key_package, device, answer: false });
+        }
+        let frame = world.speak(0, b"opus").unwrap();
+        assert!(world.hear(1, &frame).is_ok(), "sound goes on while commits are on their way");
+        world.settle();
+        for node in 0..4 {
+            assert_eq!(world.screen(node).len(), 4, "seed {seed}, screen of {node}: {:?}", world.problems());
+            assert_eq!(world.view(node).phrase, world.view(0).phrase);
+        }
+        assert!(world.hears(1, 0) && world.hears(3, 1));
+    }
+}
+
+fn asks(world: &World, node: usize) -> telcon_proto::Blob {
+    let asked = world.sent(node, |message| match message {
+        ClientMessage::AskJoin { key_package, .. } => Some(key_package.clone()),
+        _ => None,
+    });
+    asked.last().unwrap().clone()
+}
+
+#[test]
+fn a_reload_comes_back_into_the_call_without_a_click_and_with_fresh_keys() {
+    for (node, other) in [(0, 1), (1, 0)] {
+        let mut world = World::of_two(10);
+        world.call();
+        assert!(world.hears(other, node));
+        let before = world.view(other).epoch;
+        world.disconnect(node);
+        world.reload(node);
+        world.settle();
+        assert_eq!(world.state(node), CallState::Live);
+        assert!(world.view(other).epoch > before, "no counter can be used twice: the epoch is a new one");
+        assert!(world.hears(other, node) && world.hears(node, other));
+        assert_eq!(world.screen(other), ["Person 1", "Person 2"]);
+        assert_eq!(world.view(node).phrase, world.view(other).phrase);
+    }
+}
+
+#[test]
+fn a_lost_connection_keeps_the_sound_and_catches_up_on_who_came() {
+    let mut world = World::of_four(11);
+    world.call();
+    world.disconnect(1);
+    assert_eq!((world.state(1), world.nodes[1].engine.view().phase), (CallState::Reconnecting, Phase::Offline));
+    assert!(world.hears(0, 1) && world.hears(1, 0), "media goes another way than the WebSocket");
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert_eq!(world.screen(0).len(), 3);
+    world.connect(1);
+    world.settle();
+    assert_eq!((world.state(1), world.screen(1).len()), (CallState::Live, 3));
+    assert_eq!(world.view(1).phrase, world.view(0).phrase);
+    assert!(world.hears(1, 0) && world.hears(2, 1));
+}
+
+#[test]
+fn a_commit_that_was_on_its_way_when_the_connection_broke_is_taken_once() {
+    for arrives in [true, false] {
+        let mut world = World::of_four(12);
+        world.call();
+        let call = world.room().id;
+        world.command(2, Command::Listen { call });
+        if arrives {
+            // The switchboard takes it, and its confirmation is lost.
+            assert!(world.step() || world.room().epoch > 1);
+            while world.room().handshakes.len() < 2 && world.step() {}
+        }
+        world.disconnect(0);
+        world.connect(0);
+        world.settle();
+        if !arrives {
+            // What was asked of a device that went away is asked again by the joiner.
+            world.disconnect(2);
+            world.connect(2);
+            world.command(2, Command::Listen { call });
+            world.settle();
+        }
+        for node in 0..3 {
+            assert_eq!(world.screen(node).len(), 3, "arrives {arrives}, screen of {node}: {:?}", world.problems());
+        }
+        assert!(world.hears(1, 0) && world.hears(2, 0));
+    }
+}
+
+#[test]
+fn a_ring_while_in_a_call_is_not_taken_up() {
+    let mut world = World::of_two(13);
+    let third = world.join_office(5, Role::Principal);
+    world.settle();
+    world.call();
+    let call = world.room().id;
+    world.ring(third, 1);
+    world.settle();
+    assert_eq!(world.view(1).call, call);
+    world.command(1, Command::Ring { person: world.nodes[third].card.person, mode: None });
+    assert_eq!(world.view(1).call, call);
+}
+
+#[test]
+fn pings_keep_the_log_checked_as_time_passes() {
+    let mut world = World::of_two(14);
+    let before = world.nodes[0].engine.view().log.unwrap();
+    world.append(&serde_json::json!({"type": "started", "time_ms": world.now}));
+    world.pass(60_000);
+    let after = world.nodes[0].engine.view().log.unwrap();
+    assert!(after.ok && after.size > before.size && after.checked_ms > before.checked_ms);
+}

@@ -1,0 +1,85 @@
+// Calls as people make them: two browsers with speech in their microphones, the real engine, server, relay and
+// note-taker, and the record that comes of it.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { launch, person, until } from './helpers/chromium.mjs';
+import { Office } from './helpers/office.mjs';
+import { keep_tracks, likeness, loudness_heard, loudness_of } from './helpers/sound.mjs';
+import { root } from './helpers/shots.mjs';
+
+const fixture = (name) => join(root, '../crates/client/fixtures', name);
+/** Seconds of sound that are compared. */
+const HEARD_S = 6;
+
+let office, browser_a, browser_b;
+
+before(async () => {
+  office = await Office.make();
+  await office.take_notes();
+  [browser_a, browser_b] = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: fixture(file) })));
+});
+after(async () => {
+  await Promise.all([browser_a?.close(), browser_b?.close()]);
+  await office?.close();
+});
+
+/** Enrols a person with the link that the office's authority made, by hand of the person. */
+async function enrolled(browser, name, role) {
+  const link = await office.invite(name, role);
+  const { context, page } = await person(browser, office.origin);
+  await page.addInitScript(keep_tracks);
+  await page.goto(link);
+  await page.getByRole('heading', { name: `This link enrols this browser for ${name}` }).waitFor();
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: role === 'duty-officer' ? 'The desk' : 'People' }).waitFor();
+  return { context, page, link };
+}
+
+const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
+
+test('two leaders talk, the desk reads along, and the record proves it', async () => {
+  const a = await enrolled(browser_a, 'The President', 'principal');
+  const b = await enrolled(browser_b, 'The Prime Minister of Estmark', 'principal');
+  const desk = await enrolled(browser_b, 'Duty officer', 'duty-officer');
+
+  await a.page.getByRole('button', { name: 'Ring The Prime Minister of Estmark' }).click();
+  await b.page.getByText('Verified by this device', { exact: true }).waitFor();
+  await b.page.getByRole('button', { name: 'Accept' }).click();
+  const [of_a, of_b] = await Promise.all([until(a.page, live), until(b.page, live)]);
+  const setup = of_b.timings.first_audio_ms - of_b.timings.answer_ms;
+  console.log(`answer to first decrypted frame, Chromium: ${Math.round(setup)} ms`);
+
+  // The note-taker joins by itself, and everybody sees it.
+  const three = () => window.telcon.view.call.members.length === 3;
+  await Promise.all([until(a.page, three), until(b.page, three)]);
+  await desk.page.getByRole('button', { name: 'Listen' }).click();
+  const four = () => window.telcon.view.call?.members.length === 4;
+  const views = await Promise.all([a, b, desk].map(({ page }) => until(page, four)));
+  const phrases = new Set(views.map(({ view }) => view.call.phrase.join(' ')));
+  assert.equal(phrases.size, 1, 'all screens show the same phrase');
+  assert.notEqual([...phrases][0], of_a.view.call.phrase.join(' '), 'and another one than before the listeners came');
+
+  // What each hears is what the other says.
+  const [said_a, said_b] = await Promise.all([loudness_of(fixture('a.wav')), loudness_of(fixture('b.wav'))]);
+  const [at_a, at_b] = await Promise.all([loudness_heard(a.page, HEARD_S), loudness_heard(b.page, HEARD_S)]);
+  const like = { a_hears_b: likeness(at_a, said_b), a_hears_a: likeness(at_a, said_a), b_hears_a: likeness(at_b, said_a), b_hears_b: likeness(at_b, said_b) };
+  console.log('likeness', like);
+  assert.ok(like.a_hears_b > 0.8 && like.b_hears_a > 0.8, 'the decoded sound carries the speech');
+  assert.ok(like.a_hears_b > like.a_hears_a && like.b_hears_a > like.b_hears_b, 'and that of the right person');
+
+  if (process.env.TELCON_ASR_MODEL) {
+    const { view } = await until(desk.page, () => window.telcon.view.call.captions.some((line) => line.final), { timeout: 60_000 });
+    assert.ok(view.call.captions.every((line) => ['The President', 'The Prime Minister of Estmark'].includes(line.name)));
+    assert.equal(await a.page.evaluate(() => window.telcon.view.call.captions.length), 0, 'captions are for the desk');
+  }
+
+  await a.page.getByRole('button', { name: 'End call' }).click();
+  await Promise.all([a, b].map(({ page }) => page.getByRole('heading', { name: 'The call has ended' }).waitFor()));
+  const opened = await office.record();
+  assert.match(await office.verify(), /The archive holds\./);
+  if (process.env.TELCON_ASR_MODEL) assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
+  for (const { context } of [a, b, desk]) await context.close();
+});

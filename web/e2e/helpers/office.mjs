@@ -1,0 +1,112 @@
+// An office of real programs: `telcon init`, `serve`, `note`, in a folder of its own that goes away with it.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const TELCON = process.env.TELCON_BIN;
+const WEB = process.env.TELCON_WEB;
+const MODEL = process.env.TELCON_ASR_MODEL;
+
+async function free_port() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+export class Office {
+  #children = new Set();
+
+  /** @param {{ suite?: 'hybrid' | 'cnsa2' }} [options] */
+  static async make({ suite = 'hybrid' } = {}) {
+    if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
+    const office = new Office();
+    office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
+    const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
+    await run(TELCON, [...init, '--suite', suite, '--record-mode', 'audio']);
+    office.port = await free_port();
+    office.origin = `http://localhost:${office.port}`;
+    await office.serve();
+    return office;
+  }
+
+  /** Starts a command and waits for a line of its errors that says that it is up. */
+  async #start(args, up) {
+    const child = spawn(TELCON, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    child.lines = [];
+    await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`telcon ${args[0]} ended with ${code}: ${child.lines.join('\n')}`)));
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        child.lines.push(line);
+        if (line.includes(up)) resolve();
+      });
+    });
+    return child;
+  }
+
+  async serve() {
+    const at = ['--listen', `127.0.0.1:${this.port}`, '--media', '127.0.0.1:0', '--web', WEB];
+    this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'answers at');
+  }
+
+  /** As a power cut would: no chance to tidy up. */
+  async kill_server() {
+    const gone = once(this.server, 'exit');
+    this.server.kill('SIGKILL');
+    await gone;
+  }
+
+  /** An enrolment link. */
+  async invite(name, role, zone = 'Europe/Oslo') {
+    const who = ['--name', name, '--organisation', 'Office of the President', '--role', role, '--zone', zone];
+    const { stdout } = await run(TELCON, ['invite', '--data', this.dir, '--server', this.origin, ...who]);
+    return stdout.trim();
+  }
+
+  async take_notes() {
+    const link = await this.invite('Note-taker', 'note-taker');
+    const device = join(this.dir, 'note-taker.json');
+    await run(TELCON, ['enrol', '--device', device, link]);
+    const model = MODEL ? ['--asr-model', MODEL] : [];
+    const paths = ['--spool', join(this.dir, 'spool'), '--custodians', join(this.dir, 'custodians.txt')];
+    this.notes = await this.#start(['note', '--device', device, '--server', this.origin, ...paths, ...model], 'waits for calls');
+  }
+
+  /** Waits for a record in the archive, opens it with the custodian's key, and returns its folder. */
+  async record() {
+    const records = join(this.dir, 'server/archive/records');
+    const listed = () => this.notes.lines.some((line) => line.includes('is in the archive'));
+    while (!listed()) await once(this.notes.stderr, 'data');
+    const [call] = await readdir(records);
+    const out = join(this.dir, 'opened');
+    await run(TELCON, ['archive', 'open', '--identity', join(this.dir, 'custodian/identity.txt'), join(records, call), '--out', out]);
+    return out;
+  }
+
+  /** What `telcon archive verify` prints; throws when it finds anything wrong. */
+  async verify() {
+    const { stdout } = await run(TELCON, ['archive', 'verify', join(this.dir, 'server/archive')]);
+    return stdout;
+  }
+
+  async close() {
+    const gone = [...this.#children].map((child) => {
+      child.kill('SIGKILL');
+      return once(child, 'exit');
+    });
+    await Promise.all(gone);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,90 @@
+// What a page plays, taken after its decoder, and whether it carries what somebody said.
+
+import { readFile } from 'node:fs/promises';
+
+/** Loudness is compared in steps this long, seconds. */
+const STEP_S = 0.02;
+
+/** To be run in a page before its own scripts: keeps hold of every track that a peer connection receives. */
+export function keep_tracks() {
+  const Native = window.RTCPeerConnection;
+  window.received_tracks = [];
+  window.RTCPeerConnection = class extends Native {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener('track', ({ track }) => window.received_tracks.push(track));
+    }
+  };
+}
+
+/** Records what the page receives, all speakers together, for so many seconds: loudness, one number per 20 ms. */
+export function loudness_heard(page, seconds) {
+  return page.evaluate(
+    async ([seconds, step]) => {
+      const context = new AudioContext();
+      const recorder = context.createScriptProcessor(4096, 1, 1);
+      for (const track of window.received_tracks.filter((track) => track.readyState === 'live')) {
+        context.createMediaStreamSource(new MediaStream([track])).connect(recorder);
+      }
+      recorder.connect(context.destination);
+      const samples = [];
+      await new Promise((resolve) => {
+        recorder.onaudioprocess = ({ inputBuffer }) => {
+          samples.push(...inputBuffer.getChannelData(0));
+          if (samples.length >= seconds * context.sampleRate) resolve();
+        };
+      });
+      const size = Math.round(step * context.sampleRate);
+      const loudness = [];
+      for (let at = 0; at + size <= samples.length; at += size) {
+        loudness.push(Math.sqrt(samples.slice(at, at + size).reduce((sum, x) => sum + x * x, 0) / size));
+      }
+      await context.close();
+      return loudness;
+    },
+    [seconds, STEP_S],
+  );
+}
+
+/** Loudness of a WAV file of 16-bit mono, one number per 20 ms. */
+export async function loudness_of(path) {
+  const file = await readFile(path);
+  const rate = file.readUInt32LE(24);
+  const data = file.indexOf('data') + 8;
+  const size = Math.round(STEP_S * rate);
+  const loudness = [];
+  for (let at = data; at + size * 2 <= file.length; at += size * 2) {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += (file.readInt16LE(at + i * 2) / 32768) ** 2;
+    loudness.push(Math.sqrt(sum / size));
+  }
+  return loudness;
+}
+
+/**
+ * How well `heard` follows a part of `said`, which is played over and over: the correlation of their logarithmic loudness
+ * at the best of all shifts. Speech against itself through a codec comes near 1, against other speech near 0.3.
+ */
+export function likeness(heard, said) {
+  const log = (loudness) => loudness.map((x) => Math.log10(x + 1e-3));
+  const [a, b] = [log(heard), log(said)];
+  let best = -1;
+  for (let shift = 0; shift < b.length; shift++) {
+    best = Math.max(best, correlation(a, (i) => b[(i + shift) % b.length]));
+  }
+  return best;
+}
+
+function correlation(a, b) {
+  const n = a.length;
+  let [sa, sb, saa, sbb, sab] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [a[i], b(i)];
+    sa += x;
+    sb += y;
+    saa += x * x;
+    sbb += y * y;
+    sab += x * y;
+  }
+  return (sab - (sa * sb) / n) / Math.sqrt((saa - (sa * sa) / n) * (sbb - (sb * sb) / n) || 1);
+}
