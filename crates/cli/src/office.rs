@@ -11,7 +11,7 @@ use std::{
 use telcon_client::{endpoint::now_ms, upload::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec};
 use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
-use telcon_record::{CustodianIdentity, CustodianRecipient};
+use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 
 /// How long an enrolment link works by default, hours.
 const LINK_HOURS: u64 = 24;
@@ -138,7 +138,18 @@ pub fn authority(data: &Path) -> anyhow::Result<Authority> {
 pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| Ok(CustodianRecipient::parse(line)?)).collect()
+    let custodians: Vec<_> = lines
+        .map(CustodianRecipient::parse)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("{} holds something else than recipients (age1pq1…), one a line", path.display()))?;
+    // Here, and not when the first record is to be sealed.
+    if custodians.is_empty() || custodians.len() > MAX_CUSTODIANS {
+        bail!("{} names {} custodians; there must be one to {MAX_CUSTODIANS}", path.display(), custodians.len());
+    }
+    if custodians.iter().enumerate().any(|(i, custodian)| custodians[..i].contains(custodian)) {
+        bail!("{} names a custodian twice", path.display());
+    }
+    Ok(custodians)
 }
 
 /// An invitation for a person.

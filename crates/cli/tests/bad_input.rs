@@ -7,7 +7,8 @@ use office::{Office, ok, telcon};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output, Stdio},
+    sync::mpsc,
 };
 
 /// A file's damaged forms.
@@ -56,12 +57,27 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// Runs a command that must fail politely and leave the folder as it was.
 fn refused(what: &str, command: &mut Command, folder: &Path) {
     let before = snapshot(folder);
-    let output = command.output().unwrap();
+    let output = output_soon(what, command);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{what}: {said}");
     assert!(said.starts_with("telcon: ") || said.contains("\ntelcon: "), "{what}: {said}");
     assert!(!said.contains("panicked") && said.len() < 2_000, "{what}: {said}");
     assert!(snapshot(folder) == before, "{what}: something was changed");
+}
+
+/// The end of a command that must come to it by itself.
+fn output_soon(what: &str, command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    match ended.recv_timeout(office::PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            let _ = Command::new("kill").arg(id.to_string()).status();
+            panic!("{what}: it goes on as if nothing were wrong");
+        }
+    }
 }
 
 /// An office that is made and not served.

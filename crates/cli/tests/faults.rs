@@ -99,14 +99,48 @@ async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through(
 async fn a_server_killed_before_the_record_came_gets_it_afterwards() {
     let mut call = in_call().await;
     speak(&call.a, 50).await;
+    // The note-taker hears of the end when the server is gone already: the message waits in its socket.
+    signal(&call.notes, "STOP");
     hang_up(&call).await;
     call.office.kill_server();
-    call.notes.says("stays in the spool");
+    signal(&call.notes, "CONT");
+    let spool = call.office.path("spool");
+    let start = Instant::now();
+    while !sealed(&spool) {
+        assert!(start.elapsed() < PATIENCE, "the record is not sealed; it said {}", call.notes.said());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     call.office.serve();
     call.notes.says("is in the archive");
     assert_eq!(call.office.verify()["records_good"], 1);
-    let left: Vec<_> = fs::read_dir(call.office.path("spool")).unwrap().flatten().collect();
+    let left: Vec<_> = fs::read_dir(spool).unwrap().flatten().collect();
     assert!(left.is_empty(), "what the archive has, the spool forgets: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_archive_cannot_take_stays_and_is_tried_again() {
+    let call = in_call().await;
+    speak(&call.a, 50).await;
+    // Where records go there is a file: every upload fails.
+    let records = call.office.path("server/archive/records");
+    fs::rename(&records, records.with_extension("away")).unwrap();
+    fs::write(&records, b"").unwrap();
+    hang_up(&call).await;
+    call.notes.says("stays in the spool");
+    fs::remove_file(&records).unwrap();
+    fs::rename(records.with_extension("away"), &records).unwrap();
+    call.notes.says("is in the archive");
+    assert_eq!(call.office.verify()["records_good"], 1);
+}
+
+fn signal(process: &Running, name: &str) {
+    ok(Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()));
+}
+
+/// Whether there is a sealed record in the spool.
+fn sealed(spool: &std::path::Path) -> bool {
+    let calls = fs::read_dir(spool).into_iter().flatten().flatten();
+    calls.into_iter().any(|call| call.path().join("seal.json").exists())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,11 +148,12 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
     call.notes.kill();
-    until(&call.a, "the note-taker to be gone from the screen", |view| members(view) == 2).await;
     // Speech goes on meanwhile.
     speak(&call.a, 50).await;
+    let epoch = |view: &View| view.call.as_ref().and_then(|call| call.epoch);
+    let before = epoch(&call.a.view().borrow());
     call.notes = call.office.take_notes(&call.note_taker);
-    until(&call.a, "the note-taker", |view| members(view) == 3).await;
+    until(&call.a, "the note-taker, with new keys", |view| epoch(view) > before && members(view) == 3).await;
     speak(&call.b, 100).await;
     hang_up(&call).await;
     call.notes.says("is in the archive");

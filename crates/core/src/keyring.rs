@@ -127,7 +127,9 @@ impl Keyring {
         }
         // RFC 9605, 5.2: an old epoch with the same low bits must go.
         self.epochs.retain(|epoch| low_bits(epoch.number) != low_bits(number));
-        self.own = Some(Key::derive(&base_key, kid(own, number)));
+        self.own = Some(Key::derive(&*base_key, kid(own, number)));
+        // Nobody sends this device its own sound: frames under its own key are somebody's replay.
+        let leaves = leaves.into_iter().filter(|leaf| *leaf != own).collect();
         self.epochs.push(Epoch { number, base_key, leaves, senders: BTreeMap::new(), until_ms: None });
     }
 
@@ -166,7 +168,7 @@ impl Keyring {
         }
         let base_key = &epoch.base_key;
         let sender = epoch.senders.entry(leaf).or_insert_with(|| Sender {
-            key: Key::derive(base_key, header.kid),
+            key: Key::derive(&**base_key, header.kid),
             window: Window { newest: 0, seen: [0; REPLAY_WINDOW / 64] },
         });
         let payload = sender.key.open(header, header_len, b"", frame)?;

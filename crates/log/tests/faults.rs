@@ -228,7 +228,10 @@ impl Caller {
     }
 
     fn check(&mut self) {
-        self.disk.0.borrow_mut().plan.clear();
+        let mut world = self.disk.0.borrow_mut();
+        world.plan.clear();
+        world.dead = false; // A new process.
+        drop(world);
         self.log = None;
         assert!(self.ready());
         let world = self.disk.0.borrow();

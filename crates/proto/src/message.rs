@@ -195,12 +195,15 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         devices: Vec<Logged>,
     },
-    /// The sender's commit lost to another of the same epoch: drop it, process what comes, try again.
+    /// The sender's commit was not taken. If the call has moved on (`now` is past `epoch`) another commit was first:
+    /// process what comes, and try again. Otherwise it did something that it may not: drop it.
     CommitRefused {
         /// The call.
         call: CallId,
-        /// The epoch that the call is in now.
+        /// The epoch that the refused commit was made in: by when this comes, the sender may have made another.
         epoch: u64,
+        /// The epoch that the call is in now.
+        now: u64,
     },
     /// The welcome of a commit that added this device.
     Welcome {

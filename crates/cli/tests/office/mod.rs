@@ -21,7 +21,7 @@ use telcon_core::{
 use tempfile::TempDir;
 
 /// Longest wait for anything: a machine under load, not a measure of speed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// `telcon`, to be given arguments.
 pub fn telcon() -> Command {

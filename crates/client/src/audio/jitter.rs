@@ -150,7 +150,7 @@ impl JitterBuffer {
 
     /// What to play at the tick `now_us`. To be called once per 20 ms; a tick that comes late is no harm.
     pub fn pull(&mut self, now_us: u64) -> Pull {
-        let ahead = self.due(now_us) - self.next as i64;
+        let ahead = self.due(now_us).saturating_sub(self.next as i64);
         match self.state {
             State::Empty | State::Stalled => return Pull::NotYet,
             State::Collecting if ahead < 0 => return Pull::NotYet,
@@ -188,14 +188,14 @@ impl JitterBuffer {
 
     /// The frame that is due at `now_us`, as a counter (negative before the stream began).
     fn due(&self, now_us: u64) -> i64 {
-        (now_us as i64 - self.floor.lowest() - self.delays.target()).div_euclid(FRAME_US)
+        micros(now_us).saturating_sub(self.floor.lowest()).saturating_sub(self.delays.target()).div_euclid(FRAME_US)
     }
 
     fn accept(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
-        let transit = now_us as i64 - counter as i64 * FRAME_US;
+        let transit = transit(counter, now_us);
         self.floor.add(transit, now_us);
         let late = counter < self.next && self.state != State::Collecting;
-        self.delays.add(transit - self.floor.lowest(), if late { LATE_WEIGHT } else { 1 });
+        self.delays.add(transit.saturating_sub(self.floor.lowest()), if late { LATE_WEIGHT } else { 1 });
         if late {
             self.counts.late += 1;
             return;
@@ -250,7 +250,7 @@ impl JitterBuffer {
         self.ticks_since_skip = 0;
         self.elsewhere = None;
         self.floor = Floor::default();
-        self.floor.add(now_us as i64 - counter as i64 * FRAME_US, now_us);
+        self.floor.add(transit(counter, now_us), now_us);
     }
 
     /// A packet from another part of the stream: a straggler, unless more follow in order. Then the sender has
@@ -282,6 +282,16 @@ impl Default for JitterBuffer {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A moment, signed; those that no clock reaches are cut off.
+fn micros(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+/// How much later a packet came than its place in the stream says.
+fn transit(counter: u64, now_us: u64) -> i64 {
+    micros(now_us).saturating_sub(counter as i64 * FRAME_US)
 }
 
 /// The smallest transit of the last 5 to 10 seconds.

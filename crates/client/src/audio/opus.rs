@@ -235,7 +235,7 @@ mod tests {
         let mut encoder = Encoder::new(Settings::default()).unwrap();
         assert_eq!(encoder.packet_size(), 80);
         for (i, frame) in frames(&speech(3.0)).enumerate() {
-            encoder.set_expected_loss(1 + (i as u8 * 7) % MAX_EXPECTED_LOSS).unwrap();
+            encoder.set_expected_loss(1 + (i * 7 % usize::from(MAX_EXPECTED_LOSS)) as u8).unwrap();
             assert_eq!(encoder.encode(&frame).unwrap().len(), 80);
         }
     }

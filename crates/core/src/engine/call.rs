@@ -43,6 +43,7 @@ enum Change {
 
 struct Pending {
     own: OwnCommit,
+    message: ClientMessage,
     changes: Vec<Change>,
 }
 
@@ -81,6 +82,8 @@ pub(super) struct Call {
     pub(super) readers: BTreeMap<DeviceId, Blob>,
     captions: Vec<CaptionView>,
     behind_ms: Option<u64>,
+    /// It rang here before a reconnect, and the office has not said whether it still does.
+    may_be_over: bool,
 }
 
 impl Call {
@@ -113,6 +116,7 @@ impl Call {
             readers: BTreeMap::new(),
             captions: Vec::new(),
             behind_ms: None,
+            may_be_over: false,
         }
     }
 
@@ -269,10 +273,28 @@ impl Call {
         out.push_back(Output::Event(Event::Ended { call: self.id, how }));
     }
 
-    /// The office no longer knows of this call.
-    pub(super) fn lost(&mut self, out: &mut VecDeque<Output>) {
-        let how = if self.state == CallState::Ringing { "missed" } else { "interrupted" };
-        self.end(how, out);
+    /// The office does not count this device into this call, after a reconnect. If it rang, it may ring still: the ring
+    /// comes again then, before the office has caught up.
+    pub(super) fn unknown_to_office(&mut self, out: &mut VecDeque<Output>) {
+        if self.declinable() {
+            self.may_be_over = true;
+        } else {
+            self.end("interrupted", out);
+        }
+    }
+
+    /// Whether this is the ring that rings here already, as the office sends it after a reconnect.
+    pub(super) fn rings_again(&mut self, jws: &str) -> Option<CallId> {
+        let same = self.declinable() && self.ring_jws.as_deref() == Some(jws);
+        self.may_be_over &= !same;
+        same.then_some(self.id)
+    }
+
+    /// The office has said everything, and no ring came again.
+    pub(super) fn missed_meanwhile(&mut self, out: &mut VecDeque<Output>) {
+        if self.may_be_over {
+            self.end("missed", out);
+        }
     }
 
     pub(super) fn connection_lost(&mut self) {
@@ -367,7 +389,7 @@ impl Call {
             ServerMessage::Committed { seq, from, commit, devices, .. } => {
                 self.committed(device, seq, from, &commit, &devices, now_ms, rng, out)
             }
-            ServerMessage::CommitRefused { .. } => self.commit_refused(out),
+            ServerMessage::CommitRefused { epoch, now, .. } => self.commit_refused(epoch, now, out),
             ServerMessage::Welcome { seq, welcome, ring, opened, devices, .. } => {
                 self.welcomed(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
             }
@@ -481,42 +503,28 @@ impl Call {
         }
         let Some(group) = &mut self.group else { return Ok(()) };
         let own = group.commit(joiners, &removed)?;
-        removes.retain(|device| !adds.contains(device));
-        out.push_back(Output::Send(commit_message(self.id, &own, adds, removes)));
-        self.pending = Some(Pending { own, changes });
+        let message = commit_message(self.id, &own, adds, removes);
+        out.push_back(Output::Send(message.clone()));
+        self.pending = Some(Pending { own, message, changes });
         Ok(())
     }
 
-    fn resend(&mut self, out: &mut VecDeque<Output>) {
-        let Some(pending) = &self.pending else { return };
-        let adds: Vec<_> = pending
-            .changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Join { device, .. } => Some(*device),
-                Change::Remove(_) => None,
-            })
-            .collect();
-        let removes = pending
-            .changes
-            .iter()
-            .filter_map(|change| match change {
-                Change::Remove(device) if !adds.contains(device) => Some(*device),
-                _ => None,
-            })
-            .collect();
-        out.push_back(Output::Send(commit_message(self.id, &pending.own, adds, removes)));
+    fn resend(&self, out: &mut VecDeque<Output>) {
+        out.extend(self.pending.as_ref().map(|pending| Output::Send(pending.message.clone())));
     }
 
-    /// Another member's commit was first: forget ours, and do what is still to do after theirs came.
-    fn commit_refused(&mut self, out: &mut VecDeque<Output>) -> Result<(), Refusal> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
+    /// The switchboard did not take the commit that this device made in `epoch`; the call is in `now`.
+    fn commit_refused(&mut self, epoch: u64, now: u64, out: &mut VecDeque<Output>) -> Result<(), Refusal> {
+        // Of an earlier commit, when another member's was processed meanwhile: what waited is in a new one already.
+        let Some(pending) = self.pending.take_if(|pending| pending.own.epoch == epoch) else { return Ok(()) };
         let Some(group) = &mut self.group else { return Ok(()) };
         group.discard()?;
-        let stale = pending.own.epoch < group.epoch();
-        self.waiting.splice(0..0, pending.changes);
-        // If theirs was processed already, try again now; otherwise when it comes.
-        if stale { self.try_commit(out) } else { Ok(()) }
+        if now > epoch {
+            // Another member's commit was first. It is on its way, and what is still to do is done after it.
+            self.waiting.splice(0..0, pending.changes);
+            return Ok(());
+        }
+        self.try_commit(out)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]

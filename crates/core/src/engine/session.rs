@@ -39,6 +39,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
         ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
             // The answer to the ping that follows signing in: what the office had to say before it, it has said.
             engine.caught_up = engine.phase == Phase::Ready;
+            engine.with_call(Call::missed_meanwhile);
             next_checkpoint(engine, &checkpoint, from_size, &consistency, now_ms);
         }
         ServerMessage::Ringing { jws, opened, device } => ringing(engine, now_ms, jws, &opened, &device),
@@ -93,12 +94,15 @@ fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
                 engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
             }
         },
-        (Some(_), None) => engine.with_call(|call, out| call.lost(out)),
+        (Some(_), None) => engine.with_call(Call::unknown_to_office),
         (None, None) => {}
     }
 }
 
 fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, device: &Logged) {
+    if let Some(call) = engine.call.as_mut().filter(|call| !call.is_over()).and_then(|call| call.rings_again(&jws)) {
+        return engine.send(ClientMessage::RingShown { call });
+    }
     if engine.in_call() {
         return;
     }

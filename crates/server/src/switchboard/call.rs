@@ -33,7 +33,7 @@ pub(super) struct Call {
     /// Members that left, were lost or were revoked, until a commit removes them.
     pub leaving: BTreeSet<DeviceId>,
     /// Whom the committer was last asked to remove.
-    removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
+    pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
     /// Devices that take part over this connection: they joined over it, or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,

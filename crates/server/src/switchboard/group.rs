@@ -56,10 +56,16 @@ impl Call {
             let text = "only a member that takes part can commit: resume or ask to join first";
             return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
+        let refused = ServerMessage::CommitRefused { call: id, epoch: proposed.epoch, now: self.row.epoch };
         if proposed.epoch != self.row.epoch {
-            return desk.send(session, ServerMessage::CommitRefused { call: id, epoch: self.row.epoch });
+            return desk.send(session, refused);
         }
         if let Err(text) = self.check_commit(&from, &proposed) {
+            // What else it held is still to be done, and is asked for again.
+            self.waiting.iter_mut().filter(|w| proposed.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
+            self.removal_asked = None;
+            // Both: the device must drop the commit, and somebody must read why.
+            desk.send(session, refused);
             return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let Proposed { commit, welcome, adds, removes, .. } = proposed;

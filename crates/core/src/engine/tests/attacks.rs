@@ -642,7 +642,7 @@ fn messages_of_other_calls_and_out_of_turn_change_nothing() {
     for message in [
         ServerMessage::Ended { call: other, how: telcon_proto::Ended::HungUp },
         ServerMessage::TakenElsewhere { call: other },
-        ServerMessage::CommitRefused { call: world.room().id, epoch: 9 },
+        ServerMessage::CommitRefused { call: world.room().id, epoch: 9, now: 10 },
         ServerMessage::RemoveAsked { call: world.room().id, devices: vec![] },
         ServerMessage::Opened { call: world.room().id, opened: world.room().opened.clone() },
     ] {

@@ -253,6 +253,45 @@ fn a_reload_comes_back_into_the_call_without_a_click_and_with_fresh_keys() {
 }
 
 #[test]
+fn a_reconnect_while_it_rings_goes_on_ringing() {
+    for answered in [true, false] {
+        let mut world = World::of_two(15);
+        world.ring(0, 1);
+        world.settle();
+        world.disconnect(1);
+        assert_eq!(world.state(1), CallState::Ringing);
+        if !answered {
+            world.command(0, Command::HangUp);
+            world.settle();
+        }
+        world.connect(1);
+        world.settle();
+        if answered {
+            assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
+            world.command(1, Command::Answer);
+            world.settle();
+            assert!(world.hears(0, 1) && world.hears(1, 0));
+        } else {
+            assert_eq!(world.view(1).ended, Some("missed"));
+        }
+    }
+}
+
+#[test]
+fn a_reload_while_it_rings_rings_again() {
+    let mut world = World::of_two(16);
+    world.ring(0, 1);
+    world.settle();
+    world.disconnect(1);
+    world.reload(1);
+    world.settle();
+    assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
+    world.command(1, Command::Answer);
+    world.settle();
+    assert!(world.hears(0, 1) && world.hears(1, 0));
+}
+
+#[test]
 fn a_lost_connection_keeps_the_sound_and_catches_up_on_who_came() {
     let mut world = World::of_four(11);
     world.call();
@@ -285,13 +324,6 @@ fn a_commit_that_was_on_its_way_when_the_connection_broke_is_taken_once() {
         world.disconnect(0);
         world.connect(0);
         world.settle();
-        if !arrives {
-            // What was asked of a device that went away is asked again by the joiner.
-            world.disconnect(2);
-            world.connect(2);
-            world.command(2, Command::Listen { call });
-            world.settle();
-        }
         for node in 0..3 {
             assert_eq!(world.screen(node).len(), 3, "arrives {arrives}, screen of {node}: {:?}", world.problems());
         }

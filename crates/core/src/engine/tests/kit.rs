@@ -57,6 +57,8 @@ pub(super) struct Room {
     pub(super) epoch: u64,
     pub(super) handshakes: Vec<Handshake>,
     pub(super) over: Option<Ended>,
+    /// Who asked to join and was not added yet.
+    pub(super) waiting: BTreeMap<Node, (Blob, bool)>,
 }
 
 /// An ordered commit.
@@ -384,6 +386,9 @@ impl World {
                 for message in missed {
                     self.post(node, message);
                 }
+                for (joiner, (key_package, answer)) in self.room().waiting.clone() {
+                    self.ask(joiner, key_package, answer);
+                }
             }
             ClientMessage::Ping { log_size } => {
                 let checkpoint = self.log.checkpoint();
@@ -419,6 +424,12 @@ impl World {
             checkpoint: self.log.checkpoint().note().to_owned(),
         };
         self.post(node, message);
+        if let Some(room) = self.room.as_ref().filter(|room| room.over.is_none() && room.answered.is_none())
+            && room.ring.to == self.nodes[node].card.person
+        {
+            let (jws, opened, device) = (room.jws.clone(), room.opened.clone(), self.nodes[room.caller].proof.clone());
+            self.post(node, ServerMessage::Ringing { jws, opened, device });
+        }
     }
 
     fn rings(&mut self, node: Node, jws: String) {
@@ -440,8 +451,9 @@ impl World {
             self.post(to, ServerMessage::Ringing { jws, opened, device });
         }
         let (id, caller, members) = (ring.call, node, vec![node]);
-        let (answered, handshakes, over) = (None, Vec::new(), None);
-        self.room = Some(Room { id, ring, jws, opened, caller, answered, members, epoch: 0, handshakes, over });
+        let (answered, handshakes, over, waiting) = (None, Vec::new(), None, BTreeMap::new());
+        self.room =
+            Some(Room { id, ring, jws, opened, caller, answered, members, epoch: 0, handshakes, over, waiting });
         self.notify();
     }
 
@@ -461,6 +473,7 @@ impl World {
 
     /// Asks the first connected member to add a device.
     fn ask(&mut self, node: Node, key_package: Blob, answer: bool) {
+        self.room_mut().waiting.insert(node, (key_package.clone(), answer));
         let room = self.room();
         let Some(committer) = room.members.iter().copied().find(|m| *m != node && self.nodes[*m].connected) else {
             return;
@@ -485,7 +498,7 @@ impl World {
         }
         let now = self.room().epoch;
         if epoch != now {
-            return self.post(node, ServerMessage::CommitRefused { call, epoch: now });
+            return self.post(node, ServerMessage::CommitRefused { call, epoch, now });
         }
         let (added, removed): (Vec<Node>, Vec<Node>) = (self.nodes_of(adds), self.nodes_of(removes));
         let devices: Vec<_> = added.iter().map(|joiner| self.nodes[*joiner].proof.clone()).collect();
@@ -497,7 +510,8 @@ impl World {
         room.handshakes.push(handshake);
         let hearers = room.members.clone();
         room.members.retain(|member| !removed.contains(member));
-        room.members.extend(added.iter().filter(|joiner| !hearers.contains(joiner)));
+        room.members.extend(&added);
+        room.waiting.retain(|joiner, _| !added.contains(joiner));
         for member in hearers.into_iter().filter(|member| !added.contains(member)) {
             self.post(member, message.clone());
         }

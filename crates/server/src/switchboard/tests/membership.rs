@@ -17,10 +17,9 @@ fn asked(messages: &[S]) -> Vec<DeviceId> {
 }
 
 fn code(office: &mut Office, n: u8) -> RefusalCode {
-    match office.messages(n).pop() {
-        Some(S::Refused { code, .. }) => code,
-        other => panic!("not refused: {other:?}"),
-    }
+    let messages = office.messages(n);
+    let refused = messages.iter().find_map(|m| if let S::Refused { code, .. } = m { Some(*code) } else { None });
+    refused.unwrap_or_else(|| panic!("not refused: {messages:?}"))
 }
 
 #[test]
@@ -31,7 +30,7 @@ fn of_two_commits_at_once_the_first_is_taken() {
     assert_eq!(office.heard(2), ["committed"]);
     let heard = office.messages(1);
     assert!(
-        matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 2, .. }] if *from == device(2))
+        matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 1, now: 2, .. }] if *from == device(2))
     );
     office.commit(1, 2, &[], &[]);
     assert_eq!(office.heard(1), ["committed"]);

@@ -90,7 +90,7 @@ fn right_after_a_commit_was_stored_and_before_anybody_heard() {
     }
     office.commit(2, 1, &[], &[]);
     let heard = office.messages(2);
-    assert!(matches!(&heard[..], [S::CommitRefused { epoch: 2, .. }]));
+    assert!(matches!(&heard[..], [S::CommitRefused { now: 2, .. }]));
 }
 
 #[test]
