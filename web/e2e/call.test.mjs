@@ -38,7 +38,22 @@ async function enrolled(browser, name, role) {
   return { context, page, link };
 }
 
-const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
+const live = () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
+
+/** A rings B, who accepts; both hear each other. */
+async function in_call(a, b, callee) {
+  await a.page.getByRole('button', { name: `Ring ${callee}` }).click();
+  await b.page.getByRole('button', { name: 'Accept' }).click();
+  return Promise.all([until(a.page, live), until(b.page, live)]);
+}
+
+/** Waits until a page plays something loud enough to be speech. */
+async function hears(page) {
+  for (;;) {
+    const loudness = await loudness_heard(page, 1);
+    if (Math.max(...loudness) > 0.02) return;
+  }
+}
 
 test('two leaders talk, the desk reads along, and the record proves it', async () => {
   const a = await enrolled(browser_a, 'The President', 'principal');
@@ -82,4 +97,50 @@ test('two leaders talk, the desk reads along, and the record proves it', async (
   assert.match(await office.verify(), /The archive holds\./);
   if (process.env.TELCON_ASR_MODEL) assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
   for (const { context } of [a, b, desk]) await context.close();
+});
+
+test('a reload and a server killed in the call bring it back without a click', async () => {
+  const a = await enrolled(browser_a, 'The Minister of Health', 'principal');
+  const b = await enrolled(browser_b, 'The Minister of Health of Estmark', 'counterpart');
+  await in_call(a, b, 'The Minister of Health of Estmark');
+  await hears(a.page);
+
+  const before = await b.page.evaluate(() => window.telcon.view.call.epoch);
+  await a.page.reload();
+  await until(a.page, live);
+  await until(b.page, `window.telcon.view.call.epoch > ${before}`);
+  await Promise.all([hears(a.page), hears(b.page)]);
+
+  await office.kill_server();
+  const reconnecting = () => window.telcon.view.call.state === 'reconnecting';
+  await Promise.all([a, b].map(({ page }) => until(page, reconnecting)));
+  await office.serve();
+  await Promise.all([a, b].map(({ page }) => until(page, () => window.telcon.view.call.state === 'live', { timeout: 30_000 })));
+  await Promise.all([hears(a.page), hears(b.page)]);
+  const phrases = await Promise.all([a, b].map(({ page }) => page.evaluate(() => window.telcon.view.call.phrase.join(' '))));
+  assert.equal(phrases[0], phrases[1]);
+
+  await b.page.getByRole('button', { name: 'End call' }).click();
+  await a.page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+  for (const { context } of [a, b]) await context.close();
+});
+
+test('declined, cancelled and taken by another device: each side is told', async () => {
+  const a = await enrolled(browser_a, 'The Chancellor', 'principal');
+  const b = await enrolled(browser_b, 'The Chancellor of Norland', 'principal');
+  const ring = () => a.page.getByRole('button', { name: 'Ring The Chancellor of Norland' }).click();
+  const done = () => a.page.getByRole('button', { name: 'Done' }).click();
+
+  await ring();
+  await b.page.getByRole('button', { name: 'Decline' }).click();
+  await until(a.page, () => window.telcon.view.call?.ended === 'declined');
+  await done();
+  await until(b.page, () => window.telcon.view.call === null || window.telcon.view.call.ended === 'declined');
+  if (await b.page.getByRole('button', { name: 'Done' }).count()) await b.page.getByRole('button', { name: 'Done' }).click();
+
+  await ring();
+  await b.page.getByRole('button', { name: 'Accept' }).waitFor();
+  await a.page.getByRole('button', { name: 'Stop ringing' }).click();
+  await until(b.page, () => window.telcon.view.call?.ended === 'cancelled');
+  for (const { context } of [a, b]) await context.close();
 });

@@ -93,58 +93,37 @@ fn quiet_office() -> Office {
 fn files_of_an_office_that_are_damaged_are_refused() {
     let office = quiet_office();
     let path = |name: &str| office.path(name);
-    let data = |command: &mut Command| drop(command.arg("--data").arg(office.dir.path()));
-    let cases: Vec<(&str, Box<dyn Fn() -> Command>)> = vec![
-        (
-            "authority/seed",
-            Box::new(|| {
-                let mut invite = telcon();
-                data(invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]));
-                invite
-            }),
-        ),
-        (
-            "authority/certificate.der",
-            Box::new(|| {
-                let mut invite = telcon();
-                data(invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]));
-                invite
-            }),
-        ),
-        (
-            "A.json",
-            Box::new(|| {
-                let mut call = telcon();
-                call.args(["call", "--to", "B", "--device"]).arg(path("A.json")).arg("--server").arg(office.url());
-                call
-            }),
-        ),
-        ("Notes.json", Box::new(|| office.note(&path("Notes.json")))),
-        ("custodians.txt", Box::new(|| office.note(&path("Notes.json")))),
-        (
-            "server/office.json",
-            Box::new(|| {
-                let mut serve = telcon();
-                serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(path("server"));
-                serve
-            }),
-        ),
-        (
-            "server/archive/office.json",
-            Box::new(|| {
-                let mut verify = telcon();
-                verify.args(["archive", "verify"]).arg(path("server/archive"));
-                verify
-            }),
-        ),
-        (
-            "server/archive/log/checkpoint",
-            Box::new(|| {
-                let mut verify = telcon();
-                verify.args(["archive", "verify"]).arg(path("server/archive"));
-                verify
-            }),
-        ),
+    let invite = || {
+        let mut invite = telcon();
+        invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]);
+        invite.arg("--data").arg(office.dir.path());
+        invite
+    };
+    let verify = || {
+        let mut verify = telcon();
+        verify.args(["archive", "verify"]).arg(path("server/archive"));
+        verify
+    };
+    let call = || {
+        let mut call = telcon();
+        call.args(["call", "--to", "B", "--device"]).arg(path("A.json")).arg("--server").arg(office.url());
+        call
+    };
+    let serve = || {
+        let mut serve = telcon();
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(path("server"));
+        serve
+    };
+    let note = || office.note(&path("Notes.json"));
+    let cases: [(&str, &dyn Fn() -> Command); 8] = [
+        ("authority/seed", &invite),
+        ("authority/certificate.der", &invite),
+        ("A.json", &call),
+        ("Notes.json", &note),
+        ("custodians.txt", &note),
+        ("server/office.json", &serve),
+        ("server/archive/office.json", &verify),
+        ("server/archive/log/checkpoint", &verify),
     ];
     for (name, command) in cases {
         let good = fs::read(path(name)).unwrap_or_else(|_| panic!("{name} is not there"));

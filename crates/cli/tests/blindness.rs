@@ -85,10 +85,13 @@ impl Search {
     }
 }
 
+/// What went one way through one connection.
+type Stream = Arc<Mutex<Vec<u8>>>;
+
 /// Forwards connections to the server and keeps all that goes through.
 struct Wire {
     port: u16,
-    streams: Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>,
+    streams: Arc<Mutex<Vec<Stream>>>,
 }
 
 impl Wire {
@@ -255,7 +258,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     keys.push(fs::read(office.path("authority/seed")).unwrap());
     let custodian = fs::read_to_string(office.path("custodian/identity.txt")).unwrap();
     let mut needles: Vec<Vec<u8>> = keys.iter().flat_map(|key| forms(key)).collect();
-    needles.push(custodian.trim()["AGE-SECRET-KEY-PQ-1".len()..].as_bytes().to_vec());
+    needles.push(custodian.trim().as_bytes()["AGE-SECRET-KEY-PQ-1".len()..].to_vec());
     if model.is_some() {
         let (_, out) = office.open_record();
         let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();

@@ -73,7 +73,7 @@ impl DeviceState {
         Ok(Self {
             version: STATE_VERSION,
             suite: info.suite,
-            seed: Zeroizing::new(STANDARD.encode(&*key_seed)),
+            seed: Zeroizing::new(STANDARD.encode(key_seed.as_slice())),
             device,
             chain: chain.into_iter().map(Blob).collect(),
             office: info,

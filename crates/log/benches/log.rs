@@ -1,5 +1,7 @@
 //! What an append and a proof cost. A ring waits for one append.
 
+#![allow(missing_docs, reason = "criterion_group! makes a public function without any")]
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use telcon_log::{DiskStorage, Log, LogSigner, MemoryStorage, Storage, verify_inclusion};

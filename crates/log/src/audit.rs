@@ -182,7 +182,7 @@ impl<R: Reader> TreeReport<R> {
     }
 
     /// All entries with their indexes, from 0. They are read once more and checked to be those that were verified.
-    pub fn entries(&self) -> impl Iterator<Item = Result<(u64, Vec<u8>), AuditError>> {
+    pub fn entries(&self) -> impl Iterator<Item = NumberedEntry> {
         let mut failed = false;
         (0..self.bundles.len() as u64)
             .map(|index| self.bundle(index))
@@ -197,7 +197,7 @@ impl<R: Reader> TreeReport<R> {
             })
     }
 
-    fn bundle(&self, index: u64) -> Result<Vec<Result<(u64, Vec<u8>), AuditError>>, AuditError> {
+    fn bundle(&self, index: u64) -> Result<Vec<NumberedEntry>, AuditError> {
         let bundle = TilePath::in_tree(TileKind::Entries, index, self.checkpoint.size())
             .expect("invariant: only bundles within the tree were verified");
         let entries = read_entries(&self.reader, bundle)?;
@@ -207,6 +207,9 @@ impl<R: Reader> TreeReport<R> {
         Ok((index * u64::from(TILE_WIDTH)..).zip(entries).map(Ok).collect())
     }
 }
+
+/// An entry with its index, as the iterator gives it.
+type NumberedEntry = Result<(u64, Vec<u8>), AuditError>;
 
 /// Over leaf hashes, so that it is the same for a bundle read whole and for the beginning of a wider one.
 fn digest(entries: &[Vec<u8>]) -> Hash {

@@ -6,6 +6,7 @@ use crate::storage::{Reader, StorageError};
 use crate::tile::{TILE_HEIGHT, TILE_WIDTH, TileFormatError, TileKind, TilePath, parse_tile, subtree_root};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// Tile levels that a tree of 64-bit size can have.
@@ -210,10 +211,11 @@ impl<R: Reader> Tree<R> {
         let tile = TilePath::in_tree(TileKind::Hashes(tile_level as u8), tile, self.size)
             .expect("invariant: complete subtrees within the tree are in its tiles");
         let mut tiles = self.tiles.borrow_mut();
-        if !tiles.contains_key(&tile) {
-            tiles.insert(tile, read_hashes(&self.reader, tile)?);
-        }
-        Ok(subtree_root(&tiles[&tile][offset..offset + (1 << height)]))
+        let hashes = match tiles.entry(tile) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => unread.insert(read_hashes(&self.reader, tile)?),
+        };
+        Ok(subtree_root(&hashes[offset..offset + (1 << height)]))
     }
 }
 

@@ -1,11 +1,7 @@
 //! Runs a [`Leg`] over a socket of its own, in a task of its own.
 
 use super::{Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received};
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Instant,
-};
+use std::{io, net::IpAddr, time::Instant};
 use tokio::{
     net::UdpSocket,
     select,

@@ -82,11 +82,11 @@ fn the_record_is_told_of_every_epoch_with_the_same_authenticator_on_all_sides() 
     let mut world = World::of_four(4);
     world.call_of_four();
     let last = |node: usize| {
-        let epochs = world.nodes[node].events.iter().filter_map(|event| match event {
+        let mut epochs = world.nodes[node].events.iter().filter_map(|event| match event {
             Event::Epoch { epoch, authenticator, members, .. } => Some((*epoch, authenticator.clone(), members.len())),
             _ => None,
         });
-        epochs.last().unwrap()
+        epochs.next_back().unwrap()
     };
     assert_eq!(last(3).2, 4);
     assert!((0..4).all(|node| last(node) == last(3)));
@@ -194,7 +194,7 @@ fn captions_of_anybody_but_the_note_taker_are_not_shown() {
     world.nodes[1].engine.call.as_mut().unwrap().readers = readers;
     world.publish(1, &forged);
     world.settle();
-    assert!(world.sent(1, |m| matches!(m, ClientMessage::Application { .. }).then_some(())).len() > 0, "it was sent");
+    assert!(!world.sent(1, |m| matches!(m, ClientMessage::Application { .. }).then_some(())).is_empty(), "it was sent");
     assert!(world.view(2).captions.is_empty());
 }
 
