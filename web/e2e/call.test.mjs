@@ -38,6 +38,22 @@ async function enrolled(browser, name, role) {
   return { context, page, link };
 }
 
+/** Keeps a picture of the screen where TELCON_SHOTS names a folder, at a phone's and a desk's size, light and dark. */
+async function picture(page, name) {
+  const folder = process.env.TELCON_SHOTS;
+  if (!folder) return;
+  const before = page.viewportSize();
+  for (const [size, width, height] of [['phone', 360, 740], ['desk', 1280, 800]]) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`) });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
+
 const live = () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
 
 /** A rings B, who accepts; both hear each other. */
@@ -62,6 +78,8 @@ test('two leaders talk, the desk reads along, and the record proves it', async (
 
   await a.page.getByRole('button', { name: 'Ring The Prime Minister of Estmark' }).click();
   await b.page.getByText('Verified by this device', { exact: true }).waitFor();
+  await picture(a.page, 'ringing');
+  await picture(b.page, 'rung');
   await b.page.getByRole('button', { name: 'Accept' }).click();
   const [of_a, of_b] = await Promise.all([until(a.page, live), until(b.page, live)]);
   const setup = of_b.timings.first_audio_ms - of_b.timings.answer_ms;
@@ -90,10 +108,15 @@ test('two leaders talk, the desk reads along, and the record proves it', async (
     assert.ok(view.call.captions.every((line) => ['The President', 'The Prime Minister of Estmark'].includes(line.name)));
     assert.equal(await a.page.evaluate(() => window.telcon.view.call.captions.length), 0, 'captions are for the desk');
   }
+  await picture(a.page, 'call');
+  await picture(desk.page, 'desk');
 
   await a.page.getByRole('button', { name: 'End call' }).click();
   await Promise.all([a, b].map(({ page }) => page.getByRole('heading', { name: 'The call has ended' }).waitFor()));
+  await picture(a.page, 'over');
   const opened = await office.record();
+  await desk.page.getByRole('button', { name: 'Done' }).click();
+  await picture(desk.page, 'desk-after');
   assert.match(await office.verify(), /The archive holds\./);
   if (process.env.TELCON_ASR_MODEL) assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
   for (const { context } of [a, b, desk]) await context.close();

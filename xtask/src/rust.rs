@@ -74,7 +74,12 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         }
     }
     command.args(features_from(&metadata)).args(arguments);
-    process::run(&mut command)
+    process::run(&mut command)?;
+    if arguments.is_empty() {
+        crate::wasm::bench()?;
+        crate::web::measure()?;
+    }
+    Ok(())
 }
 
 fn features() -> Result<Vec<String>> {

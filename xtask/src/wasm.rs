@@ -63,6 +63,17 @@ pub fn test() -> Result<()> {
     Ok(())
 }
 
+/// Runs the benchmarks of [`TESTED`] in WebAssembly, under Node.js.
+pub fn bench() -> Result<()> {
+    let runner = tools::wasm_test_runner(bindgen_version()?).path()?;
+    for package in TESTED {
+        let mut command = cargo(&["bench", "--locked", "--package", package, "--benches"])?;
+        command.env(format!("{VARIABLES}_RUNNER"), &runner).env("WASM_BINDGEN_TEST_ONLY_NODE", "1");
+        process::run(&mut command)?;
+    }
+    Ok(())
+}
+
 fn bind(module: &Path, out: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen

@@ -36,11 +36,20 @@ pub fn test() -> Result<()> {
 
 /// What a person does, in a real browser against real servers.
 pub fn e2e() -> Result<()> {
+    in_browsers("e2e")
+}
+
+/// How long a person in a browser waits.
+pub fn measure() -> Result<()> {
+    in_browsers("measure")
+}
+
+fn in_browsers(script: &str) -> Result<()> {
     build()?;
     let binary = crate::demo::binary()?;
     let model = crate::fixtures::model()?;
     let mut command = process::command("npm");
-    command.args(["run", "e2e"]).current_dir(folder());
+    command.args(["run", script]).current_dir(folder());
     command.env("TELCON_BIN", binary).env("TELCON_WEB", dist()).env("TELCON_ASR_MODEL", model);
     process::run(&mut command)
 }

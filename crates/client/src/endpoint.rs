@@ -24,7 +24,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
@@ -132,6 +132,7 @@ impl Endpoint {
             rtp_time: 0,
             leg: None,
             early: VecDeque::new(),
+            last_trouble: None,
             clock: Clock::new(),
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             epoch: Instant::now(),
@@ -218,6 +219,8 @@ struct Task {
     rtp_time: u32,
     leg: Option<(LegDriver, mpsc::Receiver<LegEvent>)>,
     early: VecDeque<Vec<u8>>,
+    /// Why there was no connection, as it was last said.
+    last_trouble: Option<String>,
     /// This machine's address on the way to the office: where its media leg starts.
     local: IpAddr,
     epoch: Instant,
@@ -229,7 +232,16 @@ impl Task {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut wait = RECONNECT_MIN;
         loop {
-            if let Ok(mut socket) = connect(&self.server).await {
+            let connected = connect(&self.server).await;
+            if let Err(error) = &connected {
+                let text = format!("no connection to {}: {error:#}", self.server);
+                if self.last_trouble.as_ref() != Some(&text) {
+                    tracing::warn!("{text}. It is tried again until there is one.");
+                    self.last_trouble = Some(text);
+                }
+            }
+            if let Ok(mut socket) = connected {
+                self.last_trouble = None;
                 wait = RECONNECT_MIN;
                 self.local = local_address(&socket);
                 self.engine.connected(self.clock.now());
@@ -485,7 +497,11 @@ async fn connect(server: &str) -> anyhow::Result<Socket> {
     let url = format!("{}/ws", server.replacen("http", "ws", 1));
     let config =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
-    let (socket, _) = connect_async_with_config(url, Some(config), true).await?;
+    let connector = match url.starts_with("wss:") {
+        true => Connector::Rustls(crate::tls::config()?),
+        false => Connector::Plain,
+    };
+    let (socket, _) = connect_async_tls_with_config(url, Some(config), true, Some(connector)).await?;
     Ok(socket)
 }
 
@@ -494,6 +510,7 @@ async fn connect(server: &str) -> anyhow::Result<Socket> {
 fn local_address(socket: &Socket) -> IpAddr {
     let address = match socket.get_ref() {
         MaybeTlsStream::Plain(stream) => stream.local_addr().ok(),
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0.local_addr().ok(),
         _ => None,
     };
     address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())

@@ -5,4 +5,5 @@ pub mod endpoint;
 pub mod hearing;
 pub mod leg;
 pub mod note;
+mod tls;
 pub mod upload;

@@ -7,8 +7,13 @@ use telcon_proto::{CallId, http::RecordKept};
 /// How long one request may take: a part of an hour of sound on a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into()
+/// A client for `url`, which needs this machine's root certificates only where there is TLS.
+fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
+    let mut config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+    if url.starts_with("https:") {
+        config = config.tls_config(crate::tls::http()?);
+    }
+    Ok(config.build().into())
 }
 
 /// A JSON request to the office's HTTP API.
@@ -16,7 +21,7 @@ fn agent() -> ureq::Agent {
 /// # Errors
 /// With the server's own words when it refuses.
 pub fn post_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>, body: &[u8]) -> anyhow::Result<T> {
-    let mut request = agent().post(url).header("content-type", "application/json");
+    let mut request = agent(url)?.post(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
@@ -28,7 +33,7 @@ pub fn post_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>,
 /// # Errors
 /// With the server's own words when it refuses.
 pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) -> anyhow::Result<T> {
-    let mut request = agent().get(url);
+    let mut request = agent(url)?.get(url);
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
@@ -53,7 +58,7 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
     for part in &seal.parts {
         let bytes = std::fs::read(dir.join(&part.name)).with_context(|| format!("cannot read {}", part.name))?;
         let url = format!("{server}/api/calls/{call}/record/{}", part.name);
-        let mut response = agent()
+        let mut response = agent(&url)?
             .put(&url)
             .header("authorization", &format!("Bearer {token}"))
             .header("content-type", "application/octet-stream")

@@ -38,3 +38,8 @@ export async function until(page, condition, { timeout = 15_000 } = {}) {
   await page.waitForFunction(condition, undefined, { timeout, polling: 20 });
   return page.evaluate(() => ({ view: window.telcon.view, screen: window.telcon.screen, timings: window.telcon.timings }));
 }
+
+/** Closes everything, whatever of it fails to. */
+export async function after_all(things) {
+  await Promise.allSettled(things.map((thing) => thing?.close()));
+}

@@ -96,11 +96,18 @@ pub struct Office {
     pub dir: TempDir,
     pub port: u16,
     pub server: Option<Running>,
+    /// How the relay is reached, as `telcon serve` is told.
+    pub media: Vec<String>,
 }
 
 impl Office {
     /// Makes an office that keeps sound, and starts its server.
     pub fn new() -> Self {
+        Self::of("hybrid")
+    }
+
+    /// One with this suite.
+    pub fn of(suite: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut init = telcon();
         init.args([
@@ -112,10 +119,11 @@ impl Office {
             "--record-mode",
             "audio",
         ]);
-        ok(init.arg("--data").arg(dir.path()));
+        ok(init.args(["--suite", suite, "--data"]).arg(dir.path()));
         // A port that was just free, so that the server can come back to it.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut office = Self { dir, port, server: None };
+        let media = vec!["--media".into(), "127.0.0.1:0".into()];
+        let mut office = Self { dir, port, server: None, media };
         office.serve();
         office
     }
@@ -131,7 +139,7 @@ impl Office {
     /// Starts the server, again too.
     pub fn serve(&mut self) {
         let mut serve = telcon();
-        serve.arg("serve").arg("--data").arg(self.path("server")).args(["--media", "127.0.0.1:0"]);
+        serve.arg("serve").arg("--data").arg(self.path("server")).args(&self.media);
         let running =
             Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).env("TELCON_LOG", "trace"));
         running.says("answers at");

@@ -1,0 +1,163 @@
+//! How long people wait: from ringing to the other side's ring, and from the answer to the first frame that is decrypted.
+//! Over loopback, and with 100 ms of round trip added in user space to everything between devices and server.
+//!
+//! The legs of media are made while it rings, as they are when a person takes a moment to pick up; what is measured
+//! begins with the answer. Medians of [`ROUNDS`] calls, on a machine that does nothing else.
+
+#[path = "../tests/office/mod.rs"]
+mod office;
+
+use office::{Office, rings, state, until};
+use std::{
+    collections::HashMap,
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+use telcon_client::endpoint::{Deaf, Endpoint};
+use telcon_core::{Command, view::CallState};
+
+const ROUNDS: usize = 15;
+/// How long it rings before the answer: the time in which legs are made.
+const PICKS_UP_AFTER: Duration = Duration::from_millis(1_500);
+
+fn main() {
+    // `cargo test --benches` asks for nothing to be measured.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{:<10} {:>9} {:>24} {:>24}", "suite", "added", "ring → ringing (ms)", "answer → audio (ms)");
+    for suite in ["hybrid", "cnsa2"] {
+        for round_trip in [0, 100] {
+            let (ringing, audio) = runtime.block_on(measure(suite, Duration::from_millis(round_trip) / 2));
+            println!("{suite:<10} {round_trip:>6} ms {ringing:>24} {audio:>24}");
+        }
+    }
+}
+
+async fn measure(suite: &str, one_way: Duration) -> (String, String) {
+    let mut office = Office::of(suite);
+    let mut url = office.url();
+    if !one_way.is_zero() {
+        // Devices reach the server through wires that are long.
+        office.kill_server();
+        let relay = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let near = long_datagrams(relay, one_way);
+        office.media = vec!["--media".into(), relay.to_string(), "--media-addr".into(), near.to_string()];
+        office.serve();
+        url = format!("http://{}", long_streams(office.port, one_way));
+    }
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let a = office.endpoint_at(&url, &a, false, Box::new(Deaf));
+    let b = office.endpoint_at(&url, &b, false, Box::new(Deaf));
+    until(&b, "B to be there", |view| view.token.is_some()).await;
+    let (mut ringing, mut audio) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        rings(&a).await;
+        until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
+        tokio::time::sleep(PICKS_UP_AFTER).await;
+        let before = heard(&b);
+        b.command(Command::Answer);
+        while heard(&b) < before + 5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        ringing.extend(a.stats().ring_to_ringing_ms);
+        audio.extend(b.stats().answer_to_audio_ms);
+        a.command(Command::HangUp);
+        for endpoint in [&a, &b] {
+            until(endpoint, "the end", |view| state(view) == Some(CallState::Ended)).await;
+            endpoint.command(Command::Dismiss);
+        }
+    }
+    (quantiles(ringing), quantiles(audio))
+}
+
+fn heard(endpoint: &Endpoint) -> u64 {
+    endpoint.stats().heard.values().map(|heard| heard.packets).sum()
+}
+
+/// Median, and the smallest and largest.
+fn quantiles(mut times: Vec<f64>) -> String {
+    times.sort_by(f64::total_cmp);
+    match times[..] {
+        [] => "nothing measured".into(),
+        [least, .., most] => format!("{:.0} ({least:.0}–{most:.0})", times[times.len() / 2]),
+        [only] => format!("{only:.0}"),
+    }
+}
+
+/// Does each thing as long after it was put in as `delay` says, in order.
+fn later<T: Send + 'static>(delay: Duration, mut act: impl FnMut(T) -> bool + Send + 'static) -> mpsc::Sender<T> {
+    let (put, taken) = mpsc::channel::<(Instant, T)>();
+    let (near, queue) = mpsc::channel::<T>();
+    thread::spawn(move || queue.into_iter().all(|thing| put.send((Instant::now() + delay, thing)).is_ok()));
+    thread::spawn(move || {
+        taken.into_iter().all(|(due, thing)| {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            act(thing)
+        })
+    });
+    near
+}
+
+/// A port whose connections lead to the server, each way as late as `delay` says.
+fn long_streams(server: u16, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                to.set_nodelay(true).unwrap();
+                let wire = later(delay, move |bytes: Vec<u8>| {
+                    if bytes.is_empty() {
+                        let _ = to.shutdown(Shutdown::Write);
+                    }
+                    to.write_all(&bytes).is_ok()
+                });
+                thread::spawn(move || {
+                    let mut buffer = vec![0; 64 * 1024];
+                    loop {
+                        let read = from.read(&mut buffer).unwrap_or(0);
+                        if wire.send(buffer[..read].to_vec()).is_err() || read == 0 {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    near
+}
+
+/// An address whose datagrams go to the relay, and its answers back, as late as `delay` says.
+fn long_datagrams(relay: SocketAddr, delay: Duration) -> SocketAddr {
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = near.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut far: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+        let mut buffer = [0; 2048];
+        while let Ok((read, client)) = near.recv_from(&mut buffer) {
+            let wire = far.entry(client).or_insert_with(|| {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let (back, answers) = (near.try_clone().unwrap(), socket.try_clone().unwrap());
+                let home = later(delay, move |bytes: Vec<u8>| back.send_to(&bytes, client).is_ok());
+                thread::spawn(move || {
+                    let mut buffer = [0; 2048];
+                    while let Ok(read) = answers.recv(&mut buffer) {
+                        if home.send(buffer[..read].to_vec()).is_err() {
+                            return;
+                        }
+                    }
+                });
+                later(delay, move |bytes: Vec<u8>| socket.send_to(&bytes, relay).is_ok())
+            });
+            let _ = wire.send(buffer[..read].to_vec());
+        }
+    });
+    address
+}

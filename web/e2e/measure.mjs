@@ -1,0 +1,47 @@
+// How long a person in a browser waits: from accepting a ring to the first frame that this browser decrypts. Two Chromium,
+// a real server and relay on this machine. Prints medians; `make bench` runs it.
+
+import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { Office } from './helpers/office.mjs';
+import { fileURLToPath } from 'node:url';
+
+const CALLS = 11;
+const speech = (name) => fileURLToPath(new URL(`../../crates/client/fixtures/${name}`, import.meta.url));
+
+for (const suite of ['hybrid', 'cnsa2']) {
+  const office = await Office.make({ suite });
+  const browsers = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: speech(file) })));
+  try {
+    const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(office, browser, `Leader ${n}`)));
+    const waits = { 'accept → first decrypted frame': [], 'ring → the other side rings': [] };
+    for (let call = 0; call < CALLS; call++) {
+      const ring = Date.now();
+      await a.getByRole('button', { name: 'Ring Leader 1' }).click();
+      await b.getByRole('button', { name: 'Accept' }).waitFor();
+      waits['ring → the other side rings'].push(Date.now() - ring);
+      // As long as a person takes to see who it is.
+      await b.waitForTimeout(1500);
+      await b.getByRole('button', { name: 'Accept' }).click();
+      const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
+      const [, { timings }] = await Promise.all([until(a, live), until(b, live)]);
+      waits['accept → first decrypted frame'].push(timings.first_audio_ms - timings.answer_ms);
+      await a.getByRole('button', { name: 'End call' }).click();
+      for (const page of [a, b]) await page.getByRole('button', { name: 'Done' }).click();
+    }
+    for (const [what, times] of Object.entries(waits)) {
+      times.sort((x, y) => x - y);
+      const [least, median, most] = [times[0], times[CALLS >> 1], times.at(-1)].map(Math.round);
+      console.log(`${suite.padEnd(8)} ${what.padEnd(32)} ${median} ms (${least}–${most}, ${CALLS} calls)`);
+    }
+  } finally {
+    await after_all([...browsers, office]);
+  }
+}
+
+async function enrolled(office, browser, name) {
+  const { page } = await person(browser, office.origin);
+  await page.goto(await office.invite(name, 'principal'));
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  return page;
+}
