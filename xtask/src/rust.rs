@@ -82,7 +82,8 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn features() -> Result<Vec<String>> {
+/// The features that tests need, as an argument.
+pub fn features() -> Result<Vec<String>> {
     Ok(features_from(&Metadata::read()?))
 }
 
