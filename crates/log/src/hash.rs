@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Length of a [`Hash`], in bytes.
+/// Length of a [`struct@Hash`], in bytes.
 pub const HASH_LEN: usize = 32;
 
 /// The hash of a leaf or a node. As text (and in serde): standard base64 with padding, as in checkpoints.
