@@ -337,7 +337,10 @@ async fn keep_serving(
 ) -> anyhow::Result<()> {
     let counterpart = endpoint(data, server, "counterpart", true)?;
     let reply = speak(None, SPEECH_B, data, "b.wav")?;
-    println!("\nOpen one of these in a browser. Each works once; run the demo again for new ones.");
+    println!(
+        "\nOpen these in browsers, each in one of its own: a browser, or a private window of it, is one person's device."
+    );
+    println!("Each link works once; run the demo again for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         if matches!(person.2, Role::Principal | Role::DutyOfficer) {
             let link = office::invitation(&office::authority(data)?, card.clone(), 24)?.to_fragment();
@@ -345,19 +348,30 @@ async fn keep_serving(
         }
     }
     println!("\nRing {}: it answers by itself and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
-    loop {
-        let live = counterpart.until(|view| state(view) == Some(CallState::Live));
-        tokio::select! {
-            live = live => {
-                live?;
-                let _ = counterpart.say(reply.clone()).await;
-                counterpart.until(|view| state(view) != Some(CallState::Live)).await?;
+    // One future each for the whole time: what happens while another is busy is not lost.
+    let answers = async {
+        loop {
+            counterpart.until(|view| state(view) == Some(CallState::Live)).await?;
+            let said = counterpart.say(reply.clone());
+            let over = counterpart.until(|view| state(view) == Some(CallState::Ended));
+            tokio::select! {
+                _ = said => drop(counterpart.until(|view| state(view) == Some(CallState::Ended)).await?),
+                view = over => drop(view?),
             }
+        }
+        #[expect(unreachable_code, reason = "names the type of the errors above")]
+        anyhow::Ok(())
+    };
+    let stop = tokio::signal::ctrl_c();
+    tokio::pin!(answers, stop);
+    loop {
+        tokio::select! {
+            ended = &mut answers => ended?,
             kept = noting.next() => match kept {
                 Ok(kept) => println!("  ✓ record of {} sealed, log entry {}", kept.call, kept.log_index),
                 Err(error) => eprintln!("  ✗ {error:#}"),
             },
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut stop => break,
         }
     }
     serving.shutdown().await;

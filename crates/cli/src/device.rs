@@ -49,6 +49,11 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
     let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}/api/devices"), None, &body);
     match enrolled {
         Ok(_) => std::fs::rename(&early, path).with_context(|| format!("cannot write {}", path.display())),
+        // Without an answer nobody knows whether the office took this device: then its key is all there is of it.
+        Err(error) if error.to_string().starts_with("no answer") => Err(error.context(format!(
+            "the keys are kept in {}: if the link turns out to be used, the office took this device, and that file is it",
+            early.display()
+        ))),
         Err(error) => {
             let _ = std::fs::remove_file(&early);
             Err(error)
@@ -67,7 +72,12 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
 pub fn keeper(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
     Box::new(move |text| {
         let kept = if text.is_empty() {
-            std::fs::remove_file(&path).context("cannot remove the revoked device's keys")
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).context("cannot remove the revoked device's keys")
+                }
+                _ => Ok(()),
+            }
         } else {
             write_secret(&path, text.as_bytes())
         };

@@ -20,8 +20,11 @@ use telcon_client::{
     note::{self, MakeRecognisers, NoteConfig, NoteTaker, Report},
     upload::upload,
 };
-use telcon_core::{Command, Device, view::CallState};
-use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
+use telcon_core::{
+    Command, Device,
+    view::{CallState, Phase},
+};
+use telcon_proto::{CallId, DeviceId, RecordMode, Role, message::NoticeState};
 use telcon_record::CustodianRecipient;
 
 /// How often the note-taker's reports are looked at.
@@ -111,6 +114,19 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         auto_listen: false,
     };
     let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
+    tokio::select! {
+        done = call_with(&args, &endpoint, say) => done,
+        revoked = revoked(&endpoint) => revoked,
+    }
+}
+
+/// Ends with an error when the office says that this device is revoked.
+async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
+    endpoint.until(|view| view.phase == Phase::Revoked).await?;
+    bail!("the office says that this device is revoked. Ask it for a new enrolment link.")
+}
+
+async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let view = endpoint.until(|view| view.token.is_some()).await?;
     if let Some(name) = &args.to {
         let Some(contact) = view.people.iter().find(|contact| contact.card.name == *name) else {
@@ -138,15 +154,19 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         "in a call with {other}; the screens show: {}",
         call.phrase.map(|words| words.join(" · ")).unwrap_or_default()
     );
+    let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
-        let _ = endpoint.say(frames).await;
+        let said = endpoint.say(frames);
+        // Nothing is said any more once the other side hung up.
+        tokio::select! {
+            _ = said => {}
+            view = over() => drop(view?),
+        }
     }
-    if args.say.is_none() || args.stay {
-        endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended)).await?;
-    } else {
+    if args.say.is_some() && !args.stay {
         endpoint.command(Command::HangUp);
-        endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended)).await?;
     }
+    over().await?;
     for (device, heard) in endpoint.stats().heard {
         eprintln!("heard {device}: {} frames, {} lost", heard.packets, heard.lost);
     }
@@ -188,8 +208,6 @@ pub struct Noting {
     /// Calls of an earlier run that may still go on.
     left: Vec<CallId>,
     waiting: VecDeque<Waiting>,
-    next_try: Instant,
-    pause: Duration,
 }
 
 /// A sealed record in the spool, on its way to the archive.
@@ -197,6 +215,8 @@ struct Waiting {
     call: CallId,
     dir: PathBuf,
     transcript: Vec<note::Line>,
+    next_try: Instant,
+    pause: Duration,
 }
 
 /// A record that reached the archive.
@@ -216,6 +236,9 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     crate::store::private_dir(&args.spool)?;
     let recogniser = args.asr_model.clone().map(ready_models).transpose()?;
     let own = Device::open(&state, now_ms())?;
+    if own.me().card().role != Role::NoteTaker {
+        bail!("{} is the device of {}, who is no note-taker", args.device.display(), own.me().card().name);
+    }
     let left = note::left_behind(&args.spool);
     let spool = args.spool.clone();
     let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
@@ -223,9 +246,11 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let server = args.server.trim_end_matches('/').to_owned();
     let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
     let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
-    endpoint.until(|view| view.caught_up).await?;
-    let (waiting, next_try, pause) = (VecDeque::new(), Instant::now(), FIRST_PAUSE);
-    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting, next_try, pause })
+    let ready = endpoint.until(|view| view.caught_up || view.phase == Phase::Revoked).await?;
+    if ready.phase == Phase::Revoked {
+        bail!("the office says that this device is revoked. Ask it for a new enrolment link.");
+    }
+    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting: VecDeque::new() })
 }
 
 /// Loads the model once, before any call: loading takes a second, in which a call that begins would not be heard. Calls
@@ -236,6 +261,10 @@ fn ready_models(dir: PathBuf) -> anyhow::Result<MakeRecognisers> {
 }
 
 impl Waiting {
+    fn new(call: CallId, dir: PathBuf, transcript: Vec<note::Line>) -> Self {
+        Self { call, dir, transcript, next_try: Instant::now(), pause: FIRST_PAUSE }
+    }
+
     fn bring(&self, server: &str, token: &str) -> anyhow::Result<u64> {
         let kept = upload(server, token, self.call, &self.dir)?;
         // The archive has it, and the log says so: only now may the spool forget it.
@@ -252,8 +281,9 @@ impl Noting {
             match self.reports.try_recv() {
                 Ok(Report::Trouble(text)) => bail!("{text}"),
                 Ok(Report::Sealed { call, dir, transcript }) => {
-                    self.waiting.push_back(Waiting { call, dir, transcript });
+                    self.waiting.push_back(Waiting::new(call, dir, transcript));
                 }
+                Ok(Report::Unfinished(call)) => self.left.push(call),
                 Err(TryRecvError::Empty) => {
                     self.tidy();
                     match self.bring().await? {
@@ -287,7 +317,7 @@ impl Noting {
             match note::seal_left_behind(&self.spool, &self.custodians, &self.own, call, now_ms()) {
                 Ok(true) => {
                     let dir = self.spool.join(call.to_hex());
-                    self.waiting.push_back(Waiting { call, dir, transcript: Vec::new() });
+                    self.waiting.push_back(Waiting::new(call, dir, Vec::new()));
                 }
                 Ok(false) => {}
                 // Said, and left for a person: it must not keep other records from the archive.
@@ -296,25 +326,25 @@ impl Noting {
         }
     }
 
-    /// Tries the record that waits longest, if there is one and a connection.
+    /// Tries the records that are due, if there is a connection.
     async fn bring(&mut self) -> anyhow::Result<Option<Kept>> {
         let token = self.endpoint.view().borrow().token.clone();
-        let Some(token) = token.filter(|_| Instant::now() >= self.next_try) else { return Ok(None) };
-        let Some(first) = self.waiting.pop_front() else { return Ok(None) };
+        let Some(token) = token else { return Ok(None) };
+        let Some(due) = self.waiting.iter().position(|waiting| waiting.next_try <= Instant::now()) else {
+            return Ok(None);
+        };
+        let mut first = self.waiting.remove(due).expect("invariant: it was just found");
         let server = self.server.clone();
         let bring = move || (first.bring(&server, &token), first);
-        let (brought, first) = tokio::task::spawn_blocking(bring).await?;
+        let brought;
+        (brought, first) = tokio::task::spawn_blocking(bring).await?;
         match brought {
-            Ok(log_index) => {
-                self.pause = FIRST_PAUSE;
-                Ok(Some(Kept { call: first.call, log_index, transcript: first.transcript }))
-            }
+            Ok(log_index) => Ok(Some(Kept { call: first.call, log_index, transcript: first.transcript })),
             Err(error) => {
                 tracing::warn!(call = %first.call, "a sealed record stays in the spool for now: {error:#}");
-                // To the back: one that the archive will not take must not keep the others from it.
+                first.next_try = Instant::now() + first.pause;
+                first.pause = (first.pause * 2).min(LONGEST_PAUSE);
                 self.waiting.push_back(first);
-                self.next_try = Instant::now() + self.pause;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 Ok(None)
             }
         }

@@ -368,14 +368,33 @@ impl Task {
                 self.stats.ring_to_ringing_ms = Some(at.elapsed().as_secs_f64() * 1e3);
             }
         }
-        let busy = view.call.as_ref().is_some_and(|call| call.state != telcon_core::view::CallState::Ended);
-        if self.auto_listen && !busy {
-            let waiting = view.notices.iter().find(|notice| notice.can_listen).map(|notice| notice.call);
-            if let Some(call) = waiting {
-                self.engine.command(self.clock.now(), Command::Listen { call });
-            }
+        if self.auto_listen {
+            self.attend(&view);
         }
         let _ = self.view.send(self.engine.view());
+    }
+
+    /// Joins a call that needs a note-taker: one that is live before one that rings, and the one that waits longest. A call
+    /// that only rings is left for one that is live.
+    fn attend(&mut self, view: &View) {
+        use telcon_proto::message::NoticeState;
+        let waiting = |live: bool| {
+            let needs = view.notices.iter().filter(|notice| notice.can_listen && !notice.noted);
+            let needs = needs.filter(|notice| matches!(notice.state, NoticeState::Live { .. }) == live);
+            needs.min_by_key(|notice| notice.opened_ms).map(|notice| notice.call)
+        };
+        let now = self.clock.now();
+        match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
+            None => {
+                if let Some(call) = waiting(true).or_else(|| waiting(false)) {
+                    self.engine.command(now, Command::Listen { call });
+                }
+            }
+            Some(call) if call.started_ms.is_none() && waiting(true).is_some_and(|other| other != call.call) => {
+                self.engine.command(now, Command::Leave);
+            }
+            Some(_) => {}
+        }
     }
 
     async fn open_leg(&mut self) {
@@ -422,7 +441,7 @@ impl Task {
         let spans = self.spans.iter().filter(|((device, _), _)| *device == opened.device);
         let (low, high) =
             spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
-        heard.lost = (high + 1 - low).saturating_sub(heard.packets);
+        heard.lost = (high.saturating_add(1) - low).saturating_sub(heard.packets);
         let micros = self.epoch.elapsed().as_micros() as u64;
         self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, self.clock.now());
         if let std::collections::btree_map::Entry::Vacant(place) = self.speakers.entry(opened.device) {

@@ -21,7 +21,7 @@ use std::{
 };
 use telcon_core::{Engine, Event, captions::Caption};
 use telcon_identity::{DeviceKey, sign_record};
-use telcon_proto::{CallId, Card, DeviceId, RecordMode};
+use telcon_proto::{CallId, Card, DeviceId, RecordMode, message::NoticeState};
 use telcon_record::{
     BagInfo, CustodianRecipient, OpusChunk, Payload, RecordError, RecordWriter, Resumed, Salt, Sealed, Segment,
     ogg_opus, salted_json, salted_jsonl, salted_vtt,
@@ -32,8 +32,16 @@ use telcon_record::{
 pub const PART_EVERY_MS: u64 = 5_000;
 /// Most packets of one speaker that wait for room on the disk, in one piece: half an hour, 7 MB.
 const MAX_PIECE_PACKETS: usize = 50 * 60 * 30;
+/// Largest Opus packet (RFC 6716, section 3.4), bytes.
+const MAX_PACKET_BYTES: usize = 1275;
+/// Places that may be missing between two packets of one piece: five seconds.
+const MAX_GAP_PACKETS: u64 = 250;
+/// Events that may wait to be sealed; more are a flood.
+const MAX_EVENTS: usize = 10_000;
 /// How long a finished record waits before it tries a full disk again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How a call ended from which this device fell out, see [`telcon_core::view::CallView::ended`].
+const INTERRUPTED: &str = "interrupted";
 /// Opus look-ahead that players drop, samples at 48 kHz.
 const PRE_SKIP: u16 = 312;
 
@@ -62,6 +70,8 @@ pub enum Report {
         /// The transcript.
         transcript: Vec<Line>,
     },
+    /// This device fell out of a call that may go on: its record is in the spool, and not finished.
+    Unfinished(CallId),
     /// Something went wrong, and what to do.
     Trouble(String),
 }
@@ -96,6 +106,7 @@ struct Taking {
     live_ms: Option<u64>,
     sealed_ms: u64,
     piece: u32,
+    sound_piece: u32,
     events: Vec<serde_json::Value>,
     people: BTreeMap<DeviceId, Card>,
     numbers: BTreeMap<DeviceId, u32>,
@@ -142,11 +153,24 @@ struct Signing {
     chain: Vec<Vec<u8>>,
 }
 
-#[derive(Default)]
-struct Sound {
-    start_ms: u64,
-    first: u64,
-    packets: Vec<Vec<u8>>,
+/// A speaker's packets that are not in the record yet: by their authenticated counter, with when they came.
+type Sound = BTreeMap<u64, (u64, Vec<u8>)>;
+
+/// Splits sound where more than [`MAX_GAP_PACKETS`] are missing: a sender that jumps starts another piece, and cannot fill
+/// the record with silence.
+fn stretches(sound: Sound) -> Vec<Sound> {
+    let mut all: Vec<Sound> = Vec::new();
+    for (counter, packet) in sound {
+        let near = all
+            .last()
+            .and_then(|last| last.last_key_value())
+            .is_some_and(|(last, _)| counter - last <= MAX_GAP_PACKETS);
+        if !near {
+            all.push(Sound::new());
+        }
+        all.last_mut().expect("invariant: one was just pushed").insert(counter, packet);
+    }
+    all
 }
 
 fn salt() -> Salt {
@@ -198,9 +222,10 @@ impl NoteTaker {
             scribe,
             signing: Signing { key: device.shared_key(), chain: device.chain().to_vec() },
             began_ms: now_ms,
-            live_ms: engine.view().call.and_then(|view| view.started_ms),
+            live_ms: live_since(call, engine),
             sealed_ms: now_ms,
             piece: 0,
+            sound_piece: 0,
             events: vec![serde_json::json!({
                 "at_ms": now_ms, "what": "note_taker_joined", "mode": mode,
                 "transcript": if self.config.recogniser.is_some() { "by machine" } else { "none: no speech model was set" },
@@ -216,17 +241,35 @@ impl NoteTaker {
             written: false,
             sealed: None,
         };
-        // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
-        if let Err(error) = taking.seal() {
+        self.keep(&mut taking);
+        self.taking = Some(taking);
+    }
+
+    /// Seals what is new, once there is something to keep: of a call that nobody answers there is no record.
+    fn keep(&self, taking: &mut Taking) {
+        if taking.live_ms.is_some()
+            && let Err(error) = taking.seal()
+        {
             self.trouble(cannot_be_sealed(&error));
         }
-        self.taking = Some(taking);
     }
 
     fn finish(&mut self, how: &str, now_ms: u64) {
         let Some(mut taking) = self.taking.take() else { return };
+        if taking.live_ms.is_none() {
+            return;
+        }
         taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how }));
         let reports = self.reports.clone();
+        if how == INTERRUPTED {
+            // The call may go on without this device, which then comes back to it. The record is not finished: what was
+            // heard is sealed, and it goes on, or is closed as a partial one, when it is known how the call ended.
+            if let Err(error) = taking.seal() {
+                self.trouble(format!("the last seconds before this device fell out of a call are lost: {error}"));
+            }
+            let _ = reports.send(Report::Unfinished(taking.call));
+            return;
+        }
         // Recognising the last words takes seconds; the endpoint must be free for the next call.
         std::thread::spawn(move || {
             taking.gather(now_ms);
@@ -246,6 +289,16 @@ impl NoteTaker {
             let _ = reports.send(report);
         });
     }
+}
+
+/// Since when the call is live, for a device that comes back to it. None for one that is there from the beginning.
+fn live_since(call: CallId, engine: &Engine) -> Option<u64> {
+    let view = engine.view();
+    let since = view.notices.iter().find(|notice| notice.call == call).and_then(|notice| match notice.state {
+        NoticeState::Live { since_ms } => Some(since_ms),
+        _ => None,
+    });
+    view.call.and_then(|call| call.started_ms).or(since)
 }
 
 fn cannot_be_sealed(error: &RecordError) -> String {
@@ -273,18 +326,19 @@ impl Taking {
         if self.mode != RecordMode::Audio {
             return;
         }
+        if packet.is_empty() || packet.len() > MAX_PACKET_BYTES {
+            // No Opus packet (RFC 6716, section 3.2.1). It is kept out alone, and that it came is on the record.
+            if self.events.len() < MAX_EVENTS {
+                self.events.push(serde_json::json!({
+                    "at_ms": now_ms, "what": "not_sound", "from": from.to_hex(), "bytes": packet.len(),
+                }));
+            }
+            return;
+        }
         let at = self.at(now_ms);
         let sound = self.sound.entry(from).or_default();
-        if sound.packets.is_empty() {
-            (sound.start_ms, sound.first) = (at, counter);
-        }
-        // A packet has its place by its authenticated counter; places of lost ones stay empty.
-        let Some(place) = counter.checked_sub(sound.first).map(|place| place as usize) else { return };
-        if place < MAX_PIECE_PACKETS {
-            if sound.packets.len() <= place {
-                sound.packets.resize(place + 1, Vec::new());
-            }
-            sound.packets[place] = packet.to_vec();
+        if sound.len() < MAX_PIECE_PACKETS {
+            sound.insert(counter, (at, packet.to_vec()));
         }
     }
 
@@ -302,6 +356,8 @@ impl Taking {
                     let end_ms = live + (line.end_s * 1000.0) as u64;
                     captions.push(Caption {
                         speaker,
+                        passage: line.group,
+                        part: line.part,
                         start_ms: live + (line.start_s * 1000.0) as u64,
                         text: line.text,
                         done: line.is_final,
@@ -346,13 +402,26 @@ impl Taking {
             self.ready.push_back((format!("transcript/{piece:06}.jsonl"), payload));
             self.fresh.clear();
         }
-        for (device, sound) in &mut self.sound {
-            let packets: Vec<&[u8]> = sound.packets.iter().map(Vec::as_slice).collect();
-            let chunk = OpusChunk { start_ms: sound.start_ms, pre_skip: PRE_SKIP, packets: &packets };
-            if let Ok(payload) = ogg_opus(salt(), &chunk) {
-                self.ready.push_back((format!("audio/{}/{piece:06}.opus", device.to_hex()), payload));
+        for (device, sound) in std::mem::take(&mut self.sound) {
+            for stretch in stretches(sound) {
+                let Some((first, (start_ms, _))) = stretch.first_key_value() else { continue };
+                let (first, start_ms) = (*first, *start_ms);
+                let places = stretch.keys().next_back().map_or(0, |last| (last - first) as usize + 1);
+                // A packet has its place by its counter; places of lost ones stay empty.
+                let mut packets: Vec<&[u8]> = vec![&[]; places];
+                for (counter, (_, packet)) in &stretch {
+                    packets[(counter - first) as usize] = packet;
+                }
+                let chunk = OpusChunk { start_ms, pre_skip: PRE_SKIP, packets: &packets };
+                match ogg_opus(salt(), &chunk) {
+                    Ok(payload) => {
+                        let name = format!("audio/{}/{:06}.opus", device.to_hex(), self.sound_piece);
+                        self.sound_piece += 1;
+                        self.ready.push_back((name, payload));
+                    }
+                    Err(error) => tracing::error!(%error, "sound of this call could not be kept"),
+                }
             }
-            sound.packets.clear();
         }
         self.write()
     }
@@ -496,6 +565,11 @@ impl Ear for NoteTaker {
                     taking.live_ms.get_or_insert(now_ms);
                     taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
                 }
+                // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
+                if let Some(mut taking) = self.taking.take() {
+                    self.keep(&mut taking);
+                    self.taking = Some(taking);
+                }
             }
             Event::Ended { how, .. } => self.finish(how, now_ms),
         }
@@ -507,8 +581,9 @@ impl Ear for NoteTaker {
         let captions = taking.listen(heard, now_ms);
         if now_ms >= taking.sealed_ms + PART_EVERY_MS {
             taking.sealed_ms = now_ms;
-            if let Err(error) = taking.seal() {
-                self.trouble(cannot_be_sealed(&error));
+            if let Some(mut taking) = self.taking.take() {
+                self.keep(&mut taking);
+                self.taking = Some(taking);
             }
         }
         captions

@@ -21,11 +21,16 @@ pub const MAX_CAPTION_BYTES: usize = 4096;
 pub struct Caption {
     /// The device that spoke, known by its key.
     pub speaker: DeviceId,
+    /// Number of the passage it belongs to, growing per speaker. Finished lines take the place of all drafts of theirs.
+    pub passage: u64,
+    /// Which part of the passage, of a draft: a later draft of the same part takes its place.
+    #[serde(default)]
+    pub part: u32,
     /// Start of the words, milliseconds since 1970 UTC by the note-taker's clock.
     pub start_ms: u64,
     /// The words.
     pub text: String,
-    /// Whether the machine is done with this line; otherwise the next one with the same speaker and start replaces it.
+    /// Whether the machine is done with this line; otherwise it is a draft.
     #[serde(rename = "final")]
     pub done: bool,
     /// How long after the words were said this was sent, milliseconds.
@@ -119,7 +124,15 @@ mod tests {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let (desk, other) = (CaptionKey::new(&mut rng), CaptionKey::new(&mut rng));
         let speaker = DeviceId::from_bytes([1; 16]);
-        let caption = Caption { speaker, start_ms: 5, text: "on inspections".into(), done: true, behind_ms: 9 };
+        let caption = Caption {
+            speaker,
+            passage: 1,
+            part: 0,
+            start_ms: 5,
+            text: "on inspections".into(),
+            done: true,
+            behind_ms: 9,
+        };
         let to = DeviceId::from_bytes([2; 16]);
         let Some(Say::Caption { enc, mut sealed, .. }) = seal(&desk.public(), &caption, to, &mut rng) else { panic!() };
         assert_eq!(desk.open(&enc, &sealed), Some(caption));
@@ -132,7 +145,15 @@ mod tests {
     fn a_malformed_key_is_refused() {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let device = DeviceId::from_bytes([0; 16]);
-        let caption = Caption { speaker: device, start_ms: 0, text: String::new(), done: true, behind_ms: 0 };
+        let caption = Caption {
+            speaker: device,
+            passage: 1,
+            part: 0,
+            start_ms: 0,
+            text: String::new(),
+            done: true,
+            behind_ms: 0,
+        };
         assert_eq!(seal(&Blob(vec![0; 10]), &caption, device, &mut rng), None);
     }
 }

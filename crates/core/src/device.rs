@@ -43,6 +43,23 @@ pub struct DeviceState {
     /// Calls that rang here lately, so that a ring replayed after a restart is known.
     #[serde(default)]
     pub rung: Vec<telcon_proto::CallId>,
+    /// The call in which this device's microphone is off.
+    #[serde(default)]
+    pub muted_in: Option<telcon_proto::CallId>,
+    /// Checkpoints that something was believed by, until the log is seen to continue them.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
+}
+
+/// A checkpoint that the office's server proved something by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Entries.
+    pub size: u64,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+    /// When it was relied on, milliseconds since 1970 UTC.
+    pub since_ms: u64,
 }
 
 /// A verified tree head.
@@ -79,6 +96,8 @@ impl DeviceState {
             office: info,
             log: None,
             rung: Vec::new(),
+            muted_in: None,
+            claims: Vec::new(),
         })
     }
 

@@ -15,6 +15,9 @@ pub const PREVIOUS_EPOCH_MS: u64 = 2_000;
 /// listens, and a window must end somewhere.
 const REPLAY_WINDOW: usize = 1024;
 
+/// Largest frame counter: 700 years of speech. Sums with it cannot overflow.
+const MAX_COUNTER: u64 = 1 << 40;
+
 /// What came of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -56,6 +59,9 @@ impl Window {
     /// Whether `counter` is new; remembers it. Only called for counters that were authenticated.
     fn take(&mut self, counter: u64) -> bool {
         let size = REPLAY_WINDOW as u64;
+        if counter > MAX_COUNTER {
+            return false;
+        }
         if counter > self.newest {
             for passed in self.newest + 1..=counter.min(self.newest + size) {
                 self.clear(passed);

@@ -1,8 +1,12 @@
 //! Whether a record is what it says, checked on this device from what the archive gives for it.
 
 use serde::Serialize;
-use telcon_identity::{LoggedEntry, Office};
-use telcon_proto::{RecordMode, http::RecordProof, message::Logged};
+use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, Office};
+use telcon_proto::{
+    RecordMode, Role,
+    http::{ProvenDevice, RecordProof},
+    message::Logged,
+};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,32 +44,42 @@ fn entry(office: &Office, logged: &Logged, kind: &str, proof: &RecordProof) -> R
     Ok(entry)
 }
 
-fn check_opening(office: &Office, proof: &RecordProof) -> Result<String, String> {
+fn check_opening(office: &Office, proof: &RecordProof) -> Result<LoggedRing, String> {
     let ring = office.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
     if ring.ring().call != proof.line.call {
         return Err("the ring is of another call".into());
     }
-    let logged = office.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())?;
-    Ok(format!("log entry {}", logged.entry().index()))
+    office.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
 }
 
-fn check_devices(office: &Office, proof: &RecordProof) -> Result<String, String> {
-    let mut indices = Vec::new();
-    for device in &proof.devices {
+fn check_devices(office: &Office, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {
+    let one = |device: &ProvenDevice| {
         let chain: Vec<_> = device.chain.iter().map(|blob| blob.as_slice()).collect();
         // Valid when it was entered: that a certificate has expired since does not undo the call.
         let entered = office.verify_logged(&device.logged).map_err(|e| e.to_string())?.time_ms();
         let verified = office.verify_chain(&chain, entered).map_err(|e| e.to_string())?;
-        let logged = office.verify_device_logged(verified, &device.logged).map_err(|e| e.to_string())?;
-        indices.push(logged.entry().index().to_string());
-    }
-    if indices.is_empty() {
-        return Err("no device is named".into());
-    }
-    Ok(format!("device log {}", indices.join(", ")))
+        office.verify_device_logged(verified, &device.logged).map_err(|e| e.to_string())
+    };
+    proof.devices.iter().map(one).collect()
 }
 
-fn check_sealed(office: &Office, proof: &RecordProof) -> Result<(String, String), String> {
+/// Whether what the archive shows of the call is what the ring, the certificates and the log say of it.
+fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry>, devices: &[LoggedDevice]) -> bool {
+    let line = &proof.line;
+    let content = ring.ring().ring();
+    let callee = devices.iter().map(|known| known.device().card()).find(|card| card.person == content.to);
+    let text =
+        |entry: &LoggedEntry, member: &str| entry.value().get(member).and_then(|v| v.as_str()).map(str::to_owned);
+    line.from == *ring.ring().device().card()
+        && line.to.person == content.to
+        && callee.is_none_or(|card| *card == line.to)
+        && line.mode == content.mode
+        && line.opened_ms == ring.entry().time_ms()
+        && line.how.map(|how| how.as_str().to_owned()) == ended.and_then(|entry| text(entry, "how"))
+        && line.ended_ms == ended.map(LoggedEntry::time_ms)
+}
+
+fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<(String, String), String> {
     let logged = proof.sealed.as_ref().ok_or("the sealed record is not in the log yet")?;
     let entry = entry(office, logged, "record_sealed", proof)?;
     let text = proof.seal.as_ref().ok_or("the record's seal is missing")?;
@@ -76,25 +90,53 @@ fn check_sealed(office: &Office, proof: &RecordProof) -> Result<(String, String)
     }
     let jws = seal.get("jws").and_then(|jws| jws.as_str()).ok_or("the record is not signed")?;
     let signed = office.verify_record(jws, proof.line.call, digest).map_err(|e| e.to_string())?;
-    let custodians = seal.get("custodians").and_then(|c| c.as_array()).map_or(0, Vec::len);
-    let note = if signed.partial() { " · partial" } else { "" };
+    let signer = signed.device();
+    if signer.card().role != Role::NoteTaker {
+        return Err("the record is signed by a device that is no note-taker's".into());
+    }
+    if !devices.iter().any(|known| known.device().device() == signer.device()) {
+        return Err("the device that signed it is not shown to be in the log".into());
+    }
+    let partial = if signed.partial() { " · partial" } else { "" };
     Ok((
-        format!("note-taker’s device · to {custodians} custodian{}{note}", if custodians == 1 { "" } else { "s" }),
+        format!("note-taker’s device · {} parts{partial}", signed.parts()),
         format!("entry {} · proof of {} hashes", entry.index(), logged.proof.len()),
     ))
 }
 
-/// Checks everything that the archive gives for a record, without believing the server.
+/// Checks everything that the archive gives for a record, without believing the server: what was to be kept comes from the
+/// signed ring, whether it was answered from the log, who was in it from certificates.
 pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
     let ended = proof.ended.as_ref().ok_or_else(|| "the call has not ended".to_owned());
     let ended = ended.and_then(|logged| entry(office, logged, "call_ended", proof));
+    let opened = check_opening(office, proof);
+    let devices = check_devices(office, proof);
+    let known = devices.as_deref().unwrap_or_default();
+    let line = opened.as_ref().map_err(Clone::clone).and_then(|ring| {
+        let caller = ring.ring().device().device();
+        if !known.iter().any(|known| known.device().device() == caller) {
+            return Err("the caller's device is not shown to be in the log".into());
+        }
+        match check_line(proof, ring, ended.as_ref().ok(), known) {
+            true => Ok("names, mode and times".to_owned()),
+            false => Err("the archive shows something else than the ring and the log say".into()),
+        }
+    });
+    let answered = ended.as_ref().is_ok_and(|entry| entry.value().get("answered") != Some(&false.into()));
+    let kept = opened.as_ref().map_or(true, |ring| ring.ring().ring().mode != RecordMode::LogOnly);
+    let indices = |known: &[LoggedDevice]| {
+        let indices: Vec<_> = known.iter().map(|known| known.entry().index().to_string()).collect();
+        format!("device log {}", indices.join(", "))
+    };
+    let sealed = (answered && kept).then(|| check_sealed(office, proof, known));
     let mut checks = vec![
-        check("Opened before it rang", check_opening(office, proof)),
-        check("Each device known", check_devices(office, proof)),
+        check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
+        check("Each device known", devices.as_deref().map(indices).map_err(Clone::clone)),
         check("Its end is in the log", ended.map(|entry| format!("log entry {}", entry.index()))),
+        check("Shown as it was signed", line),
     ];
-    if proof.line.answered_ms.is_some() && proof.line.mode != RecordMode::LogOnly {
-        let (sealed, digest) = match check_sealed(office, proof) {
+    if let Some(sealed) = sealed {
+        let (sealed, digest) = match sealed {
             Ok((sealed, digest)) => (Ok(sealed), Ok(digest)),
             Err(error) => (Err(error.clone()), Err(error)),
         };

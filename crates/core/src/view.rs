@@ -138,6 +138,10 @@ pub struct CallView {
     pub members: Vec<MemberView>,
     /// When it was answered, milliseconds since 1970 UTC.
     pub started_ms: Option<u64>,
+    /// Whether a note-taker is in it now, by the verified list.
+    pub note_taker: bool,
+    /// Whether one was in it at any time while this device was.
+    pub noted: bool,
     /// Whether this device's microphone is off.
     pub muted: bool,
     /// The epoch.
@@ -197,6 +201,8 @@ pub struct NoticeView {
     pub kept_index: Option<u64>,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
+    /// Whether a note-taker is in it, as the office says.
+    pub noted: bool,
 }
 
 /// Something a person must know.

@@ -262,8 +262,13 @@ pub enum ServerMessage {
         /// Index of its entry in the log.
         log_index: u64,
     },
-    /// The device was revoked: erase the keys.
-    Revoked,
+    /// The device was revoked, and is served no more.
+    Revoked {
+        /// The office authority's word for it (`telcon-revocation+jws`), where the server has it at hand. Only with it
+        /// does a device erase its keys: a server alone must not be able to make it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jws: Option<String>,
+    },
     /// Answer to [`ClientMessage::Ping`]: the newest checkpoint, with proof that it continues the one named there.
     Checkpoint {
         /// C2SP signed note.

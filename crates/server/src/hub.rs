@@ -60,8 +60,8 @@ pub enum Input {
     Ping(SessionId, u64),
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
-    /// Revoke a device.
-    Revoke(DeviceId, oneshot::Sender<Answer>),
+    /// Revoke a device, by this word of the authority, which was checked.
+    Revoke(DeviceId, String, oneshot::Sender<Answer>),
     /// May this device bring this call's record?
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.
@@ -245,9 +245,9 @@ impl Hub {
                 let request = self.request(reply);
                 self.board.enrol(request, *device, now)
             }
-            Input::Revoke(device, reply) => {
+            Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);
-                self.board.revoke(request, device, now)
+                self.board.revoke(request, device, jws, now)
             }
             Input::MaySeal(call, device, reply) => {
                 let _ = reply.send(self.board.may_seal(&call, &device));

@@ -249,13 +249,13 @@ async fn a_revoked_device_is_out() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     office.anchor.verify_logged(&answer.json()).unwrap();
     assert_eq!(office.post("/api/revocations", &request).await.status, 409);
-    noting.until(|m| matches!(m, S::Revoked).then_some(())).await;
+    noting.until(|m| matches!(m, S::Revoked { jws: Some(_) }).then_some(())).await;
     assert_eq!(noting.closed().await, Some(4002));
     caller.until(|m| matches!(m, S::RemoveAsked { devices, .. } if devices == [n.id]).then_some(())).await;
     let bearer = noting.bearer();
     assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
     let mut again = Client::raw(office.addr(), None).await.unwrap();
     again.prove(&n, common::DOMAIN).await;
-    assert_eq!(again.next().await, Some(S::Revoked));
+    assert_eq!(again.next().await, Some(S::Revoked { jws: None }));
     assert_eq!(again.closed().await, Some(1008));
 }

@@ -50,6 +50,10 @@ export interface Call {
   phrase: string[] | null;
   members: Member[];
   started_ms: number | null;
+  /** Whether a note-taker is in it now, by the verified list. */
+  note_taker: boolean;
+  /** Whether one was at any time. */
+  noted: boolean;
   muted: boolean;
   epoch: number | null;
   opened_index: number | null;

@@ -54,6 +54,8 @@ export function call(more: Partial<Call> = {}): Call {
     opened_ms: NOW - 8_000,
     captions: [],
     captions_behind_ms: null,
+    note_taker: true,
+    noted: true,
     ...more,
   };
 }

@@ -52,7 +52,7 @@ export function call_screen(view: View, now: number, microphone: MicrophoneState
     members: members(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
-    troubles: troubles(call, microphone, sound_blocked),
+    troubles: troubles(call, now, microphone, sound_blocked),
     small: [
       suite_words[call.suite],
       call.epoch === null ? null : `keys of round ${number(call.epoch)}`,
@@ -78,10 +78,17 @@ export function members(all: Member[]): MemberRow[] {
     }));
 }
 
-function troubles(call: Call, microphone: MicrophoneState, sound_blocked: boolean): Trouble[] {
+/** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
+const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
+
+function troubles(call: Call, now: number, microphone: MicrophoneState, sound_blocked: boolean): Trouble[] {
   const found: Trouble[] = [];
   if (call.state === 'reconnecting') {
     found.push({ title: 'Reconnecting', sentence: 'The connection was lost. The call goes on when it is back; the keys stay.', mend: null });
+  }
+  const unrecorded = call.mode !== 'log_only' && !call.note_taker && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
+  if (unrecorded) {
+    found.push({ title: 'Not being recorded', sentence: 'This call should be on the record, and no note-taker is in it. Tell your office.', mend: null });
   }
   if (call.problem) found.push({ title: 'Not right', sentence: call.problem, mend: null });
   if (call.direction !== 'listen' && microphone === 'denied') {
@@ -134,5 +141,6 @@ function record(view: View, call: Call, mine: string): EndedScreen['record'] {
   if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
   if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
   if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
+  if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };
   return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };
 }

@@ -63,7 +63,7 @@ function listens(call: Call): string {
   }
   return call.mode === 'log_only'
     ? 'Nobody else listens. Everyone sees who is in the call.'
-    : 'A note-taker will listen and write. Everyone sees who is in the call.';
+    : 'No note-taker is here yet. Everyone sees who is in the call.';
 }
 
 function state(call: Call): RingScreen['state'] {

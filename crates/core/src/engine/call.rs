@@ -47,6 +47,14 @@ struct Pending {
     changes: Vec<Change>,
 }
 
+/// Somebody who may read captions.
+#[derive(Clone)]
+pub(super) struct Reader {
+    key: Blob,
+    /// Since when they are in the call, milliseconds since 1970 UTC.
+    since_ms: u64,
+}
+
 struct Member {
     device: DeviceId,
     muted: bool,
@@ -79,9 +87,11 @@ pub(super) struct Call {
     opened: Option<(u64, u64)>,
     muted: bool,
     caption_key: Option<CaptionKey>,
-    pub(super) readers: BTreeMap<DeviceId, Blob>,
+    pub(super) readers: BTreeMap<DeviceId, Reader>,
     captions: Vec<CaptionView>,
     behind_ms: Option<u64>,
+    /// Whether a note-taker was ever in it.
+    noted: bool,
     /// It rang here before a reconnect, and the office has not said whether it still does.
     may_be_over: bool,
 }
@@ -116,6 +126,7 @@ impl Call {
             readers: BTreeMap::new(),
             captions: Vec::new(),
             behind_ms: None,
+            noted: false,
             may_be_over: false,
         }
     }
@@ -181,11 +192,13 @@ impl Call {
         id: CallId,
         mode: RecordMode,
         hint: Option<(Card, Card)>,
+        muted: bool,
         out: &mut VecDeque<Output>,
     ) -> Result<Self, GroupError> {
         let direction = if device.me().card().role.speaks() { Direction::In } else { Direction::Listen };
         let mut call = Self::new(id, device, direction, CallState::Answering, mode);
         call.hint = hint;
+        call.muted = muted;
         let join = PendingJoin::new(device)?;
         out.push_back(Output::Send(ClientMessage::AskJoin { call: id, key_package: blob(join.key_package()) }));
         call.join = Some(join);
@@ -394,7 +407,7 @@ impl Call {
                 self.welcomed(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
             }
             ServerMessage::Application { message, .. } => {
-                self.heard(&message, device.me().device());
+                self.heard(&message, device.me().device(), now_ms);
                 Ok(())
             }
             ServerMessage::MediaAnswer { sdp, .. } => {
@@ -455,6 +468,11 @@ impl Call {
         }
         if answer && joining.device().card().person != ring.ring().ring().to {
             return Err(Refusal::NotAllowed("somebody else answered"));
+        }
+        // The list that a person rings from is the server's; the name in the certificate is the office authority's.
+        let rung = self.hint.as_ref().filter(|_| self.direction == Direction::Out).map(|(_, to)| &to.name);
+        if answer && rung.is_some_and(|name| *name != joining.device().card().name) {
+            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
         }
         if self.waiting.len() >= MAX_WAITING {
             return Err(Refusal::NotAllowed("too many asked to join at once"));
@@ -645,9 +663,10 @@ impl Call {
     ) -> Result<(), Refusal> {
         let group = self.group.as_ref().ok_or(Refusal::NotAllowed("an epoch without a group"))?;
         if group.is_removed() {
-            self.end("hung_up", out);
+            self.end(if self.own_role.speaks() { "hung_up" } else { "interrupted" }, out);
             return Ok(());
         }
+        let first = self.roster.is_empty();
         let (epoch, own) = (group.epoch(), group.own_index());
         let mut roster = BTreeMap::new();
         for leaf in group.members()? {
@@ -667,6 +686,7 @@ impl Call {
         self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
         self.seats.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
+        self.noted |= self.has_note_taker();
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
             .roster
@@ -675,14 +695,38 @@ impl Call {
             .collect();
         out.push_back(Output::Event(Event::Epoch { call: self.id, epoch, authenticator, members }));
         self.go_live(device, now_ms, out);
-        if self.muted {
-            self.say(&Say::Muted { on: true }, out);
+        // Others may remember this device as muted, or as not, from before it came back.
+        if self.muted || first {
+            self.say(&Say::Muted { on: self.muted }, out);
         }
         if self.own_role == Role::DutyOfficer {
             let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();
             self.say(&Say::ReadCaptions { key }, out);
         }
         Ok(())
+    }
+
+    fn has_note_taker(&self) -> bool {
+        let role = |member: &Member| self.verified.get(&member.device).map(|known| known.device().card().role);
+        self.own_role == Role::NoteTaker && !self.roster.is_empty()
+            || self.roster.values().any(|member| role(member) == Some(Role::NoteTaker))
+    }
+
+    /// The checkpoints by which a message proves something.
+    pub(super) fn proofs_in(&self, message: &ServerMessage) -> Vec<String> {
+        let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
+        match message {
+            _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
+            ServerMessage::Opened { opened, .. } => vec![opened.checkpoint.clone()],
+            ServerMessage::JoinAsked { device, .. } => vec![device.checkpoint.clone()],
+            ServerMessage::Committed { devices, .. } => of(devices),
+            ServerMessage::Welcome { opened, devices, .. } => {
+                let mut all: Vec<String> = of(devices);
+                all.push(opened.checkpoint.clone());
+                all
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn card(&self, device: &Device, id: DeviceId) -> Option<Card> {
@@ -714,7 +758,7 @@ impl Call {
     }
 
     /// An application message. A forged or damaged one is dropped: it can only say less.
-    fn heard(&mut self, message: &Blob, me: DeviceId) {
+    fn heard(&mut self, message: &Blob, me: DeviceId, now_ms: u64) {
         let Some(group) = &mut self.group else { return };
         let Ok(Incoming::Application { leaf, bytes }) = group.process(message.as_slice()) else { return };
         let Ok(say) = serde_json::from_slice::<Say>(&bytes) else { return };
@@ -725,7 +769,8 @@ impl Call {
             Say::ReadCaptions { key } => {
                 let staff = self.verified.get(&from).is_some_and(|d| d.device().card().role == Role::DutyOfficer);
                 if staff && self.own_role == Role::NoteTaker {
-                    self.readers.insert(from, key);
+                    let since_ms = self.readers.get(&from).map_or(now_ms, |reader| reader.since_ms);
+                    self.readers.insert(from, Reader { key, since_ms });
                 }
             }
             Say::Caption { to, enc, sealed } if to == me => {
@@ -743,22 +788,28 @@ impl Call {
         self.behind_ms = Some(caption.behind_ms);
         let name = self.verified.get(&caption.speaker).map_or_else(String::new, |d| d.device().card().name.clone());
         let line = CaptionView { name, caption };
-        let open =
-            self.captions.iter_mut().rev().find(|old| {
-                old.caption.speaker == line.caption.speaker && old.caption.start_ms == line.caption.start_ms
-            });
-        match open {
-            Some(old) => *old = line,
-            None => self.captions.push(line),
+        let new = &line.caption;
+        self.captions.retain(|old| {
+            let old = &old.caption;
+            let draft_of_it = !old.done && old.speaker == new.speaker && old.passage == new.passage;
+            !(draft_of_it && (new.done || old.part == new.part))
+        });
+        // A passage of which nothing was left once it was understood: its drafts are gone, and there is no line.
+        if new.text.is_empty() {
+            return;
         }
+        self.captions.push(line);
+        self.captions.sort_by_key(|line| line.caption.start_ms);
         if self.captions.len() > MAX_CAPTIONS {
             self.captions.remove(0);
         }
     }
 
     pub(super) fn publish_caption(&mut self, caption: &Caption, rng: &mut ChaCha20Rng, out: &mut VecDeque<Output>) {
+        // Who came later does not read what was said before: neither the sound nor the words of it are theirs.
+        let there = self.readers.iter().filter(|(_, reader)| caption.start_ms >= reader.since_ms);
         let says: Vec<Say> =
-            self.readers.iter().filter_map(|(reader, key)| captions::seal(key, caption, *reader, rng)).collect();
+            there.filter_map(|(device, reader)| captions::seal(&reader.key, caption, *device, rng)).collect();
         for say in says {
             self.say(&say, out);
         }
@@ -806,6 +857,8 @@ impl Call {
                 })
                 .collect(),
             started_ms: self.started_ms,
+            note_taker: self.has_note_taker(),
+            noted: self.noted,
             muted: self.muted,
             epoch: self.group.as_ref().map(CallGroup::epoch),
             opened_index: self.opened.map(|(index, _)| index),

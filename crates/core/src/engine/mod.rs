@@ -146,6 +146,7 @@ pub struct Engine {
     call: Option<Call>,
     next_ping_ms: Option<u64>,
     caught_up: bool,
+    log_broken: bool,
 }
 
 impl Engine {
@@ -167,6 +168,7 @@ impl Engine {
             call: None,
             next_ping_ms: None,
             caught_up: false,
+            log_broken: false,
         })
     }
 
@@ -313,11 +315,35 @@ impl Engine {
             Command::Offer { sdp } => self.with_call(|call, out| {
                 out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
             }),
-            Command::Mute { on } => self.with_call(|call, out| call.mute(on, out)),
+            Command::Mute { on } => {
+                self.with_call(|call, out| call.mute(on, out));
+                // A page that is loaded again comes back as quiet as it was.
+                self.state.muted_in = self.call.as_ref().map(|call| call.id).filter(|_| on);
+                self.out.push_back(Output::Persist);
+            }
             Command::MediaFailed => self.with_call(|call, out| call.open_leg(out)),
             Command::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
         }
+        self.remember_finished();
         self.changed();
+    }
+
+    /// A call that ended here is not joined again by itself, and its ring is not shown again, after a restart either.
+    fn remember_finished(&mut self) {
+        if let Some(id) = self.call.as_ref().and_then(Call::finished_ring)
+            && !self.state.rung.contains(&id)
+        {
+            self.state.rung.push(id);
+            if self.state.rung.len() > MAX_RUNG {
+                self.state.rung.remove(0);
+            }
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    /// Whether this device was in that call, or was rung by it, and is out of it.
+    fn has_left(&self, id: CallId) -> bool {
+        self.state.rung.contains(&id)
     }
 
     fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut VecDeque<Output>)) {
@@ -356,7 +382,9 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "This call is over, or keeps no listeners.");
         };
         let (mode, from, to) = (notice.mode, notice.from.clone(), notice.to.clone());
-        match Call::join(&self.device, id, mode, Some((from, to)), &mut self.out) {
+        self.state.rung.retain(|left| *left != id);
+        self.out.push_back(Output::Persist);
+        match Call::join(&self.device, id, mode, Some((from, to)), false, &mut self.out) {
             Ok(call) => self.call = Some(call),
             Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
         }
@@ -387,22 +415,14 @@ impl Engine {
     fn ping(&mut self, now_ms: u64) {
         let log_size = self.state.log.as_ref().map_or(0, |head| head.size);
         self.send(ClientMessage::Ping { log_size });
+        session::ask_about_claims(self, now_ms);
         self.next_ping_ms = Some(now_ms + PING_EVERY_MS);
     }
 
     /// A message of the switchboard.
     pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
         session::handle(self, now_ms, message);
-        if let Some(call) = &self.call
-            && let Some(id) = call.finished_ring()
-            && !self.state.rung.contains(&id)
-        {
-            self.state.rung.push(id);
-            if self.state.rung.len() > MAX_RUNG {
-                self.state.rung.remove(0);
-            }
-            self.out.push_back(Output::Persist);
-        }
+        self.remember_finished();
         self.changed();
     }
 }

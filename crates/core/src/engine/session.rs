@@ -2,7 +2,7 @@
 
 use super::{Call, Engine, Output, PING_EVERY_MS};
 use crate::{
-    device::LogHead,
+    device::{Claim, LogHead},
     view::{AlertLevel, LogState, NoticeView, Phase},
 };
 use telcon_identity::IdentityError;
@@ -11,6 +11,12 @@ use telcon_proto::{
     message::{Logged, Notice, NoticeState, RefusalCode},
 };
 
+/// Checkpoints that were relied on and not yet seen to be the log's. A call brings a handful.
+const MAX_CLAIMS: usize = 64;
+/// Of how many of them the office is asked at once.
+const CLAIMS_AT_ONCE: usize = 8;
+/// How long the office has to show that its log continues what it proved something by, milliseconds.
+const CLAIM_DUE_MS: u64 = 120_000;
 /// Finished calls kept in the staff's list.
 const MAX_NOTICES: usize = 64;
 
@@ -32,6 +38,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             engine.mode = mode;
             engine.token = Some(token);
             first_checkpoint(engine, &checkpoint, now_ms);
+            engine.state.claims.iter_mut().for_each(|claim| claim.since_ms = now_ms);
             engine.ping(now_ms);
             come_back(engine, in_call);
         }
@@ -49,17 +56,24 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
                 notice.kept_index = Some(log_index);
             }
         }
-        ServerMessage::Revoked => {
+        ServerMessage::Revoked { jws } => {
             engine.phase = Phase::Revoked;
             engine.with_call(|call, out| call.end("failed", out));
-            engine.out.push_back(Output::Erase);
+            let (office, me) = (engine.device.office(), engine.device.me().device());
+            let word = jws.and_then(|jws| office.verify_revocation(&jws).ok());
+            if word.is_some_and(|revocation| revocation.device == me) {
+                engine.out.push_back(Output::Erase);
+            }
         }
         ServerMessage::Refused { call, code, message } => refused(engine, call, code, &message),
         message => {
             let Some(call) = engine.call.as_mut() else { return };
+            let relied_on = call.proofs_in(&message);
             let problem = call.handle(&engine.device, now_ms, message, &mut engine.rng, &mut engine.out);
             if let Some(problem) = problem {
                 engine.alert(AlertLevel::Red, problem);
+            } else {
+                claim(engine, relied_on, now_ms);
             }
         }
     }
@@ -88,12 +102,24 @@ fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
         (Some(have), Some(id)) if have == id => {
             engine.with_call(|call, out| call.resume(out));
         }
-        (_, Some(id)) => match Call::join(&engine.device, id, engine.mode, None, &mut engine.out) {
-            Ok(call) => engine.call = Some(call),
-            Err(error) => {
-                engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
+        (Some(_), Some(_)) => {
+            engine.with_call(Call::unknown_to_office);
+            engine.alert(
+                AlertLevel::Red,
+                "The office's server took this device for one in another call than it is in. Tell the security officer.",
+            );
+        }
+        // It ended here, and the office did not hear of it. Nobody is brought back into a call that they left.
+        (None, Some(id)) if engine.has_left(id) => engine.send(ClientMessage::HangUp { call: id, failed: false }),
+        (None, Some(id)) => {
+            match Call::join(&engine.device, id, engine.mode, None, engine.state.muted_in == Some(id), &mut engine.out)
+            {
+                Ok(call) => engine.call = Some(call),
+                Err(error) => {
+                    engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
+                }
             }
-        },
+        }
         (Some(_), None) => engine.with_call(Call::unknown_to_office),
         (None, None) => {}
     }
@@ -111,6 +137,7 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
             engine.alert(AlertLevel::Red, "A ring of an earlier call came again. It was not shown.");
         }
         Ok(call) => {
+            claim(engine, [opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
             engine.send(ClientMessage::RingShown { call: call.id });
             call.open_leg(&mut engine.out);
             engine.call = Some(call);
@@ -138,6 +165,7 @@ fn note(engine: &mut Engine, notice: Notice) {
         opened_ms: notice.opened_ms,
         kept_index,
         can_listen: staff && open && keeps,
+        noted: notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
     };
     engine.notices.insert(notice.call, view);
     while engine.notices.len() > MAX_NOTICES {
@@ -158,6 +186,7 @@ fn first_checkpoint(engine: &mut Engine, checkpoint: &str, now_ms: u64) {
 
 fn next_checkpoint(engine: &mut Engine, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
     let Some(head) = engine.state.log.clone() else { return };
+    settle_claims(engine, &head, checkpoint, from_size, proof, now_ms);
     if head.size != from_size {
         return;
     }
@@ -174,6 +203,67 @@ fn next_checkpoint(engine: &mut Engine, checkpoint: &str, from_size: u64, proof:
     engine.next_ping_ms = Some(now_ms + PING_EVERY_MS);
 }
 
+/// A proof was believed that rests on this checkpoint: the log must turn out to continue it. A server that showed this
+/// device another log than everybody else cannot give that proof, now or after the device came back to the true one.
+pub(super) fn claim(engine: &mut Engine, checkpoints: impl IntoIterator<Item = String>, now_ms: u64) {
+    for checkpoint in checkpoints {
+        let known = engine.state.log.as_ref().is_some_and(|head| head.checkpoint == checkpoint)
+            || engine.state.claims.iter().any(|claim| claim.checkpoint == checkpoint);
+        let Ok(size) = engine.device.office().verify_checkpoint(&checkpoint) else { continue };
+        if known {
+            continue;
+        }
+        engine.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
+        // Those that nobody answered for so long have been told of.
+        if engine.state.claims.len() > MAX_CLAIMS {
+            engine.state.claims.remove(0);
+        }
+        engine.out.push_back(Output::Persist);
+    }
+}
+
+/// Asks for the proof that the log continues what was believed; says if it was asked for in vain. Follows the ping for
+/// the newest tree, so that the answers are about that one.
+pub(super) fn ask_about_claims(engine: &mut Engine, now_ms: u64) {
+    let sizes: Vec<u64> = engine.state.claims.iter().map(|claim| claim.size).take(CLAIMS_AT_ONCE).collect();
+    for log_size in sizes {
+        engine.send(ClientMessage::Ping { log_size });
+    }
+    if engine.state.claims.iter().any(|claim| now_ms.saturating_sub(claim.since_ms) > CLAIM_DUE_MS) {
+        broken(engine, "no proof came", now_ms);
+    }
+}
+
+fn settle_claims(engine: &mut Engine, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+    let office = engine.device.office();
+    let Ok(newest_size) = office.verify_checkpoint(newest) else { return };
+    let mut forked = None;
+    let mut settled = Vec::new();
+    for claim in engine.state.claims.iter().filter(|claim| claim.size == from_size) {
+        // The newest tree must be the one that this device follows, or the proof says nothing about it.
+        let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
+        match office.verify_continues(&claim.checkpoint, newest, proof) {
+            Ok(_) if followed => settled.push(claim.checkpoint.clone()),
+            Ok(_) => {}
+            Err(error) => forked = Some(error.to_string()),
+        }
+    }
+    engine.state.claims.retain(|claim| !settled.contains(&claim.checkpoint));
+    if !settled.is_empty() {
+        engine.out.push_back(Output::Persist);
+    }
+    if let Some(error) = forked {
+        broken(engine, &error, now_ms);
+    }
+}
+
+/// Something was proven to this device by another log than the office's. That stays so.
+fn broken(engine: &mut Engine, why: &str, now_ms: u64) {
+    engine.log_broken = true;
+    let text = "A call or a device was shown to this device from another log than the office's";
+    distrust(engine, format!("{text}: {why}. Tell the security officer."), now_ms);
+}
+
 fn continues(engine: &Engine, head: &LogHead, checkpoint: &str, proof: &[Blob]) -> Result<u64, IdentityError> {
     engine.device.office().verify_continues(&head.checkpoint, checkpoint, proof)
 }
@@ -181,7 +271,8 @@ fn continues(engine: &Engine, head: &LogHead, checkpoint: &str, proof: &[Blob]) 
 fn remember(engine: &mut Engine, size: u64, checkpoint: &str, now_ms: u64) {
     let grown = engine.state.log.as_ref().is_none_or(|head| head.size != size);
     engine.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
-    engine.log = Some(LogState { size, checked_ms: now_ms, ok: true, problem: None });
+    let problem = engine.log.take().and_then(|log| log.problem).filter(|_| engine.log_broken);
+    engine.log = Some(LogState { size, checked_ms: now_ms, ok: !engine.log_broken, problem });
     if grown {
         engine.out.push_back(Output::Persist);
     }

@@ -141,7 +141,7 @@ impl Call {
 
     /// Who is to commit: the caller's device if it can, else the oldest member that can. A device that itself waits
     /// to be added lost the group's state and cannot.
-    fn committer(&self) -> Option<(DeviceId, SessionId)> {
+    pub(super) fn committer(&self) -> Option<(DeviceId, SessionId)> {
         let can = |device: &DeviceId| {
             let session = self.present.get(device)?;
             (self.is_member(device) && !self.is_waiting(device)).then_some((*device, *session))

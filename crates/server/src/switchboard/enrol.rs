@@ -79,7 +79,7 @@ impl Switchboard {
 
     /// Revokes a device, on the word of the office authority that was checked before. The device is cut at once; the
     /// request is answered when the log has it.
-    pub fn revoke(&mut self, request: RequestId, device: DeviceId, now_ms: u64) -> Effects {
+    pub fn revoke(&mut self, request: RequestId, device: DeviceId, jws: String, now_ms: u64) -> Effects {
         let Some(found) = self.desk.devices.get_mut(&device).filter(|d| d.log_index.is_some()) else {
             let refusal = Refusal::new(RefusalKind::NotFound, "no such device is enrolled here");
             self.desk.output(Output::Reply(request, Err(refusal)));
@@ -95,7 +95,7 @@ impl Switchboard {
         self.desk.write(Write::DeviceRevoked(device, now_ms));
         append_revocation(&mut self.desk, device, now_ms, Some(request));
         if let Some(session) = self.desk.online.get(&device).copied() {
-            self.desk.send(session, ServerMessage::Revoked);
+            self.desk.send(session, ServerMessage::Revoked { jws: Some(jws) });
             self.desk.close(session, CloseReason::Revoked);
             self.forget_session(session, now_ms);
         }

@@ -60,7 +60,13 @@ impl Call {
         if proposed.epoch != self.row.epoch {
             return desk.send(session, refused);
         }
-        if let Err(text) = self.check_commit(&from, &proposed) {
+        // One member does the work; a listener that commits unasked could otherwise end the call with a damaged commit.
+        let asked = self.committer().is_some_and(|(device, _)| device == from);
+        let check = match asked || self.is_principals(&from) {
+            true => self.check_commit(&from, &proposed),
+            false => Err("only the member that was asked, or a principal, changes who is in the call"),
+        };
+        if let Err(text) = check {
             // What else it held is still to be done, and is asked for again.
             self.waiting.iter_mut().filter(|w| proposed.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
             self.removal_asked = None;

@@ -123,7 +123,7 @@ impl Switchboard {
     ) -> Result<(SignedIn, Effects), Box<ServerMessage>> {
         let known = self.desk.devices.get(&device);
         let card = match known {
-            Some(d) if d.revoked_ms.is_some() => return Err(Box::new(ServerMessage::Revoked)),
+            Some(d) if d.revoked_ms.is_some() => return Err(Box::new(ServerMessage::Revoked { jws: None })),
             Some(d) if d.log_index.is_some() => d.card.clone(),
             _ => return Err(Box::new(unknown_device())),
         };

@@ -83,13 +83,13 @@ pub(super) async fn revoke(
     request: Result<Json<RevokeRequest>, JsonRejection>,
 ) -> Result<Json<Logged>, Failure> {
     let Json(RevokeRequest { jws }) = request?;
-    let for_check = app.clone();
+    let (for_check, word) = (app.clone(), jws.clone());
     let revocation = on_disk(move || {
         let checked = for_check.office.verify_revocation(&jws);
         checked.map_err(|why| Failure::new(StatusCode::FORBIDDEN, format!("the revocation was not accepted: {why}")))
     })
     .await?;
-    let answer = app.hub.ask(|reply| Input::Revoke(revocation.device, reply)).await.ok_or_else(Failure::busy)?;
+    let answer = app.hub.ask(|reply| Input::Revoke(revocation.device, word, reply)).await.ok_or_else(Failure::busy)?;
     let Reply::Logged(index) = answer?;
     Ok(Json(on_disk(move || Ok(app.prover.prove(index)?)).await?))
 }

@@ -566,7 +566,8 @@ fn a_ring_that_comes_again_after_its_call_is_not_shown_even_after_a_restart() {
 fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
     let mut world = World::of_four(40);
     world.call_of_four();
-    world.inject(2, ServerMessage::Revoked);
+    let jws = world.authority.revoke(world.nodes[2].id, world.now).unwrap();
+    world.inject(2, ServerMessage::Revoked { jws: Some(jws) });
     world.remove(2);
     world.settle();
     assert!(world.nodes[2].erased);
@@ -575,6 +576,134 @@ fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
     assert_eq!(world.screen(0), ["Person 1", "Person 2", "Person 4"]);
     let frame = world.speak(0, b"opus").unwrap();
     assert!(world.hear(2, &frame).is_err());
+}
+
+#[test]
+fn a_server_alone_cannot_make_a_device_erase_its_keys() {
+    let mut world = World::of_two(47);
+    let of_another = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
+    for jws in [None, Some("nonsense".to_owned()), Some(of_another)] {
+        world.inject(0, ServerMessage::Revoked { jws });
+        assert_eq!(world.nodes[0].engine.view().phase, Phase::Revoked);
+        assert!(!world.nodes[0].erased);
+    }
+}
+
+#[test]
+fn nobody_is_brought_back_into_a_call_that_they_hung_up() {
+    for reloaded in [false, true] {
+        let mut world = World::of_two(48);
+        world.call();
+        // The connection is lost, the person hangs up, and the office does not hear of it.
+        world.disconnect(1);
+        world.command(1, Command::HangUp);
+        if reloaded {
+            world.reload(1);
+        } else {
+            world.connect(1);
+        }
+        world.settle();
+        assert!(world.speak(1, b"whispered").is_none());
+        assert!(world.nodes[1].engine.view().call.is_none_or(|call| call.state == CallState::Ended));
+        assert_eq!(world.view(0).ended, Some("hung_up"), "and the office hears of it now");
+    }
+}
+
+#[test]
+fn a_server_cannot_move_a_device_from_one_call_to_another() {
+    let mut world = World::of_two(49);
+    world.call();
+    let other = telcon_proto::CallId::from_bytes([9; 16]);
+    world.wire = Some(Box::new(move |to, message| {
+        vec![match message {
+            ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == 1 => {
+                ServerMessage::SignedIn { you, people, suite, mode, token, in_call: Some(other), checkpoint }
+            }
+            message => message,
+        }]
+    }));
+    world.disconnect(1);
+    world.connect(1);
+    world.settle();
+    assert_eq!(world.view(1).ended, Some("interrupted"));
+    assert!(world.red(1).iter().any(|text| text.contains("another call")));
+}
+
+#[test]
+fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_said() {
+    let mut world = World::of_two(50);
+    world.wire = Some(Box::new(|_, message| {
+        vec![match message {
+            ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } => {
+                for contact in &mut people {
+                    contact.card.name = "The President of Norland".into();
+                }
+                ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }
+            }
+            message => message,
+        }]
+    }));
+    world.disconnect(0);
+    world.connect(0);
+    world.settle();
+    world.ring(0, 1);
+    world.settle();
+    assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
+    world.command(1, Command::Answer);
+    world.settle();
+    assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
+    assert!(world.speak(0, b"opus").is_none());
+}
+
+#[test]
+fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
+    let mut world = World::of_two(51);
+    let fork = world.fork(51);
+    let truth = std::mem::replace(&mut world.log, fork);
+    world.call();
+    world.command(0, Command::HangUp);
+    world.settle();
+    assert!(world.red(0).is_empty(), "so far nothing is to be seen");
+    // Back on the true log, which goes on without that call.
+    world.log = truth;
+    for n in 0..20 {
+        world.append(&serde_json::json!({"type": "started", "n": n, "time_ms": world.now}));
+    }
+    for restarted in [false, true] {
+        if restarted {
+            world.reload(0);
+        }
+        world.pass(200_000);
+        let log = world.nodes[0].engine.view().log.unwrap();
+        assert!(!log.ok, "restarted {restarted}: {log:?}");
+        assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn what_an_honest_log_proved_is_settled_within_minutes() {
+    let mut world = World::of_four(52);
+    world.call_of_four();
+    assert!(!world.nodes[0].engine.state.claims.is_empty());
+    world.pass(60_000);
+    for node in 0..4 {
+        assert_eq!(world.nodes[node].engine.state.claims, [], "of {node}");
+    }
+    assert!(world.problems().is_empty());
+}
+
+#[test]
+fn a_call_without_its_note_taker_says_so() {
+    let mut world = World::of_four(53);
+    world.call();
+    assert!(!world.view(0).note_taker && !world.view(0).noted);
+    let call = world.room().id;
+    world.command(3, Command::Listen { call });
+    world.settle();
+    assert!(world.view(0).note_taker && world.view(3).note_taker);
+    world.command(3, Command::Leave);
+    world.settle();
+    assert!(!world.view(0).note_taker && world.view(0).noted);
 }
 
 #[test]

@@ -171,7 +171,10 @@ fn captions_reach_the_desk_and_nobody_else() {
     let mut world = World::of_four(8);
     world.call_of_four();
     let speaker = world.nodes[0].id;
-    let caption = |text: &str, done| Caption { speaker, start_ms: START, text: text.into(), done, behind_ms: 900 };
+    let caption = |text: &str, done| {
+        let (text, start_ms) = (text.into(), if done { START } else { START + 300 });
+        Caption { speaker, passage: 1, part: 0, start_ms, text, done, behind_ms: 900 }
+    };
     world.publish(3, &caption("We can", false));
     world.publish(3, &caption("We can send the ships.", true));
     world.settle();
@@ -184,11 +187,50 @@ fn captions_reach_the_desk_and_nobody_else() {
 }
 
 #[test]
+fn who_came_later_does_not_read_what_was_said_before() {
+    let mut world = World::of_four(17);
+    world.call();
+    let call = world.room().id;
+    world.command(3, Command::Listen { call });
+    world.settle();
+    world.pass(5_000);
+    let said_before = world.now - 1_000;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    for (start_ms, text) in [(said_before, "before"), (world.now, "after")] {
+        let speaker = world.nodes[0].id;
+        let caption = Caption { speaker, passage: 1, part: 0, start_ms, text: text.into(), done: true, behind_ms: 0 };
+        world.publish(3, &caption);
+    }
+    world.settle();
+    let lines: Vec<_> = world.view(2).captions.into_iter().map(|line| line.caption.text).collect();
+    assert_eq!(lines, ["after"]);
+}
+
+#[test]
+fn a_reload_comes_back_muted_if_it_was_and_everybody_knows_which() {
+    for muted in [true, false] {
+        let mut world = World::of_two(18);
+        world.call();
+        world.command(1, Command::Mute { on: true });
+        world.command(1, Command::Mute { on: muted });
+        world.settle();
+        world.disconnect(1);
+        world.reload(1);
+        world.settle();
+        assert_eq!((world.state(1), world.view(1).muted), (CallState::Live, muted));
+        let shown = world.view(0).members.into_iter().find(|member| !member.you).unwrap().muted;
+        assert_eq!(shown, muted);
+    }
+}
+
+#[test]
 fn captions_of_anybody_but_the_note_taker_are_not_shown() {
     let mut world = World::of_four(9);
     world.call_of_four();
     let speaker = world.nodes[0].id;
-    let forged = Caption { speaker, start_ms: START, text: "I resign.".into(), done: true, behind_ms: 0 };
+    let (text, start_ms) = ("I resign.".into(), START);
+    let forged = Caption { speaker, passage: 1, part: 0, start_ms, text, done: true, behind_ms: 0 };
     // The counterpart's device heard the desk's reader key too, and would use it.
     let readers = world.nodes[3].engine.call.as_ref().unwrap().readers.clone();
     world.nodes[1].engine.call.as_mut().unwrap().readers = readers;

@@ -186,6 +186,12 @@ impl World {
         (DeviceState::enrol(&fragment, self.info.clone(), &seed, self.now).unwrap(), card)
     }
 
+    /// The office's log as it is now, under the same key: what a server that forks it would go on with.
+    pub(super) fn fork(&self, seed: u8) -> Log<MemoryStorage> {
+        let signer = LogSigner::from_seed(&[seed ^ 0xff; 32], "office.example/log").unwrap();
+        Log::open(self.log.storage().clone(), signer).unwrap()
+    }
+
     pub(super) fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
@@ -390,6 +396,7 @@ impl World {
                     self.ask(joiner, key_package, answer);
                 }
             }
+            ClientMessage::Ping { log_size } if log_size > self.log.checkpoint().size() => {}
             ClientMessage::Ping { log_size } => {
                 let checkpoint = self.log.checkpoint();
                 let proof = if log_size == 0 || log_size == checkpoint.size() {

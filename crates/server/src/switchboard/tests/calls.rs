@@ -355,7 +355,7 @@ fn a_revoked_device_is_cut_at_once_and_for_good() {
     let mut office = Office::staffed();
     let session = office.session(2);
     office.log_works = false;
-    let effects = office.board.revoke(RequestId(900), device(2), office.now);
+    let effects = office.board.revoke(RequestId(900), device(2), "jws".into(), office.now);
     office.run(effects);
     assert_eq!(office.closed, [(session, CloseReason::Revoked)]);
     assert_eq!(office.replies.pop().unwrap().1.unwrap_err().kind, RefusalKind::Unavailable);

@@ -253,11 +253,11 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
     let effects = office.board.leg_added(CALL, device(3), office.session(3), Ok("answer".into()), office.now);
     office.run(effects);
     office.deaf();
-    let effects = office.board.revoke(RequestId(1), device(3), office.now);
+    let effects = office.board.revoke(RequestId(1), device(3), "jws".into(), office.now);
     office.run(effects);
     assert_eq!(office.heard(1), ["remove_asked"]);
     assert_eq!(office.relay, [RelayCommand::RemoveLeg(CALL, device(3))]);
-    let effects = office.board.revoke(RequestId(2), device(2), office.now);
+    let effects = office.board.revoke(RequestId(2), device(2), "jws".into(), office.now);
     office.run(effects);
     let heard = office.messages(1);
     assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Interrupted, .. })), "{heard:?}");

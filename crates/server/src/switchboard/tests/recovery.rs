@@ -134,7 +134,7 @@ fn before_the_end_was_in_the_log() {
 fn between_a_revocation_and_its_entry() {
     let mut office = Office::staffed();
     office.hold_log = true;
-    let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), office.now);
+    let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), "jws".into(), office.now);
     office.run(effects);
     office.hold_log = false;
     let before = office.log.len();
