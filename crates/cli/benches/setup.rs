@@ -19,7 +19,8 @@ use std::{
 use telcon_client::endpoint::{Deaf, Endpoint};
 use telcon_core::{Command, view::CallState};
 
-const ROUNDS: usize = 15;
+/// A device rings at most twelve times a minute.
+const ROUNDS: usize = 11;
 /// How long it rings before the answer: the time in which legs are made.
 const PICKS_UP_AFTER: Duration = Duration::from_millis(1_500);
 
