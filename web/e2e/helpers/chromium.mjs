@@ -34,7 +34,7 @@ export async function person(browser, origin, options = {}) {
 }
 
 /** Waits until the page's view satisfies a condition, and returns what the page then knows (`window.telcon`). */
-export async function until(page, condition, { timeout = 15_000 } = {}) {
+export async function until(page, condition, { timeout = 30_000 } = {}) {
   await page.waitForFunction(condition, undefined, { timeout, polling: 20 });
   return page.evaluate(() => ({ view: window.telcon.view, screen: window.telcon.screen, timings: window.telcon.timings }));
 }
