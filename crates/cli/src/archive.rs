@@ -125,10 +125,12 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         println!("note      the log key was taken from the archive itself; give --log-key to know that it is yours");
     }
     for problem in &report.problems {
-        println!("PROBLEM   {}", problem.text);
+        let about = problem.call.as_ref().map(|call| format!("call {call}: ")).unwrap_or_default();
+        println!("PROBLEM   {about}{}", problem.text);
     }
     if !report.is_good() {
-        bail!("the archive does not hold: {} problems", report.problems.len());
+        let found = report.problems.len();
+        bail!("the archive does not hold: {found} problem{}", if found == 1 { "" } else { "s" });
     }
     println!("The archive holds.");
     Ok(())
