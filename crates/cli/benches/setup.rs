@@ -16,7 +16,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use telcon_client::endpoint::{Deaf, Endpoint};
+use telcon_client::endpoint::Deaf;
 use telcon_core::{Command, view::CallState};
 
 /// A device rings at most twelve times a minute.
@@ -60,11 +60,9 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
         rings(&a).await;
         until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
         tokio::time::sleep(PICKS_UP_AFTER).await;
-        let before = heard(&b);
+        let before = b.stats().frames_heard();
         b.command(Command::Answer);
-        while heard(&b) < before + 5 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        b.until_heard(before + 5).await.unwrap();
         ringing.extend(a.stats().ring_to_ringing_ms);
         audio.extend(b.stats().answer_to_audio_ms);
         a.command(Command::HangUp);
@@ -74,10 +72,6 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
         }
     }
     (quantiles(ringing), quantiles(audio))
-}
-
-fn heard(endpoint: &Endpoint) -> u64 {
-    endpoint.stats().heard.values().map(|heard| heard.packets).sum()
 }
 
 /// Median, and the smallest and largest.

@@ -230,10 +230,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     let mut looks = Vec::new();
     let (said_a, said_b) = (a.say(speech("a.wav")), b.say(speech("b.wav")));
     for look in 0..LOOKS {
-        let heard = |by: &telcon_client::endpoint::Endpoint| by.stats().heard.values().map(|h| h.packets).sum::<u64>();
-        while heard(&b) < 40 * (look as u64 + 1) {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        tokio::time::timeout(office::PATIENCE, b.until_heard(40 * (look as u64 + 1))).await.unwrap().unwrap();
         looks.push((format!("the server's memory, look {look}"), memory(server.id())));
     }
     said_a.await.unwrap();

@@ -3,30 +3,16 @@
 mod office;
 
 use office::{InCall, PATIENCE, Running, in_call, members, ok, ring, rings, speak, state, telcon, until};
-use std::{
-    fs,
-    os::unix::process::CommandExt as _,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
 use telcon_client::endpoint::Endpoint;
 use telcon_core::{
     Command as Do,
     view::{CallState, View},
 };
 
-/// Frames heard by one from anybody, so far.
-fn heard(endpoint: &Endpoint) -> u64 {
-    endpoint.stats().heard.values().map(|heard| heard.packets).sum()
-}
-
 /// Waits until more is heard than that.
 async fn hears_more(endpoint: &Endpoint, than: u64) {
-    let start = Instant::now();
-    while heard(endpoint) <= than {
-        assert!(start.elapsed() < PATIENCE, "nothing more is heard");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    tokio::time::timeout(PATIENCE, endpoint.until_heard(than + 1)).await.expect("nothing more is heard").unwrap();
 }
 
 async fn hang_up(call: &InCall) {
@@ -50,7 +36,7 @@ async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
         until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live) && members(view) == 3)
             .await;
     }
-    let (of_a, of_b) = (heard(&call.a), heard(&call.b));
+    let (of_a, of_b) = (call.a.stats().frames_heard(), call.b.stats().frames_heard());
     speak(&call.a, 50).await;
     speak(&call.b, 50).await;
     hears_more(&call.a, of_a + 25).await;
@@ -104,16 +90,11 @@ async fn a_server_killed_before_the_record_came_gets_it_afterwards() {
     hang_up(&call).await;
     call.office.kill_server();
     signal(&call.notes, "CONT");
-    let spool = call.office.path("spool");
-    let start = Instant::now();
-    while !sealed(&spool) {
-        assert!(start.elapsed() < PATIENCE, "the record is not sealed; it said {}", call.notes.said());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    call.notes.says("waits for the archive");
     call.office.serve();
     call.notes.says("is in the archive");
     assert_eq!(call.office.verify()["records_good"], 1);
-    let left: Vec<_> = fs::read_dir(spool).unwrap().flatten().collect();
+    let left: Vec<_> = fs::read_dir(call.office.path("spool")).unwrap().flatten().collect();
     assert!(left.is_empty(), "what the archive has, the spool forgets: {left:?}");
 }
 
@@ -135,12 +116,6 @@ async fn a_record_that_the_archive_cannot_take_stays_and_is_tried_again() {
 
 fn signal(process: &Running, name: &str) {
     ok(Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()));
-}
-
-/// Whether there is a sealed record in the spool.
-fn sealed(spool: &std::path::Path) -> bool {
-    let calls = fs::read_dir(spool).into_iter().flatten().flatten();
-    calls.into_iter().any(|call| call.path().join("seal.json").exists())
 }
 
 #[tokio::test(flavor = "multi_thread")]

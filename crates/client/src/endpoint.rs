@@ -88,6 +88,13 @@ pub struct Stats {
     pub answer_to_audio_ms: Option<f64>,
 }
 
+impl Stats {
+    /// Frames opened, of all speakers together.
+    pub fn frames_heard(&self) -> u64 {
+        self.heard.values().map(|heard| heard.packets).sum()
+    }
+}
+
 /// What was heard of one speaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
@@ -163,6 +170,16 @@ impl Endpoint {
     /// What was counted.
     pub fn stats(&self) -> Stats {
         self.stats.borrow().clone()
+    }
+
+    /// Waits until so many frames have been heard, of all speakers together.
+    ///
+    /// # Errors
+    /// When the endpoint ended.
+    pub async fn until_heard(&self, frames: u64) -> anyhow::Result<()> {
+        let mut stats = self.stats.clone();
+        let waited = stats.wait_for(|stats| stats.frames_heard() >= frames).await.map(drop);
+        waited.map_err(|_| anyhow::anyhow!("the endpoint ended"))
     }
 
     /// Waits until the view is so.
