@@ -99,7 +99,7 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
     }
     let partial = if signed.partial() { " · partial" } else { "" };
     Ok((
-        format!("note-taker’s device · {} parts{partial}", signed.parts()),
+        format!("note-taker’s device · {} part{}{partial}", signed.parts(), if signed.parts() == 1 { "" } else { "s" }),
         format!("entry {} · proof of {} hashes", entry.index(), logged.proof.len()),
     ))
 }

@@ -213,11 +213,11 @@ pub(super) fn claim(engine: &mut Engine, checkpoints: impl IntoIterator<Item = S
         if known {
             continue;
         }
-        engine.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
-        // Those that nobody answered for so long have been told of.
-        if engine.state.claims.len() > MAX_CLAIMS {
-            engine.state.claims.remove(0);
+        // What was relied on first stays: a flood must not push the evidence of a fork out.
+        if engine.state.claims.len() == MAX_CLAIMS {
+            return broken(engine, "more was proven than the log was seen to continue", now_ms);
         }
+        engine.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
         engine.out.push_back(Output::Persist);
     }
 }

@@ -681,6 +681,23 @@ fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
 }
 
 #[test]
+fn a_flood_of_proofs_does_not_push_the_evidence_of_a_fork_out() {
+    let mut world = World::of_two(54);
+    let fork = world.fork(54);
+    let truth = std::mem::replace(&mut world.log, fork);
+    world.call();
+    let first = world.nodes[0].engine.state.claims[0].clone();
+    for person in 0..80 {
+        let (state, _, proof) = world.enrol(100 + person, Role::DutyOfficer);
+        ask_for(&mut world, &Device::open(&state, START).unwrap(), proof, false);
+    }
+    assert!(world.nodes[0].engine.state.claims.contains(&first));
+    world.log = truth;
+    world.pass(200_000);
+    assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
+}
+
+#[test]
 fn what_an_honest_log_proved_is_settled_within_minutes() {
     let mut world = World::of_four(52);
     world.call_of_four();
