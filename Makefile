@@ -8,7 +8,7 @@ help: ## Show this list
 setup: ## Install the Debian packages that are missing
 	@scripts/setup.sh test
 
-run: ## Build what is missing and start two offices with people in them, on this machine
+run: ## Build what is missing and start an office with people in it, on this machine
 	@scripts/setup.sh run
 	@cargo xtask run $(ARGS)
 

@@ -28,7 +28,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "build", about: "build the command and the web pages", run: |_| demo::build() },
-    Command { name: "run", about: "build, then start the demonstration offices; arguments go to it", run: demo::run },
+    Command { name: "run", about: "build, then start the demonstration office; arguments go to it", run: demo::run },
     Command { name: "test", about: "every step below, or those named", run: steps::run },
     Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },

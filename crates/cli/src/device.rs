@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use telcon_client::{
     endpoint::now_ms,
-    upload::{get_json, post_json},
+    upload::{get_json, is_unanswered, post_json},
 };
 use telcon_core::DeviceState;
 use telcon_proto::http::{EnrolRequest, Enrolled};
@@ -50,7 +50,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
     match enrolled {
         Ok(_) => std::fs::rename(&early, path).with_context(|| format!("cannot write {}", path.display())),
         // Without an answer nobody knows whether the office took this device: then its key is all there is of it.
-        Err(error) if error.to_string().starts_with("no answer") => Err(error.context(format!(
+        Err(error) if is_unanswered(&error) => Err(error.context(format!(
             "the keys are kept in {}: if the link turns out to be used, the office took this device, and that file is it",
             early.display()
         ))),

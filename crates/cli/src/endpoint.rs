@@ -27,6 +27,7 @@ use telcon_core::{
 use telcon_proto::{CallId, DeviceId, RecordMode, Role, message::NoticeState};
 use telcon_record::CustodianRecipient;
 
+const REVOKED: &str = "the office says that this device is revoked. Ask it for a new enrolment link.";
 /// How often the note-taker's reports are looked at.
 const BEAT: Duration = Duration::from_millis(50);
 /// How long a record waits after the office did not take it; twice as long after each further time.
@@ -123,7 +124,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
 /// Ends with an error when the office says that this device is revoked.
 async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
     endpoint.until(|view| view.phase == Phase::Revoked).await?;
-    bail!("the office says that this device is revoked. Ask it for a new enrolment link.")
+    bail!(REVOKED)
 }
 
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
@@ -246,9 +247,9 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let server = args.server.trim_end_matches('/').to_owned();
     let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
     let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
-    let ready = endpoint.until(|view| view.caught_up || view.phase == Phase::Revoked).await?;
-    if ready.phase == Phase::Revoked {
-        bail!("the office says that this device is revoked. Ask it for a new enrolment link.");
+    tokio::select! {
+        ready = endpoint.until(|view| view.caught_up) => drop(ready?),
+        revoked = revoked(&endpoint) => revoked?,
     }
     Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting: VecDeque::new() })
 }
@@ -281,6 +282,7 @@ impl Noting {
             match self.reports.try_recv() {
                 Ok(Report::Trouble(text)) => bail!("{text}"),
                 Ok(Report::Sealed { call, dir, transcript }) => {
+                    tracing::info!(%call, "the record is sealed and waits for the archive");
                     self.waiting.push_back(Waiting::new(call, dir, transcript));
                 }
                 Ok(Report::Unfinished(call)) => self.left.push(call),
@@ -356,7 +358,12 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
     let mut noting = start_noting(&args).await?;
     eprintln!("the note-taker waits for calls");
     loop {
+        let mut view = noting.endpoint.view();
         tokio::select! {
+            gone = view.wait_for(|view| view.phase == Phase::Revoked) => match gone {
+                Ok(_) => bail!(REVOKED),
+                Err(_) => bail!("the note-taker ended"),
+            },
             kept = noting.next() => match kept {
                 Ok(kept) => eprintln!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
                 Err(error) => tracing::error!("{error:#}"),

@@ -215,7 +215,7 @@ impl NoteTaker {
             None => None,
         };
         let device = engine.device();
-        let mut taking = Taking {
+        let taking = Taking {
             call,
             mode,
             spool: Spool::new(&self.config, call),
@@ -241,15 +241,17 @@ impl NoteTaker {
             written: false,
             sealed: None,
         };
-        self.keep(&mut taking);
         self.taking = Some(taking);
+        self.seal();
     }
 
     /// Seals what is new, once there is something to keep: of a call that nobody answers there is no record.
-    fn keep(&self, taking: &mut Taking) {
-        if taking.live_ms.is_some()
-            && let Err(error) = taking.seal()
-        {
+    fn seal(&mut self) {
+        let sealed = match &mut self.taking {
+            Some(taking) if taking.live_ms.is_some() => taking.seal(),
+            _ => return,
+        };
+        if let Err(error) = sealed {
             self.trouble(cannot_be_sealed(&error));
         }
     }
@@ -566,10 +568,7 @@ impl Ear for NoteTaker {
                     taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
                 }
                 // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
-                if let Some(mut taking) = self.taking.take() {
-                    self.keep(&mut taking);
-                    self.taking = Some(taking);
-                }
+                self.seal();
             }
             Event::Ended { how, .. } => self.finish(how, now_ms),
         }
@@ -581,10 +580,7 @@ impl Ear for NoteTaker {
         let captions = taking.listen(heard, now_ms);
         if now_ms >= taking.sealed_ms + PART_EVERY_MS {
             taking.sealed_ms = now_ms;
-            if let Some(mut taking) = self.taking.take() {
-                self.keep(&mut taking);
-                self.taking = Some(taking);
-            }
+            self.seal();
         }
         captions
     }

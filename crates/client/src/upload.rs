@@ -16,6 +16,11 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     Ok(config.build().into())
 }
 
+/// Whether a request failed without an answer: nobody knows whether the server did what it was asked for.
+pub fn is_unanswered(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<ureq::Error>().is_some()
+}
+
 /// A JSON request to the office's HTTP API.
 ///
 /// # Errors
