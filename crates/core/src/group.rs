@@ -6,7 +6,7 @@
 
 use crate::{
     device::{Device, MlsSigner, ciphersuite},
-    phrase,
+    phrase::{self, Phrase},
     sframe::KEY_LEN,
 };
 use openmls::prelude::{
@@ -22,6 +22,10 @@ use zeroize::Zeroizing;
 
 /// Application messages of the epoch before are still read: captions do not stop for a joiner.
 const PAST_EPOCHS: usize = 1;
+
+/// Exporter labels (RFC 9420, section 8.5); the first is of RFC 9605, section 5.2.
+const SFRAME_LABEL: &str = "SFrame 1.0 Base Key";
+const PHRASE_LABEL: &str = "Telcon phrase";
 
 /// Why a group operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +197,16 @@ pub struct OwnCommit {
     pub welcome: Option<Vec<u8>>,
 }
 
+/// What a commit on its way leads to.
+pub struct NextEpoch {
+    /// Its number.
+    pub number: u64,
+    /// As [`CallGroup::sframe_base_key`], of that epoch.
+    pub sframe_base_key: Zeroizing<[u8; KEY_LEN]>,
+    /// As [`CallGroup::phrase`], of that epoch.
+    pub phrase: Phrase,
+}
+
 /// What another member sent.
 pub enum Incoming {
     /// A commit, verified and not merged.
@@ -284,6 +298,19 @@ impl CallGroup {
         Ok(OwnCommit { epoch, commit: write(&commit)?, welcome })
     }
 
+    /// The epoch that this device's commit makes, before it is confirmed.
+    pub fn pending_epoch(&self) -> Result<NextEpoch, GroupError> {
+        let staged = self.group.pending_commit().ok_or_else(|| misuse("no commit is on its way"))?;
+        let export = |label: &str, len| {
+            staged.export_secret(self.provider.crypto(), label, b"", len).map(Zeroizing::new).map_err(misuse)
+        };
+        Ok(NextEpoch {
+            number: staged.epoch().as_u64(),
+            sframe_base_key: base_key(&export(SFRAME_LABEL, KEY_LEN)?)?,
+            phrase: spoken(&export(PHRASE_LABEL, phrase::SECRET_LEN)?)?,
+        })
+    }
+
     /// The switchboard took this device's commit: enter its epoch.
     pub fn confirm(&mut self) -> Result<(), GroupError> {
         self.group.merge_pending_commit(&self.provider).map_err(misuse)
@@ -348,14 +375,12 @@ impl CallGroup {
 
     /// SFrame base key of the epoch (RFC 9605, section 5.2).
     pub fn sframe_base_key(&self) -> Result<Zeroizing<[u8; KEY_LEN]>, GroupError> {
-        let secret = self.export("SFrame 1.0 Base Key", KEY_LEN)?;
-        Ok(Zeroizing::new(secret.as_slice().try_into().map_err(misuse)?))
+        base_key(&self.export(SFRAME_LABEL, KEY_LEN)?)
     }
 
     /// The phrase of the epoch.
-    pub fn phrase(&self) -> Result<[&'static str; phrase::WORDS], GroupError> {
-        let secret = self.export("Telcon phrase", phrase::SECRET_LEN)?;
-        Ok(phrase::phrase(secret.as_slice().try_into().map_err(misuse)?))
+    pub fn phrase(&self) -> Result<Phrase, GroupError> {
+        spoken(&self.export(PHRASE_LABEL, phrase::SECRET_LEN)?)
     }
 
     /// The epoch authenticator (RFC 9420, section 8.7): equal on all members that agree, and kept in the record.
@@ -371,4 +396,12 @@ impl CallGroup {
     fn export(&self, label: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, GroupError> {
         self.group.export_secret(self.provider.crypto(), label, b"", len).map(Zeroizing::new).map_err(misuse)
     }
+}
+
+fn base_key(secret: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, GroupError> {
+    Ok(Zeroizing::new(secret.try_into().map_err(misuse)?))
+}
+
+fn spoken(secret: &[u8]) -> Result<Phrase, GroupError> {
+    Ok(phrase::phrase(secret.try_into().map_err(misuse)?))
 }

@@ -139,6 +139,18 @@ impl Keyring {
         self.epochs.push(Epoch { number, base_key, leaves, senders: BTreeMap::new(), until_ms: None });
     }
 
+    /// Seals from now on with the key of an epoch that is not entered yet. Nothing of it can be opened before
+    /// [`Keyring::enter`]. If another epoch of the same number is entered instead, its keys are others, and the counter
+    /// has run on: no key ever seals two frames under one counter.
+    pub fn seal_ahead(&mut self, number: u64, base_key: &[u8; KEY_LEN], own: u32) {
+        self.own = Some(Key::derive(base_key, kid(own, number)));
+    }
+
+    /// Erases the sealing key, until an epoch is entered.
+    pub fn stop_sealing(&mut self) {
+        self.own = None;
+    }
+
     /// Erases the keys of epochs whose time is over.
     pub fn expire(&mut self, now_ms: u64) {
         self.epochs.retain(|epoch| epoch.until_ms.is_none_or(|until| now_ms < until));

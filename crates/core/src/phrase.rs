@@ -8,9 +8,12 @@ pub const WORDS: usize = 3;
 /// Bytes of exporter output that a phrase is made of.
 pub const SECRET_LEN: usize = 8;
 
+/// Three words.
+pub type Phrase = [&'static str; WORDS];
+
 /// The phrase of an epoch, from `MLS-Exporter("Telcon phrase", "", 8)`: three words of the BIP-39 English list, whose
 /// words differ in their first four letters.
-pub fn phrase(secret: &[u8; SECRET_LEN]) -> [&'static str; WORDS] {
+pub fn phrase(secret: &[u8; SECRET_LEN]) -> Phrase {
     let list = Language::English.word_list();
     let mut bits = u64::from_be_bytes(*secret);
     std::array::from_fn(|_| {

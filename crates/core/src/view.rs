@@ -133,7 +133,7 @@ pub struct CallView {
     /// The suite.
     pub suite: SuiteName,
     /// The phrase that all screens of the call show.
-    pub phrase: Option<[&'static str; 3]>,
+    pub phrase: Option<crate::phrase::Phrase>,
     /// Everybody who holds a key: nobody else can hear.
     pub members: Vec<MemberView>,
     /// When it was answered, milliseconds since 1970 UTC.

@@ -1,6 +1,6 @@
 //! Calls as they should go.
 
-use super::kit::{START, World};
+use super::kit::{START, World, committed};
 use crate::{
     Command, Event,
     captions::Caption,
@@ -44,6 +44,34 @@ fn a_call_of_two_is_heard_both_ways_and_shows_the_same_phrase() {
             assert!(world.speak(node, b"opus").is_none(), "no key outlives the call");
         }
     }
+}
+
+#[test]
+fn the_first_word_does_not_wait_for_the_commit_to_be_confirmed() {
+    let mut world = World::of_two(40);
+    world.ring(0, 1);
+    world.settle();
+    world.wire = Some(Box::new(|node, message| match message {
+        ServerMessage::Committed { .. } if node == 0 => vec![],
+        message => vec![message],
+    }));
+    world.command(1, Command::Answer);
+    world.settle();
+    assert_eq!(world.state(0), CallState::Live);
+    assert_eq!(world.screen(0), ["Person 1", "Person 2"], "who can hear is shown");
+    assert_eq!(world.view(0).phrase, world.view(1).phrase);
+    assert!(world.hears(1, 0), "a round trip early");
+    let unheard = world.speak(1, b"opus").unwrap();
+
+    // The confirmation comes.
+    world.wire = None;
+    let last = committed(world.room().id, &world.room().handshakes[0]);
+    world.inject(0, last);
+    world.settle();
+    assert!(world.hear(0, &unheard).is_ok());
+    assert!(world.hears(1, 0) && world.hears(0, 1));
+    let lives = world.nodes[0].events.iter().filter(|event| matches!(event, Event::Live { .. })).count();
+    assert_eq!((lives, world.screen(0)), (1, world.screen(1)));
 }
 
 #[test]

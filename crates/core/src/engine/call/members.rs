@@ -1,0 +1,352 @@
+//! Who is in the call: joins, leaves, commits, and the epochs they make.
+
+use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending};
+use crate::{
+    captions::{CaptionKey, Say},
+    device::Device,
+    engine::{
+        Event, Output, blob,
+        roster::{self, Refusal},
+    },
+    group::{CallGroup, Incoming, Joiner, Leaf, OwnCommit, StagedChange, read_key_package},
+    view::{CallState, Direction},
+};
+use chacha20::ChaCha20Rng;
+use std::collections::{BTreeMap, VecDeque};
+use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
+
+impl Call {
+    pub(super) fn join_asked(
+        &mut self,
+        device: &Device,
+        from: DeviceId,
+        key_package: Vec<u8>,
+        logged: &Logged,
+        answer: bool,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let (Some(ring), Some(_)) = (&self.ring, &self.group) else { return Ok(()) };
+        let joiner = read_key_package(&key_package, self.suite)?;
+        let joining = roster::verify(device.office(), &joiner.leaf, std::slice::from_ref(logged), now_ms)?;
+        roster::admit(ring, joining.device())?;
+        if joining.device().device() != from {
+            return Err(Refusal::NotAllowed("a key package of another device was handed over"));
+        }
+        if answer && joining.device().card().person != ring.ring().ring().to {
+            return Err(Refusal::NotAllowed("somebody else answered"));
+        }
+        // The list that a person rings from is the server's; the name in the certificate is the office authority's.
+        let rung = self.hint.as_ref().filter(|_| self.direction == Direction::Out).map(|(_, to)| &to.name);
+        if answer && rung.is_some_and(|name| *name != joining.device().card().name) {
+            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(Refusal::NotAllowed("too many asked to join at once"));
+        }
+        self.waiting.retain(|change| !matches!(change, Change::Join { device, .. } if *device == from));
+        self.waiting.push(Change::Join { device: from, key_package, logged: Box::new(joining) });
+        Ok(())
+    }
+
+    pub(super) fn remove_asked(&mut self, devices: Vec<DeviceId>) {
+        for device in devices {
+            self.waiting.retain(|change| !matches!(change, Change::Join { device: joining, .. } if *joining == device));
+            if self.waiting.len() < MAX_WAITING {
+                self.waiting.push(Change::Remove(device));
+            }
+        }
+    }
+
+    fn leaf_of(&self, device: DeviceId) -> Option<u32> {
+        self.roster.iter().find(|(_, member)| member.device == device).map(|(leaf, _)| *leaf)
+    }
+
+    /// Commits what waits, all in one epoch, unless a commit is already on its way.
+    pub(super) fn try_commit(
+        &mut self,
+        device: &Device,
+        now_ms: u64,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        if self.pending.is_some() || self.waiting.is_empty() {
+            return Ok(());
+        }
+        let changes = std::mem::take(&mut self.waiting);
+        let (mut joiners, mut removed): (Vec<Joiner>, Vec<u32>) = (Vec::new(), Vec::new());
+        let own = self.group.as_ref().map(CallGroup::own_index);
+        let (mut adds, mut removes) = (Vec::new(), Vec::new());
+        for change in &changes {
+            let (Change::Join { device, .. } | Change::Remove(device)) = change;
+            // A device that joins again lost its keys: its old leaf goes in the same commit.
+            if let Some(leaf) = self.leaf_of(*device).filter(|leaf| Some(*leaf) != own && !removed.contains(leaf)) {
+                removed.push(leaf);
+                removes.push(*device);
+            }
+            if let Change::Join { key_package, .. } = change {
+                joiners.push(read_key_package(key_package, self.suite)?);
+                adds.push(*device);
+            }
+        }
+        if joiners.is_empty() && removed.is_empty() {
+            return Ok(());
+        }
+        let Some(group) = &mut self.group else { return Ok(()) };
+        let own = group.commit(joiners, &removed)?;
+        let message = commit_message(self.id, &own, adds, removes);
+        out.push_back(Output::Send(message.clone()));
+        self.pending = Some(Pending { own, message, changes });
+        self.go_ahead(device, now_ms, out)
+    }
+
+    /// Goes live in the epoch of this device's own commit while the commit is still on its way: whom it adds was
+    /// verified here and is shown from now on, and the first word comes a round trip earlier. Only in a call that is
+    /// not live yet, where nobody can miss sound by a key that they do not have.
+    fn go_ahead(&mut self, device: &Device, now_ms: u64, out: &mut VecDeque<Output>) -> Result<(), Refusal> {
+        let (Some(pending), Some(group)) = (&self.pending, &self.group) else { return Ok(()) };
+        if self.started_ms.is_some() || self.is_live() || !self.own_role.speaks() {
+            return Ok(());
+        }
+        let mut joining = vec![device.me().device()];
+        for change in &pending.changes {
+            if let Change::Join { device, logged, .. } = change {
+                self.verified.insert(*device, (**logged).clone());
+                joining.push(*device);
+            }
+        }
+        let (next, own) = (group.pending_epoch()?, group.own_index());
+        self.ahead = Some(Ahead { joining, phrase: next.phrase, was: self.state });
+        if !self.go_live(device, now_ms, out) {
+            self.ahead = None;
+            return Ok(());
+        }
+        self.keys.seal_ahead(next.number, &next.sframe_base_key, own);
+        Ok(())
+    }
+
+    /// The commit that this device went ahead with was not taken: nobody joined, and nothing more is sealed.
+    fn step_back(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            self.state = ahead.was;
+            self.started_ms = None;
+            self.keys.stop_sealing();
+        }
+    }
+
+    pub(super) fn resend(&self, out: &mut VecDeque<Output>) {
+        out.extend(self.pending.as_ref().map(|pending| Output::Send(pending.message.clone())));
+    }
+
+    /// The switchboard did not take the commit that this device made in `epoch`; the call is in `now`.
+    pub(super) fn commit_refused(
+        &mut self,
+        device: &Device,
+        epoch: u64,
+        now: u64,
+        now_ms: u64,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        // Of an earlier commit, when another member's was processed meanwhile: what waited is in a new one already.
+        let Some(pending) = self.pending.take_if(|pending| pending.own.epoch == epoch) else { return Ok(()) };
+        self.step_back();
+        let Some(group) = &mut self.group else { return Ok(()) };
+        group.discard()?;
+        if now > epoch {
+            // Another member's commit was first. It is on its way, and what is still to do is done after it.
+            self.waiting.splice(0..0, pending.changes);
+            return Ok(());
+        }
+        self.try_commit(device, now_ms, out)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
+    pub(super) fn committed(
+        &mut self,
+        device: &Device,
+        seq: u64,
+        from: DeviceId,
+        commit: &Blob,
+        proofs: &[Logged],
+        now_ms: u64,
+        rng: &mut ChaCha20Rng,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        if self.group.is_none() || seq <= self.seq {
+            // Before the welcome, or a second copy of what was processed.
+            return Ok(());
+        }
+        let own = self.pending.as_ref().is_some_and(|pending| pending.own.commit == commit.0);
+        if own {
+            let pending = self.pending.take().expect("invariant: it was just compared");
+            self.group.as_mut().expect("invariant: checked above").confirm()?;
+            self.ahead = None;
+            for change in pending.changes {
+                if let Change::Join { device, logged, .. } = change {
+                    self.verified.insert(device, *logged);
+                }
+            }
+        } else if from == device.me().device() {
+            return Err(Refusal::NotAllowed("a commit came under this device's name that it did not make"));
+        } else {
+            let group = self.group.as_mut().expect("invariant: checked above");
+            let Incoming::Commit(change) = group.process(commit.as_slice())? else {
+                return Err(Refusal::NotAllowed("another kind of message came in place of a commit"));
+            };
+            self.agree(device, *change, proofs, now_ms)?;
+            if let Some(pending) = self.pending.take() {
+                // Ours was made in the epoch that just ended, and cannot be taken any more.
+                self.step_back();
+                self.waiting.splice(0..0, pending.changes);
+            }
+        }
+        self.seq = seq;
+        self.enter_epoch(device, now_ms, rng, out)?;
+        self.try_commit(device, now_ms, out)
+    }
+
+    /// Checks everybody whom a commit adds, and only then enters its epoch.
+    fn agree(&mut self, device: &Device, change: StagedChange, proofs: &[Logged], now_ms: u64) -> Result<(), Refusal> {
+        let ring = self.ring.as_ref().ok_or(Refusal::NotAllowed("a commit before the ring was verified"))?;
+        let mut joined = Vec::new();
+        for leaf in &change.added {
+            let logged = roster::verify(device.office(), leaf, proofs, now_ms)?;
+            roster::admit(ring, logged.device())?;
+            joined.push(logged);
+        }
+        let group = self.group.as_mut().expect("invariant: the commit was processed by it");
+        if self.pending.is_some() {
+            group.discard()?;
+        }
+        group.merge(change)?;
+        for logged in joined {
+            self.verified.insert(logged.device().device(), logged);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
+    pub(super) fn welcomed(
+        &mut self,
+        device: &Device,
+        seq: u64,
+        welcome: &Blob,
+        jws: String,
+        opened: &Logged,
+        proofs: &[Logged],
+        now_ms: u64,
+        rng: &mut ChaCha20Rng,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        let Some(join) = self.join.take() else { return Ok(()) };
+        let office = device.office();
+        let ring = match self.ring.take() {
+            // A welcome to a ring this device verified: the server cannot change what it rang for.
+            Some(ring) => ring,
+            None => office.verify_opening(office.verify_ring_past(&jws)?, opened)?,
+        };
+        if ring.ring().ring().call != self.id {
+            return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
+        }
+        let me = device.me().device();
+        let mut members = Vec::new();
+        let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
+            for leaf in leaves {
+                let identified = roster::identified(office, leaf, now_ms)?;
+                roster::admit(&ring, &identified)?;
+                members.push(roster::verify(office, leaf, proofs, now_ms)?);
+            }
+            Ok(())
+        };
+        let group = join.join(self.id, ring.ring().ring().suite, welcome.as_slice(), &mut check)?;
+        if !members.iter().any(|member| member.device().device() == me) {
+            return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
+        }
+        self.verified.extend(members.into_iter().map(|member| (member.device().device(), member)));
+        let ring_jws = self.ring_jws.take().unwrap_or(jws);
+        self.take_ring(ring, ring_jws);
+        self.group = Some(group);
+        self.seq = seq;
+        self.enter_epoch(device, now_ms, rng, out)
+    }
+
+    /// Takes the new epoch's keys first and changes the list on the screen with them.
+    fn enter_epoch(
+        &mut self,
+        device: &Device,
+        now_ms: u64,
+        rng: &mut ChaCha20Rng,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        let group = self.group.as_ref().ok_or(Refusal::NotAllowed("an epoch without a group"))?;
+        if group.is_removed() {
+            self.end(if self.own_role.speaks() { "hung_up" } else { "interrupted" }, out);
+            return Ok(());
+        }
+        let first = self.roster.is_empty();
+        let (epoch, own) = (group.epoch(), group.own_index());
+        let mut roster = BTreeMap::new();
+        for leaf in group.members()? {
+            let identified = roster::identified(device.office(), &leaf, now_ms)?;
+            let id = identified.device();
+            let known = id == device.me().device()
+                || self.verified.get(&id).is_some_and(|known| known.device().public_key() == leaf.signature_key);
+            if !known {
+                return Err(Refusal::NotAllowed("a member that this device never verified"));
+            }
+            let muted = self.roster.values().any(|member| member.device == id && member.muted);
+            self.seats.insert((epoch, leaf.index), id);
+            roster.insert(leaf.index, Member { device: id, muted });
+        }
+        let base_key = group.sframe_base_key()?;
+        let authenticator = group.epoch_authenticator();
+        self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
+        self.seats.retain(|(of, _), _| of + 2 > epoch);
+        self.roster = roster;
+        self.noted |= self.has_note_taker();
+        self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
+        let members = self
+            .roster
+            .values()
+            .filter_map(|member| Some((member.device, self.card(device, member.device)?)))
+            .collect();
+        out.push_back(Output::Event(Event::Epoch { call: self.id, epoch, authenticator, members }));
+        self.go_live(device, now_ms, out);
+        // Others may remember this device as muted, or as not, from before it came back.
+        if self.muted || first {
+            self.say(&Say::Muted { on: self.muted }, out);
+        }
+        if self.own_role == Role::DutyOfficer {
+            let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();
+            self.say(&Say::ReadCaptions { key }, out);
+        }
+        Ok(())
+    }
+
+    /// A call is live when both its people are in it. Says whether it is.
+    fn go_live(&mut self, device: &Device, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
+        let Some(ring) = &self.ring else { return false };
+        let mut people = [ring.ring().device().card().person, ring.ring().ring().to].into_iter();
+        let here: Vec<_> = self.present().filter_map(|member| Some(self.card(device, member)?.person)).collect();
+        if people.all(|person| here.contains(&person)) {
+            self.state = CallState::Live;
+            if self.started_ms.is_none() {
+                self.started_ms = Some(now_ms);
+                out.push_back(Output::Event(Event::Live { call: self.id }));
+            }
+        } else if self.own_role.speaks() && self.state == CallState::Answering {
+            // Came back to a call whose other person is away for a moment.
+            self.state = CallState::Live;
+        }
+        self.started_ms.is_some()
+    }
+}
+
+fn commit_message(call: CallId, own: &OwnCommit, adds: Vec<DeviceId>, removes: Vec<DeviceId>) -> ClientMessage {
+    ClientMessage::Commit {
+        call,
+        epoch: own.epoch,
+        commit: blob(&own.commit),
+        welcome: own.welcome.as_deref().map(blob),
+        adds,
+        removes,
+    }
+}

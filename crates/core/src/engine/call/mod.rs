@@ -1,0 +1,489 @@
+//! One call on this device: its group, its keys, who is in it.
+
+mod members;
+mod screen;
+mod words;
+
+use super::{Event, Output, blob, roster};
+use crate::{
+    captions::CaptionKey,
+    device::Device,
+    group::{CallGroup, GroupError, OwnCommit, PendingJoin},
+    keyring::{Keyring, OpenError},
+    phrase::Phrase,
+    view::{CallState, CaptionView, Direction},
+};
+use chacha20::{ChaCha20Rng, rand_core::Rng as _};
+use roster::Refusal;
+use std::collections::{BTreeMap, VecDeque};
+use telcon_identity::{LoggedDevice, LoggedRing};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, Role, ServerMessage, SuiteName,
+    limits::MAX_MEMBERS,
+    message::{Logged, Ring},
+};
+
+/// Captions kept on the screen.
+const MAX_CAPTIONS: usize = 500;
+/// Changes of membership that wait for a commit. A call has eight members; more asks than this are a flood.
+const MAX_WAITING: usize = 2 * MAX_MEMBERS;
+
+/// A frame that was opened, with who spoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The member whose key sealed it. (Any member could forge another's frames: SFrame keys are symmetric.)
+    pub device: DeviceId,
+    /// Epoch and leaf of the key.
+    pub stream: (u64, u32),
+    /// The sender's frame counter, one per 20 ms, running on over epochs.
+    pub counter: u64,
+    /// The Opus packet.
+    pub packet: Vec<u8>,
+}
+
+enum Change {
+    Join { device: DeviceId, key_package: Vec<u8>, logged: Box<LoggedDevice> },
+    Remove(DeviceId),
+}
+
+struct Pending {
+    own: OwnCommit,
+    message: ClientMessage,
+    changes: Vec<Change>,
+}
+
+/// What this device goes ahead with before its commit is confirmed.
+struct Ahead {
+    joining: Vec<DeviceId>,
+    phrase: Phrase,
+    /// The state without it.
+    was: CallState,
+}
+
+/// Somebody who may read captions.
+#[derive(Clone)]
+pub(super) struct Reader {
+    key: Blob,
+    /// Since when they are in the call, milliseconds since 1970 UTC.
+    since_ms: u64,
+}
+
+struct Member {
+    device: DeviceId,
+    muted: bool,
+}
+
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) keys: Keyring,
+    direction: Direction,
+    state: CallState,
+    ended: Option<&'static str>,
+    problem: Option<String>,
+    mode: RecordMode,
+    suite: SuiteName,
+    own_role: Role,
+    ring_jws: Option<String>,
+    ring: Option<LoggedRing>,
+    /// Names from the office's list, until certificates have been verified.
+    hint: Option<(Card, Card)>,
+    join: Option<PendingJoin>,
+    pub(super) group: Option<CallGroup>,
+    pending: Option<Pending>,
+    ahead: Option<Ahead>,
+    waiting: Vec<Change>,
+    seq: u64,
+    verified: BTreeMap<DeviceId, LoggedDevice>,
+    roster: BTreeMap<u32, Member>,
+    /// Who sat on which leaf, for frames of the epoch before.
+    seats: BTreeMap<(u64, u32), DeviceId>,
+    started_ms: Option<u64>,
+    opened: Option<(u64, u64)>,
+    muted: bool,
+    caption_key: Option<CaptionKey>,
+    pub(super) readers: BTreeMap<DeviceId, Reader>,
+    captions: Vec<CaptionView>,
+    behind_ms: Option<u64>,
+    /// Whether a note-taker was ever in it.
+    noted: bool,
+    /// It rang here before a reconnect, and the office has not said whether it still does.
+    may_be_over: bool,
+}
+
+impl Call {
+    fn new(id: CallId, device: &Device, direction: Direction, state: CallState, mode: RecordMode) -> Self {
+        Self {
+            id,
+            keys: Keyring::new(),
+            direction,
+            state,
+            ended: None,
+            problem: None,
+            mode,
+            suite: device.office().suite(),
+            own_role: device.me().card().role,
+            ring_jws: None,
+            ring: None,
+            hint: None,
+            join: None,
+            group: None,
+            pending: None,
+            ahead: None,
+            waiting: Vec::new(),
+            seq: 0,
+            verified: BTreeMap::new(),
+            roster: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            started_ms: None,
+            opened: None,
+            muted: false,
+            caption_key: None,
+            readers: BTreeMap::new(),
+            captions: Vec::new(),
+            behind_ms: None,
+            noted: false,
+            may_be_over: false,
+        }
+    }
+
+    /// Rings: signs the ring and starts the group, so that an answer finds it ready.
+    pub(super) fn ring(
+        device: &Device,
+        to: Card,
+        mode: RecordMode,
+        rng: &mut ChaCha20Rng,
+        now_ms: u64,
+    ) -> Result<(Self, ClientMessage), GroupError> {
+        let mut id = [0; 16];
+        rng.fill_bytes(&mut id);
+        let id = CallId::from_bytes(id);
+        let me = device.me();
+        let suite = device.office().suite();
+        let ring = Ring {
+            version: telcon_proto::WIRE_VERSION,
+            call: id,
+            office: device.office().domain().to_owned(),
+            from: me.device(),
+            to: to.person,
+            mode,
+            suite,
+            at_ms: now_ms,
+        };
+        let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
+        let mut call = Self::new(id, device, Direction::Out, CallState::Opening, mode);
+        call.group = Some(CallGroup::create(device, id, suite)?);
+        call.hint = Some((me.card().clone(), to));
+        call.ring_jws = Some(jws.clone());
+        Ok((call, ClientMessage::Ring { jws }))
+    }
+
+    /// Is rung: everything about the ring is verified here, before anything is shown.
+    pub(super) fn rung(
+        device: &Device,
+        jws: String,
+        opened: &Logged,
+        caller: &Logged,
+        now_ms: u64,
+    ) -> Result<Self, Refusal> {
+        let office = device.office();
+        let ring = office.verify_ring(&jws, now_ms)?;
+        let logged_caller = office.verify_device_logged(ring.device().clone(), caller)?;
+        let ring = office.verify_opening(ring, opened)?;
+        if ring.ring().ring().to != device.me().card().person {
+            return Err(Refusal::NotAllowed("it rings somebody else"));
+        }
+        let mut call =
+            Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
+        call.hint = Some((ring.ring().device().card().clone(), device.me().card().clone()));
+        call.join = Some(PendingJoin::new(device)?);
+        call.verified.insert(logged_caller.device().device(), logged_caller);
+        call.take_ring(ring, jws);
+        Ok(call)
+    }
+
+    /// Asks to join: as a listener, or after a reload took this device's keys.
+    pub(super) fn join(
+        device: &Device,
+        id: CallId,
+        mode: RecordMode,
+        hint: Option<(Card, Card)>,
+        muted: bool,
+        out: &mut VecDeque<Output>,
+    ) -> Result<Self, GroupError> {
+        let direction = if device.me().card().role.speaks() { Direction::In } else { Direction::Listen };
+        let mut call = Self::new(id, device, direction, CallState::Answering, mode);
+        call.hint = hint;
+        call.muted = muted;
+        let join = PendingJoin::new(device)?;
+        out.push_back(Output::Send(ClientMessage::AskJoin { call: id, key_package: blob(join.key_package()) }));
+        call.join = Some(join);
+        call.open_leg(out);
+        Ok(call)
+    }
+
+    fn take_ring(&mut self, ring: LoggedRing, jws: String) {
+        self.mode = ring.ring().ring().mode;
+        self.opened = Some((ring.entry().index(), ring.entry().time_ms()));
+        self.ring = Some(ring);
+        self.ring_jws = Some(jws);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state == CallState::Ended
+    }
+
+    /// Whether a refusal of the server about this call does not end it.
+    pub(super) fn is_established(&self) -> bool {
+        !self.roster.is_empty() || self.state == CallState::Live && self.ahead.is_none()
+    }
+
+    pub(super) fn declinable(&self) -> bool {
+        self.direction == Direction::In && self.state == CallState::Ringing
+    }
+
+    pub(super) fn finished_ring(&self) -> Option<CallId> {
+        (self.is_over() && self.ring.is_some()).then_some(self.id)
+    }
+
+    pub(super) fn ring_jws(&self) -> Option<&str> {
+        self.ring_jws.as_deref()
+    }
+
+    pub(super) fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
+        self.verified.get(&device)
+    }
+
+    pub(super) fn open_leg(&self, out: &mut VecDeque<Output>) {
+        out.push_back(Output::OpenLeg { call: self.id });
+    }
+
+    pub(super) fn answer(&mut self, out: &mut VecDeque<Output>) {
+        if !self.declinable() {
+            return;
+        }
+        if let Some(join) = &self.join {
+            let key_package = blob(join.key_package());
+            out.push_back(Output::Send(ClientMessage::Answer { call: self.id, key_package }));
+            self.state = CallState::Answering;
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, out: &mut VecDeque<Output>) {
+        out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+        let how = if self.direction == Direction::Out && self.started_ms.is_none() { "cancelled" } else { "hung_up" };
+        self.end(how, out);
+    }
+
+    /// Ends the call here because it cannot go on safely, and says so to the office.
+    fn fail(&mut self, problem: String, out: &mut VecDeque<Output>) -> String {
+        out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
+        self.give_up(problem.clone(), out);
+        problem
+    }
+
+    pub(super) fn give_up(&mut self, problem: String, out: &mut VecDeque<Output>) {
+        self.problem = Some(problem);
+        self.end("failed", out);
+    }
+
+    pub(super) fn end(&mut self, how: &'static str, out: &mut VecDeque<Output>) {
+        if self.is_over() {
+            return;
+        }
+        self.state = CallState::Ended;
+        self.ended = Some(how);
+        self.keys.clear();
+        self.group = None;
+        self.join = None;
+        self.pending = None;
+        self.ahead = None;
+        self.waiting.clear();
+        out.push_back(Output::CloseLeg);
+        out.push_back(Output::Event(Event::Ended { call: self.id, how }));
+    }
+
+    /// The office does not count this device into this call, after a reconnect. If it rang, it may ring still: the ring
+    /// comes again then, before the office has caught up.
+    pub(super) fn unknown_to_office(&mut self, out: &mut VecDeque<Output>) {
+        if self.declinable() {
+            self.may_be_over = true;
+        } else {
+            self.end("interrupted", out);
+        }
+    }
+
+    /// Whether this is the ring that rings here already, as the office sends it after a reconnect.
+    pub(super) fn rings_again(&mut self, jws: &str) -> Option<CallId> {
+        let same = self.declinable() && self.ring_jws.as_deref() == Some(jws);
+        self.may_be_over &= !same;
+        same.then_some(self.id)
+    }
+
+    /// The office has said everything, and no ring came again.
+    pub(super) fn missed_meanwhile(&mut self, out: &mut VecDeque<Output>) {
+        if self.may_be_over {
+            self.end("missed", out);
+        }
+    }
+
+    pub(super) fn connection_lost(&mut self) {
+        if self.state == CallState::Live {
+            self.state = CallState::Reconnecting;
+        }
+    }
+
+    /// The connection is back, and the office still has this call.
+    pub(super) fn resume(&mut self, out: &mut VecDeque<Output>) {
+        if self.group.is_some() {
+            if self.state == CallState::Reconnecting {
+                self.state = CallState::Live;
+            }
+            out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after: self.seq }));
+            // A commit that was on its way may or may not have been taken; its echo or another commit tells. Until
+            // then it is sent again: the switchboard takes it once.
+            self.resend(out);
+        } else if let Some(join) = &self.join {
+            let key_package = blob(join.key_package());
+            let message = match self.state {
+                CallState::Ringing => return,
+                _ if self.direction == Direction::In && self.ring.is_some() => {
+                    ClientMessage::Answer { call: self.id, key_package }
+                }
+                _ => ClientMessage::AskJoin { call: self.id, key_package },
+            };
+            out.push_back(Output::Send(message));
+        }
+        self.open_leg(out);
+    }
+
+    pub(super) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        self.is_live().then(|| self.keys.seal(packet))?
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.state, CallState::Live | CallState::Reconnecting)
+    }
+
+    pub(super) fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
+        let frame = self.keys.open(frame)?;
+        let device = self.seats.get(&(frame.epoch, frame.leaf)).copied().ok_or(OpenError::NotAMember)?;
+        Ok(Opened { device, stream: (frame.epoch, frame.leaf), counter: frame.counter, packet: frame.payload })
+    }
+
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        self.keys.expire(now_ms);
+    }
+
+    /// A message about this call. Gives what a person must know, if the call had to be ended or something was refused.
+    pub(super) fn handle(
+        &mut self,
+        device: &Device,
+        now_ms: u64,
+        message: ServerMessage,
+        rng: &mut ChaCha20Rng,
+        out: &mut VecDeque<Output>,
+    ) -> Option<String> {
+        if self.is_over() || about(&message) != Some(self.id) {
+            return None;
+        }
+        let result = match message {
+            ServerMessage::Opened { opened, .. } => self.opened(device, &opened, now_ms, out),
+            ServerMessage::RingingThere { .. } => Ok(()),
+            ServerMessage::JoinAsked { from, key_package, device: logged, answer, .. } => {
+                match self.join_asked(device, from, key_package.0, &logged, answer, now_ms) {
+                    Ok(()) => self.try_commit(device, now_ms, out),
+                    // Somebody who may not join is a matter for the security officer, not the end of the call.
+                    Err(refusal) => return Some(format!("Somebody was kept out of the call: {refusal}.")),
+                }
+            }
+            ServerMessage::RemoveAsked { devices, .. } => {
+                self.remove_asked(devices);
+                self.try_commit(device, now_ms, out)
+            }
+            ServerMessage::Committed { seq, from, commit, devices, .. } => {
+                self.committed(device, seq, from, &commit, &devices, now_ms, rng, out)
+            }
+            ServerMessage::CommitRefused { epoch, now, .. } => self.commit_refused(device, epoch, now, now_ms, out),
+            ServerMessage::Welcome { seq, welcome, ring, opened, devices, .. } => {
+                self.welcomed(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
+            }
+            ServerMessage::Application { message, .. } => {
+                self.heard(&message, device.me().device(), now_ms);
+                Ok(())
+            }
+            ServerMessage::MediaAnswer { sdp, .. } => {
+                out.push_back(Output::MediaAnswer { sdp });
+                Ok(())
+            }
+            ServerMessage::MediaLost { .. } => {
+                self.open_leg(out);
+                Ok(())
+            }
+            ServerMessage::TakenElsewhere { .. } => {
+                self.end("taken_elsewhere", out);
+                Ok(())
+            }
+            ServerMessage::Ended { how, .. } => {
+                self.end(how.as_str(), out);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        result
+            .err()
+            .map(|refusal| self.fail(format!("The call was ended because it could not be trusted: {refusal}."), out))
+    }
+
+    /// The caller learns, with proof, that the opening is in the log.
+    fn opened(
+        &mut self,
+        device: &Device,
+        opened: &Logged,
+        now_ms: u64,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
+        let Some(jws) = self.ring_jws.clone().filter(|_| self.state == CallState::Opening) else { return Ok(()) };
+        let ring = device.office().verify_ring(&jws, now_ms)?;
+        let ring = device.office().verify_opening(ring, opened)?;
+        self.take_ring(ring, jws);
+        self.state = CallState::Ringing;
+        self.open_leg(out);
+        Ok(())
+    }
+
+    /// The checkpoints by which a message proves something.
+    pub(super) fn proofs_in(&self, message: &ServerMessage) -> Vec<String> {
+        let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
+        match message {
+            _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
+            ServerMessage::Opened { opened, .. } => vec![opened.checkpoint.clone()],
+            ServerMessage::JoinAsked { device, .. } => vec![device.checkpoint.clone()],
+            ServerMessage::Committed { devices, .. } => of(devices),
+            ServerMessage::Welcome { opened, devices, .. } => {
+                let mut all: Vec<String> = of(devices);
+                all.push(opened.checkpoint.clone());
+                all
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The call that a message is about.
+fn about(message: &ServerMessage) -> Option<CallId> {
+    match message {
+        ServerMessage::Opened { call, .. }
+        | ServerMessage::RingingThere { call }
+        | ServerMessage::JoinAsked { call, .. }
+        | ServerMessage::RemoveAsked { call, .. }
+        | ServerMessage::Committed { call, .. }
+        | ServerMessage::CommitRefused { call, .. }
+        | ServerMessage::Welcome { call, .. }
+        | ServerMessage::Application { call, .. }
+        | ServerMessage::MediaAnswer { call, .. }
+        | ServerMessage::MediaLost { call }
+        | ServerMessage::TakenElsewhere { call }
+        | ServerMessage::Ended { call, .. } => Some(*call),
+        _ => None,
+    }
+}

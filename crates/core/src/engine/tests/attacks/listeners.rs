@@ -1,0 +1,176 @@
+//! Who listens without being seen.
+
+use super::{ask_for, kept_out, refused, state_of};
+use crate::{
+    Command,
+    device::Device,
+    engine::tests::kit::World,
+    group::{PendingJoin, read_key_package},
+    keyring::OpenError,
+    view::CallState,
+};
+use telcon_proto::{Blob, Role, ServerMessage, SuiteName};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_server_that_adds_a_member_from_an_office_of_its_own_is_refused() {
+    let mut world = World::of_two(1);
+    world.call();
+    let mut other = World::named(SuiteName::Hybrid, 99, "office.example");
+    let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
+    let spy = Device::open(&state, world.now).unwrap();
+    ask_for(&mut world, &spy, proof, false);
+    assert!(kept_out(&mut world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_server_that_adds_a_member_whose_certificate_is_not_in_the_log_is_refused() {
+    let mut world = World::of_two(2);
+    world.call();
+    let (state, _) = world.certify(3, Role::DutyOfficer);
+    let unlogged = Device::open(&state, world.now).unwrap();
+    let proof_of_another = world.nodes[1].proof.clone();
+    ask_for(&mut world, &unlogged, proof_of_another, false);
+    assert!(kept_out(&mut world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_server_that_adds_a_member_whom_the_call_is_not_between_is_refused() {
+    let mut world = World::of_two(3);
+    let third = world.join_office(5, Role::Principal);
+    world.settle();
+    world.call();
+    let (state, proof) = (state_of(&world, third), world.nodes[third].proof.clone());
+    let stranger = Device::open(&state, world.now).unwrap();
+    ask_for(&mut world, &stranger, proof, false);
+    assert!(kept_out(&mut world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_server_that_lets_somebody_else_answer_is_refused() {
+    let mut world = World::of_four(4);
+    world.ring(0, 1);
+    world.settle();
+    let (state, proof) = (state_of(&world, 2), world.nodes[2].proof.clone());
+    let desk = Device::open(&state, world.now).unwrap();
+    ask_for(&mut world, &desk, proof, true);
+    assert!(world.red(0).iter().any(|text| text.contains("somebody else answered")));
+    assert_eq!(world.state(0), CallState::Ringing);
+    assert!(world.speak(0, b"opus").is_none());
+}
+
+#[test]
+fn a_server_that_swaps_a_key_package_is_refused() {
+    let mut world = World::of_four(5);
+    world.ring(0, 1);
+    world.settle();
+    // The callee answers; the caller is given the key package of another device of the office in its name.
+    let state = state_of(&world, 2);
+    let swapped = Blob(PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap().key_package().to_vec());
+    world.wire = Some(Box::new(move |_, message| {
+        vec![match message {
+            ServerMessage::JoinAsked { call, from, device, answer, .. } => {
+                ServerMessage::JoinAsked { call, from, key_package: swapped.clone(), device, answer }
+            }
+            other => other,
+        }]
+    }));
+    world.command(1, Command::Answer);
+    world.settle();
+    assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
+    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for anybody");
+    assert_eq!(world.view(0).phrase, None);
+}
+
+#[test]
+fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
+    let mut world = World::of_four(6);
+    world.ring(0, 1);
+    world.settle();
+    let (state, proof, id) = (state_of(&world, 2), world.nodes[2].proof.clone(), world.nodes[2].id);
+    let swapped = Blob(PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap().key_package().to_vec());
+    world.wire = Some(Box::new(move |_, message| {
+        vec![match message {
+            ServerMessage::JoinAsked { call, answer, .. } => {
+                ServerMessage::JoinAsked { call, from: id, key_package: swapped.clone(), device: proof.clone(), answer }
+            }
+            other => other,
+        }]
+    }));
+    world.command(1, Command::Answer);
+    world.settle();
+    assert!(world.red(0).iter().any(|text| text.contains("somebody else answered")), "{:?}", world.problems());
+    assert!(world.speak(0, b"opus").is_none());
+}
+
+#[test]
+fn a_member_that_commits_somebody_unverified_is_refused_by_the_others() {
+    let mut world = World::of_two(7);
+    world.call();
+    // The caller's own device is hostile: it adds a device of another office, past its engine's checks.
+    let mut other = World::named(SuiteName::Hybrid, 98, "office.example");
+    let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
+    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap();
+    let joiner = read_key_package(spy.key_package(), SuiteName::Hybrid).unwrap();
+    let (call, from, seq) = (world.room().id, world.nodes[0].id, world.room().epoch + 1);
+    let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
+    world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof] });
+    assert!(refused(&world, 1), "{:?}", world.view(1));
+    assert!(world.speak(1, b"opus").is_none());
+}
+
+#[test]
+fn a_listener_cannot_be_hidden_from_one_screen() {
+    let mut world = World::of_four(8);
+    world.call();
+    // The switchboard keeps the commit that adds the desk from the callee.
+    world.wire = Some(Box::new(|to, message| match message {
+        ServerMessage::Committed { .. } if to == 1 => vec![],
+        message => vec![message],
+    }));
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert_eq!((world.screen(0).len(), world.screen(1).len()), (3, 2));
+    // Whoever does not see the listener is not heard by it, nor hears what is said in its presence.
+    let of_callee = world.speak(1, b"opus").unwrap();
+    assert!(world.hear(2, &of_callee).is_err());
+    let of_caller = world.speak(0, b"opus").unwrap();
+    assert_eq!(world.hear(1, &of_caller), Err(OpenError::UnknownEpoch));
+    assert_ne!(world.view(0).phrase, world.view(1).phrase);
+}
+
+#[test]
+fn who_joins_cannot_open_what_was_said_before_and_who_left_cannot_open_what_is_said_after() {
+    let mut world = World::of_four(9);
+    world.call();
+    let before = world.speak(0, b"before").unwrap();
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert!(world.hear(2, &before).is_err());
+    assert!(world.hears(2, 0));
+    // The desk leaves, and keeps all it knew: its engine never hears that it is out.
+    let keys = &mut world.nodes[2].engine.call.as_mut().unwrap().keys;
+    let kept = std::mem::take(keys);
+    world.command(2, Command::Leave);
+    world.settle();
+    let mut kept = kept;
+    let after = world.speak(0, b"after").unwrap();
+    assert!(kept.open(&after).is_err());
+}
+
+#[test]
+fn old_keys_are_erased_soon_after_an_epoch_ends() {
+    let mut world = World::of_four(10);
+    world.call();
+    let old = world.speak(0, b"old").unwrap();
+    let also = world.speak(0, b"old too").unwrap();
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert!(world.hear(1, &old).is_ok(), "what was on its way when the epoch changed is still heard");
+    world.pass(10_000);
+    assert!(world.hear(1, &also).is_err());
+}

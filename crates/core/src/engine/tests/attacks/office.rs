@@ -1,0 +1,278 @@
+//! Devices, the log, and the server's word.
+
+use super::{ask_for, state_of};
+use crate::{
+    Command, DeviceState,
+    device::Device,
+    engine::Engine,
+    engine::tests::kit::{START, World},
+    view::{CallState, Phase},
+};
+use telcon_proto::{Blob, Role, ServerMessage, SuiteName};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
+    let mut world = World::of_four(40);
+    world.call_of_four();
+    let jws = world.authority.revoke(world.nodes[2].id, world.now).unwrap();
+    world.inject(2, ServerMessage::Revoked { jws: Some(jws) });
+    world.remove(2);
+    world.settle();
+    assert!(world.nodes[2].erased);
+    assert_eq!(world.nodes[2].engine.view().phase, Phase::Revoked);
+    assert_eq!(world.view(2).ended, Some("failed"));
+    assert_eq!(world.screen(0), ["Person 1", "Person 2", "Person 4"]);
+    let frame = world.speak(0, b"opus").unwrap();
+    assert!(world.hear(2, &frame).is_err());
+}
+
+#[test]
+fn a_server_alone_cannot_make_a_device_erase_its_keys() {
+    let mut world = World::of_two(47);
+    let of_another = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
+    for jws in [None, Some("nonsense".to_owned()), Some(of_another)] {
+        world.inject(0, ServerMessage::Revoked { jws });
+        assert_eq!(world.nodes[0].engine.view().phase, Phase::Revoked);
+        assert!(!world.nodes[0].erased);
+    }
+}
+
+#[test]
+fn nobody_is_brought_back_into_a_call_that_they_hung_up() {
+    for reloaded in [false, true] {
+        let mut world = World::of_two(48);
+        world.call();
+        // The connection is lost, the person hangs up, and the office does not hear of it.
+        world.disconnect(1);
+        world.command(1, Command::HangUp);
+        if reloaded {
+            world.reload(1);
+        } else {
+            world.connect(1);
+        }
+        world.settle();
+        assert!(world.speak(1, b"whispered").is_none());
+        assert!(world.nodes[1].engine.view().call.is_none_or(|call| call.state == CallState::Ended));
+        assert_eq!(world.view(0).ended, Some("hung_up"), "and the office hears of it now");
+    }
+}
+
+#[test]
+fn a_server_cannot_move_a_device_from_one_call_to_another() {
+    let mut world = World::of_two(49);
+    world.call();
+    let other = telcon_proto::CallId::from_bytes([9; 16]);
+    world.wire = Some(Box::new(move |to, message| {
+        vec![match message {
+            ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == 1 => {
+                ServerMessage::SignedIn { you, people, suite, mode, token, in_call: Some(other), checkpoint }
+            }
+            message => message,
+        }]
+    }));
+    world.disconnect(1);
+    world.connect(1);
+    world.settle();
+    assert_eq!(world.view(1).ended, Some("interrupted"));
+    assert!(world.red(1).iter().any(|text| text.contains("another call")));
+}
+
+#[test]
+fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_said() {
+    let mut world = World::of_two(50);
+    world.wire = Some(Box::new(|_, message| {
+        vec![match message {
+            ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } => {
+                for contact in &mut people {
+                    contact.card.name = "The President of Norland".into();
+                }
+                ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }
+            }
+            message => message,
+        }]
+    }));
+    world.disconnect(0);
+    world.connect(0);
+    world.settle();
+    world.ring(0, 1);
+    world.settle();
+    assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
+    world.command(1, Command::Answer);
+    world.settle();
+    assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
+    assert!(world.speak(0, b"opus").is_none());
+}
+
+#[test]
+fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
+    let mut world = World::of_two(51);
+    let fork = world.fork(51);
+    let truth = std::mem::replace(&mut world.log, fork);
+    world.call();
+    world.command(0, Command::HangUp);
+    world.settle();
+    assert!(world.red(0).is_empty(), "so far nothing is to be seen");
+    // Back on the true log, which goes on without that call.
+    world.log = truth;
+    for n in 0..20 {
+        world.append(&serde_json::json!({"type": "started", "n": n, "time_ms": world.now}));
+    }
+    for restarted in [false, true] {
+        if restarted {
+            world.reload(0);
+        }
+        world.pass(200_000);
+        let log = world.nodes[0].engine.view().log.unwrap();
+        assert!(!log.ok, "restarted {restarted}: {log:?}");
+        assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn a_flood_of_proofs_does_not_push_the_evidence_of_a_fork_out() {
+    let mut world = World::of_two(54);
+    let fork = world.fork(54);
+    let truth = std::mem::replace(&mut world.log, fork);
+    world.call();
+    let first = world.nodes[0].engine.state.claims[0].clone();
+    for person in 0..80 {
+        let (state, _, proof) = world.enrol(100 + person, Role::DutyOfficer);
+        ask_for(&mut world, &Device::open(&state, START).unwrap(), proof, false);
+    }
+    assert!(world.nodes[0].engine.state.claims.contains(&first));
+    world.log = truth;
+    world.pass(200_000);
+    assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
+}
+
+#[test]
+fn what_an_honest_log_proved_is_settled_within_minutes() {
+    let mut world = World::of_four(52);
+    world.call_of_four();
+    assert!(!world.nodes[0].engine.state.claims.is_empty());
+    world.pass(60_000);
+    for node in 0..4 {
+        assert_eq!(world.nodes[node].engine.state.claims, [], "of {node}");
+    }
+    assert!(world.problems().is_empty());
+}
+
+#[test]
+fn a_call_without_its_note_taker_says_so() {
+    let mut world = World::of_four(53);
+    world.call();
+    assert!(!world.view(0).note_taker && !world.view(0).noted);
+    let call = world.room().id;
+    world.command(3, Command::Listen { call });
+    world.settle();
+    assert!(world.view(0).note_taker && world.view(3).note_taker);
+    world.command(3, Command::Leave);
+    world.settle();
+    assert!(!world.view(0).note_taker && world.view(0).noted);
+}
+
+#[test]
+fn a_revoked_device_that_goes_on_listening_hears_nothing_more() {
+    let mut world = World::of_four(41);
+    world.call_of_four();
+    // It is never told, and keeps its keys; the others are asked to remove it.
+    world.wire = Some(Box::new(|to, message| if to == 2 { vec![] } else { vec![message] }));
+    world.remove(2);
+    world.settle();
+    assert_eq!(world.screen(1), ["Person 1", "Person 2", "Person 4"]);
+    let frame = world.speak(0, b"opus").unwrap();
+    assert!(world.hear(2, &frame).is_err());
+    assert!(world.hear(1, &frame).is_ok());
+}
+
+#[test]
+fn a_log_that_was_rolled_back_or_forked_is_told_in_red() {
+    for fork in [true, false] {
+        let mut world = World::of_two(42);
+        world.append(&serde_json::json!({"type": "started", "time_ms": world.now}));
+        world.pass(30_000);
+        assert!(world.nodes[0].engine.view().log.unwrap().ok);
+        // Another log under the same key: shorter, or grown differently.
+        let mut other = World::new(SuiteName::Hybrid, 42);
+        let entries = if fork { 10 } else { 1 };
+        for n in 0..entries {
+            other.append(&serde_json::json!({"type": "started", "n": n, "time_ms": START}));
+        }
+        world.log = other.log;
+        let size = world.nodes[0].engine.view().log.unwrap().size;
+        let consistency =
+            if fork { world.log.consistency_proof(size, world.log.checkpoint().size()).unwrap() } else { vec![] };
+        let checkpoint = world.log.checkpoint().note().to_owned();
+        let consistency = consistency.iter().map(|hash| Blob(hash.0.to_vec())).collect();
+        world.inject(0, ServerMessage::Checkpoint { checkpoint, from_size: size, consistency });
+        let log = world.nodes[0].engine.view().log.unwrap();
+        assert!(!log.ok && log.problem.is_some());
+        assert!(world.red(0).iter().any(|text| text.contains("does not continue")), "{:?}", world.problems());
+        assert_eq!(log.size, size, "what the device saw before is what it goes on holding against the log");
+    }
+}
+
+#[test]
+fn words_of_the_server_are_shown_plain_and_short() {
+    let mut world = World::of_two(43);
+    let message = format!("no\u{7}\u{1b}[31m{}", "x".repeat(10_000));
+    let code = telcon_proto::message::RefusalCode::NotAllowed;
+    world.inject(0, ServerMessage::Refused { call: None, code, message });
+    let alerts = world.nodes[0].engine.view().alerts;
+    assert!(alerts[0].text.chars().count() <= 200 && !alerts[0].text.chars().any(char::is_control));
+    for _ in 0..100 {
+        world.nodes[0].engine.handle_text(START, "{\"type\":\"nonsense\"}");
+        world.nodes[0].engine.handle_text(START, &"x".repeat(telcon_proto::limits::MAX_MESSAGE_BYTES + 1));
+    }
+    assert!(world.nodes[0].engine.view().alerts.len() <= 8);
+}
+
+#[test]
+fn messages_of_other_calls_and_out_of_turn_change_nothing() {
+    let mut world = World::of_two(44);
+    world.call();
+    let other = telcon_proto::CallId::from_bytes([9; 16]);
+    let before = world.view(1);
+    for message in [
+        ServerMessage::Ended { call: other, how: telcon_proto::Ended::HungUp },
+        ServerMessage::TakenElsewhere { call: other },
+        ServerMessage::CommitRefused { call: world.room().id, epoch: 9, now: 10 },
+        ServerMessage::RemoveAsked { call: world.room().id, devices: vec![] },
+        ServerMessage::Opened { call: world.room().id, opened: world.room().opened.clone() },
+    ] {
+        world.inject(1, message);
+    }
+    assert_eq!(world.view(1), before);
+}
+
+#[test]
+fn a_flood_of_joiners_is_cut_off() {
+    let mut world = World::of_two(45);
+    world.call();
+    // Commits are never taken, so what is asked for can only pile up.
+    world.wire = Some(Box::new(|_, message| match message {
+        ServerMessage::Committed { .. } => vec![],
+        message => vec![message],
+    }));
+    let mut kept_out = 0;
+    for person in 0..40 {
+        let (state, _, proof) = world.enrol(100 + person, Role::DutyOfficer);
+        ask_for(&mut world, &Device::open(&state, START).unwrap(), proof, false);
+        kept_out += usize::from(world.red(0).iter().any(|text| text.contains("too many")));
+    }
+    assert!(kept_out > 0);
+    assert!(world.hears(1, 0), "and the call goes on");
+}
+
+#[test]
+fn a_device_with_someone_elses_certificate_does_not_open() {
+    let mut world = World::of_two(46);
+    let (a, b) = (state_of(&world, 0).to_text().to_string(), state_of(&world, 1).to_text().to_string());
+    let (mut a, b): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(&a).unwrap(), serde_json::from_str(&b).unwrap());
+    a["chain"] = b["chain"].clone();
+    let mixed = DeviceState::parse(&a.to_string()).unwrap();
+    assert!(Engine::new(mixed, world.seed(), world.now).is_err());
+}

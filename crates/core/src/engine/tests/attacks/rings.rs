@@ -1,0 +1,169 @@
+//! Rings that nobody made, or that are not this ring.
+
+use super::{opening, state_of};
+use crate::{
+    Command,
+    device::Device,
+    engine::tests::kit::{World, ring_of},
+    view::CallState,
+};
+use std::{cell::RefCell, rc::Rc};
+use telcon_proto::{
+    RecordMode, Role, ServerMessage, SuiteName,
+    limits::{RING_MAX_AGE_MS, RING_TIMEOUT_MS},
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// The message that rings node 1, taken off the wire, changed, and given to it.
+fn forged(seed: u8, change: impl FnOnce(&mut World, ServerMessage) -> ServerMessage) -> World {
+    let mut world = World::of_four(seed);
+    world.join_office(5, Role::Principal);
+    world.settle();
+    let caught: Rc<RefCell<Option<ServerMessage>>> = Rc::default();
+    let catch = caught.clone();
+    world.wire = Some(Box::new(move |_, message| match message {
+        ServerMessage::Ringing { .. } => {
+            *catch.borrow_mut() = Some(message);
+            vec![]
+        }
+        message => vec![message],
+    }));
+    world.ring(0, 1);
+    world.settle();
+    world.wire = None;
+    let message = caught.borrow_mut().take().unwrap();
+    let message = change(&mut world, message);
+    world.inject(1, message);
+    world
+}
+
+fn not_shown(world: &World) -> bool {
+    let view = world.nodes[1].engine.view();
+    view.call.is_none() && world.red(1).iter().any(|text| text.contains("could not be verified"))
+}
+
+#[test]
+fn a_ring_as_it_was_signed_is_shown() {
+    let world = forged(30, |_, message| message);
+    assert_eq!(world.state(1), CallState::Ringing);
+}
+
+#[test]
+fn a_server_that_forges_a_ring_is_refused() {
+    // Signed by a device of an authority that the server made itself, with the office's names.
+    let world = forged(31, |world, message| {
+        let ServerMessage::Ringing { jws, .. } = message else { unreachable!() };
+        let mut other = World::named(SuiteName::Hybrid, 96, "office.example");
+        let (state, _, proof) = other.enrol(1, Role::Principal);
+        let device = Device::open(&state, world.now).unwrap();
+        let mut ring = ring_of(&jws);
+        ring.from = device.me().device();
+        let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
+        let opened = world.append(&opening(&jws, world.now));
+        ServerMessage::Ringing { jws, opened, device: proof }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_server_that_changes_a_ring_is_refused() {
+    let world = forged(32, |_, message| {
+        let ServerMessage::Ringing { mut jws, opened, device } = message else { unreachable!() };
+        let at = jws.find('.').unwrap() + 20;
+        let other = if jws.as_bytes()[at] == b'A' { "B" } else { "A" };
+        jws.replace_range(at..=at, other);
+        ServerMessage::Ringing { jws, opened, device }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_that_was_not_logged_is_refused() {
+    let world = forged(33, |world, message| {
+        let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
+        // Proof of some other entry.
+        let opened = world.nodes[2].proof.clone();
+        ServerMessage::Ringing { jws, opened, device }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_logged_in_a_log_of_the_servers_own_is_refused() {
+    let world = forged(34, |world, message| {
+        let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
+        let mut other = World::named(SuiteName::Hybrid, 95, "office.example");
+        let opened = other.append(&opening(&jws, world.now));
+        ServerMessage::Ringing { jws, opened, device }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_logged_with_another_mode_is_refused() {
+    let world = forged(35, |world, message| {
+        let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
+        let mut entry = opening(&jws, world.now);
+        entry["mode"] = RecordMode::LogOnly.as_str().into();
+        let opened = world.append(&entry);
+        ServerMessage::Ringing { jws, opened, device }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_for_somebody_else_is_refused() {
+    let world = forged(36, |world, _| {
+        let device = Device::open(&state_of(world, 0), world.now).unwrap();
+        let mut ring = ring_of(&world.room().jws);
+        ring.to = world.nodes[4].card.person;
+        let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
+        let opened = world.append(&opening(&jws, world.now));
+        ServerMessage::Ringing { jws, opened, device: world.nodes[0].proof.clone() }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_of_another_suite_than_the_offices_is_refused() {
+    let world = forged(37, |world, _| {
+        let device = Device::open(&state_of(world, 0), world.now).unwrap();
+        let mut ring = ring_of(&world.room().jws);
+        ring.suite = SuiteName::Cnsa2;
+        let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
+        let opened = world.append(&opening(&jws, world.now));
+        ServerMessage::Ringing { jws, opened, device: world.nodes[0].proof.clone() }
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_kept_back_until_it_is_old_is_refused() {
+    let world = forged(38, |world, message| {
+        world.now += RING_MAX_AGE_MS + RING_TIMEOUT_MS;
+        message
+    });
+    assert!(not_shown(&world), "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_that_comes_again_after_its_call_is_not_shown_even_after_a_restart() {
+    let mut world = World::of_two(39);
+    world.call();
+    let (jws, opened) = (world.room().jws.clone(), world.room().opened.clone());
+    let device = world.nodes[0].proof.clone();
+    world.command(1, Command::HangUp);
+    world.settle();
+    world.command(1, Command::Dismiss);
+    for restarted in [false, true] {
+        if restarted {
+            world.reload(1);
+            world.settle();
+        }
+        let again = ServerMessage::Ringing { jws: jws.clone(), opened: opened.clone(), device: device.clone() };
+        world.inject(1, again);
+        assert!(world.nodes[1].engine.view().call.is_none());
+        assert!(world.red(1).iter().any(|text| text.contains("earlier call")), "{:?}", world.problems());
+    }
+}
