@@ -1,0 +1,14 @@
+//! Key packages, which a switchboard hands over: one that is accepted has a certificate chain and a key.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use telcon_core::group::read_key_package;
+use telcon_proto::SuiteName;
+
+fuzz_target!(|bytes: &[u8]| {
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        if let Ok(joiner) = read_key_package(bytes, suite) {
+            assert!(!joiner.leaf.chain.is_empty() && !joiner.leaf.signature_key.is_empty());
+        }
+    }
+});

@@ -1,0 +1,32 @@
+//! What a switchboard says that somebody signed: nothing that is made up verifies.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+use telcon_identity::{Authority, Office};
+use telcon_proto::{Blob, CallId, SuiteName, http::OfficeInfo};
+
+/// 1 June 2026.
+const NOW: u64 = 1_780_272_000_000;
+
+static OFFICE: LazyLock<Office> = LazyLock::new(|| {
+    let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Chancellery", NOW).unwrap();
+    let info = OfficeInfo {
+        domain: "office.example".into(),
+        name: "Chancellery".into(),
+        authority: Blob(authority.certificate_der().to_vec()),
+        log_key: telcon_log::LogSigner::from_seed(&[2; 32], "office.example/log").unwrap().verifier_key().to_string(),
+        suite: SuiteName::Hybrid,
+    };
+    Office::pin(&info, None).unwrap()
+});
+
+fuzz_target!(|input: (&str, Vec<Vec<u8>>)| {
+    let (text, chain) = input;
+    assert!(OFFICE.verify_ring(text, NOW).is_err());
+    assert!(OFFICE.verify_ring_past(text).is_err());
+    assert!(OFFICE.verify_revocation(text).is_err());
+    assert!(OFFICE.verify_record(text, CallId::from_bytes([0; 16]), "00").is_err());
+    assert!(OFFICE.verify_checkpoint(text).is_err());
+    assert!(OFFICE.verify_chain(&chain, NOW).is_err());
+});

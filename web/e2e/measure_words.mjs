@@ -1,0 +1,90 @@
+// How much of what is said into browsers' microphones reaches the record: word error rate of the transcript, by the same
+// speech model. Two Chromium, real server, relay and note-taker.
+// `make bench` runs it with our own fixtures; other speech: `node e2e/measure_words.mjs a.wav a.txt b.wav b.txt` with the
+// environment of `helpers/office.mjs` (mono WAV of 16-bit samples, and what is said in it).
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { Office } from './helpers/office.mjs';
+
+/** Silence before the speech, in which the call is put through, seconds; and after it, for the last words to arrive. */
+const LEAD_S = 12;
+const TRAIL_S = 4;
+
+const fixture = (name) => fileURLToPath(new URL(`../../crates/client/fixtures/${name}`, import.meta.url));
+const given = process.argv.slice(2);
+const [wav_a, text_a, wav_b, text_b] = given.length > 0 ? given : ['a.wav', 'a.txt', 'b.wav', 'b.txt'].map(fixture);
+if (!text_b) throw new Error('say all four: a.wav a.txt b.wav b.txt');
+const folder = await mkdtemp(join(tmpdir(), 'telcon-words-'));
+const files = await Promise.all([wav_a, wav_b].map((path, n) => padded(path, join(folder, `${n}.wav`))));
+const longest = Math.max(...files.map((file) => file.seconds));
+const office = await Office.make();
+const browsers = await Promise.all(files.map(({ path }) => launch({ microphone: `${path}%noloop` })));
+try {
+  await office.take_notes();
+  const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, `Leader ${n}`)));
+  await a.getByRole('button', { name: 'Ring Leader 1' }).click();
+  const rung = Date.now();
+  await b.getByRole('button', { name: 'Accept' }).click();
+  const noted = () => window.telcon.view.call?.state === 'live' && window.telcon.view.call.note_taker;
+  await Promise.all([until(a, noted), until(b, noted)]);
+  const late = (Date.now() - rung) / 1000;
+  if (late > LEAD_S) throw new Error(`the note-taker was there after ${late} s, and the speech began before: measure again`);
+  await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
+  await a.getByRole('button', { name: 'End call' }).click();
+  const lines = JSON.parse(await readFile(join(await office.record(), 'transcript.json'), 'utf8'));
+  for (const [n, text] of [text_a, text_b].entries()) {
+    const said = words(await readFile(text, 'utf8'));
+    const heard = words(spoken_by(lines, `Leader ${n}`));
+    const wrong = distance(said, heard);
+    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %`);
+  }
+} finally {
+  await after_all([...browsers, office]);
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function enrolled(browser, name) {
+  const { page } = await person(browser, office.origin);
+  await page.goto(await office.invite(name, 'principal'));
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  return page;
+}
+
+function spoken_by(transcript, name) {
+  return transcript.segments.filter((segment) => segment.name === name).map((segment) => segment.text).join(' ');
+}
+
+/** The same WAV with silence before it. */
+async function padded(path, to) {
+  const file = await readFile(path);
+  const [rate, at] = [file.readUInt32LE(24), file.indexOf('data')];
+  const sound = file.subarray(at + 8);
+  const silence = Buffer.alloc(LEAD_S * rate * 2);
+  const head = Buffer.from(file.subarray(0, at + 8));
+  head.writeUInt32LE(silence.length + sound.length, at + 4);
+  head.writeUInt32LE(head.length - 8 + silence.length + sound.length, 4);
+  await writeFile(to, Buffer.concat([head, silence, sound]));
+  return { path: to, seconds: sound.length / 2 / rate };
+}
+
+/** Lower case, no punctuation. */
+function words(text) {
+  return text.toLowerCase().replace(/[^\p{L}\p{N}\s']/gu, ' ').split(/\s+/).filter(Boolean);
+}
+
+/** Levenshtein distance in words. */
+function distance(a, b) {
+  let row = b.map((_, i) => i + 1);
+  row.unshift(0);
+  for (const [i, word] of a.entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) next.push(Math.min(row[j] + (word === b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1));
+    row = next;
+  }
+  return row.at(-1);
+}
