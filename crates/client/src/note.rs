@@ -118,6 +118,8 @@ struct Taking {
     ready: VecDeque<(String, Payload)>,
     /// Whether all files are in the record.
     written: bool,
+    /// A party of the call said that it was over, and not only the server.
+    end_is_known: bool,
     sealed: Option<Sealed>,
 }
 
@@ -239,6 +241,7 @@ impl NoteTaker {
             lines: Vec::new(),
             ready: VecDeque::new(),
             written: false,
+            end_is_known: false,
             sealed: None,
         };
         self.taking = Some(taking);
@@ -256,12 +259,13 @@ impl NoteTaker {
         }
     }
 
-    fn finish(&mut self, how: &str, now_ms: u64) {
+    fn finish(&mut self, how: &str, said_by: Option<DeviceId>, now_ms: u64) {
         let Some(mut taking) = self.taking.take() else { return };
         if taking.live_ms.is_none() {
             return;
         }
-        taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how }));
+        taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how, "said_by": said_by }));
+        taking.end_is_known = said_by.is_some();
         let reports = self.reports.clone();
         if how == INTERRUPTED {
             // The call may go on without this device, which then comes back to it. The record is not finished: what was
@@ -478,9 +482,17 @@ impl Taking {
             Some(sealed) => sealed,
             None => {
                 let writer = self.spool.open(self.call)?;
-                let partial = writer.session() > 1;
-                let reason = if partial { "the note-taker was interrupted and went on" } else { "" };
-                let info = BagInfo { date: date(now_ms), partial, reason: reason.into(), more: Vec::new() };
+                let reason = match (writer.session(), self.end_is_known) {
+                    (2.., _) => "the note-taker was interrupted and went on",
+                    (_, false) => "only the server said that the call was over: what was said after that is not in it",
+                    _ => "",
+                };
+                let info = BagInfo {
+                    date: date(now_ms),
+                    partial: !reason.is_empty(),
+                    reason: reason.into(),
+                    more: Vec::new(),
+                };
                 writer.finish(&info)?
             }
         };
@@ -570,7 +582,7 @@ impl Ear for NoteTaker {
                 // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
                 self.seal();
             }
-            Event::Ended { how, .. } => self.finish(how, now_ms),
+            Event::Ended { how, said_by, .. } => self.finish(how, *said_by, now_ms),
         }
     }
 

@@ -51,6 +51,9 @@ pub enum Say {
         /// Milliseconds since 1970 UTC, by the sender's clock.
         since_ms: u64,
     },
+    /// The sender, one of the two whom the call is between, ends it. The switchboard says so too, but it could say so to
+    /// one member alone.
+    Over,
     /// The sender would read captions, with this X-Wing public key.
     ReadCaptions {
         /// 1216 bytes.

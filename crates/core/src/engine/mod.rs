@@ -127,6 +127,8 @@ pub enum Event {
         call: CallId,
         /// How.
         how: &'static str,
+        /// Which party's device said so, to all members and under its own signature. None: only the switchboard did.
+        said_by: Option<DeviceId>,
     },
 }
 

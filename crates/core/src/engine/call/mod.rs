@@ -6,7 +6,7 @@ mod words;
 
 use super::{Event, Output, blob, roster};
 use crate::{
-    captions::CaptionKey,
+    captions::{CaptionKey, Say},
     device::Device,
     group::{CallGroup, GroupError, OwnCommit, PendingJoin},
     keyring::{Keyring, OpenError},
@@ -106,6 +106,8 @@ pub(super) struct Call {
     behind_ms: Option<u64>,
     /// Whether a note-taker was ever in it.
     noted: bool,
+    /// Which party's device said that it ends the call.
+    over_by: Option<DeviceId>,
     /// It rang here before a reconnect, and the office has not said whether it still does.
     may_be_over: bool,
 }
@@ -142,6 +144,7 @@ impl Call {
             captions: Vec::new(),
             behind_ms: None,
             noted: false,
+            over_by: None,
             may_be_over: false,
         }
     }
@@ -269,6 +272,9 @@ impl Call {
     }
 
     pub(super) fn hang_up(&mut self, out: &mut VecDeque<Output>) {
+        if self.own_role.speaks() {
+            self.say(&Say::Over, out);
+        }
         out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
         let how = if self.direction == Direction::Out && self.started_ms.is_none() { "cancelled" } else { "hung_up" };
         self.end(how, out);
@@ -299,7 +305,7 @@ impl Call {
         self.ahead = None;
         self.waiting.clear();
         out.push_back(Output::CloseLeg);
-        out.push_back(Output::Event(Event::Ended { call: self.id, how }));
+        out.push_back(Output::Event(Event::Ended { call: self.id, how, said_by: self.over_by }));
     }
 
     /// The office does not count this device into this call, after a reconnect. If it rang, it may ring still: the ring

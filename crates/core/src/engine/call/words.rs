@@ -36,6 +36,10 @@ impl Call {
         let from = sender.device;
         match say {
             Say::Muted { on } => sender.muted = on,
+            Say::Over => {
+                let party = self.verified.get(&from).is_some_and(|d| d.device().card().role.speaks());
+                self.over_by = Some(from).filter(|_| party);
+            }
             // A member could lie about it; nothing but the clock on the screen hangs on it.
             Say::Live { since_ms } => {
                 let opened = self.opened.map_or(0, |(_, opened_ms)| opened_ms);

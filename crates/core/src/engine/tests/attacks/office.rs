@@ -2,13 +2,13 @@
 
 use super::{ask_for, state_of};
 use crate::{
-    Command, DeviceState,
+    Command, DeviceState, Event,
     device::Device,
     engine::Engine,
     engine::tests::kit::{START, World},
     view::{CallState, Phase},
 };
-use telcon_proto::{Blob, Role, ServerMessage, SuiteName};
+use telcon_proto::{Blob, Ended, Role, ServerMessage, SuiteName};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -275,4 +275,37 @@ fn a_device_with_someone_elses_certificate_does_not_open() {
     a["chain"] = b["chain"].clone();
     let mixed = DeviceState::parse(&a.to_string()).unwrap();
     assert!(Engine::new(mixed, world.seed(), world.now).is_err());
+}
+
+#[test]
+fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark() {
+    let said_by = |world: &World| {
+        world.nodes[3].events.iter().find_map(|event| match event {
+            Event::Ended { said_by, .. } => Some(*said_by),
+            _ => None,
+        })
+    };
+    let mut world = World::of_four(43);
+    world.call_of_four();
+    let call = world.room().id;
+    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
+    assert_eq!(said_by(&world), Some(None), "no party said so");
+    assert_eq!(world.state(0), CallState::Live);
+
+    for (seed, party) in [(44, 0), (45, 1)] {
+        let mut world = World::of_four(seed);
+        world.call_of_four();
+        world.command(party, Command::HangUp);
+        world.settle();
+        assert_eq!(said_by(&world), Some(Some(world.nodes[party].id)));
+    }
+
+    // Staff cannot end it in their name.
+    let mut world = World::of_four(46);
+    world.call_of_four();
+    let over = Blob(world.group(2).encrypt(br#"{"say":"over"}"#).unwrap());
+    let (call, from) = (world.room().id, world.nodes[2].id);
+    world.inject(3, ServerMessage::Application { call, from, message: over });
+    world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
+    assert_eq!(said_by(&world), Some(None));
 }
