@@ -5,6 +5,7 @@ mod demo;
 mod device;
 mod endpoint;
 mod office;
+mod relay;
 mod serve;
 mod store;
 
@@ -32,6 +33,8 @@ enum Command {
     Init(office::InitArgs),
     /// Run an office's server.
     Serve(serve::ServeArgs),
+    /// Run a relay of its own, on another machine than the server.
+    Relay(relay::RelayArgs),
     /// Make a one-time link that enrols a device for a person.
     Invite(office::InviteArgs),
     /// Enrol this machine as a device, from a link.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Init(args) => office::init(args),
             Command::Serve(args) => serve::run(args).await,
+            Command::Relay(args) => relay::run(args).await,
             Command::Invite(args) => office::invite(args),
             Command::Enrol(args) => device::enrol(args),
             Command::Devices(args) => office::devices(args),

@@ -245,7 +245,7 @@ fn misuse_ends_with_two_and_help_has_an_example() {
     for arguments in [&["nonsense"][..], &["call"], &["serve", "--listen", "nowhere"], &["archive", "open"]] {
         assert_eq!(telcon().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
     }
-    for command in ["demo", "init", "serve", "invite", "enrol", "devices", "revoke", "call", "note"] {
+    for command in ["demo", "init", "serve", "invite", "relay", "enrol", "devices", "revoke", "call", "note"] {
         let output = ok(telcon().args([command, "--help"]));
         assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command} --help has no example");
     }

@@ -9,6 +9,7 @@ use crate::{
         playout::{Origin, Speaker},
     },
     leg::driver::{LegDriver, LegEvent},
+    socket::{self, Socket},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
@@ -19,14 +20,10 @@ use std::{
 use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
 use telcon_proto::{DeviceId, limits::MAX_MESSAGE_BYTES};
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval, sleep},
 };
-use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-    tungstenite::{Message, protocol::WebSocketConfig},
-};
+use tokio_tungstenite::{MaybeTlsStream, tungstenite::Message};
 
 /// First wait before connecting again, doubled each time up to [`RECONNECT_MAX`].
 const RECONNECT_MIN: Duration = Duration::from_millis(100);
@@ -192,8 +189,6 @@ impl Endpoint {
         Ok(seen.clone())
     }
 }
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The time for the engine and the record. While a call goes on it does not follow the system's clock, which may be
 /// set: words keep their place in the record, and nothing expires early or late.
@@ -530,15 +525,7 @@ async fn leg_event(leg: &mut Option<(LegDriver, mpsc::Receiver<LegEvent>)>) -> O
 }
 
 async fn connect(server: &str) -> anyhow::Result<Socket> {
-    let url = format!("{}/ws", server.replacen("http", "ws", 1));
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
-    let connector = match url.starts_with("wss:") {
-        true => Connector::Rustls(crate::tls::config()?),
-        false => Connector::Plain,
-    };
-    let (socket, _) = connect_async_tls_with_config(url, Some(config), true, Some(connector)).await?;
-    Ok(socket)
+    socket::connect(server, "/ws", None, MAX_MESSAGE_BYTES).await
 }
 
 /// The address that this machine's connection to the office really has. A name may have several addresses, and not all

@@ -5,5 +5,6 @@ pub mod endpoint;
 pub mod hearing;
 pub mod leg;
 pub mod note;
+pub mod socket;
 mod tls;
 pub mod upload;

@@ -8,6 +8,7 @@ pub mod http;
 pub mod id;
 pub mod limits;
 pub mod message;
+pub mod node;
 pub mod words;
 
 pub use blob::Blob;

@@ -15,6 +15,7 @@ pub mod entry;
 mod hub;
 pub mod limits;
 mod media;
+pub mod node;
 mod reconcile;
 mod server;
 pub mod store;

@@ -8,8 +8,9 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{Reader, Store, StoreError},
     switchboard::{CheckRing, Policy},
-    web::{App, ConnectionLimits, Counters, Tokens, router, serve},
+    web::{App, ConnectionLimits, Counters, RelayToken, Tokens, router, serve},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -136,6 +137,7 @@ pub struct Server;
 
 const OFFICE_FILE: &str = "office.json";
 const SEED_FILE: &str = "log.seed";
+const RELAY_TOKEN_FILE: &str = "relay.token";
 
 impl Server {
     /// Makes the directory of an office's server: the log with its key (`log.seed`, for its owner only), the archive.
@@ -206,6 +208,7 @@ impl Server {
 
         let records = RecordStore::open(&archive).map_err(at(&archive))?;
 
+        let relay_token = relay_token(&config.data_dir.join(RELAY_TOKEN_FILE))?;
         let (hub, inputs) = hub::channel();
         let for_log = hub.clone();
         let (log, log_thread) = writer
@@ -214,7 +217,8 @@ impl Server {
                 for_log.send_blocking(Input::Logged(ticket, index));
             })
             .map_err(StartError::System)?;
-        let (relay_commands, media_task) = media::spawn(relay.clone(), hub.clone());
+        // Numbers of legs: a server that starts again begins above all that an earlier run gave out.
+        let ways = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
         let policy = Policy {
             domain: office.domain.clone(),
             suite: office.suite,
@@ -229,7 +233,7 @@ impl Server {
             log,
             prover: prover.clone(),
             certificates: Certificates::open(&archive).map_err(at(&archive))?,
-            relay: relay_commands,
+            relay: ways.commands,
         };
         let engine = Hub::new(parts, now_ms())?;
         let runtime = tokio::runtime::Handle::current();
@@ -249,6 +253,8 @@ impl Server {
             log_dir,
             web_dir: config.web_dir,
             relay,
+            relay_token: RelayToken::new(&relay_token),
+            nodes: ways.nodes,
             counters: Counters::default(),
             unsigned: App::unsigned_places(),
         });
@@ -264,7 +270,7 @@ impl Server {
             stop,
             threads: vec![hub_thread, log_thread],
             http_task,
-            tasks: vec![media_task, tidying],
+            tasks: vec![ways.task, tidying],
             relay_task,
         })
     }
@@ -363,6 +369,29 @@ fn read_office(dir: &Path) -> Result<(OfficeConfig, [u8; 32]), StartError> {
     let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
     Ok((office, seed))
 }
+
+/// What relays of their own show; made when a server first needs it.
+fn relay_token(path: &Path) -> Result<String, StartError> {
+    let at = |source| StartError::File { path: path.to_owned(), source };
+    match fs::read_to_string(path) {
+        Ok(token) if token.trim().len() >= MIN_TOKEN_CHARS => Ok(token.trim().to_owned()),
+        Ok(_) => Err(StartError::Damaged {
+            path: path.to_owned(),
+            what: format!("a token has {MIN_TOKEN_CHARS} characters or more: remove the file, and a new one is made"),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).map_err(|e| StartError::System(io::Error::other(e)))?;
+            let token = URL_SAFE_NO_PAD.encode(bytes);
+            write_private(path, token.as_bytes()).map_err(at)?;
+            Ok(token)
+        }
+        Err(error) => Err(at(error)),
+    }
+}
+
+/// Shortest token of relays, characters.
+const MIN_TOKEN_CHARS: usize = 32;
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).or_else(|e| {

@@ -236,7 +236,11 @@ pub async fn in_call() -> InCall {
 
 /// With these ears.
 pub async fn in_call_with(ear_a: Box<dyn Ear>, ear_b: Box<dyn Ear>) -> InCall {
-    let office = Office::new();
+    in_call_at(Office::new(), ear_a, ear_b).await
+}
+
+/// In an office that is there.
+pub async fn in_call_at(office: Office, ear_a: Box<dyn Ear>, ear_b: Box<dyn Ear>) -> InCall {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
     let notes = office.take_notes(&note_taker);

@@ -74,6 +74,18 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
 
+/// The numbers of a relay of its own.
+pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, draining: bool) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, kind: &str, help: &str, value: u64| {
+        writeln!(text, "# HELP telcon_{name} {help}\n# TYPE telcon_{name} {kind}\ntelcon_{name} {value}")
+            .expect("invariant: writing to a String cannot fail");
+    };
+    line("relay_draining", "gauge", "Whether it takes no new calls.", u64::from(draining));
+    relay(stats, &mut line);
+    text
+}
+
 fn relay(stats: &telcon_relay::RelayStats, line: &mut impl FnMut(&str, &str, &str, u64)) {
     line("relay_calls", "gauge", "Calls at the relay.", stats.calls);
     line("relay_legs", "gauge", "Legs at the relay.", stats.legs);

@@ -7,6 +7,7 @@ mod log_files;
 mod metrics;
 mod pages;
 mod records;
+mod relays;
 mod security;
 mod socket;
 mod tokens;
@@ -14,12 +15,15 @@ mod tokens;
 pub(crate) use connections::serve;
 pub use connections::{ConnectionLimits, Places};
 pub use metrics::Counters;
+pub(crate) use metrics::relay_metrics;
+pub use relays::RelayToken;
 pub use tokens::{Bearer, Tokens};
 
 use crate::{
     archive::{Prover, RecordStore},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS},
+    media::NodeInput,
     store,
 };
 use axum::{
@@ -38,7 +42,7 @@ use telcon_proto::{
     limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES, MAX_UNSIGNED_CONNECTIONS},
 };
 use telcon_relay::driver::RelayHandle;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 /// What requests share.
 pub struct App {
@@ -64,6 +68,10 @@ pub struct App {
     pub relay: RelayHandle,
     /// Numbers for the operator.
     pub counters: Counters,
+    /// What relays of their own show.
+    pub relay_token: RelayToken,
+    /// The way to the task that knows them.
+    pub(crate) nodes: mpsc::Sender<NodeInput>,
     /// Connections that have not signed in.
     pub unsigned: Arc<Places>,
 }
@@ -83,6 +91,7 @@ pub fn router(app: Arc<App>) -> Router {
     let small = DefaultBodyLimit::max(MAX_JSON_BODY_BYTES);
     Router::new()
         .route("/ws", get(socket::upgrade))
+        .route("/relays", get(relays::upgrade))
         .route("/api/office", get(office))
         .route("/api/devices", post(devices::enrol).layer(small))
         .route("/api/revocations", post(devices::revoke).layer(small))

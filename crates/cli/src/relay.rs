@@ -1,0 +1,148 @@
+//! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use telcon_client::{socket, upload::get_json};
+use telcon_identity::Office;
+use telcon_proto::{
+    http::OfficeInfo,
+    node::{FromNode, MAX_NODE_MESSAGE_BYTES, ToNode},
+};
+use telcon_server::node::{Left, NodeHandle, RelayNode, serve_numbers};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::sleep,
+};
+
+/// Longest token file that is read, bytes.
+const MAX_TOKEN_BYTES: usize = 4096;
+/// Messages that wait, each way.
+const WAITING: usize = 1024;
+/// Pause before a switchboard that was lost is looked for again.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// Arguments of `telcon relay`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon relay --server https://office.example --token relay.token --media 0.0.0.0:3478 \
+                        --media-addr 203.0.113.8:3478\nThe token is in the file relay.token of the server's directory. \
+                        SIGTERM: it takes no new calls, its calls move to another relay, and it ends."
+)]
+pub struct RelayArgs {
+    /// The office's server.
+    #[arg(long)]
+    pub server: String,
+    /// File with the office's relay token.
+    #[arg(long)]
+    pub token: PathBuf,
+    /// Address of its one UDP port.
+    #[arg(long)]
+    pub media: SocketAddr,
+    /// Address at which devices reach it, if it is another one.
+    #[arg(long)]
+    pub media_addr: Option<SocketAddr>,
+    /// Where /metrics and /healthz are served.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `telcon relay`.
+pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
+    let server = args.server.trim_end_matches('/');
+    let token = read_token(&args.token)?;
+    let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
+    let office = Office::pin(&info, None)?;
+    let (mut node, handle, mut task) = RelayNode::start(office, args.media, args.media_addr.into_iter().collect())
+        .await
+        .with_context(|| format!("the relay cannot be at {}", args.media))?;
+    if let Some(listen) = args.listen {
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+        eprintln!("its numbers are at http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(serve_numbers(listener, handle.clone()));
+    }
+    drain_on_signal(handle.clone())?;
+    let mut known = false;
+    loop {
+        let left = tokio::select! {
+            left = converse(&mut node, server, &token) => left,
+            ended = &mut task => bail!("the relay has stopped: {ended:?}"),
+        };
+        match left {
+            Ok(Left::Drained) => {
+                eprintln!("the relay has no calls any more and ends");
+                return Ok(());
+            }
+            Ok(Left::Stopped) => bail!("the relay has stopped"),
+            Ok(Left::Connection) => known = true,
+            // At the start it is the operator's mistake; later the switchboard is away, and calls go on without it.
+            Err(error) if !known => return Err(error),
+            Err(_) => {}
+        }
+        if handle.is_draining() {
+            bail!("the switchboard is away, so that calls cannot move: start it, or end this relay by SIGKILL");
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<Left> {
+    let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
+        .await
+        .context("the switchboard did not take this relay: is the token the one in its directory?")?;
+    eprintln!("the relay is registered");
+    let (out, mut texts) = socket::texts(socket);
+    let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
+    let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
+    let reader = tokio::spawn(async move {
+        while let Some(text) = texts.recv().await {
+            // What this version does not understand is a newer switchboard's: connecting again shows the version.
+            let Ok(message) = serde_json::from_str(&text) else { return };
+            if hear.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    let writer = tokio::spawn(async move {
+        while let Some(message) = said.recv().await {
+            let Ok(text) = serde_json::to_string(&message) else { return };
+            if out.send(text).await.is_err() {
+                return;
+            }
+        }
+    });
+    let left = node.converse(&mut heard, &say).await;
+    // What was said last still goes out.
+    drop(say);
+    let _ = writer.await;
+    reader.abort();
+    Ok(left)
+}
+
+fn read_token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let token = text.trim();
+    let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if token.is_empty() || text.len() > MAX_TOKEN_BYTES || !plain {
+        bail!("{} holds no relay token: copy relay.token from the server's directory", path.display());
+    }
+    Ok(token.to_owned())
+}
+
+fn drain_on_signal(handle: NodeHandle) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        eprintln!("the relay takes no new calls; those that it has move");
+        handle.drain();
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        std::process::exit(1);
+    });
+    Ok(())
+}

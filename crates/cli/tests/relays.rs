@@ -1,0 +1,124 @@
+//! Relays in processes of their own: calls are placed on them, and outlive them.
+
+mod office;
+
+use office::{InCall, Office, PATIENCE, Running, in_call_at, members, speak, state, telcon, until};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+    time::Instant,
+};
+use telcon_client::endpoint::{Deaf, Endpoint};
+use telcon_core::{Command as Do, view::CallState};
+
+/// A relay that is registered, and where its numbers are.
+struct Relay {
+    process: Running,
+    numbers: String,
+}
+
+impl Relay {
+    fn start(office: &Office) -> Self {
+        let mut relay = telcon();
+        relay.args(["relay", "--media", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--server", &office.url()]);
+        let process = Running::start(relay.arg("--token").arg(office.path("server/relay.token")));
+        let numbers = process.says("its numbers are at");
+        let numbers = numbers.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
+        process.says("registered");
+        Self { process, numbers }
+    }
+
+    fn ask(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.numbers).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn legs(&self) -> u64 {
+        let metrics = self.ask("/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix("telcon_relay_legs "));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+    }
+}
+
+/// Both hear more than they had.
+async fn both_hear_more(call: &InCall) {
+    for (from, to) in [(&call.a, &call.b), (&call.b, &call.a)] {
+        let before = to.stats().frames_heard();
+        speak(from, 25).await;
+        heard(to, before + 1).await;
+    }
+}
+
+async fn heard(endpoint: &Endpoint, frames: u64) {
+    tokio::time::timeout(PATIENCE, endpoint.until_heard(frames)).await.expect("nothing more is heard").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
+    let office = Office::new();
+    let mut relays = vec![Relay::start(&office), Relay::start(&office)];
+    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    both_hear_more(&call).await;
+    let busy = relays.iter().position(|relay| relay.legs() == 3).expect("the call is on one of them, whole");
+    let mut dies = relays.remove(busy);
+    assert_eq!(relays[0].legs(), 0);
+
+    let before = [&call.a, &call.b].map(|endpoint| endpoint.stats().frames_heard());
+    dies.process.kill();
+    let killed = Instant::now();
+    // Each sends all the time, silence too: what is heard from now on came another way.
+    heard(&call.a, before[0] + 50).await;
+    heard(&call.b, before[1] + 50).await;
+    println!("after the relay was killed, both were heard for a second by {:?}", killed.elapsed());
+    both_hear_more(&call).await;
+    assert_eq!(relays[0].legs(), 3, "the call is on the other");
+    assert!(relays[0].ask("/healthz").starts_with("HTTP/1.1 200"));
+
+    let stops = &mut relays[0].process;
+    assert!(Command::new("kill").arg("-TERM").arg(stops.id().to_string()).status().unwrap().success());
+    assert!(stops.ended(), "{}", stops.said());
+    assert!(stops.said().contains("no calls any more"), "{}", stops.said());
+    both_hear_more(&call).await;
+    assert_eq!(members(&call.a.view().borrow()), 3);
+
+    call.a.command(Do::HangUp);
+    until(&call.b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    call.notes.says("is in the archive");
+    let report = call.office.verify();
+    assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_goes_on_while_the_server_is_away() {
+    let office = Office::new();
+    let relay = Relay::start(&office);
+    let mut call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    both_hear_more(&call).await;
+    call.office.kill_server();
+    for endpoint in [&call.a, &call.b] {
+        until(endpoint, "the loss to be noticed", |view| state(view) == Some(CallState::Reconnecting)).await;
+    }
+    both_hear_more(&call).await;
+    call.office.serve();
+    for endpoint in [&call.a, &call.b] {
+        until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live)).await;
+    }
+    both_hear_more(&call).await;
+    assert!(relay.process.said().contains("registered"));
+}
+
+#[test]
+fn a_relay_without_the_offices_token_is_not_taken() {
+    let office = Office::new();
+    std::fs::write(office.path("wrong.token"), "0123456789012345678901234567890123456789").unwrap();
+    let mut relay = telcon();
+    relay.args(["relay", "--media", "127.0.0.1:0", "--server", &office.url(), "--token"]);
+    let output = relay.arg(office.path("wrong.token")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("is the token the one in its directory?"), "{said}");
+}

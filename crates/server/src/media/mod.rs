@@ -1,0 +1,245 @@
+//! The switchboard's way to its relays: commands in their order, and events back.
+//!
+//! There is one relay in this process, and there may be others of their own (`telcon relay`). A call is on one of them, the
+//! least loaded when it opened; when that one dies or is about to stop, the call moves to another, and its devices are told
+//! to make their legs anew, which they do without anybody's hand.
+
+mod pool;
+
+use crate::{
+    archive::Prover,
+    hub::{HubHandle, Input},
+    switchboard::{RelayCommand, SessionId},
+};
+use pool::Pool;
+pub(crate) use pool::{NodeId, NodeInput};
+use std::{collections::HashMap, sync::Arc};
+use telcon_proto::{
+    CallId, DeviceId,
+    node::{FromNode, ToNode},
+};
+use telcon_relay::{LegId, OpenedCall, RelayEvent, driver::RelayHandle};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc},
+    task::JoinHandle,
+};
+
+/// Words of relays that may wait to be read.
+const NODE_INPUTS: usize = 1024;
+
+/// Ways to the task between switchboard and relays.
+pub(crate) struct Ways {
+    pub(crate) commands: mpsc::UnboundedSender<RelayCommand>,
+    pub(crate) nodes: mpsc::Sender<NodeInput>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// Starts the task. It ends with the switchboard. `first_leg` is a number that no earlier run of this server has reached:
+/// relays of their own outlive it.
+pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, first_leg: u64) -> Ways {
+    // Unbounded, because the switchboard must not wait for the relay. Each device's messages are limited by the second.
+    let (commands, received) = mpsc::unbounded_channel();
+    let (nodes, inputs) = mpsc::channel(NODE_INPUTS);
+    let media = Media {
+        relay,
+        hub,
+        prover,
+        pool: Pool::default(),
+        calls: HashMap::new(),
+        legs: HashMap::new(),
+        names: HashMap::new(),
+        next: first_leg,
+    };
+    Ways { commands, nodes, task: tokio::spawn(media.run(received, inputs)) }
+}
+
+/// Where a call is. None: on the relay of this process.
+struct Placed {
+    node: Option<NodeId>,
+    log_index: u64,
+}
+
+struct Leg {
+    id: LegId,
+    node: Option<NodeId>,
+    /// The offer that a relay of its own has not answered yet.
+    asked: Option<(SessionId, String)>,
+}
+
+struct Media {
+    relay: RelayHandle,
+    hub: HubHandle,
+    prover: Arc<Prover>,
+    pool: Pool,
+    calls: HashMap<CallId, Placed>,
+    legs: HashMap<(CallId, DeviceId), Leg>,
+    names: HashMap<LegId, (CallId, DeviceId)>,
+    next: u64,
+}
+
+impl Media {
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<RelayCommand>, mut inputs: mpsc::Receiver<NodeInput>) {
+        let mut events = self.relay.events();
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                event = events.recv() => match event {
+                    Ok(RelayEvent::LegGone { leg, .. }) => self.gone(leg).await,
+                    Ok(_) => {}
+                    // Legs whose end was missed are found when their devices offer again.
+                    Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the relay were missed"),
+                    Err(RecvError::Closed) => return,
+                },
+                Some(input) = inputs.recv() => self.hear(input).await,
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: RelayCommand) {
+        match command {
+            RelayCommand::OpenCall(call, log_index) => {
+                let node = self.pool.least_loaded();
+                self.place(call, Placed { node, log_index }).await;
+            }
+            RelayCommand::CloseCall(call) => {
+                if let Some(placed) = self.calls.remove(&call) {
+                    self.close(call, placed.node).await;
+                }
+                self.legs.retain(|(of, _), _| *of != call);
+                self.names.retain(|_, (of, _)| *of != call);
+            }
+            RelayCommand::AddLeg { call, device, session, sdp } => self.add(call, device, session, sdp).await,
+            RelayCommand::RemoveLeg(call, device) => {
+                if let Some(leg) = self.legs.remove(&(call, device)) {
+                    self.remove(&leg).await;
+                }
+            }
+        }
+    }
+
+    /// Opens a call where it is placed, and remembers where that is.
+    async fn place(&mut self, call: CallId, placed: Placed) {
+        let log_index = placed.log_index;
+        match placed.node {
+            Some(node) => {
+                let prover = self.prover.clone();
+                // The relay of its own believes nobody: it is shown the entry in the log.
+                match tokio::task::spawn_blocking(move || prover.prove(log_index)).await {
+                    Ok(Ok(opened)) => self.pool.send(node, ToNode::OpenCall { call, opened: Box::new(opened) }),
+                    _ => tracing::error!(%call, "the opening of a call could not be proven to a relay"),
+                }
+            }
+            None => {
+                if let Err(error) = self.relay.open_call(OpenedCall { call, log_index }).await {
+                    tracing::error!(%call, %error, "the relay did not open a call");
+                }
+            }
+        }
+        self.calls.insert(call, placed);
+    }
+
+    async fn close(&mut self, call: CallId, node: Option<NodeId>) {
+        match node {
+            Some(node) => self.pool.send(node, ToNode::CloseCall { call }),
+            // The relay is gone only when the server stops.
+            None => drop(self.relay.close_call(call).await),
+        }
+    }
+
+    async fn remove(&mut self, leg: &Leg) {
+        self.names.remove(&leg.id);
+        match leg.node {
+            Some(node) => self.pool.send(node, ToNode::RemoveLeg { leg: leg.id.0 }),
+            None => drop(self.relay.remove_leg(leg.id).await),
+        }
+    }
+
+    async fn add(&mut self, call: CallId, device: DeviceId, session: SessionId, sdp: String) {
+        let node = self.calls.get(&call).and_then(|placed| placed.node);
+        // A leg that is elsewhere is another leg.
+        if self.legs.get(&(call, device)).is_some_and(|leg| leg.node != node)
+            && let Some(old) = self.legs.remove(&(call, device))
+        {
+            self.remove(&old).await;
+        }
+        let next = &mut self.next;
+        let leg = self.legs.entry((call, device)).or_insert_with(|| {
+            *next += 1;
+            Leg { id: LegId(*next), node, asked: None }
+        });
+        let id = leg.id;
+        self.names.insert(id, (call, device));
+        if let Some(node) = node {
+            leg.asked = Some((session, sdp.clone()));
+            return self.pool.send(node, ToNode::AddLeg { call, leg: id.0, offer: sdp });
+        }
+        let answer = self.relay.add_leg(call, id, sdp).await.map_err(|error| error.to_string());
+        self.hub.send(Input::LegAdded(call, device, session, answer)).await;
+    }
+
+    async fn gone(&mut self, leg: LegId) {
+        if let Some((call, device)) = self.names.remove(&leg) {
+            self.legs.remove(&(call, device));
+            tracing::info!(%call, %device, "a leg is gone");
+            self.hub.send(Input::LegLost(call, device)).await;
+        }
+    }
+
+    async fn hear(&mut self, input: NodeInput) {
+        match input {
+            NodeInput::Arrived { node, to, max_calls } => {
+                tracing::info!(node = node.0, "a relay of its own is there");
+                self.pool.add(node, to, max_calls);
+            }
+            NodeInput::Gone(node) => {
+                tracing::warn!(node = node.0, "a relay of its own is gone");
+                self.pool.remove(node);
+                self.leave(node).await;
+            }
+            NodeInput::Said(node, FromNode::Load { calls, legs, draining }) => {
+                if self.pool.loaded(node, calls, legs, draining) {
+                    tracing::info!(node = node.0, "a relay of its own is about to stop: its calls move");
+                    self.leave(node).await;
+                }
+            }
+            NodeInput::Said(node, FromNode::LegAdded { leg, answer, refused }) => {
+                self.answered(node, LegId(leg), answer.ok_or_else(|| refused.unwrap_or_default())).await;
+            }
+            NodeInput::Said(_, FromNode::LegGone { leg }) => self.gone(LegId(leg)).await,
+            NodeInput::Said(_, FromNode::Hello { .. }) => {}
+        }
+    }
+
+    async fn answered(&mut self, node: NodeId, id: LegId, answer: Result<String, String>) {
+        let Some(&(call, device)) = self.names.get(&id) else { return };
+        let Some(leg) = self.legs.get_mut(&(call, device)).filter(|leg| leg.node == Some(node)) else { return };
+        if let Some((session, _)) = leg.asked.take() {
+            self.hub.send(Input::LegAdded(call, device, session, answer)).await;
+        }
+    }
+
+    /// Moves every call that is on a relay to another. Legs that were there are made anew by their devices; offers that it
+    /// did not answer go to the other.
+    async fn leave(&mut self, node: NodeId) {
+        let here: Vec<CallId> =
+            self.calls.iter().filter(|(_, placed)| placed.node == Some(node)).map(|(call, _)| *call).collect();
+        for call in here {
+            let Some(old) = self.calls.remove(&call) else { continue };
+            let to = self.pool.least_loaded();
+            self.place(call, Placed { node: to, log_index: old.log_index }).await;
+            let legs: Vec<_> =
+                self.legs.iter().filter(|((of, _), leg)| *of == call && leg.node == Some(node)).collect();
+            let devices: Vec<_> = legs.into_iter().map(|((_, device), leg)| (*device, leg.asked.clone())).collect();
+            for (device, asked) in devices {
+                match asked {
+                    Some((session, sdp)) => self.add(call, device, session, sdp).await,
+                    // The old leg goes on carrying sound until the device has offered a new one.
+                    None => drop(self.hub.send(Input::LegLost(call, device)).await),
+                }
+            }
+        }
+    }
+}
