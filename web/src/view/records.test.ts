@@ -73,6 +73,6 @@ describe('a record', () => {
       record_screen(line, people && { report: { ok: true, checks: [], people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
     expect(listened(null)).toBeUndefined();
     expect(listened([president, minister])).toEqual(['Nobody besides the two']);
-    expect(listened([president, writer, minister])).toEqual([`${writer.name}, ${writer.organisation} (listens, writes)`]);
+    expect(listened([president, writer, minister])).toEqual([`${writer.name}, ${writer.organisation}, who wrote the record`]);
   });
 });

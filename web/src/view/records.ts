@@ -3,7 +3,7 @@
 import type { Card, Report } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { date, day_offset, duration_words, time, time_to_the_second } from './clock';
-import { both_names, how_it_ended, lower_the, mode_words, role_does } from './words';
+import { both_names, how_it_ended, lower_the, mode_words } from './words';
 
 export interface RecordRow {
   call: string;
@@ -109,7 +109,7 @@ function fields(line: RecordLine, mine: string, people: Card[] | null): RecordSc
 
 function listened(people: Card[]): string[] {
   const staff = people.filter((card) => card.role === 'duty_officer' || card.role === 'note_taker');
-  return staff.length > 0 ? staff.map((card) => `${named(card)} (${role_does[card.role]})`) : ['Nobody besides the two'];
+  return staff.length > 0 ? staff.map((card) => (card.role === 'note_taker' ? `${named(card)}, who wrote the record` : named(card))) : ['Nobody besides the two'];
 }
 
 const named = (card: { name: string; organisation: string }) => `${card.name}, ${card.organisation}`;
