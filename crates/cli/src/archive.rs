@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 use telcon_client::endpoint::now_ms;
@@ -14,8 +15,11 @@ use telcon_record::{
     verify_archive,
 };
 
-/// How long after its end a record may still be on its way into the archive, milliseconds.
-const PATIENCE_MS: u64 = 120_000;
+/// How long after its end a record may still be on its way into the archive, milliseconds: as long as the server waits before
+/// the log says that it is missing, and two minutes.
+const PATIENCE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
+/// Longest checkpoint file that is read, bytes: a signed note with many cosignatures.
+const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 
 /// `telcon archive …`.
 #[derive(Subcommand)]
@@ -24,6 +28,17 @@ pub enum ArchiveCommand {
     Verify(VerifyArgs),
     /// Open one record with a custodian's key.
     Open(OpenArgs),
+    /// Print the newest checkpoint that a device has seen, for `verify --checkpoint`.
+    Checkpoint(CheckpointArgs),
+}
+
+/// Arguments of `telcon archive checkpoint`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon archive checkpoint --device mine.json > seen.txt")]
+pub struct CheckpointArgs {
+    /// The device's file.
+    #[arg(long)]
+    pub device: PathBuf,
 }
 
 /// Arguments of `telcon archive verify`.
@@ -39,6 +54,12 @@ pub struct VerifyArgs {
     /// SHA-256 of the office authority's certificate, likewise.
     #[arg(long)]
     pub authority: Option<String>,
+    /// A checkpoint that was seen before, kept somewhere else: the log must continue it. May be given several times.
+    #[arg(long)]
+    pub checkpoint: Vec<PathBuf>,
+    /// Key of a witness that must have cosigned the newest checkpoint. May be given several times.
+    #[arg(long)]
+    pub witness: Vec<String>,
     /// Write the whole report here.
     #[arg(long)]
     pub json: Option<PathBuf>,
@@ -65,6 +86,7 @@ pub fn run(command: ArchiveCommand) -> anyhow::Result<()> {
     match command {
         ArchiveCommand::Verify(args) => verify(&args),
         ArchiveCommand::Open(args) => open(&args),
+        ArchiveCommand::Checkpoint(args) => checkpoint(&args),
     }
 }
 
@@ -83,33 +105,71 @@ impl SignatureVerifier for Signatures {
     }
 }
 
+/// What an auditor knows from somewhere else than the archive.
+#[derive(Default)]
+pub struct Known<'a> {
+    /// The log's key.
+    pub log_key: Option<&'a str>,
+    /// SHA-256 of the authority's certificate.
+    pub authority: Option<&'a str>,
+    /// Files with checkpoints seen before.
+    pub checkpoints: &'a [PathBuf],
+    /// Keys of witnesses.
+    pub witnesses: &'a [String],
+}
+
 /// Checks the archive in `dir`.
-pub fn report(dir: &Path, log_key: Option<&str>, authority: Option<&str>) -> anyhow::Result<ArchiveReport> {
+pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
     let path = dir.join("office.json");
     let info = fs::read(&path).with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
     let mut info: OfficeInfo =
         serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
-    if let Some(key) = log_key {
+    if let Some(key) = known.log_key {
         info.log_key = key.to_owned();
     }
     let office = Office::pin(&info, None)?;
-    if let Some(wanted) = authority {
+    if let Some(wanted) = known.authority {
         let have: String = office.authority_sha256().iter().map(|byte| format!("{byte:02x}")).collect();
         if have != wanted {
             bail!("the archive's authority is {have}, not the one you named");
         }
     }
-    let options = ArchiveOptions {
+    let mut options = ArchiveOptions {
         log_key: info.log_key.parse().map_err(|_| anyhow::anyhow!("that is no log key (NAME+HASH+BASE64)"))?,
         remembered: Vec::new(),
         witnesses: Vec::new(),
         patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
     };
+    for path in known.checkpoints {
+        let named = || path.display().to_string();
+        let mut note = String::new();
+        let file = fs::File::open(path).with_context(named)?;
+        file.take(MAX_CHECKPOINT_BYTES).read_to_string(&mut note).with_context(named)?;
+        let seen = options.log_key.open(&note).with_context(|| format!("{} is no checkpoint of this log", named()))?;
+        options.remembered.push(seen.checkpoint().clone());
+    }
+    for key in known.witnesses {
+        let witness = key.parse().map_err(|_| anyhow::anyhow!("{key:?} is no witness's key (NAME+HASH+BASE64)"))?;
+        options.witnesses.push(witness);
+    }
     Ok(verify_archive(dir, &Signatures { office }, &options))
 }
 
+fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {
+    let state = crate::device::open(&args.device)?;
+    let seen = state.log.as_ref().context("this device has not been connected yet, so it has seen no checkpoint")?;
+    print!("{}", seen.checkpoint);
+    Ok(())
+}
+
 fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
-    let report = report(&args.archive, args.log_key.as_deref(), args.authority.as_deref())?;
+    let known = Known {
+        log_key: args.log_key.as_deref(),
+        authority: args.authority.as_deref(),
+        checkpoints: &args.checkpoint,
+        witnesses: &args.witness,
+    };
+    let report = report(&args.archive, &known)?;
     if let Some(path) = &args.json {
         fs::write(path, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -123,6 +183,14 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     }
     if args.log_key.is_none() {
         println!("note      the log key was taken from the archive itself; give --log-key to know that it is yours");
+    }
+    match args.checkpoint.len() {
+        0 => {
+            println!("note      no checkpoint from elsewhere was given: that the log was never rewritten is not shown")
+        }
+        _ if !report.is_good() => {}
+        1 => println!("log       it continues the checkpoint that you gave"),
+        many => println!("log       it continues the {many} checkpoints that you gave"),
     }
     for problem in &report.problems {
         let about = problem.call.as_ref().map(|call| format!("call {call}: ")).unwrap_or_default();

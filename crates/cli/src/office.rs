@@ -10,7 +10,10 @@ use std::{
 };
 use telcon_client::{endpoint::now_ms, upload::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec};
-use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
+use telcon_proto::{
+    Card, DeviceId, PersonId, RecordMode, Role, SuiteName,
+    http::{OfficeInfo, RevokeRequest},
+};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::store::Reader;
 
@@ -115,7 +118,7 @@ impl From<Role> for RoleArg {
 }
 
 /// Makes an office that is not there yet.
-pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<()> {
+pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<OfficeInfo> {
     let authority_dir = data.join("authority");
     if authority_dir.join("certificate.der").exists() {
         bail!("{} holds an office already; nothing was changed", data.display());
@@ -128,9 +131,10 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     let identity = CustodianIdentity::from_seed(&random()?);
     write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
-    crate::serve::init(&data.join("server"), &authority, name, suite, mode)?;
+    let info = crate::serve::init(&data.join("server"), &authority, name, suite, mode)?;
     // Last: its presence says that everything before it is there.
-    write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())
+    write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
+    Ok(info)
 }
 
 /// The authority of the office in `data`.
@@ -186,7 +190,7 @@ pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::R
 
 /// `telcon init`.
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
-    create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
+    let info = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
     let data = args.data.display();
     let authority = authority(&args.data)?;
     println!("The office {} is made in {data}.", args.domain);
@@ -194,8 +198,9 @@ pub fn init(args: InitArgs) -> anyhow::Result<()> {
     println!("  {data}/authority   the authority's key: keep it offline; it makes enrolment links and revokes devices");
     println!("  {data}/custodian   the custodian's key: keep it offline; it alone opens records");
     println!("  {data}/custodians.txt   whom records are sealed to: give it to the note-taker; one recipient a line");
-    println!("Authority  SHA-256 {}", hex(&authority.certificate_sha256()));
-    println!("Keep that number apart from the server: it tells this office from one that only says so.");
+    println!("Authority  {}", hex(&authority.certificate_sha256()));
+    println!("Log key    {}", info.log_key);
+    println!("Keep these two lines apart from the server: an auditor gives them to `telcon archive verify`.");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_identity::Authority;
-use telcon_proto::{Blob, RecordMode, SuiteName};
+use telcon_proto::{Blob, RecordMode, SuiteName, http::OfficeInfo};
 use telcon_server::{OfficeConfig, Running, Server, ServerConfig};
 
 /// Arguments of `telcon serve`.
@@ -35,8 +35,14 @@ pub struct ServeArgs {
 /// A running server.
 pub type Serving = Running;
 
-/// Prepares a server's directory: its log key and its empty archive.
-pub fn init(dir: &Path, authority: &Authority, name: &str, suite: SuiteName, floor: RecordMode) -> anyhow::Result<()> {
+/// Prepares a server's directory: its log key and its empty archive. Gives what devices will be told of the office.
+pub fn init(
+    dir: &Path,
+    authority: &Authority,
+    name: &str,
+    suite: SuiteName,
+    floor: RecordMode,
+) -> anyhow::Result<OfficeInfo> {
     let office = OfficeConfig {
         authority: Blob(authority.certificate_der().to_vec()),
         domain: authority.domain().to_owned(),
@@ -44,8 +50,7 @@ pub fn init(dir: &Path, authority: &Authority, name: &str, suite: SuiteName, flo
         suite,
         floor,
     };
-    Server::init(dir, &office)?;
-    Ok(())
+    Ok(Server::init(dir, &office)?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.

@@ -261,3 +261,33 @@ async fn two_people_answer_at_once_on_two_devices_and_one_is_in_the_call() {
     assert_eq!(live, 1, "{states:?}");
     assert_eq!(members(&a.view().borrow()), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_rolled_back_is_found_by_what_a_device_remembers() {
+    let office = office::Office::new();
+    let copy = |from: &str, to: &str| {
+        ok(Command::new("cp").arg("-r").arg(office.path(from)).arg(office.path(to)));
+    };
+    let a = office.enrol("A", "principal");
+    copy("server/archive", "earlier");
+    office.enrol("B", "principal");
+    let endpoint = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    until(&endpoint, "the log", |view| view.log.as_ref().is_some_and(|log| log.size > 1)).await;
+    drop(endpoint);
+
+    let seen = ok(telcon().args(["archive", "checkpoint", "--device"]).arg(&a)).stdout;
+    fs::write(office.path("seen.txt"), seen).unwrap();
+    let verify = |archive: &str| {
+        let mut verify = telcon();
+        verify.args(["archive", "verify"]).arg(office.path(archive)).arg("--checkpoint").arg(office.path("seen.txt"));
+        verify
+    };
+    let said = String::from_utf8(ok(&mut verify("server/archive")).stdout).unwrap();
+    assert!(said.contains("continues the checkpoint"), "{said}");
+    // Whole in itself, and older than what was seen.
+    ok(telcon().args(["archive", "verify"]).arg(office.path("earlier")));
+    let output = verify("earlier").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("PROBLEM"), "{said}");
+}
