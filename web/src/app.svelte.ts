@@ -7,7 +7,7 @@ import type { MicrophoneState } from './engine/microphone';
 import type { RecordLine, RecordProof, Records } from './engine/records';
 import { sentence } from './engine/sentence';
 import { here } from './view/clock';
-import { fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
+import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
 /** Something asked of the office: on its way, there, or failed with a sentence. */
 export type Loaded<T> = { is: 'loading' } | { is: 'there'; value: T } | { is: 'failed'; problem: string };
@@ -27,6 +27,10 @@ export class App {
   query = $state('');
   microphone = $state<MicrophoneState>('off');
   sound_blocked = $state(false);
+  /** Sound of the others should come and does not. */
+  silent = $state(false);
+  /** An enrolment link was opened here, where there is a device already. */
+  spare_link = $state(false);
   dismissed = $state<string | null>(null);
   /** Amber alerts that the person has read; red ones stay. */
   put_away = $state.raw<ReadonlySet<string>>(new Set());
@@ -53,7 +57,7 @@ export class App {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
         this.stage = { is: 'on' };
-        if (fragment !== null) clear_address();
+        if (fragment !== null) this.#leave_link_unused();
       } else if (fragment !== null) {
         this.stage = { is: 'enrol', name: null, office: null, problem: null, busy: true };
         this.host().read_link(fragment);
@@ -90,7 +94,16 @@ export class App {
     heard: (at_ms) => {
       this.timings.first_audio_ms ??= at_ms;
     },
+    silent: (silent) => {
+      this.silent = silent;
+    },
   };
+
+  /** A link works once; it is not used up where it would change nothing. */
+  #leave_link_unused(): void {
+    this.spare_link = true;
+    clear_address();
+  }
 
   #show(view: View): void {
     const before = this.view;
@@ -189,7 +202,8 @@ export class App {
 
   /** Asks the office again for what the open screen shows. */
   reload(): void {
-    if (this.route.at === 'calls') void this.#load_records();
+    const at_home_desk = this.route.at === 'home' && this.view !== null && at_desk(this.view);
+    if (this.route.at === 'calls' || at_home_desk) void this.#load_records();
     if (this.route.at === 'record') void this.#load_record(this.route.call);
   }
 
@@ -226,7 +240,9 @@ export class App {
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {
       // An enrolment link opened in the tab that already says that it needs one.
-      if (this.stage.is === 'unenrolled' && enrolment_of(location.hash) !== null) this.events.ready(false);
+      const link = enrolment_of(location.hash) !== null;
+      if (this.stage.is === 'unenrolled' && link) this.events.ready(false);
+      else if (this.stage.is === 'on' && link) this.#leave_link_unused();
       else this.arrive(route_of(location.hash.slice(1)));
     });
     setInterval(() => (this.now = Date.now()), 1000);

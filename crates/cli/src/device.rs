@@ -3,13 +3,19 @@
 use crate::store::{private_dir, random, write_secret};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 use telcon_client::{
     endpoint::now_ms,
     upload::{get_json, is_unanswered, post_json},
 };
 use telcon_core::DeviceState;
 use telcon_proto::http::{EnrolRequest, Enrolled};
+
+/// Longest enrolment link, bytes: a CNSA 2.0 one has 10,600.
+const MAX_LINK_BYTES: u64 = 64 * 1024;
 
 /// Arguments of `telcon enrol`.
 #[derive(Args)]
@@ -18,13 +24,21 @@ pub struct EnrolArgs {
     /// File to keep the device's keys in. It must not exist.
     #[arg(long)]
     pub device: PathBuf,
-    /// The enrolment link.
+    /// The enrolment link; `-` reads it from standard input, where other users of this machine do not see it.
     pub link: String,
 }
 
 /// `telcon enrol`.
 pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
-    let Some((server, fragment)) = args.link.split_once("/#enrol=") else {
+    let link = match args.link.as_str() {
+        "-" => {
+            let mut line = String::new();
+            std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
+            line
+        }
+        link => link.to_owned(),
+    };
+    let Some((server, fragment)) = link.trim().split_once("/#enrol=") else {
         bail!("that is no enrolment link: it looks like http://office.example/#enrol=…");
     };
     if args.device.exists() {

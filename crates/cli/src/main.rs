@@ -36,6 +36,8 @@ enum Command {
     Invite(office::InviteArgs),
     /// Enrol this machine as a device, from a link.
     Enrol(device::EnrolArgs),
+    /// List the devices that are enrolled.
+    Devices(office::DevicesArgs),
     /// Revoke a device, at once.
     Revoke(office::RevokeArgs),
     /// Ring or answer from a terminal, with files for sound.
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => serve::run(args).await,
             Command::Invite(args) => office::invite(args),
             Command::Enrol(args) => device::enrol(args),
+            Command::Devices(args) => office::devices(args),
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => endpoint::call(args).await,
             Command::Note(args) => endpoint::note(args).await,

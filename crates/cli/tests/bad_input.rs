@@ -182,6 +182,42 @@ fn links_that_are_no_links_enrol_nobody() {
 }
 
 #[test]
+fn links_to_nowhere_and_people_in_no_zone_are_not_made() {
+    let office = quiet_office();
+    let invite = |more: &[&str]| {
+        let mut invite = telcon();
+        invite.args(["invite", "--name", "X", "--organisation", "Y", "--role", "principal"]).args(more);
+        invite.arg("--data").arg(office.dir.path());
+        invite
+    };
+    for zone in ["Europe/Nowhere", "", "Oslo", "../../etc/passwd"] {
+        refused(zone, &mut invite(&["--zone", zone]), office.dir.path());
+    }
+    for server in
+        ["office.example", "ftp://office.example", "https://", "https://office.example/page", "http://a@b", "x y"]
+    {
+        refused(server, &mut invite(&["--server", server]), office.dir.path());
+    }
+    let link = ok(invite(&["--server", "https://office.example/", "--zone", "Asia/Kolkata"]).arg("--hours=1")).stdout;
+    assert!(link.starts_with(b"https://office.example/#enrol="), "{}", String::from_utf8_lossy(&link));
+}
+
+#[test]
+fn devices_are_listed_with_what_revokes_them() {
+    let office = quiet_office();
+    let listed = |dir: &str| ok(telcon().args(["devices", "--data"]).arg(office.path(dir))).stdout;
+    let text = String::from_utf8(listed("server")).unwrap();
+    let lines: Vec<_> = text.lines().skip(1).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, role) in lines.iter().zip(["principal", "note-taker"]) {
+        let id = line.split_whitespace().next().unwrap();
+        assert!(id.len() == 32 && line.contains(role) && line.contains("enrolled"), "{line}");
+    }
+    let mut nothing = telcon();
+    refused("no server there", nothing.args(["devices", "--data"]).arg(office.dir.path()), office.dir.path());
+}
+
+#[test]
 fn a_record_or_key_that_is_damaged_opens_nothing() {
     let office = quiet_office();
     let identity = office.path("custodian/identity.txt");
@@ -209,7 +245,7 @@ fn misuse_ends_with_two_and_help_has_an_example() {
     for arguments in [&["nonsense"][..], &["call"], &["serve", "--listen", "nowhere"], &["archive", "open"]] {
         assert_eq!(telcon().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
     }
-    for command in ["demo", "init", "serve", "invite", "enrol", "revoke", "call", "note"] {
+    for command in ["demo", "init", "serve", "invite", "enrol", "devices", "revoke", "call", "note"] {
         let output = ok(telcon().args([command, "--help"]));
         assert!(String::from_utf8(output.stdout).unwrap().contains("Example"), "{command} --help has no example");
     }

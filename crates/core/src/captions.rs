@@ -46,6 +46,11 @@ pub enum Say {
         /// Off or on again.
         on: bool,
     },
+    /// Since when the call is live: for the clock of a device that has just joined it.
+    Live {
+        /// Milliseconds since 1970 UTC, by the sender's clock.
+        since_ms: u64,
+    },
     /// The sender would read captions, with this X-Wing public key.
     ReadCaptions {
         /// 1216 bytes.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, Office};
 use telcon_proto::{
-    RecordMode, Role,
+    Card, RecordMode, Role,
     http::{ProvenDevice, RecordProof},
     message::Logged,
 };
@@ -26,6 +26,9 @@ pub struct Report {
     pub ok: bool,
     /// One by one.
     pub checks: Vec<Check>,
+    /// Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not
+    /// here; the sealed record has the list that the note-taker's device saw.
+    pub people: Vec<Card>,
 }
 
 fn check(title: &'static str, result: Result<String, String>) -> Check {
@@ -143,5 +146,11 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
         checks.push(check("Sealed where it was heard", sealed));
         checks.push(check("Digest in the log", digest));
     }
-    Report { ok: checks.iter().all(|check| check.ok), checks }
+    let mut people: Vec<Card> = Vec::new();
+    for card in known.iter().map(|known| known.device().card()) {
+        if !people.iter().any(|other| other.person == card.person) {
+            people.push(card.clone());
+        }
+    }
+    Report { ok: checks.iter().all(|check| check.ok), checks, people }
 }

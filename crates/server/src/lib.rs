@@ -23,3 +23,4 @@ mod web;
 
 pub use reconcile::ReconcileError;
 pub use server::{OfficeConfig, Running, Server, ServerConfig, StartError};
+pub use web::ConnectionLimits;

@@ -23,3 +23,13 @@ pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
 /// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
 pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;
+/// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
+/// the same seconds.
+pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;
+/// How long an upload may pause, milliseconds.
+pub const UPLOAD_PAUSE_MS: u64 = 30_000;
+/// Bytes that the parts of one record may take on the disk together: a day of eight speakers.
+pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// How long what was uploaded of a record that never became whole is kept, milliseconds: a week, in which somebody may
+/// mend a note-taker.
+pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;

@@ -3,12 +3,12 @@
 use crate::{
     archive::{Certificates, LogWriter, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
-    limits::RECORD_DUE_MS,
+    limits::{INCOMING_KEPT_MS, RECORD_DUE_MS},
     media,
     reconcile::{ReconcileError, reconcile},
     store::{Reader, Store, StoreError},
     switchboard::{CheckRing, Policy},
-    web::{App, Counters, Tokens, router},
+    web::{App, ConnectionLimits, Counters, Tokens, router, serve},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
+    time::{Duration, SystemTime},
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
@@ -57,6 +58,8 @@ pub struct ServerConfig {
     pub web_dir: Option<PathBuf>,
     /// How long a record may take to arrive after its call, milliseconds.
     pub record_due_ms: u64,
+    /// What HTTP connections may take.
+    pub connections: ConnectionLimits,
 }
 
 impl ServerConfig {
@@ -70,6 +73,7 @@ impl ServerConfig {
             media_addrs: Vec::new(),
             web_dir: None,
             record_due_ms: RECORD_DUE_MS,
+            connections: ConnectionLimits::default(),
         }
     }
 }
@@ -200,6 +204,8 @@ impl Server {
         let (relay, relay_task) =
             telcon_relay::driver::start(media, RelayConfig::new(media_addrs.clone())).await.map_err(no_media)?;
 
+        let records = RecordStore::open(&archive).map_err(at(&archive))?;
+
         let (hub, inputs) = hub::channel();
         let for_log = hub.clone();
         let (log, log_thread) = writer
@@ -237,21 +243,18 @@ impl Server {
             tokens: Tokens::default(),
             reader,
             prover,
-            records: RecordStore::open(&archive).map_err(at(&archive))?,
+            records,
             office: pinned,
             info: info.clone(),
             log_dir,
             web_dir: config.web_dir,
             relay,
             counters: Counters::default(),
-            unsigned: App::unsigned_permits(),
+            unsigned: App::unsigned_places(),
         });
+        let tidying = tokio::spawn(tidy_daily(app.clone()));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(listener, router(app)).with_graceful_shutdown(async {
-            // A dropped sender means the same.
-            let _ = stopped.await;
-        });
-        let http_task = tokio::spawn(async move { serve.await });
+        let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
         tracing::info!("the server runs");
         Ok(Running {
             http_addr,
@@ -261,7 +264,7 @@ impl Server {
             stop,
             threads: vec![hub_thread, log_thread],
             http_task,
-            tasks: vec![media_task],
+            tasks: vec![media_task, tidying],
             relay_task,
         })
     }
@@ -301,6 +304,21 @@ impl Running {
         relay_task.abort();
         // They end when their channels do; waiting for them is waiting for the disk.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await;
+    }
+}
+
+/// At the start and every day, removes what was uploaded of records that never became whole.
+async fn tidy_daily(app: Arc<App>) {
+    let mut days = tokio::time::interval(Duration::from_hours(24));
+    loop {
+        days.tick().await;
+        let app = app.clone();
+        let before = SystemTime::now() - Duration::from_millis(INCOMING_KEPT_MS);
+        match tokio::task::spawn_blocking(move || app.records.tidy(before)).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(removed)) => tracing::info!(removed, "uploads that never became a record were removed"),
+            Ok(Err(error)) => tracing::warn!(%error, "old uploads could not be removed"),
+        }
     }
 }
 

@@ -11,6 +11,11 @@ use telcon_proto::{
     limits::{MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND, MAX_UNSIGNED_CONNECTIONS},
     message::RefusalCode,
 };
+use telcon_server::{ServerConfig, limits::MAX_UNSIGNED_FROM_ONE_ADDRESS};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 fn code(message: Option<S>) -> Option<RefusalCode> {
@@ -144,6 +149,37 @@ async fn strangers_are_so_many_and_no_more() {
     }
     assert_eq!(Client::raw(office.addr(), None).await.err(), Some(503));
     assert_eq!(office.get("/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_from_one_address_keep_nobody_else_out() {
+    let office = Office::start().await;
+    let mut held = Vec::new();
+    for _ in 0..MAX_UNSIGNED_FROM_ONE_ADDRESS {
+        held.push(Client::raw_for(office.addr(), None, Some("203.0.113.1")).await.unwrap());
+    }
+    assert_eq!(Client::raw_for(office.addr(), None, Some("203.0.113.1")).await.err(), Some(503));
+    assert!(Client::raw_for(office.addr(), None, Some("203.0.113.1, 203.0.113.2")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_does_not_get_on_is_cut() {
+    let mut office = Office::start().await;
+    office.stop().await;
+    let mut config = ServerConfig::local(office.dir.path().join("server"));
+    config.connections.head = std::time::Duration::from_millis(50);
+    office.run_as(config).await;
+    for start in ["", "GET / HTTP/1.1\r\nhost: offi"] {
+        let mut stream = TcpStream::connect(office.addr()).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Ends when the server ends it.
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(office.get("/healthz").await.status, 200);
+    let device = office.person(Role::Principal).await;
+    Client::sign_in(office.addr(), &device).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

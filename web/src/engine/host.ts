@@ -16,6 +16,7 @@ export interface HostEvents {
   microphone(state: MicrophoneState): void;
   sound_blocked(blocked: boolean): void;
   heard(at_ms: number): void;
+  silent(silent: boolean): void;
 }
 
 /** What the page can ask. */
@@ -58,6 +59,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         return media.close_leg();
       case 'heard':
         return events.heard(data.at_ms);
+      case 'silent':
+        return events.silent(data.silent);
       case 'checked': {
         const check = checks.get(data.id);
         checks.delete(data.id);

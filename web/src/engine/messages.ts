@@ -21,6 +21,8 @@ export type FromWorker =
   | { tell: 'close_leg' }
   /** The first frame of this leg that could be opened; milliseconds since 1970 UTC. */
   | { tell: 'heard'; at_ms: number }
+  /** Whether sound should come and does not. */
+  | { tell: 'silent'; silent: boolean }
   | { tell: 'checked'; id: number; report: Report | null; problem: string | null }
   | { tell: 'erased' }
   /** The engine stopped. Nothing is sent or opened after this. */

@@ -8,6 +8,7 @@ import { through } from './frames';
 import { Keep } from './keep';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { sentence } from './sentence';
+import { Silence } from './silence';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -17,8 +18,15 @@ const keep = new Keep();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
 let heard = false;
+/** Sound of others is due: a call is live here and somebody else is in it. */
+let sound_due = false;
+const silence = new Silence();
 
 function tell(message: FromWorker): void {
+  if (message.tell === 'view') {
+    const { call } = message.view;
+    sound_due = call?.state === 'live' && call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
+  }
   // A new leg is a new wait for the first sound.
   if (message.tell === 'open_leg') heard = false;
   self.postMessage(message);
@@ -50,6 +58,10 @@ function start(state: string): void {
     received: (text) => running.received(text),
   });
   running.tick();
+  setInterval(() => {
+    const changed = silence.look(now(), sound_due && !running.stopped);
+    if (changed !== undefined) tell({ tell: 'silent', silent: changed });
+  }, 500);
 }
 
 self.onrtctransform = ({ transformer }) => {
@@ -59,6 +71,7 @@ self.onrtctransform = ({ transformer }) => {
       ? through((frame) => driver?.seal(frame))
       : through((frame) => {
           const opened = driver?.open(frame);
+          if (opened) silence.heard(now());
           if (opened && !heard) {
             heard = true;
             tell({ tell: 'heard', at_ms: now() });

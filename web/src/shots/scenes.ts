@@ -63,6 +63,7 @@ const RECORDS: RecordLine[] = [
 
 const WHOLE: Report = {
   ok: true,
+  people: [president, minister, officer, writer],
   checks: [
     { ok: true, title: 'Opened before it rang', detail: 'log entry 90 412 · 08:12:26.114' },
     { ok: true, title: 'Four members, each a known device', detail: 'device log 1 207, 1 188, 1 190, 3 041 · ML-KEM-768 and X25519' },
@@ -73,6 +74,7 @@ const WHOLE: Report = {
 };
 const BROKEN: Report = {
   ok: false,
+  people: WHOLE.people,
   checks: WHOLE.checks.map((check, i) =>
     i === 3 ? { ok: false, title: 'The digest is not the one in the log', detail: 'entry 90 431 names another record' } : check,
   ),
@@ -106,6 +108,7 @@ export const scenes: Record<string, Scene> = {
   'people-search': and(on(view({ people: many })), favourites(minister), (app) => (app.query = 'alv')),
   'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
   'people-notify': and(on(view()), (app) => (app.can_ask_to_notify = true)),
+  'people-spare-link': and(on(view()), (app) => (app.spare_link = true)),
   'people-empty': on(view({ people: [] })),
   'people-connecting': on(view({ phase: 'connecting', people: [], token: null })),
   'people-offline': and(on(view({ phase: 'offline', token: null })), favourites(minister)),
@@ -130,6 +133,7 @@ export const scenes: Record<string, Scene> = {
   'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.microphone = 'denied')),
   'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.microphone = 'missing')),
   'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
+  'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
@@ -146,6 +150,7 @@ export const scenes: Record<string, Scene> = {
   'desk-live': on(desk({ notices: [notice(), ...recent] })),
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
   'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),
+  'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { is: 'there', value: RECORDS })),
   'desk-quiet': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
@@ -159,8 +164,8 @@ export const scenes: Record<string, Scene> = {
   'calls-offline': records(view({ phase: 'offline', token: null }), { is: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
-  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, checks: WHOLE.checks.slice(0, 2) })),
-  'record-missed': record(view(), checked(RECORDS[3], { ok: true, checks: WHOLE.checks.slice(0, 1) })),
+  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
+  'record-missed': record(view(), checked(RECORDS[3], { ok: true, people: [president], checks: WHOLE.checks.slice(0, 1) })),
   'record-loading': record(view(), { is: 'loading' }),
   'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
 };

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { Call, Ended } from '../engine/contract';
 import { norland, officer, president } from '../fake/people';
 import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
-import { call_screen, ended_screen } from './call';
+import { call_screen, ended_screen, type Sound } from './call';
 
 const HERE = 'Europe/Lisbon';
-const shown = (more: Partial<Call> = {}) => call_screen(view({ call: live(more) }), NOW, 'on', false);
+const GOOD: Sound = { microphone: 'on', sound_blocked: false, silent: false };
+const shown = (more: Partial<Call> = {}, sound: Partial<Sound> = {}) => call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
 
 describe('in a call', () => {
   it('everybody who holds a key is listed, oneself first, with what they do', () => {
@@ -36,9 +37,11 @@ describe('in a call', () => {
 
   it('what is wrong is said, with what to do', () => {
     expect(shown({ state: 'reconnecting' })?.troubles[0]?.title).toBe('Reconnecting');
-    const denied = call_screen(view({ call: live() }), NOW, 'denied', true);
+    expect(shown({}, { silent: true })?.troubles[0]?.title).toBe('Nothing comes from the Prime Minister of Estmark');
+    expect(shown({ state: 'reconnecting' }, { silent: true })?.troubles.length).toBe(1);
+    const denied = shown({}, { microphone: 'denied', sound_blocked: true });
     expect(denied?.troubles.map((t) => t.mend)).toEqual(['microphone', 'sound']);
-    const listener = call_screen(view({ call: live({ direction: 'listen' }) }), NOW, 'denied', false);
+    const listener = shown({ direction: 'listen' }, { microphone: 'denied' });
     expect(listener?.troubles).toEqual([]);
   });
 

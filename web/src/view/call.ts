@@ -36,7 +36,15 @@ export interface CallScreen {
   small: string;
 }
 
-export function call_screen(view: View, now: number, microphone: MicrophoneState, sound_blocked: boolean): CallScreen | null {
+/** How this device hears and is heard. */
+export interface Sound {
+  microphone: MicrophoneState;
+  sound_blocked: boolean;
+  /** Frames should come and do not. */
+  silent: boolean;
+}
+
+export function call_screen(view: View, now: number, sound: Sound): CallScreen | null {
   const { call } = view;
   if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
   const listening = call.direction === 'listen';
@@ -52,7 +60,7 @@ export function call_screen(view: View, now: number, microphone: MicrophoneState
     members: members(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
-    troubles: troubles(call, now, microphone, sound_blocked),
+    troubles: troubles(call, now, sound, name),
     small: [
       suite_words[call.suite],
       call.epoch === null ? null : `keys of round ${number(call.epoch)}`,
@@ -81,10 +89,17 @@ export function members(all: Member[]): MemberRow[] {
 /** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
 const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
 
-function troubles(call: Call, now: number, microphone: MicrophoneState, sound_blocked: boolean): Trouble[] {
+function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {
   const found: Trouble[] = [];
   if (call.state === 'reconnecting') {
     found.push({ title: 'Reconnecting', sentence: 'The connection was lost. The call goes on when it is back; the keys stay.', mend: null });
+  }
+  if (call.state === 'live' && silent) {
+    found.push({
+      title: `Nothing comes from ${lower_the(name)}`,
+      sentence: 'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
+      mend: null,
+    });
   }
   const unrecorded = call.mode !== 'log_only' && !call.note_taker && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
   if (unrecorded) {

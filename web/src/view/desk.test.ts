@@ -59,6 +59,15 @@ describe('the desk', () => {
     expect(recent[1]?.detail).toMatch(/^21 November, 09:42/);
   });
 
+  it('goes on with what the office keeps, after this page was opened anew', () => {
+    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, kept: true };
+    const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
+    const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
+    const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);
+    expect(recent.map((row) => row.call)).toEqual(['aa', 'cc']);
+    expect(recent[1]?.detail).toBe('07:42 · one of the two ended it · sealed');
+  });
+
   it('tells the state of the log in words', () => {
     expect(desk_screen(desk(), NOW, HERE).log).toEqual({ ok: true, words: 'Log verified 09:42:20' });
     const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'The log was rewritten' };

@@ -1,6 +1,7 @@
 // The duty officer's screen: what is live, what was heard, what needs somebody.
 
 import type { Caption, Member, Notice, View } from '../engine/contract';
+import type { RecordLine } from '../engine/records';
 import { duration, short_date, time, time_to_the_second } from './clock';
 import { members } from './call';
 import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
@@ -53,7 +54,8 @@ export interface DeskScreen {
 /** Most recent calls shown beside the live one; the rest is under Calls. */
 const RECENT = 8;
 
-export function desk_screen(view: View, now: number, mine: string): DeskScreen {
+/** `lines` are the calls that the office told of before this page was opened. */
+export function desk_screen(view: View, now: number, mine: string, lines: RecordLine[] = []): DeskScreen {
   const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => rank(view, a) - rank(view, b));
   const ended = view.notices.filter((n) => n.state.is === 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
   return {
@@ -62,7 +64,10 @@ export function desk_screen(view: View, now: number, mine: string): DeskScreen {
     log: log(view, mine),
     live: live.map((notice) => card(view, notice, now)),
     heard: heard(view, mine),
-    recent: ended.slice(0, RECENT).map((notice) => recent(notice, now, mine)),
+    recent: [
+      ...ended.map((notice) => recent(notice, now, mine)),
+      ...earlier(view, lines).map((line) => recent_line(line, now, mine)),
+    ].slice(0, RECENT),
     offline:
       view.phase === 'offline' ? 'Not connected. What you see may have changed; this page tries again by itself.' : null,
     left: view.call?.state === 'ended' ? view.call.problem : null,
@@ -140,15 +145,34 @@ function heard_line(caption: Caption, mine: string): HeardLine {
   };
 }
 
+/** Calls that have ended, newest first, and of which no notice has come here. */
+function earlier(view: View, lines: RecordLine[]): RecordLine[] {
+  const noticed = new Set(view.notices.map((notice) => notice.call));
+  return lines.filter((line) => line.ended_ms !== undefined && !noticed.has(line.call)).sort((a, b) => b.opened_ms - a.opened_ms);
+}
+
+function recent_line(line: RecordLine, now: number, mine: string): RecentRow {
+  const how = line.how ?? 'hung_up';
+  return {
+    call: line.call,
+    title: both_names(line.from, line.to),
+    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.kept ? 'sealed' : null].filter(Boolean).join(' · '),
+    bad: how === 'failed',
+  };
+}
+
+function when(ms: number, now: number, mine: string): string {
+  const day = short_date(ms, mine);
+  return day === short_date(now, mine) ? (time(ms, mine) ?? '') : `${day}, ${time(ms, mine)}`;
+}
+
 function recent(notice: Notice, now: number, mine: string): RecentRow {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
-  const day = short_date(notice.opened_ms, mine);
-  const when = day === short_date(now, mine) ? time(notice.opened_ms, mine) : `${day}, ${time(notice.opened_ms, mine)}`;
   const kept = notice.kept_index === null ? null : `sealed, log entry ${number(notice.kept_index)}`;
   return {
     call: notice.call,
     title: both_names(notice.from, notice.to),
-    detail: [when, how_it_ended[how].toLowerCase(), kept].filter(Boolean).join(' · '),
+    detail: [when(notice.opened_ms, now, mine), how_it_ended[how].toLowerCase(), kept].filter(Boolean).join(' · '),
     bad: how === 'failed',
   };
 }

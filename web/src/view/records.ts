@@ -1,9 +1,9 @@
 // Calls and their records: the list, and one record with its proof.
 
-import type { Report } from '../engine/contract';
+import type { Card, Report } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { date, day_offset, duration_words, time, time_to_the_second } from './clock';
-import { both_names, how_it_ended, lower_the, mode_words } from './words';
+import { both_names, how_it_ended, lower_the, mode_words, role_does } from './words';
 
 export interface RecordRow {
   call: string;
@@ -74,14 +74,15 @@ export function record_screen(
   return {
     which: `${both_names(line.from, line.to)}, ${date(line.opened_ms, mine)}`,
     office,
-    fields: fields(line, mine),
+    fields: fields(line, mine, report?.report.people ?? null),
     seal: seal(line),
     verdict: report && verdict(report.report, report.at_ms, mine),
     checks: report?.report.checks ?? [],
   };
 }
 
-function fields(line: RecordLine, mine: string): RecordScreen['fields'] {
+/** `people`: everybody who was in the call, once their certificates have been checked. */
+function fields(line: RecordLine, mine: string, people: Card[] | null): RecordScreen['fields'] {
   const answered = line.answered_ms;
   const ended = line.ended_ms;
   const zones = new Set([line.from.zone, line.to.zone]);
@@ -97,12 +98,18 @@ function fields(line: RecordLine, mine: string): RecordScreen['fields'] {
         ];
   return [
     { name: 'Participants', lines: [named(line.from), named(line.to)] },
+    ...(answered === undefined || people === null ? [] : [{ name: 'Listened', lines: listened(people) }]),
     { name: 'Date', lines: [date(start, mine) ?? ''] },
     { name: 'Time', lines: clocks },
     { name: 'Put through', lines: [`By direct call, opened ${time_to_the_second(line.opened_ms, mine)} here`] },
     { name: 'Ended', lines: [ended === undefined ? 'Not yet' : how_it_ended[line.how ?? 'hung_up']] },
     { name: 'Kept', lines: [line.answered_ms === undefined ? 'The attempt, in the log' : mode_words[line.mode].short] },
   ];
+}
+
+function listened(people: Card[]): string[] {
+  const staff = people.filter((card) => card.role === 'duty_officer' || card.role === 'note_taker');
+  return staff.length > 0 ? staff.map((card) => `${named(card)} (${role_does[card.role]})`) : ['Nobody besides the two'];
 }
 
 const named = (card: { name: string; organisation: string }) => `${card.name}, ${card.organisation}`;

@@ -2,6 +2,7 @@
 //! has arrived; only then does the record get its name. The server has no key and no code to open any.
 
 use super::certificates::{sync_parent, write_whole};
+use crate::limits::MAX_RECORD_BYTES;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -10,6 +11,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 use telcon_proto::{
     CallId, DeviceId,
@@ -33,6 +35,9 @@ pub enum RecordError {
     /// A part is larger than allowed.
     #[error("a part has at most {MAX_RECORD_PART_BYTES} bytes: seal more often")]
     PartTooLong,
+    /// All parts together are more than a record may have.
+    #[error("the record takes more room than a record may have ({MAX_RECORD_BYTES} bytes)")]
+    TooLong,
     /// `seal.json` cannot be read.
     #[error("seal.json is not what it should be: {0}")]
     Seal(String),
@@ -138,6 +143,7 @@ impl SealFile {
 pub struct RecordStore {
     dir: PathBuf,
     incoming: PathBuf,
+    most_bytes: u64,
 }
 
 impl RecordStore {
@@ -146,10 +152,32 @@ impl RecordStore {
     /// # Errors
     /// If they cannot be made.
     pub fn open(archive: &Path) -> io::Result<Self> {
-        let this = Self { dir: archive.join("records"), incoming: archive.join(INCOMING) };
+        let (dir, incoming) = (archive.join("records"), archive.join(INCOMING));
+        let this = Self { dir, incoming, most_bytes: MAX_RECORD_BYTES };
         fs::create_dir_all(&this.dir)?;
         fs::create_dir_all(&this.incoming)?;
         Ok(this)
+    }
+
+    /// Removes what was uploaded of records that came whole from another device, or never did in all the time since
+    /// `before`. Gives how many were removed.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn tidy(&self, before: SystemTime) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.incoming)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let call = name.to_str().and_then(|name| name.split('-').next()).unwrap_or_default();
+            let kept = call.parse::<CallId>().is_ok_and(|call| self.dir.join(call.to_hex()).exists());
+            // A directory changes whenever a part is added to it.
+            if kept || entry.metadata()?.modified()? < before {
+                fs::remove_dir_all(entry.path())?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// Where to write a part before [`RecordStore::keep_part`]: in the directory of this call and device.
@@ -162,9 +190,20 @@ impl RecordStore {
         }
         let dir = self.incoming(call, device);
         fs::create_dir_all(&dir)?;
+        let (mut files, mut bytes) = (0, 0);
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            files += 1;
+            // What is sent again replaces what was there.
+            let replaced = entry.file_name().to_str().is_some_and(|old| old.trim_start_matches('.') == name);
+            bytes += if replaced { 0 } else { entry.metadata()?.len() };
+        }
         // Twice as many as parts: each may have an unfinished twin.
-        if fs::read_dir(&dir)?.count() > 2 * MAX_RECORD_PARTS {
+        if files > 2 * MAX_RECORD_PARTS {
             return Err(RecordError::TooManyParts);
+        }
+        if bytes > self.most_bytes {
+            return Err(RecordError::TooLong);
         }
         Ok(dir.join(format!(".{name}")))
     }
@@ -326,6 +365,28 @@ mod tests {
         assert_eq!(store.seal_text(CALL).unwrap().as_bytes(), text);
         let other = seal(&[("part-000000.tar.age", b"other")]);
         assert!(matches!(finish(&store, &other), Err(RecordError::Other)));
+    }
+
+    #[test]
+    fn a_record_has_a_size_and_what_never_became_one_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = RecordStore::open(dir.path()).unwrap();
+        store.most_bytes = 4;
+        upload(&store, "part-000000.tar.age", b"12345");
+        assert!(matches!(store.part_file(CALL, DEVICE, "part-000001.tar.age"), Err(RecordError::TooLong)));
+        upload(&store, "part-000000.tar.age", b"one");
+
+        let now = SystemTime::now();
+        let hour = std::time::Duration::from_secs(3600);
+        assert_eq!(store.tidy(now - hour).unwrap(), 0, "somebody may still bring the rest");
+        let other = DeviceId::from_bytes([4; 16]);
+        store.part_file(CALL, other, "part-000000.tar.age").unwrap();
+        finish(&store, &seal(&[("part-000000.tar.age", b"one")])).unwrap();
+        assert_eq!(store.tidy(now - hour).unwrap(), 1, "the call has its record, from another device");
+        let later = CallId::from_bytes([1; 16]);
+        store.part_file(later, DEVICE, "part-000000.tar.age").unwrap();
+        assert_eq!(store.tidy(now + hour).unwrap(), 1);
+        assert!(store.part_path(CALL, "part-000000.tar.age").is_ok(), "records stay");
     }
 
     #[test]

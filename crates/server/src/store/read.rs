@@ -43,6 +43,16 @@ impl Reader {
         Ok(load::all(&self.lock(), &query, [sql::id(device.as_bytes())], load::device_row)?.pop())
     }
 
+    /// All devices that were ever enrolled, in the order of their enrolment.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
+        let query =
+            format!("SELECT {} FROM devices WHERE log_index IS NOT NULL ORDER BY enrolled_ms", load::DEVICE_COLUMNS);
+        load::all(&self.lock(), &query, [], load::device_row)
+    }
+
     /// Calls whose opening is in the log, newest first, at most `limit`.
     ///
     /// # Errors

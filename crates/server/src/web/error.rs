@@ -63,7 +63,9 @@ impl From<RecordError> for Failure {
             RecordError::Io(_) => return Self::internal(&error, "the archive's disk failed"),
             RecordError::NotFound => StatusCode::NOT_FOUND,
             RecordError::Other => StatusCode::CONFLICT,
-            RecordError::TooManyParts | RecordError::PartTooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            RecordError::TooManyParts | RecordError::PartTooLong | RecordError::TooLong => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             RecordError::PartName | RecordError::Seal(_) | RecordError::Part(_) | RecordError::Unlisted(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

@@ -1,5 +1,6 @@
 //! The HTTP and WebSocket face of the server.
 
+mod connections;
 mod devices;
 mod error;
 mod log_files;
@@ -10,31 +11,34 @@ mod security;
 mod socket;
 mod tokens;
 
+pub(crate) use connections::serve;
+pub use connections::{ConnectionLimits, Places};
 pub use metrics::Counters;
 pub use tokens::{Bearer, Tokens};
 
 use crate::{
     archive::{Prover, RecordStore},
     hub::HubHandle,
-    limits::MAX_JSON_BODY_BYTES,
+    limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS},
     store,
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{StatusCode, header},
-    middleware,
-    response::IntoResponse,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use std::{path::PathBuf, sync::Arc};
+use error::Failure;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
 use telcon_proto::{
     http::OfficeInfo,
     limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES, MAX_UNSIGNED_CONNECTIONS},
 };
 use telcon_relay::driver::RelayHandle;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// What requests share.
 pub struct App {
@@ -61,15 +65,18 @@ pub struct App {
     /// Numbers for the operator.
     pub counters: Counters,
     /// Connections that have not signed in.
-    pub unsigned: Arc<Semaphore>,
+    pub unsigned: Arc<Places>,
 }
 
 impl App {
-    /// Permits for connections that have not signed in.
-    pub fn unsigned_permits() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(MAX_UNSIGNED_CONNECTIONS))
+    /// Places for connections that have not signed in. Who fills theirs keeps nobody else out.
+    pub fn unsigned_places() -> Arc<Places> {
+        Places::new(MAX_UNSIGNED_CONNECTIONS, MAX_UNSIGNED_FROM_ONE_ADDRESS)
     }
 }
+
+/// How long an answer may take, uploads of records apart: those may take long, and are cut when they pause.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -81,10 +88,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/revocations", post(devices::revoke).layer(small))
         .route("/api/log/consistency", get(log_files::consistency))
         .route("/api/calls/{call}/record", post(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
-        .route(
-            "/api/calls/{call}/record/{part}",
-            put(records::upload).layer(DefaultBodyLimit::max(MAX_RECORD_PART_BYTES)),
-        )
         .route("/api/records", get(records::list))
         .route("/api/records/{call}", get(records::proof))
         .route("/api/records/{call}/parts/{name}", get(records::part))
@@ -92,9 +95,21 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(metrics::health))
         .route("/metrics", get(metrics::metrics))
         .fallback(pages::page)
+        .layer(middleware::from_fn(in_time))
+        .route(
+            "/api/calls/{call}/record/{part}",
+            put(records::upload).layer(DefaultBodyLimit::max(MAX_RECORD_PART_BYTES)),
+        )
         .layer(middleware::from_fn(security::headers))
         .layer(DefaultBodyLimit::max(MAX_JSON_BODY_BYTES))
         .with_state(app)
+}
+
+/// Who sends a request more slowly than anybody would, or asks for what takes too long, is told so.
+async fn in_time(request: Request, next: Next) -> Response {
+    timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
+        Failure::new(StatusCode::REQUEST_TIMEOUT, "the request took too long: try again").into_response()
+    })
 }
 
 async fn office(State(app): State<Arc<App>>) -> impl IntoResponse {

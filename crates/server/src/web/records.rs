@@ -8,7 +8,7 @@ use super::{
 use crate::{
     archive::{RecordError, SealFile},
     hub::Input,
-    limits::MAX_SEAL_JWS_BYTES,
+    limits::{MAX_SEAL_JWS_BYTES, UPLOAD_PAUSE_MS},
     store::StoredRecord,
     switchboard::{Reply, Seal},
 };
@@ -20,13 +20,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt as _;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, Role,
     http::{ProvenDevice, RecordKept, RecordLine, RecordProof},
     limits::MAX_RECORD_PART_BYTES,
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 
 /// Most lines of the list. Older calls are in the log and in the archive.
 const MAX_LINES: u32 = 1000;
@@ -64,9 +64,11 @@ pub(super) async fn upload(
     let mut file = tokio::fs::File::create(&unfinished).await.map_err(io)?;
     let mut stream = body.into_data_stream();
     let mut total = 0;
-    while let Some(chunk) = stream.next().await {
-        let chunk =
-            chunk.map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "the upload broke off: send the part again"))?;
+    let broke_off = || Failure::new(StatusCode::BAD_REQUEST, "the upload broke off: send the part again");
+    loop {
+        let next = timeout(Duration::from_millis(UPLOAD_PAUSE_MS), stream.next()).await;
+        let Some(chunk) = next.map_err(|_| broke_off())? else { break };
+        let chunk = chunk.map_err(|_| broke_off())?;
         total += chunk.len();
         if total > MAX_RECORD_PART_BYTES {
             return Err(RecordError::PartTooLong.into());

@@ -1,6 +1,6 @@
 //! The WebSocket: sign-in, then messages both ways. Everything that a hostile peer can do here has a limit.
 
-use super::{App, Bearer, metrics::count, security::same_origin};
+use super::{App, Bearer, connections::Peer, metrics::count, security::same_origin};
 use crate::{
     archive::now_ms,
     hub::{Input, Outgoing, outbox},
@@ -10,6 +10,7 @@ use crate::{
     web::error::Failure,
 };
 use axum::{
+    Extension,
     extract::{
         State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
@@ -44,12 +45,17 @@ const CLOSE_REVOKED: u16 = 4002;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
-pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(Peer(address)): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
         return Failure::new(StatusCode::FORBIDDEN, "this page is not the office's own").into_response();
     }
-    let Ok(permit) = app.unsigned.clone().try_acquire_owned() else {
+    let Some(place) = app.unsigned.take(address) else {
         count(&app.counters.refused);
         return Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();
@@ -57,7 +63,7 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upg
     upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
         let mut connection = Connection { socket, app };
         let signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()).await;
-        drop(permit);
+        drop(place);
         match signed_in {
             Ok(Ok(signed_in)) => connection.run(signed_in).await,
             Ok(Err(refused)) => {

@@ -114,6 +114,10 @@ impl Office {
     pub async fn run(&mut self) {
         let mut config = ServerConfig::local(self.dir.path().join("server"));
         config.web_dir = Some(self.dir.path().join("web"));
+        self.run_as(config).await;
+    }
+
+    pub async fn run_as(&mut self, config: ServerConfig) {
         self.running = Some(Server::start(config).await.unwrap());
     }
 
@@ -237,9 +241,17 @@ pub struct Client {
 impl Client {
     /// Connects, and says nothing.
     pub async fn raw(addr: SocketAddr, origin: Option<&str>) -> Result<Self, u16> {
+        Self::raw_for(addr, origin, None).await
+    }
+
+    /// As a proxy on this machine would, for somebody at an address.
+    pub async fn raw_for(addr: SocketAddr, origin: Option<&str>, speaks_for: Option<&str>) -> Result<Self, u16> {
         let mut request = format!("ws://{addr}/ws").into_client_request().unwrap();
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
+        if let Some(address) = speaks_for {
+            request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
         }
         match connect_async(request).await {
             Ok((socket, _)) => Ok(Self { socket, token: String::new(), signed_in: None }),

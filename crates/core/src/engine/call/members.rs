@@ -175,8 +175,10 @@ impl Call {
             return Ok(());
         }
         let own = self.pending.as_ref().is_some_and(|pending| pending.own.commit == commit.0);
+        let mut somebody_joined = false;
         if own {
             let pending = self.pending.take().expect("invariant: it was just compared");
+            somebody_joined = pending.changes.iter().any(|change| matches!(change, Change::Join { .. }));
             self.group.as_mut().expect("invariant: checked above").confirm()?;
             self.ahead = None;
             for change in pending.changes {
@@ -200,6 +202,9 @@ impl Call {
         }
         self.seq = seq;
         self.enter_epoch(device, now_ms, rng, out)?;
+        if let Some(since_ms) = self.started_ms.filter(|_| own && somebody_joined) {
+            self.say(&Say::Live { since_ms }, out);
+        }
         self.try_commit(device, now_ms, out)
     }
 

@@ -36,6 +36,11 @@ impl Call {
         let from = sender.device;
         match say {
             Say::Muted { on } => sender.muted = on,
+            // A member could lie about it; nothing but the clock on the screen hangs on it.
+            Say::Live { since_ms } => {
+                let opened = self.opened.map_or(0, |(_, opened_ms)| opened_ms);
+                self.started_ms = self.started_ms.map(|started| since_ms.clamp(opened.min(started), started));
+            }
             Say::ReadCaptions { key } => {
                 let staff = self.verified.get(&from).is_some_and(|d| d.device().card().role == Role::DutyOfficer);
                 if staff && self.own_role == Role::NoteTaker {

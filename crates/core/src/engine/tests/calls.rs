@@ -75,6 +75,20 @@ fn the_first_word_does_not_wait_for_the_commit_to_be_confirmed() {
 }
 
 #[test]
+fn a_device_that_comes_back_shows_since_when_the_call_is_live() {
+    let mut world = World::of_four(42);
+    world.call_of_four();
+    let started = world.view(0).started_ms.unwrap();
+    world.pass(90_000);
+    world.reload(1);
+    world.settle();
+    assert_eq!(world.view(1).started_ms, Some(started));
+    world.reload(0);
+    world.settle();
+    assert_eq!(world.view(0).started_ms, Some(started));
+}
+
+#[test]
 fn listeners_are_on_every_screen_and_hear_both_and_speak_to_nobody() {
     let mut world = World::of_four(2);
     world.call_of_four();
