@@ -6,7 +6,9 @@
 //!
 //! A call is on one thread with all its legs. Each thread has a port of its own, which its answers name.
 
-use crate::{LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, Transmit, limits};
+use crate::{
+    Full, LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, Transmit, limits,
+};
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::{
@@ -37,6 +39,9 @@ const PACE_WEIGHT: u32 = 8;
 /// How long to wait for room in the send buffer, and how often, before a datagram is given up as lost.
 const FULL_PAUSE: Duration = Duration::from_micros(50);
 const FULL_TRIES: u32 = 20;
+/// Calls that the first thread has before the second one gets any, and so on; then the one with the fewest gets them.
+/// Threads that share little work wake up more often than one that has all of it. This much takes a tenth of a core.
+const FILL: usize = 64;
 /// Commands that may wait. A switchboard that has more under way is made to wait itself.
 const COMMAND_QUEUE: usize = 256;
 /// Events kept for a subscriber that is slow. One that falls further behind is told how many it missed.
@@ -64,6 +69,7 @@ pub struct RelayHandle {
     workers: Arc<[Door]>,
     /// Which thread has which call.
     calls: Arc<Mutex<HashMap<CallId, usize>>>,
+    max_calls: usize,
     events: broadcast::Sender<RelayEvent>,
 }
 
@@ -90,12 +96,12 @@ enum Command {
 }
 
 impl RelayHandle {
-    /// See [`Relay::open_call`]. The call is put on the thread that has the fewest.
+    /// See [`Relay::open_call`]. Where it is put, see [`FILL`].
     ///
     /// # Errors
     /// As there, and when the relay has stopped.
     pub async fn open_call(&self, opened: OpenedCall) -> Result<(), HandleError> {
-        let worker = self.place(opened.call);
+        let worker = self.place(opened.call)?;
         let answer = self.ask(worker, |reply| Command::Open(opened, reply)).await;
         // `OtherEntry` means that the call is there.
         if matches!(answer, Err(_) | Ok(Err(RelayError::Full(_)))) {
@@ -157,16 +163,21 @@ impl RelayHandle {
     }
 
     /// Where a call is, or is put now.
-    fn place(&self, call: CallId) -> usize {
+    fn place(&self, call: CallId) -> Result<usize, RelayError> {
         let mut calls = self.placed();
         if let Some(worker) = calls.get(&call) {
-            return *worker;
+            return Ok(*worker);
+        }
+        // Each engine knows its own calls only.
+        if calls.len() >= self.max_calls {
+            return Err(Full::Calls.into());
         }
         let mut load = vec![0; self.workers.len()];
         calls.values().for_each(|worker| load[*worker] += 1);
-        let least = (0..load.len()).min_by_key(|worker| load[*worker]).unwrap_or(0);
-        calls.insert(call, least);
-        least
+        let first = (0..load.len()).find(|worker| load[*worker] < FILL);
+        let chosen = first.or_else(|| (0..load.len()).min_by_key(|worker| load[*worker])).unwrap_or(0);
+        calls.insert(call, chosen);
+        Ok(chosen)
     }
 
     fn placed(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, usize>> {
@@ -185,17 +196,20 @@ impl RelayHandle {
 
 /// Binds a socket for each thread and starts the relay on them. `bind` may be unspecified (`0.0.0.0`);
 /// `candidate_addrs` are what devices are told. Where those have port 0, they get the port that the socket got. The
-/// second thread has the next port after the first one's, and so on. Gives the handle and a task, which ends without
-/// error when the last handle is dropped.
+/// second thread has the next port after the first one's, and so on; there are no more threads than such ports are free.
+/// Gives the handle and a task, which ends without error when the last handle is dropped.
 ///
 /// # Errors
-/// When a socket cannot be bound, or there is no usable candidate address.
+/// When the first socket cannot be bound, or there is no usable candidate address.
 pub async fn start(bind: SocketAddr, config: RelayConfig) -> io::Result<(RelayHandle, JoinHandle<io::Result<()>>)> {
     let (events, _) = broadcast::channel(EVENT_QUEUE);
     let (mut workers, mut ends) = (Vec::new(), Vec::new());
-    let count = config.workers.clamp(1, limits::MAX_WORKERS);
-    for number in 0..count {
-        let (driver, door) = Driver::new(bind, &config, number, count, events.clone())?;
+    for number in 0..config.workers.clamp(1, limits::MAX_WORKERS) {
+        let (driver, door) = match Driver::new(bind, &config, number, events.clone()) {
+            Ok(made) => made,
+            Err(error) if number > 0 && error.kind() == ErrorKind::AddrInUse => break,
+            Err(error) => return Err(error),
+        };
         let (end, ended) = oneshot::channel();
         thread::Builder::new().name(format!("telcon-relay-{number}")).spawn(move || end.send(driver.run()))?;
         workers.push(door);
@@ -207,7 +221,7 @@ pub async fn start(bind: SocketAddr, config: RelayConfig) -> io::Result<(RelayHa
         }
         Ok(())
     });
-    Ok((RelayHandle { workers: workers.into(), calls: Arc::default(), events }, task))
+    Ok((RelayHandle { workers: workers.into(), calls: Arc::default(), max_calls: config.max_calls, events }, task))
 }
 
 /// What a thread has.
@@ -245,7 +259,6 @@ impl Driver {
         bind: SocketAddr,
         config: &RelayConfig,
         number: usize,
-        count: usize,
         events: broadcast::Sender<RelayEvent>,
     ) -> io::Result<(Self, Door)> {
         let own_port = |port: u16| match (port, u16::try_from(number)) {
@@ -263,8 +276,6 @@ impl Driver {
         for address in &mut config.candidate_addrs {
             address.set_port(if address.port() == 0 { port } else { own_port(address.port())? });
         }
-        config.max_calls = config.max_calls.div_ceil(count);
-        config.max_legs = config.max_legs.div_ceil(count);
         let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         let poll = Poll::new()?;
         poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;

@@ -30,9 +30,9 @@ pub struct RelayConfig {
     pub candidate_addrs: Vec<SocketAddr>,
     /// Most calls at a moment, at most [`MAX_CALLS`].
     pub max_calls: usize,
-    /// Most legs at a moment, at most [`MAX_LEGS`].
+    /// Most legs of an engine at a moment, at most [`MAX_LEGS`].
     pub max_legs: usize,
-    /// Threads that calls are spread over, each with a port of its own. The engine is one whatever this says.
+    /// Threads that the driver may spread calls over, each with an engine and a port of its own.
     pub workers: usize,
 }
 
