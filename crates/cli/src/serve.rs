@@ -21,7 +21,7 @@ pub struct ServeArgs {
     /// Address of the page and the API. Put a TLS proxy in front of any other than localhost: browsers demand it.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of the relay's one UDP port. Port 0 takes a free one.
+    /// Address of the relay's UDP port. Above 64 calls the next ports are used too, one for each core. Port 0 takes free ones.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub media: SocketAddr,
     /// Address at which devices reach the relay, if it is another one.

@@ -1,28 +1,53 @@
-//! The I/O driver: one UDP socket, one task, one engine.
+//! The I/O driver: threads of their own, each with one UDP socket and one engine, and a handle to ask them for things.
 //!
-//! Everything goes through the one task, so the engine needs no lock. A wake-up reads whatever the socket holds, a
-//! batch at a time, before anything else is looked at; the timer is moved only when the engine wants to be woken
-//! earlier than it is set for, which packets do not cause.
+//! A system call and a wake-up each cost more than everything else that is done for a packet. So a thread that has
+//! much to do reads what came within [`PAUSE`] at once, and sends what one device gets of it at once; one that has
+//! little to do sleeps until there is something. Nothing is locked, and no timer is moved, for a packet.
+//!
+//! A call is on one thread with all its legs. Each thread has a port of its own, which its answers name.
 
-use crate::{LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, limits};
-use std::{io, net::SocketAddr, time::Instant};
+use crate::{
+    Full, LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, Transmit, limits,
+};
+use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind, IoSliceMut},
+    net::{SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 use telcon_proto::CallId;
 use tokio::{
-    net::UdpSocket,
-    select,
     sync::{broadcast, mpsc, oneshot},
     task::JoinHandle,
-    time::sleep_until,
 };
 
-/// Datagrams read in one go before commands and timers get their turn: a millisecond's worth of work.
-const READ_BATCH: usize = 64;
+/// How long a busy thread collects datagrams: the most that this adds to a packet's delay. See `docs/benchmarks.md`.
+const PAUSE: Duration = Duration::from_micros(1_000);
+/// Bytes that may wait in the socket, each way: 50 ms of ten thousand packets a second. The system may allow less.
+const SOCKET_BYTES: usize = 1 << 20;
+/// Room for one read. The kernel puts datagrams that one sender sent as one piece side by side, up to this.
+const READ_BYTES: usize = 1 << 16;
+/// Reads in one go before commands and timers get their turn: a millisecond's worth of work.
+const READS: usize = 16;
+/// Rounds that the measured time between datagrams follows with: see [`Pace`].
+const PACE_WEIGHT: u32 = 8;
+/// How long to wait for room in the send buffer, and how often, before a datagram is given up as lost.
+const FULL_PAUSE: Duration = Duration::from_micros(50);
+const FULL_TRIES: u32 = 20;
+/// Calls that the first thread has before the second one gets any, and so on; then the one with the fewest gets them.
+/// Threads that share little work wake up more often than one that has all of it. This much takes a tenth of a core.
+const FILL: usize = 64;
 /// Commands that may wait. A switchboard that has more under way is made to wait itself.
 const COMMAND_QUEUE: usize = 256;
 /// Events kept for a subscriber that is slow. One that falls further behind is told how many it missed.
 const EVENT_QUEUE: usize = 1024;
 
-/// The relay's task is gone: the server is on its way out.
+/// The relay's thread is gone: the server is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the relay has stopped")]
 pub struct Stopped;
@@ -38,11 +63,28 @@ pub enum HandleError {
     Stopped(#[from] Stopped),
 }
 
-/// Asks the relay's task for things. Cheap to clone; the task ends when the last handle is dropped.
+/// Asks the relay's threads for things. Cheap to clone; they end when the last handle is dropped.
 #[derive(Clone)]
 pub struct RelayHandle {
-    commands: mpsc::Sender<Command>,
+    workers: Arc<[Door]>,
+    /// Which thread has which call.
+    calls: Arc<Mutex<HashMap<CallId, usize>>>,
+    max_calls: usize,
     events: broadcast::Sender<RelayEvent>,
+}
+
+/// The way to one thread. Dropped, it wakes the thread, which then sees that nobody will ask any more.
+struct Door {
+    commands: Option<mpsc::Sender<Command>>,
+    waker: Waker,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.commands = None;
+        // A thread that cannot be woken looks at its commands at its next timer.
+        let _ = self.waker.wake();
+    }
 }
 
 enum Command {
@@ -54,12 +96,18 @@ enum Command {
 }
 
 impl RelayHandle {
-    /// See [`Relay::open_call`].
+    /// See [`Relay::open_call`]. Where it is put, see [`FILL`].
     ///
     /// # Errors
     /// As there, and when the relay has stopped.
     pub async fn open_call(&self, opened: OpenedCall) -> Result<(), HandleError> {
-        Ok(self.ask(|reply| Command::Open(opened, reply)).await??)
+        let worker = self.place(opened.call)?;
+        let answer = self.ask(worker, |reply| Command::Open(opened, reply)).await;
+        // `OtherEntry` means that the call is there.
+        if matches!(answer, Err(_) | Ok(Err(RelayError::Full(_)))) {
+            self.placed().remove(&opened.call);
+        }
+        Ok(answer??)
     }
 
     /// See [`Relay::close_call`].
@@ -67,7 +115,8 @@ impl RelayHandle {
     /// # Errors
     /// When the relay has stopped.
     pub async fn close_call(&self, call: CallId) -> Result<bool, Stopped> {
-        self.ask(|reply| Command::Close(call, reply)).await
+        let Some(worker) = self.placed().remove(&call) else { return Ok(false) };
+        self.ask(worker, |reply| Command::Close(call, reply)).await
     }
 
     /// See [`Relay::add_leg`].
@@ -78,7 +127,9 @@ impl RelayHandle {
         if offer.len() > limits::MAX_SDP_BYTES {
             return Err(RelayError::Offer(crate::OfferError::TooLong).into());
         }
-        Ok(self.ask(|reply| Command::AddLeg { call, leg, offer, reply }).await??)
+        let worker = self.placed().get(&call).copied();
+        let worker = worker.ok_or(RelayError::Refused(crate::Refused::NotOpened))?;
+        Ok(self.ask(worker, |reply| Command::AddLeg { call, leg, offer, reply }).await??)
     }
 
     /// See [`Relay::remove_leg`].
@@ -86,15 +137,24 @@ impl RelayHandle {
     /// # Errors
     /// When the relay has stopped.
     pub async fn remove_leg(&self, leg: LegId) -> Result<bool, Stopped> {
-        self.ask(|reply| Command::RemoveLeg(leg, reply)).await
+        // Legs end by themselves as well, so only the engines know where one is.
+        let mut removed = false;
+        for worker in 0..self.workers.len() {
+            removed |= self.ask(worker, |reply| Command::RemoveLeg(leg, reply)).await?;
+        }
+        Ok(removed)
     }
 
-    /// See [`Relay::stats`].
+    /// See [`Relay::stats`]: the sum over all threads.
     ///
     /// # Errors
     /// When the relay has stopped.
     pub async fn stats(&self) -> Result<RelayStats, Stopped> {
-        self.ask(Command::Stats).await
+        let mut sum = RelayStats::default();
+        for worker in 0..self.workers.len() {
+            sum = sum.plus(&self.ask(worker, Command::Stats).await?);
+        }
+        Ok(sum)
     }
 
     /// Events from now on. A receiver that lags loses the oldest and is told so.
@@ -102,77 +162,187 @@ impl RelayHandle {
         self.events.subscribe()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
+    /// Where a call is, or is put now.
+    fn place(&self, call: CallId) -> Result<usize, RelayError> {
+        let mut calls = self.placed();
+        if let Some(worker) = calls.get(&call) {
+            return Ok(*worker);
+        }
+        // Each engine knows its own calls only.
+        if calls.len() >= self.max_calls {
+            return Err(Full::Calls.into());
+        }
+        let mut load = vec![0; self.workers.len()];
+        calls.values().for_each(|worker| load[*worker] += 1);
+        let first = (0..load.len()).find(|worker| load[*worker] < FILL);
+        let chosen = first.or_else(|| (0..load.len()).min_by_key(|worker| load[*worker])).unwrap_or(0);
+        calls.insert(call, chosen);
+        Ok(chosen)
+    }
+
+    fn placed(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, usize>> {
+        // A map of numbers is whole whatever happened to its holder.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask<T>(&self, worker: usize, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Stopped)?;
+        let door = &self.workers[worker];
+        door.commands.as_ref().ok_or(Stopped)?.send(command(reply)).await.map_err(|_| Stopped)?;
+        door.waker.wake().map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 }
 
-/// Binds a socket and starts the relay on it. `bind` may be unspecified (`0.0.0.0`); `candidate_addrs` are what
-/// devices are told. Where those have port 0, they get the port that the socket got. Gives the handle and the task,
-/// which ends without error when the last handle is dropped.
+/// Binds a socket for each thread and starts the relay on them. `bind` may be unspecified (`0.0.0.0`);
+/// `candidate_addrs` are what devices are told. Where those have port 0, they get the port that the socket got. The
+/// second thread has the next port after the first one's, and so on; there are no more threads than such ports are free.
+/// Gives the handle and a task, which ends without error when the last handle is dropped.
 ///
 /// # Errors
-/// When the socket cannot be bound, or there is no usable candidate address.
-pub async fn start(bind: SocketAddr, mut config: RelayConfig) -> io::Result<(RelayHandle, JoinHandle<io::Result<()>>)> {
-    let socket = UdpSocket::bind(bind).await?;
-    let port = socket.local_addr()?.port();
-    config.candidate_addrs.iter_mut().filter(|a| a.port() == 0).for_each(|a| a.set_port(port));
-    let candidates = config.candidate_addrs.clone();
-    let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-    let (commands, received) = mpsc::channel(COMMAND_QUEUE);
+/// When the first socket cannot be bound, or there is no usable candidate address.
+pub async fn start(bind: SocketAddr, config: RelayConfig) -> io::Result<(RelayHandle, JoinHandle<io::Result<()>>)> {
     let (events, _) = broadcast::channel(EVENT_QUEUE);
-    let handle = RelayHandle { commands, events: events.clone() };
-    let driver = Driver { socket, candidates, relay, events };
-    Ok((handle, tokio::spawn(driver.run(received))))
+    let (mut workers, mut ends) = (Vec::new(), Vec::new());
+    for number in 0..config.workers.clamp(1, limits::MAX_WORKERS) {
+        let (driver, door) = match Driver::new(bind, &config, number, events.clone()) {
+            Ok(made) => made,
+            Err(error) if number > 0 && error.kind() == ErrorKind::AddrInUse => break,
+            Err(error) => return Err(error),
+        };
+        let (end, ended) = oneshot::channel();
+        thread::Builder::new().name(format!("telcon-relay-{number}")).spawn(move || end.send(driver.run()))?;
+        workers.push(door);
+        ends.push(ended);
+    }
+    let task = tokio::spawn(async move {
+        for end in ends {
+            end.await.map_err(|_| io::Error::other("the relay's thread has ended unexpectedly"))??;
+        }
+        Ok(())
+    });
+    Ok((RelayHandle { workers: workers.into(), calls: Arc::default(), max_calls: config.max_calls, events }, task))
 }
 
+/// What a thread has.
 struct Driver {
     socket: UdpSocket,
-    candidates: Vec<SocketAddr>,
+    state: UdpSocketState,
+    poll: Poll,
     relay: Relay,
+    commands: mpsc::Receiver<Command>,
     events: broadcast::Sender<RelayEvent>,
+    unsent: u64,
+}
+
+/// How long it is from one datagram to the next, lately. Collecting pays only where a pause brings more than one.
+struct Pace {
+    gap: Duration,
+    last: Instant,
+}
+
+impl Pace {
+    fn count(&mut self, now: Instant, datagrams: usize) {
+        let gap = now.saturating_duration_since(self.last) / u32::try_from(datagrams).unwrap_or(u32::MAX).max(1);
+        self.last = now;
+        // A long silence says nothing about what comes after it.
+        self.gap = (self.gap * (PACE_WEIGHT - 1) + gap.min(PAUSE * PACE_WEIGHT)) / PACE_WEIGHT;
+    }
+
+    fn is_busy(&self) -> bool {
+        self.gap < PAUSE
+    }
 }
 
 impl Driver {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> io::Result<()> {
-        // One byte more than is looked at, so that a longer datagram is seen to be too long.
-        let mut buffer = [0; limits::MAX_DATAGRAM_BYTES + 1];
-        let mut armed = self.flush().await;
-        let mut timer = Box::pin(sleep_until(armed.into()));
+    fn new(
+        bind: SocketAddr,
+        config: &RelayConfig,
+        number: usize,
+        events: broadcast::Sender<RelayEvent>,
+    ) -> io::Result<(Self, Door)> {
+        let own_port = |port: u16| match (port, u16::try_from(number)) {
+            (0, _) => Ok(0),
+            (port, Ok(number)) => port.checked_add(number).ok_or(ErrorKind::InvalidInput),
+            _ => Err(ErrorKind::InvalidInput),
+        };
+        let socket = UdpSocket::bind(SocketAddr::new(bind.ip(), own_port(bind.port())?))?;
+        let state = UdpSocketState::new((&socket).into())?;
+        // The system's own size is enough for all but the busiest relays.
+        let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BYTES);
+        let _ = state.set_send_buffer_size((&socket).into(), SOCKET_BYTES);
+        let mut config = config.clone();
+        let port = socket.local_addr()?.port();
+        for address in &mut config.candidate_addrs {
+            address.set_port(if address.port() == 0 { port } else { own_port(address.port())? });
+        }
+        let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;
+        let waker = Waker::new(poll.registry(), Token(1))?;
+        let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let driver = Self { socket, state, poll, relay, commands, events, unsent: 0 };
+        Ok((driver, Door { commands: Some(sender), waker }))
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let mut buffer = vec![0; READ_BYTES * BATCH_SIZE];
+        let mut ready = Events::with_capacity(2);
+        let mut now = Instant::now();
+        let mut pace = Pace { gap: PAUSE * PACE_WEIGHT, last: now };
+        let mut wake = now;
         loop {
-            select! {
-                readable = self.socket.readable() => {
-                    readable?;
-                    self.read_batch(&mut buffer);
+            loop {
+                match self.commands.try_recv() {
+                    Ok(command) => self.obey(command),
+                    Err(mpsc::error::TryRecvError::Empty) => break,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
                 }
-                command = commands.recv() => match command {
-                    Some(command) => self.obey(command),
-                    None => return Ok(()),
-                },
-                () = &mut timer => self.relay.handle_timeout(Instant::now()),
             }
-            let wake = self.flush().await;
-            if wake < armed || timer.is_elapsed() {
-                armed = wake;
-                timer.as_mut().reset(wake.into());
+            let read = self.read(now, &mut buffer);
+            if now >= wake {
+                self.relay.handle_timeout(now);
             }
+            wake = self.flush();
+            if read == 0 {
+                match self.poll.poll(&mut ready, Some(wake.saturating_duration_since(Instant::now()))) {
+                    Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                    _ => {}
+                }
+            } else {
+                // The socket is asked again before this thread waits for it: it tells of what comes, not of what is left.
+                pace.count(now, read);
+                if pace.is_busy() {
+                    thread::sleep(PAUSE.saturating_sub(now.elapsed()));
+                }
+            }
+            now = Instant::now();
         }
     }
 
-    fn read_batch(&mut self, buffer: &mut [u8]) {
-        let now = Instant::now();
-        for _ in 0..READ_BATCH {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, src)) => {
-                    let Some(dst) = local_for(&self.candidates, src) else { continue };
-                    self.relay.handle_packet(now, src, dst, &buffer[..length]);
+    /// Takes in what the socket holds. Gives the number of datagrams.
+    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> usize {
+        let mut read = 0;
+        for _ in 0..READS {
+            let mut meta = [RecvMeta::default(); BATCH_SIZE];
+            let mut pieces = buffer.chunks_exact_mut(READ_BYTES);
+            let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+                std::array::from_fn(|_| IoSliceMut::new(pieces.next().unwrap_or_default()));
+            // Nothing left, or an ICMP error that belongs to an earlier datagram: both are no reason to stop.
+            let Ok(count) = self.state.recv((&self.socket).into(), &mut slices, &mut meta) else { break };
+            for (meta, slice) in meta.iter().zip(&mut slices).take(count) {
+                for datagram in slice[..meta.len].chunks_mut(meta.stride.max(1)) {
+                    read += 1;
+                    self.relay.handle_datagram(now, meta.addr, datagram);
                 }
-                // Nothing left, or an ICMP error that belongs to an earlier datagram: both are no reason to stop.
-                Err(_) => return,
             }
+            if count < BATCH_SIZE {
+                break;
+            }
+            // What one read brought is sent before the next, so that buffers stay small.
+            self.send();
         }
+        read
     }
 
     fn obey(&mut self, command: Command) {
@@ -184,32 +354,63 @@ impl Driver {
                 drop(reply.send(self.relay.add_leg(call, leg, &offer, Instant::now())));
             }
             Command::RemoveLeg(leg, reply) => drop(reply.send(self.relay.remove_leg(leg))),
-            Command::Stats(reply) => drop(reply.send(self.relay.stats())),
+            Command::Stats(reply) => {
+                let _ = reply.send(RelayStats { dropped_unsent: self.unsent, ..self.relay.stats() });
+            }
         }
     }
 
     /// Does what the engine wants done, and gives the time of its next wake-up.
-    async fn flush(&mut self) -> Instant {
+    fn flush(&mut self) -> Instant {
+        self.send();
         loop {
             match self.relay.poll() {
                 Output::Timeout(at) => return at,
                 // Nobody listening is no error.
                 Output::Event(event) => drop(self.events.send(event)),
                 Output::Transmit { dst, bytes } => {
-                    if let Err(error) = self.socket.try_send_to(&bytes, dst)
-                        && error.kind() == io::ErrorKind::WouldBlock
-                    {
-                        // A full send buffer drains in microseconds; any other failure is like a lost datagram.
-                        drop(self.socket.send_to(&bytes, dst).await);
-                    }
+                    let segment = bytes.len();
+                    let lost = send(&self.socket, &self.state, Transmit { dst, bytes: &bytes, segment });
+                    self.unsent += lost;
                 }
             }
         }
     }
+
+    fn send(&mut self) {
+        let Self { socket, state, relay, unsent, .. } = self;
+        relay.transmit(|transmit| *unsent += send(socket, state, transmit));
+    }
 }
 
-/// The candidate address that a device at `src` was sent to. It only has to be of the same family: the engine answers
-/// from its one socket whatever it is.
-fn local_for(candidates: &[SocketAddr], src: SocketAddr) -> Option<SocketAddr> {
-    candidates.iter().copied().find(|c| c.is_ipv4() == src.is_ipv4())
+/// Sends, in one piece where the system can cut it. Gives the number of datagrams that were given up.
+fn send(socket: &UdpSocket, state: &UdpSocketState, transmit: Transmit<'_>) -> u64 {
+    let Transmit { dst, bytes, segment } = transmit;
+    if bytes.len() <= segment || state.max_gso_segments() >= bytes.len().div_ceil(segment) {
+        match send_piece(socket, state, dst, bytes, Some(segment)) {
+            Ok(()) => return 0,
+            // The network card cannot; the library knows that now.
+            Err(_) if bytes.len() > segment && state.max_gso_segments() == 1 => {}
+            Err(_) => return bytes.len().div_ceil(segment) as u64,
+        }
+    }
+    bytes.chunks(segment).filter(|one| send_piece(socket, state, dst, one, None).is_err()).count() as u64
+}
+
+fn send_piece(
+    socket: &UdpSocket,
+    state: &UdpSocketState,
+    destination: SocketAddr,
+    contents: &[u8],
+    segment_size: Option<usize>,
+) -> io::Result<()> {
+    let transmit = quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+    for _ in 0..FULL_TRIES {
+        match state.try_send(socket.into(), &transmit) {
+            // A full send buffer drains in microseconds.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PAUSE),
+            sent => return sent,
+        }
+    }
+    Err(ErrorKind::WouldBlock.into())
 }

@@ -5,13 +5,19 @@
 //! payload of every authenticated packet from one leg to the other legs of the same call, as it is. The payload is
 //! SFrame (RFC 9605) made between the devices; the relay has neither the key nor code that could use one.
 //!
-//! The engine has no clock, socket or thread. The transport library draws its own ICE credentials, SSRCs and DTLS
-//! keys from the system's random source, and relates the first `Instant` it sees to wall time for RTCP reports.
+//! A packet's way through the engine: its address finds its leg; it is opened in place; for each receiver a header of
+//! twelve bytes is written and the payload sealed behind it, into the piece of memory that waits to be sent to that
+//! receiver. It meets no allocation, lock, timer or name on the way. The handshake is a library's, everything after it
+//! is here, because that is what a relay does all day.
+//!
+//! The engine has no clock, socket or thread. It draws ICE credentials, SSRCs and DTLS keys from the system's random
+//! source, as its libraries do, and tells devices no time but its own since it began.
 //!
 //! What a leg learns of the others: their packets, in slots. Not their addresses (candidates are taken out of offers,
 //! answers carry the relay's own), names (each slot has an SSRC and a CNAME that the relay drew) or reports (RTCP ends
 //! at the relay).
 
+mod batch;
 #[cfg(feature = "driver")]
 #[expect(
     clippy::disallowed_methods,
@@ -19,17 +25,21 @@
     reason = "the driver is the one place of this crate with a clock and a socket"
 )]
 pub mod driver;
+mod dtls;
+mod ice;
 mod leg;
 pub mod limits;
 mod rate;
 mod relay;
+mod rtcp;
 mod sdp;
 mod slot;
+mod srtp;
 mod stats;
 
 #[cfg(feature = "test-tap")]
 pub use relay::Tap;
-pub use relay::{Full, LegEnd, OpenedCall, Output, Refused, Relay, RelayConfig, RelayError, RelayEvent};
+pub use relay::{Full, LegEnd, OpenedCall, Output, Refused, Relay, RelayConfig, RelayError, RelayEvent, Transmit};
 pub use sdp::{OfferError, opus_parameters};
 pub use stats::RelayStats;
 

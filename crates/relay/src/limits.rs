@@ -9,8 +9,10 @@ pub use telcon_proto::limits::{MAX_FRAME_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, RECE
 pub const MAX_CALLS: usize = 4_096;
 /// Most legs of one call: [`MAX_MEMBERS`] devices, and for each of two principals a second one while it takes over.
 pub const MAX_LEGS_PER_CALL: usize = MAX_MEMBERS + 2;
-/// Most legs of one relay: about 100 kB of memory each.
+/// Most legs of one relay: see `docs/benchmarks.md` for what each takes.
 pub const MAX_LEGS: usize = 8_192;
+/// Most threads of one relay. Each needs a port.
+pub const MAX_WORKERS: usize = 64;
 /// Largest datagram that is looked at, bytes. An Ethernet frame carries no more, and an honest packet is
 /// [`MAX_FRAME_BYTES`] and 28 bytes of RTP header and SRTP tag.
 pub const MAX_DATAGRAM_BYTES: usize = 1_500;
@@ -26,6 +28,16 @@ pub const MEDIA_BURST: u32 = 240;
 pub const LEG_DATAGRAMS_PER_SECOND: u32 = 1_000;
 /// Datagrams from one leg's addresses that are examined at once.
 pub const LEG_DATAGRAM_BURST: u32 = 2_000;
+/// Connectivity checks in the name of one leg that are examined per second, sustained. A browser sends about twenty for
+/// each of its addresses while it connects. They have a limit of their own, so that whoever read a leg's user name off
+/// the network cannot use up what its sound needs.
+pub const STUN_PER_SECOND: u32 = 200;
+/// Connectivity checks that are examined at once.
+pub const STUN_BURST: u32 = 400;
+/// How long media from an address says that the device is there, whatever its connectivity checks say.
+pub const MEDIA_PATH_FRESH: Duration = Duration::from_secs(1);
+/// Time between two reports to a device that sends or is sent to. Error correction follows the loss that they tell of.
+pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// Source addresses remembered for one leg: the paths of a phone that walks from Wi-Fi to mobile, IPv4 and IPv6.
 pub const MAX_ADDRESSES_PER_LEG: usize = 8;
 /// How long a leg may take from its offer to the end of the DTLS handshake. Legs are made while it rings, so that is
@@ -37,9 +49,6 @@ pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an address stays with its leg without an authenticated packet, before another leg may claim it. A device
 /// that starts again can get its old port back.
 pub const ADDRESS_STALE_AFTER: Duration = Duration::from_secs(5);
-/// Failures in a row of one leg's transport to give its output, after which it is given up. A forged packet that is
-/// refused is none.
-pub const MAX_CONSECUTIVE_FAILURES: u32 = 16;
 /// How long nothing may be heard of a connected device before the switchboard is told. Devices send sound at a
 /// constant rate; a browser in the background still renews its ICE consent every few seconds (RFC 7675).
 pub const INTERRUPTED_AFTER: Duration = Duration::from_secs(6);

@@ -2,27 +2,26 @@
 
 use crate::{
     LegId, RelayStats,
-    leg::{Leg, Produced},
+    batch::Batches,
+    dtls::Identity,
+    leg::{CallIndex, Leg, LegIndex, Opened, Progress},
     limits::{
         ADDRESS_STALE_AFTER, INTERRUPTED_AFTER, MAX_ADDRESSES_PER_LEG, MAX_CALLS, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES,
         MAX_LEGS, MAX_LEGS_PER_CALL, MIN_DATAGRAM_BYTES,
     },
-    sdp::{OfferError, check_offer},
+    rtcp::ticks,
+    sdp::{CheckedOffer, OfferError, check_offer},
 };
+use is::stun::StunMessage;
+use slab::Slab;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
-use str0m::{
-    Candidate, Input, RtcConfig,
-    format::{Codec, FormatParams},
-    ice::StunMessage,
-    net::{Protocol, Receive},
-    rtp::RtpPacket,
-};
-use telcon_proto::{CallId, limits::FRAME_MS};
+use telcon_proto::CallId;
 
 /// What a relay is made from. It has addresses in it, so it cannot be printed.
 #[derive(Clone)]
@@ -31,14 +30,16 @@ pub struct RelayConfig {
     pub candidate_addrs: Vec<SocketAddr>,
     /// Most calls at a moment, at most [`MAX_CALLS`].
     pub max_calls: usize,
-    /// Most legs at a moment, at most [`MAX_LEGS`].
+    /// Most legs of an engine at a moment, at most [`MAX_LEGS`].
     pub max_legs: usize,
+    /// Threads that the driver may spread calls over, each with an engine and a port of its own.
+    pub workers: usize,
 }
 
 impl RelayConfig {
     /// The usual limits, and these addresses.
     pub fn new(candidate_addrs: Vec<SocketAddr>) -> Self {
-        Self { candidate_addrs, max_calls: MAX_CALLS, max_legs: MAX_LEGS }
+        Self { candidate_addrs, max_calls: MAX_CALLS, max_legs: MAX_LEGS, workers: 1 }
     }
 }
 
@@ -95,6 +96,9 @@ pub enum RelayError {
     /// No usable address in the configuration.
     #[error("a relay needs an address that devices can send to")]
     NoAddress,
+    /// The system gave no key to make one with.
+    #[error("the relay could not make its certificate")]
+    NoCertificate,
 }
 
 /// Why a leg ended by itself.
@@ -158,19 +162,36 @@ pub enum Output {
 /// How far off the wake-up of a relay without legs is.
 const IDLE_WAKE: Duration = Duration::from_secs(3600);
 
+/// Datagrams for one address, all but the last `segment` bytes long.
+#[derive(Clone, Copy)]
+pub struct Transmit<'a> {
+    /// Where to.
+    pub dst: SocketAddr,
+    /// The datagrams, one after the other.
+    pub bytes: &'a [u8],
+    /// Length of each but the last.
+    pub segment: usize,
+}
+
 /// The engine. One owner, `&mut self`, no lock.
 pub struct Relay {
     config: RelayConfig,
-    transport: RtcConfig,
-    candidates: Vec<Candidate>,
-    calls: HashMap<CallId, Call>,
-    legs: HashMap<LegId, Leg>,
-    by_address: HashMap<SocketAddr, LegId>,
-    by_user: HashMap<String, LegId>,
-    wakes: BinaryHeap<Reverse<(Instant, LegId)>>,
+    identity: Identity,
+    calls: Slab<Call>,
+    legs: Slab<Box<Leg>>,
+    call_of: HashMap<CallId, CallIndex>,
+    leg_of: HashMap<LegId, LegIndex>,
+    by_address: HashMap<SocketAddr, LegIndex>,
+    by_user: HashMap<Box<str>, LegIndex>,
+    wakes: BinaryHeap<Reverse<(Instant, LegIndex)>>,
+    batches: Batches,
     outputs: VecDeque<Output>,
+    /// Number of the next stream, see [`crate::slot::Source`].
+    next_stream: u64,
     stats: RelayStats,
+    began: Instant,
     now: Instant,
+    scratch: Vec<u8>,
     #[cfg(feature = "test-tap")]
     tap: Option<Tap>,
 }
@@ -181,7 +202,7 @@ pub type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 struct Call {
     log_index: u64,
-    legs: Vec<LegId>,
+    legs: Vec<LegIndex>,
 }
 
 /// What a datagram is, by its first byte (RFC 9443 section 3).
@@ -197,25 +218,29 @@ impl Relay {
     /// A relay without calls.
     ///
     /// # Errors
-    /// [`RelayError::NoAddress`] if there is no address, or one that nobody can send to.
+    /// [`RelayError::NoAddress`] if there is no address, or one that nobody can send to; [`RelayError::NoCertificate`].
     pub fn new(config: RelayConfig, now: Instant) -> Result<Self, RelayError> {
-        let host = |addr: &SocketAddr| Candidate::host(*addr, Protocol::Udp).map_err(|_| RelayError::NoAddress);
-        let candidates: Vec<Candidate> = config.candidate_addrs.iter().map(host).collect::<Result<_, _>>()?;
-        if candidates.is_empty() || config.candidate_addrs.iter().any(|a| a.ip().is_unspecified() || a.port() == 0) {
+        let unusable = |a: &SocketAddr| a.ip().is_unspecified() || a.ip().is_multicast() || a.port() == 0;
+        if config.candidate_addrs.is_empty() || config.candidate_addrs.iter().any(unusable) {
             return Err(RelayError::NoAddress);
         }
         Ok(Self {
-            transport: transport_config(),
-            candidates,
+            identity: Identity::make().ok_or(RelayError::NoCertificate)?,
             config,
-            calls: HashMap::new(),
-            legs: HashMap::new(),
+            calls: Slab::new(),
+            legs: Slab::new(),
+            call_of: HashMap::new(),
+            leg_of: HashMap::new(),
             by_address: HashMap::new(),
             by_user: HashMap::new(),
             wakes: BinaryHeap::new(),
+            batches: Batches::default(),
             outputs: VecDeque::new(),
+            next_stream: 0,
             stats: RelayStats::default(),
+            began: now,
             now,
+            scratch: Vec::new(),
             #[cfg(feature = "test-tap")]
             tap: None,
         })
@@ -226,23 +251,26 @@ impl Relay {
     /// # Errors
     /// [`Refused::OtherEntry`] and [`Full::Calls`].
     pub fn open_call(&mut self, opened: OpenedCall) -> Result<(), RelayError> {
-        if let Some(call) = self.calls.get(&opened.call) {
-            return if call.log_index == opened.log_index { Ok(()) } else { Err(Refused::OtherEntry.into()) };
+        if let Some(call) = self.call_of.get(&opened.call) {
+            let same = self.calls[*call].log_index == opened.log_index;
+            return if same { Ok(()) } else { Err(Refused::OtherEntry.into()) };
         }
         if self.calls.len() >= self.config.max_calls.min(MAX_CALLS) {
             return Err(Full::Calls.into());
         }
-        self.calls.insert(opened.call, Call { log_index: opened.log_index, legs: Vec::new() });
+        let index = self.calls.insert(Call { log_index: opened.log_index, legs: Vec::new() });
+        self.call_of.insert(opened.call, index);
         Ok(())
     }
 
     /// Forgets a call and closes its legs, without events. `false` if it was not open.
     pub fn close_call(&mut self, call: CallId) -> bool {
-        let Some(known) = self.calls.get(&call) else { return false };
-        for leg in known.legs.clone() {
-            self.remove_leg(leg);
+        let Some(&index) = self.call_of.get(&call) else { return false };
+        for leg in self.calls[index].legs.clone() {
+            self.remove(leg);
         }
-        self.calls.remove(&call);
+        self.calls.remove(index);
+        self.call_of.remove(&call);
         true
     }
 
@@ -251,49 +279,83 @@ impl Relay {
     /// and replaces it otherwise; in both cases the leg keeps its slots.
     ///
     /// # Errors
-    /// [`Refused`], [`Full`], or [`OfferError`]; an existing leg is then as it was, unless the error came from an
-    /// offer that tried to change its peer connection: such a leg is ended.
+    /// [`Refused`], [`Full`], or [`OfferError`]; an existing leg is then as it was.
     pub fn add_leg(&mut self, call: CallId, id: LegId, offer: &str, now: Instant) -> Result<String, RelayError> {
         self.advance(now);
-        let legs_of_call = self.calls.get(&call).ok_or(Refused::NotOpened)?.legs.len();
-        let existing = self.legs.get(&id);
-        if existing.is_some_and(|leg| leg.call != call) {
+        let call_index = *self.call_of.get(&call).ok_or(Refused::NotOpened)?;
+        let existing = self.leg_of.get(&id).copied();
+        if existing.is_some_and(|leg| self.legs[leg].call != call_index) {
             return Err(Refused::OtherCall.into());
         }
         let offer = check_offer(offer)?;
-        if existing.is_none() && legs_of_call >= MAX_LEGS_PER_CALL {
-            return Err(Full::LegsOfCall.into());
+        let Some(index) = existing else {
+            if self.calls[call_index].legs.len() >= MAX_LEGS_PER_CALL {
+                return Err(Full::LegsOfCall.into());
+            }
+            if self.legs.len() >= self.config.max_legs.min(MAX_LEGS) {
+                return Err(Full::Legs.into());
+            }
+            let stream = self.number_stream();
+            let leg = Leg::new((call_index, call), id, &self.identity, &offer, stream, self.now)?;
+            let index = self.legs.insert(Box::new(leg));
+            self.leg_of.insert(id, index);
+            self.calls[call_index].legs.push(index);
+            return Ok(self.introduce(index, &offer));
+        };
+        let stream = self.number_stream();
+        if *self.legs[index].session == *offer.session {
+            let leg = &mut self.legs[index];
+            let user = leg.ice.user.clone();
+            if leg.accept(&offer, stream)? {
+                self.by_user.remove(&user);
+                self.by_user.insert(self.legs[index].ice.user.clone(), index);
+            }
+            return Ok(self.legs[index].answer(&offer, &self.identity, &self.config.candidate_addrs));
         }
-        if existing.is_none() && self.legs.len() >= self.config.max_legs.min(MAX_LEGS) {
-            return Err(Full::Legs.into());
-        }
-        if existing.is_some_and(|leg| leg.session == offer.session) {
-            return self.renegotiate(id, &offer).map_err(Into::into);
-        }
-        let holders = existing.map(Leg::holders).unwrap_or_default();
-        let (mut leg, answer) = Leg::new(call, self.transport.clone(), &self.candidates, &offer, self.now)?;
-        leg.restore_holders(&holders);
-        self.forget_names(id);
-        self.by_user.insert(leg.user(), id);
+        let mut leg = Leg::new((call_index, call), id, &self.identity, &offer, stream, self.now)?;
+        leg.restore_holders(&self.legs[index].holders());
+        self.forget_names(index);
+        *self.legs[index] = leg;
+        Ok(self.introduce(index, &offer))
+    }
+
+    /// Makes a new leg findable, and gives its answer.
+    fn introduce(&mut self, index: LegIndex, offer: &CheckedOffer) -> String {
         self.stats.legs_opened += 1;
-        if self.legs.insert(id, leg).is_none() {
-            self.calls.get_mut(&call).expect("invariant: looked up above").legs.push(id);
-        }
-        self.step(id);
-        Ok(answer)
+        self.by_user.insert(self.legs[index].ice.user.clone(), index);
+        self.schedule(index);
+        self.legs[index].answer(offer, &self.identity, &self.config.candidate_addrs)
+    }
+
+    fn number_stream(&mut self) -> u64 {
+        self.next_stream += 1;
+        self.next_stream
     }
 
     /// Closes a leg, without an event, and frees its slots. `false` if there is no such leg.
     pub fn remove_leg(&mut self, leg: LegId) -> bool {
-        let Some(mut gone) = self.forget(leg) else { return false };
-        for transmit in gone.close() {
-            self.transmit(transmit.destination, transmit.contents.into());
-        }
-        true
+        let index = self.leg_of.get(&leg).copied();
+        index.map(|index| self.remove(index)).is_some()
     }
 
-    /// Takes a datagram that came to `dst`, one of the configured addresses, from `src`. Anything may be in it.
-    pub fn handle_packet(&mut self, now: Instant, src: SocketAddr, dst: SocketAddr, datagram: &[u8]) {
+    fn remove(&mut self, index: LegIndex) {
+        if let Some(mut gone) = self.forget(index) {
+            gone.close(&mut self.batches);
+        }
+    }
+
+    /// Takes a datagram that came from `src`. Anything may be in it. `dst` is not looked at: a lite agent answers
+    /// whoever reached it, from wherever that was.
+    pub fn handle_packet(&mut self, now: Instant, src: SocketAddr, _dst: SocketAddr, datagram: &[u8]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(&datagram[..datagram.len().min(MAX_DATAGRAM_BYTES + 1)]);
+        self.handle_datagram(now, src, &mut scratch);
+        self.scratch = scratch;
+    }
+
+    /// The same, for whoever can spare the datagram: it is opened in place.
+    pub fn handle_datagram(&mut self, now: Instant, src: SocketAddr, datagram: &mut [u8]) {
         self.advance(now);
         self.stats.datagrams_in += 1;
         if datagram.len() > MAX_DATAGRAM_BYTES {
@@ -304,68 +366,166 @@ impl Relay {
             self.stats.dropped_malformed += 1;
             return;
         };
-        let Some(id) = self.owner(kind, src, datagram) else { return };
-        let now = self.now;
-        let leg = self.legs.get_mut(&id).expect("invariant: names lead to legs that exist");
-        if !leg.datagram_rate.take(now) {
+        if kind == Kind::Stun {
+            return self.stun(src, datagram);
+        }
+        let Some(&index) = self.by_address.get(&src) else {
+            self.stats.dropped_unknown_source += 1;
+            return;
+        };
+        let leg = &mut self.legs[index];
+        if !leg.datagram_rate.take(self.now) {
             self.stats.dropped_flood += 1;
             return;
         }
-        let Ok(receive) = Receive::new(Protocol::Udp, src, dst, datagram) else {
+        match kind {
+            Kind::Rtp => {
+                // A bug in here ends the leg that met it and no other.
+                let done = catch_unwind(AssertUnwindSafe(|| self.media(index, src, datagram)));
+                if done.is_err() {
+                    self.end(index, LegEnd::Bug);
+                }
+            }
+            Kind::Rtcp => {
+                let refused = leg.read_reports(datagram, self.now).is_err();
+                self.stats.dropped_refused += u64::from(refused);
+            }
+            Kind::Dtls => {
+                let progress = leg.shake(self.now, Some((src, datagram)), &mut self.batches);
+                self.apply(index, progress);
+            }
+            Kind::Stun => {}
+        }
+    }
+
+    /// A packet of a device: to the other legs of its call.
+    fn media(&mut self, from: LegIndex, src: SocketAddr, packet: &mut [u8]) {
+        let now = self.now;
+        let uptime = now.saturating_duration_since(self.began);
+        let leg = &mut self.legs[from];
+        let Ok(opened) = leg.open(packet, ticks(uptime)) else {
+            self.stats.dropped_refused += 1;
+            return;
+        };
+        leg.last_heard = now;
+        leg.follow(&opened, src, now);
+        self.stats.media_in += 1;
+        if leg.interrupted {
+            self.resumed(from);
+        }
+        let payload = &packet[opened.payload.clone()];
+        if payload.is_empty() || payload.len() > MAX_FRAME_BYTES {
+            self.stats.dropped_frame_size += 1;
+            return;
+        }
+        if !self.legs[from].media_rate.take(now) {
+            self.stats.dropped_rate += 1;
+            return;
+        }
+        #[cfg(feature = "test-tap")]
+        if let Some(tap) = &mut self.tap {
+            tap(payload);
+        }
+        self.fan_out(from, &opened, payload, uptime);
+    }
+
+    fn fan_out(&mut self, from: LegIndex, opened: &Opened, payload: &[u8], uptime: Duration) {
+        let call = self.legs[from].call;
+        for &to in &self.calls[call].legs {
+            let leg = &mut self.legs[to];
+            if to != from {
+                leg.forward(self.now, opened, payload, &mut self.batches, &mut self.stats);
+            }
+            if leg.report_due(self.now)
+                && let Some((dst, bytes)) = leg.report(self.now, uptime)
+            {
+                self.batches.alone(dst, bytes);
+            }
+        }
+    }
+
+    /// A connectivity check (RFC 8445 section 7.3).
+    fn stun(&mut self, src: SocketAddr, datagram: &[u8]) {
+        let Ok(request) = StunMessage::parse(datagram) else {
             self.stats.dropped_malformed += 1;
             return;
         };
-        let produced = leg.step(now, Input::Receive(now, receive));
-        let authentic = match kind {
-            // A response proves that the request's integrity was good, so the address is the device's.
-            Kind::Stun => produced.transmits.iter().any(|t| t.destination == src && t.contents.first() == Some(&1)),
-            Kind::Rtp => !produced.packets.is_empty(),
-            Kind::Dtls | Kind::Rtcp => false,
+        // The relay never asks, so anything but a request was not meant for it.
+        let user = request.split_username().filter(|_| request.is_binding_request()).map(|(ours, _)| ours);
+        let Some(index) = user.and_then(|user| self.by_user.get(user).copied()) else {
+            self.stats.dropped_unknown_user += 1;
+            return;
         };
-        let refused = !authentic && matches!(kind, Kind::Stun | Kind::Rtp) || produced.failed;
-        self.stats.dropped_refused += u64::from(refused);
-        if authentic {
-            self.heard(id);
+        let holder = self.by_address.get(&src).filter(|holder| **holder != index);
+        if holder.is_some_and(|holder| self.now < self.legs[*holder].last_heard + ADDRESS_STALE_AFTER) {
+            self.stats.dropped_address_taken += 1;
+            return;
         }
-        if authentic && kind == Kind::Stun {
-            self.learn_address(id, src);
+        let leg = &mut self.legs[index];
+        if !leg.stun_rate.take(self.now) {
+            self.stats.dropped_flood += 1;
+            return;
         }
-        self.apply(id, produced);
+        // A lite agent is the controlled one; so is nobody who asks it (RFC 8445 section 6.1.1).
+        let answer = if request.ice_controlled().is_none() && leg.ice.prove(&request) {
+            leg.ice.answer(&request, src)
+        } else {
+            None
+        };
+        let Some(answer) = answer else {
+            self.stats.dropped_refused += 1;
+            return;
+        };
+        self.batches.alone(src, answer);
+        leg.last_heard = self.now;
+        leg.choose(src, request.use_candidate(), self.now);
+        if leg.interrupted {
+            self.resumed(index);
+        }
+        self.learn_address(index, src);
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some(&Reverse((at, id))) = self.wakes.peek() {
+        while let Some(&Reverse((at, index))) = self.wakes.peek() {
             if at > self.now {
                 break;
             }
             self.wakes.pop();
-            let Some(leg) = self.legs.get_mut(&id) else { continue };
-            if leg.queued != Some(at) {
-                continue;
-            }
+            let Some(leg) = self.legs.get_mut(index).filter(|leg| leg.queued == Some(at)) else { continue };
             leg.queued = None;
-            if leg.wake_at() > self.now {
-                self.schedule(id);
-                continue;
-            }
             if let Some(why) = leg.expired(self.now) {
-                self.end(id, why);
+                self.end(index, why);
                 continue;
             }
             if leg.connected && !leg.interrupted && self.now >= leg.last_heard + INTERRUPTED_AFTER {
                 leg.interrupted = true;
-                let event = RelayEvent::LegInterrupted { call: leg.call, leg: id };
+                let event = RelayEvent::LegInterrupted { call: leg.call_id, leg: leg.id };
                 self.outputs.push_back(Output::Event(event));
             }
-            self.step(id);
+            let progress = leg.shake(self.now, None, &mut self.batches);
+            self.apply(index, progress);
         }
     }
 
     /// The next thing to do. Call until it is [`Output::Timeout`].
     pub fn poll(&mut self) -> Output {
+        if !self.batches.is_empty() {
+            let mut transmits = Vec::new();
+            self.transmit(|t| transmits.extend(t.bytes.chunks(t.segment).map(|bytes| (t.dst, bytes.to_vec()))));
+            self.outputs.extend(transmits.into_iter().map(|(dst, bytes)| Output::Transmit { dst, bytes }));
+        }
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_wake()))
+    }
+
+    /// Gives away all that is to be sent, as few and as large pieces as there are. [`Relay::poll`] then has none left.
+    pub fn transmit(&mut self, mut send: impl FnMut(Transmit<'_>)) {
+        let stats = &mut self.stats;
+        self.batches.drain(|batch| {
+            stats.datagrams_out += batch.bytes.len().div_ceil(batch.segment.max(1)) as u64;
+            send(Transmit { dst: batch.dst, bytes: &batch.bytes, segment: batch.segment });
+        });
     }
 
     /// The counters.
@@ -375,7 +535,7 @@ impl Relay {
 
     /// Which receive slot (0 is the first recvonly section) of `receiver` carries `sender`, if any does.
     pub fn slot_of(&self, receiver: LegId, sender: LegId) -> Option<usize> {
-        self.legs.get(&receiver)?.slot_of(sender)
+        self.legs[*self.leg_of.get(&receiver)?].slot_of(sender)
     }
 
     /// Shows every media payload that the relay sees to a test, once for each packet that is forwarded.
@@ -393,40 +553,15 @@ impl Relay {
         self.now = self.now.max(now);
     }
 
-    /// Whose datagram it is. Counts it when it is nobody's.
-    fn owner(&mut self, kind: Kind, src: SocketAddr, datagram: &[u8]) -> Option<LegId> {
-        let by_address = self.by_address.get(&src).copied();
-        if kind != Kind::Stun {
-            self.stats.dropped_unknown_source += u64::from(by_address.is_none());
-            return by_address;
-        }
-        let Ok(message) = StunMessage::parse(datagram) else {
-            self.stats.dropped_malformed += 1;
-            return None;
-        };
-        // The relay never asks (ICE-lite), so anything but a request was not meant for it.
-        let user = message.split_username().filter(|_| message.is_binding_request()).map(|(ours, _)| ours);
-        let Some(by_user) = user.and_then(|user| self.by_user.get(user).copied()) else {
-            self.stats.dropped_unknown_user += 1;
-            return None;
-        };
-        let taken = by_address.filter(|owner| *owner != by_user).and_then(|owner| self.legs.get(&owner));
-        if taken.is_some_and(|leg| self.now < leg.last_heard + ADDRESS_STALE_AFTER) {
-            self.stats.dropped_address_taken += 1;
-            return None;
-        }
-        Some(by_user)
-    }
-
-    fn learn_address(&mut self, id: LegId, src: SocketAddr) {
-        let before = self.by_address.insert(src, id);
-        if before == Some(id) {
+    fn learn_address(&mut self, index: LegIndex, src: SocketAddr) {
+        let before = self.by_address.insert(src, index);
+        if before == Some(index) {
             return;
         }
-        if let Some(other) = before.and_then(|other| self.legs.get_mut(&other)) {
-            other.addresses.retain(|a| *a != src);
+        if let Some(other) = before.and_then(|other| self.legs.get_mut(other)) {
+            other.lose_address(src);
         }
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let leg = &mut self.legs[index];
         leg.addresses.push(src);
         if leg.addresses.len() > MAX_ADDRESSES_PER_LEG {
             let oldest = leg.addresses.remove(0);
@@ -434,133 +569,62 @@ impl Relay {
         }
     }
 
-    fn heard(&mut self, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.last_heard = self.now;
-        if std::mem::take(&mut leg.interrupted) {
-            let event = RelayEvent::LegConnected { call: leg.call, leg: id };
+    /// A device that was not heard of is heard again.
+    fn resumed(&mut self, index: LegIndex) {
+        let leg = &mut self.legs[index];
+        leg.interrupted = false;
+        let event = RelayEvent::LegConnected { call: leg.call_id, leg: leg.id };
+        self.outputs.push_back(Output::Event(event));
+        self.schedule(index);
+    }
+
+    /// Does what a step of a handshake asks for, and sees to the leg's next wake-up.
+    fn apply(&mut self, index: LegIndex, progress: Progress) {
+        self.stats.dropped_refused += u64::from(progress.refused);
+        if progress.connected {
+            let leg = &self.legs[index];
+            let event = RelayEvent::LegConnected { call: leg.call_id, leg: leg.id };
             self.outputs.push_back(Output::Event(event));
         }
-    }
-
-    fn renegotiate(&mut self, id: LegId, offer: &crate::sdp::CheckedOffer) -> Result<String, OfferError> {
-        let leg = self.legs.get_mut(&id).expect("invariant: the caller looked it up");
-        let accepted = leg.accept(offer);
-        let user = leg.user();
-        match accepted {
-            Ok(answer) => {
-                self.by_user.retain(|_, owner| *owner != id);
-                self.by_user.insert(user, id);
-                self.step(id);
-                Ok(answer)
-            }
-            Err(error) => {
-                self.end(id, LegEnd::Failed);
-                Err(error)
-            }
+        match progress.ended {
+            Some(why) => self.end(index, why),
+            None => self.schedule(index),
         }
-    }
-
-    /// Lets a leg's transport do what is due.
-    fn step(&mut self, id: LegId) {
-        let now = self.now;
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let produced = leg.step(now, Input::Timeout(now));
-        self.apply(id, produced);
-    }
-
-    /// Does what a leg's step asks for, forwards what it received, and sees to its next wake-up.
-    fn apply(&mut self, id: LegId, produced: Produced) {
-        for transmit in produced.transmits {
-            self.transmit(transmit.destination, transmit.contents.into());
-        }
-        if produced.connected
-            && let Some(leg) = self.legs.get_mut(&id)
-        {
-            leg.connected = true;
-            leg.last_heard = self.now;
-            let event = RelayEvent::LegConnected { call: leg.call, leg: id };
-            self.outputs.push_back(Output::Event(event));
-        }
-        for packet in &produced.packets {
-            self.forward(id, packet);
-        }
-        match produced.ended {
-            Some(why) => self.end(id, why),
-            None => self.schedule(id),
-        }
-    }
-
-    fn forward(&mut self, from: LegId, packet: &RtpPacket) {
-        let now = self.now;
-        let Some(leg) = self.legs.get_mut(&from) else { return };
-        self.stats.media_in += 1;
-        if packet.payload.is_empty() || packet.payload.len() > MAX_FRAME_BYTES {
-            self.stats.dropped_frame_size += 1;
-            return;
-        }
-        if !leg.media_rate.take(now) {
-            self.stats.dropped_rate += 1;
-            return;
-        }
-        #[cfg(feature = "test-tap")]
-        if let Some(tap) = &mut self.tap {
-            tap(&packet.payload);
-        }
-        let call = leg.call;
-        let count = self.calls.get(&call).map_or(0, |c| c.legs.len());
-        for index in 0..count {
-            // By index, because a leg that fails on the way leaves the list; skipping one packet of another is fine.
-            let Some(&to) = self.calls.get(&call).and_then(|c| c.legs.get(index)) else { break };
-            if to == from {
-                continue;
-            }
-            let Some(receiver) = self.legs.get_mut(&to) else { continue };
-            if receiver.write(now, from, packet, &mut self.stats) {
-                self.step(to);
-            }
-        }
-    }
-
-    fn transmit(&mut self, dst: SocketAddr, bytes: Vec<u8>) {
-        self.stats.datagrams_out += 1;
-        self.outputs.push_back(Output::Transmit { dst, bytes });
     }
 
     /// Queues a leg's wake-up, unless an earlier one is queued: that one will queue the next.
-    fn schedule(&mut self, id: LegId) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let at = leg.wake_at();
+    fn schedule(&mut self, index: LegIndex) {
+        let leg = &mut self.legs[index];
+        let at = leg.wake_at(self.now);
         if leg.queued.is_none_or(|queued| at < queued) {
             leg.queued = Some(at);
-            self.wakes.push(Reverse((at, id)));
+            self.wakes.push(Reverse((at, index)));
         }
     }
 
     /// Ends a leg that did not want to go on, and says so.
-    fn end(&mut self, id: LegId, why: LegEnd) {
-        let Some(leg) = self.forget(id) else { return };
+    fn end(&mut self, index: LegIndex, why: LegEnd) {
+        let Some(leg) = self.forget(index) else { return };
         self.stats.contained_panics += u64::from(why == LegEnd::Bug);
-        self.outputs.push_back(Output::Event(RelayEvent::LegGone { call: leg.call, leg: id, why }));
+        self.outputs.push_back(Output::Event(RelayEvent::LegGone { call: leg.call_id, leg: leg.id, why }));
     }
 
-    fn forget(&mut self, id: LegId) -> Option<Leg> {
-        self.forget_names(id);
-        let leg = self.legs.remove(&id)?;
-        if let Some(call) = self.calls.get_mut(&leg.call) {
-            call.legs.retain(|l| *l != id);
+    fn forget(&mut self, index: LegIndex) -> Option<Box<Leg>> {
+        self.forget_names(index);
+        let leg = self.legs.try_remove(index)?;
+        self.leg_of.remove(&leg.id);
+        if let Some(call) = self.calls.get_mut(leg.call) {
+            call.legs.retain(|l| *l != index);
             for other in &call.legs {
-                if let Some(other) = self.legs.get_mut(other) {
-                    other.free_slot_of(id);
-                }
+                self.legs[*other].free_slot_of(leg.id);
             }
         }
         Some(leg)
     }
 
-    fn forget_names(&mut self, id: LegId) {
-        if let Some(leg) = self.legs.get_mut(&id) {
-            self.by_user.remove(&leg.user());
+    fn forget_names(&mut self, index: LegIndex) {
+        if let Some(leg) = self.legs.get_mut(index) {
+            self.by_user.remove(&leg.ice.user);
             for address in std::mem::take(&mut leg.addresses) {
                 self.by_address.remove(&address);
             }
@@ -580,35 +644,6 @@ fn kind_of(datagram: &[u8]) -> Option<Kind> {
         _ => None,
     }
 }
-
-/// Opus and nothing else; no header extension; packets in and out, not frames.
-fn transport_config() -> RtcConfig {
-    let mut config = RtcConfig::new().set_ice_lite(true).set_rtp_mode(true).clear_codecs().clear_extension_map();
-    let format = FormatParams {
-        min_p_time: Some(FRAME_MS as u8),
-        use_inband_fec: Some(true),
-        use_dtx: Some(false),
-        ..FormatParams::default()
-    };
-    config.codec_config().add_config(
-        OPUS_PAYLOAD_TYPE.into(),
-        None,
-        Codec::Opus,
-        str0m::media::Frequency::FORTY_EIGHT_KHZ,
-        Some(2),
-        format,
-    );
-    // One certificate for all legs: making one costs more than the rest of a leg. Devices check its fingerprint,
-    // which their own office's switchboard gave them with the answer.
-    let provider = str0m::crypto::from_feature_flags();
-    match provider.dtls_provider.generate_certificate() {
-        Some(certificate) => config.set_dtls_cert(certificate),
-        None => config,
-    }
-}
-
-/// Payload type used for an offer that leaves the choice open.
-const OPUS_PAYLOAD_TYPE: u8 = 111;
 
 #[cfg(test)]
 mod tests {

@@ -5,22 +5,22 @@
 //! the relay. When another source takes the slot over, the stream goes on at the next sequence number and at the
 //! timestamp that the pause would have had, with the marker bit set: a jitter buffer sees a new talk spurt, not chaos.
 
-use crate::LegId;
-use std::time::{Duration, Instant};
+use crate::{LegId, rtcp::ticks};
+use std::time::Instant;
 
-/// RTP clock of Opus, Hz (RFC 7587 section 4.1).
-const CLOCK_HZ: u64 = 48_000;
 /// Least distance between the last packet of one source and the first of the next, in RTP ticks: one 20 ms frame.
 const FRAME_TICKS: u32 = 960;
 /// Mask of a stream's first sequence number. SRTP receivers assume rollover counter 0 (RFC 3711 section 3.3.1), and a
 /// first number near the end of the range could be taken for one before it.
 const FIRST_SEQUENCE_MASK: u64 = 0x3fff;
 
-/// What identifies the stream that fills a slot: a leg and its SSRC. A device that starts again has another SSRC.
+/// What identifies the stream that fills a slot: a leg, and a number that this relay gives each stream whose packets
+/// it begins to count. A device that starts again has another, even if it uses its old SSRC and sequence numbers, so
+/// that an index is never used twice under one key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) leg: LegId,
-    pub(crate) ssrc: u32,
+    pub(crate) stream: u64,
 }
 
 /// Where an incoming packet goes in the outgoing stream.
@@ -61,6 +61,12 @@ impl Slot {
     /// Who holds the slot.
     pub(crate) fn holder(&self) -> Option<LegId> {
         self.holder
+    }
+
+    /// The stream's timestamp at a moment; `None` if it never carried a packet.
+    pub(crate) fn timestamp_at(&self, now: Instant) -> Option<u32> {
+        let last = self.last.as_ref()?;
+        Some(last.timestamp.wrapping_add(ticks(now.saturating_duration_since(last.at))))
     }
 
     /// When the slot last carried a packet; `None` if never.
@@ -121,18 +127,14 @@ impl Slot {
     }
 }
 
-/// RTP ticks of a time span, modulo 2³² as timestamps are.
-fn ticks(span: Duration) -> u32 {
-    (span.as_micros() * u128::from(CLOCK_HZ) / 1_000_000) as u32
-}
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
-    const A: Source = Source { leg: LegId(1), ssrc: 11 };
-    const B: Source = Source { leg: LegId(2), ssrc: 22 };
+    const A: Source = Source { leg: LegId(1), stream: 11 };
+    const B: Source = Source { leg: LegId(2), stream: 22 };
 
     fn held_by(leg: LegId) -> Slot {
         let mut slot = Slot::default();
@@ -182,7 +184,7 @@ mod tests {
         let now = Instant::now();
         let mut slot = held_by(A.leg);
         let before = slot.place(now, A, 500, 10_000, false).unwrap();
-        let after = slot.place(now, Source { ssrc: 99, ..A }, 3, 77, false).unwrap();
+        let after = slot.place(now, Source { stream: 99, ..A }, 3, 77, false).unwrap();
         assert_eq!(after.sequence, before.sequence + 1);
         assert_eq!(after.timestamp, before.timestamp + FRAME_TICKS, "never the same moment twice");
         assert!(after.marker);

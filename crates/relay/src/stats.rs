@@ -35,6 +35,8 @@ pub struct RelayStats {
     pub dropped_not_connected: u64,
     /// Packets not forwarded because they are older than the first one of their slot.
     pub dropped_too_old: u64,
+    /// Datagrams that the system would not send.
+    pub dropped_unsent: u64,
     /// Legs ended because of a bug that was contained. Must be zero.
     pub contained_panics: u64,
     /// Legs made since the start.
@@ -43,4 +45,34 @@ pub struct RelayStats {
     pub calls: u64,
     /// Legs now.
     pub legs: u64,
+}
+
+impl RelayStats {
+    /// The sum of two relays' counters.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            datagrams_in: self.datagrams_in + other.datagrams_in,
+            datagrams_out: self.datagrams_out + other.datagrams_out,
+            media_in: self.media_in + other.media_in,
+            media_forwarded: self.media_forwarded + other.media_forwarded,
+            dropped_malformed: self.dropped_malformed + other.dropped_malformed,
+            dropped_oversized: self.dropped_oversized + other.dropped_oversized,
+            dropped_unknown_source: self.dropped_unknown_source + other.dropped_unknown_source,
+            dropped_unknown_user: self.dropped_unknown_user + other.dropped_unknown_user,
+            dropped_address_taken: self.dropped_address_taken + other.dropped_address_taken,
+            dropped_flood: self.dropped_flood + other.dropped_flood,
+            dropped_refused: self.dropped_refused + other.dropped_refused,
+            dropped_rate: self.dropped_rate + other.dropped_rate,
+            dropped_frame_size: self.dropped_frame_size + other.dropped_frame_size,
+            dropped_no_slot: self.dropped_no_slot + other.dropped_no_slot,
+            dropped_not_connected: self.dropped_not_connected + other.dropped_not_connected,
+            dropped_too_old: self.dropped_too_old + other.dropped_too_old,
+            dropped_unsent: self.dropped_unsent + other.dropped_unsent,
+            contained_panics: self.contained_panics + other.contained_panics,
+            legs_opened: self.legs_opened + other.legs_opened,
+            calls: self.calls + other.calls,
+            legs: self.legs + other.legs,
+        }
+    }
 }

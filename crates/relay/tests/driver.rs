@@ -27,9 +27,13 @@ struct Wired {
 
 impl Wired {
     async fn join(relay: &RelayHandle, leg: u64) -> Self {
+        Self::join_call(relay, 1, leg).await
+    }
+
+    async fn join_call(relay: &RelayHandle, number: u8, leg: u64) -> Self {
         let socket = UdpSocket::bind(loopback()).await.unwrap();
         let (mut device, offer) = Device::new(Instant::now(), socket.local_addr().unwrap());
-        let answer = relay.add_leg(call(1), LegId(leg), offer).await.unwrap();
+        let answer = relay.add_leg(call(number), LegId(leg), offer).await.unwrap();
         device.accept(&answer);
         Self { device, socket }
     }
@@ -109,4 +113,60 @@ async fn a_call_over_real_sockets() {
 /// Where the relay is, as the device learned it.
 fn relay_of(wired: &Wired) -> SocketAddr {
     wired.device.last_destination.expect("the device has sent something")
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_threads_and_each_is_whole() {
+    let config = RelayConfig { workers: 2, ..RelayConfig::new(vec![loopback()]) };
+    let (relay, task) = start(loopback(), config).await.unwrap();
+    // The first thread is filled before the second one gets a call.
+    const CALLS: u8 = 65;
+    for number in 1..=CALLS {
+        relay.open_call(OpenedCall { call: call(number), log_index: u64::from(number) }).await.unwrap();
+    }
+    let mut ports = Vec::new();
+    for number in [1, CALLS] {
+        let mut one = Wired::join_call(&relay, number, u64::from(number) * 10).await;
+        one.run_until(|d| d.connected).await;
+        let mut two = Wired::join_call(&relay, number, u64::from(number) * 10 + 1).await;
+        two.run_until(|d| d.connected).await;
+        one.device.speak(Instant::now(), b"on its own thread", 0);
+        one.flush().await;
+        two.run_until(|d| !d.heard.is_empty()).await;
+        assert_eq!(relay_of(&one), relay_of(&two), "a call has one port");
+        ports.push(relay_of(&one).port());
+    }
+    assert_ne!(ports[0], ports[1], "two calls, two threads");
+    let stats = relay.stats().await.unwrap();
+    assert_eq!((stats.calls, stats.legs, stats.media_forwarded), (CALLS.into(), 4, 2));
+    assert_eq!(relay.remove_leg(LegId(650)).await, Ok(true));
+    assert_eq!(relay.remove_leg(LegId(650)).await, Ok(false));
+    for number in 1..=CALLS {
+        assert_eq!(relay.close_call(call(number)).await, Ok(true));
+        assert_eq!(relay.close_call(call(number)).await, Ok(false));
+    }
+    let (_, offer) = Device::new(Instant::now(), loopback());
+    let refused = relay.add_leg(call(1), LegId(1), offer).await;
+    assert_eq!(refused, Err(HandleError::Relay(RelayError::Refused(Refused::NotOpened))));
+    drop(relay);
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn packets_that_wait_together_are_sent_as_one_piece_and_arrive_as_many() {
+    let (relay, task) = start(loopback(), RelayConfig::new(vec![loopback()])).await.unwrap();
+    relay.open_call(OpenedCall { call: call(1), log_index: 3 }).await.unwrap();
+    let mut one = Wired::join(&relay, 1).await;
+    one.run_until(|d| d.connected).await;
+    let mut two = Wired::join(&relay, 2).await;
+    two.run_until(|d| d.connected).await;
+    // Of two lengths, so that pieces end in the middle.
+    let said: Vec<Vec<u8>> = (0..100u8).map(|i| vec![i; if i % 7 == 0 { 90 } else { 110 }]).collect();
+    said.iter().for_each(|payload| one.device.speak(Instant::now(), payload, 0));
+    one.flush().await;
+    two.run_until(|d| d.heard.len() == 100).await;
+    assert!(two.device.heard.iter().map(|h| &h.payload).eq(&said));
+    assert_eq!(relay.stats().await.unwrap().dropped_unsent, 0);
+    drop(relay);
+    task.await.unwrap().unwrap();
 }

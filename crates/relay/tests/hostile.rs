@@ -155,6 +155,60 @@ fn a_device_that_moves_to_another_address_goes_on() {
     still_works(&mut world);
 }
 
+/// Where the media packets that went out in this span went to.
+fn sound_goes_to(world: &mut World, speaker: usize) -> Vec<SocketAddr> {
+    world.wire.clear();
+    let now = world.now;
+    world.devices[speaker].speak(now, b"where to?", 0);
+    world.run(Duration::from_millis(50));
+    let media =
+        world.wire.iter().filter(|(src, _, b)| *src == relay_addr() && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);
+    media.map(|w| w.1).collect()
+}
+
+#[test]
+fn sound_goes_to_where_the_device_speaks_from_and_else_to_what_it_chose() {
+    let mut world = World::default();
+    world.open(1);
+    let (mut device, offer) = Device::new(world.now, World::addr_of(0));
+    let answer = world.relay.add_leg(call(1), LegId(0), &offer, world.now).unwrap();
+    let password = answer.lines().find_map(|l| l.strip_prefix("a=ice-pwd:")).unwrap();
+    device.accept(&answer);
+    world.devices.push(device);
+    world.join(1, 1).unwrap();
+    world.connect();
+    let user = users_of(&world, World::addr_of(0));
+    let other: SocketAddr = "192.0.2.77:40077".parse().unwrap();
+    world.speak(0, 2);
+    let choice = binding_request(&user, password.as_bytes());
+    world.relay.handle_packet(world.now, other, relay_addr(), &choice);
+    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)], "the device speaks from its first address");
+    // A device that only listens, or moves: nothing is heard from the first address any more.
+    world.run(Duration::from_millis(1_100));
+    world.relay.handle_packet(world.now, other, relay_addr(), &choice);
+    assert_eq!(sound_goes_to(&mut world, 1), [other]);
+    world.speak(0, 1);
+    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)]);
+}
+
+#[test]
+fn an_address_that_becomes_another_legs_gets_nothing_of_the_first() {
+    let mut world = World::with_call(2);
+    world.open(2);
+    world.speak(0, 2);
+    world.events.clear();
+    // Device 0 is gone without a word, and its address is given to a device of another call.
+    let at = World::addr_of(0);
+    world.devices.remove(0);
+    world.run(Duration::from_secs(5));
+    let (device, offer) = Device::new(world.now, at);
+    world.join_with(2, 9, device, &offer).unwrap();
+    world.connect();
+    assert!(sound_goes_to(&mut world, 0).is_empty());
+    let interrupted = |e: &_| matches!(e, telcon_relay::RelayEvent::LegInterrupted { .. });
+    assert!(!world.events.iter().any(interrupted), "the first leg is not given up yet");
+}
+
 #[test]
 fn media_above_the_rate_is_dropped_and_counted() {
     let mut world = World::with_call(2);

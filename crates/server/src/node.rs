@@ -113,7 +113,8 @@ impl RelayNode {
         media_addrs: Vec<SocketAddr>,
     ) -> io::Result<(Self, NodeHandle, JoinHandle<io::Result<()>>)> {
         let told = if media_addrs.is_empty() { vec![media] } else { media_addrs };
-        let config = RelayConfig::new(told);
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let config = RelayConfig { workers, ..RelayConfig::new(told) };
         let max_calls = config.max_calls;
         let (relay, task) = telcon_relay::driver::start(media, config).await?;
         let draining = Arc::new(AtomicBool::new(false));

@@ -203,8 +203,9 @@ impl Server {
         let http_addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.listen, source })?;
         let no_media = |source| StartError::Listen { addr: config.media, source };
         let (media, media_addrs) = media_addresses(&config).map_err(no_media)?;
-        let (relay, relay_task) =
-            telcon_relay::driver::start(media, RelayConfig::new(media_addrs.clone())).await.map_err(no_media)?;
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let relay_config = RelayConfig { workers, ..RelayConfig::new(media_addrs.clone()) };
+        let (relay, relay_task) = telcon_relay::driver::start(media, relay_config).await.map_err(no_media)?;
 
         let records = RecordStore::open(&archive).map_err(at(&archive))?;
 

@@ -106,6 +106,7 @@ fn relay(stats: &telcon_relay::RelayStats, line: &mut impl FnMut(&str, &str, &st
         ("dropped_frame_size", "Media packets of a wrong size.", stats.dropped_frame_size),
         ("dropped_no_slot", "Packets without a free slot.", stats.dropped_no_slot),
         ("dropped_not_connected", "Packets for a leg that is not connected.", stats.dropped_not_connected),
+        ("dropped_unsent", "Datagrams that the system would not send.", stats.dropped_unsent),
         ("dropped_too_old", "Packets older than their slot.", stats.dropped_too_old),
         ("contained_panics", "Legs ended by a bug; must be zero.", stats.contained_panics),
     ];
