@@ -14,11 +14,14 @@ use crate::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
-use telcon_proto::{DeviceId, limits::MAX_MESSAGE_BYTES};
+use telcon_proto::{
+    DeviceId,
+    limits::{FRAME_MS, MAX_MESSAGE_BYTES},
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval, sleep},
@@ -139,6 +142,7 @@ impl Endpoint {
             last_trouble: None,
             clock: Clock::new(),
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            office: None,
             epoch: Instant::now(),
             rung_at: None,
             answered_at: None,
@@ -235,6 +239,8 @@ struct Task {
     last_trouble: Option<String>,
     /// This machine's address on the way to the office: where its media leg starts.
     local: IpAddr,
+    /// The office's own end of the connection.
+    office: Option<SocketAddr>,
     epoch: Instant,
     rung_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -255,7 +261,7 @@ impl Task {
             if let Ok(mut socket) = connected {
                 self.last_trouble = None;
                 wait = RECONNECT_MIN;
-                self.local = local_address(&socket);
+                (self.local, self.office) = addresses(&socket);
                 self.engine.connected(self.clock.now());
                 if self.serve(&mut socket, &mut inbox).await {
                     let _ = socket.close(None).await;
@@ -411,7 +417,9 @@ impl Task {
 
     async fn open_leg(&mut self) {
         self.leg = None;
-        match LegDriver::start(self.local).await {
+        // The network may have changed under a connection that still stands.
+        let local = self.office.and_then(way_to).unwrap_or(self.local);
+        match LegDriver::start(local).await {
             Ok((leg, offer, events)) => {
                 self.leg = Some((leg, events));
                 self.engine.command(self.clock.now(), Command::Offer { sdp: offer });
@@ -444,7 +452,7 @@ impl Task {
             self.stats.answer_to_audio_ms = Some(at.elapsed().as_secs_f64() * 1e3);
         }
         let heard = self.stats.heard.entry(opened.device).or_default();
-        heard.packets += 1;
+        heard.packets += 1 + if opened.bundle { opened.copies.len() as u64 } else { 0 };
         let (first, last) =
             self.spans.entry((opened.device, opened.stream)).or_insert((opened.counter, opened.counter));
         *first = (*first).min(opened.counter);
@@ -455,7 +463,16 @@ impl Task {
             spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
         heard.lost = (high.saturating_add(1) - low).saturating_sub(heard.packets);
         let micros = self.epoch.elapsed().as_micros() as u64;
-        self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, self.clock.now());
+        self.engine.arrived(&opened, micros);
+        // A packet is kept once, whichever way it came first, and in its place: by its counter.
+        let now = self.clock.now();
+        for (counter, packet) in &opened.copies {
+            let sent_before = (opened.counter - counter) * FRAME_MS;
+            self.ear.packet(opened.device, opened.stream, *counter, packet, now.saturating_sub(sent_before));
+        }
+        if !opened.known {
+            self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now);
+        }
         if let std::collections::btree_map::Entry::Vacant(place) = self.speakers.entry(opened.device) {
             match Speaker::new() {
                 Ok(speaker) => drop(place.insert(speaker)),
@@ -463,7 +480,7 @@ impl Task {
             }
         }
         if let Some(speaker) = self.speakers.get_mut(&opened.device) {
-            speaker.push(opened.counter, opened.packet, micros);
+            speaker.receive(opened.counter, opened.packet, opened.copies, micros);
         }
     }
 
@@ -494,6 +511,9 @@ impl Task {
             return;
         }
         let (frame, done) = self.to_say.pop_front().unwrap_or((SILENCE, None));
+        if let Err(error) = self.encoder.follow(self.engine.shape()) {
+            tracing::error!(%error, "the encoder keeps its settings");
+        }
         if let Ok(packet) = self.encoder.encode(&frame)
             && let Some(sealed) = self.engine.seal(&packet)
             && let Some((leg, _)) = &self.leg
@@ -511,7 +531,7 @@ impl Task {
 }
 
 fn beat() -> tokio::time::Interval {
-    let mut beat = interval(Duration::from_millis(telcon_proto::limits::FRAME_MS));
+    let mut beat = interval(Duration::from_millis(FRAME_MS));
     // A beat that came late is made up for: the stream's rate is constant, whatever the scheduler does.
     beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
     beat
@@ -528,13 +548,23 @@ async fn connect(server: &str) -> anyhow::Result<Socket> {
     socket::connect(server, "/ws", None, MAX_MESSAGE_BYTES).await
 }
 
-/// The address that this machine's connection to the office really has. A name may have several addresses, and not all
-/// of them lead there.
-fn local_address(socket: &Socket) -> IpAddr {
-    let address = match socket.get_ref() {
-        MaybeTlsStream::Plain(stream) => stream.local_addr().ok(),
-        MaybeTlsStream::Rustls(stream) => stream.get_ref().0.local_addr().ok(),
+/// The addresses that this machine's connection to the office really has, here and there. A name may have several
+/// addresses, and not all of them lead there.
+fn addresses(socket: &Socket) -> (IpAddr, Option<SocketAddr>) {
+    let stream = match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => Some(stream),
+        MaybeTlsStream::Rustls(stream) => Some(stream.get_ref().0),
         _ => None,
     };
-    address.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+    let local = stream.and_then(|stream| stream.local_addr().ok());
+    let office = stream.and_then(|stream| stream.peer_addr().ok());
+    (local.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip()), office)
+}
+
+/// This machine's address on the way to another as the system would take it now. Nothing is sent to find it out.
+fn way_to(office: SocketAddr) -> Option<IpAddr> {
+    let any = if office.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(office).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
 }

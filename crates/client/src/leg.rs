@@ -38,6 +38,13 @@ const FIRST_CHECK_TIMEOUT: Duration = Duration::from_millis(100);
 /// a new leg, which takes a few round trips.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECKS_UNTIL_LOST: usize = 10;
+/// How long nothing at all may come from the relay on a leg where sound flowed, before it is given up. Somebody sends every
+/// 20 ms in a call, so this is a hundred packets: the network has changed under the leg, and a new one is there sooner than
+/// [`CHECKS_UNTIL_LOST`] would tell. A new leg is not given up for this before it carried sound itself, so that an outage
+/// is not a storm of new legs.
+pub const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// So many packets are a flow: a second of one speaker.
+const FLOW: u32 = 50;
 /// Largest datagram that the relay sends.
 const MAX_DATAGRAM_BYTES: usize = 1_500;
 const OPUS_PAYLOAD_TYPE: u8 = 111;
@@ -71,6 +78,8 @@ pub enum LegFailure {
     Closed,
     /// Nothing comes back from the relay.
     Lost,
+    /// Sound flowed, and then nothing came for [`SILENT_AFTER`].
+    Silent,
     /// The handshake or the transport failed, for example because the relay has another certificate than the answer says.
     Transport,
 }
@@ -118,6 +127,10 @@ pub struct Leg {
     pending: Option<SdpPendingOffer>,
     payload_type: Option<Pt>,
     sequence: u64,
+    /// Packets of sound that came.
+    flowed: u32,
+    /// When anything came last.
+    last_came: Instant,
     state: State,
     outputs: VecDeque<LegOutput>,
     timeout: Instant,
@@ -153,6 +166,8 @@ impl Leg {
             pending: Some(pending),
             payload_type: None,
             sequence: 0,
+            flowed: 0,
+            last_came: now,
             state: State::Offered,
             outputs: VecDeque::new(),
             timeout: now,
@@ -212,6 +227,7 @@ impl Leg {
             return;
         }
         if let Ok(receive) = Receive::new(Protocol::Udp, src, self.local, datagram) {
+            self.last_came = now;
             self.step(Input::Receive(now, receive));
         }
     }
@@ -222,6 +238,10 @@ impl Leg {
             && now >= since + CONNECT_TIMEOUT
         {
             self.fail(LegFailure::NeverConnected);
+            return;
+        }
+        if self.silent_at().is_some_and(|at| now >= at) {
+            self.fail(LegFailure::Silent);
             return;
         }
         self.step(Input::Timeout(now));
@@ -242,8 +262,13 @@ impl Leg {
         }
         LegOutput::Timeout(match self.state {
             State::Connecting { since } => self.timeout.min(since + CONNECT_TIMEOUT),
-            _ => self.timeout,
+            _ => self.silent_at().map_or(self.timeout, |at| self.timeout.min(at)),
         })
+    }
+
+    /// When a leg on which sound flows is given up if nothing comes.
+    fn silent_at(&self) -> Option<Instant> {
+        (self.state == State::Connected && self.flowed >= FLOW).then(|| self.last_came + SILENT_AFTER)
     }
 
     /// Whether payloads can flow.
@@ -303,6 +328,7 @@ impl Leg {
         if packet.payload.is_empty() {
             return;
         }
+        self.flowed = self.flowed.saturating_add(1);
         self.outputs.push_back(LegOutput::Received(Received {
             slot,
             rtp_seq: *packet.seq_no,

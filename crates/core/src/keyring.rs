@@ -1,6 +1,11 @@
 //! The SFrame keys of a call: one per sender and epoch, from the MLS exporter (RFC 9605, section 5.2).
 
-use crate::sframe::{Header, KEY_LEN, Key, SframeError};
+use crate::{
+    link::Link,
+    payload::{Loader, Payload, PayloadError},
+    sframe::{Header, KEY_LEN, Key, SframeError},
+    shape::{Shape, Shaper},
+};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -34,6 +39,9 @@ pub enum OpenError {
     /// This frame, or one long after it, was opened before.
     #[error("the frame was played before")]
     Replayed,
+    /// What it carries is not laid out as this version knows it.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
 }
 
 /// A frame that was opened.
@@ -47,12 +55,24 @@ pub struct OpenedFrame {
     /// stream, and unlike an RTP header it is authenticated.
     pub counter: u64,
     /// The Opus packet.
-    pub payload: Vec<u8>,
+    pub packet: Vec<u8>,
+    /// Whether that packet came before, as a copy.
+    pub known: bool,
+    /// Earlier packets that had not come in any way before, each with its counter, the oldest first.
+    pub copies: Vec<(u64, Vec<u8>)>,
+    /// Whether those were not sent before, and are to be played with the packet.
+    pub bundle: bool,
 }
 
 struct Window {
     newest: u64,
     seen: [u64; REPLAY_WINDOW / 64],
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { newest: 0, seen: [0; REPLAY_WINDOW / 64] }
+    }
 }
 
 impl Window {
@@ -92,7 +112,10 @@ impl Window {
 
 struct Sender {
     key: Key,
+    /// Frames that were opened.
     window: Window,
+    /// Packets that were handed out, from their own frame or as copies.
+    packets: Window,
 }
 
 struct Epoch {
@@ -109,6 +132,9 @@ pub struct Keyring {
     epochs: Vec<Epoch>,
     own: Option<Key>,
     next_counter: u64,
+    loader: Loader,
+    link: Link,
+    shaper: Shaper,
 }
 
 impl Default for Keyring {
@@ -120,7 +146,14 @@ impl Default for Keyring {
 impl Keyring {
     /// Without any key: seals and opens nothing.
     pub fn new() -> Self {
-        Self { epochs: Vec::new(), own: None, next_counter: 0 }
+        Self {
+            epochs: Vec::new(),
+            own: None,
+            next_counter: 0,
+            loader: Loader::default(),
+            link: Link::default(),
+            shaper: Shaper::default(),
+        }
     }
 
     /// Enters an epoch: from now on frames are sealed with its key only; those of the epoch before are still opened
@@ -133,9 +166,10 @@ impl Keyring {
         }
         // RFC 9605, 5.2: an old epoch with the same low bits must go.
         self.epochs.retain(|epoch| low_bits(epoch.number) != low_bits(number));
-        self.own = Some(Key::derive(&*base_key, kid(own, number)));
+        self.take_own(Key::derive(&*base_key, kid(own, number)));
         // Nobody sends this device its own sound: frames under its own key are somebody's replay.
-        let leaves = leaves.into_iter().filter(|leaf| *leaf != own).collect();
+        let leaves: Vec<u32> = leaves.into_iter().filter(|leaf| *leaf != own).collect();
+        self.link.members(&leaves);
         self.epochs.push(Epoch { number, base_key, leaves, senders: BTreeMap::new(), until_ms: None });
     }
 
@@ -143,12 +177,22 @@ impl Keyring {
     /// [`Keyring::enter`]. If another epoch of the same number is entered instead, its keys are others, and the counter
     /// has run on: no key ever seals two frames under one counter.
     pub fn seal_ahead(&mut self, number: u64, base_key: &[u8; KEY_LEN], own: u32) {
-        self.own = Some(Key::derive(base_key, kid(own, number)));
+        self.take_own(Key::derive(base_key, kid(own, number)));
+    }
+
+    /// Seals with another key from now on. What was sealed with the one before is not copied under this one: whoever
+    /// joins with it has not heard what was said before.
+    fn take_own(&mut self, key: Key) {
+        if self.own.as_ref().is_none_or(|own| !own.is(&key)) {
+            self.loader.forget();
+        }
+        self.own = Some(key);
     }
 
     /// Erases the sealing key, until an epoch is entered.
     pub fn stop_sealing(&mut self) {
         self.own = None;
+        self.loader.forget();
     }
 
     /// Erases the keys of epochs whose time is over.
@@ -165,13 +209,30 @@ impl Keyring {
     pub fn clear(&mut self) {
         self.epochs.clear();
         self.own = None;
+        self.loader.forget();
     }
 
-    /// Seals one Opus packet, or nothing when there is no key: what cannot be encrypted is not sent.
-    pub fn seal(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
-        let frame = self.own.as_ref()?.seal(self.next_counter, b"", payload).ok()?;
+    /// How this device sends now. It changes with what the others report.
+    pub fn shape(&self) -> Shape {
+        self.shaper.shape()
+    }
+
+    /// The frame `counter` of a leaf came at `now_us`, by a clock that does not go back. Its sender is told of a queue.
+    pub fn arrived(&mut self, leaf: u32, counter: u64, now_us: u64) {
+        self.link.arrived(leaf, counter, now_us);
+    }
+
+    /// Seals one Opus packet. Gives the frame to send, or nothing: when there is no key, because what cannot be encrypted is
+    /// not sent, and while the packet waits for others that share its frame.
+    pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let own = self.own.as_ref()?;
+        let Shape { copies, bundle, .. } = self.shaper.shape();
+        self.loader.carry(copies, bundle);
+        let payload = self.loader.load(packet, || self.link.next_report());
+        let frame = payload.map(|payload| own.seal(self.next_counter, b"", &payload)).transpose().ok()?;
+        self.shaper.frame(self.link.worst(self.next_counter));
         self.next_counter += 1;
-        Some(frame)
+        frame
     }
 
     /// Opens one frame.
@@ -187,13 +248,33 @@ impl Keyring {
         let base_key = &epoch.base_key;
         let sender = epoch.senders.entry(leaf).or_insert_with(|| Sender {
             key: Key::derive(&**base_key, header.kid),
-            window: Window { newest: 0, seen: [0; REPLAY_WINDOW / 64] },
+            window: Window::default(),
+            packets: Window::default(),
         });
         let payload = sender.key.open(header, header_len, b"", frame)?;
         if !sender.window.take(header.ctr) {
             return Err(OpenError::Replayed);
         }
-        Ok(OpenedFrame { leaf, epoch: epoch.number, counter: header.ctr, payload })
+        let Payload { packet, copies, bundle, report } = Payload::parse(&payload)?;
+        self.link.came(leaf, header.ctr);
+        if bundle {
+            let before = copies.iter().filter_map(|(age, _)| header.ctr.checked_sub((*age).into()));
+            before.for_each(|counter| self.link.came(leaf, counter));
+        }
+        let about_this = |about: u8| self.own.as_ref().is_some_and(|own| own.kid() >> EPOCH_BITS == u64::from(about));
+        if let Some(report) = report.filter(|report| about_this(report.about)) {
+            self.link.reported(leaf, report, self.next_counter);
+        }
+        let mut copies: Vec<(u64, Vec<u8>)> = copies
+            .into_iter()
+            .filter_map(|(age, copy)| Some((header.ctr.checked_sub(age.into())?, copy)))
+            .filter(|(counter, _)| sender.packets.take(*counter))
+            .map(|(counter, copy)| (counter, copy.to_vec()))
+            .collect();
+        copies.sort_unstable_by_key(|(counter, _)| *counter);
+        let known = !sender.packets.take(header.ctr);
+        let (packet, epoch) = (packet.to_vec(), epoch.number);
+        Ok(OpenedFrame { leaf, epoch, counter: header.ctr, packet, known, copies, bundle })
     }
 }
 
@@ -228,7 +309,7 @@ mod tests {
         let (mut a, mut b) = pair();
         let frame = a.seal(b"opus").unwrap();
         let opened = b.open(&frame).unwrap();
-        assert_eq!((opened.leaf, opened.epoch, opened.counter, &opened.payload[..]), (0, 3, 0, &b"opus"[..]));
+        assert_eq!((opened.leaf, opened.epoch, opened.counter, &opened.packet[..]), (0, 3, 0, &b"opus"[..]));
         assert_eq!(b.open(&frame), Err(OpenError::Replayed));
     }
 
@@ -261,6 +342,105 @@ mod tests {
         };
         b.expire(100 + PREVIOUS_EPOCH_MS);
         assert_eq!(b.open(&late), Err(OpenError::UnknownEpoch));
+    }
+
+    /// Frames of `a` after `b` has reported so much loss that two copies are carried.
+    fn with_copies() -> (Keyring, Keyring) {
+        let (mut a, mut b) = pair();
+        for round in 0..400 {
+            let frame = a.seal(&packet(0)).unwrap();
+            if round % 5 != 0 {
+                b.open(&frame).unwrap();
+            }
+            a.open(&b.seal(&packet(0)).unwrap()).unwrap();
+        }
+        assert_eq!(a.shape().copies, [2, 4]);
+        (a, b)
+    }
+
+    fn packet(number: u8) -> Vec<u8> {
+        vec![number; 80]
+    }
+
+    #[test]
+    fn what_was_lost_comes_again_once_with_the_frames_after_it() {
+        let (mut a, mut b) = with_copies();
+        let frames: Vec<_> = (1..=6).map(|number| a.seal(&packet(number)).unwrap()).collect();
+        b.open(&frames[0]).unwrap();
+        // Two are lost, one of which is only late.
+        let fourth = b.open(&frames[3]).unwrap();
+        assert_eq!(fourth.copies, [(401, packet(2))]);
+        assert_eq!((fourth.packet, fourth.known), (packet(4), false));
+        assert_eq!(b.open(&frames[4]).unwrap().copies, [(402, packet(3))]);
+        let late = b.open(&frames[2]).unwrap();
+        assert_eq!((late.counter, late.known, late.copies.len()), (402, true, 0));
+        assert!(b.open(&frames[5]).unwrap().copies.is_empty());
+    }
+
+    #[test]
+    fn nothing_of_an_epoch_is_copied_into_the_next() {
+        let (mut a, _) = with_copies();
+        a.seal(&packet(7)).unwrap();
+        let mut joiner = Keyring::new();
+        let base = Zeroizing::new([2; 32]);
+        joiner.enter(4, base.clone(), 1, vec![0, 1], 0);
+        // The one who commits goes ahead with the next key, and enters its epoch later.
+        a.seal_ahead(4, &base, 0);
+        let first = joiner.open(&a.seal(&packet(8)).unwrap()).unwrap();
+        assert!(first.copies.is_empty(), "the joiner hears what was said before it joined");
+        a.enter(4, base, 0, vec![0, 1], 0);
+        let fourth = {
+            a.seal(&packet(9)).unwrap();
+            a.seal(&packet(10)).unwrap();
+            joiner.open(&a.seal(&packet(11)).unwrap()).unwrap()
+        };
+        assert_eq!(fourth.copies, [(402, packet(9))]);
+        let mut later = Keyring::new();
+        later.enter(5, Zeroizing::new([3; 32]), 1, vec![0, 1], 0);
+        a.stop_sealing();
+        a.enter(5, Zeroizing::new([3; 32]), 0, vec![0, 1], 0);
+        assert!(later.open(&a.seal(&packet(11)).unwrap()).unwrap().copies.is_empty());
+    }
+
+    #[test]
+    fn sizes_follow_loss_and_not_what_is_said() {
+        let sizes = |said: &dyn Fn(u64) -> u8| -> Vec<usize> {
+            let (mut a, mut b) = pair();
+            let mut sizes = Vec::new();
+            for round in 0..2_000 {
+                let frame = a.seal(&packet(said(round))).unwrap();
+                sizes.push(frame.len());
+                if !(500..1_000).contains(&round) || round % 4 != 0 {
+                    b.open(&frame).unwrap();
+                }
+                a.open(&b.seal(&packet(said(round + 7))).unwrap()).unwrap();
+            }
+            sizes
+        };
+        let silent = sizes(&|_| 0);
+        assert_eq!(silent, sizes(&|round| (round * 31 % 251) as u8));
+        let (least, most) = (silent.iter().min().unwrap(), silent.iter().max().unwrap());
+        assert!(most - least > 150, "no copies were carried: {least} to {most} bytes");
+    }
+
+    #[test]
+    fn a_report_about_somebody_else_changes_nothing() {
+        let (mut a, mut b) = (Keyring::new(), Keyring::new());
+        a.enter(3, Zeroizing::new([1; 32]), 0, vec![0, 1, 2], 0);
+        b.enter(3, Zeroizing::new([1; 32]), 1, vec![0, 1, 2], 0);
+        let mut c = Keyring::new();
+        c.enter(3, Zeroizing::new([1; 32]), 2, vec![0, 1, 2], 0);
+        for round in 0..400 {
+            let (of_a, of_c) = (a.seal(&packet(0)).unwrap(), c.seal(&packet(0)).unwrap());
+            b.open(&of_a).unwrap();
+            if round % 4 != 0 {
+                b.open(&of_c).unwrap();
+            }
+            let of_b = b.seal(&packet(0)).unwrap();
+            a.open(&of_b).unwrap();
+            c.open(&of_b).unwrap();
+        }
+        assert_eq!((a.shape().copies, c.shape().copies), (&[][..], &[2, 4][..]));
     }
 
     #[test]

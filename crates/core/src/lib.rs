@@ -7,10 +7,15 @@ pub mod captions;
 pub mod device;
 pub mod engine;
 pub mod group;
+pub mod joined;
 pub mod keyring;
+pub mod link;
+pub mod payload;
 pub mod phrase;
 pub mod proof;
+pub mod queue;
 pub mod sframe;
+pub mod shape;
 pub mod view;
 
 pub use device::{Device, DeviceError, DeviceState};

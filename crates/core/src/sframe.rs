@@ -121,6 +121,11 @@ impl Key {
         self.kid
     }
 
+    /// Whether both are the same key.
+    pub fn is(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.salt == other.salt
+    }
+
     fn nonce(&self, ctr: u64) -> [u8; NONCE_LEN] {
         let mut nonce = *self.salt;
         for (byte, counter) in nonce[NONCE_LEN - 8..].iter_mut().zip(ctr.to_be_bytes()) {

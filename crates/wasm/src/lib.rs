@@ -105,9 +105,11 @@ impl Telcon {
         self.engine.seal(frame)
     }
 
-    /// Opens one encoded frame; nothing when it must not be played.
-    pub fn open(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
-        self.engine.open(frame).ok().map(|opened| opened.packet)
+    /// Opens one encoded frame; nothing when it must not be played. `steady_ms` is of a clock that nobody sets.
+    pub fn open(&mut self, frame: &[u8], steady_ms: f64) -> Option<Vec<u8>> {
+        let opened = self.engine.open(frame).ok()?;
+        self.engine.arrived(&opened, (steady_ms * 1e3) as u64);
+        Some(opened.into_one())
     }
 
     /// Checks what proves a record; gives `{"ok": …, "checks": […]}`.

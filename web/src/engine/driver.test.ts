@@ -34,6 +34,7 @@ function pair() {
   };
   const world: World = {
     now: () => 1_000,
+    steady: () => 1_000,
     send: (text) => void did.push(`send ${text}`),
     save: (state) =>
       new Promise((resolve, reject) => {

@@ -6,6 +6,8 @@ import type { FromWorker } from './messages';
 /** What a driver needs of the world. `save` keeps the state durably before it resolves. */
 export interface World {
   now(): number;
+  /** Milliseconds of a clock that nobody sets: for what is measured. */
+  steady(): number;
   send(text: string): void;
   save(state: string): Promise<void>;
   erase(): Promise<void>;
@@ -58,7 +60,7 @@ export class Driver {
 
   /** Decrypts a frame. `undefined`: drop it. */
   open(frame: Uint8Array): Uint8Array | undefined {
-    return this.#frame(() => this.engine.open(frame));
+    return this.#frame(() => this.engine.open(frame, this.world.steady()));
   }
 
   /** Checks the proof of one record. Throws a sentence for people. */

@@ -17,7 +17,7 @@ declare module 'telcon-wasm' {
     command(now_ms: number, json: string): void;
     poll(): string | undefined;
     seal(frame: Uint8Array): Uint8Array | undefined;
-    open(frame: Uint8Array): Uint8Array | undefined;
+    open(frame: Uint8Array, steady_ms: number): Uint8Array | undefined;
     check_record(proof_json: string, now_ms: number): string;
     next_wakeup_ms(): number | undefined;
     free(): void;

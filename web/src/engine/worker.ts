@@ -39,6 +39,7 @@ const seed = () => crypto.getRandomValues(new Uint8Array(SEED_BYTES));
 function start(state: string): void {
   const running = new Driver(new Telcon(state, seed(), Date.now()), {
     now: () => Date.now(),
+    steady: () => performance.now(),
     send: (text) => socket?.send(text),
     save: (state) => keep.save(state),
     erase: () => keep.erase(),

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use telcon_core::queue::{Floor, transit};
+
 use super::frame::FRAME_DURATION;
 
 /// Microseconds per frame.
@@ -24,8 +26,12 @@ const LATE_WEIGHT: u32 = 4;
 /// Half of the time over which the smallest transit is taken. Long against bursts, short against clock drift
 /// (100 ppm move it by half a millisecond).
 const FLOOR_WINDOW_US: u64 = 5_000_000;
-/// At most one frame in this many ticks is left out to catch up; at 25, half a second apart, nobody notices.
-const TICKS_BETWEEN_SKIPS: u32 = 25;
+/// At most one frame in this many ticks is left out to catch up, in a pause; at 10, a fifth of a second apart, the pause
+/// only seems a little shorter.
+const TICKS_BETWEEN_SKIPS: u32 = 10;
+/// After so many ticks a frame of speech is left out too: two seconds without any pause are rare, and a delay that is no
+/// longer needed makes people talk over each other.
+const TICKS_UNTIL_SKIP_IN_SPEECH: u32 = 100;
 /// Behind by more frames than this, the buffer jumps instead of catching up frame by frame.
 const JUMP_FRAMES: i64 = 25;
 /// Packets this many frames ahead of or behind the frame that is due do not belong to this stretch of the stream.
@@ -57,8 +63,10 @@ pub enum Pull {
 /// What happened so far, in packets or frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Packets given to [`JitterBuffer::push`].
+    /// Packets given to [`JitterBuffer::push`] and [`JitterBuffer::push_copy`].
     pub received: u64,
+    /// Of them, copies.
+    pub copies: u64,
     /// Packets given out to be played.
     pub played: u64,
     /// Frames that were due and not there.
@@ -122,7 +130,7 @@ impl JitterBuffer {
             slots: BTreeMap::new(),
             next: 0,
             state: State::Empty,
-            floor: Floor::default(),
+            floor: Floor::new(FLOOR_WINDOW_US),
             delays: Delays::new(),
             empty_ticks: 0,
             ticks_since_skip: 0,
@@ -148,8 +156,24 @@ impl JitterBuffer {
         self.accept(counter, packet, now_us);
     }
 
-    /// What to play at the tick `now_us`. To be called once per 20 ms; a tick that comes late is no harm.
-    pub fn pull(&mut self, now_us: u64) -> Pull {
+    /// Takes a copy of a packet, which came at `now_us` in a later one. It counts as that packet, come late: so the
+    /// buffer learns to wait for copies where there are losses. It begins no stream and moves none.
+    pub fn push_copy(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
+        self.counts.received += 1;
+        self.counts.copies += 1;
+        let running = self.position().is_some_and(|next| counter.abs_diff(next) <= WINDOW_FRAMES);
+        if !running || self.state == State::Collecting && counter < self.next {
+            self.counts.stray += 1;
+        } else if self.slots.contains_key(&counter) {
+            self.counts.duplicate += 1;
+        } else {
+            self.keep(counter, packet, now_us);
+        }
+    }
+
+    /// What to play at the tick `now_us`. To be called once per 20 ms; a tick that comes late is no harm. `quiet`: nothing
+    /// is said at the moment, so that a frame can be left out.
+    pub fn pull(&mut self, now_us: u64, quiet: bool) -> Pull {
         let ahead = self.due(now_us).saturating_sub(self.next as i64);
         match self.state {
             State::Empty | State::Stalled => return Pull::NotYet,
@@ -165,8 +189,11 @@ impl JitterBuffer {
         self.ticks_since_skip = self.ticks_since_skip.saturating_add(1);
         if ahead > JUMP_FRAMES {
             self.jump(self.next.saturating_add_signed(ahead));
-        } else if ahead > 1 && self.ticks_since_skip >= TICKS_BETWEEN_SKIPS && !self.slots.is_empty() {
-            self.jump(self.next + 1);
+        } else if ahead > 1 && !self.slots.is_empty() {
+            let wait = if quiet { TICKS_BETWEEN_SKIPS } else { TICKS_UNTIL_SKIP_IN_SPEECH };
+            if self.ticks_since_skip >= wait {
+                self.jump(self.next + 1);
+            }
         }
         self.take()
     }
@@ -192,8 +219,12 @@ impl JitterBuffer {
     }
 
     fn accept(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
+        self.floor.add(transit(counter, now_us), now_us);
+        self.keep(counter, packet, now_us);
+    }
+
+    fn keep(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
         let transit = transit(counter, now_us);
-        self.floor.add(transit, now_us);
         let late = counter < self.next && self.state != State::Collecting;
         self.delays.add(transit.saturating_sub(self.floor.lowest()), if late { LATE_WEIGHT } else { 1 });
         if late {
@@ -249,7 +280,7 @@ impl JitterBuffer {
         self.empty_ticks = 0;
         self.ticks_since_skip = 0;
         self.elsewhere = None;
-        self.floor = Floor::default();
+        self.floor = Floor::new(FLOOR_WINDOW_US);
         self.floor.add(transit(counter, now_us), now_us);
     }
 
@@ -287,36 +318,6 @@ impl Default for JitterBuffer {
 /// A moment, signed; those that no clock reaches are cut off.
 fn micros(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
-}
-
-/// How much later a packet came than its place in the stream says.
-fn transit(counter: u64, now_us: u64) -> i64 {
-    micros(now_us).saturating_sub(counter as i64 * FRAME_US)
-}
-
-/// The smallest transit of the last 5 to 10 seconds.
-#[derive(Default)]
-struct Floor {
-    before: Option<i64>,
-    current: Option<i64>,
-    since_us: u64,
-}
-
-impl Floor {
-    fn add(&mut self, transit: i64, now_us: u64) {
-        if self.current.is_none() || now_us.saturating_sub(self.since_us) >= FLOOR_WINDOW_US {
-            self.before = self.current.take();
-            self.since_us = now_us;
-        }
-        self.current = Some(self.current.map_or(transit, |least| least.min(transit)));
-    }
-
-    fn lowest(&self) -> i64 {
-        match (self.before, self.current) {
-            (Some(a), Some(b)) => a.min(b),
-            (a, b) => a.or(b).unwrap_or(0),
-        }
-    }
 }
 
 /// A slowly forgetting histogram of how much longer than the floor packets took.

@@ -51,7 +51,7 @@ fn run(frames: u64, tick: u64, mut network: impl FnMut(u64, u64) -> Vec<u64>) ->
         while let Some((at, counter)) = arrived.next_if(|(at, _)| *at <= now) {
             result.buffer.push(counter, counter.to_be_bytes().to_vec(), at);
         }
-        let pull = result.buffer.pull(now);
+        let pull = result.buffer.pull(now, false);
         if let Pull::Packet(packet) = &pull {
             let counter = counter_of(packet);
             result.delays.push(now as i64 - (1_000_000 + counter * TICK) as i64);
@@ -164,7 +164,7 @@ fn the_delay_grows_with_jitter_and_shrinks_when_it_is_gone() {
         let rough = (1_000..3_000).contains(&counter);
         let at = 1_000_000 + counter * TICK + if rough { random.below(150_000) } else { random.below(5_000) };
         buffer.push(counter, Vec::new(), at);
-        buffer.pull(at);
+        buffer.pull(at, false);
         targets.push(buffer.target_delay_us());
     }
     assert_eq!(targets[999], MIN_DELAY_US);
@@ -238,7 +238,7 @@ fn a_counter_that_starts_over_is_a_new_stream_and_a_single_stray_is_not() {
     let mut now = 0;
     let mut step = |buffer: &mut JitterBuffer, counter: u64| {
         buffer.push(counter, counter.to_be_bytes().to_vec(), now);
-        let pull = buffer.pull(now);
+        let pull = buffer.pull(now, false);
         now += TICK;
         pull
     };
@@ -291,10 +291,95 @@ fn nothing_that_a_network_does_breaks_it() {
 fn the_ends_of_the_counter_and_of_time_do_not_overflow() {
     let mut buffer = JitterBuffer::new();
     buffer.push(u64::MAX >> 20, Vec::new(), 0);
-    assert_eq!(buffer.pull(0), Pull::NotYet);
+    assert_eq!(buffer.pull(0, false), Pull::NotYet);
     buffer.push(0, Vec::new(), u64::MAX >> 1);
-    buffer.pull(u64::MAX >> 1);
+    buffer.pull(u64::MAX >> 1, false);
     buffer.push(u64::MAX, Vec::new(), 5);
     buffer.push(u64::MAX - 1, Vec::new(), 5);
-    buffer.pull(10);
+    buffer.pull(10, false);
+}
+
+/// Packets that carry a copy of the one `age` before; `lost` says which do not come. Gives what was played, and the buffer.
+fn run_with_copies(frames: u64, age: u64, mut lost: impl FnMut() -> bool) -> (Vec<u64>, JitterBuffer) {
+    let (mut buffer, mut heard) = (JitterBuffer::new(), Vec::new());
+    let mut had = std::collections::BTreeSet::new();
+    for counter in 0..frames + 50 {
+        let now = 1_000_000 + counter * TICK;
+        if counter < frames && (counter == 0 || !lost()) {
+            had.insert(counter);
+            buffer.push(counter, counter.to_be_bytes().to_vec(), now);
+            if counter >= age && had.insert(counter - age) {
+                buffer.push_copy(counter - age, (counter - age).to_be_bytes().to_vec(), now);
+            }
+        }
+        if let Pull::Packet(packet) = buffer.pull(now + 5_000, false) {
+            heard.push(counter_of(&packet));
+        }
+        let counts = buffer.counts();
+        let waiting = buffer.slots.len() as u64;
+        assert_eq!(
+            counts.received,
+            counts.played + counts.late + counts.duplicate + counts.skipped + counts.stray + waiting,
+            "{counts:?}, {waiting} waiting"
+        );
+    }
+    (heard, buffer)
+}
+
+#[test]
+fn the_buffer_learns_to_wait_for_copies_and_plays_each_once_and_in_order() {
+    for age in [1, 2, 4, 6] {
+        for seed in 0..20 {
+            let mut random = Random(seed);
+            let (heard, buffer) = run_with_copies(3_000, age, || random.chance(200));
+            assert!(in_order(&heard), "age {age}, seed {seed}");
+            // A twenty-fifth of the frames is lost with its copy; the rest is heard, but for what it learnt on.
+            let counts = buffer.counts();
+            assert!(heard.len() > 2_800, "age {age}, seed {seed}: {} heard, {counts:?}", heard.len());
+            assert!(counts.late < 40, "age {age}, seed {seed}: {counts:?}");
+            assert!(buffer.target_delay_us() >= age as i64 * FRAME_US);
+        }
+    }
+}
+
+#[test]
+fn without_losses_copies_cost_no_delay() {
+    let (heard, buffer) = run_with_copies(1_000, 3, || false);
+    assert_eq!(heard.len(), 1_000);
+    assert_eq!((buffer.target_delay_us(), buffer.counts().copies), (MIN_DELAY_US, 0));
+}
+
+#[test]
+fn a_copy_begins_no_stream_and_moves_none() {
+    let mut buffer = JitterBuffer::new();
+    buffer.push_copy(5, vec![5], 0);
+    assert_eq!((buffer.position(), buffer.pull(100_000, false)), (None, Pull::NotYet));
+    buffer.push(1_000, vec![1], 200_000);
+    buffer.push_copy(999, vec![0], 200_000);
+    buffer.push_copy(90_000, vec![0], 200_000);
+    buffer.push_copy(u64::MAX, vec![0], 200_000);
+    assert_eq!((buffer.position(), buffer.counts().stray), (Some(1_000), 4));
+}
+
+#[test]
+fn a_buffer_that_is_behind_catches_up_in_a_pause_and_leaves_speech_alone() {
+    // A hundred rough packets make it wait; then the network is good, and it has to come back.
+    let until_back = |quiet: bool| {
+        let mut buffer = JitterBuffer::new();
+        let mut random = Random(3);
+        let mut skipped_at = Vec::new();
+        for counter in 0..6_000_u64 {
+            let at = 1_000_000 + counter * TICK + if counter < 100 { random.below(160_000) } else { 0 };
+            buffer.push(counter, counter.to_be_bytes().to_vec(), at);
+            let before = buffer.counts().skipped;
+            buffer.pull(1_000_000 + counter * TICK + 10_000, quiet);
+            (before..buffer.counts().skipped).for_each(|_| skipped_at.push(counter));
+        }
+        assert!(!skipped_at.is_empty());
+        skipped_at
+    };
+    let in_speech = until_back(false);
+    assert!(in_speech.windows(2).all(|pair| pair[1] - pair[0] >= u64::from(TICKS_UNTIL_SKIP_IN_SPEECH)));
+    let in_pause = until_back(true);
+    assert!(in_pause.last() <= in_speech.last());
 }

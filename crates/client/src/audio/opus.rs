@@ -5,12 +5,14 @@
 
 use ::opus::{Application, Bandwidth, Bitrate, Channels, Signal, packet};
 
+use telcon_core::shape::Shape;
+
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE};
 
 /// Bits per second unless told otherwise: wideband speech with room for the redundancy of in-band FEC.
 pub const DEFAULT_BITRATE: u32 = 32_000;
-/// Bit rates that are taken. Below, redundancy leaves no room for speech; above, speech gains nothing.
-pub const BITRATES: std::ops::RangeInclusive<u32> = 12_000..=128_000;
+/// Bit rates that are taken. Below, speech is hard to understand; above, it gains nothing.
+pub const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=128_000;
 /// Loss (percent) the encoder prepares for unless told otherwise. At 0 it would send no redundancy at all, and the
 /// first loss would be heard before anyone could tell the sender.
 pub const DEFAULT_EXPECTED_LOSS: u8 = 10;
@@ -63,19 +65,14 @@ impl Default for Settings {
 /// Encodes one speaker's frames into packets that all have the same size.
 pub struct Encoder {
     inner: ::opus::Encoder,
+    settings: Settings,
     packet_size: usize,
 }
 
 impl Encoder {
     /// An encoder for speech with these settings.
     pub fn new(settings: Settings) -> Result<Self, OpusError> {
-        if !BITRATES.contains(&settings.bitrate) {
-            let (low, high) = (BITRATES.start(), BITRATES.end());
-            return Err(OpusError::Setting(format!("{} bit/s; {low} to {high} are taken", settings.bitrate)));
-        }
         let mut inner = ::opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
-        let bitrate = i32::try_from(settings.bitrate).expect("invariant: checked against BITRATES");
-        inner.set_bitrate(Bitrate::Bits(bitrate))?;
         inner.set_vbr(false)?;
         inner.set_dtx(false)?;
         inner.set_inband_fec(true)?;
@@ -83,10 +80,33 @@ impl Encoder {
         // Only the speech coder carries redundancy; a pause or a jingle must not switch it away.
         inner.set_signal(Signal::Voice)?;
         inner.set_max_bandwidth(Bandwidth::Fullband)?;
-        let packet_size = (settings.bitrate / (8 * FRAMES_PER_SECOND)) as usize;
-        let mut encoder = Self { inner, packet_size };
+        let mut encoder = Self { inner, settings, packet_size: 0 };
+        encoder.set_bitrate(settings.bitrate)?;
         encoder.set_expected_loss(settings.expected_loss)?;
         Ok(encoder)
+    }
+
+    /// Encodes from the next frame on as the call engine says: by what receivers report, never by what is said.
+    pub fn follow(&mut self, shape: Shape) -> Result<(), OpusError> {
+        if shape.bitrate != self.settings.bitrate {
+            self.set_bitrate(shape.bitrate)?;
+        }
+        if shape.expected_loss != self.settings.expected_loss {
+            self.set_expected_loss(shape.expected_loss)?;
+        }
+        Ok(())
+    }
+
+    /// Changes the size of all packets from the next one on.
+    pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), OpusError> {
+        if !BITRATES.contains(&bitrate) {
+            let (low, high) = (BITRATES.start(), BITRATES.end());
+            return Err(OpusError::Setting(format!("{bitrate} bit/s; {low} to {high} are taken")));
+        }
+        self.inner.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).expect("invariant: checked against BITRATES")))?;
+        self.settings.bitrate = bitrate;
+        self.packet_size = (bitrate / (8 * FRAMES_PER_SECOND)) as usize;
+        Ok(())
     }
 
     /// Tells the encoder how much loss (percent) the receivers see. More loss, more redundancy, same packet size.
@@ -94,7 +114,9 @@ impl Encoder {
         if !(1..=MAX_EXPECTED_LOSS).contains(&percent) {
             return Err(OpusError::Setting(format!("{percent} % loss; 1 to {MAX_EXPECTED_LOSS} are taken")));
         }
-        Ok(self.inner.set_packet_loss_perc(i32::from(percent))?)
+        self.inner.set_packet_loss_perc(i32::from(percent))?;
+        self.settings.expected_loss = percent;
+        Ok(())
     }
 
     /// Bytes of every packet this encoder makes.
@@ -215,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_packet_has_the_same_size_at_every_rate_and_expected_loss() {
-        for bitrate in [12_000, 24_000, 32_000, 64_000, 128_000] {
+        for bitrate in [8_000, 12_000, 24_000, 32_000, 64_000, 128_000] {
             for expected_loss in [1, 10, 30] {
                 let mut encoder = Encoder::new(Settings { bitrate, expected_loss }).unwrap();
                 for (what, sound) in everything() {
@@ -238,6 +260,20 @@ mod tests {
             encoder.set_expected_loss(1 + (i * 7 % usize::from(MAX_EXPECTED_LOSS)) as u8).unwrap();
             assert_eq!(encoder.encode(&frame).unwrap().len(), 80);
         }
+    }
+
+    #[test]
+    fn a_new_rate_has_its_own_size_from_the_next_packet_on() {
+        let mut encoder = Encoder::new(Settings::default()).unwrap();
+        let mut decoder = Decoder::new().unwrap();
+        for (i, frame) in frames(&speech(4.0)).enumerate() {
+            let (bitrate, size) = [(32_000, 80), (24_000, 60), (16_000, 40), (12_000, 30), (8_000, 20)][i / 10 % 5];
+            encoder.follow(Shape { copies: &[], expected_loss: 10, bitrate, bundle: 1 }).unwrap();
+            let packet = encoder.encode(&frame).unwrap();
+            assert_eq!(packet.len(), size);
+            decoder.decode(&packet).unwrap();
+        }
+        assert!(encoder.follow(Shape { copies: &[], expected_loss: 10, bitrate: 1_000, bundle: 1 }).is_err());
     }
 
     /// Correlation, at the best shift, of what was said and what was heard.

@@ -6,6 +6,8 @@ use super::opus::{Decoder, OpusError};
 
 /// Guesses in a row before the gap is plain silence: half a second on, a guess is noise.
 const MAX_GUESSES: u32 = 25;
+/// Samples that stay below this (-42 dB) are a pause: speech at any usable level is ten times as loud.
+const QUIET: u16 = 256;
 
 /// How a frame came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub struct PlayoutCounts {
 pub struct Speaker {
     buffer: JitterBuffer,
     decoder: Decoder,
+    quiet: bool,
     guesses: u32,
     heard_any: bool,
     recovered: u64,
@@ -58,6 +61,7 @@ impl Speaker {
         Ok(Self {
             buffer: JitterBuffer::new(),
             decoder: Decoder::new()?,
+            quiet: true,
             guesses: 0,
             heard_any: false,
             recovered: 0,
@@ -68,12 +72,26 @@ impl Speaker {
 
     /// Takes an Opus packet with its authenticated frame counter, arrived at `now_us`.
     pub fn push(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
+        self.receive(counter, packet, Vec::new(), now_us);
+    }
+
+    /// Takes an Opus packet and the earlier ones that came with it.
+    pub fn receive(&mut self, counter: u64, packet: Vec<u8>, copies: Vec<(u64, Vec<u8>)>, now_us: u64) {
         self.buffer.push(counter, packet, now_us);
+        for (counter, copy) in copies {
+            self.buffer.push_copy(counter, copy, now_us);
+        }
     }
 
     /// The 20 ms to play at the tick `now_us`.
     pub fn pull(&mut self, now_us: u64) -> Played {
-        match self.buffer.pull(now_us) {
+        let played = self.play(now_us);
+        self.quiet = played.frame.iter().all(|sample| sample.unsigned_abs() < QUIET);
+        played
+    }
+
+    fn play(&mut self, now_us: u64) -> Played {
+        match self.buffer.pull(now_us, self.quiet) {
             Pull::Packet(packet) => match self.decoder.decode(&packet) {
                 Ok(frame) => {
                     self.guesses = 0;

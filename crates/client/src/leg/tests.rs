@@ -20,6 +20,8 @@ struct World {
     flying: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     received: Vec<Vec<Received>>,
     failed: Vec<Option<LegFailure>>,
+    /// A leg whose network is gone.
+    cut: Option<usize>,
 }
 
 impl World {
@@ -27,8 +29,15 @@ impl World {
         let now = Instant::now();
         let mut relay = Relay::new(RelayConfig::new(vec![RELAY]), now).unwrap();
         relay.open_call(OpenedCall { call: CALL, log_index: 0 }).unwrap();
-        let mut world =
-            Self { now, relay, legs: vec![], flying: vec![], received: vec![vec![]; legs], failed: vec![None; legs] };
+        let mut world = Self {
+            now,
+            relay,
+            legs: vec![],
+            flying: vec![],
+            received: vec![vec![]; legs],
+            failed: vec![None; legs],
+            cut: None,
+        };
         for i in 0..legs {
             let addr = SocketAddr::from(([192, 0, 2, i as u8 + 1], 40_000));
             let (mut leg, offer) = Leg::new(now, addr).unwrap();
@@ -41,6 +50,8 @@ impl World {
 
     fn step(&mut self) {
         self.now += STEP;
+        let cut = self.cut.map(|leg| self.legs[leg].0);
+        self.flying.retain(|(src, dst, _)| cut.is_none_or(|cut| *src != cut && *dst != cut));
         for (src, dst, bytes) in std::mem::take(&mut self.flying) {
             if dst == RELAY {
                 self.relay.handle_packet(self.now, src, dst, &bytes);
@@ -128,6 +139,28 @@ fn a_closed_leg_and_a_lost_relay_are_told_apart() {
     world.relay = Relay::new(RelayConfig::new(vec![RELAY]), world.now).unwrap();
     world.run(Duration::from_secs(60));
     assert_eq!(world.failed[1], Some(LegFailure::Lost));
+}
+
+#[test]
+fn a_leg_whose_network_is_gone_is_given_up_within_two_seconds_and_one_that_hears_nobody_is_not() {
+    let mut world = World::new(2);
+    world.connect();
+    let talk = |world: &mut World, rounds: u32| {
+        for i in 0..rounds {
+            for leg in 0..2 {
+                let _ = world.legs[leg].1.send(world.now, &[1; 80], i * FRAME_TICKS);
+            }
+            world.run(Duration::from_millis(20));
+        }
+    };
+    talk(&mut world, 100);
+    assert_eq!(world.failed, [None, None]);
+    world.cut = Some(1);
+    talk(&mut world, (SILENT_AFTER.as_millis() / 20) as u32 + 2);
+    assert_eq!(world.failed, [None, Some(LegFailure::Silent)]);
+    // The other side hears nobody now, but its relay is there.
+    talk(&mut world, 500);
+    assert_eq!(world.failed[0], None);
 }
 
 #[test]

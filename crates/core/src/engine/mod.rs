@@ -12,6 +12,7 @@ use crate::{
     captions::Caption,
     device::{Device, DeviceError, DeviceState},
     keyring::OpenError,
+    shape::{Shape, Shaper},
     view::{Alert, AlertLevel, LogState, NoticeView, OfficeName, Phase, View, You},
 };
 use call::Call;
@@ -231,6 +232,18 @@ impl Engine {
     /// Opens one frame from the relay.
     pub fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
         self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)
+    }
+
+    /// How this device's sound is to be encoded: it follows what the others hear of it.
+    pub fn shape(&self) -> Shape {
+        self.call.as_ref().map_or_else(|| Shaper::default().shape(), |call| call.keys.shape())
+    }
+
+    /// A frame that was opened had come at `now_us`, by a clock that does not go back: for the report to its sender.
+    pub fn arrived(&mut self, opened: &Opened, now_us: u64) {
+        if let Some(call) = &mut self.call {
+            call.keys.arrived(opened.stream.1, opened.counter, now_us);
+        }
     }
 
     /// Whether this device's sound goes out now: the cheap part of [`Engine::view`], for each frame.

@@ -9,7 +9,8 @@ use crate::{
     captions::{CaptionKey, Say},
     device::Device,
     group::{CallGroup, GroupError, OwnCommit, PendingJoin},
-    keyring::{Keyring, OpenError},
+    joined,
+    keyring::{Keyring, OpenError, OpenedFrame},
     phrase::Phrase,
     view::{CallState, CaptionView, Direction},
 };
@@ -39,6 +40,22 @@ pub struct Opened {
     pub counter: u64,
     /// The Opus packet.
     pub packet: Vec<u8>,
+    /// Whether that packet came before, as a copy.
+    pub known: bool,
+    /// Earlier packets that had not come before, each with its counter, the oldest first.
+    pub copies: Vec<(u64, Vec<u8>)>,
+    /// Whether those are no copies, but came together with this one because the way is narrow.
+    pub bundle: bool,
+}
+
+impl Opened {
+    /// What to play of it where a player takes one packet per frame and nothing earlier: a browser.
+    pub fn into_one(self) -> Vec<u8> {
+        let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
+        packets.push(&self.packet);
+        let joined = self.bundle.then(|| joined::join(&packets)).flatten();
+        joined.unwrap_or(self.packet)
+    }
 }
 
 enum Change {
@@ -373,7 +390,8 @@ impl Call {
     pub(super) fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
         let frame = self.keys.open(frame)?;
         let device = self.seats.get(&(frame.epoch, frame.leaf)).copied().ok_or(OpenError::NotAMember)?;
-        Ok(Opened { device, stream: (frame.epoch, frame.leaf), counter: frame.counter, packet: frame.payload })
+        let OpenedFrame { leaf, epoch, counter, packet, known, copies, bundle } = frame;
+        Ok(Opened { device, stream: (epoch, leaf), counter, packet, known, copies, bundle })
     }
 
     pub(super) fn expire(&mut self, now_ms: u64) {
