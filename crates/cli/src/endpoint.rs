@@ -307,7 +307,7 @@ impl Noting {
         if !view.caught_up {
             return;
         }
-        let taken = view.call.map(|call| call.call);
+        let taken = view.call.filter(|call| call.state != CallState::Ended).map(|call| call.call);
         let over = |call: &CallId| {
             let notice = view.notices.iter().find(|notice| notice.call == *call);
             notice.is_none_or(|notice| matches!(notice.state, NoticeState::Ended { .. }))

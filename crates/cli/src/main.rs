@@ -10,7 +10,7 @@ mod serve;
 mod store;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 /// Calls between leaders: private end to end, and on the record.
 #[derive(Parser)]
@@ -56,9 +56,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG").unwrap_or_else(|_| "warn,telcon=info".into()),
+            tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG").unwrap_or_else(|_| "warn,telcon=info,str0m=error".into()),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .init();
     let runtime = match tokio::runtime::Runtime::new() {

@@ -8,7 +8,10 @@ use crate::{
         opus::{Encoder, Settings},
         playout::{Origin, Speaker},
     },
-    leg::driver::{LegDriver, LegEvent},
+    leg::{
+        LegError,
+        driver::{LegDriver, LegEvent},
+    },
     socket::{self, Socket},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -128,6 +131,7 @@ impl Endpoint {
             engine,
             ear,
             persist,
+            erased: false,
             view: view_in,
             stats_out: stats_in,
             stats: Stats::default(),
@@ -224,6 +228,8 @@ struct Task {
     engine: Engine,
     ear: Box<dyn Ear>,
     persist: Box<dyn Fn(&str) + Send>,
+    /// The device was revoked: nothing is kept any more.
+    erased: bool,
     view: watch::Sender<View>,
     stats_out: watch::Sender<Stats>,
     stats: Stats,
@@ -344,21 +350,28 @@ impl Task {
                     socket.send(Message::text(text)).await.map_err(drop)?;
                 }
                 Output::View => self.show(),
+                Output::Persist if self.erased => {}
                 Output::Persist => (self.persist)(&self.engine.state_text()),
                 Output::OpenLeg { .. } => self.open_leg().await,
                 Output::MediaAnswer { sdp } => {
-                    if let Some((leg, _)) = &self.leg
-                        && let Err(error) = leg.accept_answer(sdp).await
-                    {
-                        tracing::warn!(%error, "the relay's answer was refused");
-                        self.leg = None;
+                    let Some((leg, _)) = &self.leg else { continue };
+                    match leg.accept_answer(sdp).await {
+                        // To a leg that this one has replaced: the answer to this one comes after it.
+                        Ok(()) | Err(LegError::OfAnother) => {}
+                        Err(error) => {
+                            tracing::warn!(%error, "the relay's answer was refused");
+                            self.leg = None;
+                        }
                     }
                 }
                 Output::CloseLeg => {
                     self.leg = None;
                     self.early.clear();
                 }
-                Output::Erase => (self.persist)(""),
+                Output::Erase => {
+                    self.erased = true;
+                    (self.persist)("");
+                }
                 Output::Event(event) => {
                     if let Event::Epoch { .. } = event {
                         let early = std::mem::take(&mut self.early);

@@ -58,6 +58,9 @@ pub enum LegError {
     /// The answer is not one to our offer: a hostile or incompatible server.
     #[error("the answer does not fit the offer")]
     Answer,
+    /// The answer is to the offer of another leg of this device.
+    #[error("the answer is to another offer")]
+    OfAnother,
     /// There was an answer already.
     #[error("the leg has its answer already")]
     Answered,
@@ -118,9 +121,18 @@ pub enum LegOutput {
     Timeout(Instant),
 }
 
+/// Attribute by which a relay says which offer it answers: its session id.
+const ANSWERS: &str = "a=x-telcon-offer:";
+
+fn session_id(sdp: &str) -> Option<&str> {
+    sdp.lines().find_map(|line| line.strip_prefix("o="))?.split(' ').nth(1)
+}
+
 /// The engine.
 pub struct Leg {
     rtc: Rtc,
+    /// Session id of the offer (RFC 8866, section 5.2).
+    origin: String,
     local: SocketAddr,
     sending: Mid,
     receiving: Vec<Mid>,
@@ -158,8 +170,10 @@ impl Leg {
         let mut receive = || api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         let receiving = (0..RECEIVE_SLOTS).map(|_| receive()).collect();
         let (offer, pending) = api.apply().expect("invariant: added media makes an offer");
+        let offer = offer.to_sdp_string();
         let leg = Self {
             rtc,
+            origin: session_id(&offer).unwrap_or_default().to_owned(),
             local,
             sending,
             receiving,
@@ -172,7 +186,7 @@ impl Leg {
             outputs: VecDeque::new(),
             timeout: now,
         };
-        Ok((leg, offer.to_sdp_string()))
+        Ok((leg, offer))
     }
 
     /// Takes the relay's answer, and begins to connect.
@@ -180,6 +194,10 @@ impl Leg {
     /// # Errors
     /// [`LegError::Answer`], after which the leg is of no use, and [`LegError::Answered`].
     pub fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), LegError> {
+        let named = answer.lines().find_map(|line| line.strip_prefix(ANSWERS));
+        if named.is_some_and(|session| session != self.origin) {
+            return Err(LegError::OfAnother);
+        }
         let pending = self.pending.take().ok_or(LegError::Answered)?;
         let accepted = self.try_accept(pending, answer);
         self.state = if accepted.is_ok() { State::Connecting { since: now } } else { State::Over };

@@ -36,6 +36,9 @@ const MAX_PIECE_PACKETS: usize = 50 * 60 * 30;
 const MAX_PACKET_BYTES: usize = 1275;
 /// Places that may be missing between two packets of one piece: five seconds.
 const MAX_GAP_PACKETS: u64 = 250;
+/// For how long nothing may come before the record says so, milliseconds. A device that joins, and one that comes back after
+/// a reload, is there sooner.
+const GAP_MS: u64 = 4_000;
 /// Events that may wait to be sealed; more are a flood.
 const MAX_EVENTS: usize = 10_000;
 /// How long a finished record waits before it tries a full disk again.
@@ -118,6 +121,10 @@ struct Taking {
     ready: VecDeque<(String, Payload)>,
     /// Whether all files are in the record.
     written: bool,
+    /// When a packet of anybody came last, and for how long none came, in all. Sound comes all the time, silence too: where
+    /// none comes, something is missing.
+    last_packet_ms: Option<u64>,
+    missed_ms: u64,
     /// A party of the call said that it was over, and not only the server.
     end_is_known: bool,
     sealed: Option<Sealed>,
@@ -241,6 +248,8 @@ impl NoteTaker {
             lines: Vec::new(),
             ready: VecDeque::new(),
             written: false,
+            last_packet_ms: None,
+            missed_ms: 0,
             end_is_known: false,
             sealed: None,
         };
@@ -264,6 +273,7 @@ impl NoteTaker {
         if taking.live_ms.is_none() {
             return;
         }
+        taking.came(now_ms);
         taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how, "said_by": said_by }));
         taking.end_is_known = said_by.is_some();
         let reports = self.reports.clone();
@@ -345,6 +355,18 @@ impl Taking {
         let sound = self.sound.entry(from).or_default();
         if sound.len() < MAX_PIECE_PACKETS {
             sound.insert(counter, (at, packet.to_vec()));
+        }
+    }
+
+    /// A packet came now, or the call ended. Says in the record for how long none did.
+    fn came(&mut self, now_ms: u64) {
+        let Some(live_ms) = self.live_ms else { return };
+        let since = self.last_packet_ms.unwrap_or(live_ms).max(live_ms);
+        self.last_packet_ms = Some(now_ms);
+        let missed = now_ms.saturating_sub(since);
+        if missed > GAP_MS {
+            self.missed_ms += missed;
+            self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "nothing_came", "since_ms": since }));
         }
     }
 
@@ -482,17 +504,15 @@ impl Taking {
             Some(sealed) => sealed,
             None => {
                 let writer = self.spool.open(self.call)?;
-                let reason = match (writer.session(), self.end_is_known) {
-                    (2.., _) => "the note-taker was interrupted and went on",
-                    (_, false) => "only the server said that the call was over: what was said after that is not in it",
-                    _ => "",
+                let reason = match (writer.session(), self.end_is_known, self.missed_ms) {
+                    (2.., ..) => "the note-taker was interrupted and went on".into(),
+                    (_, false, _) => {
+                        "only the server said that the call was over: what was said after that is not in it".into()
+                    }
+                    (_, _, 1..) => format!("for {} s nothing came to the note-taker", self.missed_ms.div_ceil(1000)),
+                    _ => String::new(),
                 };
-                let info = BagInfo {
-                    date: date(now_ms),
-                    partial: !reason.is_empty(),
-                    reason: reason.into(),
-                    more: Vec::new(),
-                };
+                let info = BagInfo { date: date(now_ms), partial: !reason.is_empty(), reason, more: Vec::new() };
                 writer.finish(&info)?
             }
         };
@@ -547,6 +567,7 @@ pub fn seal_left_behind(
 impl Ear for NoteTaker {
     fn packet(&mut self, from: DeviceId, _stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
         if let Some(taking) = &mut self.taking {
+            taking.came(now_ms);
             taking.packet(from, counter, packet, now_ms);
         }
     }

@@ -3,7 +3,7 @@
 //! The relay is trusted with addresses and with being there. It has no key, and it opens no call without the proof that the
 //! call's opening is in the log.
 
-use crate::{CallId, message::Logged};
+use crate::{CallId, limits::MAX_SDP_BYTES, message::Logged};
 use serde::{Deserialize, Serialize};
 
 /// Version of this part of the wire.
@@ -13,8 +13,8 @@ pub const NODE_BEAT_MS: u64 = 400;
 /// How long a relay may be silent before its calls are moved, milliseconds: three beats, so that people hear a gap of less
 /// than two seconds.
 pub const NODE_SILENT_MS: u64 = 1_300;
-/// Longest message, bytes: an offer or an answer, and what is around it.
-pub const MAX_NODE_MESSAGE_BYTES: usize = 256 * 1024;
+/// Longest message, bytes: an offer or an answer of which every character is escaped in JSON, and what is around it.
+pub const MAX_NODE_MESSAGE_BYTES: usize = 6 * MAX_SDP_BYTES + 64 * 1024;
 
 /// From the switchboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

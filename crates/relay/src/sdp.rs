@@ -252,6 +252,10 @@ pub(crate) fn answer(offer: &CheckedOffer, relay: &Answering<'_>, ssrc_of: impl 
     out.line(format_args!("a=group:BUNDLE {}", mids.collect::<Vec<_>>().join(" ")));
     out.line(format_args!("a=msid-semantic: WMS {name}"));
     out.line(format_args!("a=ice-lite"));
+    // A device may have made another leg meanwhile: it must know which one this answers.
+    if let Some(id) = offer.session.split(' ').nth(1) {
+        out.line(format_args!("a=x-telcon-offer:{id}"));
+    }
     let fingerprint: Vec<String> = fingerprint.iter().map(|b| format!("{b:02X}")).collect();
     let fingerprint = fingerprint.join(":");
     let mut first = true;

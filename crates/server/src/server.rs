@@ -375,20 +375,24 @@ fn read_office(dir: &Path) -> Result<(OfficeConfig, [u8; 32]), StartError> {
 fn relay_token(path: &Path) -> Result<String, StartError> {
     let at = |source| StartError::File { path: path.to_owned(), source };
     match fs::read_to_string(path) {
+        // Made and not written when the machine stopped: nobody has it.
+        Ok(token) if token.is_empty() => new_relay_token(path),
         Ok(token) if token.trim().len() >= MIN_TOKEN_CHARS => Ok(token.trim().to_owned()),
         Ok(_) => Err(StartError::Damaged {
             path: path.to_owned(),
             what: format!("a token has {MIN_TOKEN_CHARS} characters or more: remove the file, and a new one is made"),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes).map_err(|e| StartError::System(io::Error::other(e)))?;
-            let token = URL_SAFE_NO_PAD.encode(bytes);
-            write_private(path, token.as_bytes()).map_err(at)?;
-            Ok(token)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => new_relay_token(path),
         Err(error) => Err(at(error)),
     }
+}
+
+fn new_relay_token(path: &Path) -> Result<String, StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| StartError::System(io::Error::other(e)))?;
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    write_private(path, token.as_bytes()).map_err(|source| StartError::File { path: path.to_owned(), source })?;
+    Ok(token)
 }
 
 /// Shortest token of relays, characters.

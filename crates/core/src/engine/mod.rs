@@ -316,6 +316,9 @@ impl Engine {
 
     /// A person's command.
     pub fn command(&mut self, now_ms: u64, command: Command) {
+        if self.phase == Phase::Revoked {
+            return;
+        }
         match command {
             Command::Ring { person, mode } => self.ring(now_ms, person, mode),
             Command::Answer => self.with_call(|call, out| call.answer(out)),
@@ -379,6 +382,9 @@ impl Engine {
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
+        if person == self.device.me().card().person {
+            return self.alert(AlertLevel::Amber, "This is the person of this device.");
+        }
         let mode = mode.unwrap_or(self.mode).max(self.mode);
         match Call::ring(&self.device, to, mode, &mut self.rng, now_ms) {
             Ok((call, message)) => {
@@ -436,9 +442,14 @@ impl Engine {
 
     /// A message of the switchboard.
     pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
+        if self.phase == Phase::Revoked {
+            return;
+        }
         session::handle(self, now_ms, message);
-        self.remember_finished();
-        self.changed();
+        if self.phase != Phase::Revoked {
+            self.remember_finished();
+            self.changed();
+        }
     }
 }
 

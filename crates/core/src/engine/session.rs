@@ -59,6 +59,8 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
         ServerMessage::Revoked { jws } => {
             engine.phase = Phase::Revoked;
             engine.with_call(|call, out| call.end("failed", out));
+            // What is told last: whoever erases carries nothing out after it.
+            engine.changed();
             let (office, me) = (engine.device.office(), engine.device.me().device());
             let word = jws.and_then(|jws| office.verify_revocation(&jws).ok());
             if word.is_some_and(|revocation| revocation.device == me) {
@@ -129,7 +131,7 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
     if let Some(call) = engine.call.as_mut().filter(|call| !call.is_over()).and_then(|call| call.rings_again(&jws)) {
         return engine.send(ClientMessage::RingShown { call });
     }
-    if engine.in_call() {
+    if engine.in_call() || engine.phase == Phase::Revoked {
         return;
     }
     match Call::rung(&engine.device, jws, opened, device, now_ms) {

@@ -173,8 +173,8 @@ impl RecordStore {
             let kept = call.parse::<CallId>().is_ok_and(|call| self.dir.join(call.to_hex()).exists());
             // A directory changes whenever a part is added to it.
             if kept || entry.metadata()?.modified()? < before {
-                fs::remove_dir_all(entry.path())?;
-                removed += 1;
+                // One that cannot be removed keeps no other.
+                removed += usize::from(fs::remove_dir_all(entry.path()).is_ok());
             }
         }
         Ok(removed)

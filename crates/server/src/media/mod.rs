@@ -13,7 +13,11 @@ use crate::{
 };
 use pool::Pool;
 pub(crate) use pool::{NodeId, NodeInput};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use telcon_proto::{
     CallId, DeviceId,
     node::{FromNode, ToNode},
@@ -26,6 +30,9 @@ use tokio::{
 
 /// Words of relays that may wait to be read.
 const NODE_INPUTS: usize = 1024;
+
+/// How long a relay of its own may take to answer an offer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Ways to the task between switchboard and relays.
 pub(crate) struct Ways {
@@ -62,8 +69,8 @@ struct Placed {
 struct Leg {
     id: LegId,
     node: Option<NodeId>,
-    /// The offer that a relay of its own has not answered yet.
-    asked: Option<(SessionId, String)>,
+    /// Offers that a relay of its own has not answered yet, in their order.
+    asked: VecDeque<(SessionId, Instant)>,
 }
 
 struct Media {
@@ -87,7 +94,7 @@ impl Media {
                     None => return,
                 },
                 event = events.recv() => match event {
-                    Ok(RelayEvent::LegGone { leg, .. }) => self.gone(leg).await,
+                    Ok(RelayEvent::LegGone { leg, .. }) => self.gone(leg, None).await,
                     Ok(_) => {}
                     // Legs whose end was missed are found when their devices offer again.
                     Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the relay were missed"),
@@ -100,6 +107,9 @@ impl Media {
 
     async fn obey(&mut self, command: RelayCommand) {
         match command {
+            // Said again after a failure of the store: it stays where it is.
+            RelayCommand::OpenCall(call, log_index)
+                if self.calls.get(&call).is_some_and(|placed| placed.log_index == log_index) => {}
             RelayCommand::OpenCall(call, log_index) => {
                 let node = self.pool.least_loaded();
                 self.place(call, Placed { node, log_index }).await;
@@ -168,22 +178,25 @@ impl Media {
         let next = &mut self.next;
         let leg = self.legs.entry((call, device)).or_insert_with(|| {
             *next += 1;
-            Leg { id: LegId(*next), node, asked: None }
+            Leg { id: LegId(*next), node, asked: VecDeque::new() }
         });
         let id = leg.id;
         self.names.insert(id, (call, device));
         if let Some(node) = node {
-            leg.asked = Some((session, sdp.clone()));
+            leg.asked.push_back((session, Instant::now()));
             return self.pool.send(node, ToNode::AddLeg { call, leg: id.0, offer: sdp });
         }
         let answer = self.relay.add_leg(call, id, sdp).await.map_err(|error| error.to_string());
         self.hub.send(Input::LegAdded(call, device, session, answer)).await;
     }
 
-    async fn gone(&mut self, leg: LegId) {
-        if let Some((call, device)) = self.names.remove(&leg) {
+    /// A leg is gone, says the relay that has it. What another one says of it counts for nothing.
+    async fn gone(&mut self, leg: LegId, says: Option<NodeId>) {
+        let Some(&(call, device)) = self.names.get(&leg) else { return };
+        if self.legs.get(&(call, device)).is_some_and(|known| known.id == leg && known.node == says) {
+            self.names.remove(&leg);
             self.legs.remove(&(call, device));
-            tracing::info!(%call, %device, "a leg is gone");
+            tracing::info!(%call, "a leg is gone");
             self.hub.send(Input::LegLost(call, device)).await;
         }
     }
@@ -200,7 +213,12 @@ impl Media {
                 self.leave(node).await;
             }
             NodeInput::Said(node, FromNode::Load { calls, legs, draining }) => {
-                if self.pool.loaded(node, calls, legs, draining) {
+                let mute = self.legs.values().filter(|leg| leg.node == Some(node));
+                if mute.filter_map(|leg| leg.asked.front()).any(|(_, since)| since.elapsed() > ANSWERS_WITHIN) {
+                    tracing::warn!(node = node.0, "a relay of its own does not answer offers: its calls move");
+                    self.pool.remove(node);
+                    self.leave(node).await;
+                } else if self.pool.loaded(node, calls, legs, draining) {
                     tracing::info!(node = node.0, "a relay of its own is about to stop: its calls move");
                     self.leave(node).await;
                 }
@@ -208,7 +226,7 @@ impl Media {
             NodeInput::Said(node, FromNode::LegAdded { leg, answer, refused }) => {
                 self.answered(node, LegId(leg), answer.ok_or_else(|| refused.unwrap_or_default())).await;
             }
-            NodeInput::Said(_, FromNode::LegGone { leg }) => self.gone(LegId(leg)).await,
+            NodeInput::Said(node, FromNode::LegGone { leg }) => self.gone(LegId(leg), Some(node)).await,
             NodeInput::Said(_, FromNode::Hello { .. }) => {}
         }
     }
@@ -216,13 +234,12 @@ impl Media {
     async fn answered(&mut self, node: NodeId, id: LegId, answer: Result<String, String>) {
         let Some(&(call, device)) = self.names.get(&id) else { return };
         let Some(leg) = self.legs.get_mut(&(call, device)).filter(|leg| leg.node == Some(node)) else { return };
-        if let Some((session, _)) = leg.asked.take() {
+        if let Some((session, _)) = leg.asked.pop_front() {
             self.hub.send(Input::LegAdded(call, device, session, answer)).await;
         }
     }
 
-    /// Moves every call that is on a relay to another. Legs that were there are made anew by their devices; offers that it
-    /// did not answer go to the other.
+    /// Moves every call that is on a relay to another. Legs that were there are made anew by their devices.
     async fn leave(&mut self, node: NodeId) {
         let here: Vec<CallId> =
             self.calls.iter().filter(|(_, placed)| placed.node == Some(node)).map(|(call, _)| *call).collect();
@@ -232,13 +249,11 @@ impl Media {
             self.place(call, Placed { node: to, log_index: old.log_index }).await;
             let legs: Vec<_> =
                 self.legs.iter().filter(|((of, _), leg)| *of == call && leg.node == Some(node)).collect();
-            let devices: Vec<_> = legs.into_iter().map(|((_, device), leg)| (*device, leg.asked.clone())).collect();
-            for (device, asked) in devices {
-                match asked {
-                    Some((session, sdp)) => self.add(call, device, session, sdp).await,
-                    // The old leg goes on carrying sound until the device has offered a new one.
-                    None => drop(self.hub.send(Input::LegLost(call, device)).await),
-                }
+            let devices: Vec<_> = legs.into_iter().map(|((_, device), _)| *device).collect();
+            for device in devices {
+                // The old leg goes on carrying sound until the device has offered a new one. An offer that was not answered is
+                // not handed on: it may be what the relay died of.
+                self.hub.send(Input::LegLost(call, device)).await;
             }
         }
     }

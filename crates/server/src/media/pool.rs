@@ -53,9 +53,9 @@ impl Pool {
     /// The relay that a new call goes to. None: there is none of its own that has room.
     pub(super) fn least_loaded(&mut self) -> Option<NodeId> {
         let open =
-            self.nodes.iter_mut().filter(|(_, node)| !node.draining && node.calls + node.placed < node.max_calls);
+            self.nodes.iter_mut().filter(|(_, node)| !node.draining && node.calls.saturating_add(node.placed) < node.max_calls);
         // A call that was placed a moment ago will have two legs at least.
-        let (id, node) = open.min_by_key(|(_, node)| node.legs + 2 * node.placed)?;
+        let (id, node) = open.min_by_key(|(_, node)| node.legs.saturating_add(2 * node.placed))?;
         node.placed += 1;
         Some(*id)
     }
@@ -98,6 +98,10 @@ mod tests {
         assert_eq!(pool.least_loaded(), Some(NodeId(0)), "what was placed a moment ago counts");
         pool.loaded(NodeId(0), 10, 0, false);
         assert_eq!(pool.least_loaded(), Some(NodeId(1)), "the other is full");
+        pool.loaded(NodeId(1), u64::MAX, u64::MAX, false);
+        assert_eq!(pool.least_loaded(), None, "whatever a relay says, sums do not overflow");
+        pool.loaded(NodeId(1), 0, u64::MAX, false);
+        assert_eq!((pool.least_loaded(), pool.least_loaded()), (Some(NodeId(1)), Some(NodeId(1))));
         pool.remove(NodeId(1));
         assert_eq!(pool.least_loaded(), None);
     }

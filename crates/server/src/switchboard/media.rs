@@ -29,18 +29,19 @@ impl Switchboard {
             // The call ended, or the device left it, while the relay was at work.
             (Ok(_), _) => self.desk.relay(RelayCommand::RemoveLeg(call, device)),
             (Err(why), Some(_)) if here => {
-                let text = format!("the relay did not take the leg: {why}");
-                self.desk.refuse(session, Some(call), RefusalCode::NotAllowed, &text);
+                // What a relay says is for the operator; on a leader's screen stands a sentence of ours.
+                tracing::warn!(%call, ?why, "a relay did not take a leg");
+                self.desk.refuse(session, Some(call), RefusalCode::NotAllowed, "the relay did not take the sound");
             }
             (Err(_), _) => {}
         }
         self.finish(now_ms)
     }
 
-    /// The relay lost a leg.
+    /// The relay lost a leg, or an offer of one.
     pub fn leg_lost(&mut self, call: CallId, device: DeviceId, now_ms: u64) -> Effects {
         if let Some(found) = self.calls.get_mut(&call)
-            && found.legs.remove(&device)
+            && (found.legs.remove(&device) || found.may_have_leg(&device, &self.desk))
         {
             self.desk.tell(&device, ServerMessage::MediaLost { call });
         }
@@ -66,6 +67,10 @@ impl Call {
         }
         if sdp.len() > MAX_SDP_BYTES {
             return desk.refuse(session, Some(id), RefusalCode::Malformed, "the offer is too long");
+        }
+        // SDP is lines of text (RFC 8866, section 5).
+        if sdp.chars().any(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
+            return desk.refuse(session, Some(id), RefusalCode::Malformed, "the offer is no text");
         }
         desk.relay(RelayCommand::AddLeg { call: id, device: from, session, sdp });
     }

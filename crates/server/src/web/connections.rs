@@ -7,6 +7,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     collections::HashMap,
+    future::Future as _,
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::{Pin, pin},
@@ -19,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{oneshot, watch},
     task::JoinSet,
-    time::sleep,
+    time::{Sleep, sleep},
 };
 use tower_service::Service as _;
 
@@ -120,7 +121,7 @@ pub(crate) async fn serve(
                     // Who has too many already is not told so: an answer would cost more than they paid.
                     let Some(place) = places.take(peer.ip()) else { continue };
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(converse(Counted { stream, _place: place }, peer, router.clone(), limits, stopped.clone()));
+                    connections.spawn(converse(Counted { stream, stuck: None, _place: place }, peer, router.clone(), limits, stopped.clone()));
                 }
                 Err(error) if is_about_the_peer(&error) => {}
                 Err(error) => {
@@ -178,15 +179,41 @@ async fn converse(
 fn speaks_for<B>(peer: IpAddr, request: &Request<B>) -> IpAddr {
     let forwarded = || {
         let last = request.headers().get_all("x-forwarded-for").iter().next_back()?;
-        last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        Some(last.to_str().ok().and_then(|list| named(list.rsplit(',').next()?.trim())).unwrap_or(UNREADABLE))
     };
     if peer.to_canonical().is_loopback() { forwarded().unwrap_or(peer) } else { peer }
 }
 
+/// An address as proxies write it: bare, in brackets, with a port.
+fn named(entry: &str) -> Option<IpAddr> {
+    let bare = entry.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// Where those are counted whose address the proxy wrote in a way that nobody understands.
+const UNREADABLE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// How long a peer may take to read what was sent to it before anything more is.
+const READS_WITHIN: Duration = Duration::from_secs(30);
+
 /// A connection with its place.
 struct Counted {
     stream: TcpStream,
+    /// When a peer that does not read is cut.
+    stuck: Option<Pin<Box<Sleep>>>,
     _place: Place,
+}
+
+impl Counted {
+    /// Lets a write through that got on, and ends one that waits for too long.
+    fn unless_stuck(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.stuck = None;
+            return wrote;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(READS_WITHIN)));
+        stuck.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Counted {
@@ -197,7 +224,8 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_stuck(cx, wrote)
     }
 
     fn poll_write_vectored(
@@ -205,7 +233,8 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.unless_stuck(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -258,6 +287,10 @@ mod tests {
         let request = Request::builder().header("x-forwarded-for", "203.0.113.9, 198.51.100.7").body(()).unwrap();
         assert_eq!(speaks_for(at("127.0.0.1"), &request), at("198.51.100.7"), "the entry that the proxy wrote itself");
         assert_eq!(speaks_for(at("192.0.2.1"), &request), at("192.0.2.1"));
+        for (entry, address) in [("203.0.113.9:4711", "203.0.113.9"), ("[2001:db8::1]", "2001:db8::1"), ("[2001:db8::1]:9", "2001:db8::1"), ("unknown", "0.0.0.0")] {
+            let request = Request::builder().header("x-forwarded-for", entry).body(()).unwrap();
+            assert_eq!(speaks_for(at("127.0.0.1"), &request), at(address), "{entry}");
+        }
         let plain = Request::builder().body(()).unwrap();
         assert_eq!(speaks_for(at("127.0.0.1"), &plain), at("127.0.0.1"));
     }

@@ -13,6 +13,7 @@ use crate::{
 };
 use chacha20::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
+use telcon_identity::VerifiedDevice;
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
 
 impl Call {
@@ -35,16 +36,24 @@ impl Call {
         if answer && joining.device().card().person != ring.ring().ring().to {
             return Err(Refusal::NotAllowed("somebody else answered"));
         }
-        // The list that a person rings from is the server's; the name in the certificate is the office authority's.
-        let rung = self.hint.as_ref().filter(|_| self.direction == Direction::Out).map(|(_, to)| &to.name);
-        if answer && rung.is_some_and(|name| *name != joining.device().card().name) {
-            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
-        }
+        self.is_who_was_rung(joining.device())?;
         if self.waiting.len() >= MAX_WAITING {
             return Err(Refusal::NotAllowed("too many asked to join at once"));
         }
         self.waiting.retain(|change| !matches!(change, Change::Join { device, .. } if *device == from));
         self.waiting.push(Change::Join { device: from, key_package, logged: Box::new(joining) });
+        Ok(())
+    }
+
+    /// The list that a person rings from is the server's; the name in the certificate is the office authority's. Who comes in
+    /// the place of the person who was rung has the name that was rung, however they come in.
+    fn is_who_was_rung(&self, device: &VerifiedDevice) -> Result<(), Refusal> {
+        let (Some(ring), Direction::Out, Some((_, to))) = (&self.ring, self.direction, &self.hint) else {
+            return Ok(());
+        };
+        if device.card().person == ring.ring().ring().to && device.card().name != to.name {
+            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
+        }
         Ok(())
     }
 
@@ -215,6 +224,7 @@ impl Call {
         for leaf in &change.added {
             let logged = roster::verify(device.office(), leaf, proofs, now_ms)?;
             roster::admit(ring, logged.device())?;
+            self.is_who_was_rung(logged.device())?;
             joined.push(logged);
         }
         let group = self.group.as_mut().expect("invariant: the commit was processed by it");

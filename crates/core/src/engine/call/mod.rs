@@ -212,6 +212,9 @@ impl Call {
         if ring.ring().ring().to != device.me().card().person {
             return Err(Refusal::NotAllowed("it rings somebody else"));
         }
+        if ring.ring().device().card().person == ring.ring().ring().to {
+            return Err(Refusal::NotAllowed("somebody rings themselves"));
+        }
         let mut call =
             Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
         call.hint = Some((ring.ring().device().card().clone(), device.me().card().clone()));
@@ -239,6 +242,13 @@ impl Call {
         call.join = Some(join);
         call.open_leg(out);
         Ok(call)
+    }
+
+    #[cfg(test)]
+    pub(super) fn rename_who_was_rung(&mut self, name: &str) {
+        if let Some((_, to)) = &mut self.hint {
+            to.name = name.to_owned();
+        }
     }
 
     fn take_ring(&mut self, ring: LoggedRing, jws: String) {

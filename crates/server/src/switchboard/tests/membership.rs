@@ -283,6 +283,8 @@ fn legs_are_for_those_in_the_call_and_those_it_rings() {
     assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);
     office.send(1, C::Offer { call: CALL, sdp: "x".repeat(MAX_SDP_BYTES + 1) });
     assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
+    office.send(1, C::Offer { call: CALL, sdp: "\u{1}".repeat(60) });
+    assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
     let effects = office.board.leg_lost(CALL, device(1), office.now);
     office.run(effects);
     assert_eq!(office.heard(1), ["media_lost"]);

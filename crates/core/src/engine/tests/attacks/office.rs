@@ -3,9 +3,11 @@
 use super::{ask_for, state_of};
 use crate::{
     Command, DeviceState, Event,
+    Output,
     device::Device,
     engine::Engine,
     engine::tests::kit::{START, World},
+    group::{PendingJoin, read_key_package},
     view::{CallState, Phase},
 };
 use telcon_proto::{Blob, Ended, Role, ServerMessage, SuiteName};
@@ -81,28 +83,81 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
 
 #[test]
 fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_said() {
-    let mut world = World::of_two(50);
-    world.wire = Some(Box::new(|_, message| {
-        vec![match message {
-            ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } => {
-                for contact in &mut people {
-                    contact.card.name = "The President of Norland".into();
+    for as_an_answer in [true, false] {
+        let mut world = World::of_two(50);
+        world.wire = Some(Box::new(move |_, message| {
+            vec![match message {
+                ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } => {
+                    for contact in &mut people {
+                        contact.card.name = "The President of Norland".into();
+                    }
+                    ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }
                 }
-                ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }
-            }
-            message => message,
-        }]
-    }));
-    world.disconnect(0);
-    world.connect(0);
-    world.settle();
+                // Whether it is an answer is the server's word: it may call it a listener, or a return.
+                ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
+                    ServerMessage::JoinAsked { call, from, key_package, device, answer: as_an_answer }
+                }
+                message => message,
+            }]
+        }));
+        world.disconnect(0);
+        world.connect(0);
+        world.settle();
+        world.ring(0, 1);
+        world.settle();
+        assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
+        world.command(1, Command::Answer);
+        world.settle();
+        assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
+        assert!(world.speak(0, b"opus").is_none());
+    }
+}
+
+#[test]
+fn another_name_is_found_out_when_a_listener_lets_them_in() {
+    let mut world = World::of_four(47);
     world.ring(0, 1);
     world.settle();
-    assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
-    world.command(1, Command::Answer);
+    let call = world.room().id;
+    world.command(3, Command::Listen { call });
     world.settle();
+    // As if the list had another name when it was rung.
+    world.nodes[0].engine.call.as_mut().unwrap().rename_who_was_rung("The President of Norland");
+    let joiner = PendingJoin::new(&Device::open(&state_of(&world, 1), world.now).unwrap()).unwrap();
+    let joiner = read_key_package(joiner.key_package(), SuiteName::Hybrid).unwrap();
+    let own = world.group(3).commit(vec![joiner], &[]).unwrap();
+    let (from, proof) = (world.nodes[3].id, world.nodes[1].proof.clone());
+    let seq = world.room().epoch + 1;
+    world.inject(0, ServerMessage::Committed { call, seq, from, commit: Blob(own.commit), devices: vec![proof] });
     assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
+    assert_eq!(world.view(0).ended, Some("failed"));
     assert!(world.speak(0, b"opus").is_none());
+}
+
+#[test]
+fn nobody_rings_themselves() {
+    let mut world = World::of_two(48);
+    world.join_office(1, Role::Principal);
+    world.settle();
+    let own = world.nodes[0].card.person;
+    world.command(0, Command::Ring { person: own, mode: None });
+    assert!(world.nodes[0].engine.view().call.is_none());
+}
+
+#[test]
+fn what_is_told_last_of_a_revoked_device_is_that_it_is_to_be_erased() {
+    let mut world = World::of_two(49);
+    world.call();
+    let jws = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
+    let (now, engine) = (world.now, &mut world.nodes[1].engine);
+    engine.handle(now, ServerMessage::Revoked { jws: Some(jws) });
+    let told: Vec<Output> = std::iter::from_fn(|| engine.poll()).collect();
+    assert_eq!(told.last(), Some(&Output::Erase), "a state kept after it would bring the keys back");
+    assert!(told.contains(&Output::CloseLeg) && told.contains(&Output::View), "{told:?}");
+    assert!(!told.contains(&Output::Persist));
+    engine.command(now, Command::Dismiss);
+    engine.handle(now, ServerMessage::People { people: Vec::new() });
+    assert!(!std::iter::from_fn(|| engine.poll()).any(|output| output == Output::Persist));
 }
 
 #[test]
