@@ -1,7 +1,7 @@
 //! Formatting, lints, tests, documentation and dependency rules of the Rust workspace.
 
 use crate::metadata::Metadata;
-use crate::{fixtures, process, tools};
+use crate::{fixtures, network, process, tools};
 use anyhow::Result;
 
 /// `rustfmt` has nothing to change. Names the files where it has; `make fmt` changes them.
@@ -72,7 +72,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         command.arg("--benches");
     } else {
         command.arg("--workspace");
-        for bench in metadata.benches().into_iter().filter(|bench| bench != SETUP) {
+        for bench in metadata.benches().into_iter().filter(|bench| ![SETUP, network::BENCH].contains(&bench.as_str())) {
             command.args(["--bench", &bench]);
         }
     }

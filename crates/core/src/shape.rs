@@ -274,7 +274,7 @@ mod tests {
         let mut shaper = Shaper::default();
         for _ in 0..100_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let report = (state >> 40) % 5 > 0;
+            let report = !(state >> 40).is_multiple_of(5);
             let (lost, run, queue_ms) = ((state >> 32) as u8, (state >> 24) as u8, (state >> 48) as u32 % 400);
             shaper.frame(report.then_some(Worst { lost, run, queue_ms }));
             let shape = shaper.shape();

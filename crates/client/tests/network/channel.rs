@@ -59,12 +59,12 @@ impl Channel {
         // Each packet draws the same number of times, whatever becomes of the others.
         let (luck, delay) = (self.random.share(), self.random.share());
         let mut at = now_us;
-        if bottleneck > 0 {
+        if let Some(takes_us) = (bytes as u64 * 8 * 1_000_000).checked_div(bottleneck) {
             let begin = self.free_at_us.max(now_us);
             if begin - now_us > QUEUE_US {
                 return None;
             }
-            self.free_at_us = begin + bytes as u64 * 8 * 1_000_000 / bottleneck;
+            self.free_at_us = begin + takes_us;
             at = self.free_at_us;
         }
         (!self.lost(luck)).then_some(at + BASE_US + (delay * jitter_us as f64) as u64)

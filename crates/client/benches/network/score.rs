@@ -1,0 +1,172 @@
+//! What is understood of sound that came through, and how it compares with what was said.
+
+use crate::channel::Random;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use telcon_client::audio::rate::{HEARING_RATE, convert};
+use telcon_client::audio::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE, frames, to_f32, wav};
+use telcon_client::hearing::wer::word_errors;
+use telcon_client::hearing::{Effort, Recogniser as _, Whisper};
+
+/// Silence after each clip, in frames: longer than what any buffer delays, so that clips can be cut apart afterwards.
+const GAP: usize = 60;
+/// How much later than said a clip is cut out, in frames: the network's own delay and a small buffer's.
+const LATE: usize = 5;
+/// Longest piece that PESQ is given, in frames: 10 s, as its recommendation (ITU-T P.862, section 8) has it.
+const PIECE: usize = 500;
+
+/// The speech model.
+pub struct Model(Whisper);
+
+impl Model {
+    /// The model that `TELCON_ASR_MODEL` names.
+    pub fn from_environment() -> Option<Self> {
+        let dir = PathBuf::from(std::env::var_os("TELCON_ASR_MODEL")?);
+        Some(Self(Whisper::load(&dir).expect("TELCON_ASR_MODEL names a model")))
+    }
+}
+
+/// A clip within what is said.
+struct Clip {
+    start: usize,
+    length: usize,
+}
+
+/// What is said: two clips, over and over.
+pub struct Material {
+    /// All of it, in frames.
+    pub said: Vec<Frame>,
+    /// Seconds of it.
+    pub seconds: f64,
+    /// How far below the speech the noise in it is, dB.
+    pub noise: Option<f32>,
+    rounds: Vec<[Clip; 2]>,
+    text: String,
+}
+
+impl Material {
+    /// Reads `a.wav`, `a.txt`, `b.wav`, `b.txt`.
+    ///
+    /// `noise`: how far below the speech (in dB) the noise of a room is mixed in; none if not given.
+    pub fn read(dir: &Path, repeats: usize, noise: Option<f32>) -> Self {
+        let text = |name| std::fs::read_to_string(dir.join(name)).expect("the text of the speech is there");
+        let clip = |name| -> Vec<Frame> { frames(&wav::read(&dir.join(name)).expect("the speech is there")).collect() };
+        let clips = [clip("a.wav"), clip("b.wav")];
+        let speech: f64 = clips.iter().map(|clip| loudness(clip)).sum::<f64>() / 2.0;
+        let mut said = Vec::new();
+        let mut round = || {
+            clips.each_ref().map(|clip| {
+                let start = said.len();
+                said.extend_from_slice(clip);
+                said.extend([SILENCE; GAP]);
+                Clip { start, length: clip.len() }
+            })
+        };
+        let rounds = (0..repeats).map(|_| round()).collect();
+        if let Some(below) = noise {
+            add_noise(&mut said, speech * 10_f64.powf(f64::from(-below) / 20.0));
+        }
+        let seconds = said.len() as f64 / 50.0;
+        Self { said, seconds, noise, rounds, text: format!("{}\n{}", text("a.txt"), text("b.txt")) }
+    }
+
+    /// Words wrong, and words said.
+    pub fn words_wrong(&self, model: &Model, heard: &[Frame]) -> (usize, usize) {
+        let mut total = (0, 0);
+        for [first, second] in &self.rounds {
+            let sound = at_hearing_rate(&heard[first.start + LATE..second.start + second.length + GAP / 2 + LATE]);
+            let phrases = model.0.clone().transcribe(&sound, Effort::Best).expect("the model hears");
+            let text: Vec<&str> = phrases.iter().map(|phrase| phrase.text.as_str()).collect();
+            let errors = word_errors(&self.text, &text.join(" "));
+            total = (total.0 + errors.errors, total.1 + errors.words);
+        }
+        total
+    }
+
+    /// Mean PESQ of all pieces, or nothing where `TELCON_PESQ` names no Python that has it.
+    pub fn pesq(&self, heard: &[Frame], scratch: &Path) -> Option<f64> {
+        let python = std::env::var_os("TELCON_PESQ")?;
+        let folder = scratch.join(format!("pesq-{:?}", std::thread::current().id()).replace(['(', ')'], ""));
+        std::fs::create_dir_all(&folder).expect("a directory for sound can be made");
+        let mut pairs = Vec::new();
+        for clip in self.rounds.iter().flatten() {
+            // Whole pieces of at most ten seconds, the same length each.
+            let pieces = clip.length.div_ceil(PIECE);
+            for piece in 0..pieces {
+                let start = clip.start + clip.length * piece / pieces;
+                let end = clip.start + clip.length * (piece + 1) / pieces;
+                let pair = [&self.said[start..end], &heard[start + LATE..end + LATE]];
+                for (which, sound) in ["said", "heard"].iter().zip(pair) {
+                    let path = folder.join(format!("{}-{which}.wav", pairs.len()));
+                    write(&path, &at_hearing_rate(sound));
+                }
+                pairs.push(pairs.len().to_string());
+            }
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/network/pesq_mean.py");
+        let output = Command::new(python).arg(script).arg(&folder).args(&pairs).output().expect("Python runs");
+        assert!(output.status.success(), "PESQ: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::remove_dir_all(&folder).expect("the directory can be removed");
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    }
+}
+
+/// Root mean square of the louder half of the frames: of speech, not of its pauses.
+fn loudness(frames: &[Frame]) -> f64 {
+    let power = |frame: &Frame| frame.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / frame.len() as f64;
+    let mut powers: Vec<f64> = frames.iter().map(power).collect();
+    powers.sort_by(f64::total_cmp);
+    let loud = &powers[powers.len() / 2..];
+    (loud.iter().sum::<f64>() / loud.len() as f64).sqrt()
+}
+
+/// Adds the same noise each time, of this root mean square, with less of it the higher the pitch, as in rooms.
+fn add_noise(said: &mut [Frame], level: f64) {
+    let mut random = Random(7);
+    let (mut slow, mut middle) = (0.0, 0.0);
+    let noise: Vec<f64> = (0..said.len() * FRAME_SAMPLES)
+        .map(|_| {
+            let white = random.share() * 2.0 - 1.0;
+            // Two one-pole low passes over white noise: about pink between 50 Hz and 5 kHz.
+            slow = 0.995 * slow + 0.1 * white;
+            middle = 0.92 * middle + 0.2 * white;
+            slow + middle + 0.1 * white
+        })
+        .collect();
+    let power = noise.iter().map(|sample| sample * sample).sum::<f64>() / noise.len() as f64;
+    for (sample, noise) in said.iter_mut().flatten().zip(noise) {
+        *sample = (f64::from(*sample) + noise * level / power.sqrt()).round() as i16;
+    }
+}
+
+fn at_hearing_rate(sound: &[Frame]) -> Vec<f32> {
+    let flat: Vec<f32> = sound.iter().flatten().map(|sample| to_f32(*sample)).collect();
+    assert_eq!(flat.len(), sound.len() * FRAME_SAMPLES);
+    convert(&flat, SAMPLE_RATE, HEARING_RATE).expect("48 kHz becomes 16 kHz")
+}
+
+fn write(path: &Path, sound: &[f32]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: HEARING_RATE,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).expect("a file can be made");
+    for sample in sound {
+        writer.write_sample(telcon_client::audio::to_i16(*sample)).expect("a file can be written");
+    }
+    writer.finalize().expect("a file can be written");
+}
+
+/// FNV-1a.
+pub fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Of this very program and of what is said: results of another are not mixed with these.
+pub fn fingerprint(material: &Material, frames_only: bool) -> u64 {
+    let program = std::env::current_exe().and_then(std::fs::read).expect("the program can read itself");
+    let samples: Vec<u8> = material.said.iter().flatten().flat_map(|sample| sample.to_le_bytes()).collect();
+    fnv(&program) ^ fnv(&samples).rotate_left(1) ^ u64::from(frames_only)
+}
