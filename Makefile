@@ -1,9 +1,9 @@
 # Four words to remember. What they do is in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test bench fuzz doc fmt clean
+.PHONY: help setup run build test bench bench-peers fuzz doc fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that are missing
 	@scripts/setup.sh test
@@ -23,6 +23,10 @@ test: ## Everything that CI checks
 bench: ## Criterion benchmarks (BENCH="-p telcon-log" for one crate)
 	@scripts/setup.sh run
 	@cargo xtask bench $(BENCH)
+
+bench-peers: ## Our relay beside Janus and coturn; writes docs/benchmarks.md (PARTS="30x4" for one load). Needs root
+	@scripts/setup.sh bench
+	@cargo xtask bench-peers $(PARTS)
 
 fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for one)
 	@scripts/setup.sh test

@@ -8,6 +8,7 @@ mod demo;
 mod fixtures;
 mod fuzz;
 mod metadata;
+mod peers;
 mod process;
 mod rust;
 mod stamp;
@@ -31,6 +32,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "run", about: "build, then start the demonstration office; arguments go to it", run: demo::run },
     Command { name: "test", about: "every step below, or those named", run: steps::run },
     Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
+    Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {
         name: "fixtures",
@@ -74,10 +76,10 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 fn help() {
     println!("cargo xtask COMMAND\n");
     for command in COMMANDS {
-        println!("  {:<10} {}", command.name, command.about);
+        println!("  {:<12} {}", command.name, command.about);
     }
     println!("\nthe steps of `cargo xtask test`, each a command by its own name too:\n");
     for step in steps::STEPS {
-        println!("  {:<10} {}", step.name, step.about);
+        println!("  {:<12} {}", step.name, step.about);
     }
 }

@@ -1,6 +1,7 @@
 //! The `telcon` command: parse, run, exit code.
 
 mod archive;
+mod bench;
 mod demo;
 mod device;
 mod endpoint;
@@ -45,6 +46,9 @@ enum Command {
     /// Verify an archive, or open a record.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+    /// Measure a relay.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
             Command::Call(args) => endpoint::call(args).await,
             Command::Note(args) => endpoint::note(args).await,
             Command::Archive(command) => archive::run(command),
+            Command::Bench(command) => bench::run(command).await,
         }
     });
     runtime.shutdown_background();
