@@ -115,8 +115,8 @@ fn load_section(out: &mut String, run: &Run) {
     let _ = writeln!(
         out,
         "## {} calls of {} parties, {} ms packets\n\n\
-         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core |\n\
-         |---|---|---|---|---|---|---|---|---|",
+         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core | rest of the machine |\n\
+         |---|---|---|---|---|---|---|---|---|---|",
         load.calls, load.parties, load.frame_ms
     );
     for one in run.summaries() {
@@ -139,7 +139,7 @@ fn row(one: &Summary) -> String {
     // `none` has nothing below it: its row is what is subtracted from the others.
     let delay = one.added.unwrap_or(figures.delay);
     format!(
-        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % |",
+        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % | {:.0} % |",
         one.peer.name(),
         figures.packets_in,
         figures.packets_out,
@@ -154,6 +154,7 @@ fn row(one: &Summary) -> String {
         times(delay),
         figures.setup.map_or_else(dash, |setup| format!("{} / {}", millis(setup.p50), millis(setup.p99))),
         figures.generator_share * 100.0,
+        figures.others_share * 100.0,
     )
 }
 
@@ -286,7 +287,8 @@ decrypted and looked at.
 - **Setup** is from the request to join to the first packet of somebody else that could be decrypted, signalling, ICE and
   DTLS included, with four parties joining at a time while others speak. For Janus it begins when the party asks to
   listen: its publishing is not in it.
-- Contestants take turns, each started anew for each round; the first round of all does not count.
+- Contestants take turns, each started anew for each round; the first round of all does not count. A round in which
+  everything else on the machine used more than a tenth of a processor is measured again, up to three times in all.
 - **Telcon** is the driver that the server runs, in a process that has nothing else. **Janus** 1.1.2 (Debian) is a
   videoroom per call, with one event loop (as it has one processor), ICE-lite, no header extensions, no feedback, no
   other plug-in; each party publishes on one connection and hears everybody on one more. **coturn** (Debian) has one

@@ -5,7 +5,7 @@ use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 /// Time on a processor since the start, of all threads that exist now, nanoseconds. The scheduler's own account, which
 /// is exact where ticks are not. A thread that ends takes its time with it; those of a relay stay.
@@ -29,6 +29,18 @@ fn parse_schedstat(text: &str) -> Option<u64> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
     let (on_processor, waiting, slices) = (numbers.next()?, numbers.next()?, numbers.next()?);
     (numbers.next().is_none() && waiting.is_ok() && slices.is_ok()).then_some(on_processor.ok()?)
+}
+
+/// Time on a processor of each process there is, other than `left_out`, nanoseconds. What cannot be read is left out too.
+pub fn everybody_else(left_out: &[u32]) -> HashMap<u32, u64> {
+    let Ok(folder) = fs::read_dir("/proc") else { return HashMap::new() };
+    let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| !left_out.contains(pid)).filter_map(|pid| Some((pid, cpu_nanoseconds(pid).ok()?))).collect()
+}
+
+/// What they used from one look to a later one. Whoever came between used all that it has; whoever left is not seen.
+pub fn used_between(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
+    after.iter().map(|(pid, time)| time.saturating_sub(before.get(pid).copied().unwrap_or(0))).sum()
 }
 
 /// Memory of a process, bytes.
@@ -120,6 +132,16 @@ mod tests {
         assert_eq!(parse_smaps("Rss: 1784 kB\n"), None);
         assert_eq!(parse_smaps("Rss: 1784\nPss: 4 kB\n"), None);
         assert_eq!(parse_smaps("Rss: 18446744073709551615 kB\nPss: 4 kB\n"), None);
+    }
+
+    #[test]
+    fn others_are_seen_and_those_left_out_are_not() {
+        let all = everybody_else(&[]);
+        assert!(all.contains_key(&std::process::id()));
+        assert!(!everybody_else(&[std::process::id()]).contains_key(&std::process::id()));
+        let before = HashMap::from([(1, 10), (2, 20)]);
+        let after = HashMap::from([(1, 15), (3, 7)]);
+        assert_eq!(used_between(&before, &after), 12);
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct Figures {
     pub relay_share: Option<f64>,
     /// Share of a core that the generator used.
     pub generator_share: f64,
+    /// Processors that everything else on the machine used: what it was disturbed by.
+    pub others_share: f64,
     /// Proportional memory that one more party costs, bytes.
     pub bytes_per_party: Option<f64>,
     /// The same of resident memory.
@@ -125,12 +127,21 @@ pub struct Figures {
     pub setups: u64,
 }
 
+/// Time on processors while it was counted, nanoseconds.
+pub(crate) struct Spent {
+    /// Of the contestant.
+    pub(crate) relay: Option<u64>,
+    /// Of us.
+    pub(crate) generator: u64,
+    /// Of everybody else on the machine.
+    pub(crate) others: u64,
+}
+
 impl Figures {
     pub(crate) fn of(
         window: &Window,
         seconds: f64,
-        spent: Option<u64>,
-        generator: u64,
+        spent: Spent,
         memory: Option<((Memory, usize), Memory)>,
         world: &World,
     ) -> Self {
@@ -152,9 +163,13 @@ impl Figures {
             refused: window.refused,
             delay: Times::of(&window.delay),
             lateness: Times::of(&window.lateness),
-            nanoseconds_per_packet: spent.filter(|_| window.received > 0).map(|ns| ns as f64 / window.received as f64),
-            relay_share: spent.map(|spent| spent as f64 / nanoseconds),
-            generator_share: generator as f64 / nanoseconds,
+            nanoseconds_per_packet: spent
+                .relay
+                .filter(|_| window.received > 0)
+                .map(|spent| spent as f64 / window.received as f64),
+            relay_share: spent.relay.map(|spent| spent as f64 / nanoseconds),
+            generator_share: spent.generator as f64 / nanoseconds,
+            others_share: spent.others as f64 / nanoseconds,
             bytes_per_party: grown(|memory| memory.proportional),
             resident_per_party: grown(|memory| memory.resident),
             setup: (world.setup().count() > 0).then(|| Times::of(world.setup())),
@@ -241,6 +256,7 @@ impl Run {
                 nanoseconds_per_packet: maybe(&|one| one.nanoseconds_per_packet),
                 relay_share: maybe(&|one| one.relay_share),
                 generator_share: middle(&|one| one.generator_share),
+                others_share: middle(&|one| one.others_share),
                 bytes_per_party: maybe(&|one| one.bytes_per_party),
                 resident_per_party: maybe(&|one| one.resident_per_party),
                 setup: first.setup.map(|_| times(&|one| one.setup.unwrap_or_default())),
@@ -308,7 +324,7 @@ impl Round {
         let figures = &self.figures;
         format!(
             "{:8} {:2}{} {:5} calls {:8.0} in/s {:8.0} out/s loss {:7.4}% {:>7} µs/packet, relay {:>4} of a core, \
-             delay p50 {} p99 {} ms, generator {:.0} %, late p99 {} ms",
+             delay p50 {} p99 {} ms, generator {:.0} %, late p99 {} ms, others {:.0} %",
             self.peer.name(),
             self.number,
             if self.counts { " " } else { "*" },
@@ -322,6 +338,7 @@ impl Round {
             millis(figures.delay.p99),
             figures.generator_share * 100.0,
             millis(figures.lateness.p99),
+            figures.others_share * 100.0,
         )
     }
 }

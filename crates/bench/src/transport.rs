@@ -24,6 +24,9 @@ const CHECK_AGAIN: Duration = Duration::from_millis(50);
 /// Until a first handshake message is repeated: as browsers do, whose own ICE tells them how near the other side is. The
 /// standard's second would be most of the time that Janus needs, which is not ready at once.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// How often a handshake message is repeated, each time after twice the time: for 25 s in all, which only a machine that is
+/// overloaded needs.
+const RETRIES: usize = 8;
 /// How long the handshake's state is kept after its end, for a last flight that was lost.
 const KEEP_HANDSHAKE: Duration = Duration::from_secs(3);
 
@@ -44,6 +47,7 @@ impl Identity {
         let config = Config::builder()
             .use_server_cookie(false)
             .flight_start_rto(FIRST_RETRY)
+            .flight_retries(RETRIES)
             .build()
             .context("no DTLS configuration")?;
         let fingerprint = sha256(&certificate.certificate);

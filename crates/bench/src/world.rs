@@ -302,11 +302,11 @@ impl World {
     /// When an endpoint fails.
     pub fn measure(&mut self, warm: f64, seconds: f64, mut around: impl FnMut() -> Result<()>) -> Result<Window> {
         self.run(clock::now() + (warm * SECOND as f64) as u64)?;
+        around()?;
         let from = clock::now();
         let to = from + (seconds * SECOND as f64) as u64;
         self.window = Window::default();
         self.counting = Some((from, to));
-        around()?;
         self.run(to)?;
         around()?;
         self.run(to + SECOND / 2)?;

@@ -200,7 +200,7 @@ fn dial(path: &Path) -> Result<UnixStream> {
 fn configure(place: &Place, folder: &Path) -> Result<PathBuf> {
     let path = folder.join("socket");
     let core = format!(
-        "general: {{\n  debug_level = 2\n  debug_colors = false\n  event_loops = 1\n  session_timeout = 0\n  \
+        "general: {{\n  debug_level = 3\n  debug_colors = false\n  event_loops = 1\n  session_timeout = 0\n  \
          candidates_timeout = 0\n  hide_dependencies = true\n}}\nmedia: {{\n  ipv6 = false\n  slowlink_threshold = 0\n}}\n\
          nat: {{\n  ice_lite = true\n  ice_tcp = false\n  ignore_mdns = true\n  ice_enforce_list = \"{}\"\n}}\n\
          plugins: {{\n  disable = \"{}\"\n}}\ntransports: {{\n  disable = \"{}\"\n}}\nevents: {{\n  broadcast = false\n}}\n",
