@@ -142,7 +142,16 @@ impl Signalling for Janus {
             self.rooms.get(&call).context("nobody speaks in this call")?.iter().filter(|other| **other != party);
         let streams: Vec<Value> = others.map(|other| json!({"feed": feed(*other)})).collect();
         let body = json!({"request": "join", "ptype": "subscriber", "room": room(call), "streams": streams});
-        let offer = self.tell(handle, body, None)?;
+        let deadline = Instant::now() + PATIENCE;
+        let offer = loop {
+            match self.tell(handle, body.clone(), None) {
+                // Janus knows a feed a moment after the feed's own device is connected.
+                Err(refused) if refused.to_string().contains("No such feed") && Instant::now() < deadline => {
+                    thread::sleep(LOOK);
+                }
+                answer => break answer?,
+            }
+        };
         self.listeners.insert(party, handle);
         description(&offer)
     }
