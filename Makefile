@@ -1,6 +1,6 @@
 # Four words to remember. What they do is in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test bench bench-network fuzz doc fmt clean
+.PHONY: help setup run build test bench bench-network bench-peers fuzz doc fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ bench: ## Criterion benchmarks (BENCH="-p telcon-log" for one crate)
 bench-network: ## Speech over bad networks, scored: writes docs/network.md
 	@scripts/setup.sh run
 	@cargo xtask bench-network
+
+bench-peers: ## Our relay beside Janus and coturn; writes docs/benchmarks.md (PARTS="30x4" for one load). Needs root
+	@scripts/setup.sh bench
+	@cargo xtask bench-peers $(PARTS)
 
 fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for one)
 	@scripts/setup.sh test

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh run     what `make run` needs
 #   scripts/setup.sh test    also what `make test` needs (a browser)
+#   scripts/setup.sh bench   what `make bench-peers` needs (other people's relays)
 #
 # Everything that is not a system package (npm packages, the speech model, cargo tools) belongs to `cargo xtask`.
 set -euo pipefail
@@ -13,8 +14,9 @@ packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git so
 case "$purpose" in
 run) ;;
 test) packages+=(chromium fonts-liberation) ;;
+bench) packages+=(janus coturn iproute2) ;;
 *)
-    echo "usage: $0 run|test" >&2
+    echo "usage: $0 run|test|bench" >&2
     exit 2
     ;;
 esac
@@ -82,7 +84,17 @@ fi
 
 # Debian keeps what makes virtual environments in a package of its own; a Python from elsewhere brings it along.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+fresh_services=()
+if [ "$purpose" = bench ]; then
+    for service in janus coturn; do
+        is_installed "$service" || fresh_services+=("$service")
+    done
+fi
 install "${packages[@]}"
+# Debian starts a service that it installs. These were installed to be measured, not to be open to the network.
+if [ ${#fresh_services[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
+    as_root systemctl disable --now "${fresh_services[@]}"
+fi
 
 if ! has_wasm_target; then
     if command -v rustup >/dev/null && timeout 120 rustup target add wasm32-unknown-unknown >/dev/null 2>&1; then

@@ -14,7 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     ("telcon-client", &["telcon-core", "telcon-record"]),
     ("telcon-wasm", &["telcon-core"]),
-    ("telcon", &["telcon-server", "telcon-client", "telcon-record"]),
+    ("telcon-bench", &["telcon-proto", "telcon-relay"]),
+    ("telcon", &["telcon-server", "telcon-client", "telcon-record", "telcon-bench"]),
     ("xtask", &[]),
 ];
 

@@ -9,6 +9,7 @@ mod fixtures;
 mod fuzz;
 mod metadata;
 mod network;
+mod peers;
 mod process;
 mod rust;
 mod stamp;
@@ -33,6 +34,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "test", about: "every step below, or those named", run: steps::run },
     Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
     Command { name: "bench-network", about: "speech over bad networks: writes docs/network.md", run: network::bench },
+    Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {
         name: "fixtures",

@@ -1,6 +1,7 @@
 //! The `telcon` command: parse, run, exit code.
 
 mod archive;
+mod bench;
 mod demo;
 mod device;
 mod endpoint;
@@ -50,13 +51,17 @@ enum Command {
     /// Verify an archive, or open a record.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+    /// Measure a relay.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG").unwrap_or_else(|_| "warn,telcon=info,str0m=error".into()),
+            tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG")
+                .unwrap_or_else(|_| "warn,telcon=info,str0m=error".into()),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -82,6 +87,7 @@ fn main() -> ExitCode {
             Command::Call(args) => endpoint::call(args).await,
             Command::Note(args) => endpoint::note(args).await,
             Command::Archive(command) => archive::run(command),
+            Command::Bench(command) => bench::run(command).await,
         }
     });
     runtime.shutdown_background();

@@ -52,8 +52,10 @@ impl Pool {
 
     /// The relay that a new call goes to. None: there is none of its own that has room.
     pub(super) fn least_loaded(&mut self) -> Option<NodeId> {
-        let open =
-            self.nodes.iter_mut().filter(|(_, node)| !node.draining && node.calls.saturating_add(node.placed) < node.max_calls);
+        let open = self
+            .nodes
+            .iter_mut()
+            .filter(|(_, node)| !node.draining && node.calls.saturating_add(node.placed) < node.max_calls);
         // A call that was placed a moment ago will have two legs at least.
         let (id, node) = open.min_by_key(|(_, node)| node.legs.saturating_add(2 * node.placed))?;
         node.placed += 1;

@@ -287,7 +287,12 @@ mod tests {
         let request = Request::builder().header("x-forwarded-for", "203.0.113.9, 198.51.100.7").body(()).unwrap();
         assert_eq!(speaks_for(at("127.0.0.1"), &request), at("198.51.100.7"), "the entry that the proxy wrote itself");
         assert_eq!(speaks_for(at("192.0.2.1"), &request), at("192.0.2.1"));
-        for (entry, address) in [("203.0.113.9:4711", "203.0.113.9"), ("[2001:db8::1]", "2001:db8::1"), ("[2001:db8::1]:9", "2001:db8::1"), ("unknown", "0.0.0.0")] {
+        for (entry, address) in [
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:9", "2001:db8::1"),
+            ("unknown", "0.0.0.0"),
+        ] {
             let request = Request::builder().header("x-forwarded-for", entry).body(()).unwrap();
             assert_eq!(speaks_for(at("127.0.0.1"), &request), at(address), "{entry}");
         }

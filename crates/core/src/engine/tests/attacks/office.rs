@@ -2,8 +2,7 @@
 
 use super::{ask_for, state_of};
 use crate::{
-    Command, DeviceState, Event,
-    Output,
+    Command, DeviceState, Event, Output,
     device::Device,
     engine::Engine,
     engine::tests::kit::{START, World},

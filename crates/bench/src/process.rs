@@ -1,0 +1,161 @@
+//! What the kernel says of a process: the time it had on a processor, and the memory that is its own.
+
+use anyhow::{Context, Result};
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+use std::{collections::HashMap, fs, path::Path};
+
+/// Time on a processor since the start, of all threads that exist now, nanoseconds. The scheduler's own account, which
+/// is exact where ticks are not. A thread that ends takes its time with it; those of a relay stay.
+///
+/// # Errors
+/// When the process is gone.
+pub fn cpu_nanoseconds(pid: u32) -> Result<u64> {
+    let folder = format!("/proc/{pid}/task");
+    let mut total = 0;
+    for task in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
+        // A thread may end between the listing and the reading.
+        if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
+            total += parse_schedstat(&text).context("schedstat: not what the kernel's documentation says")?;
+        }
+    }
+    Ok(total)
+}
+
+/// The first of the three numbers of `schedstat`: nanoseconds on a processor.
+fn parse_schedstat(text: &str) -> Option<u64> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
+    let (on_processor, waiting, slices) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    (numbers.next().is_none() && waiting.is_ok() && slices.is_ok()).then_some(on_processor.ok()?)
+}
+
+/// Time on a processor of each process there is, other than `left_out`, nanoseconds. What cannot be read is left out too.
+pub fn everybody_else(left_out: &[u32]) -> HashMap<u32, u64> {
+    let Ok(folder) = fs::read_dir("/proc") else { return HashMap::new() };
+    let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| !left_out.contains(pid)).filter_map(|pid| Some((pid, cpu_nanoseconds(pid).ok()?))).collect()
+}
+
+/// What they used from one look to a later one. Whoever came between used all that it has; whoever left is not seen.
+pub fn used_between(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
+    after.iter().map(|(pid, time)| time.saturating_sub(before.get(pid).copied().unwrap_or(0))).sum()
+}
+
+/// Memory of a process, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What is in memory.
+    pub resident: u64,
+    /// The same, where each page that several processes share counts in parts.
+    pub proportional: u64,
+}
+
+/// See [`Memory`].
+///
+/// # Errors
+/// When the process is gone, or belongs to somebody else.
+pub fn memory(pid: u32) -> Result<Memory> {
+    let file = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    parse_smaps(&text).with_context(|| format!("{file}: not what the kernel's documentation says"))
+}
+
+fn parse_smaps(text: &str) -> Option<Memory> {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(Memory { resident: field("Rss")?, proportional: field("Pss")? })
+}
+
+/// Binds the calling thread, and the threads and processes that it starts from now on, to one processor.
+///
+/// # Errors
+/// When there is no such processor for us.
+pub fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core).context("no processor has that number")?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on processor {core}"))
+}
+
+/// How many processors the calling thread may run on.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn cores() -> Result<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).count())
+}
+
+/// The machine in one line each: processor, kernel, memory. What cannot be read is left out.
+pub fn machine() -> Vec<String> {
+    let mut lines = Vec::new();
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models = cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let models: Vec<&str> = models.map(|(_, model)| model).collect();
+    if let Some(model) = models.first() {
+        lines.push(format!("{} × {model}", models.len()));
+    }
+    if let Ok(kernel) = fs::read_to_string("/proc/sys/kernel/osrelease") {
+        lines.push(format!("Linux {}", kernel.trim()));
+    }
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    if let Some(total) = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")) {
+        let kilobytes: u64 = total.trim().trim_end_matches(" kB").parse().unwrap_or(0);
+        lines.push(format!("{} GiB of memory", kilobytes.div_ceil(1024 * 1024)));
+    }
+    if Path::new("/sys/hypervisor").exists() || cpus.contains("hypervisor") {
+        lines.push("a virtual machine".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedstat_is_read_strictly() {
+        assert_eq!(parse_schedstat("170991 12 3\n"), Some(170_991));
+        for wrong in ["", "1 2", "1 2 3 4", "-1 2 3", "x 2 3", "1 x 3", "99999999999999999999 0 0"] {
+            assert_eq!(parse_schedstat(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn smaps_is_read_strictly() {
+        let text = "5615-7ffe ---p 00000000 00:00 0  [rollup]\nRss:                1784 kB\nPss:                 440 kB\n\
+                    Pss_Dirty:            12 kB\n";
+        assert_eq!(parse_smaps(text), Some(Memory { resident: 1784 * 1024, proportional: 440 * 1024 }));
+        assert_eq!(parse_smaps("Rss: 1784 kB\n"), None);
+        assert_eq!(parse_smaps("Rss: 1784\nPss: 4 kB\n"), None);
+        assert_eq!(parse_smaps("Rss: 18446744073709551615 kB\nPss: 4 kB\n"), None);
+    }
+
+    #[test]
+    fn others_are_seen_and_those_left_out_are_not() {
+        let all = everybody_else(&[]);
+        assert!(all.contains_key(&std::process::id()));
+        assert!(!everybody_else(&[std::process::id()]).contains_key(&std::process::id()));
+        let before = HashMap::from([(1, 10), (2, 20)]);
+        let after = HashMap::from([(1, 15), (3, 7)]);
+        assert_eq!(used_between(&before, &after), 12);
+    }
+
+    #[test]
+    fn our_own_time_grows_with_work() {
+        let pid = std::process::id();
+        let before = cpu_nanoseconds(pid).unwrap();
+        let mut now = before;
+        let mut work = 0u64;
+        // Ends when the kernel has seen the work: an account that stood still would hang here.
+        while now < before + 1_000_000 {
+            (0..100_000u64).for_each(|n| work = work.wrapping_mul(31).wrapping_add(std::hint::black_box(n)));
+            now = cpu_nanoseconds(pid).unwrap();
+        }
+        assert!(memory(pid).unwrap().resident > 0);
+        assert!(cpu_nanoseconds(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! `telcon bench`: a relay, ours or another's, measured.
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use std::{fs, net::IpAddr, path::PathBuf};
+use telcon_bench::{Ladder, Options, Peer};
+
+#[derive(Subcommand)]
+pub enum BenchCommand {
+    /// Drive a relay with calls, and say what a packet costs it.
+    Relay(RelayArgs),
+    /// Write benchmarks.md and its pictures from the JSON files of runs.
+    #[command(hide = true)]
+    Document(DocumentArgs),
+    /// A relay alone, told about legs on standard input: what `bench relay` measures.
+    #[command(hide = true)]
+    RelayNode(NodeArgs),
+}
+
+#[derive(Args)]
+pub struct NodeArgs {
+    /// Where to listen.
+    #[arg(long)]
+    address: IpAddr,
+}
+
+#[derive(Args)]
+pub struct DocumentArgs {
+    /// The folder with the JSON files.
+    #[arg(long)]
+    from: PathBuf,
+    /// The folder for the document.
+    #[arg(long)]
+    to: PathBuf,
+}
+
+#[derive(Args)]
+pub struct RelayArgs {
+    /// Who carries the packets; several take turns. Janus needs root, for a network namespace.
+    #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]
+    peers: Vec<PeerArg>,
+    /// Calls at a moment; with --step, at first.
+    #[arg(long, default_value_t = 30)]
+    calls: u32,
+    /// Parties of each call, 2 to 8.
+    #[arg(long, default_value_t = 4)]
+    parties: u32,
+    /// Milliseconds of sound in a packet: 20 or 60.
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    frame: u64,
+    /// Rounds that count; one more goes before them. 0 is one round that counts.
+    #[arg(long, default_value_t = 0)]
+    rounds: u32,
+    /// Seconds that are counted, of each round.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Seconds before that.
+    #[arg(long, default_value_t = 2.0)]
+    warm: f64,
+    /// Parties that join at the same time.
+    #[arg(long, default_value_t = 4)]
+    joins: usize,
+    /// Nobody speaks: for the memory of a leg that is only there.
+    #[arg(long)]
+    idle: bool,
+    /// Raise the load until it is not held: loss above 0.1 % or 99 of 100 packets later than 20 ms.
+    #[arg(long, conflicts_with = "calls_curve")]
+    step: bool,
+    /// Go through these numbers of calls, as 10,20,40.
+    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    calls_curve: Vec<u32>,
+    /// Meet in a network namespace, as Janus does. Needs root.
+    #[arg(long)]
+    cable: bool,
+    /// Write everything to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PeerArg {
+    /// Our relay.
+    Telcon,
+    /// A Janus videoroom.
+    Janus,
+    /// A TURN relay: no cryptography, no copies.
+    Coturn,
+    /// Endpoint to endpoint.
+    None,
+}
+
+impl From<PeerArg> for Peer {
+    fn from(peer: PeerArg) -> Self {
+        match peer {
+            PeerArg::Telcon => Self::Telcon,
+            PeerArg::Janus => Self::Janus,
+            PeerArg::Coturn => Self::Coturn,
+            PeerArg::None => Self::None,
+        }
+    }
+}
+
+pub async fn run(command: BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::RelayNode(args) => telcon_bench::node::run(args.address).await,
+        BenchCommand::Document(args) => telcon_bench::write_document(&args.from, &args.to),
+        BenchCommand::Relay(args) => {
+            // A thread of its own, because it is bound to one processor and never waits for anything else.
+            let thread = std::thread::Builder::new().name("generator".into()).spawn(move || relay(args))?;
+            tokio::task::spawn_blocking(move || thread.join()).await?.ok().context("the generator panicked")?
+        }
+    }
+}
+
+fn relay(args: RelayArgs) -> Result<()> {
+    let ladder = match (args.step, args.calls_curve) {
+        (true, _) => Ladder::Step,
+        (false, curve) if curve.is_empty() => Ladder::None,
+        (false, curve) => Ladder::Curve(curve),
+    };
+    let options = Options {
+        peers: args.peers.into_iter().map(Peer::from).collect(),
+        calls: args.calls,
+        parties: args.parties,
+        frame_ms: args.frame,
+        rounds: args.rounds,
+        warm: args.warm,
+        seconds: args.seconds,
+        joins: args.joins,
+        idle: args.idle,
+        ladder,
+        cable: args.cable,
+        program: std::env::current_exe()?,
+    };
+    let run = telcon_bench::run(&options, |round| eprintln!("{}", round.line()))?;
+    if let Some(file) = args.json {
+        let text = serde_json::to_string_pretty(&run)? + "\n";
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    print!("{}", run.table());
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The load generator against our relay, in processes of their own: few packets, and no word about how fast.
+
+use serde_json::Value;
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+fn measured(folder: &Path, arguments: &[&str]) -> Value {
+    let file = folder.join("run.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    command.args(["bench", "relay", "--warm", "0.1", "--seconds", "0.3", "--json"]).arg(&file).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn packets_go_through_our_relay_and_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = measured(folder.path(), &["--calls", "2", "--parties", "3"]);
+    let figures = &run["rounds"][0]["figures"];
+    assert_eq!(run["rounds"][0]["peer"], "telcon");
+    assert!(figures["suite"].as_str().unwrap().contains("AEAD_AES"), "{figures}");
+    assert!(number(&figures["received"]) > 0.0);
+    assert_eq!(figures["refused"], 0, "everything that arrived could be decrypted");
+    // Everybody but the first of each call found somebody who spoke.
+    assert_eq!(figures["setups"], 4);
+    assert!(number(&figures["nanoseconds_per_packet"]) > 0.0);
+    assert!(number(&figures["delay"]["p50"]) > 0.0);
+    assert!(number(&figures["delay"]["max"]) >= number(&figures["delay"]["p99"]));
+}
+
+#[test]
+fn endpoint_to_endpoint_needs_no_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = measured(folder.path(), &["--peer", "none", "--calls", "1", "--parties", "4"]);
+    let figures = &run["rounds"][0]["figures"];
+    assert!(number(&figures["received"]) > 0.0);
+    assert_eq!(figures["refused"], 0);
+    assert_eq!(figures["nanoseconds_per_packet"], Value::Null, "there is no process to blame");
+}
+
+#[test]
+fn legs_that_are_silent_only_connect() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = measured(folder.path(), &["--idle", "--calls", "2", "--parties", "2"]);
+    let figures = &run["rounds"][0]["figures"];
+    assert_eq!((&figures["received"], &figures["parties"]), (&0.into(), &4.into()));
+    assert!(figures["resident_per_party"].is_f64(), "two parties more than at first");
+}
+
+#[test]
+fn a_curve_holds_its_calls_and_adds_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = measured(folder.path(), &["--peer", "none", "--parties", "2", "--calls-curve", "1,3"]);
+    let calls: Vec<&Value> = run["rounds"].as_array().unwrap().iter().map(|round| &round["figures"]["calls"]).collect();
+    assert_eq!(calls.last(), Some(&&Value::from(3)));
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for arguments in [["--parties", "1"], ["--parties", "9"], ["--frame", "17"], ["--calls", "0"], ["--peer", "nobody"]]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+        let output = command.args(["bench", "relay"]).args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+    }
+    let mut node = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    node.args(["bench", "relay-node", "--address", "127.0.0.1"]);
+    let mut child = node.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"join\":{}}\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

@@ -1,0 +1,87 @@
+//! `make bench-peers`: our relay beside Janus and coturn, and the document about it.
+
+use crate::{demo, process};
+use anyhow::{Context, Result, bail};
+use std::{fs, path::Path};
+
+/// One command to `telcon bench relay`, and the name of the file that it fills.
+struct Part {
+    name: &'static str,
+    arguments: &'static [&'static str],
+}
+
+/// Everybody, in turns; three rounds count.
+const EVERYBODY: [&str; 10] =
+    ["--peer", "telcon", "--peer", "janus", "--peer", "coturn", "--peer", "none", "--rounds", "3"];
+
+const PARTS: &[Part] = &[
+    Part { name: "30x4", arguments: &["--calls", "30", "--parties", "4"] },
+    Part { name: "20x2", arguments: &["--calls", "20", "--parties", "2"] },
+    Part { name: "6x8", arguments: &["--calls", "6", "--parties", "8"] },
+    Part { name: "30x4-60ms", arguments: &["--calls", "30", "--parties", "4", "--frame", "60"] },
+    // A hundred calls of which nobody says a word. With fewer, what the first leg costs would be counted as theirs.
+    Part { name: "idle", arguments: &["--calls", "100", "--parties", "4", "--idle", "--seconds", "2"] },
+    Part { name: "step-janus", arguments: &["--peer", "janus", "--step", "--calls", "30", "--seconds", "4"] },
+    Part {
+        name: "step-coturn",
+        arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "150", "--seconds", "4"],
+    },
+    Part { name: "step-telcon", arguments: &["--cable", "--step", "--calls", "150", "--seconds", "4"] },
+    Part {
+        name: "curve",
+        arguments: &["--cable", "--calls-curve", "10,20,40,80,160,320,480,640,800,1000", "--seconds", "4"],
+    },
+];
+
+/// Measures all parts, or those that are named, and writes `docs/benchmarks.md` from all that were ever measured here.
+pub fn bench(arguments: &[String]) -> Result<()> {
+    if let Some(unknown) =
+        arguments.iter().find(|name| *name != "document" && PARTS.iter().all(|part| part.name != **name))
+    {
+        let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        bail!("no part {unknown:?}; there are {}, and `document`, which measures nothing", names.join(", "));
+    }
+    let telcon = demo::tested_binary()?;
+    let folder = process::target_dir().join("bench-peers");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for part in PARTS {
+        if arguments.is_empty() || arguments.iter().any(|name| name == part.name) {
+            measure(&telcon, &folder, part)?;
+        }
+    }
+    let mut document = process::command(&telcon);
+    document.args(["bench", "document", "--to", "docs", "--from"]).arg(&folder);
+    process::run(&mut document)?;
+    println!("docs/benchmarks.md is written, from {}", folder.display());
+    Ok(())
+}
+
+fn measure(telcon: &Path, folder: &Path, part: &Part) -> Result<()> {
+    println!("\n{}", part.name);
+    let mut command = process::command(telcon);
+    command.args(["bench", "relay"]).args(part.arguments);
+    if !part.arguments.contains(&"--step") && !part.arguments.contains(&"--calls-curve") {
+        command.args(EVERYBODY);
+    }
+    command.arg("--json").arg(folder.join(part.name).with_extension("json"));
+    process::run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_has_a_file_of_its_own() {
+        let mut names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), PARTS.len());
+        assert!(names.iter().all(|name| !name.contains('.')), "an extension is added to it");
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_is_refused_before_anything_is_built() {
+        assert!(bench(&["30×4".to_owned()]).unwrap_err().to_string().contains("30x4"));
+    }
+}
