@@ -26,6 +26,8 @@ pub struct Report {
     pub ok: bool,
     /// One by one.
     pub checks: Vec<Check>,
+    /// The note-taker signed that something is missing from the record.
+    pub partial: bool,
     /// Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not
     /// here; the sealed record has the list that the note-taker's device saw.
     pub people: Vec<Card>,
@@ -82,7 +84,12 @@ fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry
         && line.ended_ms == ended.map(LoggedEntry::time_ms)
 }
 
-fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<(String, String), String> {
+/// What was sealed and where the log has it, in words, and whether something is missing.
+fn check_sealed(
+    office: &Office,
+    proof: &RecordProof,
+    devices: &[LoggedDevice],
+) -> Result<(String, String, bool), String> {
     let logged = proof.sealed.as_ref().ok_or("the sealed record is not in the log yet")?;
     let entry = entry(office, logged, "record_sealed", proof)?;
     let text = proof.seal.as_ref().ok_or("the record's seal is missing")?;
@@ -104,6 +111,7 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
     Ok((
         format!("note-taker’s device · {} part{}{partial}", signed.parts(), if signed.parts() == 1 { "" } else { "s" }),
         format!("entry {} · proof of {} hashes", entry.index(), logged.proof.len()),
+        signed.partial(),
     ))
 }
 
@@ -138,9 +146,13 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
         check("Its end is in the log", ended.map(|entry| format!("log entry {}", entry.index()))),
         check("Shown as it was signed", line),
     ];
+    let mut partial = false;
     if let Some(sealed) = sealed {
         let (sealed, digest) = match sealed {
-            Ok((sealed, digest)) => (Ok(sealed), Ok(digest)),
+            Ok((sealed, digest, missing)) => {
+                partial = missing;
+                (Ok(sealed), Ok(digest))
+            }
             Err(error) => (Err(error.clone()), Err(error)),
         };
         checks.push(check("Sealed where it was heard", sealed));
@@ -152,5 +164,5 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
             people.push(card.clone());
         }
     }
-    Report { ok: checks.iter().all(|check| check.ok), checks, people }
+    Report { ok: checks.iter().all(|check| check.ok), checks, partial, people }
 }

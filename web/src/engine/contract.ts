@@ -122,6 +122,8 @@ export type Output =
 export interface Report {
   ok: boolean;
   checks: { ok: boolean; title: string; detail: string }[];
+  /** The note-taker signed that something is missing from the record. */
+  partial: boolean;
   /** Everybody who was in the call, by their certificates. */
   people: Card[];
 }

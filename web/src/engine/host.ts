@@ -68,7 +68,8 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         return check?.reject(data.problem ?? 'This record could not be checked.');
       }
       case 'erased':
-        return media.close_leg();
+        media.close_leg();
+        return media.microphone.release();
       case 'failed':
         media.close_leg();
         media.microphone.release();

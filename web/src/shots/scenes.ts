@@ -63,6 +63,7 @@ const RECORDS: RecordLine[] = [
 
 const WHOLE: Report = {
   ok: true,
+  partial: false,
   people: [president, minister, officer, writer],
   checks: [
     { ok: true, title: 'Opened before it rang', detail: 'log entry 90 412 · 08:12:26.114' },
@@ -74,6 +75,7 @@ const WHOLE: Report = {
 };
 const BROKEN: Report = {
   ok: false,
+  partial: false,
   people: WHOLE.people,
   checks: WHOLE.checks.map((check, i) =>
     i === 3 ? { ok: false, title: 'The digest is not the one in the log', detail: 'entry 90 431 names another record' } : check,
@@ -134,6 +136,7 @@ export const scenes: Record<string, Scene> = {
   'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.microphone = 'missing')),
   'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
   'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
+  'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
@@ -163,9 +166,10 @@ export const scenes: Record<string, Scene> = {
   'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
   'calls-offline': records(view({ phase: 'offline', token: null }), { is: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
+  'record-partial': record(desk(), checked(RECORDS[1], { ...WHOLE, partial: true })),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
-  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
-  'record-missed': record(view(), checked(RECORDS[3], { ok: true, people: [president], checks: WHOLE.checks.slice(0, 1) })),
+  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, partial: false, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
+  'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, people: [president], checks: WHOLE.checks.slice(0, 1) })),
   'record-loading': record(view(), { is: 'loading' }),
   'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
 };

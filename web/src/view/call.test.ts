@@ -31,6 +31,12 @@ describe('in a call', () => {
     expect(shown({ mode: 'audio' })?.mode).toBe('On the record: memo and sound');
   });
 
+  it('who listens is said in a line of its own', () => {
+    expect(shown()?.listens).toBe('Note-taker listens');
+    expect(shown({ members: [...live().members, member(officer, 6)] })?.listens).toMatch(/ and .* listen$/);
+    expect(shown({ members: live().members.slice(0, 2) })?.listens).toBeNull();
+  });
+
   it('nothing is called verified that was not', () => {
     expect(shown({ verified: false })?.private).toBe('Private');
   });
@@ -39,6 +45,7 @@ describe('in a call', () => {
     expect(shown({ state: 'reconnecting' })?.troubles[0]?.title).toBe('Reconnecting');
     expect(shown({}, { silent: true })?.troubles[0]?.title).toBe('Nothing comes from the Prime Minister of Estmark');
     expect(shown({ state: 'reconnecting' }, { silent: true })?.troubles.length).toBe(1);
+    expect(shown({ members: live().members.filter((m) => m.you) })?.troubles[0]?.title).toBe('You are alone');
     const denied = shown({}, { microphone: 'denied', sound_blocked: true });
     expect(denied?.troubles.map((t) => t.mend)).toEqual(['microphone', 'sound']);
     const listener = shown({ direction: 'listen' }, { microphone: 'denied' });

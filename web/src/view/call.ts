@@ -3,7 +3,7 @@
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_words, time_to_the_second } from './clock';
-import { ended_for_me, lower_the, mode_words, number, role_does, suite_words } from './words';
+import { ended_for_me, list, lower_the, mode_words, number, role_does, suite_words } from './words';
 
 export interface MemberRow {
   device: string;
@@ -28,6 +28,8 @@ export interface CallScreen {
   timer: string;
   phrase: string | null;
   members: MemberRow[];
+  /** Who listens, in a line that is always in sight. */
+  listens: string | null;
   /** Whether the device holds a key now: the list is complete. */
   closed: boolean;
   muted: boolean;
@@ -58,6 +60,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members),
+    listens: who_listens(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
     troubles: troubles(call, now, sound, name),
@@ -69,6 +72,13 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
       .filter((part) => part !== null)
       .join(' · '),
   };
+}
+
+function who_listens(all: Member[]): string | null {
+  const names = all.filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer')).map((m) => lower_the(m.name));
+  if (names.length === 0) return null;
+  const said = list(names);
+  return `${said[0]?.toUpperCase()}${said.slice(1)} ${names.length === 1 ? 'listens' : 'listen'}`;
 }
 
 /** Oneself first, then those who speak, then those who listen. */
@@ -100,6 +110,10 @@ function troubles(call: Call, now: number, { microphone, sound_blocked, silent }
       sentence: 'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
       mend: null,
     });
+  }
+  const they = call.other?.person;
+  if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
+    found.push({ title: `You are alone`, sentence: `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`, mend: null });
   }
   const unrecorded = call.mode !== 'log_only' && !call.note_taker && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
   if (unrecorded) {

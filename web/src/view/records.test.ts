@@ -61,16 +61,16 @@ describe('a record', () => {
     expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
     const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
     const verdict = (oks: boolean[]) =>
-      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check), people: [] }, at_ms }, 'Office', HERE).verdict;
-    expect(verdict([true])).toMatchObject({ ok: true, title: 'This record is whole' });
+      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, people: [] }, at_ms }, 'Office', HERE).verdict;
+    expect(verdict([true])).toMatchObject({ level: 'seal', title: 'This record is whole' });
     expect(verdict([true])?.sentence).toMatch(/09:55:46/);
-    expect(verdict([true, false])).toMatchObject({ ok: false, title: 'This record does not hold' });
+    expect(verdict([true, false])).toMatchObject({ level: 'red', title: 'This record does not hold' });
     expect(verdict([true, false])?.sentence).toMatch(/One check failed/);
   });
 
   it('who listened stands on it once their certificates were checked', () => {
     const listened = (people: Card[] | null) =>
-      record_screen(line, people && { report: { ok: true, checks: [], people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
+      record_screen(line, people && { report: { ok: true, checks: [], partial: false, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
     expect(listened(null)).toBeUndefined();
     expect(listened([president, minister])).toEqual(['Nobody besides the two']);
     expect(listened([president, writer, minister])).toEqual([`${writer.name}, ${writer.organisation}, who wrote the record`]);

@@ -61,7 +61,7 @@ export interface RecordScreen {
   office: string;
   fields: { name: string; lines: string[] }[];
   seal: { title: string; sentence: string; sealed: boolean };
-  verdict: { ok: boolean; title: string; sentence: string } | null;
+  verdict: { level: 'seal' | 'amber' | 'red'; title: string; sentence: string } | null;
   checks: { ok: boolean; title: string; detail: string }[];
 }
 
@@ -137,7 +137,10 @@ function seal(line: RecordLine): RecordScreen['seal'] {
 function verdict(report: Report, at_ms: number, mine: string): NonNullable<RecordScreen['verdict']> {
   const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
   const failed = report.checks.filter((check) => !check.ok).length;
+  if (report.ok && report.partial) {
+    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker could not hear all of this call, and its signature says so. Why stands in the record.` };
+  }
   return report.ok
-    ? { ok: true, title: 'This record is whole', sentence: when }
-    : { ok: false, title: 'This record does not hold', sentence: `${when} ${failed === 1 ? 'One check' : `${failed} checks`} failed: tell your records officer.` };
+    ? { level: 'seal', title: 'This record is whole', sentence: when }
+    : { level: 'red', title: 'This record does not hold', sentence: `${when} ${failed === 1 ? 'One check' : `${failed} checks`} failed: tell your records officer.` };
 }

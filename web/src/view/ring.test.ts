@@ -41,7 +41,7 @@ describe('a ring', () => {
     expect(ring({ call: incoming({ members: [member(writer, 3), member(officer, 6)] }) })?.listens).toBe(
       'Note-taker and Duty officer will listen. Everyone sees who is in the call.',
     );
-    expect(ring({ call: incoming() })?.listens).toMatch(/^No note-taker is here yet/);
+    expect(ring({ call: incoming() })?.listens).toMatch(/^A note-taker joins the call/);
     expect(ring({ call: incoming({ mode: 'log_only' }) })?.listens).toMatch(/^Nobody else listens/);
   });
 

@@ -50,7 +50,8 @@ export function ring_screen(view: View, now: number, mine: string): RingScreen |
 /** What to tell when a ring came that could not be verified and the engine said nothing of it yet. */
 export function refused_ring(view: View): string | null {
   const { call } = view;
-  const forged = call?.direction === 'in' && !call.verified && call.state !== 'ended';
+  // A device that comes back to its own call learns from the welcome, and not from a ring, what it is in.
+  const forged = call?.direction === 'in' && !call.verified && call.state === 'ringing';
   if (!forged || view.alerts.some((alert) => alert.level === 'red')) return null;
   return 'A ring came that this device could not verify. It was not shown, and nobody was connected. Tell your security officer.';
 }
@@ -63,7 +64,7 @@ function listens(call: Call): string {
   }
   return call.mode === 'log_only'
     ? 'Nobody else listens. Everyone sees who is in the call.'
-    : 'No note-taker is here yet. Everyone sees who is in the call.';
+    : 'A note-taker joins the call. Everyone sees who is in it.';
 }
 
 function state(call: Call): RingScreen['state'] {
