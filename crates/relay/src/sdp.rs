@@ -426,7 +426,7 @@ mod tests {
                     a=fmtp:111 minptime=20;useinbandfec=1;usedtx=0;cbr=1;maxaveragebitrate=32000\r\na=ptime:20\r\n";
         let expected = format!(
             "v=0\r\no=- 7 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic: WMS relay\r\n\
-             a=ice-lite\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
+             a=ice-lite\r\na=x-telcon-offer:42\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
              a=candidate:1 1 udp 2130706431 203.0.113.1 3478 typ host\r\n\
              a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host\r\n{both}a=mid:0\r\na=recvonly\r\n{opus}\
              m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n{both}a=mid:1\r\na=sendonly\r\n{opus}\

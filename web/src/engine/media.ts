@@ -4,7 +4,7 @@
 import type { Call, Command } from './contract';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
-import { constant_rate, without_levels } from './sdp';
+import { answers, constant_rate, without_levels } from './sdp';
 
 /** Receive slots of a leg: everybody but oneself (`RECEIVE_SLOTS` of telcon-proto). */
 const RECEIVE_SLOTS = 7;
@@ -75,7 +75,8 @@ export class Media {
 
   async answered(sdp: string): Promise<void> {
     const leg = this.#leg;
-    if (!leg) return;
+    // One to a leg that this one has replaced: the answer to this one comes after it.
+    if (!leg || !answers(sdp, leg.connection.localDescription?.sdp ?? '')) return;
     try {
       await leg.connection.setRemoteDescription({ type: 'answer', sdp: constant_rate(without_levels(sdp)) });
     } catch (error) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { constant_rate, without_levels } from './sdp';
+import { answers, constant_rate, without_levels } from './sdp';
 
 const SDP = [
   'v=0',
@@ -32,5 +32,12 @@ describe('descriptions', () => {
 
   it('ask for it where there were no parameters at all', () => {
     expect(constant_rate('m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\n')).toMatch(/a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 cbr=1;/);
+  });
+
+  it('an answer is to the offer whose session it names', () => {
+    const offer = 'v=0\r\no=- 4611732345 2 IN IP4 127.0.0.1\r\ns=-\r\n';
+    expect(answers('v=0\r\na=x-telcon-offer:4611732345\r\n', offer)).toBe(true);
+    expect(answers('v=0\r\na=x-telcon-offer:46117\r\n', offer)).toBe(false);
+    expect(answers('v=0\r\n', offer)).toBe(true);
   });
 });

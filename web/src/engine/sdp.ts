@@ -1,5 +1,11 @@
 // What a media description must and must not say, whoever wrote it.
 
+/** Whether an answer is to this offer, by the session id that the relay repeats; one that names none is. */
+export function answers(answer: string, offer: string): boolean {
+  const named = /^a=x-telcon-offer:(\S+)/m.exec(answer)?.[1];
+  return named === undefined || named === /^o=\S+ (\S+)/m.exec(offer)?.[1];
+}
+
 /** Opus in constant size: variable packets give away speech even when they are encrypted (RFC 7587, section 6.1). */
 const CONSTANT = { cbr: '1', usedtx: '0', useinbandfec: '1', stereo: '0', 'sprop-stereo': '0', maxaveragebitrate: '32000' };
 
