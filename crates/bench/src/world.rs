@@ -492,7 +492,7 @@ impl World {
             }
         }
         let two = self.manners.separate_listener;
-        let first_of_call = party % self.manners.parties == 0;
+        let first_of_call = party.is_multiple_of(self.manners.parties);
         let known = &mut self.parties[party as usize];
         let was = known.stage;
         // Who is first hears nobody yet; who listens apart is heard of when that connection is there.
