@@ -40,7 +40,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECKS_UNTIL_LOST: usize = 10;
 /// How long nothing at all may come from the relay on a leg where sound flowed, before it is given up. Somebody sends every
 /// 20 ms in a call, so this is a hundred packets: the network has changed under the leg, and a new one is there sooner than
-/// [`CHECKS_UNTIL_LOST`] would tell. A new leg is not given up for this before it carried sound itself, so that an outage
+/// `CHECKS_UNTIL_LOST` would tell. A new leg is not given up for this before it carried sound itself, so that an outage
 /// is not a storm of new legs.
 pub const SILENT_AFTER: Duration = Duration::from_secs(2);
 /// So many packets are a flow: a second of one speaker.

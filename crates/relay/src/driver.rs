@@ -1,7 +1,7 @@
 //! The I/O driver: threads of their own, each with one UDP socket and one engine, and a handle to ask them for things.
 //!
 //! A system call and a wake-up each cost more than everything else that is done for a packet. So a thread that has
-//! much to do reads what came within [`PAUSE`] at once, and sends what one device gets of it at once; one that has
+//! much to do reads what came within `PAUSE` at once, and sends what one device gets of it at once; one that has
 //! little to do sleeps until there is something. Nothing is locked, and no timer is moved, for a packet.
 //!
 //! A call is on one thread with all its legs. Each thread has a port of its own, which its answers name.
@@ -96,7 +96,7 @@ enum Command {
 }
 
 impl RelayHandle {
-    /// See [`Relay::open_call`]. Where it is put, see [`FILL`].
+    /// See [`Relay::open_call`]. Where it is put, see `FILL`.
     ///
     /// # Errors
     /// As there, and when the relay has stopped.
