@@ -26,7 +26,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// How long a busy thread collects datagrams: the most that this adds to a packet's delay. See `docs/benchmarks.md`.
+/// How long a busy thread collects datagrams: the most that this adds to a packet's delay. `make bench-peers` measures it.
 const PAUSE: Duration = Duration::from_micros(1_000);
 /// Bytes that may wait in the socket, each way: 50 ms of ten thousand packets a second. The system may allow less.
 const SOCKET_BYTES: usize = 1 << 20;

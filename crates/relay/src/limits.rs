@@ -9,7 +9,7 @@ pub use telcon_proto::limits::{MAX_FRAME_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, RECE
 pub const MAX_CALLS: usize = 4_096;
 /// Most legs of one call: [`MAX_MEMBERS`] devices, and for each of two principals a second one while it takes over.
 pub const MAX_LEGS_PER_CALL: usize = MAX_MEMBERS + 2;
-/// Most legs of one relay: see `docs/benchmarks.md` for what each takes.
+/// Most legs of one relay: `make bench-peers` measures what each takes.
 pub const MAX_LEGS: usize = 8_192;
 /// Most threads of one relay. Each needs a port.
 pub const MAX_WORKERS: usize = 64;
