@@ -33,6 +33,7 @@ try {
   await Promise.all([until(a, noted), until(b, noted)]);
   const late = (Date.now() - rung) / 1000;
   if (late > LEAD_S) throw new Error(`the note-taker was there after ${late} s, and the speech began before: measure again`);
+  // As long as the microphones play: that, and not an event of ours, is what is waited for.
   await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
   await a.getByRole('button', { name: 'End call' }).click();
   const lines = JSON.parse(await readFile(join(await office.record(), 'transcript.json'), 'utf8'));

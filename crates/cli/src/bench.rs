@@ -35,6 +35,7 @@ pub struct DocumentArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example: telcon bench relay --peer telcon --peer coturn --calls 30 --parties 4 --rounds 3")]
 pub struct RelayArgs {
     /// Who carries the packets; several take turns. Janus needs root, for a network namespace.
     #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]

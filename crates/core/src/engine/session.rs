@@ -131,7 +131,7 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
     if let Some(call) = engine.call.as_mut().filter(|call| !call.is_over()).and_then(|call| call.rings_again(&jws)) {
         return engine.send(ClientMessage::RingShown { call });
     }
-    if engine.in_call() || engine.phase == Phase::Revoked {
+    if engine.in_call() {
         return;
     }
     match Call::rung(&engine.device, jws, opened, device, now_ms) {

@@ -247,9 +247,13 @@ impl Media {
             let Some(old) = self.calls.remove(&call) else { continue };
             let to = self.pool.least_loaded();
             self.place(call, Placed { node: to, log_index: old.log_index }).await;
-            let legs: Vec<_> =
-                self.legs.iter().filter(|((of, _), leg)| *of == call && leg.node == Some(node)).collect();
-            let devices: Vec<_> = legs.into_iter().map(|((_, device), _)| *device).collect();
+            let mut devices = Vec::new();
+            for ((of, device), leg) in &mut self.legs {
+                if *of == call && leg.node == Some(node) {
+                    leg.asked.clear();
+                    devices.push(*device);
+                }
+            }
             for device in devices {
                 // The old leg goes on carrying sound until the device has offered a new one. An offer that was not answered is
                 // not handed on: it may be what the relay died of.

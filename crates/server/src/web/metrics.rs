@@ -45,50 +45,53 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
     }
 }
 
+/// A page in the Prometheus text format.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        writeln!(self.0, "# HELP telcon_{name} {help}\n# TYPE telcon_{name} {kind}\ntelcon_{name} {value}")
+            .expect("invariant: writing to a String cannot fail");
+    }
+}
+
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let gauges = tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await.ok().flatten();
-    let mut text = String::new();
-    let mut line = |name: &str, kind: &str, help: &str, value: u64| {
-        writeln!(text, "# HELP telcon_{name} {help}\n# TYPE telcon_{name} {kind}\ntelcon_{name} {value}")
-            .expect("invariant: writing to a String cannot fail");
-    };
-    line("up", "gauge", "Whether the switchboard answers.", u64::from(gauges.is_some()));
+    let mut page = Page::default();
+    page.line("up", "gauge", "Whether the switchboard answers.", u64::from(gauges.is_some()));
     if let Some(g) = gauges {
-        line("calls_ringing", "gauge", "Calls that ring.", g.ringing as u64);
-        line("calls_live", "gauge", "Calls that were answered and are not over.", g.live as u64);
-        line("sessions", "gauge", "Connections that are signed in.", g.sessions as u64);
-        line("devices", "gauge", "Devices that may sign in.", g.devices as u64);
-        line("records_owed", "gauge", "Calls whose record is not in the archive.", g.records_owed as u64);
+        page.line("calls_ringing", "gauge", "Calls that ring.", g.ringing as u64);
+        page.line("calls_live", "gauge", "Calls that were answered and are not over.", g.live as u64);
+        page.line("sessions", "gauge", "Connections that are signed in.", g.sessions as u64);
+        page.line("devices", "gauge", "Devices that may sign in.", g.devices as u64);
+        page.line("records_owed", "gauge", "Calls whose record is not in the archive.", g.records_owed as u64);
     }
-    line("log_entries", "gauge", "Entries of the log.", app.prover.checkpoint().0);
+    page.line("log_entries", "gauge", "Entries of the log.", app.prover.checkpoint().0);
     let c = &app.counters;
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    line("sign_ins_total", "counter", "Connections that signed in.", read(&c.signed_in));
-    line("refused_total", "counter", "Connections refused before or at sign-in.", read(&c.refused));
-    line("cut_total", "counter", "Connections cut for what they sent.", read(&c.cut));
-    line("messages_total", "counter", "Messages taken from devices.", read(&c.messages));
-    line("records_total", "counter", "Records taken into the archive.", read(&c.records));
+    page.line("sign_ins_total", "counter", "Connections that signed in.", read(&c.signed_in));
+    page.line("refused_total", "counter", "Connections refused before or at sign-in.", read(&c.refused));
+    page.line("cut_total", "counter", "Connections cut for what they sent.", read(&c.cut));
+    page.line("messages_total", "counter", "Messages taken from devices.", read(&c.messages));
+    page.line("records_total", "counter", "Records taken into the archive.", read(&c.records));
     if let Ok(stats) = app.relay.stats().await {
-        relay(&stats, &mut line);
+        relay(&stats, &mut page);
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0)
 }
 
 /// The numbers of a relay of its own.
 pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, draining: bool) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, kind: &str, help: &str, value: u64| {
-        writeln!(text, "# HELP telcon_{name} {help}\n# TYPE telcon_{name} {kind}\ntelcon_{name} {value}")
-            .expect("invariant: writing to a String cannot fail");
-    };
-    line("relay_draining", "gauge", "Whether it takes no new calls.", u64::from(draining));
-    relay(stats, &mut line);
-    text
+    let mut page = Page::default();
+    page.line("relay_draining", "gauge", "Whether it takes no new calls.", u64::from(draining));
+    relay(stats, &mut page);
+    page.0
 }
 
-fn relay(stats: &telcon_relay::RelayStats, line: &mut impl FnMut(&str, &str, &str, u64)) {
-    line("relay_calls", "gauge", "Calls at the relay.", stats.calls);
-    line("relay_legs", "gauge", "Legs at the relay.", stats.legs);
+fn relay(stats: &telcon_relay::RelayStats, page: &mut Page) {
+    page.line("relay_calls", "gauge", "Calls at the relay.", stats.calls);
+    page.line("relay_legs", "gauge", "Legs at the relay.", stats.legs);
     let counters = [
         ("legs_opened", "Legs made.", stats.legs_opened),
         ("datagrams_in", "Datagrams received.", stats.datagrams_in),
@@ -111,6 +114,6 @@ fn relay(stats: &telcon_relay::RelayStats, line: &mut impl FnMut(&str, &str, &st
         ("contained_panics", "Legs ended by a bug; must be zero.", stats.contained_panics),
     ];
     for (name, help, value) in counters {
-        line(&format!("relay_{name}_total"), "counter", help, value);
+        page.line(&format!("relay_{name}_total"), "counter", help, value);
     }
 }
