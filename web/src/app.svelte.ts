@@ -7,6 +7,7 @@ import type { MicrophoneState } from './engine/microphone';
 import type { RecordLine, RecordProof, Records } from './engine/records';
 import { sentence } from './engine/sentence';
 import { here } from './view/clock';
+import { still_changes } from './view/records';
 import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
 /** Something asked of the office: on its way, there, or failed with a sentence. */
@@ -207,6 +208,17 @@ export class App {
     if (this.route.at === 'record') void this.#load_record(this.route.call);
   }
 
+  #second(): void {
+    this.now = Date.now();
+    if (Math.floor(this.now / 1000) % READ_AGAIN_S === 0 && !document.hidden && this.#awaits()) this.reload();
+  }
+
+  /** Whether what is shown is still to change without anybody telling this page. */
+  #awaits(): boolean {
+    if (this.route.at === 'record') return this.record.is === 'there' && still_changes(this.record.value.line, this.now);
+    return this.route.at === 'calls' && this.records.is === 'there' && this.records.value.some((line) => still_changes(line, this.now));
+  }
+
   async #load_records(): Promise<void> {
     const token = this.view?.token;
     if (!token) return;
@@ -245,10 +257,13 @@ export class App {
       else if (this.stage.is === 'on' && link) this.#leave_link_unused();
       else this.arrive(route_of(location.hash.slice(1)));
     });
-    setInterval(() => (this.now = Date.now()), 1000);
+    setInterval(() => this.#second(), 1000);
     this.can_ask_to_notify = 'Notification' in globalThis && Notification.permission === 'default';
   }
 }
+
+/** How often the list of calls is read again while a call in it goes on or its record is on its way, seconds. */
+const READ_AGAIN_S = 5;
 
 /** Milliseconds since 1970 with fractions, in step with the worker's. */
 const clock = () => performance.timeOrigin + performance.now();

@@ -1,5 +1,6 @@
 //! `telcon archive`: the auditor's and the custodian's side. Neither asks a server.
 
+use crate::office::{digest, hex};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use std::{
@@ -43,17 +44,16 @@ pub struct CheckpointArgs {
 
 /// Arguments of `telcon archive verify`.
 #[derive(Args)]
-#[command(after_help = "Example: telcon archive verify /srv/telcon/server/archive --json report.json")]
+#[command(
+    after_help = "Example: telcon archive verify /srv/telcon/server/archive --authority 5d1c… --json report.json"
+)]
 pub struct VerifyArgs {
     /// The archive's directory.
     pub archive: PathBuf,
-    /// The log's public key, from somewhere else than the archive. Without it the archive's own copy is used, and only
-    /// that it is whole in itself is shown.
-    #[arg(long)]
-    pub log_key: Option<String>,
-    /// SHA-256 of the office authority's certificate, likewise.
-    #[arg(long)]
-    pub authority: Option<String>,
+    /// SHA-256 of the office authority's certificate, from somewhere else than the archive (`telcon init` prints it).
+    /// Without it the archive's own copy is used, and only that it is whole in itself is shown.
+    #[arg(long, value_parser = digest)]
+    pub authority: Option<[u8; 32]>,
     /// A checkpoint that was seen before, kept somewhere else: the log must continue it. May be given several times.
     #[arg(long)]
     pub checkpoint: Vec<PathBuf>,
@@ -99,8 +99,7 @@ impl SignatureVerifier for Signatures {
         let call = claims.call.parse().map_err(|_| "no call id".to_owned())?;
         let signed =
             self.office.verify_record(jws, call, &claims.record_digest.to_string()).map_err(|e| e.to_string())?;
-        let hex: String = signed.device().cert_sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-        let cert_sha256: Option<Digest> = serde_json::from_value(hex.into()).ok();
+        let cert_sha256: Option<Digest> = serde_json::from_value(hex(&signed.device().cert_sha256()).into()).ok();
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256 })
     }
 }
@@ -108,10 +107,8 @@ impl SignatureVerifier for Signatures {
 /// What an auditor knows from somewhere else than the archive.
 #[derive(Default)]
 pub struct Known<'a> {
-    /// The log's key.
-    pub log_key: Option<&'a str>,
     /// SHA-256 of the authority's certificate.
-    pub authority: Option<&'a str>,
+    pub authority: Option<[u8; 32]>,
     /// Files with checkpoints seen before.
     pub checkpoints: &'a [PathBuf],
     /// Keys of witnesses.
@@ -122,20 +119,13 @@ pub struct Known<'a> {
 pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
     let path = dir.join("office.json");
     let info = fs::read(&path).with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
-    let mut info: OfficeInfo =
-        serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
-    if let Some(key) = known.log_key {
-        info.log_key = key.to_owned();
-    }
+    let info: OfficeInfo = serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
     let office = Office::pin(&info, None)?;
-    if let Some(wanted) = known.authority {
-        let have: String = office.authority_sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-        if have != wanted {
-            bail!("the archive's authority is {have}, not the one you named");
-        }
+    if known.authority.is_some_and(|wanted| office.authority_sha256() != wanted) {
+        bail!("the archive's authority is {}, not the one you named", hex(&office.authority_sha256()));
     }
     let mut options = ArchiveOptions {
-        log_key: info.log_key.parse().map_err(|_| anyhow::anyhow!("that is no log key (NAME+HASH+BASE64)"))?,
+        log_key: office.log_key().clone(),
         remembered: Vec::new(),
         witnesses: Vec::new(),
         patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
@@ -163,12 +153,7 @@ fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {
 }
 
 fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
-    let known = Known {
-        log_key: args.log_key.as_deref(),
-        authority: args.authority.as_deref(),
-        checkpoints: &args.checkpoint,
-        witnesses: &args.witness,
-    };
+    let known = Known { authority: args.authority, checkpoints: &args.checkpoint, witnesses: &args.witness };
     let report = report(&args.archive, &known)?;
     if let Some(path) = &args.json {
         fs::write(path, serde_json::to_vec_pretty(&report)?)
@@ -181,8 +166,10 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     for gap in &report.gaps {
         println!("no record {}: {}", gap.call, gap.why.as_deref().unwrap_or("no reason given"));
     }
-    if args.log_key.is_none() {
-        println!("note      the log key was taken from the archive itself; give --log-key to know that it is yours");
+    if args.authority.is_none() {
+        println!(
+            "note      the authority was taken from the archive itself; give --authority to know that it is yours"
+        );
     }
     match args.checkpoint.len() {
         0 => {

@@ -4,6 +4,7 @@ use crate::store::{private_dir, random, write_secret};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
+    fs::{File, TryLockError},
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -80,6 +81,21 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read {}; enrol this machine first: telcon enrol", path.display()))?;
     Ok(DeviceState::parse(&text)?)
+}
+
+/// Holds a device's file for this process: two that used it at once would take each other's calls.
+///
+/// # Errors
+/// If another process holds it.
+pub fn hold(path: &Path) -> anyhow::Result<File> {
+    // The file itself is replaced whenever it changes; what is locked must stay.
+    let place = path.with_extension("lock");
+    let lock = File::create(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("{} is in use by another telcon: end that one first", path.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", place.display())),
+    }
 }
 
 /// A function that keeps the state at `path` whenever it changes, and removes it when the device was revoked.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
     collections::{BTreeMap, VecDeque},
+    fs::File,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, TryRecvError},
     time::{Duration, Instant},
@@ -108,9 +109,12 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         None => Box::new(Deaf),
     };
     let say = args.say.as_deref().map(speech).transpose()?;
+    let state = device::open(&args.device)?;
+    Device::open(&state, now_ms())?;
+    let _held = device::hold(&args.device)?;
     let config = EndpointConfig {
         server: args.server.trim_end_matches('/').to_owned(),
-        state: device::open(&args.device)?,
+        state,
         auto_answer: args.answer,
         auto_listen: false,
     };
@@ -209,6 +213,8 @@ pub struct Noting {
     /// Calls of an earlier run that may still go on.
     left: Vec<CallId>,
     waiting: VecDeque<Waiting>,
+    /// The device is this process's as long as it takes notes.
+    _held: File,
 }
 
 /// A sealed record in the spool, on its way to the archive.
@@ -240,6 +246,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     if own.me().card().role != Role::NoteTaker {
         bail!("{} is the device of {}, who is no note-taker", args.device.display(), own.me().card().name);
     }
+    let held = device::hold(&args.device)?;
     let left = note::left_behind(&args.spool);
     let spool = args.spool.clone();
     let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
@@ -251,7 +258,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
         ready = endpoint.until(|view| view.caught_up) => drop(ready?),
         revoked = revoked(&endpoint) => revoked?,
     }
-    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting: VecDeque::new() })
+    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting: VecDeque::new(), _held: held })
 }
 
 /// Loads the model once, before any call: loading takes a second, in which a call that begins would not be heard. Calls

@@ -9,11 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_client::{endpoint::now_ms, upload::post_json};
-use telcon_identity::{Authority, Invitation, InviteSpec};
-use telcon_proto::{
-    Card, DeviceId, PersonId, RecordMode, Role, SuiteName,
-    http::{OfficeInfo, RevokeRequest},
-};
+use telcon_identity::{Authority, Invitation, InviteSpec, Office};
+use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::store::Reader;
 
@@ -118,7 +115,7 @@ impl From<Role> for RoleArg {
 }
 
 /// Makes an office that is not there yet.
-pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<OfficeInfo> {
+pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
     let authority_dir = data.join("authority");
     if authority_dir.join("certificate.der").exists() {
         bail!("{} holds an office already; nothing was changed", data.display());
@@ -131,10 +128,10 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     let identity = CustodianIdentity::from_seed(&random()?);
     write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
-    let info = crate::serve::init(&data.join("server"), &authority, name, suite, mode)?;
+    let info = crate::serve::init(&data.join("server"), &authority, mode)?;
     // Last: its presence says that everything before it is there.
     write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
-    Ok(info)
+    Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
 }
 
 /// The authority of the office in `data`.
@@ -190,22 +187,32 @@ pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::R
 
 /// `telcon init`.
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
-    let info = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
+    let office = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
     let data = args.data.display();
-    let authority = authority(&args.data)?;
     println!("The office {} is made in {data}.", args.domain);
     println!("  {data}/server      give this to the server: telcon serve --data {data}/server");
     println!("  {data}/authority   the authority's key: keep it offline; it makes enrolment links and revokes devices");
     println!("  {data}/custodian   the custodian's key: keep it offline; it alone opens records");
     println!("  {data}/custodians.txt   whom records are sealed to: give it to the note-taker; one recipient a line");
-    println!("Authority  {}", hex(&authority.certificate_sha256()));
-    println!("Log key    {}", info.log_key);
-    println!("Keep these two lines apart from the server: an auditor gives them to `telcon archive verify`.");
+    println!("Authority  {}", hex(&office.authority_sha256()));
+    println!("Keep this line apart from the server: an auditor gives it to `telcon archive verify --authority`, and a");
+    println!(
+        "relay of its own gets it too. The authority has signed the log's key and the record mode for its devices."
+    );
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lowercase hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a SHA-256 as [`hex`] writes it.
+pub fn digest(text: &str) -> anyhow::Result<[u8; 32]> {
+    let bytes = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
+    let bytes: Option<Vec<u8>> = bytes.collect();
+    let digest = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    digest.context("a SHA-256 is 64 hexadecimal digits")
 }
 
 /// Arguments of `telcon invite`.
@@ -233,7 +240,7 @@ pub struct InviteArgs {
     /// IANA time zone of where they work.
     #[arg(long, default_value = "Etc/UTC")]
     pub zone: String,
-    /// The person's id, for a further device of somebody who has one (shown by the first invitation).
+    /// The person's id, for a further device of somebody who has one (`telcon devices` shows it).
     #[arg(long)]
     pub person: Option<String>,
     /// How long the link works, hours.
@@ -292,14 +299,15 @@ pub fn devices(args: DevicesArgs) -> anyhow::Result<()> {
         );
     }
     let devices = Reader::open(&path)?.devices()?;
-    println!("{:<32}  {:<16}  {:<12}  {:<8}  person", "device", "enrolled (UTC)", "role", "state");
+    println!("{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name", "device", "enrolled (UTC)", "role", "state", "person");
     for row in &devices {
         let state = if row.revoked_ms.is_some() { "revoked" } else { "enrolled" };
         let role = RoleArg::from(row.card.role).to_possible_value();
         let role = role.as_ref().map_or("", |role| role.get_name());
         let when = utc_minute(row.enrolled_ms);
-        let Card { name, organisation, .. } = &row.card;
-        println!("{}  {when}  {role:<12}  {state:<8}  {name}, {organisation}", row.device.to_hex());
+        let Card { person, name, organisation, .. } = &row.card;
+        let (device, person) = (row.device.to_hex(), person.to_hex());
+        println!("{device}  {when}  {role:<12}  {state:<8}  {person}  {name}, {organisation}");
     }
     eprintln!("{} devices. To end one: telcon revoke --device ID", devices.len());
     Ok(())

@@ -1,5 +1,6 @@
 //! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
 
+use crate::office::digest;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
@@ -30,11 +31,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// Arguments of `telcon relay`.
 #[derive(Args)]
-#[command(
-    after_help = "Example: telcon relay --server https://office.example --token relay.token --media 0.0.0.0:3478 \
-                        --media-addr 203.0.113.8:3478\nThe token is in the file relay.token of the server's directory. \
-                        SIGTERM: it takes no new calls, its calls move to another relay, and it ends."
-)]
+#[command(after_help = "Example: telcon relay --server https://office.example --authority 5d1c… --token relay.token \
+                        --media 0.0.0.0:3478 --media-addr 203.0.113.8:3478\nThe token is in the file relay.token of the server's directory. \
+                        SIGTERM: it takes no new calls, its calls move to another relay, and it ends.")]
 pub struct RelayArgs {
     /// The office's server.
     #[arg(long)]
@@ -42,6 +41,9 @@ pub struct RelayArgs {
     /// File with the office's relay token.
     #[arg(long)]
     pub token: PathBuf,
+    /// SHA-256 of the office authority's certificate, as `telcon init` printed it. Without it the server is believed.
+    #[arg(long, value_parser = digest)]
+    pub authority: Option<[u8; 32]>,
     /// Address of its one UDP port.
     #[arg(long)]
     pub media: SocketAddr,
@@ -58,7 +60,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let server = args.server.trim_end_matches('/');
     let token = read_token(&args.token)?;
     let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
-    let office = Office::pin(&info, None)?;
+    let office = Office::pin(&info, args.authority.as_ref())?;
     let (mut node, handle, mut task) = RelayNode::start(office, args.media, args.media_addr.into_iter().collect())
         .await
         .with_context(|| format!("the relay cannot be at {}", args.media))?;

@@ -6,9 +6,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+use telcon_client::endpoint::now_ms;
 use telcon_identity::Authority;
-use telcon_proto::{Blob, RecordMode, SuiteName, http::OfficeInfo};
-use telcon_server::{OfficeConfig, Running, Server, ServerConfig};
+use telcon_proto::{RecordMode, http::OfficeInfo};
+use telcon_server::{Running, Server, ServerConfig};
 
 /// Arguments of `telcon serve`.
 #[derive(Args)]
@@ -36,21 +37,8 @@ pub struct ServeArgs {
 pub type Serving = Running;
 
 /// Prepares a server's directory: its log key and its empty archive. Gives what devices will be told of the office.
-pub fn init(
-    dir: &Path,
-    authority: &Authority,
-    name: &str,
-    suite: SuiteName,
-    floor: RecordMode,
-) -> anyhow::Result<OfficeInfo> {
-    let office = OfficeConfig {
-        authority: Blob(authority.certificate_der().to_vec()),
-        domain: authority.domain().to_owned(),
-        name: name.to_owned(),
-        suite,
-        floor,
-    };
-    Ok(Server::init(dir, &office)?)
+pub fn init(dir: &Path, authority: &Authority, floor: RecordMode) -> anyhow::Result<OfficeInfo> {
+    Ok(Server::init(dir, authority.domain(), |log_key| authority.office(log_key, floor, now_ms()))?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.
@@ -81,6 +69,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web).await?;
     eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
+    let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
+    eprintln!("devices send their sound to {} (UDP)", told.join(", "));
+    if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
+        eprintln!("so no call from another machine will have sound: give --media 0.0.0.0:3478 and --media-addr");
+    }
     tokio::signal::ctrl_c().await?;
     running.shutdown().await;
     Ok(())

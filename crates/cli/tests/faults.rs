@@ -122,13 +122,22 @@ fn signal(process: &Running, name: &str) {
 async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
+    let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
+    until(&call.a, "a note-taker at work", taken).await;
+    let second = call.office.note(&call.note_taker).output().unwrap();
+    assert!(
+        !second.status.success() && String::from_utf8_lossy(&second.stderr).contains("is in use"),
+        "one device, one process"
+    );
     call.notes.kill();
     // Speech goes on meanwhile.
     speak(&call.a, 50).await;
+    until(&call.a, "word that nobody takes notes", |view| !taken(view)).await;
     let epoch = |view: &View| view.call.as_ref().and_then(|call| call.epoch);
     let before = epoch(&call.a.view().borrow());
     call.notes = call.office.take_notes(&call.note_taker);
     until(&call.a, "the note-taker, with new keys", |view| epoch(view) > before && members(view) == 3).await;
+    until(&call.a, "a note-taker at work again", taken).await;
     speak(&call.b, 100).await;
     hang_up(&call).await;
     call.notes.says("is in the archive");

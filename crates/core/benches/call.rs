@@ -13,7 +13,7 @@ use telcon_core::{
 };
 use telcon_identity::{Authority, InviteSpec};
 use telcon_log::LogSigner;
-use telcon_proto::{Blob, CallId, Card, PersonId, Role, SuiteName, http::OfficeInfo};
+use telcon_proto::{CallId, Card, PersonId, RecordMode, Role, SuiteName};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{Criterion, wasm_bindgen_bench};
 
@@ -26,13 +26,7 @@ const PACKET: [u8; 80] = [0x55; 80];
 fn devices(suite: SuiteName) -> [Device; 2] {
     let authority = Authority::create(suite, &[1; 32], "office.example", "Office", NOW - 1_000).unwrap();
     let log = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
-    let info = OfficeInfo {
-        domain: "office.example".into(),
-        name: "Office".into(),
-        authority: Blob(authority.certificate_der().to_vec()),
-        log_key: log.verifier_key().to_string(),
-        suite,
-    };
+    let info = authority.office(&log.verifier_key().to_string(), RecordMode::Memo, NOW - 1_000).unwrap();
     [3, 4].map(|n| {
         let card = Card {
             person: PersonId::from_bytes([n; 16]),

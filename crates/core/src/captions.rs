@@ -54,6 +54,8 @@ pub enum Say {
     /// The sender, one of the two whom the call is between, ends it. The switchboard says so too, but it could say so to
     /// one member alone.
     Over,
+    /// The sender, a note-taker, is there and writes down what it hears. Said every few seconds, so that silence tells.
+    Taking,
     /// The sender would read captions, with this X-Wing public key.
     ReadCaptions {
         /// 1216 bytes.

@@ -138,7 +138,7 @@ pub struct CallView {
     pub members: Vec<MemberView>,
     /// When it was answered, milliseconds since 1970 UTC.
     pub started_ms: Option<u64>,
-    /// Whether a note-taker is in it now, by the verified list.
+    /// Whether a note-taker is in it now, by the verified list, and says that it writes.
     pub note_taker: bool,
     /// Whether one was in it at any time while this device was.
     pub noted: bool,
@@ -168,6 +168,8 @@ pub struct MemberView {
     pub you: bool,
     /// Whether its microphone is off.
     pub muted: bool,
+    /// A note-taker that has not said for a while that it is there.
+    pub lost: bool,
 }
 
 /// A caption on the screen.

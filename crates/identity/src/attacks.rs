@@ -9,7 +9,7 @@ mod signed_texts;
 mod statements;
 
 use crate::{
-    authority::{DEVICE_VALIDITY_S, InviteSpec},
+    authority::{CHARTER_TYP, DEVICE_VALIDITY_S, InviteSpec},
     certificate::{Certificate, Description, Span, key_id, serial},
     error::{Flaw, IdentityError, Lapse, Mismatch, Misuse},
     invitation::Invitation,
@@ -27,7 +27,8 @@ use base64::{
 };
 use serde_json::json;
 use telcon_proto::{
-    CallId, Card, DeviceId, PersonId, Role, SuiteName,
+    CallId, Card, DeviceId, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
+    http::OfficeInfo,
     limits::RING_MAX_AGE_MS,
     message::{Logged, Ring},
 };

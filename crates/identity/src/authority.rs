@@ -9,10 +9,16 @@ use crate::{
     name::{card_name, office_name, read_office},
 };
 use std::fmt;
-use telcon_proto::{Card, DeviceId, SuiteName, http::Revocation};
+use telcon_log::VerifierKey;
+use telcon_proto::{
+    Blob, Card, DeviceId, RecordMode, SuiteName,
+    http::{Charter, OfficeInfo, Revocation},
+};
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 
-/// Type of a revocation (RFC 7515 section 4.1.9).
+/// Type of a charter (RFC 7515 section 4.1.9).
+pub const CHARTER_TYP: &str = "telcon-charter+jws";
+/// Type of a revocation.
 pub const REVOCATION_TYP: &str = "telcon-revocation+jws";
 /// How long a device certificate is valid, seconds: a year, so that a device forgotten in a drawer goes by itself.
 pub const DEVICE_VALIDITY_S: u64 = 365 * 24 * 60 * 60;
@@ -143,6 +149,25 @@ impl Authority {
         };
         let certificate = says.sign(&self.key)?;
         Invitation::new(self.suite(), spec.enrolment_seed, self.certificate_sha256(), certificate.der())
+    }
+
+    /// Describes the office to its devices, and signs as its charter what the server must not choose: the log's key
+    /// (C2SP verifier key) and the least that is kept of a call.
+    ///
+    /// # Errors
+    /// [`Flaw::LogKey`].
+    pub fn office(&self, log_key: &str, floor: RecordMode, now_ms: u64) -> Result<OfficeInfo> {
+        log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
+        let (domain, name) = read_office(&self.certificate.says().subject)?;
+        let charter = Charter { office: domain.clone(), log_key: log_key.to_owned(), floor, at_ms: now_ms };
+        let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
+        Ok(OfficeInfo {
+            domain,
+            name,
+            authority: Blob(self.certificate.der().to_vec()),
+            suite: self.suite(),
+            charter: jws::sign(&self.key, CHARTER_TYP, &payload, &[]),
+        })
     }
 
     /// Revokes a device: a JWS of type [`REVOCATION_TYP`] over [`Revocation`], for the switchboard and the log.

@@ -119,9 +119,12 @@ pub enum Flaw {
     /// A record signed by somebody who keeps none.
     #[error("a record was signed by somebody who does not keep records")]
     RecordRole,
-    /// The log key that the server shows is none.
+    /// The log key in the charter is none.
     #[error("the office's log key is malformed")]
     LogKey,
+    /// A ring that asks for less to be kept than the charter demands.
+    #[error("a ring asks for less to be kept than the office keeps of every call")]
+    RingMode,
     /// The checkpoint is not signed by the office's log.
     #[error("a checkpoint is not signed by the office's log")]
     Checkpoint,

@@ -1,7 +1,7 @@
 //! The trust anchor that a device holds: its office.
 
 use crate::{
-    authority::{REVOCATION_TYP, read_authority},
+    authority::{CHARTER_TYP, REVOCATION_TYP, read_authority},
     certificate::Certificate,
     chain::{VerifiedDevice, verify_chain, verify_enrolment},
     error::{Flaw, Mismatch, Result},
@@ -11,22 +11,22 @@ use crate::{
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    SuiteName,
-    http::{OfficeInfo, Revocation},
+    RecordMode, SuiteName,
+    http::{Charter, OfficeInfo, Revocation},
 };
 
-/// The office's authority and log key, as a device pins them once, at enrolment.
+/// The office's authority and its charter, as a device pins them once, at enrolment.
 ///
-/// The authority is authenticated by the digest in the enrolment link. The log key is taken from the server on first
-/// use: a server that shows two devices two logs is found out by comparing checkpoints (witnesses do), not by one device
-/// alone.
+/// The authority is authenticated by the digest in the enrolment link; it signed the charter, which names the log's key
+/// and the least that is kept of a call. A server that has the log's key and shows two devices two logs is found out by
+/// comparing checkpoints (witnesses do), not by one device alone.
 #[derive(Clone)]
 pub struct Office {
     pub(crate) authority: Certificate,
     pub(crate) log: VerifierKey,
     domain: String,
     name: String,
-    log_key: String,
+    charter: Charter,
 }
 
 impl Office {
@@ -36,7 +36,7 @@ impl Office {
     ///
     /// # Errors
     /// [`Flaw::AuthorityDigest`], [`Flaw::OfficeInfo`], [`Flaw::LogKey`], [`Mismatch::Suite`], and what is wrong with the
-    /// authority's certificate.
+    /// authority's certificate or with the charter's signature.
     pub fn pin(info: &OfficeInfo, authority_sha256: Option<&[u8; 32]>) -> Result<Self> {
         let (authority, domain, name) = read_authority(info.authority.as_slice())?;
         if authority_sha256.is_some_and(|pinned| *pinned != authority.sha256()) {
@@ -49,8 +49,13 @@ impl Office {
         if suite != info.suite {
             return Err(Mismatch::Suite { office: suite, other: info.suite }.into());
         }
-        let log = info.log_key.parse().map_err(|_| Flaw::LogKey)?;
-        Ok(Self { authority, log, domain, name, log_key: info.log_key.clone() })
+        let charter = jws::verify(&info.charter, CHARTER_TYP, suite, &authority.says().public)?;
+        let charter: Charter = serde_json::from_slice(&charter).map_err(|_| Flaw::Payload)?;
+        if charter.office != domain {
+            return Err(Flaw::OtherOffice.into());
+        }
+        let log = charter.log_key.parse().map_err(|_| Flaw::LogKey)?;
+        Ok(Self { authority, log, domain, name, charter })
     }
 
     /// Domain that names the office.
@@ -78,9 +83,21 @@ impl Office {
         self.authority.sha256()
     }
 
-    /// C2SP verifier key of the office's log.
-    pub fn log_key(&self) -> &str {
-        &self.log_key
+    /// C2SP verifier key of the office's log, which the authority signed.
+    pub fn log_key(&self) -> &VerifierKey {
+        &self.log
+    }
+
+    /// The least that is kept of the office's calls, which the authority signed.
+    pub fn floor(&self) -> RecordMode {
+        self.charter.floor
+    }
+
+    /// The office as it would be with another log: for trying out, before an entry is logged, whether devices will
+    /// believe it.
+    #[must_use]
+    pub fn rehearsal(&self, log: VerifierKey) -> Self {
+        Self { log, ..self.clone() }
     }
 
     /// Checks that this office's authority issued an enrolment link: then its card may be shown as verified, before the

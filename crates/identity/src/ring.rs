@@ -54,10 +54,12 @@ struct Versioned {
 }
 
 impl Office {
-    /// Verifies a ring that rings now: signature, chain, office, device, role, suite and age.
+    /// Verifies a ring that rings now: signature, chain, office, device, role, suite, age, and that no less is kept than
+    /// the office keeps of every call.
     ///
     /// # Errors
-    /// Those of [`Office::verify_ring_past`], at the present time; [`Lapse::Ring`], [`Lapse::RingFuture`].
+    /// Those of [`Office::verify_ring_past`], at the present time; [`Lapse::Ring`], [`Lapse::RingFuture`],
+    /// [`Flaw::RingMode`].
     pub fn verify_ring(&self, jws: &str, now_ms: u64) -> Result<VerifiedRing> {
         let ring = self.verify_ring_untimed(jws)?;
         let at_ms = ring.ring.at_ms;
@@ -66,6 +68,9 @@ impl Office {
         }
         if at_ms.saturating_sub(now_ms) > RING_MAX_FUTURE_MS {
             return Err(Lapse::RingFuture.into());
+        }
+        if ring.ring.mode < self.floor() {
+            return Err(Flaw::RingMode.into());
         }
         ring.device.check_time(now_ms)?;
         Ok(ring)

@@ -58,13 +58,7 @@ impl World {
     pub(crate) fn of(suite: SuiteName, seed: u8, domain: &str) -> Self {
         let authority = Authority::create(suite, &[seed; 32], domain, "Chancellery", NOW - DAY).unwrap();
         let signer = LogSigner::from_seed(&[seed + 100; 32], &format!("{domain}/log")).unwrap();
-        let info = OfficeInfo {
-            domain: domain.into(),
-            name: "Chancellery".into(),
-            authority: Blob(authority.certificate_der().to_vec()),
-            log_key: signer.verifier_key().to_string(),
-            suite,
-        };
+        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::Memo, NOW - DAY).unwrap();
         let office = Office::pin(&info, Some(&authority.certificate_sha256())).unwrap();
         let mut log = Log::create(MemoryStorage::new(), signer, NOW - DAY).unwrap();
         log.append(&[b"{\"type\":\"started\",\"time_ms\":1}".to_vec()], NOW - DAY).unwrap();

@@ -13,10 +13,24 @@ pub struct OfficeInfo {
     pub name: String,
     /// DER certificate of the office authority.
     pub authority: Blob,
-    /// C2SP verifier key of the office's log.
-    pub log_key: String,
     /// The suite of the office's calls.
     pub suite: SuiteName,
+    /// Compact JWS, type `telcon-charter+jws`, by the office authority over [`Charter`].
+    pub charter: String,
+}
+
+/// What the office authority decided about its server, so that the server cannot decide it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Charter {
+    /// The office, by domain.
+    pub office: String,
+    /// C2SP verifier key of the office's log.
+    pub log_key: String,
+    /// The least that is kept of the office's calls.
+    pub floor: RecordMode,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
 }
 
 /// `POST /api/devices`: enrols a device.

@@ -306,6 +306,8 @@ pub enum RefusalCode {
     NoSuchCall,
     /// The person cannot be reached: no device connected.
     Unreachable,
+    /// The person rings this one at the same moment: their ring is on its way here, or comes again.
+    RingsYou,
     /// Too fast or too many.
     TooMany,
     /// The server's own fault: its log or store failed. No log entry, no call.

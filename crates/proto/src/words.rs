@@ -93,6 +93,8 @@ pub enum Ended {
     Failed,
     /// All connections were lost for longer than [`crate::limits::ABANDONED_AFTER_MS`].
     Interrupted,
+    /// The office revoked the device through which one of the two was in it.
+    Revoked,
 }
 
 impl Ended {
@@ -106,6 +108,7 @@ impl Ended {
             Self::Busy => "busy",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Revoked => "revoked",
         }
     }
 }

@@ -8,7 +8,7 @@
 //! {"type":"device_enrolled","time_ms":1,"device":"<id>","cert_sha256":"<64 hex>","enrolment":"<id>"}
 //! {"type":"device_revoked","time_ms":1,"device":"<id>"}
 //! {"type":"call_opened","time_ms":1,"call":"<32 hex>","ring_sha256":"<64 hex>","mode":"log_only|memo|audio","suite":"…","devices":["<id>"]}
-//! {"type":"call_ended","time_ms":1,"call":"<32 hex>","how":"hung_up|declined|cancelled|missed|busy|failed|interrupted"}
+//! {"type":"call_ended","time_ms":1,"call":"<32 hex>","how":"hung_up|declined|cancelled|missed|busy|failed|interrupted|revoked"}
 //! {"type":"record_sealed","time_ms":1,"call":"<32 hex>","record_digest":"<64 hex>","jws":"…","parts":1,"partial":false}
 //! {"type":"record_missing","time_ms":1,"call":"<32 hex>","why":"…"}
 //! {"type":"archive_opened","time_ms":1,"call":"<32 hex>","by":"…"}
@@ -76,6 +76,8 @@ pub enum Ending {
     Failed,
     /// It was cut off and not resumed.
     Interrupted,
+    /// The office revoked a device of one of the two.
+    Revoked,
 }
 
 impl Ending {

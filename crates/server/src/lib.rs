@@ -23,5 +23,5 @@ pub mod switchboard;
 mod web;
 
 pub use reconcile::ReconcileError;
-pub use server::{OfficeConfig, Running, Server, ServerConfig, StartError};
+pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::ConnectionLimits;

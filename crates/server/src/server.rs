@@ -11,7 +11,6 @@ use crate::{
     web::{App, ConnectionLimits, Counters, RelayToken, Tokens, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
 use std::{
     fs,
     io::{self, Write as _},
@@ -24,24 +23,9 @@ use std::{
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::{Blob, RecordMode, SuiteName, http::OfficeInfo, message::Ring};
+use telcon_proto::{http::OfficeInfo, message::Ring};
 use telcon_relay::RelayConfig;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
-
-/// What an office is made from. The authority's key stays elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfficeConfig {
-    /// DER certificate of the office authority.
-    pub authority: Blob,
-    /// Domain that names the office.
-    pub domain: String,
-    /// Name to show.
-    pub name: String,
-    /// The suite of the office's calls, which is its authority's.
-    pub suite: SuiteName,
-    /// The least that is kept of its calls.
-    pub floor: RecordMode,
-}
 
 /// How a server is to run.
 #[derive(Clone, Debug)]
@@ -118,6 +102,9 @@ pub enum StartError {
     /// The authority's certificate does not fit the office.
     #[error("the office's authority: {0}")]
     Identity(#[from] IdentityError),
+    /// The charter is for another log.
+    #[error("the authority signed another log key than the one in log.seed: put the right log.seed back")]
+    OtherLog,
     /// The log's key does not fit.
     #[error("the log's key: {0}")]
     Key(#[from] KeyError),
@@ -141,10 +128,15 @@ const RELAY_TOKEN_FILE: &str = "relay.token";
 
 impl Server {
     /// Makes the directory of an office's server: the log with its key (`log.seed`, for its owner only), the archive.
+    /// `charter` has the office's authority describe the office with that key (`telcon_identity::Authority::office`).
     ///
     /// # Errors
     /// If there is an office already, its parts do not fit, or the disk fails.
-    pub fn init(data_dir: &Path, office: &OfficeConfig) -> Result<OfficeInfo, StartError> {
+    pub fn init(
+        data_dir: &Path,
+        domain: &str,
+        charter: impl FnOnce(&str) -> Result<OfficeInfo, IdentityError>,
+    ) -> Result<OfficeInfo, StartError> {
         let place = data_dir.join(OFFICE_FILE);
         if place.exists() {
             return Err(StartError::AlreadyThere(data_dir.to_owned()));
@@ -161,17 +153,18 @@ impl Server {
         fs::create_dir_all(&archive).map_err(at(&archive))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|e| StartError::System(io::Error::other(e)))?;
-        let info = info(office, &seed)?;
-        Office::pin(&info, None)?;
+        let signer = signer(domain, &seed)?;
+        let info = charter(&signer.verifier_key().to_string())?;
+        fits(&Office::pin(&info, None)?, &signer)?;
         write_private(&data_dir.join(SEED_FILE), &seed).map_err(at(&data_dir.join(SEED_FILE)))?;
-        LogWriter::open(&archive.join("log"), signer(&office.domain, &seed)?, now_ms())?;
+        LogWriter::open(&archive.join("log"), signer, now_ms())?;
         let text = |value: serde_json::Result<Vec<u8>>| {
             value.expect("invariant: an office has no map keys that JSON cannot hold")
         };
         let public = archive.join(OFFICE_FILE);
         write_private(&public, &text(serde_json::to_vec_pretty(&info))).map_err(at(&public))?;
         // Last: its presence says that everything before it is there.
-        write_private(&place, &text(serde_json::to_vec_pretty(office))).map_err(at(&place))?;
+        write_private(&place, &text(serde_json::to_vec_pretty(&info))).map_err(at(&place))?;
         Ok(info)
     }
 
@@ -180,9 +173,10 @@ impl Server {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
-        let (office, seed) = read_office(&config.data_dir)?;
-        let info = info(&office, &seed)?;
+        let (info, seed) = read_office(&config.data_dir)?;
         let pinned = Office::pin(&info, None)?;
+        let signer = signer(&info.domain, &seed)?;
+        fits(&pinned, &signer)?;
         let archive = config.data_dir.join("archive");
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -190,7 +184,7 @@ impl Server {
         };
 
         let log_dir = archive.join("log");
-        let writer = LogWriter::open(&log_dir, signer(&office.domain, &seed)?, now_ms())?;
+        let writer = LogWriter::open(&log_dir, signer, now_ms())?;
         let database = config.data_dir.join("telcon.db");
         let mut store = Store::open(&database)?;
         let prover = writer.prover();
@@ -221,9 +215,9 @@ impl Server {
         // Numbers of legs: a server that starts again begins above all that an earlier run gave out.
         let ways = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
         let policy = Policy {
-            domain: office.domain.clone(),
-            suite: office.suite,
-            floor: office.floor,
+            domain: info.domain.clone(),
+            suite: info.suite,
+            floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
         };
         let for_rings = pinned.clone();
@@ -345,17 +339,12 @@ fn signer(domain: &str, seed: &[u8; 32]) -> Result<LogSigner, KeyError> {
     LogSigner::from_seed(seed, &format!("{domain}/log"))
 }
 
-fn info(office: &OfficeConfig, seed: &[u8; 32]) -> Result<OfficeInfo, KeyError> {
-    Ok(OfficeInfo {
-        domain: office.domain.clone(),
-        name: office.name.clone(),
-        authority: office.authority.clone(),
-        log_key: signer(&office.domain, seed)?.verifier_key().to_string(),
-        suite: office.suite,
-    })
+/// The charter must be for the key that is here, or no device would believe the log.
+fn fits(office: &Office, signer: &LogSigner) -> Result<(), StartError> {
+    if office.log_key() == signer.verifier_key() { Ok(()) } else { Err(StartError::OtherLog) }
 }
 
-fn read_office(dir: &Path) -> Result<(OfficeConfig, [u8; 32]), StartError> {
+fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
     let read = |name: &str| {
         let path = dir.join(name);
         match fs::read(&path) {
@@ -365,7 +354,9 @@ fn read_office(dir: &Path) -> Result<(OfficeConfig, [u8; 32]), StartError> {
         }
     };
     let (path, bytes) = read(OFFICE_FILE)?;
-    let office = serde_json::from_slice(&bytes).map_err(|e| StartError::Damaged { path, what: e.to_string() })?;
+    let made_by = "(an office made by another version must be made anew)";
+    let office =
+        serde_json::from_slice(&bytes).map_err(|e| StartError::Damaged { path, what: format!("{e} {made_by}") })?;
     let (path, seed) = read(SEED_FILE)?;
     let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
     Ok((office, seed))

@@ -5,7 +5,7 @@ mod common;
 use common::{Client, Device, Office, now_ms};
 use sha2::{Digest as _, Sha256};
 use telcon_identity::sign_record;
-use telcon_log::{DiskReader, VerifierKey};
+use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, CallId, ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
     http::{RecordKept, RecordLine, RecordProof, RevokeRequest},
@@ -192,7 +192,7 @@ async fn a_call_and_its_record(suite: SuiteName) {
     office.anchor.verify_checkpoint(&checkpoint).unwrap();
     office.stop().await;
     let archive = office.dir.path().join("server/archive");
-    let key = VerifierKey::parse(&office.info.log_key).unwrap();
+    let key = office.anchor.log_key().clone();
     let tree = DiskReader::new(archive.join("log"));
     let mut kinds = Vec::new();
     let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();

@@ -233,22 +233,16 @@ async fn pages_log_and_numbers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_holds_one_office_and_one_server() {
-    use telcon_server::{OfficeConfig, Server, ServerConfig, StartError};
+    use telcon_server::{Server, ServerConfig, StartError};
     let office = Office::start().await;
     let dir = office.dir.path().join("server");
-    let config = OfficeConfig {
-        authority: office.info.authority.clone(),
-        domain: DOMAIN.into(),
-        name: "Chancellery".into(),
-        suite: SuiteName::Hybrid,
-        floor: RecordMode::Memo,
-    };
-    assert!(matches!(Server::init(&dir, &config), Err(StartError::AlreadyThere(_))));
+    let charter = |log_key: &str| office.authority.office(log_key, RecordMode::Memo, now_ms());
+    assert!(matches!(Server::init(&dir, DOMAIN, charter), Err(StartError::AlreadyThere(_))));
     assert!(matches!(Server::start(ServerConfig::local(&dir)).await, Err(StartError::Log(_))), "it is in use");
     let none = office.dir.path().join("none");
     assert!(matches!(Server::start(ServerConfig::local(&none)).await, Err(StartError::NoOffice(_))));
-    let wrong = OfficeConfig { domain: "other.example".into(), ..config };
-    assert!(matches!(Server::init(&none, &wrong), Err(StartError::Identity(_))));
+    let of_another_log = |_: &str| Ok(office.info.clone());
+    assert!(matches!(Server::init(&none, DOMAIN, of_another_log), Err(StartError::OtherLog)));
     assert!(!none.join("office.json").exists());
     use std::os::unix::fs::PermissionsExt as _;
     let mode = |name: &str| std::fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777;

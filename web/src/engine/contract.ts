@@ -4,7 +4,7 @@
 export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
 export type RecordMode = 'log_only' | 'memo' | 'audio';
 export type Suite = 'hybrid' | 'cnsa2';
-export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted';
+export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
 
 /** Who somebody is. `zone` is the IANA time zone of where they work. */
 export interface Card {
@@ -24,6 +24,8 @@ export interface Member extends Card {
   device: string;
   you: boolean;
   muted: boolean;
+  /** A note-taker that has not said for a while that it is there. */
+  lost: boolean;
 }
 
 /** A piece of what the note-taker's machine heard. `speaker` is a device; times are milliseconds since 1970 UTC. */
@@ -50,7 +52,7 @@ export interface Call {
   phrase: string[] | null;
   members: Member[];
   started_ms: number | null;
-  /** Whether a note-taker is in it now, by the verified list. */
+  /** Whether a note-taker is in it now, by the verified list, and says that it writes. */
   note_taker: boolean;
   /** Whether one was at any time. */
   noted: boolean;
@@ -75,6 +77,8 @@ export interface Notice {
   opened_ms: number;
   kept_index: number | null;
   can_listen: boolean;
+  /** Whether a note-taker is in it, as the office says. */
+  noted: boolean;
 }
 
 export interface Alert {

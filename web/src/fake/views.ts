@@ -13,6 +13,7 @@ export const member = (card: Card, n: number, more: Partial<Member> = {}): Membe
   device: device(n),
   you: false,
   muted: false,
+  lost: false,
   ...more,
 });
 
@@ -91,6 +92,7 @@ export function notice(more: Partial<Notice> = {}): Notice {
     opened_ms: NOW - 459_000,
     kept_index: null,
     can_listen: true,
+    noted: true,
     ...more,
   };
 }

@@ -137,6 +137,7 @@ export const scenes: Record<string, Scene> = {
   'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
   'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
+  'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
@@ -147,9 +148,11 @@ export const scenes: Record<string, Scene> = {
   'ended-cancelled': on(view({ call: incoming({ state: 'ended', ended: 'cancelled' }) })),
   'ended-elsewhere': on(view({ call: incoming({ state: 'ended', ended: 'taken_elsewhere' }) })),
   'ended-failed': on(view({ call: live({ state: 'ended', ended: 'failed', problem: 'The server tried to add a device that is not in your office’s log. Your device refused and left.' }) })),
+  'ended-revoked': on(view({ call: live({ state: 'ended', ended: 'revoked' }) })),
   'ended-interrupted': on(view({ call: live({ state: 'ended', ended: 'interrupted' }) })),
 
   'desk': on(desk({ call: listening, notices: [notice({ members: 4 }), ...recent] })),
+  'desk-not-recorded': on(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
   'desk-live': on(desk({ notices: [notice(), ...recent] })),
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
   'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),

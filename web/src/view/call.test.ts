@@ -52,6 +52,17 @@ describe('in a call', () => {
     expect(listener?.troubles).toEqual([]);
   });
 
+  it('a call that should be on the record and is not says why', () => {
+    const why = (more: Partial<Call>) => shown(more)?.troubles[0]?.sentence;
+    expect(why({ note_taker: false })).toMatch(/no note-taker is in it/);
+    expect(why({ note_taker: false, started_ms: NOW - 1_000 })).toBeUndefined();
+    expect(why({ note_taker: false, mode: 'log_only' })).toBeUndefined();
+    const lost = live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' }));
+    expect(why({ note_taker: false, members: lost })).toMatch(/does not answer/);
+    expect(shown({ note_taker: false, members: lost })?.members.at(-1)?.does).toBe('listens, does not answer');
+    expect(shown({ note_taker: false, members: lost })?.mode).toBe('Not being recorded');
+  });
+
   it('a listener sees whose call it is', () => {
     expect(shown({ direction: 'listen', other: null })).toMatchObject({
       name: 'The President and the Prime Minister of Estmark',
@@ -64,7 +75,7 @@ describe('after a call', () => {
   const over = (more: Partial<Call>) => ended_screen(view({ call: call({ state: 'ended', ...more }) }), null, HERE);
 
   it('each end has its own words on each side', () => {
-    const ends: Ended[] = ['hung_up', 'declined', 'cancelled', 'missed', 'busy', 'failed', 'interrupted'];
+    const ends: Ended[] = ['hung_up', 'declined', 'cancelled', 'missed', 'busy', 'failed', 'interrupted', 'revoked'];
     const titles = ends.map((ended) => over({ ended })?.title);
     expect(titles).toEqual([
       'The call has ended',
@@ -74,6 +85,7 @@ describe('after a call', () => {
       'Busy',
       'This call was stopped',
       'The connection was lost',
+      'This call was closed',
     ]);
     expect(over({ ...incoming(), state: 'ended', ended: 'declined' })?.title).toBe('You declined');
     expect(over({ ...incoming(), state: 'ended', ended: 'taken_elsewhere' })?.title).toBe('Answered elsewhere');

@@ -56,7 +56,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     organisation: listening ? '' : (call.other?.organisation ?? ''),
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
-    mode: mode_words[call.mode].now,
+    mode: unrecorded(call, now) ? 'Not being recorded' : mode_words[call.mode].now,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members),
@@ -90,14 +90,23 @@ export function members(all: Member[]): MemberRow[] {
       device: m.device,
       name: m.you ? 'You' : m.name,
       organisation: m.organisation,
-      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : role_does[m.role], m.muted ? 'muted' : null]
+      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : m.lost ? 'listens, does not answer' : role_does[m.role], m.muted ? 'muted' : null]
         .filter((part) => part !== null)
         .join(', '),
     }));
 }
 
 /** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
-const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
+export const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
+
+/** Why a call that should be on the record is not, now. */
+export function unrecorded(call: Call, now: number): string | null {
+  const should = call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
+  if (!should || call.note_taker) return null;
+  return call.members.some((m) => m.lost)
+    ? 'The note-taker does not answer: what is said now may not be written down.'
+    : 'This call should be on the record, and no note-taker is in it.';
+}
 
 function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {
   const found: Trouble[] = [];
@@ -115,10 +124,8 @@ function troubles(call: Call, now: number, { microphone, sound_blocked, silent }
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
     found.push({ title: `You are alone`, sentence: `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`, mend: null });
   }
-  const unrecorded = call.mode !== 'log_only' && !call.note_taker && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
-  if (unrecorded) {
-    found.push({ title: 'Not being recorded', sentence: 'This call should be on the record, and no note-taker is in it. Tell your office.', mend: null });
-  }
+  const problem = unrecorded(call, now);
+  if (problem) found.push({ title: 'Not being recorded', sentence: `${problem} Tell your office.`, mend: null });
   if (call.problem) found.push({ title: 'Not right', sentence: call.problem, mend: null });
   if (call.direction !== 'listen' && microphone === 'denied') {
     found.push({

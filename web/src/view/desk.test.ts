@@ -29,6 +29,15 @@ describe('the desk', () => {
     expect(joining).toMatchObject({ mine: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
   });
 
+  it('raises an alarm for a call that nobody writes down, listening or not', () => {
+    const problem = (more: Parameters<typeof desk>[0]) => desk_screen(desk(more), NOW, HERE).live[0]?.problem;
+    expect(problem({ notices: [notice()] })).toBeNull();
+    expect(problem({ notices: [notice({ noted: false })] })).toMatch(/no note-taker is in it/);
+    expect(problem({ notices: [notice({ noted: false, mode: 'log_only' })] })).toBeNull();
+    expect(problem({ notices: [notice({ noted: false, state: { is: 'live', since_ms: NOW - 1_000 } })] })).toBeNull();
+    expect(problem({ notices: [notice()], call: listening({ note_taker: false }) })).toMatch(/no note-taker is in it/);
+  });
+
   it('puts the call one listens to first, then the newest', () => {
     const notices = [notice({ call: 'aa', opened_ms: NOW - 1 }), notice(), notice({ call: 'bb', opened_ms: NOW - 2 })];
     expect(desk_screen(desk({ call: listening(), notices }), NOW, HERE).live.map((c) => c.call)).toEqual([CALL, 'aa', 'bb']);

@@ -3,7 +3,7 @@
 import type { Caption, Member, Notice, View } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { duration, short_date, time, time_to_the_second } from './clock';
-import { members } from './call';
+import { NOTE_TAKER_COMES_WITHIN_MS, members, unrecorded } from './call';
 import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
 
 export interface LiveCard {
@@ -101,8 +101,15 @@ function card(view: View, notice: Notice, now: number): LiveCard {
     can_listen: notice.can_listen && !call && view.phase === 'ready',
     everybody: call && call.members.length > 0 ? everybody(call.members) : null,
     phrase: call?.phrase?.join(' · ') ?? null,
-    problem: call?.problem ?? null,
+    problem: call?.problem ?? unwritten(notice, call, now),
   };
+}
+
+/** Why a call that should be written down is not: seen from within, or as the office says. */
+function unwritten(notice: Notice, call: View['call'], now: number): string | null {
+  if (call?.state === 'live') return unrecorded(call, now);
+  const live = notice.state.is === 'live' && now - notice.state.since_ms > NOTE_TAKER_COMES_WITHIN_MS;
+  return live && notice.mode !== 'log_only' && !notice.noted ? 'This call should be on the record, and no note-taker is in it.' : null;
 }
 
 const everybody = (all: Member[]) =>

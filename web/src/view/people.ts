@@ -23,6 +23,8 @@ export interface PeopleScreen {
   office: string;
   you: string;
   verified: boolean;
+  /** In a word, where nothing is verified. */
+  connection: string;
   search: boolean;
   favourites: PersonRow[];
   others: PersonRow[];
@@ -49,6 +51,7 @@ export function people_screen(
     office: [view.office?.name ?? 'Telcon', time(now, mine)].join(' · '),
     you: view.you?.name ?? '',
     verified: view.you !== null && ready,
+    connection: ready ? 'Connected' : view.phase === 'connecting' ? 'Connecting' : 'Not connected',
     search,
     favourites: found.filter((row) => row.favourite),
     others: found.filter((row) => !row.favourite),

@@ -18,6 +18,16 @@ export interface RecordDay {
   rows: RecordRow[];
 }
 
+/** How long after its end a record is waited for, milliseconds: it is there in seconds, or somebody must look. */
+const RECORD_COMES_WITHIN_MS = 10 * 60_000;
+
+/** Whether a call goes on, or its record is on its way. */
+export function still_changes(line: RecordLine, now: number): boolean {
+  if (line.ended_ms === undefined) return true;
+  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && !line.kept;
+  return due && now - line.ended_ms < RECORD_COMES_WITHIN_MS;
+}
+
 /** Newest first, by day. `me` is the person of this device: calls of theirs name the other side only. */
 export function record_days(lines: RecordLine[], me: string | null, mine: string): RecordDay[] {
   const days: RecordDay[] = [];

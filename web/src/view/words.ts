@@ -39,6 +39,7 @@ export const how_it_ended: Record<Ended, string> = {
   busy: 'Busy in another call',
   failed: 'Stopped: a device refused what it saw or could not encrypt',
   interrupted: 'The connection was lost',
+  revoked: 'A device in it was revoked',
 };
 
 /** How a call ended, as the person in it is told. */
@@ -68,6 +69,8 @@ export function ended_for_me(call: Call): { title: string; sentence: string } {
       };
     case 'interrupted':
       return { title: 'The connection was lost', sentence: 'It did not come back within a minute, so the call was closed.' };
+    case 'revoked':
+      return { title: 'This call was closed', sentence: 'The office revoked a device in it, so the call ended at once. Ask your office before you ring again.' };
     case 'taken_elsewhere':
       return { title: 'Answered elsewhere', sentence: 'Another device of yours took this call.' };
     default:

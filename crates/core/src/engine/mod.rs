@@ -150,6 +150,14 @@ pub struct Engine {
     next_ping_ms: Option<u64>,
     caught_up: bool,
     log_broken: bool,
+    meant: Option<Meant>,
+}
+
+/// Whom this device rang when they rang it.
+struct Meant {
+    person: PersonId,
+    mode: RecordMode,
+    until_ms: u64,
 }
 
 impl Engine {
@@ -172,6 +180,7 @@ impl Engine {
             next_ping_ms: None,
             caught_up: false,
             log_broken: false,
+            meant: None,
         })
     }
 
@@ -182,14 +191,14 @@ impl Engine {
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        let keys = self.call.as_ref().and_then(|call| call.keys.next_expiry_ms());
-        [self.next_ping_ms, keys].into_iter().flatten().min()
+        let call = self.call.as_ref().and_then(Call::next_wakeup_ms);
+        [self.next_ping_ms, call].into_iter().flatten().min()
     }
 
     /// Time passed.
     pub fn tick(&mut self, now_ms: u64) {
-        if let Some(call) = &mut self.call {
-            call.expire(now_ms);
+        if self.call.as_mut().is_some_and(|call| call.tick(now_ms, &mut self.out)) {
+            self.changed();
         }
         if self.next_ping_ms.is_some_and(|at| now_ms >= at) {
             self.ping(now_ms);
@@ -379,13 +388,14 @@ impl Engine {
         if self.in_call() {
             return self.alert(AlertLevel::Amber, "End the present call before you ring.");
         }
+        self.meant = None;
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
         if person == self.device.me().card().person {
             return self.alert(AlertLevel::Amber, "This is the person of this device.");
         }
-        let mode = mode.unwrap_or(self.mode).max(self.mode);
+        let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
         match Call::ring(&self.device, to, mode, &mut self.rng, now_ms) {
             Ok((call, message)) => {
                 self.call = Some(call);

@@ -1,6 +1,6 @@
 //! The switchboard's messages, one by one.
 
-use super::{Call, Engine, Output, PING_EVERY_MS};
+use super::{Call, Engine, Meant, Output, PING_EVERY_MS};
 use crate::{
     device::{Claim, LogHead},
     view::{AlertLevel, LogState, NoticeView, Phase},
@@ -17,6 +17,8 @@ const MAX_CLAIMS: usize = 64;
 const CLAIMS_AT_ONCE: usize = 8;
 /// How long the office has to show that its log continues what it proved something by, milliseconds.
 const CLAIM_DUE_MS: u64 = 120_000;
+/// How long after it was told so a device waits for the ring of whom it rang itself, milliseconds: it is on its way.
+const RUNG_BACK_WITHIN_MS: u64 = 5_000;
 /// Finished calls kept in the staff's list.
 const MAX_NOTICES: usize = 64;
 
@@ -35,12 +37,13 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
         ServerMessage::SignedIn { people, mode, token, in_call, checkpoint, .. } => {
             engine.phase = Phase::Ready;
             engine.people = people;
-            engine.mode = mode;
+            // The server may ask for more than the authority does, never for less.
+            engine.mode = mode.max(engine.device.office().floor());
             engine.token = Some(token);
             first_checkpoint(engine, &checkpoint, now_ms);
             engine.state.claims.iter_mut().for_each(|claim| claim.since_ms = now_ms);
             engine.ping(now_ms);
-            come_back(engine, in_call);
+            come_back(engine, in_call, now_ms);
         }
         ServerMessage::People { people } => engine.people = people,
         ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
@@ -67,7 +70,11 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
                 engine.out.push_back(Output::Erase);
             }
         }
-        ServerMessage::Refused { call, code, message } => refused(engine, call, code, &message),
+        ServerMessage::Refused { call, code, message } => {
+            if !rung_back(engine, call, code, now_ms) {
+                refused(engine, call, code, &message);
+            }
+        }
         message => {
             let Some(call) = engine.call.as_mut() else { return };
             let relied_on = call.proofs_in(&message);
@@ -79,6 +86,21 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             }
         }
     }
+}
+
+/// Two people rang each other at the same moment, and the other's ring was first: this device gives its own up, and
+/// answers theirs when it comes. Says whether that is so.
+fn rung_back(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, now_ms: u64) -> bool {
+    if code != RefusalCode::RingsYou {
+        return false;
+    }
+    let Some((person, mode)) = engine.call.as_ref().filter(|call| Some(call.id) == id).and_then(Call::is_asked_for)
+    else {
+        return false;
+    };
+    engine.call = None;
+    engine.meant = Some(Meant { person, mode, until_ms: now_ms + RUNG_BACK_WITHIN_MS });
+    true
 }
 
 fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: &str) {
@@ -98,11 +120,11 @@ fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: 
 }
 
 /// After signing in: goes on with a call, or comes back to it with fresh keys.
-fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
+fn come_back(engine: &mut Engine, in_call: Option<CallId>, now_ms: u64) {
     let known = engine.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
     match (known, in_call) {
         (Some(have), Some(id)) if have == id => {
-            engine.with_call(|call, out| call.resume(out));
+            engine.with_call(|call, out| call.resume(now_ms, out));
         }
         (Some(_), Some(_)) => {
             engine.with_call(Call::unknown_to_office);
@@ -142,7 +164,12 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
             claim(engine, [opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
             engine.send(ClientMessage::RingShown { call: call.id });
             call.open_leg(&mut engine.out);
+            let meant = engine.meant.take().filter(|meant| now_ms <= meant.until_ms);
+            let meant = meant.is_some_and(|meant| call.is_from(meant.person) && call.keeps(meant.mode));
             engine.call = Some(call);
+            if meant {
+                engine.with_call(|call, out| call.answer(out));
+            }
         }
         Err(error) => engine.alert(
             AlertLevel::Red,

@@ -25,9 +25,29 @@ fn a_server_that_contradicts_the_authority() {
         assert!(Office::pin(&info, None).is_ok());
         refused(renamed(|info| info.domain = "other.example".into()), Flaw::OfficeInfo);
         refused(renamed(|info| info.name = "Other".into()), Flaw::OfficeInfo);
-        refused(renamed(|info| info.log_key = "office.example/log".into()), Flaw::LogKey);
         let why = Mismatch::Suite { office: suite, other: other(suite) };
         refused(renamed(|info| info.suite = other(info.suite)), why);
+    }
+}
+
+#[test]
+fn a_charter_that_the_authority_did_not_sign() {
+    for suite in SUITES {
+        let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
+        let pin = |charter: String| Office::pin(&OfficeInfo { charter, ..world.info.clone() }, None);
+        assert_eq!(pin(world.info.charter.clone()).unwrap().floor(), RecordMode::Memo);
+        // Another log, or less to be kept, by the server's own hand.
+        refused(pin(rogue.info.charter.clone()), Flaw::Signature);
+        // The same key under another domain: an authority that was moved.
+        refused(pin(World::of(suite, 1, "other.example").info.charter), Flaw::OtherOffice);
+        // What the authority signed for another purpose.
+        let device = DeviceId::from_bytes([5; 16]);
+        refused(pin(world.authority.revoke(device, NOW).unwrap()), Flaw::JwsType);
+        let signed = |payload: &str| jws::sign(&authority_key(suite), CHARTER_TYP, payload.as_bytes(), &[]);
+        refused(pin(signed("{}")), Flaw::Payload);
+        let keyless = format!(r#"{{"office":"{DOMAIN}","log_key":"office.example/log","floor":"memo","at_ms":1}}"#);
+        refused(pin(signed(&keyless)), Flaw::LogKey);
+        refused(world.authority.office("office.example/log", RecordMode::Memo, NOW), Flaw::LogKey);
     }
 }
 

@@ -135,9 +135,12 @@ impl Afters {
                 let why = "a note-taker was in the call, and its record did not arrive in time";
                 (ended_ms.saturating_add(desk.policy.record_due_ms), why)
             }
-            (Some(_), false) => (ended_ms.saturating_add(desk.policy.record_due_ms), "no note-taker was in the call"),
+            // Nobody could bring one.
+            (Some(_), false) => (ended_ms, "no note-taker was in the call"),
             // An end by failure does not tell an auditor whether anybody spoke; the other ends do.
-            (None, _) if matches!(row.how, Some(Ended::Failed | Ended::Interrupted)) => (ended_ms, NOBODY_ANSWERED),
+            (None, _) if matches!(row.how, Some(Ended::Failed | Ended::Interrupted | Ended::Revoked)) => {
+                (ended_ms, NOBODY_ANSWERED)
+            }
             (None, _) => return,
         };
         let due_ms = row.missing_index.is_none().then_some(due_ms);

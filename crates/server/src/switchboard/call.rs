@@ -119,6 +119,11 @@ impl Call {
         self.is_member(device) || self.is_principals(device)
     }
 
+    /// Whether one of its two sides is in it by this device alone, so that it ends with the device.
+    pub fn hangs_on(&self, device: &DeviceId) -> bool {
+        matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.is_principals(device)
+    }
+
     /// Whether this person speaks in it (or is being rung, or rings).
     pub fn engages(&self, person: PersonId) -> bool {
         self.row.from.person == person || self.row.to.person == person

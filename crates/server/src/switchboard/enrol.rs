@@ -2,6 +2,7 @@
 
 use super::{
     Switchboard,
+    call::Call,
     desk::{Desk, Device},
     port::{CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Ticket},
 };
@@ -9,7 +10,7 @@ use crate::{
     entry::Entry,
     store::{DeviceRow, Write},
 };
-use telcon_proto::{DeviceId, ServerMessage, limits::MAX_DEVICES_PER_PERSON};
+use telcon_proto::{CallId, DeviceId, Ended, ServerMessage, limits::MAX_DEVICES_PER_PERSON};
 
 impl Switchboard {
     /// Enrols a device whose certificates were checked. The request is answered once the log has it.
@@ -98,6 +99,10 @@ impl Switchboard {
             self.desk.send(session, ServerMessage::Revoked { jws: Some(jws) });
             self.desk.close(session, CloseReason::Revoked);
             self.forget_session(session, now_ms);
+        }
+        let cut_off: Vec<CallId> = self.calls.values().filter(|c| c.hangs_on(&device)).map(Call::id).collect();
+        for call in cut_off {
+            self.end(call, Ended::Revoked, now_ms);
         }
         for call in self.calls.values_mut() {
             call.stop_waiting(&device, &mut self.desk);

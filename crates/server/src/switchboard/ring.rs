@@ -33,6 +33,13 @@ impl Switchboard {
             }
             return;
         }
+        if let Some(call) = self.calls.values_mut().find(|call| call.is_rung_back_by(&ring, &self.desk)) {
+            let text = "they ring you at this moment: answer their ring";
+            self.desk.refuse(session, Some(ring.call), RefusalCode::RingsYou, text);
+            // What was rung here while this device rang itself was not shown.
+            call.ringing.remove(&from);
+            return call.ring_device(from, &mut self.desk);
+        }
         match self.accept(&ring, from, now_ms) {
             Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring),
             Err((code, text)) => self.desk.refuse(session, Some(ring.call), code, text),
@@ -246,6 +253,12 @@ impl Call {
     /// Whether the person rings in it, is being rung or speaks. A call that is not yet in the log does not count.
     pub(super) fn engages_now(&self, person: telcon_proto::PersonId) -> bool {
         matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.engages(person)
+    }
+
+    /// Whether this ring goes from the person that this call rings to the one who rings in it.
+    fn is_rung_back_by(&self, ring: &Ring, desk: &Desk) -> bool {
+        let ringing = matches!(self.row.stage, Stage::Opening | Stage::Ringing);
+        ringing && self.row.from.person == ring.to && desk.is_person(&ring.from, self.row.to.person)
     }
 
     fn tell_opened(&self, session: SessionId, desk: &mut Desk) {

@@ -20,7 +20,7 @@ use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
     Blob,
-    http::{EnrolRequest, Enrolled, OfficeInfo, RevokeRequest},
+    http::{EnrolRequest, Enrolled, RevokeRequest},
     message::Logged,
 };
 
@@ -31,7 +31,7 @@ pub(super) async fn enrol(
     let Json(EnrolRequest { chain }) = request?;
     let for_check = app.clone();
     let new = on_disk(move || {
-        check(&for_check.office, &for_check.info, chain, now_ms()).map_err(|why| {
+        check(&for_check.office, chain, now_ms()).map_err(|why| {
             Failure::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
         })
     })
@@ -44,7 +44,7 @@ pub(super) async fn enrol(
 }
 
 /// Checks a chain, and that what is going to stand in the log will be believed.
-fn check(office: &Office, info: &OfficeInfo, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, IdentityError> {
+fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, IdentityError> {
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
     let verified = office.verify_chain(&ders, now_ms)?;
     let new = NewDevice {
@@ -54,16 +54,16 @@ fn check(office: &Office, info: &OfficeInfo, chain: Vec<Blob>, now_ms: u64) -> R
         enrolment: hex(&verified.enrolment()),
         chain,
     };
-    rehearse(info, verified, &new, now_ms)?;
+    rehearse(office, verified, &new, now_ms)?;
     Ok(new)
 }
 
 /// Puts the entry into a log in memory and checks it as every other device will: above all, that the enrolment is open
 /// now. Nothing that devices refuse gets into the real log.
-fn rehearse(info: &OfficeInfo, device: VerifiedDevice, new: &NewDevice, now_ms: u64) -> Result<(), IdentityError> {
+fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u64) -> Result<(), IdentityError> {
     const BROKEN: &str = "invariant: a log in memory works";
     let signer = LogSigner::from_seed(&[0; 32], "rehearsal.invalid/log").expect(BROKEN);
-    let info = OfficeInfo { log_key: signer.verifier_key().to_string(), ..info.clone() };
+    let office = office.rehearsal(signer.verifier_key().clone());
     let entry = Entry::DeviceEnrolled {
         time_ms: now_ms,
         device: new.device,
@@ -74,7 +74,7 @@ fn rehearse(info: &OfficeInfo, device: VerifiedDevice, new: &NewDevice, now_ms: 
     let appended = log.append(&[entry.to_bytes()], now_ms).expect(BROKEN);
     let checkpoint = appended.checkpoint.note().to_owned();
     let logged = Logged { entry: Blob(entry.to_bytes()), index: 0, proof: Vec::new(), checkpoint };
-    Office::pin(&info, None)?.verify_device_logged(device, &logged)?;
+    office.verify_device_logged(device, &logged)?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use telcon_proto::{
     http::{EnrolRequest, Enrolled, OfficeInfo},
     message::Ring,
 };
-use telcon_server::{OfficeConfig, Running, Server, ServerConfig};
+use telcon_server::{Running, Server, ServerConfig};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -92,14 +92,8 @@ impl Office {
     pub async fn start_with(floor: RecordMode, suite: SuiteName) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::create(suite, &[7; 32], DOMAIN, "Chancellery", now_ms() - 86_400_000).unwrap();
-        let config = OfficeConfig {
-            authority: Blob(authority.certificate_der().to_vec()),
-            domain: DOMAIN.into(),
-            name: "Chancellery".into(),
-            suite,
-            floor,
-        };
-        let info = Server::init(&dir.path().join("server"), &config).unwrap();
+        let charter = |log_key: &str| authority.office(log_key, floor, now_ms());
+        let info = Server::init(&dir.path().join("server"), DOMAIN, charter).unwrap();
         let web = dir.path().join("web/assets");
         std::fs::create_dir_all(&web).unwrap();
         std::fs::write(dir.path().join("web/index.html"), "<!doctype html>the page").unwrap();

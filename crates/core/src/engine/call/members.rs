@@ -1,6 +1,6 @@
 //! Who is in the call: joins, leaves, commits, and the epochs they make.
 
-use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending};
+use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending, TAKING_EVERY_MS, Taking};
 use crate::{
     captions::{CaptionKey, Say},
     device::Device,
@@ -316,7 +316,13 @@ impl Call {
         self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
         self.seats.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
-        self.noted |= self.has_note_taker();
+        let me = device.me().device();
+        let note_takers: Vec<_> = self.note_takers(me).collect();
+        self.noted |= !note_takers.is_empty();
+        self.taking.retain(|known, _| note_takers.contains(known));
+        for note_taker in note_takers.into_iter().filter(|id| *id != me) {
+            self.taking.entry(note_taker).or_insert(Taking { heard_ms: now_ms, lost: false });
+        }
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
             .roster
@@ -328,6 +334,10 @@ impl Call {
         // Others may remember this device as muted, or as not, from before it came back.
         if self.muted || first {
             self.say(&Say::Muted { on: self.muted }, out);
+        }
+        if self.own_role == Role::NoteTaker {
+            self.next_taking_ms = Some(now_ms + TAKING_EVERY_MS);
+            self.say(&Say::Taking, out);
         }
         if self.own_role == Role::DutyOfficer {
             let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();

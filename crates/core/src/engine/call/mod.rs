@@ -19,13 +19,17 @@ use roster::Refusal;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, Role, ServerMessage, SuiteName,
+    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName,
     limits::MAX_MEMBERS,
     message::{Logged, Ring},
 };
 
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
+/// How often a note-taker says that it is there, milliseconds.
+const TAKING_EVERY_MS: u64 = 2_000;
+/// How long it may say nothing before screens tell, milliseconds: three times it was to be heard.
+const TAKING_LOST_MS: u64 = 3 * TAKING_EVERY_MS + 500;
 /// Changes of membership that wait for a commit. A call has eight members; more asks than this are a flood.
 const MAX_WAITING: usize = 2 * MAX_MEMBERS;
 
@@ -90,6 +94,13 @@ struct Member {
     muted: bool,
 }
 
+/// What a note-taker was last heard to say of itself.
+#[derive(Clone, Copy)]
+struct Taking {
+    heard_ms: u64,
+    lost: bool,
+}
+
 pub(super) struct Call {
     pub(super) id: CallId,
     pub(super) keys: Keyring,
@@ -123,6 +134,10 @@ pub(super) struct Call {
     behind_ms: Option<u64>,
     /// Whether a note-taker was ever in it.
     noted: bool,
+    /// The note-takers in it, other than this device.
+    taking: BTreeMap<DeviceId, Taking>,
+    /// When this note-taker is to say again that it is there.
+    next_taking_ms: Option<u64>,
     /// Which party's device said that it ends the call.
     over_by: Option<DeviceId>,
     /// It rang here before a reconnect, and the office has not said whether it still does.
@@ -161,6 +176,8 @@ impl Call {
             captions: Vec::new(),
             behind_ms: None,
             noted: false,
+            taking: BTreeMap::new(),
+            next_taking_ms: None,
             over_by: None,
             may_be_over: false,
         }
@@ -267,6 +284,22 @@ impl Call {
         !self.roster.is_empty() || self.state == CallState::Live && self.ahead.is_none()
     }
 
+    /// Whom this device asked to ring, and with what kept, if that is all that has happened.
+    pub(super) fn is_asked_for(&self) -> Option<(PersonId, RecordMode)> {
+        let (_, to) = self.hint.as_ref().filter(|_| self.state == CallState::Opening)?;
+        Some((to.person, self.mode))
+    }
+
+    /// Whether this person rings in it, by the verified ring.
+    pub(super) fn is_from(&self, person: PersonId) -> bool {
+        self.ring.as_ref().is_some_and(|ring| ring.ring().device().card().person == person)
+    }
+
+    /// Whether at least this is kept of it.
+    pub(super) fn keeps(&self, mode: RecordMode) -> bool {
+        self.mode >= mode
+    }
+
     pub(super) fn declinable(&self) -> bool {
         self.direction == Direction::In && self.state == CallState::Ringing
     }
@@ -366,7 +399,8 @@ impl Call {
     }
 
     /// The connection is back, and the office still has this call.
-    pub(super) fn resume(&mut self, out: &mut VecDeque<Output>) {
+    pub(super) fn resume(&mut self, now_ms: u64, out: &mut VecDeque<Output>) {
+        self.taking.values_mut().for_each(|taking| taking.heard_ms = now_ms);
         if self.group.is_some() {
             if self.state == CallState::Reconnecting {
                 self.state = CallState::Live;
@@ -404,8 +438,31 @@ impl Call {
         Ok(Opened { device, stream: (epoch, leaf), counter, packet, known, copies, bundle })
     }
 
-    pub(super) fn expire(&mut self, now_ms: u64) {
+    /// When [`Call::tick`] is due.
+    pub(super) fn next_wakeup_ms(&self) -> Option<u64> {
+        let lost = self.taking.values().filter(|_| self.state == CallState::Live && !self.is_over());
+        let lost = lost.filter(|taking| !taking.lost).map(|taking| taking.heard_ms + TAKING_LOST_MS).min();
+        [self.keys.next_expiry_ms(), self.next_taking_ms.filter(|_| !self.is_over()), lost].into_iter().flatten().min()
+    }
+
+    /// Time passed. Says whether the screen shows something else by it.
+    pub(super) fn tick(&mut self, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
         self.keys.expire(now_ms);
+        if self.is_over() {
+            return false;
+        }
+        if self.next_taking_ms.is_some_and(|at| now_ms >= at) {
+            self.next_taking_ms = Some(now_ms + TAKING_EVERY_MS);
+            self.say(&Say::Taking, out);
+        }
+        // While this device is not connected it hears of nobody, and says so otherwise.
+        let live = self.state == CallState::Live;
+        let mut changed = false;
+        for taking in self.taking.values_mut().filter(|taking| live && !taking.lost) {
+            taking.lost = now_ms >= taking.heard_ms + TAKING_LOST_MS;
+            changed |= taking.lost;
+        }
+        changed
     }
 
     /// A message about this call. Gives what a person must know, if the call had to be ended or something was refused.

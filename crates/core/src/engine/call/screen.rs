@@ -18,10 +18,18 @@ impl Call {
         seated.into_iter().chain(joining)
     }
 
-    pub(super) fn has_note_taker(&self) -> bool {
-        let role = |member| self.verified.get(&member).map(|known| known.device().card().role);
-        self.own_role == Role::NoteTaker && !self.roster.is_empty()
-            || self.present().any(|member| role(member) == Some(Role::NoteTaker))
+    /// The note-takers in it, `me` among them if it is one.
+    pub(super) fn note_takers(&self, me: DeviceId) -> impl Iterator<Item = DeviceId> {
+        let role = move |member| {
+            let known = self.verified.get(&member).map(|known| known.device().card().role);
+            known.or_else(|| (member == me).then_some(self.own_role))
+        };
+        self.present().filter(move |member| role(*member) == Some(Role::NoteTaker))
+    }
+
+    /// Whether this note-taker has not been heard of for too long.
+    fn is_lost(&self, note_taker: DeviceId) -> bool {
+        self.taking.get(&note_taker).is_some_and(|taking| taking.lost)
     }
 
     pub(super) fn card(&self, device: &Device, id: DeviceId) -> Option<Card> {
@@ -69,11 +77,11 @@ impl Call {
                     let card = card.or_else(|| you.then(|| self.own_card()).flatten())?;
                     let said = self.roster.values().any(|member| member.device == device && member.muted);
                     let muted = if you { self.muted } else { said };
-                    Some(MemberView { card, device, you, muted })
+                    Some(MemberView { card, device, you, muted, lost: self.is_lost(device) })
                 })
                 .collect(),
             started_ms: self.started_ms,
-            note_taker: self.has_note_taker(),
+            note_taker: self.note_takers(me).any(|device| !self.is_lost(device)),
             noted: self.noted,
             muted: self.muted,
             epoch: self.group.as_ref().map(CallGroup::epoch),

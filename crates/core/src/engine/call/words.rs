@@ -1,6 +1,6 @@
 //! What members say to each other beside their voices: who is muted, and captions.
 
-use super::{Call, MAX_CAPTIONS, Reader};
+use super::{Call, MAX_CAPTIONS, Reader, Taking};
 use crate::{
     captions::{self, Caption, MAX_CAPTION_BYTES, Say},
     engine::Output,
@@ -39,6 +39,11 @@ impl Call {
             Say::Over => {
                 let party = self.verified.get(&from).is_some_and(|d| d.device().card().role.speaks());
                 self.over_by = Some(from).filter(|_| party);
+            }
+            Say::Taking => {
+                if let Some(taking) = self.taking.get_mut(&from) {
+                    *taking = Taking { heard_ms: now_ms, lost: false };
+                }
             }
             // A member could lie about it; nothing but the clock on the screen hangs on it.
             Say::Live { since_ms } => {

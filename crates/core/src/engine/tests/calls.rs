@@ -6,7 +6,7 @@ use crate::{
     captions::Caption,
     view::{CallState, Direction, Phase},
 };
-use telcon_proto::{ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName};
+use telcon_proto::{Blob, ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName, message::RefusalCode};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -206,6 +206,118 @@ fn mute_is_shown_to_all_and_changes_nothing_on_the_wire() {
     world.command(2, Command::Listen { call });
     world.settle();
     assert!(world.view(2).members.iter().any(|member| member.muted && member.device == world.nodes[0].id));
+}
+
+#[test]
+fn a_note_taker_that_falls_silent_is_seen_by_everybody_and_one_that_is_back_too() {
+    let mut world = World::of_four(19);
+    world.call_of_four();
+    world.pass(60_000);
+    let taken = |world: &World| [0, 1, 2].map(|node| world.view(node).note_taker);
+    assert_eq!(taken(&world), [true; 3]);
+    assert!(world.view(0).members.iter().all(|member| !member.lost));
+    // Killed: nobody but the switchboard could know, and it does not say.
+    world.disconnect(3);
+    world.pass(4_000);
+    assert_eq!(taken(&world), [true; 3], "two words may get lost");
+    world.pass(3_000);
+    assert_eq!(taken(&world), [false; 3]);
+    let lost: Vec<_> = world.view(0).members.into_iter().filter(|member| member.lost).map(|m| m.device).collect();
+    assert_eq!(lost, [world.nodes[3].id], "it is still shown: it has a key");
+    assert!(world.view(0).noted);
+    world.reload(3);
+    world.settle();
+    world.pass(2_000);
+    assert_eq!(taken(&world), [true; 3]);
+}
+
+#[test]
+fn nobody_but_a_note_taker_is_heard_as_one() {
+    let mut world = World::of_four(20);
+    world.call_of_four();
+    world.disconnect(3);
+    for _ in 0..8 {
+        let call = world.room().id;
+        let message = world.group(1).encrypt(br#"{"say":"taking"}"#).unwrap();
+        let from = world.nodes[3].id;
+        world.post(0, ServerMessage::Application { call, from, message: Blob(message) });
+        world.pass(1_000);
+    }
+    assert!(!world.view(0).note_taker);
+}
+
+#[test]
+fn a_device_without_connection_does_not_take_the_note_taker_for_lost() {
+    let mut world = World::of_four(21);
+    world.call_of_four();
+    world.disconnect(0);
+    world.pass(30_000);
+    assert!(world.view(0).note_taker, "it is this device that hears nothing");
+    world.connect(0);
+    world.settle();
+    assert_eq!((world.state(0), world.view(0).note_taker), (CallState::Live, true));
+}
+
+#[test]
+fn two_who_ring_each_other_at_the_same_moment_speak() {
+    let mut world = World::of_two(22);
+    world.ring(0, 1);
+    // Their ring was first; the other's own is on its way when it comes.
+    world.nodes[1].clear();
+    let (to, call) = (world.nodes[0].card.person, world.room().id);
+    let first = world.room.take();
+    world.wire = Some(Box::new(|_, _| Vec::new()));
+    world.command(1, Command::Ring { person: to, mode: Some(RecordMode::Memo) });
+    world.wire = None;
+    let own = world.view(1).call;
+    world.room = first;
+    let (code, message) = (RefusalCode::RingsYou, String::new());
+    world.inject(1, ServerMessage::Refused { call: Some(own), code, message });
+    let room = world.room();
+    let (jws, opened, device) = (room.jws.clone(), room.opened.clone(), world.nodes[0].proof.clone());
+    world.post(1, ServerMessage::Ringing { jws, opened, device });
+    world.settle();
+    assert_eq!([0, 1].map(|node| (world.view(node).call, world.state(node))), [(call, CallState::Live); 2]);
+    assert!(world.hears(0, 1) && world.hears(1, 0));
+}
+
+#[test]
+fn a_ring_is_answered_by_itself_only_from_whom_this_device_rang_and_soon() {
+    for (other, late) in [(true, false), (false, true)] {
+        let mut world = World::of_two(23);
+        let third = world.join_office(5, Role::Principal);
+        world.disconnect(1);
+        world.connect(1);
+        world.settle();
+        let person = world.nodes[if other { third } else { 0 }].card.person;
+        world.wire = Some(Box::new(|_, _| Vec::new()));
+        world.command(1, Command::Ring { person, mode: None });
+        world.wire = None;
+        let (call, code) = (Some(world.view(1).call), RefusalCode::RingsYou);
+        world.inject(1, ServerMessage::Refused { call, code, message: String::new() });
+        if late {
+            world.pass(10_000);
+        }
+        world.ring(0, 1);
+        world.settle();
+        assert_eq!(world.state(1), CallState::Ringing, "a person answers");
+    }
+}
+
+#[test]
+fn the_server_may_ask_for_more_to_be_kept_than_the_authority_and_not_for_less() {
+    let mut world = World::new(SuiteName::Hybrid, 24);
+    let log_key =
+        crate::Device::open(&world.certify(9, Role::Principal).0, START).unwrap().office().log_key().to_string();
+    world.info = world.authority.office(&log_key, RecordMode::Memo, START).unwrap();
+    world.join_office(1, Role::Principal);
+    world.join_office(2, Role::Counterpart);
+    world.settle();
+    assert_eq!(world.nodes[0].engine.view().mode, RecordMode::Memo, "this server says: log only");
+    let person = world.nodes[1].card.person;
+    world.command(0, Command::Ring { person, mode: Some(RecordMode::LogOnly) });
+    world.settle();
+    assert_eq!(world.room().ring.mode, RecordMode::Memo);
 }
 
 #[test]

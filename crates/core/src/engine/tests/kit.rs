@@ -94,13 +94,8 @@ impl World {
     pub(super) fn named(suite: SuiteName, seed: u8, domain: &str) -> Self {
         let authority = Authority::create(suite, &[seed; 32], domain, "Chancellery", START - HOUR).unwrap();
         let signer = LogSigner::from_seed(&[seed ^ 0xff; 32], &format!("{domain}/log")).unwrap();
-        let info = OfficeInfo {
-            domain: domain.into(),
-            name: "Chancellery".into(),
-            authority: Blob(authority.certificate_der().to_vec()),
-            log_key: signer.verifier_key().to_string(),
-            suite,
-        };
+        let log_key = signer.verifier_key().to_string();
+        let info = authority.office(&log_key, RecordMode::LogOnly, START - HOUR).unwrap();
         let log = Log::create(MemoryStorage::new(), signer, START - HOUR).unwrap();
         let rng = ChaCha20Rng::from_seed([seed; 32]);
         let (nodes, received) = (Vec::new(), Vec::new());

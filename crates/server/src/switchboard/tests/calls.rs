@@ -83,7 +83,7 @@ fn a_call_from_ring_to_hanging_up() {
     office.send(2, C::HangUp { call: CALL, failed: false });
     assert_eq!(ended(&mut office, 1), Some(Ended::HungUp));
     assert_eq!(ended(&mut office, 2), Some(Ended::HungUp));
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"], "nobody took notes");
     let states: Vec<_> = office
         .messages(4)
         .into_iter()
@@ -102,6 +102,31 @@ fn a_call_from_ring_to_hanging_up() {
             (NoticeState::Ended { how: Ended::HungUp }, 2)
         ]
     );
+}
+
+#[test]
+fn two_who_ring_each_other_at_the_same_moment_are_in_one_call() {
+    let back = CallId::from_bytes([9; 16]);
+    for first_is_in_the_log in [true, false] {
+        let mut office = Office::staffed();
+        office.hold_log = !first_is_in_the_log;
+        rings(&mut office);
+        office.send(2, ring(back, device(2), person(1), RecordMode::Memo));
+        let heard = office.messages(2);
+        let told = heard
+            .iter()
+            .position(|m| matches!(m, S::Refused { code: RefusalCode::RingsYou, call: Some(id), .. } if *id == back));
+        let told = told.expect("the second is told why");
+        if first_is_in_the_log {
+            assert!(matches!(heard[told + 1..], [S::Ringing { .. }]), "and the first rings there again: {heard:?}");
+        } else {
+            office.release_log();
+            assert_eq!(office.heard(2), ["ringing"]);
+        }
+        office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+        assert!(office.heard(1).contains(&"join_asked".to_owned()));
+        assert_eq!(office.call_entries(), ["call_opened"], "the second ring is no attempt of its own");
+    }
 }
 
 #[test]
@@ -192,18 +217,6 @@ fn somebody_in_a_call_is_busy_and_cannot_ring() {
 }
 
 #[test]
-fn two_who_ring_each_other_meet() {
-    let mut office = Office::staffed();
-    office.hold_log = true;
-    let other = CallId::from_bytes([7; 16]);
-    rings(&mut office);
-    office.send(2, ring(other, device(2), person(1), RecordMode::Memo));
-    office.release_log();
-    assert_eq!(office.heard(1), ["opened"]);
-    assert_eq!(office.heard(2), ["ringing", "ended"], "the second ring finds its callee busy, and the first one rings");
-}
-
-#[test]
 fn rings_that_are_refused() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
@@ -277,11 +290,11 @@ fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
     assert_eq!(office.call_entries(), ["call_opened"]);
     office.log_works = true;
     office.pass(LOG_RETRY_MS);
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
-    assert!(
-        matches!(office.log.last(), Some(crate::entry::Entry::CallEnded { time_ms, answered: true, .. }) if *time_ms == at)
-    );
-    assert_eq!(office.board.afters.next_timeout(), Some(at + RECORD_DUE_MS), "only the record is owed now");
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
+    assert!(office.log.iter().any(
+        |entry| matches!(entry, crate::entry::Entry::CallEnded { time_ms, answered: true, .. } if *time_ms == at)
+    ));
+    assert_eq!(office.board.afters.next_timeout(), None);
 }
 
 #[test]
@@ -421,6 +434,14 @@ fn a_missing_record_is_on_record_and_still_welcome() {
     office.run(effects);
     assert!(office.replies.pop().unwrap().1.is_ok());
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing", "record_sealed"]);
+}
+
+#[test]
+fn a_call_without_a_note_taker_says_so_at_once() {
+    let mut office = Office::in_call();
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    office.pass(0);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
 }
 
 #[test]

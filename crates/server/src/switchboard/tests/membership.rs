@@ -260,7 +260,8 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
     let effects = office.board.revoke(RequestId(2), device(2), "jws".into(), office.now);
     office.run(effects);
     let heard = office.messages(1);
-    assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Interrupted, .. })), "{heard:?}");
+    assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Revoked, .. })), "{heard:?}");
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended revoked"]);
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn and_nobody_comes_back() {
     office.pass(ABANDONED_AFTER_MS - 1);
     assert_eq!(office.call_entries(), ["call_opened"]);
     office.pass(1);
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended interrupted"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended interrupted", "record_missing"]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn before_the_end_was_in_the_log() {
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.hold_log = false;
     office.restart();
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     office.connect(2);
     office.deaf();
     office.send(2, C::Resume { call: CALL, after: 1 });
