@@ -4,20 +4,15 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use telcon_identity::{Authority, Office};
-use telcon_proto::{Blob, CallId, SuiteName, http::OfficeInfo};
+use telcon_proto::{CallId, RecordMode, SuiteName};
 
 /// 1 June 2026.
 const NOW: u64 = 1_780_272_000_000;
 
 static OFFICE: LazyLock<Office> = LazyLock::new(|| {
     let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Chancellery", NOW).unwrap();
-    let info = OfficeInfo {
-        domain: "office.example".into(),
-        name: "Chancellery".into(),
-        authority: Blob(authority.certificate_der().to_vec()),
-        log_key: telcon_log::LogSigner::from_seed(&[2; 32], "office.example/log").unwrap().verifier_key().to_string(),
-        suite: SuiteName::Hybrid,
-    };
+    let log = telcon_log::LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
+    let info = authority.office(&log.verifier_key().to_string(), RecordMode::Memo, NOW).unwrap();
     Office::pin(&info, None).unwrap()
 });
 
