@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, person, until } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
-import { keep_tracks, likeness, loudness_heard, loudness_of } from './helpers/sound.mjs';
+import { keep_tracks, likeness, loudness_heard, loudness_of, way_to_relay } from './helpers/sound.mjs';
 import { root } from './helpers/shots.mjs';
 
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
@@ -145,6 +145,23 @@ test('a reload and a server killed in the call bring it back without a click', a
   await b.page.getByRole('button', { name: 'End call' }).click();
   await a.page.getByRole('heading', { name: 'The call has ended' }).waitFor();
   for (const { context } of [a, b]) await context.close();
+});
+
+test('where a network lets no UDP through, a browser speaks and hears by TCP', async () => {
+  const microphone = fixture('a.wav');
+  const walled = await launch({ microphone, args: ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] });
+  try {
+    const a = await enrolled(walled, 'The Minister on a train', 'principal');
+    const b = await enrolled(browser_b, 'The Minister at home', 'principal');
+    await in_call(a, b, 'The Minister at home');
+    await Promise.all([hears(a.page), hears(b.page)]);
+    assert.deepEqual(await Promise.all([a, b].map(({ page }) => way_to_relay(page))), ['tcp', 'udp']);
+    await a.page.getByRole('button', { name: 'End call' }).click();
+    await b.page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+    for (const { context } of [a, b]) await context.close();
+  } finally {
+    await walled.close();
+  }
 });
 
 test('declined, cancelled and taken by another device: each side is told', async () => {

@@ -44,7 +44,7 @@ pub struct RelayArgs {
     /// SHA-256 of the office authority's certificate, as `telcon init` printed it. Without it the server is believed.
     #[arg(long, value_parser = digest)]
     pub authority: Option<[u8; 32]>,
-    /// Address of its one UDP port.
+    /// Address of its port, UDP and TCP.
     #[arg(long)]
     pub media: SocketAddr,
     /// Address at which devices reach it, if it is another one.

@@ -22,7 +22,7 @@ pub struct ServeArgs {
     /// Address of the page and the API. Put a TLS proxy in front of any other than localhost: browsers demand it.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of the relay's UDP port. Above 64 calls the next ports are used too, one for each core. Port 0 takes free ones.
+    /// Address of the relay's port, UDP, and TCP for devices whose network lets no UDP through. Above 64 calls the next ports are used too, one for each core. Port 0 takes free ones.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub media: SocketAddr,
     /// Address at which devices reach the relay, if it is another one.
@@ -70,7 +70,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web).await?;
     eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
     let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
-    eprintln!("devices send their sound to {} (UDP)", told.join(", "));
+    eprintln!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));
     if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
         eprintln!("so no call from another machine will have sound: give --media 0.0.0.0:3478 and --media-addr");
     }

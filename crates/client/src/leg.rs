@@ -8,6 +8,7 @@
 //! source.
 
 pub mod driver;
+mod tcp;
 
 use std::{
     collections::VecDeque,
@@ -30,6 +31,8 @@ pub const FRAME_TICKS: u32 = 48 * FRAME_MS as u32;
 /// How long a leg may take to connect once it has its answer, before it is given up. A relay that is there answers
 /// within a round trip.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the relay is tried by UDP before TCP: some round trips over half the world.
+const UDP_FIRST_FOR: Duration = Duration::from_millis(1_500);
 /// First wait for an answer to a connectivity check. The relay has a public address, so a lost check is the only
 /// thing to wait for; the usual 250 ms would be half of the time that a reconnection may take.
 const FIRST_CHECK_TIMEOUT: Duration = Duration::from_millis(100);
@@ -124,6 +127,14 @@ pub enum LegOutput {
 /// Attribute by which a relay says which offer it answers: its session id.
 const ANSWERS: &str = "a=x-telcon-offer:";
 
+/// The address in a candidate that takes TCP connections (RFC 6544 section 4.5).
+fn tcp_candidate(line: &str) -> Option<SocketAddr> {
+    let mut words = line.strip_prefix("a=candidate:")?.split(' ');
+    let (transport, address, port) = (words.nth(2)?, words.nth(1)?, words.next()?);
+    let passive = line.ends_with("tcptype passive") && transport.eq_ignore_ascii_case("tcp");
+    passive.then(|| Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?)))?
+}
+
 fn session_id(sdp: &str) -> Option<&str> {
     sdp.lines().find_map(|line| line.strip_prefix("o="))?.split(' ').nth(1)
 }
@@ -144,6 +155,8 @@ pub struct Leg {
     /// When anything came last.
     last_came: Instant,
     state: State,
+    /// Where the relay takes TCP.
+    tcp_at: Option<SocketAddr>,
     outputs: VecDeque<LegOutput>,
     timeout: Instant,
 }
@@ -183,6 +196,7 @@ impl Leg {
             flowed: 0,
             last_came: now,
             state: State::Offered,
+            tcp_at: None,
             outputs: VecDeque::new(),
             timeout: now,
         };
@@ -202,6 +216,7 @@ impl Leg {
         let accepted = self.try_accept(pending, answer);
         self.state = if accepted.is_ok() { State::Connecting { since: now } } else { State::Over };
         if accepted.is_ok() {
+            self.tcp_at = answer.lines().find_map(tcp_candidate);
             self.step(Input::Timeout(now));
         }
         accepted
@@ -287,6 +302,13 @@ impl Leg {
     /// When a leg on which sound flows is given up if nothing comes.
     fn silent_at(&self) -> Option<Instant> {
         (self.state == State::Connected && self.flowed >= FLOW).then(|| self.last_came + SILENT_AFTER)
+    }
+
+    /// When the leg goes another way than UDP, if nothing has come by then; and where to, once that is known.
+    pub(crate) fn other_way(&self) -> Option<(Instant, SocketAddr)> {
+        let State::Connecting { since } = self.state else { return None };
+        let relay = self.tcp_at.filter(|_| self.last_came <= since)?;
+        Some((since + UDP_FIRST_FOR, relay))
     }
 
     /// Whether payloads can flow.

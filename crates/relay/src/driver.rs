@@ -1,14 +1,17 @@
-//! The I/O driver: threads of their own, each with one UDP socket and one engine, and a handle to ask them for things.
+//! The I/O driver: threads of their own, each with one UDP socket, one TCP listener and one engine, and a handle to ask them for things.
 //!
 //! A system call and a wake-up each cost more than everything else that is done for a packet. So a thread that has
 //! much to do reads what came within `PAUSE` at once, and sends what one device gets of it at once; one that has
 //! little to do sleeps until there is something. Nothing is locked, and no timer is moved, for a packet.
 //!
-//! A call is on one thread with all its legs. Each thread has a port of its own, which its answers name.
+//! A call is on one thread with all its legs. Each thread has a port of its own, UDP and TCP, which its answers name.
+
+mod links;
 
 use crate::{
-    Full, LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, Transmit, limits,
+    Full, LegId, LinkId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent, RelayStats, Transmit, limits,
 };
+use links::Links;
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::{
@@ -229,6 +232,7 @@ struct Driver {
     socket: UdpSocket,
     state: UdpSocketState,
     poll: Poll,
+    links: Option<Links>,
     relay: Relay,
     commands: mpsc::Receiver<Command>,
     events: broadcast::Sender<RelayEvent>,
@@ -276,18 +280,21 @@ impl Driver {
         for address in &mut config.candidate_addrs {
             address.set_port(if address.port() == 0 { port } else { own_port(address.port())? });
         }
-        let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         let poll = Poll::new()?;
+        // Somebody else may have the port, and calls take place without it.
+        let links = Links::new(socket.local_addr()?, poll.registry().try_clone()?).ok();
+        config.tcp = links.is_some();
+        let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), Token(1))?;
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let driver = Self { socket, state, poll, relay, commands, events, unsent: 0 };
+        let driver = Self { socket, state, poll, links, relay, commands, events, unsent: 0 };
         Ok((driver, Door { commands: Some(sender), waker }))
     }
 
     fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; READ_BYTES * BATCH_SIZE];
-        let mut ready = Events::with_capacity(2);
+        let mut ready = Events::with_capacity(64);
         let mut now = Instant::now();
         let mut pace = Pace { gap: PAUSE * PACE_WEIGHT, last: now };
         let mut wake = now;
@@ -299,21 +306,28 @@ impl Driver {
                     Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
                 }
             }
-            let read = self.read(now, &mut buffer);
+            let read = self.read(now, &mut buffer) + self.read_links(now, &ready);
             if now >= wake {
                 self.relay.handle_timeout(now);
             }
             wake = self.flush();
-            if read == 0 {
-                match self.poll.poll(&mut ready, Some(wake.saturating_duration_since(Instant::now()))) {
-                    Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                    _ => {}
-                }
-            } else {
+            let mut wait = Duration::ZERO;
+            if read > 0 {
                 // The socket is asked again before this thread waits for it: it tells of what comes, not of what is left.
                 pace.count(now, read);
                 if pace.is_busy() {
                     thread::sleep(PAUSE.saturating_sub(now.elapsed()));
+                }
+            } else if !self.links.as_ref().is_some_and(Links::has_more) {
+                let patience = self.links.as_ref().map_or(Duration::MAX, Links::patience);
+                wait = wake.saturating_duration_since(Instant::now()).min(patience);
+            }
+            ready.clear();
+            // Where there is much to do this only looks: connections tell nothing otherwise.
+            if wait > Duration::ZERO || self.links.is_some() {
+                match self.poll.poll(&mut ready, Some(wait)) {
+                    Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                    _ => {}
                 }
             }
             now = Instant::now();
@@ -345,6 +359,15 @@ impl Driver {
         read
     }
 
+    /// Takes in what came over TCP. Gives the number of packets.
+    fn read_links(&mut self, now: Instant, ready: &Events) -> usize {
+        let Some(links) = &mut self.links else { return 0 };
+        for event in ready {
+            links.ready(event.token(), now, &mut self.relay);
+        }
+        links.read(now, &mut self.relay)
+    }
+
     fn obey(&mut self, command: Command) {
         // An asker that no longer waits is no error.
         match command {
@@ -370,22 +393,41 @@ impl Driver {
                 Output::Event(event) => drop(self.events.send(event)),
                 Output::Transmit { dst, bytes } => {
                     let segment = bytes.len();
-                    let lost = send(&self.socket, &self.state, Transmit { dst, bytes: &bytes, segment });
-                    self.unsent += lost;
+                    let mut broken = Vec::new();
+                    let transmit = Transmit { dst, bytes: &bytes, segment };
+                    self.unsent += send(&self.socket, &self.state, &mut self.links, transmit, &mut broken);
+                    self.break_links(broken);
                 }
             }
         }
     }
 
     fn send(&mut self) {
-        let Self { socket, state, relay, unsent, .. } = self;
-        relay.transmit(|transmit| *unsent += send(socket, state, transmit));
+        let Self { socket, state, links, relay, unsent, .. } = self;
+        let mut broken = Vec::new();
+        relay.transmit(|transmit| *unsent += send(socket, state, links, transmit, &mut broken));
+        self.break_links(broken);
+    }
+
+    fn break_links(&mut self, broken: Vec<LinkId>) {
+        if let Some(links) = &mut self.links {
+            broken.into_iter().for_each(|link| links.close(link, &mut self.relay));
+        }
     }
 }
 
 /// Sends, in one piece where the system can cut it. Gives the number of datagrams that were given up.
-fn send(socket: &UdpSocket, state: &UdpSocketState, transmit: Transmit<'_>) -> u64 {
+fn send(
+    socket: &UdpSocket,
+    state: &UdpSocketState,
+    links: &mut Option<Links>,
+    transmit: Transmit<'_>,
+    broken: &mut Vec<LinkId>,
+) -> u64 {
     let Transmit { dst, bytes, segment } = transmit;
+    if let Some(link) = LinkId::of(dst) {
+        return links.as_mut().map_or(0, |links| links.send(link, bytes, segment, broken));
+    }
     if bytes.len() <= segment || state.max_gso_segments() >= bytes.len().div_ceil(segment) {
         match send_piece(socket, state, dst, bytes, Some(segment)) {
             Ok(()) => return 0,

@@ -10,7 +10,7 @@ use crate::{
         MEDIA_PACKETS_PER_SECOND, MEDIA_PATH_FRESH, REPORT_EVERY, SILENCE_TIMEOUT, STUN_BURST, STUN_PER_SECOND,
     },
     rate::TokenBucket,
-    relay::LegEnd,
+    relay::{LegEnd, RelayConfig},
     rtcp::{self, Arrival, Sent},
     sdp::{Answering, CheckedOffer, OfferError, answer},
     slot::{Slot, Source},
@@ -194,13 +194,14 @@ impl Leg {
     }
 
     /// The answer to an offer that was taken.
-    pub(crate) fn answer(&self, offer: &CheckedOffer, identity: &Identity, candidates: &[SocketAddr]) -> String {
+    pub(crate) fn answer(&self, offer: &CheckedOffer, identity: &Identity, config: &RelayConfig) -> String {
         let relay = Answering {
             session: (self.id.0, self.version),
             user: &self.ice.user,
             password: &self.ice.password,
             fingerprint: &identity.fingerprint,
-            candidates,
+            candidates: &config.candidate_addrs,
+            tcp: config.tcp,
             name: &self.name,
         };
         answer(offer, &relay, |mid| self.streams.iter().find(|s| *s.mid == *mid).map(|s| s.ssrc))

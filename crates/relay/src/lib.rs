@@ -29,6 +29,7 @@ mod dtls;
 mod ice;
 mod leg;
 pub mod limits;
+mod link;
 mod rate;
 mod relay;
 mod rtcp;
@@ -37,6 +38,7 @@ mod slot;
 mod srtp;
 mod stats;
 
+pub use link::LinkId;
 #[cfg(feature = "test-tap")]
 pub use relay::Tap;
 pub use relay::{Full, LegEnd, OpenedCall, Output, Refused, Relay, RelayConfig, RelayError, RelayEvent, Transmit};

@@ -49,6 +49,15 @@ pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an address stays with its leg without an authenticated packet, before another leg may claim it. A device
 /// that starts again can get its old port back.
 pub const ADDRESS_STALE_AFTER: Duration = Duration::from_secs(5);
+/// Most TCP connections of one thread. They are for those whose network lets no UDP through, which is few.
+pub const MAX_LINKS: usize = 1_024;
+/// Most TCP connections from one address: people behind one hotel's router.
+pub const MAX_LINKS_PER_ADDRESS: usize = 64;
+/// How long a TCP connection may take until a leg's password is proven over it. One that belongs to no leg any more ends too.
+pub const LINK_PROVES_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes that may wait for a TCP connection that is slow, a second of three speakers. What finds no room is lost, as it
+/// would be over UDP.
+pub const MAX_LINK_QUEUE_BYTES: usize = 24 * 1024;
 /// How long nothing may be heard of a connected device before the switchboard is told. Devices send sound at a
 /// constant rate; a browser in the background still renews its ICE consent every few seconds (RFC 7675).
 pub const INTERRUPTED_AFTER: Duration = Duration::from_secs(6);

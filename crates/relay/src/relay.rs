@@ -1,7 +1,7 @@
 //! The engine: calls, legs, and who gets which datagram.
 
 use crate::{
-    LegId, RelayStats,
+    LegId, LinkId, RelayStats,
     batch::Batches,
     dtls::Identity,
     leg::{CallIndex, Leg, LegIndex, Opened, Progress},
@@ -34,12 +34,14 @@ pub struct RelayConfig {
     pub max_legs: usize,
     /// Threads that the driver may spread calls over, each with an engine and a port of its own.
     pub workers: usize,
+    /// Whether devices are told that they may come by TCP as well, at the same addresses.
+    pub tcp: bool,
 }
 
 impl RelayConfig {
     /// The usual limits, and these addresses.
     pub fn new(candidate_addrs: Vec<SocketAddr>) -> Self {
-        Self { candidate_addrs, max_calls: MAX_CALLS, max_legs: MAX_LEGS, workers: 1 }
+        Self { candidate_addrs, max_calls: MAX_CALLS, max_legs: MAX_LEGS, workers: 1, tcp: false }
     }
 }
 
@@ -310,7 +312,7 @@ impl Relay {
                 self.by_user.remove(&user);
                 self.by_user.insert(self.legs[index].ice.user.clone(), index);
             }
-            return Ok(self.legs[index].answer(&offer, &self.identity, &self.config.candidate_addrs));
+            return Ok(self.legs[index].answer(&offer, &self.identity, &self.config));
         }
         let mut leg = Leg::new((call_index, call), id, &self.identity, &offer, stream, self.now)?;
         leg.restore_holders(&self.legs[index].holders());
@@ -324,7 +326,7 @@ impl Relay {
         self.stats.legs_opened += 1;
         self.by_user.insert(self.legs[index].ice.user.clone(), index);
         self.schedule(index);
-        self.legs[index].answer(offer, &self.identity, &self.config.candidate_addrs)
+        self.legs[index].answer(offer, &self.identity, &self.config)
     }
 
     fn number_stream(&mut self) -> u64 {
@@ -356,6 +358,36 @@ impl Relay {
 
     /// The same, for whoever can spare the datagram: it is opened in place.
     pub fn handle_datagram(&mut self, now: Instant, src: SocketAddr, datagram: &mut [u8]) {
+        if LinkId::of(src).is_some() {
+            // A forged source: nothing comes from there.
+            self.stats.datagrams_in += 1;
+            self.stats.dropped_unknown_source += 1;
+            return;
+        }
+        self.handle(now, src, src, datagram);
+    }
+
+    /// Takes a packet that came over a TCP connection with `peer`. What is to be sent over it has the connection's
+    /// [`LinkId::address`] as its destination.
+    pub fn handle_link(&mut self, now: Instant, link: LinkId, peer: SocketAddr, packet: &mut [u8]) {
+        self.handle(now, link.address(), peer, packet);
+    }
+
+    /// Whether a TCP connection belongs to a leg.
+    pub fn knows_link(&self, link: LinkId) -> bool {
+        self.by_address.contains_key(&link.address())
+    }
+
+    /// A TCP connection is gone.
+    pub fn drop_link(&mut self, link: LinkId) {
+        let address = link.address();
+        if let Some(leg) = self.by_address.remove(&address).and_then(|index| self.legs.get_mut(index)) {
+            leg.lose_address(address);
+        }
+    }
+
+    /// `src` is the path, `seen` what the device's address looks like from here.
+    fn handle(&mut self, now: Instant, src: SocketAddr, seen: SocketAddr, datagram: &mut [u8]) {
         self.advance(now);
         self.stats.datagrams_in += 1;
         if datagram.len() > MAX_DATAGRAM_BYTES {
@@ -367,7 +399,7 @@ impl Relay {
             return;
         };
         if kind == Kind::Stun {
-            return self.stun(src, datagram);
+            return self.stun(src, seen, datagram);
         }
         let Some(&index) = self.by_address.get(&src) else {
             self.stats.dropped_unknown_source += 1;
@@ -445,7 +477,7 @@ impl Relay {
     }
 
     /// A connectivity check (RFC 8445 section 7.3).
-    fn stun(&mut self, src: SocketAddr, datagram: &[u8]) {
+    fn stun(&mut self, src: SocketAddr, seen: SocketAddr, datagram: &[u8]) {
         let Ok(request) = StunMessage::parse(datagram) else {
             self.stats.dropped_malformed += 1;
             return;
@@ -468,7 +500,7 @@ impl Relay {
         }
         // A lite agent is the controlled one; so is nobody who asks it (RFC 8445 section 6.1.1).
         let answer = if request.ice_controlled().is_none() && leg.ice.prove(&request) {
-            leg.ice.answer(&request, src)
+            leg.ice.answer(&request, seen)
         } else {
             None
         };

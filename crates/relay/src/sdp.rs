@@ -235,6 +235,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) password: &'a str,
     pub(crate) fingerprint: &'a Fingerprint,
     pub(crate) candidates: &'a [SocketAddr],
+    /// Whether they take TCP too.
+    pub(crate) tcp: bool,
     /// Name of the relay's end (RFC 7022), drawn for this leg.
     pub(crate) name: &'a str,
 }
@@ -243,7 +245,7 @@ pub(crate) struct Answering<'a> {
 /// extension and no feedback other than plain reports.
 pub(crate) fn answer(offer: &CheckedOffer, relay: &Answering<'_>, ssrc_of: impl Fn(&str) -> Option<u32>) -> String {
     let mut out = Text(String::with_capacity(512 + 768 * offer.sections.len()));
-    let Answering { session: (id, version), user, password, fingerprint, candidates, name } = relay;
+    let Answering { session: (id, version), user, password, fingerprint, candidates, tcp, name } = relay;
     out.line(format_args!("v=0"));
     out.line(format_args!("o=- {id} {version} IN IP4 0.0.0.0"));
     out.line(format_args!("s=-"));
@@ -275,6 +277,12 @@ pub(crate) fn answer(offer: &CheckedOffer, relay: &Answering<'_>, ssrc_of: impl 
             let priority = (126 << 24) | ((65_535 - n as u32) << 8) | 255;
             let (ip, port) = (address.ip(), address.port());
             out.line(format_args!("a=candidate:{} 1 udp {priority} {ip} {port} typ host", n + 1));
+        }
+        for (n, address) in candidates.iter().enumerate().filter(|_| first && *tcp) {
+            // Behind all of UDP (RFC 6544 section 4.2): what one lost packet holds up is late as well.
+            let priority = (90 << 24) | ((4 << 13 | (8_191 - n as u32)) << 8) | 255;
+            let (foundation, ip, port) = (candidates.len() + n + 1, address.ip(), address.port());
+            out.line(format_args!("a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"));
         }
         first = false;
         out.line(format_args!("a=ice-ufrag:{user}"));
@@ -414,6 +422,7 @@ mod tests {
             password: "password",
             fingerprint: &fingerprint,
             candidates: &candidates,
+            tcp: true,
             name: "relay",
         };
         let answer = answer(&offer.ok().unwrap(), &relay, |mid| (mid == "1").then_some(99));
@@ -428,7 +437,9 @@ mod tests {
             "v=0\r\no=- 7 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic: WMS relay\r\n\
              a=ice-lite\r\na=x-telcon-offer:42\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
              a=candidate:1 1 udp 2130706431 203.0.113.1 3478 typ host\r\n\
-             a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host\r\n{both}a=mid:0\r\na=recvonly\r\n{opus}\
+             a=candidate:2 1 udp 2130706175 2001:db8::1 3478 typ host\r\n\
+             a=candidate:3 1 tcp 1520435199 203.0.113.1 3478 typ host tcptype passive\r\n\
+             a=candidate:4 1 tcp 1520434943 2001:db8::1 3478 typ host tcptype passive\r\n{both}a=mid:0\r\na=recvonly\r\n{opus}\
              m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n{both}a=mid:1\r\na=sendonly\r\n{opus}\
              a=msid:relay relay1\r\na=ssrc:99 cname:relay\r\na=ssrc:99 msid:relay relay1\r\n\
              m=audio 0 UDP/TLS/RTP/SAVPF 63\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=inactive\r\n"

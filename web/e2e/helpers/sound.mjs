@@ -9,12 +9,24 @@ const STEP_S = 0.02;
 export function keep_tracks() {
   const Native = window.RTCPeerConnection;
   window.received_tracks = [];
+  window.connections = [];
   window.RTCPeerConnection = class extends Native {
     constructor(...options) {
       super(...options);
+      window.connections.push(this);
       this.addEventListener('track', ({ track }) => window.received_tracks.push(track));
     }
   };
+}
+
+/** By which protocol the page's newest peer connection reaches the relay: `udp` or `tcp`. */
+export function way_to_relay(page) {
+  return page.evaluate(async () => {
+    const stats = [...(await window.connections.at(-1).getStats()).values()];
+    const transport = stats.find((entry) => entry.type === 'transport');
+    const pair = stats.find((entry) => entry.id === transport?.selectedCandidatePairId);
+    return stats.find((entry) => entry.id === pair?.remoteCandidateId)?.protocol ?? null;
+  });
 }
 
 /** Records what the page receives, all speakers together, for so many seconds: loudness, one number per 20 ms. */

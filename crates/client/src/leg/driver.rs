@@ -1,11 +1,16 @@
 //! Runs a [`Leg`] over a socket of its own, in a task of its own.
 
-use super::{Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received};
-use std::{io, net::IpAddr, time::Instant};
+use super::{Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received, tcp::TcpWay};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 use tokio::{
     net::UdpSocket,
     select,
     sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::sleep_until,
 };
 
@@ -73,10 +78,61 @@ impl LegDriver {
     }
 }
 
+/// How a leg's datagrams get to the relay.
+struct Ways {
+    socket: UdpSocket,
+    tcp: Tcp,
+}
+
+enum Tcp {
+    Untried,
+    Connecting(JoinHandle<io::Result<TcpWay>>),
+    There(TcpWay),
+    Failed,
+}
+
+impl Ways {
+    /// A datagram that could not be sent is a lost one.
+    async fn send(&self, dst: SocketAddr, bytes: Vec<u8>) {
+        match &self.tcp {
+            Tcp::There(way) if way.relay() == dst => way.send(bytes),
+            _ => drop(self.socket.send_to(&bytes, dst).await),
+        }
+    }
+}
+
+impl Tcp {
+    /// The next datagram. Never, where there is no such way; nothing, where it is gone.
+    async fn receive(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        loop {
+            match self {
+                Self::Untried | Self::Failed => std::future::pending().await,
+                Self::Connecting(connecting) => match connecting.await {
+                    Ok(Ok(way)) => *self = Self::There(way),
+                    // UDP may still come through; if not, the leg gives up by itself.
+                    Ok(Err(_)) | Err(_) => *self = Self::Failed,
+                },
+                Self::There(way) => {
+                    let datagram = way.receive().await?;
+                    return Some((way.relay(), datagram));
+                }
+            }
+        }
+    }
+}
+
 async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<LegEvent>) {
     let mut buffer = [0; MAX_DATAGRAM_BYTES + 1];
+    let mut ways = Ways { socket, tcp: Tcp::Untried };
     loop {
-        let Some(wake) = flush(&socket, &mut leg, &events).await else { return };
+        let Some(mut wake) = flush(&ways, &mut leg, &events).await else { return };
+        if let (Tcp::Untried, Some((at, relay))) = (&ways.tcp, leg.other_way()) {
+            if Instant::now() >= at {
+                ways.tcp = Tcp::Connecting(tokio::spawn(TcpWay::connect(relay)));
+            }
+            wake = wake.min(at.max(Instant::now()));
+        }
+        let Ways { socket, tcp } = &mut ways;
         select! {
             readable = socket.readable() => {
                 if readable.is_err() {
@@ -88,13 +144,20 @@ async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Comma
                     leg.handle_packet(now, src, &buffer[..length]);
                 }
             }
+            came = tcp.receive() => match came {
+                Some((relay, datagram)) => leg.handle_packet(Instant::now(), relay, &datagram),
+                None => {
+                    drop(events.send(LegEvent::Failed(LegFailure::Lost)).await);
+                    return;
+                }
+            },
             command = commands.recv() => match command {
                 Some(Command::Answer(answer, reply)) => drop(reply.send(leg.accept_answer(Instant::now(), &answer))),
                 // A frame for a leg that is not connected yet has nowhere to go.
                 Some(Command::Send(payload, at)) => drop(leg.send(Instant::now(), &payload, at)),
                 None => {
                     leg.close();
-                    flush(&socket, &mut leg, &events).await;
+                    flush(&ways, &mut leg, &events).await;
                     return;
                 }
             },
@@ -104,12 +167,11 @@ async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Comma
 }
 
 /// Does what the leg wants done, and gives the time of its next wake-up, or `None` when it is over.
-async fn flush(socket: &UdpSocket, leg: &mut Leg, events: &mpsc::Sender<LegEvent>) -> Option<Instant> {
+async fn flush(ways: &Ways, leg: &mut Leg, events: &mpsc::Sender<LegEvent>) -> Option<Instant> {
     loop {
         match leg.poll() {
             LegOutput::Timeout(at) => return Some(at),
-            // A datagram that could not be sent is a lost one.
-            LegOutput::Transmit { dst, bytes } => drop(socket.send_to(&bytes, dst).await),
+            LegOutput::Transmit { dst, bytes } => ways.send(dst, bytes).await,
             LegOutput::Connected => events.send(LegEvent::Connected).await.ok()?,
             // Sound that nobody takes in time is dropped; waiting would stop the transport.
             LegOutput::Received(received) => drop(events.try_send(LegEvent::Received(received))),
