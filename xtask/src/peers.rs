@@ -58,8 +58,9 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 
 fn measure(telcon: &Path, folder: &Path, part: &Part) -> Result<()> {
     println!("\n{}", part.name);
-    let mut command = process::command(telcon);
-    command.args(["bench", "relay"]).args(part.arguments);
+    // Whoever ends us ends it as well, and gives it time to clear up (setpriv belongs to util-linux).
+    let mut command = process::command("setpriv");
+    command.args(["--pdeathsig", "TERM"]).arg(telcon).args(["bench", "relay"]).args(part.arguments);
     if !part.arguments.contains(&"--step") && !part.arguments.contains(&"--calls-curve") {
         command.args(EVERYBODY);
     }

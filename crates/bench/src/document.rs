@@ -1,6 +1,7 @@
 //! `docs/benchmarks.md`: made from the JSON files of the runs, so that no figure in it was typed.
 
 use crate::{
+    floor::Floor,
     peer::Peer,
     plot::{self, Bars, Line},
     report::{Round, Run, Summary, Times, millis},
@@ -76,6 +77,7 @@ fn document(runs: &[Run], notes: &str, mut draw: impl FnMut(&str, String)) -> St
         draw("delay.svg", plot::bars(title, "ms", &PEERS.map(Peer::name), &groups));
         let _ = writeln!(out, "![{title}](benchmarks/delay.svg)\n");
     }
+    floor_section(&mut out, &loads);
     memory_section(&mut out, &loads, &idle);
     if !steps.is_empty() {
         step_section(&mut out, &steps);
@@ -176,6 +178,34 @@ fn delay_group(run: &Run) -> Bars {
         Some(one.added.unwrap_or(one.figures.delay).p99 as f64 / 1e6)
     };
     Bars { name: name_of(run), values: PEERS.map(value).to_vec() }
+}
+
+/// What is below which no relay gets that makes a system call, or a sixteenth of one, for each packet.
+fn floor_section(out: &mut String, runs: &[&Run]) {
+    let floors: Vec<(&Run, Floor)> = runs.iter().filter_map(|run| Some((*run, run.floor?))).collect();
+    if floors.is_empty() {
+        return;
+    }
+    out.push_str(
+        "## What the machine charges\n\nMicroseconds of a processor per packet, each done in a loop that does nothing else, \
+         between the rounds of the same run. *One by one* and *sixteen at once* are what these add up to for a packet that \
+         is sent: reading and opening a packet are shared by those that are made of it.\n\n\
+         | | `sendto` | sixteen in one `sendmsg` (GSO) | `recvmmsg` of 1 | of 32 | AES-GCM seal | open | one by one | \
+         sixteen at once | Telcon |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (run, floor) in floors {
+        let receivers = f64::from(run.load.parties - 1);
+        let one_by_one = floor.send + floor.seal + (floor.receive + floor.open) / receivers;
+        let at_once = floor.send_sixteen + floor.seal + (floor.receive_batch + floor.open) / receivers;
+        let ours = run.summaries().into_iter().find(|one| one.peer == Peer::Telcon);
+        let ours = ours.and_then(|one| one.figures.nanoseconds_per_packet);
+        let cells = [floor.send, floor.send_sixteen, floor.receive, floor.receive_batch, floor.seal, floor.open];
+        let cells = cells.into_iter().chain([one_by_one, at_once]).map(|ns| format!("{:.2}", ns / 1000.0));
+        let ours = ours.map_or("–".to_owned(), |ns| format!("{:.2}", ns / 1000.0));
+        let cells: Vec<String> = cells.chain([ours]).collect();
+        let _ = writeln!(out, "| {} | {} |", name_of(run), cells.join(" | "));
+    }
+    out.push('\n');
 }
 
 fn memory_section(out: &mut String, loads: &[&Run], idle: &[&Run]) {
@@ -326,6 +356,14 @@ mod tests {
             pinned: true,
             load: Load { calls, parties: 4, frame_ms: 20, idle },
             ladder: ladder.into(),
+            floor: Some(Floor {
+                send: 600.0,
+                send_sixteen: 200.0,
+                receive: 300.0,
+                receive_batch: 150.0,
+                seal: 90.0,
+                open: 90.0,
+            }),
             rounds: rounds.into(),
         }
     }
@@ -340,6 +378,7 @@ mod tests {
             assert!(drawn.iter().any(|one| one == name) && text.contains(&format!("(benchmarks/{name})")), "{name}");
         }
         assert!(text.contains("| Telcon |") && text.contains("**1.23**") && text.contains("nobody speaks: 100 × 4"));
+        assert!(text.contains("| 0.60 | 0.20 | 0.30 | 0.15 | 0.09 | 0.09 | 0.82 | 0.37 | 1.23 |"), "{text}");
         assert_eq!(notes_of(&text), "\nkept\n");
         assert!(!text.contains("NaN"));
     }

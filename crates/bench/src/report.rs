@@ -1,6 +1,7 @@
 //! Figures of a run: as JSON, and as a table that a person reads.
 
 use crate::{
+    floor::Floor,
     histogram::Histogram,
     peer::Peer,
     process::Memory,
@@ -22,6 +23,8 @@ pub struct Run {
     pub load: Load,
     /// `rounds`, `step` or `curve`.
     pub ladder: String,
+    /// What a packet costs here whoever relays it, where it was measured.
+    pub floor: Option<Floor>,
     /// Each measurement, in order.
     pub rounds: Vec<Round>,
 }
@@ -314,6 +317,9 @@ impl Run {
                 figures.generator_share * 100.0,
             );
         }
+        if let Some(floor) = self.floor {
+            let _ = writeln!(out, "{}", floor.line());
+        }
         out
     }
 }
@@ -361,7 +367,15 @@ mod tests {
 
     fn run(rounds: Vec<Round>) -> Run {
         let load = Load { calls: 1, parties: 2, frame_ms: 20, idle: false };
-        Run { machine: vec![], network: String::new(), pinned: true, load, ladder: "rounds".into(), rounds }
+        Run {
+            machine: vec![],
+            network: String::new(),
+            pinned: true,
+            load,
+            ladder: "rounds".into(),
+            floor: None,
+            rounds,
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use crate::{
     clock::SECOND,
+    floor::{self, Floor},
     network::{self, Place},
     peer::{Coturn, Janus, Peer, Relay, Running},
     process::{self, Memory},
     report::{Figures, Load, Round, Run, Spent},
     signalling::Switchboard,
+    stop::Stop,
     transport,
     world::{Manners, Targets, World},
 };
@@ -56,6 +58,8 @@ pub struct Options {
     pub cable: bool,
     /// Our relay's program.
     pub program: PathBuf,
+    /// Ends the run early.
+    pub stop: Stop,
 }
 
 /// How the load grows.
@@ -84,7 +88,7 @@ impl Options {
 /// Measures. `said` is told of each figure as it comes.
 ///
 /// # Errors
-/// When a contestant does not start, or an endpoint cannot be set up.
+/// When a contestant does not start, or an endpoint cannot be set up, or the run is to stop.
 pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
     ensure!(options.parties >= 2 && options.calls >= 1, "a call has two parties or more");
     ensure!(options.parties <= 8, "no more than eight parties: our relay takes no more");
@@ -97,9 +101,13 @@ pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
     let needs_cable = options.cable || options.peers.contains(&Peer::Janus);
     let place = if needs_cable { Place::cable(cores)? } else { Place::loopback(cores) };
     let mut rounds = Vec::new();
+    let mut floors: Vec<Floor> = Vec::new();
     if options.ladder == Ladder::None {
         let first_counts = options.rounds == 0;
         for number in 0..=options.rounds {
+            if !options.idle {
+                floors.push(floor::measure(&place, &options.program, &options.stop)?);
+            }
             for peer in &options.peers {
                 let meant_to_count = first_counts || number > 0;
                 for left in (0..TRIES).rev() {
@@ -135,6 +143,7 @@ pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
             Ladder::Curve(_) => "curve",
         }
         .to_owned(),
+        floor: Floor::least(&floors),
         rounds,
     })
 }
@@ -233,7 +242,7 @@ impl<'a> Contest<'a> {
             }
             Peer::None => (None, None, Kind::Direct),
         };
-        let world = World::new(place.generator, options.manners(peer), switchboard)?;
+        let world = World::new(place.generator, options.manners(peer), switchboard, options.stop.clone())?;
         Ok(Self { world, place, parties: options.parties, kind, running, before: None, _folder: folder })
     }
 
