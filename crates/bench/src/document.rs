@@ -299,14 +299,13 @@ const METHOD: &str = "\
 
 `telcon bench relay` is all the devices, in one thread on a processor of its own; the contestant is a process of its own
 on another. Each endpoint has a UDP socket, does ICE and DTLS 1.2, checks the certificate's fingerprint, and then sends a
-packet per frame: 12 bytes of RTP header, a frame of 100 bytes that looks like SFrame, and 16 of AES-GCM tag. Nobody's
-packets are due at the same moment: devices are spread evenly over the frame's time. Every packet that arrives is
-decrypted and looked at.
+packet per frame: 12 bytes of RTP header, a frame of 100 bytes that looks like SFrame, and 16 of AES-GCM tag. When in the
+frame's time each device sends is random, and the same in every run. Every packet that arrives is decrypted and looked at.
 
 - **Packets out** are those that arrived, were authentic and were sent while it was counted; what was sent is only used
   to know how many should have arrived.
 - **Processor time** is the kernel's own account of all threads of the contestant's process
-  (`/proc/PID/task/*/schedstat`, nanoseconds), from the first to the last counted moment. On one machine the delivery of
+  (`/proc/PID/task/*/schedstat`, nanoseconds, not ticks), from the first to the last counted moment. On one machine the delivery of
   a packet into the receiver's socket happens in the sender's system call: it is in the relay's time, for all contestants. Waking
   the receiver is not: the generator looks when it has something to send, and at least each millisecond.
 - **Delay** is from just before `send` in one endpoint to the kernel's stamp of arrival (`SO_TIMESTAMPNS`) at the
@@ -320,8 +319,8 @@ decrypted and looked at.
 - Contestants take turns, each started anew for each round; the first round of all does not count. A round in which
   everything else on the machine used more than a tenth of a processor is measured again, up to three times in all.
 - **Telcon** is the driver that the server runs, in a process that has nothing else. **Janus** 1.1.2 (Debian) is a
-  videoroom per call, with one event loop (as it has one processor), ICE-lite, no header extensions, no feedback, no
-  other plug-in; each party publishes on one connection and hears everybody on one more. **coturn** (Debian) has one
+  videoroom per call, with sixteen event loops (of none, 1, 4, 16 and 64, the cheapest), ICE-lite, no header extensions,
+  no feedback, no logging, no other plug-in; the suite is the same AES-256-GCM; each party publishes on one connection and hears everybody on one more. **coturn** (Debian) has one
   relay thread; each sender has an allocation and sends each packet once for each receiver through a channel: it reads
   as many packets as it sends, encrypts nothing and copies nothing. **none** has no relay: every endpoint sends to every
   other.

@@ -1,7 +1,7 @@
 //! Janus, over its own interface on a Unix socket: one JSON text per message.
 //!
-//! Configured for speed: one event loop instead of a thread per connection, as its manual advises; ICE-lite; no header
-//! extension, no plug-in and no transport that is not used. Each party publishes on one connection and hears all others
+//! Configured for speed: sixteen event loops, which cost less than a thread per connection and less than one (it asks all
+//! sockets of a loop for each packet); ICE-lite; no header extension, no plug-in and no transport that is not used; no log. Each party publishes on one connection and hears all others
 //! on one more, which is how Janus 1.x is meant to be used; the suite that both sides prefer is AES-GCM.
 
 use super::Running;
@@ -215,7 +215,7 @@ fn dial(path: &Path) -> Result<UnixStream> {
 fn configure(place: &Place, folder: &Path) -> Result<PathBuf> {
     let path = folder.join("socket");
     let core = format!(
-        "general: {{\n  debug_level = 3\n  debug_colors = false\n  event_loops = 1\n  session_timeout = 0\n  \
+        "general: {{\n  debug_level = 1\n  debug_colors = false\n  event_loops = 16\n  session_timeout = 0\n  \
          candidates_timeout = 0\n  hide_dependencies = true\n}}\nmedia: {{\n  ipv6 = false\n  slowlink_threshold = 0\n}}\n\
          nat: {{\n  ice_lite = true\n  ice_tcp = false\n  ignore_mdns = true\n  ice_enforce_list = \"{}\"\n}}\n\
          plugins: {{\n  disable = \"{}\"\n}}\ntransports: {{\n  disable = \"{}\"\n}}\nevents: {{\n  broadcast = false\n}}\n",
