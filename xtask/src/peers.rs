@@ -62,7 +62,8 @@ fn measure(telcon: &Path, folder: &Path, part: &Part) -> Result<()> {
         }
         // What a leg holds is the same each time.
         idle if idle.contains(&"--idle") => {
-            command.args(EVERYBODY).args(["--rounds", "0", "--warm", "1", "--seconds", "1"]);
+            command.args(["--peer", "telcon", "--peer", "janus", "--peer", "coturn", "--cable"]);
+            command.args(["--rounds", "0", "--warm", "1", "--seconds", "1"]);
         }
         _ => {
             command.args(EVERYBODY).args(ROUNDS);

@@ -293,7 +293,9 @@ impl World {
                 listener: None,
                 heard: false,
             });
-            self.wheel.add(endpoint);
+            if self.manners.speak {
+                self.wheel.add(endpoint);
+            }
         }
         Ok(())
     }

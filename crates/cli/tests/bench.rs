@@ -53,6 +53,8 @@ fn legs_that_are_silent_only_connect() {
     let figures = &run["rounds"][0]["figures"];
     assert_eq!((&figures["received"], &figures["parties"]), (&0.into(), &4.into()));
     assert!(figures["resident_per_party"].is_f64(), "two parties more than at first");
+    let run = measured(folder.path(), &["--peer", "none", "--idle", "--calls", "1", "--parties", "2"]);
+    assert_eq!(run["rounds"][0]["figures"]["received"], 0, "nor do those say a word that need no relay");
 }
 
 #[test]
