@@ -189,9 +189,10 @@ fn floor_section(out: &mut String, runs: &[&Run]) {
     out.push_str(
         "## What the machine charges\n\nMicroseconds of a processor per packet, each done in a loop that does nothing else, \
          between the rounds of the same run. *One by one* and *sixteen at once* are what these add up to for a packet that \
-         is sent: reading and opening a packet are shared by those that are made of it.\n\n\
-         | | `sendto` | sixteen in one `sendmsg` (GSO) | `recvmmsg` of 1 | of 32 | AES-GCM seal | open | one by one | \
-         sixteen at once | Telcon |\n|---|---|---|---|---|---|---|---|---|---|\n",
+         is sent: reading and opening a packet are shared by those that are made of it. A wake-up is not in them: what it \
+         costs a packet depends on how many packets it brings.\n\n\
+         | | `sendto` | sixteen in one `sendmsg` (GSO) | `recvmmsg` of 1 | of 32 | AES-GCM seal | open | wake-up | one by one | \
+         sixteen at once | Telcon |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (run, floor) in floors {
         let receivers = f64::from(run.load.parties - 1);
@@ -199,7 +200,8 @@ fn floor_section(out: &mut String, runs: &[&Run]) {
         let at_once = floor.send_sixteen + floor.seal + (floor.receive_batch + floor.open) / receivers;
         let ours = run.summaries().into_iter().find(|one| one.peer == Peer::Telcon);
         let ours = ours.and_then(|one| one.figures.nanoseconds_per_packet);
-        let cells = [floor.send, floor.send_sixteen, floor.receive, floor.receive_batch, floor.seal, floor.open];
+        let Floor { send, send_sixteen, receive, receive_batch, seal, open, wake } = floor;
+        let cells = [send, send_sixteen, receive, receive_batch, seal, open, wake];
         let cells = cells.into_iter().chain([one_by_one, at_once]).map(|ns| format!("{:.2}", ns / 1000.0));
         let ours = ours.map_or("–".to_owned(), |ns| format!("{:.2}", ns / 1000.0));
         let cells: Vec<String> = cells.chain([ours]).collect();
@@ -320,10 +322,10 @@ frame's time each device sends is random, and the same in every run. Every packe
   everything else on the machine used more than a tenth of a processor is measured again, up to three times in all.
 - **Telcon** is the driver that the server runs, in a process that has nothing else. **Janus** 1.1.2 (Debian) is a
   videoroom per call, with sixteen event loops (of none, 1, 4, 16 and 64, the cheapest), ICE-lite, no header extensions,
-  no feedback, no logging, no other plug-in; the suite is the same AES-256-GCM; each party publishes on one connection and hears everybody on one more. **coturn** (Debian) has one
-  relay thread; each sender has an allocation and sends each packet once for each receiver through a channel: it reads
-  as many packets as it sends, encrypts nothing and copies nothing. **none** has no relay: every endpoint sends to every
-  other.
+  no feedback, no logging, no other plug-in; the suite is the same AES-256-GCM; each party publishes on one connection
+  and hears everybody on one more. **coturn** (Debian) has one relay thread; each sender has an allocation and sends each
+  packet once for each receiver through a channel: it reads as many packets as it sends, encrypts nothing and copies
+  nothing. **none** has no relay: every endpoint sends to every other.
 - All contestants are reached the same way: by a pair of virtual Ethernet interfaces between two network namespaces,
   because Janus ignores loopback. Packets of *none* stay on the devices' side of it.
 ";
@@ -362,6 +364,7 @@ mod tests {
                 receive_batch: 150.0,
                 seal: 90.0,
                 open: 90.0,
+                wake: 5_000.0,
             }),
             rounds: rounds.into(),
         }
@@ -377,7 +380,7 @@ mod tests {
             assert!(drawn.iter().any(|one| one == name) && text.contains(&format!("(benchmarks/{name})")), "{name}");
         }
         assert!(text.contains("| Telcon |") && text.contains("**1.23**") && text.contains("nobody speaks: 100 × 4"));
-        assert!(text.contains("| 0.60 | 0.20 | 0.30 | 0.15 | 0.09 | 0.09 | 0.82 | 0.37 | 1.23 |"), "{text}");
+        assert!(text.contains("| 0.60 | 0.20 | 0.30 | 0.15 | 0.09 | 0.09 | 5.00 | 0.82 | 0.37 | 1.23 |"), "{text}");
         assert_eq!(notes_of(&text), "\nkept\n");
         assert!(!text.contains("NaN"));
     }

@@ -27,6 +27,8 @@ use std::{
     os::fd::AsRawFd,
     path::Path,
     process::{ChildStdin, ChildStdout, Stdio},
+    thread,
+    time::Duration,
 };
 
 /// Packets that are sent in one piece: see [`Floor::send_sixteen`].
@@ -43,6 +45,8 @@ const WAITING: usize = 192;
 const TIMES: usize = 12;
 /// Packets that are encrypted for one figure: not more than a processor's nearer memory holds.
 const SEALED: usize = 2_000;
+/// Wake-ups for one figure.
+const SLEEPS: u64 = 20;
 const MAX_LINE: u64 = 64 * 1024;
 
 /// Nanoseconds of a processor for one packet.
@@ -61,6 +65,8 @@ pub struct Floor {
     pub seal: f64,
     /// Opening it.
     pub open: f64,
+    /// Not for a packet: a sleep of a millisecond and the wake-up from it.
+    pub wake: f64,
 }
 
 impl Floor {
@@ -73,6 +79,7 @@ impl Floor {
             receive_batch: one.receive_batch.min(other.receive_batch),
             seal: one.seal.min(other.seal),
             open: one.open.min(other.open),
+            wake: one.wake.min(other.wake),
         })
     }
 
@@ -80,13 +87,14 @@ impl Floor {
     pub fn line(&self) -> String {
         format!(
             "floor, µs of processor per packet: sendto {:.2}, sixteen in one send {:.2}, recvmmsg of one {:.2}, of \
-             thirty-two {:.2}, AES-GCM {:.2} to seal and {:.2} to open",
+             thirty-two {:.2}, AES-GCM {:.2} to seal and {:.2} to open; a wake-up {:.2}",
             self.send / 1e3,
             self.send_sixteen / 1e3,
             self.receive / 1e3,
             self.receive_batch / 1e3,
             self.seal / 1e3,
             self.open / 1e3,
+            self.wake / 1e3,
         )
     }
 }
@@ -100,6 +108,8 @@ enum Request {
     Receive { room: usize },
     /// Encrypt and decrypt.
     Encrypt,
+    /// Sleep and wake up.
+    Sleep,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -107,7 +117,7 @@ enum Request {
 enum Reply {
     /// It listens here.
     Ready(SocketAddrV4),
-    /// Packets, and nanoseconds for all of them.
+    /// Packets, or wake-ups, and nanoseconds for all of them.
     Took(u64, u64),
     /// Nanoseconds for a packet: sealed, opened.
     Encrypted(f64, f64),
@@ -128,7 +138,7 @@ pub(crate) fn measure(place: &Place, program: &Path, stop: &Stop) -> Result<Floo
     let Reply::Ready(there) = child.hear()? else { anyhow::bail!("the floor's process said something else") };
     let sockets: Vec<UdpSocket> = (0..RECEIVERS).map(|_| transport::socket(place.generator)).collect::<Result<_>>()?;
     let to = sockets.iter().map(|socket| v4(socket.local_addr()?)).collect::<Result<Vec<_>>>()?;
-    let mut least = [f64::INFINITY; 4];
+    let mut least = [f64::INFINITY; 5];
     for _ in 0..TIMES {
         stop.check()?;
         for (place, segments) in [(0, 1), (1, SEGMENTS)] {
@@ -143,12 +153,13 @@ pub(crate) fn measure(place: &Place, program: &Path, stop: &Stop) -> Result<Floo
             let took = child.took(&Request::Receive { room })?;
             least[place] = least[place].min(took);
         }
+        least[4] = least[4].min(child.took(&Request::Sleep)?);
     }
     let Reply::Encrypted(seal, open) = child.ask(&Request::Encrypt)? else {
         anyhow::bail!("the floor's process did not encrypt")
     };
-    let [send, send_sixteen, receive, receive_batch] = least;
-    Ok(Floor { send, send_sixteen, receive, receive_batch, seal, open })
+    let [send, send_sixteen, receive, receive_batch, wake] = least;
+    Ok(Floor { send, send_sixteen, receive, receive_batch, seal, open, wake })
 }
 
 /// The process that measures.
@@ -213,6 +224,7 @@ pub fn serve(address: IpAddr) -> Result<()> {
             Request::Send { to, each, segments } => send(&socket, &to, each, segments)?,
             Request::Receive { room } => receive(&socket, room)?,
             Request::Encrypt => encrypt()?,
+            Request::Sleep => sleep()?,
         })?;
     }
 }
@@ -262,6 +274,12 @@ fn receive(socket: &UdpSocket, room: usize) -> Result<Reply> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn sleep() -> Result<Reply> {
+    let began = spent()?;
+    (0..SLEEPS).for_each(|_| thread::sleep(Duration::from_millis(1)));
+    Ok(Reply::Took(SLEEPS, spent()? - began))
 }
 
 fn encrypt() -> Result<Reply> {
