@@ -117,8 +117,8 @@ fn load_section(out: &mut String, run: &Run) {
     let _ = writeln!(
         out,
         "## {} calls of {} parties, {} ms packets\n\n\
-         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core | rest of the machine |\n\
-         |---|---|---|---|---|---|---|---|---|---|",
+         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core | it waited | rest of the machine |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|",
         load.calls, load.parties, load.frame_ms
     );
     for one in run.summaries() {
@@ -130,7 +130,7 @@ fn load_section(out: &mut String, run: &Run) {
         .iter()
         .filter_map(|one| Some(format!("{}: {}", one.peer.name(), one.figures.suite.as_ref()?)))
         .collect();
-    let _ = writeln!(out, "\nMedians of {rounds} rounds. {}.\n", suites.join("; "));
+    let _ = writeln!(out, "\n{rounds} rounds counted; figures are their medians. {}.\n", suites.join("; "));
 }
 
 fn row(one: &Summary) -> String {
@@ -141,7 +141,7 @@ fn row(one: &Summary) -> String {
     // `none` has nothing below it: its row is what is subtracted from the others.
     let delay = one.added.unwrap_or(figures.delay);
     format!(
-        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % | {:.0} % |",
+        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % | {:.1} % | {:.0} % |",
         one.peer.name(),
         figures.packets_in,
         figures.packets_out,
@@ -156,6 +156,7 @@ fn row(one: &Summary) -> String {
         times(delay),
         figures.setup.map_or_else(dash, |setup| format!("{} / {}", millis(setup.p50), millis(setup.p99))),
         figures.generator_share * 100.0,
+        figures.waited_share * 100.0,
         figures.others_share * 100.0,
     )
 }
@@ -319,7 +320,8 @@ frame's time each device sends is random, and the same in every run. Every packe
   DTLS included, with four parties joining at a time while others speak. For Janus it begins when the party asks to
   listen: its publishing is not in it.
 - Contestants take turns, each started anew for each round; the first round of all does not count. A round in which
-  everything else on the machine used more than a tenth of a processor is measured again, up to three times in all.
+  everything else on the machine used more than a tenth of a processor, or the generator waited for its own for more than
+  2 % of the time, is measured again, up to three times in all; the last try counts as it is.
 - **Telcon** is the driver that the server runs, in a process that has nothing else. **Janus** 1.1.2 (Debian) is a
   videoroom per call, with sixteen event loops (of none, 1, 4, 16 and 64, the cheapest), ICE-lite, no header extensions,
   no feedback, no logging, no other plug-in; the suite is the same AES-256-GCM; each party publishes on one connection
