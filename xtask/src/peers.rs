@@ -10,9 +10,10 @@ struct Part {
     arguments: &'static [&'static str],
 }
 
-/// Everybody, in turns; three rounds count.
-const EVERYBODY: [&str; 10] =
-    ["--peer", "telcon", "--peer", "janus", "--peer", "coturn", "--peer", "none", "--rounds", "3"];
+/// Everybody, in turns.
+const EVERYBODY: [&str; 8] = ["--peer", "telcon", "--peer", "janus", "--peer", "coturn", "--peer", "none"];
+/// Three rounds count. A quarter of an hour in all is what somebody waits for.
+const ROUNDS: [&str; 6] = ["--rounds", "3", "--warm", "1", "--seconds", "4"];
 
 const PARTS: &[Part] = &[
     Part { name: "30x4", arguments: &["--calls", "30", "--parties", "4"] },
@@ -20,17 +21,11 @@ const PARTS: &[Part] = &[
     Part { name: "6x8", arguments: &["--calls", "6", "--parties", "8"] },
     Part { name: "30x4-60ms", arguments: &["--calls", "30", "--parties", "4", "--frame", "60"] },
     // A hundred calls of which nobody says a word. With fewer, what the first leg costs would be counted as theirs.
-    Part { name: "idle", arguments: &["--calls", "100", "--parties", "4", "--idle", "--seconds", "2"] },
-    Part { name: "step-janus", arguments: &["--peer", "janus", "--step", "--calls", "30", "--seconds", "4"] },
-    Part {
-        name: "step-coturn",
-        arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "150", "--seconds", "4"],
-    },
-    Part { name: "step-telcon", arguments: &["--cable", "--step", "--calls", "150", "--seconds", "4"] },
-    Part {
-        name: "curve",
-        arguments: &["--cable", "--calls-curve", "10,20,40,80,160,320,480,640,800,1000", "--seconds", "4"],
-    },
+    Part { name: "idle", arguments: &["--calls", "100", "--parties", "4", "--idle"] },
+    Part { name: "step-janus", arguments: &["--peer", "janus", "--step", "--calls", "30"] },
+    Part { name: "step-coturn", arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "150"] },
+    Part { name: "step-telcon", arguments: &["--cable", "--step", "--calls", "150"] },
+    Part { name: "curve", arguments: &["--cable", "--calls-curve", "10,20,40,80,160,320,480,640,800,1000"] },
 ];
 
 /// Measures all parts, or those that are named, and writes `docs/benchmarks.md` from all that were ever measured here.
@@ -58,10 +53,21 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 
 fn measure(telcon: &Path, folder: &Path, part: &Part) -> Result<()> {
     println!("\n{}", part.name);
-    let mut command = process::command(telcon);
-    command.args(["bench", "relay"]).args(part.arguments);
-    if !part.arguments.contains(&"--step") && !part.arguments.contains(&"--calls-curve") {
-        command.args(EVERYBODY);
+    // Whoever ends us ends it as well, and gives it time to clear up (setpriv belongs to util-linux).
+    let mut command = process::command("setpriv");
+    command.args(["--pdeathsig", "TERM"]).arg(telcon).args(["bench", "relay"]).args(part.arguments);
+    match part.arguments {
+        steps if steps.contains(&"--step") || steps.contains(&"--calls-curve") => {
+            command.args(["--warm", "1", "--seconds", "3"]);
+        }
+        // What a leg holds is the same each time.
+        idle if idle.contains(&"--idle") => {
+            command.args(["--peer", "telcon", "--peer", "janus", "--peer", "coturn", "--cable"]);
+            command.args(["--rounds", "0", "--warm", "1", "--seconds", "1"]);
+        }
+        _ => {
+            command.args(EVERYBODY).args(ROUNDS);
+        }
     }
     command.arg("--json").arg(folder.join(part.name).with_extension("json"));
     process::run(&mut command)

@@ -1,6 +1,7 @@
 //! `docs/benchmarks.md`: made from the JSON files of the runs, so that no figure in it was typed.
 
 use crate::{
+    floor::Floor,
     peer::Peer,
     plot::{self, Bars, Line},
     report::{Round, Run, Summary, Times, millis},
@@ -76,6 +77,7 @@ fn document(runs: &[Run], notes: &str, mut draw: impl FnMut(&str, String)) -> St
         draw("delay.svg", plot::bars(title, "ms", &PEERS.map(Peer::name), &groups));
         let _ = writeln!(out, "![{title}](benchmarks/delay.svg)\n");
     }
+    floor_section(&mut out, &loads);
     memory_section(&mut out, &loads, &idle);
     if !steps.is_empty() {
         step_section(&mut out, &steps);
@@ -115,8 +117,8 @@ fn load_section(out: &mut String, run: &Run) {
     let _ = writeln!(
         out,
         "## {} calls of {} parties, {} ms packets\n\n\
-         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core | rest of the machine |\n\
-         |---|---|---|---|---|---|---|---|---|---|",
+         | | packets in /s | packets out /s | loss | µs of processor per packet out (least–most) | per processor second, × Janus | added delay p50 / p99 / p99.9 / max, ms | setup p50 / p99, ms | generator's core | it waited | rest of the machine |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|",
         load.calls, load.parties, load.frame_ms
     );
     for one in run.summaries() {
@@ -128,7 +130,7 @@ fn load_section(out: &mut String, run: &Run) {
         .iter()
         .filter_map(|one| Some(format!("{}: {}", one.peer.name(), one.figures.suite.as_ref()?)))
         .collect();
-    let _ = writeln!(out, "\nMedians of {rounds} rounds. {}.\n", suites.join("; "));
+    let _ = writeln!(out, "\n{rounds} rounds counted; figures are their medians. {}.\n", suites.join("; "));
 }
 
 fn row(one: &Summary) -> String {
@@ -139,7 +141,7 @@ fn row(one: &Summary) -> String {
     // `none` has nothing below it: its row is what is subtracted from the others.
     let delay = one.added.unwrap_or(figures.delay);
     format!(
-        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % | {:.0} % |",
+        "| {} | {:.0} | {:.0} | {:.3} % | {} | {} | {} | {} | {:.0} % | {:.1} % | {:.0} % |",
         one.peer.name(),
         figures.packets_in,
         figures.packets_out,
@@ -154,6 +156,7 @@ fn row(one: &Summary) -> String {
         times(delay),
         figures.setup.map_or_else(dash, |setup| format!("{} / {}", millis(setup.p50), millis(setup.p99))),
         figures.generator_share * 100.0,
+        figures.waited_share * 100.0,
         figures.others_share * 100.0,
     )
 }
@@ -176,6 +179,36 @@ fn delay_group(run: &Run) -> Bars {
         Some(one.added.unwrap_or(one.figures.delay).p99 as f64 / 1e6)
     };
     Bars { name: name_of(run), values: PEERS.map(value).to_vec() }
+}
+
+/// What is below which no relay gets that makes a system call, or a sixteenth of one, for each packet.
+fn floor_section(out: &mut String, runs: &[&Run]) {
+    let floors: Vec<(&Run, Floor)> = runs.iter().filter_map(|run| Some((*run, run.floor?))).collect();
+    if floors.is_empty() {
+        return;
+    }
+    out.push_str(
+        "## What the machine charges\n\nMicroseconds of a processor per packet, each done in a loop that does nothing else, \
+         between the rounds of the same run. *One by one* and *sixteen at once* are what these add up to for a packet that \
+         is sent: reading and opening a packet are shared by those that are made of it. A wake-up is not in them: what it \
+         costs a packet depends on how many packets it brings.\n\n\
+         | | `sendto` | sixteen in one `sendmsg` (GSO) | `recvmmsg` of 1 | of 32 | AES-GCM seal | open | wake-up | one by one | \
+         sixteen at once | Telcon |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (run, floor) in floors {
+        let receivers = f64::from(run.load.parties - 1);
+        let one_by_one = floor.send + floor.seal + (floor.receive + floor.open) / receivers;
+        let at_once = floor.send_sixteen + floor.seal + (floor.receive_batch + floor.open) / receivers;
+        let ours = run.summaries().into_iter().find(|one| one.peer == Peer::Telcon);
+        let ours = ours.and_then(|one| one.figures.nanoseconds_per_packet);
+        let Floor { send, send_sixteen, receive, receive_batch, seal, open, wake } = floor;
+        let cells = [send, send_sixteen, receive, receive_batch, seal, open, wake];
+        let cells = cells.into_iter().chain([one_by_one, at_once]).map(|ns| format!("{:.2}", ns / 1000.0));
+        let ours = ours.map_or("–".to_owned(), |ns| format!("{:.2}", ns / 1000.0));
+        let cells: Vec<String> = cells.chain([ours]).collect();
+        let _ = writeln!(out, "| {} | {} |", name_of(run), cells.join(" | "));
+    }
+    out.push('\n');
 }
 
 fn memory_section(out: &mut String, loads: &[&Run], idle: &[&Run]) {
@@ -269,14 +302,13 @@ const METHOD: &str = "\
 
 `telcon bench relay` is all the devices, in one thread on a processor of its own; the contestant is a process of its own
 on another. Each endpoint has a UDP socket, does ICE and DTLS 1.2, checks the certificate's fingerprint, and then sends a
-packet per frame: 12 bytes of RTP header, a frame of 100 bytes that looks like SFrame, and 16 of AES-GCM tag. Nobody's
-packets are due at the same moment: devices are spread evenly over the frame's time. Every packet that arrives is
-decrypted and looked at.
+packet per frame: 12 bytes of RTP header, a frame of 100 bytes that looks like SFrame, and 16 of AES-GCM tag. When in the
+frame's time each device sends is random, and the same in every run. Every packet that arrives is decrypted and looked at.
 
 - **Packets out** are those that arrived, were authentic and were sent while it was counted; what was sent is only used
   to know how many should have arrived.
 - **Processor time** is the kernel's own account of all threads of the contestant's process
-  (`/proc/PID/task/*/schedstat`, nanoseconds), from the first to the last counted moment. On one machine the delivery of
+  (`/proc/PID/task/*/schedstat`, nanoseconds, not ticks), from the first to the last counted moment. On one machine the delivery of
   a packet into the receiver's socket happens in the sender's system call: it is in the relay's time, for all contestants. Waking
   the receiver is not: the generator looks when it has something to send, and at least each millisecond.
 - **Delay** is from just before `send` in one endpoint to the kernel's stamp of arrival (`SO_TIMESTAMPNS`) at the
@@ -288,13 +320,14 @@ decrypted and looked at.
   DTLS included, with four parties joining at a time while others speak. For Janus it begins when the party asks to
   listen: its publishing is not in it.
 - Contestants take turns, each started anew for each round; the first round of all does not count. A round in which
-  everything else on the machine used more than a tenth of a processor is measured again, up to three times in all.
+  everything else on the machine used more than a tenth of a processor, or the generator waited for its own for more than
+  2 % of the time, is measured again, up to three times in all; the last try counts as it is.
 - **Telcon** is the driver that the server runs, in a process that has nothing else. **Janus** 1.1.2 (Debian) is a
-  videoroom per call, with one event loop (as it has one processor), ICE-lite, no header extensions, no feedback, no
-  other plug-in; each party publishes on one connection and hears everybody on one more. **coturn** (Debian) has one
-  relay thread; each sender has an allocation and sends each packet once for each receiver through a channel: it reads
-  as many packets as it sends, encrypts nothing and copies nothing. **none** has no relay: every endpoint sends to every
-  other.
+  videoroom per call, with sixteen event loops (of none, 1, 4, 16 and 64, the cheapest), ICE-lite, no header extensions,
+  no feedback, no logging, no other plug-in; the suite is the same AES-256-GCM; each party publishes on one connection
+  and hears everybody on one more. **coturn** (Debian) has one relay thread; each sender has an allocation and sends each
+  packet once for each receiver through a channel: it reads as many packets as it sends, encrypts nothing and copies
+  nothing. **none** has no relay: every endpoint sends to every other.
 - All contestants are reached the same way: by a pair of virtual Ethernet interfaces between two network namespaces,
   because Janus ignores loopback. Packets of *none* stay on the devices' side of it.
 ";
@@ -326,6 +359,15 @@ mod tests {
             pinned: true,
             load: Load { calls, parties: 4, frame_ms: 20, idle },
             ladder: ladder.into(),
+            floor: Some(Floor {
+                send: 600.0,
+                send_sixteen: 200.0,
+                receive: 300.0,
+                receive_batch: 150.0,
+                seal: 90.0,
+                open: 90.0,
+                wake: 5_000.0,
+            }),
             rounds: rounds.into(),
         }
     }
@@ -340,6 +382,7 @@ mod tests {
             assert!(drawn.iter().any(|one| one == name) && text.contains(&format!("(benchmarks/{name})")), "{name}");
         }
         assert!(text.contains("| Telcon |") && text.contains("**1.23**") && text.contains("nobody speaks: 100 × 4"));
+        assert!(text.contains("| 0.60 | 0.20 | 0.30 | 0.15 | 0.09 | 0.09 | 5.00 | 0.82 | 0.37 | 1.23 |"), "{text}");
         assert_eq!(notes_of(&text), "\nkept\n");
         assert!(!text.contains("NaN"));
     }

@@ -6,6 +6,7 @@
 
 mod clock;
 mod document;
+pub mod floor;
 mod frame;
 mod histogram;
 mod ice;
@@ -19,6 +20,7 @@ mod run;
 mod sdp;
 mod signalling;
 mod srtp;
+mod stop;
 mod transport;
 mod turn;
 mod wheel;
@@ -27,3 +29,4 @@ mod world;
 pub use document::write as write_document;
 pub use peer::Peer;
 pub use run::{Ladder, Options, run};
+pub use stop::Stop;

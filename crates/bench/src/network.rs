@@ -6,12 +6,18 @@ use anyhow::{Context, Result, ensure};
 use std::{
     ffi::OsStr,
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     process::{Command, Stdio},
 };
 
 /// The two ends: of the block that RFC 2544 keeps for measurements between networks.
 const GENERATOR: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 2);
+
+/// What asks the kernel to end a program with the one that starts it (util-linux), and then becomes that program.
+const DIE_TOGETHER: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+/// Namespaces are named by this and the number of the process that made them.
+const NAME: &str = "telcon-";
 
 /// Which processor does what.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +65,13 @@ impl Place {
         self.namespace.as_ref().map_or("lo", |namespace| &namespace.inner)
     }
 
-    /// A command that runs where contestants run.
+    /// A command that runs where contestants run, and ends with the thread that starts it, however that ends.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let Some(namespace) = &self.namespace else { return Command::new(program) };
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &namespace.name]).arg(program);
+        let mut command = Command::new(if self.is_cable() { "ip" } else { DIE_TOGETHER[0] });
+        if let Some(namespace) = &self.namespace {
+            command.args(["netns", "exec", &namespace.name, DIE_TOGETHER[0]]);
+        }
+        command.args(&DIE_TOGETHER[1..]).arg(program);
         command
     }
 }
@@ -75,8 +83,9 @@ struct Namespace {
 
 impl Namespace {
     fn new() -> Result<Self> {
+        remove_orphans();
         let number = std::process::id();
-        let (name, outer, inner) = (format!("telcon-{number}"), format!("tco{number}"), format!("tci{number}"));
+        let (name, outer, inner) = (format!("{NAME}{number}"), format!("tco{number}"), format!("tci{number}"));
         // From here on it is taken down again, whatever fails.
         let namespace = Self { name: name.clone(), inner: inner.clone() };
         ip(&["netns", "add", &name]).context("Janus needs a network namespace, and that needs root")?;
@@ -92,11 +101,29 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The cable goes with it. Where there is none, nothing was made.
-        let mut delete = Command::new("ip");
-        delete.args(["netns", "del", &self.name]).stdout(Stdio::null()).stderr(Stdio::null());
-        let _ = delete.status();
+        remove(&self.name);
     }
+}
+
+/// The cable goes with it. Where there is none, nothing was made.
+fn remove(namespace: &str) {
+    let mut delete = Command::new("ip");
+    delete.args(["netns", "del", namespace]).stdout(Stdio::null()).stderr(Stdio::null());
+    let _ = delete.status();
+}
+
+/// Removes what runs left behind that were killed, and so could not.
+fn remove_orphans() {
+    let Ok(output) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().filter_map(orphan).for_each(remove);
+}
+
+/// The name in a line of the list of namespaces, if whoever made it is gone.
+fn orphan(line: &str) -> Option<&str> {
+    let name = line.split_whitespace().next()?;
+    let number: u32 = name.strip_prefix(NAME)?.parse().ok()?;
+    (!Path::new(&format!("/proc/{number}")).exists()).then_some(name)
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {
@@ -113,4 +140,19 @@ fn ip(arguments: &[&str]) -> Result<()> {
 /// When the kernel does not say how many there are.
 pub fn two_cores() -> Result<Option<Cores>> {
     Ok((process::cores()? >= 2).then_some(Cores { relay: 0, generator: 1 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_namespaces_of_runs_that_are_gone_are_orphans() {
+        let own = format!("{NAME}{}", std::process::id());
+        assert_eq!(orphan(&own), None, "we are still here");
+        assert_eq!(orphan("telcon-4294967295 (id: 3)"), Some("telcon-4294967295"));
+        for other in ["", "office", "telcon-", "telcon-x", "telcon-4294967295x", "mytelcon-4294967295"] {
+            assert_eq!(orphan(other), None, "{other:?}");
+        }
+    }
 }

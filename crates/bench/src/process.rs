@@ -13,22 +13,32 @@ use std::{collections::HashMap, fs, path::Path};
 /// # Errors
 /// When the process is gone.
 pub fn cpu_nanoseconds(pid: u32) -> Result<u64> {
+    Ok(times(pid)?.0)
+}
+
+/// The same, and the time that its threads waited for a processor that somebody else had.
+///
+/// # Errors
+/// When the process is gone.
+pub fn times(pid: u32) -> Result<(u64, u64)> {
     let folder = format!("/proc/{pid}/task");
-    let mut total = 0;
+    let mut total = (0, 0);
     for task in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
         // A thread may end between the listing and the reading.
         if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
-            total += parse_schedstat(&text).context("schedstat: not what the kernel's documentation says")?;
+            let (on, waiting) =
+                parse_schedstat(&text).context("schedstat: not what the kernel's documentation says")?;
+            total = (total.0 + on, total.1 + waiting);
         }
     }
     Ok(total)
 }
 
-/// The first of the three numbers of `schedstat`: nanoseconds on a processor.
-fn parse_schedstat(text: &str) -> Option<u64> {
+/// The first two of the three numbers of `schedstat`: nanoseconds on a processor, and waiting for one.
+fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
-    let (on_processor, waiting, slices) = (numbers.next()?, numbers.next()?, numbers.next()?);
-    (numbers.next().is_none() && waiting.is_ok() && slices.is_ok()).then_some(on_processor.ok()?)
+    let (on_processor, waiting, slices) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?);
+    (numbers.next().is_none() && slices.is_ok()).then_some((on_processor, waiting))
 }
 
 /// Time on a processor of each process there is, other than `left_out`, nanoseconds. What cannot be read is left out too.
@@ -118,7 +128,7 @@ mod tests {
 
     #[test]
     fn schedstat_is_read_strictly() {
-        assert_eq!(parse_schedstat("170991 12 3\n"), Some(170_991));
+        assert_eq!(parse_schedstat("170991 12 3\n"), Some((170_991, 12)));
         for wrong in ["", "1 2", "1 2 3 4", "-1 2 3", "x 2 3", "1 x 3", "99999999999999999999 0 0"] {
             assert_eq!(parse_schedstat(wrong), None, "{wrong:?}");
         }

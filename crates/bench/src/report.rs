@@ -1,6 +1,7 @@
 //! Figures of a run: as JSON, and as a table that a person reads.
 
 use crate::{
+    floor::Floor,
     histogram::Histogram,
     peer::Peer,
     process::Memory,
@@ -22,6 +23,8 @@ pub struct Run {
     pub load: Load,
     /// `rounds`, `step` or `curve`.
     pub ladder: String,
+    /// What a packet costs here whoever relays it, where it was measured.
+    pub floor: Option<Floor>,
     /// Each measurement, in order.
     pub rounds: Vec<Round>,
 }
@@ -117,6 +120,9 @@ pub struct Figures {
     pub generator_share: f64,
     /// Processors that everything else on the machine used: what it was disturbed by.
     pub others_share: f64,
+    /// Share of the time that the generator waited for its processor: the same, where those are gone by the end.
+    #[serde(default)]
+    pub waited_share: f64,
     /// Proportional memory that one more party costs, bytes.
     pub bytes_per_party: Option<f64>,
     /// The same of resident memory.
@@ -133,6 +139,8 @@ pub(crate) struct Spent {
     pub(crate) relay: Option<u64>,
     /// Of us.
     pub(crate) generator: u64,
+    /// That we waited for one.
+    pub(crate) waited: u64,
     /// Of everybody else on the machine.
     pub(crate) others: u64,
 }
@@ -170,6 +178,7 @@ impl Figures {
             relay_share: spent.relay.map(|spent| spent as f64 / nanoseconds),
             generator_share: spent.generator as f64 / nanoseconds,
             others_share: spent.others as f64 / nanoseconds,
+            waited_share: spent.waited as f64 / nanoseconds,
             bytes_per_party: grown(|memory| memory.proportional),
             resident_per_party: grown(|memory| memory.resident),
             setup: (world.setup().count() > 0).then(|| Times::of(world.setup())),
@@ -257,6 +266,7 @@ impl Run {
                 relay_share: maybe(&|one| one.relay_share),
                 generator_share: middle(&|one| one.generator_share),
                 others_share: middle(&|one| one.others_share),
+                waited_share: middle(&|one| one.waited_share),
                 bytes_per_party: maybe(&|one| one.bytes_per_party),
                 resident_per_party: maybe(&|one| one.resident_per_party),
                 setup: first.setup.map(|_| times(&|one| one.setup.unwrap_or_default())),
@@ -314,6 +324,9 @@ impl Run {
                 figures.generator_share * 100.0,
             );
         }
+        if let Some(floor) = self.floor {
+            let _ = writeln!(out, "{}", floor.line());
+        }
         out
     }
 }
@@ -324,7 +337,7 @@ impl Round {
         let figures = &self.figures;
         format!(
             "{:8} {:2}{} {:5} calls {:8.0} in/s {:8.0} out/s loss {:7.4}% {:>7} µs/packet, relay {:>4} of a core, \
-             delay p50 {} p99 {} ms, generator {:.0} %, late p99 {} ms, others {:.0} %",
+             delay p50 {} p99 {} ms, generator {:.0} %, late p99 {} ms, waited {:.1} %, others {:.0} %",
             self.peer.name(),
             self.number,
             if self.counts { " " } else { "*" },
@@ -338,6 +351,7 @@ impl Round {
             millis(figures.delay.p99),
             figures.generator_share * 100.0,
             millis(figures.lateness.p99),
+            figures.waited_share * 100.0,
             figures.others_share * 100.0,
         )
     }
@@ -361,7 +375,15 @@ mod tests {
 
     fn run(rounds: Vec<Round>) -> Run {
         let load = Load { calls: 1, parties: 2, frame_ms: 20, idle: false };
-        Run { machine: vec![], network: String::new(), pinned: true, load, ladder: "rounds".into(), rounds }
+        Run {
+            machine: vec![],
+            network: String::new(),
+            pinned: true,
+            load,
+            ladder: "rounds".into(),
+            floor: None,
+            rounds,
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use crate::{
     clock::SECOND,
+    floor::{self, Floor},
     network::{self, Place},
     peer::{Coturn, Janus, Peer, Relay, Running},
     process::{self, Memory},
     report::{Figures, Load, Round, Run, Spent},
     signalling::Switchboard,
+    stop::Stop,
     transport,
     world::{Manners, Targets, World},
 };
@@ -26,6 +28,8 @@ const MOST_DELAY: u64 = SECOND / 50;
 const MOST_OF_A_CORE: f64 = 0.97;
 /// What all other processes of the machine may have of a processor in a round that counts: else it is measured again.
 const MOST_OF_OTHERS: f64 = 0.1;
+/// For how much of a round the generator may wait for its own processor. Processes that come and go use it unseen.
+const MOST_WAITED: f64 = 0.02;
 /// How often a round that was disturbed is measured, and a load that was not held is tried, in case it was the machine.
 const TRIES: u32 = 3;
 
@@ -56,6 +60,8 @@ pub struct Options {
     pub cable: bool,
     /// Our relay's program.
     pub program: PathBuf,
+    /// Ends the run early.
+    pub stop: Stop,
 }
 
 /// How the load grows.
@@ -84,7 +90,7 @@ impl Options {
 /// Measures. `said` is told of each figure as it comes.
 ///
 /// # Errors
-/// When a contestant does not start, or an endpoint cannot be set up.
+/// When a contestant does not start, or an endpoint cannot be set up, or the run is to stop.
 pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
     ensure!(options.parties >= 2 && options.calls >= 1, "a call has two parties or more");
     ensure!(options.parties <= 8, "no more than eight parties: our relay takes no more");
@@ -97,14 +103,19 @@ pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
     let needs_cable = options.cable || options.peers.contains(&Peer::Janus);
     let place = if needs_cable { Place::cable(cores)? } else { Place::loopback(cores) };
     let mut rounds = Vec::new();
+    let mut floors: Vec<Floor> = Vec::new();
     if options.ladder == Ladder::None {
         let first_counts = options.rounds == 0;
         for number in 0..=options.rounds {
+            if !options.idle {
+                floors.push(floor::measure(&place, &options.program, &options.stop)?);
+            }
             for peer in &options.peers {
                 let meant_to_count = first_counts || number > 0;
                 for left in (0..TRIES).rev() {
                     let figures = one_round(options, &place, *peer)?;
-                    let quiet = first_counts || figures.others_share <= MOST_OF_OTHERS;
+                    let disturbed = figures.others_share > MOST_OF_OTHERS || figures.waited_share > MOST_WAITED;
+                    let quiet = first_counts || !disturbed;
                     // Where it never is quiet, the last try counts, and the document says how loud it was.
                     let counts = meant_to_count && (quiet || left == 0);
                     let round = Round { peer: *peer, number, counts, figures };
@@ -135,6 +146,7 @@ pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
             Ladder::Curve(_) => "curve",
         }
         .to_owned(),
+        floor: Floor::least(&floors),
         rounds,
     })
 }
@@ -233,7 +245,7 @@ impl<'a> Contest<'a> {
             }
             Peer::None => (None, None, Kind::Direct),
         };
-        let world = World::new(place.generator, options.manners(peer), switchboard)?;
+        let world = World::new(place.generator, options.manners(peer), switchboard, options.stop.clone())?;
         Ok(Self { world, place, parties: options.parties, kind, running, before: None, _folder: folder })
     }
 
@@ -278,7 +290,7 @@ impl<'a> Contest<'a> {
             if times.is_empty() {
                 others.push(process::everybody_else(&known));
             }
-            times.push((them.map(process::cpu_nanoseconds).transpose()?, process::cpu_nanoseconds(us)?));
+            times.push((them.map(process::cpu_nanoseconds).transpose()?, process::times(us)?));
             if times.len() == 2 {
                 others.push(process::everybody_else(&known));
             }
@@ -290,7 +302,8 @@ impl<'a> Contest<'a> {
         let spent = before.zip(after).map(|(before, after)| after.saturating_sub(before));
         let spent = Spent {
             relay: spent,
-            generator: our_after.saturating_sub(our_before),
+            generator: our_after.0.saturating_sub(our_before.0),
+            waited: our_after.1.saturating_sub(our_before.1),
             others: process::used_between(others_before, others_after),
         };
         Ok(Figures::of(&window, options.seconds, spent, memory, &self.world))

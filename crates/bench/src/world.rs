@@ -7,6 +7,7 @@ use crate::{
     sdp,
     signalling::{Job, Outcome, Switchboard},
     srtp::{self, HEADER, Keys, Session, Streams},
+    stop::Stop,
     transport::{Identity, MAX_DATAGRAM, Transport},
     wheel::Wheel,
 };
@@ -138,6 +139,7 @@ pub struct Manners {
 /// See the module.
 pub struct World {
     manners: Manners,
+    stop: Stop,
     address: IpAddr,
     identity: Identity,
     epoll: Epoll,
@@ -161,11 +163,11 @@ pub struct World {
 }
 
 impl World {
-    /// Nobody yet. `address` is where the devices' sockets are.
+    /// Nobody yet. `address` is where the devices' sockets are; `stop` makes whatever goes on fail.
     ///
     /// # Errors
     /// When the system lacks something.
-    pub fn new(address: IpAddr, manners: Manners, switchboard: Option<Switchboard>) -> Result<Self> {
+    pub fn new(address: IpAddr, manners: Manners, switchboard: Option<Switchboard>, stop: Stop) -> Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         if let Some(switchboard) = &switchboard {
             epoll.add(switchboard.bell(), EpollEvent::new(EpollFlags::EPOLLIN, SWITCHBOARD))?;
@@ -175,6 +177,7 @@ impl World {
         let now = clock::now();
         Ok(Self {
             manners,
+            stop,
             address,
             identity: Identity::new()?,
             epoll,
@@ -290,7 +293,9 @@ impl World {
                 listener: None,
                 heard: false,
             });
-            self.wheel.add(endpoint);
+            if self.manners.speak {
+                self.wheel.add(endpoint);
+            }
         }
         Ok(())
     }
@@ -317,10 +322,11 @@ impl World {
     /// Runs until a moment.
     ///
     /// # Errors
-    /// When an endpoint fails.
+    /// When an endpoint fails, or the run is to stop.
     pub fn run(&mut self, until: u64) -> Result<()> {
         let mut ready = [EpollEvent::empty(); READY];
         loop {
+            self.stop.check()?;
             self.send_due();
             let now = clock::now();
             if now >= self.next_setup_tick {

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use std::{fs, net::IpAddr, path::PathBuf};
-use telcon_bench::{Ladder, Options, Peer};
+use telcon_bench::{Ladder, Options, Peer, Stop};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Subcommand)]
 pub enum BenchCommand {
@@ -15,6 +16,9 @@ pub enum BenchCommand {
     /// A relay alone, told about legs on standard input: what `bench relay` measures.
     #[command(hide = true)]
     RelayNode(NodeArgs),
+    /// What a packet costs here whoever relays it, measured when told on standard input.
+    #[command(hide = true)]
+    Floor(NodeArgs),
 }
 
 #[derive(Args)]
@@ -104,16 +108,28 @@ impl From<PeerArg> for Peer {
 pub async fn run(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::RelayNode(args) => telcon_bench::node::run(args.address).await,
+        BenchCommand::Floor(args) => telcon_bench::floor::serve(args.address),
         BenchCommand::Document(args) => telcon_bench::write_document(&args.from, &args.to),
         BenchCommand::Relay(args) => {
+            let stop = Stop::default();
+            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            let told = stop.clone();
             // A thread of its own, because it is bound to one processor and never waits for anything else.
-            let thread = std::thread::Builder::new().name("generator".into()).spawn(move || relay(args))?;
-            tokio::task::spawn_blocking(move || thread.join()).await?.ok().context("the generator panicked")?
+            let thread = std::thread::Builder::new().name("generator".into()).spawn(move || relay(args, told))?;
+            let mut ended = tokio::task::spawn_blocking(move || thread.join());
+            loop {
+                // Whoever made contestants and namespaces takes them down.
+                tokio::select! {
+                    result = &mut ended => return result?.ok().context("the generator panicked")?,
+                    _ = terminate.recv() => stop.now(),
+                    _ = interrupt.recv() => stop.now(),
+                }
+            }
         }
     }
 }
 
-fn relay(args: RelayArgs) -> Result<()> {
+fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
     let ladder = match (args.step, args.calls_curve) {
         (true, _) => Ladder::Step,
         (false, curve) if curve.is_empty() => Ladder::None,
@@ -132,6 +148,7 @@ fn relay(args: RelayArgs) -> Result<()> {
         ladder,
         cable: args.cable,
         program: std::env::current_exe()?,
+        stop,
     };
     let run = telcon_bench::run(&options, |round| eprintln!("{}", round.line()))?;
     if let Some(file) = args.json {

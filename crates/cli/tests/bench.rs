@@ -53,6 +53,8 @@ fn legs_that_are_silent_only_connect() {
     let figures = &run["rounds"][0]["figures"];
     assert_eq!((&figures["received"], &figures["parties"]), (&0.into(), &4.into()));
     assert!(figures["resident_per_party"].is_f64(), "two parties more than at first");
+    let run = measured(folder.path(), &["--peer", "none", "--idle", "--calls", "1", "--parties", "2"]);
+    assert_eq!(run["rounds"][0]["figures"]["received"], 0, "nor do those say a word that need no relay");
 }
 
 #[test]
@@ -61,6 +63,32 @@ fn a_curve_holds_its_calls_and_adds_to_them() {
     let run = measured(folder.path(), &["--peer", "none", "--parties", "2", "--calls-curve", "1,3"]);
     let calls: Vec<&Value> = run["rounds"].as_array().unwrap().iter().map(|round| &round["figures"]["calls"]).collect();
     assert_eq!(calls.last(), Some(&&Value::from(3)));
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_takes_its_contestant_with_it() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    command.args(["bench", "relay", "--calls", "1", "--parties", "2", "--seconds", "1000"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let Some(relay) = first_child(child.id()) else { panic!("{:?}", child.wait()) };
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "it ended by itself, not by the signal");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+    assert!(!Path::new("/proc").join(relay).exists());
+}
+
+/// The number of the first process that another one starts; `None` if it ends without.
+fn first_child(parent: u32) -> Option<String> {
+    loop {
+        for task in std::fs::read_dir(format!("/proc/{parent}/task")).ok()? {
+            let children = std::fs::read_to_string(task.ok()?.path().join("children")).unwrap_or_default();
+            if let Some(child) = children.split_whitespace().next() {
+                return Some(child.to_owned());
+            }
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[test]

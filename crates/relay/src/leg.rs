@@ -242,6 +242,13 @@ impl Leg {
         Some(stream)
     }
 
+    /// Reads what [`Leg::forward`] will read first in each place that it goes to.
+    pub(crate) fn touch(&self) -> u32 {
+        let streams = self.streams.iter().fold(0, |all, stream| all ^ stream.ssrc);
+        let salt = self.keys.as_ref().map_or(0, |keys| keys.sealing.touch());
+        streams ^ salt ^ self.place
+    }
+
     /// Opens a media packet of the device in place. `clock` is the moment in RTP ticks.
     pub(crate) fn open(&mut self, packet: &mut [u8], clock: u32) -> Result<Opened, Refused> {
         let keys = self.keys.as_ref().ok_or(Refused)?;

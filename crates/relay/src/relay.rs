@@ -17,6 +17,7 @@ use slab::Slab;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, VecDeque},
+    hint::black_box,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
@@ -434,6 +435,9 @@ impl Relay {
     fn media(&mut self, from: LegIndex, src: SocketAddr, packet: &mut [u8]) {
         let now = self.now;
         let uptime = now.saturating_duration_since(self.began);
+        // A busy relay's legs lie in no near memory. All of them are fetched while the packet is opened.
+        let receivers = &self.calls[self.legs[from].call].legs;
+        black_box(receivers.iter().fold(0, |all, leg| all ^ self.legs[*leg].touch()));
         let leg = &mut self.legs[from];
         let Ok(opened) = leg.open(packet, ticks(uptime)) else {
             self.stats.dropped_refused += 1;

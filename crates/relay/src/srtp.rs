@@ -129,6 +129,11 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
+    /// Reads what [`Sealing::media`] reads first.
+    pub(crate) fn touch(&self) -> u32 {
+        self.media.salt[0].into()
+    }
+
     /// Appends a media packet: header, sealed payload and tag.
     pub(crate) fn media(&self, out: &mut Vec<u8>, header: [u8; HEADER], index: u64, payload: &[u8]) {
         let start = out.len() + HEADER;

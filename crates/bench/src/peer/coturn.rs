@@ -28,6 +28,8 @@ const AGAIN: u16 = 100;
 pub struct Coturn {
     server: SocketAddr,
     transaction: u64,
+    /// Its allocation outlives it, so another socket must not get its port: the server would refuse it (437).
+    _first: UdpSocket,
 }
 
 impl Coturn {
@@ -45,11 +47,11 @@ impl Coturn {
         command.arg("--pidfile").arg(folder.join("pid")).arg("--userdb").arg(folder.join("users"));
         command.arg("--min-port=10000").arg("--max-port=65000");
         let running = Running::start(place, command, Some(File::create(folder.join("log"))?))?;
-        let mut coturn = Self { server: (place.server, PORT).into(), transaction: 0 };
+        let first = transport::socket(place.generator)?;
+        let mut coturn = Self { server: (place.server, PORT).into(), transaction: 0, _first: first.try_clone()? };
         // It is up when it gives somebody an address.
-        let socket = transport::socket(place.generator)?;
         let request = turn::allocate(coturn.transaction());
-        coturn.ask(&socket, &request, Instant::now() + START).context("coturn does not start")?;
+        coturn.ask(&first, &request, Instant::now() + START).context("coturn does not start")?;
         Ok((running, coturn))
     }
 

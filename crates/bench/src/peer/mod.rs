@@ -51,7 +51,7 @@ impl Running {
     /// # Errors
     /// When it does not start.
     pub fn start(place: &Place, mut command: Command, log: Option<File>) -> Result<Self> {
-        let shown = command.get_program().to_string_lossy().into_owned();
+        let shown = command.get_args().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ");
         if let Some(log) = log {
             command.stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
         }
