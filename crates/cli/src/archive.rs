@@ -10,7 +10,7 @@ use std::{
 };
 use telcon_client::endpoint::now_ms;
 use telcon_identity::Office;
-use telcon_proto::http::OfficeInfo;
+use telcon_proto::{RecordMode, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, seal::Signer,
     verify_archive,
@@ -115,9 +115,20 @@ pub struct Known<'a> {
     pub witnesses: &'a [String],
 }
 
+fn floor(mode: RecordMode) -> telcon_record::RecordMode {
+    match mode {
+        RecordMode::LogOnly => telcon_record::RecordMode::LogOnly,
+        RecordMode::Memo => telcon_record::RecordMode::Memo,
+        RecordMode::Audio => telcon_record::RecordMode::Audio,
+    }
+}
+
 /// Checks the archive in `dir`.
 pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
     let path = dir.join("office.json");
+    if !dir.join("log").is_dir() {
+        bail!("{} is no archive: name the directory `archive` below the server's", dir.display());
+    }
     let info = fs::read(&path).with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
     let info: OfficeInfo = serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
     let office = Office::pin(&info, None)?;
@@ -129,6 +140,8 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
         remembered: Vec::new(),
         witnesses: Vec::new(),
         patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
+        now_ms: now_ms(),
+        floor: floor(office.floor()),
     };
     for path in known.checkpoints {
         let named = || path.display().to_string();
@@ -195,7 +208,16 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
 pub fn open_with(identity: &Path, record: &Path, out: &Path) -> anyhow::Result<telcon_record::OpenedRecord> {
     let text = fs::read_to_string(identity).with_context(|| format!("cannot read {}", identity.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let identities = lines.map(CustodianIdentity::parse).collect::<Result<Vec<_>, _>>()?;
+    let identities = lines
+        .map(CustodianIdentity::parse)
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("{} is no file of a custodian's key (AGE-SECRET-KEY-PQ-1…)", identity.display()))?;
+    if !record.join("seal.json").exists() {
+        bail!("{} is no record: name one directory below `records`, called as its call", record.display());
+    }
+    if out.exists() {
+        bail!("{} exists: choose another directory", out.display());
+    }
     Ok(telcon_record::open_record(record, &identities, out)?)
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use std::{
     fs::{File, TryLockError},
     io::Read as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 use telcon_client::{
@@ -15,6 +16,8 @@ use telcon_client::{
 use telcon_core::DeviceState;
 use telcon_proto::http::{EnrolRequest, Enrolled};
 
+/// A link that somebody put where a lock is to be is not followed.
+const O_NOFOLLOW: i32 = 0o400_000;
 /// Longest enrolment link, bytes: a CNSA 2.0 one has 10,600.
 const MAX_LINK_BYTES: u64 = 64 * 1024;
 
@@ -35,7 +38,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
         "-" => {
             let mut line = String::new();
             std::io::stdin().take(MAX_LINK_BYTES).read_to_string(&mut line).context("cannot read standard input")?;
-            line
+            line.lines().next().unwrap_or_default().to_owned()
         }
         link => link.to_owned(),
     };
@@ -88,9 +91,14 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
 /// # Errors
 /// If another process holds it.
 pub fn hold(path: &Path) -> anyhow::Result<File> {
-    // The file itself is replaced whenever it changes; what is locked must stay.
-    let place = path.with_extension("lock");
-    let lock = File::create(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    // One device by whatever name. The file itself is replaced whenever it changes; what is locked must stay.
+    let mut place =
+        std::fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?.into_os_string();
+    place.push(".lock");
+    let place = PathBuf::from(place);
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(O_NOFOLLOW);
+    let lock = options.open(&place).with_context(|| format!("cannot open {}", place.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => bail!("{} is in use by another telcon: end that one first", path.display()),

@@ -22,13 +22,16 @@ use telcon_client::{
     upload::upload,
 };
 use telcon_core::{
-    Command, Device,
-    view::{CallState, Phase},
+    Command, Device, Engine, Event,
+    view::{CallState, Phase, View},
 };
-use telcon_proto::{CallId, DeviceId, RecordMode, Role, message::NoticeState};
+use telcon_proto::{CallId, DeviceId, PersonId, RecordMode, Role, message::NoticeState, words::Contact};
 use telcon_record::CustodianRecipient;
+use tokio::signal::unix::{SignalKind, signal};
 
 const REVOKED: &str = "the office says that this device is revoked. Ask it for a new enrolment link.";
+/// How long a hang-up may take to be heard.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 /// How often the note-taker's reports are looked at.
 const BEAT: Duration = Duration::from_millis(50);
 /// How long a record waits after the office did not take it; twice as long after each further time.
@@ -48,7 +51,7 @@ pub struct CallArgs {
     /// The office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Ring the person of this name.
+    /// Ring the person of this name, or of this person id where several have the name.
     #[arg(long, conflicts_with = "answer", required_unless_present = "answer")]
     pub to: Option<String>,
     /// Wait for a ring and answer it.
@@ -80,6 +83,16 @@ impl WavEar {
 }
 
 impl Ear for WavEar {
+    fn event(&mut self, event: &Event, _: &Engine, _: u64) {
+        if let Event::Ended { .. } = event {
+            for file in self.files.values_mut() {
+                if let Err(error) = file.flush() {
+                    tracing::error!(%error, "the end of what was heard cannot be written");
+                }
+            }
+        }
+    }
+
     fn frame(&mut self, from: DeviceId, frame: &Frame, _: Origin, _: u64) {
         let file = match self.files.entry(from) {
             std::collections::btree_map::Entry::Occupied(file) => file.into_mut(),
@@ -109,9 +122,10 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         None => Box::new(Deaf),
     };
     let say = args.say.as_deref().map(speech).transpose()?;
-    let state = device::open(&args.device)?;
-    Device::open(&state, now_ms())?;
+    Device::open(&device::open(&args.device)?, now_ms())?;
     let _held = device::hold(&args.device)?;
+    // Read again: whoever held it before may have changed it.
+    let state = device::open(&args.device)?;
     let config = EndpointConfig {
         server: args.server.trim_end_matches('/').to_owned(),
         state,
@@ -119,10 +133,107 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         auto_listen: false,
     };
     let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
+    let mut stop = signal(SignalKind::terminate()).context("the system gives no signals")?;
     tokio::select! {
         done = call_with(&args, &endpoint, say) => done,
         revoked = revoked(&endpoint) => revoked,
+        shown = show_changes(&endpoint) => shown,
+        _ = tokio::signal::ctrl_c() => hang_up(&endpoint).await,
+        _ = stop.recv() => hang_up(&endpoint).await,
     }
+}
+
+/// Leaves as a person would, so that nobody waits for this device.
+async fn hang_up(endpoint: &Endpoint) -> anyhow::Result<()> {
+    endpoint.command(Command::HangUp);
+    let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
+    let _ = tokio::time::timeout(HANG_UP_WITHIN, over).await;
+    // What was said last is on its way.
+    tokio::time::sleep(BEAT).await;
+    bail!("stopped: the call is over here")
+}
+
+/// What a screen shows of a call, in lines.
+#[derive(Default, PartialEq)]
+struct Shown {
+    phrase: String,
+    members: String,
+    record: String,
+    alerts: Vec<String>,
+}
+
+impl Shown {
+    fn of(view: &View) -> Option<Self> {
+        let call = view.call.as_ref().filter(|call| call.state == CallState::Live && call.started_ms.is_some())?;
+        let member = |member: &telcon_core::view::MemberView| {
+            let does = match (member.you, member.lost, member.muted, member.card.role) {
+                (true, ..) => "you",
+                (_, true, ..) => "listens, does not answer",
+                (_, _, true, _) => "muted",
+                (.., Role::NoteTaker) => "listens, writes",
+                (.., Role::DutyOfficer) => "listens",
+                _ => "speaks",
+            };
+            format!("{} ({does})", member.card.name)
+        };
+        let record = match (call.mode, call.note_taker) {
+            (RecordMode::LogOnly, _) => "log only".to_owned(),
+            (mode, true) => format!("on the record: {}", mode_word(mode)),
+            (mode, false) => format!("NOT BEING RECORDED; it should be: {}", mode_word(mode)),
+        };
+        Some(Self {
+            phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),
+            members: call.members.iter().map(member).collect::<Vec<_>>().join(", "),
+            record,
+            alerts: view.alerts.iter().map(|alert| alert.text.clone()).collect(),
+        })
+    }
+}
+
+/// Prints what changes on the screen of a call: who is in it, whether it is recorded, the phrase.
+async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
+    let (mut view, mut before) = (endpoint.view(), Shown::default());
+    loop {
+        if let Some(now) = Shown::of(&view.borrow_and_update()).filter(|now| *now != before) {
+            let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
+            let lines = lines.into_iter().chain([("the screens show: ", &before.phrase, &now.phrase)]);
+            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| eprintln!("{what}{is}"));
+            now.alerts.iter().filter(|text| !before.alerts.contains(text)).for_each(|text| eprintln!("ALERT: {text}"));
+            before = now;
+        }
+        view.changed().await.context("the endpoint ended")?;
+    }
+}
+
+/// Whom `--to` names.
+fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact> {
+    let id: Option<PersonId> = named.parse().ok();
+    let found: Vec<_> = people.iter().filter(|one| one.card.name == named || Some(one.card.person) == id).collect();
+    match found[..] {
+        [one] => Ok(one),
+        [] => {
+            let names: Vec<_> = people.iter().map(|contact| contact.card.name.as_str()).collect();
+            bail!("nobody here is called {named:?}; there are: {}", names.join(", "))
+        }
+        _ => {
+            let each = found.iter().map(|one| format!("{} ({})", one.card.person.to_hex(), one.card.organisation));
+            bail!("several are called {named:?}; name one by id: {}", each.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A device that was in a call when its program died comes back to it. Whoever rings somebody now ends that call first.
+async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
+    let going_on = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
+    let view = endpoint.until(|view| view.caught_up).await?;
+    if !going_on(&view) {
+        return Ok(());
+    }
+    eprintln!("this device was in a call still; it is ended first");
+    endpoint.command(Command::HangUp);
+    endpoint.until(|view| !going_on(view)).await?;
+    endpoint.command(Command::Dismiss);
+    endpoint.until(|view| view.call.is_none()).await.map(drop)
 }
 
 /// Ends with an error when the office says that this device is revoked.
@@ -134,12 +245,12 @@ async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let view = endpoint.until(|view| view.token.is_some()).await?;
     if let Some(name) = &args.to {
-        let Some(contact) = view.people.iter().find(|contact| contact.card.name == *name) else {
-            let names: Vec<_> = view.people.iter().map(|contact| contact.card.name.as_str()).collect();
-            bail!("nobody here is called {name:?}; there are: {}", names.join(", "));
-        };
-        endpoint.command(Command::Ring { person: contact.card.person, mode: None });
-        eprintln!("ringing {name} …");
+        leave_the_last(endpoint).await?;
+        let Contact { card, reachable } = contact(&view.people, name)?;
+        endpoint.command(Command::Ring { person: card.person, mode: None });
+        let there =
+            if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
+        eprintln!("ringing {}, {}{there} …", card.name, card.organisation);
     } else {
         eprintln!("waiting for a ring …");
     }
@@ -155,10 +266,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>
         );
     }
     let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
-    eprintln!(
-        "in a call with {other}; the screens show: {}",
-        call.phrase.map(|words| words.join(" · ")).unwrap_or_default()
-    );
+    eprintln!("in a call with {other}");
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
         let said = endpoint.say(frames);
@@ -247,6 +355,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
         bail!("{} is the device of {}, who is no note-taker", args.device.display(), own.me().card().name);
     }
     let held = device::hold(&args.device)?;
+    let state = device::open(&args.device)?;
     let left = note::left_behind(&args.spool);
     let spool = args.spool.clone();
     let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };

@@ -137,7 +137,9 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
 /// The authority of the office in `data`.
 pub fn authority(data: &Path) -> anyhow::Result<Authority> {
     let path = data.join("authority/certificate.der");
-    let der = fs::read(&path).with_context(|| format!("cannot read {}; run `telcon init` first", path.display()))?;
+    let der = fs::read(&path).with_context(|| {
+        format!("cannot read {}; --data names the whole office, as `telcon init` made it", path.display())
+    })?;
     let seed = read_seed(&data.join("authority/seed"))?;
     for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
         if let Ok(authority) = Authority::open(suite, &seed, &der) {
@@ -309,7 +311,7 @@ pub fn devices(args: DevicesArgs) -> anyhow::Result<()> {
         let (device, person) = (row.device.to_hex(), person.to_hex());
         println!("{device}  {when}  {role:<12}  {state:<8}  {person}  {name}, {organisation}");
     }
-    eprintln!("{} devices. To end one: telcon revoke --device ID", devices.len());
+    eprintln!("{} devices. To end one: telcon revoke --data OFFICE --device ID", devices.len());
     Ok(())
 }
 

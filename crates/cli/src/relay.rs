@@ -60,10 +60,11 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let server = args.server.trim_end_matches('/');
     let token = read_token(&args.token)?;
     let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
-    let office = Office::pin(&info, args.authority.as_ref())?;
+    let office =
+        Office::pin(&info, args.authority.as_ref()).context("--authority is of another office than --server")?;
     let (mut node, handle, mut task) = RelayNode::start(office, args.media, args.media_addr.into_iter().collect())
         .await
-        .with_context(|| format!("the relay cannot be at {}", args.media))?;
+        .with_context(|| format!("the relay cannot be at {}; devices need an address: --media-addr", args.media))?;
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
         eprintln!("its numbers are at http://{}/metrics", listener.local_addr()?);

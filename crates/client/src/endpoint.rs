@@ -46,6 +46,10 @@ pub trait Ear: Send {
     fn frame(&mut self, _from: DeviceId, _frame: &Frame, _origin: Origin, _now_ms: u64) {}
     /// Something for the record happened.
     fn event(&mut self, _event: &Event, _engine: &Engine, _now_ms: u64) {}
+    /// Whether what comes is being written down: a note-taker's members are told so. Only what writes says yes.
+    fn writes(&self) -> bool {
+        false
+    }
     /// Each beat; gives captions to publish.
     fn beat(&mut self, _now_ms: u64) -> Vec<Caption> {
         Vec::new()
@@ -503,6 +507,7 @@ impl Task {
             self.clock.set();
         }
         let now = self.clock.now();
+        self.engine.set_writes(self.ear.writes());
         self.engine.tick(now);
         self.speak();
         let micros = self.epoch.elapsed().as_micros() as u64;

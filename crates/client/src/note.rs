@@ -97,6 +97,8 @@ pub struct NoteTaker {
     config: NoteConfig,
     reports: Sender<Report>,
     taking: Option<Taking>,
+    /// What was to be sealed last could not be.
+    failing: bool,
 }
 
 struct Taking {
@@ -199,7 +201,7 @@ impl NoteTaker {
     /// A note-taker, and what it reports.
     pub fn new(config: NoteConfig) -> (Self, Receiver<Report>) {
         let (reports, taken) = channel();
-        (Self { config, reports, taking: None }, taken)
+        (Self { config, reports, taking: None, failing: false }, taken)
     }
 
     fn trouble(&self, text: impl Into<String>) {
@@ -254,6 +256,7 @@ impl NoteTaker {
             sealed: None,
         };
         self.taking = Some(taking);
+        self.failing = false;
         self.seal();
     }
 
@@ -263,6 +266,7 @@ impl NoteTaker {
             Some(taking) if taking.live_ms.is_some() => taking.seal(),
             _ => return,
         };
+        self.failing = sealed.is_err();
         if let Err(error) = sealed {
             self.trouble(cannot_be_sealed(&error));
         }
@@ -314,7 +318,8 @@ fn live_since(call: CallId, engine: &Engine) -> Option<u64> {
         NoticeState::Live { since_ms } => Some(since_ms),
         _ => None,
     });
-    view.call.and_then(|call| call.started_ms).or(since)
+    // Whoever comes back is told by the others since when it is live, but only after the first word could have come.
+    view.call.and_then(|call| call.started_ms).into_iter().chain(since).min()
 }
 
 fn cannot_be_sealed(error: &RecordError) -> String {
@@ -565,6 +570,10 @@ pub fn seal_left_behind(
 }
 
 impl Ear for NoteTaker {
+    fn writes(&self) -> bool {
+        self.taking.is_some() && !self.failing
+    }
+
     fn packet(&mut self, from: DeviceId, _stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
         if let Some(taking) = &mut self.taking {
             taking.came(now_ms);

@@ -55,7 +55,10 @@ pub enum Say {
     /// one member alone.
     Over,
     /// The sender, a note-taker, is there and writes down what it hears. Said every few seconds, so that silence tells.
-    Taking,
+    Taking {
+        /// Since when the sender's engine runs, milliseconds: what was held back on its way is seen to be late.
+        at_ms: u64,
+    },
     /// The sender would read captions, with this X-Wing public key.
     ReadCaptions {
         /// 1216 bytes.

@@ -9,7 +9,7 @@ use openmls_traits::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use telcon_identity::{DeviceKey, Invitation, Office, VerifiedDevice};
+use telcon_identity::{DeviceKey, IdentityError, Invitation, Office, VerifiedDevice};
 use telcon_proto::{Blob, DeviceId, SuiteName, http::OfficeInfo};
 use zeroize::Zeroizing;
 
@@ -22,8 +22,15 @@ pub enum DeviceError {
     /// The link or a certificate does not hold.
     #[error(transparent)]
     Identity(#[from] telcon_identity::IdentityError),
+    /// What was given as a link is none, or a part of one.
+    #[error(
+        "this is not a whole enrolment link: copy all of it, to its last character, or ask your office for another"
+    )]
+    Link,
     /// The stored state cannot be read.
-    #[error("this device's stored keys cannot be read ({0}); enrol it again with a new link")]
+    #[error(
+        "this device's stored keys cannot be read ({0}): is it the right file? If it is, enrol the device again with a new link"
+    )]
     State(String),
 }
 
@@ -43,12 +50,24 @@ pub struct DeviceState {
     /// Calls that rang here lately, so that a ring replayed after a restart is known.
     #[serde(default)]
     pub rung: Vec<telcon_proto::CallId>,
+    /// The call that a person took up here, by ringing, answering or listening.
+    #[serde(default)]
+    pub engaged: Option<Engaged>,
     /// The call in which this device's microphone is off.
     #[serde(default)]
     pub muted_in: Option<telcon_proto::CallId>,
     /// Checkpoints that something was believed by, until the log is seen to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
+}
+
+/// A call that a person took up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engaged {
+    /// The call.
+    pub call: telcon_proto::CallId,
+    /// SHA-256 of the ring that opened it, once this device knows it.
+    pub ring: Option<Blob>,
 }
 
 /// A checkpoint that the office's server proved something by.
@@ -77,7 +96,7 @@ impl DeviceState {
     ///
     /// `info` is what the office's server says of itself; it is believed only as far as the invitation confirms.
     pub fn enrol(fragment: &str, info: OfficeInfo, seed: &[u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
-        let invitation = Invitation::parse(fragment)?;
+        let invitation = read_link(fragment)?;
         Office::pin(&info, Some(&invitation.authority_sha256()))?;
         // Two independent values from one seed: the device's key, and its public id.
         let mut okm = Zeroizing::new([0; 48]);
@@ -96,6 +115,7 @@ impl DeviceState {
             office: info,
             log: None,
             rung: Vec::new(),
+            engaged: None,
             muted_in: None,
             claims: Vec::new(),
         })
@@ -210,9 +230,17 @@ impl Signer for MlsSigner {
     }
 }
 
+/// A link that was cut on its way is no attack, and nothing but a whole one is of use.
+fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
+    Invitation::parse(fragment).map_err(|error| match error {
+        IdentityError::Incompatible(_) => error.into(),
+        _ => DeviceError::Link,
+    })
+}
+
 /// Whom an invitation is for, after checking that it is of the office whose server gave `info`.
 pub fn invited(fragment: &str, info: &OfficeInfo) -> Result<telcon_proto::Card, DeviceError> {
-    let invitation = Invitation::parse(fragment)?;
+    let invitation = read_link(fragment)?;
     let office = Office::pin(info, Some(&invitation.authority_sha256()))?;
     office.verify_invitation(&invitation)?;
     Ok(invitation.card().clone())

@@ -213,6 +213,8 @@ pub enum Incoming {
     Commit(Box<StagedChange>),
     /// An application message.
     Application {
+        /// Of which epoch it is: this one, or one of the few before.
+        epoch: u64,
         /// Leaf index of its authenticated sender.
         leaf: u32,
         /// What it says.
@@ -338,7 +340,7 @@ impl CallGroup {
         };
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => {
-                Ok(Incoming::Application { leaf: sender.u32(), bytes: message.into_bytes() })
+                Ok(Incoming::Application { epoch: got, leaf: sender.u32(), bytes: message.into_bytes() })
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
                 let mut added = Vec::new();

@@ -54,6 +54,9 @@ fn check_opening(office: &Office, proof: &RecordProof) -> Result<LoggedRing, Str
     if ring.ring().call != proof.line.call {
         return Err("the ring is of another call".into());
     }
+    if ring.ring().mode < office.floor() {
+        return Err("less was kept than the office keeps of every call".into());
+    }
     office.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
 }
 

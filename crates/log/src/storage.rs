@@ -53,7 +53,7 @@ pub enum StorageError {
     #[error("{0} was changed by someone else")]
     Changed(String),
     /// Another process has the log open for writing.
-    #[error("the log is open in another process")]
+    #[error("the log is open in another process: a server runs over this directory already")]
     InUse,
     /// The path could lead out of the storage, or is not one.
     #[error("not a path in the log: {0}")]

@@ -17,7 +17,10 @@ use crate::digest::Digest;
 use crate::ledger::{Ledger, SealEntry};
 use crate::path::is_call_id;
 use crate::report::{ArchiveReport, ProblemKind};
-use crate::seal::{SEAL_FILE, Seal, SignatureVerifier};
+use crate::{
+    RecordMode,
+    seal::{SEAL_FILE, Seal, SignatureVerifier},
+};
 
 /// Bytes of a device certificate: an X.509 certificate with a post-quantum key and signature has about 8 kB.
 pub const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
@@ -34,7 +37,14 @@ pub struct ArchiveOptions {
     /// Calls opened since then (milliseconds since the Unix epoch) may be going on still, and calls that ended since then may
     /// still be being sealed; they are no problem yet. 0 would excuse every call, `u64::MAX` none.
     pub patient_since_ms: u64,
+    /// The auditor's time, milliseconds since the Unix epoch: nothing in the log is of a later one.
+    pub now_ms: u64,
+    /// The least that the office keeps of a call, as its authority says.
+    pub floor: RecordMode,
 }
+
+/// How far the auditor's clock and the office's may differ, milliseconds.
+pub(crate) const CLOCKS_DIFFER_MS: u64 = 5 * 60_000;
 
 /// The device certificates of an archive. A certificate is here only if its file is named after its SHA-256.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +69,8 @@ impl Devices {
 ///
 /// * The log: every tile and entry against the signed checkpoint, the remembered checkpoints, the witnesses. If it is not
 ///   sound, its entries are looked at all the same.
-/// * Calls: each opened once, ended once, in that order; each answered one whose mode is not *log only* has a record or a
-///   reason for having none.
+/// * Calls: each opened once, ended once, in that order, at times that have been; none keeps less than the office's floor; each
+///   answered one whose mode is not *log only* has a record or a reason for having none.
 /// * Records: each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
 ///   says, and its signature verifies, by a device that was enrolled and not revoked when the entry was written. Each on the disk
 ///   is in the log.
@@ -70,7 +80,10 @@ pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &Ar
     audit.log(&dir.join("log"), options);
     audit.certificates(&dir.join("devices"));
     audit.records(&dir.join("records"), verifier);
-    let (gaps, pending) = audit.ledger.gaps(options.patient_since_ms);
+    let until_ms = options.now_ms.saturating_add(CLOCKS_DIFFER_MS);
+    audit.ledger.undated(until_ms);
+    audit.ledger.below(options.floor);
+    let (gaps, pending) = audit.ledger.gaps(options.patient_since_ms, until_ms);
     let Audit { ledger, mut report, .. } = audit;
     report.calls = ledger.calls.values().filter(|call| call.opened.is_some()).count() as u64;
     (report.gaps, report.pending) = (gaps, pending);

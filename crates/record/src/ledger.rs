@@ -121,16 +121,40 @@ impl Ledger {
         }
     }
 
+    /// Calls dated later than `until_ms`: such a date would excuse a gap for as long as it is to come.
+    pub(crate) fn undated(&mut self, until_ms: u64) {
+        let late = |at: Option<u64>| at.is_some_and(|at| at > until_ms);
+        let found = self
+            .calls
+            .iter()
+            .filter(|(_, entries)| late(entries.opened.map(|(at, _)| at)) || late(entries.ended.map(|(at, _)| at)));
+        let found: Vec<String> = found.map(|(call, _)| call.clone()).collect();
+        for call in found {
+            self.call_problem(&call, "its entries are dated in the future".to_owned());
+        }
+    }
+
+    /// Calls of which less is kept than the office's authority demands.
+    pub(crate) fn below(&mut self, floor: RecordMode) {
+        let found = self.calls.iter().filter(|(_, entries)| entries.opened.is_some_and(|(_, mode)| mode < floor));
+        let found: Vec<String> = found.map(|(call, _)| call.clone()).collect();
+        for call in found {
+            self.call_problem(&call, "less is kept of it than the office's authority demands of every call".to_owned());
+        }
+    }
+
     /// Calls that should have ended and have not, and the list of calls without a record. A call opened after
-    /// `patient_since_ms` may still be going on, and one that ended after it may still be being sealed.
-    pub(crate) fn gaps(&mut self, patient_since_ms: u64) -> (Vec<Gap>, u64) {
+    /// `patient_since_ms` may still be going on, and one that ended after it may still be being sealed; not so one that is
+    /// dated after `until_ms`.
+    pub(crate) fn gaps(&mut self, patient_since_ms: u64, until_ms: u64) -> (Vec<Gap>, u64) {
+        let patient = |at: u64| (patient_since_ms..=until_ms).contains(&at);
         let (mut gaps, mut texts, mut pending) = (Vec::new(), Vec::new(), 0);
         for (call, entries) in &self.calls {
             let Some((opened_ms, mode)) = entries.opened else {
                 continue;
             };
             let Some((ended_ms, how)) = entries.ended else {
-                match opened_ms >= patient_since_ms {
+                match patient(opened_ms) {
                     true => pending += 1,
                     false => texts.push((call.clone(), "opened, and never ended".to_owned())),
                 }
@@ -139,7 +163,7 @@ impl Ledger {
             if mode == RecordMode::LogOnly || how.was_unanswered() || !entries.seals.is_empty() {
                 continue;
             }
-            if entries.missing.is_none() && ended_ms >= patient_since_ms {
+            if entries.missing.is_none() && patient(ended_ms) {
                 pending += 1;
                 continue;
             }

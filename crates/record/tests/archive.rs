@@ -8,6 +8,8 @@ use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_record::*;
 
+/// The auditor's time.
+const NOW: u64 = 1_000_000;
 const ORIGIN: &str = "office.example/archive";
 
 fn call(n: u8) -> String {
@@ -115,7 +117,14 @@ impl Archive {
         let line = witness.cosign(log.checkpoint(), 77).unwrap();
         log.add_cosignature(witness.key(), &line).unwrap();
         let witnesses = vec![witness.key().clone()];
-        ArchiveOptions { log_key, remembered: vec![], witnesses, patient_since_ms: u64::MAX }
+        ArchiveOptions {
+            log_key,
+            remembered: vec![],
+            witnesses,
+            patient_since_ms: u64::MAX,
+            now_ms: NOW,
+            floor: RecordMode::LogOnly,
+        }
     }
 
     fn verify(&self) -> ArchiveReport {
@@ -154,7 +163,38 @@ fn a_call_without_record_or_reason() {
     assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
 }
 
+#[test]
+fn a_date_that_is_to_come_excuses_nothing() {
+    for late in
+        [LogEntry::CallEnded { time_ms: 2 * NOW, call: call(6), how: Ending::Revoked }, ended(6, Ending::Revoked)]
+    {
+        let mut archive = Archive::good();
+        let dated = matches!(late, LogEntry::CallEnded { time_ms, .. } if time_ms > NOW);
+        archive.entries.extend([opened(6, RecordMode::Memo), late]);
+        let report = archive.verify_with(|options| options.patient_since_ms = NOW - 1);
+        let about: Vec<_> = report.problems.iter().map(|problem| problem.kind).collect();
+        assert_eq!(about.contains(&ProblemKind::Call), dated, "{:#?}", report.problems);
+        assert!(about.contains(&ProblemKind::Gap), "no record and no reason: {:#?}", report.problems);
+    }
+}
+
+#[test]
+fn a_call_of_which_less_is_kept_than_the_authority_demands() {
+    let archive = Archive::good();
+    let floor = |floor| archive.verify_with(|options| options.floor = floor).problems;
+    assert!(floor(RecordMode::LogOnly).is_empty());
+    assert!(floor(RecordMode::Audio).iter().all(|problem| problem.kind == ProblemKind::Call));
+    assert!(!floor(RecordMode::Audio).is_empty());
+}
+
 impl Archive {
+    fn verify_with(&self, change: impl FnOnce(&mut ArchiveOptions)) -> ArchiveReport {
+        let _ = std::fs::remove_dir_all(self.path().join("log"));
+        let mut options = self.write_log();
+        change(&mut options);
+        verify_archive(self.path(), &FakeVerifier, &options)
+    }
+
     fn verify_again_with_patience(&self, patient_since_ms: u64) -> ArchiveReport {
         std::fs::remove_dir_all(self.path().join("log")).unwrap();
         let options = ArchiveOptions { patient_since_ms, ..self.write_log() };

@@ -400,7 +400,10 @@ impl Relay {
             return;
         };
         if kind == Kind::Stun {
-            return self.stun(src, seen, datagram);
+            // A bug in here costs the datagram that met it.
+            let done = catch_unwind(AssertUnwindSafe(|| self.stun(src, seen, datagram)));
+            self.stats.contained_panics += u64::from(done.is_err());
+            return;
         }
         let Some(&index) = self.by_address.get(&src) else {
             self.stats.dropped_unknown_source += 1;
@@ -420,8 +423,11 @@ impl Relay {
                 }
             }
             Kind::Rtcp => {
-                let refused = leg.read_reports(datagram, self.now).is_err();
-                self.stats.dropped_refused += u64::from(refused);
+                let now = self.now;
+                match catch_unwind(AssertUnwindSafe(|| leg.read_reports(datagram, now).is_err())) {
+                    Ok(refused) => self.stats.dropped_refused += u64::from(refused),
+                    Err(_) => self.end(index, LegEnd::Bug),
+                }
             }
             Kind::Dtls => {
                 let progress = leg.shake(self.now, Some((src, datagram)), &mut self.batches);

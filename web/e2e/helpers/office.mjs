@@ -14,7 +14,7 @@ const TELCON = process.env.TELCON_BIN;
 const WEB = process.env.TELCON_WEB;
 const MODEL = process.env.TELCON_ASR_MODEL;
 
-async function free_port() {
+export async function free_port() {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address();
@@ -26,10 +26,11 @@ async function free_port() {
 export class Office {
   #children = new Set();
 
-  /** @param {{ suite?: 'hybrid' | 'cnsa2' }} [options] */
-  static async make({ suite = 'hybrid' } = {}) {
+  /** @param {{ suite?: 'hybrid' | 'cnsa2', media?: string, media_addr?: string }} [options] */
+  static async make({ suite = 'hybrid', media = '127.0.0.1:0', media_addr } = {}) {
     if (!TELCON || !WEB) throw new Error('TELCON_BIN and TELCON_WEB are not set: run this by `cargo xtask e2e`');
     const office = new Office();
+    office.media = ['--media', media, ...(media_addr ? ['--media-addr', media_addr] : [])];
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
     await run(TELCON, [...init, '--suite', suite, '--record-mode', 'audio']);
@@ -57,7 +58,7 @@ export class Office {
   }
 
   async serve() {
-    const at = ['--listen', `127.0.0.1:${this.port}`, '--media', '127.0.0.1:0', '--web', WEB];
+    const at = ['--listen', `127.0.0.1:${this.port}`, ...this.media, '--web', WEB];
     this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'answers at');
   }
 

@@ -7,6 +7,15 @@ type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
 const NO_ANSWER = 'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
 
+const BUSY = 'Your office cannot answer at the moment. Try again in a minute.';
+/** A note-taker is a program that writes records; a browser would only look like one. */
+export const NOT_FOR_A_BROWSER = 'This link is for the office’s note-taker, a program on a machine of the office: telcon enrol. A browser cannot write records.';
+
+/** Whether the same link may do another time what it did not do now. */
+export function worth_another_try(problem: string): boolean {
+  return problem === NO_ANSWER || problem === BUSY;
+}
+
 /** `GET /api/office`, as text for the engine to judge. Throws a sentence for people. */
 export async function office_info(get: Fetch = fetch): Promise<string> {
   const answer = await reach(get, '/api/office');
@@ -48,6 +57,6 @@ export async function refusal(answer: Response): Promise<string> {
     // Not JSON: a proxy answered, not the office.
   }
   return answer.status >= 500
-    ? 'Your office cannot answer at the moment. Try again in a minute.'
+    ? BUSY
     : `Your office refused this (${answer.status}). Ask your office what to do.`;
 }

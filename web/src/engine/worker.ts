@@ -3,8 +3,8 @@
 import init, { Telcon } from 'telcon-wasm';
 import type { Card } from './contract';
 import { Driver } from './driver';
-import { enrol, office_info } from './enrol';
-import { through } from './frames';
+import { NOT_FOR_A_BROWSER, enrol, office_info } from './enrol';
+import { earlier, opening, through } from './frames';
 import { Keep } from './keep';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { sentence } from './sentence';
@@ -65,20 +65,22 @@ function start(state: string): void {
   }, 500);
 }
 
+function hear(frame: Uint8Array): Uint8Array | undefined {
+  const opened = driver?.open(frame);
+  if (opened) silence.heard(now());
+  if (opened && !heard) {
+    heard = true;
+    tell({ tell: 'heard', at_ms: now() });
+  }
+  return opened;
+}
+
 self.onrtctransform = ({ transformer }) => {
   const { side } = transformer.options as TransformOptions;
   const stream =
     side === 'send'
       ? through((frame) => driver?.seal(frame))
-      : through((frame) => {
-          const opened = driver?.open(frame);
-          if (opened) silence.heard(now());
-          if (opened && !heard) {
-            heard = true;
-            tell({ tell: 'heard', at_ms: now() });
-          }
-          return opened;
-        });
+      : opening(hear, earlier);
   // It ends with the leg; an error then is the closing itself.
   transformer.readable.pipeThrough(stream).pipeTo(transformer.writable).catch(() => undefined);
 };
@@ -126,6 +128,7 @@ async function read_link(fragment: string): Promise<FromWorker> {
     const info = await office_info();
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
+    if (person.role === 'note_taker') throw NOT_FOR_A_BROWSER;
     return { tell: 'link', person, office, problem: null };
   } catch (error) {
     return { tell: 'link', person: null, office, problem: sentence(error) };

@@ -25,6 +25,8 @@ export interface CallScreen {
   listening: boolean;
   private: string;
   mode: string;
+  /** What is to be kept is kept. */
+  recorded: boolean;
   timer: string;
   phrase: string | null;
   members: MemberRow[];
@@ -57,6 +59,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
     mode: unrecorded(call, now) ? 'Not being recorded' : mode_words[call.mode].now,
+    recorded: unrecorded(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members),

@@ -12,6 +12,8 @@ export interface LiveCard {
   stands: string;
   title: string;
   mode: string;
+  /** What is to be kept is kept. */
+  recorded: boolean;
   /** Who listens, in a sentence. */
   listens: string;
   ringing: boolean;
@@ -94,7 +96,8 @@ function card(view: View, notice: Notice, now: number): LiveCard {
         ? `Live now · direct call · ${duration(now - state.since_ms)}`
         : `Ringing · direct call · ${duration(now - notice.opened_ms)}`,
     title: both_names(notice.from, notice.to),
-    mode: mode_words[notice.mode].short,
+    mode: unwritten(notice, call, now) ? 'Not being recorded' : mode_words[notice.mode].short,
+    recorded: unwritten(notice, call, now) === null,
     listens: call && call.members.length === 0 ? 'You are being added to the call. Everyone will see it.' : listens(notice, call?.members ?? []),
     ringing: state.is === 'ringing',
     mine: !call ? 'no' : call.state === 'live' ? 'listening' : call.state === 'reconnecting' ? 'reconnecting' : 'joining',

@@ -10,7 +10,7 @@ describe('people', () => {
   it('stand favourites first, each with their organisation and clock', () => {
     const screen = people_screen(view(), new Set([norland.person]), '', NOW, HERE);
     expect(names(screen.favourites)).toEqual(['The President of Norland']);
-    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland', state: '10:42 there · rings now', can_ring: true });
+    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland', state: '10:42 there · can be rung', can_ring: true });
     expect(names(screen.others)).not.toContain('The President of Norland');
     expect(screen.office).toBe('Office of the President · 09:42');
   });

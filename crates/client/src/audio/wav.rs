@@ -114,6 +114,12 @@ impl Writer {
         put().map_err(|cause| WavError::File { path: self.path.clone(), cause })
     }
 
+    /// Makes what was written so far a whole file.
+    pub fn flush(&mut self) -> Result<(), WavError> {
+        self.since_header = 0;
+        self.inner.flush().map_err(|cause| WavError::File { path: self.path.clone(), cause })
+    }
+
     /// Ends the file. Dropping the writer does the same but hides errors.
     pub fn finish(self) -> Result<(), WavError> {
         let Self { path, inner, .. } = self;

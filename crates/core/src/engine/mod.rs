@@ -150,14 +150,8 @@ pub struct Engine {
     next_ping_ms: Option<u64>,
     caught_up: bool,
     log_broken: bool,
-    meant: Option<Meant>,
-}
-
-/// Whom this device rang when they rang it.
-struct Meant {
-    person: PersonId,
-    mode: RecordMode,
-    until_ms: u64,
+    clock: call::Clock,
+    writes: bool,
 }
 
 impl Engine {
@@ -180,7 +174,8 @@ impl Engine {
             next_ping_ms: None,
             caught_up: false,
             log_broken: false,
-            meant: None,
+            clock: call::Clock::default(),
+            writes: false,
         })
     }
 
@@ -195,8 +190,24 @@ impl Engine {
         [self.next_ping_ms, call].into_iter().flatten().min()
     }
 
+    /// Every entry that knows the time goes through here.
+    fn pass(&mut self, now_ms: u64) {
+        self.clock.pass(now_ms);
+        if let Some(call) = &mut self.call {
+            call.clock = self.clock;
+            call.writes = self.writes;
+        }
+    }
+
+    /// A note-taker's program writes, or cannot any more: from then on the members are told so, or nothing. One that has not
+    /// said so is no program that writes.
+    pub fn set_writes(&mut self, writes: bool) {
+        self.writes = writes;
+    }
+
     /// Time passed.
     pub fn tick(&mut self, now_ms: u64) {
+        self.pass(now_ms);
         if self.call.as_mut().is_some_and(|call| call.tick(now_ms, &mut self.out)) {
             self.changed();
         }
@@ -328,6 +339,7 @@ impl Engine {
         if self.phase == Phase::Revoked {
             return;
         }
+        self.pass(now_ms);
         match command {
             Command::Ring { person, mode } => self.ring(now_ms, person, mode),
             Command::Answer => self.with_call(|call, out| call.answer(out)),
@@ -355,8 +367,15 @@ impl Engine {
         self.changed();
     }
 
-    /// A call that ended here is not joined again by itself, and its ring is not shown again, after a restart either.
+    /// What a person took up is remembered. A call that ended here is not joined again by itself, and its ring is not shown
+    /// again, after a restart either.
     fn remember_finished(&mut self) {
+        if let Some(engaged) = self.call.as_ref().and_then(Call::engaged)
+            && self.state.engaged.as_ref() != Some(&engaged)
+        {
+            self.state.engaged = Some(engaged);
+            self.out.push_back(Output::Persist);
+        }
         if let Some(id) = self.call.as_ref().and_then(Call::finished_ring)
             && !self.state.rung.contains(&id)
         {
@@ -388,7 +407,6 @@ impl Engine {
         if self.in_call() {
             return self.alert(AlertLevel::Amber, "End the present call before you ring.");
         }
-        self.meant = None;
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
@@ -455,6 +473,7 @@ impl Engine {
         if self.phase == Phase::Revoked {
             return;
         }
+        self.pass(now_ms);
         session::handle(self, now_ms, message);
         if self.phase != Phase::Revoked {
             self.remember_finished();

@@ -1,6 +1,6 @@
 //! The switchboard's messages, one by one.
 
-use super::{Call, Engine, Meant, Output, PING_EVERY_MS};
+use super::{Call, Engine, Output, PING_EVERY_MS};
 use crate::{
     device::{Claim, LogHead},
     view::{AlertLevel, LogState, NoticeView, Phase},
@@ -17,8 +17,6 @@ const MAX_CLAIMS: usize = 64;
 const CLAIMS_AT_ONCE: usize = 8;
 /// How long the office has to show that its log continues what it proved something by, milliseconds.
 const CLAIM_DUE_MS: u64 = 120_000;
-/// How long after it was told so a device waits for the ring of whom it rang itself, milliseconds: it is on its way.
-const RUNG_BACK_WITHIN_MS: u64 = 5_000;
 /// Finished calls kept in the staff's list.
 const MAX_NOTICES: usize = 64;
 
@@ -43,7 +41,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             first_checkpoint(engine, &checkpoint, now_ms);
             engine.state.claims.iter_mut().for_each(|claim| claim.since_ms = now_ms);
             engine.ping(now_ms);
-            come_back(engine, in_call, now_ms);
+            come_back(engine, in_call);
         }
         ServerMessage::People { people } => engine.people = people,
         ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
@@ -88,19 +86,13 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
     }
 }
 
-/// Two people rang each other at the same moment, and the other's ring was first: this device gives its own up, and
-/// answers theirs when it comes. Says whether that is so.
+/// Two people rang each other at the same moment, and the other's ring was first: it takes the place of this device's own,
+/// answered, when it comes. Says whether that is so.
 fn rung_back(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, now_ms: u64) -> bool {
     if code != RefusalCode::RingsYou {
         return false;
     }
-    let Some((person, mode)) = engine.call.as_ref().filter(|call| Some(call.id) == id).and_then(Call::is_asked_for)
-    else {
-        return false;
-    };
-    engine.call = None;
-    engine.meant = Some(Meant { person, mode, until_ms: now_ms + RUNG_BACK_WITHIN_MS });
-    true
+    engine.call.as_mut().filter(|call| Some(call.id) == id).is_some_and(|call| call.is_rung_back(now_ms))
 }
 
 fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: &str) {
@@ -120,11 +112,11 @@ fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: 
 }
 
 /// After signing in: goes on with a call, or comes back to it with fresh keys.
-fn come_back(engine: &mut Engine, in_call: Option<CallId>, now_ms: u64) {
+fn come_back(engine: &mut Engine, in_call: Option<CallId>) {
     let known = engine.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
     match (known, in_call) {
         (Some(have), Some(id)) if have == id => {
-            engine.with_call(|call, out| call.resume(now_ms, out));
+            engine.with_call(|call, out| call.resume(out));
         }
         (Some(_), Some(_)) => {
             engine.with_call(Call::unknown_to_office);
@@ -136,9 +128,19 @@ fn come_back(engine: &mut Engine, in_call: Option<CallId>, now_ms: u64) {
         // It ended here, and the office did not hear of it. Nobody is brought back into a call that they left.
         (None, Some(id)) if engine.has_left(id) => engine.send(ClientMessage::HangUp { call: id, failed: false }),
         (None, Some(id)) => {
+            // Nobody is put into a call that no person took up here, whatever the server says.
+            let Some(engaged) = engine.state.engaged.clone().filter(|engaged| engaged.call == id) else {
+                return engine.alert(
+                    AlertLevel::Red,
+                    "The office's server would put this device into a call that nobody took up here. Tell the security officer.",
+                );
+            };
             match Call::join(&engine.device, id, engine.mode, None, engine.state.muted_in == Some(id), &mut engine.out)
             {
-                Ok(call) => engine.call = Some(call),
+                Ok(mut call) => {
+                    call.comes_back_to = engaged.ring;
+                    engine.call = Some(call);
+                }
                 Err(error) => {
                     engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
                 }
@@ -153,7 +155,7 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
     if let Some(call) = engine.call.as_mut().filter(|call| !call.is_over()).and_then(|call| call.rings_again(&jws)) {
         return engine.send(ClientMessage::RingShown { call });
     }
-    if engine.in_call() {
+    if engine.in_call() && !engine.call.as_ref().is_some_and(Call::gives_way) {
         return;
     }
     match Call::rung(&engine.device, jws, opened, device, now_ms) {
@@ -162,12 +164,14 @@ fn ringing(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
         }
         Ok(call) => {
             claim(engine, [opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
+            let meant = engine.call.as_ref().filter(|own| own.gives_way()).map(|own| own.waits_for(&call));
+            if meant == Some(false) {
+                return;
+            }
             engine.send(ClientMessage::RingShown { call: call.id });
             call.open_leg(&mut engine.out);
-            let meant = engine.meant.take().filter(|meant| now_ms <= meant.until_ms);
-            let meant = meant.is_some_and(|meant| call.is_from(meant.person) && call.keeps(meant.mode));
             engine.call = Some(call);
-            if meant {
+            if meant == Some(true) {
                 engine.with_call(|call, out| call.answer(out));
             }
         }

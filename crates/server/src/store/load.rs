@@ -18,7 +18,7 @@ pub(super) fn snapshot(c: &Connection) -> Result<Snapshot, StoreError> {
         &format!(
             "SELECT {CALL_COLUMNS} FROM calls LEFT JOIN records ON records.call = calls.call
              WHERE stage = 'ended' AND opened_index IS NOT NULL AND (ended_index IS NULL
-                 OR (mode <> 'log_only' AND records.call IS NULL AND (answered_ms IS NOT NULL
+                 OR (mode <> 'log_only' AND records.call IS NULL AND (answered_ms IS NOT NULL AND (noted OR missing_index IS NULL)
                      OR (how IN ('failed', 'interrupted', 'revoked') AND missing_index IS NULL))))"
         ),
         [],

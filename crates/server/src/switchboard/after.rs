@@ -95,6 +95,8 @@ impl Switchboard {
 
 const NO_RECORD_OWED: &str = "no record of this call is awaited: it has one, was not answered, or is kept as log only";
 
+const NO_NOTE_TAKER: &str = "no note-taker was in the call";
+
 const NOBODY_ANSWERED: &str = "nobody answered, so nothing was said";
 
 impl Afters {
@@ -136,7 +138,7 @@ impl Afters {
                 (ended_ms.saturating_add(desk.policy.record_due_ms), why)
             }
             // Nobody could bring one.
-            (Some(_), false) => (ended_ms, "no note-taker was in the call"),
+            (Some(_), false) => (ended_ms, NO_NOTE_TAKER),
             // An end by failure does not tell an auditor whether anybody spoke; the other ends do.
             (None, _) if matches!(row.how, Some(Ended::Failed | Ended::Interrupted | Ended::Revoked)) => {
                 (ended_ms, NOBODY_ANSWERED)
@@ -201,7 +203,7 @@ impl Afters {
     pub fn missing_logged(&mut self, call: CallId, index: Option<u64>, desk: &mut Desk, now_ms: u64) {
         match (index, self.records.get_mut(&call)) {
             (Some(index), owed) => {
-                let over = owed.is_some_and(|owed| owed.why == NOBODY_ANSWERED);
+                let over = owed.is_some_and(|owed| [NOBODY_ANSWERED, NO_NOTE_TAKER].contains(&owed.why));
                 desk.write(Write::MissingLogged(call, index));
                 if over {
                     self.records.remove(&call);

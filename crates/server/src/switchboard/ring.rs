@@ -147,6 +147,10 @@ impl Switchboard {
         call.row.opened_index = Some(index);
         call.row.stage = Stage::Ringing;
         self.desk.write(Write::CallOpened(id, index));
+        // Revoked while the log took it.
+        if self.desk.devices.get(&call.row.from_device).is_none_or(|device| device.revoked_ms.is_some()) {
+            return self.end(id, Ended::Revoked, now_ms);
+        }
         self.start_ringing(id, now_ms);
     }
 

@@ -1,6 +1,6 @@
 //! Who is in the call: joins, leaves, commits, and the epochs they make.
 
-use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending, TAKING_EVERY_MS, Taking};
+use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending, Taking};
 use crate::{
     captions::{CaptionKey, Say},
     device::Device,
@@ -12,8 +12,9 @@ use crate::{
     view::{CallState, Direction},
 };
 use chacha20::ChaCha20Rng;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::VerifiedDevice;
+use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
 
 impl Call {
@@ -191,8 +192,8 @@ impl Call {
             self.group.as_mut().expect("invariant: checked above").confirm()?;
             self.ahead = None;
             for change in pending.changes {
-                if let Change::Join { device, logged, .. } = change {
-                    self.verified.insert(device, *logged);
+                if let Change::Join { logged, .. } = change {
+                    self.joined(*logged);
                 }
             }
         } else if from == device.me().device() {
@@ -233,9 +234,16 @@ impl Call {
         }
         group.merge(change)?;
         for logged in joined {
-            self.verified.insert(logged.device().device(), logged);
+            self.joined(logged);
         }
         Ok(())
+    }
+
+    /// A verified device is in it, for the first time or anew: what it said before it lost its keys is not compared.
+    fn joined(&mut self, logged: LoggedDevice) {
+        let device = logged.device().device();
+        self.taking.remove(&device);
+        self.verified.insert(device, logged);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
@@ -256,7 +264,16 @@ impl Call {
         let ring = match self.ring.take() {
             // A welcome to a ring this device verified: the server cannot change what it rang for.
             Some(ring) => ring,
-            None => office.verify_opening(office.verify_ring_past(&jws)?, opened)?,
+            None => {
+                if self.comes_back_to.as_ref().is_some_and(|ring| ring.as_slice() != Sha256::digest(&jws).as_slice()) {
+                    return Err(Refusal::NotAllowed("a welcome to another call than this device was in"));
+                }
+                let ring = office.verify_ring_past(&jws)?;
+                if ring.ring().mode < office.floor() {
+                    return Err(Refusal::NotAllowed("it keeps less than the office keeps of every call"));
+                }
+                office.verify_opening(ring, opened)?
+            }
         };
         if ring.ring().ring().call != self.id {
             return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
@@ -321,7 +338,7 @@ impl Call {
         self.noted |= !note_takers.is_empty();
         self.taking.retain(|known, _| note_takers.contains(known));
         for note_taker in note_takers.into_iter().filter(|id| *id != me) {
-            self.taking.entry(note_taker).or_insert(Taking { heard_ms: now_ms, lost: false });
+            self.taking.entry(note_taker).or_insert(Taking::joined(self.clock.uptime_ms));
         }
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
@@ -336,8 +353,7 @@ impl Call {
             self.say(&Say::Muted { on: self.muted }, out);
         }
         if self.own_role == Role::NoteTaker {
-            self.next_taking_ms = Some(now_ms + TAKING_EVERY_MS);
-            self.say(&Say::Taking, out);
+            self.say_taking(out);
         }
         if self.own_role == Role::DutyOfficer {
             let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();

@@ -7,7 +7,7 @@ mod words;
 use super::{Event, Output, blob, roster};
 use crate::{
     captions::{CaptionKey, Say},
-    device::Device,
+    device::{Device, Engaged},
     group::{CallGroup, GroupError, OwnCommit, PendingJoin},
     joined,
     keyring::{Keyring, OpenError, OpenedFrame},
@@ -16,18 +16,28 @@ use crate::{
 };
 use chacha20::{ChaCha20Rng, rand_core::Rng as _};
 use roster::Refusal;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName,
-    limits::MAX_MEMBERS,
+    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, Role, ServerMessage, SuiteName,
+    limits::{MAX_MEMBERS, RING_MAX_AGE_MS},
     message::{Logged, Ring},
 };
 
+/// How long a device waits for the ring of whom it rang itself, milliseconds: it is on its way.
+const RUNG_BACK_WITHIN_MS: u64 = 5_000;
+const NOT_PUT_THROUGH: &str =
+    "Your office did not put this call through. Ring again; if that does not help, tell your office.";
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
 /// How often a note-taker says that it is there, milliseconds.
 const TAKING_EVERY_MS: u64 = 2_000;
+/// Longest time between two entries of an engine in a call, milliseconds: it wakes up more often. More is a clock that was
+/// set, or a machine that slept, and neither is a note-taker's silence.
+const LONGEST_SLEEP_MS: u64 = 10_000;
+/// How often a lost connection excuses a note-taker's silence, milliseconds.
+const EXCUSED_EVERY_MS: u64 = 60_000;
 /// How long it may say nothing before screens tell, milliseconds: three times it was to be heard.
 const TAKING_LOST_MS: u64 = 3 * TAKING_EVERY_MS + 500;
 /// Changes of membership that wait for a commit. A call has eight members; more asks than this are a flood.
@@ -53,12 +63,17 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What to play of it where a player takes one packet per frame and nothing earlier: a browser.
-    pub fn into_one(self) -> Vec<u8> {
-        let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
-        packets.push(&self.packet);
-        let joined = self.bundle.then(|| joined::join(&packets)).flatten();
-        joined.unwrap_or(self.packet)
+    /// What to play of it, the oldest first, each with how many frames it is before this one. For a player that takes
+    /// one packet per frame: what came together because the way is narrow is one packet of several frames.
+    pub fn into_packets(self) -> Vec<(u64, Vec<u8>)> {
+        if self.bundle {
+            let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
+            packets.push(&self.packet);
+            return vec![(0, joined::join(&packets).unwrap_or(self.packet))];
+        }
+        let own = (!self.known).then_some((0, self.packet));
+        let copies = self.copies.into_iter().map(|(counter, packet)| (self.counter.saturating_sub(counter), packet));
+        copies.chain(own).collect()
     }
 }
 
@@ -94,11 +109,48 @@ struct Member {
     muted: bool,
 }
 
-/// What a note-taker was last heard to say of itself.
+/// What a note-taker was last heard to say of itself. Times are of the engine's own running, which no clock moves.
 #[derive(Clone, Copy)]
 struct Taking {
+    /// When the newest of it would have come, had it come as quickly as any.
     heard_ms: u64,
+    /// Between its running and this engine's, by the quickest.
+    lag_ms: Option<u64>,
     lost: bool,
+}
+
+impl Taking {
+    fn joined(now_ms: u64) -> Self {
+        Self { heard_ms: now_ms, lag_ms: None, lost: false }
+    }
+
+    /// It said at `at_ms` of its running that it writes.
+    fn said(&mut self, at_ms: u64, now_ms: u64) {
+        let lag = now_ms.wrapping_sub(at_ms);
+        // The engines began at different times, either of them first.
+        let quickest = self.lag_ms.map_or(lag, |known| if known.wrapping_sub(lag) as i64 > 0 { lag } else { known });
+        self.lag_ms = Some(quickest);
+        self.heard_ms = self.heard_ms.max(at_ms.wrapping_add(quickest).min(now_ms));
+        self.lost = now_ms >= self.heard_ms + TAKING_LOST_MS;
+    }
+}
+
+/// The time of an engine's entry.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Clock {
+    /// Milliseconds since 1970 UTC, as the device's clock says.
+    pub(super) wall_ms: u64,
+    /// For how long the engine has run, milliseconds.
+    pub(super) uptime_ms: u64,
+}
+
+impl Clock {
+    /// Time went on, or the clock was set.
+    pub(super) fn pass(&mut self, now_ms: u64) {
+        let passed = now_ms.checked_sub(self.wall_ms).filter(|passed| *passed <= LONGEST_SLEEP_MS);
+        self.uptime_ms += passed.unwrap_or_default();
+        self.wall_ms = now_ms;
+    }
 }
 
 pub(super) struct Call {
@@ -116,6 +168,8 @@ pub(super) struct Call {
     /// Names from the office's list, until certificates have been verified.
     hint: Option<(Card, Card)>,
     join: Option<PendingJoin>,
+    /// SHA-256 of the ring of the call that this device was in before it lost its keys.
+    pub(super) comes_back_to: Option<Blob>,
     pub(super) group: Option<CallGroup>,
     pending: Option<Pending>,
     ahead: Option<Ahead>,
@@ -127,6 +181,11 @@ pub(super) struct Call {
     seats: BTreeMap<(u64, u32), DeviceId>,
     started_ms: Option<u64>,
     opened: Option<(u64, u64)>,
+    /// When this device rang, and how long it waits to be put through, milliseconds.
+    asked_ms: Option<u64>,
+    waits_ms: u64,
+    /// They ring this device at the same moment: theirs is on its way.
+    rung_back: bool,
     muted: bool,
     caption_key: Option<CaptionKey>,
     pub(super) readers: BTreeMap<DeviceId, Reader>,
@@ -136,8 +195,13 @@ pub(super) struct Call {
     noted: bool,
     /// The note-takers in it, other than this device.
     taking: BTreeMap<DeviceId, Taking>,
-    /// When this note-taker is to say again that it is there.
+    /// When this note-taker is to say again that it is there, by the engine's running.
     next_taking_ms: Option<u64>,
+    /// Until when silence is excused, after this device was away itself.
+    excused_until_ms: u64,
+    pub(super) clock: Clock,
+    /// Whether this note-taker can write.
+    pub(super) writes: bool,
     /// Which party's device said that it ends the call.
     over_by: Option<DeviceId>,
     /// It rang here before a reconnect, and the office has not said whether it still does.
@@ -160,6 +224,7 @@ impl Call {
             ring: None,
             hint: None,
             join: None,
+            comes_back_to: None,
             group: None,
             pending: None,
             ahead: None,
@@ -170,6 +235,9 @@ impl Call {
             seats: BTreeMap::new(),
             started_ms: None,
             opened: None,
+            asked_ms: None,
+            waits_ms: RING_MAX_AGE_MS,
+            rung_back: false,
             muted: false,
             caption_key: None,
             readers: BTreeMap::new(),
@@ -178,6 +246,9 @@ impl Call {
             noted: false,
             taking: BTreeMap::new(),
             next_taking_ms: None,
+            excused_until_ms: 0,
+            clock: Clock::default(),
+            writes: false,
             over_by: None,
             may_be_over: false,
         }
@@ -209,6 +280,7 @@ impl Call {
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let mut call = Self::new(id, device, Direction::Out, CallState::Opening, mode);
         call.group = Some(CallGroup::create(device, id, suite)?);
+        call.asked_ms = Some(now_ms);
         call.hint = Some((me.card().clone(), to));
         call.ring_jws = Some(jws.clone());
         Ok((call, ClientMessage::Ring { jws }))
@@ -284,20 +356,35 @@ impl Call {
         !self.roster.is_empty() || self.state == CallState::Live && self.ahead.is_none()
     }
 
-    /// Whom this device asked to ring, and with what kept, if that is all that has happened.
-    pub(super) fn is_asked_for(&self) -> Option<(PersonId, RecordMode)> {
-        let (_, to) = self.hint.as_ref().filter(|_| self.state == CallState::Opening)?;
-        Some((to.person, self.mode))
+    /// The office says that whom this device rings is ringing it at the same moment, and was first: their ring is waited for.
+    /// Says whether this device has just rung, so that it can be so.
+    pub(super) fn is_rung_back(&mut self, now_ms: u64) -> bool {
+        if self.state != CallState::Opening || self.rung_back {
+            return false;
+        }
+        self.rung_back = true;
+        (self.asked_ms, self.waits_ms) = (Some(now_ms), RUNG_BACK_WITHIN_MS);
+        true
     }
 
-    /// Whether this person rings in it, by the verified ring.
-    pub(super) fn is_from(&self, person: PersonId) -> bool {
-        self.ring.as_ref().is_some_and(|ring| ring.ring().device().card().person == person)
+    /// Whether this device's own ring gave way to theirs, and waits for it.
+    pub(super) fn gives_way(&self) -> bool {
+        self.rung_back && self.state == CallState::Opening
     }
 
-    /// Whether at least this is kept of it.
-    pub(super) fn keeps(&self, mode: RecordMode) -> bool {
-        self.mode >= mode
+    /// Whether a verified ring is the one that this call waits for: of the person that was rung, by the name that was on
+    /// the screen, and keeping no less.
+    pub(super) fn waits_for(&self, theirs: &Self) -> bool {
+        let (Some((_, to)), Some(ring)) = (&self.hint, &theirs.ring) else { return false };
+        let from = ring.ring().device().card();
+        self.gives_way() && from.person == to.person && from.name == to.name && theirs.mode >= self.mode
+    }
+
+    /// What a person took up here: a device is brought back to nothing else.
+    pub(super) fn engaged(&self) -> Option<Engaged> {
+        let taken_up = !self.is_over() && !self.declinable();
+        let ring = self.ring_jws.as_ref().map(|jws| Blob(Sha256::digest(jws).to_vec()));
+        taken_up.then_some(Engaged { call: self.id, ring })
     }
 
     pub(super) fn declinable(&self) -> bool {
@@ -335,7 +422,10 @@ impl Call {
         if self.own_role.speaks() {
             self.say(&Say::Over, out);
         }
-        out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+        // Of a ring that gave way to theirs the office knows nothing.
+        if !self.rung_back {
+            out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+        }
         let how = if self.direction == Direction::Out && self.started_ms.is_none() { "cancelled" } else { "hung_up" };
         self.end(how, out);
     }
@@ -399,8 +489,12 @@ impl Call {
     }
 
     /// The connection is back, and the office still has this call.
-    pub(super) fn resume(&mut self, now_ms: u64, out: &mut VecDeque<Output>) {
-        self.taking.values_mut().for_each(|taking| taking.heard_ms = now_ms);
+    pub(super) fn resume(&mut self, out: &mut VecDeque<Output>) {
+        // What was said meanwhile did not come here. A server that breaks connections all the time excuses nobody.
+        let uptime_ms = self.clock.uptime_ms;
+        if uptime_ms >= self.excused_until_ms + EXCUSED_EVERY_MS || self.excused_until_ms == 0 {
+            self.excused_until_ms = uptime_ms + TAKING_LOST_MS;
+        }
         if self.group.is_some() {
             if self.state == CallState::Reconnecting {
                 self.state = CallState::Live;
@@ -440,9 +534,11 @@ impl Call {
 
     /// When [`Call::tick`] is due.
     pub(super) fn next_wakeup_ms(&self) -> Option<u64> {
-        let lost = self.taking.values().filter(|_| self.state == CallState::Live && !self.is_over());
-        let lost = lost.filter(|taking| !taking.lost).map(|taking| taking.heard_ms + TAKING_LOST_MS).min();
-        [self.keys.next_expiry_ms(), self.next_taking_ms.filter(|_| !self.is_over()), lost].into_iter().flatten().min()
+        let lost = self.taking.values().filter(|_| self.state == CallState::Live);
+        let lost = lost.filter(|taking| !taking.lost).map(|taking| self.lost_at(taking)).min();
+        let running = [self.next_taking_ms, lost].into_iter().flatten().min().filter(|_| !self.is_over());
+        let running = running.map(|at| self.clock.wall_ms + at.saturating_sub(self.clock.uptime_ms));
+        [self.keys.next_expiry_ms(), running, self.put_through_by_ms()].into_iter().flatten().min()
     }
 
     /// Time passed. Says whether the screen shows something else by it.
@@ -451,18 +547,41 @@ impl Call {
         if self.is_over() {
             return false;
         }
-        if self.next_taking_ms.is_some_and(|at| now_ms >= at) {
-            self.next_taking_ms = Some(now_ms + TAKING_EVERY_MS);
-            self.say(&Say::Taking, out);
+        if self.put_through_by_ms().is_some_and(|at| now_ms >= at) {
+            self.give_up(NOT_PUT_THROUGH.to_owned(), out);
+            return true;
+        }
+        let uptime_ms = self.clock.uptime_ms;
+        if self.next_taking_ms.is_some_and(|at| uptime_ms >= at) {
+            self.say_taking(out);
         }
         // While this device is not connected it hears of nobody, and says so otherwise.
         let live = self.state == CallState::Live;
-        let mut changed = false;
-        for taking in self.taking.values_mut().filter(|taking| live && !taking.lost) {
-            taking.lost = now_ms >= taking.heard_ms + TAKING_LOST_MS;
-            changed |= taking.lost;
+        let lost: Vec<DeviceId> = self
+            .taking
+            .iter()
+            .filter(|(_, taking)| live && !taking.lost && uptime_ms >= self.lost_at(taking))
+            .map(|(device, _)| *device)
+            .collect();
+        lost.iter().filter_map(|device| self.taking.get_mut(device).map(|taking| taking.lost = true)).count() > 0
+    }
+
+    fn lost_at(&self, taking: &Taking) -> u64 {
+        (taking.heard_ms + TAKING_LOST_MS).max(self.excused_until_ms)
+    }
+
+    /// A note-taker says that it writes, if it can.
+    pub(super) fn say_taking(&mut self, out: &mut VecDeque<Output>) {
+        let at_ms = self.clock.uptime_ms;
+        self.next_taking_ms = Some(at_ms + TAKING_EVERY_MS);
+        if self.writes {
+            self.say(&Say::Taking { at_ms }, out);
         }
-        changed
+    }
+
+    /// Until when a ring that nobody has shown to be in the log may wait for it: it could not be verified any more.
+    fn put_through_by_ms(&self) -> Option<u64> {
+        self.asked_ms.filter(|_| self.state == CallState::Opening).map(|asked| asked + self.waits_ms)
     }
 
     /// A message about this call. Gives what a person must know, if the call had to be ended or something was refused.

@@ -18,13 +18,13 @@ impl Call {
         seated.into_iter().chain(joining)
     }
 
-    /// The note-takers in it, `me` among them if it is one.
+    /// The note-takers in it, `me` among them if it is one. Not those whose commit is not confirmed yet.
     pub(super) fn note_takers(&self, me: DeviceId) -> impl Iterator<Item = DeviceId> {
         let role = move |member| {
             let known = self.verified.get(&member).map(|known| known.device().card().role);
             known.or_else(|| (member == me).then_some(self.own_role))
         };
-        self.present().filter(move |member| role(*member) == Some(Role::NoteTaker))
+        self.roster.values().map(|member| member.device).filter(move |member| role(*member) == Some(Role::NoteTaker))
     }
 
     /// Whether this note-taker has not been heard of for too long.

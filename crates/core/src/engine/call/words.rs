@@ -1,6 +1,6 @@
 //! What members say to each other beside their voices: who is muted, and captions.
 
-use super::{Call, MAX_CAPTIONS, Reader, Taking};
+use super::{Call, MAX_CAPTIONS, Reader};
 use crate::{
     captions::{self, Caption, MAX_CAPTION_BYTES, Say},
     engine::Output,
@@ -30,19 +30,20 @@ impl Call {
     /// An application message. A forged or damaged one is dropped: it can only say less.
     pub(super) fn heard(&mut self, message: &Blob, me: DeviceId, now_ms: u64) {
         let Some(group) = &mut self.group else { return };
-        let Ok(Incoming::Application { leaf, bytes }) = group.process(message.as_slice()) else { return };
+        let Ok(Incoming::Application { epoch, leaf, bytes }) = group.process(message.as_slice()) else { return };
         let Ok(say) = serde_json::from_slice::<Say>(&bytes) else { return };
-        let Some(sender) = self.roster.get_mut(&leaf) else { return };
-        let from = sender.device;
+        // Whoever sat there then, and sits anywhere now: a leaf may be somebody else's in the next epoch.
+        let Some(from) = self.seats.get(&(epoch, leaf)).copied() else { return };
+        let Some(sender) = self.roster.values_mut().find(|member| member.device == from) else { return };
         match say {
             Say::Muted { on } => sender.muted = on,
             Say::Over => {
                 let party = self.verified.get(&from).is_some_and(|d| d.device().card().role.speaks());
                 self.over_by = Some(from).filter(|_| party);
             }
-            Say::Taking => {
+            Say::Taking { at_ms } => {
                 if let Some(taking) = self.taking.get_mut(&from) {
-                    *taking = Taking { heard_ms: now_ms, lost: false };
+                    taking.said(at_ms, self.clock.uptime_ms);
                 }
             }
             // A member could lie about it; nothing but the clock on the screen hangs on it.

@@ -125,7 +125,8 @@ impl World {
     /// Enrols a device of person number `person`, and connects it.
     pub(super) fn join_office(&mut self, person: u8, role: Role) -> Node {
         let (state, card, proof) = self.enrol(person, role);
-        let engine = Engine::new(state, self.seed(), self.now).unwrap();
+        let mut engine = Engine::new(state, self.seed(), self.now).unwrap();
+        engine.set_writes(true);
         let id = engine.device().me().device();
         let text = engine.state_text().to_string();
         self.nodes.push(Device {
@@ -236,6 +237,7 @@ impl World {
         let state = DeviceState::parse(&self.nodes[node].state).unwrap();
         let device = &mut self.nodes[node];
         device.engine = Engine::new(state, seed, self.now).unwrap();
+        device.engine.set_writes(true);
         device.inbox.clear();
         self.connect(node);
     }
@@ -662,6 +664,11 @@ pub(super) fn committed(call: CallId, handshake: &Handshake) -> ServerMessage {
 pub(super) fn ring_of(jws: &str) -> Ring {
     let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&payload).unwrap()
+}
+
+/// SHA-256 of a text, as the log has it.
+pub(super) fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ mod listeners;
 mod office;
 mod rings;
 mod sound;
+mod taken;
 
 use crate::{
     DeviceState,
