@@ -234,7 +234,11 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     println!("  {out}/bag            the bag (RFC 8493)");
     println!("  {out}/transcript.vtt {} lines, a machine's draft", opened.segments);
     for audio in &opened.audio {
-        println!("  {out}/audio/{}.opus", audio.speaker);
+        println!(
+            "  {out}/audio/{}.opus  {:.1} s from the beginning of the call",
+            audio.speaker,
+            audio.length_ms as f64 / 1e3
+        );
     }
     Ok(())
 }

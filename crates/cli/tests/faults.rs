@@ -145,6 +145,10 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(1)), "{report}");
     let (said, _) = call.office.open_record();
     assert!(said.contains("It is partial: the note-taker was interrupted and went on"), "{said}");
+    // What came after the gap has its place after the gap: six seconds, one, and as long as it takes to be missed.
+    let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
+    let lengths: Vec<f64> = lengths.collect();
+    assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

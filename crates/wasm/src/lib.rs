@@ -106,20 +106,10 @@ impl Telcon {
     }
 
     /// Opens one encoded frame; nothing when it must not be played. `steady_ms` is of a clock that nobody sets.
-    ///
-    /// Gives the Opus packets to play, the oldest first, each as how many frames it is before this one (one byte), its
-    /// length (two bytes, big-endian) and itself: packets that got lost and came as copies, and the frame's own.
     pub fn open(&mut self, frame: &[u8], steady_ms: f64) -> Option<Vec<u8>> {
         let opened = self.engine.open(frame).ok()?;
         self.engine.arrived(&opened, (steady_ms * 1e3) as u64);
-        let mut packets = Vec::new();
-        for (before, packet) in opened.into_packets() {
-            let (Ok(before), Ok(length)) = (u8::try_from(before), u16::try_from(packet.len())) else { continue };
-            packets.push(before);
-            packets.extend_from_slice(&length.to_be_bytes());
-            packets.extend_from_slice(&packet);
-        }
-        Some(packets)
+        Some(opened.into_one())
     }
 
     /// Checks what proves a record; gives `{"ok": …, "checks": […]}`.

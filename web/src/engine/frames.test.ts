@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { opening, packets, through, whole, type Frame, type Work } from './frames';
+import { through, whole, type Frame, type Work } from './frames';
 
 async function pass(work: Work, ...frames: number[][]): Promise<number[][]> {
   const stream = through<Frame>(work);
@@ -19,23 +19,6 @@ describe('a media transform', () => {
 
   it('drops what the engine makes nothing of: no frame ever leaves as it came', async () => {
     expect(await pass(() => undefined, [1, 2, 3], [4])).toEqual([]);
-  });
-
-  it('plays packets that got lost as frames of their own, before the one that brought them', async () => {
-    interface Timed extends Frame {
-      time: number;
-    }
-    const made = new Uint8Array([2, 0, 2, 7, 8, 0, 0, 1, 9]);
-    expect(packets(made).map(({ before, data }) => [before, [...data]])).toEqual([[2, [7, 8]], [0, [9]]]);
-    const stream = opening<Timed>(() => made, (frame, ticks) => ({ data: frame.data, time: frame.time - ticks }));
-    const writer = stream.writable.getWriter();
-    const written = writer.write({ data: new ArrayBuffer(1), time: 5_000 }).then(() => writer.close());
-    const out: [number, number[]][] = [];
-    const reader = stream.readable.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) out.push([next.value.time, [...new Uint8Array(next.value.data)]]);
-    await written;
-    expect(out).toEqual([[3_080, [7, 8]], [5_000, [9]]]);
-    expect(packets(new Uint8Array([0, 0]))).toEqual([]);
   });
 
   it('takes the bytes of a window and not the memory behind it', () => {

@@ -4,7 +4,7 @@ import init, { Telcon } from 'telcon-wasm';
 import type { Card } from './contract';
 import { Driver } from './driver';
 import { NOT_FOR_A_BROWSER, enrol, office_info } from './enrol';
-import { earlier, opening, through } from './frames';
+import { through } from './frames';
 import { Keep } from './keep';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { sentence } from './sentence';
@@ -80,7 +80,7 @@ self.onrtctransform = ({ transformer }) => {
   const stream =
     side === 'send'
       ? through((frame) => driver?.seal(frame))
-      : opening(hear, earlier);
+      : through(hear);
   // It ends with the leg; an error then is the closing itself.
   transformer.readable.pipeThrough(stream).pipeTo(transformer.writable).catch(() => undefined);
 };

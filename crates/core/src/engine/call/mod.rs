@@ -63,17 +63,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What to play of it, the oldest first, each with how many frames it is before this one. For a player that takes
-    /// one packet per frame: what came together because the way is narrow is one packet of several frames.
-    pub fn into_packets(self) -> Vec<(u64, Vec<u8>)> {
-        if self.bundle {
-            let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
-            packets.push(&self.packet);
-            return vec![(0, joined::join(&packets).unwrap_or(self.packet))];
-        }
-        let own = (!self.known).then_some((0, self.packet));
-        let copies = self.copies.into_iter().map(|(counter, packet)| (self.counter.saturating_sub(counter), packet));
-        copies.chain(own).collect()
+    /// What to play of it where a player takes one packet per frame and nothing earlier: a browser.
+    pub fn into_one(self) -> Vec<u8> {
+        let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
+        packets.push(&self.packet);
+        let joined = self.bundle.then(|| joined::join(&packets)).flatten();
+        joined.unwrap_or(self.packet)
     }
 }
 
