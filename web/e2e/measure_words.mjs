@@ -1,5 +1,6 @@
 // How much of what is said into browsers' microphones reaches the record: word error rate of the transcript, by the same
-// speech model. Two Chromium, real server, relay and note-taker.
+// speech model; and how far the captions on the desk's screen are behind. Three Chromium pages, real server, relay and
+// note-taker.
 // `make bench` runs it with our own fixtures; other speech: `node e2e/measure_words.mjs a.wav a.txt b.wav b.txt` with the
 // environment of `helpers/office.mjs` (mono WAV of 16-bit samples, and what is said in it).
 
@@ -26,15 +27,22 @@ const browsers = await Promise.all(files.map(({ path }) => launch({ microphone: 
 try {
   await office.take_notes();
   const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, `Leader ${n}`)));
+  const desk = await enrolled(browsers[0], 'Desk', 'duty-officer');
   await a.getByRole('button', { name: 'Ring Leader 1' }).click();
   const rung = Date.now();
   await b.getByRole('button', { name: 'Accept' }).click();
   const noted = () => window.telcon.view.call?.state === 'live' && window.telcon.view.call.note_taker;
   await Promise.all([until(a, noted), until(b, noted)]);
+  await desk.getByRole('button', { name: 'Listen, visible to all' }).click();
+  await until(desk, () => window.telcon.view.call?.state === 'live');
+  await desk.evaluate(keep_captions);
   const late = (Date.now() - rung) / 1000;
   if (late > LEAD_S) throw new Error(`the note-taker was there after ${late} s, and the speech began before: measure again`);
   // As long as the microphones play: that, and not an event of ours, is what is waited for.
   await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
+  const behind = (await desk.evaluate(() => window.behind)).sort((x, y) => x - y);
+  const at = (share) => (behind[Math.min(behind.length - 1, Math.floor(share * behind.length))] / 1000).toFixed(1);
+  console.log(`captions with new words: ${behind.length}; behind them ${at(0.5)} s (median), ${at(0.95)} s (95 of 100), ${at(1)} s (most)`);
   await a.getByRole('button', { name: 'End call' }).click();
   const lines = JSON.parse(await readFile(join(await office.record(), 'transcript.json'), 'utf8'));
   for (const [n, text] of [text_a, text_b].entries()) {
@@ -48,12 +56,32 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function enrolled(browser, name) {
+async function enrolled(browser, name, role = 'principal') {
   const { page } = await person(browser, office.origin);
-  await page.goto(await office.invite(name, 'principal'));
+  await page.goto(await office.invite(name, role));
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: 'People' }).waitFor();
+  await page.getByRole('heading', { name: role === 'principal' ? 'People' : 'The desk' }).waitFor();
   return page;
+}
+
+/**
+ * In the page: notes of every caption that brings new words how far it was behind them, milliseconds. A finished line that
+ * takes the place of a draft brings none: it comes when the passage is over.
+ */
+function keep_captions() {
+  window.behind = [];
+  const [seen, covered] = [new Set(), {}];
+  setInterval(() => {
+    for (const { speaker, start_ms, final, text, behind_ms } of window.telcon.view.call?.captions ?? []) {
+      const key = [speaker, start_ms, final, text].join(' ');
+      const end = Date.now() - behind_ms;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      if (end < (covered[speaker] ?? 0) + 300) continue;
+      covered[speaker] = end;
+      window.behind.push(behind_ms);
+    }
+  }, 50);
 }
 
 function spoken_by(transcript, name) {
