@@ -207,17 +207,33 @@ fn a_ring_that_is_not_put_through_ends() {
 #[test]
 fn words_of_an_epoch_before_are_of_whom_had_the_seat_then() {
     let mut world = World::of_four(69);
+    let [first, second] = [8, 9].map(|person| world.join_office(person, Role::NoteTaker));
+    world.settle();
     world.call_of_four();
-    // What the desk says in this epoch comes after its seat is somebody else's.
-    let over = world.group(2).encrypt(br#"{"say":"over"}"#).unwrap();
-    let (call, from) = (world.room().id, world.nodes[2].id);
+    let (call, desk) = (world.room().id, world.nodes[2].id);
+    // The committer's next commit is on its way, so that what is asked of it meanwhile gets into one.
+    let held: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
+    let hold = held.clone();
+    world.wire = Some(Box::new(move |to, message| match message {
+        ServerMessage::Committed { .. } if to == 0 => {
+            hold.borrow_mut().push(message);
+            vec![]
+        }
+        message => vec![message],
+    }));
+    world.command(first, Command::Listen { call });
+    world.settle();
+    let muted = world.group(2).encrypt(br#"{"say":"muted","on":true}"#).unwrap();
     world.command(2, Command::Leave);
+    world.command(second, Command::Listen { call });
     world.settle();
-    let third = world.join_office(9, Role::NoteTaker);
+    world.wire = None;
+    for message in std::mem::take(&mut *held.borrow_mut()) {
+        world.inject(0, message);
+    }
     world.settle();
-    world.command(third, Command::Listen { call });
-    world.settle();
-    world.inject(0, ServerMessage::Application { call, from, message: Blob(over) });
-    assert_eq!(world.state(0), CallState::Live);
-    assert!(world.view(0).members.iter().all(|member| !member.muted));
+    let seated: Vec<_> = world.view(0).members.iter().map(|member| member.device).collect();
+    assert!(!seated.contains(&desk) && seated.contains(&world.nodes[second].id), "one took the seat of the other");
+    world.inject(0, ServerMessage::Application { call, from: desk, message: Blob(muted) });
+    assert!(world.view(0).members.iter().all(|member| !member.muted), "it is not the newcomer who said it");
 }
