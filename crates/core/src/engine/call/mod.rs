@@ -379,6 +379,8 @@ impl Call {
     pub(super) fn engaged(&self) -> Option<Engaged> {
         let taken_up = !self.is_over() && !self.declinable();
         let ring = self.ring_jws.as_ref().map(|jws| Blob(Sha256::digest(jws).to_vec()));
+        // On the way back the ring has not come again: the one to come back to is still known.
+        let ring = ring.or_else(|| self.comes_back_to.clone());
         taken_up.then_some(Engaged { call: self.id, ring })
     }
 

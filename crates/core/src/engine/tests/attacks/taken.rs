@@ -61,6 +61,16 @@ fn a_device_comes_back_to_the_ring_that_it_answered_and_to_no_other_of_that_call
         let mut world = World::of_two(62);
         world.call();
         let call = world.room().id;
+        // Kept out of it once, it must still know which ring it was.
+        world.wire = Some(Box::new(|_, message| match message {
+            ServerMessage::Welcome { .. } => vec![],
+            message => vec![message],
+        }));
+        world.disconnect(1);
+        world.reload(1);
+        world.settle();
+        assert_eq!(world.state(1), CallState::Answering);
+        world.wire = None;
         if other_ring {
             // Somebody of the office signs another ring with the same call id, for the server.
             let mut ring = world.room().ring.clone();
