@@ -175,7 +175,10 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     println!("log       {} entries, {} tiles and bundles read", report.entries, report.tiles);
     println!("devices   {}", report.devices);
     println!("calls     {} opened, {} still open or being sealed", report.calls, report.pending);
-    println!("records   {} of {} whole ({} partial)", report.records_good, report.records, report.records_partial);
+    println!("records   {} of {} hold ({} partial)", report.records_good, report.records, report.records_partial);
+    for call in &report.partial {
+        println!("partial   {call}: its note-taker could not hear all of it; why stands in the record");
+    }
     for gap in &report.gaps {
         println!("no record {}: {}", gap.call, gap.why.as_deref().unwrap_or("no reason given"));
     }

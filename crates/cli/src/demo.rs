@@ -1,8 +1,10 @@
 //! `telcon demo`: a whole office on one machine, and the main job done once, step by step.
 
 use crate::{
-    archive, device,
-    endpoint::{Kept, NoteArgs, Noting, WavEar, mode_word, speech, start_noting},
+    archive,
+    call::{WavEar, mode_word, speech},
+    device,
+    note::{Kept, NoteArgs, Noting, start_noting},
     office,
     serve::{self, Serving},
     store::{private_dir, write_secret},
@@ -44,7 +46,7 @@ pub struct DemoArgs {
     /// Make the call, check everything, and end.
     #[arg(long)]
     pub once: bool,
-    /// Write what happened here, as JSON.
+    /// Write what happened here, as JSON; if it did not come out, an object with `error`.
     #[arg(long)]
     pub json: Option<PathBuf>,
     /// What A says (WAV); a fixture by default.
@@ -100,6 +102,17 @@ fn step(text: impl AsRef<str>) {
 
 /// `telcon demo`.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let report = args.json.clone();
+    let done = demonstrate(args).await;
+    if let (Err(error), Some(path)) = (&done, report) {
+        // What an earlier run wrote there is not what this one found.
+        let failed = serde_json::to_vec_pretty(&json!({ "error": format!("{error:#}") }))?;
+        fs::write(&path, failed).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    done
+}
+
+async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let data = match &args.data {
         Some(dir) => dir.clone(),
         None if args.once => std::env::temp_dir().join(format!("telcon-demo-{}", std::process::id())),

@@ -10,14 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_client::{
-    endpoint::now_ms,
+    endpoint::{Endpoint, now_ms},
     upload::{get_json, is_unanswered, post_json},
 };
-use telcon_core::DeviceState;
+use telcon_core::{DeviceState, view::Phase};
 use telcon_proto::http::{EnrolRequest, Enrolled};
 
 /// A link that somebody put where a lock is to be is not followed.
 const O_NOFOLLOW: i32 = 0o400_000;
+/// What a device is told that was revoked.
+pub const REVOKED: &str = "the office says that this device is revoked. Ask it for a new enrolment link.";
 /// Longest enrolment link, bytes: a CNSA 2.0 one has 10,600.
 const MAX_LINK_BYTES: u64 = 64 * 1024;
 
@@ -86,7 +88,7 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
     Ok(DeviceState::parse(&text)?)
 }
 
-/// Holds a device's file for this process: two that used it at once would take each other's calls.
+/// Holds a device's file, or a note-taker's spool, for this process: two that used it at once would take each other's calls.
 ///
 /// # Errors
 /// If another process holds it.
@@ -123,4 +125,10 @@ pub fn keeper(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
             tracing::error!("{error:#}");
         }
     })
+}
+
+/// Ends with an error when the office says that this device is revoked.
+pub async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
+    endpoint.until(|view| view.phase == Phase::Revoked).await?;
+    bail!(REVOKED)
 }

@@ -2,9 +2,10 @@
 
 mod archive;
 mod bench;
+mod call;
 mod demo;
 mod device;
-mod endpoint;
+mod note;
 mod office;
 mod relay;
 mod serve;
@@ -45,9 +46,9 @@ enum Command {
     /// Revoke a device, at once.
     Revoke(office::RevokeArgs),
     /// Ring or answer from a terminal, with files for sound.
-    Call(endpoint::CallArgs),
+    Call(call::CallArgs),
     /// Run the office's note-taker.
-    Note(endpoint::NoteArgs),
+    Note(note::NoteArgs),
     /// Verify an archive, or open a record.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
@@ -84,8 +85,8 @@ fn main() -> ExitCode {
             Command::Enrol(args) => device::enrol(args),
             Command::Devices(args) => office::devices(args),
             Command::Revoke(args) => office::revoke(args),
-            Command::Call(args) => endpoint::call(args).await,
-            Command::Note(args) => endpoint::note(args).await,
+            Command::Call(args) => call::call(args).await,
+            Command::Note(args) => note::note(args).await,
             Command::Archive(command) => archive::run(command),
             Command::Bench(command) => bench::run(command).await,
         }

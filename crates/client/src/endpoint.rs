@@ -414,7 +414,7 @@ impl Task {
     fn attend(&mut self, view: &View) {
         use telcon_proto::message::NoticeState;
         let waiting = |live: bool| {
-            let needs = view.notices.iter().filter(|notice| notice.can_listen && !notice.noted);
+            let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
             let needs = needs.filter(|notice| matches!(notice.state, NoticeState::Live { .. }) == live);
             needs.min_by_key(|notice| notice.opened_ms).map(|notice| notice.call)
         };

@@ -201,10 +201,14 @@ pub struct NoticeView {
     pub opened_ms: u64,
     /// Log entry of its sealed record.
     pub kept_index: Option<u64>,
+    /// Whether its note-taker says that something is missing.
+    pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
     /// Whether a note-taker is in it, as the office says.
     pub noted: bool,
+    /// Whether one is about to be, as the office says: another need not come.
+    pub note_taker_asks: bool,
 }
 
 /// Something a person must know.

@@ -102,6 +102,9 @@ pub struct RecordLine {
     pub how: Option<Ended>,
     /// Whether the sealed record is in the archive.
     pub kept: bool,
+    /// Whether the note-taker that sealed it says that something is missing.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 /// `GET /api/records/{call}`: what proves one record, to be checked by the device that asks.

@@ -261,6 +261,9 @@ pub enum ServerMessage {
         call: CallId,
         /// Index of its entry in the log.
         log_index: u64,
+        /// Whether the note-taker that sealed it says that something is missing.
+        #[serde(default)]
+        partial: bool,
     },
     /// The device was revoked, and is served no more.
     Revoked {
@@ -342,6 +345,9 @@ pub struct Notice {
     pub state: NoticeState,
     /// Devices in it now.
     pub members: Vec<Party>,
+    /// A note-taker has asked to be let in, and is not a member yet: another need not ask.
+    #[serde(default)]
+    pub note_taker_asks: bool,
     /// When it was opened, milliseconds since 1970 UTC.
     pub opened_ms: u64,
 }

@@ -107,6 +107,7 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         records: 0,
         records_good: 0,
         records_partial: 0,
+        partial: Vec::new(),
         record_bytes: 0,
         devices: 0,
         gaps: Vec::new(),
@@ -271,7 +272,10 @@ impl Audit {
         self.signature(call, &seal, entry, verifier);
         if self.ledger.problems.len() == before {
             self.report.records_good += 1;
-            self.report.records_partial += u64::from(seal.partial);
+            if seal.partial {
+                self.report.records_partial += 1;
+                self.report.partial.push(call.to_owned());
+            }
         }
     }
 

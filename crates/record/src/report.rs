@@ -33,8 +33,10 @@ pub struct ArchiveReport {
     pub records: u64,
     /// Records that are whole, in the log, and properly signed.
     pub records_good: u64,
-    /// Of these, those that say that they lack something.
+    /// Of these, how many say that they lack something.
     pub records_partial: u64,
+    /// The calls of those.
+    pub partial: Vec<String>,
     /// Bytes of all parts.
     pub record_bytes: u64,
     /// Device certificates that are in the log and in the archive.

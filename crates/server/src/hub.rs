@@ -22,7 +22,10 @@ use std::{
 use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage, message::RefusalCode};
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
 };
 
 /// What a connection is to do.
@@ -319,7 +322,10 @@ impl Hub {
             // Without its proof the message would be refused. The device comes back and resumes.
             tracing::error!(%error, "a proof could not be read");
             self.cut.push(session);
-        } else if outbox.try_send(Outgoing::Text(encode(&message))).is_err() {
+        } else if let Err(error) = outbox.try_send(Outgoing::Text(encode(&message))) {
+            if let TrySendError::Full(_) = error {
+                tracing::warn!("a connection is cut: it does not take its messages");
+            }
             self.cut.push(session);
         }
     }
@@ -342,7 +348,6 @@ impl Hub {
     fn cut_connections(&mut self) {
         while let Some(session) = self.cut.pop() {
             if self.outboxes.remove(&session).is_some() {
-                tracing::warn!("a connection was cut: it did not take its messages");
                 let effects = self.board.disconnected(session, self.now_ms());
                 self.perform(effects);
             }

@@ -76,9 +76,12 @@ export interface Notice {
   members: number;
   opened_ms: number;
   kept_index: number | null;
+  partial: boolean;
   can_listen: boolean;
   /** Whether a note-taker is in it, as the office says. */
   noted: boolean;
+  /** Whether one is about to be. */
+  note_taker_asks: boolean;
 }
 
 export interface Alert {

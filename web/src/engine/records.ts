@@ -14,6 +14,8 @@ export interface RecordLine {
   ended_ms?: number;
   how?: Ended;
   kept: boolean;
+  /** Sealed, and its note-taker says that something is missing. */
+  partial: boolean;
 }
 
 /** `GET /api/records/{call}`: handed whole to the engine, which checks it; the page reads only the line. */

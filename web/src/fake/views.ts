@@ -91,8 +91,10 @@ export function notice(more: Partial<Notice> = {}): Notice {
     members: 3,
     opened_ms: NOW - 459_000,
     kept_index: null,
+    partial: false,
     can_listen: true,
     noted: true,
+    note_taker_asks: false,
     ...more,
   };
 }

@@ -48,6 +48,7 @@ const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
   ended_ms: NOW - n * 5_400_000 + 789_000,
   how: 'hung_up',
   kept: true,
+  partial: false,
   ...more,
 });
 const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', kept: false });
@@ -58,7 +59,7 @@ const RECORDS: RecordLine[] = [
   line(2, { to: secretary, kept: false }),
   unanswered,
   line(9, { to: governor, mode: 'log_only', kept: false }),
-  line(14, { from: secretary, to: president, how: 'interrupted' }),
+  line(14, { from: secretary, to: president, how: 'interrupted', partial: true }),
 ];
 
 const WHOLE: Report = {
@@ -169,7 +170,7 @@ export const scenes: Record<string, Scene> = {
   'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
   'calls-offline': records(view({ phase: 'offline', token: null }), { is: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
-  'record-partial': record(desk(), checked(RECORDS[1], { ...WHOLE, partial: true })),
+  'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
   'record-waiting': record(view(), checked(RECORDS[2], { ok: true, partial: false, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
   'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, people: [president], checks: WHOLE.checks.slice(0, 1) })),

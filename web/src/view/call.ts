@@ -169,7 +169,8 @@ export function ended_screen(view: View, ended_ms: number | null, mine: string):
 }
 
 function record(view: View, call: Call, mine: string): EndedScreen['record'] {
-  const kept = view.notices.find((notice) => notice.call === call.call)?.kept_index ?? null;
+  const notice = view.notices.find((one) => one.call === call.call);
+  const kept = notice?.kept_index ?? null;
   const small = [
     call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
     call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
@@ -179,6 +180,9 @@ function record(view: View, call: Call, mine: string): EndedScreen['record'] {
   if (call.opened_index === null) return { title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
   if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
   if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
+  if (kept !== null && notice?.partial) {
+    return { title: 'The record is sealed, and not whole', sentence: 'The note-taker could not hear all of this call. The custodians can open what there is.', small: `${small} · sealed in entry ${number(kept)}` };
+  }
   if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
   if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };
   return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };

@@ -69,7 +69,7 @@ describe('the desk', () => {
   });
 
   it('goes on with what the office keeps, after this page was opened anew', () => {
-    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, kept: true };
+    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, kept: true, partial: false };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
     const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);

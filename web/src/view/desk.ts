@@ -166,10 +166,12 @@ function recent_line(line: RecordLine, now: number, mine: string): RecentRow {
   return {
     call: line.call,
     title: both_names(line.from, line.to),
-    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.kept ? 'sealed' : null].filter(Boolean).join(' · '),
+    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.kept ? sealed(line.partial) : null].filter(Boolean).join(' · '),
     bad: how === 'failed',
   };
 }
+
+const sealed = (partial: boolean) => (partial ? 'sealed, not whole' : 'sealed');
 
 function when(ms: number, now: number, mine: string): string {
   const day = short_date(ms, mine);
@@ -178,7 +180,7 @@ function when(ms: number, now: number, mine: string): string {
 
 function recent(notice: Notice, now: number, mine: string): RecentRow {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
-  const kept = notice.kept_index === null ? null : `sealed, log entry ${number(notice.kept_index)}`;
+  const kept = notice.kept_index === null ? null : `${sealed(notice.partial)}, log entry ${number(notice.kept_index)}`;
   return {
     call: notice.call,
     title: both_names(notice.from, notice.to),

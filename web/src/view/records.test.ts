@@ -16,6 +16,7 @@ const line: RecordLine = {
   ended_ms: NOW + 789_000,
   how: 'hung_up',
   kept: true,
+  partial: false,
 };
 const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, kept: false };
 
@@ -30,6 +31,7 @@ describe('the list of calls', () => {
   it('holds attempts, and tells a record that is late from one that is not due', () => {
     const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
     expect(row(missed)).toMatchObject({ detail: 'you rang · nobody answered', kept: { words: 'Log only', level: 'quiet' } });
+    expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
     expect(row({ ...line, kept: false })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
     expect(row({ ...line, kept: false, mode: 'log_only' })?.kept.level).toBe('quiet');
     const { ended_ms: _e, how: _h, ...now } = line;
@@ -52,6 +54,7 @@ describe('a record', () => {
   it('says who can open it, and does not promise what is not there', () => {
     const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
     expect(title(line)).toBe('Sealed. The custodians can open it.');
+    expect(title({ ...line, partial: true })).toBe('Sealed, and something is missing.');
     expect(title({ ...line, kept: false })).toBe('The sealed record has not arrived.');
     expect(title({ ...line, kept: false, mode: 'log_only' })).toBe('Only the log was kept.');
     expect(title(missed)).toBe('Nothing was said.');

@@ -59,7 +59,7 @@ function outcome(line: RecordLine): string {
 }
 
 function kept(line: RecordLine): RecordRow['kept'] {
-  if (line.kept) return { words: 'Sealed', level: 'seal' };
+  if (line.kept) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
   if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
   if (line.ended_ms === undefined) return { words: mode_words[line.mode].short, level: 'amber' };
   return { words: 'Not sealed yet', level: 'amber' };
@@ -135,6 +135,9 @@ function other_day(ms: number, zone: string, mine: string): string {
 }
 
 function seal(line: RecordLine): RecordScreen['seal'] {
+  if (line.kept && line.partial) {
+    return { title: 'Sealed, and something is missing.', sentence: 'The note-taker could not hear all of this call. The custodians can open what there is, and why.', sealed: true };
+  }
   if (line.kept) {
     return { title: 'Sealed. The custodians can open it.', sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.', sealed: true };
   }

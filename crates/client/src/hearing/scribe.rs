@@ -3,6 +3,7 @@
 //! Each speaker comes as a stream of their own, so who said what is known and never guessed.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::recogniser::{HearingError, Phrase, Recogniser};
 use super::speaker::{Passage, SpeakerStream};
@@ -52,7 +53,7 @@ pub enum Event {
 
 /// Transcribes several speakers, with recognisers on threads of their own.
 ///
-/// Time is given, not read: nothing here waits, except [`Scribe::finish`].
+/// The time of the call is given, not read; the clock only tells how late captions are. Nothing here waits, except [`Scribe::finish`].
 pub struct Scribe {
     speakers: BTreeMap<u32, SpeakerStream>,
     worker: Worker,
@@ -130,7 +131,7 @@ impl Scribe {
         if passage.is_final {
             self.awaited.insert((speaker, passage.group), (passage.start_s, passage.end_s));
         }
-        self.worker.submit(Job { speaker, passage });
+        self.worker.submit(Job { speaker, passage, submitted: Instant::now() });
     }
 
     /// Turns a result into captions.

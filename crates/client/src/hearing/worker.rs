@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::recogniser::{Effort, HearingError, Phrase, Recogniser};
 use super::speaker::Passage;
@@ -12,6 +13,7 @@ use super::speaker::Passage;
 pub(super) struct Job {
     pub(super) speaker: u32,
     pub(super) passage: Passage,
+    pub(super) submitted: Instant,
 }
 
 /// What became of a job.
@@ -24,6 +26,15 @@ pub(super) struct Done {
 /// Provisional passages that wait per speaker: the newest of the last few parts. Older ones are better left out than
 /// heard late.
 const WAITING_PARTS: usize = 2;
+
+/// A caption that is ready so long after its sound came is late: the machine is short of processor, and the transcript, which
+/// nobody waits for, leaves it to the captions.
+const LATE: Duration = Duration::from_millis(1_000);
+/// For how long nobody must have spoken before the transcript goes on all the same. Whoever speaks is heard for a caption
+/// more often than that.
+const QUIET: Duration = Duration::from_millis(2_500);
+/// Final passages that are put off at most, of up to 30 s and 2 MB each: about two minutes of two people who speak at once.
+const PUT_OFF: usize = 8;
 
 /// Runs recognisers, passage by passage. Final passages are never left out; of the provisional ones only the newest
 /// wait, so that captions are late at most by the pass that is running.
@@ -52,9 +63,22 @@ struct Queue {
     finals: VecDeque<Job>,
     provisional: VecDeque<Job>,
     closed: bool,
+    /// When there was sound for a caption last.
+    spoken: Option<Instant>,
+    /// Whether the last caption was late.
+    late: bool,
 }
 
 impl Queue {
+    /// For how long a final passage is to be put off, if at all.
+    fn put_off(&self, now: Instant) -> Option<Duration> {
+        if !self.late || self.closed || self.finals.len() > PUT_OFF {
+            return None;
+        }
+        let quiet_from = self.spoken? + QUIET;
+        quiet_from.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
     /// Puts a provisional passage in line. What is newer of the same part takes the *place* of what waits: at the end of
     /// the line, a speaker whose passages are replaced faster than they are heard would never be heard.
     fn wait_for_caption(&mut self, job: Job) {
@@ -100,6 +124,7 @@ impl Worker {
             queue.provisional.retain(|waiting| waiting.speaker != job.speaker);
             queue.finals.push_back(job);
         } else {
+            queue.spoken = Some(job.submitted);
             queue.wait_for_caption(job);
         }
         drop(queue);
@@ -131,7 +156,7 @@ impl Drop for Worker {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // The queue is whole whoever panicked: nothing is done with it between two states.
-        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No more jobs come; captions that still wait are of no use any more.
@@ -146,23 +171,37 @@ impl Shared {
     fn next(&self, takes: Takes) -> Option<Job> {
         let mut queue = self.lock();
         loop {
+            let put_off = queue.put_off(Instant::now()).filter(|_| takes == Takes::Finals && !queue.finals.is_empty());
             let job = match takes {
                 Takes::All => queue.finals.pop_front().or_else(|| queue.provisional.pop_front()),
+                Takes::Finals if put_off.is_some() => None,
                 Takes::Finals => queue.finals.pop_front(),
                 Takes::Provisional => queue.provisional.pop_front(),
             };
             if job.is_some() || queue.closed {
                 return job;
             }
-            queue = self.wake.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue = match put_off {
+                Some(left) => self.wake.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
         }
+    }
+
+    /// A caption of sound that came at `submitted` is ready.
+    fn captioned(&self, submitted: Instant) {
+        self.lock().late = submitted.elapsed() > LATE;
+        self.wake.notify_all();
     }
 }
 
 fn work(shared: &Shared, takes: Takes, mut recogniser: Box<dyn Recogniser + Send>, done: &Sender<Done>) {
-    while let Some(Job { speaker, passage }) = shared.next(takes) {
+    while let Some(Job { speaker, passage, submitted }) = shared.next(takes) {
         let effort = if passage.is_final { Effort::Best } else { Effort::Quick };
         let result = recogniser.transcribe(&passage.sound, effort);
+        if effort == Effort::Quick {
+            shared.captioned(submitted);
+        }
         if done.send(Done { speaker, passage, result }).is_err() {
             // The scribe was dropped: nobody waits for the rest.
             return;
@@ -177,7 +216,23 @@ mod tests {
     fn job(speaker: u32, part: u32, end_s: f64) -> Job {
         let passage =
             Passage { group: 0, part, is_final: false, start_s: 0.0, end_s, speech: Vec::new(), sound: Vec::new() };
-        Job { speaker, passage }
+        Job { speaker, passage, submitted: Instant::now() }
+    }
+
+    #[test]
+    fn the_transcript_waits_while_captions_are_late_and_not_for_ever() {
+        let spoken = Instant::now();
+        let mut queue = Queue { spoken: Some(spoken), late: true, ..Queue::default() };
+        queue.finals.push_back(job(1, 0, 1.0));
+        assert_eq!(queue.put_off(spoken), Some(QUIET));
+        assert_eq!(queue.put_off(spoken + QUIET), None, "nobody speaks any more");
+        queue.finals.extend((0..PUT_OFF).map(|n| job(1, 0, n as f64)));
+        assert_eq!(queue.put_off(spoken), None, "too much waits");
+        queue.finals.truncate(1);
+        queue.closed = true;
+        assert_eq!(queue.put_off(spoken), None, "the call is over");
+        let in_time = Queue { spoken: Some(spoken), ..Queue::default() };
+        assert_eq!(in_time.put_off(spoken), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! worker, in the native client, and in tests with virtual time.
 
 mod call;
+mod clock;
 mod roster;
 mod session;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use crate::{
 use call::Call;
 pub use call::Opened;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
+use clock::Clock;
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
@@ -150,7 +152,7 @@ pub struct Engine {
     next_ping_ms: Option<u64>,
     caught_up: bool,
     log_broken: bool,
-    clock: call::Clock,
+    clock: Clock,
     writes: bool,
 }
 
@@ -174,7 +176,7 @@ impl Engine {
             next_ping_ms: None,
             caught_up: false,
             log_broken: false,
-            clock: call::Clock::default(),
+            clock: Clock::default(),
             writes: false,
         })
     }

@@ -52,9 +52,9 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
         }
         ServerMessage::Ringing { jws, opened, device } => ringing(engine, now_ms, jws, &opened, &device),
         ServerMessage::Notice(notice) => note(engine, notice),
-        ServerMessage::RecordKept { call, log_index } => {
+        ServerMessage::RecordKept { call, log_index, partial } => {
             if let Some(notice) = engine.notices.get_mut(&call) {
-                notice.kept_index = Some(log_index);
+                (notice.kept_index, notice.partial) = (Some(log_index), partial);
             }
         }
         ServerMessage::Revoked { jws } => {
@@ -187,7 +187,8 @@ fn note(engine: &mut Engine, notice: Notice) {
     let role = engine.device.me().card().role;
     let open = !matches!(notice.state, NoticeState::Ended { .. });
     let keeps = notice.mode != RecordMode::LogOnly || role == Role::DutyOfficer;
-    let kept_index = engine.notices.get(&notice.call).and_then(|old| old.kept_index);
+    let old = engine.notices.get(&notice.call);
+    let (kept_index, partial) = old.map_or((None, false), |old| (old.kept_index, old.partial));
     let view = NoticeView {
         call: notice.call,
         from: notice.from,
@@ -197,8 +198,10 @@ fn note(engine: &mut Engine, notice: Notice) {
         members: notice.members.len(),
         opened_ms: notice.opened_ms,
         kept_index,
+        partial,
         can_listen: staff && open && keeps,
         noted: notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
+        note_taker_asks: notice.note_taker_asks,
     };
     engine.notices.insert(notice.call, view);
     while engine.notices.len() > MAX_NOTICES {

@@ -201,8 +201,8 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
         }
         Write::Record(row) => {
             run(
-                "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4)",
-                params![id(row.call.as_bytes()), row.digest, int(row.kept_ms), int(row.log_index)],
+                "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![id(row.call.as_bytes()), row.digest, int(row.kept_ms), int(row.log_index), row.partial],
             )?;
         }
     }

@@ -87,7 +87,7 @@ impl Reader {
 
 fn select() -> String {
     format!(
-        "SELECT {}, digest, kept_ms, log_index FROM calls LEFT JOIN records ON records.call = calls.call",
+        "SELECT {}, digest, kept_ms, log_index, partial FROM calls LEFT JOIN records ON records.call = calls.call",
         load::CALL_COLUMNS
     )
 }
@@ -100,6 +100,7 @@ fn stored(row: &Row<'_>) -> Result<StoredRecord, StoreError> {
             digest,
             kept_ms: sql::number(row, 18)?,
             log_index: sql::number(row, 19)?,
+            partial: row.get(20)?,
         }),
         None => None,
     };

@@ -131,6 +131,8 @@ pub struct RecordRow {
     pub kept_ms: u64,
     /// Index of its entry in the log.
     pub log_index: u64,
+    /// Whether the note-taker that sealed it says that something is missing.
+    pub partial: bool,
 }
 
 /// One change. All changes that one input causes are one transaction.

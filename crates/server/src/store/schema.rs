@@ -4,10 +4,11 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What brings a database from version `i` to `i + 1`. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = ["
+const STEPS: [&str; VERSION as usize] = [
+    "
 CREATE TABLE devices (
     device BLOB PRIMARY KEY CHECK (length(device) = 16),
     card TEXT NOT NULL,
@@ -62,7 +63,13 @@ CREATE TABLE records (
     call BLOB PRIMARY KEY, digest TEXT NOT NULL, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    // Which records are partial stands in the log: it is read from its beginning once more.
+    "
+ALTER TABLE records ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
+DELETE FROM marks WHERE name = 'log_seen';
+",
+];
 
 /// Makes the tables, or brings older ones to [`VERSION`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -150,7 +150,7 @@ fn what_served_a_call_alone_is_erased_with_its_end() {
     assert_eq!((row.how, participants.len()), (Some(Ended::HungUp), 2));
     store.apply(&[Write::EndLogged(CALL, 2)]).unwrap();
     assert_eq!(unfinished(&store).len(), 1, "its record is owed to the archive");
-    let record = RecordRow { call: CALL, digest: "d".into(), kept_ms: 9, log_index: 3 };
+    let record = RecordRow { call: CALL, digest: "d".into(), kept_ms: 9, log_index: 3, partial: true };
     store.apply(&[Write::Record(record.clone())]).unwrap();
     assert_eq!(unfinished(&store), []);
     assert_eq!(store.load().unwrap().known, [CALL]);

@@ -227,10 +227,11 @@ impl Afters {
             digest: seal.digest,
             kept_ms: now_ms,
             log_index: index,
+            partial: seal.partial,
         }));
         desk.output(Output::Reply(request, Ok(Reply::Logged(index))));
         for session in desk.staff() {
-            desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index });
+            desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index, partial: seal.partial });
         }
     }
 }

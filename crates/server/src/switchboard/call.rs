@@ -291,8 +291,21 @@ impl Call {
             mode: self.row.mode,
             state,
             members: members.collect(),
+            note_taker_asks: self.note_taker_asks(desk).is_some(),
             opened_ms: self.row.opened_ms,
         }
+    }
+
+    /// The note-taker that asked to be let in over a connection that still stands.
+    pub(super) fn note_taker_asks(&self, desk: &Desk) -> Option<DeviceId> {
+        let asking = self.waiting.iter().map(|w| w.ask.device).filter(|d| self.present.contains_key(d));
+        asking.filter(|d| !self.is_member(d)).find(|d| desk.role(d) == Some(Role::NoteTaker))
+    }
+
+    /// Whether a note-taker other than `device` writes this call, or is about to: one record is enough.
+    pub(super) fn is_noted_by_another(&self, device: &DeviceId, desk: &Desk) -> bool {
+        let members = self.members.iter().filter(|d| self.is_member(d) && desk.role(d) == Some(Role::NoteTaker));
+        members.copied().chain(self.note_taker_asks(desk)).any(|taker| taker != *device)
     }
 
     /// Whether a listener of this role may join.

@@ -33,6 +33,10 @@ impl Call {
             let text = "nobody else holds the keys of this call: hang up and ring again";
             return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
+        if role == Role::NoteTaker && !returns && self.is_noted_by_another(&from, desk) {
+            let text = "another note-taker writes this call";
+            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+        }
         let coming =
             self.waiting.iter().filter(|w| !self.members.contains(&w.ask.device) && w.ask.device != from).count();
         if !self.members.contains(&from) && self.members.len() + coming >= MAX_MEMBERS {
@@ -41,6 +45,10 @@ impl Call {
         }
         self.arrive(from, session);
         self.wait(Ask { device: from, key_package, answer: false }, desk);
+        if role == Role::NoteTaker && !returns {
+            // Before any other one asks as well.
+            self.notify_staff(desk);
+        }
     }
 
     pub(super) fn commit(

@@ -278,7 +278,11 @@ impl Switchboard {
         let Some(gone) = self.desk.sessions.remove(&session) else { return };
         self.desk.online.remove(&gone.device);
         for call in self.calls.values_mut() {
+            let asked = call.note_taker_asks(&self.desk) == Some(gone.device);
             call.depart(gone.device, now_ms);
+            if asked {
+                call.notify_staff(&mut self.desk);
+            }
         }
         if !self.desk.sessions.values().any(|s| s.card.person == gone.card.person) {
             self.desk.people_changed(&gone.card);

@@ -149,6 +149,7 @@ fn line(record: &StoredRecord) -> RecordLine {
         ended_ms: call.ended_ms,
         how: call.how,
         kept: record.record.is_some(),
+        partial: record.record.as_ref().is_some_and(|record| record.partial),
     }
 }
 

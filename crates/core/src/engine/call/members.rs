@@ -1,6 +1,6 @@
 //! Who is in the call: joins, leaves, commits, and the epochs they make.
 
-use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending, Taking};
+use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending};
 use crate::{
     captions::{CaptionKey, Say},
     device::Device,
@@ -13,7 +13,7 @@ use crate::{
 };
 use chacha20::ChaCha20Rng;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
 
@@ -242,7 +242,7 @@ impl Call {
     /// A verified device is in it, for the first time or anew: what it said before it lost its keys is not compared.
     fn joined(&mut self, logged: LoggedDevice) {
         let device = logged.device().device();
-        self.taking.remove(&device);
+        self.presence.forget(device);
         self.verified.insert(device, logged);
     }
 
@@ -334,12 +334,10 @@ impl Call {
         self.seats.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
         let me = device.me().device();
-        let note_takers: Vec<_> = self.note_takers(me).collect();
+        let mut note_takers: BTreeSet<_> = self.note_takers(me).collect();
         self.noted |= !note_takers.is_empty();
-        self.taking.retain(|known, _| note_takers.contains(known));
-        for note_taker in note_takers.into_iter().filter(|id| *id != me) {
-            self.taking.entry(note_taker).or_insert(Taking::joined(self.clock.uptime_ms));
-        }
+        note_takers.remove(&me);
+        self.presence.are(&note_takers, self.clock.uptime_ms);
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
             .roster

@@ -1,10 +1,11 @@
 //! One call on this device: its group, its keys, who is in it.
 
 mod members;
+mod presence;
 mod screen;
 mod words;
 
-use super::{Event, Output, blob, roster};
+use super::{Event, Output, blob, clock::Clock, roster};
 use crate::{
     captions::{CaptionKey, Say},
     device::{Device, Engaged},
@@ -15,6 +16,7 @@ use crate::{
     view::{CallState, CaptionView, Direction},
 };
 use chacha20::{ChaCha20Rng, rand_core::Rng as _};
+use presence::Presence;
 use roster::Refusal;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -31,15 +33,6 @@ const NOT_PUT_THROUGH: &str =
     "Your office did not put this call through. Ring again; if that does not help, tell your office.";
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
-/// How often a note-taker says that it is there, milliseconds.
-const TAKING_EVERY_MS: u64 = 2_000;
-/// Longest time between two entries of an engine in a call, milliseconds: it wakes up more often. More is a clock that was
-/// set, or a machine that slept, and neither is a note-taker's silence.
-const LONGEST_SLEEP_MS: u64 = 10_000;
-/// How often a lost connection excuses a note-taker's silence, milliseconds.
-const EXCUSED_EVERY_MS: u64 = 60_000;
-/// How long it may say nothing before screens tell, milliseconds: three times it was to be heard.
-const TAKING_LOST_MS: u64 = 3 * TAKING_EVERY_MS + 500;
 /// Changes of membership that wait for a commit. A call has eight members; more asks than this are a flood.
 const MAX_WAITING: usize = 2 * MAX_MEMBERS;
 
@@ -104,50 +97,6 @@ struct Member {
     muted: bool,
 }
 
-/// What a note-taker was last heard to say of itself. Times are of the engine's own running, which no clock moves.
-#[derive(Clone, Copy)]
-struct Taking {
-    /// When the newest of it would have come, had it come as quickly as any.
-    heard_ms: u64,
-    /// Between its running and this engine's, by the quickest.
-    lag_ms: Option<u64>,
-    lost: bool,
-}
-
-impl Taking {
-    fn joined(now_ms: u64) -> Self {
-        Self { heard_ms: now_ms, lag_ms: None, lost: false }
-    }
-
-    /// It said at `at_ms` of its running that it writes.
-    fn said(&mut self, at_ms: u64, now_ms: u64) {
-        let lag = now_ms.wrapping_sub(at_ms);
-        // The engines began at different times, either of them first.
-        let quickest = self.lag_ms.map_or(lag, |known| if known.wrapping_sub(lag) as i64 > 0 { lag } else { known });
-        self.lag_ms = Some(quickest);
-        self.heard_ms = self.heard_ms.max(at_ms.wrapping_add(quickest).min(now_ms));
-        self.lost = now_ms >= self.heard_ms + TAKING_LOST_MS;
-    }
-}
-
-/// The time of an engine's entry.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Clock {
-    /// Milliseconds since 1970 UTC, as the device's clock says.
-    pub(super) wall_ms: u64,
-    /// For how long the engine has run, milliseconds.
-    pub(super) uptime_ms: u64,
-}
-
-impl Clock {
-    /// Time went on, or the clock was set.
-    pub(super) fn pass(&mut self, now_ms: u64) {
-        let passed = now_ms.checked_sub(self.wall_ms).filter(|passed| *passed <= LONGEST_SLEEP_MS);
-        self.uptime_ms += passed.unwrap_or_default();
-        self.wall_ms = now_ms;
-    }
-}
-
 pub(super) struct Call {
     pub(super) id: CallId,
     pub(super) keys: Keyring,
@@ -188,12 +137,9 @@ pub(super) struct Call {
     behind_ms: Option<u64>,
     /// Whether a note-taker was ever in it.
     noted: bool,
-    /// The note-takers in it, other than this device.
-    taking: BTreeMap<DeviceId, Taking>,
     /// When this note-taker is to say again that it is there, by the engine's running.
     next_taking_ms: Option<u64>,
-    /// Until when silence is excused, after this device was away itself.
-    excused_until_ms: u64,
+    presence: Presence,
     pub(super) clock: Clock,
     /// Whether this note-taker can write.
     pub(super) writes: bool,
@@ -239,9 +185,8 @@ impl Call {
             captions: Vec::new(),
             behind_ms: None,
             noted: false,
-            taking: BTreeMap::new(),
             next_taking_ms: None,
-            excused_until_ms: 0,
+            presence: Presence::default(),
             clock: Clock::default(),
             writes: false,
             over_by: None,
@@ -487,11 +432,7 @@ impl Call {
 
     /// The connection is back, and the office still has this call.
     pub(super) fn resume(&mut self, out: &mut VecDeque<Output>) {
-        // What was said meanwhile did not come here. A server that breaks connections all the time excuses nobody.
-        let uptime_ms = self.clock.uptime_ms;
-        if uptime_ms >= self.excused_until_ms + EXCUSED_EVERY_MS || self.excused_until_ms == 0 {
-            self.excused_until_ms = uptime_ms + TAKING_LOST_MS;
-        }
+        self.presence.excuse(self.clock.uptime_ms);
         if self.group.is_some() {
             if self.state == CallState::Reconnecting {
                 self.state = CallState::Live;
@@ -531,8 +472,7 @@ impl Call {
 
     /// When [`Call::tick`] is due.
     pub(super) fn next_wakeup_ms(&self) -> Option<u64> {
-        let lost = self.taking.values().filter(|_| self.state == CallState::Live);
-        let lost = lost.filter(|taking| !taking.lost).map(|taking| self.lost_at(taking)).min();
+        let lost = self.presence.next_ms().filter(|_| self.state == CallState::Live);
         let running = [self.next_taking_ms, lost].into_iter().flatten().min().filter(|_| !self.is_over());
         let running = running.map(|at| self.clock.wall_ms + at.saturating_sub(self.clock.uptime_ms));
         [self.keys.next_expiry_ms(), running, self.put_through_by_ms()].into_iter().flatten().min()
@@ -553,27 +493,7 @@ impl Call {
             self.say_taking(out);
         }
         // While this device is not connected it hears of nobody, and says so otherwise.
-        let live = self.state == CallState::Live;
-        let lost: Vec<DeviceId> = self
-            .taking
-            .iter()
-            .filter(|(_, taking)| live && !taking.lost && uptime_ms >= self.lost_at(taking))
-            .map(|(device, _)| *device)
-            .collect();
-        lost.iter().filter_map(|device| self.taking.get_mut(device).map(|taking| taking.lost = true)).count() > 0
-    }
-
-    fn lost_at(&self, taking: &Taking) -> u64 {
-        (taking.heard_ms + TAKING_LOST_MS).max(self.excused_until_ms)
-    }
-
-    /// A note-taker says that it writes, if it can.
-    pub(super) fn say_taking(&mut self, out: &mut VecDeque<Output>) {
-        let at_ms = self.clock.uptime_ms;
-        self.next_taking_ms = Some(at_ms + TAKING_EVERY_MS);
-        if self.writes {
-            self.say(&Say::Taking { at_ms }, out);
-        }
+        self.state == CallState::Live && self.presence.pass(uptime_ms)
     }
 
     /// Until when a ring that nobody has shown to be in the log may wait for it: it could not be verified any more.

@@ -29,7 +29,7 @@ impl Call {
 
     /// Whether this note-taker has not been heard of for too long.
     fn is_lost(&self, note_taker: DeviceId) -> bool {
-        self.taking.get(&note_taker).is_some_and(|taking| taking.lost)
+        self.presence.is_lost(note_taker)
     }
 
     pub(super) fn card(&self, device: &Device, id: DeviceId) -> Option<Card> {

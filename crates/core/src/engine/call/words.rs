@@ -1,6 +1,6 @@
 //! What members say to each other beside their voices: who is muted, and captions.
 
-use super::{Call, MAX_CAPTIONS, Reader};
+use super::{Call, MAX_CAPTIONS, Reader, presence};
 use crate::{
     captions::{self, Caption, MAX_CAPTION_BYTES, Say},
     engine::Output,
@@ -27,6 +27,15 @@ impl Call {
         }
     }
 
+    /// A note-taker says that it writes, if it can.
+    pub(super) fn say_taking(&mut self, out: &mut VecDeque<Output>) {
+        let at_ms = self.clock.uptime_ms;
+        self.next_taking_ms = Some(at_ms + presence::SAY_EVERY_MS);
+        if self.writes {
+            self.say(&Say::Taking { at_ms }, out);
+        }
+    }
+
     /// An application message. A forged or damaged one is dropped: it can only say less.
     pub(super) fn heard(&mut self, message: &Blob, me: DeviceId, now_ms: u64) {
         let Some(group) = &mut self.group else { return };
@@ -41,11 +50,7 @@ impl Call {
                 let party = self.verified.get(&from).is_some_and(|d| d.device().card().role.speaks());
                 self.over_by = Some(from).filter(|_| party);
             }
-            Say::Taking { at_ms } => {
-                if let Some(taking) = self.taking.get_mut(&from) {
-                    taking.said(at_ms, self.clock.uptime_ms);
-                }
-            }
+            Say::Taking { at_ms } => self.presence.said(from, at_ms, self.clock.uptime_ms),
             // A member could lie about it; nothing but the clock on the screen hangs on it.
             Say::Live { since_ms } => {
                 let opened = self.opened.map_or(0, |(_, opened_ms)| opened_ms);

@@ -576,6 +576,7 @@ impl World {
             mode: room.ring.mode,
             state,
             members: Vec::new(),
+            note_taker_asks: false,
             opened_ms: self.now,
         };
         for node in 0..self.nodes.len() {

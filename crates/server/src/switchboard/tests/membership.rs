@@ -43,11 +43,48 @@ fn a_note_taker_joins_while_it_rings() {
     ask(&mut office, 3);
     assert_eq!(asked(&office.messages(1)), [device(3)]);
     office.commit(1, 0, &[3], &[]);
-    assert_eq!(office.heard(3), ["notice", "welcome", "notice"]);
+    assert_eq!(office.heard(3), ["notice", "notice", "welcome", "notice"]);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.commit(1, 1, &[2], &[]);
     let heard = office.messages(3);
     assert!(heard.iter().any(|m| kind(m) == "committed"));
+}
+
+#[test]
+fn one_note_taker_writes_a_call_and_the_others_stay_free() {
+    let asks = |messages: &[S]| {
+        let last = messages.iter().rev().find_map(|m| if let S::Notice(notice) = m { Some(notice) } else { None });
+        last.map(|notice| notice.note_taker_asks)
+    };
+    let mut office = Office::staffed();
+    for n in [5, 6] {
+        office.enrol(n, n, Role::NoteTaker).unwrap();
+        office.connect(n);
+    }
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.deaf();
+    ask(&mut office, 3);
+    assert_eq!(asks(&office.messages(5)), Some(true), "the others need not ask");
+    ask(&mut office, 5);
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at the same moment");
+    // The first is gone before it was let in: another may.
+    office.disconnect(3);
+    assert_eq!(asks(&office.messages(5)), Some(false));
+    ask(&mut office, 5);
+    office.commit(1, 0, &[5], &[]);
+    assert_eq!(asks(&office.messages(6)), Some(false), "it is a member now");
+    ask(&mut office, 6);
+    assert_eq!(code(&mut office, 6), RefusalCode::NotAllowed);
+    // The one that writes comes back with fresh keys, as after a restart.
+    office.deaf();
+    ask(&mut office, 5);
+    assert_eq!(asked(&office.messages(1)), [device(5)]);
+    // It leaves for good: now the call needs another.
+    office.commit(1, 1, &[5], &[5]);
+    office.send(5, C::HangUp { call: CALL, failed: false });
+    office.deaf();
+    ask(&mut office, 6);
+    assert_eq!(asked(&office.messages(1)), [device(6)]);
 }
 
 #[test]

@@ -1,14 +1,12 @@
-//! `telcon call` and `telcon note`: this machine as a device of the office.
+//! `telcon call`: a person's device in a terminal, with files for sound.
 
-use crate::{device, office};
+use crate::device::{self, revoked};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
-    collections::{BTreeMap, VecDeque},
-    fs::File,
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, TryRecvError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use telcon_client::{
     audio::{
@@ -17,26 +15,18 @@ use telcon_client::{
         wav,
     },
     endpoint::{Deaf, Ear, Endpoint, EndpointConfig, now_ms},
-    hearing::Whisper,
-    note::{self, MakeRecognisers, NoteConfig, NoteTaker, Report},
-    upload::upload,
 };
 use telcon_core::{
     Command, Device, Engine, Event,
-    view::{CallState, Phase, View},
+    view::{CallState, View},
 };
-use telcon_proto::{CallId, DeviceId, PersonId, RecordMode, Role, message::NoticeState, words::Contact};
-use telcon_record::CustodianRecipient;
+use telcon_proto::{DeviceId, PersonId, RecordMode, Role, words::Contact};
 use tokio::signal::unix::{SignalKind, signal};
 
-const REVOKED: &str = "the office says that this device is revoked. Ask it for a new enrolment link.";
 /// How long a hang-up may take to be heard.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
-/// How often the note-taker's reports are looked at.
+/// How long what was said last may take to be on its way.
 const BEAT: Duration = Duration::from_millis(50);
-/// How long a record waits after the office did not take it; twice as long after each further time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Arguments of `telcon call`.
 #[derive(Args)]
@@ -236,12 +226,6 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
     endpoint.until(|view| view.call.is_none()).await.map(drop)
 }
 
-/// Ends with an error when the office says that this device is revoked.
-async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
-    endpoint.until(|view| view.phase == Phase::Revoked).await?;
-    bail!(REVOKED)
-}
-
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let view = endpoint.until(|view| view.token.is_some()).await?;
     if let Some(name) = &args.to {
@@ -284,209 +268,6 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>
         eprintln!("heard {device}: {} frames, {} lost", heard.packets, heard.lost);
     }
     Ok(())
-}
-
-/// Arguments of `telcon note`.
-#[derive(Args)]
-#[command(
-    after_help = "Example: telcon note --device note-taker.json --spool spool/ --custodians custodians.txt --asr-model tiny.en"
-)]
-pub struct NoteArgs {
-    /// The device's keys (telcon enrol, with a link for a note-taker).
-    #[arg(long)]
-    pub device: PathBuf,
-    /// The office's server.
-    #[arg(long, default_value = "http://localhost:8080")]
-    pub server: String,
-    /// Where sealed records wait for the archive.
-    #[arg(long)]
-    pub spool: PathBuf,
-    /// The custodians' recipients (age1pq1…), one a line.
-    #[arg(long)]
-    pub custodians: PathBuf,
-    /// A Whisper model in CTranslate2 form. Without one, records say that they have no transcript.
-    #[arg(long)]
-    pub asr_model: Option<PathBuf>,
-}
-
-/// A running note-taker.
-pub struct Noting {
-    /// Its endpoint.
-    pub endpoint: Endpoint,
-    reports: Receiver<Report>,
-    server: String,
-    spool: PathBuf,
-    custodians: Vec<CustodianRecipient>,
-    own: Device,
-    /// Calls of an earlier run that may still go on.
-    left: Vec<CallId>,
-    waiting: VecDeque<Waiting>,
-    /// The device is this process's as long as it takes notes.
-    _held: File,
-}
-
-/// A sealed record in the spool, on its way to the archive.
-struct Waiting {
-    call: CallId,
-    dir: PathBuf,
-    transcript: Vec<note::Line>,
-    next_try: Instant,
-    pause: Duration,
-}
-
-/// A record that reached the archive.
-pub struct Kept {
-    /// The call.
-    pub call: CallId,
-    /// Index of its log entry.
-    pub log_index: u64,
-    /// What was heard.
-    pub transcript: Vec<note::Line>,
-}
-
-/// Starts a note-taker; brings to the archive what an earlier run left.
-pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
-    let state = device::open(&args.device)?;
-    let custodians = office::custodians(&args.custodians)?;
-    crate::store::private_dir(&args.spool)?;
-    let recogniser = args.asr_model.clone().map(ready_models).transpose()?;
-    let own = Device::open(&state, now_ms())?;
-    if own.me().card().role != Role::NoteTaker {
-        bail!("{} is the device of {}, who is no note-taker", args.device.display(), own.me().card().name);
-    }
-    let held = device::hold(&args.device)?;
-    let state = device::open(&args.device)?;
-    let left = note::left_behind(&args.spool);
-    let spool = args.spool.clone();
-    let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
-    let (taker, reports) = NoteTaker::new(config);
-    let server = args.server.trim_end_matches('/').to_owned();
-    let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
-    let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
-    tokio::select! {
-        ready = endpoint.until(|view| view.caught_up) => drop(ready?),
-        revoked = revoked(&endpoint) => revoked?,
-    }
-    Ok(Noting { endpoint, reports, server, spool, custodians, own, left, waiting: VecDeque::new(), _held: held })
-}
-
-/// Loads the model once, before any call: loading takes a second, in which a call that begins would not be heard. Calls
-/// share it.
-fn ready_models(dir: PathBuf) -> anyhow::Result<MakeRecognisers> {
-    let model = Whisper::load(&dir).map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(Box::new(move || (Box::new(model.clone()), Box::new(model.clone()))))
-}
-
-impl Waiting {
-    fn new(call: CallId, dir: PathBuf, transcript: Vec<note::Line>) -> Self {
-        Self { call, dir, transcript, next_try: Instant::now(), pause: FIRST_PAUSE }
-    }
-
-    fn bring(&self, server: &str, token: &str) -> anyhow::Result<u64> {
-        let kept = upload(server, token, self.call, &self.dir)?;
-        // The archive has it, and the log says so: only now may the spool forget it.
-        std::fs::remove_dir_all(&self.dir).with_context(|| format!("cannot clear {}", self.dir.display()))?;
-        Ok(kept.logged.index)
-    }
-}
-
-impl Noting {
-    /// Waits for the next record and brings it to the archive. While the office does not take it, it stays in the
-    /// spool and is tried again and again.
-    pub async fn next(&mut self) -> anyhow::Result<Kept> {
-        loop {
-            match self.reports.try_recv() {
-                Ok(Report::Trouble(text)) => bail!("{text}"),
-                Ok(Report::Sealed { call, dir, transcript }) => {
-                    tracing::info!(%call, "the record is sealed and waits for the archive");
-                    self.waiting.push_back(Waiting::new(call, dir, transcript));
-                }
-                Ok(Report::Unfinished(call)) => self.left.push(call),
-                Err(TryRecvError::Empty) => {
-                    self.tidy();
-                    match self.bring().await? {
-                        Some(kept) => return Ok(kept),
-                        None => tokio::time::sleep(BEAT).await,
-                    }
-                }
-                Err(TryRecvError::Disconnected) => bail!("the note-taker ended"),
-            }
-        }
-    }
-
-    /// Seals what an earlier run left of calls that are over. A call that still goes on is taken up again instead.
-    fn tidy(&mut self) {
-        if self.left.is_empty() {
-            return;
-        }
-        let view = self.endpoint.view().borrow().clone();
-        if !view.caught_up {
-            return;
-        }
-        let taken = view.call.filter(|call| call.state != CallState::Ended).map(|call| call.call);
-        let over = |call: &CallId| {
-            let notice = view.notices.iter().find(|notice| notice.call == *call);
-            notice.is_none_or(|notice| matches!(notice.state, NoticeState::Ended { .. }))
-        };
-        let left = std::mem::take(&mut self.left).into_iter().filter(|call| Some(*call) != taken);
-        let (over, going_on) = left.partition(over);
-        self.left = going_on;
-        for call in over {
-            match note::seal_left_behind(&self.spool, &self.custodians, &self.own, call, now_ms()) {
-                Ok(true) => {
-                    let dir = self.spool.join(call.to_hex());
-                    self.waiting.push_back(Waiting::new(call, dir, Vec::new()));
-                }
-                Ok(false) => {}
-                // Said, and left for a person: it must not keep other records from the archive.
-                Err(error) => tracing::error!(%call, %error, "a record in the spool cannot be finished"),
-            }
-        }
-    }
-
-    /// Tries the records that are due, if there is a connection.
-    async fn bring(&mut self) -> anyhow::Result<Option<Kept>> {
-        let token = self.endpoint.view().borrow().token.clone();
-        let Some(token) = token else { return Ok(None) };
-        let Some(due) = self.waiting.iter().position(|waiting| waiting.next_try <= Instant::now()) else {
-            return Ok(None);
-        };
-        let mut first = self.waiting.remove(due).expect("invariant: it was just found");
-        let server = self.server.clone();
-        let bring = move || (first.bring(&server, &token), first);
-        let brought;
-        (brought, first) = tokio::task::spawn_blocking(bring).await?;
-        match brought {
-            Ok(log_index) => Ok(Some(Kept { call: first.call, log_index, transcript: first.transcript })),
-            Err(error) => {
-                tracing::warn!(call = %first.call, "a sealed record stays in the spool for now: {error:#}");
-                first.next_try = Instant::now() + first.pause;
-                first.pause = (first.pause * 2).min(LONGEST_PAUSE);
-                self.waiting.push_back(first);
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// `telcon note`.
-pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
-    let mut noting = start_noting(&args).await?;
-    eprintln!("the note-taker waits for calls");
-    loop {
-        let mut view = noting.endpoint.view();
-        tokio::select! {
-            gone = view.wait_for(|view| view.phase == Phase::Revoked) => match gone {
-                Ok(_) => bail!(REVOKED),
-                Err(_) => bail!("the note-taker ended"),
-            },
-            kept = noting.next() => match kept {
-                Ok(kept) => eprintln!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
-                Err(error) => tracing::error!("{error:#}"),
-            },
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        }
-    }
 }
 
 /// The mode's word, for people.
