@@ -26,6 +26,7 @@ mod batch;
 )]
 pub mod driver;
 mod dtls;
+pub mod framing;
 mod ice;
 mod leg;
 pub mod limits;

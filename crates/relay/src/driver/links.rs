@@ -1,7 +1,7 @@
 //! Devices that come by TCP, because their network lets no UDP through (RFC 6544). Each packet has its length before it
 //! (RFC 4571).
 
-use super::super::{LinkId, Relay, limits};
+use super::super::{LinkId, Relay, framing::Unframer, limits};
 use mio::{
     Interest, Registry, Token,
     net::{TcpListener, TcpStream},
@@ -38,8 +38,7 @@ struct Link {
     stream: TcpStream,
     peer: SocketAddr,
     since: Instant,
-    /// The beginning of a packet that has not come whole.
-    input: Vec<u8>,
+    input: Unframer,
     /// What waits for room in the system's buffer.
     output: Vec<u8>,
 }
@@ -133,7 +132,8 @@ impl Links {
             let id = LinkId(self.next);
             let token = Token(FIRST_TOKEN + self.next as usize);
             if self.registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_ok() {
-                self.links.insert(id, Link { stream, peer, since: now, input: Vec::new(), output: Vec::new() });
+                self.links
+                    .insert(id, Link { stream, peer, since: now, input: Unframer::default(), output: Vec::new() });
                 self.unread.insert(id);
             }
         }
@@ -166,22 +166,9 @@ impl Link {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
             Err(error) => return Err(error),
         };
-        self.input.extend_from_slice(&buffer[..read]);
-        let mut taken = 0;
-        while let Some((head, rest)) = self.input[taken..].split_first_chunk::<2>() {
-            let length = usize::from(u16::from_be_bytes(*head));
-            if length > limits::MAX_DATAGRAM_BYTES {
-                return Err(ErrorKind::InvalidData.into());
-            }
-            if rest.len() < length {
-                break;
-            }
-            let from = taken + head.len();
-            relay.handle_link(now, id, self.peer, &mut self.input[from..from + length]);
-            taken = from + length;
-            *packets += 1;
-        }
-        self.input.drain(..taken);
+        let peer = self.peer;
+        let came = self.input.take(&buffer[..read], |packet| relay.handle_link(now, id, peer, packet));
+        *packets += came.map_err(|_| ErrorKind::InvalidData)?;
         Ok(true)
     }
 
