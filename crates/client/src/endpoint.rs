@@ -22,7 +22,7 @@ use std::{
 };
 use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
 use telcon_proto::{
-    DeviceId,
+    CallId, DeviceId,
     limits::{FRAME_MS, MAX_MESSAGE_BYTES},
 };
 use tokio::{
@@ -37,6 +37,8 @@ const RECONNECT_MIN: Duration = Duration::from_millis(100);
 const RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Frames of another epoch kept for the commit that is on its way: a fifth of a second of seven speakers.
 const MAX_EARLY_FRAMES: usize = 70;
+/// How long a note-taker that was not let into a call turns to others before it asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What listens on an endpoint.
 pub trait Ear: Send {
@@ -152,6 +154,7 @@ impl Endpoint {
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             office: None,
             epoch: Instant::now(),
+            asked: BTreeMap::new(),
             rung_at: None,
             answered_at: None,
         };
@@ -254,6 +257,8 @@ struct Task {
     epoch: Instant,
     rung_at: Option<Instant>,
     answered_at: Option<Instant>,
+    /// Calls that this note-taker asked to be let into, and when.
+    asked: BTreeMap<CallId, Instant>,
 }
 
 impl Task {
@@ -415,6 +420,7 @@ impl Task {
         use telcon_proto::message::NoticeState;
         let waiting = |live: bool| {
             let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
+            let needs = needs.filter(|notice| !self.asked.contains_key(&notice.call));
             let needs = needs.filter(|notice| matches!(notice.state, NoticeState::Live { .. }) == live);
             needs.min_by_key(|notice| notice.opened_ms).map(|notice| notice.call)
         };
@@ -422,6 +428,7 @@ impl Task {
         match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
             None => {
                 if let Some(call) = waiting(true).or_else(|| waiting(false)) {
+                    self.asked.insert(call, Instant::now());
                     self.engine.command(now, Command::Listen { call });
                 }
             }
@@ -509,6 +516,12 @@ impl Task {
         let now = self.clock.now();
         self.engine.set_writes(self.ear.writes());
         self.engine.tick(now);
+        let asked = self.asked.len();
+        self.asked.retain(|_, at| at.elapsed() < ASK_AGAIN);
+        if self.asked.len() < asked {
+            // One that was not let in may be now.
+            self.attend(&self.engine.view());
+        }
         self.speak();
         let micros = self.epoch.elapsed().as_micros() as u64;
         for (device, speaker) in &mut self.speakers {

@@ -30,12 +30,21 @@ use telcon_record::{
 /// How often what was heard is sealed, milliseconds. A note-taker that is killed loses at most this much, and a part
 /// has a cost of about 1.5 KB for the custodians' stanzas.
 pub const PART_EVERY_MS: u64 = 5_000;
+// A call of a day has a record that the archive takes, in lines of about 130 bytes.
+const _: () = {
+    use telcon_proto::limits::{MAX_RECORD_PARTS, MAX_SEAL_BYTES};
+    assert!(MAX_RECORD_PARTS as u64 * PART_EVERY_MS >= 24 * 3_600_000);
+    assert!(MAX_RECORD_PARTS <= telcon_record::seal::MAX_PARTS && MAX_RECORD_PARTS * 150 <= MAX_SEAL_BYTES);
+};
 /// Most packets of one speaker that wait for room on the disk, in one piece: half an hour, 7 MB.
 const MAX_PIECE_PACKETS: usize = 50 * 60 * 30;
 /// Largest Opus packet (RFC 6716, section 3.4), bytes.
 const MAX_PACKET_BYTES: usize = 1275;
 /// Places that may be missing between two packets of one piece: five seconds.
 const MAX_GAP_PACKETS: u64 = 250;
+/// Pieces of one speaker's sound in one seal. A device counts its packets in order, but for a reload; one that jumps all the time
+/// would fill the record with files until it can take no more.
+const MAX_STRETCHES: usize = 16;
 /// For how long nothing may come before the record says so, milliseconds. A device that joins, and one that comes back after
 /// a reload, is there sooner.
 const GAP_MS: u64 = 4_000;
@@ -303,7 +312,13 @@ impl NoteTaker {
                         let _ = reports.send(Report::Trouble(cannot_be_sealed(&error)));
                         std::thread::sleep(TRY_AGAIN);
                     }
-                    Err(error) => break Report::Trouble(format!("the record could not be finished: {error}")),
+                    Err(error) => {
+                        let _ = reports.send(Report::Trouble(format!("the record could not be finished: {error}")));
+                        let call = taking.call;
+                        // What is sealed already is a partial record.
+                        drop(taking);
+                        break Report::Unfinished(call);
+                    }
                 }
             };
             let _ = reports.send(report);
@@ -436,7 +451,13 @@ impl Taking {
             self.fresh.clear();
         }
         for (device, sound) in std::mem::take(&mut self.sound) {
-            for stretch in stretches(sound) {
+            let stretches = stretches(sound);
+            if let Some(left_out) = stretches.len().checked_sub(MAX_STRETCHES).filter(|left_out| *left_out > 0) {
+                self.events.push(serde_json::json!({
+                    "at_ms": self.sealed_ms, "what": "sound_left_out", "from": device.to_hex(), "stretches": left_out,
+                }));
+            }
+            for stretch in stretches.into_iter().take(MAX_STRETCHES) {
                 let Some((first, (start_ms, _))) = stretch.first_key_value() else { continue };
                 let (first, start_ms) = (*first, *start_ms);
                 let places = stretch.keys().next_back().map_or(0, |last| (last - first) as usize + 1);
@@ -612,7 +633,14 @@ impl Ear for NoteTaker {
                 // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
                 self.seal();
             }
-            Event::Ended { how, said_by, .. } => self.finish(how, *said_by, now_ms),
+            Event::Ended { call, how, said_by } => {
+                if self.taking.as_ref().is_none_or(|taking| taking.call != *call) {
+                    // An earlier run may have begun its record, and this one was not let in any more.
+                    let _ = self.reports.send(Report::Unfinished(*call));
+                    return;
+                }
+                self.finish(how, *said_by, now_ms);
+            }
         }
     }
 

@@ -41,7 +41,7 @@ pub const OPUS_BITRATE: u32 = 32_000;
 pub const MAX_FRAME_BYTES: usize = 1275 + 17 + 16;
 /// Size of one uploaded record part, bytes. A note-taker seals every few seconds; this is hours of sound.
 pub const MAX_RECORD_PART_BYTES: usize = 64 * 1024 * 1024;
-/// Parts of one record: a day at one part each ten seconds.
-pub const MAX_RECORD_PARTS: usize = 8_640;
+/// Parts of one record: two days at one part each five seconds.
+pub const MAX_RECORD_PARTS: usize = 34_560;
 /// Longest `seal.json`, bytes: [`MAX_RECORD_PARTS`] lines of about 130 bytes, and the signature.
-pub const MAX_SEAL_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_SEAL_BYTES: usize = 6 * 1024 * 1024;

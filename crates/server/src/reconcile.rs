@@ -40,17 +40,22 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
     if size < seen {
         return Err(ReconcileError::RolledBack { found: size, seen });
     }
+    let from = if store.reads_log_again()? { 0 } else { seen };
     let devices: HashMap<DeviceId, String> =
         store.load()?.devices.into_iter().map(|d| (d.device, d.cert_sha256)).collect();
     let mut writes = Vec::new();
-    for (index, bytes) in (seen..).zip(log.entries_from(seen)?) {
+    for (index, bytes) in (from..).zip(log.entries_from(from)?) {
         // Entries of newer programs and other tools are no business of the store.
         let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
-        writes.extend(match entry {
+        let write = match entry {
             Entry::DeviceEnrolled { device, cert_sha256, .. } => {
                 (devices.get(&device) == Some(&cert_sha256)).then_some(Write::DeviceLogged(device, index))
             }
-            Entry::DeviceRevoked { device, .. } => Some(Write::RevocationLogged(device, index)),
+            Entry::DeviceRevoked { device, time_ms } => {
+                // A database from an older backup does not know it.
+                writes.push(Write::DeviceRevoked(device, time_ms));
+                Some(Write::RevocationLogged(device, index))
+            }
             Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
             Entry::CallEnded { call, .. } => Some(Write::EndLogged(call, index)),
             Entry::RecordMissing { call, .. } => Some(Write::MissingLogged(call, index)),
@@ -61,7 +66,8 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
                 log_index: index,
                 partial,
             })),
-        });
+        };
+        writes.extend(write);
     }
     store.apply(&writes)?;
     let forgotten: Vec<Write> = store
@@ -162,12 +168,18 @@ mod tests {
         reconcile(&mut store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);
 
+        // The database is of an older backup than the log.
+        let revoked = Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]) };
+        log.append(&[revoked.to_bytes()], 4);
+        reconcile(&mut store, &log.prover(), true).unwrap();
+        assert_eq!(store.load().unwrap().devices[0].revoked_ms, Some(4));
+
         drop(log);
         std::fs::remove_dir_all(dir.path().join("log")).unwrap();
         let log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
         assert!(matches!(
             reconcile(&mut store, &log.prover(), true),
-            Err(ReconcileError::RolledBack { found: 0, seen: 5 })
+            Err(ReconcileError::RolledBack { found: 0, seen: 6 })
         ));
     }
 }

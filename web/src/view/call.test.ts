@@ -101,6 +101,8 @@ describe('after a call', () => {
     expect(record({ ended: 'missed' })).toBe('The attempt is in the log');
     expect(record({ ended: 'hung_up', started_ms: NOW, mode: 'log_only' })).toBe('The call is in the log');
     expect(record({ ended: 'hung_up', started_ms: NOW })).toBe('The note-taker seals the record');
+    expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false })).toBe('The record may not be whole');
+    expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false, noted: false })).toBe('There is no record');
     const sealed = view({ call: call({ state: 'ended', ended: 'hung_up', started_ms: NOW }), notices: [notice({ call: CALL, kept_index: 90_431 })] });
     expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({ lasted: '13 min', record: { title: 'The record is sealed' } });
   });

@@ -185,5 +185,6 @@ function record(view: View, call: Call, mine: string): EndedScreen['record'] {
   }
   if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
   if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };
+  if (!call.note_taker) return { title: 'The record may not be whole', sentence: 'The note-taker did not answer any more when the call ended. Tell your office.', small };
   return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };
 }

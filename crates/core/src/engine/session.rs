@@ -38,6 +38,8 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             // The server may ask for more than the authority does, never for less.
             engine.mode = mode.max(engine.device.office().floor());
             engine.token = Some(token);
+            // The office tells of every call that goes on; one that it does not tell of any more ended meanwhile.
+            engine.notices.retain(|_, notice| matches!(notice.state, NoticeState::Ended { .. }));
             first_checkpoint(engine, &checkpoint, now_ms);
             engine.state.claims.iter_mut().for_each(|claim| claim.since_ms = now_ms);
             engine.ping(now_ms);

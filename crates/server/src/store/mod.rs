@@ -101,13 +101,24 @@ impl Store {
         })
     }
 
-    /// Remembers [`Store::log_seen`].
+    /// Whether the log is to be read from its beginning, because a migration needs what older programs did not keep of it.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn reads_log_again(&self) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM marks WHERE name = 'log_again')";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+    }
+
+    /// Remembers [`Store::log_seen`], and that nothing before it is to be read again.
     ///
     /// # Errors
     /// If SQLite cannot write.
     pub fn set_log_seen(&mut self, size: u64) -> Result<(), StoreError> {
-        self.connection.execute("INSERT OR REPLACE INTO marks VALUES ('log_seen', ?1)", [int(size)])?;
-        Ok(())
+        let transaction = self.connection.transaction()?;
+        transaction.execute("INSERT OR REPLACE INTO marks VALUES ('log_seen', ?1)", [int(size)])?;
+        transaction.execute("DELETE FROM marks WHERE name = 'log_again'", [])?;
+        Ok(transaction.commit()?)
     }
 }
 
@@ -139,7 +150,10 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
             run("DELETE FROM devices WHERE device = ?1 AND log_index IS NULL", params![id(device.as_bytes())])?;
         }
         Write::DeviceRevoked(device, ms) => {
-            run("UPDATE devices SET revoked_ms = ?2 WHERE device = ?1", params![id(device.as_bytes()), int(*ms)])?;
+            run(
+                "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, ?2) WHERE device = ?1",
+                params![id(device.as_bytes()), int(*ms)],
+            )?;
         }
         Write::RevocationLogged(device, index) => {
             run(

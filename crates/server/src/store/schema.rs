@@ -67,7 +67,7 @@ CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHO
     // Which records are partial stands in the log: it is read from its beginning once more.
     "
 ALTER TABLE records ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
-DELETE FROM marks WHERE name = 'log_seen';
+INSERT INTO marks VALUES ('log_again', 1);
 ",
 ];
 

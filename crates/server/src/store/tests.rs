@@ -175,3 +175,17 @@ fn a_newer_database_is_not_touched() {
     disk.open().connection.pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(Store::open(&disk.path()), Err(StoreError::Newer { found: 99, .. })));
 }
+
+#[test]
+fn a_database_of_version_1_reads_the_log_again_and_knows_how_long_it_was() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    store.set_log_seen(5).unwrap();
+    let back = "ALTER TABLE records DROP COLUMN partial; PRAGMA user_version = 1;";
+    store.connection.execute_batch(back).unwrap();
+    drop(store);
+    let mut store = disk.open();
+    assert_eq!((store.log_seen().unwrap(), store.reads_log_again().unwrap()), (5, true));
+    store.set_log_seen(6).unwrap();
+    assert_eq!((store.log_seen().unwrap(), store.reads_log_again().unwrap()), (6, false));
+}

@@ -12,14 +12,19 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
     CallId, DeviceId, PersonId, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
-    message::{Notice, NoticeState, PersonNamed},
+    message::{Notice, NoticeState, PersonNamed, RefusalCode},
 };
+
+/// How long the ask of a note-taker keeps others from asking, milliseconds: to be let in takes a round trip or two.
+pub(super) const ASK_COUNTS_MS: u64 = 10_000;
 
 /// A device that waits to be added, and who was asked to add it.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub ask: Ask,
     pub asked: Option<SessionId>,
+    /// When it asked, milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 /// A call and everything the server knows of it.
@@ -35,6 +40,8 @@ pub(super) struct Call {
     /// Whom the committer was last asked to remove.
     pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
+    /// Note-takers that asked, and that nobody let in.
+    pub kept_out: BTreeSet<DeviceId>,
     /// Devices that take part over this connection: they joined over it, or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
     /// Since when a device that takes part is not connected.
@@ -61,6 +68,7 @@ impl Call {
             leaving: BTreeSet::new(),
             removal_asked: None,
             waiting: Vec::new(),
+            kept_out: BTreeSet::new(),
             present: BTreeMap::from([(caller, session)]),
             lost: BTreeMap::new(),
             ringing: BTreeSet::new(),
@@ -83,7 +91,8 @@ impl Call {
             members: stored.members,
             leaving: stored.leaving.into_iter().collect(),
             removal_asked: None,
-            waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None }).collect(),
+            waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None, since_ms: now_ms }).collect(),
+            kept_out: BTreeSet::new(),
             present: BTreeMap::new(),
             lost,
             ringing: BTreeSet::new(),
@@ -181,10 +190,10 @@ impl Call {
     }
 
     /// A device waits to be added, with this key package from now on.
-    pub fn wait(&mut self, ask: Ask, desk: &mut Desk) {
+    pub fn wait(&mut self, ask: Ask, desk: &mut Desk, now_ms: u64) {
         desk.write(Write::Asked(self.row.call, ask.clone()));
         self.waiting.retain(|w| w.ask.device != ask.device);
-        self.waiting.push(Waiting { ask, asked: None });
+        self.waiting.push(Waiting { ask, asked: None, since_ms: now_ms });
     }
 
     pub fn stop_waiting(&mut self, device: &DeviceId, desk: &mut Desk) {
@@ -249,13 +258,13 @@ impl Call {
     }
 
     /// When something is due next, milliseconds since 1970.
-    pub fn next_timeout(&self) -> Option<u64> {
+    pub fn next_timeout(&self, desk: &Desk) -> Option<u64> {
         let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,
         };
-        ring.into_iter().chain(lost).min()
+        ring.into_iter().chain(lost).chain(self.ask_ends_ms(desk)).min()
     }
 
     /// Whether the person's side has had no connection for too long.
@@ -296,10 +305,34 @@ impl Call {
         }
     }
 
-    /// The note-taker that asked to be let in over a connection that still stands.
+    /// The note-taker that asked to be let in over a connection that still stands. Not one that nobody let in before: it
+    /// keeps no other out.
     pub(super) fn note_taker_asks(&self, desk: &Desk) -> Option<DeviceId> {
         let asking = self.waiting.iter().map(|w| w.ask.device).filter(|d| self.present.contains_key(d));
-        asking.filter(|d| !self.is_member(d)).find(|d| desk.role(d) == Some(Role::NoteTaker))
+        let asking = asking.filter(|d| !self.is_member(d) && !self.kept_out.contains(d));
+        asking.into_iter().find(|d| desk.role(d) == Some(Role::NoteTaker))
+    }
+
+    /// When the ask of a note-taker is given up, so that another may come.
+    fn ask_ends_ms(&self, desk: &Desk) -> Option<u64> {
+        let taker = self.note_taker_asks(desk)?;
+        self.waiting.iter().find(|w| w.ask.device == taker).map(|w| w.since_ms + ASK_COUNTS_MS)
+    }
+
+    /// A note-taker that nobody lets in waits no longer.
+    pub(super) fn give_up_ask(&mut self, desk: &mut Desk, now_ms: u64) {
+        if self.ask_ends_ms(desk).is_none_or(|at| now_ms < at) {
+            return;
+        }
+        let Some(taker) = self.note_taker_asks(desk) else { return };
+        self.kept_out.insert(taker);
+        self.stop_waiting(&taker, desk);
+        if let Some(session) = self.present.remove(&taker) {
+            let text = "nobody in the call let this note-taker in: it may ask again";
+            desk.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
+        }
+        self.drop_leg(taker, desk);
+        self.notify_staff(desk);
     }
 
     /// Whether a note-taker other than `device` writes this call, or is about to: one record is enough.

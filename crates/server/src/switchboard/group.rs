@@ -19,10 +19,19 @@ pub(super) struct Proposed {
 }
 
 impl Call {
-    pub(super) fn ask_join(&mut self, session: SessionId, from: DeviceId, key_package: Blob, desk: &mut Desk) {
+    pub(super) fn ask_join(
+        &mut self,
+        session: SessionId,
+        from: DeviceId,
+        key_package: Blob,
+        desk: &mut Desk,
+        now_ms: u64,
+    ) {
         let id = self.row.call;
         let Some(role) = desk.role(&from) else { return };
-        let returns = self.is_principals(&from) || self.members.contains(&from);
+        // A note-taker that left is one that comes anew: meanwhile another may have taken its place.
+        let stays = self.members.contains(&from) && (role != Role::NoteTaker || self.is_member(&from));
+        let returns = self.is_principals(&from) || stays;
         if !returns && !self.admits(role) {
             let text =
                 "this device may not join the call: its person neither rang, answered, nor listens for the office";
@@ -44,7 +53,7 @@ impl Call {
             return desk.refuse(session, Some(id), RefusalCode::TooMany, text);
         }
         self.arrive(from, session);
-        self.wait(Ask { device: from, key_package, answer: false }, desk);
+        self.wait(Ask { device: from, key_package, answer: false }, desk, now_ms);
         if role == Role::NoteTaker && !returns {
             // Before any other one asks as well.
             self.notify_staff(desk);

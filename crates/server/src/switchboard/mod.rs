@@ -180,7 +180,11 @@ impl Switchboard {
             M::Decline { call } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
             M::AskJoin { call, key_package } => {
-                self.on_call(session, call, |c, desk| c.ask_join(session, from, key_package, desk));
+                // A listener waits at one call's door.
+                for other in self.calls.values_mut().filter(|other| other.id() != call && !other.takes_part(&from)) {
+                    other.stop_waiting(&from, &mut self.desk);
+                }
+                self.on_call(session, call, |c, desk| c.ask_join(session, from, key_package, desk, now_ms));
             }
             M::Commit { call, epoch, commit, welcome, adds, removes } => {
                 let proposed = group::Proposed { epoch, commit, welcome, adds, removes };
@@ -206,7 +210,7 @@ impl Switchboard {
 
     /// When [`Switchboard::timeout`] is due next, milliseconds since 1970 UTC.
     pub fn next_timeout(&self) -> Option<u64> {
-        self.calls.values().filter_map(Call::next_timeout).chain(self.afters.next_timeout()).min()
+        self.calls.values().filter_map(|call| call.next_timeout(&self.desk)).chain(self.afters.next_timeout()).min()
     }
 
     /// What became of an entry that [`Output::Append`] asked for: its index, or that the log failed.
@@ -280,6 +284,10 @@ impl Switchboard {
         for call in self.calls.values_mut() {
             let asked = call.note_taker_asks(&self.desk) == Some(gone.device);
             call.depart(gone.device, now_ms);
+            if !call.takes_part(&gone.device) {
+                // Whoever is let in is there: it asks again.
+                call.stop_waiting(&gone.device, &mut self.desk);
+            }
             if asked {
                 call.notify_staff(&mut self.desk);
             }

@@ -330,7 +330,7 @@ impl Call {
             }
             self.notify_staff(desk);
         }
-        self.wait(Ask { device: from, key_package, answer: true }, desk);
+        self.wait(Ask { device: from, key_package, answer: true }, desk, now_ms);
     }
 
     /// What is due: removes members that were lost for too long, and says if the call is over.
@@ -352,6 +352,7 @@ impl Call {
                 }
             }
         }
+        self.give_up_ask(desk, now_ms);
         let long_lost: Vec<DeviceId> =
             self.lost.iter().filter(|(_, since)| now_ms >= *since + ABANDONED_AFTER_MS).map(|(d, _)| *d).collect();
         for device in &long_lost {

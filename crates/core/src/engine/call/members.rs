@@ -242,7 +242,7 @@ impl Call {
     /// A verified device is in it, for the first time or anew: what it said before it lost its keys is not compared.
     fn joined(&mut self, logged: LoggedDevice) {
         let device = logged.device().device();
-        self.presence.forget(device);
+        self.presence.joined(device);
         self.verified.insert(device, logged);
     }
 
@@ -337,7 +337,7 @@ impl Call {
         let mut note_takers: BTreeSet<_> = self.note_takers(me).collect();
         self.noted |= !note_takers.is_empty();
         note_takers.remove(&me);
-        self.presence.are(&note_takers, self.clock.uptime_ms);
+        self.presence.are(note_takers, self.clock.uptime_ms);
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
             .roster

@@ -15,7 +15,12 @@ const EXCUSED_EVERY_MS: u64 = 60_000;
 /// The note-takers of a call, other than this device.
 #[derive(Default)]
 pub(super) struct Presence {
+    now: BTreeSet<DeviceId>,
+    /// Everybody who ever was one. Whoever leaves and comes back, or is said to, was heard when it was heard.
     heard: BTreeMap<DeviceId, Heard>,
+    /// Since when there is one that was never heard, and none was heard after it came. To be let in says nothing of a device:
+    /// a server can have anybody let in again by what it asked long ago.
+    unheard_since_ms: Option<u64>,
     /// Until when silence is excused, after this device was away itself.
     excused_until_ms: u64,
 }
@@ -30,23 +35,31 @@ struct Heard {
 }
 
 impl Presence {
-    /// These are the note-takers now. Whoever is new has as long to be heard as any other.
-    pub(super) fn are(&mut self, note_takers: &BTreeSet<DeviceId>, now_ms: u64) {
-        self.heard.retain(|known, _| note_takers.contains(known));
-        for note_taker in note_takers {
-            self.heard.entry(*note_taker).or_insert(Heard { at_ms: now_ms, lag_ms: None, lost: false });
+    /// These are the note-takers now. The first that comes has as long to be heard as any other; those who come while nobody
+    /// is heard share its time.
+    pub(super) fn are(&mut self, note_takers: BTreeSet<DeviceId>, now_ms: u64) {
+        for note_taker in &note_takers {
+            if !self.heard.contains_key(note_taker) {
+                let at_ms = *self.unheard_since_ms.get_or_insert(now_ms);
+                let lost = now_ms >= at_ms + LOST_AFTER_MS;
+                self.heard.insert(*note_taker, Heard { at_ms, lag_ms: None, lost });
+            }
         }
+        self.now = note_takers;
     }
 
-    /// The device came back with fresh keys: what it said before is of another run of it.
-    pub(super) fn forget(&mut self, device: DeviceId) {
-        self.heard.remove(&device);
+    /// The device was let in, for the first time or with fresh keys: what it says from now on may be of another run of it.
+    pub(super) fn joined(&mut self, device: DeviceId) {
+        if let Some(heard) = self.heard.get_mut(&device) {
+            heard.lag_ms = None;
+        }
     }
 
     /// The device said at `at_ms` of its own running that it writes.
     pub(super) fn said(&mut self, device: DeviceId, at_ms: u64, now_ms: u64) {
-        if let Some(heard) = self.heard.get_mut(&device) {
+        if let Some(heard) = self.heard.get_mut(&device).filter(|_| self.now.contains(&device)) {
             heard.said(at_ms, now_ms);
+            self.unheard_since_ms = None;
         }
     }
 
@@ -64,7 +77,8 @@ impl Presence {
 
     /// When the next of them is to be given up.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        self.heard.values().filter(|heard| !heard.lost).map(|heard| self.lost_at(heard)).min()
+        let heard = self.now.iter().filter_map(|device| self.heard.get(device));
+        heard.filter(|heard| !heard.lost).map(|heard| heard.lost_at(self.excused_until_ms)).min()
     }
 
     /// Time passed. Says whether one of them is lost by it that was not.
@@ -72,10 +86,6 @@ impl Presence {
         let excused = self.excused_until_ms;
         let silent = |heard: &&mut Heard| !heard.lost && now_ms >= heard.lost_at(excused);
         self.heard.values_mut().filter(silent).map(|heard| heard.lost = true).count() > 0
-    }
-
-    fn lost_at(&self, heard: &Heard) -> u64 {
-        heard.lost_at(self.excused_until_ms)
     }
 }
 

@@ -428,6 +428,9 @@ impl World {
             checkpoint: self.log.checkpoint().note().to_owned(),
         };
         self.post(node, message);
+        if !self.nodes[node].card.role.speaks() && self.room.as_ref().is_some_and(|room| room.over.is_none()) {
+            self.post(node, ServerMessage::Notice(self.notice()));
+        }
         if let Some(room) = self.room.as_ref().filter(|room| room.over.is_none() && room.answered.is_none())
             && room.ring.to == self.nodes[node].card.person
         {
@@ -562,6 +565,15 @@ impl World {
 
     /// Tells staff.
     fn notify(&mut self) {
+        let notice = self.notice();
+        for node in 0..self.nodes.len() {
+            if !self.nodes[node].card.role.speaks() {
+                self.post(node, ServerMessage::Notice(notice.clone()));
+            }
+        }
+    }
+
+    fn notice(&self) -> Notice {
         let room = self.room();
         let state = match (room.over, room.answered) {
             (Some(how), _) => NoticeState::Ended { how },
@@ -569,7 +581,7 @@ impl World {
             (None, None) => NoticeState::Ringing,
         };
         let to = self.of_person(room.ring.to)[0];
-        let notice = Notice {
+        Notice {
             call: room.id,
             from: self.nodes[room.caller].card.clone(),
             to: PersonNamed { card: self.nodes[to].card.clone() },
@@ -578,11 +590,6 @@ impl World {
             members: Vec::new(),
             note_taker_asks: false,
             opened_ms: self.now,
-        };
-        for node in 0..self.nodes.len() {
-            if !self.nodes[node].card.role.speaks() {
-                self.post(node, ServerMessage::Notice(notice.clone()));
-            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who is in the group: commits, listeners, leaving, coming back, legs.
 
 use super::kit::{CALL, Office, blob, device, kind, person, ring};
-use crate::switchboard::{RelayCommand, RequestId};
+use crate::switchboard::{RelayCommand, RequestId, call::ASK_COUNTS_MS};
 use telcon_proto::{
     ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
     limits::{ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_MEMBERS, MAX_SDP_BYTES},
@@ -85,6 +85,54 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     office.deaf();
     ask(&mut office, 6);
     assert_eq!(asked(&office.messages(1)), [device(6)]);
+}
+
+#[test]
+fn a_note_taker_that_nobody_lets_in_keeps_no_other_out() {
+    let mut office = Office::in_call();
+    office.enrol(5, 5, Role::NoteTaker).unwrap();
+    office.connect(5);
+    ask(&mut office, 3);
+    office.deaf();
+    office.pass(ASK_COUNTS_MS - 1);
+    ask(&mut office, 5);
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
+    office.pass(1);
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
+    assert!(office.heard(5).contains(&"notice".to_owned()), "the call needs another");
+    office.deaf();
+    // The same one is faster again, and counts for nothing.
+    ask(&mut office, 3);
+    ask(&mut office, 5);
+    assert_eq!(asked(&office.messages(1)), [device(3), device(5)]);
+    office.commit(1, 1, &[5], &[]);
+    assert!(office.heard(5).contains(&"welcome".to_owned()));
+}
+
+#[test]
+fn a_listener_that_went_away_before_it_was_let_in_asks_anew() {
+    let mut office = Office::in_call();
+    ask(&mut office, 3);
+    office.disconnect(3);
+    office.deaf();
+    office.commit(1, 1, &[3], &[]);
+    let heard = office.heard(1);
+    assert!(heard.contains(&"commit_refused".to_owned()), "two note-takers could be let in at once: {heard:?}");
+}
+
+#[test]
+fn a_note_taker_that_left_does_not_come_back_beside_the_one_that_took_its_place() {
+    let mut office = Office::in_call();
+    office.enrol(5, 5, Role::NoteTaker).unwrap();
+    office.connect(5);
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    // It is still a member for the group, until the commit that removes it.
+    office.send(3, C::HangUp { call: CALL, failed: false });
+    ask(&mut office, 5);
+    office.deaf();
+    ask(&mut office, 3);
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
 }
 
 #[test]

@@ -247,3 +247,75 @@ fn words_of_an_epoch_before_are_of_whom_had_the_seat_then() {
     world.inject(0, ServerMessage::Application { call, from: desk, message: Blob(muted) });
     assert!(world.view(0).members.iter().all(|member| !member.muted), "it is not the newcomer who said it");
 }
+
+/// What the committer was asked for by note-takers, kept by the server.
+fn asks_of_note_takers(world: &mut World, let_in: bool) -> Rc<RefCell<Vec<ServerMessage>>> {
+    let asks: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
+    let (kept, takers) = (asks.clone(), world.nodes.iter().filter(|node| node.card.role == Role::NoteTaker));
+    let takers: Vec<_> = takers.map(|node| node.id).collect();
+    world.wire = Some(Box::new(move |to, message| match &message {
+        ServerMessage::JoinAsked { from, .. } if to == 0 && takers.contains(from) => {
+            kept.borrow_mut().push(message.clone());
+            if let_in { vec![message] } else { vec![] }
+        }
+        _ => vec![message],
+    }));
+    asks
+}
+
+#[test]
+fn a_dead_note_taker_that_is_let_in_again_and_again_is_on_no_screen_as_one_that_writes() {
+    let mut world = World::of_four(70);
+    let asks = asks_of_note_takers(&mut world, true);
+    world.call_of_four();
+    world.pass(10_000);
+    assert!(world.view(0).note_taker && world.view(1).note_taker);
+    world.disconnect(3);
+    let ask = asks.borrow()[0].clone();
+    for round in 0..8 {
+        world.pass(4_000);
+        let epoch = world.room().epoch;
+        world.inject(0, ask.clone());
+        world.settle();
+        assert!(world.room().epoch > epoch, "the caller lets it in, as it cannot know better");
+        let told = [0, 1, 2].map(|node| !world.view(node).note_taker);
+        assert_eq!(told, [round > 0; 3], "in round {round}");
+    }
+}
+
+#[test]
+fn note_takers_that_were_never_there_do_not_each_have_a_time_of_their_own() {
+    let mut world = World::of_two(71);
+    let takers = [8, 9, 10].map(|person| world.join_office(person, Role::NoteTaker));
+    world.settle();
+    let asks = asks_of_note_takers(&mut world, false);
+    world.call();
+    let call = world.room().id;
+    for taker in takers {
+        world.command(taker, Command::Listen { call });
+        world.settle();
+        world.disconnect(taker);
+    }
+    let asks = asks.borrow().clone();
+    assert_eq!(asks.len(), takers.len());
+    for (round, ask) in asks.into_iter().enumerate() {
+        world.inject(0, ask);
+        world.settle();
+        world.pass(4_000);
+        assert_eq!([0, 1].map(|node| world.view(node).note_taker), [round == 0; 2], "in round {round}");
+    }
+}
+
+#[test]
+fn a_call_that_ended_while_a_listener_was_away_is_live_on_its_screen_no_more() {
+    let mut world = World::of_four(72);
+    world.call();
+    assert_eq!(world.nodes[3].engine.view().notices.len(), 1);
+    world.disconnect(3);
+    world.command(0, Command::HangUp);
+    world.settle();
+    world.connect(3);
+    world.settle();
+    let view = world.nodes[3].engine.view();
+    assert!(view.caught_up && view.notices.is_empty(), "{:?}", view.notices);
+}
