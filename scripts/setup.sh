@@ -13,7 +13,7 @@ readonly purpose=${1:-run}
 packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git sox espeak-ng)
 case "$purpose" in
 run) ;;
-test) packages+=(chromium fonts-liberation iproute2) ;;
+test) packages+=(chromium fonts-liberation iproute2 coturn openssl) ;;
 bench) packages+=(janus coturn iproute2) ;;
 *)
     echo "usage: $0 run|test|bench" >&2
@@ -85,11 +85,11 @@ fi
 # Debian keeps what makes virtual environments in a package of its own; a Python from elsewhere brings it along.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fresh_services=()
-if [ "$purpose" = bench ]; then
-    for service in janus coturn; do
-        is_installed "$service" || fresh_services+=("$service")
-    done
-fi
+for service in janus coturn; do
+    case " ${packages[*]} " in
+    *" $service "*) is_installed "$service" || fresh_services+=("$service") ;;
+    esac
+done
 install "${packages[@]}"
 # Debian starts a service that it installs. These were installed to be measured, not to be open to the network.
 if [ ${#fresh_services[@]} -gt 0 ] && [ -d /run/systemd/system ]; then

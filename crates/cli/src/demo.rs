@@ -126,9 +126,10 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
         step("an office with its own authority, log and custodian was made");
     }
-    let serving = serve::start(&data.join("server"), listen, None, args.web.clone()).await.with_context(|| {
-        format!("the demonstration's office cannot go on; without {} a new one is made", data.display())
-    })?;
+    let serving =
+        serve::start(&data.join("server"), listen, None, args.web.clone(), None).await.with_context(|| {
+            format!("the demonstration's office cannot go on; without {} a new one is made", data.display())
+        })?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
     step(format!("the switchboard answers at {server}"));
     let cast = cast(&data)?;

@@ -3,13 +3,14 @@
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
+    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 use telcon_client::endpoint::now_ms;
 use telcon_identity::Authority;
 use telcon_proto::{RecordMode, http::OfficeInfo};
-use telcon_server::{Running, Server, ServerConfig};
+use telcon_server::{MAX_TURN_SECRET_BYTES, Running, Server, ServerConfig, Turn};
 
 /// Arguments of `telcon serve`.
 #[derive(Args)]
@@ -31,6 +32,13 @@ pub struct ServeArgs {
     /// The built page (web/dist).
     #[arg(long)]
     pub web: Option<PathBuf>,
+    /// A TURN server of the office, for browsers whose network lets nothing through but TLS, as
+    /// turns:turn.office.example:443?transport=tcp. May be given several times.
+    #[arg(long, requires = "turn_secret")]
+    pub turn: Vec<String>,
+    /// File with the secret that this server shares with the TURN server (coturn: static-auth-secret).
+    #[arg(long, requires = "turn")]
+    pub turn_secret: Option<PathBuf>,
 }
 
 /// A running server.
@@ -47,10 +55,12 @@ pub async fn start(
     listen: SocketAddr,
     media: Option<(SocketAddr, Option<SocketAddr>)>,
     web: Option<PathBuf>,
+    turn: Option<Turn>,
 ) -> anyhow::Result<Running> {
     let mut config = ServerConfig::local(dir);
     config.listen = listen;
     config.web_dir = web;
+    config.turn = turn;
     if let Some((media, public)) = media {
         config.media = media;
         config.media_addrs = public.into_iter().collect();
@@ -67,7 +77,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if !args.data.join("office.json").exists() && inner.join("office.json").exists() {
         bail!("{} is the whole office: give the server only its part, --data {}", args.data.display(), inner.display());
     }
-    let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web).await?;
+    let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
+    let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web, turn).await?;
     eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
     let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
     eprintln!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));
@@ -77,4 +88,14 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await?;
     running.shutdown().await;
     Ok(())
+}
+
+/// The office's TURN servers, with the secret in a file: a command line is seen by every user of the machine.
+fn turn(urls: Vec<String>, secret: &Path) -> anyhow::Result<Turn> {
+    let mut text = String::new();
+    let file = std::fs::File::open(secret).with_context(|| format!("cannot read {}", secret.display()))?;
+    file.take(MAX_TURN_SECRET_BYTES as u64 + 2)
+        .read_to_string(&mut text)
+        .with_context(|| format!("cannot read {}", secret.display()))?;
+    Ok(Turn::new(urls, text.trim_end_matches(['\r', '\n']))?)
 }

@@ -107,6 +107,27 @@ pub struct RecordLine {
     pub partial: bool,
 }
 
+/// `GET /api/media`: ways for media beside the relay's own address, for devices that are signed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaWays {
+    /// TURN servers; none where the office has none.
+    pub ice_servers: Vec<IceServer>,
+    /// Until when their passwords work, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+}
+
+/// A TURN server, in the words of WebRTC's `RTCIceServer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// Its addresses (RFC 7065).
+    pub urls: Vec<String>,
+    /// The name that goes with the password.
+    pub username: String,
+    /// The password.
+    pub credential: String,
+}
+
 /// `GET /api/records/{call}`: what proves one record, to be checked by the device that asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordProof {

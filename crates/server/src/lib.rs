@@ -24,4 +24,4 @@ mod web;
 
 pub use reconcile::ReconcileError;
 pub use server::{Running, Server, ServerConfig, StartError};
-pub use web::ConnectionLimits;
+pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};

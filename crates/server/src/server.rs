@@ -8,7 +8,7 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{Reader, Store, StoreError},
     switchboard::{CheckRing, Policy},
-    web::{App, ConnectionLimits, Counters, RelayToken, Tokens, router, serve},
+    web::{App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -45,6 +45,8 @@ pub struct ServerConfig {
     pub record_due_ms: u64,
     /// What HTTP connections may take.
     pub connections: ConnectionLimits,
+    /// The office's TURN servers, if it has any.
+    pub turn: Option<Turn>,
 }
 
 impl ServerConfig {
@@ -59,6 +61,7 @@ impl ServerConfig {
             web_dir: None,
             record_due_ms: RECORD_DUE_MS,
             connections: ConnectionLimits::default(),
+            turn: None,
         }
     }
 }
@@ -252,6 +255,7 @@ impl Server {
             nodes: ways.nodes,
             counters: Counters::default(),
             unsigned: App::unsigned_places(),
+            turn: config.turn.clone(),
         });
         let tidying = tokio::spawn(tidy_daily(app.clone()));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -4,6 +4,7 @@ import type { Card, Command, Report, View } from './contract';
 import { Media } from './media';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
+import { Ways, ways_over_http } from './ways';
 
 /** What the page hears. */
 export interface HostEvents {
@@ -34,7 +35,8 @@ export interface Host {
 export function start_host(worker: Worker, events: HostEvents): Host {
   const ask = (message: ToWorker) => worker.postMessage(message);
   const command = (command: Command) => ask({ ask: 'command', command });
-  const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked });
+  const ways = new Ways(ways_over_http);
+  const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked }, ways);
   const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: string) => void }>();
   let next_check = 0;
 
@@ -49,6 +51,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
       case 'enrol_failed':
         return events.enrol_failed(data.problem);
       case 'view':
+        void ways.follow(data.view.token);
         void media.follow(data.view.call);
         return events.view(data.view);
       case 'open_leg':

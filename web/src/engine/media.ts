@@ -5,6 +5,7 @@ import type { Call, Command } from './contract';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
 import { answers, constant_rate, without_levels } from './sdp';
+import type { Ways } from './ways';
 
 /** Receive slots of a leg: everybody but oneself (`RECEIVE_SLOTS` of telcon-proto). */
 const RECEIVE_SLOTS = 7;
@@ -38,6 +39,7 @@ export class Media {
   constructor(
     private readonly worker: Worker,
     private readonly events: MediaEvents,
+    private readonly ways: Ways,
   ) {
     this.microphone = new Microphone(events.microphone, (track) => void this.#attach(track));
   }
@@ -50,7 +52,7 @@ export class Media {
   /** Makes a leg and offers it, in place of the one before. */
   async open_leg(): Promise<void> {
     this.close_leg();
-    const connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' });
+    const connection = new RTCPeerConnection({ iceServers: this.ways.servers, bundlePolicy: 'max-bundle' });
     const up = connection.addTransceiver('audio', { direction: 'sendonly' });
     // Before there is any track: nothing may ever leave unsealed.
     up.sender.transform = this.#transform('send');

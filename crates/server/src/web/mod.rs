@@ -11,6 +11,7 @@ mod relays;
 mod security;
 mod socket;
 mod tokens;
+mod turn;
 
 pub(crate) use connections::serve;
 pub use connections::{ConnectionLimits, Places};
@@ -18,6 +19,7 @@ pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
 pub use relays::RelayToken;
 pub use tokens::{Bearer, Tokens};
+pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 use crate::{
     archive::{Prover, RecordStore},
@@ -74,6 +76,8 @@ pub struct App {
     pub(crate) nodes: mpsc::Sender<NodeInput>,
     /// Connections that have not signed in.
     pub unsigned: Arc<Places>,
+    /// The way for media where only TLS gets through.
+    pub turn: Option<Turn>,
 }
 
 impl App {
@@ -97,6 +101,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/revocations", post(devices::revoke).layer(small))
         .route("/api/log/consistency", get(log_files::consistency))
         .route("/api/calls/{call}/record", post(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
+        .route("/api/media", get(turn::media))
         .route("/api/records", get(records::list))
         .route("/api/records/{call}", get(records::proof))
         .route("/api/records/{call}/parts/{name}", get(records::part))

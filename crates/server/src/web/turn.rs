@@ -1,0 +1,119 @@
+//! The office's TURN servers (RFC 8656): the way for media where a network lets nothing through but TLS.
+//!
+//! The TURN server is a program of its own, coturn for one. It and this server share a secret, from which each signed-in
+//! device gets a name and a password for some hours (`use-auth-secret`, draft-uberti-behave-turn-rest): the password is
+//! HMAC-SHA1 of the name, and the name is the time at which both end, so that it tells nothing of who has it.
+
+use super::{App, error::Failure};
+use crate::archive::now_ms;
+use aws_lc_rs::hmac;
+use axum::{Json, extract::State, http::HeaderMap};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use std::sync::Arc;
+use telcon_proto::http::{IceServer, MediaWays};
+
+/// How long a password works, seconds: longer than a call, shorter than it takes to forget a lost device.
+const WORKS_S: u64 = 12 * 3600;
+/// Times are rounded up to this, seconds, so that devices that ask within an hour have the same name.
+const STEP_S: u64 = 3600;
+/// Most TURN servers that an office names: a browser tries all of them.
+pub const MAX_TURN_URLS: usize = 4;
+/// Longest secret, bytes.
+pub const MAX_TURN_SECRET_BYTES: usize = 1024;
+
+/// The office's TURN servers.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    urls: Vec<String>,
+    key: hmac::Key,
+}
+
+/// Why TURN servers cannot be used as they were named.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnError {
+    /// No URL of RFC 7065.
+    #[error("{0:?} is no address of a TURN server: it looks like turns:turn.office.example:443?transport=tcp")]
+    Url(String),
+    /// None, or more than [`MAX_TURN_URLS`].
+    #[error("name one to {MAX_TURN_URLS} TURN servers")]
+    Count,
+    /// Empty or too long.
+    #[error("the secret shared with the TURN server has 1 to {MAX_TURN_SECRET_BYTES} bytes")]
+    Secret,
+}
+
+impl Turn {
+    /// From the servers' URLs (RFC 7065) and the secret that this server shares with them.
+    ///
+    /// # Errors
+    /// [`TurnError`].
+    pub fn new(urls: Vec<String>, secret: &str) -> Result<Self, TurnError> {
+        if urls.is_empty() || urls.len() > MAX_TURN_URLS {
+            return Err(TurnError::Count);
+        }
+        if let Some(wrong) = urls.iter().find(|url| !is_turn_url(url)) {
+            return Err(TurnError::Url(wrong.clone()));
+        }
+        if secret.is_empty() || secret.len() > MAX_TURN_SECRET_BYTES {
+            return Err(TurnError::Secret);
+        }
+        Ok(Self { urls, key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes()) })
+    }
+
+    /// What a device is told at `now_ms`.
+    fn server(&self, now_ms: u64) -> (IceServer, u64) {
+        let ends_s = (now_ms / 1000 + WORKS_S).next_multiple_of(STEP_S);
+        let username = ends_s.to_string();
+        let credential = STANDARD.encode(hmac::sign(&self.key, username.as_bytes()));
+        (IceServer { urls: self.urls.clone(), username, credential }, ends_s * 1000)
+    }
+}
+
+fn is_turn_url(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("turns:").or_else(|| url.strip_prefix("turn:")) else { return false };
+    let (place, transport) = rest.split_once('?').unwrap_or((rest, ""));
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    !place.is_empty()
+        && place.len() <= 255
+        && place.chars().all(plain)
+        && matches!(transport, "" | "transport=tcp" | "transport=udp")
+}
+
+/// `GET /api/media`: for devices that are signed in.
+pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<MediaWays>, Failure> {
+    app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+    let told = app.turn.as_ref().map(|turn| turn.server(now_ms()));
+    let (server, until_ms) = told.map_or((None, None), |(server, until_ms)| (Some(server), Some(until_ms)));
+    Ok(Json(MediaWays { ice_servers: server.into_iter().collect(), until_ms }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "turns:turn.office.example:443?transport=tcp";
+
+    #[test]
+    fn the_password_is_what_a_turn_server_with_the_secret_computes() {
+        // Computed with `printf 46800 | openssl dgst -sha1 -hmac "north wind" -binary | base64`.
+        let turn = Turn::new(vec![URL.into()], "north wind").unwrap();
+        let (server, until_ms) = turn.server(2_000_000);
+        assert_eq!((server.username.as_str(), until_ms), ("46800", 46_800_000));
+        assert_eq!(server.credential, "Ld+1sOB6JMl1+7aSMsFcs4qay8Q=");
+        assert_eq!(turn.server(3_600_000).0, server, "whoever asks in the same hour has the same name");
+        assert_ne!(turn.server(3_601_000).0, server);
+    }
+
+    #[test]
+    fn what_is_no_turn_server_is_refused() {
+        let told =
+            |urls: &[&str], secret: &str| Turn::new(urls.iter().map(|u| (*u).to_owned()).collect(), secret).err();
+        assert_eq!(told(&[], "s"), Some(TurnError::Count));
+        assert_eq!(told(&[URL; MAX_TURN_URLS + 1], "s"), Some(TurnError::Count));
+        assert_eq!(told(&[URL], ""), Some(TurnError::Secret));
+        assert_eq!(told(&["turn:203.0.113.7", "turn:[2001:db8::1]:3478?transport=udp", URL], "s"), None);
+        for wrong in ["stun:a", "https://a", "turns:", "turns:a b", "turns:a?transport=sctp", "turns:a/b"] {
+            assert_eq!(told(&[wrong], "s"), Some(TurnError::Url(wrong.into())), "{wrong}");
+        }
+    }
+}
