@@ -177,7 +177,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     println!("calls     {} opened, {} still open or being sealed", report.calls, report.pending);
     println!("records   {} of {} hold ({} partial)", report.records_good, report.records, report.records_partial);
     for call in &report.partial {
-        println!("partial   {call}: its note-taker could not hear all of it; why stands in the record");
+        println!("partial   {call}: its note-taker signed that it is not whole; why stands in the record");
     }
     for gap in &report.gaps {
         println!("no record {}: {}", gap.call, gap.why.as_deref().unwrap_or("no reason given"));
@@ -203,7 +203,11 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         let found = report.problems.len();
         bail!("the archive does not hold: {found} problem{}", if found == 1 { "" } else { "s" });
     }
-    println!("The archive holds.");
+    match report.records_partial {
+        0 => println!("The archive holds."),
+        1 => println!("The archive holds; one of its records is partial."),
+        many => println!("The archive holds; {many} of its records are partial."),
+    }
     Ok(())
 }
 
@@ -227,15 +231,22 @@ pub fn open_with(identity: &Path, record: &Path, out: &Path) -> anyhow::Result<t
 fn open(args: &OpenArgs) -> anyhow::Result<()> {
     let opened = open_with(&args.identity, &args.record, &args.out)?;
     let out = args.out.display();
-    println!("Record {} is whole: {} parts, {} files.", opened.call_id, opened.parts, opened.files);
+    let (parts, files) = (opened.parts, opened.files);
     if opened.partial {
+        println!("Record {} is as it was sealed: {parts} parts, {files} files.", opened.call_id);
         println!("It is partial: {}", opened.reason);
+    } else {
+        println!("Record {} is whole: {parts} parts, {files} files.", opened.call_id);
     }
     for warning in &opened.warnings {
         println!("note: {warning}");
     }
     println!("  {out}/bag            the bag (RFC 8493)");
-    println!("  {out}/transcript.vtt {} lines, a machine's draft", opened.segments);
+    if args.out.join("transcript.vtt").exists() {
+        println!("  {out}/transcript.vtt {} lines, a machine's draft", opened.segments);
+    } else {
+        println!("  no transcript: nothing that was said was written down");
+    }
     for audio in &opened.audio {
         println!(
             "  {out}/audio/{}.opus  {:.1} s from the beginning of the call",

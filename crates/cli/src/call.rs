@@ -1,6 +1,6 @@
 //! `telcon call`: a person's device in a terminal, with files for sound.
 
-use crate::device::{self, revoked};
+use crate::device::{self, REVOKED, revoked};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
@@ -18,7 +18,7 @@ use telcon_client::{
 };
 use telcon_core::{
     Command, Device, Engine, Event,
-    view::{CallState, View},
+    view::{CallState, Phase, View},
 };
 use telcon_proto::{DeviceId, PersonId, RecordMode, Role, words::Contact};
 use tokio::signal::unix::{SignalKind, signal};
@@ -203,7 +203,7 @@ fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact
         [one] => Ok(one),
         [] => {
             let names: Vec<_> = people.iter().map(|contact| contact.card.name.as_str()).collect();
-            bail!("nobody here is called {named:?}; there are: {}", names.join(", "))
+            bail!("this device may ring nobody who is called {named:?}; it may ring: {}", names.join(", "))
         }
         _ => {
             let each = found.iter().map(|one| format!("{} ({})", one.card.person.to_hex(), one.card.organisation));
@@ -263,11 +263,20 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>
     if args.say.is_some() && !args.stay {
         endpoint.command(Command::HangUp);
     }
-    over().await?;
+    let view = over().await?;
     for (device, heard) in endpoint.stats().heard {
         eprintln!("heard {device}: {} frames, {} lost", heard.packets, heard.lost);
     }
-    Ok(())
+    if view.phase == Phase::Revoked {
+        bail!(REVOKED);
+    }
+    let ended = view.call.and_then(|call| Some((call.ended?, call.problem)));
+    match ended {
+        Some(("failed", problem)) => bail!("the call was stopped: {}", problem.unwrap_or_default()),
+        Some(("interrupted", _)) => bail!("the connection was lost, and the call ended"),
+        Some(("revoked", _)) => bail!("the call was closed: their office or yours revoked a device that was in it"),
+        _ => Ok(()),
+    }
 }
 
 /// The mode's word, for people.

@@ -113,6 +113,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
+    serve::check_page(args.web.as_deref())?;
     let data = match &args.data {
         Some(dir) => dir.clone(),
         None if args.once => std::env::temp_dir().join(format!("telcon-demo-{}", std::process::id())),

@@ -68,11 +68,20 @@ pub async fn start(
     Server::start(config).await.with_context(|| format!("the server could not start from {}", dir.display()))
 }
 
-/// `telcon serve`.
-pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    if let Some(web) = args.web.as_ref().filter(|web| !web.join("index.html").is_file()) {
+/// Whether what is said to be the built page is one.
+///
+/// # Errors
+/// If not.
+pub fn check_page(web: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(web) = web.filter(|web| !web.join("index.html").is_file()) {
         bail!("{} has no index.html: build the page with `make build`, or leave --web out", web.display());
     }
+    Ok(())
+}
+
+/// `telcon serve`.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    check_page(args.web.as_deref())?;
     let inner = args.data.join("server");
     if !args.data.join("office.json").exists() && inner.join("office.json").exists() {
         bail!("{} is the whole office: give the server only its part, --data {}", args.data.display(), inner.display());

@@ -433,6 +433,8 @@ impl Task {
                 }
             }
             Some(call) if call.started_ms.is_none() && waiting(true).is_some_and(|other| other != call.call) => {
+                // Left, and not kept out of it: where another takes the live one, this one comes back at once.
+                self.asked.remove(&call.call);
                 self.engine.command(now, Command::Leave);
             }
             Some(_) => {}

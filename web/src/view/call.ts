@@ -181,7 +181,7 @@ function record(view: View, call: Call, mine: string): EndedScreen['record'] {
   if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
   if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
   if (kept !== null && notice?.partial) {
-    return { title: 'The record is sealed, and not whole', sentence: 'The note-taker could not hear all of this call. The custodians can open what there is.', small: `${small} · sealed in entry ${number(kept)}` };
+    return { title: 'The record is sealed, and not whole', sentence: 'Its note-taker signed that something is missing. The custodians can open what there is.', small: `${small} · sealed in entry ${number(kept)}` };
   }
   if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
   if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };

@@ -136,7 +136,7 @@ function other_day(ms: number, zone: string, mine: string): string {
 
 function seal(line: RecordLine): RecordScreen['seal'] {
   if (line.kept && line.partial) {
-    return { title: 'Sealed, and something is missing.', sentence: 'The note-taker could not hear all of this call. The custodians can open what there is, and why.', sealed: true };
+    return { title: 'Sealed, and something is missing.', sentence: 'Its note-taker signed that it is not whole. The custodians can open what there is, and why.', sealed: true };
   }
   if (line.kept) {
     return { title: 'Sealed. The custodians can open it.', sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.', sealed: true };
@@ -151,7 +151,7 @@ function verdict(report: Report, at_ms: number, mine: string): NonNullable<Recor
   const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
   const failed = report.checks.filter((check) => !check.ok).length;
   if (report.ok && report.partial) {
-    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker could not hear all of this call, and its signature says so. Why stands in the record.` };
+    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} Its note-taker signed that it is not whole. Why stands in the record.` };
   }
   return report.ok
     ? { level: 'seal', title: 'This record is whole', sentence: when }

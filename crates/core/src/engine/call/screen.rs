@@ -56,6 +56,7 @@ impl Call {
         };
         let other = if i_rang { to.clone() } else { from.clone() };
         let verified = if i_rang { callee_verified } else { self.ring.is_some() };
+        let note_taker = self.note_takers(me).any(|device| !self.is_lost(device));
         CallView {
             call: self.id,
             direction: self.direction,
@@ -81,14 +82,14 @@ impl Call {
                 })
                 .collect(),
             started_ms: self.started_ms,
-            note_taker: self.note_takers(me).any(|device| !self.is_lost(device)),
+            note_taker,
             noted: self.noted,
             muted: self.muted,
             epoch: self.group.as_ref().map(CallGroup::epoch),
             opened_index: self.opened.map(|(index, _)| index),
             opened_ms: self.opened.map(|(_, time)| time),
             captions: self.captions.clone(),
-            captions_behind_ms: self.behind_ms,
+            captions_behind_ms: self.behind_ms.filter(|_| note_taker),
         }
     }
 
