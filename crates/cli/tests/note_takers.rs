@@ -49,7 +49,9 @@ async fn one_each(a: &Endpoint, c: &Endpoint) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, settle).await.expect("each call has a note-taker of its own");
+    if tokio::time::timeout(PATIENCE, settle).await.is_err() {
+        panic!("waited in vain for a note-taker of its own in each call: {:#?} {:#?}", *a.borrow(), *c.borrow());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

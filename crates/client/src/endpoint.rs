@@ -39,6 +39,11 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 const MAX_EARLY_FRAMES: usize = 70;
 /// How long a note-taker that was not let into a call turns to others before it asks again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// For how long a call must have been live without a note-taker before this one leaves a call that only rings for it,
+/// milliseconds: another that is free is there sooner.
+const NOBODY_COMES_MS: u64 = 2_000;
+/// How often it looks whether that is so.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What listens on an endpoint.
 pub trait Ear: Send {
@@ -155,6 +160,7 @@ impl Endpoint {
             office: None,
             epoch: Instant::now(),
             asked: BTreeMap::new(),
+            looked: Instant::now(),
             rung_at: None,
             answered_at: None,
         };
@@ -259,6 +265,7 @@ struct Task {
     answered_at: Option<Instant>,
     /// Calls that this note-taker asked to be let into, and when.
     asked: BTreeMap<CallId, Instant>,
+    looked: Instant,
 }
 
 impl Task {
@@ -418,21 +425,27 @@ impl Task {
     /// that only rings is left for one that is live.
     fn attend(&mut self, view: &View) {
         use telcon_proto::message::NoticeState;
-        let waiting = |live: bool| {
+        let now = self.clock.now();
+        let waiting = |live_for_ms: Option<u64>| {
             let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
             let needs = needs.filter(|notice| !self.asked.contains_key(&notice.call));
-            let needs = needs.filter(|notice| matches!(notice.state, NoticeState::Live { .. }) == live);
+            let needs = needs.filter(|notice| match (notice.state, live_for_ms) {
+                (NoticeState::Live { since_ms }, Some(ms)) => now >= since_ms + ms,
+                (NoticeState::Live { .. }, None) => false,
+                (_, wanted) => wanted.is_none(),
+            });
             needs.min_by_key(|notice| notice.opened_ms).map(|notice| notice.call)
         };
-        let now = self.clock.now();
         match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
             None => {
-                if let Some(call) = waiting(true).or_else(|| waiting(false)) {
+                if let Some(call) = waiting(Some(0)).or_else(|| waiting(None)) {
                     self.asked.insert(call, Instant::now());
                     self.engine.command(now, Command::Listen { call });
                 }
             }
-            Some(call) if call.started_ms.is_none() && waiting(true).is_some_and(|other| other != call.call) => {
+            Some(call)
+                if call.started_ms.is_none() && waiting(Some(NOBODY_COMES_MS)).is_some_and(|o| o != call.call) =>
+            {
                 // Left, and not kept out of it: where another takes the live one, this one comes back at once.
                 self.asked.remove(&call.call);
                 self.engine.command(now, Command::Leave);
@@ -518,10 +531,10 @@ impl Task {
         let now = self.clock.now();
         self.engine.set_writes(self.ear.writes());
         self.engine.tick(now);
-        let asked = self.asked.len();
-        self.asked.retain(|_, at| at.elapsed() < ASK_AGAIN);
-        if self.asked.len() < asked {
-            // One that was not let in may be now.
+        if self.auto_listen && self.looked.elapsed() >= LOOK_EVERY {
+            // One that was not let in may be now, and one that waited long enough is turned to.
+            self.looked = Instant::now();
+            self.asked.retain(|_, at| at.elapsed() < ASK_AGAIN);
             self.attend(&self.engine.view());
         }
         self.speak();
