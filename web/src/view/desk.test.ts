@@ -51,6 +51,13 @@ describe('the desk', () => {
     expect(heard?.behind).toBe('1.4 s behind');
   });
 
+  it('tells lines apart that begin at the same moment', () => {
+    const line = (text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms: NOW, text, final });
+    const captions = [line('said', true), line('being said', false)];
+    const { heard } = desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE);
+    expect(new Set(heard?.lines.map((l) => l.id)).size).toBe(2);
+  });
+
   it('says why nothing can be read', () => {
     const instead = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).heard?.instead;
     expect(instead({})).toMatch(/^Listen to read along/);

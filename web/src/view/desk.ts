@@ -138,16 +138,25 @@ function heard(view: View, mine: string): DeskScreen['heard'] {
   if (!call || call.state === 'ended') {
     return { lines: [], behind: null, instead: 'Listen to read along. Everyone in the call will see that you do.' };
   }
-  const lines = [...call.captions].sort((a, b) => a.start_ms - b.start_ms).map((caption) => heard_line(caption, mine));
+  const seen = new Map<string, number>();
+  const lines = [...call.captions]
+    .sort((a, b) => a.start_ms - b.start_ms)
+    .map((caption) => {
+      // A draft may begin where a finished line did.
+      const place = `${caption.speaker} ${caption.start_ms}`;
+      const nth = seen.get(place) ?? 0;
+      seen.set(place, nth + 1);
+      return heard_line(caption, `${place} ${nth}`, mine);
+    });
   const behind = call.captions_behind_ms === null ? null : `${(call.captions_behind_ms / 1000).toFixed(1)} s behind`;
   const quiet =
     call.mode === 'log_only' ? 'Nothing said in this call is written down: only the log is kept.' : 'Nothing heard yet.';
   return { lines, behind, instead: lines.length > 0 ? null : quiet };
 }
 
-function heard_line(caption: Caption, mine: string): HeardLine {
+function heard_line(caption: Caption, id: string, mine: string): HeardLine {
   return {
-    id: `${caption.speaker} ${caption.start_ms}`,
+    id,
     at: time_to_the_second(caption.start_ms, mine) ?? '',
     name: caption.name,
     text: caption.text,
