@@ -39,9 +39,9 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 const MAX_EARLY_FRAMES: usize = 70;
 /// How long a note-taker that was not let into a call turns to others before it asks again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// For how long a call must have been live without a note-taker before this one leaves a call that only rings for it,
-/// milliseconds: another that is free is there sooner.
-const NOBODY_COMES_MS: u64 = 2_000;
+/// For how long a call must have been live without a note-taker before this one leaves a call that only rings for it: another
+/// that is free is there sooner.
+const NOBODY_COMES: Duration = Duration::from_secs(2);
 /// How often it looks whether that is so.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -160,6 +160,7 @@ impl Endpoint {
             office: None,
             epoch: Instant::now(),
             asked: BTreeMap::new(),
+            unattended: BTreeMap::new(),
             looked: Instant::now(),
             rung_at: None,
             answered_at: None,
@@ -265,6 +266,8 @@ struct Task {
     answered_at: Option<Instant>,
     /// Calls that this note-taker asked to be let into, and when.
     asked: BTreeMap<CallId, Instant>,
+    /// Live calls that no note-taker is in or comes to, and since when this one knows.
+    unattended: BTreeMap<CallId, Instant>,
     looked: Instant,
 }
 
@@ -422,33 +425,34 @@ impl Task {
     }
 
     /// Joins a call that needs a note-taker: one that is live before one that rings, and the one that waits longest. A call
-    /// that only rings is left for one that is live.
+    /// that only rings is left for a live one that nobody else comes to.
     fn attend(&mut self, view: &View) {
         use telcon_proto::message::NoticeState;
+        let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
+        let mut needs: Vec<_> = needs.filter(|notice| !self.asked.contains_key(&notice.call)).collect();
+        needs.sort_by_key(|notice| (!matches!(notice.state, NoticeState::Live { .. }), notice.opened_ms));
+        let live = needs.iter().take_while(|notice| matches!(notice.state, NoticeState::Live { .. }));
+        let live: Vec<CallId> = live.map(|notice| notice.call).collect();
+        // By this device's own time: its clock and the office's need not agree.
+        self.unattended.retain(|call, _| live.contains(call));
+        for call in &live {
+            self.unattended.entry(*call).or_insert_with(Instant::now);
+        }
         let now = self.clock.now();
-        let waiting = |live_for_ms: Option<u64>| {
-            let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
-            let needs = needs.filter(|notice| !self.asked.contains_key(&notice.call));
-            let needs = needs.filter(|notice| match (notice.state, live_for_ms) {
-                (NoticeState::Live { since_ms }, Some(ms)) => now >= since_ms + ms,
-                (NoticeState::Live { .. }, None) => false,
-                (_, wanted) => wanted.is_none(),
-            });
-            needs.min_by_key(|notice| notice.opened_ms).map(|notice| notice.call)
-        };
         match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
             None => {
-                if let Some(call) = waiting(Some(0)).or_else(|| waiting(None)) {
-                    self.asked.insert(call, Instant::now());
-                    self.engine.command(now, Command::Listen { call });
+                if let Some(notice) = needs.first() {
+                    self.asked.insert(notice.call, Instant::now());
+                    self.engine.command(now, Command::Listen { call: notice.call });
                 }
             }
-            Some(call)
-                if call.started_ms.is_none() && waiting(Some(NOBODY_COMES_MS)).is_some_and(|o| o != call.call) =>
-            {
-                // Left, and not kept out of it: where another takes the live one, this one comes back at once.
-                self.asked.remove(&call.call);
-                self.engine.command(now, Command::Leave);
+            Some(call) if call.started_ms.is_none() => {
+                let nobody_comes = |since: &Instant| since.elapsed() >= NOBODY_COMES;
+                if self.unattended.iter().any(|(other, since)| *other != call.call && nobody_comes(since)) {
+                    // Left, and not kept out of it: where another takes the live one, this one comes back at once.
+                    self.asked.remove(&call.call);
+                    self.engine.command(now, Command::Leave);
+                }
             }
             Some(_) => {}
         }
