@@ -112,9 +112,9 @@ pub struct RecordLine {
 pub struct MediaWays {
     /// TURN servers; none where the office has none.
     pub ice_servers: Vec<IceServer>,
-    /// Until when their passwords work, milliseconds since 1970 UTC.
+    /// For how long from now their passwords work, milliseconds: the device's clock need not agree with the office's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until_ms: Option<u64>,
+    pub works_ms: Option<u64>,
 }
 
 /// A TURN server, in the words of WebRTC's `RTCIceServer`.

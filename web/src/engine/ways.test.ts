@@ -23,8 +23,8 @@ const turn = (username: string): RTCIceServer => ({ urls: ['turns:turn.example:4
 describe('ways for media', () => {
   it('are fetched once signed in, and again before their passwords end', async () => {
     const { ways, tokens, pass } = office([
-      { ice_servers: [turn('1')], until_ms: 12 * HOUR },
-      { ice_servers: [turn('2')], until_ms: 24 * HOUR },
+      { ice_servers: [turn('1')], works_ms: 12 * HOUR },
+      { ice_servers: [turn('2')], works_ms: 1_000 },
     ]);
     await ways.follow(null);
     expect(tokens).toEqual([]);
@@ -36,6 +36,9 @@ describe('ways for media', () => {
     await ways.follow('b');
     expect(tokens).toEqual(['a', 'b']);
     expect(ways.servers).toEqual([turn('2')]);
+    pass(1_000);
+    await ways.follow('b');
+    expect(tokens.length, 'not all the time, however short they work').toBe(2);
   });
 
   it('of an office that does not answer are asked for again, not all the time', async () => {

@@ -3,8 +3,8 @@
 /** `GET /api/media`. */
 export interface MediaWays {
   ice_servers: RTCIceServer[];
-  /** Until when their passwords work, milliseconds since 1970. */
-  until_ms?: number;
+  /** For how long from now their passwords work, milliseconds. */
+  works_ms?: number;
 }
 
 /** New passwords are fetched when the old ones work for less than this, milliseconds: longer than most calls. */
@@ -31,9 +31,9 @@ export class Ways {
     if (token === null || this.now() < this.#next_ms) return;
     this.#next_ms = this.now() + AGAIN_MS;
     try {
-      const { ice_servers, until_ms } = await this.fetch_ways(token);
+      const { ice_servers, works_ms } = await this.fetch_ways(token);
       this.#servers = ice_servers;
-      this.#next_ms = (until_ms ?? this.now() + 2 * FRESH_MS) - FRESH_MS;
+      this.#next_ms = this.now() + Math.max(AGAIN_MS, (works_ms ?? 2 * FRESH_MS) - FRESH_MS);
     } catch {
       // The relay's own address is there all the same.
     }

@@ -60,12 +60,12 @@ impl Turn {
         Ok(Self { urls, key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes()) })
     }
 
-    /// What a device is told at `now_ms`.
+    /// What a device is told at `now_ms`, and for how long it works, milliseconds.
     fn server(&self, now_ms: u64) -> (IceServer, u64) {
         let ends_s = (now_ms / 1000 + WORKS_S).next_multiple_of(STEP_S);
         let username = ends_s.to_string();
         let credential = STANDARD.encode(hmac::sign(&self.key, username.as_bytes()));
-        (IceServer { urls: self.urls.clone(), username, credential }, ends_s * 1000)
+        (IceServer { urls: self.urls.clone(), username, credential }, ends_s * 1000 - now_ms)
     }
 }
 
@@ -83,8 +83,8 @@ fn is_turn_url(url: &str) -> bool {
 pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<MediaWays>, Failure> {
     app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
     let told = app.turn.as_ref().map(|turn| turn.server(now_ms()));
-    let (server, until_ms) = told.map_or((None, None), |(server, until_ms)| (Some(server), Some(until_ms)));
-    Ok(Json(MediaWays { ice_servers: server.into_iter().collect(), until_ms }))
+    let (ice_servers, works_ms) = told.map_or((Vec::new(), None), |(server, works_ms)| (vec![server], Some(works_ms)));
+    Ok(Json(MediaWays { ice_servers, works_ms }))
 }
 
 #[cfg(test)]
@@ -97,8 +97,8 @@ mod tests {
     fn the_password_is_what_a_turn_server_with_the_secret_computes() {
         // Computed with `printf 46800 | openssl dgst -sha1 -hmac "north wind" -binary | base64`.
         let turn = Turn::new(vec![URL.into()], "north wind").unwrap();
-        let (server, until_ms) = turn.server(2_000_000);
-        assert_eq!((server.username.as_str(), until_ms), ("46800", 46_800_000));
+        let (server, works_ms) = turn.server(2_000_000);
+        assert_eq!((server.username.as_str(), works_ms), ("46800", 44_800_000));
         assert_eq!(server.credential, "Ld+1sOB6JMl1+7aSMsFcs4qay8Q=");
         assert_eq!(turn.server(3_600_000).0, server, "whoever asks in the same hour has the same name");
         assert_ne!(turn.server(3_601_000).0, server);
