@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, person, until } from './helpers/chromium.mjs';
+import { launch, page_errors, person, until } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
 import { keep_tracks, likeness, loudness_heard, loudness_of, way_to_relay } from './helpers/sound.mjs';
 import { root } from './helpers/shots.mjs';
@@ -182,4 +182,8 @@ test('declined, cancelled and taken by another device: each side is told', async
   await a.page.getByRole('button', { name: 'Stop ringing' }).click();
   await until(b.page, () => window.telcon.view.call?.ended === 'cancelled');
   for (const { context } of [a, b]) await context.close();
+});
+
+test('nothing went wrong in any page that the tests before this one did not look at', () => {
+  assert.deepEqual(page_errors, []);
 });

@@ -1,7 +1,8 @@
 // How long a person in a browser waits: from accepting a ring to the first frame that this browser decrypts. Two Chromium,
 // a real server and relay on this machine. Prints medians; `make bench` runs it.
 
-import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { after_all, launch, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 import { fileURLToPath } from 'node:url';
 
@@ -12,7 +13,7 @@ for (const suite of ['hybrid', 'cnsa2']) {
   const office = await Office.make({ suite });
   const browsers = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: speech(file) })));
   try {
-    const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(office, browser, `Leader ${n}`)));
+    const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, office, `Leader ${n}`)));
     const waits = { 'accept → first decrypted frame': [], 'ring → the other side rings': [] };
     for (let call = 0; call < CALLS; call++) {
       const ring = Date.now();
@@ -36,12 +37,4 @@ for (const suite of ['hybrid', 'cnsa2']) {
   } finally {
     await after_all([...browsers, office]);
   }
-}
-
-async function enrolled(office, browser, name) {
-  const { page } = await person(browser, office.origin);
-  await page.goto(await office.invite(name, 'principal'));
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: 'People' }).waitFor();
-  return page;
 }

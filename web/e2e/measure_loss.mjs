@@ -1,10 +1,10 @@
 // What two browsers play of each other over a network that loses sound: how much of it they had to make up. Each packet
 // goes through the network twice, to the relay and from it. `make bench` runs it.
 
-import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { after_all, launch, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Lossy } from './helpers/lossy.mjs';
 import { Office, free_port } from './helpers/office.mjs';
-import { keep_tracks } from './helpers/sound.mjs';
 import { fileURLToPath } from 'node:url';
 
 const SECONDS = 40;
@@ -17,7 +17,7 @@ for (const loss of losses) {
   const office = await Office.make({ media: `127.0.0.1:${relay}`, media_addr: `127.0.0.1:${lossy.port}` });
   const browsers = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: speech(file) })));
   try {
-    const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(office, browser, `Leader ${n}`)));
+    const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, office, `Leader ${n}`)));
     await a.getByRole('button', { name: 'Ring Leader 1' }).click();
     await b.getByRole('button', { name: 'Accept' }).click();
     const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
@@ -43,13 +43,4 @@ function played(page) {
     const sum = (field) => stats.reduce((total, entry) => total + (entry[field] ?? 0), 0);
     return { all: sum('totalSamplesReceived'), made_up: sum('concealedSamples') };
   });
-}
-
-async function enrolled(office, browser, name) {
-  const { page } = await person(browser, office.origin);
-  await page.addInitScript(keep_tracks);
-  await page.goto(await office.invite(name, 'principal'));
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: 'People' }).waitFor();
-  return page;
 }

@@ -8,7 +8,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { after_all, launch, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 
 /** Silence before the speech, in which the call is put through, seconds; and after it, for the last words to arrive. */
@@ -26,8 +27,8 @@ const office = await Office.make();
 const browsers = await Promise.all(files.map(({ path }) => launch({ microphone: `${path}%noloop` })));
 try {
   await office.take_notes();
-  const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, `Leader ${n}`)));
-  const desk = await enrolled(browsers[0], 'Desk', 'duty-officer');
+  const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, office, `Leader ${n}`)));
+  const desk = await enrolled(browsers[0], office, 'Desk', 'duty-officer');
   await a.getByRole('button', { name: 'Ring Leader 1' }).click();
   const rung = Date.now();
   await b.getByRole('button', { name: 'Accept' }).click();
@@ -54,14 +55,6 @@ try {
 } finally {
   await after_all([...browsers, office]);
   await rm(folder, { recursive: true, force: true });
-}
-
-async function enrolled(browser, name, role = 'principal') {
-  const { page } = await person(browser, office.origin);
-  await page.goto(await office.invite(name, role));
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: role === 'principal' ? 'People' : 'The desk' }).waitFor();
-  return page;
 }
 
 /**

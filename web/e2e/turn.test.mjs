@@ -7,23 +7,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { after_all, launch, person, until } from './helpers/chromium.mjs';
+import { after_all, launch, page_errors, until } from './helpers/chromium.mjs';
+import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 import { root } from './helpers/shots.mjs';
-import { keep_tracks, loudness_heard } from './helpers/sound.mjs';
+import { loudness_heard } from './helpers/sound.mjs';
 import { turn_server } from './helpers/turn.mjs';
 
 const SECRET = 'shared by the office and its TURN server';
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
-
-async function enrolled(browser, office, name) {
-  const { page } = await person(browser, office.origin);
-  await page.addInitScript(keep_tracks);
-  await page.goto(await office.invite(name, 'principal'));
-  await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: 'People' }).waitFor();
-  return page;
-}
 
 /** Waits until the page receives something that is not silence. */
 async function hears(page) {
@@ -68,6 +60,7 @@ test('where a network lets nothing through but TLS, a browser speaks and hears b
     for (const page of [a, b]) await until(page, () => window.telcon.view.call?.state === 'live');
     for (const page of [a, b]) await hears(page);
     assert.deepEqual(await way_out(a), ['relay', 'tls']);
+    assert.deepEqual(page_errors, []);
     assert.notEqual((await way_out(b))[0], 'relay', 'who needs no TURN server does not use it');
   } finally {
     await after_all(closing);

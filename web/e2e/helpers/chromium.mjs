@@ -2,6 +2,9 @@
 
 import { chromium } from 'playwright-core';
 
+/** What went wrong in any page, unseen by whoever looks at it. */
+export const page_errors = [];
+
 const EXECUTABLE = process.env.TELCON_CHROMIUM ?? '/usr/bin/chromium';
 
 /**
@@ -29,7 +32,10 @@ export async function person(browser, origin, options = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   await context.grantPermissions(['microphone'], { origin });
   const page = await context.newPage();
-  page.on('pageerror', (error) => console.error('page:', error));
+  page.on('pageerror', (error) => {
+    console.error('page:', error);
+    page_errors.push(`${error}`);
+  });
   return { context, page };
 }
 
