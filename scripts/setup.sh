@@ -2,7 +2,7 @@
 # Installs what Telcon needs from Debian, and only what is missing. Rust, Node.js and Python have to be there already.
 #
 #   scripts/setup.sh run     what `make run` needs
-#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces)
+#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server)
 #   scripts/setup.sh bench   what `make bench-peers` needs (other people's relays)
 #
 # Everything that is not a system package (npm packages, the speech model, cargo tools) belongs to `cargo xtask`.
@@ -91,7 +91,7 @@ for service in janus coturn; do
     esac
 done
 install "${packages[@]}"
-# Debian starts a service that it installs. These were installed to be measured, not to be open to the network.
+# Debian starts a service that it installs. These are to be tested with or measured, not to be open to the network.
 if [ ${#fresh_services[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
     as_root systemctl disable --now "${fresh_services[@]}"
 fi

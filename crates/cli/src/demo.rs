@@ -106,8 +106,10 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let done = demonstrate(args).await;
     if let (Err(error), Some(path)) = (&done, report) {
         // What an earlier run wrote there is not what this one found.
-        let failed = serde_json::to_vec_pretty(&json!({ "error": format!("{error:#}") }))?;
-        fs::write(&path, failed).with_context(|| format!("cannot write {}", path.display()))?;
+        let failed = format!("{:#}\n", json!({ "error": format!("{error:#}") }));
+        if let Err(error) = fs::write(&path, failed) {
+            eprintln!("telcon: cannot write {}: {error}", path.display());
+        }
     }
     done
 }

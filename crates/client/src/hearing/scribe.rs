@@ -53,7 +53,8 @@ pub enum Event {
 
 /// Transcribes several speakers, with recognisers on threads of their own.
 ///
-/// The time of the call is given, not read; the clock only tells how late captions are. Nothing here waits, except [`Scribe::finish`].
+/// The time of the call is given, not read; the clock only tells how late captions are. Nothing here waits, except
+/// [`Scribe::finish`].
 pub struct Scribe {
     speakers: BTreeMap<u32, SpeakerStream>,
     worker: Worker,

@@ -305,26 +305,30 @@ impl Call {
         }
     }
 
-    /// The note-taker that asked to be let in over a connection that still stands. Not one that nobody let in before: it
-    /// keeps no other out.
+    /// The ask of a note-taker over a connection that still stands. Not of one that nobody let in before: it keeps no other
+    /// out.
+    fn note_takers_ask(&self, desk: &Desk) -> Option<&Waiting> {
+        self.waiting.iter().find(|waiting| {
+            let device = &waiting.ask.device;
+            let new = self.present.contains_key(device) && !self.is_member(device) && !self.kept_out.contains(device);
+            new && desk.role(device) == Some(Role::NoteTaker)
+        })
+    }
+
+    /// Whose ask that is.
     pub(super) fn note_taker_asks(&self, desk: &Desk) -> Option<DeviceId> {
-        let asking = self.waiting.iter().map(|w| w.ask.device).filter(|d| self.present.contains_key(d));
-        let asking = asking.filter(|d| !self.is_member(d) && !self.kept_out.contains(d));
-        asking.into_iter().find(|d| desk.role(d) == Some(Role::NoteTaker))
+        self.note_takers_ask(desk).map(|waiting| waiting.ask.device)
     }
 
     /// When the ask of a note-taker is given up, so that another may come.
     fn ask_ends_ms(&self, desk: &Desk) -> Option<u64> {
-        let taker = self.note_taker_asks(desk)?;
-        self.waiting.iter().find(|w| w.ask.device == taker).map(|w| w.since_ms + ASK_COUNTS_MS)
+        self.note_takers_ask(desk).map(|waiting| waiting.since_ms + ASK_COUNTS_MS)
     }
 
     /// A note-taker that nobody lets in waits no longer.
     pub(super) fn give_up_ask(&mut self, desk: &mut Desk, now_ms: u64) {
-        if self.ask_ends_ms(desk).is_none_or(|at| now_ms < at) {
-            return;
-        }
-        let Some(taker) = self.note_taker_asks(desk) else { return };
+        let late = self.note_takers_ask(desk).filter(|waiting| now_ms >= waiting.since_ms + ASK_COUNTS_MS);
+        let Some(taker) = late.map(|waiting| waiting.ask.device) else { return };
         self.kept_out.insert(taker);
         self.stop_waiting(&taker, desk);
         if let Some(session) = self.present.remove(&taker) {

@@ -27,11 +27,6 @@ impl Call {
         self.roster.values().map(|member| member.device).filter(move |member| role(*member) == Some(Role::NoteTaker))
     }
 
-    /// Whether this note-taker has not been heard of for too long.
-    fn is_lost(&self, note_taker: DeviceId) -> bool {
-        self.presence.is_lost(note_taker)
-    }
-
     pub(super) fn card(&self, device: &Device, id: DeviceId) -> Option<Card> {
         if id == device.me().device() {
             return Some(device.me().card().clone());
@@ -56,7 +51,7 @@ impl Call {
         };
         let other = if i_rang { to.clone() } else { from.clone() };
         let verified = if i_rang { callee_verified } else { self.ring.is_some() };
-        let note_taker = self.note_takers(me).any(|device| !self.is_lost(device));
+        let note_taker = self.note_takers(me).any(|device| !self.presence.is_lost(device));
         CallView {
             call: self.id,
             direction: self.direction,
@@ -78,7 +73,7 @@ impl Call {
                     let card = card.or_else(|| you.then(|| self.own_card()).flatten())?;
                     let said = self.roster.values().any(|member| member.device == device && member.muted);
                     let muted = if you { self.muted } else { said };
-                    Some(MemberView { card, device, you, muted, lost: self.is_lost(device) })
+                    Some(MemberView { card, device, you, muted, lost: self.presence.is_lost(device) })
                 })
                 .collect(),
             started_ms: self.started_ms,
