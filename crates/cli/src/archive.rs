@@ -74,7 +74,7 @@ pub struct OpenArgs {
     /// File with the custodian's key (AGE-SECRET-KEY-PQ-1…).
     #[arg(long)]
     pub identity: PathBuf,
-    /// The record's directory.
+    /// The record's directory: `records/CALL-DEVICE`, or `records/CALL` where the call has one record only.
     pub record: PathBuf,
     /// Directory to make, with the bag, the joined sound and the transcript.
     #[arg(long)]
@@ -176,11 +176,20 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     println!("devices   {}", report.devices);
     println!("calls     {} opened, {} still open or being sealed", report.calls, report.pending);
     println!("records   {} of {} hold ({} partial)", report.records_good, report.records, report.records_partial);
-    for call in &report.partial {
-        println!("partial   {call}: its note-taker signed that it is not whole; why stands in the record");
+    for partial in &report.partial {
+        let when = partial.opened_ms.map(|ms| format!(" of {}", utc(ms))).unwrap_or_default();
+        println!(
+            "partial   {}{when}: its note-taker signed that it is not whole; why stands in the record",
+            partial.record
+        );
     }
     for gap in &report.gaps {
-        println!("no record {}: {}", gap.call, gap.why.as_deref().unwrap_or("no reason given"));
+        println!(
+            "no record {} of {}: {}",
+            gap.call,
+            utc(gap.opened_ms),
+            gap.why.as_deref().unwrap_or("no reason given")
+        );
     }
     if args.authority.is_none() {
         println!(
@@ -219,13 +228,44 @@ pub fn open_with(identity: &Path, record: &Path, out: &Path) -> anyhow::Result<t
         .map(CustodianIdentity::parse)
         .collect::<Result<Vec<_>, _>>()
         .with_context(|| format!("{} is no file of a custodian's key (AGE-SECRET-KEY-PQ-1…)", identity.display()))?;
-    if !record.join("seal.json").exists() {
-        bail!("{} is no record: name one directory below `records`, called as its call", record.display());
-    }
+    let record = find(record)?;
     if out.exists() {
         bail!("{} exists: choose another directory", out.display());
     }
-    Ok(telcon_record::open_record(record, &identities, out)?)
+    Ok(telcon_record::open_record(&record, &identities, out)?)
+}
+
+/// The record's directory, where `named` is it or is called as the record's call.
+fn find(named: &Path) -> anyhow::Result<PathBuf> {
+    if named.join("seal.json").exists() {
+        return Ok(named.to_owned());
+    }
+    let call = named.file_name().map(|name| format!("{}-", name.to_string_lossy())).unwrap_or_default();
+    let beside = named.parent().and_then(|records| fs::read_dir(records).ok()).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = beside
+        .filter(|entry| call.len() > 1 && entry.file_name().to_string_lossy().starts_with(&call))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    match &found[..] {
+        [] => bail!(
+            "{} is no record: name one directory below `records`; its name begins with its call's",
+            named.display()
+        ),
+        [one] => Ok(one.clone()),
+        many => {
+            let names: Vec<String> = many.iter().map(|path| format!("\n  {}", path.display())).collect();
+            bail!("the call has {} records, one of each note-taker; open each by itself:{}", many.len(), names.concat())
+        }
+    }
+}
+
+/// A time as people read it, to the minute.
+fn utc(ms: u64) -> String {
+    time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64).map_or_else(
+        |_| format!("{ms} ms after 1970"),
+        |t| format!("{} {:02}:{:02} UTC", t.date(), t.hour(), t.minute()),
+    )
 }
 
 fn open(args: &OpenArgs) -> anyhow::Result<()> {

@@ -295,7 +295,7 @@ async fn main_job(
     let (stats_a, stats_b, stats_n) = (a.stats(), b.stats(), noting.endpoint.stats());
     let report = json!({
         "call_id": kept.call,
-        "record_path": data.join("server/archive/records").join(kept.call.to_hex()),
+        "record_path": data.join("server/archive/records").join(&kept.record),
         "custodian_identity_path": data.join("custodian/identity.txt"),
         "archive_dir": data.join("server/archive"),
         "transcript": report.0,
@@ -332,7 +332,7 @@ fn prove(
     ));
     let out = data.join("opened").join(kept.call.to_hex());
     private_dir(&data.join("opened"))?;
-    let record = archive_dir.join("records").join(kept.call.to_hex());
+    let record = archive_dir.join("records").join(&kept.record);
     let opened = archive::open_with(&data.join("custodian/identity.txt"), &record, &out)?;
     step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
     let transcript = kept

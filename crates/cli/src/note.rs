@@ -84,6 +84,8 @@ struct Waiting {
 pub struct Kept {
     /// The call.
     pub call: CallId,
+    /// The record's directory below the archive's `records`.
+    pub record: String,
     /// Index of its log entry.
     pub log_index: u64,
     /// What was heard.
@@ -204,7 +206,11 @@ impl Noting {
         let brought;
         (brought, first) = tokio::task::spawn_blocking(bring).await?;
         match brought {
-            Ok(log_index) => Ok(Some(Kept { call: first.call, log_index, transcript: first.transcript })),
+            Ok(log_index) => {
+                let Waiting { call, transcript, .. } = first;
+                let record = format!("{call}-{}", self.own.me().device());
+                Ok(Some(Kept { call, record, log_index, transcript }))
+            }
             Err(error) => {
                 tracing::warn!(call = %first.call, "a sealed record stays in the spool for now: {error:#}");
                 first.next_try = Instant::now() + first.pause;

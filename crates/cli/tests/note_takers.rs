@@ -9,7 +9,7 @@ use telcon_core::{
     Command as Do,
     view::{CallState, View},
 };
-use telcon_proto::Role;
+use telcon_proto::{Role, http::RecordProof};
 
 /// Starts a note-taker with a spool of its own.
 fn take_notes(office: &Office, device: &Path, spool: &str) -> Running {
@@ -101,4 +101,72 @@ async fn note_takers_do_not_share_a_spool() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("a spool of its own") && said.contains("in use"), "{said}");
     drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
+    let office = Office::new();
+    let (one, two) = (office.enrol("Notes one", "note-taker"), office.enrol("Notes two", "note-taker"));
+    let mut first = take_notes(&office, &one, "spool one");
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    office::ring(&a, &b).await;
+    until(&a, "the first note-taker", |view| takers(view).contains("Notes one")).await;
+    speak(&a, 150).await;
+    let second = take_notes(&office, &two, "spool two");
+    // It hangs: its connection stands, and nothing comes of it.
+    let hung = std::process::Command::new("kill").args(["-STOP", &first.id().to_string()]).status();
+    assert!(hung.unwrap().success());
+    until(&a, "the other note-taker", |view| takers(view).contains("Notes two")).await;
+    first.kill();
+    speak(&b, 150).await;
+    let call = a.view().borrow().call.as_ref().unwrap().call;
+    a.command(Do::HangUp);
+    second.says("is in the archive");
+    // The machine of the first comes back when all is over.
+    let first = take_notes(&office, &one, "spool one");
+    first.says("is in the archive");
+
+    let report = office.verify();
+    let count = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!((count("calls"), count("records_good"), count("records_partial")), (1, 2, 2), "{report}");
+    for spool in ["spool one", "spool two"] {
+        let left: Vec<_> = std::fs::read_dir(office.path(spool)).unwrap().flatten().collect();
+        assert!(left.iter().all(|entry| entry.file_name() != *call.to_hex()), "{left:?}");
+    }
+
+    // By the call's name alone it is not clear which of them is meant.
+    let records = office.path("server/archive/records");
+    let open = |record: &Path, out: &str| {
+        let mut open = office::telcon();
+        open.args(["archive", "open", "--identity"]).arg(office.path("custodian/identity.txt"));
+        open.arg(record).arg("--out").arg(office.path(out)).output().unwrap()
+    };
+    let output = open(&records.join(call.to_hex()), "neither");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("has 2 records"), "{said}");
+    let mut reasons = BTreeSet::new();
+    for (n, record) in std::fs::read_dir(&records).unwrap().flatten().enumerate() {
+        assert!(said.contains(&*record.path().to_string_lossy()), "{said}");
+        let output = open(&record.path(), &format!("opened {n}"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        reasons.extend(said.lines().find_map(|line| line.strip_prefix("It is partial: ").map(str::to_owned)));
+    }
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("the call ended before it came back")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("nothing came to the note-taker")), "{reasons:?}");
+
+    // A device checks both for itself.
+    let (server, token) = (office.url(), a.view().borrow().token.clone().unwrap());
+    let get = move || telcon_client::upload::get_json(&format!("{server}/api/records/{call}"), Some(&token));
+    let proof: RecordProof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
+    assert_eq!((proof.records.len(), proof.line.records, proof.line.partial), (2, 2, true));
+    let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
+    assert!(checked.ok && checked.partial, "{checked:#?}");
+    let sealed = checked.checks.iter().find(|check| check.title == "Sealed where it was heard").unwrap();
+    assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
+    // The same one twice is not two.
+    let twice = RecordProof { records: vec![proof.records[0].clone(), proof.records[0].clone()], ..proof };
+    assert!(!telcon_core::proof::check_record(&office.anchor(), &twice).ok);
 }

@@ -60,6 +60,10 @@ fn read<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq:
 /// When a file cannot be read or the server refuses.
 pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Result<RecordKept> {
     let seal = telcon_record::Seal::load(dir)?;
+    let finish = || -> anyhow::Result<RecordKept> {
+        let text = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
+        post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &text)
+    };
     for part in &seal.parts {
         let bytes = std::fs::read(dir.join(&part.name)).with_context(|| format!("cannot read {}", part.name))?;
         let url = format!("{server}/api/calls/{call}/record/{}", part.name);
@@ -69,9 +73,10 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
             .header("content-type", "application/octet-stream")
             .send(&bytes[..])?;
         if !response.status().is_success() {
-            bail!("the archive refused {}: {}", part.name, response.body_mut().read_to_string()?);
+            let said = response.body_mut().read_to_string()?;
+            // An archive that has this record already, whose answer was lost, says so to its seal.
+            return finish().map_err(|_| anyhow::anyhow!("the archive refused {}: {said}", part.name));
         }
     }
-    let seal = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
-    post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &seal)
+    finish()
 }

@@ -26,7 +26,7 @@ pub struct Report {
     pub ok: bool,
     /// One by one.
     pub checks: Vec<Check>,
-    /// The note-taker signed that something is missing from the record.
+    /// The note-takers signed that something is missing from each of the records.
     pub partial: bool,
     /// Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not
     /// here; the sealed record has the list that the note-taker's device saw.
@@ -87,38 +87,52 @@ fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry
         && line.ended_ms == ended.map(LoggedEntry::time_ms)
 }
 
-/// What was sealed and where the log has it, in words, and whether something is missing.
-fn check_sealed(
-    office: &Office,
-    proof: &RecordProof,
-    devices: &[LoggedDevice],
-) -> Result<(String, String, bool), String> {
-    let logged = proof.sealed.as_ref().ok_or("the sealed record is not in the log yet")?;
-    let entry = entry(office, logged, "record_sealed", proof)?;
-    let text = proof.seal.as_ref().ok_or("the record's seal is missing")?;
-    let seal: serde_json::Value = serde_json::from_str(text).map_err(|_| "the record's seal cannot be read")?;
-    let digest = seal.get("record_digest").and_then(|d| d.as_str()).ok_or("the record's seal cannot be read")?;
-    if entry.value().get("record_digest").and_then(|d| d.as_str()) != Some(digest) {
-        return Err("the digest in the log is of another record".into());
-    }
-    let jws = seal.get("jws").and_then(|jws| jws.as_str()).ok_or("the record is not signed")?;
-    let signed = office.verify_record(jws, proof.line.call, digest).map_err(|e| e.to_string())?;
-    let signer = signed.device();
-    if signer.card().role != Role::NoteTaker {
-        return Err("the record is signed by a device that is no note-taker's".into());
-    }
-    if !devices.iter().any(|known| known.device().device() == signer.device()) {
-        return Err("the device that signed it is not shown to be in the log".into());
-    }
-    let partial = if signed.partial() { " · partial" } else { "" };
-    Ok((
-        format!("note-taker’s device · {} part{}{partial}", signed.parts(), if signed.parts() == 1 { "" } else { "s" }),
-        format!("entry {} · proof of {} hashes", entry.index(), logged.proof.len()),
-        signed.partial(),
-    ))
+/// What the archive shows of the sealed records of a call, in words.
+struct SealedRecords {
+    /// Whose they are.
+    by: String,
+    /// Where the log has them.
+    at: String,
+    /// Of none of them their note-taker says that it is whole.
+    partial: bool,
 }
 
-/// Checks everything that the archive gives for a record, without believing the server: what was to be kept comes from the
+/// Checks each record of the call: one of each note-taker that heard some of it.
+fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<SealedRecords, String> {
+    if proof.records.is_empty() {
+        return Err("the sealed record is not in the log yet".into());
+    }
+    let (mut by, mut at, mut partial, mut signers) = (Vec::new(), Vec::new(), true, Vec::new());
+    for record in &proof.records {
+        let entry = entry(office, &record.logged, "record_sealed", proof)?;
+        let unreadable = "the record's seal cannot be read";
+        let seal: serde_json::Value = serde_json::from_str(&record.seal).map_err(|_| unreadable)?;
+        let digest = seal.get("record_digest").and_then(|d| d.as_str()).ok_or(unreadable)?;
+        if entry.value().get("record_digest").and_then(|d| d.as_str()) != Some(digest) {
+            return Err("the digest in the log is of another record".into());
+        }
+        let jws = seal.get("jws").and_then(|jws| jws.as_str()).ok_or("the record is not signed")?;
+        let signed = office.verify_record(jws, proof.line.call, digest).map_err(|e| e.to_string())?;
+        let signer = signed.device();
+        if signer.card().role != Role::NoteTaker {
+            return Err("the record is signed by a device that is no note-taker's".into());
+        }
+        if !devices.iter().any(|known| known.device().device() == signer.device()) {
+            return Err("the device that signed it is not shown to be in the log".into());
+        }
+        if signers.contains(&signer.device()) {
+            return Err("two records of the call are signed by the same device".into());
+        }
+        signers.push(signer.device());
+        let (parts, lacks) = (signed.parts(), if signed.partial() { " · partial" } else { "" });
+        by.push(format!("{} · {parts} part{}{lacks}", signer.card().name, if parts == 1 { "" } else { "s" }));
+        at.push(format!("entry {} · proof of {} hashes", entry.index(), record.logged.proof.len()));
+        partial &= signed.partial();
+    }
+    Ok(SealedRecords { by: by.join("; "), at: at.join("; "), partial })
+}
+
+/// Checks everything that the archive gives for the records of a call, without believing the server: what was to be kept comes from the
 /// signed ring, whether it was answered from the log, who was in it from certificates.
 pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
     let ended = proof.ended.as_ref().ok_or_else(|| "the call has not ended".to_owned());
@@ -152,9 +166,9 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
     let mut partial = false;
     if let Some(sealed) = sealed {
         let (sealed, digest) = match sealed {
-            Ok((sealed, digest, missing)) => {
-                partial = missing;
-                (Ok(sealed), Ok(digest))
+            Ok(records) => {
+                partial = records.partial;
+                (Ok(records.by), Ok(records.at))
             }
             Err(error) => (Err(error.clone()), Err(error)),
         };

@@ -205,7 +205,7 @@ pub struct NoticeView {
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
-    /// Whether a note-taker is in it, as the office says.
+    /// Whether a note-taker is in it and can be heard, as the office says.
     pub noted: bool,
     /// Whether one is about to be, as the office says: another need not come.
     pub note_taker_asks: bool,

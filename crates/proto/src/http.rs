@@ -100,9 +100,9 @@ pub struct RecordLine {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<Ended>,
-    /// Whether the sealed record is in the archive.
-    pub kept: bool,
-    /// Whether the note-taker that sealed it says that something is missing.
+    /// How many sealed records of it are in the archive: one of each note-taker that heard some of it.
+    pub records: usize,
+    /// Whether there are records, and their note-takers say of each that something is missing.
     #[serde(default)]
     pub partial: bool,
 }
@@ -128,7 +128,7 @@ pub struct IceServer {
     pub credential: String,
 }
 
-/// `GET /api/records/{call}`: what proves one record, to be checked by the device that asks.
+/// `GET /api/records/{call}`: what proves the records of one call, to be checked by the device that asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordProof {
     /// The line in the list.
@@ -139,12 +139,20 @@ pub struct RecordProof {
     pub opened: Logged,
     /// Proof of the end, once it has ended.
     pub ended: Option<Logged>,
-    /// Proof of the sealed record, once it is in the archive.
-    pub sealed: Option<Logged>,
-    /// The record's `seal.json` as text.
-    pub seal: Option<String>,
-    /// Device certificate chains (DER: device, enrolment) of those who were in the call and of the note-taker.
+    /// The sealed records that are in the archive.
+    pub records: Vec<ProvenRecord>,
+    /// Device certificate chains (DER: device, enrolment) of those who were in the call, its note-takers too.
     pub devices: Vec<ProvenDevice>,
+}
+
+/// A sealed record and the proof that it is in the log. Its parts are at
+/// `GET /api/records/{call}/{index of its log entry}/{part name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenRecord {
+    /// Proof of the entry that has its digest.
+    pub logged: Logged,
+    /// The record's `seal.json` as text.
+    pub seal: String,
 }
 
 /// A device certificate chain and the proof that it is in the log.

@@ -348,6 +348,9 @@ pub struct Notice {
     /// A note-taker has asked to be let in, and is not a member yet: another need not ask.
     #[serde(default)]
     pub note_taker_asks: bool,
+    /// There are note-takers among its members, and nothing has come of any for so long that another is to come.
+    #[serde(default)]
+    pub note_taker_silent: bool,
     /// When it was opened, milliseconds since 1970 UTC.
     pub opened_ms: u64,
 }

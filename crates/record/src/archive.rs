@@ -1,12 +1,12 @@
 //! Checking an archive offline: does everything the log says exist, and is everything that exists in the log?
 //!
 //! ```text
-//! archive/log/                       the log, C2SP tlog-tiles
-//! archive/records/<call id>/         records
-//! archive/devices/<sha256 hex>.der   device certificates
+//! archive/log/                        the log, C2SP tlog-tiles
+//! archive/records/<call id>-<device>/ records: one of each note-taker that heard some of the call
+//! archive/devices/<sha256 hex>.der    device certificates
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use telcon_log::tree::Tree;
@@ -15,8 +15,8 @@ use telcon_log::{Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, Verifier
 use crate::check::check_all;
 use crate::digest::Digest;
 use crate::ledger::{Ledger, SealEntry};
-use crate::path::is_call_id;
-use crate::report::{ArchiveReport, ProblemKind};
+use crate::path::record_name;
+use crate::report::{ArchiveReport, PartialRecord, ProblemKind};
 use crate::{
     RecordMode,
     seal::{SEAL_FILE, Seal, SignatureVerifier},
@@ -71,7 +71,7 @@ impl Devices {
 ///   sound, its entries are looked at all the same.
 /// * Calls: each opened once, ended once, in that order, at times that have been; none keeps less than the office's floor; each
 ///   answered one whose mode is not *log only* has a record or a reason for having none.
-/// * Records: each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
+/// * Records: at most one of each note-taker; each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
 ///   says, and its signature verifies, by a device that was enrolled and not revoked when the entry was written. Each on the disk
 ///   is in the log.
 /// * Devices: an enrolment makes one device; every certificate is in the log and in the archive.
@@ -210,30 +210,23 @@ impl Audit {
     }
 
     fn records(&mut self, dir: &Path, verifier: &dyn SignatureVerifier) {
-        let mut on_disk = Vec::new();
+        let mut on_disk = BTreeSet::new();
         for path in self.list(dir) {
-            let call = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !is_call_id(&call) {
-                self.problem(ProblemKind::Record, None, format!("records/{call} is no record"));
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some((call, device)) = record_name(&name) else {
+                self.problem(ProblemKind::Record, None, format!("records/{name} is no record"));
                 continue;
-            }
-            let sealed = self.ledger.calls.get(&call).and_then(|entries| entries.seals.last()).cloned();
-            self.record(&call, &path, sealed.as_ref(), verifier);
-            on_disk.push(call);
+            };
+            let seals = self.ledger.calls.get(call).map(|entries| &entries.seals[..]).unwrap_or_default();
+            let sealed = seals.iter().find(|seal| seal.device.as_deref() == device).cloned();
+            on_disk.extend(sealed.as_ref().map(|seal| seal.index));
+            self.record(call, &path, sealed.as_ref(), verifier);
         }
-        let absent: Vec<String> = self
-            .ledger
-            .calls
-            .iter()
-            .filter(|(call, entries)| !entries.seals.is_empty() && !on_disk.contains(call))
-            .map(|(call, _)| call.clone())
-            .collect();
+        let logged = self.ledger.calls.iter().flat_map(|(call, entries)| entries.seals.iter().map(move |s| (call, s)));
+        let absent: Vec<String> = logged.filter(|(_, s)| !on_disk.contains(&s.index)).map(|(c, _)| c.clone()).collect();
         for call in absent {
-            self.problem(
-                ProblemKind::Record,
-                Some(&call),
-                "the log says that it was sealed, and it is not in the archive",
-            );
+            let text = "the log says that it was sealed, and it is not in the archive";
+            self.problem(ProblemKind::Record, Some(&call), text);
         }
     }
 
@@ -274,7 +267,9 @@ impl Audit {
             self.report.records_good += 1;
             if seal.partial {
                 self.report.records_partial += 1;
-                self.report.partial.push(call.to_owned());
+                let opened_ms = self.ledger.calls.get(call).and_then(|known| known.opened).map(|(at, _)| at);
+                let record = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.report.partial.push(PartialRecord { call: call.to_owned(), record, opened_ms });
             }
         }
     }
@@ -286,6 +281,10 @@ impl Audit {
                 return self.problem(ProblemKind::Signature, Some(call), format!("the signature is not good: {why}"));
             }
         };
+        if entry.device.as_ref().is_some_and(|named| *named != signer.device) {
+            let text = format!("signed by {}, and entry {} names another device", signer.device, entry.index);
+            return self.problem(ProblemKind::Signature, Some(call), text);
+        }
         let known = self.ledger.devices.get(&signer.device);
         let enrolled = known.is_some_and(|device| {
             let certificate_fits = |c: &Digest| signer.cert_sha256.is_none_or(|signed| signed == *c);

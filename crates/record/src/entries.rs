@@ -9,7 +9,7 @@
 //! {"type":"device_revoked","time_ms":1,"device":"<id>"}
 //! {"type":"call_opened","time_ms":1,"call":"<32 hex>","ring_sha256":"<64 hex>","mode":"log_only|memo|audio","suite":"…","devices":["<id>"]}
 //! {"type":"call_ended","time_ms":1,"call":"<32 hex>","how":"hung_up|declined|cancelled|missed|busy|failed|interrupted|revoked"}
-//! {"type":"record_sealed","time_ms":1,"call":"<32 hex>","record_digest":"<64 hex>","jws":"…","parts":1,"partial":false}
+//! {"type":"record_sealed","time_ms":1,"call":"<32 hex>","device":"<id>","record_digest":"<64 hex>","jws":"…","parts":1,"partial":false}
 //! {"type":"record_missing","time_ms":1,"call":"<32 hex>","why":"…"}
 //! {"type":"archive_opened","time_ms":1,"call":"<32 hex>","by":"…"}
 //! ```
@@ -39,7 +39,17 @@ pub enum LogEntry {
     /// However it ended.
     CallEnded { time_ms: u64, call: String, how: Ending },
     /// The note-taker sealed and signed the record.
-    RecordSealed { time_ms: u64, call: String, record_digest: Digest, jws: String, parts: u64, partial: bool },
+    RecordSealed {
+        time_ms: u64,
+        call: String,
+        /// Older programs did not name it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
+        record_digest: Digest,
+        jws: String,
+        parts: u64,
+        partial: bool,
+    },
     /// There is no record, and somebody said why.
     RecordMissing { time_ms: u64, call: String, why: String },
     /// Custodians opened the record.
@@ -164,6 +174,7 @@ mod tests {
                 LogEntry::RecordSealed {
                     time_ms: 1,
                     call: call.clone(),
+                    device: None,
                     record_digest: digest,
                     jws: "a.b.c".into(),
                     parts: 2,

@@ -11,6 +11,8 @@ use crate::report::{Gap, Problem, ProblemKind};
 #[derive(Debug, Clone)]
 pub(crate) struct SealEntry {
     pub(crate) index: u64,
+    /// The note-taker's device; none in entries of older programs, whose calls have one record each.
+    pub(crate) device: Option<String>,
     pub(crate) record_digest: Digest,
     pub(crate) jws: String,
     pub(crate) parts: u64,
@@ -91,15 +93,17 @@ impl Ledger {
                     (true, true) => self.call_problem(&call, format!("entry {index}: ended twice")),
                 }
             }
-            LogEntry::RecordSealed { call, record_digest, jws, parts, partial, .. } => {
+            LogEntry::RecordSealed { call, device, record_digest, jws, parts, partial, .. } => {
                 let known = self.calls.entry(call.clone()).or_default();
-                let (opened, again) = (known.opened.is_some(), !known.seals.is_empty());
-                known.seals.push(SealEntry { index, record_digest, jws, parts, partial });
+                let opened = known.opened.is_some();
+                let of_the_same = |other: &Option<String>| device.is_none() || other.is_none() || *other == device;
+                let again = known.seals.iter().any(|seal| of_the_same(&seal.device));
+                known.seals.push(SealEntry { index, device, record_digest, jws, parts, partial });
                 if !opened {
                     self.call_problem(&call, format!("entry {index}: a record of a call that was never opened"));
                 }
                 if again {
-                    self.call_problem(&call, format!("entry {index}: sealed twice"));
+                    self.call_problem(&call, format!("entry {index}: sealed twice by one note-taker"));
                 }
             }
             LogEntry::RecordMissing { call, why, .. } => {

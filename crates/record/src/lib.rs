@@ -53,7 +53,7 @@ pub use open::{OpenedRecord, open_record};
 pub use opus::{OpusChunk, OpusError, ogg_opus};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, is_bag_path, is_call_id};
 pub use payload::{Payload, Salt, salted_json, salted_jsonl, salted_vtt};
-pub use report::{ArchiveReport, Gap, Problem, ProblemKind};
+pub use report::{ArchiveReport, Gap, PartialRecord, Problem, ProblemKind};
 pub use resume::Resumed;
 pub use seal::{PartDigest, SEAL_FILE, Seal, SealClaims, SignatureVerifier, Signer};
 pub use sealed::Sealed;

@@ -26,6 +26,15 @@ pub fn is_call_id(text: &str) -> bool {
     crate::digest::is_hex(text, 32)
 }
 
+/// The call and the note-taker's device in the name of a record's directory. Older programs named only the call.
+pub(crate) fn record_name(name: &str) -> Option<(&str, Option<&str>)> {
+    let (call, device) = match name.split_once('-') {
+        Some((call, device)) => (call, Some(device).filter(|device| !device.is_empty())?.into()),
+        None => (name, None),
+    };
+    is_call_id(call).then_some((call, device))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

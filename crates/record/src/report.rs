@@ -35,14 +35,25 @@ pub struct ArchiveReport {
     pub records_good: u64,
     /// Of these, how many say that they lack something.
     pub records_partial: u64,
-    /// The calls of those.
-    pub partial: Vec<String>,
+    /// Those.
+    pub partial: Vec<PartialRecord>,
     /// Bytes of all parts.
     pub record_bytes: u64,
     /// Device certificates that are in the log and in the archive.
     pub devices: u64,
     /// Answered calls that should have a record and have none, with or without a reason.
     pub gaps: Vec<Gap>,
+}
+
+/// A record that says of itself that it lacks something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartialRecord {
+    /// The call.
+    pub call: String,
+    /// The record's directory below `records`.
+    pub record: String,
+    /// When the call was opened, milliseconds since the Unix epoch, if the log says so.
+    pub opened_ms: Option<u64>,
 }
 
 /// A call without a record.

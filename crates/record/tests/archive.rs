@@ -53,7 +53,7 @@ fn enrolled(device: &str, enrolment: &str) -> LogEntry {
 
 /// Writes the record of call `n`, signed by `device`; gives its entry.
 fn record(archive: &Path, n: u8, device: &str) -> LogEntry {
-    let dir = archive.join("records").join(call(n));
+    let dir = archive.join("records").join(format!("{}-{device}", call(n)));
     let mut writer = RecordWriter::create(&dir, &custodians(), &call(n)).unwrap();
     writer.add("events/000000.jsonl", payload(n, "x")).unwrap();
     writer.flush_part().unwrap();
@@ -61,7 +61,8 @@ fn record(archive: &Path, n: u8, device: &str) -> LogEntry {
     let jws = format!("x.{device}.{}", sealed.record_digest());
     sealed.attach_signature(&jws).unwrap();
     let (parts, partial) = (sealed.parts().len() as u64, sealed.seal().partial);
-    LogEntry::RecordSealed { time_ms: 9, call: call(n), record_digest: sealed.record_digest(), jws, parts, partial }
+    let (record_digest, device) = (sealed.record_digest(), Some(device.to_owned()));
+    LogEntry::RecordSealed { time_ms: 9, call: call(n), device, record_digest, jws, parts, partial }
 }
 
 struct Archive {
@@ -104,7 +105,7 @@ impl Archive {
     }
 
     fn record_dir(&self, n: u8) -> PathBuf {
-        self.path().join("records").join(call(n))
+        self.path().join("records").join(format!("{}-notes", call(n)))
     }
 
     fn write_log(&self) -> ArchiveOptions {
@@ -268,6 +269,45 @@ fn entries_that_say_something_else_than_the_seal() {
     };
     assert!(change(&|parts, _| *parts = 9).contains("number of parts"));
     assert!(change(&|_, partial| *partial = true).contains("partial or complete state"));
+}
+
+#[test]
+fn a_record_of_each_note_taker_and_not_two_of_one() {
+    // The desk's device stands for a second note-taker.
+    let mut archive = Archive::good();
+    archive.entries.push(record(archive.path(), 2, "desk"));
+    let report = archive.verify();
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!((report.records, report.records_good, report.records_partial), (3, 3, 2));
+    let partial: Vec<_> = report.partial.iter().map(|p| (p.record.as_str(), p.opened_ms)).collect();
+    let names = ["desk", "notes"].map(|device| format!("{}-{device}", call(2)));
+    assert_eq!(partial, [(&*names[0], Some(2000)), (&*names[1], Some(2000))]);
+
+    std::fs::remove_dir_all(archive.path().join("records").join(&names[0])).unwrap();
+    let lost = archive.verify_with(|_| ()).problems;
+    assert!(matches!(&lost[..], [p] if p.text.contains("it is not in the archive")), "{lost:#?}");
+
+    let mut archive = Archive::good();
+    archive.entries.push(archive.entries[4].clone());
+    let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
+    assert!(texts.iter().any(|text| text.contains("sealed twice by one note-taker")), "{texts:?}");
+
+    // The entry and the directory name one device, and another signed.
+    let mut archive = Archive::good();
+    let Some(LogEntry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+    *device = Some("desk".into());
+    std::fs::rename(archive.record_dir(1), archive.path().join(format!("records/{}-desk", call(1)))).unwrap();
+    let (kind, _, text) = archive.problem();
+    assert!(kind == ProblemKind::Signature && text.contains("names another device"), "{text}");
+}
+
+#[test]
+fn a_record_that_an_older_program_took_is_called_as_its_call() {
+    let mut archive = Archive::good();
+    let Some(LogEntry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+    *device = None;
+    std::fs::rename(archive.record_dir(1), archive.path().join("records").join(call(1))).unwrap();
+    assert!(archive.verify().is_good(), "{:#?}", archive.verify_with(|_| ()).problems);
 }
 
 #[test]

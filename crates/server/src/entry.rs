@@ -58,6 +58,10 @@ pub enum Entry {
         time_ms: u64,
         /// The call.
         call: CallId,
+        /// The note-taker's device that sealed it. A call has a record of each note-taker that heard some of it. Older
+        /// programs did not name it: then it stands in the signature alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
         /// The record's digest.
         record_digest: String,
         /// The note-taker's signature over it.

@@ -59,13 +59,16 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
             Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
             Entry::CallEnded { call, .. } => Some(Write::EndLogged(call, index)),
             Entry::RecordMissing { call, .. } => Some(Write::MissingLogged(call, index)),
-            Entry::RecordSealed { call, record_digest, time_ms, partial, .. } => Some(Write::Record(RecordRow {
-                call,
-                digest: record_digest,
-                kept_ms: time_ms,
-                log_index: index,
-                partial,
-            })),
+            Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
+                Some(Write::Record(RecordRow {
+                    call,
+                    device,
+                    digest: record_digest,
+                    kept_ms: time_ms,
+                    log_index: index,
+                    partial,
+                }))
+            }
         };
         writes.extend(write);
     }

@@ -154,7 +154,10 @@ async fn a_call_and_its_record(suite: SuiteName) {
     assert_eq!(answer.status, 201, "{}", answer.text());
     office.anchor.verify_logged(&answer.json::<RecordKept>().logged).unwrap();
     noting.until(|m| matches!(m, S::RecordKept { .. }).then_some(())).await;
-    assert_eq!(post(taker.clone(), good.clone()).await.status, 409, "kept once");
+    let again = post(taker.clone(), good.clone()).await;
+    assert_eq!(again.status, 200, "a note-taker that missed the answer asks again: {}", again.text());
+    assert_eq!(put(taker.clone()).await.status, 409, "and brings nothing twice");
+    assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 409, "nor another");
 
     // Who may see it, and what proves it.
     let outsider = office.person(Role::Principal).await;
@@ -165,20 +168,23 @@ async fn a_call_and_its_record(suite: SuiteName) {
     };
     assert_eq!(list(outside.bearer()).await, []);
     let lines = list(other.clone()).await;
-    assert!(matches!(&lines[..], [l] if l.kept && l.how == Some(Ended::HungUp) && l.to.person == b.person()));
+    assert!(matches!(&lines[..], [l] if l.records == 1 && l.how == Some(Ended::HungUp) && l.to.person == b.person()));
     let path = format!("/api/records/{CALL}");
     assert_eq!(office.http("GET", &path, &[("authorization", &outside.bearer())], b"").await.status, 404);
     assert_eq!(office.get(&path).await.status, 401);
     let proof: RecordProof = office.http("GET", &path, &[("authorization", &other)], b"").await.json();
-    assert_eq!(proof.seal.as_deref().map(str::as_bytes), Some(&good[..]));
+    let [sealed] = &proof.records[..] else { panic!("one record: {proof:?}") };
+    assert_eq!(sealed.seal.as_bytes(), &good[..]);
     assert_eq!(proof.devices.len(), 3);
     let ring = office.anchor.verify_ring_past(&proof.ring).unwrap();
     office.anchor.verify_opening(ring, &proof.opened).unwrap();
-    for logged in [proof.ended.as_ref().unwrap(), proof.sealed.as_ref().unwrap()] {
+    for logged in [proof.ended.as_ref().unwrap(), &sealed.logged] {
         office.anchor.verify_logged(logged).unwrap();
     }
-    let path = format!("{path}/parts/{part}");
-    assert_eq!(office.http("GET", &path, &[("authorization", &other)], b"").await.body, b"sealed");
+    let at = |index: u64| format!("{path}/{index}/{part}");
+    let index = sealed.logged.index;
+    assert_eq!(office.http("GET", &at(index), &[("authorization", &other)], b"").await.body, b"sealed");
+    assert_eq!(office.http("GET", &at(index + 1), &[("authorization", &other)], b"").await.status, 404);
 
     // What an auditor finds on the disk.
     caller.send(&C::Ping { log_size: 1 }).await;

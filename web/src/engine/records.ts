@@ -13,8 +13,9 @@ export interface RecordLine {
   answered_ms?: number;
   ended_ms?: number;
   how?: Ended;
-  kept: boolean;
-  /** Sealed, and its note-taker says that something is missing. */
+  /** How many sealed records of it are in the archive: one of each note-taker that heard some of it. */
+  records: number;
+  /** There are records, and their note-takers say of each that something is missing. */
   partial: boolean;
 }
 

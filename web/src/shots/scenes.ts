@@ -47,18 +47,18 @@ const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
   answered_ms: NOW - n * 5_400_000 + 9_000,
   ended_ms: NOW - n * 5_400_000 + 789_000,
   how: 'hung_up',
-  kept: true,
+  records: 1,
   partial: false,
   ...more,
 });
-const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', kept: false });
-const { ended_ms: _e, how: _h, ...unended } = line(0, { kept: false, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
+const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', records: 0 });
+const { ended_ms: _e, how: _h, ...unended } = line(0, { records: 0, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
 const RECORDS: RecordLine[] = [
   unended,
   line(1, { from: minister, to: president }),
-  line(2, { to: secretary, kept: false }),
+  line(2, { to: secretary, records: 0 }),
   unanswered,
-  line(9, { to: governor, mode: 'log_only', kept: false }),
+  line(9, { to: governor, mode: 'log_only', records: 0 }),
   line(14, { from: secretary, to: president, how: 'interrupted', partial: true }),
 ];
 

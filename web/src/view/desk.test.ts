@@ -32,10 +32,10 @@ describe('the desk', () => {
   it('raises an alarm for a call that nobody writes down, listening or not', () => {
     const problem = (more: Parameters<typeof desk>[0]) => desk_screen(desk(more), NOW, HERE).live[0]?.problem;
     expect(problem({ notices: [notice()] })).toBeNull();
-    expect(problem({ notices: [notice({ noted: false })] })).toMatch(/no note-taker is in it/);
+    expect(problem({ notices: [notice({ noted: false })] })).toMatch(/no note-taker writes it/);
     expect(problem({ notices: [notice({ noted: false, mode: 'log_only' })] })).toBeNull();
     expect(problem({ notices: [notice({ noted: false, state: { is: 'live', since_ms: NOW - 1_000 } })] })).toBeNull();
-    expect(problem({ notices: [notice()], call: listening({ note_taker: false }) })).toMatch(/no note-taker is in it/);
+    expect(problem({ notices: [notice()], call: listening({ note_taker: false }) })).toMatch(/no note-taker writes it/);
   });
 
   it('puts the call one listens to first, then the newest', () => {
@@ -76,7 +76,7 @@ describe('the desk', () => {
   });
 
   it('goes on with what the office keeps, after this page was opened anew', () => {
-    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, kept: true, partial: false };
+    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, records: 1, partial: false };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
     const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);

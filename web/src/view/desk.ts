@@ -112,7 +112,7 @@ function card(view: View, notice: Notice, now: number): LiveCard {
 function unwritten(notice: Notice, call: View['call'], now: number): string | null {
   if (call?.state === 'live') return unrecorded(call, now);
   const live = notice.state.is === 'live' && now - notice.state.since_ms > NOTE_TAKER_COMES_WITHIN_MS;
-  return live && notice.mode !== 'log_only' && !notice.noted ? 'This call should be on the record, and no note-taker is in it.' : null;
+  return live && notice.mode !== 'log_only' && !notice.noted ? 'This call should be on the record, and no note-taker writes it.' : null;
 }
 
 const everybody = (all: Member[]) =>
@@ -175,7 +175,7 @@ function recent_line(line: RecordLine, now: number, mine: string): RecentRow {
   return {
     call: line.call,
     title: both_names(line.from, line.to),
-    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.kept ? sealed(line.partial) : null].filter(Boolean).join(' · '),
+    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.records > 0 ? sealed(line.partial) : null].filter(Boolean).join(' · '),
     bad: how === 'failed',
   };
 }

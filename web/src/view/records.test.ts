@@ -15,10 +15,10 @@ const line: RecordLine = {
   answered_ms: NOW + 9_000,
   ended_ms: NOW + 789_000,
   how: 'hung_up',
-  kept: true,
+  records: 1,
   partial: false,
 };
-const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, kept: false };
+const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, records: 0 };
 
 describe('the list of calls', () => {
   it('is by day, newest first, and names the other side to those who were in it', () => {
@@ -32,10 +32,10 @@ describe('the list of calls', () => {
     const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
     expect(row(missed)).toMatchObject({ detail: 'you rang · nobody answered', kept: { words: 'Log only', level: 'quiet' } });
     expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
-    expect(row({ ...line, kept: false })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
-    expect(row({ ...line, kept: false, mode: 'log_only' })?.kept.level).toBe('quiet');
+    expect(row({ ...line, records: 0 })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
+    expect(row({ ...line, records: 0, mode: 'log_only' })?.kept.level).toBe('quiet');
     const { ended_ms: _e, how: _h, ...now } = line;
-    expect(row({ ...now, kept: false })?.detail).toBe('you rang · live now');
+    expect(row({ ...now, records: 0 })?.detail).toBe('you rang · live now');
   });
 });
 
@@ -55,8 +55,10 @@ describe('a record', () => {
     const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
     expect(title(line)).toBe('Sealed. The custodians can open it.');
     expect(title({ ...line, partial: true })).toBe('Sealed, and something is missing.');
-    expect(title({ ...line, kept: false })).toBe('The sealed record has not arrived.');
-    expect(title({ ...line, kept: false, mode: 'log_only' })).toBe('Only the log was kept.');
+    expect(title({ ...line, records: 2 })).toBe('Sealed in 2 records. The custodians can open them.');
+    expect(title({ ...line, records: 2, partial: true })).toBe('Sealed in 2 records, and each lacks something.');
+    expect(title({ ...line, records: 0 })).toBe('The sealed record has not arrived.');
+    expect(title({ ...line, records: 0, mode: 'log_only' })).toBe('Only the log was kept.');
     expect(title(missed)).toBe('Nothing was said.');
   });
 

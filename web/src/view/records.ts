@@ -24,7 +24,7 @@ const RECORD_COMES_WITHIN_MS = 10 * 60_000;
 /** Whether a call goes on, or its record is on its way. */
 export function still_changes(line: RecordLine, now: number): boolean {
   if (line.ended_ms === undefined) return true;
-  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && !line.kept;
+  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && line.records === 0;
   return due && now - line.ended_ms < RECORD_COMES_WITHIN_MS;
 }
 
@@ -59,7 +59,7 @@ function outcome(line: RecordLine): string {
 }
 
 function kept(line: RecordLine): RecordRow['kept'] {
-  if (line.kept) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
+  if (line.records > 0) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
   if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
   if (line.ended_ms === undefined) return { words: mode_words[line.mode].short, level: 'amber' };
   return { words: 'Not sealed yet', level: 'amber' };
@@ -135,10 +135,16 @@ function other_day(ms: number, zone: string, mine: string): string {
 }
 
 function seal(line: RecordLine): RecordScreen['seal'] {
-  if (line.kept && line.partial) {
+  if (line.records > 1) {
+    const by = `${line.records} note-takers heard it, and each sealed what it heard.`;
+    return line.partial
+      ? { title: `Sealed in ${line.records} records, and each lacks something.`, sentence: `${by} The custodians can open what there is, and why.`, sealed: true }
+      : { title: `Sealed in ${line.records} records. The custodians can open them.`, sentence: by, sealed: true };
+  }
+  if (line.records > 0 && line.partial) {
     return { title: 'Sealed, and something is missing.', sentence: 'Its note-taker signed that it is not whole. The custodians can open what there is, and why.', sealed: true };
   }
-  if (line.kept) {
+  if (line.records > 0) {
     return { title: 'Sealed. The custodians can open it.', sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.', sealed: true };
   }
   if (line.ended_ms === undefined) return { title: 'The call is not over.', sentence: 'Its record is sealed when it has ended.', sealed: false };
@@ -151,7 +157,7 @@ function verdict(report: Report, at_ms: number, mine: string): NonNullable<Recor
   const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
   const failed = report.checks.filter((check) => !check.ok).length;
   if (report.ok && report.partial) {
-    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} Its note-taker signed that it is not whole. Why stands in the record.` };
+    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker signed that it is not whole. Why stands in the record.` };
   }
   return report.ok
     ? { level: 'seal', title: 'This record is whole', sentence: when }

@@ -200,6 +200,12 @@ impl Office {
         serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
     }
 
+    /// What its devices believe it by.
+    pub fn anchor(&self) -> telcon_identity::Office {
+        let info = std::fs::read(self.path("server/archive/office.json")).unwrap();
+        telcon_identity::Office::pin(&serde_json::from_slice(&info).unwrap(), None).unwrap()
+    }
+
     /// Opens the one record there is. What was said of it, and where it is.
     pub fn open_record(&self) -> (String, PathBuf) {
         let records: Vec<_> = std::fs::read_dir(self.path("server/archive/records")).unwrap().flatten().collect();

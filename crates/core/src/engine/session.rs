@@ -202,7 +202,7 @@ fn note(engine: &mut Engine, notice: Notice) {
         kept_index,
         partial,
         can_listen: staff && open && keeps,
-        noted: notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
+        noted: !notice.note_taker_silent && notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
         note_taker_asks: notice.note_taker_asks,
     };
     engine.notices.insert(notice.call, view);

@@ -3,7 +3,7 @@
 //! ```text
 //! archive/office.json                        the office: domain, authority's certificate, log key
 //! archive/log/                               the log, C2SP tlog-tiles
-//! archive/records/<call id>/                 sealed records: parts and seal.json
+//! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
 //! archive/devices/<sha256 hex>.der           certificates of all devices there ever were
 //! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
 //! ```

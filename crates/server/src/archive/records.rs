@@ -47,8 +47,8 @@ pub enum RecordError {
     /// There are parts that the seal does not list.
     #[error("{0} was uploaded and the seal does not list it")]
     Unlisted(String),
-    /// Another record of the call is kept.
-    #[error("another record of this call is in the archive already")]
+    /// Another record of the call by the same note-taker is kept.
+    #[error("another record of this call by this note-taker is in the archive already")]
     Other,
     /// No such record or part.
     #[error("no such record or part")]
@@ -159,8 +159,8 @@ impl RecordStore {
         Ok(this)
     }
 
-    /// Removes what was uploaded of records that came whole from another device, or never did in all the time since
-    /// `before`. Gives how many were removed.
+    /// Removes what was uploaded once more of records that are kept, and of those that never came whole in all the time
+    /// since `before`. Gives how many were removed.
     ///
     /// # Errors
     /// The disk's.
@@ -168,9 +168,7 @@ impl RecordStore {
         let mut removed = 0;
         for entry in fs::read_dir(&self.incoming)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let call = name.to_str().and_then(|name| name.split('-').next()).unwrap_or_default();
-            let kept = call.parse::<CallId>().is_ok_and(|call| self.dir.join(call.to_hex()).exists());
+            let kept = self.dir.join(entry.file_name()).exists();
             // A directory changes whenever a part is added to it.
             if kept || entry.metadata()?.modified()? < before {
                 // One that cannot be removed keeps no other.
@@ -225,7 +223,7 @@ impl RecordStore {
     /// # Errors
     /// [`RecordError`].
     pub fn finish(&self, device: DeviceId, seal: &SealFile, text: &[u8]) -> Result<(), RecordError> {
-        let place = self.dir.join(seal.call_id.to_hex());
+        let place = self.place(seal.call_id, Some(device));
         if place.exists() {
             let same = fs::read(place.join(SEAL))? == text;
             return if same { Ok(()) } else { Err(RecordError::Other) };
@@ -251,25 +249,29 @@ impl RecordStore {
         Ok(())
     }
 
-    /// The text of a record's seal.
+    /// The text of the seal of the record that `device` brought; see [`crate::store::RecordRow::device`].
     ///
     /// # Errors
     /// [`RecordError::NotFound`] and the disk's.
-    pub fn seal_text(&self, call: CallId) -> Result<String, RecordError> {
-        fs::read_to_string(self.dir.join(call.to_hex()).join(SEAL)).map_err(missing)
+    pub fn seal_text(&self, call: CallId, device: Option<DeviceId>) -> Result<String, RecordError> {
+        fs::read_to_string(self.place(call, device).join(SEAL)).map_err(missing)
     }
 
     /// Where a part of a kept record is.
     ///
     /// # Errors
     /// [`RecordError::NotFound`].
-    pub fn part_path(&self, call: CallId, name: &str) -> Result<PathBuf, RecordError> {
-        let path = self.dir.join(call.to_hex()).join(name);
+    pub fn part_path(&self, call: CallId, device: Option<DeviceId>, name: &str) -> Result<PathBuf, RecordError> {
+        let path = self.place(call, device).join(name);
         if is_part_name(name) && path.is_file() { Ok(path) } else { Err(RecordError::NotFound) }
     }
 
     fn incoming(&self, call: CallId, device: DeviceId) -> PathBuf {
         self.incoming.join(format!("{call}-{device}"))
+    }
+
+    fn place(&self, call: CallId, device: Option<DeviceId>) -> PathBuf {
+        self.dir.join(device.map_or_else(|| call.to_hex(), |device| format!("{call}-{device}")))
     }
 }
 
@@ -357,12 +359,12 @@ mod tests {
         upload(&store, "part-000001.tar.age", b"two");
         upload(&store, "part-000002.tar.age", b"more");
         assert!(matches!(finish(&store, &text), Err(RecordError::Unlisted(_))));
-        assert!(matches!(store.part_path(CALL, "part-000000.tar.age"), Err(RecordError::NotFound)));
+        assert!(matches!(store.part_path(CALL, Some(DEVICE), "part-000000.tar.age"), Err(RecordError::NotFound)));
         fs::remove_file(store.incoming(CALL, DEVICE).join("part-000002.tar.age")).unwrap();
         finish(&store, &text).unwrap();
         finish(&store, &text).expect("the same again is no error");
-        assert_eq!(fs::read(store.part_path(CALL, "part-000001.tar.age").unwrap()).unwrap(), b"two");
-        assert_eq!(store.seal_text(CALL).unwrap().as_bytes(), text);
+        assert_eq!(fs::read(store.part_path(CALL, Some(DEVICE), "part-000001.tar.age").unwrap()).unwrap(), b"two");
+        assert_eq!(store.seal_text(CALL, Some(DEVICE)).unwrap().as_bytes(), text);
         let other = seal(&[("part-000000.tar.age", b"other")]);
         assert!(matches!(finish(&store, &other), Err(RecordError::Other)));
     }
@@ -382,11 +384,13 @@ mod tests {
         let other = DeviceId::from_bytes([4; 16]);
         store.part_file(CALL, other, "part-000000.tar.age").unwrap();
         finish(&store, &seal(&[("part-000000.tar.age", b"one")])).unwrap();
-        assert_eq!(store.tidy(now - hour).unwrap(), 1, "the call has its record, from another device");
+        assert_eq!(store.tidy(now - hour).unwrap(), 0, "another note-taker still brings its own record of the call");
+        store.part_file(CALL, DEVICE, "part-000000.tar.age").unwrap();
+        assert_eq!(store.tidy(now - hour).unwrap(), 1, "this one is kept already");
         let later = CallId::from_bytes([1; 16]);
         store.part_file(later, DEVICE, "part-000000.tar.age").unwrap();
-        assert_eq!(store.tidy(now + hour).unwrap(), 1);
-        assert!(store.part_path(CALL, "part-000000.tar.age").is_ok(), "records stay");
+        assert_eq!(store.tidy(now + hour).unwrap(), 2);
+        assert!(store.part_path(CALL, Some(DEVICE), "part-000000.tar.age").is_ok(), "records stay");
     }
 
     #[test]
@@ -395,7 +399,7 @@ mod tests {
         let store = RecordStore::open(dir.path()).unwrap();
         for bad in ["", "..", "../x", "a/b", ".hidden", "seal.json", "A", "a..b", "x\0", &"a".repeat(65)] {
             assert!(matches!(store.part_file(CALL, DEVICE, bad), Err(RecordError::PartName)), "{bad:?}");
-            assert!(matches!(store.part_path(CALL, bad), Err(RecordError::NotFound)), "{bad:?}");
+            assert!(matches!(store.part_path(CALL, Some(DEVICE), bad), Err(RecordError::NotFound)), "{bad:?}");
         }
     }
 

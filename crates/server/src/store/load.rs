@@ -1,33 +1,39 @@
 //! Reading everything a switchboard starts from.
 
-use super::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, Snapshot, Stage, StoreError, sql};
+use super::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, StoreError, Unfinished, sql};
 use rusqlite::{Connection, Row};
 use telcon_proto::{Blob, CallId, DeviceId};
 
 pub(super) const DEVICE_COLUMNS: &str =
     "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index";
-pub(super) const CALL_COLUMNS: &str = "calls.call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
+pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
+
+const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
+
+/// Calls of which something is owed: the entry of their end, an entry that says why they have no record, or the record of a
+/// note-taker that was in them.
+const UNFINISHED: &str = "stage = 'ended' AND opened_index IS NOT NULL AND (
+    ended_index IS NULL
+    OR (mode <> 'log_only' AND missing_index IS NULL
+        AND (answered_ms IS NOT NULL OR how IN ('failed', 'interrupted', 'revoked'))
+        AND NOT EXISTS (SELECT 1 FROM records WHERE records.call = calls.call))
+    OR (mode <> 'log_only' AND answered_ms IS NOT NULL AND noted AND EXISTS (
+        SELECT 1 FROM participants JOIN devices USING (device)
+        WHERE participants.call = calls.call AND json_extract(devices.card, '$.role') = 'note_taker' AND NOT EXISTS (
+            SELECT 1 FROM records WHERE records.call = calls.call
+            AND (records.device IS NULL OR records.device = participants.device)))))";
 
 pub(super) fn snapshot(c: &Connection) -> Result<Snapshot, StoreError> {
     let devices = all(c, &format!("SELECT {DEVICE_COLUMNS} FROM devices ORDER BY enrolled_ms"), [], device_row)?;
     let rows = all(c, &format!("SELECT {CALL_COLUMNS} FROM calls WHERE stage <> 'ended'"), [], call_row)?;
     let active = rows.into_iter().map(|row| active(c, row)).collect::<Result<_, _>>()?;
-    let unfinished = all(
-        c,
-        &format!(
-            "SELECT {CALL_COLUMNS} FROM calls LEFT JOIN records ON records.call = calls.call
-             WHERE stage = 'ended' AND opened_index IS NOT NULL AND (ended_index IS NULL
-                 OR (mode <> 'log_only' AND records.call IS NULL AND (answered_ms IS NOT NULL AND (noted OR missing_index IS NULL)
-                     OR (how IN ('failed', 'interrupted', 'revoked') AND missing_index IS NULL))))"
-        ),
-        [],
-        call_row,
-    )?;
-    let unfinished = unfinished
-        .into_iter()
-        .map(|row| participants(c, &row.call).map(|devices| (row, devices)))
-        .collect::<Result<_, _>>()?;
+    let rows = all(c, &format!("SELECT {CALL_COLUMNS} FROM calls WHERE {UNFINISHED}"), [], call_row)?;
+    let unfinished = rows.into_iter().map(|row| {
+        let (participants, records) = (participants(c, &row.call)?, records(c, &row.call)?);
+        Ok(Unfinished { row, participants, records })
+    });
+    let unfinished = unfinished.collect::<Result<_, StoreError>>()?;
     let known = all(c, "SELECT call FROM calls", [], |row| sql::call(row, 0))?;
     Ok(Snapshot { devices, active, unfinished, known })
 }
@@ -35,6 +41,40 @@ pub(super) fn snapshot(c: &Connection) -> Result<Snapshot, StoreError> {
 pub(super) fn participants(c: &Connection, call: &CallId) -> Result<Vec<DeviceId>, StoreError> {
     let key = sql::id(call.as_bytes());
     all(c, "SELECT device FROM participants WHERE call = ?1 ORDER BY device", [key], |row| sql::device(row, 0))
+}
+
+/// The records of a call, in the order in which they came.
+pub(super) fn records(c: &Connection, call: &CallId) -> Result<Vec<RecordRow>, StoreError> {
+    let query = format!("SELECT {RECORD_COLUMNS} FROM records WHERE call = ?1 ORDER BY log_index");
+    all(c, &query, [sql::id(call.as_bytes())], record_row)
+}
+
+/// The records of calls that a query names, in the order in which they came.
+pub(super) fn records_of(
+    c: &Connection,
+    calls: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<RecordRow>, StoreError> {
+    all(
+        c,
+        &format!("SELECT {RECORD_COLUMNS} FROM records WHERE call IN ({calls}) ORDER BY log_index"),
+        params,
+        record_row,
+    )
+}
+
+fn record_row(row: &Row<'_>) -> Result<RecordRow, StoreError> {
+    Ok(RecordRow {
+        call: sql::call(row, 0)?,
+        digest: row.get(1)?,
+        device: match row.get::<_, Option<Vec<u8>>>(2)? {
+            Some(_) => Some(sql::device(row, 2)?),
+            None => None,
+        },
+        kept_ms: sql::number(row, 3)?,
+        log_index: sql::number(row, 4)?,
+        partial: row.get(5)?,
+    })
 }
 
 fn active(c: &Connection, row: CallRow) -> Result<ActiveCall, StoreError> {

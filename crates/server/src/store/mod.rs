@@ -11,7 +11,7 @@ mod schema;
 mod sql;
 
 pub use read::{Reader, StoredRecord};
-pub use rows::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, Write};
+pub use rows::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, Unfinished, Write};
 
 use rusqlite::{Connection, Transaction, params};
 use sql::{id, int, json, optional};
@@ -215,8 +215,15 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
         }
         Write::Record(row) => {
             run(
-                "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![id(row.call.as_bytes()), row.digest, int(row.kept_ms), int(row.log_index), row.partial],
+                "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    id(row.call.as_bytes()),
+                    row.digest,
+                    row.device.as_ref().map(|d| id(d.as_bytes())),
+                    int(row.kept_ms),
+                    int(row.log_index),
+                    row.partial
+                ],
             )?;
         }
     }

@@ -1,20 +1,28 @@
 //! Queries of the HTTP API, over a connection of their own: they never wait for the switchboard, nor it for them.
 
 use super::{CallRow, DeviceRow, RecordRow, StoreError, load, sql};
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags};
 use std::{
+    collections::HashMap,
     path::Path,
     sync::{Mutex, PoisonError},
 };
 use telcon_proto::{CallId, DeviceId};
 
-/// A call and, where it was kept, its record.
+/// A call and what was kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The call.
     pub call: CallRow,
-    /// Its record.
-    pub record: Option<RecordRow>,
+    /// Its records, one of each note-taker, in the order in which they came.
+    pub records: Vec<RecordRow>,
+}
+
+impl StoredRecord {
+    /// Whether there is a record, and none that is whole.
+    pub fn is_partial(&self) -> bool {
+        !self.records.is_empty() && self.records.iter().all(|record| record.partial)
+    }
 }
 
 /// The store's reader.
@@ -58,8 +66,18 @@ impl Reader {
     /// # Errors
     /// If SQLite cannot read.
     pub fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
-        let query = format!("{} WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, calls.call LIMIT ?1", select());
-        load::all(&self.lock(), &query, [limit], stored)
+        let connection = self.lock();
+        let shown = |columns: &str| {
+            format!("SELECT {columns} FROM calls WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, call LIMIT ?1")
+        };
+        let calls = load::all(&connection, &shown(load::CALL_COLUMNS), [limit], load::call_row)?;
+        let mut records: HashMap<CallId, Vec<RecordRow>> = HashMap::new();
+        for record in load::records_of(&connection, &shown("call"), [limit])? {
+            records.entry(record.call).or_default().push(record);
+        }
+        let with_records =
+            |call: CallRow| StoredRecord { records: records.remove(&call.call).unwrap_or_default(), call };
+        Ok(calls.into_iter().map(with_records).collect())
     }
 
     /// One call, with the devices that were ever in it.
@@ -69,40 +87,19 @@ impl Reader {
     pub fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
         let connection = self.lock();
         let key = sql::id(call.as_bytes());
-        let query = format!("{} WHERE calls.call = ?1 AND opened_index IS NOT NULL", select());
-        let Some(found) = load::all(&connection, &query, [key], stored)?.pop() else { return Ok(None) };
+        let query = format!("SELECT {} FROM calls WHERE call = ?1 AND opened_index IS NOT NULL", load::CALL_COLUMNS);
+        let Some(found) = load::all(&connection, &query, [key], load::call_row)?.pop() else { return Ok(None) };
         let devices = format!(
             "SELECT {} FROM devices WHERE device IN (SELECT device FROM participants WHERE call = ?1)
              OR device = (SELECT answerer FROM calls WHERE call = ?1) ORDER BY enrolled_ms",
             load::DEVICE_COLUMNS
         );
-        Ok(Some((found, load::all(&connection, &devices, [key], load::device_row)?)))
+        let devices = load::all(&connection, &devices, [key], load::device_row)?;
+        Ok(Some((StoredRecord { records: load::records(&connection, call)?, call: found }, devices)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         // A panic in a query leaves the connection as it was: SQLite has its own transactions.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn select() -> String {
-    format!(
-        "SELECT {}, digest, kept_ms, log_index, partial FROM calls LEFT JOIN records ON records.call = calls.call",
-        load::CALL_COLUMNS
-    )
-}
-
-fn stored(row: &Row<'_>) -> Result<StoredRecord, StoreError> {
-    let call = load::call_row(row)?;
-    let record = match row.get::<_, Option<String>>(17)? {
-        Some(digest) => Some(RecordRow {
-            call: call.call,
-            digest,
-            kept_ms: sql::number(row, 18)?,
-            log_index: sql::number(row, 19)?,
-            partial: row.get(20)?,
-        }),
-        None => None,
-    };
-    Ok(StoredRecord { call, record })
 }

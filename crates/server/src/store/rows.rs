@@ -125,6 +125,8 @@ pub struct Ask {
 pub struct RecordRow {
     /// Its call.
     pub call: CallId,
+    /// The device that sealed it and brought it. None where an older program took it: then it is the call's only one.
+    pub device: Option<DeviceId>,
     /// The record's digest, as sealed.
     pub digest: String,
     /// When it arrived, milliseconds since 1970 UTC.
@@ -177,7 +179,7 @@ pub enum Write {
     EndLogged(CallId, u64),
     /// The entry that its record is missing is in the log.
     MissingLogged(CallId, u64),
-    /// Its record is in the archive and in the log.
+    /// A record of it is in the archive and in the log.
     Record(RecordRow),
 }
 
@@ -198,6 +200,17 @@ pub struct ActiveCall {
     pub handshakes: Vec<Handshake>,
 }
 
+/// A call that is over, and of which something is owed still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The call.
+    pub row: CallRow,
+    /// Devices that were ever in it.
+    pub participants: Vec<DeviceId>,
+    /// Its records that are in the archive.
+    pub records: Vec<RecordRow>,
+}
+
 /// Everything a switchboard starts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -205,8 +218,8 @@ pub struct Snapshot {
     pub devices: Vec<DeviceRow>,
     /// Calls that are not over.
     pub active: Vec<ActiveCall>,
-    /// Calls that are over, and whose end is not in the log or whose record is not in the archive.
-    pub unfinished: Vec<(CallRow, Vec<DeviceId>)>,
+    /// Calls that are over, and whose end is not in the log or of which a note-taker has a record to bring.
+    pub unfinished: Vec<Unfinished>,
     /// All calls there ever were: a call's id is used once.
     pub known: Vec<CallId>,
 }

@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What brings a database from version `i` to `i + 1`. A step that was released is never edited.
 const STEPS: [&str; VERSION as usize] = [
@@ -68,6 +68,17 @@ CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHO
     "
 ALTER TABLE records ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
 INSERT INTO marks VALUES ('log_again', 1);
+",
+    // A call has a record of each note-taker that heard some of it.
+    "
+ALTER TABLE records RENAME TO one_record;
+CREATE TABLE records (
+    call BLOB NOT NULL, digest TEXT NOT NULL, device BLOB, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,
+    partial INTEGER NOT NULL,
+    PRIMARY KEY (call, digest)
+) STRICT, WITHOUT ROWID;
+INSERT INTO records SELECT call, digest, NULL, kept_ms, log_index, partial FROM one_record;
+DROP TABLE one_record;
 ",
 ];
 

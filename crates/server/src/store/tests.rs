@@ -146,20 +146,82 @@ fn what_served_a_call_alone_is_erased_with_its_end() {
         assert_eq!(rows, 0, "{table}");
     }
     let unfinished = |store: &Store| store.load().unwrap().unfinished;
-    let [(row, participants)] = &unfinished(&store)[..] else { panic!("its end is owed to the log") };
+    let [Unfinished { row, participants, .. }] = &unfinished(&store)[..] else { panic!("its end is owed to the log") };
     assert_eq!((row.how, participants.len()), (Some(Ended::HungUp), 2));
     store.apply(&[Write::EndLogged(CALL, 2)]).unwrap();
     assert_eq!(unfinished(&store).len(), 1, "its record is owed to the archive");
-    let record = RecordRow { call: CALL, digest: "d".into(), kept_ms: 9, log_index: 3, partial: true };
-    store.apply(&[Write::Record(record.clone())]).unwrap();
+    store.apply(&[Write::Record(record(1))]).unwrap();
     assert_eq!(unfinished(&store), []);
     assert_eq!(store.load().unwrap().known, [CALL]);
 
     let reader = Reader::open(&disk.path()).unwrap();
-    assert_eq!(reader.records(10).unwrap()[0].record, Some(record));
+    assert_eq!(reader.records(10).unwrap()[0].records, [record(1)]);
     let (_, devices) = reader.record(&CALL).unwrap().unwrap();
     assert_eq!(devices.iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
     assert_eq!(reader.record(&CallId::from_bytes([0; 16])).unwrap(), None);
+}
+
+fn record(by: u8) -> RecordRow {
+    RecordRow {
+        call: CALL,
+        device: Some(device(by)),
+        digest: format!("of {by}"),
+        kept_ms: 9,
+        log_index: 3 + u64::from(by),
+        partial: true,
+    }
+}
+
+#[test]
+fn a_record_of_each_note_taker_is_owed() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    let note_taker = |n: u8| match enrolled(n) {
+        Write::Device(row) => {
+            Write::Device(Box::new(DeviceRow { card: Card { role: Role::NoteTaker, ..card(n) }, ..*row }))
+        }
+        _ => unreachable!(),
+    };
+    store.apply(&[enrolled(1), enrolled(2), note_taker(5), note_taker(6), Write::Call(Box::new(call()))]).unwrap();
+    let mut commit = commit(1, &[2, 5, 6], &[1, 2, 5, 6]);
+    if let Write::Committed { noted, .. } = &mut commit {
+        *noted = true;
+    }
+    store.apply(&[commit, Write::CallOpened(CALL, 1), Write::CallAnswered(CALL, device(2), 6)]).unwrap();
+    store.apply(&[Write::CallEnded(CALL, Ended::HungUp, 8), Write::EndLogged(CALL, 2)]).unwrap();
+    let brought = |store: &Store| {
+        let unfinished = store.load().unwrap().unfinished;
+        unfinished.first().map(|call| call.records.iter().filter_map(|r| r.device).collect::<Vec<_>>())
+    };
+    assert_eq!(brought(&store), Some(vec![]));
+    store.apply(&[Write::Record(record(5))]).unwrap();
+    assert_eq!(brought(&store), Some(vec![device(5)]), "the other has one to bring");
+    store.apply(&[Write::Record(record(6)), Write::Record(record(5))]).unwrap();
+    assert_eq!(brought(&store), None);
+    let reader = Reader::open(&disk.path()).unwrap();
+    assert_eq!(reader.record(&CALL).unwrap().unwrap().0.records, [record(5), record(6)]);
+    assert!(reader.records(10).unwrap()[0].is_partial());
+    let whole = RecordRow { partial: false, ..record(6) };
+    store.apply(&[Write::Record(whole)]).unwrap();
+    assert!(!reader.records(10).unwrap()[0].is_partial(), "one of them lacks nothing");
+}
+
+/// What the program wrote that knew one record of each call.
+const ONE_RECORD_EACH: &str = "DROP TABLE records; CREATE TABLE records (
+    call BLOB PRIMARY KEY, digest TEXT NOT NULL, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,
+    partial INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;";
+
+#[test]
+fn a_database_of_version_2_keeps_its_records() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    store.apply(&[Write::Call(Box::new(call())), Write::CallOpened(CALL, 1)]).unwrap();
+    let old = "INSERT INTO records SELECT call, 'of 5', 9, 8, 1 FROM calls; PRAGMA user_version = 2;";
+    store.connection.execute_batch(&format!("{ONE_RECORD_EACH} {old}")).unwrap();
+    drop(store);
+    drop(disk.open());
+    let found = Reader::open(&disk.path()).unwrap().records(1).unwrap();
+    assert_eq!(found[0].records, [RecordRow { device: None, ..record(5) }]);
 }
 
 #[test]
@@ -182,7 +244,7 @@ fn a_database_of_version_1_reads_the_log_again_and_knows_how_long_it_was() {
     let mut store = disk.open();
     store.set_log_seen(5).unwrap();
     let back = "ALTER TABLE records DROP COLUMN partial; PRAGMA user_version = 1;";
-    store.connection.execute_batch(back).unwrap();
+    store.connection.execute_batch(&format!("{ONE_RECORD_EACH} {back}")).unwrap();
     drop(store);
     let mut store = disk.open();
     assert_eq!((store.log_seen().unwrap(), store.reads_log_again().unwrap()), (5, true));

@@ -9,12 +9,12 @@ use super::{
 use crate::{
     entry::Entry,
     limits::LOG_RETRY_MS,
-    store::{CallRow, RecordRow, Write},
+    store::{CallRow, RecordRow, Unfinished, Write},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use telcon_proto::{CallId, DeviceId, Ended, RecordMode, ServerMessage};
+use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, ServerMessage};
 
-/// Debts to the log and the archive.
+/// Debts to the log and to the archive.
 #[derive(Default)]
 pub(super) struct Afters {
     ends: BTreeMap<CallId, End>,
@@ -32,16 +32,38 @@ struct End {
     retry_ms: Option<u64>,
 }
 
-/// A record that is not in the archive yet.
+/// Records of a call that are not in the archive yet.
 struct Owed {
-    /// What the log will say if it stays away.
+    /// What the log will say if all of them stay away.
     why: &'static str,
-    /// Devices that were in the call: only they know what was said.
-    participants: BTreeSet<DeviceId>,
-    /// When the log is to say that it is missing; none when it was told, or is being told.
+    /// Note-takers that were in the call and brought none so far: only they know what was said.
+    takers: BTreeSet<DeviceId>,
+    /// Records that came.
+    kept: Kept,
+    /// When the log is to say that there is none; none when it was told, or is being told.
     due_ms: Option<u64>,
     /// Whether a record is on its way to the log.
     arriving: bool,
+}
+
+/// What the archive has of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    /// Records that lack something, all of them.
+    Parts,
+    /// One record at least that lacks nothing.
+    Whole,
+}
+
+impl Kept {
+    fn of(records: &[RecordRow]) -> Self {
+        records.iter().fold(Self::Nothing, |kept, record| kept.with(record.partial))
+    }
+
+    fn with(self, partial: bool) -> Self {
+        if partial && self != Self::Whole { Self::Parts } else { Self::Whole }
+    }
 }
 
 impl Switchboard {
@@ -54,6 +76,7 @@ impl Switchboard {
                 let entry = Entry::RecordSealed {
                     time_ms: now_ms,
                     call: seal.call,
+                    device: Some(seal.device),
                     record_digest: seal.digest.clone(),
                     jws: seal.jws.clone(),
                     parts: seal.parts,
@@ -82,9 +105,9 @@ impl Switchboard {
             Some(owed) if owed.arriving => {
                 Err(Refusal::new(RefusalKind::Conflict, "a record of this call is being taken into the archive"))
             }
-            Some(owed) if !owed.participants.contains(device) => Err(Refusal::new(
+            Some(owed) if !owed.takers.contains(device) => Err(Refusal::new(
                 RefusalKind::Forbidden,
-                "this device was not in the call, and cannot bring its record",
+                "this device was not in the call, or brought its record of it already",
             )),
             Some(_) => Ok(()),
             None if self.known.contains(call) => Err(Refusal::new(RefusalKind::Conflict, NO_RECORD_OWED)),
@@ -93,7 +116,8 @@ impl Switchboard {
     }
 }
 
-const NO_RECORD_OWED: &str = "no record of this call is awaited: it has one, was not answered, or is kept as log only";
+const NO_RECORD_OWED: &str =
+    "no record of this call is awaited: it has all of them, was not answered, or is kept as log only";
 
 const NO_NOTE_TAKER: &str = "no note-taker was in the call";
 
@@ -101,16 +125,16 @@ const NOBODY_ANSWERED: &str = "nobody answered, so nothing was said";
 
 impl Afters {
     /// A call ended now.
-    pub fn ended(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &mut Desk) {
-        self.owe_record(row, participants, desk);
+    pub fn ended(&mut self, row: &CallRow, participants: &BTreeSet<DeviceId>, desk: &mut Desk) {
+        self.owe_records(row, participants, &[], desk);
         self.owe_end_of(row, desk);
     }
 
     /// A call that had ended when the server stopped.
-    pub fn restore(&mut self, row: &CallRow, participants: Vec<DeviceId>, desk: &mut Desk) {
-        self.owe_record(row, participants.into_iter().collect(), desk);
-        if row.ended_index.is_none() {
-            self.owe_end_of(row, desk);
+    pub fn restore(&mut self, stored: &Unfinished, desk: &mut Desk) {
+        self.owe_records(&stored.row, &stored.participants, &stored.records, desk);
+        if stored.row.ended_index.is_none() {
+            self.owe_end_of(&stored.row, desk);
         }
     }
 
@@ -127,9 +151,19 @@ impl Afters {
         }
     }
 
-    fn owe_record(&mut self, row: &CallRow, participants: BTreeSet<DeviceId>, desk: &Desk) {
+    fn owe_records<'a>(
+        &mut self,
+        row: &CallRow,
+        participants: impl IntoIterator<Item = &'a DeviceId>,
+        records: &[RecordRow],
+        desk: &Desk,
+    ) {
         let ended_ms = row.ended_ms.unwrap_or_default();
-        if row.mode == RecordMode::LogOnly {
+        let brought = |device: &DeviceId| records.iter().any(|r| r.device.is_none_or(|by| by == *device));
+        let owes = |device: &&DeviceId| desk.role(device) == Some(Role::NoteTaker) && !brought(device);
+        let takers: BTreeSet<DeviceId> = participants.into_iter().filter(owes).copied().collect();
+        let kept = Kept::of(records);
+        if row.mode == RecordMode::LogOnly || (kept != Kept::Nothing && takers.is_empty()) {
             return;
         }
         let (due_ms, why) = match (row.answered_ms, row.noted) {
@@ -145,12 +179,13 @@ impl Afters {
             }
             (None, _) => return,
         };
-        let due_ms = row.missing_index.is_none().then_some(due_ms);
-        self.records.insert(row.call, Owed { why, participants, due_ms, arriving: false });
+        let due_ms = (row.missing_index.is_none() && kept == Kept::Nothing).then_some(due_ms);
+        self.records.insert(row.call, Owed { why, takers, kept, due_ms, arriving: false });
     }
 
+    /// How many calls have no record, and should have one.
     pub fn records_owed(&self) -> usize {
-        self.records.len()
+        self.records.values().filter(|owed| owed.kept == Kept::Nothing).count()
     }
 
     pub fn next_timeout(&self) -> Option<u64> {
@@ -221,9 +256,18 @@ impl Afters {
             }
             return desk.output(Output::Reply(request, Err(log_failed())));
         };
-        self.records.remove(&seal.call);
+        let mut kept = Kept::Nothing.with(seal.partial);
+        if let Some(owed) = self.records.get_mut(&seal.call) {
+            kept = owed.kept.with(seal.partial);
+            owed.takers.remove(&seal.device);
+            (owed.kept, owed.due_ms, owed.arriving) = (kept, None, false);
+            if owed.takers.is_empty() {
+                self.records.remove(&seal.call);
+            }
+        }
         desk.write(Write::Record(RecordRow {
             call: seal.call,
+            device: Some(seal.device),
             digest: seal.digest,
             kept_ms: now_ms,
             log_index: index,
@@ -231,7 +275,8 @@ impl Afters {
         }));
         desk.output(Output::Reply(request, Ok(Reply::Logged(index))));
         for session in desk.staff() {
-            desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index, partial: seal.partial });
+            let partial = kept == Kept::Parts;
+            desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index, partial });
         }
     }
 }

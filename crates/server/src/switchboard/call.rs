@@ -3,6 +3,7 @@
 use super::{
     desk::{Desk, entry_at},
     port::{Output, RelayCommand, SessionId},
+    takers::Takers,
 };
 use crate::{
     limits::MAX_HANDSHAKE_BYTES,
@@ -12,11 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
     CallId, DeviceId, PersonId, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
-    message::{Notice, NoticeState, PersonNamed, RefusalCode},
+    message::{Notice, NoticeState, PersonNamed},
 };
-
-/// How long the ask of a note-taker keeps others from asking, milliseconds: to be let in takes a round trip or two.
-pub(super) const ASK_COUNTS_MS: u64 = 10_000;
 
 /// A device that waits to be added, and who was asked to add it.
 #[derive(Debug)]
@@ -40,8 +38,7 @@ pub(super) struct Call {
     /// Whom the committer was last asked to remove.
     pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
-    /// Note-takers that asked, and that nobody let in.
-    pub kept_out: BTreeSet<DeviceId>,
+    pub takers: Takers,
     /// Devices that take part over this connection: they joined over it, or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
     /// Since when a device that takes part is not connected.
@@ -68,7 +65,7 @@ impl Call {
             leaving: BTreeSet::new(),
             removal_asked: None,
             waiting: Vec::new(),
-            kept_out: BTreeSet::new(),
+            takers: Takers::default(),
             present: BTreeMap::from([(caller, session)]),
             lost: BTreeMap::new(),
             ringing: BTreeSet::new(),
@@ -85,6 +82,7 @@ impl Call {
     pub fn restored(stored: ActiveCall, now_ms: u64) -> Self {
         let taking_part = stored.members.iter().chain(stored.row.answerer.iter());
         let lost = taking_part.filter(|d| !stored.leaving.contains(d)).map(|d| (*d, now_ms)).collect();
+        let takers = Takers::let_in(&stored.members, now_ms);
         let forgotten = stored.handshakes.first().map_or(stored.row.epoch, |h| h.seq - 1);
         Self {
             participants: stored.participants.into_iter().collect(),
@@ -92,7 +90,7 @@ impl Call {
             leaving: stored.leaving.into_iter().collect(),
             removal_asked: None,
             waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None, since_ms: now_ms }).collect(),
-            kept_out: BTreeSet::new(),
+            takers,
             present: BTreeMap::new(),
             lost,
             ringing: BTreeSet::new(),
@@ -264,7 +262,7 @@ impl Call {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,
         };
-        ring.into_iter().chain(lost).chain(self.ask_ends_ms(desk)).min()
+        ring.into_iter().chain(lost).chain(self.takers_due_ms(desk)).min()
     }
 
     /// Whether the person's side has had no connection for too long.
@@ -301,48 +299,9 @@ impl Call {
             state,
             members: members.collect(),
             note_taker_asks: self.note_taker_asks(desk).is_some(),
+            note_taker_silent: self.is_note_taker_silent(desk),
             opened_ms: self.row.opened_ms,
         }
-    }
-
-    /// The ask of a note-taker over a connection that still stands. Not of one that nobody let in before: it keeps no other
-    /// out.
-    fn note_takers_ask(&self, desk: &Desk) -> Option<&Waiting> {
-        self.waiting.iter().find(|waiting| {
-            let device = &waiting.ask.device;
-            let new = self.present.contains_key(device) && !self.is_member(device) && !self.kept_out.contains(device);
-            new && desk.role(device) == Some(Role::NoteTaker)
-        })
-    }
-
-    /// Whose ask that is.
-    pub(super) fn note_taker_asks(&self, desk: &Desk) -> Option<DeviceId> {
-        self.note_takers_ask(desk).map(|waiting| waiting.ask.device)
-    }
-
-    /// When the ask of a note-taker is given up, so that another may come.
-    fn ask_ends_ms(&self, desk: &Desk) -> Option<u64> {
-        self.note_takers_ask(desk).map(|waiting| waiting.since_ms + ASK_COUNTS_MS)
-    }
-
-    /// A note-taker that nobody lets in waits no longer.
-    pub(super) fn give_up_ask(&mut self, desk: &mut Desk, now_ms: u64) {
-        let late = self.note_takers_ask(desk).filter(|waiting| now_ms >= waiting.since_ms + ASK_COUNTS_MS);
-        let Some(taker) = late.map(|waiting| waiting.ask.device) else { return };
-        self.kept_out.insert(taker);
-        self.stop_waiting(&taker, desk);
-        if let Some(session) = self.present.remove(&taker) {
-            let text = "nobody in the call let this note-taker in: it may ask again";
-            desk.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
-        }
-        self.drop_leg(taker, desk);
-        self.notify_staff(desk);
-    }
-
-    /// Whether a note-taker other than `device` writes this call, or is about to: one record is enough.
-    pub(super) fn is_noted_by_another(&self, device: &DeviceId, desk: &Desk) -> bool {
-        let members = self.members.iter().filter(|d| self.is_member(d) && desk.role(d) == Some(Role::NoteTaker));
-        members.copied().chain(self.note_taker_asks(desk)).any(|taker| taker != *device)
     }
 
     /// Whether a listener of this role may join.

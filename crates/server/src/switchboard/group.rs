@@ -131,6 +131,7 @@ impl Call {
                 self.present.remove(device);
             }
         }
+        self.takers.came(&handshake.adds, now_ms);
         self.keep(handshake, desk);
         self.notify_staff(desk);
     }
@@ -205,7 +206,14 @@ impl Call {
         }
     }
 
-    pub(super) fn application(&mut self, session: SessionId, from: DeviceId, message: Blob, desk: &mut Desk) {
+    pub(super) fn application(
+        &mut self,
+        session: SessionId,
+        from: DeviceId,
+        message: Blob,
+        desk: &mut Desk,
+        now_ms: u64,
+    ) {
         let id = self.row.call;
         if !self.is_member(&from) || self.present.get(&from) != Some(&session) {
             let text = "only a member that takes part can send to the others";
@@ -216,6 +224,7 @@ impl Call {
             return desk.refuse(session, Some(id), RefusalCode::Malformed, text);
         }
         tell_members(self, desk, &[from], &ServerMessage::Application { call: id, from, message });
+        self.spoke(from, desk, now_ms);
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `call` | one call that is not over |
 //! | `ring` | opening, ringing, answering, ending |
 //! | `group` | who is in the group: asks, commits, leaving, coming back |
+//! | `takers` | which note-taker writes it |
 //! | `media` | legs and application messages |
 //! | `enrol` | enrolling and revoking devices |
 //! | `after` | what is owed after a call: its end in the log, its record |
@@ -20,6 +21,7 @@ mod group;
 mod media;
 mod port;
 mod ring;
+mod takers;
 
 pub use port::{
     CheckRing, CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
@@ -101,9 +103,10 @@ impl Switchboard {
             let call = Call::restored(active, now_ms);
             this.restore(call, now_ms);
         }
-        for (row, participants) in stored.unfinished {
+        for unfinished in stored.unfinished {
+            let row = &unfinished.row;
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
-            this.afters.restore(&row, participants, &mut this.desk);
+            this.afters.restore(&unfinished, &mut this.desk);
         }
         this.tick(now_ms);
         let effects = this.desk.take_effects();
@@ -191,7 +194,7 @@ impl Switchboard {
                 self.on_call(session, call, |c, desk| c.commit(session, from, proposed, desk, now_ms));
             }
             M::Application { call, message } => {
-                self.on_call(session, call, |c, desk| c.application(session, from, message, desk));
+                self.on_call(session, call, |c, desk| c.application(session, from, message, desk, now_ms));
             }
             M::Offer { call, sdp } => self.on_call(session, call, |c, desk| c.offer(session, from, sdp, desk)),
             M::Resume { call, after } => self.on_call(session, call, |c, desk| c.resume(session, from, after, desk)),

@@ -249,7 +249,7 @@ impl Switchboard {
         self.desk.relay(RelayCommand::CloseCall(id));
         call.notify_staff(&mut self.desk);
         self.remember_end(id, how);
-        self.afters.ended(&call.row, call.participants, &mut self.desk);
+        self.afters.ended(&call.row, &call.participants, &mut self.desk);
     }
 }
 
@@ -352,7 +352,7 @@ impl Call {
                 }
             }
         }
-        self.give_up_ask(desk, now_ms);
+        self.takers_due(desk, now_ms);
         let long_lost: Vec<DeviceId> =
             self.lost.iter().filter(|(_, since)| now_ms >= *since + ABANDONED_AFTER_MS).map(|(d, _)| *d).collect();
         for device in &long_lost {

@@ -104,7 +104,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/media", get(turn::media))
         .route("/api/records", get(records::list))
         .route("/api/records/{call}", get(records::proof))
-        .route("/api/records/{call}/parts/{name}", get(records::part))
+        .route("/api/records/{call}/{index}/{name}", get(records::part))
         .route("/log/{*path}", get(log_files::file))
         .route("/healthz", get(metrics::health))
         .route("/metrics", get(metrics::metrics))

@@ -23,7 +23,7 @@ use futures_util::StreamExt as _;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, Role,
-    http::{ProvenDevice, RecordKept, RecordLine, RecordProof},
+    http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof},
     limits::MAX_RECORD_PART_BYTES,
 };
 use tokio::{io::AsyncWriteExt as _, time::timeout};
@@ -89,6 +89,9 @@ pub(super) async fn seal(
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
     let text = body?;
+    if let Some(kept) = kept_already(&app, call, &bearer, &text).await? {
+        return Ok((StatusCode::OK, Json(kept)));
+    }
     awaited(&app, call, &bearer).await?;
     let for_check = app.clone();
     let seal = on_disk(move || {
@@ -126,6 +129,27 @@ pub(super) async fn seal(
     Ok((StatusCode::CREATED, Json(RecordKept { logged })))
 }
 
+/// The same record again, of which the note-taker did not hear that it is kept.
+async fn kept_already(
+    app: &Arc<App>,
+    call: CallId,
+    bearer: &Bearer,
+    text: &Bytes,
+) -> Result<Option<RecordKept>, Failure> {
+    let (app, device, text) = (app.clone(), bearer.device, text.clone());
+    on_disk(move || {
+        let Some((stored, _)) = app.reader.record(&call)? else { return Ok(None) };
+        let Some(kept) = stored.records.iter().find(|r| r.device.is_none_or(|by| by == device)) else {
+            return Ok(None);
+        };
+        match app.records.seal_text(call, kept.device)?.as_bytes() == &text[..] {
+            true => Ok(Some(RecordKept { logged: app.prover.prove(kept.log_index)? })),
+            false => Ok(None),
+        }
+    })
+    .await
+}
+
 /// Staff sees all calls of the office; others their own.
 fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
     !bearer.role.speaks() || record.call.from.person == bearer.person || record.call.to.person == bearer.person
@@ -148,8 +172,8 @@ fn line(record: &StoredRecord) -> RecordLine {
         answered_ms: call.answered_ms,
         ended_ms: call.ended_ms,
         how: call.how,
-        kept: record.record.is_some(),
-        partial: record.record.as_ref().is_some_and(|record| record.partial),
+        records: record.records.len(),
+        partial: record.is_partial(),
     }
 }
 
@@ -162,6 +186,10 @@ pub(super) async fn proof(
     let call = call_id(&call)?;
     let proof = on_disk(move || {
         let (record, devices) = visible(&app, &bearer, call)?;
+        let records = record.records.iter().map(|kept| {
+            let seal = app.records.seal_text(call, kept.device)?;
+            Ok(ProvenRecord { logged: app.prover.prove(kept.log_index)?, seal })
+        });
         let prove = |index: Option<u64>| index.map(|i| app.prover.prove(i)).transpose();
         let opened = prove(record.call.opened_index)?.ok_or_else(no_such_call)?;
         let devices = devices.into_iter().filter_map(|d| Some((d.chain, d.log_index?)));
@@ -171,8 +199,7 @@ pub(super) async fn proof(
             ring: record.call.ring.clone(),
             opened,
             ended: prove(record.call.ended_index)?,
-            sealed: prove(record.record.as_ref().map(|r| r.log_index))?,
-            seal: record.record.as_ref().map(|_| app.records.seal_text(call)).transpose()?,
+            records: records.collect::<Result<_, Failure>>()?,
             devices: devices.collect::<Result<_, Failure>>()?,
         })
     });
@@ -190,14 +217,15 @@ fn no_such_call() -> Failure {
 
 pub(super) async fn part(
     State(app): State<Arc<App>>,
-    Path((call, name)): Path<(String, String)>,
+    Path((call, index, name)): Path<(String, u64, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
     let call = call_id(&call)?;
     let bytes = on_disk(move || {
-        visible(&app, &bearer, call)?;
-        let path = app.records.part_path(call, &name)?;
+        let (stored, _) = visible(&app, &bearer, call)?;
+        let kept = stored.records.iter().find(|r| r.log_index == index).ok_or(RecordError::NotFound)?;
+        let path = app.records.part_path(call, kept.device, &name)?;
         Ok(std::fs::read(path).map_err(RecordError::Io)?)
     });
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())

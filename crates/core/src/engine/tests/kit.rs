@@ -589,6 +589,7 @@ impl World {
             state,
             members: Vec::new(),
             note_taker_asks: false,
+            note_taker_silent: false,
             opened_ms: self.now,
         }
     }

@@ -411,9 +411,59 @@ fn a_record_is_taken_once_from_whoever_was_in_the_call() {
     assert!(send(&mut office, 3).is_ok());
     assert_eq!(office.heard(4), ["record_kept"]);
     assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "it has one");
+    assert_eq!(send(&mut office, 1).unwrap_err().kind, RefusalKind::Conflict, "and the others spoke");
     office.restart();
     office.pass(RECORD_DUE_MS * 2);
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_sealed"]);
+}
+
+#[test]
+fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
+    let mut office = Office::in_call();
+    for n in [5, 6] {
+        office.enrol(n, n, Role::NoteTaker).unwrap();
+        office.connect(n);
+    }
+    // 3 begins, 5 takes over, and 6 is never in it.
+    for (epoch, taker) in [(1, 3), (2, 5)] {
+        office.send(taker, C::AskJoin { call: CALL, key_package: blob("kp") });
+        office.commit(1, epoch, &[taker], &[]);
+        // Nothing comes of it.
+        office.pass(60_000);
+    }
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    let send = |office: &mut Office, n: u8, partial: bool| {
+        let seal = Seal { partial, digest: format!("of {n}"), ..seal(CALL, n) };
+        let effects = office.board.seal(RequestId(1), seal, office.now);
+        office.run(effects);
+        office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
+    };
+    let owed = |office: &Office| office.board.gauges().records_owed;
+    assert_eq!(owed(&office), 1);
+    office.deaf();
+    send(&mut office, 5, true).unwrap();
+    assert_eq!(owed(&office), 0, "the call is on record");
+    let partial = |office: &mut Office| {
+        office
+            .messages(4)
+            .into_iter()
+            .find_map(|m| if let S::RecordKept { partial, .. } = m { Some(partial) } else { None })
+    };
+    assert_eq!(partial(&mut office), Some(true));
+    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each");
+    assert_eq!(send(&mut office, 6, true), Err(RefusalKind::Forbidden), "was not in it");
+    // Long afterwards, and the server was started again meanwhile.
+    office.pass(RECORD_DUE_MS * 2);
+    office.restart();
+    assert_eq!(owed(&office), 0);
+    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each, still");
+    office.connect(4);
+    office.deaf();
+    send(&mut office, 3, false).unwrap();
+    assert_eq!(partial(&mut office), Some(false), "one of the two is whole");
+    assert_eq!(send(&mut office, 3, false), Err(RefusalKind::Conflict));
+    let entries = ["call_opened", "call_ended hung_up", "record_sealed", "record_sealed"];
+    assert_eq!(office.call_entries(), entries, "and no entry says that a record is missing");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Who is in the group: commits, listeners, leaving, coming back, legs.
 
 use super::kit::{CALL, Office, blob, device, kind, person, ring};
-use crate::switchboard::{RelayCommand, RequestId, call::ASK_COUNTS_MS};
+use crate::switchboard::{
+    RelayCommand, RequestId,
+    takers::{ASK_COUNTS_MS, SILENCE_COUNTS_MS},
+};
 use telcon_proto::{
     ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
     limits::{ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_MEMBERS, MAX_SDP_BYTES},
@@ -17,9 +20,12 @@ fn asked(messages: &[S]) -> Vec<DeviceId> {
 }
 
 fn code(office: &mut Office, n: u8) -> RefusalCode {
+    code_or_none(office, n).unwrap_or_else(|| panic!("not refused"))
+}
+
+fn code_or_none(office: &mut Office, n: u8) -> Option<RefusalCode> {
     let messages = office.messages(n);
-    let refused = messages.iter().find_map(|m| if let S::Refused { code, .. } = m { Some(*code) } else { None });
-    refused.unwrap_or_else(|| panic!("not refused: {messages:?}"))
+    messages.iter().find_map(|m| if let S::Refused { code, .. } = m { Some(*code) } else { None })
 }
 
 #[test]
@@ -48,6 +54,51 @@ fn a_note_taker_joins_while_it_rings() {
     office.commit(1, 1, &[2], &[]);
     let heard = office.messages(3);
     assert!(heard.iter().any(|m| kind(m) == "committed"));
+}
+
+#[test]
+fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
+    let mut office = Office::in_call();
+    office.enrol(5, 5, Role::NoteTaker).unwrap();
+    office.connect(5);
+    ask(&mut office, 3);
+    office.commit(1, 1, &[3], &[]);
+    let says = |office: &mut Office| office.send(3, C::Application { call: CALL, message: blob("I write") });
+    let silent = |office: &mut Office| {
+        let told = office.messages(5).into_iter().rev().find_map(|m| if let S::Notice(n) = m { Some(n) } else { None });
+        told.map(|notice| notice.note_taker_silent)
+    };
+    for _ in 0..5 {
+        office.pass(SILENCE_COUNTS_MS - 1);
+        says(&mut office);
+    }
+    assert_eq!(silent(&mut office), Some(false), "as it was let in, and no word since");
+    office.pass(SILENCE_COUNTS_MS - 1);
+    ask(&mut office, 5);
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
+    office.pass(1);
+    assert_eq!(silent(&mut office), Some(true));
+    assert_eq!(office.board.next_timeout(), None, "told once");
+    says(&mut office);
+    assert_eq!(silent(&mut office), Some(false), "it is there again");
+    ask(&mut office, 5);
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
+    // It hangs for good. Its connection stands, and the other takes over.
+    office.pass(SILENCE_COUNTS_MS);
+    office.deaf();
+    ask(&mut office, 5);
+    assert_eq!(asked(&office.messages(1)), [device(5)]);
+    office.commit(1, 2, &[5], &[]);
+    assert_eq!(silent(&mut office), Some(false), "one of the two can be heard");
+    assert_eq!(code_or_none(&mut office, 5), None);
+    // After a restart of the server both have as long to be heard as any.
+    office.restart();
+    for n in [1, 2, 3, 5] {
+        office.connect(n);
+    }
+    assert_eq!(silent(&mut office), Some(false));
+    office.pass(SILENCE_COUNTS_MS);
+    assert_eq!(silent(&mut office), Some(true));
 }
 
 #[test]
