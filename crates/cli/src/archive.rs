@@ -278,6 +278,13 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     } else {
         println!("Record {} is whole: {parts} parts, {files} files.", opened.call_id);
     }
+    for (label, words) in
+        [("Telcon-Parties", "between"), ("Telcon-Answered", "answered"), ("Telcon-Seconds", "seconds")]
+    {
+        if let Some((_, value)) = opened.bag_info.iter().find(|(found, _)| found == label) {
+            println!("  {words} {value}");
+        }
+    }
     for warning in &opened.warnings {
         println!("note: {warning}");
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use telcon_client::{
@@ -14,7 +15,7 @@ use telcon_client::{
         playout::Origin,
         wav,
     },
-    endpoint::{Deaf, Ear, Endpoint, EndpointConfig, now_ms},
+    endpoint::{Ear, Endpoint, EndpointConfig, now_ms},
 };
 use telcon_core::{
     Command, Device, Engine, Event,
@@ -41,12 +42,15 @@ pub struct CallArgs {
     /// The office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Ring the person of this name, or of this person id where several have the name.
+    /// Ring the person of this name (capital or small letters are the same), or of this person id where several have it.
     #[arg(long, conflicts_with = "answer", required_unless_present = "answer")]
     pub to: Option<String>,
     /// Wait for a ring and answer it.
     #[arg(long)]
     pub answer: bool,
+    /// With --answer: give up when nobody rang for so many seconds.
+    #[arg(long, requires = "answer", value_name = "SECONDS")]
+    pub wait: Option<u64>,
     /// Speak this WAV file, then hang up (unless --stay).
     #[arg(long)]
     pub say: Option<PathBuf>,
@@ -99,6 +103,33 @@ impl Ear for WavEar {
     }
 }
 
+/// Who was in the call, by device.
+type Names = Arc<Mutex<BTreeMap<DeviceId, String>>>;
+
+/// Knows who is heard, and writes it where it is to be written.
+struct TerminalEar {
+    wav: Option<WavEar>,
+    names: Names,
+}
+
+impl Ear for TerminalEar {
+    fn event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
+        if let Event::Epoch { members, .. } = event {
+            let members = members.iter().map(|(device, card)| (*device, card.name.clone()));
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).extend(members);
+        }
+        if let Some(wav) = &mut self.wav {
+            wav.event(event, engine, now_ms);
+        }
+    }
+
+    fn frame(&mut self, from: DeviceId, frame: &Frame, origin: Origin, now_ms: u64) {
+        if let Some(wav) = &mut self.wav {
+            wav.frame(from, frame, origin, now_ms);
+        }
+    }
+}
+
 /// Reads a WAV file as frames to say.
 pub fn speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
     let samples = wav::read(path).with_context(|| format!("cannot speak {}", path.display()))?;
@@ -107,10 +138,9 @@ pub fn speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
 
 /// `telcon call`.
 pub async fn call(args: CallArgs) -> anyhow::Result<()> {
-    let ear: Box<dyn Ear> = match &args.hear {
-        Some(dir) => Box::new(WavEar::new(dir)?),
-        None => Box::new(Deaf),
-    };
+    let names = Names::default();
+    let wav = args.hear.as_deref().map(WavEar::new).transpose()?;
+    let ear: Box<dyn Ear> = Box::new(TerminalEar { wav, names: names.clone() });
     let say = args.say.as_deref().map(speech).transpose()?;
     Device::open(&device::open(&args.device)?, now_ms())?;
     let _held = device::hold(&args.device)?;
@@ -125,7 +155,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
     let mut stop = signal(SignalKind::terminate()).context("the system gives no signals")?;
     tokio::select! {
-        done = call_with(&args, &endpoint, say) => done,
+        done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
         shown = show_changes(&endpoint) => shown,
         _ = tokio::signal::ctrl_c() => hang_up(&endpoint).await,
@@ -195,10 +225,16 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     }
 }
 
+/// Whether two names are one to a person who types.
+fn same(name: &str, typed: &str) -> bool {
+    name.trim().to_lowercase() == typed.trim().to_lowercase()
+}
+
 /// Whom `--to` names.
 fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact> {
     let id: Option<PersonId> = named.parse().ok();
-    let found: Vec<_> = people.iter().filter(|one| one.card.name == named || Some(one.card.person) == id).collect();
+    let found: Vec<_> =
+        people.iter().filter(|one| same(&one.card.name, named) || Some(one.card.person) == id).collect();
     match found[..] {
         [one] => Ok(one),
         [] => {
@@ -226,7 +262,7 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
     endpoint.until(|view| view.call.is_none()).await.map(drop)
 }
 
-async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
+async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let view = endpoint.until(|view| view.token.is_some()).await?;
     if let Some(name) = &args.to {
         leave_the_last(endpoint).await?;
@@ -237,6 +273,15 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>
         eprintln!("ringing {}, {}{there} …", card.name, card.organisation);
     } else {
         eprintln!("waiting for a ring …");
+        let rung = endpoint.until(|view| view.call.is_some());
+        match args.wait {
+            Some(seconds) => drop(
+                tokio::time::timeout(Duration::from_secs(seconds), rung)
+                    .await
+                    .map_err(|_| anyhow::anyhow!("nobody rang within {seconds} s"))??,
+            ),
+            None => drop(rung.await?),
+        }
     }
     let live = endpoint
         .until(|view| view.call.as_ref().is_some_and(|c| c.state == CallState::Live || c.state == CallState::Ended));
@@ -265,7 +310,10 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, say: Option<Vec<Frame>>
     }
     let view = over().await?;
     for (device, heard) in endpoint.stats().heard {
-        eprintln!("heard {device}: {} frames, {} lost", heard.packets, heard.lost);
+        let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
+        let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
+        let who = name.unwrap_or_else(|| device.to_hex());
+        eprintln!("heard {who}{file}: {} frames, {} lost", heard.packets, heard.lost);
     }
     if view.phase == Phase::Revoked {
         bail!(REVOKED);

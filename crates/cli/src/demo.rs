@@ -116,6 +116,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     serve::check_page(args.web.as_deref())?;
+    // What cannot be spoken or loaded is said before an office is made for it.
+    for path in [&args.say_a, &args.say_b].into_iter().flatten() {
+        speech(path)?;
+    }
+    if let Some(dir) = args.asr_model.as_ref().filter(|dir| !dir.join("model.bin").is_file()) {
+        bail!("{} is no speech model: it has no model.bin (`make build` fetches one)", dir.display());
+    }
     let data = match &args.data {
         Some(dir) => dir.clone(),
         None if args.once => std::env::temp_dir().join(format!("telcon-demo-{}", std::process::id())),
@@ -139,7 +146,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         let path = data.join("devices").join(format!("{}.json", person.4));
         if person.2 != Role::DutyOfficer && !path.exists() {
-            let link = office::invitation(&office::authority(&data)?, card.clone(), 1)?.to_fragment();
+            let link = office::invitation(&office::authority(&data)?, card.clone(), 60)?.to_fragment();
             let (server, to) = (server.clone(), path.clone());
             tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
             step(format!("{} enrolled a device; its certificate is in the log", card.name));
@@ -362,7 +369,7 @@ async fn keep_serving(
     println!("Each link works once; run the demo again for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         if matches!(person.2, Role::Principal | Role::DutyOfficer) {
-            let link = office::invitation(&office::authority(data)?, card.clone(), 24)?.to_fragment();
+            let link = office::invitation(&office::authority(data)?, card.clone(), 24 * 60)?.to_fragment();
             println!("\n  {}\n  {server}/#enrol={link}", card.name);
         }
     }

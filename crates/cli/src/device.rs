@@ -83,8 +83,12 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
 
 /// Reads a device's state.
 pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}; enrol this machine first: telcon enrol", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read {}; enrol this machine first: telcon enrol (a revoked device's file is removed)",
+            path.display()
+        )
+    })?;
     Ok(DeviceState::parse(&text)?)
 }
 

@@ -167,11 +167,16 @@ pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
     Ok(custodians)
 }
 
-/// An invitation for a person.
-pub fn invitation(authority: &Authority, card: Card, hours: u64) -> anyhow::Result<Invitation> {
+/// An invitation for a person that works for so many minutes.
+pub fn invitation(authority: &Authority, card: Card, minutes: u64) -> anyhow::Result<Invitation> {
     let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
-    let spec =
-        InviteSpec { card, enrolment_id: id, enrolment_seed: random()?, now_ms: now_ms(), ttl_ms: hours * 3_600_000 };
+    let spec = InviteSpec {
+        card,
+        enrolment_id: id,
+        enrolment_seed: random()?,
+        now_ms: now_ms(),
+        ttl_ms: minutes.saturating_mul(60_000),
+    };
     Ok(authority.invite(&spec)?)
 }
 
@@ -248,6 +253,9 @@ pub struct InviteArgs {
     /// How long the link works, hours.
     #[arg(long, default_value_t = LINK_HOURS)]
     pub hours: u64,
+    /// How long the link works, minutes, where an hour is too long.
+    #[arg(long, conflicts_with = "hours", value_parser = clap::value_parser!(u64).range(1..))]
+    pub minutes: Option<u64>,
 }
 
 /// `telcon invite`.
@@ -261,12 +269,14 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
         card.person = person.parse()?;
     }
     let person = card.person.to_hex();
-    let invitation = invitation(&authority(&args.data)?, card, args.hours)?;
+    let minutes = args.minutes.unwrap_or_else(|| args.hours.saturating_mul(60));
+    let invitation = invitation(&authority(&args.data)?, card, minutes)?;
     println!("{server}/#enrol={}", invitation.to_fragment());
-    eprintln!(
-        "This link works once, for {} hours. Whoever opens it first becomes this person on one device.",
-        args.hours
-    );
+    let time = match args.minutes {
+        Some(minutes) => format!("{minutes} minutes"),
+        None => format!("{} hours", args.hours),
+    };
+    eprintln!("This link works once, for {time}. Whoever opens it first becomes this person on one device.");
     eprintln!("For another device of the same person: --person {person}");
     Ok(())
 }

@@ -52,6 +52,8 @@ const GAP_MS: u64 = 4_000;
 const MAX_EVENTS: usize = 10_000;
 /// How long a finished record waits before it tries a full disk again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// What the transcript says of a time of which the note-taker has nothing.
+const NOTHING_CAME: &str = "[The note-taker has nothing of this time.]";
 /// How a call ended from which this device fell out, see [`telcon_core::view::CallView::ended`].
 const INTERRUPTED: &str = "interrupted";
 /// Opus look-ahead that players drop, samples at 48 kHz.
@@ -206,6 +208,20 @@ fn date(ms: u64) -> String {
         .unwrap_or_else(|_| "1970-01-01".into())
 }
 
+/// `YYYY-MM-DDTHH:MM:SSZ` of a time since 1970.
+fn utc(ms: u64) -> String {
+    let time = time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64);
+    let clock = time.map_or((0, 0, 0), |t| t.to_hms());
+    format!("{}T{:02}:{:02}:{:02}Z", date(ms), clock.0, clock.1, clock.2)
+}
+
+/// When the record that an earlier run left in `dir` was written last, milliseconds since 1970.
+fn written_until_ms(dir: &Path) -> Option<u64> {
+    let files = std::fs::read_dir(dir).ok()?.flatten();
+    let newest = files.filter_map(|file| file.metadata().ok()?.modified().ok()).max()?;
+    newest.duration_since(std::time::UNIX_EPOCH).ok().map(|age| age.as_millis() as u64)
+}
+
 impl NoteTaker {
     /// A note-taker, and what it reports.
     pub fn new(config: NoteConfig) -> (Self, Receiver<Report>) {
@@ -259,7 +275,7 @@ impl NoteTaker {
             lines: Vec::new(),
             ready: VecDeque::new(),
             written: false,
-            last_packet_ms: None,
+            last_packet_ms: written_until_ms(&self.config.spool.join(call.to_hex())),
             missed_ms: 0,
             end_is_known: false,
             sealed: None,
@@ -387,6 +403,11 @@ impl Taking {
         if missed > GAP_MS {
             self.missed_ms += missed;
             self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "nothing_came", "since_ms": since }));
+            if self.scribe.is_some() {
+                let (start_ms, end_ms) = (since - live_ms, now_ms - live_ms);
+                let (text, nobody) = (NOTHING_CAME.to_owned(), String::new);
+                self.write_down(Segment { start_ms, end_ms, speaker: nobody(), name: nobody(), text, language: None });
+            }
         }
     }
 
@@ -429,9 +450,13 @@ impl Taking {
             text: line.text.clone(),
             language: None,
         };
+        self.write_down(segment);
+        self.lines.push(Line { speaker, start_s: line.start_s, end_s: line.end_s, text: line.text.clone() });
+    }
+
+    fn write_down(&mut self, segment: Segment) {
         self.fresh.push(segment.clone());
         self.all.push(segment);
-        self.lines.push(Line { speaker, start_s: line.start_s, end_s: line.end_s, text: line.text.clone() });
     }
 
     /// Puts what is new into the record and seals it. On a full disk everything stays in memory for the next try.
@@ -520,6 +545,22 @@ impl Taking {
         }
     }
 
+    /// What a person wants to know of a record before reading it, for `bag-info.txt`.
+    fn in_short(&self, now_ms: u64) -> Vec<(String, String)> {
+        let mut parties = String::new();
+        for card in self.people.values().filter(|card| card.role.speaks()) {
+            let party = format!("{}{}, {}", if parties.is_empty() { "" } else { "; " }, card.name, card.organisation);
+            if parties.len() + party.len() <= telcon_record::MAX_INFO_VALUE_BYTES {
+                parties.push_str(&party);
+            }
+        }
+        let began = self
+            .live_ms
+            .map(|ms| [("Telcon-Answered", utc(ms)), ("Telcon-Seconds", (self.at(now_ms) / 1000).to_string())]);
+        let lines = began.into_iter().flatten().chain([("Telcon-Parties", parties)]);
+        lines.map(|(label, value)| (label.to_owned(), value)).collect()
+    }
+
     /// Seals and signs the record. May be tried again after an error, and goes on where it stopped.
     fn finish(&mut self, now_ms: u64) -> Result<(), RecordError> {
         if !self.written {
@@ -529,17 +570,21 @@ impl Taking {
         let sealed = match self.sealed.take() {
             Some(sealed) => sealed,
             None => {
+                let more = self.in_short(now_ms);
                 let writer = self.spool.open(self.call)?;
                 let reason = match (writer.session(), self.end_is_known, self.missed_ms) {
-                    (2.., ..) => "the note-taker was interrupted and went on".into(),
+                    (2.., _, missed) => {
+                        let seconds = missed.div_ceil(1000);
+                        format!("the note-taker was interrupted and went on: for {seconds} s nothing was written")
+                    }
                     (_, false, _) => {
                         "only the server said that the call was over: what was said after that is not in it".into()
                     }
                     (_, _, 1..) => format!("for {} s nothing came to the note-taker", self.missed_ms.div_ceil(1000)),
                     _ => String::new(),
                 };
-                let info = BagInfo { date: date(now_ms), partial: !reason.is_empty(), reason, more: Vec::new() };
-                writer.finish(&info)?
+                let (date, partial) = (date(now_ms), !reason.is_empty());
+                writer.finish(&BagInfo { date, partial, reason, more })?
             }
         };
         let sealed = self.sealed.insert(sealed);

@@ -48,10 +48,14 @@ pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) 
 fn read<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
     let text = response.body_mut().read_to_string()?;
     if !response.status().is_success() {
-        let said = serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text);
-        bail!("the office's server refused ({}): {said}", response.status().as_u16());
+        bail!("the office's server refused ({}): {}", response.status().as_u16(), said(text));
     }
     Ok(serde_json::from_str(&text)?)
+}
+
+/// The server's own words in an answer that refuses.
+fn said(text: String) -> String {
+    serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text)
 }
 
 /// Uploads a record's parts and then its seal; the archive takes all of it or nothing. May be repeated.
@@ -73,7 +77,7 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
             .header("content-type", "application/octet-stream")
             .send(&bytes[..])?;
         if !response.status().is_success() {
-            let said = response.body_mut().read_to_string()?;
+            let said = said(response.body_mut().read_to_string()?);
             // An archive that has this record already, whose answer was lost, says so to its seal.
             return finish().map_err(|_| anyhow::anyhow!("the archive refused {}: {said}", part.name));
         }

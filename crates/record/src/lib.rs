@@ -39,7 +39,7 @@ pub mod vtt;
 mod writer;
 
 pub use archive::{ArchiveOptions, Devices, verify_archive};
-pub use bag::{BagInfo, FileEntry};
+pub use bag::{BagInfo, FileEntry, MAX_INFO_VALUE_BYTES};
 pub use check::check_record;
 pub use custodian::{CustodianIdentity, CustodianRecipient, KeyError};
 pub use digest::Digest;

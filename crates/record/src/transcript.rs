@@ -15,7 +15,7 @@ pub struct Segment {
     pub start_ms: u64,
     /// End, milliseconds since the call began.
     pub end_ms: u64,
-    /// The speaker's id, as in the `audio/<speaker>/` path.
+    /// The speaker's id, as in the `audio/<speaker>/` path. Empty where the note-taker itself says something of this time.
     pub speaker: String,
     /// The speaker's name as participants saw it.
     pub name: String,
