@@ -32,7 +32,7 @@ pub struct ServeArgs {
     /// The built page (web/dist).
     #[arg(long)]
     pub web: Option<PathBuf>,
-    /// A TURN server of the office, for browsers whose network lets nothing through but TLS, as
+    /// A TURN server of the office, for devices whose network lets nothing through but TLS, as
     /// turns:turn.office.example:443?transport=tcp. May be given several times.
     #[arg(long, requires = "turn_secret")]
     pub turn: Vec<String>,

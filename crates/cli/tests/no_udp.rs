@@ -1,6 +1,14 @@
-//! A network that lets no UDP through, as some hotels and some guests' rooms have: the call goes by TCP.
+//! A network that lets no UDP through, as some hotels and some guests' rooms have: the call goes by TCP. One that lets nothing
+//! through but TLS: the call goes by the office's TURN server.
 
-use std::process::Command;
+mod office;
+
+use office::{Office, Running, ok, telcon};
+use std::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 /// Everything from here on is in a network of its own, in which every UDP packet is refused.
 const WITHOUT_UDP: &str = "ip link set lo up && ip rule add pref 10 lookup local && ip rule del pref 0 \
@@ -34,4 +42,94 @@ fn a_call_where_no_udp_passes_is_heard_and_recorded() {
         let (packets, lost) = (heard["packets"].as_u64().unwrap(), heard["lost"].as_u64().unwrap());
         assert!(packets > 0 && lost * 100 <= packets, "{listener} of {speaker}: {heard}");
     }
+}
+
+/// Everything from here on is in a network of its own, in which a device (127.0.0.1) has no UDP, and no TCP to the relay
+/// (127.0.0.3). What the TURN server (127.0.0.2) sends to the relay goes through.
+const ONLY_TLS: &str = "ip link set lo up && ip rule add pref 10 lookup local && ip rule del pref 0 \
+                        && ip rule add pref 1 from 127.0.0.1 ipproto udp prohibit \
+                        && ip rule add pref 2 to 127.0.0.3 ipproto tcp prohibit && exec \"$@\"";
+/// Set where this test runs inside that network.
+const INSIDE: &str = "TELCON_TEST_ONLY_TLS";
+
+#[test]
+fn a_call_where_nothing_but_tls_passes_goes_by_the_turn_server() {
+    if std::env::var_os(INSIDE).is_some() {
+        return call_by_turn();
+    }
+    let own_network = without_udp("true").status().is_ok_and(|status| status.success());
+    let coturn = Command::new("turnserver").arg("--version").output().is_ok();
+    if !own_network || !coturn {
+        println!("NOT RUN: this needs coturn, and a network of its own (unshare, user namespaces, iproute2)");
+        return;
+    }
+    let mut inside = Command::new("unshare");
+    inside.args(["--user", "--map-root-user", "--net", "sh", "-c", ONLY_TLS, "sh"]);
+    inside.arg(std::env::current_exe().unwrap()).args(["--exact", "--nocapture"]);
+    let output = inside.arg("a_call_where_nothing_but_tls_passes_goes_by_the_turn_server").env(INSIDE, "1").output();
+    let output = output.unwrap();
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
+}
+
+/// Ends the TURN server with the test.
+struct Coturn(Child);
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn coturn(office: &Office, port: u16, secret: &str) -> Coturn {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(office.path("turn.crt"), made.cert.pem()).unwrap();
+    std::fs::write(office.path("turn.key"), made.signing_key.serialize_pem()).unwrap();
+    let mut command = Command::new("turnserver");
+    command.args(["-n", "--no-udp", "--no-dtls", "--no-cli", "--no-multicast-peers", "--allow-loopback-peers"]);
+    command.args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.2", "--realm", "office.example"]);
+    command.args(["--tls-listening-port", &port.to_string(), "--use-auth-secret", "--static-auth-secret", secret]);
+    command.arg("--cert").arg(office.path("turn.crt")).arg("--pkey").arg(office.path("turn.key"));
+    command.arg("--log-file").arg(office.path("turn.log")).arg("--simple-log");
+    command.arg("--pidfile").arg(office.path("turn.pid")).arg("--userdb").arg(office.path("turn.db"));
+    let mut coturn = Coturn(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(coturn.0.try_wait().unwrap().is_none(), "{:?}", std::fs::read_to_string(office.path("turn.log")));
+        std::thread::yield_now();
+    }
+    coturn
+}
+
+fn call_by_turn() {
+    let mut office = Office::new();
+    let free = |ip: &str| TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap();
+    let (secret, port, relay) = ("shared by both", free("127.0.0.1").port(), free("127.0.0.3"));
+    std::fs::write(office.path("turn.secret"), secret).unwrap();
+    let _coturn = coturn(&office, port, secret);
+    office.kill_server();
+    let turn = ["--turn".to_owned(), format!("turns:localhost:{port}?transport=tcp"), "--turn-secret".to_owned()];
+    office.media = ["--media".to_owned(), relay.to_string()].into_iter().chain(turn).collect();
+    office.media.push(office.path("turn.secret").to_string_lossy().into_owned());
+    office.serve();
+    // The network is what the test is about.
+    let sent = UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"?", relay);
+    assert!(sent.is_err() && TcpStream::connect(relay).is_err(), "a device reaches the relay by nothing but TLS");
+
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let call = |device: &Path| {
+        let mut call = telcon();
+        call.args(["call", "--server"]).arg(office.url()).arg("--device").arg(device);
+        call.env("SSL_CERT_FILE", office.path("turn.crt"));
+        call
+    };
+    let mut answers = Running::start(call(&b).arg("--answer"));
+    answers.says("waiting for a ring");
+    let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
+    ok(call(&a).args(["--to", "B", "--say"]).arg(speech));
+    assert!(answers.ended(), "{}", answers.said());
+    let said = answers.said();
+    let heard = said.lines().find_map(|line| line.strip_prefix("heard A: ")).unwrap_or_else(|| panic!("{said}"));
+    let frames: u64 = heard.split(' ').next().unwrap().parse().unwrap();
+    assert!(frames > 50, "{said}");
 }

@@ -10,9 +10,11 @@ use crate::{
     },
     leg::{
         LegError,
-        driver::{LegDriver, LegEvent},
+        driver::{FindTurn, LegDriver, LegEvent},
+        turn::TurnServer,
     },
     socket::{self, Socket},
+    upload::get_json,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
@@ -23,6 +25,7 @@ use std::{
 use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
 use telcon_proto::{
     CallId, DeviceId,
+    http::MediaWays,
     limits::{FRAME_MS, MAX_MESSAGE_BYTES},
 };
 use tokio::{
@@ -458,11 +461,20 @@ impl Task {
         }
     }
 
+    /// How a leg finds the office's TURN server, if it ever needs one.
+    fn find_turn(&self) -> FindTurn {
+        let (url, token) = (format!("{}/api/media", self.server), self.engine.view().token);
+        Box::new(move || {
+            let ways: MediaWays = get_json(&url, Some(&token?)).ok()?;
+            ways.ice_servers.iter().find_map(TurnServer::of)
+        })
+    }
+
     async fn open_leg(&mut self) {
         self.leg = None;
         // The network may have changed under a connection that still stands.
         let local = self.office.and_then(way_to).unwrap_or(self.local);
-        match LegDriver::start(local).await {
+        match LegDriver::start(local, Some(self.find_turn())).await {
             Ok((leg, offer, events)) => {
                 self.leg = Some((leg, events));
                 self.engine.command(self.clock.now(), Command::Offer { sdp: offer });

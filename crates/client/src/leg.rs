@@ -9,6 +9,7 @@
 
 pub mod driver;
 mod tcp;
+pub mod turn;
 
 use std::{
     collections::VecDeque,
@@ -31,7 +32,7 @@ pub const FRAME_TICKS: u32 = 48 * FRAME_MS as u32;
 /// How long a leg may take to connect once it has its answer, before it is given up. A relay that is there answers
 /// within a round trip.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the relay is tried by UDP before TCP: some round trips over half the world.
+/// How long the relay is tried by UDP before TCP, and by TCP before TLS: some round trips over half the world.
 const UDP_FIRST_FOR: Duration = Duration::from_millis(1_500);
 /// First wait for an answer to a connectivity check. The relay has a public address, so a lost check is the only
 /// thing to wait for; the usual 250 ms would be half of the time that a reconnection may take.
@@ -129,14 +130,24 @@ const ANSWERS: &str = "a=x-telcon-offer:";
 
 /// The address in a candidate that takes TCP connections (RFC 6544 section 4.5).
 fn tcp_candidate(line: &str) -> Option<SocketAddr> {
+    candidate(line, "tcp").filter(|_| line.ends_with("tcptype passive"))
+}
+
+/// The address in a candidate of this transport (RFC 8839 section 5.1).
+fn candidate(line: &str, transport: &str) -> Option<SocketAddr> {
     let mut words = line.strip_prefix("a=candidate:")?.split(' ');
-    let (transport, address, port) = (words.nth(2)?, words.nth(1)?, words.next()?);
-    let passive = line.ends_with("tcptype passive") && transport.eq_ignore_ascii_case("tcp");
-    passive.then(|| Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?)))?
+    let (found, address, port) = (words.nth(2)?, words.nth(1)?, words.next()?);
+    found.eq_ignore_ascii_case(transport).then(|| Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?)))?
 }
 
 fn session_id(sdp: &str) -> Option<&str> {
     sdp.lines().find_map(|line| line.strip_prefix("o="))?.split(' ').nth(1)
+}
+
+/// Ways other than UDP: from when on, and where the relay is by them.
+struct OtherWays {
+    by_tcp: Option<(Instant, SocketAddr)>,
+    by_tls: Option<(Instant, SocketAddr)>,
 }
 
 /// The engine.
@@ -155,7 +166,8 @@ pub struct Leg {
     /// When anything came last.
     last_came: Instant,
     state: State,
-    /// Where the relay takes TCP.
+    /// Where the relay takes UDP, and where TCP.
+    udp_at: Option<SocketAddr>,
     tcp_at: Option<SocketAddr>,
     outputs: VecDeque<LegOutput>,
     timeout: Instant,
@@ -196,6 +208,7 @@ impl Leg {
             flowed: 0,
             last_came: now,
             state: State::Offered,
+            udp_at: None,
             tcp_at: None,
             outputs: VecDeque::new(),
             timeout: now,
@@ -216,6 +229,7 @@ impl Leg {
         let accepted = self.try_accept(pending, answer);
         self.state = if accepted.is_ok() { State::Connecting { since: now } } else { State::Over };
         if accepted.is_ok() {
+            self.udp_at = answer.lines().find_map(|line| candidate(line, "udp"));
             self.tcp_at = answer.lines().find_map(tcp_candidate);
             self.step(Input::Timeout(now));
         }
@@ -304,11 +318,12 @@ impl Leg {
         (self.state == State::Connected && self.flowed >= FLOW).then(|| self.last_came + SILENT_AFTER)
     }
 
-    /// When the leg goes another way than UDP, if nothing has come by then; and where to, once that is known.
-    pub(crate) fn other_way(&self) -> Option<(Instant, SocketAddr)> {
+    /// When the leg goes another way than UDP, if nothing has come by then: first by TCP, then by TLS.
+    fn other_ways(&self) -> Option<OtherWays> {
         let State::Connecting { since } = self.state else { return None };
-        let relay = self.tcp_at.filter(|_| self.last_came <= since)?;
-        Some((since + UDP_FIRST_FOR, relay))
+        let by_tcp = self.tcp_at.map(|relay| (since + UDP_FIRST_FOR, relay));
+        let by_tls = self.udp_at.map(|relay| (since + 2 * UDP_FIRST_FOR, relay));
+        (self.last_came <= since).then_some(OtherWays { by_tcp, by_tls })
     }
 
     /// Whether payloads can flow.

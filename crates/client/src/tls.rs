@@ -1,10 +1,12 @@
-//! TLS 1.3 to the office's server. It guards against the network; against the server itself it is the engine that
+//! TLS: 1.3 to the office's server. It guards against the network; against the server itself it is the engine that
 //! guards, so that what TLS is trusted for is whom a device talks to, and no more.
 
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
-use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::CryptoProvider, pki_types::CertificateDer,
+};
 
 /// What this machine trusts: the roots of the system, or of the file that `SSL_CERT_FILE` names.
 fn roots() -> anyhow::Result<&'static [CertificateDer<'static>]> {
@@ -35,11 +37,24 @@ fn provider() -> Arc<CryptoProvider> {
 /// # Errors
 /// When this machine has no root certificates.
 pub fn config() -> anyhow::Result<Arc<ClientConfig>> {
+    versions(&[&rustls::version::TLS13])
+}
+
+/// For TURN servers, of which many speak nothing newer than TLS 1.2. It only gets datagrams through a network that lets
+/// nothing else through: they are encrypted twice beneath it, and a TURN password is never sent (RFC 8489, section 9.2).
+///
+/// # Errors
+/// When this machine has no root certificates.
+pub fn turn() -> anyhow::Result<Arc<ClientConfig>> {
+    versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+}
+
+fn versions(versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result<Arc<ClientConfig>> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots()?.iter().cloned());
     let config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .context("this build has no TLS 1.3")?
+        .with_protocol_versions(versions)
+        .context("this build lacks a version of TLS")?
         .with_root_certificates(store)
         .with_no_client_auth();
     Ok(Arc::new(config))

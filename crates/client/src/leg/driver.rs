@@ -1,6 +1,10 @@
 //! Runs a [`Leg`] over a socket of its own, in a task of its own.
 
-use super::{Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received, tcp::TcpWay};
+use super::{
+    Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received,
+    tcp::TcpWay,
+    turn::{TurnServer, TurnWay},
+};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -45,13 +49,17 @@ impl LegDriver {
     ///
     /// # Errors
     /// When the socket cannot be bound, or `local` is no address that packets can come to.
-    pub async fn start(local: IpAddr) -> io::Result<(Self, String, mpsc::Receiver<LegEvent>)> {
+    pub async fn start(
+        local: IpAddr,
+        find_turn: Option<FindTurn>,
+    ) -> io::Result<(Self, String, mpsc::Receiver<LegEvent>)> {
         let socket = UdpSocket::bind((local, 0)).await?;
         let (leg, offer) = Leg::new(Instant::now(), socket.local_addr()?)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (commands, received) = mpsc::channel(SEND_QUEUE);
         let (events, taken) = mpsc::channel(EVENT_QUEUE);
-        tokio::spawn(run(socket, leg, received, events));
+        let ways = Ways { socket, tcp: Other::Untried, tls: Other::Untried, find_turn };
+        tokio::spawn(run(ways, leg, received, events));
         Ok((Self { commands }, offer, taken))
     }
 
@@ -78,30 +86,88 @@ impl LegDriver {
     }
 }
 
+/// Finds the office's TURN server, where it has one: asked once, and only if neither UDP nor TCP came through. It may block.
+pub type FindTurn = Box<dyn FnOnce() -> Option<TurnServer> + Send + Sync>;
+
 /// How a leg's datagrams get to the relay.
 struct Ways {
     socket: UdpSocket,
-    tcp: Tcp,
+    tcp: Other<TcpWay>,
+    tls: Other<TurnWay>,
+    find_turn: Option<FindTurn>,
 }
 
-enum Tcp {
+/// A way other than UDP.
+trait Way: Send + 'static {
+    fn relay(&self) -> SocketAddr;
+    fn receive(&mut self) -> impl Future<Output = Option<Vec<u8>>> + Send;
+}
+
+impl Way for TcpWay {
+    fn relay(&self) -> SocketAddr {
+        self.relay()
+    }
+    async fn receive(&mut self) -> Option<Vec<u8>> {
+        self.receive().await
+    }
+}
+
+impl Way for TurnWay {
+    fn relay(&self) -> SocketAddr {
+        self.relay()
+    }
+    async fn receive(&mut self) -> Option<Vec<u8>> {
+        self.receive().await
+    }
+}
+
+enum Other<W> {
     Untried,
-    Connecting(JoinHandle<io::Result<TcpWay>>),
-    There(TcpWay),
+    Connecting(JoinHandle<io::Result<W>>),
+    There(W),
     Failed,
 }
 
 impl Ways {
     /// A datagram that could not be sent is a lost one.
     async fn send(&self, dst: SocketAddr, bytes: Vec<u8>) {
-        match &self.tcp {
-            Tcp::There(way) if way.relay() == dst => way.send(bytes),
+        match (&self.tls, &self.tcp) {
+            // It is made only where nothing came by the others.
+            (Other::There(way), _) if way.relay() == dst => way.send(bytes),
+            (_, Other::There(way)) if way.relay() == dst => way.send(bytes),
             _ => drop(self.socket.send_to(&bytes, dst).await),
         }
     }
+
+    /// Tries the ways whose time has come; gives when the next is to be tried.
+    fn try_others(&mut self, leg: &Leg) -> Option<Instant> {
+        let others = leg.other_ways()?;
+        let due = |at: Instant| Instant::now() >= at;
+        let mut next = None;
+        if let (Other::Untried, Some((at, relay))) = (&self.tcp, others.by_tcp) {
+            match due(at) {
+                true => self.tcp = Other::Connecting(tokio::spawn(TcpWay::connect(relay))),
+                false => next = Some(at),
+            }
+        }
+        if let (Other::Untried, Some((at, relay)), Some(_)) = (&self.tls, others.by_tls, &self.find_turn) {
+            match due(at) {
+                true => {
+                    let find = self.find_turn.take().expect("invariant: it was just seen");
+                    self.tls = Other::Connecting(tokio::spawn(async move {
+                        let found = tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?;
+                        let server = found.ok_or_else(|| io::Error::other("the office has no TURN server"))?;
+                        TurnWay::connect(&server, relay).await
+                    }));
+                }
+                false => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+            }
+        }
+        next
+    }
 }
 
-impl Tcp {
+impl<W: Way> Other<W> {
     /// The next datagram. Never, where there is no such way; nothing, where it is gone.
     async fn receive(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         loop {
@@ -109,8 +175,12 @@ impl Tcp {
                 Self::Untried | Self::Failed => std::future::pending().await,
                 Self::Connecting(connecting) => match connecting.await {
                     Ok(Ok(way)) => *self = Self::There(way),
-                    // UDP may still come through; if not, the leg gives up by itself.
-                    Ok(Err(_)) | Err(_) => *self = Self::Failed,
+                    // Another way may still come through; if not, the leg gives up by itself.
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "a way to the relay is not there");
+                        *self = Self::Failed;
+                    }
+                    Err(_) => *self = Self::Failed,
                 },
                 Self::There(way) => {
                     let datagram = way.receive().await?;
@@ -121,18 +191,20 @@ impl Tcp {
     }
 }
 
-async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<LegEvent>) {
+async fn run(mut ways: Ways, mut leg: Leg, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<LegEvent>) {
     let mut buffer = [0; MAX_DATAGRAM_BYTES + 1];
-    let mut ways = Ways { socket, tcp: Tcp::Untried };
     loop {
         let Some(mut wake) = flush(&ways, &mut leg, &events).await else { return };
-        if let (Tcp::Untried, Some((at, relay))) = (&ways.tcp, leg.other_way()) {
-            if Instant::now() >= at {
-                ways.tcp = Tcp::Connecting(tokio::spawn(TcpWay::connect(relay)));
-            }
-            wake = wake.min(at.max(Instant::now()));
+        if let Some(next) = ways.try_others(&leg) {
+            wake = wake.min(next);
         }
-        let Ways { socket, tcp } = &mut ways;
+        let Ways { socket, tcp, tls, .. } = &mut ways;
+        let came = async {
+            select! {
+                came = tcp.receive() => came,
+                came = tls.receive() => came,
+            }
+        };
         select! {
             readable = socket.readable() => {
                 if readable.is_err() {
@@ -144,7 +216,7 @@ async fn run(socket: UdpSocket, mut leg: Leg, mut commands: mpsc::Receiver<Comma
                     leg.handle_packet(now, src, &buffer[..length]);
                 }
             }
-            came = tcp.receive() => match came {
+            came = came => match came {
                 Some((relay, datagram)) => leg.handle_packet(Instant::now(), relay, &datagram),
                 None => {
                     drop(events.send(LegEvent::Failed(LegFailure::Lost)).await);

@@ -220,7 +220,7 @@ async fn over_sockets_legs_connect_fast_and_hear_each_other() {
     for i in 0..2 {
         let local = Ipv4Addr::LOCALHOST.into();
         let started = Instant::now();
-        let (leg, offer, mut events) = LegDriver::start(local).await.unwrap();
+        let (leg, offer, mut events) = LegDriver::start(local, None).await.unwrap();
         let answer = relay.add_leg(CALL, LegId(i), offer).await.unwrap();
         leg.accept_answer(answer).await.unwrap();
         connected(&mut events).await;
