@@ -18,10 +18,10 @@ const favourites = (...people: { person: string }[]): Scene => (app) => {
 };
 
 const CAPTIONS = [
-  { speaker: device(2), name: minister.name, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
-  { speaker: device(2), name: minister.name, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
-  { speaker: device(1), name: president.name, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
-  { speaker: device(2), name: minister.name, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
+  { speaker: device(2), name: minister.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+  { speaker: device(2), name: minister.name, passage: 2, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
+  { speaker: device(1), name: president.name, passage: 3, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
+  { speaker: device(2), name: minister.name, passage: 4, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
 ];
 
 const listening = live({

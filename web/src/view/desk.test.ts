@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Call } from '../engine/contract';
+import type { Call, Caption } from '../engine/contract';
 import { minister, officer, president, secretary } from '../fake/people';
 import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
 import { desk_screen } from './desk';
@@ -7,6 +7,14 @@ import { desk_screen } from './desk';
 const HERE = 'Europe/Lisbon';
 const listening = (more: Partial<Call> = {}) =>
   live({ direction: 'listen', members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })], ...more });
+const caption = (passage: number, start_ms: number, text: string, final: boolean): Caption => ({
+  speaker: device(2),
+  name: minister.name,
+  passage,
+  start_ms,
+  text,
+  final,
+});
 
 describe('the desk', () => {
   it('shows a live call with both names, its time, and how to listen', () => {
@@ -44,18 +52,34 @@ describe('the desk', () => {
   });
 
   it('reads what was heard in the order it was said, drafts marked, with the delay', () => {
-    const line = (start_ms: number, text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms, text, final });
-    const captions = [line(NOW - 1_000, 'second', false), line(NOW - 9_000, 'first', true)];
+    const captions = [caption(2, NOW - 1_000, 'second', false), caption(1, NOW - 9_000, 'first', true)];
     const { heard } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
     expect(heard?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
     expect(heard?.behind).toBe('1.4 s behind');
   });
 
   it('tells lines apart that begin at the same moment', () => {
-    const line = (text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms: NOW, text, final });
-    const captions = [line('said', true), line('being said', false)];
+    const captions = [caption(1, NOW, 'said', true), caption(2, NOW, 'being said', false)];
     const { heard } = desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE);
     expect(new Set(heard?.lines.map((l) => l.id)).size).toBe(2);
+  });
+
+  it('leaves out a draft that no finished line came for, once a later one of the same speaker did', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const finished = caption(2, NOW, 'finished', true);
+    expect(read(caption(1, NOW - 4_000, 'its end never came', false), finished)).toEqual(['finished']);
+    expect(read(caption(2, NOW, 'as it was first heard', false), finished)).toEqual(['finished']);
+    expect(read(finished, caption(3, NOW, 'goes on', false))).toEqual(['finished', 'goes on']);
+    expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual(['the other speaks', 'finished']);
+  });
+
+  it('keeps the drafts of a note-taker that came later and counts anew, not those of the one before', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const before = [caption(7, NOW - 90_000, 'finished', true), caption(8, NOW - 80_000, 'cut off', false)];
+    expect(read(...before, caption(0, NOW - 45_000, 'anew', false))).toEqual(['finished', 'cut off', 'anew']);
+    expect(read(...before, caption(0, NOW - 45_000, 'anew', true))).toEqual(['finished', 'anew']);
   });
 
   it('says why nothing can be read', () => {

@@ -139,7 +139,7 @@ function heard(view: View, mine: string): DeskScreen['heard'] {
     return { lines: [], behind: null, instead: 'Listen to read along. Everyone in the call will see that you do.' };
   }
   const seen = new Map<string, number>();
-  const lines = [...call.captions]
+  const lines = without_stale_drafts(call.captions)
     .sort((a, b) => a.start_ms - b.start_ms)
     .map((caption) => {
       // A draft may begin where a finished line did.
@@ -152,6 +152,26 @@ function heard(view: View, mine: string): DeskScreen['heard'] {
   const quiet =
     call.mode === 'log_only' ? 'Nothing said in this call is written down: only the log is kept.' : 'Nothing heard yet.';
   return { lines, behind, instead: lines.length > 0 ? null : quiet };
+}
+
+/** Longest passage that a note-taker hears at a time, milliseconds. */
+const LONGEST_PASSAGE_MS = 30_000;
+
+/**
+ * All but the drafts that nothing will take the place of any more: a finished line is lost where the members agree on
+ * keys just then, a passage may not be understood, and a note-taker may stop in the middle of one.
+ */
+function without_stale_drafts(captions: Caption[]): Caption[] {
+  const finished = captions.filter((line) => line.final);
+  return captions.filter(
+    (draft) =>
+      draft.final ||
+      !finished.some(
+        (line) =>
+          line.speaker === draft.speaker &&
+          ((line.passage >= draft.passage && line.start_ms >= draft.start_ms) || line.start_ms > draft.start_ms + LONGEST_PASSAGE_MS),
+      ),
+  );
 }
 
 function heard_line(caption: Caption, id: string, mine: string): HeardLine {
