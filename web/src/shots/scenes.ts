@@ -32,6 +32,8 @@ const listening = live({
   captions_behind_ms: 1400,
 });
 
+const ringing = notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 });
+
 const recent = [
   notice({ call: 'c1'.repeat(16), from: norland, state: { is: 'ended', how: 'missed' }, opened_ms: NOW - 3_600_000, to: president, members: 0, can_listen: false }),
   notice({ call: 'c2'.repeat(16), to: secretary, state: { is: 'ended', how: 'hung_up' }, opened_ms: NOW - 9_000_000, kept_index: 90_371, members: 0, can_listen: false }),
@@ -156,7 +158,9 @@ export const scenes: Record<string, Scene> = {
   'desk-not-recorded': on(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
   'desk-live': on(desk({ notices: [notice(), ...recent] })),
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
-  'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),
+  'desk-two': on(desk({ notices: [notice(), ringing, ...recent] })),
+  'desk-listening-two': on(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
+  'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound_blocked = true)),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { is: 'there', value: RECORDS })),
   'desk-quiet': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),

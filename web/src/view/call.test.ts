@@ -38,7 +38,7 @@ describe('in a call', () => {
   });
 
   it('nothing is called verified that was not', () => {
-    expect(shown({ verified: false })?.private).toBe('Private');
+    expect(shown({ verified: false })).toMatchObject({ private: 'Private', verified: false });
   });
 
   it('what is wrong is said, with what to do', () => {

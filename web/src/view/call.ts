@@ -3,7 +3,7 @@
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_words, time_to_the_second } from './clock';
-import { ended_for_me, list, lower_the, mode_words, number, role_does, suite_words } from './words';
+import { ended_for_me, list, lower_the, mode_words, number, role_does, suite_words, type Shape } from './words';
 
 export interface MemberRow {
   device: string;
@@ -12,10 +12,16 @@ export interface MemberRow {
   does: string;
 }
 
-/** Something wrong that the person can see and mend. */
-export interface Trouble {
+/** Something wrong in a call. */
+export interface Alarm {
+  level: 'amber' | 'red';
+  shape: Shape;
   title: string;
   sentence: string;
+}
+
+/** An alarm with what the person can do about it. */
+export interface Trouble extends Alarm {
   mend: 'microphone' | 'sound' | null;
 }
 
@@ -24,6 +30,8 @@ export interface CallScreen {
   organisation: string;
   listening: boolean;
   private: string;
+  /** The other side was verified by this device. */
+  verified: boolean;
   mode: string;
   /** What is to be kept is kept. */
   recorded: boolean;
@@ -58,7 +66,8 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     organisation: listening ? '' : (call.other?.organisation ?? ''),
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
-    mode: unrecorded(call, now) ? 'Not being recorded' : mode_words[call.mode].now,
+    verified: call.verified,
+    mode: unrecorded(call, now) ? NOT_RECORDED : mode_words[call.mode].now,
     recorded: unrecorded(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
@@ -99,6 +108,15 @@ export function members(all: Member[]): MemberRow[] {
     }));
 }
 
+/** What stands in the place of the record mode where what should be kept is not. */
+export const NOT_RECORDED = 'Not being recorded';
+
+/** The alarm of a call that should be on the record and is not, the same wherever it is raised. */
+export const not_recorded = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });
+
+/** A sentence about this call that came from the engine. */
+export const not_right = (problem: string): Alarm => ({ level: 'red', shape: 'alert', title: 'Not right', sentence: problem });
+
 /** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
 export const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
 
@@ -113,35 +131,38 @@ export function unrecorded(call: Call, now: number): string | null {
 
 function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {
   const found: Trouble[] = [];
+  const raise = (shape: Shape, title: string, sentence: string, mend: Trouble['mend'] = null) =>
+    found.push({ level: 'amber', shape, title, sentence, mend });
   if (call.state === 'reconnecting') {
-    found.push({ title: 'Reconnecting', sentence: 'The connection was lost. The call goes on when it is back; the keys stay.', mend: null });
+    raise('wait', 'Reconnecting', 'The connection was lost. The call goes on when it is back; the keys stay.');
   }
   if (call.state === 'live' && silent) {
-    found.push({
-      title: `Nothing comes from ${lower_the(name)}`,
-      sentence: 'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
-      mend: null,
-    });
+    raise(
+      'silent',
+      `Nothing comes from ${lower_the(name)}`,
+      'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
+    );
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
-    found.push({ title: `You are alone`, sentence: `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`, mend: null });
+    raise('unreachable', 'You are alone', `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
   }
-  const problem = unrecorded(call, now);
-  if (problem) found.push({ title: 'Not being recorded', sentence: `${problem} Tell your office.`, mend: null });
-  if (call.problem) found.push({ title: 'Not right', sentence: call.problem, mend: null });
+  const why = unrecorded(call, now);
+  if (why) found.push({ ...not_recorded(`${why} Tell your office.`), mend: null });
+  if (call.problem) found.push({ ...not_right(call.problem), mend: null });
   if (call.direction !== 'listen' && microphone === 'denied') {
-    found.push({
-      title: 'They cannot hear you',
-      sentence: 'This browser may not use the microphone. Allow it beside the address of this page, then press the button.',
-      mend: 'microphone',
-    });
+    raise(
+      'muted',
+      'They cannot hear you',
+      'This browser may not use the microphone. Allow it beside the address of this page, then press the button.',
+      'microphone',
+    );
   }
   if (call.direction !== 'listen' && microphone === 'missing') {
-    found.push({ title: 'They cannot hear you', sentence: 'No microphone was found. Connect one, then press the button.', mend: 'microphone' });
+    raise('muted', 'They cannot hear you', 'No microphone was found. Connect one, then press the button.', 'microphone');
   }
   if (sound_blocked) {
-    found.push({ title: 'You cannot hear them', sentence: 'This browser plays sound only after a press of a button.', mend: 'sound' });
+    raise('silent', 'You cannot hear them', 'This browser plays sound only after a press of a button.', 'sound');
   }
   return found;
 }

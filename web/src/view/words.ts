@@ -2,6 +2,11 @@
 
 import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contract';
 
+/** What is drawn beside words, each for one meaning. */
+export type Shape =
+  | 'seal' | 'phone' | 'unreachable' | 'star' | 'alert' | 'wait' | 'record' | 'unrecorded'
+  | 'microphone' | 'muted' | 'silent' | 'back' | 'lock' | 'no';
+
 /** What a record mode is called during a call, and before it. */
 export const mode_words: Record<RecordMode, { now: string; ahead: string; short: string }> = {
   log_only: { now: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
