@@ -2,6 +2,7 @@
 
 import type { App } from '../app.svelte';
 import type { Report, View } from '../engine/contract';
+import { NO_ANSWER } from '../engine/enrol';
 import type { RecordLine } from '../engine/records';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
@@ -96,6 +97,10 @@ const record = (shown: View, checked: App['record']): Scene => and(on(shown), (a
 const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
   of ? { is: 'there', value: { line: of, report, at_ms: NOW } } : { is: 'loading' };
 
+const refused_link = (problem: string): Scene => (app) => {
+  app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
+};
+
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
   'unsupported': (app) => (app.stage = { is: 'unsupported' }),
@@ -106,7 +111,10 @@ export const scenes: Record<string, Scene> = {
   'unenrolled': (app) => (app.stage = { is: 'unenrolled' }),
   'enrol': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
-  'enrol-used': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: 'This link was used already, on another device. If that was not you, tell your security officer now. Otherwise ask your office for a new link.', busy: false }),
+  'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
+  'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
+  'enrol-other-office': refused_link('The server shows another office authority than the enrolment link names: trust nothing of it and tell the security officer.'),
+  'enrol-no-answer': refused_link(NO_ANSWER),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-many': and(on(view({ people: many })), favourites(minister, norland)),
@@ -145,6 +153,10 @@ export const scenes: Record<string, Scene> = {
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
   'ended-log-only': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'log_only' }) })), (app) => (app.ended_ms = NOW)),
+  'ended-sealed': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }), notices: [notice({ kept_index: 90_431 })] })), (app) => (app.ended_ms = NOW)),
+  'ended-partial': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'audio' }), notices: [notice({ kept_index: 90_431, partial: true })] })), (app) => (app.ended_ms = NOW)),
+  'ended-not-whole': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false }) })), (app) => (app.ended_ms = NOW)),
+  'ended-no-record': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false, noted: false }) })), (app) => (app.ended_ms = NOW)),
   'ended-declined': on(view({ call: call({ state: 'ended', ended: 'declined' }) })),
   'ended-missed': on(view({ call: call({ state: 'ended', ended: 'missed' }) })),
   'ended-busy': on(view({ call: call({ state: 'ended', ended: 'busy' }) })),

@@ -173,7 +173,18 @@ export interface EndedScreen {
   sentence: string;
   bad: boolean;
   lasted: string | null;
-  record: { title: string; sentence: string; small: string };
+  record: EndedRecord;
+}
+
+/** What became of the record. */
+export interface EndedRecord {
+  level: 'seal' | 'amber' | 'red' | 'quiet';
+  shape: Shape;
+  title: string;
+  /** What is not in it. */
+  missing: string | null;
+  sentence: string;
+  small: string;
 }
 
 /** `ended_ms` is when this page saw it end. */
@@ -189,23 +200,53 @@ export function ended_screen(view: View, ended_ms: number | null, mine: string):
   };
 }
 
-function record(view: View, call: Call, mine: string): EndedScreen['record'] {
+function record(view: View, call: Call, mine: string): EndedRecord {
   const notice = view.notices.find((one) => one.call === call.call);
   const kept = notice?.kept_index ?? null;
   const small = [
     call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
     call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
+    kept === null ? null : `sealed in entry ${number(kept)}`,
   ]
     .filter((part) => part !== null)
     .join(' · ');
-  if (call.opened_index === null) return { title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
-  if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
-  if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
-  if (kept !== null && notice?.partial) {
-    return { title: 'The record is sealed, and not whole', sentence: 'Its note-taker signed that something is missing. The custodians can open what there is.', small: `${small} · sealed in entry ${number(kept)}` };
+  const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
+  const both = call.mode === 'audio' ? ', in words and in sound' : '';
+  if (call.opened_index === null) {
+    return { ...logged, shape: 'no', title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
   }
-  if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
-  if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };
-  if (!call.note_taker) return { title: 'The record may not be whole', sentence: 'The note-taker did not answer any more when the call ended. Tell your office.', small };
-  return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };
+  if (call.started_ms === null) return { ...logged, title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.' };
+  if (call.mode === 'log_only') {
+    return { ...logged, title: 'The call is in the log', sentence: 'Who, when and how it ended. Nothing that was said is kept.' };
+  }
+  if (kept !== null && notice?.partial) {
+    return {
+      ...logged,
+      level: 'amber',
+      title: 'The record is sealed, and not whole',
+      missing: 'a part of the call, as the note-taker signed.',
+      sentence: 'What and why stands in the record. The custodians can open it.',
+    };
+  }
+  if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', title: 'The record is sealed', sentence: 'The custodians can open it.' };
+  if (!call.noted) {
+    return {
+      ...logged,
+      level: 'red',
+      shape: 'unrecorded',
+      title: 'There is no record',
+      missing: `everything that was said${both}. No note-taker was in this call.`,
+      sentence: 'The log has who, when and how it ended. Tell your office.',
+    };
+  }
+  if (!call.note_taker) {
+    return {
+      ...logged,
+      level: 'amber',
+      title: 'The record may not be whole',
+      missing: `perhaps the last of what was said${both}. The note-taker did not answer when the call ended.`,
+      sentence: 'Tell your office.',
+    };
+  }
+  return { ...logged, shape: 'wait', title: 'The record is on its way', sentence: 'The note-taker seals it for the custodians. It will show under Calls.' };
 }
