@@ -1,7 +1,7 @@
 // Every screen in every state, as a function of nothing but the fake engine.
 
 import type { App } from '../app.svelte';
-import type { Report, View } from '../engine/contract';
+import type { Card, Report, View } from '../engine/contract';
 import { NO_ANSWER } from '../engine/enrol';
 import type { RecordLine } from '../engine/records';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
@@ -34,6 +34,25 @@ const listening = live({
 });
 
 const ringing = notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 });
+
+// Names as long as they come, and in other scripts.
+const union: Card = { ...norland, name: 'The Chair of the Southern African Union of River States and Protectorates', organisation: 'Secretariat of the Southern African Union of River States and Protectorates' };
+const sandmark: Card = { ...secretary, person: 'f1'.repeat(16), name: 'صاحب الجلالة ملك ساندمارك وحامي الواحات الشرقية', organisation: 'الديوان الملكي', zone: 'Asia/Riyadh' };
+const ostland: Card = { ...governor, person: 'f2'.repeat(16), name: '东海联邦共和国国务院总理兼对外事务委员会主席', organisation: '东海联邦共和国国务院', zone: 'Asia/Shanghai' };
+const unbroken: Card = { ...governor, person: 'f3'.repeat(16), name: 'Bundesministerpräsidentschaftsstellvertreterin', organisation: 'Bundeskanzleramt', zone: 'Europe/Vienna' };
+const long_heard = live({
+  direction: 'listen',
+  from: sandmark,
+  to: union,
+  other: null,
+  members: [member(sandmark, 1), member(union, 2), member(writer, 3), member(officer, 6, { you: true })],
+  captions: [
+    { speaker: device(2), name: union.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+    { speaker: device(1), name: sandmark.name, passage: 1, start_ms: NOW - 9_000, text: 'وبشأن عمليات التفتيش، هل تقبلون بدوريات مشتركة؟', final: true },
+    { speaker: device(2), name: union.name, passage: 2, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would', final: false },
+  ],
+  captions_behind_ms: 1400,
+});
 
 const recent = [
   notice({ call: 'c1'.repeat(16), from: norland, state: { is: 'ended', how: 'missed' }, opened_ms: NOW - 3_600_000, to: president, members: 0, can_listen: false }),
@@ -122,6 +141,7 @@ export const scenes: Record<string, Scene> = {
   'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
   'people-notify': and(on(view()), (app) => (app.can_ask_to_notify = true)),
   'people-spare-link': and(on(view()), (app) => (app.spare_link = true)),
+  'people-long': on(view({ people: [union, sandmark, ostland, unbroken].map((card, i) => ({ ...card, reachable: i !== 1 })) })),
   'people-empty': on(view({ people: [] })),
   'people-connecting': on(view({ phase: 'connecting', people: [], token: null })),
   'people-offline': and(on(view({ phase: 'offline', token: null })), favourites(minister)),
@@ -136,6 +156,9 @@ export const scenes: Record<string, Scene> = {
   'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
   'ring-in': on(view({ call: incoming() })),
   'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
+  'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),
+  'ring-out-chinese': on(view({ call: call({ other: ostland, to: ostland }) })),
   'ring-in-answered': on(view({ call: incoming({ state: 'answering' }) })),
   'ring-in-log-only-denied': and(on(view({ call: incoming({ mode: 'log_only' }) })), (app) => (app.microphone = 'denied')),
 
@@ -149,6 +172,8 @@ export const scenes: Record<string, Scene> = {
   'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
+  'call-long': on(view({ call: live({ other: union, to: union, members: [member(president, 1, { you: true }), member(union, 2), member(sandmark, 4), member(unbroken, 5), member(writer, 3)] }) })),
+  'call-unverified': on(view({ call: live({ verified: false }) })),
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
@@ -157,6 +182,7 @@ export const scenes: Record<string, Scene> = {
   'ended-partial': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'audio' }), notices: [notice({ kept_index: 90_431, partial: true })] })), (app) => (app.ended_ms = NOW)),
   'ended-not-whole': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false }) })), (app) => (app.ended_ms = NOW)),
   'ended-no-record': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false, noted: false }) })), (app) => (app.ended_ms = NOW)),
+  'ended-long': on(view({ call: call({ state: 'ended', ended: 'missed', other: union, to: union }) })),
   'ended-declined': on(view({ call: call({ state: 'ended', ended: 'declined' }) })),
   'ended-missed': on(view({ call: call({ state: 'ended', ended: 'missed' }) })),
   'ended-busy': on(view({ call: call({ state: 'ended', ended: 'busy' }) })),
@@ -173,6 +199,11 @@ export const scenes: Record<string, Scene> = {
   'desk-two': on(desk({ notices: [notice(), ringing, ...recent] })),
   'desk-listening-two': on(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
   'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound_blocked = true)),
+  'desk-long': on(desk({ call: long_heard, notices: [
+    notice({ from: sandmark, to: union, members: 4 }),
+    notice({ call: 'c8'.repeat(16), from: unbroken, to: ostland, noted: false }),
+    notice({ call: 'c7'.repeat(16), from: unbroken, to: union, state: { is: 'ended', how: 'hung_up' }, can_listen: false }),
+  ] })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { is: 'there', value: RECORDS })),
   'desk-quiet': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
@@ -181,6 +212,7 @@ export const scenes: Record<string, Scene> = {
 
   'calls': records(view(), { is: 'there', value: RECORDS }),
   'calls-desk': records(desk(), { is: 'there', value: RECORDS }),
+  'calls-long': records(desk(), { is: 'there', value: [line(1, { from: union, to: sandmark }), line(2, { from: unbroken, to: ostland, partial: true }), line(3, { from: ostland, to: president, kept: false })] }),
   'calls-empty': records(view(), { is: 'there', value: [] }),
   'calls-loading': records(view(), { is: 'loading' }),
   'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
@@ -190,6 +222,7 @@ export const scenes: Record<string, Scene> = {
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
   'record-waiting': record(view(), checked(RECORDS[2], { ok: true, partial: false, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
   'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, people: [president], checks: WHOLE.checks.slice(0, 1) })),
+  'record-long': record(desk(), checked(line(1, { from: union, to: sandmark }), { ...WHOLE, people: [union, sandmark, officer, writer] })),
   'record-loading': record(view(), { is: 'loading' }),
   'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
 };

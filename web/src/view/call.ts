@@ -3,7 +3,7 @@
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_words, time_to_the_second } from './clock';
-import { ended_for_me, list, lower_the, mode_words, number, role_does, suite_words, type Shape } from './words';
+import { apart, both_names, ended_for_me, list, lower_the, mode_words, number, role_does, suite_words, type Shape } from './words';
 
 export interface MemberRow {
   device: string;
@@ -60,7 +60,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
   const { call } = view;
   if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
   const listening = call.direction === 'listen';
-  const name = listening && call.from && call.to ? `${call.from.name} and ${lower_the(call.to.name)}` : (call.other?.name ?? '');
+  const name = listening && call.from && call.to ? both_names(call.from, call.to) : (call.other?.name ?? '');
   return {
     name,
     organisation: listening ? '' : (call.other?.organisation ?? ''),
@@ -145,7 +145,7 @@ function troubles(call: Call, now: number, { microphone, sound_blocked, silent }
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
-    raise('unreachable', 'You are alone', `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
+    raise('unreachable', 'You are alone', `${apart(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
   }
   const why = unrecorded(call, now);
   if (why) found.push({ ...not_recorded(`${why} Tell your office.`), mend: null });
