@@ -59,6 +59,31 @@ for (const size of SIZES) {
   });
 }
 
+test('the desk reads what is being said without scrolling, and an alarm stands before it', async () => {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await open_scenes(page, site.origin);
+  const place = (locator) => locator.evaluate((e) => e.getBoundingClientRect().toJSON());
+  const newest = page.getByText('For a period of three years');
+  for (const scene of ['desk', 'desk-listening-two', 'desk-listening-not-recorded']) {
+    await show(page, scene);
+    await page.getByRole('heading', { name: 'Heard between the President and the Prime Minister of Estmark' }).waitFor();
+    assert.ok((await place(newest)).bottom < 900, scene);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), 900, scene);
+  }
+  // Turned, made smaller or larger: the newest line stays in sight.
+  const captions = page.getByRole('list', { name: 'Heard between' });
+  const at_the_end = (e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight) === 0;
+  for (const [width, height] of [[1440, 560], [360, 740], [1280, 800], [740, 360]]) {
+    await page.setViewportSize({ width, height });
+    await page.waitForFunction(at_the_end, await captions.elementHandle(), { timeout: 5_000 });
+  }
+  await page.setViewportSize({ width: 360, height: 740 });
+  await show(page, 'desk-listening-not-recorded');
+  const alarm = await place(page.getByRole('alert').filter({ hasText: 'Not being recorded' }));
+  assert.ok(alarm.bottom < (await place(captions)).top && alarm.bottom < 740);
+  await page.close();
+});
+
 /** What axe finds wrong, as text. */
 async function violations(page, runOnly) {
   const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);

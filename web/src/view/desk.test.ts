@@ -97,6 +97,15 @@ describe('the desk', () => {
     expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual(['the other speaks', 'finished']);
   });
 
+  it('shows words once that were heard at the end of a passage and again at the beginning of the next', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const first = caption(0, NOW - 20_000, 'a long passage', false);
+    const end = [caption(0, NOW - 9_000, 'let our ministers', false), caption(0, NOW - 5_000, 'announce it', false)];
+    expect(read(first, ...end)).toEqual(['a long passage', 'let our ministers', 'announce it']);
+    expect(read(first, ...end, caption(1, NOW - 9_000, 'let our ministers announce', false))).toEqual(['a long passage', 'let our ministers announce']);
+  });
+
   it('keeps the drafts of a note-taker that came later and counts anew, not those of the one before', () => {
     const read = (...captions: Caption[]) =>
       desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);

@@ -166,22 +166,21 @@ function heard(call: Call, names: string, mine: string): Heard {
 
 /** Longest passage that a note-taker hears at a time, milliseconds. */
 const LONGEST_PASSAGE_MS = 30_000;
+/** How much of a passage's end may be heard again as the beginning of the next, milliseconds. */
+const HEARD_AGAIN_MS = 10_000;
 
 /**
- * All but the drafts that nothing will take the place of any more: a finished line is lost where the members agree on
- * keys just then, a passage may not be understood, and a note-taker may stop in the middle of one.
+ * All but the drafts that say what another line says, or that nothing will take the place of any more: the end of a long
+ * passage is heard again with the next, a finished line is lost where the members agree on keys just then, a passage may
+ * not be understood, and a note-taker may stop in the middle of one.
  */
 function without_stale_drafts(captions: Caption[]): Caption[] {
-  const finished = captions.filter((line) => line.final);
-  return captions.filter(
-    (draft) =>
-      draft.final ||
-      !finished.some(
-        (line) =>
-          line.speaker === draft.speaker &&
-          ((line.passage >= draft.passage && line.start_ms >= draft.start_ms) || line.start_ms > draft.start_ms + LONGEST_PASSAGE_MS),
-      ),
-  );
+  const replaces = (line: Caption, draft: Caption) => {
+    const later_ms = line.start_ms - draft.start_ms;
+    const heard_again = line.passage > draft.passage && later_ms <= 0 && later_ms >= -HEARD_AGAIN_MS;
+    return heard_again || (line.final && ((line.passage >= draft.passage && later_ms >= 0) || later_ms > LONGEST_PASSAGE_MS));
+  };
+  return captions.filter((one) => one.final || !captions.some((other) => other.speaker === one.speaker && replaces(other, one)));
 }
 
 function heard_line(caption: Caption, id: string, mine: string): HeardLine {
