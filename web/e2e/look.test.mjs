@@ -78,6 +78,8 @@ test('the desk reads what is being said without scrolling, and an alarm stands b
     await page.waitForFunction(at_the_end, await captions.elementHandle(), { timeout: 5_000 });
   }
   await page.setViewportSize({ width: 360, height: 740 });
+  await show(page, 'desk');
+  assert.ok((await place(captions)).bottom <= (await place(page.getByRole('navigation'))).top, 'the newest line, above the tabs');
   await show(page, 'desk-listening-not-recorded');
   const alarm = await place(page.getByRole('alert').filter({ hasText: 'Not being recorded' }));
   assert.ok(alarm.bottom < (await place(captions)).top && alarm.bottom < 740);
