@@ -1,5 +1,6 @@
 // Every scene, on a phone and on a desk, light and dark: nothing that axe knows to be wrong, nothing wider than the
-// screen, no target under 48 px on a phone, and no style or script that the content security policy refuses.
+// screen, no target under 48 px on a phone, nothing disabled too faint to read, and no style or script that the content
+// security policy refuses.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -45,16 +46,45 @@ for (const size of SIZES) {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `wider than the screen by ${wide} px`);
         if (phone) assert.deepEqual(await small_targets(page), []);
+        assert.deepEqual(await faint(page), [], 'disabled, light');
         assert.deepEqual(await violations(page, { type: 'tag', values: TAGS }), [], 'light');
         // What the theme changes is colour alone.
         await page.emulateMedia({ colorScheme: 'dark' });
         assert.deepEqual(await violations(page, { type: 'rule', values: ['color-contrast'] }), [], 'dark');
+        assert.deepEqual(await faint(page), [], 'disabled, dark');
         await page.emulateMedia({ colorScheme: 'light' });
       });
     }
     await context.close();
   });
 }
+
+test('the desk reads what is being said without scrolling, and an alarm stands before it', async () => {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await open_scenes(page, site.origin);
+  const place = (locator) => locator.evaluate((e) => e.getBoundingClientRect().toJSON());
+  const newest = page.getByText('For a period of three years');
+  for (const scene of ['desk', 'desk-listening-two', 'desk-listening-not-recorded']) {
+    await show(page, scene);
+    await page.getByRole('heading', { name: 'Heard between the President and the Prime Minister of Estmark' }).waitFor();
+    assert.ok((await place(newest)).bottom < 900, scene);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), 900, scene);
+  }
+  // Turned, made smaller or larger: the newest line stays in sight.
+  const captions = page.getByRole('list', { name: 'Heard between' });
+  const at_the_end = (e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight) === 0;
+  for (const [width, height] of [[1440, 560], [360, 740], [1280, 800], [740, 360]]) {
+    await page.setViewportSize({ width, height });
+    await page.waitForFunction(at_the_end, await captions.elementHandle(), { timeout: 5_000 });
+  }
+  await page.setViewportSize({ width: 360, height: 740 });
+  await show(page, 'desk');
+  assert.ok((await place(captions)).bottom <= (await place(page.getByRole('navigation'))).top, 'the newest line, above the tabs');
+  await show(page, 'desk-listening-not-recorded');
+  const alarm = await place(page.getByRole('alert').filter({ hasText: 'Not being recorded' }));
+  assert.ok(alarm.bottom < (await place(captions)).top && alarm.bottom < 740);
+  await page.close();
+});
 
 /** What axe finds wrong, as text. */
 async function violations(page, runOnly) {
@@ -71,4 +101,37 @@ function small_targets(page) {
       .filter(({ box }) => box.width < 48 || box.height < 48)
       .map(({ e, box }) => `${e.textContent?.trim() || e.getAttribute('aria-label')}: ${box.width}×${box.height}`),
   );
+}
+
+/** What cannot be pressed and cannot be read either, words or edge: axe leaves disabled buttons out. */
+function faint(page) {
+  return page.$$eval('button:disabled', (all) => {
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const over = (colours) => {
+      canvas.clearRect(0, 0, 1, 1);
+      for (const colour of colours) {
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+      }
+      const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map((part) => {
+        const share = part / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return all.flatMap((button) => {
+      const around = [];
+      let shown = 1;
+      for (let e = button; e; e = e.parentElement) {
+        around.unshift(getComputedStyle(e).backgroundColor);
+        shown *= Number(getComputedStyle(e).opacity);
+      }
+      const style = getComputedStyle(button);
+      const words = ratio(over([...around, style.color]), over(around));
+      const edge = ratio(over([...around, style.borderTopColor]), over(around.slice(0, -1)));
+      const name = button.getAttribute('aria-label') ?? button.textContent.trim();
+      return shown < 1 || words < 4.5 || edge < 3 ? [`${name}: words ${words.toFixed(1)}, edge ${edge.toFixed(1)}, opacity ${shown}`] : [];
+    });
+  });
 }

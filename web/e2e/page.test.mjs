@@ -52,11 +52,13 @@ test('enrolment: says for whom, says what is wrong, keeps nothing before the off
   await page.goto(site.origin);
   await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
   await page.goto(`${site.origin}/#enrol=expired`);
-  await page.getByText('This link has expired. Ask your office for a new one.').waitFor();
+  await page.getByRole('heading', { name: 'This link has expired' }).waitFor();
+  await page.getByText('Ask your office for a new one.').waitFor();
   await page.goto(`${site.origin}/?again#enrol=used`);
   await page.getByRole('heading', { name: 'This link enrols this browser for the President' }).waitFor();
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByText('This link was used already. Ask your office for a new one.').waitFor();
+  await page.getByRole('heading', { name: 'This link was used already' }).waitFor();
+  await page.getByText('Ask your office for a new one.').waitFor();
   await page.goto(`${site.origin}/?once`);
   await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
   await page.goto(`${site.origin}/#enrol=good`);

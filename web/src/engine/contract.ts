@@ -28,10 +28,14 @@ export interface Member extends Card {
   lost: boolean;
 }
 
-/** A piece of what the note-taker's machine heard. `speaker` is a device; times are milliseconds since 1970 UTC. */
+/**
+ * A piece of what the note-taker's machine heard. `speaker` is a device; times are milliseconds since 1970 UTC. `passage`
+ * grows per speaker, and begins anew with another note-taker.
+ */
 export interface Caption {
   speaker: string;
   name: string;
+  passage: number;
   start_ms: number;
   text: string;
   final: boolean;

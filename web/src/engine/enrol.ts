@@ -5,11 +5,11 @@ import { sentence } from './sentence';
 
 type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
-const NO_ANSWER = 'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
+export const NO_ANSWER = 'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
 
 const BUSY = 'Your office cannot answer at the moment. Try again in a minute.';
 /** A note-taker is a program that writes records; a browser would only look like one. */
-export const NOT_FOR_A_BROWSER = 'This link is for the office’s note-taker, a program on a machine of the office: telcon enrol. A browser cannot write records.';
+export const NOT_FOR_A_BROWSER = 'This link is for the office’s note-taker. That is a program on a machine of the office, and it is enrolled there: telcon enrol. A browser cannot write records.';
 
 /** Whether the same link may do another time what it did not do now. */
 export function worth_another_try(problem: string): boolean {

@@ -1,7 +1,8 @@
 // Every screen in every state, as a function of nothing but the fake engine.
 
 import type { App } from '../app.svelte';
-import type { Report, View } from '../engine/contract';
+import type { Card, Report, View } from '../engine/contract';
+import { NO_ANSWER } from '../engine/enrol';
 import type { RecordLine } from '../engine/records';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
@@ -18,10 +19,10 @@ const favourites = (...people: { person: string }[]): Scene => (app) => {
 };
 
 const CAPTIONS = [
-  { speaker: device(2), name: minister.name, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
-  { speaker: device(2), name: minister.name, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
-  { speaker: device(1), name: president.name, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
-  { speaker: device(2), name: minister.name, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
+  { speaker: device(2), name: minister.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+  { speaker: device(2), name: minister.name, passage: 2, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
+  { speaker: device(1), name: president.name, passage: 3, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
+  { speaker: device(2), name: minister.name, passage: 4, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
 ];
 
 const listening = live({
@@ -29,6 +30,27 @@ const listening = live({
   other: null,
   members: [member(president, 1), member(minister, 2), member(writer, 3), member(officer, 6, { you: true })],
   captions: CAPTIONS,
+  captions_behind_ms: 1400,
+});
+
+const ringing = notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 });
+
+// Names as long as they come, and in other scripts.
+const union: Card = { ...norland, name: 'The Chair of the Southern African Union of River States and Protectorates', organisation: 'Secretariat of the Southern African Union of River States and Protectorates' };
+const sandmark: Card = { ...secretary, person: 'f1'.repeat(16), name: 'صاحب الجلالة ملك ساندمارك وحامي الواحات الشرقية', organisation: 'الديوان الملكي', zone: 'Asia/Riyadh' };
+const ostland: Card = { ...governor, person: 'f2'.repeat(16), name: '东海联邦共和国国务院总理兼对外事务委员会主席', organisation: '东海联邦共和国国务院', zone: 'Asia/Shanghai' };
+const unbroken: Card = { ...governor, person: 'f3'.repeat(16), name: 'Bundesministerpräsidentschaftsstellvertreterin', organisation: 'Bundeskanzleramt', zone: 'Europe/Vienna' };
+const long_heard = live({
+  direction: 'listen',
+  from: sandmark,
+  to: union,
+  other: null,
+  members: [member(sandmark, 1), member(union, 2), member(writer, 3), member(officer, 6, { you: true })],
+  captions: [
+    { speaker: device(2), name: union.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+    { speaker: device(1), name: sandmark.name, passage: 1, start_ms: NOW - 9_000, text: 'وبشأن عمليات التفتيش، هل تقبلون بدوريات مشتركة؟', final: true },
+    { speaker: device(2), name: union.name, passage: 2, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would', final: false },
+  ],
   captions_behind_ms: 1400,
 });
 
@@ -94,6 +116,10 @@ const record = (shown: View, checked: App['record']): Scene => and(on(shown), (a
 const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
   of ? { is: 'there', value: { line: of, report, at_ms: NOW } } : { is: 'loading' };
 
+const refused_link = (problem: string): Scene => (app) => {
+  app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
+};
+
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
   'unsupported': (app) => (app.stage = { is: 'unsupported' }),
@@ -104,7 +130,10 @@ export const scenes: Record<string, Scene> = {
   'unenrolled': (app) => (app.stage = { is: 'unenrolled' }),
   'enrol': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
-  'enrol-used': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: 'This link was used already, on another device. If that was not you, tell your security officer now. Otherwise ask your office for a new link.', busy: false }),
+  'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
+  'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
+  'enrol-other-office': refused_link('The server shows another office authority than the enrolment link names: trust nothing of it and tell the security officer.'),
+  'enrol-no-answer': refused_link(NO_ANSWER),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-many': and(on(view({ people: many })), favourites(minister, norland)),
@@ -112,6 +141,7 @@ export const scenes: Record<string, Scene> = {
   'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
   'people-notify': and(on(view()), (app) => (app.can_ask_to_notify = true)),
   'people-spare-link': and(on(view()), (app) => (app.spare_link = true)),
+  'people-long': on(view({ people: [union, sandmark, ostland, unbroken].map((card, i) => ({ ...card, reachable: i !== 1 })) })),
   'people-empty': on(view({ people: [] })),
   'people-connecting': on(view({ phase: 'connecting', people: [], token: null })),
   'people-offline': and(on(view({ phase: 'offline', token: null })), favourites(minister)),
@@ -126,6 +156,9 @@ export const scenes: Record<string, Scene> = {
   'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
   'ring-in': on(view({ call: incoming() })),
   'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
+  'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),
+  'ring-out-chinese': on(view({ call: call({ other: ostland, to: ostland }) })),
   'ring-in-answered': on(view({ call: incoming({ state: 'answering' }) })),
   'ring-in-log-only-denied': and(on(view({ call: incoming({ mode: 'log_only' }) })), (app) => (app.microphone = 'denied')),
 
@@ -139,10 +172,17 @@ export const scenes: Record<string, Scene> = {
   'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
+  'call-long': on(view({ call: live({ other: union, to: union, members: [member(president, 1, { you: true }), member(union, 2), member(sandmark, 4), member(unbroken, 5), member(writer, 3)] }) })),
+  'call-unverified': on(view({ call: live({ verified: false }) })),
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
   'ended-log-only': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'log_only' }) })), (app) => (app.ended_ms = NOW)),
+  'ended-sealed': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }), notices: [notice({ kept_index: 90_431 })] })), (app) => (app.ended_ms = NOW)),
+  'ended-partial': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'audio' }), notices: [notice({ kept_index: 90_431, partial: true })] })), (app) => (app.ended_ms = NOW)),
+  'ended-not-whole': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false }) })), (app) => (app.ended_ms = NOW)),
+  'ended-no-record': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', note_taker: false, noted: false }) })), (app) => (app.ended_ms = NOW)),
+  'ended-long': on(view({ call: call({ state: 'ended', ended: 'missed', other: union, to: union }) })),
   'ended-declined': on(view({ call: call({ state: 'ended', ended: 'declined' }) })),
   'ended-missed': on(view({ call: call({ state: 'ended', ended: 'missed' }) })),
   'ended-busy': on(view({ call: call({ state: 'ended', ended: 'busy' }) })),
@@ -156,7 +196,14 @@ export const scenes: Record<string, Scene> = {
   'desk-not-recorded': on(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
   'desk-live': on(desk({ notices: [notice(), ...recent] })),
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
-  'desk-two': on(desk({ notices: [notice(), notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 }), ...recent] })),
+  'desk-two': on(desk({ notices: [notice(), ringing, ...recent] })),
+  'desk-listening-two': on(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
+  'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound_blocked = true)),
+  'desk-long': on(desk({ call: long_heard, notices: [
+    notice({ from: sandmark, to: union, members: 4 }),
+    notice({ call: 'c8'.repeat(16), from: unbroken, to: ostland, noted: false }),
+    notice({ call: 'c7'.repeat(16), from: unbroken, to: union, state: { is: 'ended', how: 'hung_up' }, can_listen: false }),
+  ] })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { is: 'there', value: RECORDS })),
   'desk-quiet': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
@@ -165,6 +212,7 @@ export const scenes: Record<string, Scene> = {
 
   'calls': records(view(), { is: 'there', value: RECORDS }),
   'calls-desk': records(desk(), { is: 'there', value: RECORDS }),
+  'calls-long': records(desk(), { is: 'there', value: [line(1, { from: union, to: sandmark }), line(2, { from: unbroken, to: ostland, partial: true }), line(3, { from: ostland, to: president, records: 0 })] }),
   'calls-empty': records(view(), { is: 'there', value: [] }),
   'calls-loading': records(view(), { is: 'loading' }),
   'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
@@ -172,8 +220,15 @@ export const scenes: Record<string, Scene> = {
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
   'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
-  'record-waiting': record(view(), checked(RECORDS[2], { ok: true, partial: false, people: WHOLE.people, checks: WHOLE.checks.slice(0, 2) })),
+  'record-waiting': record(
+    view(),
+    checked(
+      { ...RECORDS[2]!, opened_ms: NOW - 400_000, answered_ms: NOW - 395_000, ended_ms: NOW - 8_000 },
+      { ok: false, partial: false, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 2 && n !== 3 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
+    ),
+  ),
   'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, people: [president], checks: WHOLE.checks.slice(0, 1) })),
+  'record-long': record(desk(), checked(line(1, { from: union, to: sandmark }), { ...WHOLE, people: [union, sandmark, officer, writer] })),
   'record-loading': record(view(), { is: 'loading' }),
   'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
 };

@@ -38,7 +38,7 @@ describe('in a call', () => {
   });
 
   it('nothing is called verified that was not', () => {
-    expect(shown({ verified: false })?.private).toBe('Private');
+    expect(shown({ verified: false })).toMatchObject({ private: 'Private', verified: false });
   });
 
   it('what is wrong is said, with what to do', () => {
@@ -100,11 +100,32 @@ describe('after a call', () => {
     expect(record({ opened_index: null, ended: 'failed' })).toBe('No record');
     expect(record({ ended: 'missed' })).toBe('The attempt is in the log');
     expect(record({ ended: 'hung_up', started_ms: NOW, mode: 'log_only' })).toBe('The call is in the log');
-    expect(record({ ended: 'hung_up', started_ms: NOW })).toBe('The note-taker seals the record');
+    expect(record({ ended: 'hung_up', started_ms: NOW })).toBe('The record is on its way');
     expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false })).toBe('The record may not be whole');
     expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false, noted: false })).toBe('There is no record');
     const sealed = view({ call: call({ state: 'ended', ended: 'hung_up', started_ms: NOW }), notices: [notice({ call: CALL, kept_index: 90_431 })] });
     expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({ lasted: '13 min', record: { title: 'The record is sealed' } });
+  });
+
+  it('a record that misses something says what, in the colour of it', () => {
+    const said = { ended: 'hung_up', started_ms: NOW } as const;
+    const record = (more: Partial<Call>, of: Parameters<typeof notice>[0] | null = null) =>
+      ended_screen(view({ call: call({ state: 'ended', ...said, ...more }), notices: of ? [notice({ call: CALL, ...of })] : [] }), null, HERE)?.record;
+    expect(record({ note_taker: false, noted: false })).toMatchObject({
+      level: 'red',
+      shape: 'unrecorded',
+      missing: 'everything that was said. No note-taker was in this call.',
+    });
+    expect(record({ note_taker: false, noted: false, mode: 'audio' })?.missing).toBe('everything that was said, in words and in sound. No note-taker was in this call.');
+    expect(record({ note_taker: false })).toMatchObject({ level: 'amber', missing: 'perhaps the last of what was said. The note-taker did not answer when the call ended.' });
+    expect(record({}, { kept_index: 90_431, partial: true })).toMatchObject({
+      level: 'amber',
+      missing: 'a part of the call, as the note-taker signed.',
+      small: 'log entry 90\u202f412 · 09:42:18 · sealed in entry 90\u202f431',
+    });
+    for (const nothing of [record({}), record({ mode: 'log_only' }), record({ started_ms: null }), record({}, { kept_index: 90_431 })]) {
+      expect(nothing?.missing).toBeNull();
+    }
   });
 
   it('is not shown before the end', () => {

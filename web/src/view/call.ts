@@ -3,7 +3,7 @@
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_words, time_to_the_second } from './clock';
-import { ended_for_me, list, lower_the, mode_words, number, role_does, suite_words } from './words';
+import { apart, both_names, ended_for_me, list, lower_the, mode_words, number, role_does, suite_words, type Shape } from './words';
 
 export interface MemberRow {
   device: string;
@@ -12,10 +12,16 @@ export interface MemberRow {
   does: string;
 }
 
-/** Something wrong that the person can see and mend. */
-export interface Trouble {
+/** Something wrong in a call. */
+export interface Alarm {
+  level: 'amber' | 'red';
+  shape: Shape;
   title: string;
   sentence: string;
+}
+
+/** An alarm with what the person can do about it. */
+export interface Trouble extends Alarm {
   mend: 'microphone' | 'sound' | null;
 }
 
@@ -24,6 +30,8 @@ export interface CallScreen {
   organisation: string;
   listening: boolean;
   private: string;
+  /** The other side was verified by this device. */
+  verified: boolean;
   mode: string;
   /** What is to be kept is kept. */
   recorded: boolean;
@@ -52,13 +60,14 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
   const { call } = view;
   if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
   const listening = call.direction === 'listen';
-  const name = listening && call.from && call.to ? `${call.from.name} and ${lower_the(call.to.name)}` : (call.other?.name ?? '');
+  const name = listening && call.from && call.to ? both_names(call.from, call.to) : (call.other?.name ?? '');
   return {
     name,
     organisation: listening ? '' : (call.other?.organisation ?? ''),
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
-    mode: unrecorded(call, now) ? 'Not being recorded' : mode_words[call.mode].now,
+    verified: call.verified,
+    mode: unrecorded(call, now) ? NOT_RECORDED : mode_words[call.mode].now,
     recorded: unrecorded(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
@@ -99,6 +108,15 @@ export function members(all: Member[]): MemberRow[] {
     }));
 }
 
+/** What stands in the place of the record mode where what should be kept is not. */
+export const NOT_RECORDED = 'Not being recorded';
+
+/** The alarm of a call that should be on the record and is not, the same wherever it is raised. */
+export const not_recorded = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });
+
+/** A sentence about this call that came from the engine. */
+export const not_right = (problem: string): Alarm => ({ level: 'red', shape: 'alert', title: 'Not right', sentence: problem });
+
 /** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
 export const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
 
@@ -113,35 +131,38 @@ export function unrecorded(call: Call, now: number): string | null {
 
 function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {
   const found: Trouble[] = [];
+  const raise = (shape: Shape, title: string, sentence: string, mend: Trouble['mend'] = null) =>
+    found.push({ level: 'amber', shape, title, sentence, mend });
   if (call.state === 'reconnecting') {
-    found.push({ title: 'Reconnecting', sentence: 'The connection was lost. The call goes on when it is back; the keys stay.', mend: null });
+    raise('wait', 'Reconnecting', 'The connection was lost. The call goes on when it is back; the keys stay.');
   }
   if (call.state === 'live' && silent) {
-    found.push({
-      title: `Nothing comes from ${lower_the(name)}`,
-      sentence: 'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
-      mend: null,
-    });
+    raise(
+      'silent',
+      `Nothing comes from ${lower_the(name)}`,
+      'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
+    );
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
-    found.push({ title: `You are alone`, sentence: `${name} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`, mend: null });
+    raise('unreachable', 'You are alone', `${apart(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
   }
-  const problem = unrecorded(call, now);
-  if (problem) found.push({ title: 'Not being recorded', sentence: `${problem} Tell your office.`, mend: null });
-  if (call.problem) found.push({ title: 'Not right', sentence: call.problem, mend: null });
+  const why = unrecorded(call, now);
+  if (why) found.push({ ...not_recorded(`${why} Tell your office.`), mend: null });
+  if (call.problem) found.push({ ...not_right(call.problem), mend: null });
   if (call.direction !== 'listen' && microphone === 'denied') {
-    found.push({
-      title: 'They cannot hear you',
-      sentence: 'This browser may not use the microphone. Allow it beside the address of this page, then press the button.',
-      mend: 'microphone',
-    });
+    raise(
+      'muted',
+      'They cannot hear you',
+      'This browser may not use the microphone. Allow it beside the address of this page, then press the button.',
+      'microphone',
+    );
   }
   if (call.direction !== 'listen' && microphone === 'missing') {
-    found.push({ title: 'They cannot hear you', sentence: 'No microphone was found. Connect one, then press the button.', mend: 'microphone' });
+    raise('muted', 'They cannot hear you', 'No microphone was found. Connect one, then press the button.', 'microphone');
   }
   if (sound_blocked) {
-    found.push({ title: 'You cannot hear them', sentence: 'This browser plays sound only after a press of a button.', mend: 'sound' });
+    raise('silent', 'You cannot hear them', 'This browser plays sound only after a press of a button.', 'sound');
   }
   return found;
 }
@@ -152,7 +173,18 @@ export interface EndedScreen {
   sentence: string;
   bad: boolean;
   lasted: string | null;
-  record: { title: string; sentence: string; small: string };
+  record: EndedRecord;
+}
+
+/** What became of the record. */
+export interface EndedRecord {
+  level: 'seal' | 'amber' | 'red' | 'quiet';
+  shape: Shape;
+  title: string;
+  /** What is not in it. */
+  missing: string | null;
+  sentence: string;
+  small: string;
 }
 
 /** `ended_ms` is when this page saw it end. */
@@ -168,23 +200,53 @@ export function ended_screen(view: View, ended_ms: number | null, mine: string):
   };
 }
 
-function record(view: View, call: Call, mine: string): EndedScreen['record'] {
+function record(view: View, call: Call, mine: string): EndedRecord {
   const notice = view.notices.find((one) => one.call === call.call);
   const kept = notice?.kept_index ?? null;
   const small = [
     call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
     call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
+    kept === null ? null : `sealed in entry ${number(kept)}`,
   ]
     .filter((part) => part !== null)
     .join(' · ');
-  if (call.opened_index === null) return { title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
-  if (call.started_ms === null) return { title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.', small };
-  if (call.mode === 'log_only') return { title: 'The call is in the log', sentence: 'When, who and how it ended. Nothing that was said is kept.', small };
-  if (kept !== null && notice?.partial) {
-    return { title: 'The record is sealed, and not whole', sentence: 'Its note-taker signed that something is missing. The custodians can open what there is.', small: `${small} · sealed in entry ${number(kept)}` };
+  const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
+  const both = call.mode === 'audio' ? ', in words and in sound' : '';
+  if (call.opened_index === null) {
+    return { ...logged, shape: 'no', title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
   }
-  if (kept !== null) return { title: 'The record is sealed', sentence: 'The custodians can open it.', small: `${small} · sealed in entry ${number(kept)}` };
-  if (!call.noted) return { title: 'There is no record', sentence: 'No note-taker was in this call. Tell your office.', small };
-  if (!call.note_taker) return { title: 'The record may not be whole', sentence: 'The note-taker did not answer any more when the call ended. Tell your office.', small };
-  return { title: 'The note-taker seals the record', sentence: 'It leaves the note-taker’s device sealed to the custodians, and shows under Calls.', small };
+  if (call.started_ms === null) return { ...logged, title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.' };
+  if (call.mode === 'log_only') {
+    return { ...logged, title: 'The call is in the log', sentence: 'Who, when and how it ended. Nothing that was said is kept.' };
+  }
+  if (kept !== null && notice?.partial) {
+    return {
+      ...logged,
+      level: 'amber',
+      title: 'The record is sealed, and not whole',
+      missing: 'a part of the call, as the note-taker signed.',
+      sentence: 'What and why stands in the record. The custodians can open it.',
+    };
+  }
+  if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', title: 'The record is sealed', sentence: 'The custodians can open it.' };
+  if (!call.noted) {
+    return {
+      ...logged,
+      level: 'red',
+      shape: 'unrecorded',
+      title: 'There is no record',
+      missing: `everything that was said${both}. No note-taker was in this call.`,
+      sentence: 'The log has who, when and how it ended. Tell your office.',
+    };
+  }
+  if (!call.note_taker) {
+    return {
+      ...logged,
+      level: 'amber',
+      title: 'The record may not be whole',
+      missing: `perhaps the last of what was said${both}. The note-taker did not answer when the call ended.`,
+      sentence: 'Tell your office.',
+    };
+  }
+  return { ...logged, shape: 'wait', title: 'The record is on its way', sentence: 'The note-taker seals it for the custodians. It will show under Calls.' };
 }

@@ -1,12 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { Call } from '../engine/contract';
+import type { Call, Caption } from '../engine/contract';
 import { minister, officer, president, secretary } from '../fake/people';
 import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
+import { call_screen, type Alarm } from './call';
 import { desk_screen } from './desk';
 
 const HERE = 'Europe/Lisbon';
 const listening = (more: Partial<Call> = {}) =>
   live({ direction: 'listen', members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })], ...more });
+const caption = (passage: number, start_ms: number, text: string, final: boolean): Caption => ({
+  speaker: device(2),
+  name: minister.name,
+  passage,
+  start_ms,
+  text,
+  final,
+});
 
 describe('the desk', () => {
   it('shows a live call with both names, its time, and how to listen', () => {
@@ -22,45 +31,92 @@ describe('the desk', () => {
   });
 
   it('says that one listens oneself, and offers no second seat', () => {
-    const [card] = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE).live;
-    expect(card).toMatchObject({ mine: 'listening', can_listen: false, listens: 'Listening: you. Everyone sees that.' });
-    expect(card?.everybody).toBe('You (this device, listens) · The President (speaks) · The Prime Minister of Estmark (speaks)');
-    const [joining] = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE).live;
+    const { mine: card } = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE);
+    expect(card).toMatchObject({ mine: 'listening', can_listen: false, offer: null, listens: 'Listening: you. Everyone sees that.' });
+    expect(card?.everybody.map((m) => [m.name, m.does])).toEqual([
+      ['You', 'this device, listens'],
+      ['The President', 'speaks'],
+      ['The Prime Minister of Estmark', 'speaks'],
+    ]);
+    const { mine: joining } = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE);
     expect(joining).toMatchObject({ mine: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
   });
 
   it('raises an alarm for a call that nobody writes down, listening or not', () => {
-    const problem = (more: Parameters<typeof desk>[0]) => desk_screen(desk(more), NOW, HERE).live[0]?.problem;
-    expect(problem({ notices: [notice()] })).toBeNull();
-    expect(problem({ notices: [notice({ noted: false })] })).toMatch(/no note-taker writes it/);
-    expect(problem({ notices: [notice({ noted: false, mode: 'log_only' })] })).toBeNull();
-    expect(problem({ notices: [notice({ noted: false, state: { is: 'live', since_ms: NOW - 1_000 } })] })).toBeNull();
-    expect(problem({ notices: [notice()], call: listening({ note_taker: false }) })).toMatch(/no note-taker writes it/);
+    const why = (more: Parameters<typeof desk>[0]) => {
+      const { mine, live } = desk_screen(desk(more), NOW, HERE);
+      return [...(mine ? [mine] : live)].flatMap((card) => card.alarms).map((alarm) => alarm.sentence);
+    };
+    const nobody = ['This call should be on the record, and no note-taker writes it.'];
+    expect(why({ notices: [notice()] })).toEqual([]);
+    expect(why({ notices: [notice({ noted: false })] })).toEqual(nobody);
+    expect(why({ notices: [notice({ noted: false, mode: 'log_only' })] })).toEqual([]);
+    expect(why({ notices: [notice({ noted: false, state: { is: 'live', since_ms: NOW - 1_000 } })] })).toEqual([]);
+    const both = listening({ note_taker: false, problem: 'A member is unknown.' });
+    expect(why({ notices: [notice()], call: both })).toEqual([...nobody, 'A member is unknown.']);
   });
 
-  it('puts the call one listens to first, then the newest', () => {
-    const notices = [notice({ call: 'aa', opened_ms: NOW - 1 }), notice(), notice({ call: 'bb', opened_ms: NOW - 2 })];
-    expect(desk_screen(desk({ call: listening(), notices }), NOW, HERE).live.map((c) => c.call)).toEqual([CALL, 'aa', 'bb']);
+  it('raises that alarm with the words, colour and shape that the two in the call see', () => {
+    const call = listening({ note_taker: false });
+    const there = desk_screen(desk({ notices: [notice()], call }), NOW, HERE).mine;
+    const here = call_screen(desk({ call }), NOW, { microphone: 'on', sound_blocked: false, silent: false });
+    const look = ({ level, shape, title }: Alarm) => ({ level, shape, title });
+    expect(there?.alarms.map(look)).toEqual([{ level: 'red', shape: 'unrecorded', title: 'Not being recorded' }]);
+    expect(here?.troubles.map(look)).toEqual(there?.alarms.map(look));
+    expect([there?.mode, here?.mode]).toEqual(['Not being recorded', 'Not being recorded']);
+  });
+
+  it('sets the call one listens to apart from the others, the newest of them first, and what was heard with it', () => {
+    const notices = [notice({ call: 'bb', opened_ms: NOW - 2, to: secretary }), notice(), notice({ call: 'aa', opened_ms: NOW - 1 })];
+    const screen = desk_screen(desk({ call: listening(), notices }), NOW, HERE);
+    expect([screen.mine?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
+    expect(screen.heard?.title).toBe('Heard between the President and the Prime Minister of Estmark');
+    expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({ mine: null, heard: null, live: [{ call: 'aa' }, { call: 'bb' }, { call: CALL }] });
   });
 
   it('reads what was heard in the order it was said, drafts marked, with the delay', () => {
-    const line = (start_ms: number, text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms, text, final });
-    const captions = [line(NOW - 1_000, 'second', false), line(NOW - 9_000, 'first', true)];
+    const captions = [caption(2, NOW - 1_000, 'second', false), caption(1, NOW - 9_000, 'first', true)];
     const { heard } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
     expect(heard?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
     expect(heard?.behind).toBe('1.4 s behind');
   });
 
   it('tells lines apart that begin at the same moment', () => {
-    const line = (text: string, final: boolean) => ({ speaker: device(2), name: minister.name, start_ms: NOW, text, final });
-    const captions = [line('said', true), line('being said', false)];
+    const captions = [caption(1, NOW, 'said', true), caption(2, NOW, 'being said', false)];
     const { heard } = desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE);
     expect(new Set(heard?.lines.map((l) => l.id)).size).toBe(2);
   });
 
+  it('leaves out a draft that no finished line came for, once a later one of the same speaker did', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const finished = caption(2, NOW, 'finished', true);
+    expect(read(caption(1, NOW - 4_000, 'its end never came', false), finished)).toEqual(['finished']);
+    expect(read(caption(2, NOW, 'as it was first heard', false), finished)).toEqual(['finished']);
+    expect(read(finished, caption(3, NOW, 'goes on', false))).toEqual(['finished', 'goes on']);
+    expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual(['the other speaks', 'finished']);
+  });
+
+  it('shows words once that were heard at the end of a passage and again at the beginning of the next', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const first = caption(0, NOW - 20_000, 'a long passage', false);
+    const end = [caption(0, NOW - 9_000, 'let our ministers', false), caption(0, NOW - 5_000, 'announce it', false)];
+    expect(read(first, ...end)).toEqual(['a long passage', 'let our ministers', 'announce it']);
+    expect(read(first, ...end, caption(1, NOW - 9_000, 'let our ministers announce', false))).toEqual(['a long passage', 'let our ministers announce']);
+  });
+
+  it('keeps the drafts of a note-taker that came later and counts anew, not those of the one before', () => {
+    const read = (...captions: Caption[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+    const before = [caption(7, NOW - 90_000, 'finished', true), caption(8, NOW - 80_000, 'cut off', false)];
+    expect(read(...before, caption(0, NOW - 45_000, 'anew', false))).toEqual(['finished', 'cut off', 'anew']);
+    expect(read(...before, caption(0, NOW - 45_000, 'anew', true))).toEqual(['finished', 'anew']);
+  });
+
   it('says why nothing can be read', () => {
     const instead = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).heard?.instead;
-    expect(instead({})).toMatch(/^Listen to read along/);
+    expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.offer).toMatch(/^Listen to read along/);
     expect(instead({ call: listening() })).toBe('Nothing heard yet.');
     expect(instead({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
     expect(desk_screen(desk(), NOW, HERE).heard).toBeNull();

@@ -1,9 +1,9 @@
 // The duty officer's screen: what is live, what was heard, what needs somebody.
 
-import type { Caption, Member, Notice, View } from '../engine/contract';
+import type { Call, Caption, Notice, View } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { duration, short_date, time, time_to_the_second } from './clock';
-import { NOTE_TAKER_COMES_WITHIN_MS, members, unrecorded } from './call';
+import { NOTE_TAKER_COMES_WITHIN_MS, NOT_RECORDED, members, not_recorded, not_right, unrecorded, type Alarm, type MemberRow } from './call';
 import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
 
 export interface LiveCard {
@@ -20,10 +20,14 @@ export interface LiveCard {
   /** This device is in it. */
   mine: 'no' | 'joining' | 'listening' | 'reconnecting';
   can_listen: boolean;
+  /** What listening gives, where one can. */
+  offer: string | null;
   /** All who hold a key, once this device does too. */
-  everybody: string | null;
+  everybody: MemberRow[];
   phrase: string | null;
-  problem: string | null;
+  /** This device verified the two whom it listens to. */
+  verified: boolean;
+  alarms: Alarm[];
 }
 
 export interface HeardLine {
@@ -32,6 +36,15 @@ export interface HeardLine {
   name: string;
   text: string;
   done: boolean;
+}
+
+/** What was heard in the call that this device listens to. */
+export interface Heard {
+  /** Between whom. */
+  title: string;
+  lines: HeardLine[];
+  behind: string | null;
+  instead: string | null;
 }
 
 export interface RecentRow {
@@ -45,8 +58,11 @@ export interface DeskScreen {
   who: string;
   clock: string;
   log: { ok: boolean; words: string } | null;
+  /** The call that this device listens to, or is about to. */
+  mine: LiveCard | null;
+  heard: Heard | null;
+  /** All other calls that ring or are live. */
   live: LiveCard[];
-  heard: { lines: HeardLine[]; behind: string | null; instead: string | null } | null;
   recent: RecentRow[];
   offline: string | null;
   /** Why this device left the call it listened to. */
@@ -58,14 +74,16 @@ const RECENT = 8;
 
 /** `lines` are the calls that the office told of before this page was opened. */
 export function desk_screen(view: View, now: number, mine: string, lines: RecordLine[] = []): DeskScreen {
-  const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => rank(view, a) - rank(view, b));
+  const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
   const ended = view.notices.filter((n) => n.state.is === 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
+  const mine_now = live.find((notice) => mine_is(view, notice));
   return {
     who: [view.office?.name, view.you?.name].filter(Boolean).join(' · '),
     clock: `${time_to_the_second(now, mine)} here`,
     log: log(view, mine),
-    live: live.map((notice) => card(view, notice, now)),
-    heard: heard(view, mine),
+    mine: mine_now ? card(view, mine_now, now) : null,
+    heard: mine_now && view.call ? heard(view.call, both_names(mine_now.from, mine_now.to), mine) : null,
+    live: live.filter((notice) => notice !== mine_now).map((notice) => card(view, notice, now)),
     recent: [
       ...ended.map((notice) => recent(notice, now, mine)),
       ...earlier(view, lines).map((line) => recent_line(line, now, mine)),
@@ -77,7 +95,6 @@ export function desk_screen(view: View, now: number, mine: string, lines: Record
 }
 
 const mine_is = (view: View, notice: Notice) => view.call?.call === notice.call && view.call.state !== 'ended';
-const rank = (view: View, notice: Notice) => (mine_is(view, notice) ? 0 : 1) * 1e15 - notice.opened_ms;
 
 function log(view: View, mine: string): DeskScreen['log'] {
   if (!view.log) return null;
@@ -89,6 +106,8 @@ function log(view: View, mine: string): DeskScreen['log'] {
 function card(view: View, notice: Notice, now: number): LiveCard {
   const call = mine_is(view, notice) ? view.call : null;
   const { state } = notice;
+  const why = unwritten(notice, call, now);
+  const can_listen = notice.can_listen && !call && view.phase === 'ready';
   return {
     call: notice.call,
     stands:
@@ -96,15 +115,17 @@ function card(view: View, notice: Notice, now: number): LiveCard {
         ? `Live now · direct call · ${duration(now - state.since_ms)}`
         : `Ringing · direct call · ${duration(now - notice.opened_ms)}`,
     title: both_names(notice.from, notice.to),
-    mode: unwritten(notice, call, now) ? 'Not being recorded' : mode_words[notice.mode].short,
-    recorded: unwritten(notice, call, now) === null,
+    mode: why ? NOT_RECORDED : mode_words[notice.mode].short,
+    recorded: why === null,
     listens: call && call.members.length === 0 ? 'You are being added to the call. Everyone will see it.' : listens(notice, call?.members ?? []),
     ringing: state.is === 'ringing',
     mine: !call ? 'no' : call.state === 'live' ? 'listening' : call.state === 'reconnecting' ? 'reconnecting' : 'joining',
-    can_listen: notice.can_listen && !call && view.phase === 'ready',
-    everybody: call && call.members.length > 0 ? everybody(call.members) : null,
+    can_listen,
+    offer: can_listen ? 'Listen to read along. Everyone in the call will see that you do.' : null,
+    everybody: members(call?.members ?? []),
     phrase: call?.phrase?.join(' · ') ?? null,
-    problem: call?.problem ?? unwritten(notice, call, now),
+    verified: call?.verified ?? false,
+    alarms: [...(why ? [not_recorded(why)] : []), ...(call?.problem ? [not_right(call.problem)] : [])],
   };
 }
 
@@ -114,11 +135,6 @@ function unwritten(notice: Notice, call: View['call'], now: number): string | nu
   const live = notice.state.is === 'live' && now - notice.state.since_ms > NOTE_TAKER_COMES_WITHIN_MS;
   return live && notice.mode !== 'log_only' && !notice.noted ? 'This call should be on the record, and no note-taker writes it.' : null;
 }
-
-const everybody = (all: Member[]) =>
-  members(all)
-    .map((m) => `${m.name} (${m.does})`)
-    .join(' · ');
 
 function listens(notice: Notice, known: { name: string; role: string; you: boolean }[]): string {
   if (notice.state.is !== 'live') return 'Nobody hears anything before it is answered.';
@@ -131,15 +147,9 @@ function listens(notice: Notice, known: { name: string; role: string; you: boole
   return `${others === 1 ? 'One device listens' : `${others} devices listen`} besides the two. Listen to see who.`;
 }
 
-function heard(view: View, mine: string): DeskScreen['heard'] {
-  const live = view.notices.some((n) => n.state.is === 'live');
-  if (!live) return null;
-  const { call } = view;
-  if (!call || call.state === 'ended') {
-    return { lines: [], behind: null, instead: 'Listen to read along. Everyone in the call will see that you do.' };
-  }
+function heard(call: Call, names: string, mine: string): Heard {
   const seen = new Map<string, number>();
-  const lines = [...call.captions]
+  const lines = without_stale_drafts(call.captions)
     .sort((a, b) => a.start_ms - b.start_ms)
     .map((caption) => {
       // A draft may begin where a finished line did.
@@ -151,7 +161,26 @@ function heard(view: View, mine: string): DeskScreen['heard'] {
   const behind = call.captions_behind_ms === null ? null : `${(call.captions_behind_ms / 1000).toFixed(1)} s behind`;
   const quiet =
     call.mode === 'log_only' ? 'Nothing said in this call is written down: only the log is kept.' : 'Nothing heard yet.';
-  return { lines, behind, instead: lines.length > 0 ? null : quiet };
+  return { title: `Heard between ${lower_the(names)}`, lines, behind, instead: lines.length > 0 ? null : quiet };
+}
+
+/** Longest passage that a note-taker hears at a time, milliseconds. */
+const LONGEST_PASSAGE_MS = 30_000;
+/** How much of a passage's end may be heard again as the beginning of the next, milliseconds. */
+const HEARD_AGAIN_MS = 10_000;
+
+/**
+ * All but the drafts that say what another line says, or that nothing will take the place of any more: the end of a long
+ * passage is heard again with the next, a finished line is lost where the members agree on keys just then, a passage may
+ * not be understood, and a note-taker may stop in the middle of one.
+ */
+function without_stale_drafts(captions: Caption[]): Caption[] {
+  const replaces = (line: Caption, draft: Caption) => {
+    const later_ms = line.start_ms - draft.start_ms;
+    const heard_again = line.passage > draft.passage && later_ms <= 0 && later_ms >= -HEARD_AGAIN_MS;
+    return heard_again || (line.final && ((line.passage >= draft.passage && later_ms >= 0) || later_ms > LONGEST_PASSAGE_MS));
+  };
+  return captions.filter((one) => one.final || !captions.some((other) => other.speaker === one.speaker && replaces(other, one)));
 }
 
 function heard_line(caption: Caption, id: string, mine: string): HeardLine {

@@ -17,9 +17,9 @@ describe('people', () => {
 
   it('cannot be rung without a device of theirs or of ours connected, and say so', () => {
     const away = people_screen(view(), new Set(), '', NOW, HERE).others.find((row) => row.person === governor.person);
-    expect(away).toMatchObject({ state: '15:42 there · not connected', can_ring: false });
+    expect(away).toMatchObject({ state: '15:42 there · not reachable', can_ring: false });
     const offline = people_screen(view({ phase: 'offline' }), new Set(), '', NOW, HERE);
-    expect(offline.others.every((row) => !row.can_ring)).toBe(true);
+    expect(offline.others.every((row) => !row.can_ring && row.state.endsWith(' · you are offline'))).toBe(true);
     expect(offline.offline).toMatch(/^Not connected/);
     expect(offline.verified).toBe(false);
   });

@@ -68,7 +68,7 @@ function row(contact: Contact, favourite: boolean, ready: boolean, now: number, 
     where: contact.organisation,
     favourite,
     reachable: contact.reachable,
-    state: [there, !ready ? 'not known while offline' : contact.reachable ? 'can be rung' : 'not connected'].filter(Boolean).join(' · '),
+    state: [there, !ready ? 'you are offline' : contact.reachable ? 'can be rung' : 'not reachable'].filter(Boolean).join(' · '),
     can_ring: ready && contact.reachable,
   };
 }

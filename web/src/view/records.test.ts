@@ -73,6 +73,20 @@ describe('a record', () => {
     expect(verdict([true, false])?.sentence).toMatch(/One check failed/);
   });
 
+  it('is not found wrong for what is still to come', () => {
+    const of = (more: Partial<RecordLine>, wrong: string[]) => {
+      const checks = ['Opened before it rang', ...wrong].map((title, n) => ({ ok: n === 0, title, detail: '' }));
+      return record_screen({ ...line, ...more }, { report: { ok: false, checks, partial: false, people: [] }, at_ms: NOW }, 'Office', HERE).verdict;
+    };
+    const on_its_way = { records: 0, ended_ms: NOW - 5_000 };
+    const sealed = ['Sealed where it was heard', 'Digest in the log'];
+    expect(of(on_its_way, sealed)).toMatchObject({ level: 'amber', title: 'Not finished yet', sentence: expect.stringMatching(/on its way/) });
+    expect(of({ records: 0, ended_ms: undefined }, [...sealed, 'Its end is in the log'])).toMatchObject({ level: 'amber', sentence: expect.stringMatching(/goes on/) });
+    expect(of(on_its_way, [...sealed, 'Shown as it was signed'])?.level).toBe('red');
+    expect(of({ ...on_its_way, ended_ms: NOW - 3_600_000 }, sealed)?.level).toBe('red');
+    expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
+  });
+
   it('who listened stands on it once their certificates were checked', () => {
     const listened = (people: Card[] | null) =>
       record_screen(line, people && { report: { ok: true, checks: [], partial: false, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;

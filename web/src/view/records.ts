@@ -86,7 +86,7 @@ export function record_screen(
     office,
     fields: fields(line, mine, report?.report.people ?? null),
     seal: seal(line),
-    verdict: report && verdict(report.report, report.at_ms, mine),
+    verdict: report && verdict(line, report.report, report.at_ms, mine),
     checks: report?.report.checks ?? [],
   };
 }
@@ -153,9 +153,18 @@ function seal(line: RecordLine): RecordScreen['seal'] {
   return { title: 'The sealed record has not arrived.', sentence: 'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.', sealed: false };
 }
 
-function verdict(report: Report, at_ms: number, mine: string): NonNullable<RecordScreen['verdict']> {
+/** What cannot hold yet while the call goes on or its record is on its way. */
+function to_come(line: RecordLine): string[] {
+  return [...(line.ended_ms === undefined ? ['Its end is in the log'] : []), ...(line.records === 0 ? ['Sealed where it was heard', 'Digest in the log'] : [])];
+}
+
+function verdict(line: RecordLine, report: Report, at_ms: number, mine: string): NonNullable<RecordScreen['verdict']> {
   const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
-  const failed = report.checks.filter((check) => !check.ok).length;
+  const wrong = report.checks.filter((check) => !check.ok);
+  const failed = wrong.length;
+  if (failed > 0 && still_changes(line, at_ms) && wrong.every((check) => to_come(line).includes(check.title))) {
+    return { level: 'amber', title: 'Not finished yet', sentence: `${when} ${line.ended_ms === undefined ? 'The call goes on.' : 'Its record is on its way.'} What is there so far holds.` };
+  }
   if (report.ok && report.partial) {
     return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker signed that it is not whole. Why stands in the record.` };
   }

@@ -2,6 +2,11 @@
 
 import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contract';
 
+/** What is drawn beside words, each for one meaning. */
+export type Shape =
+  | 'seal' | 'phone' | 'unreachable' | 'star' | 'alert' | 'wait' | 'record' | 'unrecorded'
+  | 'microphone' | 'muted' | 'silent' | 'back' | 'lock' | 'no';
+
 /** What a record mode is called during a call, and before it. */
 export const mode_words: Record<RecordMode, { now: string; ahead: string; short: string }> = {
   log_only: { now: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
@@ -46,7 +51,7 @@ export const how_it_ended: Record<Ended, string> = {
 export function ended_for_me(call: Call): { title: string; sentence: string } {
   const mine = call.direction === 'in';
   const listened = call.direction === 'listen';
-  const they = call.other?.name ?? 'The other side';
+  const they = apart(call.other?.name ?? 'The other side');
   switch (call.ended) {
     case 'declined':
       return mine
@@ -82,12 +87,17 @@ export function ended_for_me(call: Call): { title: string; sentence: string } {
 
 /** `The President` inside a sentence: `the President`. */
 export function lower_the(name: string): string {
-  return name.startsWith('The ') ? `the ${name.slice(4)}` : name;
+  return name.startsWith('The ') ? `the ${name.slice(4)}` : apart(name);
+}
+
+/** A name written from right to left, so that it does not turn the words round it about (UAX #9, isolates). */
+export function apart(name: string): string {
+  return /[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name;
 }
 
 /** `The President and the Prime Minister of Estmark`. */
 export function both_names(from: Card, to: Card): string {
-  return `${from.name} and ${lower_the(to.name)}`;
+  return `${apart(from.name)} and ${lower_the(to.name)}`;
 }
 
 /** `a`, `a and b`, `a, b and c`. */
