@@ -2,15 +2,20 @@
 
 mod common;
 
-use common::Office;
-use std::net::SocketAddr;
+use common::{Client, Office};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::{net::SocketAddr, time::Duration};
 use telcon_proto::{
-    CallId,
+    CallId, ClientMessage as C, RecordMode, Role, ServerMessage as S,
     message::Logged,
-    node::{FromNode, ToNode},
+    node::{FromNode, NODE_BEAT_MS, NODE_VERSION, ToNode},
 };
 use telcon_server::node::{Left, RelayNode};
 use tokio::sync::mpsc;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_not_in_the_log_is_not_opened() {
@@ -40,4 +45,60 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
 
     handle.drain();
     assert_eq!(talk.await.unwrap(), Left::Drained);
+}
+
+/// A relay of its own that says how well it is, and answers nothing. What it is told.
+async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
+    let token = std::fs::read_to_string(office.dir.path().join("server/relay.token")).unwrap();
+    let mut request = format!("ws://{}/relays", office.addr()).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {}", token.trim()).parse().unwrap());
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    let text = |said: &FromNode| Message::Text(serde_json::to_string(said).unwrap().into());
+    socket.send(text(&FromNode::Hello { version: NODE_VERSION, max_calls: 100 })).await.unwrap();
+    let load = text(&FromNode::Load { calls: 0, legs: 0, draining: false });
+    socket.send(load.clone()).await.unwrap();
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut beat = tokio::time::interval(Duration::from_millis(NODE_BEAT_MS));
+        loop {
+            tokio::select! {
+                _ = beat.tick() => if socket.send(load.clone()).await.is_err() { return },
+                heard = socket.next() => match heard {
+                    Some(Ok(Message::Text(text))) => drop(tell.send(serde_json::from_str(&text).unwrap())),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Some(Ok(_)) => {}
+                },
+            }
+        }
+    });
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_answers_no_offer_loses_its_calls_and_gets_no_others_when_it_comes_back() {
+    let office = Office::start().await;
+    let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
+    let mut relay = mute_relay(&office).await;
+    let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
+    let [one, two] = [1, 2].map(|n| CallId::from_bytes([n; 16]));
+    let offer = |call| C::Offer { call, sdp: "v=0".into() };
+
+    caller.send(&office.ring(&a, b.person(), one, RecordMode::Memo)).await;
+    caller.until(|m| matches!(m, S::Opened { .. }).then_some(())).await;
+    assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { call, .. }) if call == one));
+    caller.send(&offer(one)).await;
+    assert!(matches!(relay.recv().await, Some(ToNode::AddLeg { call, .. }) if call == one));
+    // The device is told to make its leg anew, and the relay of the server's own answers: that this is no offer.
+    caller.until(|m| matches!(m, S::MediaLost { call } if call == one).then_some(())).await;
+    caller.send(&offer(one)).await;
+    caller.until(|m| matches!(m, S::Refused { call: Some(call), .. } if call == one).then_some(())).await;
+    assert!(relay.recv().await.is_none(), "the relay is cut off");
+
+    let mut relay = mute_relay(&office).await;
+    caller.send(&C::HangUp { call: one, failed: false }).await;
+    caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
+    caller.send(&office.ring(&a, b.person(), two, RecordMode::Memo)).await;
+    caller.send(&offer(two)).await;
+    caller.until(|m| matches!(m, S::Refused { call: Some(call), .. } if call == two).then_some(())).await;
+    assert!(relay.try_recv().is_err(), "it got the next call");
 }

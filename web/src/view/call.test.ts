@@ -54,7 +54,7 @@ describe('in a call', () => {
 
   it('a call that should be on the record and is not says why', () => {
     const why = (more: Partial<Call>) => shown(more)?.troubles[0]?.sentence;
-    expect(why({ note_taker: false })).toMatch(/no note-taker is in it/);
+    expect(why({ note_taker: false })).toMatch(/no note-taker writes it/);
     expect(why({ note_taker: false, started_ms: NOW - 1_000 })).toBeUndefined();
     expect(why({ note_taker: false, mode: 'log_only' })).toBeUndefined();
     const lost = live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' }));

@@ -126,7 +126,7 @@ export function unrecorded(call: Call, now: number): string | null {
   if (!should || call.note_taker) return null;
   return call.members.some((m) => m.lost)
     ? 'The note-taker does not answer: what is said now may not be written down.'
-    : 'This call should be on the record, and no note-taker is in it.';
+    : 'This call should be on the record, and no note-taker writes it.';
 }
 
 function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {

@@ -35,6 +35,8 @@ const LATE: Duration = Duration::from_millis(1_000);
 const QUIET: Duration = Duration::from_millis(2_500);
 /// Final passages that are put off at most, of up to 30 s and 2 MB each: about two minutes of two people who speak at once.
 const PUT_OFF: usize = 8;
+/// For how long a passage is put off at most: people who speak all the time see their words written down, too.
+const PUT_OFF_FOR: Duration = Duration::from_secs(20);
 
 /// Runs recognisers, passage by passage. Final passages are never left out; of the provisional ones only the newest
 /// wait, so that captions are late at most by the pass that is running.
@@ -73,6 +75,9 @@ impl Queue {
     /// For how long a final passage is to be put off, if at all.
     fn put_off(&self, now: Instant) -> Option<Duration> {
         if !self.late || self.closed || self.finals.len() > PUT_OFF {
+            return None;
+        }
+        if self.finals.front().is_some_and(|oldest| now.saturating_duration_since(oldest.submitted) >= PUT_OFF_FOR) {
             return None;
         }
         let quiet_from = self.spoken? + QUIET;
@@ -226,6 +231,11 @@ mod tests {
         queue.finals.push_back(job(1, 0, 1.0));
         assert_eq!(queue.put_off(spoken), Some(QUIET));
         assert_eq!(queue.put_off(spoken + QUIET), None, "nobody speaks any more");
+        let long_after = queue.finals[0].submitted + PUT_OFF_FOR;
+        queue.spoken = Some(long_after);
+        assert_eq!(queue.put_off(long_after - Duration::from_millis(1)), Some(QUIET + Duration::from_millis(1)));
+        assert_eq!(queue.put_off(long_after), None, "somebody speaks all the time");
+        queue.spoken = Some(spoken);
         queue.finals.extend((0..PUT_OFF).map(|n| job(1, 0, n as f64)));
         assert_eq!(queue.put_off(spoken), None, "too much waits");
         queue.finals.truncate(1);

@@ -111,7 +111,7 @@ impl Media {
             RelayCommand::OpenCall(call, log_index)
                 if self.calls.get(&call).is_some_and(|placed| placed.log_index == log_index) => {}
             RelayCommand::OpenCall(call, log_index) => {
-                let node = self.pool.least_loaded();
+                let node = self.pool.least_loaded(Instant::now());
                 self.place(call, Placed { node, log_index }).await;
             }
             RelayCommand::CloseCall(call) => {
@@ -205,7 +205,7 @@ impl Media {
         match input {
             NodeInput::Arrived { node, to, max_calls } => {
                 tracing::info!(node = node.0, "a relay of its own is there");
-                self.pool.add(node, to, max_calls);
+                self.pool.add(node, to, max_calls, Instant::now());
             }
             NodeInput::Gone(node) => {
                 tracing::warn!(node = node.0, "a relay of its own is gone");
@@ -216,7 +216,7 @@ impl Media {
                 let mute = self.legs.values().filter(|leg| leg.node == Some(node));
                 if mute.filter_map(|leg| leg.asked.front()).any(|(_, since)| since.elapsed() > ANSWERS_WITHIN) {
                     tracing::warn!(node = node.0, "a relay of its own does not answer offers: its calls move");
-                    self.pool.remove(node);
+                    self.pool.drop_mute(node, Instant::now());
                     self.leave(node).await;
                 } else if self.pool.loaded(node, calls, legs, draining) {
                     tracing::info!(node = node.0, "a relay of its own is about to stop: its calls move");
@@ -245,7 +245,7 @@ impl Media {
             self.calls.iter().filter(|(_, placed)| placed.node == Some(node)).map(|(call, _)| *call).collect();
         for call in here {
             let Some(old) = self.calls.remove(&call) else { continue };
-            let to = self.pool.least_loaded();
+            let to = self.pool.least_loaded(Instant::now());
             self.place(call, Placed { node: to, log_index: old.log_index }).await;
             let mut devices = Vec::new();
             for ((of, device), leg) in &mut self.legs {

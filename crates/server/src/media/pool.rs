@@ -1,6 +1,9 @@
 //! Relays of their own that are connected, and which of them has least to do.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use telcon_proto::node::{FromNode, ToNode};
 use tokio::sync::mpsc;
 
@@ -33,29 +36,43 @@ struct Node {
     /// Calls placed on it since it last said how many it has.
     placed: u64,
     draining: bool,
+    /// It gets no calls before.
+    from: Instant,
 }
+
+/// For how long relays that come get no calls after one was dropped for not answering: it may be the same one again, and
+/// would have nothing to do and so be the next to get a call. The relay of the server's own process has the calls meanwhile.
+const NOT_AGAIN_FOR: Duration = Duration::from_secs(60);
 
 /// All of them.
 #[derive(Default)]
 pub(super) struct Pool {
     nodes: BTreeMap<NodeId, Node>,
+    /// Until when newcomers get no calls.
+    not_before: Option<Instant>,
 }
 
 impl Pool {
-    pub(super) fn add(&mut self, id: NodeId, to: mpsc::Sender<ToNode>, max_calls: u64) {
-        self.nodes.insert(id, Node { to, max_calls, calls: 0, legs: 0, placed: 0, draining: false });
+    pub(super) fn add(&mut self, id: NodeId, to: mpsc::Sender<ToNode>, max_calls: u64, now: Instant) {
+        let from = self.not_before.map_or(now, |at| at.max(now));
+        self.nodes.insert(id, Node { to, max_calls, calls: 0, legs: 0, placed: 0, draining: false, from });
     }
 
     pub(super) fn remove(&mut self, id: NodeId) {
         self.nodes.remove(&id);
     }
 
+    /// Removes one that does not answer.
+    pub(super) fn drop_mute(&mut self, id: NodeId, now: Instant) {
+        self.nodes.remove(&id);
+        self.not_before = Some(now + NOT_AGAIN_FOR);
+    }
+
     /// The relay that a new call goes to. None: there is none of its own that has room.
-    pub(super) fn least_loaded(&mut self) -> Option<NodeId> {
-        let open = self
-            .nodes
-            .iter_mut()
-            .filter(|(_, node)| !node.draining && node.calls.saturating_add(node.placed) < node.max_calls);
+    pub(super) fn least_loaded(&mut self, now: Instant) -> Option<NodeId> {
+        let takes =
+            |node: &Node| !node.draining && now >= node.from && node.calls.saturating_add(node.placed) < node.max_calls;
+        let open = self.nodes.iter_mut().filter(|(_, node)| takes(node));
         // A call that was placed a moment ago will have two legs at least.
         let (id, node) = open.min_by_key(|(_, node)| node.legs.saturating_add(2 * node.placed))?;
         node.placed += 1;
@@ -86,37 +103,56 @@ mod tests {
 
     #[test]
     fn calls_go_to_the_least_loaded_that_has_room_and_stays() {
-        let mut pool = Pool::default();
-        assert_eq!(pool.least_loaded(), None);
+        let (mut pool, now) = (Pool::default(), Instant::now());
+        assert_eq!(pool.least_loaded(now), None);
         let ways: Vec<_> = (0..3).map(|_| mpsc::channel(4)).collect();
         for (n, (to, _)) in ways.iter().enumerate() {
-            pool.add(NodeId(n as u64), to.clone(), 10);
+            pool.add(NodeId(n as u64), to.clone(), 10, now);
         }
         pool.loaded(NodeId(0), 2, 5, false);
         pool.loaded(NodeId(1), 1, 3, false);
         assert!(pool.loaded(NodeId(2), 0, 0, true), "about to stop");
         assert!(!pool.loaded(NodeId(2), 0, 0, true), "that is no news");
-        assert_eq!(pool.least_loaded(), Some(NodeId(1)));
-        assert_eq!(pool.least_loaded(), Some(NodeId(0)), "what was placed a moment ago counts");
+        assert_eq!(pool.least_loaded(now), Some(NodeId(1)));
+        assert_eq!(pool.least_loaded(now), Some(NodeId(0)), "what was placed a moment ago counts");
         pool.loaded(NodeId(0), 10, 0, false);
-        assert_eq!(pool.least_loaded(), Some(NodeId(1)), "the other is full");
+        assert_eq!(pool.least_loaded(now), Some(NodeId(1)), "the other is full");
         pool.loaded(NodeId(1), u64::MAX, u64::MAX, false);
-        assert_eq!(pool.least_loaded(), None, "whatever a relay says, sums do not overflow");
+        assert_eq!(pool.least_loaded(now), None, "whatever a relay says, sums do not overflow");
         pool.loaded(NodeId(1), 0, u64::MAX, false);
-        assert_eq!((pool.least_loaded(), pool.least_loaded()), (Some(NodeId(1)), Some(NodeId(1))));
+        assert_eq!((pool.least_loaded(now), pool.least_loaded(now)), (Some(NodeId(1)), Some(NodeId(1))));
         pool.remove(NodeId(1));
-        assert_eq!(pool.least_loaded(), None);
+        assert_eq!(pool.least_loaded(now), None);
     }
 
     #[test]
     fn a_relay_that_does_not_read_is_cut_off() {
-        let mut pool = Pool::default();
+        let (mut pool, now) = (Pool::default(), Instant::now());
         let (to, mut read) = mpsc::channel(1);
-        pool.add(NodeId(1), to, 10);
+        pool.add(NodeId(1), to, 10, now);
         pool.send(NodeId(1), ToNode::RemoveLeg { leg: 1 });
         pool.send(NodeId(1), ToNode::RemoveLeg { leg: 2 });
-        assert_eq!(pool.least_loaded(), None);
+        assert_eq!(pool.least_loaded(now), None);
         assert!(read.try_recv().is_ok() && read.try_recv().is_err());
         assert!(read.is_closed() || read.try_recv().is_err());
+    }
+
+    #[test]
+    fn one_that_came_back_after_it_did_not_answer_gets_no_calls_for_a_while() {
+        let (mut pool, now) = (Pool::default(), Instant::now());
+        let (to, _read) = mpsc::channel(4);
+        for n in [1, 2] {
+            pool.add(NodeId(n), to.clone(), 10, now);
+        }
+        pool.drop_mute(NodeId(1), now);
+        pool.add(NodeId(3), to.clone(), 10, now);
+        pool.loaded(NodeId(2), 5, 10, false);
+        assert_eq!(pool.least_loaded(now), Some(NodeId(2)), "whoever was there before stays");
+        pool.remove(NodeId(2));
+        assert_eq!(pool.least_loaded(now + NOT_AGAIN_FOR - Duration::from_millis(1)), None);
+        assert_eq!(pool.least_loaded(now + NOT_AGAIN_FOR), Some(NodeId(3)));
+        pool.add(NodeId(4), to, 10, now + 2 * NOT_AGAIN_FOR);
+        pool.remove(NodeId(3));
+        assert_eq!(pool.least_loaded(now + 2 * NOT_AGAIN_FOR), Some(NodeId(4)));
     }
 }
