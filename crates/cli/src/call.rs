@@ -1,6 +1,9 @@
 //! `telcon call`: a person's device in a terminal, with files for sound.
 
-use crate::device::{self, REVOKED, revoked};
+use crate::{
+    device::{self, REVOKED, revoked},
+    plain::plain,
+};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
@@ -217,8 +220,11 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
         if let Some(now) = Shown::of(&view.borrow_and_update()).filter(|now| *now != before) {
             let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
             let lines = lines.into_iter().chain([("the screens show: ", &before.phrase, &now.phrase)]);
-            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| eprintln!("{what}{is}"));
-            now.alerts.iter().filter(|text| !before.alerts.contains(text)).for_each(|text| eprintln!("ALERT: {text}"));
+            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| eprintln!("{what}{}", plain(is)));
+            now.alerts
+                .iter()
+                .filter(|text| !before.alerts.contains(text))
+                .for_each(|text| eprintln!("ALERT: {}", plain(text)));
             before = now;
         }
         view.changed().await.context("the endpoint ended")?;
@@ -270,7 +276,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(Command::Ring { person: card.person, mode: None });
         let there =
             if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
-        eprintln!("ringing {}, {}{there} …", card.name, card.organisation);
+        eprintln!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
     } else {
         eprintln!("waiting for a ring …");
         let rung = endpoint.until(|view| view.call.is_some());
@@ -295,7 +301,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         );
     }
     let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
-    eprintln!("in a call with {other}");
+    eprintln!("in a call with {}", plain(&other));
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
         let said = endpoint.say(frames);
@@ -313,6 +319,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
         let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
         let who = name.unwrap_or_else(|| device.to_hex());
+        let who = plain(&who);
         eprintln!("heard {who}{file}: {} frames, {} lost", heard.packets, heard.lost);
     }
     if view.phase == Phase::Revoked {

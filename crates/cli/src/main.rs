@@ -7,6 +7,7 @@ mod demo;
 mod device;
 mod note;
 mod office;
+mod plain;
 mod relay;
 mod serve;
 mod store;
@@ -95,7 +96,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("telcon: {error:#}");
+            eprintln!("telcon: {}", plain::plain(&format!("{error:#}")));
             ExitCode::from(1)
         }
     }

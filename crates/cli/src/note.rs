@@ -32,6 +32,9 @@ const BEAT: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Ending of a record's directory in the spool that the archive has.
+const KEPT: &str = "kept";
+
 /// Arguments of `telcon note`.
 #[derive(Args)]
 #[command(
@@ -105,6 +108,11 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let held =
         [device::hold(&args.device)?, device::hold(&args.spool).context("each note-taker needs a spool of its own")?];
     let state = device::open(&args.device)?;
+    for kept in std::fs::read_dir(&args.spool).into_iter().flatten().flatten() {
+        if kept.path().extension().is_some_and(|ending| ending == KEPT) {
+            let _ = std::fs::remove_dir_all(kept.path());
+        }
+    }
     let left = note::left_behind(&args.spool);
     let spool = args.spool.clone();
     let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
@@ -133,9 +141,14 @@ impl Waiting {
 
     fn bring(&self, server: &str, token: &str) -> anyhow::Result<u64> {
         let kept = upload(server, token, self.call, &self.dir)?;
-        // The archive has it, and the log says so: only now may the spool forget it.
-        std::fs::remove_dir_all(&self.dir).with_context(|| format!("cannot clear {}", self.dir.display()))?;
-        Ok(kept.logged.index)
+        // The archive has it, and the log says so: only now may the spool forget it. Under a name that is no call's, so that
+        // half of it is not taken for a record that waits.
+        let (kept_index, done) = (kept.logged.index, self.dir.with_extension(KEPT));
+        std::fs::rename(&self.dir, &done).with_context(|| format!("cannot clear {}", self.dir.display()))?;
+        if let Err(error) = std::fs::remove_dir_all(&done) {
+            tracing::warn!(%error, "{} is in the archive and can be removed", done.display());
+        }
+        Ok(kept_index)
     }
 }
 

@@ -9,7 +9,10 @@ use telcon_core::{
     Command as Do,
     view::{CallState, View},
 };
-use telcon_proto::{Role, http::RecordProof};
+use telcon_proto::{
+    Role,
+    http::{RecordLine, RecordProof},
+};
 
 /// Starts a note-taker with a spool of its own.
 fn take_notes(office: &Office, device: &Path, spool: &str) -> Running {
@@ -166,6 +169,19 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     assert!(checked.ok && checked.partial, "{checked:#?}");
     let sealed = checked.checks.iter().find(|check| check.title == "Sealed where it was heard").unwrap();
     assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
+    // What the server shows of them is not believed.
+    let lies: [(&str, &dyn Fn(&mut RecordLine)); 5] = [
+        ("nobody answered", &|line| line.answered_ms = None),
+        ("it was answered later", &|line| line.answered_ms = line.ended_ms),
+        ("there is no record", &|line| line.records = 0),
+        ("there are three", &|line| line.records = 3),
+        ("one of them is whole", &|line| line.partial = false),
+    ];
+    for (lie, change) in lies {
+        let mut told = proof.clone();
+        change(&mut told.line);
+        assert!(!telcon_core::proof::check_record(&office.anchor(), &told).ok, "{lie}");
+    }
     // The same one twice is not two.
     let twice = RecordProof { records: vec![proof.records[0].clone(), proof.records[0].clone()], ..proof };
     assert!(!telcon_core::proof::check_record(&office.anchor(), &twice).ok);

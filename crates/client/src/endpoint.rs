@@ -559,8 +559,10 @@ impl Task {
             let played = speaker.pull(micros);
             self.ear.frame(*device, &played.frame, played.origin, now);
         }
-        for caption in self.ear.beat(now) {
-            self.engine.publish_caption(&caption);
+        let captions = self.ear.beat(now);
+        // One that cannot write is silent: captions would keep another from coming in its place.
+        if self.ear.writes() {
+            captions.iter().for_each(|caption| self.engine.publish_caption(caption));
         }
         if *self.stats_out.borrow() != self.stats {
             let _ = self.stats_out.send(self.stats.clone());

@@ -69,7 +69,11 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
         post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &text)
     };
     for part in &seal.parts {
-        let bytes = std::fs::read(dir.join(&part.name)).with_context(|| format!("cannot read {}", part.name))?;
+        let bytes = match std::fs::read(dir.join(&part.name)) {
+            Ok(bytes) => bytes,
+            // An earlier run may have begun to clear what the archive has.
+            Err(error) => return finish().map_err(|_| anyhow::anyhow!("cannot read {}: {error}", part.name)),
+        };
         let url = format!("{server}/api/calls/{call}/record/{}", part.name);
         let mut response = agent(&url)?
             .put(&url)

@@ -1,6 +1,7 @@
 //! Whether a record is what it says, checked on this device from what the archive gives for it.
 
 use serde::Serialize;
+use std::collections::BTreeSet;
 use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, Office};
 use telcon_proto::{
     Card, RecordMode, Role,
@@ -85,6 +86,12 @@ fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry
         && line.opened_ms == ring.entry().time_ms()
         && line.how.map(|how| how.as_str().to_owned()) == ended.and_then(|entry| text(entry, "how"))
         && line.ended_ms == ended.map(LoggedEntry::time_ms)
+        && line.records == proof.records.len()
+        && ended.is_none_or(|entry| {
+            let answered = entry.value().get("answered").and_then(|v| v.as_bool());
+            let at = entry.value().get("answered_ms").and_then(|v| v.as_u64());
+            answered == Some(line.answered_ms.is_some()) && (at.is_none() || at == line.answered_ms)
+        })
 }
 
 /// What the archive shows of the sealed records of a call, in words.
@@ -103,6 +110,7 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
         return Err("the sealed record is not in the log yet".into());
     }
     let (mut by, mut at, mut partial, mut signers) = (Vec::new(), Vec::new(), true, Vec::new());
+    let mut entries = BTreeSet::new();
     for record in &proof.records {
         let entry = entry(office, &record.logged, "record_sealed", proof)?;
         let unreadable = "the record's seal cannot be read";
@@ -114,13 +122,23 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
         let jws = seal.get("jws").and_then(|jws| jws.as_str()).ok_or("the record is not signed")?;
         let signed = office.verify_record(jws, proof.line.call, digest).map_err(|e| e.to_string())?;
         let signer = signed.device();
+        // What the log says of it must be what was signed. Older programs did not name the device in the entry.
+        let said = |member: &str| entry.value().get(member);
+        let device = said("device").and_then(|v| v.as_str());
+        let same = said("jws").and_then(|v| v.as_str()) == Some(jws)
+            && said("parts").and_then(|v| v.as_u64()) == Some(signed.parts() as u64)
+            && said("partial").and_then(|v| v.as_bool()) == Some(signed.partial())
+            && device.is_none_or(|device| device == signer.device().to_hex());
+        if !same {
+            return Err("the log says something else of a record than its note-taker signed".into());
+        }
         if signer.card().role != Role::NoteTaker {
             return Err("the record is signed by a device that is no note-taker's".into());
         }
         if !devices.iter().any(|known| known.device().device() == signer.device()) {
             return Err("the device that signed it is not shown to be in the log".into());
         }
-        if signers.contains(&signer.device()) {
+        if signers.contains(&signer.device()) || !entries.insert(entry.index()) {
             return Err("two records of the call are signed by the same device".into());
         }
         signers.push(signer.device());
@@ -128,6 +146,9 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
         by.push(format!("{} · {parts} part{}{lacks}", signer.card().name, if parts == 1 { "" } else { "s" }));
         at.push(format!("entry {} · proof of {} hashes", entry.index(), record.logged.proof.len()));
         partial &= signed.partial();
+    }
+    if proof.line.partial != partial {
+        return Err("the archive shows another state of the records than their note-takers signed".into());
     }
     Ok(SealedRecords { by: by.join("; "), at: at.join("; "), partial })
 }

@@ -8,7 +8,7 @@
 //! {"type":"device_enrolled","time_ms":1,"device":"<id>","cert_sha256":"<64 hex>","enrolment":"<id>"}
 //! {"type":"device_revoked","time_ms":1,"device":"<id>"}
 //! {"type":"call_opened","time_ms":1,"call":"<32 hex>","ring_sha256":"<64 hex>","mode":"log_only|memo|audio","suite":"…","devices":["<id>"]}
-//! {"type":"call_ended","time_ms":1,"call":"<32 hex>","how":"hung_up|declined|cancelled|missed|busy|failed|interrupted|revoked"}
+//! {"type":"call_ended","time_ms":1,"call":"<32 hex>","how":"hung_up|declined|cancelled|missed|busy|failed|interrupted|revoked","answered":true,"answered_ms":1}
 //! {"type":"record_sealed","time_ms":1,"call":"<32 hex>","device":"<id>","record_digest":"<64 hex>","jws":"…","parts":1,"partial":false}
 //! {"type":"record_missing","time_ms":1,"call":"<32 hex>","why":"…"}
 //! {"type":"archive_opened","time_ms":1,"call":"<32 hex>","by":"…"}

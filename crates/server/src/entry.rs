@@ -51,6 +51,9 @@ pub enum Entry {
         how: Ended,
         /// Whether anybody answered.
         answered: bool,
+        /// When, milliseconds since 1970 UTC. Older programs did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answered_ms: Option<u64>,
     },
     /// The sealed record of a call is in the archive.
     RecordSealed {
@@ -83,6 +86,11 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Whether it says that the record of this digest is in the archive.
+    pub fn is_of_record(&self, digest: &str) -> bool {
+        matches!(self, Self::RecordSealed { record_digest, .. } if record_digest == digest)
+    }
+
     /// The bytes that go into the log.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("invariant: an entry has no map keys that JSON cannot hold")
@@ -104,8 +112,13 @@ mod tests {
 
     #[test]
     fn an_entry_reads_as_documented() {
-        let entry =
-            Entry::CallEnded { time_ms: 5, call: CallId::from_bytes([1; 16]), how: Ended::Missed, answered: false };
+        let entry = Entry::CallEnded {
+            time_ms: 5,
+            call: CallId::from_bytes([1; 16]),
+            how: Ended::Missed,
+            answered: false,
+            answered_ms: None,
+        };
         let text = String::from_utf8(entry.to_bytes()).unwrap();
         assert_eq!(
             text,

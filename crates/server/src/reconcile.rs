@@ -166,7 +166,7 @@ mod tests {
 
         store.apply(&[Write::CallEnded(CALL, Ended::Missed, 3)]).unwrap();
         assert_eq!(store.load().unwrap().unfinished.len(), 1);
-        let ended = Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: false };
+        let ended = Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: false, answered_ms: None };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);

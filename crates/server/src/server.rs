@@ -8,7 +8,7 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{Reader, Store, StoreError},
     switchboard::{CheckRing, Policy},
-    web::{App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
+    web::{self, App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -205,6 +205,7 @@ impl Server {
         let (relay, relay_task) = telcon_relay::driver::start(media, relay_config).await.map_err(no_media)?;
 
         let records = RecordStore::open(&archive).map_err(at(&archive))?;
+        let unlogged = records.unknown(&reader.record_names()?).map_err(at(&archive))?;
 
         let relay_token = relay_token(&config.data_dir.join(RELAY_TOKEN_FILE))?;
         let (hub, inputs) = hub::channel();
@@ -257,6 +258,7 @@ impl Server {
             unsigned: App::unsigned_places(),
             turn: config.turn.clone(),
         });
+        tokio::spawn(web::adopt_records(app.clone(), unlogged));
         let tidying = tokio::spawn(tidy_daily(app.clone()));
         let (stop, stopped) = oneshot::channel::<()>();
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));

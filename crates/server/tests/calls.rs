@@ -119,6 +119,39 @@ fn seal(n: &Device, parts: &[(&str, &[u8])]) -> Vec<u8> {
     .unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again() {
+    let InCall { mut office, devices: [a, _, n], mut caller, mut callee, noting } = in_call(SuiteName::Hybrid).await;
+    callee.send(&C::HangUp { call: CALL, failed: false }).await;
+    caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
+    drop((caller, callee, noting));
+    office.stop().await;
+    // As it is between the record's name and the log's entry. Another is no record of this call's note-taker.
+    let records = office.dir.path().join("server/archive/records");
+    let part = "part-000000.tar.age";
+    let (good, bad) = (records.join(format!("{CALL}-{}", n.id)), records.join(format!("{CALL}-{}", a.id)));
+    for (place, by) in [(&good, &n), (&bad, &a)] {
+        std::fs::create_dir(place).unwrap();
+        std::fs::write(place.join(part), b"sealed").unwrap();
+        std::fs::write(place.join("seal.json"), seal(by, &[(part, b"sealed")])).unwrap();
+    }
+    office.run().await;
+    let caller = Client::sign_in(office.addr(), &a).await;
+    let path = format!("/api/records/{CALL}");
+    let settled = async {
+        loop {
+            let proof = office.http("GET", &path, &[("authorization", &caller.bearer())], b"").await;
+            let proof: RecordProof = proof.json();
+            if proof.line.records == 1 && !bad.exists() {
+                return proof;
+            }
+        }
+    };
+    let proof = tokio::time::timeout(std::time::Duration::from_secs(60), settled).await.expect("it is logged");
+    office.anchor.verify_logged(&proof.records[0].logged).unwrap();
+    assert!(good.exists(), "the one stays, the other was no note-taker's");
+}
+
 async fn a_call_and_its_record(suite: SuiteName) {
     let InCall { mut office, devices: [a, b, n], mut caller, mut callee, mut noting } = in_call(suite).await;
     caller.send(&C::Application { call: CALL, message: blob("opaque") }).await;

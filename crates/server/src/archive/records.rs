@@ -11,6 +11,10 @@ use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 use telcon_proto::{
@@ -22,6 +26,8 @@ const SEAL: &str = "seal.json";
 const INCOMING: &str = ".incoming";
 /// Longest name of a part: `part-000000.tar.age` is 19 characters.
 const MAX_PART_NAME: usize = 64;
+/// Most custodians of a record, as auditors' programs take it.
+const MAX_CUSTODIANS: usize = 32;
 
 /// Why a record was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +53,9 @@ pub enum RecordError {
     /// There are parts that the seal does not list.
     #[error("{0} was uploaded and the seal does not list it")]
     Unlisted(String),
+    /// Its seal is being checked at this moment.
+    #[error("this record's seal is being checked: wait for the answer, and then send it again")]
+    Busy,
     /// Another record of the call by the same note-taker is kept.
     #[error("another record of this call by this note-taker is in the archive already")]
     Other,
@@ -117,8 +126,20 @@ impl SealFile {
         if names.len() != seal.parts.len() {
             return bad("it lists a part twice");
         }
-        if !names.iter().all(|name| is_part_name(name)) {
+        // What auditors' programs read, and no more.
+        let named = |(index, part): (usize, &SealedPart)| part.name == format!("part-{index:06}.tar.age");
+        if !seal.parts.iter().enumerate().all(named) {
             return Err(RecordError::PartName);
+        }
+        if seal.parts.iter().any(|part| part.bytes > MAX_RECORD_PART_BYTES as u64) {
+            return Err(RecordError::PartTooLong);
+        }
+        let custodians: BTreeSet<&str> = seal.custodians.iter().map(String::as_str).collect();
+        if custodians.len() != seal.custodians.len() || !(1..=MAX_CUSTODIANS).contains(&custodians.len()) {
+            return bad("it names no custodians, too many, or one twice");
+        }
+        if !custodians.iter().all(|custodian| is_recipient(custodian)) {
+            return bad("a custodian is no post-quantum age recipient (age1pq1…)");
         }
         if seal.record_digest != seal.digest() {
             return bad("its record_digest is not that of what it lists");
@@ -144,6 +165,24 @@ pub struct RecordStore {
     dir: PathBuf,
     incoming: PathBuf,
     most_bytes: u64,
+    /// Records whose seals are being checked: no part of theirs changes meanwhile.
+    busy: Busy,
+    /// Numbers uploads, so that two of one part never write to one file.
+    uploads: AtomicU64,
+}
+
+type Busy = Arc<Mutex<BTreeSet<(CallId, DeviceId)>>>;
+
+/// A record that is one request's alone, until this is dropped.
+pub struct Claim {
+    busy: Busy,
+    of: (CallId, DeviceId),
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
+    }
 }
 
 impl RecordStore {
@@ -153,10 +192,62 @@ impl RecordStore {
     /// If they cannot be made.
     pub fn open(archive: &Path) -> io::Result<Self> {
         let (dir, incoming) = (archive.join("records"), archive.join(INCOMING));
-        let this = Self { dir, incoming, most_bytes: MAX_RECORD_BYTES };
+        let (busy, uploads) = (Busy::default(), AtomicU64::new(0));
+        let this = Self { dir, incoming, most_bytes: MAX_RECORD_BYTES, busy, uploads };
         fs::create_dir_all(&this.dir)?;
         fs::create_dir_all(&this.incoming)?;
         Ok(this)
+    }
+
+    /// Claims a record, to check its seal and to have it logged.
+    ///
+    /// # Errors
+    /// [`RecordError::Busy`].
+    pub fn claim(&self, call: CallId, device: DeviceId) -> Result<Claim, RecordError> {
+        let of = (call, device);
+        match self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(of) {
+            true => Ok(Claim { busy: self.busy.clone(), of }),
+            false => Err(RecordError::Busy),
+        }
+    }
+
+    /// Takes the name of a record from it that the log does not have, and will not: its note-taker may bring it again. To be
+    /// called with its [`Claim`] held.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn withdraw(&self, call: CallId, device: Option<DeviceId>) -> io::Result<()> {
+        let place = self.place(call, device);
+        if !place.exists() {
+            return Ok(());
+        }
+        let incoming = self.incoming.join(place.file_name().unwrap_or_default());
+        match fs::remove_dir_all(&incoming) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&place, &incoming)?;
+        sync_parent(&place)
+    }
+
+    /// Records in their place whose names are not among `known`, as a process leaves them that was killed before the log had
+    /// them. Without a device: of an older program.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn unknown(&self, known: &BTreeSet<String>) -> io::Result<Vec<(CallId, Option<DeviceId>)>> {
+        let mut unknown = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            let (call, device) = name.split_once('-').map_or((&*name, None), |(call, device)| (call, Some(device)));
+            let (Ok(call), device) = (call.parse(), device.map(str::parse).transpose()) else { continue };
+            if let Ok(device) = device.map_err(drop)
+                && !known.contains(&name)
+            {
+                unknown.push((call, device));
+            }
+        }
+        Ok(unknown)
     }
 
     /// Removes what was uploaded once more of records that are kept, and of those that never came whole in all the time
@@ -178,10 +269,11 @@ impl RecordStore {
         Ok(removed)
     }
 
-    /// Where to write a part before [`RecordStore::keep_part`]: in the directory of this call and device.
+    /// Where to write a part before [`RecordStore::keep_part`]: a file of this upload alone, in the directory of this call and
+    /// device.
     ///
     /// # Errors
-    /// [`RecordError::PartName`], [`RecordError::TooManyParts`], or the disk's.
+    /// [`RecordError::PartName`], [`RecordError::TooManyParts`], [`RecordError::TooLong`], or the disk's.
     pub fn part_file(&self, call: CallId, device: DeviceId, name: &str) -> Result<PathBuf, RecordError> {
         if !is_part_name(name) {
             return Err(RecordError::PartName);
@@ -193,7 +285,7 @@ impl RecordStore {
             let entry = entry?;
             files += 1;
             // What is sent again replaces what was there.
-            let replaced = entry.file_name().to_str().is_some_and(|old| old.trim_start_matches('.') == name);
+            let replaced = entry.file_name().to_str().is_some_and(|old| named(old) == name);
             bytes += if replaced { 0 } else { entry.metadata()?.len() };
         }
         // Twice as many as parts: each may have an unfinished twin.
@@ -203,16 +295,22 @@ impl RecordStore {
         if bytes > self.most_bytes {
             return Err(RecordError::TooLong);
         }
-        Ok(dir.join(format!(".{name}")))
+        let upload = self.uploads.fetch_add(1, Ordering::Relaxed);
+        Ok(dir.join(format!(".{name}{UPLOAD}{upload}")))
     }
 
     /// Gives a part its name, once all of it is on disk. An older part of the same name is replaced.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn keep_part(&self, unfinished: &Path) -> Result<(), RecordError> {
-        let name = unfinished.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix('.'));
-        let name = name.ok_or(RecordError::PartName)?;
+    /// [`RecordError::Busy`], or the disk's.
+    pub fn keep_part(&self, call: CallId, device: DeviceId, unfinished: &Path) -> Result<(), RecordError> {
+        let name = unfinished.file_name().and_then(|n| n.to_str()).map(named).ok_or(RecordError::PartName)?;
+        // Held while it gets its name: a seal is checked before it, or after.
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.contains(&(call, device)) {
+            let _ = fs::remove_file(unfinished);
+            return Err(RecordError::Busy);
+        }
         fs::rename(unfinished, unfinished.with_file_name(name))?;
         Ok(())
     }
@@ -222,8 +320,12 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`RecordError`].
-    pub fn finish(&self, device: DeviceId, seal: &SealFile, text: &[u8]) -> Result<(), RecordError> {
-        let place = self.place(seal.call_id, Some(device));
+    pub fn finish(&self, claim: &Claim, seal: &SealFile, text: &[u8]) -> Result<(), RecordError> {
+        let (call, device) = claim.of;
+        if call != seal.call_id {
+            return Err(RecordError::Seal("it is of another call".into()));
+        }
+        let place = self.place(call, Some(device));
         if place.exists() {
             let same = fs::read(place.join(SEAL))? == text;
             return if same { Ok(()) } else { Err(RecordError::Other) };
@@ -273,6 +375,21 @@ impl RecordStore {
     fn place(&self, call: CallId, device: Option<DeviceId>) -> PathBuf {
         self.dir.join(device.map_or_else(|| call.to_hex(), |device| format!("{call}-{device}")))
     }
+}
+
+/// What comes between the name of a part and the number of its upload.
+const UPLOAD: &str = "~";
+
+/// The part that a file is of, or will be.
+fn named(file: &str) -> &str {
+    let name = file.trim_start_matches('.');
+    name.split_once(UPLOAD).map_or(name, |(name, _)| name)
+}
+
+/// Whether this has the form of a post-quantum age recipient: bech32 with the human-readable part `age1pq`.
+fn is_recipient(text: &str) -> bool {
+    let data = text.strip_prefix("age1pq1");
+    data.is_some_and(|data| !data.is_empty() && data.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
 fn check_part(dir: &Path, part: &SealedPart) -> Result<(), RecordError> {
@@ -340,11 +457,11 @@ mod tests {
     fn upload(store: &RecordStore, name: &str, bytes: &[u8]) {
         let path = store.part_file(CALL, DEVICE, name).unwrap();
         fs::write(&path, bytes).unwrap();
-        store.keep_part(&path).unwrap();
+        store.keep_part(CALL, DEVICE, &path).unwrap();
     }
 
     fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
-        store.finish(DEVICE, &SealFile::parse(text, CALL)?, text)
+        store.finish(&store.claim(CALL, DEVICE)?, &SealFile::parse(text, CALL)?, text)
     }
 
     #[test]
@@ -415,5 +532,77 @@ mod tests {
         assert!(SealFile::parse(b"{}", CALL).is_err());
         assert!(SealFile::parse(&seal(&[]), CALL).is_err());
         assert!(SealFile::parse(&seal(&[("part-000000.tar.age", b"a"), ("part-000000.tar.age", b"b")]), CALL).is_err());
+    }
+
+    #[test]
+    fn while_a_seal_is_checked_no_part_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RecordStore::open(dir.path()).unwrap();
+        let name = "part-000000.tar.age";
+        upload(&store, name, b"one");
+        // Two uploads of one part, and one of them is slow.
+        let [slow, other] = [0, 1].map(|_| store.part_file(CALL, DEVICE, name).unwrap());
+        assert_ne!(slow, other, "never the same file");
+        fs::write(&slow, b"changed").unwrap();
+        let claim = store.claim(CALL, DEVICE).unwrap();
+        assert!(matches!(store.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
+        assert!(matches!(store.keep_part(CALL, DEVICE, &slow), Err(RecordError::Busy)));
+        let text = seal(&[(name, b"one")]);
+        store.finish(&claim, &SealFile::parse(&text, CALL).unwrap(), &text).unwrap();
+        drop(claim);
+        assert!(store.keep_part(CALL, DEVICE, &other).is_err(), "its place is gone");
+        assert_eq!(fs::read(store.part_path(CALL, Some(DEVICE), name).unwrap()).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_record_that_the_log_does_not_have_is_found_and_may_come_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RecordStore::open(dir.path()).unwrap();
+        let (name, other) = ("part-000000.tar.age", CallId::from_bytes([1; 16]));
+        let text = seal(&[(name, b"one")]);
+        let bring = || {
+            upload(&store, name, b"one");
+            finish(&store, &text).unwrap();
+        };
+        bring();
+        // An older program, and somebody's notes.
+        for stray in [&other.to_hex(), "notes", "notes-of-mine"] {
+            fs::create_dir(dir.path().join("records").join(stray)).unwrap();
+        }
+        let known = BTreeSet::from([format!("{CALL}-{DEVICE}")]);
+        assert_eq!(store.unknown(&known).unwrap(), [(other, None)]);
+        assert_eq!(store.unknown(&BTreeSet::new()).unwrap().len(), 2);
+        store.withdraw(other, None).unwrap();
+        store.withdraw(CALL, Some(DEVICE)).unwrap();
+        assert!(matches!(store.seal_text(CALL, Some(DEVICE)), Err(RecordError::NotFound)));
+        assert_eq!(store.unknown(&BTreeSet::new()).unwrap(), []);
+        bring();
+    }
+
+    #[test]
+    fn a_seal_that_auditors_could_not_read_is_none() {
+        let change = |edit: &dyn Fn(&mut SealFile)| {
+            let mut seal: SealFile = serde_json::from_slice(&seal(&[("part-000000.tar.age", b"one")])).unwrap();
+            edit(&mut seal);
+            seal.record_digest = seal.digest();
+            let SealFile { version, call_id, parts, record_digest, custodians, partial, jws } = seal;
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|p| serde_json::json!({"name": p.name, "sha256": p.sha256, "bytes": p.bytes}))
+                .collect();
+            let json = serde_json::json!({
+                "version": version, "call_id": call_id, "parts": parts, "record_digest": record_digest,
+                "custodians": custodians, "partial": partial, "jws": jws,
+            });
+            SealFile::parse(&serde_json::to_vec(&json).unwrap(), CALL)
+        };
+        assert!(change(&|_| ()).is_ok());
+        assert!(change(&|seal| seal.parts[0].name = "x".into()).is_err());
+        assert!(change(&|seal| seal.parts[0].name = "part-000001.tar.age".into()).is_err());
+        assert!(change(&|seal| seal.parts[0].bytes = u64::MAX).is_err());
+        assert!(change(&|seal| seal.custodians.clear()).is_err());
+        assert!(change(&|seal| seal.custodians = vec!["nobody".into()]).is_err());
+        assert!(change(&|seal| seal.custodians.push(seal.custodians[0].clone())).is_err());
+        assert!(change(&|seal| seal.custodians = (0..33).map(|n| format!("age1pq1{n}")).collect()).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! Queries of the HTTP API, over a connection of their own: they never wait for the switchboard, nor it for them.
 
 use super::{CallRow, DeviceRow, RecordRow, StoreError, load, sql};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -78,6 +78,21 @@ impl Reader {
         let with_records =
             |call: CallRow| StoredRecord { records: records.remove(&call.call).unwrap_or_default(), call };
         Ok(calls.into_iter().map(with_records).collect())
+    }
+
+    /// Names of all records' directories; see [`crate::archive::RecordStore`].
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {
+        let name = |row: &Row<'_>| {
+            let call = sql::call(row, 0)?.to_hex();
+            Ok(match row.get::<_, Option<Vec<u8>>>(1)? {
+                Some(_) => format!("{call}-{}", sql::device(row, 1)?),
+                None => call,
+            })
+        };
+        Ok(load::all(&self.lock(), "SELECT call, device FROM records", [], name)?.into_iter().collect())
     }
 
     /// One call, with the devices that were ever in it.

@@ -75,7 +75,7 @@ ALTER TABLE records RENAME TO one_record;
 CREATE TABLE records (
     call BLOB NOT NULL, digest TEXT NOT NULL, device BLOB, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,
     partial INTEGER NOT NULL,
-    PRIMARY KEY (call, digest)
+    PRIMARY KEY (call, log_index)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO records SELECT call, digest, NULL, kept_ms, log_index, partial FROM one_record;
 DROP TABLE one_record;

@@ -26,7 +26,7 @@ pub(super) struct Afters {
 /// The end of a call that is not in the log yet.
 struct End {
     how: Ended,
-    answered: bool,
+    answered_ms: Option<u64>,
     time_ms: u64,
     /// When to try again; none while the log is at it.
     retry_ms: Option<u64>,
@@ -40,6 +40,12 @@ struct Owed {
     takers: BTreeSet<DeviceId>,
     /// Records that came.
     kept: Kept,
+    /// Their digests: a record is one note-taker's.
+    digests: BTreeSet<String>,
+    /// Entries that the log was asked for and did not confirm. It may have them: they are asked for again as they were.
+    asked: BTreeMap<DeviceId, Entry>,
+    /// When the record was found missing, for the same reason.
+    missing_ms: Option<u64>,
     /// When the log is to say that there is none; none when it was told, or is being told.
     due_ms: Option<u64>,
     /// Whether a record is on its way to the log.
@@ -69,11 +75,15 @@ impl Kept {
 impl Switchboard {
     /// A note-taker's record of a call is in the archive's hands, checked. The request is answered once the log has it.
     pub fn seal(&mut self, request: RequestId, seal: Seal, now_ms: u64) -> Effects {
-        let refused = self.may_seal(&seal.call, &seal.device).err();
+        let mut refused = self.may_seal(&seal.call, &seal.device).err();
+        if self.afters.records.get(&seal.call).is_some_and(|owed| owed.digests.contains(&seal.digest)) {
+            refused.get_or_insert(Refusal::new(RefusalKind::Conflict, "another note-taker brought this very record"));
+        }
         match (refused, self.afters.records.get_mut(&seal.call)) {
             (None, Some(owed)) => {
                 owed.arriving = true;
-                let entry = Entry::RecordSealed {
+                let again = owed.asked.get(&seal.device).filter(|entry| entry.is_of_record(&seal.digest)).cloned();
+                let entry = again.unwrap_or_else(|| Entry::RecordSealed {
                     time_ms: now_ms,
                     call: seal.call,
                     device: Some(seal.device),
@@ -81,7 +91,8 @@ impl Switchboard {
                     jws: seal.jws.clone(),
                     parts: seal.parts,
                     partial: seal.partial,
-                };
+                });
+                owed.asked.insert(seal.device, entry.clone());
                 self.desk.append(Ticket::Sealed(Box::new(seal), request), entry);
             }
             (refused, _) => {
@@ -100,6 +111,9 @@ impl Switchboard {
         if self.calls.contains_key(call) {
             let text = "the call is not over: send its record when it is";
             return Err(Refusal::new(RefusalKind::Conflict, text));
+        }
+        if self.desk.devices.get(device).is_none_or(|known| known.revoked_ms.is_some()) {
+            return Err(Refusal::new(RefusalKind::Forbidden, "this device is revoked"));
         }
         match self.afters.records.get(call) {
             Some(owed) if owed.arriving => {
@@ -139,15 +153,15 @@ impl Afters {
     }
 
     /// The log is to hear of the end of a call.
-    pub fn owe_end(&mut self, call: CallId, how: Ended, answered: bool, time_ms: u64, desk: &mut Desk) {
-        let end = End { how, answered, time_ms, retry_ms: None };
+    pub fn owe_end(&mut self, call: CallId, how: Ended, answered_ms: Option<u64>, time_ms: u64, desk: &mut Desk) {
+        let end = End { how, answered_ms, time_ms, retry_ms: None };
         end.append(call, desk);
         self.ends.insert(call, end);
     }
 
     fn owe_end_of(&mut self, row: &CallRow, desk: &mut Desk) {
         if let (Some(how), Some(time_ms)) = (row.how, row.ended_ms) {
-            self.owe_end(row.call, how, row.answered_ms.is_some(), time_ms, desk);
+            self.owe_end(row.call, how, row.answered_ms, time_ms, desk);
         }
     }
 
@@ -180,7 +194,10 @@ impl Afters {
             (None, _) => return,
         };
         let due_ms = (row.missing_index.is_none() && kept == Kept::Nothing).then_some(due_ms);
-        self.records.insert(row.call, Owed { why, takers, kept, due_ms, arriving: false });
+        let digests = records.iter().map(|record| record.digest.clone()).collect();
+        let (asked, missing_ms) = (BTreeMap::new(), None);
+        let owed = Owed { why, takers, kept, digests, asked, missing_ms, due_ms, arriving: false };
+        self.records.insert(row.call, owed);
     }
 
     /// How many calls have no record, and should have one.
@@ -204,7 +221,8 @@ impl Afters {
         for (call, owed) in &mut self.records {
             if !owed.arriving && owed.due_ms.is_some_and(|at| now_ms >= at) {
                 owed.due_ms = None;
-                let entry = Entry::RecordMissing { time_ms: now_ms, call: *call, why: owed.why.to_owned() };
+                let time_ms = *owed.missing_ms.get_or_insert(now_ms);
+                let entry = Entry::RecordMissing { time_ms, call: *call, why: owed.why.to_owned() };
                 desk.append(Ticket::Missing(*call), entry);
             }
         }
@@ -260,6 +278,8 @@ impl Afters {
         if let Some(owed) = self.records.get_mut(&seal.call) {
             kept = owed.kept.with(seal.partial);
             owed.takers.remove(&seal.device);
+            owed.asked.remove(&seal.device);
+            owed.digests.insert(seal.digest.clone());
             (owed.kept, owed.due_ms, owed.arriving) = (kept, None, false);
             if owed.takers.is_empty() {
                 self.records.remove(&seal.call);
@@ -283,7 +303,8 @@ impl Afters {
 
 impl End {
     fn append(&self, call: CallId, desk: &mut Desk) {
-        let Self { how, answered, time_ms, .. } = *self;
-        desk.append(Ticket::Ended(call), Entry::CallEnded { time_ms, call, how, answered });
+        let Self { how, answered_ms, time_ms, .. } = *self;
+        let answered = answered_ms.is_some();
+        desk.append(Ticket::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
     }
 }

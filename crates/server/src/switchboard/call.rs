@@ -191,6 +191,7 @@ impl Call {
     pub fn wait(&mut self, ask: Ask, desk: &mut Desk, now_ms: u64) {
         desk.write(Write::Asked(self.row.call, ask.clone()));
         self.waiting.retain(|w| w.ask.device != ask.device);
+        self.takers.asks(ask.device, now_ms);
         self.waiting.push(Waiting { ask, asked: None, since_ms: now_ms });
     }
 

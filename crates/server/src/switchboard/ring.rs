@@ -127,7 +127,7 @@ impl Switchboard {
             // The entry arrived after the call had been given up: whoever reads the log must see its end as well.
             if let Some(index) = index.filter(|_| !self.calls.contains_key(&id)) {
                 self.desk.write(Write::CallOpened(id, index));
-                self.afters.owe_end(id, Ended::Failed, false, now_ms, &mut self.desk);
+                self.afters.owe_end(id, Ended::Failed, None, now_ms, &mut self.desk);
             }
             return;
         };

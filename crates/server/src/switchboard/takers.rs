@@ -8,8 +8,11 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_proto::{DeviceId, Role, message::RefusalCode};
 
-/// How long the ask of a note-taker keeps others from asking, milliseconds: to be let in takes a round trip or two.
+/// How long the ask of a note-taker keeps others from asking, milliseconds: to be let in takes a round trip or two. One that asks
+/// again, or left and came back, is still at its first ask.
 pub(super) const ASK_COUNTS_MS: u64 = 10_000;
+/// After so long a first ask is forgotten, milliseconds: one that turned to another call meanwhile asks like any other.
+const FIRST_ASK_COUNTS_MS: u64 = 60_000;
 /// How long a note-taker that says nothing keeps others from asking, milliseconds. One that writes says so every two seconds;
 /// one that was started again is back sooner.
 pub(super) const SILENCE_COUNTS_MS: u64 = 10_000;
@@ -17,7 +20,9 @@ pub(super) const SILENCE_COUNTS_MS: u64 = 10_000;
 /// What is known of a call's note-takers beside that they are members.
 #[derive(Debug, Default)]
 pub(super) struct Takers {
-    /// Those that asked, and that nobody let in.
+    /// When each that was not let in asked first.
+    first_ask_ms: BTreeMap<DeviceId, u64>,
+    /// Those that asked, and that nobody let in: their asks keep no other out.
     kept_out: BTreeSet<DeviceId>,
     /// When each member was let in, or said something last.
     heard_ms: BTreeMap<DeviceId, u64>,
@@ -38,7 +43,27 @@ impl Takers {
         for device in devices {
             self.heard_ms.insert(*device, now_ms);
             self.silent.remove(device);
+            self.first_ask_ms.remove(device);
+            self.kept_out.remove(device);
         }
+    }
+
+    /// One asks to be let in, for the first time or again.
+    pub fn asks(&mut self, device: DeviceId, now_ms: u64) {
+        let first = self.first_ask_ms.entry(device).or_insert(now_ms);
+        if now_ms >= *first + FIRST_ASK_COUNTS_MS {
+            *first = now_ms;
+        }
+        if now_ms >= *first + ASK_COUNTS_MS {
+            self.kept_out.insert(device);
+        }
+    }
+
+    /// When this ask is given up.
+    fn ask_ends_ms(&self, waiting: &Waiting) -> u64 {
+        let device = &waiting.ask.device;
+        let first = self.first_ask_ms.get(device).filter(|_| !self.kept_out.contains(device));
+        first.copied().unwrap_or(waiting.since_ms) + ASK_COUNTS_MS
     }
 
     fn silent_from_ms(&self, device: &DeviceId) -> Option<u64> {
@@ -65,39 +90,42 @@ impl Call {
         takers.peek().is_some() && takers.all(|taker| self.takers.silent.contains(taker))
     }
 
-    /// The ask of a note-taker over a connection that still stands. Not of one that nobody let in before: it keeps no other
-    /// out.
-    fn note_takers_ask(&self, desk: &Desk) -> Option<&Waiting> {
-        self.waiting.iter().find(|waiting| {
+    /// Asks of note-takers that are no members, over connections that still stand.
+    fn note_takers_asks<'a>(&'a self, desk: &'a Desk) -> impl Iterator<Item = &'a Waiting> {
+        self.waiting.iter().filter(|waiting| {
             let device = &waiting.ask.device;
-            let new =
-                self.present.contains_key(device) && !self.is_member(device) && !self.takers.kept_out.contains(device);
+            let new = self.present.contains_key(device) && !self.is_member(device);
             new && desk.role(device) == Some(Role::NoteTaker)
         })
     }
 
-    /// Whose ask that is.
+    /// Who asks and keeps others from asking.
     pub(super) fn note_taker_asks(&self, desk: &Desk) -> Option<DeviceId> {
-        self.note_takers_ask(desk).map(|waiting| waiting.ask.device)
+        let mut asks = self.note_takers_asks(desk).map(|waiting| waiting.ask.device);
+        asks.find(|device| !self.takers.kept_out.contains(device))
     }
 
     /// When the ask of a note-taker is given up, so that another may come.
     fn ask_ends_ms(&self, desk: &Desk) -> Option<u64> {
-        self.note_takers_ask(desk).map(|waiting| waiting.since_ms + ASK_COUNTS_MS)
+        self.note_takers_asks(desk).map(|waiting| self.takers.ask_ends_ms(waiting)).min()
     }
 
     /// A note-taker that nobody lets in waits no longer.
     fn give_up_ask(&mut self, desk: &mut Desk, now_ms: u64) {
-        let late = self.note_takers_ask(desk).filter(|waiting| now_ms >= waiting.since_ms + ASK_COUNTS_MS);
-        let Some(taker) = late.map(|waiting| waiting.ask.device) else { return };
-        self.takers.kept_out.insert(taker);
-        self.stop_waiting(&taker, desk);
-        if let Some(session) = self.present.remove(&taker) {
-            let text = "nobody in the call let this note-taker in: it may ask again";
-            desk.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
+        let late = self.note_takers_asks(desk).filter(|waiting| now_ms >= self.takers.ask_ends_ms(waiting));
+        let late: Vec<DeviceId> = late.map(|waiting| waiting.ask.device).collect();
+        for taker in &late {
+            self.takers.kept_out.insert(*taker);
+            self.stop_waiting(taker, desk);
+            if let Some(session) = self.present.remove(taker) {
+                let text = "nobody in the call let this note-taker in: it may ask again";
+                desk.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
+            }
+            self.drop_leg(*taker, desk);
         }
-        self.drop_leg(taker, desk);
-        self.notify_staff(desk);
+        if !late.is_empty() {
+            self.notify_staff(desk);
+        }
     }
 
     /// Whether a note-taker other than `device` writes this call, or is about to: one that can be heard is enough.

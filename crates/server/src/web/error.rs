@@ -62,7 +62,7 @@ impl From<RecordError> for Failure {
         let status = match &error {
             RecordError::Io(_) => return Self::internal(&error, "the archive's disk failed"),
             RecordError::NotFound => StatusCode::NOT_FOUND,
-            RecordError::Other => StatusCode::CONFLICT,
+            RecordError::Other | RecordError::Busy => StatusCode::CONFLICT,
             RecordError::TooManyParts | RecordError::PartTooLong | RecordError::TooLong => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }

@@ -17,6 +17,7 @@ pub(crate) use connections::serve;
 pub use connections::{ConnectionLimits, Places};
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
+pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
 pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};

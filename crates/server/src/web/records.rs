@@ -10,7 +10,7 @@ use crate::{
     hub::Input,
     limits::{MAX_SEAL_JWS_BYTES, UPLOAD_PAUSE_MS},
     store::StoredRecord,
-    switchboard::{Reply, Seal},
+    switchboard::{RefusalKind, Reply, Seal},
 };
 use axum::{
     Json,
@@ -22,7 +22,7 @@ use axum::{
 use futures_util::StreamExt as _;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
-    CallId, Role,
+    CallId, DeviceId, Role,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof},
     limits::MAX_RECORD_PART_BYTES,
 };
@@ -76,7 +76,7 @@ pub(super) async fn upload(
         file.write_all(&chunk).await.map_err(io)?;
     }
     file.sync_all().await.map_err(io)?;
-    on_disk(move || Ok(app.records.keep_part(&unfinished)?)).await?;
+    on_disk(move || Ok(app.records.keep_part(call, bearer.device, &unfinished)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -89,65 +89,128 @@ pub(super) async fn seal(
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
     let text = body?;
-    if let Some(kept) = kept_already(&app, call, &bearer, &text).await? {
-        return Ok((StatusCode::OK, Json(kept)));
-    }
+    let (for_check, device) = (app.clone(), bearer.device);
+    let seal = on_disk(move || check_seal(&for_check, call, device, &text)).await?;
+    let (seal, text) = match seal {
+        Checked::Kept(kept) => return Ok((StatusCode::OK, Json(kept))),
+        Checked::New(seal, text) => (seal, text),
+    };
     awaited(&app, call, &bearer).await?;
-    let for_check = app.clone();
+    // Whoever asked may hang up: what was begun is finished all the same, so that no record is there and not in the log.
+    let taking = tokio::spawn(take(app, device, *seal, text));
+    let kept = taking.await.map_err(|error| Failure::internal(&error, "a task of the server failed"))??;
+    Ok((StatusCode::CREATED, Json(kept)))
+}
+
+enum Checked {
+    /// The same record again, of which the note-taker did not hear that it is kept.
+    Kept(RecordKept),
+    /// One that the archive does not have.
+    New(Box<SealFile>, Bytes),
+}
+
+fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result<Checked, Failure> {
+    let seal = SealFile::parse(text, call)?;
+    if seal.jws.len() > MAX_SEAL_JWS_BYTES {
+        return Err(RecordError::Seal("its signature is too long".into()).into());
+    }
+    let records = app.reader.record(&call)?.map(|(stored, _)| stored.records).unwrap_or_default();
+    if let Some(kept) = records.iter().find(|r| r.device.is_none_or(|by| by == device))
+        && app.records.seal_text(call, kept.device)?.as_bytes() == &text[..]
+    {
+        return Ok(Checked::Kept(RecordKept { logged: app.prover.prove(kept.log_index)? }));
+    }
+    if records.iter().any(|r| r.digest == seal.record_digest) {
+        return Err(Failure::new(StatusCode::CONFLICT, "another note-taker brought this very record"));
+    }
+    let unsigned = |why: String| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let verified = app
+        .office
+        .verify_record(&seal.jws, call, &seal.record_digest)
+        .map_err(|why| unsigned(format!("the seal's signature was not accepted: {why}")))?;
+    if verified.device().device() != device {
+        return Err(unsigned("the seal is signed by another device than the one that brings it".into()));
+    }
+    if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
+        return Err(unsigned("the seal's signature is about another record".into()));
+    }
+    Ok(Checked::New(Box::new(seal), text.clone()))
+}
+
+/// Takes a record whose seal was checked: into its place, and then into the log.
+async fn take(app: Arc<App>, device: DeviceId, seal: SealFile, text: Bytes) -> Result<RecordKept, Failure> {
+    let call = seal.call_id;
+    let claim = Arc::new(app.records.claim(call, device)?);
+    let (for_disk, claimed) = (app.clone(), claim.clone());
     let seal = on_disk(move || {
-        let seal = SealFile::parse(&text, call)?;
-        if seal.jws.len() > MAX_SEAL_JWS_BYTES {
-            return Err(RecordError::Seal("its signature is too long".into()).into());
-        }
-        let unsigned = |why: String| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-        let verified = for_check
-            .office
-            .verify_record(&seal.jws, call, &seal.record_digest)
-            .map_err(|why| unsigned(format!("the seal's signature was not accepted: {why}")))?;
-        if verified.device().device() != bearer.device {
-            return Err(unsigned("the seal is signed by another device than the one that brings it".into()));
-        }
-        if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
-            return Err(unsigned("the seal's signature is about another record".into()));
-        }
-        for_check.records.finish(bearer.device, &seal, &text)?;
+        for_disk.records.finish(&claimed, &seal, &text)?;
         Ok(seal)
     })
     .await?;
     let seal = Seal {
         call,
-        device: bearer.device,
+        device,
         digest: seal.record_digest,
         jws: seal.jws,
         parts: seal.parts.len(),
         partial: seal.partial,
     };
     let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(Failure::busy)?;
-    let Reply::Logged(index) = answer?;
-    count(&app.counters.records);
-    let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
-    Ok((StatusCode::CREATED, Json(RecordKept { logged })))
+    match answer {
+        Ok(Reply::Logged(index)) => {
+            count(&app.counters.records);
+            let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
+            Ok(RecordKept { logged })
+        }
+        // The log may have it, or not: it stays, and is asked for again.
+        Err(refusal) if refusal.kind == RefusalKind::Unavailable => Err(refusal.into()),
+        Err(refusal) => {
+            on_disk(move || {
+                let withdrawn = app.records.withdraw(call, Some(device)).map_err(RecordError::Io);
+                drop(claim);
+                Ok(withdrawn?)
+            })
+            .await?;
+            Err(refusal.into())
+        }
+    }
 }
 
-/// The same record again, of which the note-taker did not hear that it is kept.
-async fn kept_already(
-    app: &Arc<App>,
-    call: CallId,
-    bearer: &Bearer,
-    text: &Bytes,
-) -> Result<Option<RecordKept>, Failure> {
-    let (app, device, text) = (app.clone(), bearer.device, text.clone());
-    on_disk(move || {
-        let Some((stored, _)) = app.reader.record(&call)? else { return Ok(None) };
-        let Some(kept) = stored.records.iter().find(|r| r.device.is_none_or(|by| by == device)) else {
-            return Ok(None);
+/// At the start of the process: has records logged that are whole and in their place, and of which an earlier run could not
+/// say so any more. Their note-takers may be gone.
+pub(crate) async fn adopt(app: Arc<App>, unknown: Vec<(CallId, Option<DeviceId>)>) {
+    for (call, device) in unknown {
+        let done = match device {
+            Some(device) => adopt_one(app.clone(), call, device).await,
+            None => Err(Failure::new(StatusCode::GONE, "an older program had it")),
         };
-        match app.records.seal_text(call, kept.device)?.as_bytes() == &text[..] {
-            true => Ok(Some(RecordKept { logged: app.prover.prove(kept.log_index)? })),
-            false => Ok(None),
+        match done {
+            Ok(()) => tracing::info!(%call, "a record that an earlier run had taken is in the log now"),
+            // It stays, and is tried again at the next start.
+            Err(Failure(StatusCode::SERVICE_UNAVAILABLE, why)) => {
+                tracing::error!(%call, why, "a record is not in the log")
+            }
+            Err(Failure(_, why)) => {
+                let for_disk = app.clone();
+                let withdrawn =
+                    on_disk(move || Ok(for_disk.records.withdraw(call, device).map_err(RecordError::Io)?)).await;
+                let withdrawn = withdrawn.is_ok();
+                tracing::warn!(%call, why, withdrawn, "a record cannot be in the log; its note-taker may bring it again");
+            }
         }
-    })
-    .await
+    }
+}
+
+async fn adopt_one(app: Arc<App>, call: CallId, device: DeviceId) -> Result<(), Failure> {
+    let for_check = app.clone();
+    let checked = on_disk(move || {
+        let text = Bytes::from(for_check.records.seal_text(call, Some(device))?);
+        check_seal(&for_check, call, device, &text)
+    });
+    match checked.await? {
+        Checked::Kept(_) => Ok(()),
+        Checked::New(seal, text) => take(app, device, *seal, text).await.map(drop),
+    }
 }
 
 /// Staff sees all calls of the office; others their own.

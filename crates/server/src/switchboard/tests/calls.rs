@@ -467,6 +467,54 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
 }
 
 #[test]
+fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
+    let mut office = Office::in_call();
+    for n in [5, 6] {
+        office.enrol(n, n, Role::NoteTaker).unwrap();
+        office.connect(n);
+    }
+    for (epoch, taker) in [(1, 3), (2, 5), (3, 6)] {
+        office.send(taker, C::AskJoin { call: CALL, key_package: blob("kp") });
+        office.commit(1, epoch, &[taker], &[]);
+        office.pass(60_000);
+    }
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    let send = |office: &mut Office, n: u8| {
+        let effects = office.board.seal(RequestId(1), seal(CALL, n), office.now);
+        office.run(effects);
+        office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
+    };
+    send(&mut office, 3).unwrap();
+    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "the very record of another");
+    office.restart();
+    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "and still so after a restart");
+    let effects = office.board.revoke(RequestId(900), device(6), "jws".into(), office.now);
+    office.run(effects);
+    office.replies.clear();
+    assert_eq!(office.board.may_seal(&CALL, &device(6)).unwrap_err().kind, RefusalKind::Forbidden);
+    assert_eq!(send(&mut office, 6), Err(RefusalKind::Forbidden), "revoked while its record was checked");
+}
+
+#[test]
+fn an_entry_that_the_log_did_not_confirm_is_asked_for_again_as_it_was() {
+    let mut office = noted_call();
+    office.send(1, C::HangUp { call: CALL, failed: false });
+    office.hold_log = true;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        let effects = office.board.seal(RequestId(1), seal(CALL, 3), office.now);
+        office.run(effects);
+        let (ticket, entry) = office.held.pop().unwrap();
+        asked.push(entry.to_bytes());
+        // It may be in the log, or not.
+        let effects = office.board.logged(ticket, None, office.now);
+        office.run(effects);
+        office.pass(1_000);
+    }
+    assert_eq!(asked[0], asked[1], "to the byte, so that the log's writer knows it again");
+}
+
+#[test]
 fn a_missing_record_is_on_record_and_still_welcome() {
     let mut office = noted_call();
     office.send(1, C::HangUp { call: CALL, failed: false });

@@ -102,6 +102,37 @@ fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
 }
 
 #[test]
+fn a_note_taker_that_asks_again_and_again_keeps_the_others_out_no_longer() {
+    // By asking anew, by leaving and coming back, by another connection.
+    for how in 0..3 {
+        let mut office = Office::in_call();
+        office.enrol(5, 5, Role::NoteTaker).unwrap();
+        office.connect(5);
+        for _ in 0..3 {
+            ask(&mut office, 3);
+            assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "it may ask");
+            office.pass(ASK_COUNTS_MS / 3);
+            match how {
+                0 => {}
+                1 => office.send(3, C::HangUp { call: CALL, failed: false }),
+                _ => {
+                    office.disconnect(3);
+                    office.connect(3);
+                }
+            }
+        }
+        office.pass(1 + ASK_COUNTS_MS - 3 * (ASK_COUNTS_MS / 3));
+        ask(&mut office, 3);
+        office.deaf();
+        ask(&mut office, 5);
+        assert_eq!(asked(&office.messages(1)), [device(5)], "how {how}");
+        // Nobody lets in the first: its ask ends too, and holds no place in the call.
+        office.pass(ASK_COUNTS_MS);
+        assert_eq!(office.board.next_timeout(), None, "how {how}");
+    }
+}
+
+#[test]
 fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     let asks = |messages: &[S]| {
         let last = messages.iter().rev().find_map(|m| if let S::Notice(notice) = m { Some(notice) } else { None });
