@@ -2,6 +2,7 @@
 
 use crate::{
     device::{self, REVOKED, revoked},
+    office::server_url,
     plain::plain,
 };
 use anyhow::{Context as _, bail};
@@ -10,7 +11,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use telcon_client::{
     audio::{
@@ -25,10 +26,15 @@ use telcon_core::{
     view::{CallState, Phase, View},
 };
 use telcon_proto::{DeviceId, PersonId, RecordMode, Role, words::Contact};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 /// How long a hang-up may take to be heard.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
+/// How long the office may take to be reached, for somebody who rings.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long what was said last may take to be on its way.
 const BEAT: Duration = Duration::from_millis(50);
 
@@ -51,8 +57,8 @@ pub struct CallArgs {
     /// Wait for a ring and answer it.
     #[arg(long)]
     pub answer: bool,
-    /// With --answer: give up when nobody rang for so many seconds.
-    #[arg(long, requires = "answer", value_name = "SECONDS")]
+    /// With --answer: give up when nobody rang for so many seconds. (With --to: thirty, for the office to be reached.)
+    #[arg(long, conflicts_with = "to", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub wait: Option<u64>,
     /// Speak this WAV file, then hang up (unless --stay).
     #[arg(long)]
@@ -149,12 +155,8 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let _held = device::hold(&args.device)?;
     // Read again: whoever held it before may have changed it.
     let state = device::open(&args.device)?;
-    let config = EndpointConfig {
-        server: args.server.trim_end_matches('/').to_owned(),
-        state,
-        auto_answer: args.answer,
-        auto_listen: false,
-    };
+    let config =
+        EndpointConfig { server: server_url(&args.server)?, state, auto_answer: args.answer, auto_listen: false };
     let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
     let mut stop = signal(SignalKind::terminate()).context("the system gives no signals")?;
     tokio::select! {
@@ -168,9 +170,12 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
 
 /// Leaves as a person would, so that nobody waits for this device.
 async fn hang_up(endpoint: &Endpoint) -> anyhow::Result<()> {
+    if endpoint.view().borrow().call.is_none() {
+        bail!("stopped");
+    }
     endpoint.command(Command::HangUp);
     let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
-    let _ = tokio::time::timeout(HANG_UP_WITHIN, over).await;
+    let _ = timeout(HANG_UP_WITHIN, over).await;
     // What was said last is on its way.
     tokio::time::sleep(BEAT).await;
     bail!("stopped: the call is over here")
@@ -269,7 +274,15 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
 }
 
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
-    let view = endpoint.until(|view| view.token.is_some()).await?;
+    let began = Instant::now();
+    let connected = endpoint.until(|view| view.token.is_some());
+    let view = match args.wait.map(Duration::from_secs).or(args.to.is_some().then_some(CONNECT_WITHIN)) {
+        None => connected.await?,
+        Some(limit) => match timeout(limit, connected).await {
+            Ok(view) => view?,
+            Err(_) => bail!("no connection to {} within {} s; is the server running?", args.server, limit.as_secs()),
+        },
+    };
     if let Some(name) = &args.to {
         leave_the_last(endpoint).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
@@ -281,11 +294,12 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         eprintln!("waiting for a ring …");
         let rung = endpoint.until(|view| view.call.is_some());
         match args.wait {
-            Some(seconds) => drop(
-                tokio::time::timeout(Duration::from_secs(seconds), rung)
-                    .await
-                    .map_err(|_| anyhow::anyhow!("nobody rang within {seconds} s"))??,
-            ),
+            Some(seconds) => {
+                let left = Duration::from_secs(seconds).saturating_sub(began.elapsed());
+                if timeout(left, rung).await.is_err() {
+                    bail!("nobody rang within {seconds} s");
+                }
+            }
             None => drop(rung.await?),
         }
     }

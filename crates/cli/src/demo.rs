@@ -174,6 +174,9 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     }
     if args.once {
         serving.shutdown().await;
+        if args.data.is_none() {
+            println!("What was made, the custodian's key too, stays in {} until you remove it.", data.display());
+        }
         return Ok(());
     }
     keep_serving(&data, &server, noting, serving, &cast).await

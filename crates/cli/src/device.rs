@@ -85,7 +85,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
 pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
     let text = std::fs::read_to_string(path).with_context(|| {
         format!(
-            "cannot read {}; enrol this machine first: telcon enrol (a revoked device's file is removed)",
+            "cannot read {}; enrol this machine first: telcon enrol (the file of a device that heard of its revocation is gone)",
             path.display()
         )
     })?;

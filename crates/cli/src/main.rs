@@ -58,6 +58,19 @@ enum Command {
     Bench(bench::BenchCommand),
 }
 
+/// What happened and why, each said once: many errors name their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
@@ -96,7 +109,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("telcon: {}", plain::plain(&format!("{error:#}")));
+            eprintln!("telcon: {}", plain::plain(&causes(&error)));
             ExitCode::from(1)
         }
     }

@@ -117,7 +117,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let spool = args.spool.clone();
     let config = NoteConfig { spool: spool.clone(), custodians: custodians.clone(), recogniser };
     let (taker, reports) = NoteTaker::new(config);
-    let server = args.server.trim_end_matches('/').to_owned();
+    let server = office::server_url(&args.server)?;
     let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_listen: true };
     let endpoint = Endpoint::start(config, Box::new(taker), device::keeper(args.device.clone()))?;
     tokio::select! {

@@ -84,7 +84,7 @@ impl From<Mode> for RecordMode {
 pub enum RoleArg {
     /// A leader.
     Principal,
-    /// Connects calls.
+    /// Watches the calls, and listens visibly.
     DutyOfficer,
     /// Writes the record.
     NoteTaker,
@@ -251,7 +251,7 @@ pub struct InviteArgs {
     #[arg(long)]
     pub person: Option<String>,
     /// How long the link works, hours.
-    #[arg(long, default_value_t = LINK_HOURS)]
+    #[arg(long, default_value_t = LINK_HOURS, value_parser = clap::value_parser!(u64).range(1..))]
     pub hours: u64,
     /// How long the link works, minutes, where an hour is too long.
     #[arg(long, conflicts_with = "hours", value_parser = clap::value_parser!(u64).range(1..))]
@@ -282,7 +282,7 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
 }
 
 /// The address of an office's server, as links and requests need it: scheme, host and port.
-fn server_url(text: &str) -> anyhow::Result<String> {
+pub fn server_url(text: &str) -> anyhow::Result<String> {
     let usual = || format!("{text:?} is no address of a server: it looks like https://office.example");
     let uri: http::Uri = text.parse().ok().with_context(usual)?;
     let bare = uri.path() == "/" && uri.query().is_none() && !text.contains(['#', '@']);

@@ -24,6 +24,16 @@ fn two_terminals_call_each_other_by_name() {
     assert!(answers.ended(), "{}", answers.said());
     assert!(answers.said().contains("heard The President: "), "{}", answers.said());
 
+    // Nobody is there.
+    let mut nowhere = telcon();
+    nowhere.args(["call", "--answer", "--wait", "1", "--server", "http://127.0.0.1:1", "--device"]).arg(&b);
+    let output = nowhere.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(1) && said.contains("no connection to http://127.0.0.1:1 within 1 s"),
+        "{said}"
+    );
+
     // Nobody rings.
     let output = call(&office, &b).args(["--answer", "--wait", "1"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

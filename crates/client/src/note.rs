@@ -52,6 +52,9 @@ const GAP_MS: u64 = 4_000;
 const MAX_EVENTS: usize = 10_000;
 /// How long a finished record waits before it tries a full disk again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Share of a speaker's packets that may be lost before the record is signed as partial, per cent: with less, what was said can be
+/// understood (docs/network.md).
+const MUCH_LOST_PERCENT: u64 = 5;
 /// What the transcript says of a time of which the note-taker has nothing.
 const NOTHING_CAME: &str = "[The note-taker has nothing of this time.]";
 /// How a call ended from which this device fell out, see [`telcon_core::view::CallView::ended`].
@@ -138,6 +141,10 @@ struct Taking {
     /// none comes, something is missing.
     last_packet_ms: Option<u64>,
     missed_ms: u64,
+    /// How long after the answer this note-taker came, if it did.
+    late_ms: u64,
+    /// Which of each speaker's packets came.
+    tallies: BTreeMap<DeviceId, Tally>,
     /// A party of the call said that it was over, and not only the server.
     end_is_known: bool,
     sealed: Option<Sealed>,
@@ -167,6 +174,36 @@ impl Spool {
             },
         };
         Ok(self.writer.insert(writer))
+    }
+}
+
+/// Packets of one speaker: those that came, and those that were missing between them.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    last: Option<u64>,
+    packets: u64,
+    lost: u64,
+}
+
+impl Tally {
+    /// One came, by its counter. Copies of earlier packets come after later ones.
+    fn came(&mut self, counter: u64) {
+        let last = self.last.unwrap_or(counter);
+        self.packets += 1;
+        if counter > last && counter - last <= MAX_GAP_PACKETS {
+            self.lost += counter - last - 1;
+        } else if counter < last && last - counter <= MAX_GAP_PACKETS {
+            self.lost = self.lost.saturating_sub(1);
+            return;
+        }
+        // A device that reloaded counts from elsewhere.
+        self.last = Some(counter);
+    }
+
+    /// Of a few packets nothing can be said.
+    fn percent_lost(&self) -> u64 {
+        let all = self.packets + self.lost;
+        if all < MAX_GAP_PACKETS / 5 { 0 } else { self.lost * 100 / all }
     }
 }
 
@@ -277,6 +314,8 @@ impl NoteTaker {
             written: false,
             last_packet_ms: written_until_ms(&self.config.spool.join(call.to_hex())),
             missed_ms: 0,
+            late_ms: 0,
+            tallies: BTreeMap::new(),
             end_is_known: false,
             sealed: None,
         };
@@ -375,6 +414,7 @@ impl Taking {
     }
 
     fn packet(&mut self, from: DeviceId, counter: u64, packet: &[u8], now_ms: u64) {
+        self.tallies.entry(from).or_default().came(counter);
         if self.mode != RecordMode::Audio {
             return;
         }
@@ -398,10 +438,12 @@ impl Taking {
     fn came(&mut self, now_ms: u64) {
         let Some(live_ms) = self.live_ms else { return };
         let since = self.last_packet_ms.unwrap_or(live_ms).max(live_ms);
+        // The first that came to one that was not there when the call was answered.
+        let late = self.last_packet_ms.is_none() && self.began_ms > live_ms + GAP_MS;
         self.last_packet_ms = Some(now_ms);
         let missed = now_ms.saturating_sub(since);
         if missed > GAP_MS {
-            self.missed_ms += missed;
+            *(if late { &mut self.late_ms } else { &mut self.missed_ms }) += missed;
             self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "nothing_came", "since_ms": since }));
             if self.scribe.is_some() {
                 let (start_ms, end_ms) = (since - live_ms, now_ms - live_ms);
@@ -538,6 +580,9 @@ impl Taking {
                 self.ready.push_back(("transcript.json".into(), payload));
             }
         }
+        let heard = |(device, tally): (&DeviceId, &Tally)| serde_json::json!({ "from": device, "packets": tally.packets, "lost": tally.lost });
+        let heard: Vec<_> = self.tallies.iter().map(heard).collect();
+        self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "heard", "speakers": heard }));
         let people: Vec<_> =
             self.people.iter().map(|(device, card)| serde_json::json!({ "device": device, "card": card })).collect();
         if let Ok(payload) = salted_json(salt(), &people) {
@@ -548,7 +593,10 @@ impl Taking {
     /// What a person wants to know of a record before reading it, for `bag-info.txt`.
     fn in_short(&self, now_ms: u64) -> Vec<(String, String)> {
         let mut parties = String::new();
-        for card in self.people.values().filter(|card| card.role.speaks()) {
+        let mut speak: Vec<_> = self.people.values().filter(|card| card.role.speaks()).collect();
+        speak.sort_by(|a, b| (&a.name, a.person).cmp(&(&b.name, b.person)));
+        speak.dedup_by_key(|card| card.person);
+        for card in speak {
             let party = format!("{}{}, {}", if parties.is_empty() { "" } else { "; " }, card.name, card.organisation);
             if parties.len() + party.len() <= telcon_record::MAX_INFO_VALUE_BYTES {
                 parties.push_str(&party);
@@ -561,6 +609,15 @@ impl Taking {
         lines.map(|(label, value)| (label.to_owned(), value)).collect()
     }
 
+    /// Whose sound lacks so much that the record is not whole.
+    fn much_lost(&self) -> Option<String> {
+        let worst = self.tallies.iter().max_by_key(|(_, tally)| tally.percent_lost());
+        let (device, percent) = worst.map(|(device, tally)| (device, tally.percent_lost()))?;
+        let name = self.people.get(device).map_or("a speaker", |card| card.name.as_str());
+        (percent >= MUCH_LOST_PERCENT)
+            .then(|| format!("{percent} % of the sound of {name} did not come to the note-taker"))
+    }
+
     /// Seals and signs the record. May be tried again after an error, and goes on where it stopped.
     fn finish(&mut self, now_ms: u64) -> Result<(), RecordError> {
         if !self.written {
@@ -570,17 +627,19 @@ impl Taking {
         let sealed = match self.sealed.take() {
             Some(sealed) => sealed,
             None => {
-                let more = self.in_short(now_ms);
+                let (more, lost) = (self.in_short(now_ms), self.much_lost());
                 let writer = self.spool.open(self.call)?;
-                let reason = match (writer.session(), self.end_is_known, self.missed_ms) {
-                    (2.., _, missed) => {
-                        let seconds = missed.div_ceil(1000);
-                        format!("the note-taker was interrupted and went on: for {seconds} s nothing was written")
+                let [missed, late] = [self.missed_ms, self.late_ms].map(|ms| ms.div_ceil(1000));
+                let reason = match (writer.session(), self.end_is_known, lost) {
+                    (2.., ..) => {
+                        format!("the note-taker was interrupted and went on: for {missed} s nothing was written")
                     }
                     (_, false, _) => {
                         "only the server said that the call was over: what was said after that is not in it".into()
                     }
-                    (_, _, 1..) => format!("for {} s nothing came to the note-taker", self.missed_ms.div_ceil(1000)),
+                    _ if late > 0 => format!("the note-taker came {late} s after the call was answered"),
+                    _ if missed > 0 => format!("for {missed} s nothing came to the note-taker"),
+                    (.., Some(lost)) => lost,
                     _ => String::new(),
                 };
                 let (date, partial) = (date(now_ms), !reason.is_empty());
@@ -698,5 +757,26 @@ impl Ear for NoteTaker {
             self.seal();
         }
         captions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_that_are_missing_are_counted_and_copies_make_good_for_them() {
+        let tally = |counters: &[u64]| {
+            let mut tally = Tally::default();
+            counters.iter().for_each(|counter| tally.came(*counter));
+            (tally.packets, tally.lost)
+        };
+        assert_eq!(tally(&[7, 8, 9]), (3, 0), "whatever it begins with");
+        assert_eq!(tally(&[1, 4]), (2, 2));
+        assert_eq!(tally(&[1, 4, 3, 2, 5]), (5, 0), "late, or as copies");
+        assert_eq!(tally(&[1, 2, 900, 901, 3, 4]), (6, 0), "a reload is no loss");
+        let mut much = Tally::default();
+        (0..60).filter(|n| n % 10 != 3).for_each(|n| much.came(n));
+        assert_eq!((much.lost, much.percent_lost()), (6, 10));
     }
 }

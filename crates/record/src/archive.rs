@@ -223,9 +223,11 @@ impl Audit {
             self.record(call, &path, sealed.as_ref(), verifier);
         }
         let logged = self.ledger.calls.iter().flat_map(|(call, entries)| entries.seals.iter().map(move |s| (call, s)));
-        let absent: Vec<String> = logged.filter(|(_, s)| !on_disk.contains(&s.index)).map(|(c, _)| c.clone()).collect();
-        for call in absent {
-            let text = "the log says that it was sealed, and it is not in the archive";
+        let absent = logged.filter(|(_, seal)| !on_disk.contains(&seal.index));
+        let absent: Vec<_> = absent.map(|(call, seal)| (call.clone(), seal.index, seal.device.clone())).collect();
+        for (call, index, device) in absent {
+            let by = device.map(|device| format!(", by {device},")).unwrap_or_default();
+            let text = format!("entry {index} of the log says that it was sealed{by} and it is not in the archive");
             self.problem(ProblemKind::Record, Some(&call), text);
         }
     }

@@ -14,6 +14,9 @@ use crate::error::RecordError;
 use crate::opus::{Joiner, OpusError, read_chunk};
 use crate::transcript::{Segment, merged_json, merged_vtt, parse_piece};
 
+/// Stands in a transcript where a note-taker was interrupted before it had written down what it heard.
+const UNWRITTEN: &str = "[Nothing of this time was written down: the note-taker was interrupted.]";
+
 /// One speaker's sound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SpeakerAudio {
@@ -41,6 +44,7 @@ pub(crate) fn merge(bag: &Path, out: &Path) -> Result<Merged, RecordError> {
     // session-10 comes after session-9.
     sessions.sort_by_key(|path| (name(path).len(), name(path)));
     for session in sessions {
+        let mut heard: Vec<Segment> = Vec::new();
         for dir in list(&session.join("audio"))? {
             speakers.entry(name(&dir)).or_default().extend(list(&dir)?);
         }
@@ -51,8 +55,10 @@ pub(crate) fn merge(bag: &Path, out: &Path) -> Result<Merged, RecordError> {
                 let path = piece.strip_prefix(bag).unwrap_or(piece).display();
                 merged.warnings.push(format!("{path}: {strange} lines are no transcript"));
             }
-            segments.extend(read);
+            heard.extend(read);
         }
+        segments.extend(unwritten(&segments, &heard));
+        segments.extend(heard);
     }
     for (speaker, chunks) in speakers {
         let audio = out.join("audio");
@@ -68,6 +74,22 @@ pub(crate) fn merge(bag: &Path, out: &Path) -> Result<Merged, RecordError> {
     }
     merged.segments = segments.len();
     Ok(merged)
+}
+
+/// What was said last before a note-taker was interrupted, and what it had not written down yet: from the end of what its earlier
+/// `sessions` wrote to where `this` one says that it has nothing.
+fn unwritten(sessions: &[Segment], this: &[Segment]) -> Option<Segment> {
+    let from_ms = sessions.iter().map(|segment| segment.end_ms).max()?;
+    let gap = this.iter().filter(|segment| segment.speaker.is_empty()).min_by_key(|segment| segment.start_ms)?;
+    let (speaker, name, text) = (String::new(), String::new(), UNWRITTEN.to_owned());
+    (gap.start_ms > from_ms).then_some(Segment {
+        start_ms: from_ms,
+        end_ms: gap.start_ms,
+        speaker,
+        name,
+        text,
+        language: None,
+    })
 }
 
 fn join_speaker(
@@ -122,4 +144,27 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, RecordError> {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_interrupted_note_taker_had_not_written_down_is_marked() {
+        let segment = |start_ms, end_ms, speaker: &str| Segment {
+            start_ms,
+            end_ms,
+            speaker: speaker.into(),
+            name: String::new(),
+            text: "t".into(),
+            language: None,
+        };
+        let before = [segment(0, 5_000, "a"), segment(1_000, 4_000, "b")];
+        let found = unwritten(&before, &[segment(60_000, 61_000, "a"), segment(15_000, 59_000, "")]);
+        assert_eq!(found.map(|found| (found.start_ms, found.end_ms)), Some((5_000, 15_000)));
+        assert_eq!(unwritten(&before, &[segment(5_000, 59_000, "")]), None, "everything was");
+        assert_eq!(unwritten(&before, &[segment(60_000, 61_000, "a")]), None, "it was not away");
+        assert_eq!(unwritten(&[], &[segment(3_000, 9_000, "")]), None, "the first session");
+    }
 }

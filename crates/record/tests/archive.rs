@@ -226,7 +226,7 @@ fn a_call_that_never_ended_ended_twice_or_never_began() {
 fn records_that_are_not_what_the_log_says() {
     let archive = Archive::good();
     std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
-    let expected = "the log says that it was sealed, and it is not in the archive";
+    let expected = "entry 4 of the log says that it was sealed, by notes, and it is not in the archive";
     assert_eq!(archive.problem(), (ProblemKind::Record, Some(call(1)), expected.into()));
 
     let archive = Archive::good();
