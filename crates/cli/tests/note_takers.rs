@@ -170,7 +170,8 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     let sealed = checked.checks.iter().find(|check| check.title == "Sealed where it was heard").unwrap();
     assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
     // What the server shows of them is not believed.
-    let lies: [(&str, fn(&mut RecordLine)); 5] = [
+    type Lie = fn(&mut RecordLine);
+    let lies: [(&str, Lie); 5] = [
         ("nobody answered", |line| line.answered_ms = None),
         ("it was answered later", |line| line.answered_ms = line.ended_ms),
         ("there is no record", |line| line.records = 0),
