@@ -212,7 +212,7 @@ impl RecordStore {
     }
 
     /// Takes the name of a record from it that the log does not have, and will not: its note-taker may bring it again. To be
-    /// called with its [`Claim`] held.
+    /// called with its claim held.
     ///
     /// # Errors
     /// The disk's.
