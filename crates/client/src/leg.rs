@@ -10,6 +10,7 @@
 pub mod driver;
 mod tcp;
 pub mod turn;
+mod way;
 
 use std::{
     collections::VecDeque,

@@ -1,9 +1,9 @@
 //! Runs a [`Leg`] over a socket of its own, in a task of its own.
 
 use super::{
-    Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received,
-    tcp::TcpWay,
-    turn::{TurnServer, TurnWay},
+    Leg, LegError, LegFailure, LegOutput, MAX_DATAGRAM_BYTES, Received, tcp,
+    turn::{self, TurnServer},
+    way::Way,
 };
 use std::{
     io,
@@ -92,39 +92,16 @@ pub type FindTurn = Box<dyn FnOnce() -> Option<TurnServer> + Send + Sync>;
 /// How a leg's datagrams get to the relay.
 struct Ways {
     socket: UdpSocket,
-    tcp: Other<TcpWay>,
-    tls: Other<TurnWay>,
+    tcp: Other,
+    tls: Other,
     find_turn: Option<FindTurn>,
 }
 
 /// A way other than UDP.
-trait Way: Send + 'static {
-    fn relay(&self) -> SocketAddr;
-    fn receive(&mut self) -> impl Future<Output = Option<Vec<u8>>> + Send;
-}
-
-impl Way for TcpWay {
-    fn relay(&self) -> SocketAddr {
-        self.relay()
-    }
-    async fn receive(&mut self) -> Option<Vec<u8>> {
-        self.receive().await
-    }
-}
-
-impl Way for TurnWay {
-    fn relay(&self) -> SocketAddr {
-        self.relay()
-    }
-    async fn receive(&mut self) -> Option<Vec<u8>> {
-        self.receive().await
-    }
-}
-
-enum Other<W> {
+enum Other {
     Untried,
-    Connecting(JoinHandle<io::Result<W>>),
-    There(W),
+    Connecting(JoinHandle<io::Result<Way>>),
+    There(Way),
     Failed,
 }
 
@@ -146,7 +123,7 @@ impl Ways {
         let mut next = None;
         if let (Other::Untried, Some((at, relay))) = (&self.tcp, others.by_tcp) {
             match due(at) {
-                true => self.tcp = Other::Connecting(tokio::spawn(TcpWay::connect(relay))),
+                true => self.tcp = Other::Connecting(tokio::spawn(tcp::connect(relay))),
                 false => next = Some(at),
             }
         }
@@ -157,7 +134,7 @@ impl Ways {
                     self.tls = Other::Connecting(tokio::spawn(async move {
                         let found = tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?;
                         let server = found.ok_or_else(|| io::Error::other("the office has no TURN server"))?;
-                        TurnWay::connect(&server, relay).await
+                        turn::connect(&server, relay).await
                     }));
                 }
                 false => next = Some(next.map_or(at, |next: Instant| next.min(at))),
@@ -167,7 +144,7 @@ impl Ways {
     }
 }
 
-impl<W: Way> Other<W> {
+impl Other {
     /// The next datagram. Never, where there is no such way; nothing, where it is gone.
     async fn receive(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         loop {

@@ -1,7 +1,10 @@
 //! A leg's way where no UDP gets through: its datagrams over one TCP connection to the relay (RFC 6544), each with its
 //! length before it (RFC 4571).
 
-use super::MAX_DATAGRAM_BYTES;
+use super::{
+    MAX_DATAGRAM_BYTES,
+    way::{Carrier, Way},
+};
 use std::{io, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -12,46 +15,18 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Datagrams that may wait, each way: half a second of two speakers. What is older is of no use.
-const QUEUE: usize = 50;
-
-/// The connection. It ends when this is dropped.
-pub(super) struct TcpWay {
-    relay: SocketAddr,
-    out: mpsc::Sender<Vec<u8>>,
-    come: mpsc::Receiver<Vec<u8>>,
-}
-
-impl TcpWay {
-    /// Connects.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(super) async fn connect(relay: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(relay).await?;
-        stream.set_nodelay(true)?;
-        let (reader, writer) = stream.into_split();
-        let (out, to_send) = mpsc::channel(QUEUE);
-        let (came, come) = mpsc::channel(QUEUE);
-        tokio::spawn(write(writer, to_send));
-        tokio::spawn(read(reader, came));
-        Ok(Self { relay, out, come })
-    }
-
-    /// Where it leads.
-    pub(super) fn relay(&self) -> SocketAddr {
-        self.relay
-    }
-
-    /// Sends a datagram, or loses it where too many wait.
-    pub(super) fn send(&self, datagram: Vec<u8>) {
-        let _ = self.out.try_send(datagram);
-    }
-
-    /// The next datagram; nothing once the connection is gone.
-    pub(super) async fn receive(&mut self) -> Option<Vec<u8>> {
-        self.come.recv().await
-    }
+/// Connects to the relay.
+///
+/// # Errors
+/// What the system says.
+pub(super) async fn connect(relay: SocketAddr) -> io::Result<Way> {
+    let stream = TcpStream::connect(relay).await?;
+    stream.set_nodelay(true)?;
+    let (reader, writer) = stream.into_split();
+    let (way, Carrier { to_send, came }) = Way::new(relay);
+    tokio::spawn(write(writer, to_send));
+    tokio::spawn(read(reader, came));
+    Ok(way)
 }
 
 async fn write(mut writer: OwnedWriteHalf, mut to_send: mpsc::Receiver<Vec<u8>>) {

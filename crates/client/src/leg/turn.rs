@@ -1,7 +1,10 @@
 //! A leg's way where nothing gets through but TLS: its datagrams by a TURN server (RFC 8656) that the office has beside its
 //! relay, over one TLS connection. What the TURN server carries is as encrypted as on any other way.
 
-use super::MAX_DATAGRAM_BYTES;
+use super::{
+    MAX_DATAGRAM_BYTES,
+    way::{Carrier, Way},
+};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -25,8 +28,6 @@ use turn_client_proto::{
     types::{AddressFamily, TurnCredentials, stun::TransportType},
 };
 
-/// Datagrams that may wait, each way: half a second of two speakers. What is older is of no use.
-const QUEUE: usize = 50;
 /// How long the TURN server may take until datagrams can flow: some round trips over half the world.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// Most bytes that are read at once.
@@ -80,59 +81,34 @@ fn address(url: &str) -> Option<(bool, String, u16)> {
     (!host.is_empty()).then(|| (tls, host.to_owned(), port))
 }
 
-/// The way. It ends when this is dropped.
-pub(super) struct TurnWay {
-    relay: SocketAddr,
-    out: mpsc::Sender<Vec<u8>>,
-    come: mpsc::Receiver<Vec<u8>>,
-}
-
-impl TurnWay {
-    /// Connects to the TURN server, and makes it carry datagrams to and from the relay.
-    ///
-    /// # Errors
-    /// What the system or TLS says; and when the server lets this device carry nothing, or takes too long.
-    pub(super) async fn connect(server: &TurnServer, relay: SocketAddr) -> io::Result<Self> {
-        let stream = timeout(READY_WITHIN, TcpStream::connect((server.host.as_str(), server.port))).await??;
-        stream.set_nodelay(true)?;
-        let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
-        let mut config = TurnConfig::new(TurnCredentials::new(&server.username, &server.credential));
-        config.set_address_family(match relay.ip() {
-            IpAddr::V4(_) => AddressFamily::IPV4,
-            IpAddr::V6(_) => AddressFamily::IPV6,
-        });
-        let (out, to_send) = mpsc::channel(QUEUE);
-        let (came, come) = mpsc::channel(QUEUE);
-        let (ready, is_ready) = oneshot::channel();
-        let client = TurnClientTcp::allocate(local, remote, config);
-        let carrying = Carrying { client, began: Instant::now(), local, remote, relay, came, ready: Some(ready) };
-        if server.tls {
-            let tls = crate::tls::turn().map_err(io::Error::other)?;
-            let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
-            let stream = timeout(READY_WITHIN, TlsConnector::from(Arc::clone(&tls)).connect(name, stream)).await??;
-            tokio::spawn(carrying.run(stream, to_send));
-        } else {
-            tokio::spawn(carrying.run(stream, to_send));
-        }
-        let refused = |_| io::Error::other("the TURN server carries nothing for this device");
-        timeout(READY_WITHIN, is_ready).await?.map_err(refused)?;
-        Ok(Self { relay, out, come })
+/// Connects to the TURN server, and makes it carry datagrams to and from the relay.
+///
+/// # Errors
+/// What the system or TLS says; and when the server lets this device carry nothing, or takes too long.
+pub(super) async fn connect(server: &TurnServer, relay: SocketAddr) -> io::Result<Way> {
+    let stream = timeout(READY_WITHIN, TcpStream::connect((server.host.as_str(), server.port))).await??;
+    stream.set_nodelay(true)?;
+    let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
+    let mut config = TurnConfig::new(TurnCredentials::new(&server.username, &server.credential));
+    config.set_address_family(match relay.ip() {
+        IpAddr::V4(_) => AddressFamily::IPV4,
+        IpAddr::V6(_) => AddressFamily::IPV6,
+    });
+    let (way, Carrier { to_send, came }) = Way::new(relay);
+    let (ready, is_ready) = oneshot::channel();
+    let client = TurnClientTcp::allocate(local, remote, config);
+    let carrying = Carrying { client, began: Instant::now(), local, remote, relay, came, ready: Some(ready) };
+    if server.tls {
+        let tls = crate::tls::turn().map_err(io::Error::other)?;
+        let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
+        let stream = timeout(READY_WITHIN, TlsConnector::from(Arc::clone(&tls)).connect(name, stream)).await??;
+        tokio::spawn(carrying.run(stream, to_send));
+    } else {
+        tokio::spawn(carrying.run(stream, to_send));
     }
-
-    /// Where it leads.
-    pub(super) fn relay(&self) -> SocketAddr {
-        self.relay
-    }
-
-    /// Sends a datagram, or loses it where too many wait.
-    pub(super) fn send(&self, datagram: Vec<u8>) {
-        let _ = self.out.try_send(datagram);
-    }
-
-    /// The next datagram; nothing once the connection is gone.
-    pub(super) async fn receive(&mut self) -> Option<Vec<u8>> {
-        self.come.recv().await
-    }
+    let refused = |_| io::Error::other("the TURN server carries nothing for this device");
+    timeout(READY_WITHIN, is_ready).await?.map_err(refused)?;
+    Ok(way)
 }
 
 struct Carrying {

@@ -6,7 +6,7 @@ use super::{
     metrics::count,
 };
 use crate::{
-    archive::{RecordError, SealFile},
+    archive::{Claim, RecordError, SealFile},
     hub::Input,
     limits::{MAX_SEAL_JWS_BYTES, UPLOAD_PAUSE_MS},
     store::StoredRecord,
@@ -44,8 +44,8 @@ fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, Failure> {
 }
 
 /// Whether a record of the call is awaited from this device: before anything of it is written to disk.
-async fn awaited(app: &App, call: CallId, bearer: &Bearer) -> Result<(), Failure> {
-    let ask = app.hub.ask(|reply| Input::MaySeal(call, bearer.device, reply));
+async fn awaited(app: &App, call: CallId, device: DeviceId) -> Result<(), Failure> {
+    let ask = app.hub.ask(|reply| Input::MaySeal(call, device, reply));
     Ok(ask.await.ok_or_else(Failure::busy)??)
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn upload(
 ) -> Result<StatusCode, Failure> {
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
-    awaited(&app, call, &bearer).await?;
+    awaited(&app, call, bearer.device).await?;
     let for_path = app.clone();
     let unfinished = on_disk(move || Ok(for_path.records.part_file(call, bearer.device, &name)?)).await?;
     let io = |e: std::io::Error| Failure::from(RecordError::Io(e));
@@ -89,24 +89,17 @@ pub(super) async fn seal(
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
     let text = body?;
-    let (for_check, device) = (app.clone(), bearer.device);
-    let seal = on_disk(move || check_seal(&for_check, call, device, &text)).await?;
-    let (seal, text) = match seal {
-        Checked::Kept(kept) => return Ok((StatusCode::OK, Json(kept))),
-        Checked::New(seal, text) => (seal, text),
-    };
-    awaited(&app, call, &bearer).await?;
     // Whoever asked may hang up: what was begun is finished all the same, so that no record is there and not in the log.
-    let taking = tokio::spawn(take(app, device, *seal, text));
-    let kept = taking.await.map_err(|error| Failure::internal(&error, "a task of the server failed"))??;
-    Ok((StatusCode::CREATED, Json(kept)))
+    let taking = tokio::spawn(take(app, call, bearer.device, text));
+    let (new, kept) = taking.await.map_err(|error| Failure::internal(&error, "a task of the server failed"))??;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(kept)))
 }
 
 enum Checked {
     /// The same record again, of which the note-taker did not hear that it is kept.
     Kept(RecordKept),
     /// One that the archive does not have.
-    New(Box<SealFile>, Bytes),
+    New(Box<SealFile>),
 }
 
 fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result<Checked, Failure> {
@@ -134,13 +127,19 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
         return Err(unsigned("the seal's signature is about another record".into()));
     }
-    Ok(Checked::New(Box::new(seal), text.clone()))
+    Ok(Checked::New(Box::new(seal)))
 }
 
-/// Takes a record whose seal was checked: into its place, and then into the log.
-async fn take(app: Arc<App>, device: DeviceId, seal: SealFile, text: Bytes) -> Result<RecordKept, Failure> {
-    let call = seal.call_id;
+/// Takes a record: checks its seal, gives it its place, and has it logged. Says whether that was news. All of it under one
+/// claim: what another request of the device did before is in the database, and seen.
+async fn take(app: Arc<App>, call: CallId, device: DeviceId, text: Bytes) -> Result<(bool, RecordKept), Failure> {
     let claim = Arc::new(app.records.claim(call, device)?);
+    let (for_check, checked) = (app.clone(), text.clone());
+    let seal = match on_disk(move || check_seal(&for_check, call, device, &checked)).await? {
+        Checked::Kept(kept) => return Ok((false, kept)),
+        Checked::New(seal) => *seal,
+    };
+    awaited(&app, call, device).await?;
     let (for_disk, claimed) = (app.clone(), claim.clone());
     let seal = on_disk(move || {
         for_disk.records.finish(&claimed, &seal, &text)?;
@@ -160,56 +159,56 @@ async fn take(app: Arc<App>, device: DeviceId, seal: SealFile, text: Bytes) -> R
         Ok(Reply::Logged(index)) => {
             count(&app.counters.records);
             let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
-            Ok(RecordKept { logged })
+            Ok((true, RecordKept { logged }))
         }
         // The log may have it, or not: it stays, and is asked for again.
         Err(refusal) if refusal.kind == RefusalKind::Unavailable => Err(refusal.into()),
         Err(refusal) => {
-            on_disk(move || {
-                let withdrawn = app.records.withdraw(call, Some(device)).map_err(RecordError::Io);
-                drop(claim);
-                Ok(withdrawn?)
-            })
-            .await?;
+            on_disk(move || withdraw(&app, &claim, call, device)).await?;
             Err(refusal.into())
         }
     }
+}
+
+/// Takes a record from its place, unless the log has it after all.
+fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), Failure> {
+    let logged =
+        app.reader.record(&call)?.is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
+    if !logged {
+        app.records.withdraw(call, Some(device)).map_err(RecordError::Io)?;
+    }
+    Ok(())
 }
 
 /// At the start of the process: has records logged that are whole and in their place, and of which an earlier run could not
 /// say so any more. Their note-takers may be gone.
 pub(crate) async fn adopt(app: Arc<App>, unknown: Vec<(CallId, Option<DeviceId>)>) {
     for (call, device) in unknown {
-        let done = match device {
-            Some(device) => adopt_one(app.clone(), call, device).await,
-            None => Err(Failure::new(StatusCode::GONE, "an older program had it")),
-        };
-        match done {
-            Ok(()) => tracing::info!(%call, "a record that an earlier run had taken is in the log now"),
-            // It stays, and is tried again at the next start.
-            Err(Failure(StatusCode::SERVICE_UNAVAILABLE, why)) => {
-                tracing::error!(%call, why, "a record is not in the log")
-            }
-            Err(Failure(_, why)) => {
-                let for_disk = app.clone();
-                let withdrawn =
-                    on_disk(move || Ok(for_disk.records.withdraw(call, device).map_err(RecordError::Io)?)).await;
-                let withdrawn = withdrawn.is_ok();
-                tracing::warn!(%call, why, withdrawn, "a record cannot be in the log; its note-taker may bring it again");
-            }
+        if let Err(Failure(status, why)) = adopt_one(app.clone(), call, device).await {
+            // It stays where the log may have it, or could not be asked: the next start tries again.
+            tracing::warn!(%call, %status, why, "a record that an earlier run had taken is not in the log");
         }
     }
 }
 
-async fn adopt_one(app: Arc<App>, call: CallId, device: DeviceId) -> Result<(), Failure> {
-    let for_check = app.clone();
-    let checked = on_disk(move || {
-        let text = Bytes::from(for_check.records.seal_text(call, Some(device))?);
-        check_seal(&for_check, call, device, &text)
-    });
-    match checked.await? {
-        Checked::Kept(_) => Ok(()),
-        Checked::New(seal, text) => take(app, device, *seal, text).await.map(drop),
+async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Result<(), Failure> {
+    let for_disk = app.clone();
+    let Some(device) = device else {
+        // Of an older program, whose note-takers bring it again.
+        return on_disk(move || Ok(for_disk.records.withdraw(call, None).map_err(RecordError::Io)?)).await;
+    };
+    let text = on_disk(move || Ok(for_disk.records.seal_text(call, Some(device))?)).await?;
+    match take(app.clone(), call, device, text.into()).await {
+        Err(failure) if failure.0 != StatusCode::SERVICE_UNAVAILABLE => {
+            on_disk(move || {
+                // Another request may be at it: then that one decides.
+                let claim = app.records.claim(call, device)?;
+                withdraw(&app, &claim, call, device)
+            })
+            .await?;
+            Err(failure)
+        }
+        taken => taken.map(drop),
     }
 }
 
