@@ -184,10 +184,10 @@ async fn a_call_and_its_record(suite: SuiteName) {
     assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 422, "another digest");
     assert_eq!(post(taker.clone(), seal(&a, &[(part, b"sealed")])).await.status, 422, "signed by somebody who speaks");
     // Twice at once, as after an answer that took too long: one of them brings it, and the other takes nothing away.
-    let (one, other) = tokio::join!(post(taker.clone(), good.clone()), post(taker.clone(), good.clone()));
-    let (answer, other) = if one.status == 201 { (one, other) } else { (other, one) };
+    let (one, two) = tokio::join!(post(taker.clone(), good.clone()), post(taker.clone(), good.clone()));
+    let (answer, again) = if one.status == 201 { (one, two) } else { (two, one) };
     assert_eq!(answer.status, 201, "{}", answer.text());
-    assert!([200, 409].contains(&other.status), "{}", other.text());
+    assert!([200, 409].contains(&again.status), "{}", again.text());
     office.anchor.verify_logged(&answer.json::<RecordKept>().logged).unwrap();
     noting.until(|m| matches!(m, S::RecordKept { .. }).then_some(())).await;
     let again = post(taker.clone(), good.clone()).await;
