@@ -4,7 +4,7 @@
 // `make bench` runs it with our own fixtures; other speech: `node e2e/measure_words.mjs a.wav a.txt b.wav b.txt` with the
 // environment of `helpers/office.mjs` (mono WAV of 16-bit samples, and what is said in it).
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,12 +45,16 @@ try {
   const at = (share) => (behind[Math.min(behind.length - 1, Math.floor(share * behind.length))] / 1000).toFixed(1);
   console.log(`captions with new words: ${behind.length}; behind them ${at(0.5)} s (median), ${at(0.95)} s (95 of 100), ${at(1)} s (most)`);
   await a.getByRole('button', { name: 'End call' }).click();
-  const lines = JSON.parse(await readFile(join(await office.record(), 'transcript.json'), 'utf8'));
+  const record = await office.record();
+  const lines = JSON.parse(await readFile(join(record, 'transcript.json'), 'utf8'));
+  const came = await packets(record);
   for (const [n, text] of [text_a, text_b].entries()) {
     const said = words(await readFile(text, 'utf8'));
     const heard = words(spoken_by(lines, `Leader ${n}`));
     const wrong = distance(said, heard);
-    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %`);
+    const { packets, lost } = came(lines, `Leader ${n}`);
+    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %; ${packets} packets came, ${lost} lost`);
+    if (process.env.SHOW) console.log(`  ${heard.join(' ')}`);
   }
 } finally {
   await after_all([...browsers, office]);
@@ -75,6 +79,17 @@ function keep_captions() {
       window.behind.push(behind_ms);
     }
   }, 50);
+}
+
+/** How many packets of a speaker came to the note-taker, and how many were missing between them, as its record says. */
+async function packets(record) {
+  const files = (await readdir(record, { recursive: true })).filter((name) => name.includes('events/') && name.endsWith('.jsonl'));
+  const events = await Promise.all(files.map((name) => readFile(join(record, name), 'utf8')));
+  const heard = events.flatMap((text) => text.trim().split('\n').map((line) => JSON.parse(line))).find((event) => event.what === 'heard');
+  return (transcript, name) => {
+    const { speaker } = transcript.segments.find((segment) => segment.name === name);
+    return heard.speakers.find(({ from }) => from === speaker);
+  };
 }
 
 function spoken_by(transcript, name) {

@@ -4,7 +4,10 @@ mod office;
 
 use office::{InCall, PATIENCE, Running, in_call, members, ok, ring, rings, speak, state, telcon, until};
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
-use telcon_client::endpoint::Endpoint;
+use telcon_client::{
+    audio::Frame,
+    endpoint::{Deaf, Endpoint},
+};
 use telcon_core::{
     Command as Do,
     view::{CallState, View},
@@ -164,6 +167,82 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
     let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
     let lengths: Vec<f64> = lengths.collect();
     assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{said}");
+}
+
+/// Stops a process where it is, or lets it go on.
+fn signal(process: &Running, signal: &str) {
+    assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same_words() {
+    let Some(model) = std::env::var_os("TELCON_ASR_MODEL") else {
+        return println!("NOT RUN: TELCON_ASR_MODEL names no model");
+    };
+    let office = office::Office::new();
+    let note_taker = office.enrol("Notes", "note-taker");
+    let notes = Running::start(office.note(&note_taker).arg("--asr-model").arg(model));
+    notes.says("waits for calls");
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    ring(&a, &b).await;
+    for endpoint in [&a, &b] {
+        until(endpoint, "the note-taker", |view| members(view) == 3).await;
+    }
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
+    let said: Vec<Frame> = telcon_client::audio::frames(&telcon_client::audio::wav::read(&fixture).unwrap()).collect();
+    // Again and again it stands still for two thirds of a second: what is said in the meantime waits in its socket.
+    for some in said.chunks(50) {
+        signal(&notes, "-STOP");
+        let (still, work) = some.split_at(some.len() * 2 / 3);
+        a.say(still.to_vec()).await.unwrap();
+        signal(&notes, "-CONT");
+        a.say(work.to_vec()).await.unwrap();
+    }
+    // The last words arrive before the call is over.
+    speak(&b, 25).await;
+    a.command(Do::HangUp);
+    notes.says("is in the archive");
+    let (_, opened) = office.open_record();
+    let lines: serde_json::Value = serde_json::from_slice(&fs::read(opened.join("transcript.json")).unwrap()).unwrap();
+    let by_a = lines["segments"].as_array().unwrap().iter().filter(|line| line["name"] == "A");
+    let words: Vec<&str> = by_a.map(|line| line["text"].as_str().unwrap()).collect();
+    let rate =
+        telcon_client::hearing::wer::word_errors(include_str!("../../client/fixtures/a.txt"), &words.join(" ")).rate();
+    assert!(rate < 0.1, "word error rate {rate}: {words:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what_it_missed() {
+    let office = office::Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, false, Box::new(Deaf)));
+    let notes = office.take_notes(&office.enrol("Notes", "note-taker"));
+    until(&b, "B to be there", |view| view.token.is_some()).await;
+    rings(&a).await;
+    let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
+    until(&a, "a note-taker at work", taken).await;
+    until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
+    // Before the call is answered, so that it does not know since when there is something to hear.
+    signal(&notes, "-STOP");
+    b.command(Do::Answer);
+    for endpoint in [&a, &b] {
+        until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
+    }
+    // Longer than what counts as a clock that was set.
+    speak(&a, 600).await;
+    until(&a, "word that nobody takes notes", |view| !taken(view)).await;
+    signal(&notes, "-CONT");
+    until(&a, "the note-taker at work again", taken).await;
+    a.command(Do::HangUp);
+    notes.says("is in the archive");
+    let report = office.verify();
+    let (said, _) = office.open_record();
+    assert_eq!(report["records_partial"], 1, "{said}");
+    // That it missed so much, or, where it was stopped before it was let in, that it came so late.
+    let reason = said.lines().find_map(|line| line.strip_prefix("It is partial: ")).unwrap();
+    let seconds = reason.split(' ').find_map(|word| word.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| (11..20).contains(&seconds)), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

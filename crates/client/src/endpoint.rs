@@ -45,6 +45,11 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// For how long a call must have been live without a note-taker before this one leaves a call that only rings for it: another
 /// that is free is there sooner.
 const NOBODY_COMES: Duration = Duration::from_secs(2);
+/// For how long an office may take to open a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Most time that passes for an engine in a call from one entry to the next, milliseconds: half of what it takes for a clock
+/// that was set.
+const STEP_MS: u64 = 5_000;
 /// How often it looks whether that is so.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -52,7 +57,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub trait Ear: Send {
     /// An Opus packet as it came, with its authenticated frame counter.
     fn packet(&mut self, _from: DeviceId, _stream: (u64, u32), _counter: u64, _packet: &[u8], _now_ms: u64) {}
-    /// 20 ms of a speaker, on a steady beat, losses filled.
+    /// Whether it hears as people do, at once: then it is given frames.
+    fn plays(&self) -> bool {
+        true
+    }
+    /// 20 ms of a speaker, on a steady beat, losses filled and what came too late left out.
     fn frame(&mut self, _from: DeviceId, _frame: &Frame, _origin: Origin, _now_ms: u64) {}
     /// Something for the record happened.
     fn event(&mut self, _event: &Event, _engine: &Engine, _now_ms: u64) {}
@@ -159,6 +168,7 @@ impl Endpoint {
             early: VecDeque::new(),
             last_trouble: None,
             clock: Clock::new(),
+            told_ms: 0,
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             office: None,
             epoch: Instant::now(),
@@ -239,6 +249,8 @@ impl Clock {
 
 struct Task {
     clock: Clock,
+    /// The time of the engine's last entry.
+    told_ms: u64,
     server: String,
     auto_answer: bool,
     auto_listen: bool,
@@ -278,45 +290,72 @@ impl Task {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut wait = RECONNECT_MIN;
         loop {
-            let connected = connect(&self.server).await;
-            if let Err(error) = &connected {
-                let text = format!("no connection to {}: {error:#}", self.server);
-                if self.last_trouble.as_ref() != Some(&text) {
-                    tracing::warn!("{text}. It is tried again until there is one.");
-                    self.last_trouble = Some(text);
+            let server = self.server.clone();
+            let connecting = async move {
+                let late = |_| anyhow::anyhow!("no answer in {} seconds", CONNECT_WITHIN.as_secs());
+                tokio::time::timeout(CONNECT_WITHIN, connect(&server)).await.map_err(late)?
+            };
+            let Some(connected) = self.meanwhile(&mut inbox, connecting).await else { return };
+            match connected {
+                Ok(mut socket) => {
+                    self.last_trouble = None;
+                    wait = RECONNECT_MIN;
+                    (self.local, self.office) = addresses(&socket);
+                    let now = self.now();
+                    self.engine.connected(now);
+                    if self.serve(&mut socket, &mut inbox).await {
+                        let _ = socket.close(None).await;
+                        return;
+                    }
+                    let now = self.now();
+                    self.engine.disconnected(now);
+                }
+                Err(error) => {
+                    let text = format!("no connection to {}: {error:#}", self.server);
+                    if self.last_trouble.as_ref() != Some(&text) {
+                        tracing::warn!("{text}. It is tried again until there is one.");
+                        self.last_trouble = Some(text);
+                    }
                 }
             }
-            if let Ok(mut socket) = connected {
-                self.last_trouble = None;
-                wait = RECONNECT_MIN;
-                (self.local, self.office) = addresses(&socket);
-                self.engine.connected(self.clock.now());
-                if self.serve(&mut socket, &mut inbox).await {
-                    let _ = socket.close(None).await;
-                    return;
-                }
-                self.engine.disconnected(self.clock.now());
-            }
-            // Sound goes on while the switchboard is away: the relay may live, and the call comes back to the same keys.
-            let until = sleep(wait);
-            tokio::pin!(until);
-            let mut beat = beat();
-            loop {
-                if self.act(None).await.is_err() {
-                    break;
-                }
-                tokio::select! {
-                    () = &mut until => break,
-                    _ = beat.tick() => self.beat(),
-                    event = leg_event(&mut self.leg) => self.leg_event(event),
-                    order = inbox.recv() => match order {
-                        Some(order) => self.order(order),
-                        None => return,
-                    },
-                }
+            if self.meanwhile(&mut inbox, sleep(wait)).await.is_none() {
+                return;
             }
             wait = (wait * 2).min(RECONNECT_MAX);
         }
+    }
+
+    /// Waits without a switchboard. Sound goes on: the relay may live, and the call comes back to the same keys. None: the
+    /// endpoint is to end.
+    async fn meanwhile<T>(
+        &mut self,
+        inbox: &mut mpsc::UnboundedReceiver<Order>,
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::pin!(wait);
+        let mut beat = beat();
+        loop {
+            // Nothing is sent, so that nothing fails.
+            let _ = self.act(None).await;
+            tokio::select! {
+                done = &mut wait => return Some(done),
+                _ = beat.tick() => self.beat(),
+                event = leg_event(&mut self.leg) => self.leg_event(event),
+                order = inbox.recv() => self.order(order?),
+            }
+        }
+    }
+
+    /// The time of an entry of the engine. To an engine in a call, much time at once is a clock that was set: where this process
+    /// was not run for a while, it is told of that time step by step.
+    fn now(&mut self) -> u64 {
+        let now = self.clock.now();
+        while self.engine.in_call() && now.saturating_sub(self.told_ms) > STEP_MS {
+            self.told_ms += STEP_MS;
+            self.engine.tick(self.told_ms);
+        }
+        self.told_ms = now;
+        now
     }
 
     /// Serves one connection. Gives whether the endpoint is to end.
@@ -328,7 +367,10 @@ impl Task {
             }
             tokio::select! {
                 message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.engine.handle_text(self.clock.now(), text.as_str()),
+                    Some(Ok(Message::Text(text))) => {
+                        let now = self.now();
+                        self.engine.handle_text(now, text.as_str());
+                    }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
                     Some(Ok(_)) => {}
                 },
@@ -350,7 +392,8 @@ impl Task {
                     Command::Answer => self.answered_at = Some(Instant::now()),
                     _ => {}
                 }
-                self.engine.command(self.clock.now(), command);
+                let now = self.now();
+                self.engine.command(now, command);
             }
             Order::Say(frames, done) => {
                 self.to_say.extend(frames.into_iter().map(|frame| (frame, None)));
@@ -412,7 +455,8 @@ impl Task {
             use telcon_core::view::{CallState, Direction};
             if call.state == CallState::Ringing && call.direction == Direction::In && self.auto_answer {
                 self.answered_at = Some(Instant::now());
-                self.engine.command(self.clock.now(), Command::Answer);
+                let now = self.now();
+                self.engine.command(now, Command::Answer);
             }
             if call.state == CallState::Ringing
                 && call.direction == Direction::Out
@@ -441,7 +485,7 @@ impl Task {
         for call in &live {
             self.unattended.entry(*call).or_insert_with(Instant::now);
         }
-        let now = self.clock.now();
+        let now = self.now();
         match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
             None => {
                 if let Some(notice) = needs.first() {
@@ -477,7 +521,8 @@ impl Task {
         match LegDriver::start(local, Some(self.find_turn())).await {
             Ok((leg, offer, events)) => {
                 self.leg = Some((leg, events));
-                self.engine.command(self.clock.now(), Command::Offer { sdp: offer });
+                let now = self.now();
+                self.engine.command(now, Command::Offer { sdp: offer });
             }
             Err(error) => tracing::warn!(%error, "no media leg"),
         }
@@ -489,7 +534,8 @@ impl Task {
             Some(LegEvent::Received(received)) => self.received(received.payload.to_vec()),
             Some(LegEvent::Failed(_)) | None => {
                 self.leg = None;
-                self.engine.command(self.clock.now(), Command::MediaFailed);
+                let now = self.now();
+                self.engine.command(now, Command::MediaFailed);
             }
         }
     }
@@ -528,6 +574,9 @@ impl Task {
         if !opened.known {
             self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now);
         }
+        if !self.ear.plays() {
+            return;
+        }
         if let std::collections::btree_map::Entry::Vacant(place) = self.speakers.entry(opened.device) {
             match Speaker::new() {
                 Ok(speaker) => drop(place.insert(speaker)),
@@ -544,7 +593,7 @@ impl Task {
         if !self.engine.in_call() {
             self.clock.set();
         }
-        let now = self.clock.now();
+        let now = self.now();
         self.engine.set_writes(self.ear.writes());
         self.engine.tick(now);
         if self.auto_listen && self.looked.elapsed() >= LOOK_EVERY {

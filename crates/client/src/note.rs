@@ -2,22 +2,22 @@
 //! of it on its disk in the clear.
 
 use crate::{
-    audio::{frame::Frame, playout::Origin},
     endpoint::Ear,
     hearing::{
         Recogniser, Scribe,
+        listener::Listener,
         scribe::{self, Event as Heard},
     },
 };
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use telcon_core::{Engine, Event, captions::Caption};
 use telcon_identity::{DeviceKey, sign_record};
@@ -113,6 +113,10 @@ pub struct NoteTaker {
     taking: Option<Taking>,
     /// What was to be sealed last could not be.
     failing: bool,
+    /// When this process was last seen to run.
+    ran: Instant,
+    /// When it went on after it stood still, and for how long it did.
+    still: Option<(Instant, Duration)>,
 }
 
 struct Taking {
@@ -120,6 +124,7 @@ struct Taking {
     mode: RecordMode,
     spool: Spool,
     scribe: Option<Scribe>,
+    listeners: BTreeMap<DeviceId, Listener>,
     signing: Signing,
     began_ms: u64,
     live_ms: Option<u64>,
@@ -263,13 +268,29 @@ impl NoteTaker {
     /// A note-taker, and what it reports.
     pub fn new(config: NoteConfig) -> (Self, Receiver<Report>) {
         let (reports, taken) = channel();
-        (Self { config, reports, taking: None, failing: false }, taken)
+        (Self { config, reports, taking: None, failing: false, ran: Instant::now(), still: None }, taken)
     }
 
     fn trouble(&self, text: impl Into<String>) {
         let text = text.into();
         tracing::error!("{text}");
         let _ = self.reports.send(Report::Trouble(text));
+    }
+
+    /// Something is done now.
+    fn runs(&mut self) {
+        let (now, stood) = (Instant::now(), self.ran.elapsed());
+        if stood > Duration::from_millis(GAP_MS) {
+            self.still = Some((now, stood));
+        }
+        self.ran = now;
+    }
+
+    /// For how long this process stood still until now, or just before: milliseconds, 0 if it did not.
+    fn stood_still_ms(&mut self) -> u64 {
+        self.runs();
+        let lately = self.still.filter(|(until, _)| until.elapsed() < Duration::from_millis(GAP_MS));
+        lately.map_or(0, |(until, stood)| (until.elapsed() + stood).as_millis() as u64)
     }
 
     fn begin(&mut self, call: CallId, engine: &Engine, now_ms: u64) {
@@ -293,6 +314,7 @@ impl NoteTaker {
             mode,
             spool: Spool::new(&self.config, call),
             scribe,
+            listeners: BTreeMap::new(),
             signing: Signing { key: device.shared_key(), chain: device.chain().to_vec() },
             began_ms: now_ms,
             live_ms: live_since(call, engine),
@@ -404,11 +426,6 @@ impl Taking {
         now_ms.saturating_sub(self.live_ms.unwrap_or(self.began_ms))
     }
 
-    fn number(&mut self, device: DeviceId) -> u32 {
-        let next = self.numbers.len() as u32;
-        *self.numbers.entry(device).or_insert(next)
-    }
-
     fn device(&self, number: u32) -> Option<DeviceId> {
         self.numbers.iter().find(|(_, n)| **n == number).map(|(device, _)| *device)
     }
@@ -449,6 +466,38 @@ impl Taking {
                 let (start_ms, end_ms) = (since - live_ms, now_ms - live_ms);
                 let (text, nobody) = (NOTHING_CAME.to_owned(), String::new);
                 self.write_down(Segment { start_ms, end_ms, speaker: nobody(), name: nobody(), text, language: None });
+            }
+        }
+    }
+
+    /// Takes a packet for the transcript.
+    fn hear(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
+        if self.scribe.is_none() {
+            return;
+        }
+        let at_ms = self.at(now_ms);
+        let listener = match self.listeners.entry(from) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match Listener::new() {
+                Ok(listener) => place.insert(listener),
+                Err(error) => return tracing::warn!(%error, "a speaker cannot be decoded"),
+            },
+        };
+        listener.packet(stream, counter, packet, at_ms);
+    }
+
+    /// Gives the scribe what can be heard by now, or, if `over`, all that is left.
+    fn dictate(&mut self, now_ms: u64, over: bool) {
+        let at_ms = self.at(now_ms);
+        let Some(scribe) = &mut self.scribe else { return };
+        for (device, listener) in &mut self.listeners {
+            let next = self.numbers.len() as u32;
+            let number = *self.numbers.entry(*device).or_insert(next);
+            for heard in if over { listener.finish() } else { listener.frames(at_ms) } {
+                scribe.push(number, &heard.frame, heard.at_s);
+            }
+            if listener.stopped(at_ms) {
+                scribe.leave(number);
             }
         }
     }
@@ -567,6 +616,7 @@ impl Taking {
 
     /// After the last words: the files about the whole call.
     fn gather(&mut self, now_ms: u64) {
+        self.dictate(now_ms, true);
         if let Some(scribe) = self.scribe.take() {
             let heard = scribe.finish();
             self.listen(heard, now_ms);
@@ -699,19 +749,15 @@ impl Ear for NoteTaker {
         self.taking.is_some() && !self.failing
     }
 
-    fn packet(&mut self, from: DeviceId, _stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
+    fn plays(&self) -> bool {
+        false
+    }
+
+    fn packet(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
         if let Some(taking) = &mut self.taking {
             taking.came(now_ms);
             taking.packet(from, counter, packet, now_ms);
-        }
-    }
-
-    fn frame(&mut self, from: DeviceId, frame: &Frame, _origin: Origin, now_ms: u64) {
-        if let Some(taking) = &mut self.taking {
-            let (number, at_s) = (taking.number(from), taking.at(now_ms) as f64 / 1000.0);
-            if let Some(scribe) = &mut taking.scribe {
-                scribe.push(number, frame, at_s);
-            }
+            taking.hear(from, stream, counter, packet, now_ms);
         }
     }
 
@@ -730,8 +776,10 @@ impl Ear for NoteTaker {
                 taking.people.extend(members.iter().cloned());
             }
             Event::Live { .. } => {
+                // To one that stood still, the answer may have come at any time of that.
+                let stood_still_ms = self.stood_still_ms();
                 if let Some(taking) = &mut self.taking {
-                    taking.live_ms.get_or_insert(now_ms);
+                    taking.live_ms.get_or_insert(now_ms.saturating_sub(stood_still_ms));
                     taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
                 }
                 // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
@@ -749,7 +797,9 @@ impl Ear for NoteTaker {
     }
 
     fn beat(&mut self, now_ms: u64) -> Vec<Caption> {
+        self.runs();
         let Some(taking) = &mut self.taking else { return Vec::new() };
+        taking.dictate(now_ms, false);
         let heard = taking.scribe.as_mut().map(Scribe::events).unwrap_or_default();
         let captions = taking.listen(heard, now_ms);
         if now_ms >= taking.sealed_ms + PART_EVERY_MS {

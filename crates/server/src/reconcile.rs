@@ -53,7 +53,7 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
             }
             Entry::DeviceRevoked { device, time_ms } => {
                 // A database from an older backup does not know it.
-                writes.push(Write::DeviceRevoked(device, time_ms));
+                writes.push(Write::DeviceRevoked(device, time_ms, None));
                 Some(Write::RevocationLogged(device, index))
             }
             Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
@@ -108,6 +108,7 @@ mod tests {
             enrolment: format!("{n}"),
             enrolled_ms: 1,
             revoked_ms: None,
+            revocation: None,
             log_index: None,
             revoked_index: None,
         }

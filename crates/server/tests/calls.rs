@@ -286,7 +286,7 @@ async fn a_revoked_device_is_out() {
     let forged = RevokeRequest { jws: "e30.e30.e30".into() };
     assert_eq!(office.post("/api/revocations", &serde_json::to_vec(&forged).unwrap()).await.status, 403);
     let jws = office.authority.revoke(n.id, now_ms()).unwrap();
-    let request = serde_json::to_vec(&RevokeRequest { jws }).unwrap();
+    let request = serde_json::to_vec(&RevokeRequest { jws: jws.clone() }).unwrap();
     let answer = office.post("/api/revocations", &request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     office.anchor.verify_logged(&answer.json()).unwrap();
@@ -298,6 +298,6 @@ async fn a_revoked_device_is_out() {
     assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
     let mut again = Client::raw(office.addr(), None).await.unwrap();
     again.prove(&n, common::DOMAIN).await;
-    assert_eq!(again.next().await, Some(S::Revoked { jws: None }));
+    assert_eq!(again.next().await, Some(S::Revoked { jws: Some(jws) }));
     assert_eq!(again.closed().await, Some(1008));
 }

@@ -2,6 +2,7 @@
 //!
 //! What a model heard is a machine's draft: it can be wrong, and it can make words up. The transcript says so.
 
+pub mod listener;
 pub mod mel;
 pub mod recogniser;
 pub mod scribe;

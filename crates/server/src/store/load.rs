@@ -4,8 +4,8 @@ use super::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot,
 use rusqlite::{Connection, Row};
 use telcon_proto::{Blob, CallId, DeviceId};
 
-pub(super) const DEVICE_COLUMNS: &str =
-    "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index";
+pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
+     revocation";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
 
@@ -138,6 +138,7 @@ pub(super) fn device_row(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
         revoked_ms: sql::maybe(row, 7)?,
         log_index: sql::maybe(row, 8)?,
         revoked_index: sql::maybe(row, 9)?,
+        revocation: row.get(10)?,
     })
 }
 

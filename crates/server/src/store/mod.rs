@@ -128,7 +128,7 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
         Write::Device(row) => {
             let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
             run(
-                "INSERT INTO devices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO devices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 params![
                     id(row.device.as_bytes()),
                     json(&row.card),
@@ -139,7 +139,8 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
                     int(row.enrolled_ms),
                     optional(row.revoked_ms),
                     optional(row.log_index),
-                    optional(row.revoked_index)
+                    optional(row.revoked_index),
+                    row.revocation
                 ],
             )?;
         }
@@ -149,10 +150,11 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
         Write::DeviceForgotten(device) => {
             run("DELETE FROM devices WHERE device = ?1 AND log_index IS NULL", params![id(device.as_bytes())])?;
         }
-        Write::DeviceRevoked(device, ms) => {
+        Write::DeviceRevoked(device, ms, word) => {
             run(
-                "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, ?2) WHERE device = ?1",
-                params![id(device.as_bytes()), int(*ms)],
+                "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, ?2), revocation = COALESCE(revocation, ?3)
+                 WHERE device = ?1",
+                params![id(device.as_bytes()), int(*ms), word],
             )?;
         }
         Write::RevocationLogged(device, index) => {

@@ -19,6 +19,9 @@ pub struct DeviceRow {
     pub enrolled_ms: u64,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// The office authority's word for that (`telcon-revocation+jws`): a device that was away is given it when it signs in.
+    /// None where the log is all that knows of the revocation.
+    pub revocation: Option<String>,
     /// Index of its enrolment in the log; none while the log has not taken it.
     pub log_index: Option<u64>,
     /// Index of its revocation in the log.
@@ -146,8 +149,8 @@ pub enum Write {
     DeviceLogged(DeviceId, u64),
     /// The log did not take it: its enrolment can be used again.
     DeviceForgotten(DeviceId),
-    /// A device was revoked, at this time.
-    DeviceRevoked(DeviceId, u64),
+    /// A device was revoked, at this time, on this word where it is known.
+    DeviceRevoked(DeviceId, u64, Option<String>),
     /// The entry of the revocation is in the log.
     RevocationLogged(DeviceId, u64),
     /// A call is to be opened. Its only member is the caller's device.

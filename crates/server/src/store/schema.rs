@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// What brings a database from version `i` to `i + 1`. A step that was released is never edited.
 const STEPS: [&str; VERSION as usize] = [
@@ -79,6 +79,10 @@ CREATE TABLE records (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO records SELECT call, digest, NULL, kept_ms, log_index, partial FROM one_record;
 DROP TABLE one_record;
+",
+    // A device that was away when it was revoked is given the authority's word for it when it comes.
+    "
+ALTER TABLE devices ADD COLUMN revocation TEXT;
 ",
 ];
 

@@ -50,6 +50,7 @@ fn enrolled(n: u8) -> Write {
         enrolment: format!("{n}"),
         enrolled_ms: 1,
         revoked_ms: None,
+        revocation: None,
         log_index: Some(u64::from(n)),
         revoked_index: None,
     }))
@@ -206,10 +207,10 @@ fn a_record_of_each_note_taker_is_owed() {
     assert!(!reader.records(10).unwrap()[0].is_partial(), "one of them lacks nothing");
 }
 
-/// What the program wrote that knew one record of each call.
+/// What the program wrote that knew one record of each call, and kept no revocations.
 const ONE_RECORD_EACH: &str = "DROP TABLE records; CREATE TABLE records (
     call BLOB PRIMARY KEY, digest TEXT NOT NULL, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,
-    partial INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;";
+    partial INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID; ALTER TABLE devices DROP COLUMN revocation;";
 
 #[test]
 fn a_database_of_version_2_keeps_its_records() {

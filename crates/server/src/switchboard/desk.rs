@@ -16,6 +16,8 @@ pub(super) struct Device {
     pub enrolled_ms: u64,
     /// Since when it is revoked.
     pub revoked_ms: Option<u64>,
+    /// The authority's word for it, where it is known.
+    pub revocation: Option<String>,
     /// Index of its entry in the log. Without one it cannot sign in.
     pub log_index: Option<u64>,
 }

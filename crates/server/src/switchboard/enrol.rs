@@ -27,7 +27,8 @@ impl Switchboard {
             enrolment: new.enrolment.clone(),
         };
         self.desk.enrolments.insert(new.enrolment.clone());
-        let device = Device { card: new.card.clone(), enrolled_ms: now_ms, revoked_ms: None, log_index: None };
+        let device =
+            Device { card: new.card.clone(), enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
         self.desk.devices.insert(new.device, device);
         let row = DeviceRow {
             device: new.device,
@@ -37,6 +38,7 @@ impl Switchboard {
             enrolment: new.enrolment,
             enrolled_ms: now_ms,
             revoked_ms: None,
+            revocation: None,
             log_index: None,
             revoked_index: None,
         };
@@ -92,8 +94,9 @@ impl Switchboard {
             return self.finish(now_ms);
         }
         found.revoked_ms = Some(now_ms);
+        found.revocation = Some(jws.clone());
         let card = found.card.clone();
-        self.desk.write(Write::DeviceRevoked(device, now_ms));
+        self.desk.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
         append_revocation(&mut self.desk, device, now_ms, Some(request));
         if let Some(session) = self.desk.online.get(&device).copied() {
             self.desk.send(session, ServerMessage::Revoked { jws: Some(jws) });

@@ -84,6 +84,7 @@ impl Switchboard {
                 card: row.card,
                 enrolled_ms: row.enrolled_ms,
                 revoked_ms: row.revoked_ms,
+                revocation: row.revocation,
                 log_index: row.log_index,
             };
             desk.devices.insert(row.device, device);
@@ -126,7 +127,9 @@ impl Switchboard {
     ) -> Result<(SignedIn, Effects), Box<ServerMessage>> {
         let known = self.desk.devices.get(&device);
         let card = match known {
-            Some(d) if d.revoked_ms.is_some() => return Err(Box::new(ServerMessage::Revoked { jws: None })),
+            Some(d) if d.revoked_ms.is_some() => {
+                return Err(Box::new(ServerMessage::Revoked { jws: d.revocation.clone() }));
+            }
             Some(d) if d.log_index.is_some() => d.card.clone(),
             _ => return Err(Box::new(unknown_device())),
         };
