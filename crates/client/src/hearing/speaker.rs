@@ -167,7 +167,8 @@ impl SpeakerStream {
         let new = last.1.is_none_or(|end| end > self.heard_to);
         let from = self.part_from.max(self.spans[0].0);
         let length = seconds(now - from);
-        let ends = length >= LONGEST_PART_S || (last.1.is_some() && length >= PART_S);
+        let paused = last.1.is_some();
+        let ends = length >= LONGEST_PART_S || (paused && length >= PART_S);
         let spans: Vec<(u64, u64)> = self
             .spans
             .iter()
@@ -176,7 +177,8 @@ impl SpeakerStream {
             .collect();
         let speech: f64 = spans.iter().map(|(begin, end)| seconds(end - begin)).sum();
         let waited = now - self.heard_to.max(from) >= samples(PASS_EVERY_S);
-        let passage = (new && speech >= PROVISIONAL_SPEECH_S && (waited || ends)).then(|| {
+        // In a pause at once: the last words of a sentence are not to wait for its final pass.
+        let passage = (new && speech >= PROVISIONAL_SPEECH_S && (waited || paused || ends)).then(|| {
             let begin = spans[0].0.saturating_sub(samples(MARGIN_S)).max(self.part_from).max(self.kept_from);
             self.passage(begin, now, &spans, false)
         });

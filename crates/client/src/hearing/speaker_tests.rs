@@ -187,3 +187,17 @@ fn hours_of_silence_take_no_memory_and_give_no_passage() {
     assert!(stream.kept.len() < 3 * 16_000);
     assert_eq!(stream.finish(), None);
 }
+
+#[test]
+fn the_last_words_before_a_pause_are_heard_in_it() {
+    let speech = fixture("a.wav");
+    for eighth in 8..24 {
+        let mut stream = SpeakerStream::new();
+        let said = &speech[..(eighth * SAMPLE_RATE as usize / 8).min(speech.len())];
+        let passages = push(&mut stream, &[said, &quiet(END_SILENCE_S - 0.3)].concat(), 0.0);
+        let heard = passages.iter().map(|(_, passage)| passage.end_s).fold(0.0, f64::max);
+        let whole = stream.finish().unwrap();
+        let end = whole.start_s + whole.speech.last().unwrap().1;
+        assert!(heard >= end, "of {end} s of speech {heard} s were heard before its final pass");
+    }
+}
