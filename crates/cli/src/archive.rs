@@ -102,6 +102,11 @@ impl SignatureVerifier for Signatures {
         let cert_sha256: Option<Digest> = serde_json::from_value(hex(&signed.device().cert_sha256()).into()).ok();
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256 })
     }
+
+    fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
+        let device = self.office.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
+        Ok(device.device().to_hex())
+    }
 }
 
 /// What an auditor knows from somewhere else than the archive.
@@ -205,7 +210,11 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         many => println!("log       it continues the {many} checkpoints that you gave"),
     }
     for problem in &report.problems {
-        let about = problem.call.as_ref().map(|call| format!("call {call}: ")).unwrap_or_default();
+        let about = match (&problem.record, &problem.call) {
+            (Some(record), _) => format!("record {record}: "),
+            (None, Some(call)) => format!("call {call}: "),
+            (None, None) => String::new(),
+        };
         println!("PROBLEM   {about}{}", problem.text);
     }
     if !report.is_good() {

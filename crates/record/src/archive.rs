@@ -4,6 +4,7 @@
 //! archive/log/                        the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device>/ records: one of each note-taker that heard some of the call
 //! archive/devices/<sha256 hex>.der    device certificates
+//! archive/issuers/<sha256 hex>.der    under the same names, the enrolment certificates that signed them
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,9 @@ use telcon_log::{Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, Verifier
 
 use crate::check::check_all;
 use crate::digest::Digest;
-use crate::ledger::{Ledger, SealEntry};
+use crate::ledger::{DeviceEntries, Enrolled, Ledger, SealEntry};
 use crate::path::record_name;
-use crate::report::{ArchiveReport, PartialRecord, ProblemKind};
+use crate::report::{ArchiveReport, PartialRecord, Problem, ProblemKind};
 use crate::{
     RecordMode,
     seal::{SEAL_FILE, Seal, SignatureVerifier},
@@ -68,17 +69,18 @@ impl Devices {
 /// anything here and nothing is written.
 ///
 /// * The log: every tile and entry against the signed checkpoint, the remembered checkpoints, the witnesses. If it is not
-///   sound, its entries are looked at all the same.
+///   sound, its entries are looked at all the same; where some cannot be read, nothing is concluded from what is not in the others.
 /// * Calls: each opened once, ended once, in that order, at times that have been; none keeps less than the office's floor; each
 ///   answered one whose mode is not *log only* has a record or a reason for having none.
 /// * Records: at most one of each note-taker; each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
 ///   says, and its signature verifies, by a device that was enrolled and not revoked when the entry was written. Each on the disk
 ///   is in the log.
-/// * Devices: an enrolment makes one device; every certificate is in the log and in the archive.
+/// * Devices: an enrolment makes one device; every certificate is in the log and in the archive, and by the office's authority.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
-    let mut audit = Audit { ledger: Ledger::default(), report: empty_report(options), devices: Devices::default() };
+    let (ledger, report) = (Ledger::default(), empty_report(options));
+    let mut audit = Audit { ledger, report, devices: Devices::default(), record: None };
     audit.log(&dir.join("log"), options);
-    audit.certificates(&dir.join("devices"));
+    audit.certificates(dir, verifier);
     audit.records(&dir.join("records"), verifier);
     let until_ms = options.now_ms.saturating_add(CLOCKS_DIFFER_MS);
     audit.ledger.undated(until_ms);
@@ -114,15 +116,25 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
     }
 }
 
+/// A certificate's file (DER), if it is one that can be read and not too long.
+fn certificate(path: &Path) -> Option<Vec<u8>> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    let fits = metadata.is_file() && metadata.len() <= MAX_CERTIFICATE_BYTES;
+    fits.then(|| std::fs::read(path).ok()).flatten()
+}
+
 struct Audit {
     ledger: Ledger,
     report: ArchiveReport,
     devices: Devices,
+    /// The directory of the record that is looked at.
+    record: Option<String>,
 }
 
 impl Audit {
     fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: impl ToString) {
-        self.ledger.problem(kind, call, text.to_string());
+        let (call, record) = (call.map(str::to_owned), self.record.clone());
+        self.ledger.problems.push(Problem { kind, call, record, text: text.to_string() });
     }
 
     fn log(&mut self, dir: &Path, options: &ArchiveOptions) {
@@ -157,6 +169,7 @@ impl Audit {
 
     /// The entries of a log that is not sound: worth looking at, since the other problems tell what the damage is.
     fn unproven_entries(&mut self, dir: &Path, key: &VerifierKey) {
+        self.ledger.torn = true;
         let Ok(note) = std::fs::read_to_string(dir.join(telcon_log::tile::CHECKPOINT_PATH)) else {
             return;
         };
@@ -174,36 +187,47 @@ impl Audit {
                 Err(_) => return,
             }
         }
+        self.ledger.torn = false;
     }
 
-    fn certificates(&mut self, dir: &Path) {
-        for path in self.list(dir) {
+    fn certificates(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
+        for path in self.list(&archive.join("devices")) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let named = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok());
-            let size = std::fs::symlink_metadata(&path).map(|m| if m.is_file() { m.len() } else { u64::MAX });
-            let bytes = match size {
-                Ok(size) if size <= MAX_CERTIFICATE_BYTES => std::fs::read(&path).unwrap_or_default(),
-                _ => Vec::new(),
-            };
+            let bytes = certificate(&path).unwrap_or_default();
             match named {
                 Some(digest) if Digest::of(&bytes) == digest => drop(self.devices.certificates.insert(digest, bytes)),
                 _ => self.problem(ProblemKind::Device, None, format!("devices/{name} is not named after its SHA-256")),
             }
         }
-        let logged: Vec<(String, Digest)> =
-            self.ledger.devices.iter().flat_map(|(id, d)| d.enrolled.iter().map(|(_, c)| (id.clone(), *c))).collect();
-        for (device, digest) in &logged {
-            match self.devices.certificate(digest) {
-                Some(_) => self.report.devices += 1,
-                None => self.problem(
-                    ProblemKind::Device,
-                    None,
-                    format!("the certificate of {device} ({digest}) is missing"),
-                ),
+        let enrolled = |(id, entries): (&String, &DeviceEntries)| -> Vec<(String, Enrolled)> {
+            entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
+        };
+        let logged: Vec<(String, Enrolled)> = self.ledger.devices.iter().flat_map(enrolled).collect();
+        for (device, Enrolled { time_ms, cert_sha256, .. }) in &logged {
+            let issuer = certificate(&archive.join(format!("issuers/{cert_sha256}.der")));
+            let flaw = match (self.devices.certificate(cert_sha256), issuer) {
+                (None, _) => Some("is missing".to_owned()),
+                (_, None) => Some("cannot be checked: the enrolment certificate that signed it is missing".to_owned()),
+                (Some(der), Some(issuer)) => match verifier.vouched(der, &issuer, *time_ms) {
+                    Ok(id) if id == *device => None,
+                    Ok(id) => Some(format!("is of another device, {id}")),
+                    Err(why) => Some(format!("is not the office's: {why}")),
+                },
+            };
+            match flaw {
+                None => self.report.devices += 1,
+                Some(flaw) => {
+                    let text = format!("the certificate of {device} ({cert_sha256}) {flaw}");
+                    self.problem(ProblemKind::Device, None, text);
+                }
             }
         }
-        let unlogged: Vec<Digest> =
-            self.devices.certificates.keys().filter(|d| !logged.iter().any(|(_, l)| l == *d)).copied().collect();
+        if self.ledger.torn {
+            return;
+        }
+        let of_none = |digest: &&Digest| !logged.iter().any(|(_, enrolled)| enrolled.cert_sha256 == **digest);
+        let unlogged: Vec<Digest> = self.devices.certificates.keys().filter(of_none).copied().collect();
         for digest in unlogged {
             self.problem(ProblemKind::Device, None, format!("the certificate {digest} is of no device in the log"));
         }
@@ -217,6 +241,7 @@ impl Audit {
                 self.problem(ProblemKind::Record, None, format!("records/{name} is no record"));
                 continue;
             };
+            self.record = Some(name.clone());
             let seals = self.ledger.calls.get(call).map(|entries| &entries.seals[..]).unwrap_or_default();
             let sealed = seals.iter().find(|seal| seal.device.as_deref() == device).cloned();
             on_disk.extend(sealed.as_ref().map(|seal| seal.index));
@@ -226,29 +251,27 @@ impl Audit {
         let absent = logged.filter(|(_, seal)| !on_disk.contains(&seal.index));
         let absent: Vec<_> = absent.map(|(call, seal)| (call.clone(), seal.index, seal.device.clone())).collect();
         for (call, index, device) in absent {
-            let by = device.map(|device| format!(", by {device},")).unwrap_or_default();
-            let text = format!("entry {index} of the log says that it was sealed{by} and it is not in the archive");
+            self.record = Some(device.map_or_else(|| call.clone(), |device| format!("{call}-{device}")));
+            let text = format!("entry {index} of the log says that it was sealed, and it is not in the archive");
             self.problem(ProblemKind::Record, Some(&call), text);
         }
+        self.record = None;
     }
 
     fn record(&mut self, call: &str, dir: &Path, entry: Option<&SealEntry>, verifier: &dyn SignatureVerifier) {
         self.report.records += 1;
         let before = self.ledger.problems.len();
         let Some(entry) = entry else {
+            if self.ledger.torn {
+                return drop(self.parts(call, dir));
+            }
             return self.problem(
                 ProblemKind::Record,
                 Some(call),
                 "it is in the archive, and no entry of the log says so",
             );
         };
-        let (seal, problems) = match check_all(dir) {
-            Ok(checked) => checked,
-            Err(e) => return self.problem(ProblemKind::Record, Some(call), format!("{SEAL_FILE}: {e}")),
-        };
-        for problem in problems {
-            self.problem(ProblemKind::Record, Some(call), problem);
-        }
+        let Some(seal) = self.parts(call, dir) else { return };
         self.report.record_bytes += seal.parts.iter().map(|p| p.bytes).sum::<u64>();
         let equal = [
             ("call", seal.call_id == call),
@@ -276,6 +299,20 @@ impl Audit {
         }
     }
 
+    /// Checks a record alone, by its seal.
+    fn parts(&mut self, call: &str, dir: &Path) -> Option<Seal> {
+        match check_all(dir) {
+            Ok((seal, problems)) => {
+                problems.into_iter().for_each(|problem| self.problem(ProblemKind::Record, Some(call), problem));
+                Some(seal)
+            }
+            Err(e) => {
+                self.problem(ProblemKind::Record, Some(call), format!("{SEAL_FILE}: {e}"));
+                None
+            }
+        }
+    }
+
     fn signature(&mut self, call: &str, seal: &Seal, entry: &SealEntry, verifier: &dyn SignatureVerifier) {
         let signer = match verifier.verify(&entry.jws, &seal.claims(), &self.devices) {
             Ok(signer) => signer,
@@ -290,10 +327,10 @@ impl Audit {
         let known = self.ledger.devices.get(&signer.device);
         let enrolled = known.is_some_and(|device| {
             let certificate_fits = |c: &Digest| signer.cert_sha256.is_none_or(|signed| signed == *c);
-            device.enrolled.iter().any(|(index, cert)| *index < entry.index && certificate_fits(cert))
+            device.enrolled.iter().any(|e| e.index < entry.index && certificate_fits(&e.cert_sha256))
         });
         let revoked = known.and_then(|device| device.revoked).is_some_and(|index| index < entry.index);
-        if !enrolled {
+        if !enrolled && !self.ledger.torn {
             let text = format!("signed by {}, which was not enrolled with that certificate by then", signer.device);
             self.problem(ProblemKind::Signature, Some(call), text);
         } else if revoked {

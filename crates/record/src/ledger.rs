@@ -28,11 +28,19 @@ pub(crate) struct CallEntries {
     pub(crate) missing: Option<String>,
 }
 
+/// A `device_enrolled` entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Enrolled {
+    pub(crate) index: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) cert_sha256: Digest,
+}
+
 /// What the log says of one device.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceEntries {
-    /// Entry and certificate of each enrolment.
-    pub(crate) enrolled: Vec<(u64, Digest)>,
+    /// Of each enrolment.
+    pub(crate) enrolled: Vec<Enrolled>,
     /// Entry of the first revocation.
     pub(crate) revoked: Option<u64>,
 }
@@ -45,6 +53,8 @@ pub(crate) struct Ledger {
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
     enrolments: BTreeMap<String, String>,
     pub(crate) problems: Vec<Problem>,
+    /// Entries of the log could not be read: what is not in those that were may be in them.
+    pub(crate) torn: bool,
 }
 
 impl Ledger {
@@ -57,13 +67,13 @@ impl Ledger {
         };
         *self.counts.entry(type_name(&entry).to_owned()).or_default() += 1;
         match entry {
-            LogEntry::DeviceEnrolled { device, cert_sha256, enrolment, .. } => {
+            LogEntry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
                 if *first != device {
                     let text = format!("entry {index}: enrolment {enrolment} made {device} after it had made {first}");
                     self.problem(ProblemKind::Device, None, text);
                 }
-                self.devices.entry(device).or_default().enrolled.push((index, cert_sha256));
+                self.devices.entry(device).or_default().enrolled.push(Enrolled { index, time_ms, cert_sha256 });
             }
             LogEntry::DeviceRevoked { device, .. } => {
                 let known = self.devices.entry(device.clone()).or_default();
@@ -151,6 +161,9 @@ impl Ledger {
     /// `patient_since_ms` may still be going on, and one that ended after it may still be being sealed; not so one that is
     /// dated after `until_ms`.
     pub(crate) fn gaps(&mut self, patient_since_ms: u64, until_ms: u64) -> (Vec<Gap>, u64) {
+        if self.torn {
+            return (Vec::new(), 0);
+        }
         let patient = |at: u64| (patient_since_ms..=until_ms).contains(&at);
         let (mut gaps, mut texts, mut pending) = (Vec::new(), Vec::new(), 0);
         for (call, entries) in &self.calls {
@@ -182,7 +195,7 @@ impl Ledger {
     }
 
     pub(crate) fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: String) {
-        self.problems.push(Problem { kind, call: call.map(str::to_owned), text });
+        self.problems.push(Problem { kind, call: call.map(str::to_owned), record: None, text });
     }
 
     fn call_problem(&mut self, call: &str, text: String) {

@@ -78,6 +78,8 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// The call, where it is about one.
     pub call: Option<String>,
+    /// The record's directory below `records`, where it is about one of the call's records.
+    pub record: Option<String>,
     /// What is wrong, for people.
     pub text: String,
 }

@@ -100,6 +100,10 @@ pub trait SignatureVerifier {
     /// (outside of an archive it is empty, and the verifier needs its own). Whether the device was enrolled at the time is
     /// checked by the caller. An error says why not, in words for a report.
     fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String>;
+
+    /// Whether the office vouched for a device at `enrolled_ms`: its certificate is by `issuer` (both DER), and that by the
+    /// office's authority. Gives the device's id. An error says why not.
+    fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String>;
 }
 
 impl Seal {

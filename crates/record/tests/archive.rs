@@ -29,6 +29,14 @@ impl SignatureVerifier for FakeVerifier {
             false => Err("it signs something else".to_owned()),
         }
     }
+
+    fn vouched(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<String, String> {
+        let of = |bytes: &[u8]| String::from_utf8_lossy(bytes).rsplit(' ').next().unwrap_or_default().to_owned();
+        match issuer.starts_with(b"the office, of") && of(issuer) == of(certificate) {
+            true => Ok(of(certificate)),
+            false => Err("by somebody else".to_owned()),
+        }
+    }
 }
 
 fn opened(n: u8, mode: RecordMode) -> LogEntry {
@@ -74,12 +82,15 @@ impl Archive {
     /// Calls 1 (audio, recorded), 2 (memo, recorded as partial), 3 (log only), 4 (missed), 5 (no record, with a reason).
     fn good() -> Self {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("devices")).unwrap();
+        for folder in ["devices", "issuers"] {
+            std::fs::create_dir(root.path().join(folder)).unwrap();
+        }
         let mut entries = vec![enrolled("notes", "e1"), enrolled("desk", "e2")];
         for device in ["notes", "desk"] {
             let der = format!("certificate of {device}");
             let name = format!("{}.der", Digest::of(der.as_bytes()));
-            std::fs::write(root.path().join("devices").join(name), der).unwrap();
+            std::fs::write(root.path().join("devices").join(&name), der).unwrap();
+            std::fs::write(root.path().join("issuers").join(name), format!("the office, of {device}")).unwrap();
         }
         entries.extend([
             opened(1, RecordMode::Audio),
@@ -136,7 +147,7 @@ impl Archive {
     fn problem(&self) -> (ProblemKind, Option<String>, String) {
         let report = self.verify();
         assert_eq!(report.problems.len(), 1, "{:#?}", report.problems);
-        let Problem { kind, call, text } = report.problems.into_iter().next().unwrap();
+        let Problem { kind, call, text, .. } = report.problems.into_iter().next().unwrap();
         (kind, call, text)
     }
 }
@@ -226,7 +237,7 @@ fn a_call_that_never_ended_ended_twice_or_never_began() {
 fn records_that_are_not_what_the_log_says() {
     let archive = Archive::good();
     std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
-    let expected = "entry 4 of the log says that it was sealed, by notes, and it is not in the archive";
+    let expected = "entry 4 of the log says that it was sealed, and it is not in the archive";
     assert_eq!(archive.problem(), (ProblemKind::Record, Some(call(1)), expected.into()));
 
     let archive = Archive::good();
@@ -353,6 +364,42 @@ fn devices_and_certificates() {
     let archive = Archive::good();
     std::fs::write(archive.path().join(format!("devices/{}.der", "0".repeat(64))), der).unwrap();
     assert!(archive.problem().2.contains("not named after its SHA-256"));
+}
+
+#[test]
+fn a_device_that_the_office_did_not_vouch_for() {
+    let issuer = |archive: &Archive, device: &str| {
+        let digest = Digest::of(format!("certificate of {device}").as_bytes());
+        archive.path().join(format!("issuers/{digest}.der"))
+    };
+    let archive = Archive::good();
+    std::fs::remove_file(issuer(&archive, "desk")).unwrap();
+    assert!(archive.problem().2.contains("the enrolment certificate that signed it is missing"));
+    let archive = Archive::good();
+    std::fs::write(issuer(&archive, "desk"), "the server itself, of desk").unwrap();
+    assert!(archive.problem().2.contains("is not the office's: by somebody else"));
+
+    // The log gives a device's certificate to another.
+    let mut archive = Archive::good();
+    let LogEntry::DeviceEnrolled { device, .. } = &mut archive.entries[1] else { unreachable!() };
+    *device = "impostor".into();
+    assert!(archive.problem().2.contains("is of another device, desk"));
+}
+
+#[test]
+fn of_a_log_with_a_hole_nothing_is_concluded_from_what_is_not_in_it() {
+    let archive = Archive::good();
+    let options = archive.write_log();
+    let bundle = files_below(&archive.path().join("log")).into_keys().find(|f| f.contains("entries")).unwrap();
+    std::fs::remove_file(archive.path().join("log").join(bundle)).unwrap();
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    assert!(matches!(&report.problems[..], [one] if one.kind == ProblemKind::Log), "{:#?}", report.problems);
+    // What can be seen of a record alone is still looked at.
+    std::fs::remove_file(archive.record_dir(1).join("seal.json")).unwrap();
+    let report = verify_archive(archive.path(), &FakeVerifier, &options);
+    let kinds: Vec<ProblemKind> = report.problems.iter().map(|p| p.kind).collect();
+    assert_eq!(kinds, [ProblemKind::Log, ProblemKind::Record], "{:#?}", report.problems);
+    assert_eq!(report.problems[1].record, archive.record_dir(1).file_name().map(|n| n.to_string_lossy().into_owned()));
 }
 
 #[test]

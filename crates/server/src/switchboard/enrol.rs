@@ -10,7 +10,7 @@ use crate::{
     entry::Entry,
     store::{DeviceRow, Write},
 };
-use telcon_proto::{CallId, DeviceId, Ended, ServerMessage, limits::MAX_DEVICES_PER_PERSON};
+use telcon_proto::{CallId, Card, DeviceId, Ended, ServerMessage, limits::MAX_DEVICES_PER_PERSON};
 
 impl Switchboard {
     /// Enrols a device whose certificates were checked. The request is answered once the log has it.
@@ -55,8 +55,19 @@ impl Switchboard {
         if self.desk.devices.contains_key(&new.device) {
             return Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"));
         }
-        let devices =
-            self.desk.devices.values().filter(|d| d.revoked_ms.is_none() && d.card.person == new.card.person).count();
+        let theirs = |d: &&Device| d.revoked_ms.is_none() && d.card.person == new.card.person;
+        // One person under two names, or in two roles, is two people on a screen.
+        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role);
+        if let Some(other) = self.desk.devices.values().filter(theirs).find(|d| words(&d.card) != words(&new.card)) {
+            let Card { name, organisation, role, .. } = &other.card;
+            let text = format!(
+                "this person is enrolled as {name}, {organisation}, {}: ask your office for a link with those words, or to \
+                 revoke the devices under them first",
+                role.as_str().replace('_', " ")
+            );
+            return Err(Refusal::new(RefusalKind::Conflict, text));
+        }
+        let devices = self.desk.devices.values().filter(theirs).count();
         if devices >= MAX_DEVICES_PER_PERSON {
             let text = format!("the person has {devices} devices, and more are not allowed: revoke one first");
             return Err(Refusal::new(RefusalKind::Conflict, text));

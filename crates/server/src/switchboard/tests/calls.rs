@@ -364,6 +364,22 @@ fn a_device_that_the_log_did_not_take_is_not_enrolled() {
 }
 
 #[test]
+fn a_person_has_one_name_and_one_role() {
+    let mut office = Office::new();
+    office.enrol(1, 1, Role::Principal).unwrap();
+    let refusal = office.enrol(2, 1, Role::NoteTaker).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Conflict);
+    assert!(refusal.message.contains("enrolled as Person 1, Chancellery, principal"), "{}", refusal.message);
+    office.enrol(3, 1, Role::Principal).unwrap();
+    for n in [1, 3] {
+        let effects = office.board.revoke(RequestId(900), device(n), "jws".into(), office.now);
+        office.run(effects);
+    }
+    office.replies.clear();
+    office.enrol(4, 1, Role::NoteTaker).unwrap();
+}
+
+#[test]
 fn a_revoked_device_is_cut_at_once_and_for_good() {
     let mut office = Office::staffed();
     let session = office.session(2);
