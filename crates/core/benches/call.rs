@@ -65,11 +65,11 @@ fn mls(c: &mut Criterion) {
         let [caller, callee] = devices(suite);
         let call = CallId::from_bytes([9; 16]);
         let mut group = CallGroup::create(&caller, call, suite).unwrap();
-        c.bench_function(&format!("mls {name}: key package"), |b| b.iter(|| PendingJoin::new(&callee).unwrap()));
-        let key_package = PendingJoin::new(&callee).unwrap().key_package().to_vec();
+        c.bench_function(&format!("mls {name}: key package"), |b| b.iter(|| PendingJoin::new(&callee, call).unwrap()));
+        let key_package = PendingJoin::new(&callee, call).unwrap().key_package().to_vec();
         c.bench_function(&format!("mls {name}: check a key package, add it and commit"), |b| {
             b.iter(|| {
-                let joiner = read_key_package(black_box(&key_package), suite).unwrap();
+                let joiner = read_key_package(black_box(&key_package), call, suite).unwrap();
                 let commit = group.commit(vec![joiner], &[]).unwrap();
                 group.discard().unwrap();
                 commit
@@ -77,8 +77,8 @@ fn mls(c: &mut Criterion) {
         });
         c.bench_function(&format!("mls {name}: from answer to keys on both sides"), |b| {
             b.iter(|| {
-                let join = PendingJoin::new(&callee).unwrap();
-                let joiner = read_key_package(join.key_package(), suite).unwrap();
+                let join = PendingJoin::new(&callee, call).unwrap();
+                let joiner = read_key_package(join.key_package(), call, suite).unwrap();
                 let commit = group.commit(vec![joiner], &[]).unwrap();
                 let welcome = commit.welcome.unwrap();
                 let joined = join.join::<telcon_core::group::GroupError>(call, suite, &welcome, |_| Ok(())).unwrap();

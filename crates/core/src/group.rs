@@ -2,7 +2,8 @@
 //!
 //! This wrapper keeps three rules that a group alone does not have: every member's leaf carries an X.509 credential
 //! whose key is the leaf's own; nothing changes before the caller has checked whom a commit adds; and of every
-//! change the caller learns who came and who went.
+//! change the caller learns who came and who went. A fourth is about time: a key package names the call that it was made for
+//! and adds a device once, so that a server that kept one cannot show somebody as joined who is not there.
 
 use crate::{
     device::{Device, MlsSigner, ciphersuite},
@@ -10,13 +11,14 @@ use crate::{
     sframe::KEY_LEN,
 };
 use openmls::prelude::{
-    BasicCredentialError, Capabilities, CredentialType, Extensions, GroupId, KeyPackage, KeyPackageIn, LeafNodeIndex,
-    MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
-    PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProtocolMessage, ProtocolVersion, StagedCommit,
-    StagedWelcome, WireFormatPolicy, tls_codec::Deserialize as _,
+    ApplicationIdExtension, BasicCredentialError, Capabilities, CredentialType, Extension, Extensions, GroupId,
+    KeyPackage, KeyPackageIn, LeafNodeIndex, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn,
+    MlsMessageIn, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProtocolMessage,
+    ProtocolVersion, StagedCommit, StagedWelcome, WireFormatPolicy, tls_codec::Deserialize as _,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::OpenMlsProvider;
+use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
+use std::collections::BTreeSet;
 use telcon_proto::{CallId, SuiteName, limits::MAX_MEMBERS};
 use zeroize::Zeroizing;
 
@@ -82,12 +84,13 @@ fn leaf(index: LeafNodeIndex, credential: &openmls::prelude::Credential, key: &[
 /// A key package that was read and checked for itself (RFC 9420, section 10.1), with the leaf it would add.
 pub struct Joiner {
     package: KeyPackage,
+    reference: Vec<u8>,
     /// The leaf; its index is meaningless until it is added.
     pub leaf: Leaf,
 }
 
-/// Checks a KeyPackage for a call with `suite`.
-pub fn read_key_package(bytes: &[u8], suite: SuiteName) -> Result<Joiner, GroupError> {
+/// Checks a KeyPackage for `call`, of `suite`.
+pub fn read_key_package(bytes: &[u8], call: CallId, suite: SuiteName) -> Result<Joiner, GroupError> {
     let MlsMessageBodyIn::KeyPackage(package) = read(bytes)?.extract() else {
         return Err(GroupError::Hostile("not a key package".into()));
     };
@@ -97,9 +100,23 @@ pub fn read_key_package(bytes: &[u8], suite: SuiteName) -> Result<Joiner, GroupE
     if package.ciphersuite() != ciphersuite(suite) {
         return Err(GroupError::Hostile("a key package of another suite".into()));
     }
+    let leaf = new_leaf(&package, call.as_bytes())?;
+    let reference = reference(&package, provider.crypto())?;
+    Ok(Joiner { package, reference, leaf })
+}
+
+/// The leaf that a key package for this call adds.
+fn new_leaf(package: &KeyPackage, call: &[u8]) -> Result<Leaf, GroupError> {
     let node = package.leaf_node();
-    let leaf = leaf(LeafNodeIndex::new(0), node.credential(), node.signature_key().as_slice())?;
-    Ok(Joiner { package, leaf })
+    if node.extensions().application_id().map(ApplicationIdExtension::as_slice) != Some(call) {
+        return Err(GroupError::Hostile("a key package that was made for another call".into()));
+    }
+    leaf(LeafNodeIndex::new(0), node.credential(), node.signature_key().as_slice())
+}
+
+/// KeyPackageRef (RFC 9420, section 5.2).
+fn reference(package: &KeyPackage, crypto: &impl OpenMlsCrypto) -> Result<Vec<u8>, GroupError> {
+    package.hash_ref(crypto).map(|reference| reference.as_slice().to_vec()).map_err(misuse)
 }
 
 fn read(bytes: &[u8]) -> Result<MlsMessageIn, GroupError> {
@@ -141,13 +158,15 @@ pub struct PendingJoin {
 }
 
 impl PendingJoin {
-    /// Makes a fresh key package. It is used for one call only.
-    pub fn new(device: &Device) -> Result<Self, GroupError> {
+    /// Makes a fresh key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
+    pub fn new(device: &Device, call: CallId) -> Result<Self, GroupError> {
         let provider = OpenMlsRustCrypto::default();
         let signer = device.signer();
         let suite = device.office().suite();
+        let of_call = Extension::ApplicationId(ApplicationIdExtension::new(call.as_bytes()));
         let bundle = KeyPackage::builder()
             .leaf_node_capabilities(capabilities(suite))
+            .leaf_node_extensions(Extensions::single(of_call).map_err(misuse)?)
             .build(ciphersuite(suite), &provider, &signer, device.credential())
             .map_err(misuse)?;
         let key_package = write(&MlsMessageOut::from(bundle.key_package().clone()))?;
@@ -181,7 +200,8 @@ impl PendingJoin {
             return Err(GroupError::Hostile("a welcome to a call of another suite".into()).into());
         }
         let group = staged.into_group(&self.provider).map_err(hostile)?;
-        let group = CallGroup { provider: self.provider, signer: self.signer, suite, group };
+        let (used, pending) = (BTreeSet::new(), Vec::new());
+        let group = CallGroup { provider: self.provider, signer: self.signer, suite, group, used, pending };
         check(&group.members()?)?;
         Ok(group)
     }
@@ -229,6 +249,7 @@ pub struct StagedChange {
     pub committer: u32,
     /// Leaves it adds (indices not assigned yet).
     pub added: Vec<Leaf>,
+    references: Vec<Vec<u8>>,
     /// Indices that it removes.
     pub removed: Vec<u32>,
 }
@@ -239,6 +260,10 @@ pub struct CallGroup {
     signer: MlsSigner,
     suite: SuiteName,
     group: MlsGroup,
+    /// References of the key packages that added somebody while this device was in the call.
+    used: BTreeSet<Vec<u8>>,
+    /// Those that this device's commit on its way adds.
+    pending: Vec<Vec<u8>>,
 }
 
 impl CallGroup {
@@ -257,7 +282,7 @@ impl CallGroup {
         let id = GroupId::from_slice(call.as_bytes());
         let group =
             MlsGroup::new_with_group_id(&provider, &signer, &config, id, device.credential()).map_err(misuse)?;
-        Ok(Self { provider, signer, suite, group })
+        Ok(Self { provider, signer, suite, group, used: BTreeSet::new(), pending: Vec::new() })
     }
 
     /// The present epoch.
@@ -275,6 +300,11 @@ impl CallGroup {
         self.group.members().map(|member| leaf(member.index, &member.credential, &member.signature_key)).collect()
     }
 
+    /// Whether a key package added somebody before.
+    pub fn was_used(&self, joiner: &Joiner) -> bool {
+        self.used.contains(&joiner.reference)
+    }
+
     /// Commits the removal of `removed` and the addition of `added`, in one epoch. The group changes only with
     /// [`CallGroup::confirm`].
     pub fn commit(&mut self, added: Vec<Joiner>, removed: &[u32]) -> Result<OwnCommit, GroupError> {
@@ -283,6 +313,7 @@ impl CallGroup {
             return Err(GroupError::Misuse(format!("a call has at most {MAX_MEMBERS} members")));
         }
         let epoch = self.epoch();
+        let pending = added.iter().map(|joiner| joiner.reference.clone()).collect();
         let bundle = self
             .group
             .commit_builder()
@@ -295,6 +326,7 @@ impl CallGroup {
             .map_err(misuse)?
             .stage_commit(&self.provider)
             .map_err(misuse)?;
+        self.pending = pending;
         let (commit, welcome, _) = bundle.into_messages();
         let welcome = welcome.as_ref().map(write).transpose()?;
         Ok(OwnCommit { epoch, commit: write(&commit)?, welcome })
@@ -315,7 +347,9 @@ impl CallGroup {
 
     /// The switchboard took this device's commit: enter its epoch.
     pub fn confirm(&mut self) -> Result<(), GroupError> {
-        self.group.merge_pending_commit(&self.provider).map_err(misuse)
+        self.group.merge_pending_commit(&self.provider).map_err(misuse)?;
+        self.used.extend(std::mem::take(&mut self.pending));
+        Ok(())
     }
 
     /// The switchboard took another commit instead: forget this device's.
@@ -343,16 +377,21 @@ impl CallGroup {
                 Ok(Incoming::Application { epoch: got, leaf: sender.u32(), bytes: message.into_bytes() })
             }
             ProcessedMessageContent::StagedCommitMessage(staged) => {
-                let mut added = Vec::new();
+                let (mut added, mut references) = (Vec::new(), Vec::new());
                 for add in staged.add_proposals() {
-                    let node = add.add_proposal().key_package().leaf_node();
-                    added.push(leaf(LeafNodeIndex::new(0), node.credential(), node.signature_key().as_slice())?);
+                    let package = add.add_proposal().key_package();
+                    added.push(new_leaf(package, self.group.group_id().as_slice())?);
+                    references.push(reference(package, self.provider.crypto())?);
+                }
+                if references.iter().any(|reference| self.used.contains(reference)) {
+                    return Err(GroupError::Hostile("a key package that was used before".into()));
                 }
                 let removed = staged.remove_proposals().map(|r| r.remove_proposal().removed().u32()).collect();
                 Ok(Incoming::Commit(Box::new(StagedChange {
                     staged: *staged,
                     committer: sender.u32(),
                     added,
+                    references,
                     removed,
                 })))
             }
@@ -362,7 +401,9 @@ impl CallGroup {
 
     /// Enters the epoch of a commit that was agreed to.
     pub fn merge(&mut self, change: StagedChange) -> Result<(), GroupError> {
-        self.group.merge_staged_commit(&self.provider, change.staged).map_err(hostile)
+        self.group.merge_staged_commit(&self.provider, change.staged).map_err(hostile)?;
+        self.used.extend(change.references);
+        Ok(())
     }
 
     /// Whether this device was removed.

@@ -27,8 +27,12 @@ impl Call {
         answer: bool,
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let (Some(ring), Some(_)) = (&self.ring, &self.group) else { return Ok(()) };
-        let joiner = read_key_package(&key_package, self.suite)?;
+        let (Some(ring), Some(group)) = (&self.ring, &self.group) else { return Ok(()) };
+        let joiner = read_key_package(&key_package, self.id, self.suite)?;
+        if group.was_used(&joiner) {
+            // It was asked twice, or a server asks again by what a device asked that has left since.
+            return Ok(());
+        }
         let joining = roster::verify(device.office(), &joiner.leaf, std::slice::from_ref(logged), now_ms)?;
         roster::admit(ring, joining.device())?;
         if joining.device().device() != from {
@@ -87,13 +91,21 @@ impl Call {
         let (mut adds, mut removes) = (Vec::new(), Vec::new());
         for change in &changes {
             let (Change::Join { device, .. } | Change::Remove(device)) = change;
+            let joiner = match change {
+                Change::Join { key_package, .. } => Some(read_key_package(key_package, self.id, self.suite)?),
+                Change::Remove(_) => None,
+            };
+            // Another member's commit may have been first.
+            if joiner.as_ref().is_some_and(|joiner| self.group.as_ref().is_some_and(|group| group.was_used(joiner))) {
+                continue;
+            }
             // A device that joins again lost its keys: its old leaf goes in the same commit.
             if let Some(leaf) = self.leaf_of(*device).filter(|leaf| Some(*leaf) != own && !removed.contains(leaf)) {
                 removed.push(leaf);
                 removes.push(*device);
             }
-            if let Change::Join { key_package, .. } = change {
-                joiners.push(read_key_package(key_package, self.suite)?);
+            if let Some(joiner) = joiner {
+                joiners.push(joiner);
                 adds.push(*device);
             }
         }

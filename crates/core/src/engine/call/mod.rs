@@ -247,7 +247,7 @@ impl Call {
         let mut call =
             Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
         call.hint = Some((ring.ring().device().card().clone(), device.me().card().clone()));
-        call.join = Some(PendingJoin::new(device)?);
+        call.join = Some(PendingJoin::new(device, call.id)?);
         call.verified.insert(logged_caller.device().device(), logged_caller);
         call.take_ring(ring, jws);
         Ok(call)
@@ -266,7 +266,7 @@ impl Call {
         let mut call = Self::new(id, device, direction, CallState::Answering, mode);
         call.hint = hint;
         call.muted = muted;
-        let join = PendingJoin::new(device)?;
+        let join = PendingJoin::new(device, id)?;
         out.push_back(Output::Send(ClientMessage::AskJoin { call: id, key_package: blob(join.key_package()) }));
         call.join = Some(join);
         call.open_leg(out);

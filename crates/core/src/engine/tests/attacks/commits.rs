@@ -140,14 +140,14 @@ fn a_welcome_to_a_group_with_somebody_unverified_in_it_is_refused() {
     // The caller's device is hostile, and adds a spy together with the callee.
     let mut other = World::named(SuiteName::Hybrid, 97, "office.example");
     let (state, _, spy_proof) = other.enrol(3, Role::DutyOfficer);
-    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap();
+    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap();
     let answers = world.sent(1, |message| match message {
         ClientMessage::Answer { key_package, .. } => Some(key_package.clone()),
         _ => None,
     });
     let joiners = vec![
-        read_key_package(answers[0].as_slice(), SuiteName::Hybrid).unwrap(),
-        read_key_package(spy.key_package(), SuiteName::Hybrid).unwrap(),
+        read_key_package(answers[0].as_slice(), world.room().id, SuiteName::Hybrid).unwrap(),
+        read_key_package(spy.key_package(), world.room().id, SuiteName::Hybrid).unwrap(),
     ];
     let welcome = Blob(world.group(0).commit(joiners, &[]).unwrap().welcome.unwrap());
     let (call, ring, opened) = (world.room().id, world.room().jws.clone(), world.room().opened.clone());

@@ -9,7 +9,7 @@ use crate::{
     keyring::OpenError,
     view::CallState,
 };
-use telcon_proto::{Blob, Role, ServerMessage, SuiteName};
+use telcon_proto::{Blob, ClientMessage, Role, ServerMessage, SuiteName};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -67,7 +67,9 @@ fn a_server_that_swaps_a_key_package_is_refused() {
     world.settle();
     // The callee answers; the caller is given the key package of another device of the office in its name.
     let state = state_of(&world, 2);
-    let swapped = Blob(PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap().key_package().to_vec());
+    let swapped = Blob(
+        PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap().key_package().to_vec(),
+    );
     world.wire = Some(Box::new(move |_, message| {
         vec![match message {
             ServerMessage::JoinAsked { call, from, device, answer, .. } => {
@@ -89,7 +91,9 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
     world.ring(0, 1);
     world.settle();
     let (state, proof, id) = (state_of(&world, 2), world.nodes[2].proof.clone(), world.nodes[2].id);
-    let swapped = Blob(PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap().key_package().to_vec());
+    let swapped = Blob(
+        PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap().key_package().to_vec(),
+    );
     world.wire = Some(Box::new(move |_, message| {
         vec![match message {
             ServerMessage::JoinAsked { call, answer, .. } => {
@@ -105,14 +109,84 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
 }
 
 #[test]
+fn a_server_that_kept_a_key_package_cannot_show_somebody_who_is_not_there() {
+    let answered = |world: &World| {
+        world.sent(1, |message| match message {
+            ClientMessage::Answer { key_package, .. } => Some(key_package.clone()),
+            _ => None,
+        })
+    };
+    let mut world = World::of_two(21);
+    world.call();
+    let kept = answered(&world).remove(0);
+    let first = world.room().id;
+    world.command(1, Command::HangUp);
+    world.settle();
+    // In another call it answers in the callee's name, who never touched the telephone.
+    world.ring(0, 1);
+    world.settle();
+    let (call, from, proof) = (world.room().id, world.nodes[1].id, world.nodes[1].proof.clone());
+    assert_ne!(call, first);
+    world.inject(0, ServerMessage::JoinAsked { call, from, key_package: kept, device: proof, answer: true });
+    world.settle();
+    assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
+    assert_eq!((world.state(0), world.view(0).phrase.clone()), (CallState::Ringing, None));
+    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for nobody");
+}
+
+#[test]
+fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
+    let mut world = World::of_four(22);
+    world.ring(0, 1);
+    world.settle();
+    world.command(1, Command::Answer);
+    world.settle();
+    let call = world.room().id;
+    world.command(2, Command::Listen { call });
+    world.settle();
+    assert_eq!(world.screen(0).len(), 3);
+    let asked = world.sent(2, |message| match message {
+        ClientMessage::AskJoin { key_package, .. } => Some(key_package.clone()),
+        _ => None,
+    });
+    world.command(2, Command::Leave);
+    world.settle();
+    assert_eq!(world.screen(0).len(), 2);
+    let (from, proof) = (world.nodes[2].id, world.nodes[2].proof.clone());
+    let again =
+        || ServerMessage::JoinAsked { call, from, key_package: asked[0].clone(), device: proof.clone(), answer: false };
+    world.inject(0, again());
+    world.settle();
+    assert_eq!((world.screen(0).len(), world.screen(1).len()), (2, 2), "the caller lets nobody in by it");
+    // Nor by a hostile member's commit.
+    let joiner = read_key_package(asked[0].as_slice(), call, SuiteName::Hybrid).unwrap();
+    let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
+    let (from, seq) = (world.nodes[0].id, world.room().epoch + 1);
+    world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof.clone()] });
+    assert!(refused(&world, 1), "{:?}", world.view(1));
+    // What they ask anew is another matter.
+    let mut world = World::of_four(23);
+    world.ring(0, 1);
+    world.settle();
+    world.command(1, Command::Answer);
+    world.settle();
+    let call = world.room().id;
+    for command in [Command::Listen { call }, Command::Leave, Command::Listen { call }] {
+        world.command(2, command);
+        world.settle();
+    }
+    assert_eq!(world.screen(0).len(), 3);
+}
+
+#[test]
 fn a_member_that_commits_somebody_unverified_is_refused_by_the_others() {
     let mut world = World::of_two(7);
     world.call();
     // The caller's own device is hostile: it adds a device of another office, past its engine's checks.
     let mut other = World::named(SuiteName::Hybrid, 98, "office.example");
     let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
-    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap()).unwrap();
-    let joiner = read_key_package(spy.key_package(), SuiteName::Hybrid).unwrap();
+    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap();
+    let joiner = read_key_package(spy.key_package(), world.room().id, SuiteName::Hybrid).unwrap();
     let (call, from, seq) = (world.room().id, world.nodes[0].id, world.room().epoch + 1);
     let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
     world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof] });

@@ -32,7 +32,7 @@ pub(super) fn kept_out(world: &mut World) -> bool {
 /// Asks node 0, as a switchboard would, to add a device.
 pub(super) fn ask_for(world: &mut World, device: &Device, proof: telcon_proto::message::Logged, answer: bool) {
     let (call, from) = (world.room().id, device.me().device());
-    let key_package = Blob(PendingJoin::new(device).unwrap().key_package().to_vec());
+    let key_package = Blob(PendingJoin::new(device, call).unwrap().key_package().to_vec());
     world.inject(0, ServerMessage::JoinAsked { call, from, key_package, device: proof, answer });
     world.settle();
 }

@@ -122,8 +122,8 @@ fn another_name_is_found_out_when_a_listener_lets_them_in() {
     world.settle();
     // As if the list had another name when it was rung.
     world.nodes[0].engine.call.as_mut().unwrap().rename_who_was_rung("The President of Norland");
-    let joiner = PendingJoin::new(&Device::open(&state_of(&world, 1), world.now).unwrap()).unwrap();
-    let joiner = read_key_package(joiner.key_package(), SuiteName::Hybrid).unwrap();
+    let joiner = PendingJoin::new(&Device::open(&state_of(&world, 1), world.now).unwrap(), world.room().id).unwrap();
+    let joiner = read_key_package(joiner.key_package(), world.room().id, SuiteName::Hybrid).unwrap();
     let own = world.group(3).commit(vec![joiner], &[]).unwrap();
     let (from, proof) = (world.nodes[3].id, world.nodes[1].proof.clone());
     let seq = world.room().epoch + 1;
