@@ -201,7 +201,7 @@ pub struct NoticeView {
     pub opened_ms: u64,
     /// Log entry of its sealed record.
     pub kept_index: Option<u64>,
-    /// Whether its note-taker says that something is missing.
+    /// Whether every note-taker that brought a record of it says that something is missing.
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,

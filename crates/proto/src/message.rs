@@ -261,7 +261,7 @@ pub enum ServerMessage {
         call: CallId,
         /// Index of its entry in the log.
         log_index: u64,
-        /// Whether the note-taker that sealed it says that something is missing.
+        /// Whether every note-taker that brought a record of the call so far says that something is missing.
         #[serde(default)]
         partial: bool,
     },
