@@ -146,3 +146,33 @@ fn what_is_no_sound_leaves_its_place_empty_and_a_speaker_who_stopped_is_told_onc
     listener.packet((u64::MAX, 1), 0, &packets[0], u64::MAX);
     listener.finish();
 }
+
+#[test]
+fn whatever_a_member_sends_the_listener_keeps_little_and_goes_on() {
+    let packets = packets(8);
+    for seed in 1..400_u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut listener = Listener::new().unwrap();
+        let (mut counter, mut stream, mut now) = (random(1_000), (1, 1), 1_000);
+        for _ in 0..200 {
+            counter = match random(12) {
+                0 => random(3).wrapping_neg(),
+                1 => random(400),
+                2 => counter.wrapping_add(random(600)),
+                3 => counter.wrapping_sub(random(600)),
+                _ => counter.wrapping_add(1),
+            };
+            stream.0 = if random(20) == 0 { random(5) } else { stream.0 };
+            now += random(60) * random(60);
+            let packet = if random(10) == 0 { &[7; 3][..] } else { &packets[random(8) as usize] };
+            listener.packet(stream, counter, packet, if random(30) == 0 { random(u64::MAX) } else { now });
+            assert!(listener.waiting.len() < MOST_WAITING);
+            assert!(listener.frames(now).len() <= 2 * MOST_WAITING * (MOST_GUESSES as usize + 1));
+            listener.stopped(now);
+        }
+    }
+}
