@@ -130,7 +130,7 @@ fn a_server_that_kept_a_key_package_cannot_show_somebody_who_is_not_there() {
     world.inject(0, ServerMessage::JoinAsked { call, from, key_package: kept, device: proof, answer: true });
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
-    assert_eq!((world.state(0), world.view(0).phrase.clone()), (CallState::Ringing, None));
+    assert_eq!((world.state(0), world.view(0).phrase), (CallState::Ringing, None));
     assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for nobody");
 }
 
