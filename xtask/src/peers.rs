@@ -23,7 +23,7 @@ const PARTS: &[Part] = &[
     // A hundred calls of which nobody says a word. With fewer, what the first leg costs would be counted as theirs.
     Part { name: "idle", arguments: &["--calls", "100", "--parties", "4", "--idle"] },
     Part { name: "step-janus", arguments: &["--peer", "janus", "--step", "--calls", "30"] },
-    Part { name: "step-coturn", arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "150"] },
+    Part { name: "step-coturn", arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "40"] },
     Part { name: "step-telcon", arguments: &["--cable", "--step", "--calls", "150"] },
     Part { name: "curve", arguments: &["--cable", "--calls-curve", "10,20,40,80,160,320,480,640,800,1000"] },
 ];

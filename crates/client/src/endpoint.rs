@@ -47,6 +47,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 const NOBODY_COMES: Duration = Duration::from_secs(2);
 /// For how long an office may take to open a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// For how long its connection may take nothing. Sound waits meanwhile.
+const SEND_WITHIN: Duration = Duration::from_secs(3);
 /// Most time that passes for an engine in a call from one entry to the next, milliseconds: half of what it takes for a clock
 /// that was set.
 const STEP_MS: u64 = 5_000;
@@ -412,7 +414,9 @@ impl Task {
                 Output::Send(message) => {
                     let Some(socket) = socket.as_deref_mut() else { continue };
                     let text = serde_json::to_string(&message).expect("invariant: messages serialise");
-                    socket.send(Message::text(text)).await.map_err(drop)?;
+                    // A server that takes nothing any more is one that is gone.
+                    let sent = tokio::time::timeout(SEND_WITHIN, socket.send(Message::text(text))).await;
+                    sent.map_err(drop)?.map_err(drop)?;
                 }
                 Output::View => self.show(),
                 Output::Persist if self.erased => {}

@@ -1,5 +1,6 @@
 //! The native endpoint: sound, WebRTC around the call engine, and the note-taker.
 
+mod attendance;
 pub mod audio;
 pub mod endpoint;
 pub mod hearing;

@@ -2,6 +2,7 @@
 //! of it on its disk in the clear.
 
 use crate::{
+    attendance::{Attendance, GAP_MS, Gap},
     endpoint::Ear,
     hearing::{
         Recogniser, Scribe,
@@ -45,16 +46,10 @@ const MAX_GAP_PACKETS: u64 = 250;
 /// Pieces of one speaker's sound in one seal. A device counts its packets in order, but for a reload; one that jumps all the time
 /// would fill the record with files until it can take no more.
 const MAX_STRETCHES: usize = 16;
-/// For how long nothing may come before the record says so, milliseconds. A device that joins, and one that comes back after
-/// a reload, is there sooner.
-const GAP_MS: u64 = 4_000;
 /// Events that may wait to be sealed; more are a flood.
 const MAX_EVENTS: usize = 10_000;
 /// How long a finished record waits before it tries a full disk again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// Share of a speaker's packets that may be lost before the record is signed as partial, per cent: with less, what was said can be
-/// understood (docs/network.md).
-const MUCH_LOST_PERCENT: u64 = 5;
 /// What the transcript says of a time of which the note-taker has nothing.
 const NOTHING_CAME: &str = "[The note-taker has nothing of this time.]";
 /// How a call ended from which this device fell out, see [`telcon_core::view::CallView::ended`].
@@ -148,8 +143,12 @@ struct Taking {
     missed_ms: u64,
     /// How long after the answer this note-taker came, if it did.
     late_ms: u64,
-    /// Which of each speaker's packets came.
-    tallies: BTreeMap<DeviceId, Tally>,
+    /// From when to when nothing came of anybody, last.
+    nobody: Option<(u64, u64)>,
+    /// Who was heard.
+    attendance: Attendance,
+    /// Nothing comes of anybody who speaks.
+    hears_nobody: bool,
     /// A party of the call said that it was over, and not only the server.
     end_is_known: bool,
     sealed: Option<Sealed>,
@@ -182,57 +181,28 @@ impl Spool {
     }
 }
 
-/// Packets of one speaker: those that came, and those that were missing between them.
-#[derive(Debug, Default, PartialEq)]
-struct Tally {
-    last: Option<u64>,
-    packets: u64,
-    lost: u64,
-}
-
-impl Tally {
-    /// One came, by its counter. Copies of earlier packets come after later ones.
-    fn came(&mut self, counter: u64) {
-        let last = self.last.unwrap_or(counter);
-        self.packets += 1;
-        if counter > last && counter - last <= MAX_GAP_PACKETS {
-            self.lost += counter - last - 1;
-        } else if counter < last && last - counter <= MAX_GAP_PACKETS {
-            self.lost = self.lost.saturating_sub(1);
-            return;
-        }
-        // A device that reloaded counts from elsewhere.
-        self.last = Some(counter);
-    }
-
-    /// Of a few packets nothing can be said.
-    fn percent_lost(&self) -> u64 {
-        let all = self.packets + self.lost;
-        if all < MAX_GAP_PACKETS / 5 { 0 } else { self.lost * 100 / all }
-    }
-}
-
 struct Signing {
     key: Arc<DeviceKey>,
     chain: Vec<Vec<u8>>,
 }
 
-/// A speaker's packets that are not in the record yet: by their authenticated counter, with when they came.
-type Sound = BTreeMap<u64, (u64, Vec<u8>)>;
+/// A speaker's packets that are not in the record yet: by how often it began to count anew and their authenticated counter, with
+/// when they came.
+type Sound = BTreeMap<(u32, u64), (u64, Vec<u8>)>;
 
-/// Splits sound where more than [`MAX_GAP_PACKETS`] are missing: a sender that jumps starts another piece, and cannot fill
-/// the record with silence.
+/// Splits sound where a device began to count anew, and where more than [`MAX_GAP_PACKETS`] are missing: a sender that jumps
+/// starts another piece, and cannot fill the record with silence.
 fn stretches(sound: Sound) -> Vec<Sound> {
     let mut all: Vec<Sound> = Vec::new();
-    for (counter, packet) in sound {
+    for ((run, counter), packet) in sound {
         let near = all
             .last()
             .and_then(|last| last.last_key_value())
-            .is_some_and(|(last, _)| counter - last <= MAX_GAP_PACKETS);
+            .is_some_and(|((last_run, last), _)| run == *last_run && counter - last <= MAX_GAP_PACKETS);
         if !near {
             all.push(Sound::new());
         }
-        all.last_mut().expect("invariant: one was just pushed").insert(counter, packet);
+        all.last_mut().expect("invariant: one was just pushed").insert((run, counter), packet);
     }
     all
 }
@@ -317,7 +287,7 @@ impl NoteTaker {
             listeners: BTreeMap::new(),
             signing: Signing { key: device.shared_key(), chain: device.chain().to_vec() },
             began_ms: now_ms,
-            live_ms: live_since(call, engine),
+            live_ms: live_since(call, engine, now_ms),
             sealed_ms: now_ms,
             piece: 0,
             sound_piece: 0,
@@ -337,7 +307,9 @@ impl NoteTaker {
             last_packet_ms: written_until_ms(&self.config.spool.join(call.to_hex())),
             missed_ms: 0,
             late_ms: 0,
-            tallies: BTreeMap::new(),
+            nobody: None,
+            attendance: Attendance::default(),
+            hears_nobody: false,
             end_is_known: false,
             sealed: None,
         };
@@ -364,6 +336,9 @@ impl NoteTaker {
             return;
         }
         taking.came(now_ms);
+        for gap in taking.attendance.over(taking.live_ms, now_ms) {
+            taking.missed(&gap, now_ms);
+        }
         taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how, "said_by": said_by }));
         taking.end_is_known = said_by.is_some();
         let reports = self.reports.clone();
@@ -403,15 +378,22 @@ impl NoteTaker {
     }
 }
 
-/// Since when the call is live, for a device that comes back to it. None for one that is there from the beginning.
-fn live_since(call: CallId, engine: &Engine) -> Option<u64> {
+/// Since when the call is live, for a device that comes to it later. None for one that is there from the beginning. The office's
+/// server says so, and is believed between the call's opening in the log and now.
+fn live_since(call: CallId, engine: &Engine, now_ms: u64) -> Option<u64> {
     let view = engine.view();
     let since = view.notices.iter().find(|notice| notice.call == call).and_then(|notice| match notice.state {
         NoticeState::Live { since_ms } => Some(since_ms),
         _ => None,
     });
     // Whoever comes back is told by the others since when it is live, but only after the first word could have come.
-    view.call.and_then(|call| call.started_ms).into_iter().chain(since).min()
+    let since = view.call.and_then(|call| call.started_ms).into_iter().chain(since).min()?;
+    Some(believed(since, engine.opened_ms(), now_ms))
+}
+
+/// When a call was answered that a server says was answered then.
+fn believed(since_ms: u64, opened_ms: Option<u64>, now_ms: u64) -> u64 {
+    since_ms.clamp(opened_ms.unwrap_or(now_ms).min(now_ms), now_ms)
 }
 
 fn cannot_be_sealed(error: &RecordError) -> String {
@@ -430,8 +412,9 @@ impl Taking {
         self.numbers.iter().find(|(_, n)| **n == number).map(|(device, _)| *device)
     }
 
-    fn packet(&mut self, from: DeviceId, counter: u64, packet: &[u8], now_ms: u64) {
-        self.tallies.entry(from).or_default().came(counter);
+    fn packet(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
+        let (run, gap) = self.attendance.packet(from, stream, counter, self.live_ms, now_ms);
+        gap.into_iter().for_each(|gap| self.missed(&gap, now_ms));
         if self.mode != RecordMode::Audio {
             return;
         }
@@ -447,7 +430,24 @@ impl Taking {
         let at = self.at(now_ms);
         let sound = self.sound.entry(from).or_default();
         if sound.len() < MAX_PIECE_PACKETS {
-            sound.insert(counter, (at, packet.to_vec()));
+            // What came first stays: a member that counts back replaces nothing.
+            sound.entry((run, counter)).or_insert_with(|| (at, packet.to_vec()));
+        }
+    }
+
+    /// Nothing of somebody came until now. Says so in the record.
+    fn missed(&mut self, gap: &Gap, now_ms: u64) {
+        let of_all = |(since, until): (u64, u64)| gap.since_ms + GAP_MS >= since && now_ms <= until + GAP_MS;
+        if self.nobody.is_some_and(of_all) {
+            return self.attendance.excuse(gap, now_ms);
+        }
+        let (device, since_ms) = (gap.device, gap.since_ms);
+        self.events
+            .push(serde_json::json!({ "at_ms": now_ms, "what": "nothing_came", "from": device, "since_ms": since_ms }));
+        if self.scribe.is_some() {
+            let (start_ms, end_ms) = (self.at(since_ms), self.at(now_ms));
+            let (speaker, name, text) = (device.to_hex(), self.attendance.name(device), NOTHING_CAME.to_owned());
+            self.write_down(Segment { start_ms, end_ms, speaker, name, text, language: None });
         }
     }
 
@@ -456,10 +456,11 @@ impl Taking {
         let Some(live_ms) = self.live_ms else { return };
         let since = self.last_packet_ms.unwrap_or(live_ms).max(live_ms);
         // The first that came to one that was not there when the call was answered.
-        let late = self.last_packet_ms.is_none() && self.began_ms > live_ms + GAP_MS;
+        let late = self.last_packet_ms.is_none() && self.began_ms > live_ms.saturating_add(GAP_MS);
         self.last_packet_ms = Some(now_ms);
         let missed = now_ms.saturating_sub(since);
         if missed > GAP_MS {
+            self.nobody = Some((since, now_ms));
             *(if late { &mut self.late_ms } else { &mut self.missed_ms }) += missed;
             self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "nothing_came", "since_ms": since }));
             if self.scribe.is_some() {
@@ -574,12 +575,12 @@ impl Taking {
                 }));
             }
             for stretch in stretches.into_iter().take(MAX_STRETCHES) {
-                let Some((first, (start_ms, _))) = stretch.first_key_value() else { continue };
+                let Some(((_, first), (start_ms, _))) = stretch.first_key_value() else { continue };
                 let (first, start_ms) = (*first, *start_ms);
-                let places = stretch.keys().next_back().map_or(0, |last| (last - first) as usize + 1);
+                let places = stretch.keys().next_back().map_or(0, |(_, last)| (last - first) as usize + 1);
                 // A packet has its place by its counter; places of lost ones stay empty.
                 let mut packets: Vec<&[u8]> = vec![&[]; places];
-                for (counter, (_, packet)) in &stretch {
+                for ((_, counter), (_, packet)) in &stretch {
                     packets[(counter - first) as usize] = packet;
                 }
                 let chunk = OpusChunk { start_ms, pre_skip: PRE_SKIP, packets: &packets };
@@ -630,9 +631,7 @@ impl Taking {
                 self.ready.push_back(("transcript.json".into(), payload));
             }
         }
-        let heard = |(device, tally): (&DeviceId, &Tally)| serde_json::json!({ "from": device, "packets": tally.packets, "lost": tally.lost });
-        let heard: Vec<_> = self.tallies.iter().map(heard).collect();
-        self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "heard", "speakers": heard }));
+        self.events.push(serde_json::json!({ "at_ms": now_ms, "what": "heard", "speakers": self.attendance.told() }));
         let people: Vec<_> =
             self.people.iter().map(|(device, card)| serde_json::json!({ "device": device, "card": card })).collect();
         if let Ok(payload) = salted_json(salt(), &people) {
@@ -659,15 +658,6 @@ impl Taking {
         lines.map(|(label, value)| (label.to_owned(), value)).collect()
     }
 
-    /// Whose sound lacks so much that the record is not whole.
-    fn much_lost(&self) -> Option<String> {
-        let worst = self.tallies.iter().max_by_key(|(_, tally)| tally.percent_lost());
-        let (device, percent) = worst.map(|(device, tally)| (device, tally.percent_lost()))?;
-        let name = self.people.get(device).map_or("a speaker", |card| card.name.as_str());
-        (percent >= MUCH_LOST_PERCENT)
-            .then(|| format!("{percent} % of the sound of {name} did not come to the note-taker"))
-    }
-
     /// Seals and signs the record. May be tried again after an error, and goes on where it stopped.
     fn finish(&mut self, now_ms: u64) -> Result<(), RecordError> {
         if !self.written {
@@ -677,10 +667,10 @@ impl Taking {
         let sealed = match self.sealed.take() {
             Some(sealed) => sealed,
             None => {
-                let (more, lost) = (self.in_short(now_ms), self.much_lost());
+                let (more, lacks) = (self.in_short(now_ms), self.attendance.lacks());
                 let writer = self.spool.open(self.call)?;
                 let [missed, late] = [self.missed_ms, self.late_ms].map(|ms| ms.div_ceil(1000));
-                let reason = match (writer.session(), self.end_is_known, lost) {
+                let reason = match (writer.session(), self.end_is_known, lacks) {
                     (2.., ..) => {
                         format!("the note-taker was interrupted and went on: for {missed} s nothing was written")
                     }
@@ -689,7 +679,7 @@ impl Taking {
                     }
                     _ if late > 0 => format!("the note-taker came {late} s after the call was answered"),
                     _ if missed > 0 => format!("for {missed} s nothing came to the note-taker"),
-                    (.., Some(lost)) => lost,
+                    (.., Some(lacks)) => lacks,
                     _ => String::new(),
                 };
                 let (date, partial) = (date(now_ms), !reason.is_empty());
@@ -746,7 +736,7 @@ pub fn seal_left_behind(
 
 impl Ear for NoteTaker {
     fn writes(&self) -> bool {
-        self.taking.is_some() && !self.failing
+        self.taking.as_ref().is_some_and(|taking| !taking.hears_nobody) && !self.failing
     }
 
     fn plays(&self) -> bool {
@@ -756,7 +746,7 @@ impl Ear for NoteTaker {
     fn packet(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
         if let Some(taking) = &mut self.taking {
             taking.came(now_ms);
-            taking.packet(from, counter, packet, now_ms);
+            taking.packet(from, stream, counter, packet, now_ms);
             taking.hear(from, stream, counter, packet, now_ms);
         }
     }
@@ -773,6 +763,9 @@ impl Ear for NoteTaker {
                 taking.events.push(serde_json::json!({
                     "at_ms": now_ms, "what": "epoch", "epoch": epoch, "authenticator": authenticator, "members": ids,
                 }));
+                for gap in taking.attendance.members(members, taking.live_ms, now_ms) {
+                    taking.missed(&gap, now_ms);
+                }
                 taking.people.extend(members.iter().cloned());
             }
             Event::Live { .. } => {
@@ -799,6 +792,7 @@ impl Ear for NoteTaker {
     fn beat(&mut self, now_ms: u64) -> Vec<Caption> {
         self.runs();
         let Some(taking) = &mut self.taking else { return Vec::new() };
+        taking.hears_nobody = taking.attendance.hears_nobody(taking.live_ms, now_ms);
         taking.dictate(now_ms, false);
         let heard = taking.scribe.as_mut().map(Scribe::events).unwrap_or_default();
         let captions = taking.listen(heard, now_ms);
@@ -815,18 +809,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_that_are_missing_are_counted_and_copies_make_good_for_them() {
-        let tally = |counters: &[u64]| {
-            let mut tally = Tally::default();
-            counters.iter().for_each(|counter| tally.came(*counter));
-            (tally.packets, tally.lost)
-        };
-        assert_eq!(tally(&[7, 8, 9]), (3, 0), "whatever it begins with");
-        assert_eq!(tally(&[1, 4]), (2, 2));
-        assert_eq!(tally(&[1, 4, 3, 2, 5]), (5, 0), "late, or as copies");
-        assert_eq!(tally(&[1, 2, 900, 901, 3, 4]), (6, 0), "a reload is no loss");
-        let mut much = Tally::default();
-        (0..60).filter(|n| n % 10 != 3).for_each(|n| much.came(n));
-        assert_eq!((much.lost, much.percent_lost()), (6, 10));
+    fn a_server_cannot_move_the_answer_out_of_the_call() {
+        assert_eq!(believed(1_500, Some(1_000), 2_000), 1_500);
+        for (said, believed_at) in [(0, 1_000), (1, 1_000), (5_600_000, 2_000), (u64::MAX, 2_000)] {
+            assert_eq!(believed(said, Some(1_000), 2_000), believed_at);
+        }
+        assert_eq!(believed(7, Some(u64::MAX), 2_000), 2_000, "clocks that differ");
+        assert_eq!(believed(7, None, 2_000), 2_000);
+    }
+
+    #[test]
+    fn a_member_that_counts_back_replaces_nothing_and_begins_another_piece() {
+        let packet = |at| (at, vec![1]);
+        let sound: Sound =
+            [((0, 1), packet(0)), ((0, 2), packet(20)), ((1, 1), packet(40)), ((1, 900), packet(60))].into();
+        let pieces: Vec<usize> = stretches(sound).iter().map(BTreeMap::len).collect();
+        assert_eq!(pieces, [2, 1, 1]);
     }
 }

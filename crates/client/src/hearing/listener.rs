@@ -23,6 +23,16 @@ const MOST_GUESSES: u64 = 10;
 /// later key: after a reload a device counts from 0 again. Copies are of packets less far behind.
 const AHEAD: u64 = 250;
 const BEHIND: u64 = 50;
+/// A packet whose place is so long after the moment at which it came, microseconds, begins another stretch, too: nobody speaks
+/// faster than time goes.
+const TOO_SOON_US: i64 = 1_000_000;
+/// Sound that may be given out beyond what there was time for, milliseconds: what waits in a socket while the machine stands
+/// still. More is a member that counts too fast.
+const BURST_MS: u64 = 5_000;
+/// A stretch that begins, and a time that is put right, may each end a passage, and each passage is work for seconds: one in so many
+/// milliseconds, and some at once.
+const RESTART_MS: u64 = 2_000;
+const RESTARTS: u64 = 10;
 /// Half of the time over which the least delay is taken.
 const FLOOR_WINDOW_US: u64 = 5_000_000;
 /// How far the time of a stretch may be from where the sender's sound now is, microseconds; and how far before it is put
@@ -41,6 +51,27 @@ pub struct Listener {
     /// What is known of the stretch that is heard; none before the first packet.
     stretch: Option<Stretch>,
     frames: Vec<Heard>,
+    now_ms: u64,
+    sound: Allowance,
+    restarts: Allowance,
+}
+
+/// So much in a time, and no more than that at once.
+#[derive(Default)]
+struct Allowance {
+    used_until_ms: u64,
+}
+
+impl Allowance {
+    /// Uses some of it, if there is any left.
+    fn take(&mut self, now_ms: u64, cost_ms: u64, burst_ms: u64) -> bool {
+        let until = self.used_until_ms.max(now_ms).saturating_add(cost_ms);
+        let left = until.saturating_sub(now_ms) <= burst_ms;
+        if left {
+            self.used_until_ms = until;
+        }
+        left
+    }
 }
 
 struct Stretch {
@@ -72,13 +103,25 @@ impl Listener {
     /// # Errors
     /// If there is no memory for a decoder.
     pub fn new() -> Result<Self, OpusError> {
-        Ok(Self { decoder: Decoder::new()?, waiting: BTreeMap::new(), stretch: None, frames: Vec::new() })
+        Ok(Self {
+            decoder: Decoder::new()?,
+            waiting: BTreeMap::new(),
+            stretch: None,
+            frames: Vec::new(),
+            now_ms: 0,
+            sound: Allowance::default(),
+            restarts: Allowance::default(),
+        })
     }
 
     /// Takes a packet of the call, with the epoch and leaf of its key and its authenticated counter. It came at `came_ms`
     /// of the call, or would have if it had not been a copy.
     pub fn packet(&mut self, stream: (u64, u32), counter: u64, packet: &[u8], came_ms: u64) {
-        if self.stretch.as_ref().is_none_or(|stretch| stretch.ended_by(stream, counter)) {
+        self.now_ms = self.now_ms.max(came_ms);
+        if self.stretch.as_ref().is_none_or(|stretch| stretch.ended_by(stream, counter, came_ms)) {
+            if !self.restarts.take(self.now_ms, RESTART_MS, RESTARTS * RESTART_MS) {
+                return;
+            }
             // What waits belongs to the stretch before.
             self.give_up();
             self.stretch = Some(Stretch::new(stream, counter, came_ms));
@@ -111,6 +154,7 @@ impl Listener {
     }
 
     fn advance(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
         while let (Some(first), Some(stretch)) = (self.waiting.keys().next(), &mut self.stretch) {
             if *first != stretch.next {
                 let since = *stretch.missing_since_ms.get_or_insert(now_ms);
@@ -138,14 +182,20 @@ impl Listener {
                 // The packet after a lost one may carry a copy of it.
                 let last = counter + 1 == first;
                 let guess = if last { self.decoder.recover(&packet) } else { self.decoder.conceal() };
-                if let Ok(frame) = guess {
+                if let Ok(frame) = guess
+                    && self.sound.take(self.now_ms, FRAME_MS, BURST_MS)
+                {
                     self.frames.push(Heard { at_s: stretch.time_s(counter), frame });
                 }
             }
         }
         // One that is no sound leaves its place empty; that it came is on the record.
-        if let Ok(frame) = self.decoder.decode(&packet) {
-            stretch.keep_time(&frame);
+        if self.sound.take(self.now_ms, FRAME_MS, BURST_MS)
+            && let Ok(frame) = self.decoder.decode(&packet)
+        {
+            if stretch.is_off(&frame) && self.restarts.take(self.now_ms, RESTART_MS, RESTARTS * RESTART_MS) {
+                stretch.origin_us = stretch.floor.lowest();
+            }
             self.frames.push(Heard { at_s: stretch.time_s(first), frame });
             stretch.warm = true;
         }
@@ -169,8 +219,10 @@ impl Stretch {
     }
 
     /// Whether such a packet begins another stretch.
-    fn ended_by(&self, stream: (u64, u32), counter: u64) -> bool {
-        counter.saturating_sub(self.next) > AHEAD
+    fn ended_by(&self, stream: (u64, u32), counter: u64, came_ms: u64) -> bool {
+        let too_soon = transit(counter, came_ms.saturating_mul(1000)).saturating_sub(self.origin_us) < -TOO_SOON_US;
+        (counter > self.next && too_soon)
+            || counter.saturating_sub(self.next) > AHEAD
             || (self.next.saturating_sub(counter) > BEHIND && stream > self.stream)
     }
 
@@ -182,14 +234,12 @@ impl Stretch {
         self.floor.add(transit(counter, now_us), now_us);
     }
 
-    /// In a pause, puts the time right.
-    fn keep_time(&mut self, frame: &Frame) {
+    /// Whether the time is to be put right, in a pause.
+    fn is_off(&self, frame: &Frame) -> bool {
         let least = self.floor.lowest();
         let off = least.abs_diff(self.origin_us);
         let quiet = || frame.iter().all(|sample| sample.unsigned_abs() < QUIET);
-        if off > FAR_OFF_US.unsigned_abs() || (off > OFF_US.unsigned_abs() && quiet()) {
-            self.origin_us = least;
-        }
+        off > FAR_OFF_US.unsigned_abs() || (off > OFF_US.unsigned_abs() && quiet())
     }
 
     fn time_s(&self, counter: u64) -> f64 {

@@ -176,3 +176,21 @@ fn whatever_a_member_sends_the_listener_keeps_little_and_goes_on() {
         }
     }
 }
+
+#[test]
+fn a_member_that_counts_too_fast_is_heard_no_longer_than_it_spoke() {
+    let packets = packets(50);
+    for step in [2, 11, 60, 200, 600] {
+        let mut listener = Listener::new().unwrap();
+        let (mut heard, mut jumps, mut last) = (0, 0, 0.0_f64);
+        for n in 0..3_000_u64 {
+            listener.packet(KEY, n * step, &packets[n as usize % 50], 20 * n);
+            for frame in listener.frames(20 * n) {
+                jumps += u32::from(frame.at_s < last || frame.at_s > last + 3.0);
+                (heard, last) = (heard + 1, frame.at_s);
+            }
+        }
+        assert!(heard <= 3_000 + 250, "a minute of packets became {} s of sound at a step of {step}", heard / 50);
+        assert!(jumps <= 2 * (30 + RESTARTS as u32), "{jumps} passages were broken off at a step of {step}");
+    }
+}

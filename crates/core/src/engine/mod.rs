@@ -297,6 +297,11 @@ impl Engine {
         self.call.as_ref()?.ring_jws()
     }
 
+    /// When the present call was opened, as its entry in the log says, milliseconds since 1970 UTC.
+    pub fn opened_ms(&self) -> Option<u64> {
+        self.call.as_ref()?.opened_ms()
+    }
+
     /// Everything a screen shows.
     pub fn view(&self) -> View {
         let me = self.device.me();

@@ -60,15 +60,21 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             }
         }
         ServerMessage::Revoked { jws } => {
+            let (office, me) = (engine.device.office(), engine.device.me().device());
+            let word = jws.and_then(|jws| office.verify_revocation(&jws).ok());
+            if word.is_none_or(|revocation| revocation.device != me) {
+                // A server alone ends nothing on a device: it can only refuse it.
+                return engine.alert(
+                    AlertLevel::Red,
+                    "The office's server says that this device is revoked, and does not show the office's word for it. \
+                     Ask your security officer.",
+                );
+            }
             engine.phase = Phase::Revoked;
             engine.with_call(|call, out| call.end("failed", out));
             // What is told last: whoever erases carries nothing out after it.
             engine.changed();
-            let (office, me) = (engine.device.office(), engine.device.me().device());
-            let word = jws.and_then(|jws| office.verify_revocation(&jws).ok());
-            if word.is_some_and(|revocation| revocation.device == me) {
-                engine.out.push_back(Output::Erase);
-            }
+            engine.out.push_back(Output::Erase);
         }
         ServerMessage::Refused { call, code, message } => {
             if !rung_back(engine, call, code, now_ms) {

@@ -337,6 +337,10 @@ impl Call {
         (self.is_over() && self.ring.is_some()).then_some(self.id)
     }
 
+    pub(super) fn opened_ms(&self) -> Option<u64> {
+        self.opened.map(|(_, opened_ms)| opened_ms)
+    }
+
     pub(super) fn ring_jws(&self) -> Option<&str> {
         self.ring_jws.as_deref()
     }

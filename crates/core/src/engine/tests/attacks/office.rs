@@ -30,14 +30,17 @@ fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
 }
 
 #[test]
-fn a_server_alone_cannot_make_a_device_erase_its_keys() {
+fn a_server_alone_cannot_make_a_device_erase_its_keys_or_end_its_work() {
     let mut world = World::of_two(47);
+    world.call();
     let of_another = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
     for jws in [None, Some("nonsense".to_owned()), Some(of_another)] {
         world.inject(0, ServerMessage::Revoked { jws });
-        assert_eq!(world.nodes[0].engine.view().phase, Phase::Revoked);
-        assert!(!world.nodes[0].erased);
+        assert_ne!(world.nodes[0].engine.view().phase, Phase::Revoked);
+        assert!(!world.nodes[0].erased && world.state(0) == CallState::Live);
+        assert!(world.red(0).iter().any(|text| text.contains("does not show the office's word")));
     }
+    assert!(world.hears(1, 0) && world.hears(0, 1));
 }
 
 #[test]
