@@ -19,7 +19,8 @@ use telcon_proto::http::{EnrolRequest, Enrolled};
 /// A link that somebody put where a lock is to be is not followed.
 const O_NOFOLLOW: i32 = 0o400_000;
 /// What a device is told that was revoked.
-pub const REVOKED: &str = "the office says that this device is revoked. Ask it for a new enrolment link.";
+pub const REVOKED: &str =
+    "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
 /// Longest enrolment link, bytes: a CNSA 2.0 one has 10,600.
 const MAX_LINK_BYTES: u64 = 64 * 1024;
 
