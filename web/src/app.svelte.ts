@@ -203,9 +203,12 @@ export class App {
 
   /** Asks the office again for what the open screen shows. */
   reload(): void {
-    const at_home_desk = this.route.at === 'home' && this.view !== null && at_desk(this.view);
-    if (this.route.at === 'calls' || at_home_desk) void this.#load_records();
+    if (this.route.at === 'calls' || this.#at_home_desk()) void this.#load_records();
     if (this.route.at === 'record') void this.#load_record(this.route.call);
+  }
+
+  #at_home_desk(): boolean {
+    return this.route.at === 'home' && this.view !== null && at_desk(this.view);
   }
 
   #second(): void {
@@ -216,7 +219,14 @@ export class App {
   /** Whether what is shown is still to change without anybody telling this page. */
   #awaits(): boolean {
     if (this.route.at === 'record') return this.record.is === 'there' && still_changes(this.record.value.line, this.now);
-    return this.route.at === 'calls' && this.records.is === 'there' && this.records.value.some((line) => still_changes(line, this.now));
+    const lines = this.records.is === 'there' ? this.records.value : [];
+    if (this.#at_home_desk()) {
+      // A call that ended beside this page: whether there is a record of it.
+      const ended = this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ?? [];
+      const known = (call: string) => lines.find((line) => line.call === call);
+      return ended.some((notice) => !known(notice.call) || still_changes(known(notice.call)!, this.now));
+    }
+    return this.route.at === 'calls' && lines.some((line) => still_changes(line, this.now));
   }
 
   async #load_records(): Promise<void> {

@@ -150,7 +150,7 @@ fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
         program: std::env::current_exe()?,
         stop,
     };
-    let run = telcon_bench::run(&options, |round| eprintln!("{}", round.line()))?;
+    let run = telcon_bench::run(&options, |round| crate::plain::tell!("{}", round.line()))?;
     if let Some(file) = args.json {
         let text = serde_json::to_string_pretty(&run)? + "\n";
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

@@ -3,7 +3,7 @@
 use crate::{
     device::{self, REVOKED, revoked},
     office::server_url,
-    plain::plain,
+    plain::{plain, tell},
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -41,7 +41,7 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Arguments of `telcon call`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
+    after_help = "Ctrl-C, or SIGTERM, hangs up.\n\nExamples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
                         telcon call --device mine.json --answer --say reply.wav --hear heard/"
 )]
 pub struct CallArgs {
@@ -163,22 +163,38 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
         shown = show_changes(&endpoint) => shown,
-        _ = tokio::signal::ctrl_c() => hang_up(&endpoint).await,
-        _ = stop.recv() => hang_up(&endpoint).await,
+        _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &names).await,
+        _ = stop.recv() => hang_up(&args, &endpoint, &names).await,
     }
 }
 
 /// Leaves as a person would, so that nobody waits for this device.
-async fn hang_up(endpoint: &Endpoint) -> anyhow::Result<()> {
-    if endpoint.view().borrow().call.is_none() {
-        bail!("stopped");
-    }
+async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow::Result<()> {
+    let was_live = match &endpoint.view().borrow().call {
+        Some(call) if call.state != CallState::Ended => call.started_ms.is_some(),
+        _ => bail!("stopped before there was a call"),
+    };
     endpoint.command(Command::HangUp);
     let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     let _ = timeout(HANG_UP_WITHIN, over).await;
     // What was said last is on its way.
     tokio::time::sleep(BEAT).await;
-    bail!("stopped: the call is over here")
+    if !was_live {
+        bail!("stopped before the call was answered");
+    }
+    tell_heard(args, endpoint, names);
+    tell!("hung up");
+    Ok(())
+}
+
+/// Says who was heard.
+fn tell_heard(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
+    for (device, heard) in endpoint.stats().heard {
+        let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
+        let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
+        let who = name.unwrap_or_else(|| device.to_hex());
+        tell!("heard {}{file}: {} frames, {} lost", plain(&who), heard.packets, heard.lost);
+    }
 }
 
 /// What a screen shows of a call, in lines.
@@ -187,12 +203,18 @@ struct Shown {
     phrase: String,
     members: String,
     record: String,
-    alerts: Vec<String>,
+    office: &'static str,
 }
+
+const OFFICE_SILENT: &str = "the office's server does not answer this device: the call goes on while sound comes, and \
+                             whether it is recorded cannot be told now";
+const OFFICE_ANSWERS: &str = "the office's server answers again";
 
 impl Shown {
     fn of(view: &View) -> Option<Self> {
-        let call = view.call.as_ref().filter(|call| call.state == CallState::Live && call.started_ms.is_some())?;
+        let going_on = |state| matches!(state, CallState::Live | CallState::Reconnecting);
+        let call = view.call.as_ref().filter(|call| going_on(call.state) && call.started_ms.is_some())?;
+        let away = call.state == CallState::Reconnecting;
         let member = |member: &telcon_core::view::MemberView| {
             let does = match (member.you, member.lost, member.muted, member.card.role) {
                 (true, ..) => "you",
@@ -213,23 +235,28 @@ impl Shown {
             phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),
             members: call.members.iter().map(member).collect::<Vec<_>>().join(", "),
             record,
-            alerts: view.alerts.iter().map(|alert| alert.text.clone()).collect(),
+            office: if away { OFFICE_SILENT } else { OFFICE_ANSWERS },
         })
     }
 }
 
 /// Prints what changes on the screen of a call: who is in it, whether it is recorded, the phrase.
 async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
-    let (mut view, mut before) = (endpoint.view(), Shown::default());
+    let mut view = endpoint.view();
+    let (mut before, mut alerts) = (Shown { office: OFFICE_ANSWERS, ..Shown::default() }, Vec::new());
     loop {
-        if let Some(now) = Shown::of(&view.borrow_and_update()).filter(|now| *now != before) {
+        let now = view.borrow_and_update().clone();
+        for alert in now.alerts.iter().filter(|alert| !alerts.contains(*alert)) {
+            tell!("ALERT: {}", plain(&alert.text));
+        }
+        alerts.clone_from(&now.alerts);
+        if let Some(now) = Shown::of(&now).filter(|now| *now != before) {
+            if now.office != before.office {
+                tell!("{}", now.office);
+            }
             let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
             let lines = lines.into_iter().chain([("the screens show: ", &before.phrase, &now.phrase)]);
-            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| eprintln!("{what}{}", plain(is)));
-            now.alerts
-                .iter()
-                .filter(|text| !before.alerts.contains(text))
-                .for_each(|text| eprintln!("ALERT: {}", plain(text)));
+            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| tell!("{what}{}", plain(is)));
             before = now;
         }
         view.changed().await.context("the endpoint ended")?;
@@ -266,7 +293,7 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
     if !going_on(&view) {
         return Ok(());
     }
-    eprintln!("this device was in a call still; it is ended first");
+    tell!("this device was in a call still; it is ended first");
     endpoint.command(Command::HangUp);
     endpoint.until(|view| !going_on(view)).await?;
     endpoint.command(Command::Dismiss);
@@ -280,7 +307,11 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         None => connected.await?,
         Some(limit) => match timeout(limit, connected).await {
             Ok(view) => view?,
-            Err(_) => bail!("no connection to {} within {} s; is the server running?", args.server, limit.as_secs()),
+            Err(_) => {
+                let why = endpoint.view().borrow().alerts.first().map(|alert| alert.text.clone());
+                let why = why.unwrap_or_else(|| "is the server running?".to_owned());
+                bail!("no connection to {} within {} s: {why}", args.server, limit.as_secs())
+            }
         },
     };
     if let Some(name) = &args.to {
@@ -289,9 +320,9 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(Command::Ring { person: card.person, mode: None });
         let there =
             if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
-        eprintln!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
+        tell!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
     } else {
-        eprintln!("waiting for a ring …");
+        tell!("waiting for a ring …");
         let rung = endpoint.until(|view| view.call.is_some());
         match args.wait {
             Some(seconds) => {
@@ -315,7 +346,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         );
     }
     let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
-    eprintln!("in a call with {}", plain(&other));
+    tell!("in a call with {}", plain(&other));
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
         let said = endpoint.say(frames);
@@ -329,13 +360,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(Command::HangUp);
     }
     let view = over().await?;
-    for (device, heard) in endpoint.stats().heard {
-        let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
-        let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
-        let who = name.unwrap_or_else(|| device.to_hex());
-        let who = plain(&who);
-        eprintln!("heard {who}{file}: {} frames, {} lost", heard.packets, heard.lost);
-    }
+    tell_heard(args, endpoint, names);
     if view.phase == Phase::Revoked {
         bail!(REVOKED);
     }

@@ -108,7 +108,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         // What an earlier run wrote there is not what this one found.
         let failed = format!("{:#}\n", json!({ "error": format!("{error:#}") }));
         if let Err(error) = fs::write(&path, failed) {
-            eprintln!("telcon: cannot write {}: {error}", path.display());
+            crate::plain::tell!("telcon: cannot write {}: {error}", path.display());
         }
     }
     done
@@ -398,7 +398,7 @@ async fn keep_serving(
             ended = &mut answers => ended?,
             kept = noting.next() => match kept {
                 Ok(kept) => println!("  ✓ record of {} sealed, log entry {}", kept.call, kept.log_index),
-                Err(error) => eprintln!("  ✗ {error:#}"),
+                Err(error) => crate::plain::tell!("  ✗ {error:#}"),
             },
             _ = &mut stop => break,
         }

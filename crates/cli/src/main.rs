@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("telcon: the system gives no threads: {error}");
+            plain::tell!("telcon: the system gives no threads: {error}");
             return ExitCode::from(1);
         }
     };
@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("telcon: {}", plain::plain(&causes(&error)));
+            plain::tell!("telcon: {}", plain::plain(&causes(&error)));
             ExitCode::from(1)
         }
     }

@@ -238,7 +238,7 @@ impl Noting {
 /// `telcon note`.
 pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
     let mut noting = start_noting(&args).await?;
-    eprintln!("the note-taker waits for calls");
+    crate::plain::tell!("the note-taker waits for calls");
     loop {
         let mut view = noting.endpoint.view();
         tokio::select! {
@@ -247,7 +247,7 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
                 Err(_) => bail!("the note-taker ended"),
             },
             kept = noting.next() => match kept {
-                Ok(kept) => eprintln!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
+                Ok(kept) => crate::plain::tell!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
                 Err(error) => tracing::error!("{error:#}"),
             },
             _ = tokio::signal::ctrl_c() => return Ok(()),

@@ -276,8 +276,8 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
         Some(minutes) => format!("{minutes} minutes"),
         None => format!("{} hours", args.hours),
     };
-    eprintln!("This link works once, for {time}. Whoever opens it first becomes this person on one device.");
-    eprintln!("For another device of the same person: --person {person}");
+    crate::plain::tell!("This link works once, for {time}. Whoever opens it first becomes this person on one device.");
+    crate::plain::tell!("For another device of the same person: --person {person}");
     Ok(())
 }
 
@@ -321,7 +321,7 @@ pub fn devices(args: DevicesArgs) -> anyhow::Result<()> {
         let (device, person) = (row.device.to_hex(), person.to_hex());
         println!("{device}  {when}  {role:<12}  {state:<8}  {person}  {name}, {organisation}");
     }
-    eprintln!("{} devices. To end one: telcon revoke --data OFFICE --device ID", devices.len());
+    crate::plain::tell!("{} devices. To end one: telcon revoke --data OFFICE --device ID", devices.len());
     Ok(())
 }
 

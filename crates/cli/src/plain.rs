@@ -10,6 +10,15 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// Says a line on standard error. Where nobody takes it any more (a closed pipe), the work goes on.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+pub(crate) use tell;
+
 #[cfg(test)]
 mod tests {
     use super::plain;

@@ -67,7 +67,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         .with_context(|| format!("the relay cannot be at {}; devices need an address: --media-addr", args.media))?;
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
-        eprintln!("its numbers are at http://{}/metrics", listener.local_addr()?);
+        crate::plain::tell!("its numbers are at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(serve_numbers(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
@@ -79,7 +79,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         };
         match left {
             Ok(Left::Drained) => {
-                eprintln!("the relay has no calls any more and ends");
+                crate::plain::tell!("the relay has no calls any more and ends");
                 return Ok(());
             }
             Ok(Left::Stopped) => bail!("the relay has stopped"),
@@ -99,7 +99,7 @@ async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Re
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
         .context("the switchboard did not take this relay: is the token the one in its directory?")?;
-    eprintln!("the relay is registered");
+    crate::plain::tell!("the relay is registered");
     let (out, mut texts) = socket::texts(socket);
     let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
     let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
@@ -142,7 +142,7 @@ fn drain_on_signal(handle: NodeHandle) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        eprintln!("the relay takes no new calls; those that it has move");
+        crate::plain::tell!("the relay takes no new calls; those that it has move");
         handle.drain();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         std::process::exit(1);

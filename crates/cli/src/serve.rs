@@ -88,11 +88,13 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
     let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web, turn).await?;
-    eprintln!("the office {} answers at http://{}", running.office.domain, running.http_addr);
+    crate::plain::tell!("the office {} answers at http://{}", running.office.domain, running.http_addr);
     let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
-    eprintln!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));
+    crate::plain::tell!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));
     if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
-        eprintln!("so no call from another machine will have sound: give --media 0.0.0.0:3478 and --media-addr");
+        crate::plain::tell!(
+            "so no call from another machine will have sound: give --media 0.0.0.0:3478 and --media-addr"
+        );
     }
     tokio::signal::ctrl_c().await?;
     running.shutdown().await;

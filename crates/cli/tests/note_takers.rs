@@ -187,3 +187,38 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     let twice = RecordProof { records: vec![proof.records[0].clone(), proof.records[0].clone()], ..proof };
     assert!(!telcon_core::proof::check_record(&office.anchor(), &twice).ok);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_one() {
+    let office = Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    rings(&a, "B").await;
+    until(&b, "the call", |view| state(view) == Some(CallState::Live)).await;
+    until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
+    let call = a.view().borrow().call.as_ref().unwrap().call;
+    let token = a.view().borrow().token.clone().unwrap();
+    a.command(Do::HangUp);
+    until(&b, "the end", |view| view.call.as_ref().is_some_and(|call| call.ended.is_some())).await;
+    // The log hears of it after the end of the call.
+    let proof = loop {
+        let (url, token) = (format!("{}/api/records/{call}", office.url()), token.clone());
+        let get = move || telcon_client::upload::get_json::<RecordProof>(&url, Some(&token));
+        let proof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
+        if proof.line.missing {
+            break proof;
+        }
+    };
+    let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
+    assert_eq!((checked.ok, checked.missing.as_deref()), (true, Some("no note-taker was in the call")), "{checked:#?}");
+    // That there is none is not believed without the log's word, nor that there is one.
+    let shown = |missing, line| {
+        let mut told = RecordProof { missing, ..proof.clone() };
+        told.line.missing = line;
+        telcon_core::proof::check_record(&office.anchor(), &told)
+    };
+    for (entry, line) in [(None, true), (None, false), (proof.missing.clone(), false), (proof.ended.clone(), true)] {
+        let checked = shown(entry, line);
+        assert!(!checked.ok, "{checked:#?}");
+    }
+}

@@ -3,7 +3,12 @@
 mod office;
 
 use office::{Office, Running, ok, telcon};
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+};
+use telcon_client::endpoint::{Deaf, Endpoint, EndpointConfig};
+use telcon_core::{DeviceState, view::Phase};
 
 fn call(office: &Office, device: &Path) -> std::process::Command {
     let mut call = telcon();
@@ -54,4 +59,86 @@ fn a_link_works_for_minutes_where_an_hour_is_too_long() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("for 5 minutes"), "{output:?}");
     let link = String::from_utf8(output.stdout).unwrap();
     ok(telcon().args(["enrol", "--device"]).arg(office.path("A.json")).arg(link.trim()));
+}
+
+fn signal(process: &Running, signal: &str) {
+    ok(std::process::Command::new("kill").args([signal, &process.id().to_string()]));
+}
+
+#[test]
+fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while() {
+    let office = Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let mut answers = Running::start(call(&office, &b).arg("--answer"));
+    answers.says("waiting for a ring");
+    let mut rings = Running::start(call(&office, &a).args(["--to", "B"]));
+    rings.says("in this call: ");
+    answers.says("in this call: ");
+    // The server stands still: nobody of the call is said to be gone, and nothing of it ends.
+    let server = office.server.as_ref().unwrap();
+    signal(server, "-STOP");
+    rings.says("the office's server does not answer this device");
+    answers.says("the office's server does not answer this device");
+    signal(server, "-CONT");
+    rings.says("the office's server answers again");
+    answers.says("the office's server answers again");
+    signal(&rings, "-TERM");
+    assert!(rings.ended(), "{}", rings.said());
+    assert!(rings.said().contains("heard B: ") && rings.said().contains("hung up"), "{}", rings.said());
+    assert!(answers.ended(), "{}", answers.said());
+
+    // Nothing was hung up where there was no call.
+    let mut waits = Running::start(call(&office, &b).arg("--answer"));
+    waits.says("waiting for a ring");
+    signal(&waits, "-TERM");
+    assert!(!waits.ended() && waits.said().contains("before there was a call"), "{}", waits.said());
+}
+
+#[test]
+fn a_server_that_refuses_a_device_is_quoted() {
+    let (office, other) = (Office::new(), Office::new());
+    let device = office.enrol("A", "principal");
+    let output = call(&other, &device).args(["--answer", "--wait", "2"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("does not let this device in: "), "{said}");
+    assert!(!said.contains("is the server running?"), "{said}");
+    assert!(said.matches("does not let this device in").count() == 1, "each reason is said once: {said}");
+}
+
+#[test]
+fn nobody_listens_to_what_the_terminal_says_and_the_call_goes_on() {
+    let office = Office::new();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let mut answers = Running::start(call(&office, &b).arg("--answer"));
+    answers.says("waiting for a ring");
+    let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
+    let mut rings = call(&office, &a);
+    let mut rings =
+        rings.args(["--to", "B", "--say"]).arg(speech).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(rings.stderr.take());
+    assert!(rings.wait().unwrap().success());
+    assert!(answers.ended(), "{}", answers.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_revoked_device_are_gone_when_it_is_told() {
+    let office = Office::new();
+    let device = office.enrol("A", "principal");
+    let state = DeviceState::parse(&std::fs::read_to_string(&device).unwrap()).unwrap();
+    let id = telcon_core::Device::open(&state, telcon_client::endpoint::now_ms()).unwrap().me().device();
+    let config = EndpointConfig { server: office.url(), state, auto_answer: false, auto_listen: false };
+    let (seen, told) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(None)));
+    let (look, say) = (seen.clone(), told.clone());
+    let erase = move |text: &str| {
+        let view: Option<&tokio::sync::watch::Receiver<telcon_core::view::View>> = look.get();
+        if let Some(view) = view.filter(|_| text.is_empty()) {
+            say.lock().unwrap().get_or_insert(view.borrow().phase == Phase::Revoked);
+        }
+    };
+    let endpoint = Endpoint::start(config, Box::new(Deaf), Box::new(erase)).unwrap();
+    seen.set(endpoint.view()).unwrap();
+    endpoint.until(|view| view.token.is_some()).await.unwrap();
+    ok(telcon().args(["revoke", "--device", &id.to_hex(), "--server", &office.url(), "--data"]).arg(office.dir.path()));
+    endpoint.until(|view| view.phase == Phase::Revoked).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), Some(false), "erased, and before anybody was told that it is");
 }

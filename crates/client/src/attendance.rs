@@ -17,6 +17,10 @@ const LEAST_PACKETS: u64 = 50;
 /// A packet this far behind the newest, under a later key, is of a device that reloaded and counts from 0 again. Copies are of
 /// packets less far behind.
 const RELOADED: u64 = 50;
+/// So many packets missing in a row are a time in which nothing came: a second, in which a word is lost that no copy brings back.
+const HOLE: u64 = 1_000 / FRAME_MS;
+/// How many who speak a record names of whom something is missing.
+const MAX_NAMED: usize = 4;
 
 /// A time in which nothing of a speaker came.
 #[derive(Debug, PartialEq)]
@@ -84,7 +88,7 @@ impl Attendance {
         now_ms: u64,
     ) -> (u32, Option<Gap>) {
         let speaker = self.speakers.entry(device).or_default();
-        let gap = speaker.gap(device, live_ms, now_ms);
+        let silent = speaker.gap(device, live_ms, now_ms);
         let came = speaker.came.get_or_insert(Came {
             first_ms: now_ms,
             last_ms: now_ms,
@@ -94,8 +98,9 @@ impl Attendance {
             packets: 0,
             lost: 0,
         });
-        came.packet(stream, counter, now_ms);
-        (came.run, gap)
+        let missing = came.packet(stream, counter, now_ms);
+        let run = came.run;
+        (run, silent.or_else(|| speaker.hole(device, missing, live_ms, now_ms)))
     }
 
     /// The call is over. Gives the gaps of those who were in it.
@@ -127,15 +132,16 @@ impl Attendance {
             "" => "a speaker".to_owned(),
             name => name.to_owned(),
         };
-        let missed = self.speakers.values().max_by_key(|speaker| speaker.missed_ms)?;
-        if missed.missed_ms > 0 {
-            let seconds = missed.missed_ms.div_ceil(1000);
-            return Some(format!("for {seconds} s nothing of {} came to the note-taker", name(missed)));
+        let missed = self.speakers.values().filter(|speaker| speaker.missed_ms > 0);
+        let missed = missed.map(|one| format!("for {} s nothing of {}", one.missed_ms.div_ceil(1000), name(one)));
+        let lost = self.speakers.values().filter(|one| one.missed_ms == 0 && one.percent_lost() >= MUCH_LOST_PERCENT);
+        let lost = lost.map(|one| format!("only {} % of the sound of {}", 100 - one.percent_lost(), name(one)));
+        let mut all: Vec<String> = missed.chain(lost).collect();
+        if all.len() > MAX_NAMED {
+            all.truncate(MAX_NAMED);
+            all.push("not all of others".to_owned());
         }
-        let lost = self.speakers.values().max_by_key(|speaker| speaker.percent_lost())?;
-        let percent = lost.percent_lost();
-        (percent >= MUCH_LOST_PERCENT)
-            .then(|| format!("{percent} % of the sound of {} did not come to the note-taker", name(lost)))
+        (!all.is_empty()).then(|| format!("{} came to the note-taker", all.join(" and ")))
     }
 
     /// For the record's events.
@@ -161,6 +167,19 @@ impl Speaker {
         Some(Gap { device, since_ms })
     }
 
+    /// The time of so many missing packets before the one that came now, if it is long. Whoever counts too fast makes none.
+    fn hole(&mut self, device: DeviceId, missing: u64, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
+        let came = self.came.as_mut()?;
+        let here_ms = now_ms.saturating_sub(live_ms?.max(self.here_since_ms?));
+        // Nothing is missing of the time when it was not in the call.
+        let missing = missing.min(came.lost());
+        let missed = missing.min(here_ms / FRAME_MS);
+        came.lost -= missing - missed;
+        let gap = Gap { device, since_ms: now_ms - missed * FRAME_MS };
+        self.missed_ms += if missed >= HOLE { missed * FRAME_MS } else { 0 };
+        (missed >= HOLE).then_some(gap)
+    }
+
     fn percent_lost(&self) -> u64 {
         let Some(came) = &self.came else { return 0 };
         let all = came.packets + came.lost();
@@ -169,19 +188,23 @@ impl Speaker {
 }
 
 impl Came {
-    fn packet(&mut self, stream: (u64, u32), counter: u64, now_ms: u64) {
+    /// Gives how many packets are missing between the newest before and this one.
+    fn packet(&mut self, stream: (u64, u32), counter: u64, now_ms: u64) -> u64 {
+        let mut missing = 0;
         self.packets += 1;
         self.last_ms = self.last_ms.max(now_ms);
         if counter > self.newest {
-            self.lost = self.lost.saturating_add(counter - self.newest - 1);
+            missing = counter - self.newest - 1;
+            self.lost = self.lost.saturating_add(missing);
         } else if stream > self.stream && self.newest - counter > RELOADED {
             self.run += 1;
         } else {
             // Late, or as a copy.
             self.lost = self.lost.saturating_sub(1);
-            return;
+            return 0;
         }
         (self.newest, self.stream) = (counter, self.stream.max(stream));
+        missing
     }
 
     /// Packets that were missing: as many as the counters say, and no more than there was time for. A member that counts too
@@ -246,10 +269,38 @@ mod tests {
 
     #[test]
     fn shorter_holes_are_lost_packets_however_many_there_are() {
-        // Three seconds of every ten. (Before the first packet there is nothing to count from.)
-        let lacks = call(60, |device, frame| (device == B || frame % 500 > 150).then_some(frame)).lacks();
-        assert_eq!(lacks.as_deref(), Some("26 % of the sound of A did not come to the note-taker"));
+        // Eight tenths of every three seconds.
+        let lacks = call(60, |device, frame| (device == B || frame % 150 > 40).then_some(frame)).lacks();
+        assert_eq!(lacks.as_deref(), Some("only 74 % of the sound of A came to the note-taker"));
         assert_eq!(call(60, |_, frame| (frame % 50 > 0).then_some(frame)).lacks(), None, "two in a hundred");
+    }
+
+    #[test]
+    fn a_hole_of_seconds_is_a_time_in_which_nothing_came_though_packets_come_again_at_once() {
+        // As to a note-taker that stood still for three seconds of two minutes, and whose system kept the first of them.
+        let came = |frame: u64| !(1_010..1_150).contains(&frame);
+        let mut attendance = Attendance::default();
+        attendance.members(&members(), None, 0);
+        let mut gaps = Vec::new();
+        for frame in (0..6_000).filter(|frame| came(*frame)) {
+            let now_ms = 20 * if (1_000..1_150).contains(&frame) { 1_150 } else { frame };
+            for device in [A, B] {
+                gaps.extend(attendance.packet(device, KEY, frame, Some(0), now_ms).1);
+            }
+        }
+        let gap = |device| Gap { device, since_ms: 20_200 };
+        assert_eq!(gaps, [gap(A), gap(B)]);
+        let lacks = "for 3 s nothing of A and for 3 s nothing of B came to the note-taker";
+        assert_eq!(attendance.lacks().as_deref(), Some(lacks));
+    }
+
+    #[test]
+    fn what_was_said_before_somebody_came_back_is_no_hole() {
+        let mut attendance = call(10, |_, frame| Some(frame));
+        attendance.members(&members()[1..], Some(0), 10_000);
+        attendance.members(&members(), Some(0), 13_000);
+        assert_eq!(attendance.packet(A, KEY, 655, Some(0), 13_100), (0, None));
+        assert_eq!(attendance.lacks(), None);
     }
 
     #[test]
@@ -289,7 +340,10 @@ mod tests {
         assert_eq!(attendance.members(&all, Some(0), 20_000), []);
         assert_eq!(attendance.lacks(), None);
         assert_eq!(attendance.over(Some(0), 26_000).len(), 2);
-        assert_eq!(attendance.lacks().as_deref(), Some("for 7 s nothing of A came to the note-taker"));
+        assert_eq!(
+            attendance.lacks().as_deref(),
+            Some("for 7 s nothing of A and for 6 s nothing of B came to the note-taker")
+        );
         assert!(attendance.hears_nobody(Some(0), 26_000) && !attendance.hears_nobody(None, 26_000));
     }
 }

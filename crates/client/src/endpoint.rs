@@ -22,7 +22,11 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use telcon_core::{Command, DeviceState, Engine, Event, Output, captions::Caption, view::View};
+use telcon_core::{
+    Command, DeviceState, Engine, Event, Output,
+    captions::Caption,
+    view::{Phase, View},
+};
 use telcon_proto::{
     CallId, DeviceId,
     http::MediaWays,
@@ -300,8 +304,6 @@ impl Task {
             let Some(connected) = self.meanwhile(&mut inbox, connecting).await else { return };
             match connected {
                 Ok(mut socket) => {
-                    self.last_trouble = None;
-                    wait = RECONNECT_MIN;
                     (self.local, self.office) = addresses(&socket);
                     let now = self.now();
                     self.engine.connected(now);
@@ -310,20 +312,34 @@ impl Task {
                         return;
                     }
                     let now = self.now();
+                    let view = self.engine.view();
+                    if view.token.is_some() {
+                        // One that worked is tried again at once.
+                        (self.last_trouble, wait) = (None, RECONNECT_MIN);
+                        tracing::warn!(
+                            "the connection to {} is lost. It is tried again until there is one.",
+                            self.server
+                        );
+                    } else {
+                        let why = view.alerts.first().map(|alert| format!(": {}", alert.text)).unwrap_or_default();
+                        self.trouble(format!("{} does not let this device in{why}", self.server));
+                    }
                     self.engine.disconnected(now);
                 }
-                Err(error) => {
-                    let text = format!("no connection to {}: {error:#}", self.server);
-                    if self.last_trouble.as_ref() != Some(&text) {
-                        tracing::warn!("{text}. It is tried again until there is one.");
-                        self.last_trouble = Some(text);
-                    }
-                }
+                Err(error) => self.trouble(format!("no connection to {}: {error:#}", self.server)),
             }
             if self.meanwhile(&mut inbox, sleep(wait)).await.is_none() {
                 return;
             }
             wait = (wait * 2).min(RECONNECT_MAX);
+        }
+    }
+
+    /// Why there is no connection: said once, for as long as it is the same.
+    fn trouble(&mut self, text: String) {
+        if self.last_trouble.as_ref() != Some(&text) {
+            tracing::warn!("{text}. It is tried again until there is one.");
+            self.last_trouble = Some(text);
         }
     }
 
@@ -437,10 +453,10 @@ impl Task {
                     self.leg = None;
                     self.early.clear();
                 }
-                Output::Erase => {
-                    self.erased = true;
-                    (self.persist)("");
-                }
+                Output::Erase => self.erase(),
+                // Without a connection there is none to give up.
+                Output::Reconnect if socket.is_none() => {}
+                Output::Reconnect => return Err(()),
                 Output::Event(event) => {
                     if let Event::Epoch { .. } = event {
                         let early = std::mem::take(&mut self.early);
@@ -453,8 +469,19 @@ impl Task {
         Ok(())
     }
 
+    fn erase(&mut self) {
+        if !self.erased {
+            self.erased = true;
+            (self.persist)("");
+        }
+    }
+
     fn show(&mut self) {
         let view = self.engine.view();
+        if view.phase == Phase::Revoked {
+            // Before anybody sees it: whoever runs this device ends its program then.
+            self.erase();
+        }
         if let Some(call) = &view.call {
             use telcon_core::view::{CallState, Direction};
             if call.state == CallState::Ringing && call.direction == Direction::In && self.auto_answer {

@@ -9,6 +9,9 @@ use telcon_proto::{
     message::Logged,
 };
 
+/// Longest reason that is shown, characters.
+const MAX_WHY_CHARS: usize = 200;
+
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
@@ -29,6 +32,8 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// The note-takers signed that something is missing from each of the records.
     pub partial: bool,
+    /// Why there is no record of what was said, as the log says it.
+    pub missing: Option<String>,
     /// Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not
     /// here; the sealed record has the list that the note-taker's device saw.
     pub people: Vec<Card>,
@@ -87,6 +92,7 @@ fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry
         && line.how.map(|how| how.as_str().to_owned()) == ended.and_then(|entry| text(entry, "how"))
         && line.ended_ms == ended.map(LoggedEntry::time_ms)
         && line.records == proof.records.len()
+        && line.missing == (proof.records.is_empty() && proof.missing.is_some())
         && ended.is_none_or(|entry| {
             let answered = entry.value().get("answered").and_then(|v| v.as_bool());
             let at = entry.value().get("answered_ms").and_then(|v| v.as_u64());
@@ -153,6 +159,14 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
     Ok(SealedRecords { by: by.join("; "), at: at.join("; "), partial })
 }
 
+/// Where the log says that there is no record of the call, and why.
+fn check_missing(office: &Office, logged: &Logged, proof: &RecordProof) -> Result<(u64, String), String> {
+    let entry = entry(office, logged, "record_missing", proof)?;
+    let why = entry.value().get("why").and_then(|why| why.as_str()).unwrap_or_default();
+    let why: String = why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect();
+    if why.is_empty() { Err("the log entry says no reason".into()) } else { Ok((entry.index(), why)) }
+}
+
 /// Checks everything that the archive gives for the records of a call, without believing the server: what was to be kept comes from the
 /// signed ring, whether it was answered from the log, who was in it from certificates.
 pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
@@ -177,14 +191,23 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
         let indices: Vec<_> = known.iter().map(|known| known.entry().index().to_string()).collect();
         format!("device log {}", indices.join(", "))
     };
-    let sealed = (answered && kept).then(|| check_sealed(office, proof, known));
+    let missing = proof.missing.as_ref().filter(|_| answered && kept && proof.records.is_empty());
+    let missing = missing.map(|logged| check_missing(office, logged, proof));
+    let sealed = (answered && kept && missing.is_none()).then(|| check_sealed(office, proof, known));
     let mut checks = vec![
         check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
         check("Each device known", devices.as_deref().map(indices).map_err(Clone::clone)),
         check("Its end is in the log", ended.map(|entry| format!("log entry {}", entry.index()))),
         check("Shown as it was signed", line),
     ];
-    let mut partial = false;
+    let (mut partial, mut why) = (false, None);
+    if let Some(missing) = missing {
+        why = missing.as_ref().ok().map(|(_, why)| why.clone());
+        checks.push(check(
+            "Its record is missing, and the log says so",
+            missing.map(|(index, _)| format!("log entry {index}")),
+        ));
+    }
     if let Some(sealed) = sealed {
         let (sealed, digest) = match sealed {
             Ok(records) => {
@@ -202,5 +225,5 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
             people.push(card.clone());
         }
     }
-    Report { ok: checks.iter().all(|check| check.ok), checks, partial, people }
+    Report { ok: checks.iter().all(|check| check.ok), checks, partial, missing: why, people }
 }

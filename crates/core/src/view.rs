@@ -150,6 +150,10 @@ pub struct CallView {
     pub opened_index: Option<u64>,
     /// Time of that entry.
     pub opened_ms: Option<u64>,
+    /// Log entry of its sealed record, after its end.
+    pub kept_index: Option<u64>,
+    /// Whether every note-taker that brought a record of it says that something is missing.
+    pub partial: bool,
     /// What the note-taker heard, for those who may read it.
     pub captions: Vec<CaptionView>,
     /// How far the newest caption was behind the words.

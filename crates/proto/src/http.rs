@@ -105,6 +105,9 @@ pub struct RecordLine {
     /// Whether there are records, and their note-takers say of each that something is missing.
     #[serde(default)]
     pub partial: bool,
+    /// Whether there is none, and the log says why.
+    #[serde(default)]
+    pub missing: bool,
 }
 
 /// `GET /api/media`: ways for media beside the relay's own address, for devices that are signed in.
@@ -141,6 +144,9 @@ pub struct RecordProof {
     pub ended: Option<Logged>,
     /// The sealed records that are in the archive.
     pub records: Vec<ProvenRecord>,
+    /// Proof of the entry that there is none, and why, where the log has one. Records may have come after it.
+    #[serde(default)]
+    pub missing: Option<Logged>,
     /// Device certificate chains (DER: device, enrolment) of those who were in the call, its note-takers too.
     pub devices: Vec<ProvenDevice>,
 }

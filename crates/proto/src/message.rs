@@ -255,7 +255,7 @@ pub enum ServerMessage {
     },
     /// To staff: a call of the office, at each change.
     Notice(Notice),
-    /// To staff: a record reached the archive.
+    /// To staff, and to the devices that were in the call: a record reached the archive.
     RecordKept {
         /// The call.
         call: CallId,

@@ -96,6 +96,7 @@ impl Telcon {
             Output::MediaAnswer { sdp } => json!({ "out": "media_answer", "sdp": sdp }),
             Output::CloseLeg => json!({ "out": "close_leg" }),
             Output::Erase => json!({ "out": "erase" }),
+            Output::Reconnect => json!({ "out": "reconnect" }),
             Output::Event(_) => return None,
         })
     }

@@ -60,6 +60,10 @@ export interface Call {
   note_taker: boolean;
   /** Whether one was at any time. */
   noted: boolean;
+  /** Log entry of its sealed record, after its end. */
+  kept_index: number | null;
+  /** Every note-taker that brought a record of it says that something is missing. */
+  partial: boolean;
   muted: boolean;
   epoch: number | null;
   opened_index: number | null;
@@ -127,7 +131,9 @@ export type Output =
   | { out: 'open_leg'; call: string }
   | { out: 'media_answer'; sdp: string }
   | { out: 'close_leg' }
-  | { out: 'erase' };
+  | { out: 'erase' }
+  /** The office does not answer on this connection. */
+  | { out: 'reconnect' };
 
 /** What checking one record found. */
 export interface Report {
@@ -135,6 +141,8 @@ export interface Report {
   checks: { ok: boolean; title: string; detail: string }[];
   /** The note-taker signed that something is missing from the record. */
   partial: boolean;
+  /** Why there is no record of what was said, as the log says it. */
+  missing: string | null;
   /** Everybody who was in the call, by their certificates. */
   people: Card[];
 }

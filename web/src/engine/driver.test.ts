@@ -48,6 +48,7 @@ function pair() {
       timers.push(timer);
       return () => (timer.cancelled = true);
     },
+    reconnect: () => void did.push('reconnect'),
     stop: () => void did.push('stop'),
   };
   return { outputs, did, told, saves, timers, engine, driver: new Driver(engine satisfies Engine, world) };

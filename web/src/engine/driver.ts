@@ -14,6 +14,8 @@ export interface World {
   tell(message: FromWorker): void;
   /** Calls back once, `ms` from now; returns how to cancel that. */
   after(ms: number, callback: () => void): () => void;
+  /** Gives up the connection to the office, and opens another. */
+  reconnect(): void;
   /** Stops everything: the device is revoked or the engine broke. */
   stop(): void;
 }
@@ -111,6 +113,8 @@ export class Driver {
         // followed by another made from the older state.
         if (this.#saving) return this.#queue(async () => world.send(output.text));
         return world.send(output.text);
+      case 'reconnect':
+        return world.reconnect();
       case 'erase':
         this.#stopped = true;
         this.#cancel_wakeup?.();

@@ -17,6 +17,8 @@ export interface RecordLine {
   records: number;
   /** There are records, and their note-takers say of each that something is missing. */
   partial: boolean;
+  /** There is none, and the log says why. */
+  missing?: boolean;
 }
 
 /** `GET /api/records/{call}`: handed whole to the engine, which checks it; the page reads only the line. */

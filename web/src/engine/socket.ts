@@ -4,6 +4,8 @@
 const FIRST_PAUSE_MS = 250;
 /** Longest pause, milliseconds: what a person waits before they reload by hand. */
 const LONGEST_PAUSE_MS = 8_000;
+/** How long a connection may take to open, milliseconds: a server that hangs lets it wait for ever. */
+const OPENS_WITHIN_MS = 10_000;
 
 export interface SocketEvents {
   opened(): void;
@@ -36,6 +38,16 @@ export class Socket {
     this.#open();
   }
 
+  /** Nothing comes on the connection that stands: it is left, whatever becomes of it, and another is opened. */
+  reconnect(): void {
+    const silent = this.#socket;
+    if (!silent || this.#stopped) return;
+    this.#socket = undefined;
+    silent.close();
+    this.events.closed();
+    this.#open_after_pause();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -47,7 +59,10 @@ export class Socket {
     clearTimeout(this.#timer);
     const socket = new WebSocket(this.address);
     this.#socket = socket;
+    this.#timer = setTimeout(() => this.#socket === socket && this.reconnect(), OPENS_WITHIN_MS);
     socket.onopen = () => {
+      if (this.#socket !== socket) return;
+      clearTimeout(this.#timer);
       this.#tries = 0;
       this.events.opened();
     };
@@ -58,8 +73,13 @@ export class Socket {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
       this.events.closed();
-      if (!this.#stopped) this.#timer = setTimeout(() => this.#open(), pause(this.#tries++));
+      this.#open_after_pause();
     };
+  }
+
+  #open_after_pause(): void {
+    clearTimeout(this.#timer);
+    if (!this.#stopped) this.#timer = setTimeout(() => this.#open(), pause(this.#tries++));
   }
 }
 

@@ -48,6 +48,7 @@ function start(state: string): void {
       const timer = setTimeout(callback, ms);
       return () => clearTimeout(timer);
     },
+    reconnect: () => socket?.reconnect(),
     stop: () => socket?.stop(),
   });
   driver = running;

@@ -99,7 +99,7 @@ export class Telcon implements Engine {
   }
 
   check_record(): string {
-    return JSON.stringify({ ok: true, partial: false, people: [president], checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }] });
+    return JSON.stringify({ ok: true, partial: false, missing: null, people: [president], checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }] });
   }
 
   /** The world speaks past the driver here, so that it must look again and again. */

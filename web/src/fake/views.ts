@@ -57,6 +57,8 @@ export function call(more: Partial<Call> = {}): Call {
     captions_behind_ms: null,
     note_taker: true,
     noted: true,
+    kept_index: null,
+    partial: false,
     ...more,
   };
 }

@@ -82,11 +82,13 @@ const RECORDS: RecordLine[] = [
   unanswered,
   line(9, { to: governor, mode: 'log_only', records: 0 }),
   line(14, { from: secretary, to: president, how: 'interrupted', partial: true }),
+  line(15, { to: norland, records: 0, missing: true }),
 ];
 
 const WHOLE: Report = {
   ok: true,
   partial: false,
+  missing: null,
   people: [president, minister, officer, writer],
   checks: [
     { ok: true, title: 'Opened before it rang', detail: 'log entry 90412' },
@@ -100,6 +102,7 @@ const WHOLE: Report = {
 const BROKEN: Report = {
   ok: false,
   partial: false,
+  missing: null,
   people: WHOLE.people,
   checks: WHOLE.checks.map((check, i) =>
     i === 3 ? { ok: false, title: 'The digest is not the one in the log', detail: 'entry 90 431 names another record' } : check,
@@ -225,10 +228,19 @@ export const scenes: Record<string, Scene> = {
     view(),
     checked(
       { ...RECORDS[2]!, opened_ms: NOW - 400_000, answered_ms: NOW - 395_000, ended_ms: NOW - 8_000 },
-      { ok: false, partial: false, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 2 && n !== 3 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
+      { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 2 && n !== 3 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
     ),
   ),
-  'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, people: [president], checks: WHOLE.checks.slice(0, 1) })),
+  'record-none': record(
+    desk(),
+    checked({ ...RECORDS[1]!, records: 0, missing: true }, {
+      ...WHOLE,
+      people: [president, minister],
+      missing: 'no note-taker was in the call',
+      checks: [...WHOLE.checks.slice(0, 4), { ok: true, title: 'Its record is missing, and the log says so', detail: 'log entry 90431' }],
+    }),
+  ),
+  'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, missing: null, people: [president], checks: WHOLE.checks.slice(0, 1) })),
   'record-long': record(desk(), checked(line(1, { from: union, to: sandmark }), { ...WHOLE, people: [union, sandmark, officer, writer] })),
   'record-loading': record(view(), { is: 'loading' }),
   'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),

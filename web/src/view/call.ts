@@ -67,7 +67,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
     verified: call.verified,
-    mode: unrecorded(call, now) ? NOT_RECORDED : mode_words[call.mode].now,
+    mode: unrecorded(call, now) ? NOT_RECORDED : comes_still(call) ? mode_words[call.mode].soon : mode_words[call.mode].now,
     recorded: unrecorded(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
@@ -120,6 +120,9 @@ export const not_right = (problem: string): Alarm => ({ level: 'red', shape: 'al
 /** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
 export const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
 
+/** It should be on the record, and no note-taker writes yet. */
+const comes_still = (call: Call) => call.mode !== 'log_only' && !call.note_taker;
+
 /** Why a call that should be on the record is not, now. */
 export function unrecorded(call: Call, now: number): string | null {
   const should = call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
@@ -140,7 +143,7 @@ function troubles(call: Call, now: number, { microphone, sound_blocked, silent }
     raise(
       'silent',
       `Nothing comes from ${lower_the(name)}`,
-      'Their connection seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
+      'Their connection, or yours, seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
     );
   }
   const they = call.other?.person;
@@ -202,7 +205,8 @@ export function ended_screen(view: View, ended_ms: number | null, mine: string):
 
 function record(view: View, call: Call, mine: string): EndedRecord {
   const notice = view.notices.find((one) => one.call === call.call);
-  const kept = notice?.kept_index ?? null;
+  const kept = notice?.kept_index ?? call.kept_index;
+  const partial = notice?.partial ?? call.partial;
   const small = [
     call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
     call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
@@ -212,6 +216,10 @@ function record(view: View, call: Call, mine: string): EndedRecord {
     .join(' · ');
   const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
   const both = call.mode === 'audio' ? ', in words and in sound' : '';
+  if (call.opened_index === null && call.ended !== 'failed') {
+    // This device came back to a call without the keys that it had, and was not let in before the end.
+    return { ...logged, title: 'The call is in the log', sentence: 'What was kept of it will show under Calls.', small: '' };
+  }
   if (call.opened_index === null) {
     return { ...logged, shape: 'no', title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
   }
@@ -219,7 +227,7 @@ function record(view: View, call: Call, mine: string): EndedRecord {
   if (call.mode === 'log_only') {
     return { ...logged, title: 'The call is in the log', sentence: 'Who, when and how it ended. Nothing that was said is kept.' };
   }
-  if (kept !== null && notice?.partial) {
+  if (kept !== null && partial) {
     return {
       ...logged,
       level: 'amber',

@@ -4,6 +4,7 @@ import type { Call, Caption, Notice, View } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { duration, short_date, time, time_to_the_second } from './clock';
 import { NOTE_TAKER_COMES_WITHIN_MS, NOT_RECORDED, members, not_recorded, not_right, unrecorded, type Alarm, type MemberRow } from './call';
+import { no_record } from './records';
 import { both_names, how_it_ended, lower_the, mode_words, number, list } from './words';
 
 export interface LiveCard {
@@ -85,7 +86,7 @@ export function desk_screen(view: View, now: number, mine: string, lines: Record
     heard: mine_now && view.call ? heard(view.call, both_names(mine_now.from, mine_now.to), mine) : null,
     live: live.filter((notice) => notice !== mine_now).map((notice) => card(view, notice, now)),
     recent: [
-      ...ended.map((notice) => recent(notice, now, mine)),
+      ...ended.map((notice) => recent(notice, lines.find((line) => line.call === notice.call), now, mine)),
       ...earlier(view, lines).map((line) => recent_line(line, now, mine)),
     ].slice(0, RECENT),
     offline:
@@ -204,11 +205,12 @@ function recent_line(line: RecordLine, now: number, mine: string): RecentRow {
   return {
     call: line.call,
     title: both_names(line.from, line.to),
-    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.records > 0 ? sealed(line.partial) : null].filter(Boolean).join(' · '),
-    bad: how === 'failed',
+    detail: [when(line.opened_ms, now, mine), how_it_ended[how].toLowerCase(), line.records > 0 ? sealed(line.partial) : no_record(line) ? NO_RECORD : null].filter(Boolean).join(' · '),
+    bad: how === 'failed' || no_record(line),
   };
 }
 
+const NO_RECORD = 'no record';
 const sealed = (partial: boolean) => (partial ? 'sealed, not whole' : 'sealed');
 
 function when(ms: number, now: number, mine: string): string {
@@ -216,13 +218,15 @@ function when(ms: number, now: number, mine: string): string {
   return day === short_date(now, mine) ? (time(ms, mine) ?? '') : `${day}, ${time(ms, mine)}`;
 }
 
-function recent(notice: Notice, now: number, mine: string): RecentRow {
+/** `line`: what the office says of the call, where it was asked after its end. */
+function recent(notice: Notice, line: RecordLine | undefined, now: number, mine: string): RecentRow {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
-  const kept = notice.kept_index === null ? null : `${sealed(notice.partial)}, log entry ${number(notice.kept_index)}`;
+  const none = notice.kept_index === null && line !== undefined && no_record(line);
+  const kept = none ? NO_RECORD : notice.kept_index === null ? null : `${sealed(notice.partial)}, log entry ${number(notice.kept_index)}`;
   return {
     call: notice.call,
     title: both_names(notice.from, notice.to),
     detail: [when(notice.opened_ms, now, mine), how_it_ended[how].toLowerCase(), kept].filter(Boolean).join(' · '),
-    bad: how === 'failed',
+    bad: how === 'failed' || none,
   };
 }

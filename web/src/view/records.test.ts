@@ -3,7 +3,7 @@ import type { RecordLine } from '../engine/records';
 import type { Card } from '../engine/contract';
 import { minister, norland, president, writer } from '../fake/people';
 import { CALL, NOW } from '../fake/views';
-import { record_days, record_screen } from './records';
+import { record_days, record_screen, still_changes } from './records';
 
 const HERE = 'Europe/Lisbon';
 const line: RecordLine = {
@@ -34,6 +34,8 @@ describe('the list of calls', () => {
     expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
     expect(row({ ...line, records: 0 })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
     expect(row({ ...line, records: 0, mode: 'log_only' })?.kept.level).toBe('quiet');
+    expect(row({ ...line, records: 0, missing: true })?.kept).toEqual({ words: 'No record', level: 'red' });
+    expect(row({ ...missed, missing: true })?.kept).toEqual({ words: 'Log only', level: 'quiet' });
     const { ended_ms: _e, how: _h, ...now } = line;
     expect(row({ ...now, records: 0 })?.detail).toBe('you rang · live now');
   });
@@ -60,13 +62,23 @@ describe('a record', () => {
     expect(title({ ...line, records: 0 })).toBe('The sealed record has not arrived.');
     expect(title({ ...line, records: 0, mode: 'log_only' })).toBe('Only the log was kept.');
     expect(title(missed)).toBe('Nothing was said.');
+    expect(title({ ...line, records: 0, missing: true })).toBe('There is no record.');
+  });
+
+  it('that is missing is said to be, and why, and is not one that does not hold', () => {
+    const none = { ...line, records: 0, missing: true };
+    const report = { ok: true, checks: [], partial: false, missing: 'no note-taker was in the call', people: [] };
+    const screen = record_screen(none, { report, at_ms }, 'Office', HERE);
+    expect(screen.verdict).toMatchObject({ level: 'red', title: 'There is no record', sentence: expect.stringMatching(/no note-taker was in the call\.$/) });
+    expect(screen.fields.find((field) => field.name === 'Kept')?.lines).toEqual(['Log only', 'It should have been: memo']);
+    expect(still_changes(none, none.ended_ms! + 1_000)).toBe(false);
   });
 
   it('is whole only when this device found it so', () => {
     expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
     const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
     const verdict = (oks: boolean[]) =>
-      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, people: [] }, at_ms }, 'Office', HERE).verdict;
+      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, missing: null, people: [] }, at_ms }, 'Office', HERE).verdict;
     expect(verdict([true])).toMatchObject({ level: 'seal', title: 'This record is whole' });
     expect(verdict([true])?.sentence).toMatch(/09:55:46/);
     expect(verdict([true, false])).toMatchObject({ level: 'red', title: 'This record does not hold' });
@@ -76,7 +88,7 @@ describe('a record', () => {
   it('is not found wrong for what is still to come', () => {
     const of = (more: Partial<RecordLine>, wrong: string[]) => {
       const checks = ['Opened before it rang', ...wrong].map((title, n) => ({ ok: n === 0, title, detail: '' }));
-      return record_screen({ ...line, ...more }, { report: { ok: false, checks, partial: false, people: [] }, at_ms: NOW }, 'Office', HERE).verdict;
+      return record_screen({ ...line, ...more }, { report: { ok: false, checks, partial: false, missing: null, people: [] }, at_ms: NOW }, 'Office', HERE).verdict;
     };
     const on_its_way = { records: 0, ended_ms: NOW - 5_000 };
     const sealed = ['Sealed where it was heard', 'Digest in the log'];
@@ -89,7 +101,7 @@ describe('a record', () => {
 
   it('who listened stands on it once their certificates were checked', () => {
     const listened = (people: Card[] | null) =>
-      record_screen(line, people && { report: { ok: true, checks: [], partial: false, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
+      record_screen(line, people && { report: { ok: true, checks: [], partial: false, missing: null, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
     expect(listened(null)).toBeUndefined();
     expect(listened([president, minister])).toEqual(['Nobody besides the two']);
     expect(listened([president, writer, minister])).toEqual([`${writer.name}, ${writer.organisation}, who wrote the record`]);

@@ -10,7 +10,7 @@ export interface RecordRow {
   title: string;
   at: string;
   detail: string;
-  kept: { words: string; level: 'seal' | 'amber' | 'quiet' };
+  kept: { words: string; level: 'seal' | 'amber' | 'red' | 'quiet' };
 }
 
 export interface RecordDay {
@@ -24,7 +24,7 @@ const RECORD_COMES_WITHIN_MS = 10 * 60_000;
 /** Whether a call goes on, or its record is on its way. */
 export function still_changes(line: RecordLine, now: number): boolean {
   if (line.ended_ms === undefined) return true;
-  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && line.records === 0;
+  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && line.records === 0 && !line.missing;
   return due && now - line.ended_ms < RECORD_COMES_WITHIN_MS;
 }
 
@@ -62,6 +62,7 @@ function kept(line: RecordLine): RecordRow['kept'] {
   if (line.records > 0) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
   if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
   if (line.ended_ms === undefined) return { words: mode_words[line.mode].short, level: 'amber' };
+  if (no_record(line)) return { words: 'No record', level: 'red' };
   return { words: 'Not sealed yet', level: 'amber' };
 }
 
@@ -113,9 +114,18 @@ function fields(line: RecordLine, mine: string, people: Card[] | null): RecordSc
     { name: 'Time', lines: clocks },
     { name: 'Put through', lines: [`By direct call, opened ${time_to_the_second(line.opened_ms, mine)} here`] },
     { name: 'Ended', lines: [ended === undefined ? 'Not yet' : how_it_ended[line.how ?? 'hung_up']] },
-    { name: 'Kept', lines: [line.answered_ms === undefined ? 'The attempt, in the log' : mode_words[line.mode].short] },
+    { name: 'Kept', lines: kept_lines(line) },
   ];
 }
+
+function kept_lines(line: RecordLine): string[] {
+  if (line.answered_ms === undefined) return ['The attempt, in the log'];
+  const { short } = mode_words[line.mode];
+  return no_record(line) ? ['Log only', `It should have been: ${short.toLowerCase()}`] : [short];
+}
+
+/** What was said is lost, and the log says so. */
+export const no_record = (line: RecordLine) => line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
 
 function listened(people: Card[]): string[] {
   const staff = people.filter((card) => card.role === 'duty_officer' || card.role === 'note_taker');
@@ -150,6 +160,7 @@ function seal(line: RecordLine): RecordScreen['seal'] {
   if (line.ended_ms === undefined) return { title: 'The call is not over.', sentence: 'Its record is sealed when it has ended.', sealed: false };
   if (line.answered_ms === undefined) return { title: 'Nothing was said.', sentence: 'The attempt itself stands in the log.', sealed: false };
   if (line.mode === 'log_only') return { title: 'Only the log was kept.', sentence: 'When, who and how it ended. Nothing that was said was written down.', sealed: false };
+  if (line.missing) return { title: 'There is no record.', sentence: 'What was said was not written down, or was not handed in. The log says why, where everyone can check it.', sealed: false };
   return { title: 'The sealed record has not arrived.', sentence: 'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.', sealed: false };
 }
 
@@ -164,6 +175,9 @@ function verdict(line: RecordLine, report: Report, at_ms: number, mine: string):
   const failed = wrong.length;
   if (failed > 0 && still_changes(line, at_ms) && wrong.every((check) => to_come(line).includes(check.title))) {
     return { level: 'amber', title: 'Not finished yet', sentence: `${when} ${line.ended_ms === undefined ? 'The call goes on.' : 'Its record is on its way.'} What is there so far holds.` };
+  }
+  if (report.ok && report.missing !== null) {
+    return { level: 'red', title: 'There is no record', sentence: `${when} The log says why: ${report.missing}.` };
   }
   if (report.ok && report.partial) {
     return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker signed that it is not whole. Why stands in the record.` };

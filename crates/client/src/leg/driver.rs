@@ -23,6 +23,10 @@ const SEND_QUEUE: usize = 12;
 /// Events that may wait to be taken: two seconds of seven speakers. The oldest would be too late to play.
 const EVENT_QUEUE: usize = 700;
 
+/// What may wait in the socket, bytes, where the system allows it: some eight seconds of two who speak. A note-taker whose machine stands
+/// still for that long hears them afterwards.
+const SOCKET_BYTES: usize = 1 << 20;
+
 /// What happens on a leg.
 #[derive(Clone)]
 pub enum LegEvent {
@@ -54,6 +58,8 @@ impl LegDriver {
         find_turn: Option<FindTurn>,
     ) -> io::Result<(Self, String, mpsc::Receiver<LegEvent>)> {
         let socket = UdpSocket::bind((local, 0)).await?;
+        // The system's own size is enough for all but those who stand still.
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(SOCKET_BYTES);
         let (leg, offer) = Leg::new(Instant::now(), socket.local_addr()?)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (commands, received) = mpsc::channel(SEND_QUEUE);

@@ -6,6 +6,7 @@ mod call;
 mod clock;
 mod roster;
 mod session;
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use call::Opened;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use clock::Clock;
 use serde::Deserialize;
+use silence::Silence;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
@@ -101,6 +103,8 @@ pub enum Output {
     CloseLeg,
     /// This device was revoked: erase all it stored.
     Erase,
+    /// The office does not answer on this connection: give it up, and connect anew.
+    Reconnect,
     /// Something for the record.
     Event(Event),
 }
@@ -150,6 +154,7 @@ pub struct Engine {
     log: Option<LogState>,
     call: Option<Call>,
     next_ping_ms: Option<u64>,
+    silence: Silence,
     caught_up: bool,
     log_broken: bool,
     clock: Clock,
@@ -174,6 +179,7 @@ impl Engine {
             log: None,
             call: None,
             next_ping_ms: None,
+            silence: Silence::default(),
             caught_up: false,
             log_broken: false,
             clock: Clock::default(),
@@ -189,12 +195,20 @@ impl Engine {
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
         let call = self.call.as_ref().and_then(Call::next_wakeup_ms);
-        [self.next_ping_ms, call].into_iter().flatten().min()
+        let silence = self.silence.next_ms(self.in_call()).filter(|_| self.is_connected());
+        let silence = silence.map(|ms| self.clock.wall_ms + ms);
+        [self.next_ping_ms, call, silence].into_iter().flatten().min()
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Ready)
     }
 
     /// Every entry that knows the time goes through here.
     fn pass(&mut self, now_ms: u64) {
+        let before = self.clock.uptime_ms;
         self.clock.pass(now_ms);
+        self.silence.pass(self.clock.uptime_ms - before);
         if let Some(call) = &mut self.call {
             call.clock = self.clock;
             call.writes = self.writes;
@@ -213,8 +227,13 @@ impl Engine {
         if self.call.as_mut().is_some_and(|call| call.tick(now_ms, &mut self.out)) {
             self.changed();
         }
-        if self.next_ping_ms.is_some_and(|at| now_ms >= at) {
+        let asks = self.phase == Phase::Ready && self.silence.asks(self.in_call());
+        if asks || self.next_ping_ms.is_some_and(|at| now_ms >= at) {
             self.ping(now_ms);
+        }
+        if self.is_connected() && self.silence.is_too_long(self.in_call()) {
+            self.silence.ends();
+            self.out.push_back(Output::Reconnect);
         }
     }
 
@@ -447,8 +466,11 @@ impl Engine {
     }
 
     /// The connection is up: sign in.
-    pub fn connected(&mut self, _now_ms: u64) {
+    pub fn connected(&mut self, now_ms: u64) {
+        self.pass(now_ms);
         self.phase = Phase::Connecting;
+        self.silence.ends();
+        self.silence.asked();
         let device = self.device.me().device();
         self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
         self.changed();
@@ -471,6 +493,7 @@ impl Engine {
     fn ping(&mut self, now_ms: u64) {
         let log_size = self.state.log.as_ref().map_or(0, |head| head.size);
         self.send(ClientMessage::Ping { log_size });
+        self.silence.asked();
         session::ask_about_claims(self, now_ms);
         self.next_ping_ms = Some(now_ms + PING_EVERY_MS);
     }
@@ -481,6 +504,7 @@ impl Engine {
             return;
         }
         self.pass(now_ms);
+        self.silence.ends();
         session::handle(self, now_ms, message);
         if self.phase != Phase::Revoked {
             self.remember_finished();

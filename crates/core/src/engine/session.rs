@@ -58,6 +58,9 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             if let Some(notice) = engine.notices.get_mut(&call) {
                 (notice.kept_index, notice.partial) = (Some(log_index), partial);
             }
+            if let Some(own) = engine.call.as_mut().filter(|own| own.id == call) {
+                own.kept = Some((log_index, partial));
+            }
         }
         ServerMessage::Revoked { jws } => {
             let (office, me) = (engine.device.office(), engine.device.me().device());

@@ -36,7 +36,9 @@ struct End {
 struct Owed {
     /// What the log will say if all of them stay away.
     why: &'static str,
-    /// Note-takers that were in the call and brought none so far: only they know what was said.
+    /// Devices that were ever in the call: they are told.
+    participants: BTreeSet<DeviceId>,
+    /// Note-takers among them that brought none so far: only they know what was said.
     takers: BTreeSet<DeviceId>,
     /// Records that came.
     kept: Kept,
@@ -175,7 +177,8 @@ impl Afters {
         let ended_ms = row.ended_ms.unwrap_or_default();
         let brought = |device: &DeviceId| records.iter().any(|r| r.device.is_none_or(|by| by == *device));
         let owes = |device: &&DeviceId| desk.role(device) == Some(Role::NoteTaker) && !brought(device);
-        let takers: BTreeSet<DeviceId> = participants.into_iter().filter(owes).copied().collect();
+        let participants: BTreeSet<DeviceId> = participants.into_iter().copied().collect();
+        let takers: BTreeSet<DeviceId> = participants.iter().filter(owes).copied().collect();
         let kept = Kept::of(records);
         if row.mode == RecordMode::LogOnly || (kept != Kept::Nothing && takers.is_empty()) {
             return;
@@ -196,7 +199,7 @@ impl Afters {
         let due_ms = (row.missing_index.is_none() && kept == Kept::Nothing).then_some(due_ms);
         let digests = records.iter().map(|record| record.digest.clone()).collect();
         let (asked, missing_ms) = (BTreeMap::new(), None);
-        let owed = Owed { why, takers, kept, digests, asked, missing_ms, due_ms, arriving: false };
+        let owed = Owed { why, participants, takers, kept, digests, asked, missing_ms, due_ms, arriving: false };
         self.records.insert(row.call, owed);
     }
 
@@ -275,8 +278,10 @@ impl Afters {
             return desk.output(Output::Reply(request, Err(log_failed())));
         };
         let mut kept = Kept::Nothing.with(seal.partial);
+        let mut told: BTreeSet<_> = desk.staff().into_iter().collect();
         if let Some(owed) = self.records.get_mut(&seal.call) {
             kept = owed.kept.with(seal.partial);
+            told.extend(owed.participants.iter().filter_map(|device| desk.online.get(device)));
             owed.takers.remove(&seal.device);
             owed.asked.remove(&seal.device);
             owed.digests.insert(seal.digest.clone());
@@ -294,7 +299,7 @@ impl Afters {
             partial: seal.partial,
         }));
         desk.output(Output::Reply(request, Ok(Reply::Logged(index))));
-        for session in desk.staff() {
+        for session in told {
             let partial = kept == Kept::Parts;
             desk.send(session, ServerMessage::RecordKept { call: seal.call, log_index: index, partial });
         }

@@ -236,6 +236,7 @@ fn line(record: &StoredRecord) -> RecordLine {
         how: call.how,
         records: record.records.len(),
         partial: record.is_partial(),
+        missing: record.records.is_empty() && call.missing_index.is_some(),
     }
 }
 
@@ -262,6 +263,7 @@ pub(super) async fn proof(
             opened,
             ended: prove(record.call.ended_index)?,
             records: records.collect::<Result<_, Failure>>()?,
+            missing: prove(record.call.missing_index)?,
             devices: devices.collect::<Result<_, Failure>>()?,
         })
     });

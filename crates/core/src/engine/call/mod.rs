@@ -137,6 +137,8 @@ pub(super) struct Call {
     behind_ms: Option<u64>,
     /// Whether a note-taker was ever in it.
     noted: bool,
+    /// Log entry of its sealed record, and whether every note-taker that brought one says that something is missing.
+    pub(super) kept: Option<(u64, bool)>,
     /// When this note-taker is to say again that it is there, by the engine's running.
     next_taking_ms: Option<u64>,
     presence: Presence,
@@ -185,6 +187,7 @@ impl Call {
             captions: Vec::new(),
             behind_ms: None,
             noted: false,
+            kept: None,
             next_taking_ms: None,
             presence: Presence::default(),
             clock: Clock::default(),

@@ -83,6 +83,8 @@ impl Call {
             epoch: self.group.as_ref().map(CallGroup::epoch),
             opened_index: self.opened.map(|(index, _)| index),
             opened_ms: self.opened.map(|(_, time)| time),
+            kept_index: self.kept.map(|(index, _)| index),
+            partial: self.kept.is_some_and(|(_, partial)| partial),
             captions: self.captions.clone(),
             captions_behind_ms: self.behind_ms.filter(|_| note_taker),
         }

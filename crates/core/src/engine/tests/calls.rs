@@ -553,3 +553,41 @@ fn pings_keep_the_log_checked_as_time_passes() {
     let after = world.nodes[0].engine.view().log.unwrap();
     assert!(after.ok && after.size > before.size && after.checked_ms > before.checked_ms);
 }
+
+#[test]
+fn a_connection_on_which_the_office_does_not_answer_is_given_up() {
+    let mut world = World::of_two(24);
+    world.pass(120_000);
+    assert_eq!(world.nodes[0].gave_up, 0, "it answers each time that it is asked");
+    // The connection stands, and nothing comes by it.
+    world.wire = Some(Box::new(|node, message| if node == 0 { Vec::new() } else { vec![message] }));
+    world.pass(35_000);
+    assert_eq!([0, 1].map(|node| world.nodes[node].gave_up > 0), [true, false]);
+    world.wire = None;
+    world.disconnect(0);
+    world.connect(0);
+    world.settle();
+    world.call();
+    let before = world.nodes[0].gave_up;
+    world.pass(60_000);
+    assert_eq!((world.nodes[0].gave_up, world.state(0)), (before, CallState::Live));
+    // In a call it is found out before anybody in it is said to be gone.
+    world.wire = Some(Box::new(|node, message| if node == 0 { Vec::new() } else { vec![message] }));
+    world.pass(5_900);
+    assert_eq!(world.nodes[0].gave_up, before + 1);
+    world.disconnect(0);
+    world.pass(60_000);
+    assert_eq!(world.nodes[0].gave_up, before + 1, "there is no connection to give up");
+}
+
+#[test]
+fn one_that_is_not_signed_in_is_given_up_too() {
+    let mut world = World::of_two(25);
+    world.disconnect(0);
+    world.wire = Some(Box::new(|_, _| Vec::new()));
+    world.connect(0);
+    world.pass(9_000);
+    assert_eq!(world.nodes[0].gave_up, 0);
+    world.pass(2_000);
+    assert_eq!(world.nodes[0].gave_up, 1);
+}

@@ -40,6 +40,8 @@ pub(super) struct Device {
     pub(super) events: Vec<Event>,
     pub(super) legs: usize,
     pub(super) erased: bool,
+    /// How often it gave up a connection on which the office did not answer.
+    pub(super) gave_up: usize,
     state: String,
     connected: bool,
     inbox: VecDeque<ServerMessage>,
@@ -137,6 +139,7 @@ impl World {
             events: Vec::new(),
             legs: 0,
             erased: false,
+            gave_up: 0,
             state: text,
             connected: false,
             inbox: VecDeque::new(),
@@ -317,6 +320,7 @@ impl World {
                 Output::Send(_) | Output::View | Output::MediaAnswer { .. } | Output::CloseLeg => {}
                 Output::Persist => self.nodes[node].state = self.nodes[node].engine.state_text().to_string(),
                 Output::OpenLeg { .. } => self.nodes[node].legs += 1,
+                Output::Reconnect => self.nodes[node].gave_up += 1,
                 Output::Erase => self.nodes[node].erased = true,
                 Output::Event(event) => self.nodes[node].events.push(event),
             }

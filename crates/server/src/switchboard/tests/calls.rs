@@ -467,6 +467,8 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
             .find_map(|m| if let S::RecordKept { partial, .. } = m { Some(partial) } else { None })
     };
     assert_eq!(partial(&mut office), Some(true));
+    let kept = |n| office.messages(n).iter().filter(|m| matches!(m, S::RecordKept { .. })).count();
+    assert_eq!([1, 2].map(kept), [1, 1], "those who were in it are told, once");
     assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each");
     assert_eq!(send(&mut office, 6, true), Err(RefusalKind::Forbidden), "was not in it");
     // Long afterwards, and the server was started again meanwhile.
