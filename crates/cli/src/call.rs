@@ -35,6 +35,9 @@ use tokio::{
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 /// How long the office may take to be reached, for somebody who rings.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked whether sound comes, and how long none may come before the terminal says so.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const NO_SOUND_AFTER: Duration = Duration::from_secs(3);
 /// How long what was said last may take to be on its way.
 const BEAT: Duration = Duration::from_millis(50);
 
@@ -163,6 +166,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
         done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
         shown = show_changes(&endpoint) => shown,
+        () = show_sound(&endpoint) => Ok(()),
         _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &names).await,
         _ = stop.recv() => hang_up(&args, &endpoint, &names).await,
     }
@@ -263,6 +267,29 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     }
 }
 
+/// Says when no sound comes in a call, and for how long none came when it is back. Everybody sends all the time, silence too.
+async fn show_sound(endpoint: &Endpoint) {
+    let mut beat = tokio::time::interval(LOOK_EVERY);
+    let (mut heard, mut since, mut told) = (0, Instant::now(), false);
+    loop {
+        beat.tick().await;
+        let now = endpoint.stats().frames_heard();
+        let live = endpoint.view().borrow().call.as_ref().is_some_and(|call| {
+            matches!(call.state, CallState::Live | CallState::Reconnecting)
+                && call.members.iter().any(|member| !member.you && member.card.role.speaks())
+        });
+        if !live || now != heard {
+            if told && live {
+                tell!("sound comes again; for {:.1} s none came", since.elapsed().as_secs_f64());
+            }
+            (heard, since, told) = (now, Instant::now(), false);
+        } else if !told && since.elapsed() > NO_SOUND_AFTER {
+            tell!("NO SOUND COMES, for {} s now, by UDP, TCP or TLS: does this device reach the office's relay?", NO_SOUND_AFTER.as_secs());
+            told = true;
+        }
+    }
+}
+
 /// Whether two names are one to a person who types.
 fn same(name: &str, typed: &str) -> bool {
     name.trim().to_lowercase() == typed.trim().to_lowercase()
@@ -345,6 +372,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
             call.problem.map(|p| format!(" ({p})")).unwrap_or_default()
         );
     }
+    let began_live = Instant::now();
     let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
     tell!("in a call with {}", plain(&other));
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
@@ -361,6 +389,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     }
     let view = over().await?;
     tell_heard(args, endpoint, names);
+    let nothing = began_live.elapsed() > 2 * NO_SOUND_AFTER && endpoint.stats().frames_heard() == 0;
     if view.phase == Phase::Revoked {
         bail!(REVOKED);
     }
@@ -369,6 +398,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         Some(("failed", problem)) => bail!("the call was stopped: {}", problem.unwrap_or_default()),
         Some(("interrupted", _)) => bail!("the connection was lost, and the call ended"),
         Some(("revoked", _)) => bail!("the call was closed: their office or yours revoked a device that was in it"),
+        _ if nothing => bail!("nothing was heard in this call: no sound came by the office's relay"),
         _ => Ok(()),
     }
 }

@@ -161,7 +161,7 @@ impl Noting {
                 Ok(Report::Trouble(text)) => bail!("{text}"),
                 Ok(Report::Sealed { call, dir, transcript }) => {
                     tracing::info!(%call, "the record is sealed and waits for the archive");
-                    self.waiting.push_back(Waiting::new(call, dir, transcript));
+                    self.wait(call, dir, transcript);
                 }
                 Ok(Report::Unfinished(call)) => self.left.push(call),
                 Err(TryRecvError::Empty) => {
@@ -173,6 +173,16 @@ impl Noting {
                 }
                 Err(TryRecvError::Disconnected) => bail!("the note-taker ended"),
             }
+        }
+    }
+
+    /// The record of a call is to be brought. It may be found twice, when its call ends and when the spool is tidied: it is brought
+    /// once.
+    fn wait(&mut self, call: CallId, dir: PathBuf, transcript: Vec<note::Line>) {
+        match self.waiting.iter_mut().find(|waiting| waiting.call == call) {
+            Some(waiting) if waiting.transcript.is_empty() => waiting.transcript = transcript,
+            Some(_) => {}
+            None => self.waiting.push_back(Waiting::new(call, dir, transcript)),
         }
     }
 
@@ -196,8 +206,7 @@ impl Noting {
         for call in over {
             match note::seal_left_behind(&self.spool, &self.custodians, &self.own, call, now_ms()) {
                 Ok(true) => {
-                    let dir = self.spool.join(call.to_hex());
-                    self.waiting.push_back(Waiting::new(call, dir, Vec::new()));
+                    self.wait(call, self.spool.join(call.to_hex()), Vec::new());
                 }
                 Ok(false) => {}
                 // Said, and left for a person: it must not keep other records from the archive.

@@ -1,9 +1,13 @@
 //! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
 
-use crate::office::digest;
+use crate::{
+    office::{digest, hex},
+    plain::plain,
+};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
+    io::ErrorKind,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -60,18 +64,46 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let server = args.server.trim_end_matches('/');
     let token = read_token(&args.token)?;
     let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
-    let office =
-        Office::pin(&info, args.authority.as_ref()).context("--authority is of another office than --server")?;
+    let office = Office::pin(&info, None).context("what --server shows is no office")?;
+    let shown = office.authority_sha256();
+    if args.authority.is_some_and(|known| known != shown) {
+        bail!(
+            "--authority is not the digest that {server} shows, which is {}: if that is not the one that `telcon init` printed, this is not \
+             your office's server",
+            hex(&shown)
+        );
+    }
+    if args.authority.is_none() {
+        crate::plain::tell!("without --authority this relay believes {server}, whose authority is {}", hex(&shown));
+    }
+    if args.media_addr.is_some_and(|at| at.port() == 0) {
+        bail!("--media-addr needs the port at which devices reach this relay");
+    }
     let (mut node, handle, mut task) = RelayNode::start(office, args.media, args.media_addr.into_iter().collect())
         .await
-        .with_context(|| format!("the relay cannot be at {}; devices need an address: --media-addr", args.media))?;
+        .map_err(|error| {
+            let advice = match error.kind() {
+                ErrorKind::AddrInUse => "something else has this port: choose another, or end that",
+                ErrorKind::AddrNotAvailable => "this machine does not have that address",
+                ErrorKind::PermissionDenied => "ports below 1024 are for root",
+                _ => "is it an address that devices can send to? If they reach it at another one: --media-addr",
+            };
+            anyhow::Error::from(error).context(format!("the relay cannot be at {}: {advice}", args.media))
+        })?;
+    let at = handle.address();
+    if at.port() > 0 {
+        crate::plain::tell!("devices send their sound to {at} (UDP, or TCP where their network has no UDP)");
+    }
+    if at.ip().is_loopback() {
+        crate::plain::tell!("so no device of another machine reaches it: give --media 0.0.0.0:3478 and --media-addr");
+    }
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
         crate::plain::tell!("its numbers are at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(serve_numbers(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
-    let mut known = false;
+    let (mut known, mut waits, mut trouble) = (false, false, String::new());
     loop {
         let left = tokio::select! {
             left = converse(&mut node, server, &token) => left,
@@ -83,13 +115,35 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
                 return Ok(());
             }
             Ok(Left::Stopped) => bail!("the relay has stopped"),
-            Ok(Left::Connection) => known = true,
+            Ok(Left::Connection) => {
+                (known, trouble) = (true, String::new());
+                if !handle.is_draining() {
+                    crate::plain::tell!("the office's server is lost; calls go on without it, and it is tried until it is back");
+                }
+            }
             // At the start it is the operator's mistake; later the switchboard is away, and calls go on without it.
             Err(error) if !known => return Err(error),
-            Err(_) => {}
+            Err(error) => {
+                let text = format!("{error:#}");
+                if text != trouble && !handle.is_draining() {
+                    crate::plain::tell!("this relay is not registered: {}", plain(&text));
+                }
+                trouble = text;
+            }
         }
         if handle.is_draining() {
-            bail!("the switchboard is away, so that calls cannot move: start it, or end this relay by SIGKILL");
+            let legs = handle.stats().await.map_or(0, |stats| stats.legs);
+            if legs == 0 {
+                crate::plain::tell!("the relay has no calls any more and ends");
+                return Ok(());
+            }
+            if !waits {
+                crate::plain::tell!(
+                    "the office's server is away, so that calls cannot move: this relay stays until it is back, or until its calls are over. \
+                     Another SIGTERM ends it with them."
+                );
+                waits = true;
+            }
         }
         sleep(AGAIN_AFTER).await;
     }

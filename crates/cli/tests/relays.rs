@@ -20,8 +20,13 @@ struct Relay {
 
 impl Relay {
     fn start(office: &Office) -> Self {
+        Self::told(office, &[])
+    }
+
+    fn told(office: &Office, more: &[&str]) -> Self {
         let mut relay = telcon();
         relay.args(["relay", "--media", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--server", &office.url()]);
+        relay.args(more);
         let process = Running::start(relay.arg("--token").arg(office.path("server/relay.token")));
         let numbers = process.says("its numbers are at");
         let numbers = numbers.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
@@ -121,4 +126,36 @@ fn a_relay_without_the_offices_token_is_not_taken() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is the token the one in its directory?"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_leaves_a_relay_that_its_devices_do_not_reach() {
+    let office = Office::new();
+    // Port 9 of this machine: nobody is there.
+    let lost = Relay::told(&office, &["--media-addr", "127.0.0.1:9"]);
+    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    both_hear_more(&call).await;
+    assert_eq!(lost.legs(), 0);
+    let said = call.office.server.as_ref().unwrap().said();
+    assert!(said.contains("do not reach its relay") && said.contains("127.0.0.1:9"), "{said}");
+    assert!(lost.ask("/metrics").contains("telcon_relay_registered 1\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_it_is_back() {
+    let office = Office::new();
+    let mut relay = Relay::start(&office);
+    let mut call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    both_hear_more(&call).await;
+    call.office.kill_server();
+    relay.process.says("the office's server is lost");
+    let answer = relay.ask("/healthz");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not registered"), "{answer}");
+    assert!(Command::new("kill").arg("-TERM").arg(relay.process.id().to_string()).status().unwrap().success());
+    relay.process.says("this relay stays until it is back");
+    both_hear_more(&call).await;
+    assert_eq!(relay.legs(), 3, "it carries the call still");
+    call.office.serve();
+    assert!(relay.process.ended(), "{}", relay.process.said());
+    both_hear_more(&call).await;
 }

@@ -5,9 +5,10 @@
 
 use crate::{CallId, limits::MAX_SDP_BYTES, message::Logged};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Version of this part of the wire.
-pub const NODE_VERSION: u32 = 1;
+pub const NODE_VERSION: u32 = 2;
 /// How often a relay says how loaded it is, milliseconds.
 pub const NODE_BEAT_MS: u64 = 400;
 /// How long a relay may be silent before its calls are moved, milliseconds: three beats, so that people hear a gap of less
@@ -58,6 +59,8 @@ pub enum FromNode {
         version: u32,
         /// Most calls that it takes.
         max_calls: u64,
+        /// Where it tells devices that it is: for the operator.
+        address: SocketAddr,
     },
     /// Every [`NODE_BEAT_MS`].
     Load {
@@ -76,6 +79,11 @@ pub enum FromNode {
         answer: Option<String>,
         /// Why there is none.
         refused: Option<String>,
+    },
+    /// Sound can flow on a leg, for the first time or again.
+    LegConnected {
+        /// The leg.
+        leg: u64,
     },
     /// A leg ended by itself.
     LegGone {

@@ -45,7 +45,9 @@ pub struct RelayNode {
     relay: RelayHandle,
     office: Office,
     max_calls: usize,
+    address: SocketAddr,
     draining: Arc<AtomicBool>,
+    registered: Arc<AtomicBool>,
     calls: HashSet<CallId>,
 }
 
@@ -70,10 +72,22 @@ impl From<Stopped> for Left {
 #[derive(Clone)]
 pub struct NodeHandle {
     relay: RelayHandle,
+    address: SocketAddr,
     draining: Arc<AtomicBool>,
+    registered: Arc<AtomicBool>,
 }
 
 impl NodeHandle {
+    /// Where devices are told that it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether its switchboard knows it now.
+    pub fn is_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed)
+    }
+
     /// No new calls from now on; those that it has are moved, and then it is drained.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -97,7 +111,7 @@ impl NodeHandle {
     /// # Errors
     /// When the relay's task has ended.
     pub async fn metrics(&self) -> Result<String, Stopped> {
-        Ok(crate::web::relay_metrics(&self.stats().await?, self.is_draining()))
+        Ok(crate::web::relay_metrics(&self.stats().await?, self.is_registered(), self.is_draining()))
     }
 }
 
@@ -113,24 +127,34 @@ impl RelayNode {
         media_addrs: Vec<SocketAddr>,
     ) -> io::Result<(Self, NodeHandle, JoinHandle<io::Result<()>>)> {
         let told = if media_addrs.is_empty() { vec![media] } else { media_addrs };
+        let address = told[0];
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let config = RelayConfig { workers, ..RelayConfig::new(told) };
         let max_calls = config.max_calls;
         let (relay, task) = telcon_relay::driver::start(media, config).await?;
-        let draining = Arc::new(AtomicBool::new(false));
-        let handle = NodeHandle { relay: relay.clone(), draining: draining.clone() };
-        Ok((Self { relay, office, max_calls, draining, calls: HashSet::new() }, handle, task))
+        let (draining, registered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let handle =
+            NodeHandle { relay: relay.clone(), address, draining: draining.clone(), registered: registered.clone() };
+        Ok((Self { relay, office, max_calls, address, draining, registered, calls: HashSet::new() }, handle, task))
     }
 
     /// Talks with the switchboard over one connection: `heard` is what it says, `say` takes what is said to it. Calls that
     /// it has from before stay, and are forgotten if the switchboard does not open them again within a minute.
     pub async fn converse(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
+        self.registered.store(true, Ordering::Relaxed);
+        let left = self.talk(heard, say).await;
+        self.registered.store(false, Ordering::Relaxed);
+        left
+    }
+
+    async fn talk(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
         let mut events = self.relay.events();
         let mut beat = interval(Duration::from_millis(NODE_BEAT_MS));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unnamed = self.calls.clone();
         let forget_at = Instant::now() + FORGOTTEN_AFTER;
-        let hello = FromNode::Hello { version: NODE_VERSION, max_calls: self.max_calls as u64 };
+        let (max_calls, address) = (self.max_calls as u64, self.address);
+        let hello = FromNode::Hello { version: NODE_VERSION, max_calls, address };
         if say.send(hello).await.is_err() {
             return Left::Connection;
         }
@@ -147,6 +171,7 @@ impl RelayNode {
                 Some(reply) = answered.recv() => reply,
                 event = events.recv() => match event {
                     Ok(RelayEvent::LegGone { leg, .. }) => FromNode::LegGone { leg: leg.0 },
+                    Ok(RelayEvent::LegConnected { leg, .. }) => FromNode::LegConnected { leg: leg.0 },
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return Left::Stopped,
                     _ => continue,
                 },
@@ -228,8 +253,15 @@ impl RelayNode {
 pub async fn serve_numbers(listener: TcpListener, handle: NodeHandle) -> io::Result<()> {
     let health = |State(handle): State<NodeHandle>| async move {
         match handle.stats().await {
-            Ok(_) if handle.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned()),
-            Ok(stats) => (StatusCode::OK, format!("ok: {} calls, {} legs\n", stats.calls, stats.legs)),
+            Ok(stats) => {
+                let (calls, legs) = (stats.calls, stats.legs);
+                let (status, how) = match (handle.is_draining(), handle.is_registered()) {
+                    (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+                    (_, false) => (StatusCode::SERVICE_UNAVAILABLE, "not registered with the office's server"),
+                    _ => (StatusCode::OK, "ok"),
+                };
+                (status, format!("{how}: {calls} calls, {legs} legs\n"))
+            }
             Err(Stopped) => (StatusCode::SERVICE_UNAVAILABLE, "the relay has stopped\n".to_owned()),
         }
     };

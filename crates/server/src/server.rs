@@ -254,6 +254,7 @@ impl Server {
             relay,
             relay_token: RelayToken::new(&relay_token),
             nodes: ways.nodes,
+            media: ways.numbers,
             counters: Counters::default(),
             unsigned: App::unsigned_places(),
             turn: config.turn.clone(),

@@ -14,8 +14,11 @@ use crate::{
 use pool::Pool;
 pub(crate) use pool::{NodeId, NodeInput};
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use telcon_proto::{
@@ -34,8 +37,20 @@ const NODE_INPUTS: usize = 1024;
 /// How long a relay of its own may take to answer an offer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
+/// What is counted of relays.
+#[derive(Default)]
+pub struct Numbers {
+    /// Relays of their own that are registered.
+    pub relays: AtomicU64,
+    /// Calls that moved from one relay to another.
+    pub moved: AtomicU64,
+    /// Times that devices did not reach a call's relay.
+    pub unreached: AtomicU64,
+}
+
 /// Ways to the task between switchboard and relays.
 pub(crate) struct Ways {
+    pub(crate) numbers: Arc<Numbers>,
     pub(crate) commands: mpsc::UnboundedSender<RelayCommand>,
     pub(crate) nodes: mpsc::Sender<NodeInput>,
     pub(crate) task: JoinHandle<()>,
@@ -47,7 +62,9 @@ pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, fir
     // Unbounded, because the switchboard must not wait for the relay. Each device's messages are limited by the second.
     let (commands, received) = mpsc::unbounded_channel();
     let (nodes, inputs) = mpsc::channel(NODE_INPUTS);
+    let numbers = Arc::new(Numbers::default());
     let media = Media {
+        numbers: numbers.clone(),
         relay,
         hub,
         prover,
@@ -57,13 +74,25 @@ pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, fir
         names: HashMap::new(),
         next: first_leg,
     };
-    Ways { commands, nodes, task: tokio::spawn(media.run(received, inputs)) }
+    Ways { numbers, commands, nodes, task: tokio::spawn(media.run(received, inputs)) }
 }
 
 /// Where a call is. None: on the relay of this process.
 struct Placed {
     node: Option<NodeId>,
     log_index: u64,
+    /// Whether a leg of it was connected there.
+    reached: bool,
+    /// Offers that its devices made there since they were last connected.
+    tries: HashMap<DeviceId, u32>,
+    /// Relays that its devices did not reach.
+    unreached: BTreeSet<NodeId>,
+}
+
+impl Placed {
+    fn at(node: Option<NodeId>, log_index: u64, unreached: BTreeSet<NodeId>) -> Self {
+        Self { node, log_index, reached: false, tries: HashMap::new(), unreached }
+    }
 }
 
 struct Leg {
@@ -74,6 +103,7 @@ struct Leg {
 }
 
 struct Media {
+    numbers: Arc<Numbers>,
     relay: RelayHandle,
     hub: HubHandle,
     prover: Arc<Prover>,
@@ -95,6 +125,7 @@ impl Media {
                 },
                 event = events.recv() => match event {
                     Ok(RelayEvent::LegGone { leg, .. }) => self.gone(leg, None).await,
+                    Ok(RelayEvent::LegConnected { leg, .. }) => self.connected(leg, None),
                     Ok(_) => {}
                     // Legs whose end was missed are found when their devices offer again.
                     Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events of the relay were missed"),
@@ -111,8 +142,8 @@ impl Media {
             RelayCommand::OpenCall(call, log_index)
                 if self.calls.get(&call).is_some_and(|placed| placed.log_index == log_index) => {}
             RelayCommand::OpenCall(call, log_index) => {
-                let node = self.pool.least_loaded(Instant::now());
-                self.place(call, Placed { node, log_index }).await;
+                let node = self.pool.least_loaded(&BTreeSet::new(), Instant::now());
+                self.place(call, Placed::at(node, log_index, BTreeSet::new())).await;
             }
             RelayCommand::CloseCall(call) => {
                 if let Some(placed) = self.calls.remove(&call) {
@@ -168,6 +199,7 @@ impl Media {
     }
 
     async fn add(&mut self, call: CallId, device: DeviceId, session: SessionId, sdp: String) {
+        self.leave_unreached(call, device).await;
         let node = self.calls.get(&call).and_then(|placed| placed.node);
         // A leg that is elsewhere is another leg.
         if self.legs.get(&(call, device)).is_some_and(|leg| leg.node != node)
@@ -190,36 +222,81 @@ impl Media {
         self.hub.send(Input::LegAdded(call, device, session, answer)).await;
     }
 
+    /// A leg is connected, says the relay that has it.
+    fn connected(&mut self, leg: LegId, says: Option<NodeId>) {
+        let Some((call, device)) = self.names.get(&leg) else { return };
+        let known = self.legs.get(&(*call, *device)).filter(|known| known.id == leg && known.node == says);
+        if let (Some(_), Some(placed)) = (known, self.calls.get_mut(call)) {
+            placed.reached = true;
+            if let Some(node) = says {
+                self.pool.reached(node, Instant::now());
+            }
+        }
+    }
+
+    /// A device offers a leg again. Where its offers came to nothing, and nobody else of its call reached the relay either, the call
+    /// moves to one that was not tried: a relay may be at another address than it says, or behind a firewall.
+    async fn leave_unreached(&mut self, call: CallId, device: DeviceId) {
+        let Some(placed) = self.calls.get_mut(&call).filter(|placed| !placed.reached) else { return };
+        let (Some(node), now) = (placed.node, Instant::now()) else { return };
+        let tries = placed.tries.entry(device).or_default();
+        *tries += 1;
+        // One that other calls reach has one more try: it may be this device's network.
+        if *tries <= if self.pool.is_reached(node, now) { 2 } else { 1 } {
+            return;
+        }
+        placed.unreached.insert(node);
+        tracing::warn!(%call, relay = self.pool.name(node), "a call's devices do not reach its relay, and the call moves: is the relay at the address that it says, and open to UDP and TCP?");
+        self.numbers.unreached.fetch_add(1, Ordering::Relaxed);
+        self.pool.doubt(node, now);
+        self.move_call(call, node).await;
+    }
+
     /// A leg is gone, says the relay that has it. What another one says of it counts for nothing.
     async fn gone(&mut self, leg: LegId, says: Option<NodeId>) {
         let Some(&(call, device)) = self.names.get(&leg) else { return };
         if self.legs.get(&(call, device)).is_some_and(|known| known.id == leg && known.node == says) {
             self.names.remove(&leg);
             self.legs.remove(&(call, device));
-            tracing::info!(%call, "a leg is gone");
+            let relay = says.map_or_else(|| "of this process".to_owned(), |node| self.pool.name(node));
+            tracing::info!(%call, relay, "a leg is gone");
             self.hub.send(Input::LegLost(call, device)).await;
         }
     }
 
     async fn hear(&mut self, input: NodeInput) {
         match input {
-            NodeInput::Arrived { node, to, max_calls } => {
-                tracing::info!(node = node.0, "a relay of its own is there");
-                self.pool.add(node, to, max_calls, Instant::now());
+            NodeInput::Arrived { node, to, max_calls, address } => {
+                self.pool.add(node, to, max_calls, address, Instant::now());
+                tracing::info!(relay = self.pool.name(node), "a relay of its own is there");
+                if self.pool.is_there_twice(node) {
+                    tracing::warn!(
+                        relay = self.pool.name(node),
+                        "another relay says that it is at this address: devices reach one of them, if any; see --media-addr"
+                    );
+                }
+                self.count_relays();
             }
             NodeInput::Gone(node) => {
-                tracing::warn!(node = node.0, "a relay of its own is gone");
-                self.pool.remove(node);
+                let relay = self.pool.name(node);
+                let (as_told, calls) = (self.pool.remove(node), self.calls_on(node).len());
+                match as_told {
+                    true => tracing::info!(relay, calls, "a relay of its own has stopped; its calls move"),
+                    false => tracing::warn!(relay, calls, "a relay of its own is gone; its calls move"),
+                }
+                self.count_relays();
                 self.leave(node).await;
             }
             NodeInput::Said(node, FromNode::Load { calls, legs, draining }) => {
                 let mute = self.legs.values().filter(|leg| leg.node == Some(node));
                 if mute.filter_map(|leg| leg.asked.front()).any(|(_, since)| since.elapsed() > ANSWERS_WITHIN) {
-                    tracing::warn!(node = node.0, "a relay of its own does not answer offers: its calls move");
+                    tracing::warn!(relay = self.pool.name(node), "a relay of its own does not answer offers: its calls move");
                     self.pool.drop_mute(node, Instant::now());
+                    self.count_relays();
                     self.leave(node).await;
                 } else if self.pool.loaded(node, calls, legs, draining) {
-                    tracing::info!(node = node.0, "a relay of its own is about to stop: its calls move");
+                    let calls = self.calls_on(node).len();
+                    tracing::info!(relay = self.pool.name(node), calls, "a relay of its own is about to stop: its calls move");
                     self.leave(node).await;
                 }
             }
@@ -227,6 +304,7 @@ impl Media {
                 self.answered(node, LegId(leg), answer.ok_or_else(|| refused.unwrap_or_default())).await;
             }
             NodeInput::Said(node, FromNode::LegGone { leg }) => self.gone(LegId(leg), Some(node)).await,
+            NodeInput::Said(node, FromNode::LegConnected { leg }) => self.connected(LegId(leg), Some(node)),
             NodeInput::Said(_, FromNode::Hello { .. }) => {}
         }
     }
@@ -239,26 +317,37 @@ impl Media {
         }
     }
 
+    fn count_relays(&self) {
+        self.numbers.relays.store(self.pool.len() as u64, Ordering::Relaxed);
+    }
+
+    fn calls_on(&self, node: NodeId) -> Vec<CallId> {
+        self.calls.iter().filter(|(_, placed)| placed.node == Some(node)).map(|(call, _)| *call).collect()
+    }
+
     /// Moves every call that is on a relay to another. Legs that were there are made anew by their devices.
     async fn leave(&mut self, node: NodeId) {
-        let here: Vec<CallId> =
-            self.calls.iter().filter(|(_, placed)| placed.node == Some(node)).map(|(call, _)| *call).collect();
-        for call in here {
-            let Some(old) = self.calls.remove(&call) else { continue };
-            let to = self.pool.least_loaded(Instant::now());
-            self.place(call, Placed { node: to, log_index: old.log_index }).await;
-            let mut devices = Vec::new();
-            for ((of, device), leg) in &mut self.legs {
-                if *of == call && leg.node == Some(node) {
-                    leg.asked.clear();
-                    devices.push(*device);
-                }
+        for call in self.calls_on(node) {
+            self.move_call(call, node).await;
+        }
+    }
+
+    async fn move_call(&mut self, call: CallId, from: NodeId) {
+        let Some(old) = self.calls.remove(&call) else { return };
+        self.numbers.moved.fetch_add(1, Ordering::Relaxed);
+        let to = self.pool.least_loaded(&old.unreached, Instant::now());
+        self.place(call, Placed::at(to, old.log_index, old.unreached)).await;
+        let mut devices = Vec::new();
+        for ((of, device), leg) in &mut self.legs {
+            if *of == call && leg.node == Some(from) {
+                leg.asked.clear();
+                devices.push(*device);
             }
-            for device in devices {
-                // The old leg goes on carrying sound until the device has offered a new one. An offer that was not answered is
-                // not handed on: it may be what the relay died of.
-                self.hub.send(Input::LegLost(call, device)).await;
-            }
+        }
+        for device in devices {
+            // The old leg goes on carrying sound until the device has offered a new one. An offer that was not answered is
+            // not handed on: it may be what the relay died of.
+            self.hub.send(Input::LegLost(call, device)).await;
         }
     }
 }

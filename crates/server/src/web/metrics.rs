@@ -75,6 +75,10 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     page.line("cut_total", "counter", "Connections cut for what they sent.", read(&c.cut));
     page.line("messages_total", "counter", "Messages taken from devices.", read(&c.messages));
     page.line("records_total", "counter", "Records taken into the archive.", read(&c.records));
+    let m = &app.media;
+    page.line("relays", "gauge", "Relays of their own that are registered.", read(&m.relays));
+    page.line("calls_moved_total", "counter", "Calls that moved from one relay to another.", read(&m.moved));
+    page.line("relays_unreached_total", "counter", "Times that devices did not reach a call's relay.", read(&m.unreached));
     if let Ok(stats) = app.relay.stats().await {
         relay(&stats, &mut page);
     }
@@ -82,16 +86,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 /// The numbers of a relay of its own.
-pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, draining: bool) -> String {
+pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, registered: bool, draining: bool) -> String {
     let mut page = Page::default();
+    page.line("relay_registered", "gauge", "Whether the office's server knows it now.", u64::from(registered));
     page.line("relay_draining", "gauge", "Whether it takes no new calls.", u64::from(draining));
     relay(stats, &mut page);
     page.0
 }
 
 fn relay(stats: &telcon_relay::RelayStats, page: &mut Page) {
-    page.line("relay_calls", "gauge", "Calls at the relay.", stats.calls);
-    page.line("relay_legs", "gauge", "Legs at the relay.", stats.legs);
+    page.line("relay_calls", "gauge", "Calls at the relay of this process.", stats.calls);
+    page.line("relay_legs", "gauge", "Legs (a device's way for sound in a call) at the relay of this process.", stats.legs);
     let counters = [
         ("legs_opened", "Legs made.", stats.legs_opened),
         ("datagrams_in", "Datagrams received.", stats.datagrams_in),
@@ -104,10 +109,10 @@ fn relay(stats: &telcon_relay::RelayStats, page: &mut Page) {
         ("dropped_unknown_user", "STUN requests for nobody.", stats.dropped_unknown_user),
         ("dropped_address_taken", "STUN requests from another leg's address.", stats.dropped_address_taken),
         ("dropped_flood", "Datagrams above a leg's rate.", stats.dropped_flood),
-        ("dropped_refused", "Datagrams that a transport refused.", stats.dropped_refused),
+        ("dropped_refused", "Datagrams of a wrong key, replayed, or of a broken handshake.", stats.dropped_refused),
         ("dropped_rate", "Media packets above a leg's rate.", stats.dropped_rate),
         ("dropped_frame_size", "Media packets of a wrong size.", stats.dropped_frame_size),
-        ("dropped_no_slot", "Packets without a free slot.", stats.dropped_no_slot),
+        ("dropped_no_slot", "Packets of more speakers at once than a leg can receive.", stats.dropped_no_slot),
         ("dropped_not_connected", "Packets for a leg that is not connected.", stats.dropped_not_connected),
         ("dropped_unsent", "Datagrams that the system would not send.", stats.dropped_unsent),
         ("dropped_too_old", "Packets older than their slot.", stats.dropped_too_old),

@@ -75,6 +75,8 @@ pub struct App {
     pub relay_token: RelayToken,
     /// The way to the task that knows them.
     pub(crate) nodes: mpsc::Sender<NodeInput>,
+    /// What it counts of them.
+    pub(crate) media: Arc<crate::media::Numbers>,
     /// Connections that have not signed in.
     pub unsigned: Arc<Places>,
     /// The way for media where only TLS gets through.

@@ -12,6 +12,7 @@ use axum::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -47,25 +48,29 @@ impl RelayToken {
 
 pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !app.relay_token.is_shown(&headers) {
+        super::metrics::count(&app.counters.refused);
+        tracing::warn!("a relay came with a token that is not this office's");
         return super::error::Failure::new(StatusCode::UNAUTHORIZED, "that is not the token of this office's relays")
             .into_response();
     }
     let most = MAX_NODE_MESSAGE_BYTES;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |mut socket| {
         let node = NodeId(NEXT.fetch_add(1, Ordering::Relaxed));
-        let Some(max_calls) = hello(&mut socket).await else { return };
+        let Some((max_calls, address)) = hello(&mut socket).await else {
+            return tracing::warn!("a relay of another version, or what is none, was turned away");
+        };
         let (to, told) = mpsc::channel(TO_NODE);
-        if app.nodes.send(NodeInput::Arrived { node, to, max_calls }).await.is_ok() {
+        if app.nodes.send(NodeInput::Arrived { node, to, max_calls, address }).await.is_ok() {
             converse(&mut socket, node, told, &app.nodes).await;
             let _ = app.nodes.send(NodeInput::Gone(node)).await;
         }
     })
 }
 
-async fn hello(socket: &mut WebSocket) -> Option<u64> {
+async fn hello(socket: &mut WebSocket) -> Option<(u64, SocketAddr)> {
     let first = timeout(SILENT, socket.recv()).await.ok()??.ok()?;
     match read(&first)? {
-        FromNode::Hello { version: NODE_VERSION, max_calls } => Some(max_calls),
+        FromNode::Hello { version: NODE_VERSION, max_calls, address } => Some((max_calls, address)),
         _ => None,
     }
 }
