@@ -45,26 +45,26 @@ pub struct RelayArgs {
     #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]
     peers: Vec<PeerArg>,
     /// Calls at a moment; with --step, at first.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
     /// Parties of each call, 2 to 8.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=8))]
     parties: u32,
-    /// Milliseconds of sound in a packet: 20 or 60.
-    #[arg(long, value_name = "MS", default_value_t = 20)]
+    /// Milliseconds of sound in a packet: 10, 20, 40 or 60.
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = frame)]
     frame: u64,
     /// Rounds that count; one more goes before them. 0 is one round that counts.
     #[arg(long, default_value_t = 0)]
     rounds: u32,
     /// Seconds that are counted, of each round.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 5.0, value_parser = |text: &str| seconds(text, 0.1))]
     seconds: f64,
     /// Seconds before that.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, value_parser = |text: &str| seconds(text, 0.0))]
     warm: f64,
     /// Parties that join at the same time.
-    #[arg(long, default_value_t = 4)]
-    joins: usize,
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    joins: u64,
     /// Nobody speaks: for the memory of a leg that is only there.
     #[arg(long)]
     idle: bool,
@@ -72,14 +72,24 @@ pub struct RelayArgs {
     #[arg(long, conflicts_with = "calls_curve")]
     step: bool,
     /// Go through these numbers of calls, as 10,20,40.
-    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls_curve: Vec<u32>,
     /// Meet in a network namespace, as Janus does. Needs root.
     #[arg(long)]
     cable: bool,
-    /// Write everything to this file, as JSON.
+    /// Write everything to this file, as JSON, when it is over. Times in it are nanoseconds.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+fn frame(text: &str) -> Result<u64, String> {
+    let opus = text.parse().ok().filter(|ms| [10, 20, 40, 60].contains(ms));
+    opus.ok_or_else(|| "Opus has frames of 10, 20, 40 or 60 ms".to_owned())
+}
+
+fn seconds(text: &str, least: f64) -> Result<f64, String> {
+    let some = text.parse().ok().filter(|seconds| (least..=3_600.0).contains(seconds));
+    some.ok_or_else(|| format!("{least} to 3600 seconds"))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,13 +153,18 @@ fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
         rounds: args.rounds,
         warm: args.warm,
         seconds: args.seconds,
-        joins: args.joins,
+        joins: args.joins as usize,
         idle: args.idle,
         ladder,
         cable: args.cable,
         program: std::env::current_exe()?,
         stop,
     };
+    // Found before the work and not after it.
+    if let Some(file) = &args.json {
+        let writable = fs::OpenOptions::new().append(true).create(true).open(file);
+        writable.with_context(|| format!("cannot write {}", file.display()))?;
+    }
     let run = telcon_bench::run(&options, |round| crate::plain::tell!("{}", round.line()))?;
     if let Some(file) = args.json {
         let text = serde_json::to_string_pretty(&run)? + "\n";

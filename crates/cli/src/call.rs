@@ -284,7 +284,10 @@ async fn show_sound(endpoint: &Endpoint) {
             }
             (heard, since, told) = (now, Instant::now(), false);
         } else if !told && since.elapsed() > NO_SOUND_AFTER {
-            tell!("NO SOUND COMES, for {} s now, by UDP, TCP or TLS: does this device reach the office's relay?", NO_SOUND_AFTER.as_secs());
+            tell!(
+                "NO SOUND COMES, for {} s now, by UDP, TCP or TLS: does this device reach the office's relay?",
+                NO_SOUND_AFTER.as_secs()
+            );
             told = true;
         }
     }

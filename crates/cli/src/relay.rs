@@ -1,7 +1,7 @@
 //! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
 
 use crate::{
-    office::{digest, hex},
+    office::{digest, hex, server_url},
     plain::plain,
 };
 use anyhow::{Context as _, bail};
@@ -61,7 +61,7 @@ pub struct RelayArgs {
 
 /// `telcon relay`.
 pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
-    let server = args.server.trim_end_matches('/');
+    let server = &server_url(&args.server)?;
     let token = read_token(&args.token)?;
     let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
     let office = Office::pin(&info, None).context("what --server shows is no office")?;
@@ -79,9 +79,8 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     if args.media_addr.is_some_and(|at| at.port() == 0) {
         bail!("--media-addr needs the port at which devices reach this relay");
     }
-    let (mut node, handle, mut task) = RelayNode::start(office, args.media, args.media_addr.into_iter().collect())
-        .await
-        .map_err(|error| {
+    let (mut node, handle, mut task) =
+        RelayNode::start(office, args.media, args.media_addr.into_iter().collect()).await.map_err(|error| {
             let advice = match error.kind() {
                 ErrorKind::AddrInUse => "something else has this port: choose another, or end that",
                 ErrorKind::AddrNotAvailable => "this machine does not have that address",
@@ -118,7 +117,9 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
             Ok(Left::Connection) => {
                 (known, trouble) = (true, String::new());
                 if !handle.is_draining() {
-                    crate::plain::tell!("the office's server is lost; calls go on without it, and it is tried until it is back");
+                    crate::plain::tell!(
+                        "the office's server is lost; calls go on without it, and it is tried until it is back"
+                    );
                 }
             }
             // At the start it is the operator's mistake; later the switchboard is away, and calls go on without it.

@@ -105,3 +105,26 @@ fn nonsense_is_refused() {
     child.stdin.take().unwrap().write_all(b"{\"join\":{}}\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_it_is_tried() {
+    let wrong = [
+        ["--seconds", "0"],
+        ["--seconds", "NaN"],
+        ["--calls", "0"],
+        ["--calls", "99999999"],
+        ["--parties", "9"],
+        ["--frame", "30"],
+        ["--joins", "0"],
+        ["--calls-curve", "10,0"],
+    ];
+    for arguments in wrong {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_telcon")).args(["bench", "relay"]).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let nowhere = ["bench", "relay", "--json", "/nonexistent/run.json"];
+    let output = Command::new(env!("CARGO_BIN_EXE_telcon")).args(nowhere).output().unwrap();
+    assert!(output.status.code() == Some(1) && output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nonexistent/run.json"));
+}

@@ -309,19 +309,20 @@ impl Driver {
                     Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
                 }
             }
-            let read = self.read(now, &mut buffer) + self.read_links(now, &ready);
+            let (datagrams, drained) = self.read(now, &mut buffer);
+            let read = datagrams + self.read_links(now, &ready);
             if now >= wake {
                 self.relay.handle_timeout(now);
             }
             wake = self.flush();
             let mut wait = Duration::ZERO;
             if read > 0 {
-                // The socket is asked again before this thread waits for it: it tells of what comes, not of what is left.
                 pace.count(now, read);
-                if pace.is_busy() {
-                    thread::sleep(PAUSE.saturating_sub(now.elapsed()));
-                }
-            } else if !self.links.as_ref().is_some_and(Links::has_more) {
+            }
+            if read > 0 && pace.is_busy() {
+                thread::sleep(PAUSE.saturating_sub(now.elapsed()));
+            } else if drained && !self.links.as_ref().is_some_and(Links::has_more) {
+                // The system tells of what comes, not of what is left: there is nothing left.
                 let patience = self.links.as_ref().map_or(Duration::MAX, Links::patience);
                 wait = wake.saturating_duration_since(Instant::now()).min(patience);
             }
@@ -337,16 +338,20 @@ impl Driver {
         }
     }
 
-    /// Takes in what the socket holds. Gives the number of datagrams.
-    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> usize {
+    /// Takes in what the socket holds. Gives the number of datagrams, and whether that was all.
+    fn read(&mut self, now: Instant, buffer: &mut [u8]) -> (usize, bool) {
         let mut read = 0;
         for _ in 0..READS {
             let mut meta = [RecvMeta::default(); BATCH_SIZE];
             let mut pieces = buffer.chunks_exact_mut(READ_BYTES);
             let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                 std::array::from_fn(|_| IoSliceMut::new(pieces.next().unwrap_or_default()));
-            // Nothing left, or an ICMP error that belongs to an earlier datagram: both are no reason to stop.
-            let Ok(count) = self.state.recv((&self.socket).into(), &mut slices, &mut meta) else { break };
+            let count = match self.state.recv((&self.socket).into(), &mut slices, &mut meta) {
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return (read, true),
+                // Of an earlier datagram (ICMP): no reason to stop.
+                Err(_) => continue,
+            };
             for (meta, slice) in meta.iter().zip(&mut slices).take(count) {
                 for datagram in slice[..meta.len].chunks_mut(meta.stride.max(1)) {
                     read += 1;
@@ -354,12 +359,13 @@ impl Driver {
                 }
             }
             if count < BATCH_SIZE {
-                break;
+                // It stopped because there was no more, or an error, which the next read takes.
+                return (read, true);
             }
             // What one read brought is sent before the next, so that buffers stay small.
             self.send();
         }
-        read
+        (read, false)
     }
 
     /// Takes in what came over TCP. Gives the number of packets.

@@ -54,7 +54,10 @@ async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
     request.headers_mut().insert("authorization", format!("Bearer {}", token.trim()).parse().unwrap());
     let (mut socket, _) = connect_async(request).await.unwrap();
     let text = |said: &FromNode| Message::Text(serde_json::to_string(said).unwrap().into());
-    socket.send(text(&FromNode::Hello { version: NODE_VERSION, max_calls: 100, address: ([127, 0, 0, 1], 9).into() })).await.unwrap();
+    socket
+        .send(text(&FromNode::Hello { version: NODE_VERSION, max_calls: 100, address: ([127, 0, 0, 1], 9).into() }))
+        .await
+        .unwrap();
     let load = text(&FromNode::Load { calls: 0, legs: 0, draining: false });
     socket.send(load.clone()).await.unwrap();
     let (tell, told) = mpsc::unbounded_channel();

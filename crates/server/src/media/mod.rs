@@ -290,13 +290,20 @@ impl Media {
             NodeInput::Said(node, FromNode::Load { calls, legs, draining }) => {
                 let mute = self.legs.values().filter(|leg| leg.node == Some(node));
                 if mute.filter_map(|leg| leg.asked.front()).any(|(_, since)| since.elapsed() > ANSWERS_WITHIN) {
-                    tracing::warn!(relay = self.pool.name(node), "a relay of its own does not answer offers: its calls move");
+                    tracing::warn!(
+                        relay = self.pool.name(node),
+                        "a relay of its own does not answer offers: its calls move"
+                    );
                     self.pool.drop_mute(node, Instant::now());
                     self.count_relays();
                     self.leave(node).await;
                 } else if self.pool.loaded(node, calls, legs, draining) {
                     let calls = self.calls_on(node).len();
-                    tracing::info!(relay = self.pool.name(node), calls, "a relay of its own is about to stop: its calls move");
+                    tracing::info!(
+                        relay = self.pool.name(node),
+                        calls,
+                        "a relay of its own is about to stop: its calls move"
+                    );
                     self.leave(node).await;
                 }
             }

@@ -82,7 +82,9 @@ impl Pool {
 
     /// Where it is, and its number, for the operator.
     pub(super) fn name(&self, id: NodeId) -> String {
-        self.nodes.get(&id).map_or_else(|| format!("number {}", id.0), |node| format!("{} (number {})", node.address, id.0))
+        self.nodes
+            .get(&id)
+            .map_or_else(|| format!("number {}", id.0), |node| format!("{} (number {})", node.address, id.0))
     }
 
     /// How many there are.
@@ -180,7 +182,10 @@ mod tests {
         pool.loaded(NodeId(1), u64::MAX, u64::MAX, false);
         assert_eq!(pool.least_loaded(&BTreeSet::new(), now), None, "whatever a relay says, sums do not overflow");
         pool.loaded(NodeId(1), 0, u64::MAX, false);
-        assert_eq!((pool.least_loaded(&BTreeSet::new(), now), pool.least_loaded(&BTreeSet::new(), now)), (Some(NodeId(1)), Some(NodeId(1))));
+        assert_eq!(
+            (pool.least_loaded(&BTreeSet::new(), now), pool.least_loaded(&BTreeSet::new(), now)),
+            (Some(NodeId(1)), Some(NodeId(1)))
+        );
         pool.remove(NodeId(1));
         assert_eq!(pool.least_loaded(&BTreeSet::new(), now), None);
     }

@@ -78,7 +78,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let m = &app.media;
     page.line("relays", "gauge", "Relays of their own that are registered.", read(&m.relays));
     page.line("calls_moved_total", "counter", "Calls that moved from one relay to another.", read(&m.moved));
-    page.line("relays_unreached_total", "counter", "Times that devices did not reach a call's relay.", read(&m.unreached));
+    page.line(
+        "relays_unreached_total",
+        "counter",
+        "Times that devices did not reach a call's relay.",
+        read(&m.unreached),
+    );
     if let Ok(stats) = app.relay.stats().await {
         relay(&stats, &mut page);
     }
@@ -96,7 +101,12 @@ pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, registered: bool, 
 
 fn relay(stats: &telcon_relay::RelayStats, page: &mut Page) {
     page.line("relay_calls", "gauge", "Calls at the relay of this process.", stats.calls);
-    page.line("relay_legs", "gauge", "Legs (a device's way for sound in a call) at the relay of this process.", stats.legs);
+    page.line(
+        "relay_legs",
+        "gauge",
+        "Legs (a device's way for sound in a call) at the relay of this process.",
+        stats.legs,
+    );
     let counters = [
         ("legs_opened", "Legs made.", stats.legs_opened),
         ("datagrams_in", "Datagrams received.", stats.datagrams_in),
