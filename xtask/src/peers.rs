@@ -26,6 +26,7 @@ const PARTS: &[Part] = &[
     Part { name: "step-coturn", arguments: &["--peer", "coturn", "--cable", "--step", "--calls", "40"] },
     Part { name: "step-telcon", arguments: &["--cable", "--step", "--calls", "150"] },
     Part { name: "curve", arguments: &["--cable", "--calls-curve", "10,20,40,80,160,320,480,640,800,1000"] },
+    Part { name: "flood", arguments: &["--cable", "--calls", "30", "--flood", "0,10000,50000,100000,0"] },
 ];
 
 /// Measures all parts, or those that are named, and writes `docs/benchmarks.md` from all that were ever measured here.
@@ -57,7 +58,7 @@ fn measure(telcon: &Path, folder: &Path, part: &Part) -> Result<()> {
     let mut command = process::command("setpriv");
     command.args(["--pdeathsig", "TERM"]).arg(telcon).args(["bench", "relay"]).args(part.arguments);
     match part.arguments {
-        steps if steps.contains(&"--step") || steps.contains(&"--calls-curve") => {
+        steps if ["--step", "--calls-curve", "--flood"].iter().any(|ladder| steps.contains(ladder)) => {
             command.args(["--warm", "1", "--seconds", "3"]);
         }
         // What a leg holds is the same each time.

@@ -57,6 +57,7 @@ fn document(runs: &[Run], notes: &str, mut draw: impl FnMut(&str, String)) -> St
     let loads: Vec<&Run> = ordered(runs.iter().filter(|run| run.ladder == "rounds" && !run.load.idle));
     let idle: Vec<&Run> = ordered(runs.iter().filter(|run| run.ladder == "rounds" && run.load.idle));
     let steps: Vec<&Run> = runs.iter().filter(|run| run.ladder == "step").collect();
+    let floods: Vec<&Run> = runs.iter().filter(|run| run.ladder == "flood").collect();
     let curves: Vec<&Run> = runs.iter().filter(|run| run.ladder == "curve").collect();
     let mut out = String::from(
         "# Benchmarks\n\nMade by `make bench-peers`, which measures everything here again; do not edit the figures.\n\n",
@@ -96,6 +97,9 @@ fn document(runs: &[Run], notes: &str, mut draw: impl FnMut(&str, String)) -> St
         let title = "Processor time per packet sent, by calls held";
         draw("curve.svg", plot::lines(title, "calls", "µs", &lines));
         let _ = writeln!(out, "![{title}](benchmarks/curve.svg)\n");
+    }
+    if !floods.is_empty() {
+        flood_section(&mut out, &floods);
     }
     let _ = writeln!(out, "{}{notes}{}\n", NOTES.0, NOTES.1);
     out.push_str(METHOD);
@@ -288,6 +292,34 @@ fn curve_section(out: &mut String, runs: &[&Run]) {
     out.push('\n');
 }
 
+fn flood_section(out: &mut String, runs: &[&Run]) {
+    out.push_str(
+        "## Under a flood\n\nStrangers send to the port that calls go through, from 64 addresses: what looks like sound, connectivity \
+         checks for nobody, the beginnings of handshakes, and noise of 1,200 bytes, in turns. What the calls notice:\n\n| | calls × parties | \
+         datagrams of strangers /s | packets out /s | loss | delay p50 / p99 / p99.9 / max, ms | relay's core | generator's core |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for run in runs {
+        for round in &run.rounds {
+            let figures = &round.figures;
+            let _ = writeln!(
+                out,
+                "| {} | {} × {} | {:.0} | {:.0} | {:.3} % | {} | {:.0} % | {:.0} % |",
+                round.peer.name(),
+                figures.calls,
+                run.load.parties,
+                figures.flood,
+                figures.packets_out,
+                figures.loss * 100.0,
+                times(figures.delay),
+                figures.relay_share.unwrap_or(0.0) * 100.0,
+                figures.generator_share * 100.0,
+            );
+        }
+    }
+    out.push('\n');
+}
+
 fn by_peer(runs: &[&Run], point: impl Fn(&Round) -> Option<(f64, f64)>) -> Vec<Line> {
     let rounds = || runs.iter().flat_map(|run| &run.rounds);
     let line = |peer: Peer| Line {
@@ -374,8 +406,9 @@ mod tests {
 
     #[test]
     fn every_picture_that_is_shown_is_drawn() {
-        let runs =
-            [run("rounds", 30, false), run("rounds", 100, true), run("step", 40, false), run("curve", 10, false)];
+        let ladders = [("rounds", 30, false), ("rounds", 100, true), ("step", 40, false), ("curve", 10, false)];
+        let runs = ladders.into_iter().chain([("flood", 30, false)]);
+        let runs: Vec<Run> = runs.map(|(ladder, calls, idle)| run(ladder, calls, idle)).collect();
         let mut drawn = Vec::new();
         let text = document(&runs, "\nkept\n", |name, _| drawn.push(name.to_owned()));
         for name in ["cost.svg", "delay.svg", "step.svg", "curve.svg"] {
@@ -384,6 +417,7 @@ mod tests {
         assert!(text.contains("| Telcon |") && text.contains("**1.23**") && text.contains("nobody speaks: 100 × 4"));
         assert!(text.contains("| 0.60 | 0.20 | 0.30 | 0.15 | 0.09 | 0.09 | 5.00 | 0.82 | 0.37 | 1.23 |"), "{text}");
         assert_eq!(notes_of(&text), "\nkept\n");
+        assert!(text.contains("## Under a flood"));
         assert!(!text.contains("NaN"));
     }
 

@@ -6,6 +6,7 @@
 
 mod clock;
 mod document;
+mod flood;
 pub mod floor;
 mod frame;
 mod histogram;

@@ -21,7 +21,7 @@ pub struct Run {
     pub pinned: bool,
     /// The load; of a ladder, where it began.
     pub load: Load,
-    /// `rounds`, `step` or `curve`.
+    /// `rounds`, `step`, `curve` or `flood`.
     pub ladder: String,
     /// What a packet costs here whoever relays it, where it was measured.
     pub floor: Option<Floor>,
@@ -131,6 +131,9 @@ pub struct Figures {
     pub setup: Option<Times>,
     /// How many joins that is of.
     pub setups: u64,
+    /// Datagrams of strangers that were sent to the contestant meanwhile, per second.
+    #[serde(default)]
+    pub flood: f64,
 }
 
 /// Time on processors while it was counted, nanoseconds.
@@ -183,6 +186,7 @@ impl Figures {
             resident_per_party: grown(|memory| memory.resident),
             setup: (world.setup().count() > 0).then(|| Times::of(world.setup())),
             setups: world.setup().count(),
+            flood: 0.0,
         }
     }
 }
@@ -271,6 +275,7 @@ impl Run {
                 resident_per_party: maybe(&|one| one.resident_per_party),
                 setup: first.setup.map(|_| times(&|one| one.setup.unwrap_or_default())),
                 setups: figures.iter().map(|one| one.setups).sum(),
+                flood: 0.0,
             },
             range: costs.iter().copied().reduce(f64::min).zip(costs.iter().copied().reduce(f64::max)),
             added: None,

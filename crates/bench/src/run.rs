@@ -2,6 +2,7 @@
 
 use crate::{
     clock::SECOND,
+    flood::Flood,
     floor::{self, Floor},
     network::{self, Place},
     peer::{Coturn, Janus, Peer, Relay, Running},
@@ -73,6 +74,8 @@ pub enum Ladder {
     Step,
     /// Through these numbers of calls.
     Curve(Vec<u32>),
+    /// The load stays, beside so many datagrams of strangers a second.
+    Flood(Vec<u32>),
 }
 
 impl Options {
@@ -144,6 +147,7 @@ pub fn run(options: &Options, mut said: impl FnMut(&Round)) -> Result<Run> {
             Ladder::None => "rounds",
             Ladder::Step => "step",
             Ladder::Curve(_) => "curve",
+            Ladder::Flood(_) => "flood",
         }
         .to_owned(),
         floor: Floor::least(&floors),
@@ -168,6 +172,17 @@ fn one_round(options: &Options, place: &Place, peer: Peer) -> Result<Figures> {
 
 fn climb(options: &Options, place: &Place, peer: Peer, mut found: impl FnMut(Round)) -> Result<()> {
     let mut contest = Contest::start(options, place, peer)?;
+    if let Ladder::Flood(rates) = &options.ladder {
+        contest.fill(options.calls)?;
+        for (number, rate) in (0..).zip(rates) {
+            let to = contest.world.contestant().context("there is nobody to flood")?;
+            let flood = (*rate > 0).then(|| Flood::start(place.generator, to, *rate)).transpose()?;
+            let figures = contest.measure(options);
+            let flood = flood.map_or(0.0, Flood::stop);
+            found(Round { peer, number, counts: true, figures: Figures { flood, ..figures? } });
+        }
+        return Ok(());
+    }
     let mut number = 0;
     let mut next = |contest: &mut Contest<'_>, calls: u32| -> Result<bool> {
         let mut held = false;

@@ -201,6 +201,11 @@ impl World {
         })
     }
 
+    /// Where the devices send to, once there is one.
+    pub fn contestant(&self) -> Option<SocketAddr> {
+        self.endpoints.iter().find_map(|endpoint| endpoint.socket().peer_addr().ok())
+    }
+
     /// How many parties there are.
     pub fn parties(&self) -> usize {
         self.parties.len()

@@ -69,11 +69,14 @@ pub struct RelayArgs {
     #[arg(long)]
     idle: bool,
     /// Raise the load until it is not held: loss above 0.1 % or 99 of 100 packets later than 20 ms.
-    #[arg(long, conflicts_with = "calls_curve")]
+    #[arg(long, conflicts_with_all = ["calls_curve", "flood"])]
     step: bool,
     /// Go through these numbers of calls, as 10,20,40.
     #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls_curve: Vec<u32>,
+    /// Beside the calls, so many datagrams of strangers a second, one number after the other: 0,10000,100000.
+    #[arg(long, value_name = "A_SECOND", value_delimiter = ',', conflicts_with = "calls_curve", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    flood: Vec<u32>,
     /// Meet in a network namespace, as Janus does. Needs root.
     #[arg(long)]
     cable: bool,
@@ -140,10 +143,11 @@ pub async fn run(command: BenchCommand) -> Result<()> {
 }
 
 fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
-    let ladder = match (args.step, args.calls_curve) {
-        (true, _) => Ladder::Step,
-        (false, curve) if curve.is_empty() => Ladder::None,
-        (false, curve) => Ladder::Curve(curve),
+    let ladder = match (args.step, args.calls_curve, args.flood) {
+        (true, ..) => Ladder::Step,
+        (_, curve, _) if !curve.is_empty() => Ladder::Curve(curve),
+        (.., flood) if !flood.is_empty() => Ladder::Flood(flood),
+        _ => Ladder::None,
     };
     let options = Options {
         peers: args.peers.into_iter().map(Peer::from).collect(),

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 /// How long a busy thread collects datagrams: the most that this adds to a packet's delay. `make bench-peers` measures it.
-const PAUSE: Duration = Duration::from_micros(900);
+const PAUSE: Duration = Duration::from_micros(650);
 /// Datagrams that a pause must bring to be worth its delay. Below, what collecting saves is lost again to caches that went cold
 /// while the thread slept: at two in a millisecond it costs the same, and a packet is a millisecond later.
 const WORTH: u32 = 3;
