@@ -13,6 +13,7 @@ mod serve;
 mod store;
 
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{io::IsTerminal as _, process::ExitCode};
 
 /// Calls between leaders: private end to end, and on the record.
@@ -76,12 +77,16 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG")
-                .unwrap_or_else(|_| "warn,telcon=info,str0m=error".into()),
+                .unwrap_or_else(|_| "error,is=off,telcon=info".into()),
         )
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .init();
+    // Each connection is a file. Where the system does not allow more, the limit that stands is kept.
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

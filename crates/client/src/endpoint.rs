@@ -56,6 +56,8 @@ const SEND_WITHIN: Duration = Duration::from_secs(3);
 /// Most time that passes for an engine in a call from one entry to the next, milliseconds: half of what it takes for a clock
 /// that was set.
 const STEP_MS: u64 = 5_000;
+/// How long after an answer that was refused another leg is offered.
+const LEG_AGAIN: Duration = Duration::from_secs(1);
 /// How often it looks whether that is so.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -171,6 +173,7 @@ impl Endpoint {
             said: None,
             rtp_time: 0,
             leg: None,
+            leg_again: None,
             early: VecDeque::new(),
             last_trouble: None,
             clock: Clock::new(),
@@ -275,6 +278,8 @@ struct Task {
     said: Option<oneshot::Sender<()>>,
     rtp_time: u32,
     leg: Option<(LegDriver, mpsc::Receiver<LegEvent>)>,
+    /// When a leg is to be made anew whose answer was refused.
+    leg_again: Option<Instant>,
     early: VecDeque<Vec<u8>>,
     /// Why there was no connection, as it was last said.
     last_trouble: Option<String>,
@@ -446,11 +451,12 @@ impl Task {
                         Err(error) => {
                             tracing::warn!(%error, "the relay's answer was refused");
                             self.leg = None;
+                            self.leg_again = Some(Instant::now() + LEG_AGAIN);
                         }
                     }
                 }
                 Output::CloseLeg => {
-                    self.leg = None;
+                    (self.leg, self.leg_again) = (None, None);
                     self.early.clear();
                 }
                 Output::Erase => self.erase(),
@@ -546,7 +552,7 @@ impl Task {
     }
 
     async fn open_leg(&mut self) {
-        self.leg = None;
+        (self.leg, self.leg_again) = (None, None);
         // The network may have changed under a connection that still stands.
         let local = self.office.and_then(way_to).unwrap_or(self.local);
         match LegDriver::start(local, Some(self.find_turn())).await {
@@ -627,6 +633,10 @@ impl Task {
         let now = self.now();
         self.engine.set_writes(self.ear.writes());
         self.engine.tick(now);
+        if self.leg_again.is_some_and(|at| Instant::now() >= at) {
+            self.leg_again = None;
+            self.engine.command(now, Command::MediaFailed);
+        }
         if self.auto_listen && self.looked.elapsed() >= LOOK_EVERY {
             // One that was not let in may be now, and one that waited long enough is turned to.
             self.looked = Instant::now();

@@ -17,6 +17,7 @@ use crate::{
     srtp::{self, HEADER, Header, Keys, Refused, TAG, Window},
 };
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,6 +27,8 @@ use telcon_proto::CallId;
 
 /// Least time from one wake-up of a handshake to the next. Everything that was due has been taken out by then.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
+/// Connectivity checks that are remembered: several minutes of one each second.
+const MAX_CHECKS: usize = 256;
 /// Letters of the name that a leg's streams have.
 const NAME_LETTERS: usize = 16;
 
@@ -41,6 +44,8 @@ pub(crate) struct Leg {
     pub(crate) session: Box<str>,
     /// Addresses from which the device proved its password.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Its last connectivity checks, in short.
+    checks: VecDeque<u32>,
     pub(crate) connected: bool,
     /// The switchboard was told that nothing is heard of the device.
     pub(crate) interrupted: bool,
@@ -129,6 +134,7 @@ impl Leg {
             call_id,
             session: offer.session.as_str().into(),
             addresses: Vec::new(),
+            checks: VecDeque::new(),
             connected: false,
             interrupted: false,
             last_heard: now,
@@ -281,6 +287,24 @@ impl Leg {
         if self.send_to.is_none() || nominated && !settled {
             self.send_to = Some(src);
         }
+    }
+
+    /// Whether a check that is proven was made for another address: the same one came before, and not from there. It is remembered.
+    pub(crate) fn is_replay(&mut self, transaction: u32, src: SocketAddr) -> bool {
+        if self.checks.contains(&transaction) {
+            return !self.addresses.contains(&src);
+        }
+        if self.checks.len() >= MAX_CHECKS {
+            self.checks.pop_front();
+        }
+        self.checks.push_back(transaction);
+        false
+    }
+
+    /// Forgets the address that it has had for longest, other than the one that it is sent to and speaks from.
+    pub(crate) fn forget_address(&mut self) -> Option<SocketAddr> {
+        let oldest = self.addresses.iter().position(|address| Some(*address) != self.send_to)?;
+        Some(self.addresses.remove(oldest))
     }
 
     /// An address is another leg's now: nothing of this one may go there.

@@ -1,6 +1,9 @@
 //! Limits of one relay, with their reasons. Limits that both ends must know are in [`telcon_proto::limits`].
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 pub use telcon_proto::limits::{MAX_FRAME_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, RECEIVE_SLOTS};
 
@@ -51,7 +54,7 @@ pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const ADDRESS_STALE_AFTER: Duration = Duration::from_secs(5);
 /// Most TCP connections of one thread. They are for those whose network lets no UDP through, which is few.
 pub const MAX_LINKS: usize = 1_024;
-/// Most TCP connections from one address: people behind one hotel's router.
+/// Most TCP connections from one subscriber ([`subscriber`]): people behind one hotel's router.
 pub const MAX_LINKS_PER_ADDRESS: usize = 64;
 /// How long a TCP connection may take until a leg's password is proven over it. One that belongs to no leg any more ends too.
 pub const LINK_PROVES_WITHIN: Duration = Duration::from_secs(10);
@@ -61,3 +64,11 @@ pub const MAX_LINK_QUEUE_BYTES: usize = 24 * 1024;
 /// How long nothing may be heard of a connected device before the switchboard is told. Devices send sound at a
 /// constant rate; a browser in the background still renews its ICE consent every few seconds (RFC 7675).
 pub const INTERRUPTED_AFTER: Duration = Duration::from_secs(6);
+
+/// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        other => other,
+    }
+}

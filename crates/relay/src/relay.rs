@@ -518,6 +518,11 @@ impl Relay {
             self.stats.dropped_refused += 1;
             return;
         };
+        // Whoever reads a check off the network can send it again, from anywhere.
+        if leg.is_replay(transaction(datagram), src) {
+            self.stats.dropped_refused += 1;
+            return;
+        }
         self.batches.alone(src, answer);
         leg.last_heard = self.now;
         leg.choose(src, request.use_candidate(), self.now);
@@ -605,8 +610,9 @@ impl Relay {
         }
         let leg = &mut self.legs[index];
         leg.addresses.push(src);
-        if leg.addresses.len() > MAX_ADDRESSES_PER_LEG {
-            let oldest = leg.addresses.remove(0);
+        if leg.addresses.len() > MAX_ADDRESSES_PER_LEG
+            && let Some(oldest) = leg.forget_address()
+        {
             self.by_address.remove(&oldest);
         }
     }
@@ -685,6 +691,12 @@ fn kind_of(datagram: &[u8]) -> Option<Kind> {
         (128..=191, _) => Some(Kind::Rtp),
         _ => None,
     }
+}
+
+/// What tells one connectivity check from another (RFC 8489, section 5), in short. Only whoever knows the password makes a new one.
+fn transaction(datagram: &[u8]) -> u32 {
+    let id = datagram.get(8..20).unwrap_or_default();
+    id.chunks_exact(4).fold(0, |all, word| all ^ u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
 }
 
 #[cfg(test)]

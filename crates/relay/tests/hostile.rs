@@ -192,6 +192,53 @@ fn sound_goes_to_where_the_device_speaks_from_and_else_to_what_it_chose() {
 }
 
 #[test]
+fn a_check_that_somebody_read_off_the_network_is_no_use_from_elsewhere() {
+    let mut world = World::with_call(2);
+    let home = World::addr_of(0);
+    let sent = |world: &World| {
+        let mut checks =
+            world.wire.iter().filter(|(src, dst, b)| *src == home && *dst == relay_addr() && b[..2] == [0, 1]);
+        checks.next_back().unwrap().2.clone()
+    };
+    let recorded = sent(&world);
+    for n in 0..40 {
+        let elsewhere: SocketAddr = format!("198.51.100.{n}:40000").parse().unwrap();
+        let none = RelayStats::default();
+        assert_eq!(moved(&mut world, elsewhere, &recorded), RelayStats { dropped_refused: 1, ..none });
+    }
+    let answered = world.wire.iter().any(|(_, dst, _)| dst.ip().to_string().starts_with("198.51.100."));
+    assert!(!answered, "nothing goes there");
+    assert_eq!(sound_goes_to(&mut world, 1), [home]);
+    // Its own again, as a device sends it that had no answer.
+    assert_eq!(moved(&mut world, home, &recorded).dropped_refused, 0);
+    still_works(&mut world);
+}
+
+#[test]
+fn the_address_that_a_device_speaks_from_is_never_forgotten() {
+    let mut world = World::default();
+    world.open(1);
+    let (mut device, offer) = Device::new(world.now, World::addr_of(0));
+    let answer = world.relay.add_leg(call(1), LegId(0), &offer, world.now).unwrap();
+    let password = answer.lines().find_map(|l| l.strip_prefix("a=ice-pwd:")).unwrap();
+    device.accept(&answer);
+    world.devices.push(device);
+    world.join(1, 1).unwrap();
+    world.connect();
+    let user = users_of(&world, World::addr_of(0));
+    world.speak(0, 2);
+    // More addresses than are remembered are proven, by whoever could.
+    for n in 0..20 {
+        let other: SocketAddr = format!("198.51.100.{n}:40000").parse().unwrap();
+        world.relay.handle_packet(world.now, other, relay_addr(), &binding_request(&user, password.as_bytes()));
+    }
+    let before = world.relay.stats().dropped_unknown_source;
+    world.speak(0, 5);
+    assert_eq!(world.relay.stats().dropped_unknown_source, before);
+    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)]);
+}
+
+#[test]
 fn an_address_that_becomes_another_legs_gets_nothing_of_the_first() {
     let mut world = World::with_call(2);
     world.open(2);

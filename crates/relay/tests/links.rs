@@ -195,3 +195,31 @@ fn a_datagram_with_a_connections_address_is_forged() {
     assert!(!relay.knows_link(LinkId(1)));
     assert_eq!(relay.stats().datagrams_in, 2);
 }
+
+#[tokio::test]
+async fn who_found_no_file_left_is_taken_in_when_there_is_one() {
+    let (relay, task) = a_relay().await;
+    let mut good = Linked::join(&relay, 1).await;
+    good.run_until(|device| device.connected).await;
+    // Nextest gives each test a process of its own, and so a limit of its own.
+    let own = std::process::id().to_string();
+    let limited = std::process::Command::new("prlimit").args(["--nofile=256:256", "--pid", &own]).status().unwrap();
+    assert!(limited.success());
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    // One for this end, and none for the relay's.
+    drop(files.pop());
+    let mut stranger = TcpStream::connect(good.relay).await.unwrap();
+    for _ in 0..3 {
+        // Each time the thread has looked once more.
+        relay.stats().await.unwrap();
+    }
+    drop(files);
+    stranger.write_all(&[0xff; 4000]).await.unwrap();
+    let ended = timeout(Duration::from_secs(20), stranger.read(&mut [0; 16])).await.expect("it is taken in");
+    assert!(matches!(ended, Ok(0) | Err(_)), "and ended for what it says");
+    drop((good, relay));
+    task.await.unwrap().unwrap();
+}

@@ -49,6 +49,14 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
 
 /// A relay of its own that says how well it is, and answers nothing. What it is told.
 async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
+    relay_that(office, |_| None).await
+}
+
+/// One that answers so.
+async fn relay_that(
+    office: &Office,
+    answer: impl Fn(&ToNode) -> Option<FromNode> + Send + 'static,
+) -> mpsc::UnboundedReceiver<ToNode> {
     let token = std::fs::read_to_string(office.dir.path().join("server/relay.token")).unwrap();
     let mut request = format!("ws://{}/relays", office.addr()).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {}", token.trim()).parse().unwrap());
@@ -67,7 +75,15 @@ async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
             tokio::select! {
                 _ = beat.tick() => if socket.send(load.clone()).await.is_err() { return },
                 heard = socket.next() => match heard {
-                    Some(Ok(Message::Text(text))) => drop(tell.send(serde_json::from_str(&text).unwrap())),
+                    Some(Ok(Message::Text(heard))) => {
+                        let heard: ToNode = serde_json::from_str(&heard).unwrap();
+                        if let Some(said) = answer(&heard)
+                            && socket.send(text(&said)).await.is_err()
+                        {
+                            return;
+                        }
+                        drop(tell.send(heard));
+                    }
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => {}
                 },
@@ -104,4 +120,34 @@ async fn a_relay_that_answers_no_offer_loses_its_calls_and_gets_no_others_when_i
     caller.send(&offer(two)).await;
     caller.until(|m| matches!(m, S::Refused { call: Some(call), .. } if call == two).then_some(())).await;
     assert!(relay.try_recv().is_err(), "it got the next call");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
+    let office = Office::start().await;
+    let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
+    let refuse = |heard: &ToNode| match heard {
+        ToNode::AddLeg { leg, .. } => Some(FromNode::LegAdded {
+            leg: *leg,
+            answer: None,
+            refused: Some("the relay has all the legs it may have".into()),
+        }),
+        _ => None,
+    };
+    let mut relay = relay_that(&office, refuse).await;
+    let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
+    let call = CallId::from_bytes([1; 16]);
+    caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
+    caller.until(|m| matches!(m, S::Opened { .. }).then_some(())).await;
+    assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { .. })));
+    caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
+    let heard = |m: &S| match m {
+        S::MediaLost { .. } => Some(true),
+        S::Refused { .. } => Some(false),
+        _ => None,
+    };
+    assert!(caller.until(|m| heard(&m)).await, "it is told to offer again, and nothing of a refusal");
+    // The relay of the server's own has the call now, and it is the last to be asked: that this is no offer stands.
+    caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
+    assert!(!caller.until(|m| heard(&m)).await);
 }

@@ -4,7 +4,7 @@
 import type { Call, Command } from './contract';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
-import { answers, constant_rate, without_levels } from './sdp';
+import { answers, constant_rate, only_opus, without_levels } from './sdp';
 import type { Ways } from './ways';
 
 /** Receive slots of a leg: everybody but oneself (`RECEIVE_SLOTS` of telcon-proto). */
@@ -80,6 +80,7 @@ export class Media {
     // One to a leg that this one has replaced: the answer to this one comes after it.
     if (!leg || !answers(sdp, leg.connection.localDescription?.sdp ?? '')) return;
     try {
+      if (!only_opus(sdp)) throw new Error('the relay answered with another codec than Opus');
       await leg.connection.setRemoteDescription({ type: 'answer', sdp: constant_rate(without_levels(sdp)) });
     } catch (error) {
       this.#fail(leg, error);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answers, constant_rate, without_levels } from './sdp';
+import { answers, constant_rate, only_opus, without_levels } from './sdp';
 
 const SDP = [
   'v=0',
@@ -32,6 +32,18 @@ describe('descriptions', () => {
 
   it('ask for it where there were no parameters at all', () => {
     expect(constant_rate('m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\n')).toMatch(/a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 cbr=1;/);
+  });
+
+  it('of anything but Opus are none, whoever answers so', () => {
+    const answer = (types: string, maps: string[]) => ['v=0', `m=audio 9 UDP/TLS/RTP/SAVPF ${types}`, ...maps, ''].join('\r\n');
+    const opus = 'a=rtpmap:111 opus/48000/2';
+    expect(only_opus(answer('111', [opus]))).toBe(true);
+    expect(only_opus(answer('111', [opus]) + 'm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n')).toBe(true);
+    expect(only_opus(answer('0 13', ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:13 CN/8000']))).toBe(false);
+    expect(only_opus(answer('111 13', [opus, 'a=rtpmap:13 CN/8000']))).toBe(false);
+    expect(only_opus(answer('111', []))).toBe(false);
+    expect(only_opus(SDP)).toBe(false);
+    expect(only_opus('v=0\r\n')).toBe(false);
   });
 
   it('an answer is to the offer whose session it names', () => {

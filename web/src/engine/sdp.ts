@@ -12,6 +12,14 @@ const CONSTANT = { cbr: '1', usedtx: '0', useinbandfec: '1', stereo: '0', 'sprop
 /** Header extensions that tell the relay who speaks (RFC 6464, RFC 6465). */
 const LEVELS = ['urn:ietf:params:rtp-hdrext:ssrc-audio-level', 'urn:ietf:params:rtp-hdrext:csrc-audio-level'];
 
+/** Whether a description is of nothing but Opus: other codecs, and comfort noise, have packets whose sizes give away speech. */
+export function only_opus(sdp: string): boolean {
+  const all = lines(sdp);
+  const opus = new Set(all.flatMap((line) => /^a=rtpmap:(\d+) opus\/48000/i.exec(line)?.[1] ?? []));
+  const media = all.filter((line) => line.startsWith('m='));
+  return media.length > 0 && media.every((line) => line.split(' ').slice(3).every((type) => opus.has(type)));
+}
+
 /** The description without audio-level extensions. Neither side uses what is not in both descriptions. */
 export function without_levels(sdp: string): string {
   return lines(sdp)

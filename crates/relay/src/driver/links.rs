@@ -19,6 +19,8 @@ const FIRST_TOKEN: usize = 16;
 pub(super) const LISTENER: Token = Token(FIRST_TOKEN - 1);
 /// Bytes read of one link before others get their turn: more than a second of eight speakers.
 const READ_BYTES: usize = 16 * 1024;
+/// How long the system may have no file for a connection before it is asked again.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// How often links without a leg are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
@@ -31,6 +33,8 @@ pub(super) struct Links {
     unread: BTreeSet<LinkId>,
     next: u64,
     swept: Instant,
+    /// When connections that wait are to be taken in, where they could not be.
+    accepts_again: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -49,7 +53,7 @@ impl Links {
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         let (links, unread) = (HashMap::new(), BTreeSet::new());
         let swept = Instant::now();
-        Ok(Self { listener, registry, links, unread, next: 0, swept, buffer: vec![0; READ_BYTES] })
+        Ok(Self { listener, registry, links, unread, next: 0, swept, accepts_again: None, buffer: vec![0; READ_BYTES] })
     }
 
     /// Something happened to what has this token.
@@ -81,6 +85,10 @@ impl Links {
         if now >= self.swept + SWEEP_EVERY {
             self.sweep(now, relay);
         }
+        if self.accepts_again.is_some_and(|at| now >= at) {
+            self.accepts_again = None;
+            self.accept(now);
+        }
         packets
     }
 
@@ -90,7 +98,11 @@ impl Links {
 
     /// How long the thread may wait, as far as links are concerned.
     pub(super) fn patience(&self) -> Duration {
-        if self.links.is_empty() { Duration::MAX } else { SWEEP_EVERY }
+        match (self.accepts_again, self.links.is_empty()) {
+            (Some(_), _) => ACCEPT_AGAIN,
+            (None, false) => SWEEP_EVERY,
+            (None, true) => Duration::MAX,
+        }
     }
 
     /// Sends packets of `segment` bytes each, the last one shorter. Gives the number that found no room.
@@ -118,11 +130,16 @@ impl Links {
             let (mut stream, peer) = match self.listener.accept() {
                 Ok(came) => came,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // One that was gone before it was taken, or no file left for it: the next may be better.
+                // One that was gone before it was taken: the next may be better.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-                Err(_) => return,
+                // No file is left for it. Nobody tells when there is one again, nor of those who wait still.
+                Err(_) => {
+                    self.accepts_again = Some(now + ACCEPT_AGAIN);
+                    return;
+                }
             };
-            let of_peer = self.links.values().filter(|link| link.peer.ip() == peer.ip()).count();
+            let subscriber = limits::subscriber(peer.ip());
+            let of_peer = self.links.values().filter(|link| limits::subscriber(link.peer.ip()) == subscriber).count();
             if self.links.len() >= limits::MAX_LINKS || of_peer >= limits::MAX_LINKS_PER_ADDRESS {
                 continue;
             }

@@ -319,9 +319,16 @@ impl Media {
     async fn answered(&mut self, node: NodeId, id: LegId, answer: Result<String, String>) {
         let Some(&(call, device)) = self.names.get(&id) else { return };
         let Some(leg) = self.legs.get_mut(&(call, device)).filter(|leg| leg.node == Some(node)) else { return };
-        if let Some((session, _)) = leg.asked.pop_front() {
-            self.hub.send(Input::LegAdded(call, device, session, answer)).await;
+        let Some((session, _)) = leg.asked.pop_front() else { return };
+        let moves = self.calls.get_mut(&call).filter(|placed| placed.node == Some(node));
+        if let (Err(why), Some(placed)) = (&answer, moves) {
+            // Full, or it does not know the call, or the offer is none: another relay may say something else, and the last that
+            // is asked is the one of this process.
+            tracing::warn!(%call, relay = self.pool.name(node), ?why, "a relay of its own did not take a leg, and the call moves");
+            placed.unreached.insert(node);
+            return self.move_call(call, node).await;
         }
+        self.hub.send(Input::LegAdded(call, device, session, answer)).await;
     }
 
     fn count_relays(&self) {
