@@ -166,18 +166,24 @@ fn sound_goes_to(world: &mut World, speaker: usize) -> Vec<SocketAddr> {
     media.map(|w| w.1).collect()
 }
 
-#[test]
-fn sound_goes_to_where_the_device_speaks_from_and_else_to_what_it_chose() {
+/// Two devices in a call, and the names and the password of the first one's leg.
+fn with_a_known_password() -> (World, String, String) {
     let mut world = World::default();
     world.open(1);
     let (mut device, offer) = Device::new(world.now, World::addr_of(0));
     let answer = world.relay.add_leg(call(1), LegId(0), &offer, world.now).unwrap();
-    let password = answer.lines().find_map(|l| l.strip_prefix("a=ice-pwd:")).unwrap();
+    let password = answer.lines().find_map(|l| l.strip_prefix("a=ice-pwd:")).unwrap().to_owned();
     device.accept(&answer);
     world.devices.push(device);
     world.join(1, 1).unwrap();
     world.connect();
     let user = users_of(&world, World::addr_of(0));
+    (world, user, password)
+}
+
+#[test]
+fn sound_goes_to_where_the_device_speaks_from_and_else_to_what_it_chose() {
+    let (mut world, user, password) = with_a_known_password();
     let other: SocketAddr = "192.0.2.77:40077".parse().unwrap();
     world.speak(0, 2);
     let choice = binding_request(&user, password.as_bytes());
@@ -216,16 +222,7 @@ fn a_check_that_somebody_read_off_the_network_is_no_use_from_elsewhere() {
 
 #[test]
 fn the_address_that_a_device_speaks_from_is_never_forgotten() {
-    let mut world = World::default();
-    world.open(1);
-    let (mut device, offer) = Device::new(world.now, World::addr_of(0));
-    let answer = world.relay.add_leg(call(1), LegId(0), &offer, world.now).unwrap();
-    let password = answer.lines().find_map(|l| l.strip_prefix("a=ice-pwd:")).unwrap();
-    device.accept(&answer);
-    world.devices.push(device);
-    world.join(1, 1).unwrap();
-    world.connect();
-    let user = users_of(&world, World::addr_of(0));
+    let (mut world, user, password) = with_a_known_password();
     world.speak(0, 2);
     // More addresses than are remembered are proven, by whoever could.
     for n in 0..20 {

@@ -61,6 +61,9 @@ export class Media {
       receiver.transform = this.#transform('receive');
       return this.#player(receiver.track);
     });
+    // Nothing else is offered, so that nothing else can be chosen: packets of other codecs tell when somebody speaks.
+    const opus = RTCRtpReceiver.getCapabilities('audio')?.codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus') ?? [];
+    for (const transceiver of connection.getTransceivers()) transceiver.setCodecPreferences(opus);
     const leg: Leg = { connection, sender: up.sender, players, lost: undefined };
     this.#leg = leg;
     connection.onconnectionstatechange = () => this.#watch(leg);
