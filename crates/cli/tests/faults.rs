@@ -213,6 +213,20 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_note_taker_that_stands_still_for_two_seconds_and_a_half_has_all_of_them_afterwards() {
+    let call = in_call().await;
+    speak(&call.a, 75).await;
+    signal(&call.notes, "-STOP");
+    speak(&call.a, 125).await;
+    signal(&call.notes, "-CONT");
+    speak(&call.a, 75).await;
+    hang_up(&call).await;
+    call.notes.says("is in the archive");
+    let (said, _) = call.office.open_record();
+    assert!(said.contains(" is whole: "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what_it_missed() {
     let office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));

@@ -8,14 +8,14 @@ use super::{
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     net::UdpSocket,
     select,
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::sleep_until,
+    time::{sleep_until, timeout},
 };
 
 /// Frames that may wait to be sent: a quarter of a second. Sound that is older is of no use.
@@ -26,6 +26,9 @@ const EVENT_QUEUE: usize = 700;
 /// What may wait in the socket, bytes, where the system allows it: some eight seconds of two who speak. A note-taker whose machine stands
 /// still for that long hears them afterwards.
 const SOCKET_BYTES: usize = 1 << 20;
+
+/// A timer that is so late is of a machine that stood still.
+const STOOD_STILL: Duration = Duration::from_millis(100);
 
 /// What happens on a leg.
 #[derive(Clone)]
@@ -193,11 +196,7 @@ async fn run(mut ways: Ways, mut leg: Leg, mut commands: mpsc::Receiver<Command>
                 if readable.is_err() {
                     return;
                 }
-                let now = Instant::now();
-                // An error that is not "nothing left" belongs to an earlier datagram.
-                while let Ok((length, src)) = socket.try_recv_from(&mut buffer) {
-                    leg.handle_packet(now, src, &buffer[..length]);
-                }
+                take_in(socket, &mut leg, &mut buffer);
             }
             came = came => match came {
                 Some((relay, datagram)) => leg.handle_packet(Instant::now(), relay, &datagram),
@@ -216,8 +215,24 @@ async fn run(mut ways: Ways, mut leg: Leg, mut commands: mpsc::Receiver<Command>
                     return;
                 }
             },
-            () = sleep_until(wake.into()) => leg.handle_timeout(Instant::now()),
+            () = sleep_until(wake.into()) => {
+                if wake.elapsed() > STOOD_STILL {
+                    // Much may have come meanwhile that the system has not told of yet: it was no silence.
+                    let _ = timeout(STOOD_STILL, socket.readable()).await;
+                }
+                take_in(socket, &mut leg, &mut buffer);
+                leg.handle_timeout(Instant::now());
+            }
         }
+    }
+}
+
+/// Gives the leg what waits in the socket.
+fn take_in(socket: &UdpSocket, leg: &mut Leg, buffer: &mut [u8]) {
+    let now = Instant::now();
+    // An error that is not "nothing left" belongs to an earlier datagram.
+    while let Ok((length, src)) = socket.try_recv_from(buffer) {
+        leg.handle_packet(now, src, &buffer[..length]);
     }
 }
 
