@@ -172,17 +172,6 @@ fn one_round(options: &Options, place: &Place, peer: Peer) -> Result<Figures> {
 
 fn climb(options: &Options, place: &Place, peer: Peer, mut found: impl FnMut(Round)) -> Result<()> {
     let mut contest = Contest::start(options, place, peer)?;
-    if let Ladder::Flood(rates) = &options.ladder {
-        contest.fill(options.calls)?;
-        for (number, rate) in (0..).zip(rates) {
-            let to = contest.world.contestant().context("there is nobody to flood")?;
-            let flood = (*rate > 0).then(|| Flood::start(place.generator, to, *rate)).transpose()?;
-            let figures = contest.measure(options);
-            let flood = flood.map_or(0.0, Flood::stop);
-            found(Round { peer, number, counts: true, figures: Figures { flood, ..figures? } });
-        }
-        return Ok(());
-    }
     let mut number = 0;
     let mut next = |contest: &mut Contest<'_>, calls: u32| -> Result<bool> {
         let mut held = false;
@@ -203,6 +192,14 @@ fn climb(options: &Options, place: &Place, peer: Peer, mut found: impl FnMut(Rou
         Ok(held)
     };
     match &options.ladder {
+        Ladder::Flood(rates) => {
+            contest.fill(options.calls)?;
+            for (number, rate) in (0..).zip(rates) {
+                let figures = contest.flooded(options, *rate)?;
+                found(Round { peer, number, counts: true, figures });
+            }
+            Ok(())
+        }
         Ladder::Curve(steps) => {
             for calls in steps {
                 if !next(&mut contest, *calls)? {
@@ -322,6 +319,16 @@ impl<'a> Contest<'a> {
             others: process::used_between(others_before, others_after),
         };
         Ok(Figures::of(&window, options.seconds, spent, memory, &self.world))
+    }
+
+    /// Measures beside so many datagrams of strangers a second.
+    fn flooded(&mut self, options: &Options, per_second: u32) -> Result<Figures> {
+        let to = self.world.contestant().context("there is nobody to flood")?;
+        let flood = (per_second > 0).then(|| Flood::start(self.place.generator, to, per_second)).transpose()?;
+        let figures = self.measure(options);
+        // It ends whatever became of the measurement.
+        let flood = flood.map_or(0.0, Flood::stop);
+        Ok(Figures { flood, ..figures? })
     }
 }
 

@@ -30,6 +30,8 @@ use tokio::{
 const MAX_TOKEN_BYTES: usize = 4096;
 /// Messages that wait, each way.
 const WAITING: usize = 1024;
+/// A connection that lasts no longer was not taken.
+const MOMENT: Duration = Duration::from_millis(300);
 /// Pause before a switchboard that was lost is looked for again.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
@@ -154,7 +156,11 @@ async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Re
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
         .context("the switchboard did not take this relay: is the token the one in its directory?")?;
-    crate::plain::tell!("the relay is registered");
+    // A server of another version ends the connection at once.
+    let stays = tokio::spawn(async {
+        sleep(MOMENT).await;
+        crate::plain::tell!("the relay is registered");
+    });
     let (out, mut texts) = socket::texts(socket);
     let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
     let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
@@ -180,6 +186,10 @@ async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Re
     drop(say);
     let _ = writer.await;
     reader.abort();
+    if left == Left::Connection && !stays.is_finished() {
+        stays.abort();
+        bail!("the office's server ended the connection at once: is it of the same version as this relay?");
+    }
     Ok(left)
 }
 

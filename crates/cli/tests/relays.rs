@@ -159,3 +159,18 @@ async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_
     assert!(relay.process.ended(), "{}", relay.process.said());
     both_hear_more(&call).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_leaves_the_servers_own_relay_where_that_is_not_reached_and_there_is_another() {
+    let mut office = Office::new();
+    office.kill_server();
+    office.media.extend(["--media-addr".into(), "127.0.0.1:9".into()]);
+    office.serve();
+    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    assert_eq!(call.b.stats().frames_heard(), 0);
+    // The call is there before the relay, as after a restart of the server.
+    let relay = Relay::start(&call.office);
+    both_hear_more(&call).await;
+    assert_eq!(relay.legs(), 3);
+    assert!(call.office.server.as_ref().unwrap().said().contains("of this process"));
+}

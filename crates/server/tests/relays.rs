@@ -49,13 +49,13 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
 
 /// A relay of its own that says how well it is, and answers nothing. What it is told.
 async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
-    relay_that(office, |_| None).await
+    relay_that(office, |_| Vec::new()).await
 }
 
 /// One that answers so.
 async fn relay_that(
     office: &Office,
-    answer: impl Fn(&ToNode) -> Option<FromNode> + Send + 'static,
+    mut answer: impl FnMut(&ToNode) -> Vec<FromNode> + Send + 'static,
 ) -> mpsc::UnboundedReceiver<ToNode> {
     let token = std::fs::read_to_string(office.dir.path().join("server/relay.token")).unwrap();
     let mut request = format!("ws://{}/relays", office.addr()).into_client_request().unwrap();
@@ -77,10 +77,10 @@ async fn relay_that(
                 heard = socket.next() => match heard {
                     Some(Ok(Message::Text(heard))) => {
                         let heard: ToNode = serde_json::from_str(&heard).unwrap();
-                        if let Some(said) = answer(&heard)
-                            && socket.send(text(&said)).await.is_err()
-                        {
-                            return;
+                        for said in answer(&heard) {
+                            if socket.send(text(&said)).await.is_err() {
+                                return;
+                            }
                         }
                         drop(tell.send(heard));
                     }
@@ -127,12 +127,11 @@ async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
     let refuse = |heard: &ToNode| match heard {
-        ToNode::AddLeg { leg, .. } => Some(FromNode::LegAdded {
-            leg: *leg,
-            answer: None,
-            refused: Some("the relay has all the legs it may have".into()),
-        }),
-        _ => None,
+        ToNode::AddLeg { leg, .. } => {
+            let refused = Some("the relay has all the legs it may have".into());
+            vec![FromNode::LegAdded { leg: *leg, answer: None, refused }]
+        }
+        _ => Vec::new(),
     };
     let mut relay = relay_that(&office, refuse).await;
     let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
@@ -150,4 +149,44 @@ async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
     // The relay of the server's own has the call now, and it is the last to be asked: that this is no offer stands.
     caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
     assert!(!caller.until(|m| heard(&m)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it() {
+    let office = Office::start().await;
+    let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
+    let mut connects = true;
+    let once = move |heard: &ToNode| match heard {
+        ToNode::AddLeg { leg, .. } => {
+            let mut said = vec![FromNode::LegAdded { leg: *leg, answer: Some("v=0".into()), refused: None }];
+            if std::mem::take(&mut connects) {
+                said.insert(0, FromNode::LegConnected { leg: *leg });
+            }
+            said
+        }
+        _ => Vec::new(),
+    };
+    let mut relay = relay_that(&office, once).await;
+    let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
+    let call = CallId::from_bytes([1; 16]);
+    caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
+    caller.until(|m| matches!(m, S::Opened { .. }).then_some(())).await;
+    assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { .. })));
+    let mut offers = 0;
+    loop {
+        caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
+        offers += 1;
+        let answered = |m| match m {
+            S::MediaAnswer { .. } => Some(true),
+            S::MediaLost { .. } => Some(false),
+            _ => None,
+        };
+        if !caller.until(answered).await {
+            break;
+        }
+    }
+    // One connected; the next two may be of a network that changed; then two in vain.
+    assert_eq!(offers, 5);
+    let closed = async { while !matches!(relay.recv().await, Some(ToNode::CloseCall { .. })) {} };
+    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("it is told that the call is elsewhere");
 }

@@ -67,7 +67,7 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
     verified: call.verified,
-    mode: unrecorded(call, now) ? NOT_RECORDED : comes_still(call) ? mode_words[call.mode].soon : mode_words[call.mode].now,
+    mode: unrecorded(call, now) ? NOT_RECORDED : comes_still(call) ? NOTE_TAKER_JOINS : mode_words[call.mode].now,
     recorded: unrecorded(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
@@ -110,6 +110,9 @@ export function members(all: Member[]): MemberRow[] {
 
 /** What stands in the place of the record mode where what should be kept is not. */
 export const NOT_RECORDED = 'Not being recorded';
+
+/** What stands there until the note-taker is in the call. */
+const NOTE_TAKER_JOINS = 'The note-taker joins';
 
 /** The alarm of a call that should be on the record and is not, the same wherever it is raised. */
 export const not_recorded = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });

@@ -8,10 +8,10 @@ export type Shape =
   | 'microphone' | 'muted' | 'silent' | 'back' | 'lock' | 'no';
 
 /** What a record mode is called during a call, and before it. */
-export const mode_words: Record<RecordMode, { now: string; soon: string; ahead: string; short: string }> = {
-  log_only: { now: 'On the record: log only', soon: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
-  memo: { now: 'On the record: memo', soon: 'The note-taker joins', ahead: 'Memo will be kept', short: 'Memo' },
-  audio: { now: 'On the record: memo and sound', soon: 'The note-taker joins', ahead: 'Memo and sound will be kept', short: 'Memo and sound' },
+export const mode_words: Record<RecordMode, { now: string; ahead: string; short: string }> = {
+  log_only: { now: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
+  memo: { now: 'On the record: memo', ahead: 'Memo will be kept', short: 'Memo' },
+  audio: { now: 'On the record: memo and sound', ahead: 'Memo and sound will be kept', short: 'Memo and sound' },
 };
 
 /** What a member of a call does in it. */

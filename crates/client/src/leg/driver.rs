@@ -23,7 +23,7 @@ const SEND_QUEUE: usize = 12;
 /// Events that may wait to be taken: two seconds of seven speakers. The oldest would be too late to play.
 const EVENT_QUEUE: usize = 700;
 
-/// What may wait in the socket, bytes, where the system allows it: some eight seconds of two who speak. A note-taker whose machine stands
+/// What may wait in the socket, bytes, where the system allows it: several seconds of two who speak. A note-taker whose machine stands
 /// still for that long hears them afterwards.
 const SOCKET_BYTES: usize = 1 << 20;
 

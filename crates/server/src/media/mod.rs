@@ -81,17 +81,15 @@ pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, fir
 struct Placed {
     node: Option<NodeId>,
     log_index: u64,
-    /// Whether a leg of it was connected there.
-    reached: bool,
-    /// Offers that its devices made there since they were last connected.
+    /// Offers that its devices made there since one of them was connected.
     tries: HashMap<DeviceId, u32>,
-    /// Relays that its devices did not reach.
+    /// Relays of their own that its devices did not reach.
     unreached: BTreeSet<NodeId>,
 }
 
 impl Placed {
     fn at(node: Option<NodeId>, log_index: u64, unreached: BTreeSet<NodeId>) -> Self {
-        Self { node, log_index, reached: false, tries: HashMap::new(), unreached }
+        Self { node, log_index, tries: HashMap::new(), unreached }
     }
 }
 
@@ -100,6 +98,8 @@ struct Leg {
     node: Option<NodeId>,
     /// Offers that a relay of its own has not answered yet, in their order.
     asked: VecDeque<(SessionId, Instant)>,
+    /// Sound can flow, by the last word of the relay, on the leg that was offered last.
+    connected: bool,
 }
 
 struct Media {
@@ -210,8 +210,9 @@ impl Media {
         let next = &mut self.next;
         let leg = self.legs.entry((call, device)).or_insert_with(|| {
             *next += 1;
-            Leg { id: LegId(*next), node, asked: VecDeque::new() }
+            Leg { id: LegId(*next), node, asked: VecDeque::new(), connected: false }
         });
+        leg.connected = false;
         let id = leg.id;
         self.names.insert(id, (call, device));
         if let Some(node) = node {
@@ -225,31 +226,51 @@ impl Media {
     /// A leg is connected, says the relay that has it.
     fn connected(&mut self, leg: LegId, says: Option<NodeId>) {
         let Some((call, device)) = self.names.get(&leg) else { return };
-        let known = self.legs.get(&(*call, *device)).filter(|known| known.id == leg && known.node == says);
-        if let (Some(_), Some(placed)) = (known, self.calls.get_mut(call)) {
-            placed.reached = true;
+        let known = self.legs.get_mut(&(*call, *device)).filter(|known| known.id == leg && known.node == says);
+        if let (Some(known), Some(placed)) = (known, self.calls.get_mut(call)) {
+            known.connected = true;
+            placed.tries.clear();
             if let Some(node) = says {
                 self.pool.reached(node, Instant::now());
             }
         }
     }
 
-    /// A device offers a leg again. Where its offers came to nothing, and nobody else of its call reached the relay either, the call
-    /// moves to one that was not tried: a relay may be at another address than it says, or behind a firewall.
+    /// A device offers a leg again. Where its offers came to nothing, and nobody else of its call reaches the relay either, the call
+    /// moves: a relay may be at another address than it says, or behind a firewall.
     async fn leave_unreached(&mut self, call: CallId, device: DeviceId) {
-        let Some(placed) = self.calls.get_mut(&call).filter(|placed| !placed.reached) else { return };
-        let (Some(node), now) = (placed.node, Instant::now()) else { return };
+        let (Some(placed), now) = (self.calls.get_mut(&call), Instant::now()) else { return };
+        let node = placed.node;
+        if self.legs.iter().any(|((of, _), leg)| *of == call && leg.node == node && leg.connected) {
+            return;
+        }
         let tries = placed.tries.entry(device).or_default();
         *tries += 1;
         // One that other calls reach has one more try: it may be this device's network.
-        if *tries <= if self.pool.is_reached(node, now) { 2 } else { 1 } {
+        if *tries <= if node.is_some_and(|node| !self.pool.is_reached(node, now)) { 1 } else { 2 } {
             return;
         }
-        placed.unreached.insert(node);
-        tracing::warn!(%call, relay = self.pool.name(node), "a call's devices do not reach its relay, and the call moves: is the relay at the address that it says, and open to UDP and TCP?");
-        self.numbers.unreached.fetch_add(1, Ordering::Relaxed);
-        self.pool.doubt(node, now);
-        self.move_call(call, node).await;
+        match node {
+            Some(node) => {
+                placed.unreached.insert(node);
+                self.pool.doubt(node, now);
+            }
+            // The last that is asked: after it, they are all asked again.
+            None => placed.unreached.clear(),
+        }
+        if self.give_up(call, node).await {
+            let relay = self.name(node);
+            tracing::warn!(
+                %call, relay,
+                "a call's devices do not reach its relay, and the call moves: is the relay at the address that it says, and open to \
+                 UDP and TCP?"
+            );
+            self.numbers.unreached.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn name(&self, node: Option<NodeId>) -> String {
+        node.map_or_else(|| "of this process".to_owned(), |node| self.pool.name(node))
     }
 
     /// A leg is gone, says the relay that has it. What another one says of it counts for nothing.
@@ -258,7 +279,7 @@ impl Media {
         if self.legs.get(&(call, device)).is_some_and(|known| known.id == leg && known.node == says) {
             self.names.remove(&leg);
             self.legs.remove(&(call, device));
-            let relay = says.map_or_else(|| "of this process".to_owned(), |node| self.pool.name(node));
+            let relay = self.name(says);
             tracing::info!(%call, relay, "a leg is gone");
             self.hub.send(Input::LegLost(call, device)).await;
         }
@@ -326,7 +347,8 @@ impl Media {
             // is asked is the one of this process.
             tracing::warn!(%call, relay = self.pool.name(node), ?why, "a relay of its own did not take a leg, and the call moves");
             placed.unreached.insert(node);
-            return self.move_call(call, node).await;
+            self.give_up(call, Some(node)).await;
+            return;
         }
         self.hub.send(Input::LegAdded(call, device, session, answer)).await;
     }
@@ -342,18 +364,23 @@ impl Media {
     /// Moves every call that is on a relay to another. Legs that were there are made anew by their devices.
     async fn leave(&mut self, node: NodeId) {
         for call in self.calls_on(node) {
-            self.move_call(call, node).await;
+            self.move_call(call, Some(node)).await;
         }
     }
 
-    async fn move_call(&mut self, call: CallId, from: NodeId) {
-        let Some(old) = self.calls.remove(&call) else { return };
-        self.numbers.moved.fetch_add(1, Ordering::Relaxed);
+    /// Says whether there was another relay for it.
+    async fn move_call(&mut self, call: CallId, from: Option<NodeId>) -> bool {
+        let Some(old) = self.calls.get(&call) else { return false };
         let to = self.pool.least_loaded(&old.unreached, Instant::now());
+        if to == from {
+            return false;
+        }
+        let Some(old) = self.calls.remove(&call) else { return false };
+        self.numbers.moved.fetch_add(1, Ordering::Relaxed);
         self.place(call, Placed::at(to, old.log_index, old.unreached)).await;
         let mut devices = Vec::new();
         for ((of, device), leg) in &mut self.legs {
-            if *of == call && leg.node == Some(from) {
+            if *of == call && leg.node == from {
                 leg.asked.clear();
                 devices.push(*device);
             }
@@ -363,5 +390,18 @@ impl Media {
             // not handed on: it may be what the relay died of.
             self.hub.send(Input::LegLost(call, device)).await;
         }
+        true
+    }
+
+    /// Moves a call from a relay that lives, and carries nothing of it.
+    async fn give_up(&mut self, call: CallId, on: Option<NodeId>) -> bool {
+        let moved = self.move_call(call, on).await;
+        if moved {
+            self.legs.retain(|(of, _), leg| *of != call || leg.node != on);
+            let kept: BTreeSet<LegId> = self.legs.values().map(|leg| leg.id).collect();
+            self.names.retain(|id, (of, _)| *of != call || kept.contains(id));
+            self.close(call, on).await;
+        }
+        moved
     }
 }

@@ -49,7 +49,6 @@ impl RelayToken {
 pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !app.relay_token.is_shown(&headers) {
         super::metrics::count(&app.counters.refused);
-        tracing::warn!("a relay came with a token that is not this office's");
         return super::error::Failure::new(StatusCode::UNAUTHORIZED, "that is not the token of this office's relays")
             .into_response();
     }
