@@ -31,9 +31,9 @@ use tokio::{
 
 /// How long a busy thread collects datagrams: the most that this adds to a packet's delay. `make bench-peers` measures it.
 const PAUSE: Duration = Duration::from_micros(650);
-/// Datagrams that a pause must bring to be worth its delay. Below, what collecting saves is lost again to caches that went cold
-/// while the thread slept: at two in a millisecond it costs the same, and a packet is a millisecond later.
-const WORTH: u32 = 3;
+/// Datagrams that a pause must bring to be worth its delay. To be woken by a timer costs as much as by two datagrams, and what is
+/// saved by reading few at once is lost again to caches that went cold.
+const WORTH: u32 = 2;
 /// Bytes that may wait in the socket, each way: 50 ms of ten thousand packets a second. The system may allow less.
 const SOCKET_BYTES: usize = 1 << 20;
 /// Room for one read. The kernel puts datagrams that one sender sent as one piece side by side, up to this.
