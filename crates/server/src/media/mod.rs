@@ -37,6 +37,10 @@ const NODE_INPUTS: usize = 1024;
 /// How long a relay of its own may take to answer an offer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
+/// A try of a device to reach its relay takes longer: it waits a second at least before it offers again. What comes sooner was on
+/// its way when the call moved, and says nothing of the relay that it moved to.
+const TRY_TAKES: Duration = Duration::from_millis(500);
+
 /// What is counted of relays.
 #[derive(Default)]
 pub struct Numbers {
@@ -81,8 +85,8 @@ pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, fir
 struct Placed {
     node: Option<NodeId>,
     log_index: u64,
-    /// Offers that its devices made there since one of them was connected.
-    tries: HashMap<DeviceId, u32>,
+    /// Times that its devices tried to reach it there since one of them was connected, and when each began the last.
+    tries: HashMap<DeviceId, (u32, Instant)>,
     /// Relays of their own that its devices did not reach.
     unreached: BTreeSet<NodeId>,
 }
@@ -244,8 +248,11 @@ impl Media {
         if self.legs.iter().any(|((of, _), leg)| *of == call && leg.node == node && leg.connected) {
             return;
         }
-        let tries = placed.tries.entry(device).or_default();
-        *tries += 1;
+        let (tries, began) = placed.tries.entry(device).or_insert((0, now));
+        if *tries > 0 && now.duration_since(*began) < TRY_TAKES {
+            return;
+        }
+        (*tries, *began) = (*tries + 1, now);
         // One that other calls reach has one more try: it may be this device's network.
         if *tries <= if node.is_some_and(|node| !self.pool.is_reached(node, now)) { 1 } else { 2 } {
             return;
