@@ -30,18 +30,19 @@ use tokio::{
 };
 
 /// How long a busy thread collects datagrams: the most that this adds to a packet's delay. `make bench-peers` measures it.
-const PAUSE: Duration = Duration::from_micros(650);
-/// Datagrams that a pause must bring to be worth its delay. To be woken by a timer costs as much as by two datagrams, and what is
-/// saved by reading few at once is lost again to caches that went cold.
-const WORTH: u32 = 2;
+const PAUSE: Duration = Duration::from_micros(700);
+/// Datagrams that a pause must bring to be worth its delay. To be woken by a timer costs as much as by two datagrams, and below three
+/// what is saved by reading several at once is lost again to caches that went cold.
+const WORTH: u32 = 3;
 /// Bytes that may wait in the socket, each way: 50 ms of ten thousand packets a second. The system may allow less.
 const SOCKET_BYTES: usize = 1 << 20;
 /// Room for one read. The kernel puts datagrams that one sender sent as one piece side by side, up to this.
 const READ_BYTES: usize = 1 << 16;
 /// Reads in one go before commands and timers get their turn: a millisecond's worth of work.
 const READS: usize = 16;
-/// Rounds that the measured time between datagrams follows with: see [`Pace`].
-const PACE_WEIGHT: u32 = 8;
+/// Reads that the measured pace looks back on, more or less: see [`Pace`]. While collecting they last a frame of the devices' sound, in
+/// which each of them has spoken once.
+const PACE_READS: u32 = 32;
 /// How long to wait for room in the send buffer, and how often, before a datagram is given up as lost.
 const FULL_PAUSE: Duration = Duration::from_micros(50);
 const FULL_TRIES: u32 = 20;
@@ -242,22 +243,30 @@ struct Driver {
     unsent: u64,
 }
 
-/// How long it is from one datagram to the next, lately. Collecting pays only where a pause brings more than one.
+/// How many datagrams came lately, and in what time. Both fade alike: the mean of each read's own pace would make few of many.
 struct Pace {
-    gap: Duration,
+    datagrams: f64,
+    seconds: f64,
     last: Instant,
 }
 
 impl Pace {
-    fn count(&mut self, now: Instant, datagrams: usize) {
-        let gap = now.saturating_duration_since(self.last) / u32::try_from(datagrams).unwrap_or(u32::MAX).max(1);
-        self.last = now;
-        // A long silence says nothing about what comes after it.
-        self.gap = (self.gap * (PACE_WEIGHT - 1) + gap.min(PAUSE * PACE_WEIGHT)) / PACE_WEIGHT;
+    fn at_rest(now: Instant) -> Self {
+        Self { datagrams: 0.0, seconds: 0.0, last: now }
     }
 
+    fn count(&mut self, now: Instant, datagrams: usize) {
+        const FADES: f64 = 1.0 - 1.0 / PACE_READS as f64;
+        // A long silence says nothing about what comes after it.
+        let since = now.saturating_duration_since(self.last).min(PAUSE * PACE_READS);
+        self.last = now;
+        self.datagrams = self.datagrams * FADES + datagrams as f64;
+        self.seconds = self.seconds * FADES + since.as_secs_f64();
+    }
+
+    /// Whether a pause brings enough.
     fn is_busy(&self) -> bool {
-        self.gap * WORTH < PAUSE
+        self.datagrams * PAUSE.as_secs_f64() >= self.seconds * f64::from(WORTH)
     }
 }
 
@@ -299,7 +308,7 @@ impl Driver {
         let mut buffer = vec![0; READ_BYTES * BATCH_SIZE];
         let mut ready = Events::with_capacity(64);
         let mut now = Instant::now();
-        let mut pace = Pace { gap: PAUSE * PACE_WEIGHT, last: now };
+        let mut pace = Pace::at_rest(now);
         let mut wake = now;
         loop {
             loop {
@@ -328,7 +337,7 @@ impl Driver {
             }
             ready.clear();
             // Where there is much to do this only looks: connections tell nothing otherwise.
-            if wait > Duration::ZERO || self.links.is_some() {
+            if wait > Duration::ZERO || self.links.as_mut().is_some_and(|links| links.is_to_be_looked_at(now)) {
                 match self.poll.poll(&mut ready, Some(wait)) {
                     Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                     _ => {}

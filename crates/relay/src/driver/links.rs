@@ -21,6 +21,8 @@ pub(super) const LISTENER: Token = Token(FIRST_TOKEN - 1);
 const READ_BYTES: usize = 16 * 1024;
 /// How long the system may have no file for a connection before it is asked again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+/// How often a busy thread looks for newcomers where nobody is connected.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often links without a leg are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,7 @@ pub(super) struct Links {
     unread: BTreeSet<LinkId>,
     next: u64,
     swept: Instant,
+    looked: Instant,
     /// When connections that wait are to be taken in, where they could not be.
     accepts_again: Option<Instant>,
     buffer: Vec<u8>,
@@ -52,8 +55,9 @@ impl Links {
         let mut listener = TcpListener::bind(bind)?;
         registry.register(&mut listener, LISTENER, Interest::READABLE)?;
         let (links, unread) = (HashMap::new(), BTreeSet::new());
-        let swept = Instant::now();
-        Ok(Self { listener, registry, links, unread, next: 0, swept, accepts_again: None, buffer: vec![0; READ_BYTES] })
+        let now = Instant::now();
+        let (swept, looked, buffer) = (now, now, vec![0; READ_BYTES]);
+        Ok(Self { listener, registry, links, unread, next: 0, swept, looked, accepts_again: None, buffer })
     }
 
     /// Something happened to what has this token.
@@ -94,6 +98,15 @@ impl Links {
 
     pub(super) fn has_more(&self) -> bool {
         !self.unread.is_empty()
+    }
+
+    /// Whether a thread that does not wait is to ask what happened to connections.
+    pub(super) fn is_to_be_looked_at(&mut self, now: Instant) -> bool {
+        let is_time = !self.links.is_empty() || now >= self.looked + LOOK_EVERY;
+        if is_time {
+            self.looked = now;
+        }
+        is_time
     }
 
     /// How long the thread may wait, as far as links are concerned.
