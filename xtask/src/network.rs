@@ -12,11 +12,11 @@ const NOISE: &str = "5";
 
 /// Runs it and writes `docs/network.md` with its plots; with arguments, which go to it, it only prints its table.
 pub fn bench(arguments: &[String]) -> Result<()> {
-    let (model, pesq) = (fixtures::model()?, pesq()?);
+    let (model, talk, pesq) = (fixtures::model()?, fixtures::talk()?, pesq()?);
     // Its time is the speech model's and the codec's, which are optimised in the build that tests use too.
     let mut command = process::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", BENCH]);
     command.args(rust::features()?).arg("--").arg("--cache").arg(process::target_dir().join("network"));
-    command.args(["--noise", NOISE]);
+    command.arg("--speech").arg(talk).args(["--repeats", "1", "--noise", NOISE]);
     if arguments.is_empty() {
         command.arg("--write").arg(process::root().join("docs"));
     }

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 /// How long a busy thread collects datagrams: the most that this adds to a packet's delay. `make bench-peers` measures it.
-const PAUSE: Duration = Duration::from_micros(700);
+const PAUSE: Duration = Duration::from_micros(800);
 /// Datagrams that a pause must bring to be worth its delay. To be woken by a timer costs as much as by two datagrams, and below three
 /// what is saved by reading several at once is lost again to caches that went cold.
 const WORTH: u32 = 3;

@@ -21,7 +21,7 @@ use std::time::Instant;
 /// Seed of all networks.
 const SEED: u64 = 2026;
 
-/// How often the speech is repeated.
+/// How often the speech is repeated, where nobody says: the clips of the tests are short.
 const REPEATS: usize = 3;
 
 /// A condition's name, what it is on a plot's axis, and its network.
