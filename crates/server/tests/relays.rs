@@ -152,6 +152,39 @@ async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_leg_on_a_relay_that_the_call_has_left_is_no_news() {
+    let office = Office::start().await;
+    let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
+    // It takes a leg, says that it is about to stop, and then that the leg is gone: the device has ended it to make another.
+    let stops = |heard: &ToNode| match heard {
+        ToNode::AddLeg { leg, .. } => vec![
+            FromNode::LegAdded { leg: *leg, answer: Some("v=0".into()), refused: None },
+            FromNode::LegConnected { leg: *leg },
+            FromNode::Load { calls: 1, legs: 1, draining: true },
+            FromNode::LegGone { leg: *leg },
+        ],
+        _ => Vec::new(),
+    };
+    let mut relay = relay_that(&office, stops).await;
+    let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
+    let call = CallId::from_bytes([1; 16]);
+    caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
+    caller.until(|m| matches!(m, S::Opened { .. }).then_some(())).await;
+    assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { .. })));
+    caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
+    caller.until(|m| matches!(m, S::MediaLost { .. }).then_some(())).await;
+    // What the relay of this process says of such an offer comes after all that the other one said.
+    while !matches!(relay.recv().await, Some(ToNode::AddLeg { .. })) {}
+    let lost_again = |m| match m {
+        S::MediaLost { .. } => Some(true),
+        S::Refused { .. } => Some(false),
+        _ => None,
+    };
+    caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
+    assert!(!caller.until(lost_again).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);

@@ -253,14 +253,18 @@ impl Media {
             return;
         }
         (*tries, *began) = (*tries + 1, now);
-        // One that other calls reach has one more try: it may be this device's network.
-        if *tries <= if node.is_some_and(|node| !self.pool.is_reached(node, now)) { 1 } else { 2 } {
+        // One that other calls reach has one more try, and no doubt falls on it: it may be this device's network.
+        let carries = self.legs.values().any(|leg| leg.node == node && leg.connected);
+        let is_reached = node.is_none_or(|node| carries || self.pool.is_reached(node, now));
+        if *tries <= if is_reached { 2 } else { 1 } {
             return;
         }
         match node {
             Some(node) => {
                 placed.unreached.insert(node);
-                self.pool.doubt(node, now);
+                if !carries {
+                    self.pool.doubt(node, now);
+                }
             }
             // The last that is asked: after it, they are all asked again.
             None => placed.unreached.clear(),
@@ -283,9 +287,15 @@ impl Media {
     /// A leg is gone, says the relay that has it. What another one says of it counts for nothing.
     async fn gone(&mut self, leg: LegId, says: Option<NodeId>) {
         let Some(&(call, device)) = self.names.get(&leg) else { return };
-        if self.legs.get(&(call, device)).is_some_and(|known| known.id == leg && known.node == says) {
+        let known = self.legs.get(&(call, device)).filter(|known| known.id == leg && known.node == says);
+        // Where an offer is not answered yet, this is of the leg before it.
+        if known.is_some_and(|known| known.asked.is_empty()) {
             self.names.remove(&leg);
             self.legs.remove(&(call, device));
+            // Where the call has left that relay, the device knows.
+            if self.calls.get(&call).is_some_and(|placed| placed.node != says) {
+                return;
+            }
             let relay = self.name(says);
             tracing::info!(%call, relay, "a leg is gone");
             self.hub.send(Input::LegLost(call, device)).await;
