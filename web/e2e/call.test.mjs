@@ -1,5 +1,5 @@
-// Calls as people make them: two browsers with speech in their microphones, the real engine, server, relay and
-// note-taker, and the record that comes of it.
+// Complete calls: two browsers with speech as microphone input, the real engine, server, relay and note-taker, and the
+// resulting record.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -7,18 +7,18 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, page_errors, person, until } from './helpers/chromium.mjs';
 import { Office } from './helpers/office.mjs';
-import { keep_tracks, likeness, loudness_heard, loudness_of, way_to_relay } from './helpers/sound.mjs';
-import { root } from './helpers/shots.mjs';
+import { capture_tracks, similarity, received_loudness, file_loudness, relay_protocol } from './helpers/audio.mjs';
+import { root } from './helpers/screenshots.mjs';
 
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
-/** Seconds of sound that are compared. */
-const HEARD_S = 6;
+/** Seconds of audio that are compared. */
+const COMPARED_S = 6;
 
 let office, browser_a, browser_b;
 
 before(async () => {
   office = await Office.make();
-  await office.take_notes();
+  await office.start_note_taker();
   [browser_a, browser_b] = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: fixture(file) })));
 });
 after(async () => {
@@ -26,11 +26,11 @@ after(async () => {
   await office?.close();
 });
 
-/** Enrols a person with the link that the office's authority made, by hand of the person. */
+/** Enrols a person in a browser by opening the enrolment link and pressing the button. */
 async function enrolled(browser, name, role) {
   const link = await office.invite(name, role);
   const { context, page } = await person(browser, office.origin);
-  await page.addInitScript(keep_tracks);
+  await page.addInitScript(capture_tracks);
   await page.goto(link);
   await page.getByRole('heading', { name: `This link enrols this browser for ${name}` }).waitFor();
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
@@ -38,9 +38,9 @@ async function enrolled(browser, name, role) {
   return { context, page, link };
 }
 
-/** Keeps a picture of the screen where TELCON_SHOTS names a folder, at a phone's and a desk's size, light and dark. */
-async function picture(page, name) {
-  const folder = process.env.TELCON_SHOTS;
+/** Saves screenshots (phone and desk, light and dark) if TELCON_SCREENSHOTS names a folder. */
+async function screenshot(page, name) {
+  const folder = process.env.TELCON_SCREENSHOTS;
   if (!folder) return;
   const before = page.viewportSize();
   for (const [size, width, height] of [['phone', 360, 740], ['desk', 1280, 800]]) {
@@ -56,36 +56,36 @@ async function picture(page, name) {
 
 const live = () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
 
-/** A rings B, who accepts; both hear each other. */
-async function in_call(a, b, callee) {
+/** A rings B, who accepts; waits until both decrypt frames. */
+async function start_call(a, b, callee) {
   await a.page.getByRole('button', { name: `Ring ${callee}` }).click();
   await b.page.getByRole('button', { name: 'Accept' }).click();
   return Promise.all([until(a.page, live), until(b.page, live)]);
 }
 
-/** Waits until a page plays something loud enough to be speech. */
-async function hears(page) {
+/** Waits until a page plays audio as loud as speech. */
+async function wait_for_audio(page) {
   for (;;) {
-    const loudness = await loudness_heard(page, 1);
+    const loudness = await received_loudness(page, 1);
     if (Math.max(...loudness) > 0.02) return;
   }
 }
 
-test('two leaders talk, the desk reads along, and the record proves it', async () => {
+test('two leaders talk, the desk reads the captions, and the record is verified', async () => {
   const a = await enrolled(browser_a, 'The President', 'principal');
   const b = await enrolled(browser_b, 'The Prime Minister of Estmark', 'principal');
   const desk = await enrolled(browser_b, 'Duty officer', 'duty-officer');
 
   await a.page.getByRole('button', { name: 'Ring The Prime Minister of Estmark' }).click();
   await b.page.getByText('Verified by this device', { exact: true }).waitFor();
-  await picture(a.page, 'ringing');
-  await picture(b.page, 'rung');
+  await screenshot(a.page, 'ringing');
+  await screenshot(b.page, 'rung');
   await b.page.getByRole('button', { name: 'Accept' }).click();
   const [of_a, of_b] = await Promise.all([until(a.page, live), until(b.page, live)]);
   const setup = of_b.timings.first_audio_ms - of_b.timings.answer_ms;
   console.log(`answer to first decrypted frame, Chromium: ${Math.round(setup)} ms`);
 
-  // The note-taker joins by itself, and everybody sees it.
+  // The note-taker joins automatically and is visible to everybody.
   const three = () => window.telcon.view.call.members.length === 3;
   await Promise.all([until(a.page, three), until(b.page, three)]);
   await desk.page.getByRole('button', { name: 'Listen' }).click();
@@ -95,11 +95,11 @@ test('two leaders talk, the desk reads along, and the record proves it', async (
   assert.equal(phrases.size, 1, 'all screens show the same phrase');
   assert.notEqual([...phrases][0], of_a.view.call.phrase.join(' '), 'and another one than before the listeners came');
 
-  // What each hears is what the other says.
-  const [said_a, said_b] = await Promise.all([loudness_of(fixture('a.wav')), loudness_of(fixture('b.wav'))]);
-  const [at_a, at_b] = await Promise.all([loudness_heard(a.page, HEARD_S), loudness_heard(b.page, HEARD_S)]);
-  const like = { a_hears_b: likeness(at_a, said_b), a_hears_a: likeness(at_a, said_a), b_hears_a: likeness(at_b, said_a), b_hears_b: likeness(at_b, said_b) };
-  console.log('likeness', like);
+  // Each hears what the other says.
+  const [spoken_a, spoken_b] = await Promise.all([file_loudness(fixture('a.wav')), file_loudness(fixture('b.wav'))]);
+  const [heard_by_a, heard_by_b] = await Promise.all([received_loudness(a.page, COMPARED_S), received_loudness(b.page, COMPARED_S)]);
+  const like = { a_hears_b: similarity(heard_by_a, spoken_b), a_hears_a: similarity(heard_by_a, spoken_a), b_hears_a: similarity(heard_by_b, spoken_a), b_hears_b: similarity(heard_by_b, spoken_b) };
+  console.log('similarity', like);
   assert.ok(like.a_hears_b > 0.65 && like.b_hears_a > 0.65, 'the decoded sound carries the speech');
   assert.ok(like.a_hears_b > like.a_hears_a && like.b_hears_a > like.b_hears_b, 'and that of the right person');
 
@@ -108,37 +108,37 @@ test('two leaders talk, the desk reads along, and the record proves it', async (
     assert.ok(view.call.captions.every((line) => ['The President', 'The Prime Minister of Estmark'].includes(line.name)));
     assert.equal(await a.page.evaluate(() => window.telcon.view.call.captions.length), 0, 'captions are for the desk');
   }
-  await picture(a.page, 'call');
-  await picture(desk.page, 'desk');
+  await screenshot(a.page, 'call');
+  await screenshot(desk.page, 'desk');
 
   await a.page.getByRole('button', { name: 'End call' }).click();
   await Promise.all([a, b].map(({ page }) => page.getByRole('heading', { name: 'The call has ended' }).waitFor()));
-  await picture(a.page, 'over');
+  await screenshot(a.page, 'over');
   const opened = await office.record();
-  await picture(desk.page, 'desk-after');
+  await screenshot(desk.page, 'desk-after');
   assert.match(await office.verify(), /The archive holds\./);
   if (process.env.TELCON_ASR_MODEL) assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
   for (const { context } of [a, b, desk]) await context.close();
 });
 
-test('a reload and a server killed in the call bring it back without a click', async () => {
+test('after a reload, and after the server was killed, the call continues without a click', async () => {
   const a = await enrolled(browser_a, 'The Minister of Health', 'principal');
   const b = await enrolled(browser_b, 'The Minister of Health of Estmark', 'counterpart');
-  await in_call(a, b, 'The Minister of Health of Estmark');
-  await hears(a.page);
+  await start_call(a, b, 'The Minister of Health of Estmark');
+  await wait_for_audio(a.page);
 
   const before = await b.page.evaluate(() => window.telcon.view.call.epoch);
   await a.page.reload();
   await until(a.page, live);
   await until(b.page, `window.telcon.view.call.epoch > ${before}`);
-  await Promise.all([hears(a.page), hears(b.page)]);
+  await Promise.all([wait_for_audio(a.page), wait_for_audio(b.page)]);
 
   await office.kill_server();
   const reconnecting = () => window.telcon.view.call.state === 'reconnecting';
   await Promise.all([a, b].map(({ page }) => until(page, reconnecting)));
   await office.serve();
   await Promise.all([a, b].map(({ page }) => until(page, () => window.telcon.view.call.state === 'live', { timeout: 30_000 })));
-  await Promise.all([hears(a.page), hears(b.page)]);
+  await Promise.all([wait_for_audio(a.page), wait_for_audio(b.page)]);
   const phrases = await Promise.all([a, b].map(({ page }) => page.evaluate(() => window.telcon.view.call.phrase.join(' '))));
   assert.equal(phrases[0], phrases[1]);
 
@@ -147,24 +147,24 @@ test('a reload and a server killed in the call bring it back without a click', a
   for (const { context } of [a, b]) await context.close();
 });
 
-test('where a network lets no UDP through, a browser speaks and hears by TCP', async () => {
+test('on a network that blocks UDP, a browser sends and receives over TCP', async () => {
   const microphone = fixture('a.wav');
-  const walled = await launch({ microphone, args: ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] });
+  const restricted = await launch({ microphone, args: ['--webrtc-ip-handling-policy=disable_non_proxied_udp'] });
   try {
-    const a = await enrolled(walled, 'The Minister on a train', 'principal');
+    const a = await enrolled(restricted, 'The Minister on a train', 'principal');
     const b = await enrolled(browser_b, 'The Minister at home', 'principal');
-    await in_call(a, b, 'The Minister at home');
-    await Promise.all([hears(a.page), hears(b.page)]);
-    assert.deepEqual(await Promise.all([a, b].map(({ page }) => way_to_relay(page))), ['tcp', 'udp']);
+    await start_call(a, b, 'The Minister at home');
+    await Promise.all([wait_for_audio(a.page), wait_for_audio(b.page)]);
+    assert.deepEqual(await Promise.all([a, b].map(({ page }) => relay_protocol(page))), ['tcp', 'udp']);
     await a.page.getByRole('button', { name: 'End call' }).click();
     await b.page.getByRole('heading', { name: 'The call has ended' }).waitFor();
     for (const { context } of [a, b]) await context.close();
   } finally {
-    await walled.close();
+    await restricted.close();
   }
 });
 
-test('declined, cancelled and taken by another device: each side is told', async () => {
+test('decline and cancel are shown on both sides', async () => {
   const a = await enrolled(browser_a, 'The Chancellor', 'principal');
   const b = await enrolled(browser_b, 'The Chancellor of Norland', 'principal');
   const ring = () => a.page.getByRole('button', { name: 'Ring The Chancellor of Norland' }).click();
@@ -184,6 +184,6 @@ test('declined, cancelled and taken by another device: each side is told', async
   for (const { context } of [a, b]) await context.close();
 });
 
-test('nothing went wrong in any page that the tests before this one did not look at', () => {
+test('no page had an uncaught error', () => {
   assert.deepEqual(page_errors, []);
 });

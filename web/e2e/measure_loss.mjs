@@ -1,9 +1,9 @@
-// What two browsers play of each other over a network that loses sound: how much of it they had to make up. Each packet
-// goes through the network twice, to the relay and from it. `make bench` runs it.
+// Loss concealment: the share of concealed samples that two browsers play over a lossy network. Each packet passes the
+// lossy network twice, to the relay and from it. `make bench` runs it.
 
-import { after_all, launch, until } from './helpers/chromium.mjs';
+import { close_all, launch, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
-import { Lossy } from './helpers/lossy.mjs';
+import { LossyProxy } from './helpers/lossy_proxy.mjs';
 import { Office, free_port } from './helpers/office.mjs';
 import { fileURLToPath } from 'node:url';
 
@@ -13,7 +13,7 @@ const losses = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [0,
 
 for (const loss of losses) {
   const relay = await free_port();
-  const lossy = await Lossy.make(() => relay, loss);
+  const lossy = await LossyProxy.make(() => relay, loss);
   const office = await Office.make({ media: `127.0.0.1:${relay}`, media_addr: `127.0.0.1:${lossy.port}` });
   const browsers = await Promise.all(['a.wav', 'b.wav'].map((file) => launch({ microphone: speech(file) })));
   try {
@@ -22,25 +22,25 @@ for (const loss of losses) {
     await b.getByRole('button', { name: 'Accept' }).click();
     const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
     await Promise.all([until(a, live), until(b, live)]);
-    // Reports have gone both ways by then.
+    // Until receiver feedback has been exchanged.
     await a.waitForTimeout(5_000);
     const before = await Promise.all([a, b].map(played));
     await a.waitForTimeout(SECONDS * 1_000);
     const after = await Promise.all([a, b].map(played));
-    const shares = before.map((then, i) => (after[i].made_up - then.made_up) / (after[i].all - then.all));
+    const shares = before.map((then, i) => (after[i].concealed - then.concealed) / (after[i].all - then.all));
     const both_ways = 1 - (1 - lossy.dropped / (lossy.dropped + lossy.passed)) ** 2;
     const percent = (share) => `${(share * 100).toFixed(1)} %`;
-    console.log(`lost on the way ${percent(both_ways)}; made up ${shares.map(percent).join(' and ')}, in ${SECONDS} s each way`);
+    console.log(`packets lost ${percent(both_ways)}; made up ${shares.map(percent).join(' and ')}, in ${SECONDS} s each way`);
   } finally {
-    await after_all([...browsers, office, lossy]);
+    await close_all([...browsers, office, lossy]);
   }
 }
 
-/** Samples that the page has played of everybody, and those of them that stand for lost ones. */
+/** Samples that the page has played, and those of them that were concealed. */
 function played(page) {
   return page.evaluate(async () => {
     const stats = [...(await window.connections.at(-1).getStats()).values()].filter((entry) => entry.type === 'inbound-rtp');
     const sum = (field) => stats.reduce((total, entry) => total + (entry[field] ?? 0), 0);
-    return { all: sum('totalSamplesReceived'), made_up: sum('concealedSamples') };
+    return { all: sum('totalSamplesReceived'), concealed: sum('concealedSamples') };
   });
 }

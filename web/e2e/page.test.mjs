@@ -1,4 +1,4 @@
-// The true page, worker and media in Chromium, over the fake engine: everything but the protocol.
+// The real page, worker and media in Chromium with the fake engine: everything but the protocol.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build } from 'vite';
 import { launch, person, until } from './helpers/chromium.mjs';
-import { root, serve } from './helpers/shots.mjs';
+import { root, serve } from './helpers/screenshots.mjs';
 
 let site, browser;
 const devices = [];
 
-/** The office, as far as the page asks it. */
+/** The HTTP endpoints that the page uses. */
 async function office(path, request, response) {
   const json = (status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/office') return json(200, { name: 'Office of the President' });
@@ -47,7 +47,7 @@ async function enrolled() {
   return { context, page };
 }
 
-test('enrolment: says for whom, says what is wrong, keeps nothing before the office took it, clears the address', async () => {
+test('enrolment names the person, reports refusals, stores nothing before the office accepted it, and clears the address', async () => {
   const { context, page } = await person(browser, site.origin);
   await page.goto(site.origin);
   await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
@@ -71,7 +71,7 @@ test('enrolment: says for whom, says what is wrong, keeps nothing before the off
   await context.close();
 });
 
-test('what is kept is encrypted, by a key that cannot be taken out', async () => {
+test('the stored state is encrypted with a non-extractable key', async () => {
   const { context, page } = await enrolled();
   const kept = await page.evaluate(async () => {
     const database = await new Promise((resolve, reject) => {
@@ -93,7 +93,7 @@ test('what is kept is encrypted, by a key that cannot be taken out', async () =>
   await context.close();
 });
 
-test('a second tab waits, and goes on by itself when the first closes', async () => {
+test('a second tab waits, and continues when the first closes', async () => {
   const { context, page } = await enrolled();
   const second = await context.newPage();
   await second.goto(site.origin);
@@ -103,7 +103,7 @@ test('a second tab waits, and goes on by itself when the first closes', async ()
   await context.close();
 });
 
-test('a call: nothing is sent in the clear or before the keys, sound is opened, muting keeps the rate, a reload comes back', async () => {
+test('in a call nothing is sent in the clear or before the keys, frames are decrypted, muting keeps the rate, and a reload rejoins', async () => {
   const { context, page } = await enrolled();
   const peer = await context.newPage();
   await peer.goto(`${site.origin}/peer.html`);
@@ -114,9 +114,9 @@ test('a call: nothing is sent in the clear or before the keys, sound is opened, 
   await peer.waitForFunction(() => window.heard.legs === 1);
   assert.equal(await peer.evaluate(() => window.heard.frames), 0, 'no frame before there are keys');
 
-  await peer.evaluate(() => window.world.postMessage({ fake: 'answers' }));
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'answers' }));
   const { timings } = await until(page, () => window.telcon.timings.first_audio_ms !== null);
-  // The engine's worker tells of the answer and of the sound one after the other, and the page reads its clock at each.
+  // The worker reports the answer and the first frame in separate messages, and the page reads its clock at each.
   const until_sound = timings.first_audio_ms - timings.answer_ms;
   assert.ok(until_sound > -1_000 && until_sound < 10_000, `${timings.first_audio_ms} after ${timings.answer_ms}`);
   console.log(`answer to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
@@ -149,28 +149,28 @@ test('a call: nothing is sent in the clear or before the keys, sound is opened, 
   await context.close();
 });
 
-test('a ring is verified, or it is no ring', async () => {
+test('an unverified ring is not shown', async () => {
   const { context, page } = await enrolled();
   const peer = await context.newPage();
   await peer.goto(`${site.origin}/peer.html`);
   await page.bringToFront();
-  await peer.evaluate(() => window.world.postMessage({ fake: 'rings', verified: false }));
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: false }));
   await page.getByText('A ring came that this device could not verify').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Accept' }).count(), 0);
-  await peer.evaluate(() => window.world.postMessage({ fake: 'rings', verified: true }));
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: true }));
   await page.getByText('Verified by this device', { exact: true }).waitFor();
   assert.equal(await page.title(), 'The Prime Minister of Estmark rings');
   await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate(() => window.telcon.view.call.state), 'ringing', 'a key typed meanwhile answers nothing');
+  assert.equal(await page.evaluate(() => window.telcon.view.call.state), 'ringing', 'a key pressed meanwhile answers nothing');
   await page.keyboard.press('Alt+a');
   const { timings } = await until(page, () => window.telcon.timings.first_audio_ms !== null);
   console.log(`accept to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
-  await peer.evaluate(() => window.world.postMessage({ fake: 'hangs_up' }));
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'hangs_up' }));
   await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
   await context.close();
 });
 
-test('a browser that cannot transform media is told so, and offered nothing', async () => {
+test('a browser without encoded transforms gets an explanation and no controls', async () => {
   const { context, page } = await person(browser, site.origin);
   await page.addInitScript(() => delete window.RTCRtpScriptTransform);
   await page.goto(site.origin);

@@ -1,4 +1,4 @@
-// A network that lets nothing through but TLS: no UDP, and no TCP to the relay's own port. Real Chromium, real coturn.
+// A network that lets only TLS through: no UDP, and no TCP to the relay's port. Real Chromium, real coturn.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,23 +7,23 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { after_all, launch, page_errors, until } from './helpers/chromium.mjs';
+import { close_all, launch, page_errors, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
-import { root } from './helpers/shots.mjs';
-import { loudness_heard } from './helpers/sound.mjs';
+import { root } from './helpers/screenshots.mjs';
+import { received_loudness } from './helpers/audio.mjs';
 import { turn_server } from './helpers/turn.mjs';
 
 const SECRET = 'shared by the office and its TURN server';
 const fixture = (name) => join(root, '../crates/client/fixtures', name);
 
-/** Waits until the page receives something that is not silence. */
-async function hears(page) {
-  while (Math.max(...(await loudness_heard(page, 1))) <= 0.02);
+/** Waits until the page receives audio that is not silence. */
+async function wait_for_audio(page) {
+  while (Math.max(...(await received_loudness(page, 1))) <= 0.02);
 }
 
-/** How the page's sound leaves the browser: the kind of the candidate that is used, and how it reaches a TURN server. */
-function way_out(page) {
+/** The selected local candidate: its type, and the protocol to the TURN server. */
+function local_candidate(page) {
   return page.evaluate(async () => {
     const stats = [...(await window.connections.at(-1).getStats()).values()];
     const transport = stats.find((entry) => entry.type === 'transport');
@@ -33,36 +33,36 @@ function way_out(page) {
   });
 }
 
-test('where a network lets nothing through but TLS, a browser speaks and hears by the office’s TURN server', async () => {
+test('on a network that lets only TLS through, a browser sends and receives through the office’s TURN server', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'telcon-turn-'));
   const closing = [{ close: () => rm(folder, { recursive: true, force: true }) }];
   try {
     const turn = await turn_server(folder, SECRET);
     closing.unshift(turn);
     await writeFile(join(folder, 'secret'), `${SECRET}\n`);
-    // The relay's TCP port is taken by somebody else, who says nothing: only UDP reaches the relay.
+    // The relay's TCP port is occupied by a server that never answers: only UDP reaches the relay.
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     closing.unshift({ close: () => taken.close() });
     const media = `127.0.0.1:${taken.address().port}`;
     const office = await Office.make({ media, turn: ['--turn', turn.url, '--turn-secret', join(folder, 'secret')] });
     closing.unshift(office);
-    const walled = await launch({
+    const restricted = await launch({
       microphone: fixture('a.wav'),
       args: ['--webrtc-ip-handling-policy=disable_non_proxied_udp', '--ignore-certificate-errors'],
     });
-    closing.unshift(walled);
+    closing.unshift(restricted);
     const free = await launch({ microphone: fixture('b.wav') });
     closing.unshift(free);
-    const [a, b] = [await enrolled(walled, office, 'The Minister behind a wall'), await enrolled(free, office, 'The Minister at home')];
+    const [a, b] = [await enrolled(restricted, office, 'The Minister behind a wall'), await enrolled(free, office, 'The Minister at home')];
     await a.getByRole('button', { name: 'Ring The Minister at home' }).click();
     await b.getByRole('button', { name: 'Accept' }).click();
     for (const page of [a, b]) await until(page, () => window.telcon.view.call?.state === 'live');
-    for (const page of [a, b]) await hears(page);
-    assert.deepEqual(await way_out(a), ['relay', 'tls']);
+    for (const page of [a, b]) await wait_for_audio(page);
+    assert.deepEqual(await local_candidate(a), ['relay', 'tls']);
     assert.deepEqual(page_errors, []);
-    assert.notEqual((await way_out(b))[0], 'relay', 'who needs no TURN server does not use it');
+    assert.notEqual((await local_candidate(b))[0], 'relay', 'a client that needs no TURN server does not use one');
   } finally {
-    await after_all(closing);
+    await close_all(closing);
   }
 });

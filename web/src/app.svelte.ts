@@ -1,17 +1,17 @@
-// The page's state: what the engine shows, where the person is, and what they asked for.
+// State of the page: the engine's view, the current route, and pending requests.
 
 import type { Report, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import type { MicrophoneState } from './engine/microphone';
 import type { RecordLine, RecordProof, Records } from './engine/records';
-import { sentence } from './engine/sentence';
-import { here } from './view/clock';
-import { still_changes } from './view/records';
+import { error_sentence } from './engine/error_sentence';
+import { local_zone } from './view/clock';
+import { is_pending } from './view/records';
 import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
-/** Something asked of the office: on its way, there, or failed with a sentence. */
-export type Loaded<T> = { is: 'loading' } | { is: 'there'; value: T } | { is: 'failed'; problem: string };
+/** The result of a request to the office. `problem` is a sentence for the person. */
+export type Loadable<T> = { status: 'loading' } | { status: 'ready'; value: T } | { status: 'failed'; problem: string };
 
 export interface CheckedRecord {
   line: RecordLine;
@@ -20,7 +20,7 @@ export interface CheckedRecord {
 }
 
 export class App {
-  stage = $state.raw<Stage>({ is: 'starting' });
+  stage = $state.raw<Stage>({ status: 'starting' });
   view = $state.raw<View | null>(null);
   now = $state(Date.now());
   route = $state.raw<Route>({ at: 'home' });
@@ -28,17 +28,17 @@ export class App {
   query = $state('');
   microphone = $state<MicrophoneState>('off');
   sound_blocked = $state(false);
-  /** Sound of the others should come and does not. */
-  silent = $state(false);
-  /** An enrolment link was opened here, where there is a device already. */
-  spare_link = $state(false);
+  /** Frames from the other side are expected and none arrived within the keepalive timeout. */
+  media_timed_out = $state(false);
+  /** An enrolment link was opened in a browser that is enrolled already. */
+  unused_link = $state(false);
   dismissed = $state<string | null>(null);
-  /** Amber alerts that the person has read; red ones stay. */
-  put_away = $state.raw<ReadonlySet<string>>(new Set());
+  /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
+  dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
-  can_ask_to_notify = $state(false);
-  records = $state.raw<Loaded<RecordLine[]>>({ is: 'loading' });
-  record = $state.raw<Loaded<CheckedRecord>>({ is: 'loading' });
+  can_request_notifications = $state(false);
+  records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
+  record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
 
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = { answer_ms: null, first_audio_ms: null };
   readonly screen = $derived(screen_name(this.stage, this.view, this.route, this.dismissed));
@@ -47,28 +47,28 @@ export class App {
   constructor(
     private readonly host: () => Host,
     private readonly office: Records,
-    /** The zone of this device. */
-    readonly zone: string = here(),
+    /** IANA time zone of this device. */
+    readonly zone: string = local_zone(),
   ) {}
 
-  // What the engine tells.
+  // Events from the engine.
 
   readonly events: HostEvents = {
     ready: (enrolled) => {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
-        this.stage = { is: 'on' };
-        if (fragment !== null) this.#leave_link_unused();
+        this.stage = { status: 'on' };
+        if (fragment !== null) this.#ignore_link();
       } else if (fragment !== null) {
-        this.stage = { is: 'enrol', name: null, office: null, problem: null, busy: true };
+        this.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
         this.host().read_link(fragment);
       } else {
-        this.stage = { is: 'unenrolled' };
+        this.stage = { status: 'unenrolled' };
       }
     },
-    link: (person, office, problem) => {
+    link_read: (person, office, problem) => {
       this.stage = {
-        is: 'enrol',
+        status: 'enrol',
         name: person?.name ?? null,
         office,
         problem,
@@ -76,15 +76,15 @@ export class App {
       };
     },
     enrolled: () => {
-      clear_address();
-      this.stage = { is: 'on' };
+      clear_fragment();
+      this.stage = { status: 'on' };
     },
     enrol_failed: (problem) => {
-      if (this.stage.is === 'enrol') this.stage = { ...this.stage, problem, busy: false };
+      if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
     },
     view: (view) => this.#show(view),
     failed: (problem) => {
-      this.stage = { is: 'failed', problem };
+      this.stage = { status: 'failed', problem };
     },
     microphone: (state) => {
       this.microphone = state;
@@ -92,18 +92,18 @@ export class App {
     sound_blocked: (blocked) => {
       this.sound_blocked = blocked;
     },
-    heard: (at_ms) => {
+    first_frame_decrypted: (at_ms) => {
       this.timings.first_audio_ms ??= at_ms;
     },
-    silent: (silent) => {
-      this.silent = silent;
+    media_timed_out: (timed_out) => {
+      this.media_timed_out = timed_out;
     },
   };
 
-  /** A link works once; it is not used up where it would change nothing. */
-  #leave_link_unused(): void {
-    this.spare_link = true;
-    clear_address();
+  /** A link works once: it is not consumed in a browser that is enrolled already. */
+  #ignore_link(): void {
+    this.unused_link = true;
+    clear_fragment();
   }
 
   #show(view: View): void {
@@ -119,21 +119,21 @@ export class App {
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
     if (view.phase === 'revoked') forget_favourites();
-    const came_back = view.token !== null && before?.token !== view.token;
-    if (came_back || (ended_now && view.token !== null)) this.reload();
+    const signed_in_again = view.token !== null && before?.token !== view.token;
+    if (signed_in_again || (ended_now && view.token !== null)) this.reload();
   }
 
-  // What the person does.
+  // Actions of the person.
 
   ring(person: string): void {
-    this.host().want_microphone();
+    this.host().request_microphone();
     this.host().command({ do: 'ring', person });
   }
 
   answer(): void {
     this.timings.answer_ms = clock();
     this.host().command({ do: 'answer' });
-    this.host().want_microphone();
+    this.host().request_microphone();
     this.host().play();
   }
 
@@ -162,46 +162,46 @@ export class App {
     this.host().command({ do: 'dismiss' });
   }
 
-  put_alert_away(text: string): void {
-    this.put_away = new Set([...this.put_away, text]);
+  dismiss_alert(text: string): void {
+    this.dismissed_alerts = new Set([...this.dismissed_alerts, text]);
   }
 
-  mend(what: 'microphone' | 'sound'): void {
+  resolve(what: 'microphone' | 'sound'): void {
     if (what === 'microphone') this.host().retry_microphone();
     else this.host().play();
   }
 
   enrol(): void {
     const fragment = enrolment_of(location.hash);
-    if (fragment === null || this.stage.is !== 'enrol' || this.stage.busy) return;
+    if (fragment === null || this.stage.status !== 'enrol' || this.stage.busy) return;
     this.stage = { ...this.stage, problem: null, busy: true };
     this.host().enrol(fragment);
   }
 
-  favour(person: string): void {
+  toggle_favourite(person: string): void {
     const next = new Set(this.favourites);
     if (!next.delete(person)) next.add(person);
     this.favourites = next;
     save_favourites(next);
   }
 
-  async ask_to_notify(): Promise<void> {
+  async request_notifications(): Promise<void> {
     await Notification.requestPermission();
-    this.can_ask_to_notify = false;
+    this.can_request_notifications = false;
   }
 
-  go(route: Route): void {
+  navigate(route: Route): void {
     const fragment = fragment_of(route);
     history.pushState(null, '', fragment ? `#${fragment}` : location.pathname);
-    this.arrive(route);
+    this.show_route(route);
   }
 
-  arrive(route: Route): void {
+  show_route(route: Route): void {
     this.route = route;
     this.reload();
   }
 
-  /** Asks the office again for what the open screen shows. */
+  /** Fetches the data of the current screen again. */
   reload(): void {
     if (this.route.at === 'calls' || this.#at_home_desk()) void this.#load_records();
     if (this.route.at === 'record') void this.#load_record(this.route.call);
@@ -211,78 +211,78 @@ export class App {
     return this.route.at === 'home' && this.view !== null && at_desk(this.view);
   }
 
-  #second(): void {
+  #on_second(): void {
     this.now = Date.now();
-    if (Math.floor(this.now / 1000) % READ_AGAIN_S === 0 && !document.hidden && this.#awaits()) this.reload();
+    if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes()) this.reload();
   }
 
-  /** Whether what is shown is still to change without anybody telling this page. */
-  #awaits(): boolean {
-    if (this.route.at === 'record') return this.record.is === 'there' && still_changes(this.record.value.line, this.now);
-    const lines = this.records.is === 'there' ? this.records.value : [];
+  /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
+  #expects_changes(): boolean {
+    if (this.route.at === 'record') return this.record.status === 'ready' && is_pending(this.record.value.line, this.now);
+    const lines = this.records.status === 'ready' ? this.records.value : [];
     if (this.#at_home_desk()) {
-      // A call that ended beside this page: whether there is a record of it.
+      // A call that ended while this page was open: whether its record has arrived.
       const ended = this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ?? [];
       const known = (call: string) => lines.find((line) => line.call === call);
-      return ended.some((notice) => !known(notice.call) || still_changes(known(notice.call)!, this.now));
+      return ended.some((notice) => !known(notice.call) || is_pending(known(notice.call)!, this.now));
     }
-    return this.route.at === 'calls' && lines.some((line) => still_changes(line, this.now));
+    return this.route.at === 'calls' && lines.some((line) => is_pending(line, this.now));
   }
 
   async #load_records(): Promise<void> {
     const token = this.view?.token;
     if (!token) return;
-    if (this.records.is === 'failed') this.records = { is: 'loading' };
+    if (this.records.status === 'failed') this.records = { status: 'loading' };
     try {
-      this.records = { is: 'there', value: await this.office.list(token) };
+      this.records = { status: 'ready', value: await this.office.list(token) };
     } catch (error) {
-      this.records = { is: 'failed', problem: sentence(error) };
+      this.records = { status: 'failed', problem: error_sentence(error) };
     }
   }
 
   async #load_record(call: string): Promise<void> {
     const token = this.view?.token;
     const wanted = () => this.route.at === 'record' && this.route.call === call;
-    const shown = this.record.is === 'there' && this.record.value.line.call === call;
-    if (!shown) this.record = { is: 'loading' };
+    const shown = this.record.status === 'ready' && this.record.value.line.call === call;
+    if (!shown) this.record = { status: 'loading' };
     if (!token) return;
     try {
       const proof = await this.office.proof(token, call);
       const report = await this.host().check(proof);
       const { line } = JSON.parse(proof) as RecordProof;
-      if (wanted()) this.record = { is: 'there', value: { line, report, at_ms: Date.now() } };
+      if (wanted()) this.record = { status: 'ready', value: { line, report, at_ms: Date.now() } };
     } catch (error) {
-      if (wanted()) this.record = { is: 'failed', problem: sentence(error) };
+      if (wanted()) this.record = { status: 'failed', problem: error_sentence(error) };
     }
   }
 
-  /** Favourites, the address, the clock: what a real page has and a picture of one does not. */
-  begin(): void {
+  /** Loads favourites and route and starts the clock. Screenshots do not call it: their state is fixed. */
+  start(): void {
     this.favourites = load_favourites();
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {
-      // An enrolment link opened in the tab that already says that it needs one.
+      // An enrolment link was pasted into a tab that is open already.
       const link = enrolment_of(location.hash) !== null;
-      if (this.stage.is === 'unenrolled' && link) this.events.ready(false);
-      else if (this.stage.is === 'on' && link) this.#leave_link_unused();
-      else this.arrive(route_of(location.hash.slice(1)));
+      if (this.stage.status === 'unenrolled' && link) this.events.ready(false);
+      else if (this.stage.status === 'on' && link) this.#ignore_link();
+      else this.show_route(route_of(location.hash.slice(1)));
     });
-    setInterval(() => this.#second(), 1000);
-    this.can_ask_to_notify = 'Notification' in globalThis && Notification.permission === 'default';
+    setInterval(() => this.#on_second(), 1000);
+    this.can_request_notifications = 'Notification' in globalThis && Notification.permission === 'default';
   }
 }
 
-/** How often the list of calls is read again while a call in it goes on or its record is on its way, seconds. */
-const READ_AGAIN_S = 5;
+/** Polling interval while a listed call is live or its record is pending, seconds. */
+const POLL_INTERVAL_S = 5;
 
-/** Milliseconds since 1970 with fractions, in step with the worker's. */
+/** Milliseconds since 1970 UTC with fractions, on the same time base as the worker's. */
 const clock = () => performance.timeOrigin + performance.now();
 
 function enrolment_of(hash: string): string | null {
   return hash.startsWith('#enrol=') ? hash.slice('#enrol='.length) : null;
 }
 
-/** The link must not stay in the address bar or the history, used or not. */
-function clear_address(): void {
+/** The link's secret must not stay in the address bar or the history, used or not. */
+function clear_fragment(): void {
   history.replaceState(null, '', location.pathname);
 }

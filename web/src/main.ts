@@ -5,15 +5,15 @@ import { App } from './app.svelte';
 import { start_host, type Host } from './engine/host';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
-import { be_the_one } from './engine/tab';
+import { acquire_tab_lock } from './engine/tab_lock';
 
 let host: Host | undefined;
 const app = new App(() => {
-  if (!host) throw new Error('invariant: nothing is asked before the engine started');
+  if (!host) throw new Error('invariant: no command is issued before the engine started');
   return host;
 }, records_over_http);
 
-// For tests and for those who look: what the screen is made from. Nothing can be changed through it.
+// For browser tests and debugging: a read-only copy of what the screen is made from.
 Object.defineProperty(window, 'telcon', {
   value: Object.freeze({
     get view() {
@@ -29,14 +29,14 @@ Object.defineProperty(window, 'telcon', {
 });
 
 mount(Root, { target: document.getElementById('app') ?? document.body, props: { app } });
-app.begin();
+app.start();
 
 if (!isSecureContext) {
-  app.stage = { is: 'insecure' };
+  app.stage = { status: 'insecure' };
 } else if (!Media.supported() || !navigator.locks || !crypto.subtle) {
-  app.stage = { is: 'unsupported' };
+  app.stage = { status: 'unsupported' };
 } else {
-  await be_the_one(() => (app.stage = { is: 'other_tab' }));
-  app.stage = { is: 'starting' };
+  await acquire_tab_lock(() => (app.stage = { status: 'other_tab' }));
+  app.stage = { status: 'starting' };
   host = start_host(new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module' }), app.events);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub const NPM_CI: &[&str] = &["ci", "--no-audit", "--no-fund", "--loglevel=error"];
 
 /// What is not an input of the pages: what was installed or built, and tests.
-const NOT_SOURCES: &[&str] = &["node_modules", "dist", "dist-fake", "dist-shots", "shots", "e2e"];
+const NOT_SOURCES: &[&str] = &["node_modules", "dist", "dist-fake", "dist-screenshots", "screenshots", "e2e"];
 
 /// Where the built pages are.
 pub fn dist() -> PathBuf {

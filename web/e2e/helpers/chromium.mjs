@@ -1,15 +1,15 @@
-// Chromium as every test here starts it: without a screen, without calling home, with a file for a microphone.
+// Launches Chromium: headless, without background networking, with a file as microphone.
 
 import { chromium } from 'playwright-core';
 
-/** What went wrong in any page, unseen by whoever looks at it. */
+/** Uncaught errors of all pages. */
 export const page_errors = [];
 
 const EXECUTABLE = process.env.TELCON_CHROMIUM ?? '/usr/bin/chromium';
 
 /**
- * @param {{ microphone?: string, args?: string[] }} [options] `microphone`: a WAV file that plays, over and over, as the
- * microphone; without one the fake device beeps.
+ * @param {{ microphone?: string, args?: string[] }} [options] `microphone`: a WAV file that is looped as microphone
+ * input; without one the fake device beeps.
  */
 export function launch({ microphone, args = [] } = {}) {
   return chromium.launch({
@@ -27,7 +27,7 @@ export function launch({ microphone, args = [] } = {}) {
   });
 }
 
-/** A person: a browser context of their own (own keys, own lock), with the microphone allowed. */
+/** A person: a separate browser context (own keys, own lock) with microphone permission. */
 export async function person(browser, origin, options = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   await context.grantPermissions(['microphone'], { origin });
@@ -39,13 +39,13 @@ export async function person(browser, origin, options = {}) {
   return { context, page };
 }
 
-/** Waits until the page's view satisfies a condition, and returns what the page then knows (`window.telcon`). */
+/** Waits until a condition holds in the page, and returns `window.telcon`. */
 export async function until(page, condition, { timeout = 30_000 } = {}) {
   await page.waitForFunction(condition, undefined, { timeout, polling: 20 });
   return page.evaluate(() => ({ view: window.telcon.view, screen: window.telcon.screen, timings: window.telcon.timings }));
 }
 
-/** Closes everything, whatever of it fails to. */
-export async function after_all(things) {
+/** Closes everything, even if some of it fails to close. */
+export async function close_all(things) {
   await Promise.allSettled(things.map((thing) => thing?.close()));
 }

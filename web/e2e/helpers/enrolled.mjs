@@ -1,12 +1,12 @@
-// A person of an office, in a browser of theirs.
+// Enrolment of a person in a browser.
 
 import { person } from './chromium.mjs';
-import { keep_tracks } from './sound.mjs';
+import { capture_tracks } from './audio.mjs';
 
-/** Enrols a new person in a context of their own. Their page. */
+/** Enrols a new person in a separate context; returns their page. */
 export async function enrolled(browser, office, name, role = 'principal') {
   const { page } = await person(browser, office.origin);
-  await page.addInitScript(keep_tracks);
+  await page.addInitScript(capture_tracks);
   await page.goto(await office.invite(name, role));
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
   await page.getByRole('heading', { name: role === 'duty-officer' ? 'The desk' : 'People' }).waitFor();

@@ -1,4 +1,4 @@
-// An office of real programs: `telcon init`, `serve`, `note`, in a folder of its own that goes away with it.
+// An office of real programs (`telcon init`, `serve`, `note`) in a temporary folder.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,8 +40,8 @@ export class Office {
     return office;
   }
 
-  /** Starts a command and waits for a line of its errors that says that it is up. */
-  async #start(args, up) {
+  /** Starts a command and waits for the stderr line that says it is ready. */
+  async #start(args, ready) {
     const child = spawn(TELCON, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
@@ -51,7 +51,7 @@ export class Office {
       child.once('exit', (code) => reject(new Error(`telcon ${args[0]} ended with ${code}: ${child.lines.join('\n')}`)));
       createInterface({ input: child.stderr }).on('line', (line) => {
         child.lines.push(line);
-        if (line.includes(up)) resolve();
+        if (line.includes(ready)) resolve();
       });
     });
     return child;
@@ -62,7 +62,7 @@ export class Office {
     this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'answers at');
   }
 
-  /** As a power cut would: no chance to tidy up. */
+  /** Kills the server without a chance to clean up, like a power cut. */
   async kill_server() {
     const gone = once(this.server, 'exit');
     this.server.kill('SIGKILL');
@@ -76,7 +76,7 @@ export class Office {
     return stdout.trim();
   }
 
-  async take_notes() {
+  async start_note_taker() {
     const link = await this.invite('Note-taker', 'note-taker');
     const device = join(this.dir, 'note-taker.json');
     await run(TELCON, ['enrol', '--device', device, link]);

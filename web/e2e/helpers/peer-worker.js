@@ -1,4 +1,4 @@
-// Both ways of the fake cipher, and a report of each frame that arrives: its size, and whether it was sealed.
+// Encrypts and decrypts with the fake cipher, and reports size and marker of each received frame.
 
 const MARK = [0xfa, 0xce];
 

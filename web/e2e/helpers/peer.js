@@ -1,8 +1,8 @@
-// The other end of a leg for the fake engine: answers the page's offers, sends it the fake microphone "sealed" by the
-// fake cipher, and counts what arrives and whether it is sealed.
+// The other end of a leg for the fake engine: answers the page's offers, sends the fake microphone encrypted with the
+// fake cipher, and counts received frames and whether they are encrypted.
 
 const SHIFT = 85;
-const world = new BroadcastChannel('fake-world');
+const channel = new BroadcastChannel('fake-world');
 window.heard = { frames: 0, sizes: [], clear: [], legs: 0, levels: 0 };
 const worker = new Worker('/peer-worker.js');
 worker.onmessage = ({ data }) => {
@@ -12,7 +12,7 @@ worker.onmessage = ({ data }) => {
 };
 
 let connection;
-world.onmessage = async ({ data }) => {
+channel.onmessage = async ({ data }) => {
   if (data.fake !== 'offer') return;
   window.heard.legs++;
   if (/audio-level/.test(data.sdp)) window.heard.levels++;
@@ -31,6 +31,6 @@ world.onmessage = async ({ data }) => {
     if (connection.iceGatheringState === 'complete') resolve();
   });
   await complete;
-  world.postMessage({ fake: 'sdp', sdp: connection.localDescription.sdp });
+  channel.postMessage({ fake: 'sdp', sdp: connection.localDescription.sdp });
 };
-window.world = world;
+window.channel = channel;

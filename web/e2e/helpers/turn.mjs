@@ -1,4 +1,4 @@
-// A TURN server of the office: Debian's coturn, behind TLS, with a certificate of this test's own.
+// A TURN server: Debian's coturn over TLS, with a self-signed certificate.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { free_port } from './office.mjs';
 
 const run = promisify(execFile);
 
-/** Starts it in `folder`, sharing `secret`. Its URL, and how to end it. */
+/** Starts coturn in `folder` with the shared `secret`; returns its URL and a function that stops it. */
 export async function turn_server(folder, secret) {
   const [certificate, key] = [join(folder, 'turn.crt'), join(folder, 'turn.key')];
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
@@ -28,7 +28,7 @@ export async function turn_server(folder, secret) {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`turnserver ended with ${code}: ${lines.join('\n')}`)));
   });
-  // It does not say when its TLS port is open.
+  // coturn does not report when its TLS port is open.
   await Promise.race([ended, opened(port)]);
   ended.catch(() => {});
   return {
@@ -41,7 +41,7 @@ export async function turn_server(folder, secret) {
   };
 }
 
-/** Resolves once somebody listens at the port. */
+/** Resolves once the port accepts connections. */
 async function opened(port) {
   for (;;) {
     const probe = connect(port, '127.0.0.1');

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine, Output } from './contract';
-import { Driver, type World } from './driver';
+import { Driver, type DriverEnvironment } from './driver';
 import type { FromWorker } from './messages';
 
-/** An engine that hands out what it was given, and a world that notes what reaches it. */
+/** An engine that returns the queued outputs, and an environment that records every action. */
 function pair() {
   const outputs: Output[] = [];
-  const did: string[] = [];
-  const told: FromWorker[] = [];
+  const actions: string[] = [];
+  const posted: FromWorker[] = [];
   const saves: { resolve: () => void; reject: () => void }[] = [];
   const timers: { ms: number; callback: () => void; cancelled: boolean }[] = [];
   const engine = {
@@ -17,10 +17,10 @@ function pair() {
     disconnected: () => undefined,
     handle_server: () => undefined,
     tick() {
-      did.push('tick');
+      actions.push('tick');
       if (this.broken) throw new WebAssembly.RuntimeError('unreachable');
     },
-    command: (_now: number, json: string) => void did.push(json),
+    command: (_now: number, json: string) => void actions.push(json),
     poll: () => (outputs.length > 0 ? JSON.stringify(outputs.shift()) : undefined),
     seal(frame: Uint8Array) {
       if (this.broken) throw new WebAssembly.RuntimeError('unreachable');
@@ -32,82 +32,82 @@ function pair() {
       return this.wakeup;
     },
   };
-  const world: World = {
+  const environment: DriverEnvironment = {
     now: () => 1_000,
-    steady: () => 1_000,
-    send: (text) => void did.push(`send ${text}`),
+    monotonic_ms: () => 1_000,
+    send: (text) => void actions.push(`send ${text}`),
     save: (state) =>
       new Promise((resolve, reject) => {
-        did.push(`save ${state}`);
+        actions.push(`save ${state}`);
         saves.push({ resolve, reject: () => reject(new Error('full')) });
       }),
-    erase: async () => void did.push('erase'),
-    tell: (message) => void told.push(message),
-    after(ms, callback) {
+    erase: async () => void actions.push('erase'),
+    post: (message) => void posted.push(message),
+    set_timer(ms, callback) {
       const timer = { ms, callback, cancelled: false };
       timers.push(timer);
       return () => (timer.cancelled = true);
     },
-    reconnect: () => void did.push('reconnect'),
-    stop: () => void did.push('stop'),
+    reconnect: () => void actions.push('reconnect'),
+    stop: () => void actions.push('stop'),
   };
-  return { outputs, did, told, saves, timers, engine, driver: new Driver(engine satisfies Engine, world) };
+  return { outputs, actions, posted, saves, timers, engine, driver: new Driver(engine satisfies Engine, environment) };
 }
 
-/** Lets everything that was promised happen. */
+/** Runs all pending microtasks. */
 const settle = async () => {
   for (let i = 0; i < 10; i++) await Promise.resolve();
 };
 
 describe('the driver', () => {
-  it('sends at once when nothing waits to be kept', () => {
-    const { outputs, did, driver } = pair();
+  it('sends immediately when no state is being saved', () => {
+    const { outputs, actions, driver } = pair();
     outputs.push({ out: 'send', text: 'a' }, { out: 'send', text: 'b' });
     driver.connected();
-    expect(did).toEqual(['send a', 'send b']);
+    expect(actions).toEqual(['send a', 'send b']);
   });
 
-  it('sends nothing that came after a state before that state is on disk', async () => {
-    const { outputs, did, saves, driver } = pair();
+  it('delays messages that follow a state until that state is on disk', async () => {
+    const { outputs, actions, saves, driver } = pair();
     outputs.push({ out: 'persist', state: 's1' }, { out: 'send', text: 'a' }, { out: 'persist', state: 's2' }, { out: 'send', text: 'b' });
     driver.connected();
     await settle();
-    expect(did).toEqual(['save s1']);
+    expect(actions).toEqual(['save s1']);
     saves[0]?.resolve();
     await settle();
-    expect(did).toEqual(['save s1', 'send a', 'save s2']);
+    expect(actions).toEqual(['save s1', 'send a', 'save s2']);
     saves[1]?.resolve();
     await settle();
-    expect(did.at(-1)).toBe('send b');
+    expect(actions.at(-1)).toBe('send b');
     outputs.push({ out: 'send', text: 'c' });
     driver.connected();
-    expect(did.at(-1)).toBe('send c');
+    expect(actions.at(-1)).toBe('send c');
   });
 
-  it('stops when the state cannot be kept, and does not send what rests on it', async () => {
-    const { outputs, did, told, saves, driver } = pair();
+  it('stops when the state cannot be saved, and drops the messages that depend on it', async () => {
+    const { outputs, actions, posted, saves, driver } = pair();
     outputs.push({ out: 'persist', state: 's1' }, { out: 'send', text: 'a' });
     driver.connected();
     await settle();
     saves[0]?.reject();
     await settle();
-    expect(told).toEqual([{ tell: 'failed', problem: expect.stringMatching(/could not keep the keys/) }]);
-    expect(did).not.toContain('send a');
+    expect(posted).toEqual([{ type: 'failed', problem: expect.stringMatching(/could not keep the keys/) }]);
+    expect(actions).not.toContain('send a');
     expect(driver.stopped).toBe(true);
   });
 
-  it('hands frames to nobody once the engine broke', () => {
-    const { engine, told, driver } = pair();
+  it('drops all frames after the engine trapped', () => {
+    const { engine, posted, driver } = pair();
     expect(driver.seal(new Uint8Array([0, 1]))).toEqual(new Uint8Array([1, 0]));
     engine.broken = true;
     expect(driver.seal(new Uint8Array([0]))).toBeUndefined();
     engine.broken = false;
     expect(driver.seal(new Uint8Array([0]))).toBeUndefined();
-    expect(told).toHaveLength(1);
+    expect(posted).toHaveLength(1);
   });
 
-  it('wakes the engine when it asks for it, once', () => {
-    const { engine, timers, did, driver } = pair();
+  it('ticks the engine once at the wake-up time it asked for', () => {
+    const { engine, timers, actions, driver } = pair();
     engine.wakeup = 1_250;
     driver.connected();
     engine.wakeup = 900;
@@ -115,18 +115,18 @@ describe('the driver', () => {
     expect(timers.map((t) => [t.ms, t.cancelled])).toEqual([[250, true], [0, false]]);
     engine.wakeup = undefined;
     timers[1]?.callback();
-    expect(did).toEqual(['tick']);
+    expect(actions).toEqual(['tick']);
     expect(timers).toHaveLength(2);
   });
 
-  it('erases everything of a device that was revoked, and does no more', async () => {
-    const { outputs, did, told, driver } = pair();
+  it('erases a revoked device and stops', async () => {
+    const { outputs, actions, posted, driver } = pair();
     outputs.push({ out: 'erase' }, { out: 'send', text: 'late' });
     driver.connected();
     await settle();
-    expect(did).toEqual(['erase', 'stop']);
-    expect(told).toEqual([{ tell: 'erased' }]);
+    expect(actions).toEqual(['erase', 'stop']);
+    expect(posted).toEqual([{ type: 'erased' }]);
     driver.command({ do: 'answer' });
-    expect(did).toHaveLength(2);
+    expect(actions).toHaveLength(2);
   });
 });

@@ -1,22 +1,22 @@
-// Runs one engine: feeds it events and time, and carries out what it hands back, in its order.
+// Drives one engine: passes events and time in, and executes its outputs in order.
 
 import type { Command, Engine, Output, Report } from './contract';
 import type { FromWorker } from './messages';
 
-/** What a driver needs of the world. `save` keeps the state durably before it resolves. */
-export interface World {
+/** I/O that the driver needs. `save` resolves once the state is durable. */
+export interface DriverEnvironment {
   now(): number;
-  /** Milliseconds of a clock that nobody sets: for what is measured. */
-  steady(): number;
+  /** Milliseconds of a monotonic clock, for measurements. */
+  monotonic_ms(): number;
   send(text: string): void;
   save(state: string): Promise<void>;
   erase(): Promise<void>;
-  tell(message: FromWorker): void;
-  /** Calls back once, `ms` from now; returns how to cancel that. */
-  after(ms: number, callback: () => void): () => void;
-  /** Gives up the connection to the office, and opens another. */
+  post(message: FromWorker): void;
+  /** Calls `callback` once, `ms` from now; returns a function that cancels it. */
+  set_timer(ms: number, callback: () => void): () => void;
+  /** Drops the connection to the office and opens another. */
   reconnect(): void;
-  /** Stops everything: the device is revoked or the engine broke. */
+  /** Stops all I/O: the device was revoked or the engine trapped. */
   stop(): void;
 }
 
@@ -28,7 +28,7 @@ export class Driver {
 
   constructor(
     private readonly engine: Engine,
-    private readonly world: World,
+    private readonly environment: DriverEnvironment,
   ) {}
 
   get stopped(): boolean {
@@ -36,38 +36,38 @@ export class Driver {
   }
 
   connected(): void {
-    this.#run(() => this.engine.connected(this.world.now()));
+    this.#run(() => this.engine.connected(this.environment.now()));
   }
 
   disconnected(): void {
-    this.#run(() => this.engine.disconnected(this.world.now()));
+    this.#run(() => this.engine.disconnected(this.environment.now()));
   }
 
   received(text: string): void {
-    this.#run(() => this.engine.handle_server(this.world.now(), text));
+    this.#run(() => this.engine.handle_server(this.environment.now(), text));
   }
 
   command(command: Command): void {
-    this.#run(() => this.engine.command(this.world.now(), JSON.stringify(command)));
+    this.#run(() => this.engine.command(this.environment.now(), JSON.stringify(command)));
   }
 
   tick(): void {
-    this.#run(() => this.engine.tick(this.world.now()));
+    this.#run(() => this.engine.tick(this.environment.now()));
   }
 
-  /** Encrypts a frame. `undefined`: drop it. Whatever goes wrong, the frame is dropped and not sent as it is. */
+  /** Encrypts a frame. `undefined`: drop it. On any error the frame is dropped, never sent in the clear. */
   seal(frame: Uint8Array): Uint8Array | undefined {
     return this.#frame(() => this.engine.seal(frame));
   }
 
   /** Decrypts a frame. `undefined`: drop it. */
   open(frame: Uint8Array): Uint8Array | undefined {
-    return this.#frame(() => this.engine.open(frame, this.world.steady()));
+    return this.#frame(() => this.engine.open(frame, this.environment.monotonic_ms()));
   }
 
-  /** Checks the proof of one record. Throws a sentence for people. */
+  /** Verifies the proof of one record. Throws a sentence for people. */
   check(proof: string): Report {
-    return JSON.parse(this.engine.check_record(proof, this.world.now())) as Report;
+    return JSON.parse(this.engine.check_record(proof, this.environment.now())) as Report;
   }
 
   #frame(work: () => Uint8Array | undefined): Uint8Array | undefined {
@@ -87,7 +87,7 @@ export class Driver {
       for (;;) {
         const text = this.engine.poll();
         if (text === undefined || this.#stopped) break;
-        this.#carry_out(JSON.parse(text) as Output);
+        this.#handle_output(JSON.parse(text) as Output);
       }
       this.#schedule();
     } catch (error) {
@@ -95,39 +95,39 @@ export class Driver {
     }
   }
 
-  #carry_out(output: Output): void {
-    const { world } = this;
+  #handle_output(output: Output): void {
+    const { environment } = this;
     switch (output.out) {
       case 'view':
-        return world.tell({ tell: 'view', view: output.view });
+        return environment.post({ type: 'view', view: output.view });
       case 'open_leg':
-        return world.tell({ tell: 'open_leg', call: output.call });
+        return environment.post({ type: 'open_leg', call: output.call });
       case 'media_answer':
-        return world.tell({ tell: 'media_answer', sdp: output.sdp });
+        return environment.post({ type: 'media_answer', sdp: output.sdp });
       case 'close_leg':
-        return world.tell({ tell: 'close_leg' });
+        return environment.post({ type: 'close_leg' });
       case 'persist':
-        return this.#queue(() => world.save(output.state));
+        return this.#queue(() => environment.save(output.state));
       case 'send':
-        // What is sent may rest on the state kept just before: a message that leaves first could, after a crash, be
-        // followed by another made from the older state.
-        if (this.#saving) return this.#queue(async () => world.send(output.text));
-        return world.send(output.text);
+        // The message may depend on the state saved just before it. If it left first, a crash could be followed by a
+        // second message that was made from the older state.
+        if (this.#saving) return this.#queue(async () => environment.send(output.text));
+        return environment.send(output.text);
       case 'reconnect':
-        return world.reconnect();
+        return environment.reconnect();
       case 'erase':
         this.#stopped = true;
         this.#cancel_wakeup?.();
         return this.#queue(async () => {
-          await world.erase();
-          world.tell({ tell: 'erased' });
-          world.stop();
+          await environment.erase();
+          environment.post({ type: 'erased' });
+          environment.stop();
         });
     }
   }
 
   #queue(work: () => Promise<void>): void {
-    // After a failure nothing that was waiting may happen any more: it rests on what could not be kept.
+    // After a failed save, queued work is dropped: it depends on a state that is not durable.
     const turn = async () => (this.#failed ? undefined : work());
     const done = (this.#saving ?? Promise.resolve()).then(turn).then(
       () => {
@@ -145,14 +145,14 @@ export class Driver {
     this.#cancel_wakeup = undefined;
     const at = this.engine.next_wakeup_ms();
     if (at === undefined || this.#stopped) return;
-    this.#cancel_wakeup = this.world.after(Math.max(0, at - this.world.now()), () => this.tick());
+    this.#cancel_wakeup = this.environment.set_timer(Math.max(0, at - this.environment.now()), () => this.tick());
   }
 
   #fail(error: unknown): void {
     if (this.#failed) return;
-    // The engine refused what it was given, and is whole; only a trap leaves it in pieces.
+    // An ordinary error means that the engine refused its input and is intact; only a WebAssembly trap leaves it unusable.
     if (error instanceof Error && !(error instanceof WebAssembly.RuntimeError)) {
-      console.error('refused by the engine', error.message);
+      console.error('engine refused its input', error.message);
       return;
     }
     this.#failed = true;
@@ -163,7 +163,7 @@ export class Driver {
         ? error
         : 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.';
     if (typeof error !== 'string') console.error('engine', error);
-    this.world.tell({ tell: 'failed', problem });
-    this.world.stop();
+    this.environment.post({ type: 'failed', problem });
+    this.environment.stop();
   }
 }

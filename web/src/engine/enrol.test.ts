@@ -15,19 +15,19 @@ function office(answers: Record<string, () => Response>) {
 }
 
 describe('enrolment', () => {
-  it('hands in what the engine made, and returns the state only then', async () => {
+  it('posts the request that the engine made, and returns the state only after the office accepted it', async () => {
     const { asked, get } = office({ '/api/office': () => new Response('{"name":"Office"}'), '/api/devices': () => new Response('{}') });
     expect(await enrol('frag', (fragment, info) => (expect([fragment, info]).toEqual(['frag', '{"name":"Office"}']), MADE), get)).toBe('kept');
     expect(asked[1]?.[1]).toMatchObject({ method: 'POST', body: '{"chain":["AA==","AQ=="]}' });
   });
 
-  it('says what the office said: used, expired', async () => {
+  it('reports why the office refused the link', async () => {
     const refused = () => Response.json({ error: 'this link was used already' }, { status: 409 });
     const { get } = office({ '/api/office': () => new Response('{}'), '/api/devices': refused });
     await expect(enrol('f', () => MADE, get)).rejects.toBe('This link was used already.');
   });
 
-  it('says what the engine said, and asks the office for nothing then', async () => {
+  it('reports why the engine refused the link, without posting a request', async () => {
     const { asked, get } = office({ '/api/office': () => new Response('{}') });
     const wrong = () => {
       throw 'This link is of another office.';
@@ -36,7 +36,7 @@ describe('enrolment', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('has a sentence for no answer, and for an answer that is not the office’s', async () => {
+  it('reports a network error, and an answer that is not from the office', async () => {
     await expect(enrol('f', () => MADE, office({}).get)).rejects.toMatch(/did not answer.*link is still good/);
     const proxy = office({ '/api/office': () => new Response('<html>', { status: 502 }) });
     await expect(enrol('f', () => MADE, proxy.get)).rejects.toMatch(/cannot answer at the moment/);

@@ -1,62 +1,62 @@
-// Enrols this browser: asks the office who it is, lets the engine make keys and a request, and hands the request in.
+// Enrols this browser: fetches the office's description, has the engine make keys and a request, and posts the request.
 
 import type { Enrolment } from './contract';
-import { sentence } from './sentence';
+import { error_sentence } from './error_sentence';
 
 type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
 export const NO_ANSWER = 'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
 
-const BUSY = 'Your office cannot answer at the moment. Try again in a minute.';
-/** A note-taker is a program that writes records; a browser would only look like one. */
-export const NOT_FOR_A_BROWSER = 'This link is for the office’s note-taker. That is a program on a machine of the office, and it is enrolled there: telcon enrol. A browser cannot write records.';
+const UNAVAILABLE = 'Your office cannot answer at the moment. Try again in a minute.';
+/** Note-takers are programs (`telcon note`): a browser cannot write records. */
+export const NOTE_TAKER_LINK = 'This link is for the office’s note-taker. That is a program on a machine of the office, and it is enrolled there: telcon enrol. A browser cannot write records.';
 
-/** Whether the same link may do another time what it did not do now. */
-export function worth_another_try(problem: string): boolean {
-  return problem === NO_ANSWER || problem === BUSY;
+/** Whether the enrolment can be retried with the same link. */
+export function is_retryable(problem: string): boolean {
+  return problem === NO_ANSWER || problem === UNAVAILABLE;
 }
 
-/** `GET /api/office`, as text for the engine to judge. Throws a sentence for people. */
-export async function office_info(get: Fetch = fetch): Promise<string> {
-  const answer = await reach(get, '/api/office');
-  if (!answer.ok) throw await refusal(answer);
+/** `GET /api/office`, as text for the engine to verify. Throws a sentence for people. */
+export async function office_info(fetch_office: Fetch = fetch): Promise<string> {
+  const answer = await request_office(fetch_office, '/api/office');
+  if (!answer.ok) throw await refusal_sentence(answer);
   return answer.text();
 }
 
-/** Returns the state to keep; nothing has been kept before the office took the device. Throws a sentence for people. */
+/** Returns the device state to store. Nothing is stored before the office accepted the device. Throws a sentence for people. */
 export async function enrol(
   fragment: string,
   make: (fragment: string, info: string) => string,
-  get: Fetch = fetch,
+  fetch_office: Fetch = fetch,
 ): Promise<string> {
-  const info = await office_info(get);
+  const info = await office_info(fetch_office);
   const { request, state } = JSON.parse(make(fragment, info)) as Enrolment;
-  const answer = await reach(get, '/api/devices', {
+  const answer = await request_office(fetch_office, '/api/devices', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),
   });
-  if (!answer.ok) throw await refusal(answer);
+  if (!answer.ok) throw await refusal_sentence(answer);
   return state;
 }
 
-async function reach(get: Fetch, path: string, init?: RequestInit): Promise<Response> {
+async function request_office(fetch_office: Fetch, path: string, init?: RequestInit): Promise<Response> {
   try {
-    return await get(path, { cache: 'no-store', credentials: 'omit', ...init });
+    return await fetch_office(path, { cache: 'no-store', credentials: 'omit', ...init });
   } catch {
     throw NO_ANSWER;
   }
 }
 
-/** What the office said, or a sentence of ours when it said nothing that a person can use. */
-export async function refusal(answer: Response): Promise<string> {
+/** The office's error sentence, or a generic one when the body has none. */
+export async function refusal_sentence(answer: Response): Promise<string> {
   try {
     const { error } = (await answer.json()) as { error?: unknown };
-    if (typeof error === 'string' && error) return sentence(error);
+    if (typeof error === 'string' && error) return error_sentence(error);
   } catch {
-    // Not JSON: a proxy answered, not the office.
+    // Not JSON: the answer is from a proxy, not from the office.
   }
   return answer.status >= 500
-    ? BUSY
+    ? UNAVAILABLE
     : `Your office refused this (${answer.status}). Ask your office what to do.`;
 }

@@ -1,4 +1,4 @@
-// Favourites are this device's own: nobody else learns whom one likes to have at hand.
+// Favourites are stored on this device only: the server does not learn them.
 
 const NAME = 'telcon.favourites';
 
@@ -15,7 +15,7 @@ export function save_favourites(favourites: ReadonlySet<string>): void {
   try {
     localStorage.setItem(NAME, JSON.stringify([...favourites]));
   } catch {
-    // Kept for as long as the page is open, then.
+    // Storage is unavailable: favourites last until the page is closed.
   }
 }
 
@@ -23,6 +23,6 @@ export function forget_favourites(): void {
   try {
     localStorage.removeItem(NAME);
   } catch {
-    // Nothing was kept.
+    // Storage is unavailable: nothing was stored.
   }
 }

@@ -1,70 +1,70 @@
-// The page's end of the engine: one worker, asked and heard.
+// The page's side of the engine: one worker, commands out, events in.
 
 import type { Card, Command, Report, View } from './contract';
 import { Media } from './media';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
-import { Ways, ways_over_http } from './ways';
+import { IceServerCache, fetch_ice_servers } from './ice_servers';
 
-/** What the page hears. */
+/** Events for the page. */
 export interface HostEvents {
   ready(enrolled: boolean): void;
-  link(person: Card | null, office: string | null, problem: string | null): void;
+  link_read(person: Card | null, office: string | null, problem: string | null): void;
   enrolled(): void;
   enrol_failed(problem: string): void;
   view(view: View): void;
   failed(problem: string): void;
   microphone(state: MicrophoneState): void;
   sound_blocked(blocked: boolean): void;
-  heard(at_ms: number): void;
-  silent(silent: boolean): void;
+  first_frame_decrypted(at_ms: number): void;
+  media_timed_out(timed_out: boolean): void;
 }
 
-/** What the page can ask. */
+/** Requests of the page. */
 export interface Host {
   command(command: Command): void;
   read_link(fragment: string): void;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
-  /** From the gesture that rings or answers: asks for the microphone at once, so that nobody waits for it later. */
-  want_microphone(): void;
+  /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
+  request_microphone(): void;
   retry_microphone(): void;
   play(): void;
 }
 
 export function start_host(worker: Worker, events: HostEvents): Host {
-  const ask = (message: ToWorker) => worker.postMessage(message);
-  const command = (command: Command) => ask({ ask: 'command', command });
-  const ways = new Ways(ways_over_http);
-  const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked }, ways);
+  const post = (message: ToWorker) => worker.postMessage(message);
+  const command = (command: Command) => post({ type: 'command', command });
+  const ice = new IceServerCache(fetch_ice_servers);
+  const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked }, ice);
   const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: string) => void }>();
   let next_check = 0;
 
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    switch (data.tell) {
+    switch (data.type) {
       case 'ready':
         return events.ready(data.enrolled);
-      case 'link':
-        return events.link(data.person, data.office, data.problem);
+      case 'link_read':
+        return events.link_read(data.person, data.office, data.problem);
       case 'enrolled':
         return events.enrolled();
       case 'enrol_failed':
         return events.enrol_failed(data.problem);
       case 'view':
-        void ways.follow(data.view.token);
-        void media.follow(data.view.call);
+        void ice.refresh(data.view.token);
+        void media.update_call(data.view.call);
         return events.view(data.view);
       case 'open_leg':
         return void media.open_leg();
       case 'media_answer':
-        return void media.answered(data.sdp);
+        return void media.handle_answer(data.sdp);
       case 'close_leg':
         return media.close_leg();
-      case 'heard':
-        return events.heard(data.at_ms);
-      case 'silent':
-        return events.silent(data.silent);
-      case 'checked': {
+      case 'first_frame_decrypted':
+        return events.first_frame_decrypted(data.at_ms);
+      case 'media_timed_out':
+        return events.media_timed_out(data.timed_out);
+      case 'record_checked': {
         const check = checks.get(data.id);
         checks.delete(data.id);
         if (data.report) return check?.resolve(data.report);
@@ -84,20 +84,20 @@ export function start_host(worker: Worker, events: HostEvents): Host {
     media.close_leg();
     events.failed('The part of Telcon that encrypts could not be loaded. Check the connection and reload this page.');
   };
-  addEventListener('online', () => ask({ ask: 'connect_now' }));
+  addEventListener('online', () => post({ type: 'connect_now' }));
 
   return {
     command,
-    read_link: (fragment) => ask({ ask: 'link', fragment }),
-    enrol: (fragment) => ask({ ask: 'enrol', fragment }),
+    read_link: (fragment) => post({ type: 'read_link', fragment }),
+    enrol: (fragment) => post({ type: 'enrol', fragment }),
     check(proof) {
       const id = next_check++;
       return new Promise((resolve, reject) => {
         checks.set(id, { resolve, reject });
-        ask({ ask: 'check', id, proof });
+        post({ type: 'check_record', id, proof });
       });
     },
-    want_microphone: () => media.want_microphone(),
+    request_microphone: () => media.request_microphone(),
     retry_microphone: () => void media.microphone.retry(),
     play: () => media.play(),
   };

@@ -4,20 +4,20 @@
 import type { Call, Command } from './contract';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
-import { answers, constant_rate, only_opus, without_levels } from './sdp';
-import type { Ways } from './ways';
+import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
+import type { IceServerCache } from './ice_servers';
 
-/** Receive slots of a leg: everybody but oneself (`RECEIVE_SLOTS` of telcon-proto). */
+/** Receive slots of a leg: every other participant (`RECEIVE_SLOTS` of telcon-proto). */
 const RECEIVE_SLOTS = 7;
-/** How long a leg may be without any packet before it is made anew, milliseconds: a change of network, not a hiccup. */
-const LOST_AFTER_MS = 2_500;
-/** How long a microphone asked for by a gesture waits for its call, milliseconds: a ring is in the log within one second. */
-const CALL_COMES_WITHIN_MS = 10_000;
+/** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */
+const DISCONNECT_TIMEOUT_MS = 2_500;
+/** How long a microphone requested by a gesture is held without a call, milliseconds: a ring is logged within one second. */
+const CALL_START_TIMEOUT_MS = 10_000;
 
 export interface MediaEvents {
   command(command: Command): void;
   microphone(state: MicrophoneState): void;
-  /** The browser wants a gesture before it plays sound. */
+  /** The browser's autoplay policy requires a gesture before it plays sound. */
   sound_blocked(blocked: boolean): void;
 }
 
@@ -25,68 +25,68 @@ interface Leg {
   connection: RTCPeerConnection;
   sender: RTCRtpSender;
   players: HTMLAudioElement[];
-  lost: ReturnType<typeof setTimeout> | undefined;
+  disconnect_timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 export class Media {
   readonly microphone: Microphone;
   #leg: Leg | undefined;
-  #speaking = false;
+  #sending = false;
   #muted = false;
   #in_call = false;
-  #waiting: ReturnType<typeof setTimeout> | undefined;
+  #microphone_timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly worker: Worker,
     private readonly events: MediaEvents,
-    private readonly ways: Ways,
+    private readonly ice: IceServerCache,
   ) {
     this.microphone = new Microphone(events.microphone, (track) => void this.#attach(track));
   }
 
-  /** Whether this browser can encrypt what it sends. There is no other way to send. */
+  /** Whether this browser can encrypt frames before they are sent. Telcon sends in no other way. */
   static supported(): boolean {
     return typeof RTCRtpScriptTransform === 'function' && typeof RTCPeerConnection === 'function';
   }
 
-  /** Makes a leg and offers it, in place of the one before. */
+  /** Creates a leg that replaces the previous one, and offers it. */
   async open_leg(): Promise<void> {
     this.close_leg();
-    const connection = new RTCPeerConnection({ iceServers: this.ways.servers, bundlePolicy: 'max-bundle' });
+    const connection = new RTCPeerConnection({ iceServers: this.ice.servers, bundlePolicy: 'max-bundle' });
     const up = connection.addTransceiver('audio', { direction: 'sendonly' });
-    // Before there is any track: nothing may ever leave unsealed.
+    // Before any track is attached: no frame may leave unencrypted.
     up.sender.transform = this.#transform('send');
     const players = Array.from({ length: RECEIVE_SLOTS }, () => {
       const { receiver } = connection.addTransceiver('audio', { direction: 'recvonly' });
       receiver.transform = this.#transform('receive');
       return this.#player(receiver.track);
     });
-    // Nothing else is offered, so that nothing else can be chosen: packets of other codecs tell when somebody speaks.
+    // Offer Opus only, so that nothing else can be negotiated: packet sizes of other codecs reveal when somebody speaks.
     const opus = RTCRtpReceiver.getCapabilities('audio')?.codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus') ?? [];
     for (const transceiver of connection.getTransceivers()) transceiver.setCodecPreferences(opus);
-    const leg: Leg = { connection, sender: up.sender, players, lost: undefined };
+    const leg: Leg = { connection, sender: up.sender, players, disconnect_timer: undefined };
     this.#leg = leg;
-    connection.onconnectionstatechange = () => this.#watch(leg);
+    connection.onconnectionstatechange = () => this.#on_connection_state(leg);
     try {
       await connection.setLocalDescription();
       const sdp = connection.localDescription?.sdp;
       if (this.#leg !== leg || !sdp) return;
-      this.events.command({ do: 'offer', sdp: without_levels(sdp) });
-      if (this.#speaking) await this.#attach(await this.microphone.acquire());
+      this.events.command({ do: 'offer', sdp: strip_audio_levels(sdp) });
+      if (this.#sending) await this.#attach(await this.microphone.acquire());
     } catch (error) {
-      this.#fail(leg, error);
+      this.#media_failed(leg, error);
     }
   }
 
-  async answered(sdp: string): Promise<void> {
+  async handle_answer(sdp: string): Promise<void> {
     const leg = this.#leg;
-    // One to a leg that this one has replaced: the answer to this one comes after it.
-    if (!leg || !answers(sdp, leg.connection.localDescription?.sdp ?? '')) return;
+    // The answer belongs to a leg that was replaced meanwhile; this leg's answer follows.
+    if (!leg || !is_answer_to(sdp, leg.connection.localDescription?.sdp ?? '')) return;
     try {
-      if (!only_opus(sdp)) throw new Error('the relay answered with another codec than Opus');
-      await leg.connection.setRemoteDescription({ type: 'answer', sdp: constant_rate(without_levels(sdp)) });
+      if (!is_opus_only(sdp)) throw new Error('the relay handle_answer with another codec than Opus');
+      await leg.connection.setRemoteDescription({ type: 'answer', sdp: force_constant_bitrate(strip_audio_levels(sdp)) });
     } catch (error) {
-      this.#fail(leg, error);
+      this.#media_failed(leg, error);
     }
   }
 
@@ -94,7 +94,7 @@ export class Media {
     const leg = this.#leg;
     this.#leg = undefined;
     if (!leg) return;
-    clearTimeout(leg.lost);
+    clearTimeout(leg.disconnect_timer);
     leg.connection.onconnectionstatechange = null;
     leg.connection.close();
     for (const player of leg.players) {
@@ -104,17 +104,17 @@ export class Media {
     this.events.sound_blocked(false);
   }
 
-  /** From the gesture that rings or answers: asks for the microphone now, so that nobody waits for it later. */
-  want_microphone(): void {
+  /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
+  request_microphone(): void {
     void this.microphone.acquire();
-    clearTimeout(this.#waiting);
-    this.#waiting = setTimeout(() => {
+    clearTimeout(this.#microphone_timer);
+    this.#microphone_timer = setTimeout(() => {
       if (!this.#in_call) this.microphone.release();
-    }, CALL_COMES_WITHIN_MS);
+    }, CALL_START_TIMEOUT_MS);
   }
 
-  /** Follows the call: holds the microphone while this device speaks in it, and gives it back after. */
-  async follow(call: Call | null): Promise<void> {
+  /** Holds the microphone while this device speaks in a call, and releases it afterwards. */
+  async update_call(call: Call | null): Promise<void> {
     this.#mute(call?.muted ?? false);
     if (!call || call.state === 'ended') {
       if (this.#in_call) this.#release();
@@ -124,20 +124,20 @@ export class Media {
     this.#in_call = true;
     if (call.direction === 'listen') return;
     const wanted = call.state === 'answering' || call.state === 'live' || call.state === 'reconnecting';
-    if (call.state === 'ringing' && call.direction === 'in' && call.verified) void this.microphone.warm_up();
-    if (wanted && !this.#speaking) {
-      this.#speaking = true;
+    if (call.state === 'ringing' && call.direction === 'in' && call.verified) void this.microphone.acquire_if_granted();
+    if (wanted && !this.#sending) {
+      this.#sending = true;
       await this.#attach(await this.microphone.acquire());
     }
   }
 
-  /** Plays what the browser held back; called from a gesture. */
+  /** Starts playback that the autoplay policy blocked; called from a gesture. */
   play(): void {
     for (const player of this.#leg?.players ?? []) this.#start(player);
   }
 
   #release(): void {
-    this.#speaking = false;
+    this.#sending = false;
     void this.#attach(null);
     this.microphone.release();
   }
@@ -145,11 +145,11 @@ export class Media {
   async #attach(track: MediaStreamTrack | null): Promise<void> {
     if (track) track.enabled = !this.#muted;
     const leg = this.#leg;
-    if (!leg || leg.sender.track === track || (track && !this.#speaking)) return;
+    if (!leg || leg.sender.track === track || (track && !this.#sending)) return;
     await leg.sender.replaceTrack(track).catch((error: unknown) => console.warn('microphone', error));
   }
 
-  /** Silence goes on at the same size and rate: a muted microphone must not show in the traffic. */
+  /** A muted track still sends frames of the same size and rate: muting must not show in the traffic. */
   #mute(on: boolean): void {
     this.#muted = on;
     const track = this.#leg?.sender.track;
@@ -176,19 +176,19 @@ export class Media {
     );
   }
 
-  #watch(leg: Leg): void {
+  #on_connection_state(leg: Leg): void {
     if (this.#leg !== leg) return;
-    clearTimeout(leg.lost);
+    clearTimeout(leg.disconnect_timer);
     const state = leg.connection.connectionState;
     if (state === 'failed') this.events.command({ do: 'media_failed' });
     if (state === 'disconnected') {
-      leg.lost = setTimeout(() => {
+      leg.disconnect_timer = setTimeout(() => {
         if (this.#leg === leg && leg.connection.connectionState === 'disconnected') this.events.command({ do: 'media_failed' });
-      }, LOST_AFTER_MS);
+      }, DISCONNECT_TIMEOUT_MS);
     }
   }
 
-  #fail(leg: Leg, error: unknown): void {
+  #media_failed(leg: Leg, error: unknown): void {
     if (this.#leg !== leg) return;
     console.warn('media', error);
     this.events.command({ do: 'media_failed' });

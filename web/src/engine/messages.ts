@@ -1,34 +1,34 @@
-// What the page and the worker that owns the engine say to each other.
+// Messages between the page and the worker that owns the engine.
 
 import type { Card, Command, Report, View } from './contract';
 
 export type ToWorker =
-  | { ask: 'command'; command: Command }
-  | { ask: 'link'; fragment: string }
-  | { ask: 'enrol'; fragment: string }
-  | { ask: 'check'; id: number; proof: string }
-  /** The network changed: do not wait for the next try. */
-  | { ask: 'connect_now' };
+  | { type: 'command'; command: Command }
+  | { type: 'read_link'; fragment: string }
+  | { type: 'enrol'; fragment: string }
+  | { type: 'check_record'; id: number; proof: string }
+  /** The network changed: reconnect without waiting for the backoff. */
+  | { type: 'connect_now' };
 
 export type FromWorker =
-  | { tell: 'ready'; enrolled: boolean }
-  | { tell: 'link'; person: Card | null; office: string | null; problem: string | null }
-  | { tell: 'enrolled' }
-  | { tell: 'enrol_failed'; problem: string }
-  | { tell: 'view'; view: View }
-  | { tell: 'open_leg'; call: string }
-  | { tell: 'media_answer'; sdp: string }
-  | { tell: 'close_leg' }
-  /** The first frame of this leg that could be opened; milliseconds since 1970 UTC. */
-  | { tell: 'heard'; at_ms: number }
-  /** Whether sound should come and does not. */
-  | { tell: 'silent'; silent: boolean }
-  | { tell: 'checked'; id: number; report: Report | null; problem: string | null }
-  | { tell: 'erased' }
-  /** The engine stopped. Nothing is sent or opened after this. */
-  | { tell: 'failed'; problem: string };
+  | { type: 'ready'; enrolled: boolean }
+  | { type: 'link_read'; person: Card | null; office: string | null; problem: string | null }
+  | { type: 'enrolled' }
+  | { type: 'enrol_failed'; problem: string }
+  | { type: 'view'; view: View }
+  | { type: 'open_leg'; call: string }
+  | { type: 'media_answer'; sdp: string }
+  | { type: 'close_leg' }
+  /** The first frame of this leg was decrypted, at milliseconds since 1970 UTC. */
+  | { type: 'first_frame_decrypted'; at_ms: number }
+  /** Whether media is expected and none arrives. */
+  | { type: 'media_timed_out'; timed_out: boolean }
+  | { type: 'record_checked'; id: number; report: Report | null; problem: string | null }
+  | { type: 'erased' }
+  /** The engine stopped. Nothing is encrypted or decrypted after this. */
+  | { type: 'failed'; problem: string };
 
-/** Which way a media transform works. */
+/** Direction of a media transform. */
 export interface TransformOptions {
   side: 'send' | 'receive';
 }

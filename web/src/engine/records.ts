@@ -1,7 +1,7 @@
-// Records over HTTP. Types as in the API of the office (crate telcon-proto, http.rs).
+// Records over the office's HTTP API.
 
 import type { Card, Ended, RecordMode } from './contract';
-import { refusal } from './enrol';
+import { refusal_sentence } from './enrol';
 
 /** One line of `GET /api/records`. */
 export interface RecordLine {
@@ -21,14 +21,14 @@ export interface RecordLine {
   missing?: boolean;
 }
 
-/** `GET /api/records/{call}`: handed whole to the engine, which checks it; the page reads only the line. */
+/** `GET /api/records/{call}`: passed unparsed to the engine, which verifies it; the page reads only the line. */
 export interface RecordProof {
   line: RecordLine;
 }
 
 export interface Records {
   list(token: string): Promise<RecordLine[]>;
-  /** The proof as text, exactly as the office sent it. */
+  /** The proof as text, as received. */
   proof(token: string, call: string): Promise<string>;
 }
 
@@ -48,6 +48,6 @@ async function get(token: string, path: string): Promise<string> {
   } catch {
     throw 'Your office did not answer. Check the connection of this device and try again.';
   }
-  if (!answer.ok) throw await refusal(answer);
+  if (!answer.ok) throw await refusal_sentence(answer);
   return answer.text();
 }

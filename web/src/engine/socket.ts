@@ -1,11 +1,11 @@
-// One WebSocket to the office, opened again whenever it is lost.
+// A WebSocket to the office that reconnects with exponential backoff.
 
-/** First pause before another try, milliseconds: a restart of the server is over in about this. */
-const FIRST_PAUSE_MS = 250;
-/** Longest pause, milliseconds: what a person waits before they reload by hand. */
-const LONGEST_PAUSE_MS = 8_000;
-/** How long a connection may take to open, milliseconds: a server that hangs lets it wait for ever. */
-const OPENS_WITHIN_MS = 10_000;
+/** First backoff, milliseconds: about as long as a restart of the server takes. */
+const MIN_BACKOFF_MS = 250;
+/** Longest backoff, milliseconds: about as long as a person waits before reloading by hand. */
+const MAX_BACKOFF_MS = 8_000;
+/** Connect timeout, milliseconds: a hanging server would leave the connection opening forever. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface SocketEvents {
   opened(): void;
@@ -16,7 +16,7 @@ export interface SocketEvents {
 export class Socket {
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #tries = 0;
+  #attempts = 0;
   #stopped = false;
 
   constructor(
@@ -26,26 +26,26 @@ export class Socket {
     this.#open();
   }
 
-  /** Sends now, or not at all: the engine repeats after a reconnect what is still wanted. */
+  /** Sends if connected, else drops the message: the engine repeats after a reconnect what is still needed. */
   send(text: string): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
   }
 
-  /** The network came back: tries at once. */
+  /** Reconnects without waiting for the backoff: the network is back. */
   connect_now(): void {
     if (this.#socket || this.#stopped) return;
-    this.#tries = 0;
+    this.#attempts = 0;
     this.#open();
   }
 
-  /** Nothing comes on the connection that stands: it is left, whatever becomes of it, and another is opened. */
+  /** Abandons a connection that timed out and opens another. */
   reconnect(): void {
-    const silent = this.#socket;
-    if (!silent || this.#stopped) return;
+    const stale = this.#socket;
+    if (!stale || this.#stopped) return;
     this.#socket = undefined;
-    silent.close();
+    stale.close();
     this.events.closed();
-    this.#open_after_pause();
+    this.#reconnect_after_backoff();
   }
 
   stop(): void {
@@ -59,11 +59,11 @@ export class Socket {
     clearTimeout(this.#timer);
     const socket = new WebSocket(this.address);
     this.#socket = socket;
-    this.#timer = setTimeout(() => this.#socket === socket && this.reconnect(), OPENS_WITHIN_MS);
+    this.#timer = setTimeout(() => this.#socket === socket && this.reconnect(), CONNECT_TIMEOUT_MS);
     socket.onopen = () => {
       if (this.#socket !== socket) return;
       clearTimeout(this.#timer);
-      this.#tries = 0;
+      this.#attempts = 0;
       this.events.opened();
     };
     socket.onmessage = (event) => {
@@ -73,18 +73,18 @@ export class Socket {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
       this.events.closed();
-      this.#open_after_pause();
+      this.#reconnect_after_backoff();
     };
   }
 
-  #open_after_pause(): void {
+  #reconnect_after_backoff(): void {
     clearTimeout(this.#timer);
-    if (!this.#stopped) this.#timer = setTimeout(() => this.#open(), pause(this.#tries++));
+    if (!this.#stopped) this.#timer = setTimeout(() => this.#open(), backoff_ms(this.#attempts++));
   }
 }
 
-/** How long to wait before try `n`, with chance in it: after a restart not all devices shall come at once. */
-export function pause(n: number, chance: number = Math.random()): number {
-  const full = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** n);
-  return full / 2 + (full / 2) * chance;
+/** Backoff before attempt `n`, with jitter: after a restart, devices must not all reconnect at the same moment. */
+export function backoff_ms(n: number, jitter: number = Math.random()): number {
+  const full = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** n);
+  return full / 2 + (full / 2) * jitter;
 }

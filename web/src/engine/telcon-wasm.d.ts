@@ -1,5 +1,5 @@
-// The engine as `wasm-bindgen --target web` makes it from the crate telcon-wasm. The generated file is not in the
-// repository; this is the part of it that we rely on.
+// The engine as `wasm-bindgen --target web` generates it from the crate telcon-wasm. The generated file is not in the
+// repository; this is the part of it that the page uses.
 declare module 'telcon-wasm' {
   import type { Engine } from './contract';
 
@@ -8,7 +8,7 @@ declare module 'telcon-wasm' {
   export class Telcon implements Engine {
     constructor(state: string, seed: Uint8Array, now_ms: number);
     static enrol(fragment: string, office_info_json: string, seed: Uint8Array, now_ms: number): string;
-    /** Whom a link's fragment is for, as JSON of a `Card`, once it was checked against the office. Throws a sentence for people. */
+    /** Verifies a link's fragment against the office; returns the invited person as JSON of a `Card`. Throws a sentence for people. */
     static read_invitation(fragment: string, office_info_json: string): string;
     connected(now_ms: number): void;
     disconnected(now_ms: number): void;

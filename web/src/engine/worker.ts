@@ -3,48 +3,48 @@
 import init, { Telcon } from 'telcon-wasm';
 import type { Card } from './contract';
 import { Driver } from './driver';
-import { NOT_FOR_A_BROWSER, enrol, office_info } from './enrol';
-import { through } from './frames';
-import { Keep } from './keep';
+import { NOTE_TAKER_LINK, enrol, office_info } from './enrol';
+import { frame_transform } from './frame_transform';
+import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
-import { sentence } from './sentence';
-import { Silence } from './silence';
+import { error_sentence } from './error_sentence';
+import { MediaKeepAlive } from './media_keepalive';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
 
 const SEED_BYTES = 32;
-const keep = new Keep();
+const key_store = new KeyStore();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
-let heard = false;
-/** Sound of others is due: a call is live here and somebody else is in it. */
-let sound_due = false;
-const silence = new Silence();
+let frame_decrypted = false;
+/** A call is live and another speaker is in it: media must arrive. */
+let media_expected = false;
+const keepalive = new MediaKeepAlive();
 
-function tell(message: FromWorker): void {
-  if (message.tell === 'view') {
+function post(message: FromWorker): void {
+  if (message.type === 'view') {
     const { call } = message.view;
-    sound_due = call?.state === 'live' && call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
+    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
   }
-  // A new leg is a new wait for the first sound.
-  if (message.tell === 'open_leg') heard = false;
+  // Each leg reports its first decrypted frame.
+  if (message.type === 'open_leg') frame_decrypted = false;
   self.postMessage(message);
 }
 
-/** Time with fractions, on the same scale as Date.now and in step with the page's. */
+/** Milliseconds since 1970 UTC with fractions, on the same time base as the page's. */
 const now = () => performance.timeOrigin + performance.now();
 const seed = () => crypto.getRandomValues(new Uint8Array(SEED_BYTES));
 
 function start(state: string): void {
   const running = new Driver(new Telcon(state, seed(), Date.now()), {
     now: () => Date.now(),
-    steady: () => performance.now(),
+    monotonic_ms: () => performance.now(),
     send: (text) => socket?.send(text),
-    save: (state) => keep.save(state),
-    erase: () => keep.erase(),
-    tell,
-    after(ms, callback) {
+    save: (state) => key_store.save(state),
+    erase: () => key_store.erase(),
+    post,
+    set_timer(ms, callback) {
       const timer = setTimeout(callback, ms);
       return () => clearTimeout(timer);
     },
@@ -61,17 +61,17 @@ function start(state: string): void {
   });
   running.tick();
   setInterval(() => {
-    const changed = silence.look(now(), sound_due && !running.stopped);
-    if (changed !== undefined) tell({ tell: 'silent', silent: changed });
+    const changed = keepalive.check(now(), media_expected && !running.stopped);
+    if (changed !== undefined) post({ type: 'media_timed_out', timed_out: changed });
   }, 500);
 }
 
-function hear(frame: Uint8Array): Uint8Array | undefined {
+function decrypt(frame: Uint8Array): Uint8Array | undefined {
   const opened = driver?.open(frame);
-  if (opened) silence.heard(now());
-  if (opened && !heard) {
-    heard = true;
-    tell({ tell: 'heard', at_ms: now() });
+  if (opened) keepalive.received(now());
+  if (opened && !frame_decrypted) {
+    frame_decrypted = true;
+    post({ type: 'first_frame_decrypted', at_ms: now() });
   }
   return opened;
 }
@@ -80,46 +80,46 @@ self.onrtctransform = ({ transformer }) => {
   const { side } = transformer.options as TransformOptions;
   const stream =
     side === 'send'
-      ? through((frame) => driver?.seal(frame))
-      : through(hear);
-  // It ends with the leg; an error then is the closing itself.
+      ? frame_transform((frame) => driver?.seal(frame))
+      : frame_transform(decrypt);
+  // The stream ends with the leg; an error at that point is the closing itself.
   transformer.readable.pipeThrough(stream).pipeTo(transformer.writable).catch(() => undefined);
 };
 
 const started = init().then(async () => {
-  const state = await keep.load();
+  const state = await key_store.load();
   if (state !== undefined) start(state);
-  tell({ tell: 'ready', enrolled: state !== undefined });
+  post({ type: 'ready', enrolled: state !== undefined });
 });
 started.catch((error: unknown) => {
   console.error('start', error);
-  tell({
-    tell: 'failed',
+  post({
+    type: 'failed',
     problem: 'Telcon could not start in this browser: its engine or the keys kept here could not be opened. Reload this page; if it stays, ask your office for a new enrolment link.',
   });
 });
 
 self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
   await started;
-  switch (data.ask) {
+  switch (data.type) {
     case 'command':
       return driver?.command(data.command);
     case 'connect_now':
       return socket?.connect_now();
-    case 'link':
-      return tell(await read_link(data.fragment));
+    case 'read_link':
+      return post(await read_link(data.fragment));
     case 'enrol':
       if (driver) return;
       try {
         const state = await enrol(data.fragment, (fragment, info) => Telcon.enrol(fragment, info, seed(), Date.now()));
-        await keep.save(state);
+        await key_store.save(state);
         start(state);
-        return tell({ tell: 'enrolled' });
+        return post({ type: 'enrolled' });
       } catch (error) {
-        return tell({ tell: 'enrol_failed', problem: sentence(error) });
+        return post({ type: 'enrol_failed', problem: error_sentence(error) });
       }
-    case 'check':
-      return tell(check(data.id, data.proof));
+    case 'check_record':
+      return post(check(data.id, data.proof));
   }
 };
 
@@ -129,18 +129,18 @@ async function read_link(fragment: string): Promise<FromWorker> {
     const info = await office_info();
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
-    if (person.role === 'note_taker') throw NOT_FOR_A_BROWSER;
-    return { tell: 'link', person, office, problem: null };
+    if (person.role === 'note_taker') throw NOTE_TAKER_LINK;
+    return { type: 'link_read', person, office, problem: null };
   } catch (error) {
-    return { tell: 'link', person: null, office, problem: sentence(error) };
+    return { type: 'link_read', person: null, office, problem: error_sentence(error) };
   }
 }
 
 function check(id: number, proof: string): FromWorker {
   try {
     if (!driver) throw 'This device is not enrolled.';
-    return { tell: 'checked', id, report: driver.check(proof), problem: null };
+    return { type: 'record_checked', id, report: driver.check(proof), problem: null };
   } catch (error) {
-    return { tell: 'checked', id, report: null, problem: sentence(error) };
+    return { type: 'record_checked', id, report: null, problem: error_sentence(error) };
   }
 }

@@ -1,4 +1,4 @@
-// People of an office that does not exist.
+// People of a fictitious office.
 
 import type { Card, Contact } from '../engine/contract';
 

@@ -1,4 +1,4 @@
-// Views as the engine makes them, for tests and pictures.
+// Builders of engine views, for tests and screenshots.
 
 import type { Call, Card, Member, Notice, View } from '../engine/contract';
 import { few, minister, officer, president, writer } from './people';

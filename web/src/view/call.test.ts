@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Call, Ended } from '../engine/contract';
 import { norland, officer, president } from '../fake/people';
 import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
-import { call_screen, ended_screen, type Sound } from './call';
+import { call_screen, ended_screen, type MediaState } from './call';
 
 const HERE = 'Europe/Lisbon';
-const GOOD: Sound = { microphone: 'on', sound_blocked: false, silent: false };
-const shown = (more: Partial<Call> = {}, sound: Partial<Sound> = {}) => call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
+const GOOD: MediaState = { microphone: 'on', sound_blocked: false, media_timed_out: false };
+const shown = (more: Partial<Call> = {}, sound: Partial<MediaState> = {}) => call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
 
 describe('in a call', () => {
-  it('everybody who holds a key is listed, oneself first, with what they do', () => {
+  it('lists all members, this device first, with what they do', () => {
     const members = [member(officer, 6), ...live().members, member(norland, 8, { muted: true })];
     expect(shown({ members })?.members.map((m) => [m.name, m.does])).toEqual([
       ['You', 'this device'],
@@ -20,40 +20,40 @@ describe('in a call', () => {
     ]);
   });
 
-  it('the pills, the phrase and the time stand in words', () => {
+  it('shows badges, phrase and time as text', () => {
     expect(shown()).toMatchObject({
       private: 'Private, verified',
       mode: 'On the record: memo',
       timer: '07:31',
       phrase: 'harbour · velvet · nine',
-      troubles: [],
+      alarms: [],
     });
     expect(shown({ mode: 'audio' })?.mode).toBe('On the record: memo and sound');
   });
 
-  it('who listens is said in a line of its own', () => {
+  it('names the listeners in a separate line', () => {
     expect(shown()?.listens).toBe('Note-taker listens');
     expect(shown({ members: [...live().members, member(officer, 6)] })?.listens).toMatch(/ and .* listen$/);
     expect(shown({ members: live().members.slice(0, 2) })?.listens).toBeNull();
   });
 
-  it('nothing is called verified that was not', () => {
+  it('calls nothing verified that was not', () => {
     expect(shown({ verified: false })).toMatchObject({ private: 'Private', verified: false });
   });
 
-  it('what is wrong is said, with what to do', () => {
-    expect(shown({ state: 'reconnecting' })?.troubles[0]?.title).toBe('Reconnecting');
-    expect(shown({}, { silent: true })?.troubles[0]?.title).toBe('Nothing comes from the Prime Minister of Estmark');
-    expect(shown({ state: 'reconnecting' }, { silent: true })?.troubles.length).toBe(1);
-    expect(shown({ members: live().members.filter((m) => m.you) })?.troubles[0]?.title).toBe('You are alone');
+  it('raises an alarm for each problem, with what to do', () => {
+    expect(shown({ state: 'reconnecting' })?.alarms[0]?.title).toBe('Reconnecting');
+    expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe('Nothing comes from the Prime Minister of Estmark');
+    expect(shown({ state: 'reconnecting' }, { media_timed_out: true })?.alarms.length).toBe(1);
+    expect(shown({ members: live().members.filter((m) => m.you) })?.alarms[0]?.title).toBe('You are alone');
     const denied = shown({}, { microphone: 'denied', sound_blocked: true });
-    expect(denied?.troubles.map((t) => t.mend)).toEqual(['microphone', 'sound']);
+    expect(denied?.alarms.map((t) => t.action)).toEqual(['microphone', 'sound']);
     const listener = shown({ direction: 'listen' }, { microphone: 'denied' });
-    expect(listener?.troubles).toEqual([]);
+    expect(listener?.alarms).toEqual([]);
   });
 
-  it('a call that should be on the record and is not says why', () => {
-    const why = (more: Partial<Call>) => shown(more)?.troubles[0]?.sentence;
+  it('says why a call that should be recorded is not', () => {
+    const why = (more: Partial<Call>) => shown(more)?.alarms[0]?.sentence;
     expect(why({ note_taker: false })).toMatch(/no note-taker writes it/);
     expect(why({ note_taker: false, started_ms: NOW - 1_000 })).toBeUndefined();
     expect(why({ note_taker: false, mode: 'log_only' })).toBeUndefined();
@@ -63,7 +63,7 @@ describe('in a call', () => {
     expect(shown({ note_taker: false, members: lost })?.mode).toBe('Not being recorded');
   });
 
-  it('a listener sees whose call it is', () => {
+  it('shows a listener whose call it is', () => {
     expect(shown({ direction: 'listen', other: null })).toMatchObject({
       name: 'The President and the Prime Minister of Estmark',
       listening: true,
@@ -74,7 +74,7 @@ describe('in a call', () => {
 describe('after a call', () => {
   const over = (more: Partial<Call>) => ended_screen(view({ call: call({ state: 'ended', ...more }) }), null, HERE);
 
-  it('each end has its own words on each side', () => {
+  it('each ending has its own text on each side', () => {
     const ends: Ended[] = ['hung_up', 'declined', 'cancelled', 'missed', 'busy', 'failed', 'interrupted', 'revoked'];
     const titles = ends.map((ended) => over({ ended })?.title);
     expect(titles).toEqual([
@@ -91,11 +91,11 @@ describe('after a call', () => {
     expect(over({ ...incoming(), state: 'ended', ended: 'taken_elsewhere' })?.title).toBe('Answered elsewhere');
   });
 
-  it('a refusal says what the device refused', () => {
+  it('a failed call says what the device refused', () => {
     expect(over({ ended: 'failed', problem: 'A member was not in the log.' })).toMatchObject({ bad: true, sentence: 'A member was not in the log.' });
   });
 
-  it('the record follows from what was said and kept', () => {
+  it('the state of the record follows from the call and its seal', () => {
     const record = (more: Partial<Call>) => over(more)?.record.title;
     expect(record({ opened_index: null, ended: 'failed' })).toBe('No record');
     expect(record({ ended: 'missed' })).toBe('The attempt is in the log');
@@ -107,7 +107,7 @@ describe('after a call', () => {
     expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({ lasted: '13 min', record: { title: 'The record is sealed' } });
   });
 
-  it('a record that misses something says what, in the colour of it', () => {
+  it('a partial record says what is missing, in the colour of its level', () => {
     const said = { ended: 'hung_up', started_ms: NOW } as const;
     const record = (more: Partial<Call>, of: Parameters<typeof notice>[0] | null = null) =>
       ended_screen(view({ call: call({ state: 'ended', ...said, ...more }), notices: of ? [notice({ call: CALL, ...of })] : [] }), null, HERE)?.record;

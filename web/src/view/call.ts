@@ -1,9 +1,9 @@
-// In a call, and after it.
+// View models of the call screen and of the screen after a call.
 
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
-import { duration, duration_words, time_to_the_second } from './clock';
-import { apart, both_names, ended_for_me, list, lower_the, mode_words, number, role_does, suite_words, type Shape } from './words';
+import { duration, duration_text, time_to_the_second } from './clock';
+import { isolate, both_names, ended_text, join_names, mid_sentence, mode_labels, format_number, role_activity, suite_labels, type Shape } from './labels';
 
 export interface MemberRow {
   device: string;
@@ -12,7 +12,7 @@ export interface MemberRow {
   does: string;
 }
 
-/** Something wrong in a call. */
+/** A problem in a call. */
 export interface Alarm {
   level: 'amber' | 'red';
   shape: Shape;
@@ -20,9 +20,9 @@ export interface Alarm {
   sentence: string;
 }
 
-/** An alarm with what the person can do about it. */
-export interface Trouble extends Alarm {
-  mend: 'microphone' | 'sound' | null;
+/** An alarm with the control that resolves it, if there is one. */
+export interface CallAlarm extends Alarm {
+  action: 'microphone' | 'sound' | null;
 }
 
 export interface CallScreen {
@@ -33,30 +33,30 @@ export interface CallScreen {
   /** The other side was verified by this device. */
   verified: boolean;
   mode: string;
-  /** What is to be kept is kept. */
+  /** What the record mode promises is being recorded. */
   recorded: boolean;
   timer: string;
   phrase: string | null;
   members: MemberRow[];
-  /** Who listens, in a line that is always in sight. */
+  /** Who listens, in a line that is always visible. */
   listens: string | null;
-  /** Whether the device holds a key now: the list is complete. */
+  /** Whether the device holds the group's keys: the list is complete. */
   closed: boolean;
   muted: boolean;
-  troubles: Trouble[];
-  /** For those who look. */
+  alarms: CallAlarm[];
+  /** Technical details, in small type. */
   small: string;
 }
 
-/** How this device hears and is heard. */
-export interface Sound {
+/** State of this device's microphone, playback and received media. */
+export interface MediaState {
   microphone: MicrophoneState;
   sound_blocked: boolean;
-  /** Frames should come and do not. */
-  silent: boolean;
+  /** Frames are expected and none arrive. */
+  media_timed_out: boolean;
 }
 
-export function call_screen(view: View, now: number, sound: Sound): CallScreen | null {
+export function call_screen(view: View, now: number, media: MediaState): CallScreen | null {
   const { call } = view;
   if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
   const listening = call.direction === 'listen';
@@ -67,33 +67,33 @@ export function call_screen(view: View, now: number, sound: Sound): CallScreen |
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
     verified: call.verified,
-    mode: unrecorded(call, now) ? NOT_RECORDED : comes_still(call) ? NOTE_TAKER_JOINS : mode_words[call.mode].now,
-    recorded: unrecorded(call, now) === null,
+    mode: unrecorded_reason(call, now) ? NOT_RECORDED : note_taker_pending(call) ? NOTE_TAKER_PENDING : mode_labels[call.mode].now,
+    recorded: unrecorded_reason(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
     members: members(call.members),
-    listens: who_listens(call.members),
+    listens: listeners_line(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
-    troubles: troubles(call, now, sound, name),
+    alarms: alarms(call, now, media, name),
     small: [
-      suite_words[call.suite],
-      call.epoch === null ? null : `keys of round ${number(call.epoch)}`,
-      call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
+      suite_labels[call.suite],
+      call.epoch === null ? null : `keys of round ${format_number(call.epoch)}`,
+      call.opened_index === null ? null : `log entry ${format_number(call.opened_index)}`,
     ]
       .filter((part) => part !== null)
       .join(' · '),
   };
 }
 
-function who_listens(all: Member[]): string | null {
-  const names = all.filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer')).map((m) => lower_the(m.name));
+function listeners_line(all: Member[]): string | null {
+  const names = all.filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer')).map((m) => mid_sentence(m.name));
   if (names.length === 0) return null;
-  const said = list(names);
+  const said = join_names(names);
   return `${said[0]?.toUpperCase()}${said.slice(1)} ${names.length === 1 ? 'listens' : 'listen'}`;
 }
 
-/** Oneself first, then those who speak, then those who listen. */
+/** This device first, then speakers, then listeners. */
 export function members(all: Member[]): MemberRow[] {
   const rank = (m: Member) => (m.you ? 0 : m.role === 'principal' || m.role === 'counterpart' ? 1 : 2);
   return [...all]
@@ -102,60 +102,60 @@ export function members(all: Member[]): MemberRow[] {
       device: m.device,
       name: m.you ? 'You' : m.name,
       organisation: m.organisation,
-      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : m.lost ? 'listens, does not answer' : role_does[m.role], m.muted ? 'muted' : null]
+      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : m.lost ? 'listens, does not answer' : role_activity[m.role], m.muted ? 'muted' : null]
         .filter((part) => part !== null)
         .join(', '),
     }));
 }
 
-/** What stands in the place of the record mode where what should be kept is not. */
+/** Shown in place of the record mode while the call should be recorded and is not. */
 export const NOT_RECORDED = 'Not being recorded';
 
-/** What stands there until the note-taker is in the call. */
-const NOTE_TAKER_JOINS = 'The note-taker joins';
+/** Shown in place of the record mode until the note-taker has joined. */
+const NOTE_TAKER_PENDING = 'The note-taker joins';
 
-/** The alarm of a call that should be on the record and is not, the same wherever it is raised. */
-export const not_recorded = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });
+/** The alarm of a call that should be recorded and is not; the same on every screen. */
+export const not_recorded_alarm = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });
 
-/** A sentence about this call that came from the engine. */
-export const not_right = (problem: string): Alarm => ({ level: 'red', shape: 'alert', title: 'Not right', sentence: problem });
+/** An alarm with a sentence from the engine. */
+export const problem_alarm = (problem: string): Alarm => ({ level: 'red', shape: 'alert', title: 'Not right', sentence: problem });
 
-/** How long a note-taker may take to join, milliseconds. It usually is there before the answer. */
-export const NOTE_TAKER_COMES_WITHIN_MS = 3_000;
+/** How long a note-taker may take to join, milliseconds. Usually it has joined before the answer. */
+export const NOTE_TAKER_JOIN_TIMEOUT_MS = 3_000;
 
-/** It should be on the record, and no note-taker writes yet. */
-const comes_still = (call: Call) => call.mode !== 'log_only' && !call.note_taker;
+/** The call should be recorded, and no note-taker records it yet. */
+const note_taker_pending = (call: Call) => call.mode !== 'log_only' && !call.note_taker;
 
-/** Why a call that should be on the record is not, now. */
-export function unrecorded(call: Call, now: number): string | null {
-  const should = call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_COMES_WITHIN_MS;
+/** Why a call that should be recorded is not being recorded now. */
+export function unrecorded_reason(call: Call, now: number): string | null {
+  const should = call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
   if (!should || call.note_taker) return null;
   return call.members.some((m) => m.lost)
     ? 'The note-taker does not answer: what is said now may not be written down.'
     : 'This call should be on the record, and no note-taker writes it.';
 }
 
-function troubles(call: Call, now: number, { microphone, sound_blocked, silent }: Sound, name: string): Trouble[] {
-  const found: Trouble[] = [];
-  const raise = (shape: Shape, title: string, sentence: string, mend: Trouble['mend'] = null) =>
-    found.push({ level: 'amber', shape, title, sentence, mend });
+function alarms(call: Call, now: number, { microphone, sound_blocked, media_timed_out }: MediaState, name: string): CallAlarm[] {
+  const raised: CallAlarm[] = [];
+  const raise = (shape: Shape, title: string, sentence: string, action: CallAlarm['action'] = null) =>
+    raised.push({ level: 'amber', shape, title, sentence, action });
   if (call.state === 'reconnecting') {
     raise('wait', 'Reconnecting', 'The connection was lost. The call goes on when it is back; the keys stay.');
   }
-  if (call.state === 'live' && silent) {
+  if (call.state === 'live' && media_timed_out) {
     raise(
       'silent',
-      `Nothing comes from ${lower_the(name)}`,
+      `Nothing comes from ${mid_sentence(name)}`,
       'Their connection, or yours, seems to be lost. The call goes on when it is back. If it stays away, end the call and ring again.',
     );
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
-    raise('unreachable', 'You are alone', `${apart(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
+    raise('unreachable', 'You are alone', `${isolate(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
   }
-  const why = unrecorded(call, now);
-  if (why) found.push({ ...not_recorded(`${why} Tell your office.`), mend: null });
-  if (call.problem) found.push({ ...not_right(call.problem), mend: null });
+  const why = unrecorded_reason(call, now);
+  if (why) raised.push({ ...not_recorded_alarm(`${why} Tell your office.`), action: null });
+  if (call.problem) raised.push({ ...problem_alarm(call.problem), action: null });
   if (call.direction !== 'listen' && microphone === 'denied') {
     raise(
       'muted',
@@ -165,12 +165,12 @@ function troubles(call: Call, now: number, { microphone, sound_blocked, silent }
     );
   }
   if (call.direction !== 'listen' && microphone === 'missing') {
-    raise('muted', 'They cannot hear you', 'No microphone was found. Connect one, then press the button.', 'microphone');
+    raise('muted', 'They cannot hear you', 'No microphone was raised. Connect one, then press the button.', 'microphone');
   }
   if (sound_blocked) {
     raise('silent', 'You cannot hear them', 'This browser plays sound only after a press of a button.', 'sound');
   }
-  return found;
+  return raised;
 }
 
 export interface EndedScreen {
@@ -182,45 +182,45 @@ export interface EndedScreen {
   record: EndedRecord;
 }
 
-/** What became of the record. */
+/** The state of the record after the call. */
 export interface EndedRecord {
   level: 'seal' | 'amber' | 'red' | 'quiet';
   shape: Shape;
   title: string;
-  /** What is not in it. */
+  /** What is missing from it. */
   missing: string | null;
   sentence: string;
   small: string;
 }
 
-/** `ended_ms` is when this page saw it end. */
-export function ended_screen(view: View, ended_ms: number | null, mine: string): EndedScreen | null {
+/** `ended_ms` is when this page learned that the call ended. */
+export function ended_screen(view: View, ended_ms: number | null, local_zone: string): EndedScreen | null {
   const { call } = view;
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...ended_for_me(call),
+    ...ended_text(call),
     bad: call.ended === 'failed',
-    lasted: call.started_ms === null || ended_ms === null ? null : duration_words(ended_ms - call.started_ms),
-    record: record(view, call, mine),
+    lasted: call.started_ms === null || ended_ms === null ? null : duration_text(ended_ms - call.started_ms),
+    record: record(view, call, local_zone),
   };
 }
 
-function record(view: View, call: Call, mine: string): EndedRecord {
+function record(view: View, call: Call, local_zone: string): EndedRecord {
   const notice = view.notices.find((one) => one.call === call.call);
   const kept = notice?.kept_index ?? call.kept_index;
   const partial = notice?.partial ?? call.partial;
   const small = [
-    call.opened_index === null ? null : `log entry ${number(call.opened_index)}`,
-    call.opened_ms === null ? null : time_to_the_second(call.opened_ms, mine),
-    kept === null ? null : `sealed in entry ${number(kept)}`,
+    call.opened_index === null ? null : `log entry ${format_number(call.opened_index)}`,
+    call.opened_ms === null ? null : time_to_the_second(call.opened_ms, local_zone),
+    kept === null ? null : `sealed in entry ${format_number(kept)}`,
   ]
     .filter((part) => part !== null)
     .join(' · ');
   const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
   const both = call.mode === 'audio' ? ', in words and in sound' : '';
   if (call.opened_index === null && call.ended !== 'failed') {
-    // This device came back to a call without the keys that it had, and was not let in before the end.
+    // This device lost its keys, and the call ended before it could rejoin.
     return { ...logged, title: 'The call is in the log', sentence: 'What was kept of it will show under Calls.', small: '' };
   }
   if (call.opened_index === null) {

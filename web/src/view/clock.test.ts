@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { both_clocks, date, day_offset, duration, duration_words, time, time_there } from './clock';
+import { both_clocks, date, day_offset, duration, duration_text, time, time_there } from './clock';
 
 const AT = Date.UTC(2026, 10, 22, 22, 42, 26);
 
 describe('clocks', () => {
-  it('show both places, and the day where it is another', () => {
+  it('show both places, and the day where it differs', () => {
     expect(both_clocks(AT, 'Asia/Dhaka', 'Europe/Lisbon')).toBe('04:42 tomorrow there · 22:42 here');
     expect(both_clocks(AT, 'Europe/Oslo', 'Europe/Lisbon')).toBe('23:42 there · 22:42 here');
     expect(time_there(AT + 2 * 3_600_000, 'America/New_York', 'Europe/Lisbon')).toBe('19:42 yesterday there');
@@ -16,16 +16,16 @@ describe('clocks', () => {
     expect(day_offset(Date.UTC(2026, 11, 31, 23, 30), 'America/New_York', 'Pacific/Auckland')).toBe(-1);
   });
 
-  it('leave out a zone that this browser does not know', () => {
+  it('omit a zone that this browser does not know', () => {
     expect(time(AT, 'Nowhere/Atall')).toBeNull();
     expect(both_clocks(AT, 'Nowhere/Atall', 'Europe/Lisbon')).toBe('22:42 here');
   });
 
-  it('write dates and durations out', () => {
+  it('format dates and durations', () => {
     expect(date(AT, 'Europe/Lisbon')).toBe('Sunday 22 November 2026');
     expect(duration(451_999)).toBe('07:31');
     expect(duration(3_600_000 + 451_000)).toBe('1:07:31');
     expect(duration(-5)).toBe('00:00');
-    expect([45_000, 780_000, 3_900_000].map(duration_words)).toEqual(['45 s', '13 min', '1 h 05 min']);
+    expect([45_000, 780_000, 3_900_000].map(duration_text)).toEqual(['45 s', '13 min', '1 h 05 min']);
   });
 });

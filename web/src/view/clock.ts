@@ -1,4 +1,4 @@
-// Times for people: always of a place, never relative. A zone that this browser does not know gives nothing.
+// Times for people: always in a zone, never relative. A zone that this browser does not know yields `null`.
 
 const formats = new Map<string, Intl.DateTimeFormat | null>();
 
@@ -16,8 +16,8 @@ function format(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTim
   return found;
 }
 
-/** The zone of this device. */
-export const here = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** IANA time zone of this device. */
+export const local_zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** Such as `16:42`. */
 export function time(ms: number, zone: string): string | null {
@@ -39,30 +39,30 @@ export function short_date(ms: number, zone: string): string | null {
   return format(zone, { day: 'numeric', month: 'long' })?.format(ms) ?? null;
 }
 
-/** Days between the dates that two zones show at the same moment: 1 when it is tomorrow there. */
-export function day_offset(ms: number, there: string, mine: string): number {
+/** Difference of the dates of two zones at one moment, days: 1 when it is tomorrow there. */
+export function day_offset(ms: number, there: string, local_zone: string): number {
   const day = (zone: string) => {
     const parts = format(zone, { year: 'numeric', month: 'numeric', day: 'numeric' })?.formatToParts(ms) ?? [];
     const get = (type: string) => Number(parts.find((part) => part.type === type)?.value);
     return Date.UTC(get('year'), get('month') - 1, get('day')) / 86_400_000;
   };
-  return Math.round(day(there) - day(mine)) || 0;
+  return Math.round(day(there) - day(local_zone)) || 0;
 }
 
-/** Their time, with the day where it is another: `16:42 there`, `01:42 tomorrow there`. */
-export function time_there(ms: number, there: string, mine: string): string | null {
+/** Their time, with the day where it differs: `16:42 there`, `01:42 tomorrow there`. */
+export function time_there(ms: number, there: string, local_zone: string): string | null {
   const at = time(ms, there);
   if (at === null) return null;
-  const day = { [-1]: ' yesterday', 1: ' tomorrow' }[day_offset(ms, there, mine)] ?? '';
+  const day = { [-1]: ' yesterday', 1: ' tomorrow' }[day_offset(ms, there, local_zone)] ?? '';
   return `${at}${day} there`;
 }
 
 /** Both clocks: `16:42 there · 09:42 here`. */
-export function both_clocks(ms: number, there: string, mine: string): string {
-  return [time_there(ms, there, mine), `${time(ms, mine)} here`].filter((part) => part !== null).join(' · ');
+export function both_clocks(ms: number, there: string, local_zone: string): string {
+  return [time_there(ms, there, local_zone), `${time(ms, local_zone)} here`].filter((part) => part !== null).join(' · ');
 }
 
-/** How long a call is, as on a clock: `07:31`, `1:07:31`. */
+/** Duration as on a clock: `07:31`, `1:07:31`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const two = (n: number) => String(n).padStart(2, '0');
@@ -70,8 +70,8 @@ export function duration(ms: number): string {
   return `${hours ? `${hours}:` : ''}${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
 }
 
-/** How long a call was, in words: `13 min`, `45 s`, `1 h 05 min`. */
-export function duration_words(ms: number): string {
+/** Duration as text: `13 min`, `45 s`, `1 h 05 min`. */
+export function duration_text(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);

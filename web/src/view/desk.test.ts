@@ -22,30 +22,30 @@ describe('the desk', () => {
     const [card] = desk_screen(desk({ notices: [notice()] }), NOW, HERE).live;
     expect(card).toMatchObject({
       title: 'The President and the Prime Minister of Estmark',
-      stands: 'Live now · direct call · 07:31',
+      status: 'Live now · direct call · 07:31',
       mode: 'Memo',
-      mine: 'no',
+      join_state: 'no',
       can_listen: true,
       listens: 'One device listens besides the two. Listen to see who.',
     });
   });
 
-  it('says that one listens oneself, and offers no second seat', () => {
-    const { mine: card } = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE);
-    expect(card).toMatchObject({ mine: 'listening', can_listen: false, offer: null, listens: 'Listening: you. Everyone sees that.' });
-    expect(card?.everybody.map((m) => [m.name, m.does])).toEqual([
+  it('shows that this device listens, and offers no second listening', () => {
+    const { joined: card } = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE);
+    expect(card).toMatchObject({ join_state: 'listening', can_listen: false, listen_hint: null, listens: 'Listening: you. Everyone sees that.' });
+    expect(card?.members.map((m) => [m.name, m.does])).toEqual([
       ['You', 'this device, listens'],
       ['The President', 'speaks'],
       ['The Prime Minister of Estmark', 'speaks'],
     ]);
-    const { mine: joining } = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE);
-    expect(joining).toMatchObject({ mine: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
+    const { joined: joining } = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE);
+    expect(joining).toMatchObject({ join_state: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
   });
 
-  it('raises an alarm for a call that nobody writes down, listening or not', () => {
+  it('raises an alarm for a call that no note-taker records, listening or not', () => {
     const why = (more: Parameters<typeof desk>[0]) => {
-      const { mine, live } = desk_screen(desk(more), NOW, HERE);
-      return [...(mine ? [mine] : live)].flatMap((card) => card.alarms).map((alarm) => alarm.sentence);
+      const { joined, live } = desk_screen(desk(more), NOW, HERE);
+      return [...(joined ? [joined] : live)].flatMap((card) => card.alarms).map((alarm) => alarm.sentence);
     };
     const nobody = ['This call should be on the record, and no note-taker writes it.'];
     expect(why({ notices: [notice()] })).toEqual([]);
@@ -56,40 +56,40 @@ describe('the desk', () => {
     expect(why({ notices: [notice()], call: both })).toEqual([...nobody, 'A member is unknown.']);
   });
 
-  it('raises that alarm with the words, colour and shape that the two in the call see', () => {
+  it('raises that alarm with the text, colour and icon that the speakers see', () => {
     const call = listening({ note_taker: false });
-    const there = desk_screen(desk({ notices: [notice()], call }), NOW, HERE).mine;
-    const here = call_screen(desk({ call }), NOW, { microphone: 'on', sound_blocked: false, silent: false });
+    const there = desk_screen(desk({ notices: [notice()], call }), NOW, HERE).joined;
+    const here = call_screen(desk({ call }), NOW, { microphone: 'on', sound_blocked: false, media_timed_out: false });
     const look = ({ level, shape, title }: Alarm) => ({ level, shape, title });
     expect(there?.alarms.map(look)).toEqual([{ level: 'red', shape: 'unrecorded', title: 'Not being recorded' }]);
-    expect(here?.troubles.map(look)).toEqual(there?.alarms.map(look));
+    expect(here?.alarms.map(look)).toEqual(there?.alarms.map(look));
     expect([there?.mode, here?.mode]).toEqual(['Not being recorded', 'Not being recorded']);
   });
 
-  it('sets the call one listens to apart from the others, the newest of them first, and what was heard with it', () => {
+  it('separates the call this device listens to, with its transcript, from the others, newest first', () => {
     const notices = [notice({ call: 'bb', opened_ms: NOW - 2, to: secretary }), notice(), notice({ call: 'aa', opened_ms: NOW - 1 })];
     const screen = desk_screen(desk({ call: listening(), notices }), NOW, HERE);
-    expect([screen.mine?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
-    expect(screen.heard?.title).toBe('Heard between the President and the Prime Minister of Estmark');
-    expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({ mine: null, heard: null, live: [{ call: 'aa' }, { call: 'bb' }, { call: CALL }] });
+    expect([screen.joined?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
+    expect(screen.transcript?.title).toBe('Heard between the President and the Prime Minister of Estmark');
+    expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({ joined: null, transcript: null, live: [{ call: 'aa' }, { call: 'bb' }, { call: CALL }] });
   });
 
-  it('reads what was heard in the order it was said, drafts marked, with the delay', () => {
+  it('orders the transcript by time, marks drafts and shows the delay', () => {
     const captions = [caption(2, NOW - 1_000, 'second', false), caption(1, NOW - 9_000, 'first', true)];
-    const { heard } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
-    expect(heard?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
-    expect(heard?.behind).toBe('1.4 s behind');
+    const { transcript } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
+    expect(transcript?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
+    expect(transcript?.behind).toBe('1.4 s behind');
   });
 
-  it('tells lines apart that begin at the same moment', () => {
+  it('gives lines that begin at the same moment distinct ids', () => {
     const captions = [caption(1, NOW, 'said', true), caption(2, NOW, 'being said', false)];
-    const { heard } = desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE);
-    expect(new Set(heard?.lines.map((l) => l.id)).size).toBe(2);
+    const { transcript } = desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE);
+    expect(new Set(transcript?.lines.map((l) => l.id)).size).toBe(2);
   });
 
-  it('leaves out a draft that no finished line came for, once a later one of the same speaker did', () => {
+  it('drops a draft without a final line once the same speaker has a later one', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
     const finished = caption(2, NOW, 'finished', true);
     expect(read(caption(1, NOW - 4_000, 'its end never came', false), finished)).toEqual(['finished']);
     expect(read(caption(2, NOW, 'as it was first heard', false), finished)).toEqual(['finished']);
@@ -97,32 +97,32 @@ describe('the desk', () => {
     expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual(['the other speaks', 'finished']);
   });
 
-  it('shows words once that were heard at the end of a passage and again at the beginning of the next', () => {
+  it('shows words once that overlap between a passage and the next', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
     const first = caption(0, NOW - 20_000, 'a long passage', false);
     const end = [caption(0, NOW - 9_000, 'let our ministers', false), caption(0, NOW - 5_000, 'announce it', false)];
     expect(read(first, ...end)).toEqual(['a long passage', 'let our ministers', 'announce it']);
     expect(read(first, ...end, caption(1, NOW - 9_000, 'let our ministers announce', false))).toEqual(['a long passage', 'let our ministers announce']);
   });
 
-  it('keeps the drafts of a note-taker that came later and counts anew, not those of the one before', () => {
+  it('keeps drafts of a later note-taker, which restarts the numbering, and not those of the earlier one', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).heard?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
     const before = [caption(7, NOW - 90_000, 'finished', true), caption(8, NOW - 80_000, 'cut off', false)];
     expect(read(...before, caption(0, NOW - 45_000, 'anew', false))).toEqual(['finished', 'cut off', 'anew']);
     expect(read(...before, caption(0, NOW - 45_000, 'anew', true))).toEqual(['finished', 'anew']);
   });
 
-  it('says why nothing can be read', () => {
-    const instead = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).heard?.instead;
-    expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.offer).toMatch(/^Listen to read along/);
-    expect(instead({ call: listening() })).toBe('Nothing heard yet.');
-    expect(instead({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
-    expect(desk_screen(desk(), NOW, HERE).heard).toBeNull();
+  it('says why the transcript is empty', () => {
+    const placeholder = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
+    expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Listen to read along/);
+    expect(placeholder({ call: listening() })).toBe('Nothing heard yet.');
+    expect(placeholder({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
+    expect(desk_screen(desk(), NOW, HERE).transcript).toBeNull();
   });
 
-  it('keeps ended calls beside, newest first, with their log entry', () => {
+  it('lists ended calls newest first, with their log entry', () => {
     const ended = notice({ call: 'aa', to: secretary, state: { is: 'ended', how: 'hung_up' }, kept_index: 90_371 });
     const older = notice({ call: 'bb', state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 86_400_000 });
     const { recent } = desk_screen(desk({ notices: [older, ended] }), NOW, HERE);
@@ -131,7 +131,7 @@ describe('the desk', () => {
     expect(recent[1]?.detail).toMatch(/^21 November, 09:42/);
   });
 
-  it('goes on with what the office keeps, after this page was opened anew', () => {
+  it('continues with the office’s list after a reload', () => {
     const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, records: 1, partial: false };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
@@ -140,7 +140,7 @@ describe('the desk', () => {
     expect(recent[1]?.detail).toBe('07:42 · one of the two ended it · sealed');
   });
 
-  it('tells the state of the log in words', () => {
+  it('shows the state of the log as text', () => {
     expect(desk_screen(desk(), NOW, HERE).log).toEqual({ ok: true, words: 'Log verified 09:42:20' });
     const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'The log was rewritten' };
     expect(desk_screen(desk({ log: broken }), NOW, HERE).log).toEqual({ ok: false, words: 'The log was rewritten' });

@@ -7,7 +7,7 @@ const HERE = 'Europe/Lisbon';
 const names = (rows: { name: string }[]) => rows.map((row) => row.name);
 
 describe('people', () => {
-  it('stand favourites first, each with their organisation and clock', () => {
+  it('are listed favourites first, each with organisation and clock', () => {
     const screen = people_screen(view(), new Set([norland.person]), '', NOW, HERE);
     expect(names(screen.favourites)).toEqual(['The President of Norland']);
     expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland', state: '10:42 there · can be rung', can_ring: true });
@@ -15,7 +15,7 @@ describe('people', () => {
     expect(screen.office).toBe('Office of the President · 09:42');
   });
 
-  it('cannot be rung without a device of theirs or of ours connected, and say so', () => {
+  it('cannot be rung while their device or this one is offline, and say so', () => {
     const away = people_screen(view(), new Set(), '', NOW, HERE).others.find((row) => row.person === governor.person);
     expect(away).toMatchObject({ state: '15:42 there · not reachable', can_ring: false });
     const offline = people_screen(view({ phase: 'offline' }), new Set(), '', NOW, HERE);
@@ -24,7 +24,7 @@ describe('people', () => {
     expect(offline.verified).toBe(false);
   });
 
-  it('are searched only where there are many, without regard to accents, by beginnings of words', () => {
+  it('can be searched when there are many, ignoring accents, by word prefixes', () => {
     expect(people_screen(view(), new Set(), 'zz', NOW, HERE)).toMatchObject({ search: false, nothing: null });
     const search = (query: string) => names(people_screen(view({ people: many }), new Set(), query, NOW, HERE).others);
     expect(search('alv')).toEqual(['The President of Álvora']);
@@ -33,12 +33,12 @@ describe('people', () => {
     expect(people_screen(view({ people: many }), new Set(), 'zz', NOW, HERE).nothing?.title).toBe('Nobody by that name');
   });
 
-  it('have a sentence in place of an empty list, by its reason', () => {
+  it('have a sentence in place of an empty list, by reason', () => {
     const title = (phase: 'ready' | 'offline' | 'connecting') => people_screen(view({ phase, people: [] }), new Set(), '', NOW, HERE).nothing?.title;
     expect([title('ready'), title('offline'), title('connecting')]).toEqual(['Nobody to ring yet', 'No connection', 'Connecting']);
   });
 
-  it('keep the order of the alphabet whatever the office sends', () => {
+  it('are sorted alphabetically whatever order the office sends', () => {
     const one = people_screen(view({ people: [...few].reverse() }), new Set(), '', NOW, HERE);
     expect(one.others).toEqual(people_screen(view(), new Set(), '', NOW, HERE).others);
     expect(names(one.others)).toContain(minister.name);

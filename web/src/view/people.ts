@@ -1,9 +1,9 @@
-// People: whom one can ring, favourites first.
+// View model of the contact list, favourites first.
 
 import type { Contact, View } from '../engine/contract';
 import { time, time_there } from './clock';
 
-/** More than this many people get a search field. */
+/** More people than this get a search field. */
 export const SEARCH_FROM = 9;
 
 export interface PersonRow {
@@ -13,7 +13,7 @@ export interface PersonRow {
   where: string;
   favourite: boolean;
   reachable: boolean;
-  /** Their clock, and whether it can be rung, in words. */
+  /** Their local time, and whether they can be rung, as text. */
   state: string;
   can_ring: boolean;
 }
@@ -23,12 +23,12 @@ export interface PeopleScreen {
   office: string;
   you: string;
   verified: boolean;
-  /** In a word, where nothing is verified. */
+  /** State of the connection, while nothing is verified. */
   connection: string;
   search: boolean;
   favourites: PersonRow[];
   others: PersonRow[];
-  /** Instead of a list. */
+  /** In place of an empty list. */
   nothing: { title: string; sentence: string } | null;
   /** Above the list: no connection. */
   offline: string | null;
@@ -39,16 +39,16 @@ export function people_screen(
   favourites: ReadonlySet<string>,
   query: string,
   now: number,
-  mine: string,
+  local_zone: string,
 ): PeopleScreen {
   const ready = view.phase === 'ready';
   const rows = [...view.people]
     .sort((a, b) => a.name.localeCompare(b.name))
-    .map((contact) => row(contact, favourites.has(contact.person), ready, now, mine));
+    .map((contact) => row(contact, favourites.has(contact.person), ready, now, local_zone));
   const search = rows.length >= SEARCH_FROM;
   const found = search ? rows.filter((row) => matches(row, query)) : rows;
   return {
-    office: [view.office?.name ?? 'Telcon', time(now, mine)].join(' · '),
+    office: [view.office?.name ?? 'Telcon', time(now, local_zone)].join(' · '),
     you: view.you?.name ?? '',
     verified: view.you !== null && ready,
     connection: ready ? 'Connected' : view.phase === 'connecting' ? 'Connecting' : 'Not connected',
@@ -60,8 +60,8 @@ export function people_screen(
   };
 }
 
-function row(contact: Contact, favourite: boolean, ready: boolean, now: number, mine: string): PersonRow {
-  const there = time_there(now, contact.zone, mine);
+function row(contact: Contact, favourite: boolean, ready: boolean, now: number, local_zone: string): PersonRow {
+  const there = time_there(now, contact.zone, local_zone);
   return {
     person: contact.person,
     name: contact.name,
@@ -73,7 +73,7 @@ function row(contact: Contact, favourite: boolean, ready: boolean, now: number, 
   };
 }
 
-/** Each word of the query begins a word of the row. */
+/** Whether each word of the query is a prefix of a word of the row. */
 function matches(row: PersonRow, query: string): boolean {
   const plain = (text: string) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
   const words = plain(`${row.name} ${row.where}`).split(/[^\p{L}\p{N}]+/u);

@@ -3,7 +3,7 @@ import type { RecordLine } from '../engine/records';
 import type { Card } from '../engine/contract';
 import { minister, norland, president, writer } from '../fake/people';
 import { CALL, NOW } from '../fake/views';
-import { record_days, record_screen, still_changes } from './records';
+import { record_days, record_screen, is_pending } from './records';
 
 const HERE = 'Europe/Lisbon';
 const line: RecordLine = {
@@ -21,14 +21,14 @@ const line: RecordLine = {
 const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, records: 0 };
 
 describe('the list of calls', () => {
-  it('is by day, newest first, and names the other side to those who were in it', () => {
+  it('is grouped by day, newest first, and names the other side to participants', () => {
     const days = record_days([{ ...line, call: 'old', opened_ms: NOW - 86_400_000 }, line], president.person, HERE);
     expect(days.map((d) => d.day)).toEqual(['Sunday 22 November 2026', 'Saturday 21 November 2026']);
     expect(days[0]?.rows[0]).toMatchObject({ title: 'The Prime Minister of Estmark', detail: 'you rang · 13 min', kept: { words: 'Sealed' } });
     expect(record_days([line], norland.person, HERE)[0]?.rows[0]?.title).toBe('The President and the Prime Minister of Estmark');
   });
 
-  it('holds attempts, and tells a record that is late from one that is not due', () => {
+  it('includes attempts, and distinguishes a late record from one that is not due', () => {
     const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
     expect(row(missed)).toMatchObject({ detail: 'you rang · nobody answered', kept: { words: 'Log only', level: 'quiet' } });
     expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
@@ -53,7 +53,7 @@ describe('a record', () => {
     expect(field(late, 'Time')?.[1]).toBe('01:42–02:42 at the Prime Minister of Estmark (the day after)');
   });
 
-  it('says who can open it, and does not promise what is not there', () => {
+  it('says who can open it, and promises nothing that is missing', () => {
     const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
     expect(title(line)).toBe('Sealed. The custodians can open it.');
     expect(title({ ...line, partial: true })).toBe('Sealed, and something is missing.');
@@ -65,16 +65,16 @@ describe('a record', () => {
     expect(title({ ...line, records: 0, missing: true })).toBe('There is no record.');
   });
 
-  it('that is missing is said to be, and why, and is not one that does not hold', () => {
+  it('that is missing says so and why, which differs from failed verification', () => {
     const none = { ...line, records: 0, missing: true };
     const report = { ok: true, checks: [], partial: false, missing: 'no note-taker was in the call', people: [] };
     const screen = record_screen(none, { report, at_ms }, 'Office', HERE);
     expect(screen.verdict).toMatchObject({ level: 'red', title: 'There is no record', sentence: expect.stringMatching(/no note-taker was in the call\.$/) });
     expect(screen.fields.find((field) => field.name === 'Kept')?.lines).toEqual(['Log only', 'It should have been: memo']);
-    expect(still_changes(none, none.ended_ms! + 1_000)).toBe(false);
+    expect(is_pending(none, none.ended_ms! + 1_000)).toBe(false);
   });
 
-  it('is whole only when this device found it so', () => {
+  it('is called whole only when this device verified it', () => {
     expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
     const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
     const verdict = (oks: boolean[]) =>
@@ -85,7 +85,7 @@ describe('a record', () => {
     expect(verdict([true, false])?.sentence).toMatch(/One check failed/);
   });
 
-  it('is not found wrong for what is still to come', () => {
+  it('does not fail verification for what is still pending', () => {
     const of = (more: Partial<RecordLine>, wrong: string[]) => {
       const checks = ['Opened before it rang', ...wrong].map((title, n) => ({ ok: n === 0, title, detail: '' }));
       return record_screen({ ...line, ...more }, { report: { ok: false, checks, partial: false, missing: null, people: [] }, at_ms: NOW }, 'Office', HERE).verdict;
@@ -99,7 +99,7 @@ describe('a record', () => {
     expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
   });
 
-  it('who listened stands on it once their certificates were checked', () => {
+  it('lists the listeners once their certificates were verified', () => {
     const listened = (people: Card[] | null) =>
       record_screen(line, people && { report: { ok: true, checks: [], partial: false, missing: null, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
     expect(listened(null)).toBeUndefined();

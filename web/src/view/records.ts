@@ -1,9 +1,9 @@
-// Calls and their records: the list, and one record with its proof.
+// View models of the list of calls, and of one record with its proof.
 
 import type { Card, Report } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
-import { date, day_offset, duration_words, time, time_to_the_second } from './clock';
-import { both_names, how_it_ended, lower_the, mode_words } from './words';
+import { date, day_offset, duration_text, time, time_to_the_second } from './clock';
+import { both_names, ended_labels, mid_sentence, mode_labels } from './labels';
 
 export interface RecordRow {
   call: string;
@@ -18,50 +18,50 @@ export interface RecordDay {
   rows: RecordRow[];
 }
 
-/** How long after its end a record is waited for, milliseconds: it is there in seconds, or somebody must look. */
-const RECORD_COMES_WITHIN_MS = 10 * 60_000;
+/** How long after the end of a call its record is expected, milliseconds. Usually it takes seconds. */
+const RECORD_DELIVERY_TIMEOUT_MS = 10 * 60_000;
 
-/** Whether a call goes on, or its record is on its way. */
-export function still_changes(line: RecordLine, now: number): boolean {
+/** Whether a call is live, or its record is expected to arrive. */
+export function is_pending(line: RecordLine, now: number): boolean {
   if (line.ended_ms === undefined) return true;
   const due = line.answered_ms !== undefined && line.mode !== 'log_only' && line.records === 0 && !line.missing;
-  return due && now - line.ended_ms < RECORD_COMES_WITHIN_MS;
+  return due && now - line.ended_ms < RECORD_DELIVERY_TIMEOUT_MS;
 }
 
 /** Newest first, by day. `me` is the person of this device: calls of theirs name the other side only. */
-export function record_days(lines: RecordLine[], me: string | null, mine: string): RecordDay[] {
+export function record_days(lines: RecordLine[], me: string | null, local_zone: string): RecordDay[] {
   const days: RecordDay[] = [];
   for (const line of [...lines].sort((a, b) => b.opened_ms - a.opened_ms)) {
-    const day = date(line.opened_ms, mine) ?? '';
+    const day = date(line.opened_ms, local_zone) ?? '';
     if (days.at(-1)?.day !== day) days.push({ day, rows: [] });
-    days.at(-1)?.rows.push(row(line, me, mine));
+    days.at(-1)?.rows.push(row(line, me, local_zone));
   }
   return days;
 }
 
-function row(line: RecordLine, me: string | null, mine: string): RecordRow {
-  const mine_out = line.from.person === me;
-  const mine_in = line.to.person === me;
+function row(line: RecordLine, me: string | null, local_zone: string): RecordRow {
+  const outgoing = line.from.person === me;
+  const incoming = line.to.person === me;
   return {
     call: line.call,
-    title: mine_out ? line.to.name : mine_in ? line.from.name : both_names(line.from, line.to),
-    at: time(line.opened_ms, mine) ?? '',
-    detail: [mine_out ? 'you rang' : mine_in ? 'rang you' : null, outcome(line)].filter((part) => part !== null).join(' · '),
+    title: outgoing ? line.to.name : incoming ? line.from.name : both_names(line.from, line.to),
+    at: time(line.opened_ms, local_zone) ?? '',
+    detail: [outgoing ? 'you rang' : incoming ? 'rang you' : null, outcome(line)].filter((part) => part !== null).join(' · '),
     kept: kept(line),
   };
 }
 
 function outcome(line: RecordLine): string {
   if (line.ended_ms === undefined) return line.answered_ms === undefined ? 'ringing' : 'live now';
-  if (line.answered_ms === undefined) return how_it_ended[line.how ?? 'missed'].toLowerCase();
-  const lasted = duration_words(line.ended_ms - line.answered_ms);
-  return line.how === 'hung_up' || line.how === undefined ? lasted : `${lasted} · ${how_it_ended[line.how].toLowerCase()}`;
+  if (line.answered_ms === undefined) return ended_labels[line.how ?? 'missed'].toLowerCase();
+  const lasted = duration_text(line.ended_ms - line.answered_ms);
+  return line.how === 'hung_up' || line.how === undefined ? lasted : `${lasted} · ${ended_labels[line.how].toLowerCase()}`;
 }
 
 function kept(line: RecordLine): RecordRow['kept'] {
   if (line.records > 0) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
   if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
-  if (line.ended_ms === undefined) return { words: mode_words[line.mode].short, level: 'amber' };
+  if (line.ended_ms === undefined) return { words: mode_labels[line.mode].short, level: 'amber' };
   if (no_record(line)) return { words: 'No record', level: 'red' };
   return { words: 'Not sealed yet', level: 'amber' };
 }
@@ -80,29 +80,29 @@ export function record_screen(
   line: RecordLine,
   report: { report: Report; at_ms: number } | null,
   office: string,
-  mine: string,
+  local_zone: string,
 ): RecordScreen {
   return {
-    which: `${both_names(line.from, line.to)}, ${date(line.opened_ms, mine)}`,
+    which: `${both_names(line.from, line.to)}, ${date(line.opened_ms, local_zone)}`,
     office,
-    fields: fields(line, mine, report?.report.people ?? null),
+    fields: fields(line, local_zone, report?.report.people ?? null),
     seal: seal(line),
-    verdict: report && verdict(line, report.report, report.at_ms, mine),
+    verdict: report && verdict(line, report.report, report.at_ms, local_zone),
     checks: report?.report.checks ?? [],
   };
 }
 
-/** `people`: everybody who was in the call, once their certificates have been checked. */
-function fields(line: RecordLine, mine: string, people: Card[] | null): RecordScreen['fields'] {
+/** `people`: everybody who was in the call, once their certificates have been verified. */
+function fields(line: RecordLine, local_zone: string, people: Card[] | null): RecordScreen['fields'] {
   const answered = line.answered_ms;
   const ended = line.ended_ms;
   const zones = new Set([line.from.zone, line.to.zone]);
   const start = answered ?? line.opened_ms;
   const clock = (zone: string) => span(start, answered === undefined ? undefined : ended, zone);
-  const place = (zone: string, name: string) => `${clock(zone)} at ${lower_the(name)}${other_day(start, zone, mine)}`;
+  const place = (zone: string, name: string) => `${clock(zone)} at ${mid_sentence(name)}${other_day(start, zone, local_zone)}`;
   const clocks =
     zones.size === 1
-      ? [clock(line.from.zone) ?? clock(mine) ?? '']
+      ? [clock(line.from.zone) ?? clock(local_zone) ?? '']
       : [
           ...(clock(line.from.zone) ? [place(line.from.zone, line.from.name)] : []),
           ...(clock(line.to.zone) ? [place(line.to.zone, line.to.name)] : []),
@@ -110,21 +110,21 @@ function fields(line: RecordLine, mine: string, people: Card[] | null): RecordSc
   return [
     { name: 'Participants', lines: [named(line.from), named(line.to)] },
     ...(answered === undefined || people === null ? [] : [{ name: 'Listened', lines: listened(people) }]),
-    { name: 'Date', lines: [date(start, mine) ?? ''] },
+    { name: 'Date', lines: [date(start, local_zone) ?? ''] },
     { name: 'Time', lines: clocks },
-    { name: 'Put through', lines: [`By direct call, opened ${time_to_the_second(line.opened_ms, mine)} here`] },
-    { name: 'Ended', lines: [ended === undefined ? 'Not yet' : how_it_ended[line.how ?? 'hung_up']] },
+    { name: 'Put through', lines: [`By direct call, opened ${time_to_the_second(line.opened_ms, local_zone)} here`] },
+    { name: 'Ended', lines: [ended === undefined ? 'Not yet' : ended_labels[line.how ?? 'hung_up']] },
     { name: 'Kept', lines: kept_lines(line) },
   ];
 }
 
 function kept_lines(line: RecordLine): string[] {
   if (line.answered_ms === undefined) return ['The attempt, in the log'];
-  const { short } = mode_words[line.mode];
+  const { short } = mode_labels[line.mode];
   return no_record(line) ? ['Log only', `It should have been: ${short.toLowerCase()}`] : [short];
 }
 
-/** What was said is lost, and the log says so. */
+/** The record is missing, and the log says so. */
 export const no_record = (line: RecordLine) => line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
 
 function listened(people: Card[]): string[] {
@@ -140,8 +140,8 @@ function span(from: number, to: number | undefined, zone: string): string | null
   return to === undefined ? start : `${start}–${time(to, zone)}`;
 }
 
-function other_day(ms: number, zone: string, mine: string): string {
-  return { [-1]: ' (the day before)', 1: ' (the day after)' }[day_offset(ms, zone, mine)] ?? '';
+function other_day(ms: number, zone: string, local_zone: string): string {
+  return { [-1]: ' (the day before)', 1: ' (the day after)' }[day_offset(ms, zone, local_zone)] ?? '';
 }
 
 function seal(line: RecordLine): RecordScreen['seal'] {
@@ -164,16 +164,16 @@ function seal(line: RecordLine): RecordScreen['seal'] {
   return { title: 'The sealed record has not arrived.', sentence: 'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.', sealed: false };
 }
 
-/** What cannot hold yet while the call goes on or its record is on its way. */
-function to_come(line: RecordLine): string[] {
+/** Titles of checks that cannot pass while the call is live or its record is pending. */
+function pending_checks(line: RecordLine): string[] {
   return [...(line.ended_ms === undefined ? ['Its end is in the log'] : []), ...(line.records === 0 ? ['Sealed where it was heard', 'Digest in the log'] : [])];
 }
 
-function verdict(line: RecordLine, report: Report, at_ms: number, mine: string): NonNullable<RecordScreen['verdict']> {
-  const when = `Checked on this device at ${time_to_the_second(at_ms, mine)}, without asking the server to be believed.`;
+function verdict(line: RecordLine, report: Report, at_ms: number, local_zone: string): NonNullable<RecordScreen['verdict']> {
+  const when = `Checked on this device at ${time_to_the_second(at_ms, local_zone)}, without asking the server to be believed.`;
   const wrong = report.checks.filter((check) => !check.ok);
   const failed = wrong.length;
-  if (failed > 0 && still_changes(line, at_ms) && wrong.every((check) => to_come(line).includes(check.title))) {
+  if (failed > 0 && is_pending(line, at_ms) && wrong.every((check) => pending_checks(line).includes(check.title))) {
     return { level: 'amber', title: 'Not finished yet', sentence: `${when} ${line.ended_ms === undefined ? 'The call goes on.' : 'Its record is on its way.'} What is there so far holds.` };
   }
   if (report.ok && report.missing !== null) {

@@ -14,30 +14,30 @@ describe('a ring', () => {
       clocks: '15:42 there · 09:42 here',
       verified: true,
       mode: 'Memo will be kept',
-      moves: true,
+      animated: true,
       announce: 'The Prime Minister of Estmark, Office of the Prime Minister, rings you. Verified by this device. Memo will be kept.',
     });
   });
 
-  it('is never shown when it came unverified: an alert stands instead', () => {
+  it('is never shown unverified: an alert is shown instead', () => {
     const forged = view({ call: incoming({ verified: false }) });
     expect(ring_screen(forged, NOW, HERE)).toBeNull();
-    expect(screen_name({ is: 'on' }, forged, { at: 'home' }, null)).toBe('people');
+    expect(screen_name({ status: 'on' }, forged, { at: 'home' }, null)).toBe('people');
     expect(refused_ring(forged)).toMatch(/could not verify/);
     expect(refused_ring({ ...forged, alerts: [{ level: 'red', text: 'said already' }] })).toBeNull();
     expect(refused_ring(view({ call: incoming() }))).toBeNull();
   });
 
-  it('claims nothing of the other side before their device answered', () => {
+  it('claims nothing about the other side before their device answered', () => {
     expect(ring({ call: call() })?.verified).toBe(false);
     expect(ring({ call: call({ state: 'opening' }) })?.state).toEqual({
       title: 'Opening',
       sentence: 'The call is entered in the log before it rings.',
     });
-    expect(ring({ call: call({ state: 'answering', verified: true }) })).toMatchObject({ moves: false, state: { title: 'Answered' } });
+    expect(ring({ call: call({ state: 'answering', verified: true }) })).toMatchObject({ animated: false, state: { title: 'Answered' } });
   });
 
-  it('names who will listen, as far as that is known', () => {
+  it('names who will listen, as far as known', () => {
     expect(ring({ call: incoming({ members: [member(writer, 3), member(officer, 6)] }) })?.listens).toBe(
       'Note-taker and Duty officer will listen. Everyone sees who is in the call.',
     );
@@ -45,7 +45,7 @@ describe('a ring', () => {
     expect(ring({ call: incoming({ mode: 'log_only' }) })?.listens).toMatch(/^Nobody else listens/);
   });
 
-  it('is over when the call is live', () => {
+  it('is not shown once the call is live', () => {
     expect(ring({ call: live() })).toBeNull();
     expect(ring({})).toBeNull();
   });

@@ -2,7 +2,7 @@
 
 import type { Call, View } from '../engine/contract';
 import { both_clocks } from './clock';
-import { list, lower_the, mode_words } from './words';
+import { join_names, mid_sentence, mode_labels } from './labels';
 
 export interface RingScreen {
   /** Small, above: which way. */
@@ -17,14 +17,14 @@ export interface RingScreen {
   listens: string;
   /** Outgoing: where it stands. */
   state: { title: string; sentence: string };
-  /** Whether something moves in truth: a bell rings there. */
-  moves: boolean;
+  /** Whether something animated in truth: a bell rings there. */
+  animated: boolean;
   /** What a screen reader is told, once. */
   announce: string;
 }
 
 /** The ring to show, or nothing: no call, one under way, or one that this device could not verify. */
-export function ring_screen(view: View, now: number, mine: string): RingScreen | null {
+export function ring_screen(view: View, now: number, local_zone: string): RingScreen | null {
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
   if (call.state === 'live' || call.state === 'reconnecting' || call.state === 'ended') return null;
@@ -35,14 +35,14 @@ export function ring_screen(view: View, now: number, mine: string): RingScreen |
     kind: incoming ? 'Incoming · direct call' : 'Outgoing · direct call',
     name,
     organisation,
-    clocks: both_clocks(now, zone, mine),
+    clocks: both_clocks(now, zone, local_zone),
     verified: call.verified,
-    mode: mode_words[call.mode].ahead,
+    mode: mode_labels[call.mode].ahead,
     listens: listens(call),
     state: state(call),
-    moves: call.state === 'ringing',
+    animated: call.state === 'ringing',
     announce: incoming
-      ? `${name}, ${organisation}, rings you. Verified by this device. ${mode_words[call.mode].ahead}.`
+      ? `${name}, ${organisation}, rings you. Verified by this device. ${mode_labels[call.mode].ahead}.`
       : `${state(call).title}.`,
   };
 }
@@ -57,9 +57,9 @@ export function refused_ring(view: View): string | null {
 }
 
 function listens(call: Call): string {
-  const listeners = call.members.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer').map((m) => lower_the(m.name));
+  const listeners = call.members.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer').map((m) => mid_sentence(m.name));
   if (listeners.length > 0) {
-    const names = list(listeners);
+    const names = join_names(listeners);
     return `${names[0]?.toUpperCase()}${names.slice(1)} will listen. Everyone sees who is in the call.`;
   }
   return call.mode === 'log_only'
@@ -68,7 +68,7 @@ function listens(call: Call): string {
 }
 
 function state(call: Call): RingScreen['state'] {
-  const they = call.other ? lower_the(call.other.name) : 'the other side';
+  const they = call.other ? mid_sentence(call.other.name) : 'the other side';
   switch (call.state) {
     case 'opening':
       return { title: 'Opening', sentence: 'The call is entered in the log before it rings.' };

@@ -3,7 +3,7 @@ import { CALL, call, desk, incoming, live, view } from '../fake/views';
 import { alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
 
 const HOME: Route = { at: 'home' };
-const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) => screen_name({ is: 'on' }, of, route, dismissed);
+const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) => screen_name({ status: 'on' }, of, route, dismissed);
 
 describe('which screen', () => {
   it('a ring and a call cover whatever was open', () => {
@@ -22,7 +22,7 @@ describe('which screen', () => {
     expect(shown(over, HOME, 'another')).toBe('ended');
   });
 
-  it('the desk stays in sight while it listens', () => {
+  it('the desk stays visible while it listens', () => {
     expect(shown(desk())).toBe('desk');
     expect(shown(desk({ call: live({ direction: 'listen' }) }))).toBe('desk');
     expect(shown(desk({ call: live({ direction: 'listen' }) }), { at: 'calls' })).toBe('calls');
@@ -33,14 +33,14 @@ describe('which screen', () => {
   });
 
   it('before there is an engine, the stage decides', () => {
-    expect(screen_name({ is: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
-    expect(screen_name({ is: 'failed', problem: '' }, view({ call: live() }), HOME, null)).toBe('failed');
-    expect(screen_name({ is: 'on' }, null, HOME, null)).toBe('starting');
+    expect(screen_name({ status: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
+    expect(screen_name({ status: 'failed', problem: '' }, view({ call: live() }), HOME, null)).toBe('failed');
+    expect(screen_name({ status: 'on' }, null, HOME, null)).toBe('starting');
   });
 });
 
 describe('alerts', () => {
-  it('stand once each, red first, and only amber ones can be put away', () => {
+  it('appear once each, red first, and only amber ones can be dismissed', () => {
     const amber = { level: 'amber' as const, text: 'due' };
     const red = { level: 'red' as const, text: 'refused' };
     const shown = view({ alerts: [amber, red, amber] });
@@ -51,14 +51,14 @@ describe('alerts', () => {
 });
 
 describe('addresses', () => {
-  it('are read back as written, and a strange one leads home', () => {
+  it('round-trip, and an unknown one leads home', () => {
     for (const route of [HOME, { at: 'calls' } as const, { at: 'record', call: CALL } as const]) {
       expect(route_of(fragment_of(route))).toEqual(route);
     }
     for (const strange of ['record=../x', 'record=', 'enrol=abc', 'people']) expect(route_of(strange)).toEqual(HOME);
   });
 
-  it('a ring shows in the title of the tab', () => {
+  it('a ring is shown in the tab’s title', () => {
     expect(tab_title('ring_in', view({ call: incoming() }))).toBe('The Prime Minister of Estmark rings');
     expect(tab_title('people', view())).toBe('Office of the President · Telcon');
     expect(tab_title('unenrolled', null)).toBe('Telcon');

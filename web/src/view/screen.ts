@@ -1,26 +1,26 @@
-// Which screen stands. One idea at a time: a ring covers everything, a call covers the lists.
+// Which screen is shown. A ring covers everything, a call covers the lists.
 
 import type { Alert, View } from '../engine/contract';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
 
 export type Stage =
-  | { is: 'starting' }
-  | { is: 'unsupported' }
-  | { is: 'insecure' }
-  | { is: 'other_tab' }
-  | { is: 'unenrolled' }
-  | { is: 'enrol'; name: string | null; office: string | null; problem: string | null; busy: boolean }
-  | { is: 'on' }
-  | { is: 'failed'; problem: string };
+  | { status: 'starting' }
+  | { status: 'unsupported' }
+  | { status: 'insecure' }
+  | { status: 'other_tab' }
+  | { status: 'unenrolled' }
+  | { status: 'enrol'; name: string | null; office: string | null; problem: string | null; busy: boolean }
+  | { status: 'on' }
+  | { status: 'failed'; problem: string };
 
 export type ScreenName =
   | 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'enrol' | 'failed' | 'revoked'
   | 'people' | 'desk' | 'calls' | 'record' | 'ring_in' | 'ring_out' | 'call' | 'ended';
 
-/** `dismissed` is the ended call that the person has put away. */
+/** `dismissed` is the ended call that the person dismissed. */
 export function screen_name(stage: Stage, view: View | null, route: Route, dismissed: string | null): ScreenName {
-  if (stage.is !== 'on') return stage.is;
+  if (stage.status !== 'on') return stage.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
   const home = at_desk(view) ? 'desk' : 'people';
@@ -37,19 +37,19 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
   return call.verified && call.other ? 'ring_in' : here;
 }
 
-/** Whether this person watches calls rather than making them. */
+/** Whether this person's home screen is the desk. */
 export function at_desk(view: View): boolean {
   return view.you?.role === 'duty_officer' || view.you?.role === 'note_taker';
 }
 
-/** Each alert once, red before amber, without the amber ones that were read. */
-export function alerts_to_show(view: View | null, put_away: ReadonlySet<string>): Alert[] {
+/** Each alert once, red before amber, without dismissed amber ones. */
+export function alerts_to_show(view: View | null, dismissed_alerts: ReadonlySet<string>): Alert[] {
   const once = new Map((view?.alerts ?? []).map((alert) => [alert.text, alert]));
-  const shown = [...once.values()].filter((alert) => alert.level === 'red' || !put_away.has(alert.text));
+  const shown = [...once.values()].filter((alert) => alert.level === 'red' || !dismissed_alerts.has(alert.text));
   return [...shown.filter((alert) => alert.level === 'red'), ...shown.filter((alert) => alert.level === 'amber')];
 }
 
-/** The address after `#`, and back. */
+/** The route of a URL fragment. */
 export function route_of(fragment: string): Route {
   const record = /^record=([0-9a-f]{32})$/.exec(fragment)?.[1];
   if (record) return { at: 'record', call: record };
@@ -60,7 +60,7 @@ export function fragment_of(route: Route): string {
   return route.at === 'record' ? `record=${route.call}` : route.at === 'calls' ? 'calls' : '';
 }
 
-/** What the browser's tab says; a ring must be seen from another tab. */
+/** Title of the browser's tab; a ring must be visible from another tab. */
 export function tab_title(name: ScreenName, view: View | null): string {
   const other = view?.call?.other?.name;
   switch (name) {

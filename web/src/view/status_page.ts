@@ -1,17 +1,17 @@
-// Screens that only say something: why Telcon cannot be used here, and what to do.
+// Screens without controls: why Telcon cannot be used here, and what to do.
 
-export interface Statement {
+export interface StatusPage {
   kind: string;
   title: string;
   sentences: string[];
-  /** How grave; a word stands beside the colour. */
+  /** Severity; a word is shown besides the colour. */
   level: 'plain' | 'red';
   reload: boolean;
 }
 
-type Said = 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
+export type StatusPageName = 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
 
-export function statement(which: Said, problem?: string): Statement {
+export function status_page(which: StatusPageName, problem?: string): StatusPage {
   switch (which) {
     case 'starting':
       return { kind: 'Telcon', title: 'One moment', sentences: ['The keys of this device are being opened.'], level: 'plain', reload: false };

@@ -1,9 +1,9 @@
-// One tab holds the engine. Two would use one device's counters twice.
+// Only one tab runs the engine: two would use one device's nonces and counters twice.
 
 const LOCK = 'telcon-engine';
 
-/** Resolves when this tab is the one; until the other closes, `waiting` is told. The lock is held while the tab lives. */
-export function be_the_one(waiting: () => void, locks: LockManager = navigator.locks): Promise<void> {
+/** Resolves when this tab holds the lock; calls `waiting` if another tab holds it. It is held until the tab closes. */
+export function acquire_tab_lock(waiting: () => void, locks: LockManager = navigator.locks): Promise<void> {
   const forever = new Promise<never>(() => undefined);
   return new Promise((granted, refused) => {
     locks

@@ -1,45 +1,44 @@
-// How much of what is said into browsers' microphones reaches the record: word error rate of the transcript, by the same
-// speech model; and how far the captions on the desk's screen are behind. Three Chromium pages, real server, relay and
-// note-taker.
-// `make bench` runs it with our own fixtures; other speech: `node e2e/measure_words.mjs a.wav a.txt b.wav b.txt` with the
-// environment of `helpers/office.mjs` (mono WAV of 16-bit samples, and what is said in it).
+// Word error rate of the transcript for speech into browsers' microphones, and latency of the captions on the desk's
+// screen. Three Chromium pages, real server, relay and note-taker.
+// `make bench` runs it with the project's fixtures; for other speech: `node e2e/measure_transcript.mjs a.wav a.txt b.wav b.txt` with the
+// environment of `helpers/office.mjs` (mono WAV of 16-bit samples, and its reference text).
 
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { after_all, launch, until } from './helpers/chromium.mjs';
+import { close_all, launch, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 
-/** Silence before the speech, in which the call is put through, seconds; and after it, for the last words to arrive. */
+/** Silence before the speech, seconds: time to set the call up; and after it, for the last words to arrive. */
 const LEAD_S = 12;
 const TRAIL_S = 4;
 
 const fixture = (name) => fileURLToPath(new URL(`../../crates/client/fixtures/${name}`, import.meta.url));
 const given = process.argv.slice(2);
 const [wav_a, text_a, wav_b, text_b] = given.length > 0 ? given : ['a.wav', 'a.txt', 'b.wav', 'b.txt'].map(fixture);
-if (!text_b) throw new Error('say all four: a.wav a.txt b.wav b.txt');
+if (!text_b) throw new Error('four arguments are needed: a.wav a.txt b.wav b.txt');
 const folder = await mkdtemp(join(tmpdir(), 'telcon-words-'));
 const files = await Promise.all([wav_a, wav_b].map((path, n) => padded(path, join(folder, `${n}.wav`))));
 const longest = Math.max(...files.map((file) => file.seconds));
 const office = await Office.make();
 const browsers = await Promise.all(files.map(({ path }) => launch({ microphone: `${path}%noloop` })));
 try {
-  await office.take_notes();
+  await office.start_note_taker();
   const [a, b] = await Promise.all(browsers.map((browser, n) => enrolled(browser, office, `Leader ${n}`)));
   const desk = await enrolled(browsers[0], office, 'Desk', 'duty-officer');
   await a.getByRole('button', { name: 'Ring Leader 1' }).click();
   const rung = Date.now();
   await b.getByRole('button', { name: 'Accept' }).click();
-  const noted = () => window.telcon.view.call?.state === 'live' && window.telcon.view.call.note_taker;
-  await Promise.all([until(a, noted), until(b, noted)]);
+  const recording = () => window.telcon.view.call?.state === 'live' && window.telcon.view.call.note_taker;
+  await Promise.all([until(a, recording), until(b, recording)]);
   await desk.getByRole('button', { name: 'Listen, visible to all' }).click();
   await until(desk, () => window.telcon.view.call?.state === 'live');
-  await desk.evaluate(keep_captions);
+  await desk.evaluate(observe_captions);
   const late = (Date.now() - rung) / 1000;
-  if (late > LEAD_S) throw new Error(`the note-taker was there after ${late} s, and the speech began before: measure again`);
-  // As long as the microphones play: that, and not an event of ours, is what is waited for.
+  if (late > LEAD_S) throw new Error(`the note-taker joined after ${late} s, after the speech began: run it again`);
+  // For as long as the microphones play: no event announces their end.
   await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
   const behind = (await desk.evaluate(() => window.behind)).sort((x, y) => x - y);
   const at = (share) => (behind[Math.min(behind.length - 1, Math.floor(share * behind.length))] / 1000).toFixed(1);
@@ -53,19 +52,19 @@ try {
     const heard = words(spoken_by(lines, `Leader ${n}`));
     const wrong = distance(said, heard);
     const { packets, lost } = came(lines, `Leader ${n}`);
-    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %; ${packets} packets came, ${lost} lost`);
+    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %; ${packets} packets received, ${lost} lost`);
     if (process.env.SHOW) console.log(`  ${heard.join(' ')}`);
   }
 } finally {
-  await after_all([...browsers, office]);
+  await close_all([...browsers, office]);
   await rm(folder, { recursive: true, force: true });
 }
 
 /**
- * In the page: notes of every caption that brings new words how far it was behind them, milliseconds. A finished line that
- * takes the place of a draft brings none: it comes when the passage is over.
+ * In the page: records the latency of every caption with new words, milliseconds. A final line that replaces a draft has
+ * none: it arrives when the passage is over.
  */
-function keep_captions() {
+function observe_captions() {
   window.behind = [];
   const [seen, covered] = [new Set(), {}];
   setInterval(() => {
@@ -81,7 +80,7 @@ function keep_captions() {
   }, 50);
 }
 
-/** How many packets of a speaker came to the note-taker, and how many were missing between them, as its record says. */
+/** How many packets of a speaker the note-taker received and how many were lost, as its record says. */
 async function packets(record) {
   const files = (await readdir(record, { recursive: true })).filter((name) => name.includes('events/') && name.endsWith('.jsonl'));
   const events = await Promise.all(files.map((name) => readFile(join(record, name), 'utf8')));
@@ -96,7 +95,7 @@ function spoken_by(transcript, name) {
   return transcript.segments.filter((segment) => segment.name === name).map((segment) => segment.text).join(' ');
 }
 
-/** The same WAV with silence before it. */
+/** The WAV with silence prepended. */
 async function padded(path, to) {
   const file = await readFile(path);
   const [rate, at] = [file.readUInt32LE(24), file.indexOf('data')];

@@ -1,9 +1,9 @@
-// Keys that press buttons. Always with Alt: a letter alone would act on whoever is typing when a ring comes.
+// Keyboard shortcuts. Always with Alt: a plain letter would fire while somebody types as a ring arrives.
 
 import type { Attachment } from 'svelte/attachments';
 
-/** Presses the element on Alt and this key (`KeyboardEvent.code`). */
-export function key(code: string): Attachment<HTMLElement> {
+/** Clicks the element on Alt and this key (`KeyboardEvent.code`). */
+export function shortcut(code: string): Attachment<HTMLElement> {
   return (element) => {
     element.setAttribute('aria-keyshortcuts', `Alt+${code.replace(/^Key|^Digit/, '')}`);
     const press = (event: KeyboardEvent) => {
@@ -18,23 +18,23 @@ export function key(code: string): Attachment<HTMLElement> {
   };
 }
 
-/** Takes the focus when it appears, so that what comes next is read from here and a key typed meanwhile presses nothing. */
-export const start_here: Attachment<HTMLElement> = (element) => {
+/** Focuses the element when it appears, so that screen readers start here and a key pressed meanwhile activates nothing. */
+export const focus_on_mount: Attachment<HTMLElement> = (element) => {
   element.tabIndex = -1;
   element.focus({ preventScroll: true });
 };
 
-/** Up and down move between the buttons of a list that have this class. */
-export function walk(selector: string): Attachment<HTMLElement> {
+/** The up and down keys move the focus between the elements that match. */
+export function arrow_keys(selector: string): Attachment<HTMLElement> {
   return (element) => {
     const move = (event: KeyboardEvent) => {
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
       if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
-      const stops = [...element.querySelectorAll<HTMLElement>(selector)];
-      if (stops.length === 0) return;
-      const at = stops.indexOf(document.activeElement as HTMLElement);
+      const targets = [...element.querySelectorAll<HTMLElement>(selector)];
+      if (targets.length === 0) return;
+      const at = targets.indexOf(document.activeElement as HTMLElement);
       event.preventDefault();
-      stops[at < 0 ? 0 : (at + step + stops.length) % stops.length]?.focus();
+      targets[at < 0 ? 0 : (at + step + targets.length) % targets.length]?.focus();
     };
     element.addEventListener('keydown', move);
     return () => element.removeEventListener('keydown', move);

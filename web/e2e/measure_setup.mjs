@@ -1,7 +1,7 @@
-// How long a person in a browser waits: from accepting a ring to the first frame that this browser decrypts. Two Chromium,
-// a real server and relay on this machine. Prints medians; `make bench` runs it.
+// Call setup time: from accepting a ring to the first frame that this browser decrypts. Two Chromium instances, a real
+// server and relay on this machine. Prints medians; `make bench` runs it.
 
-import { after_all, launch, until } from './helpers/chromium.mjs';
+import { close_all, launch, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
 import { Office } from './helpers/office.mjs';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ for (const suite of ['hybrid', 'cnsa2']) {
       await a.getByRole('button', { name: 'Ring Leader 1' }).click();
       await b.getByRole('button', { name: 'Accept' }).waitFor();
       waits['ring → the other side rings'].push(Date.now() - ring);
-      // As long as a person takes to see who it is.
+      // The time a person takes to read who rings.
       await b.waitForTimeout(1500);
       await b.getByRole('button', { name: 'Accept' }).click();
       const live = () => window.telcon.view.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null;
@@ -35,6 +35,6 @@ for (const suite of ['hybrid', 'cnsa2']) {
       console.log(`${suite.padEnd(8)} ${what.padEnd(32)} ${median} ms (${least}–${most}, ${CALLS} calls)`);
     }
   } finally {
-    await after_all([...browsers, office]);
+    await close_all([...browsers, office]);
   }
 }

@@ -1,21 +1,21 @@
-// The product's words, one place for each.
+// Labels of the product's terms, and formatting of names and numbers.
 
 import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contract';
 
-/** What is drawn beside words, each for one meaning. */
+/** Icons, each with one meaning. */
 export type Shape =
   | 'seal' | 'phone' | 'unreachable' | 'star' | 'alert' | 'wait' | 'record' | 'unrecorded'
   | 'microphone' | 'muted' | 'silent' | 'back' | 'lock' | 'no';
 
-/** What a record mode is called during a call, and before it. */
-export const mode_words: Record<RecordMode, { now: string; ahead: string; short: string }> = {
+/** Labels of a record mode during a call, before it, and in lists. */
+export const mode_labels: Record<RecordMode, { now: string; ahead: string; short: string }> = {
   log_only: { now: 'On the record: log only', ahead: 'Only the log will be kept', short: 'Log only' },
   memo: { now: 'On the record: memo', ahead: 'Memo will be kept', short: 'Memo' },
   audio: { now: 'On the record: memo and sound', ahead: 'Memo and sound will be kept', short: 'Memo and sound' },
 };
 
-/** What a member of a call does in it. */
-export const role_does: Record<Role, string> = {
+/** What a member of a role does in a call. */
+export const role_activity: Record<Role, string> = {
   principal: 'speaks',
   counterpart: 'speaks',
   duty_officer: 'listens',
@@ -29,14 +29,14 @@ export const role_name: Record<Role, string> = {
   note_taker: 'note-taker',
 };
 
-/** What stands behind the key agreement, for those who look. */
-export const suite_words: Record<Suite, string> = {
+/** The algorithms of a suite, for technical details. */
+export const suite_labels: Record<Suite, string> = {
   hybrid: 'ML-KEM-768 and X25519, AES-256-GCM',
   cnsa2: 'ML-KEM-1024, ML-DSA-87, AES-256-GCM',
 };
 
-/** How a call ended, as its record says it. */
-export const how_it_ended: Record<Ended, string> = {
+/** How a call ended, as shown in lists and records. */
+export const ended_labels: Record<Ended, string> = {
   hung_up: 'One of the two ended it',
   declined: 'Declined',
   cancelled: 'The caller stopped ringing',
@@ -47,11 +47,11 @@ export const how_it_ended: Record<Ended, string> = {
   revoked: 'A device in it was revoked',
 };
 
-/** How a call ended, as the person in it is told. */
-export function ended_for_me(call: Call): { title: string; sentence: string } {
+/** How a call ended, for a person who was in it. */
+export function ended_text(call: Call): { title: string; sentence: string } {
   const mine = call.direction === 'in';
   const listened = call.direction === 'listen';
-  const they = apart(call.other?.name ?? 'The other side');
+  const they = isolate(call.other?.name ?? 'The other side');
   switch (call.ended) {
     case 'declined':
       return mine
@@ -64,7 +64,7 @@ export function ended_for_me(call: Call): { title: string; sentence: string } {
     case 'missed':
       return mine
         ? { title: 'You missed this call', sentence: 'It rang here and nobody answered.' }
-        : { title: 'Nobody answered', sentence: `It rang at ${lower_the(they)} until the time was over.` };
+        : { title: 'Nobody answered', sentence: `It rang at ${mid_sentence(they)} until the time was over.` };
     case 'busy':
       return { title: 'Busy', sentence: `${they} is in another call.` };
     case 'failed':
@@ -86,27 +86,27 @@ export function ended_for_me(call: Call): { title: string; sentence: string } {
 }
 
 /** `The President` inside a sentence: `the President`. */
-export function lower_the(name: string): string {
-  return name.startsWith('The ') ? `the ${name.slice(4)}` : apart(name);
+export function mid_sentence(name: string): string {
+  return name.startsWith('The ') ? `the ${name.slice(4)}` : isolate(name);
 }
 
-/** A name written from right to left, so that it does not turn the words round it about (UAX #9, isolates). */
-export function apart(name: string): string {
+/** Isolates a right-to-left name, so that it does not reorder the text around it (UAX #9, isolates). */
+export function isolate(name: string): string {
   return /[\u0590-\u08ff\ufb1d-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name;
 }
 
 /** `The President and the Prime Minister of Estmark`. */
 export function both_names(from: Card, to: Card): string {
-  return `${apart(from.name)} and ${lower_the(to.name)}`;
+  return `${isolate(from.name)} and ${mid_sentence(to.name)}`;
 }
 
 /** `a`, `a and b`, `a, b and c`. */
-export function list(names: string[]): string {
+export function join_names(names: string[]): string {
   if (names.length < 2) return names.join('');
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
 /** A number with thin gaps between thousands: `90 412`. */
-export function number(n: number): string {
+export function format_number(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }

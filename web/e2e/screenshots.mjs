@@ -1,17 +1,17 @@
-// Pictures of every scene: phone and desk, light and dark, into shots/. Arguments: parts of scene names to limit them.
+// Screenshots of every scene: phone and desk, light and dark, into screenshots/. Arguments: substrings of scene names.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch } from './helpers/chromium.mjs';
-import { open_scenes, root, shots_page, show } from './helpers/shots.mjs';
+import { open_scenes, root, serve_scenes, show } from './helpers/screenshots.mjs';
 
 const SIZES = { phone: { width: 360, height: 780 }, desk: { width: 1440, height: 900 } };
 const only = process.argv.slice(2);
 
-const site = await shots_page();
+const site = await serve_scenes();
 const browser = await launch();
 try {
-  await mkdir(join(root, 'shots'), { recursive: true });
+  await mkdir(join(root, 'screenshots'), { recursive: true });
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of ['light', 'dark']) {
       const page = await browser.newPage({ viewport, colorScheme, reducedMotion: 'reduce' });
@@ -19,7 +19,7 @@ try {
       for (const name of names) {
         if (only.length > 0 && !only.some((part) => name.includes(part))) continue;
         await show(page, name);
-        await page.screenshot({ path: join(root, 'shots', `${name}.${size}.${colorScheme}.png`) });
+        await page.screenshot({ path: join(root, 'screenshots', `${name}.${size}.${colorScheme}.png`) });
       }
       await page.close();
     }

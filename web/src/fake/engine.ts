@@ -1,13 +1,13 @@
-// A fake engine with the outside of telcon-wasm: for development, pictures and tests of the page. It keeps no secret and
-// believes everything. A BroadcastChannel stands for the world: what rings, and the relay's answers.
+// A fake engine with the interface of telcon-wasm, for development, screenshots and tests of the page. It encrypts and
+// verifies nothing. A BroadcastChannel carries the events of a test: rings, and the relay's answers.
 
 import type { Call, Command, Engine, Output, View } from '../engine/contract';
 import { president } from './people';
 import { call, device, incoming, live, view } from './views';
 
-type World = { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
+type TestEvent = { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
 
-/** What the fake cipher adds to each byte, and what it puts before them to be known by. */
+/** The fake cipher adds `SHIFT` to each byte and prepends `MARK`. */
 const SHIFT = 85;
 const MARK = [0xfa, 0xce];
 
@@ -16,13 +16,13 @@ export default async function init(): Promise<void> {}
 export class Telcon implements Engine {
   #outputs: Output[] = [];
   #call: Call | null = null;
-  #world = new BroadcastChannel('fake-world');
+  #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
 
   constructor(state: string, _seed: Uint8Array, now_ms: number) {
     if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
-    this.#world.onmessage = ({ data }: MessageEvent<World>) => this.#hear(data);
-    // A call that was live before a reload comes back.
+    this.#channel.onmessage = ({ data }: MessageEvent<TestEvent>) => this.#handle_event(data);
+    // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
       this.#call = live({ started_ms: now_ms, state: 'reconnecting' });
       this.#outputs.push({ out: 'open_leg', call: this.#call.call });
@@ -67,7 +67,7 @@ export class Telcon implements Engine {
         this.#wakeup = now_ms + 20;
         return this.#set(incoming({ state: 'answering' }));
       case 'offer':
-        return this.#world.postMessage({ fake: 'offer', sdp: command.sdp });
+        return this.#channel.postMessage({ fake: 'offer', sdp: command.sdp });
       case 'mute':
         if (this.#call) this.#set({ ...this.#call, muted: command.on });
         return;
@@ -88,7 +88,7 @@ export class Telcon implements Engine {
     return output && JSON.stringify(output);
   }
 
-  /** There are keys only in a live call. */
+  /** Frames can be encrypted only in a live call. */
   seal(frame: Uint8Array): Uint8Array | undefined {
     return this.#call?.state === 'live' ? Uint8Array.from([...MARK, ...frame.map((b) => b + SHIFT)]) : undefined;
   }
@@ -102,14 +102,14 @@ export class Telcon implements Engine {
     return JSON.stringify({ ok: true, partial: false, missing: null, people: [president], checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }] });
   }
 
-  /** The world speaks past the driver here, so that it must look again and again. */
+  /** Test events bypass the driver, so the engine must be polled. */
   next_wakeup_ms(): number {
     return Date.now() + 20;
   }
 
   free(): void {}
 
-  #hear(message: World): void {
+  #handle_event(message: TestEvent): void {
     if (message.fake === 'sdp') this.#outputs.push({ out: 'media_answer', sdp: message.sdp });
     if (message.fake === 'rings') {
       this.#set(incoming({ verified: message.verified }));

@@ -1,4 +1,4 @@
-// The development page: one scene by name, `?shot=name`; without a name, the list of names.
+// The development page: one scene by name, `?scene=name`; without a name, the list of names.
 
 import '../styles/paper.css';
 import { mount, tick, unmount } from 'svelte';
@@ -14,7 +14,7 @@ const host: Host = {
   read_link: nothing,
   enrol: nothing,
   check: () => Promise.reject('not here'),
-  want_microphone: nothing,
+  request_microphone: nothing,
   retry_microphone: nothing,
   play: nothing,
 };
@@ -22,7 +22,7 @@ const never = () => new Promise<never>(nothing);
 const target = document.getElementById('app') ?? document.body;
 let mounted: ReturnType<typeof mount> | undefined;
 
-/** Puts a scene in place of the one before. Tests call it, so that they need not load the page for each. */
+/** Replaces the current scene. Tests call it instead of loading the page for each scene. */
 async function show(name: string): Promise<boolean> {
   const scene = scenes[name];
   if (!scene) return false;
@@ -36,11 +36,11 @@ async function show(name: string): Promise<boolean> {
 }
 Object.assign(window, { show, scenes: Object.keys(scenes) });
 
-if (!(await show(new URLSearchParams(location.search).get('shot') ?? ''))) {
+if (!(await show(new URLSearchParams(location.search).get('scene') ?? ''))) {
   const list = document.createElement('ul');
   for (const name of Object.keys(scenes)) {
     const link = document.createElement('a');
-    link.href = `?shot=${name}`;
+    link.href = `?scene=${name}`;
     link.textContent = name;
     const item = document.createElement('li');
     item.append(link);

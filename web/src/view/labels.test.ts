@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { minister, norland, president } from '../fake/people';
-import { both_names, list, lower_the } from './words';
+import { both_names, join_names, mid_sentence } from './labels';
 
 describe('names in sentences', () => {
-  it('lose the capital of their article', () => {
+  it('start with a lower-case article', () => {
     expect(both_names(president, minister)).toBe('The President and the Prime Minister of Estmark');
-    expect(list(['a', 'b', 'c'].map(lower_the))).toBe('a, b and c');
+    expect(join_names(['a', 'b', 'c'].map(mid_sentence))).toBe('a, b and c');
   });
 
-  it('that are written from right to left stand apart, so that the sentence keeps its order', () => {
+  it('that are written from right to left are isolated, so that the sentence keeps its order', () => {
     const king = { ...norland, name: 'ملك ساندمارك' };
-    expect(lower_the(king.name)).toBe('\u2068ملك ساندمارك\u2069');
+    expect(mid_sentence(king.name)).toBe('\u2068ملك ساندمارك\u2069');
     expect(both_names(king, president)).toBe('\u2068ملك ساندمارك\u2069 and the President');
     expect(both_names(president, king)).toBe('The President and \u2068ملك ساندمارك\u2069');
-    expect(lower_the('东海联邦总理')).toBe('东海联邦总理');
+    expect(mid_sentence('东海联邦总理')).toBe('东海联邦总理');
   });
 });

@@ -1,13 +1,13 @@
-// Every scene, on a phone and on a desk, light and dark: nothing that axe knows to be wrong, nothing wider than the
-// screen, no target under 48 px on a phone, nothing disabled too faint to read, and no style or script that the content
-// security policy refuses.
+// Every scene, on a phone and on a desk, light and dark: no axe violation, nothing wider than the screen, no touch target
+// under 48 px on a phone, no disabled control with low contrast, and no style or script that the content security policy
+// blocks.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch } from './helpers/chromium.mjs';
-import { open_scenes, shots_page, show } from './helpers/shots.mjs';
+import { open_scenes, serve_scenes, show } from './helpers/screenshots.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SIZES = [
@@ -18,7 +18,7 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 let site, browser;
 before(async () => {
-  site = await shots_page();
+  site = await serve_scenes();
   browser = await launch();
 });
 after(async () => {
@@ -29,29 +29,29 @@ after(async () => {
 for (const size of SIZES) {
   const phone = size.viewport.width < 900;
   test(`scenes on a ${phone ? 'phone' : 'desk'}`, async (t) => {
-    // Axe itself is brought in by the debugger, past the policy; what the page does is still judged by it.
+    // Axe is injected by the debugger, which bypasses the policy; the page is still subject to it.
     const context = await browser.newContext({ ...size, colorScheme: 'light', reducedMotion: 'reduce' });
     const page = await context.newPage();
-    const refused = [];
+    const blocked = [];
     page.on('console', (message) => {
-      if (message.type() === 'error') refused.push(message.text());
+      if (message.type() === 'error') blocked.push(message.text());
     });
-    page.on('pageerror', (error) => refused.push(String(error)));
+    page.on('pageerror', (error) => blocked.push(String(error)));
     const names = await open_scenes(page, site.origin);
     await page.evaluate(axe);
     for (const name of names) {
       await t.test(name, async () => {
         await show(page, name);
-        assert.deepEqual(refused.splice(0), [], 'console');
+        assert.deepEqual(blocked.splice(0), [], 'console');
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `wider than the screen by ${wide} px`);
-        if (phone) assert.deepEqual(await small_targets(page), []);
-        assert.deepEqual(await faint(page), [], 'disabled, light');
+        if (phone) assert.deepEqual(await undersized_targets(page), []);
+        assert.deepEqual(await low_contrast(page), [], 'disabled, light');
         assert.deepEqual(await violations(page, { type: 'tag', values: TAGS }), [], 'light');
-        // What the theme changes is colour alone.
+        // The theme changes colours only.
         await page.emulateMedia({ colorScheme: 'dark' });
         assert.deepEqual(await violations(page, { type: 'rule', values: ['color-contrast'] }), [], 'dark');
-        assert.deepEqual(await faint(page), [], 'disabled, dark');
+        assert.deepEqual(await low_contrast(page), [], 'disabled, dark');
         await page.emulateMedia({ colorScheme: 'light' });
       });
     }
@@ -59,7 +59,7 @@ for (const size of SIZES) {
   });
 }
 
-test('the desk reads what is being said without scrolling, and an alarm stands before it', async () => {
+test('the desk shows the newest caption without scrolling, and an alarm above it', async () => {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   await open_scenes(page, site.origin);
   const place = (locator) => locator.evaluate((e) => e.getBoundingClientRect().toJSON());
@@ -70,7 +70,7 @@ test('the desk reads what is being said without scrolling, and an alarm stands b
     assert.ok((await place(newest)).bottom < 900, scene);
     assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), 900, scene);
   }
-  // Turned, made smaller or larger: the newest line stays in sight.
+  // After a change of size or orientation the newest line stays visible.
   const captions = page.getByRole('list', { name: 'Heard between' });
   const at_the_end = (e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight) === 0;
   for (const [width, height] of [[1440, 560], [360, 740], [1280, 800], [740, 360]]) {
@@ -86,14 +86,14 @@ test('the desk reads what is being said without scrolling, and an alarm stands b
   await page.close();
 });
 
-/** What axe finds wrong, as text. */
+/** Violations that axe finds, as text. */
 async function violations(page, runOnly) {
   const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);
   return found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => `${n.target}: ${n.failureSummary}`).join('\n  ')}`);
 }
 
-/** Whatever can be pressed and is smaller than a thumb. */
-function small_targets(page) {
+/** Controls below the minimum touch target size. */
+function undersized_targets(page) {
   return page.$$eval('button, a[href], input', (all) =>
     all
       .filter((e) => e.checkVisibility())
@@ -103,8 +103,8 @@ function small_targets(page) {
   );
 }
 
-/** What cannot be pressed and cannot be read either, words or edge: axe leaves disabled buttons out. */
-function faint(page) {
+/** Disabled buttons with low contrast of text or border: axe skips disabled buttons. */
+function low_contrast(page) {
   return page.$$eval('button:disabled', (all) => {
     const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const over = (colours) => {

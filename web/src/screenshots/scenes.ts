@@ -1,4 +1,4 @@
-// Every screen in every state, as a function of nothing but the fake engine.
+// Every screen in every state, from fixed views.
 
 import type { App } from '../app.svelte';
 import type { Card, Report, View } from '../engine/contract';
@@ -10,7 +10,7 @@ import { NOW, call, desk, device, incoming, live, member, notice, view } from '.
 export type Scene = (app: App) => void;
 
 const on = (shown: View): Scene => (app) => {
-  app.stage = { is: 'on' };
+  app.stage = { status: 'on' };
   app.view = shown;
 };
 const and = (...scenes: Scene[]): Scene => (app) => scenes.forEach((scene) => scene(app));
@@ -35,7 +35,7 @@ const listening = live({
 
 const ringing = notice({ call: 'c9'.repeat(16), from: norland, to: secretary, state: { is: 'ringing' }, members: 1, can_listen: false, opened_ms: NOW - 12_000 });
 
-// Names as long as they come, and in other scripts.
+// Very long names, and names in other scripts.
 const union: Card = { ...norland, name: 'The Chair of the Southern African Union of River States and Protectorates', organisation: 'Secretariat of the Southern African Union of River States and Protectorates' };
 const sandmark: Card = { ...secretary, person: 'f1'.repeat(16), name: 'صاحب الجلالة ملك ساندمارك وحامي الواحات الشرقية', organisation: 'الديوان الملكي', zone: 'Asia/Riyadh' };
 const ostland: Card = { ...governor, person: 'f2'.repeat(16), name: '东海联邦共和国国务院总理兼对外事务委员会主席', organisation: '东海联邦共和国国务院', zone: 'Asia/Shanghai' };
@@ -118,22 +118,22 @@ const record = (shown: View, checked: App['record']): Scene => and(on(shown), (a
   app.record = checked;
 });
 const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
-  of ? { is: 'there', value: { line: of, report, at_ms: NOW } } : { is: 'loading' };
+  of ? { status: 'ready', value: { line: of, report, at_ms: NOW } } : { status: 'loading' };
 
 const refused_link = (problem: string): Scene => (app) => {
-  app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
+  app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
-  'unsupported': (app) => (app.stage = { is: 'unsupported' }),
-  'insecure': (app) => (app.stage = { is: 'insecure' }),
-  'other-tab': (app) => (app.stage = { is: 'other_tab' }),
-  'failed': (app) => (app.stage = { is: 'failed', problem: 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.' }),
+  'unsupported': (app) => (app.stage = { status: 'unsupported' }),
+  'insecure': (app) => (app.stage = { status: 'insecure' }),
+  'other-tab': (app) => (app.stage = { status: 'other_tab' }),
+  'failed': (app) => (app.stage = { status: 'failed', problem: 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.' }),
   'revoked': on(view({ phase: 'revoked', people: [] })),
-  'unenrolled': (app) => (app.stage = { is: 'unenrolled' }),
-  'enrol': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
-  'enrol-busy': (app) => (app.stage = { is: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
+  'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
+  'enrol': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
+  'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
   'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
   'enrol-other-office': refused_link('The server shows another office authority than the enrolment link names: trust nothing of it and tell the security officer.'),
@@ -143,8 +143,8 @@ export const scenes: Record<string, Scene> = {
   'people-many': and(on(view({ people: many })), favourites(minister, norland)),
   'people-search': and(on(view({ people: many })), favourites(minister), (app) => (app.query = 'alv')),
   'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
-  'people-notify': and(on(view()), (app) => (app.can_ask_to_notify = true)),
-  'people-spare-link': and(on(view()), (app) => (app.spare_link = true)),
+  'people-notify': and(on(view()), (app) => (app.can_request_notifications = true)),
+  'people-spare-link': and(on(view()), (app) => (app.unused_link = true)),
   'people-long': on(view({ people: [union, sandmark, ostland, unbroken].map((card, i) => ({ ...card, reachable: i !== 1 })) })),
   'people-empty': on(view({ people: [] })),
   'people-connecting': on(view({ phase: 'connecting', people: [], token: null })),
@@ -173,7 +173,7 @@ export const scenes: Record<string, Scene> = {
   'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.microphone = 'denied')),
   'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.microphone = 'missing')),
   'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
-  'call-silent': and(on(view({ call: live() })), (app) => (app.silent = true)),
+  'call-silent': and(on(view({ call: live() })), (app) => (app.media_timed_out = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
   'call-long': on(view({ call: live({ other: union, to: union, members: [member(president, 1, { you: true }), member(union, 2), member(sandmark, 4), member(unbroken, 5), member(writer, 3)] }) })),
@@ -208,19 +208,19 @@ export const scenes: Record<string, Scene> = {
     notice({ call: 'c8'.repeat(16), from: unbroken, to: ostland, noted: false }),
     notice({ call: 'c7'.repeat(16), from: unbroken, to: union, state: { is: 'ended', how: 'hung_up' }, can_listen: false }),
   ] })),
-  'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { is: 'there', value: RECORDS })),
+  'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { status: 'ready', value: RECORDS })),
   'desk-quiet': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': on(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
-  'calls': records(view(), { is: 'there', value: RECORDS }),
-  'calls-desk': records(desk(), { is: 'there', value: RECORDS }),
-  'calls-long': records(desk(), { is: 'there', value: [line(1, { from: union, to: sandmark }), line(2, { from: unbroken, to: ostland, partial: true }), line(3, { from: ostland, to: president, records: 0 })] }),
-  'calls-empty': records(view(), { is: 'there', value: [] }),
-  'calls-loading': records(view(), { is: 'loading' }),
-  'calls-failed': records(view(), { is: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
-  'calls-offline': records(view({ phase: 'offline', token: null }), { is: 'loading' }),
+  'calls': records(view(), { status: 'ready', value: RECORDS }),
+  'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),
+  'calls-long': records(desk(), { status: 'ready', value: [line(1, { from: union, to: sandmark }), line(2, { from: unbroken, to: ostland, partial: true }), line(3, { from: ostland, to: president, records: 0 })] }),
+  'calls-empty': records(view(), { status: 'ready', value: [] }),
+  'calls-loading': records(view(), { status: 'loading' }),
+  'calls-failed': records(view(), { status: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
+  'calls-offline': records(view({ phase: 'offline', token: null }), { status: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
   'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
   'record-broken': record(desk(), checked(RECORDS[1], BROKEN)),
@@ -242,7 +242,7 @@ export const scenes: Record<string, Scene> = {
   ),
   'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, missing: null, people: [president], checks: WHOLE.checks.slice(0, 1) })),
   'record-long': record(desk(), checked(line(1, { from: union, to: sandmark }), { ...WHOLE, people: [union, sandmark, officer, writer] })),
-  'record-loading': record(view(), { is: 'loading' }),
-  'record-failed': record(view(), { is: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
+  'record-loading': record(view(), { status: 'loading' }),
+  'record-failed': record(view(), { status: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
 };
 

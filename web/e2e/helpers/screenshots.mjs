@@ -1,4 +1,4 @@
-// Builds the page of scenes and serves it under the content security policy of production.
+// Builds the scenes page and serves it with the production content security policy.
 
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -8,13 +8,13 @@ import { build } from 'vite';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** No wider than what the server sends with the page. */
+/** No more permissive than the server's policy. */
 export const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' mediastream:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };
 
-/** Serves a folder; `api` may answer a request first. Returns the origin and how to stop. */
+/** Serves a folder; `api` may answer a request first. Returns the origin and a function that stops the server. */
 export async function serve(folder, index, api) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://here').pathname;
@@ -39,19 +39,19 @@ export async function serve(folder, index, api) {
   };
 }
 
-export async function shots_page() {
-  await build({ root, mode: 'shots', logLevel: 'warn' });
-  return serve(join(root, 'dist-shots'), 'shots.html');
+export async function serve_scenes() {
+  await build({ root, mode: 'screenshots', logLevel: 'warn' });
+  return serve(join(root, 'dist-screenshots'), 'screenshots.html');
 }
 
-/** Opens the page once, ready to show one scene after the other; returns their names. */
+/** Opens the scenes page; returns the names of the scenes. */
 export async function open_scenes(page, origin) {
-  await page.goto(`${origin}/?shot=starting`);
+  await page.goto(`${origin}/?scene=starting`);
   await page.waitForFunction(() => window.scenes);
   return page.evaluate(() => window.scenes);
 }
 
-/** Puts a scene in place of the one before. */
+/** Shows a scene. */
 export async function show(page, name) {
   await page.evaluate(async (scene) => {
     await window.show(scene);

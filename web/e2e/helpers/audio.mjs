@@ -1,12 +1,12 @@
-// What a page plays, taken after its decoder, and whether it carries what somebody said.
+// Audio that a page receives, captured after decoding, and its similarity to reference speech.
 
 import { readFile } from 'node:fs/promises';
 
-/** Loudness is compared in steps this long, seconds. */
+/** Window of a loudness value, seconds. */
 const STEP_S = 0.02;
 
-/** To be run in a page before its own scripts: keeps hold of every track that a peer connection receives. */
-export function keep_tracks() {
+/** Init script of a page: keeps references to all peer connections and received tracks. */
+export function capture_tracks() {
   const Native = window.RTCPeerConnection;
   window.received_tracks = [];
   window.connections = [];
@@ -19,8 +19,8 @@ export function keep_tracks() {
   };
 }
 
-/** By which protocol the page's newest peer connection reaches the relay: `udp` or `tcp`. */
-export function way_to_relay(page) {
+/** Protocol of the selected candidate pair of the newest peer connection: `udp` or `tcp`. */
+export function relay_protocol(page) {
   return page.evaluate(async () => {
     const stats = [...(await window.connections.at(-1).getStats()).values()];
     const transport = stats.find((entry) => entry.type === 'transport');
@@ -29,8 +29,8 @@ export function way_to_relay(page) {
   });
 }
 
-/** Records what the page receives, all speakers together, for so many seconds: loudness, one number per 20 ms. */
-export function loudness_heard(page, seconds) {
+/** Loudness of the received audio, all speakers mixed, one value per 20 ms, for `seconds`. */
+export function received_loudness(page, seconds) {
   return page.evaluate(
     async ([seconds, step]) => {
       const context = new AudioContext();
@@ -58,8 +58,8 @@ export function loudness_heard(page, seconds) {
   );
 }
 
-/** Loudness of a WAV file of 16-bit mono, one number per 20 ms. */
-export async function loudness_of(path) {
+/** Loudness of a 16-bit mono WAV file, one value per 20 ms. */
+export async function file_loudness(path) {
   const file = await readFile(path);
   const rate = file.readUInt32LE(24);
   const data = file.indexOf('data') + 8;
@@ -74,10 +74,10 @@ export async function loudness_of(path) {
 }
 
 /**
- * How well `heard` follows a part of `said`, which is played over and over: the correlation of their logarithmic loudness
- * at the best of all shifts. Speech against itself through a codec comes near 1, against other speech near 0.3.
+ * Similarity of `heard` to a part of `said`, which is played in a loop: the highest correlation of their logarithmic
+ * loudness over all shifts. Speech against itself through a codec is near 1, against other speech near 0.3.
  */
-export function likeness(heard, said) {
+export function similarity(heard, said) {
   const log = (loudness) => loudness.map((x) => Math.log10(x + 1e-3));
   const [a, b] = [log(heard), log(said)];
   let best = -1;

@@ -1,42 +1,43 @@
-// What this browser keeps: the engine's state, encrypted by a key that no script can read out.
+// Storage of the engine's state, encrypted with a non-extractable key.
 //
-// Both lie in IndexedDB. Whoever copies the disk has the key too, if the browser's own store is not protected; the
-// key's being non-extractable stops a script from taking it elsewhere, no more.
+// Key and ciphertext are in the same IndexedDB. Non-extractability stops a script from exporting the key; it does not
+// protect against somebody who copies the disk, unless the browser's profile is encrypted.
 
 const DATABASE = 'telcon';
+/** Object store of database version 1. Renaming it would lose the keys of enrolled browsers. */
 const STORE = 'keep';
 /** AES-GCM nonce, bytes (NIST SP 800-38D). */
 const NONCE_BYTES = 12;
 
-interface Kept {
+interface SealedState {
   nonce: Uint8Array<ArrayBuffer>;
   sealed: ArrayBuffer;
 }
 
-export class Keep {
+export class KeyStore {
   #database: Promise<IDBDatabase> | undefined;
   #key: Promise<CryptoKey> | undefined;
 
-  /** The state kept last, or nothing. Throws if it is there but cannot be opened. */
+  /** The state saved last, or nothing. Throws if it exists and cannot be decrypted. */
   async load(): Promise<string | undefined> {
-    const kept = (await this.#get('state')) as Kept | undefined;
+    const kept = (await this.#get('state')) as SealedState | undefined;
     if (!kept) return undefined;
     const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: kept.nonce }, await this.#device_key(), kept.sealed);
     return new TextDecoder().decode(plain);
   }
 
-  /** Keeps a state in place of the last one, and returns when it is on disk. */
+  /** Replaces the saved state; resolves when it is on disk. */
   async save(state: string): Promise<void> {
     const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
     const plain = new TextEncoder().encode(state);
     const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv: nonce }, await this.#device_key(), plain);
-    await this.#put('state', { nonce, sealed } satisfies Kept);
+    await this.#put('state', { nonce, sealed } satisfies SealedState);
   }
 
-  /** Forgets everything: the device was revoked. */
+  /** Erases state and key: the device was revoked. */
   async erase(): Promise<void> {
     const store = await this.#open('readwrite');
-    await finished(store.clear());
+    await request_done(store.clear());
     this.#key = undefined;
   }
 
@@ -54,13 +55,13 @@ export class Keep {
   }
 
   async #get(name: string): Promise<unknown> {
-    return finished((await this.#open('readonly')).get(name));
+    return request_done((await this.#open('readonly')).get(name));
   }
 
   async #put(name: string, value: unknown): Promise<void> {
     const store = await this.#open('readwrite');
     store.put(value, name);
-    await committed(store.transaction);
+    await transaction_done(store.transaction);
   }
 
   async #open(mode: IDBTransactionMode): Promise<IDBObjectStore> {
@@ -71,19 +72,19 @@ export class Keep {
       request.onerror = () => reject(request.error ?? new Error('indexedDB'));
     });
     const database = await this.#database;
-    // Strict: a state that is sent on must not be lost with the power.
+    // Strict durability: messages that depend on a state are sent right after it was saved.
     return database.transaction(STORE, mode, { durability: 'strict' }).objectStore(STORE);
   }
 }
 
-function finished<T>(request: IDBRequest<T>): Promise<T> {
+function request_done<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error ?? new Error('indexedDB'));
   });
 }
 
-function committed(transaction: IDBTransaction): Promise<void> {
+function transaction_done(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error ?? new Error('indexedDB'));
