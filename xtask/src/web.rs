@@ -28,7 +28,7 @@ pub fn build() -> Result<()> {
     Ok(())
 }
 
-/// View model tests and type checks.
+/// View model tests, type checks, linter and formatter.
 pub fn test() -> Result<()> {
     build()?;
     npm(&["test"])
