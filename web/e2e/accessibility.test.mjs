@@ -10,10 +10,7 @@ import { launch } from './helpers/chromium.mjs';
 import { open_scenes, serve_scenes, show } from './helpers/screenshots.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const SIZES = [
-  { viewport: { width: 360, height: 780 }, hasTouch: true },
-  { viewport: { width: 1440, height: 900 } },
-];
+const SIZES = [{ viewport: { width: 360, height: 780 }, hasTouch: true }, { viewport: { width: 1440, height: 900 } }];
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 let site, browser;
@@ -66,20 +63,30 @@ test('the desk shows the newest caption without scrolling, and an alarm above it
   const newest = page.getByText('For a period of three years');
   for (const scene of ['desk', 'desk-listening-two', 'desk-listening-not-recorded']) {
     await show(page, scene);
-    await page.getByRole('heading', { name: 'Heard between the President and the Prime Minister of Estmark' }).waitFor();
+    await page
+      .getByRole('heading', { name: 'Heard between the President and the Prime Minister of Estmark' })
+      .waitFor();
     assert.ok((await place(newest)).bottom < 900, scene);
     assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), 900, scene);
   }
   // After a change of size or orientation the newest line stays visible.
   const captions = page.getByRole('list', { name: 'Heard between' });
   const at_the_end = (e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight) === 0;
-  for (const [width, height] of [[1440, 560], [360, 740], [1280, 800], [740, 360]]) {
+  for (const [width, height] of [
+    [1440, 560],
+    [360, 740],
+    [1280, 800],
+    [740, 360],
+  ]) {
     await page.setViewportSize({ width, height });
     await page.waitForFunction(at_the_end, await captions.elementHandle(), { timeout: 5_000 });
   }
   await page.setViewportSize({ width: 360, height: 740 });
   await show(page, 'desk');
-  assert.ok((await place(captions)).bottom <= (await place(page.getByRole('navigation'))).top, 'the newest line, above the tabs');
+  assert.ok(
+    (await place(captions)).bottom <= (await place(page.getByRole('navigation'))).top,
+    'the newest line, above the tabs',
+  );
   await show(page, 'desk-listening-not-recorded');
   const alarm = await place(page.getByRole('alert').filter({ hasText: 'Not being recorded' }));
   assert.ok(alarm.bottom < (await place(captions)).top && alarm.bottom < 740);
@@ -88,8 +95,13 @@ test('the desk shows the newest caption without scrolling, and an alarm above it
 
 /** Violations that axe finds, as text. */
 async function violations(page, runOnly) {
-  const found = await page.evaluate((only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }), runOnly);
-  return found.violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => `${n.target}: ${n.failureSummary}`).join('\n  ')}`);
+  const found = await page.evaluate(
+    (only) => window.axe.run(document, { runOnly: only, resultTypes: ['violations'] }),
+    runOnly,
+  );
+  return found.violations.map(
+    (v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => `${n.target}: ${n.failureSummary}`).join('\n  ')}`,
+  );
 }
 
 /** Controls below the minimum touch target size. */
@@ -131,7 +143,9 @@ function low_contrast(page) {
       const words = ratio(over([...around, style.color]), over(around));
       const edge = ratio(over([...around, style.borderTopColor]), over(around.slice(0, -1)));
       const name = button.getAttribute('aria-label') ?? button.textContent.trim();
-      return shown < 1 || words < 4.5 || edge < 3 ? [`${name}: words ${words.toFixed(1)}, edge ${edge.toFixed(1)}, opacity ${shown}`] : [];
+      return shown < 1 || words < 4.5 || edge < 3
+        ? [`${name}: words ${words.toFixed(1)}, edge ${edge.toFixed(1)}, opacity ${shown}`]
+        : [];
     });
   });
 }

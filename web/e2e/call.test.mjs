@@ -43,7 +43,10 @@ async function screenshot(page, name) {
   const folder = process.env.TELCON_SCREENSHOTS;
   if (!folder) return;
   const before = page.viewportSize();
-  for (const [size, width, height] of [['phone', 360, 740], ['desk', 1280, 800]]) {
+  for (const [size, width, height] of [
+    ['phone', 360, 740],
+    ['desk', 1280, 800],
+  ]) {
     await page.setViewportSize({ width, height });
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });
@@ -97,15 +100,27 @@ test('two leaders talk, the desk reads the captions, and the record is verified'
 
   // Each hears what the other says.
   const [spoken_a, spoken_b] = await Promise.all([file_loudness(fixture('a.wav')), file_loudness(fixture('b.wav'))]);
-  const [heard_by_a, heard_by_b] = await Promise.all([received_loudness(a.page, COMPARED_S), received_loudness(b.page, COMPARED_S)]);
-  const like = { a_hears_b: similarity(heard_by_a, spoken_b), a_hears_a: similarity(heard_by_a, spoken_a), b_hears_a: similarity(heard_by_b, spoken_a), b_hears_b: similarity(heard_by_b, spoken_b) };
+  const [heard_by_a, heard_by_b] = await Promise.all([
+    received_loudness(a.page, COMPARED_S),
+    received_loudness(b.page, COMPARED_S),
+  ]);
+  const like = {
+    a_hears_b: similarity(heard_by_a, spoken_b),
+    a_hears_a: similarity(heard_by_a, spoken_a),
+    b_hears_a: similarity(heard_by_b, spoken_a),
+    b_hears_b: similarity(heard_by_b, spoken_b),
+  };
   console.log('similarity', like);
   assert.ok(like.a_hears_b > 0.65 && like.b_hears_a > 0.65, 'the decoded sound carries the speech');
   assert.ok(like.a_hears_b > like.a_hears_a && like.b_hears_a > like.b_hears_b, 'and that of the right person');
 
   if (process.env.TELCON_ASR_MODEL) {
-    const { view } = await until(desk.page, () => window.telcon.view.call.captions.some((line) => line.final), { timeout: 60_000 });
-    assert.ok(view.call.captions.every((line) => ['The President', 'The Prime Minister of Estmark'].includes(line.name)));
+    const { view } = await until(desk.page, () => window.telcon.view.call.captions.some((line) => line.final), {
+      timeout: 60_000,
+    });
+    assert.ok(
+      view.call.captions.every((line) => ['The President', 'The Prime Minister of Estmark'].includes(line.name)),
+    );
     assert.equal(await a.page.evaluate(() => window.telcon.view.call.captions.length), 0, 'captions are for the desk');
   }
   await screenshot(a.page, 'call');
@@ -117,7 +132,8 @@ test('two leaders talk, the desk reads the captions, and the record is verified'
   const opened = await office.record();
   await screenshot(desk.page, 'desk-after');
   assert.match(await office.verify(), /The archive holds\./);
-  if (process.env.TELCON_ASR_MODEL) assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
+  if (process.env.TELCON_ASR_MODEL)
+    assert.match(await readFile(join(opened, 'transcript.vtt'), 'utf8'), /The President/);
   for (const { context } of [a, b, desk]) await context.close();
 });
 
@@ -137,9 +153,13 @@ test('after a reload, and after the server was killed, the call continues withou
   const reconnecting = () => window.telcon.view.call.state === 'reconnecting';
   await Promise.all([a, b].map(({ page }) => until(page, reconnecting)));
   await office.serve();
-  await Promise.all([a, b].map(({ page }) => until(page, () => window.telcon.view.call.state === 'live', { timeout: 30_000 })));
+  await Promise.all(
+    [a, b].map(({ page }) => until(page, () => window.telcon.view.call.state === 'live', { timeout: 30_000 })),
+  );
   await Promise.all([wait_for_audio(a.page), wait_for_audio(b.page)]);
-  const phrases = await Promise.all([a, b].map(({ page }) => page.evaluate(() => window.telcon.view.call.phrase.join(' '))));
+  const phrases = await Promise.all(
+    [a, b].map(({ page }) => page.evaluate(() => window.telcon.view.call.phrase.join(' '))),
+  );
   assert.equal(phrases[0], phrases[1]);
 
   await b.page.getByRole('button', { name: 'End call' }).click();
@@ -175,7 +195,8 @@ test('decline and cancel are shown on both sides', async () => {
   await until(a.page, () => window.telcon.view.call?.ended === 'declined');
   await done();
   await until(b.page, () => window.telcon.view.call === null || window.telcon.view.call.ended === 'declined');
-  if (await b.page.getByRole('button', { name: 'Done' }).count()) await b.page.getByRole('button', { name: 'Done' }).click();
+  if (await b.page.getByRole('button', { name: 'Done' }).count())
+    await b.page.getByRole('button', { name: 'Done' }).click();
 
   await ring();
   await b.page.getByRole('button', { name: 'Accept' }).waitFor();

@@ -30,7 +30,9 @@ for (const loss of losses) {
     const shares = before.map((then, i) => (after[i].concealed - then.concealed) / (after[i].all - then.all));
     const both_ways = 1 - (1 - lossy.dropped / (lossy.dropped + lossy.passed)) ** 2;
     const percent = (share) => `${(share * 100).toFixed(1)} %`;
-    console.log(`packets lost ${percent(both_ways)}; made up ${shares.map(percent).join(' and ')}, in ${SECONDS} s each way`);
+    console.log(
+      `packets lost ${percent(both_ways)}; made up ${shares.map(percent).join(' and ')}, in ${SECONDS} s each way`,
+    );
   } finally {
     await close_all([...browsers, office, lossy]);
   }
@@ -39,7 +41,9 @@ for (const loss of losses) {
 /** Samples that the page has played, and those of them that were concealed. */
 function played(page) {
   return page.evaluate(async () => {
-    const stats = [...(await window.connections.at(-1).getStats()).values()].filter((entry) => entry.type === 'inbound-rtp');
+    const stats = [...(await window.connections.at(-1).getStats()).values()].filter(
+      (entry) => entry.type === 'inbound-rtp',
+    );
     const sum = (field) => stats.reduce((total, entry) => total + (entry[field] ?? 0), 0);
     return { all: sum('totalSamplesReceived'), concealed: sum('concealedSamples') };
   });

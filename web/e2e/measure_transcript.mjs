@@ -42,7 +42,9 @@ try {
   await a.waitForTimeout((longest + LEAD_S + TRAIL_S) * 1000);
   const behind = (await desk.evaluate(() => window.behind)).sort((x, y) => x - y);
   const at = (share) => (behind[Math.min(behind.length - 1, Math.floor(share * behind.length))] / 1000).toFixed(1);
-  console.log(`captions with new words: ${behind.length}; behind them ${at(0.5)} s (median), ${at(0.95)} s (95 of 100), ${at(1)} s (most)`);
+  console.log(
+    `captions with new words: ${behind.length}; behind them ${at(0.5)} s (median), ${at(0.95)} s (95 of 100), ${at(1)} s (most)`,
+  );
   await a.getByRole('button', { name: 'End call' }).click();
   const record = await office.record();
   const lines = JSON.parse(await readFile(join(record, 'transcript.json'), 'utf8'));
@@ -52,7 +54,9 @@ try {
     const heard = words(spoken_by(lines, `Leader ${n}`));
     const wrong = distance(said, heard);
     const { packets, lost } = came(lines, `Leader ${n}`);
-    console.log(`Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %; ${packets} packets received, ${lost} lost`);
+    console.log(
+      `Leader ${n}: ${said.length} words, ${wrong} wrong: ${((100 * wrong) / said.length).toFixed(1)} %; ${packets} packets received, ${lost} lost`,
+    );
     if (process.env.SHOW) console.log(`  ${heard.join(' ')}`);
   }
 } finally {
@@ -82,9 +86,18 @@ function observe_captions() {
 
 /** How many packets of a speaker the note-taker received and how many were lost, as its record says. */
 async function packets(record) {
-  const files = (await readdir(record, { recursive: true })).filter((name) => name.includes('events/') && name.endsWith('.jsonl'));
+  const files = (await readdir(record, { recursive: true })).filter(
+    (name) => name.includes('events/') && name.endsWith('.jsonl'),
+  );
   const events = await Promise.all(files.map((name) => readFile(join(record, name), 'utf8')));
-  const heard = events.flatMap((text) => text.trim().split('\n').map((line) => JSON.parse(line))).find((event) => event.what === 'heard');
+  const heard = events
+    .flatMap((text) =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    )
+    .find((event) => event.what === 'heard');
   return (transcript, name) => {
     const { speaker } = transcript.segments.find((segment) => segment.name === name);
     return heard.speakers.find(({ from }) => from === speaker);
@@ -92,7 +105,10 @@ async function packets(record) {
 }
 
 function spoken_by(transcript, name) {
-  return transcript.segments.filter((segment) => segment.name === name).map((segment) => segment.text).join(' ');
+  return transcript.segments
+    .filter((segment) => segment.name === name)
+    .map((segment) => segment.text)
+    .join(' ');
 }
 
 /** The WAV with silence prepended. */
@@ -110,7 +126,11 @@ async function padded(path, to) {
 
 /** Lower case, no punctuation. */
 function words(text) {
-  return text.toLowerCase().replace(/[^\p{L}\p{N}\s']/gu, ' ').split(/\s+/).filter(Boolean);
+  return text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s']/gu, ' ')
+    .split(/\s+/)
+    .filter(Boolean);
 }
 
 /** Levenshtein distance in words. */
@@ -119,7 +139,8 @@ function distance(a, b) {
   row.unshift(0);
   for (const [i, word] of a.entries()) {
     const next = [i + 1];
-    for (let j = 0; j < b.length; j++) next.push(Math.min(row[j] + (word === b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1));
+    for (let j = 0; j < b.length; j++)
+      next.push(Math.min(row[j] + (word === b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1));
     row = next;
   }
   return row.at(-1);

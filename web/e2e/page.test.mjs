@@ -13,7 +13,8 @@ const devices = [];
 
 /** The HTTP endpoints that the page uses. */
 async function office(path, request, response) {
-  const json = (status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  const json = (status, body) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/office') return json(200, { name: 'Office of the President' });
   if (path === '/api/records') return json(200, []);
   if (path === '/api/devices') {
@@ -24,8 +25,11 @@ async function office(path, request, response) {
     devices.push(chain[0]);
     return json(200, {});
   }
-  const helper = { '/peer.html': 'text/html', '/peer.js': 'text/javascript', '/peer-worker.js': 'text/javascript' }[path];
-  if (helper) return response.writeHead(200, { 'content-type': helper }).end(await readFile(join(root, 'e2e/helpers', path)));
+  const helper = { '/peer.html': 'text/html', '/peer.js': 'text/javascript', '/peer-worker.js': 'text/javascript' }[
+    path
+  ];
+  if (helper)
+    return response.writeHead(200, { 'content-type': helper }).end(await readFile(join(root, 'e2e/helpers', path)));
   return undefined;
 }
 
@@ -119,7 +123,9 @@ test('in a call nothing is sent in the clear or before the keys, frames are decr
   // The worker reports the answer and the first frame in separate messages, and the page reads its clock at each.
   const until_sound = timings.first_audio_ms - timings.answer_ms;
   assert.ok(until_sound > -1_000 && until_sound < 10_000, `${timings.first_audio_ms} after ${timings.answer_ms}`);
-  console.log(`answer to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
+  console.log(
+    `answer to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`,
+  );
   await peer.waitForFunction(() => window.heard.frames > 60);
   const heard = await peer.evaluate(() => window.heard);
   assert.deepEqual(heard.clear, [], 'every frame is sealed');
@@ -161,10 +167,16 @@ test('an unverified ring is not shown', async () => {
   await page.getByText('Verified by this device', { exact: true }).waitFor();
   assert.equal(await page.title(), 'The Prime Minister of Estmark rings');
   await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate(() => window.telcon.view.call.state), 'ringing', 'a key pressed meanwhile answers nothing');
+  assert.equal(
+    await page.evaluate(() => window.telcon.view.call.state),
+    'ringing',
+    'a key pressed meanwhile answers nothing',
+  );
   await page.keyboard.press('Alt+a');
   const { timings } = await until(page, () => window.telcon.timings.first_audio_ms !== null);
-  console.log(`accept to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`);
+  console.log(
+    `accept to first opened frame, fake engine: ${Math.round(timings.first_audio_ms - timings.answer_ms)} ms`,
+  );
   await peer.evaluate(() => window.channel.postMessage({ fake: 'hangs_up' }));
   await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
   await context.close();

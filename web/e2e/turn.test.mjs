@@ -54,7 +54,10 @@ test('on a network that lets only TLS through, a browser sends and receives thro
     closing.unshift(restricted);
     const free = await launch({ microphone: fixture('b.wav') });
     closing.unshift(free);
-    const [a, b] = [await enrolled(restricted, office, 'The Minister behind a wall'), await enrolled(free, office, 'The Minister at home')];
+    const [a, b] = [
+      await enrolled(restricted, office, 'The Minister behind a wall'),
+      await enrolled(free, office, 'The Minister at home'),
+    ];
     await a.getByRole('button', { name: 'Ring The Minister at home' }).click();
     await b.getByRole('button', { name: 'Accept' }).click();
     for (const page of [a, b]) await until(page, () => window.telcon.view.call?.state === 'live');

@@ -40,7 +40,10 @@ export class App {
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
   record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
 
-  readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = { answer_ms: null, first_audio_ms: null };
+  readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
+    answer_ms: null,
+    first_audio_ms: null,
+  };
   readonly screen = $derived(screen_name(this.stage, this.view, this.route, this.dismissed));
   readonly title = $derived(tab_title(this.screen, this.view));
 
@@ -213,16 +216,20 @@ export class App {
 
   #on_second(): void {
     this.now = Date.now();
-    if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes()) this.reload();
+    if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
+      this.reload();
   }
 
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
-    if (this.route.at === 'record') return this.record.status === 'ready' && is_pending(this.record.value.line, this.now);
+    if (this.route.at === 'record')
+      return this.record.status === 'ready' && is_pending(this.record.value.line, this.now);
     const lines = this.records.status === 'ready' ? this.records.value : [];
     if (this.#at_home_desk()) {
       // A call that ended while this page was open: whether its record has arrived.
-      const ended = this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ?? [];
+      const ended =
+        this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ??
+        [];
       const known = (call: string) => lines.find((line) => line.call === call);
       return ended.some((notice) => !known(notice.call) || is_pending(known(notice.call)!, this.now));
     }

@@ -82,7 +82,10 @@ export function similarity(heard, said) {
   const [a, b] = [log(heard), log(said)];
   let best = -1;
   for (let shift = 0; shift < b.length; shift++) {
-    best = Math.max(best, correlation(a, (i) => b[(i + shift) % b.length]));
+    best = Math.max(
+      best,
+      correlation(a, (i) => b[(i + shift) % b.length]),
+    );
   }
   return best;
 }

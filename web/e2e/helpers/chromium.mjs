@@ -42,7 +42,11 @@ export async function person(browser, origin, options = {}) {
 /** Waits until a condition holds in the page, and returns `window.telcon`. */
 export async function until(page, condition, { timeout = 30_000 } = {}) {
   await page.waitForFunction(condition, undefined, { timeout, polling: 20 });
-  return page.evaluate(() => ({ view: window.telcon.view, screen: window.telcon.screen, timings: window.telcon.timings }));
+  return page.evaluate(() => ({
+    view: window.telcon.view,
+    screen: window.telcon.screen,
+    timings: window.telcon.timings,
+  }));
 }
 
 /** Closes everything, even if some of it fails to close. */

@@ -48,7 +48,9 @@ export class Office {
     child.lines = [];
     await new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('exit', (code) => reject(new Error(`telcon ${args[0]} ended with ${code}: ${child.lines.join('\n')}`)));
+      child.once('exit', (code) =>
+        reject(new Error(`telcon ${args[0]} ended with ${code}: ${child.lines.join('\n')}`)),
+      );
       createInterface({ input: child.stderr }).on('line', (line) => {
         child.lines.push(line);
         if (line.includes(ready)) resolve();
@@ -82,7 +84,10 @@ export class Office {
     await run(TELCON, ['enrol', '--device', device, link]);
     const model = MODEL ? ['--asr-model', MODEL] : [];
     const paths = ['--spool', join(this.dir, 'spool'), '--custodians', join(this.dir, 'custodians.txt')];
-    this.notes = await this.#start(['note', '--device', device, '--server', this.origin, ...paths, ...model], 'waits for calls');
+    this.notes = await this.#start(
+      ['note', '--device', device, '--server', this.origin, ...paths, ...model],
+      'waits for calls',
+    );
   }
 
   /** Waits for a record in the archive, opens it with the custodian's key, and returns its folder. */
@@ -92,7 +97,15 @@ export class Office {
     while (!listed()) await once(this.notes.stderr, 'data');
     const [call] = await readdir(records);
     const out = join(this.dir, 'opened');
-    await run(TELCON, ['archive', 'open', '--identity', join(this.dir, 'custodian/identity.txt'), join(records, call), '--out', out]);
+    await run(TELCON, [
+      'archive',
+      'open',
+      '--identity',
+      join(this.dir, 'custodian/identity.txt'),
+      join(records, call),
+      '--out',
+      out,
+    ]);
     return out;
   }
 

@@ -17,5 +17,8 @@ self.onrtctransform = ({ transformer }) => {
       controller.enqueue(frame);
     },
   });
-  transformer.readable.pipeThrough(stream).pipeTo(transformer.writable).catch(() => undefined);
+  transformer.readable
+    .pipeThrough(stream)
+    .pipeTo(transformer.writable)
+    .catch(() => undefined);
 };

@@ -12,7 +12,13 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' mediastream:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.wasm': 'application/wasm' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+};
 
 /** Serves a folder; `api` may answer a request first. Returns the origin and a function that stops the server. */
 export async function serve(folder, index, api) {
@@ -22,7 +28,10 @@ export async function serve(folder, index, api) {
     try {
       const file = join(folder, normalize(path === '/' ? index : path));
       const body = await readFile(file);
-      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-security-policy': POLICY });
+      response.writeHead(200, {
+        'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+        'content-security-policy': POLICY,
+      });
       response.end(body);
     } catch {
       response.writeHead(404).end();

@@ -14,13 +14,49 @@ const run = promisify(execFile);
 export async function turn_server(folder, secret) {
   const [certificate, key] = [join(folder, 'turn.crt'), join(folder, 'turn.key')];
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  await run('openssl', [...request, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]);
+  await run('openssl', [
+    ...request,
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:localhost',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ]);
   const [plain, port] = [await free_port(), await free_port()];
   const child = spawn('turnserver', [
-    '-n', '--no-udp', '--no-dtls', '--no-cli', '--no-multicast-peers', '--allow-loopback-peers', '--simple-log',
-    '--log-file', 'stdout', '--pidfile', join(folder, 'turn.pid'), '--userdb', join(folder, 'turn.db'),
-    '--listening-ip', '127.0.0.1', '--relay-ip', '127.0.0.1', '--listening-port', `${plain}`, '--tls-listening-port', `${port}`,
-    '--cert', certificate, '--pkey', key, '--realm', 'office.example', '--use-auth-secret', '--static-auth-secret', secret,
+    '-n',
+    '--no-udp',
+    '--no-dtls',
+    '--no-cli',
+    '--no-multicast-peers',
+    '--allow-loopback-peers',
+    '--simple-log',
+    '--log-file',
+    'stdout',
+    '--pidfile',
+    join(folder, 'turn.pid'),
+    '--userdb',
+    join(folder, 'turn.db'),
+    '--listening-ip',
+    '127.0.0.1',
+    '--relay-ip',
+    '127.0.0.1',
+    '--listening-port',
+    `${plain}`,
+    '--tls-listening-port',
+    `${port}`,
+    '--cert',
+    certificate,
+    '--pkey',
+    key,
+    '--realm',
+    'office.example',
+    '--use-auth-secret',
+    '--static-auth-secret',
+    secret,
   ]);
   const lines = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));

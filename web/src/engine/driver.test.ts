@@ -69,7 +69,12 @@ describe('the driver', () => {
 
   it('delays messages that follow a state until that state is on disk', async () => {
     const { outputs, actions, saves, driver } = pair();
-    outputs.push({ out: 'persist', state: 's1' }, { out: 'send', text: 'a' }, { out: 'persist', state: 's2' }, { out: 'send', text: 'b' });
+    outputs.push(
+      { out: 'persist', state: 's1' },
+      { out: 'send', text: 'a' },
+      { out: 'persist', state: 's2' },
+      { out: 'send', text: 'b' },
+    );
     driver.connected();
     await settle();
     expect(actions).toEqual(['save s1']);
@@ -112,7 +117,10 @@ describe('the driver', () => {
     driver.connected();
     engine.wakeup = 900;
     driver.connected();
-    expect(timers.map((t) => [t.ms, t.cancelled])).toEqual([[250, true], [0, false]]);
+    expect(timers.map((t) => [t.ms, t.cancelled])).toEqual([
+      [250, true],
+      [0, false],
+    ]);
     engine.wakeup = undefined;
     timers[1]?.callback();
     expect(actions).toEqual(['tick']);

@@ -16,8 +16,17 @@ function office(answers: Record<string, () => Response>) {
 
 describe('enrolment', () => {
   it('posts the request that the engine made, and returns the state only after the office accepted it', async () => {
-    const { asked, get } = office({ '/api/office': () => new Response('{"name":"Office"}'), '/api/devices': () => new Response('{}') });
-    expect(await enrol('frag', (fragment, info) => (expect([fragment, info]).toEqual(['frag', '{"name":"Office"}']), MADE), get)).toBe('kept');
+    const { asked, get } = office({
+      '/api/office': () => new Response('{"name":"Office"}'),
+      '/api/devices': () => new Response('{}'),
+    });
+    expect(
+      await enrol(
+        'frag',
+        (fragment, info) => (expect([fragment, info]).toEqual(['frag', '{"name":"Office"}']), MADE),
+        get,
+      ),
+    ).toBe('kept');
     expect(asked[1]?.[1]).toMatchObject({ method: 'POST', body: '{"chain":["AA==","AQ=="]}' });
   });
 

@@ -5,11 +5,13 @@ import { error_sentence } from './error_sentence';
 
 type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
-export const NO_ANSWER = 'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
+export const NO_ANSWER =
+  'Your office did not answer. Check the connection of this device, then press the button again. The link is still good.';
 
 const UNAVAILABLE = 'Your office cannot answer at the moment. Try again in a minute.';
 /** Note-takers are programs (`telcon note`): a browser cannot write records. */
-export const NOTE_TAKER_LINK = 'This link is for the office’s note-taker. That is a program on a machine of the office, and it is enrolled there: telcon enrol. A browser cannot write records.';
+export const NOTE_TAKER_LINK =
+  'This link is for the office’s note-taker. That is a program on a machine of the office, and it is enrolled there: telcon enrol. A browser cannot write records.';
 
 /** Whether the enrolment can be retried with the same link. */
 export function is_retryable(problem: string): boolean {

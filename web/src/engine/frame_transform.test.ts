@@ -4,10 +4,13 @@ import { frame_transform, exact_buffer, type EncodedFrame, type ProcessFrame } f
 async function pass(work: ProcessFrame, ...frames: number[][]): Promise<number[][]> {
   const stream = frame_transform<EncodedFrame>(work);
   const writer = stream.writable.getWriter();
-  const written = Promise.all(frames.map((bytes) => writer.write({ data: new Uint8Array(bytes).buffer }))).then(() => writer.close());
+  const written = Promise.all(frames.map((bytes) => writer.write({ data: new Uint8Array(bytes).buffer }))).then(() =>
+    writer.close(),
+  );
   const out: number[][] = [];
   const reader = stream.readable.getReader();
-  for (let next = await reader.read(); !next.done; next = await reader.read()) out.push([...new Uint8Array(next.value.data)]);
+  for (let next = await reader.read(); !next.done; next = await reader.read())
+    out.push([...new Uint8Array(next.value.data)]);
   await written;
   return out;
 }

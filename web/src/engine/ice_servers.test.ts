@@ -18,7 +18,11 @@ function office(answers: (IceServers | Error)[]) {
   return { ice, tokens, pass: (ms: number) => (now += ms) };
 }
 
-const turn = (username: string): RTCIceServer => ({ urls: ['turns:turn.example:443?transport=tcp'], username, credential: 'x' });
+const turn = (username: string): RTCIceServer => ({
+  urls: ['turns:turn.example:443?transport=tcp'],
+  username,
+  credential: 'x',
+});
 
 describe('ICE servers', () => {
   it('are fetched after sign-in, and refreshed before their credentials expire', async () => {

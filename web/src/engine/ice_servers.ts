@@ -33,7 +33,8 @@ export class IceServerCache {
     try {
       const { ice_servers, ttl_ms } = await this.fetch_servers(token);
       this.#servers = ice_servers;
-      this.#next_ms = this.now() + Math.max(RETRY_MS, (ttl_ms ?? 2 * REFRESH_BEFORE_EXPIRY_MS) - REFRESH_BEFORE_EXPIRY_MS);
+      this.#next_ms =
+        this.now() + Math.max(RETRY_MS, (ttl_ms ?? 2 * REFRESH_BEFORE_EXPIRY_MS) - REFRESH_BEFORE_EXPIRY_MS);
     } catch {
       // The relay is still reachable directly.
     }
@@ -41,7 +42,11 @@ export class IceServerCache {
 }
 
 export async function fetch_ice_servers(token: string): Promise<IceServers> {
-  const answer = await fetch('/api/media', { cache: 'no-store', credentials: 'omit', headers: { authorization: `Bearer ${token}` } });
+  const answer = await fetch('/api/media', {
+    cache: 'no-store',
+    credentials: 'omit',
+    headers: { authorization: `Bearer ${token}` },
+  });
   if (!answer.ok) throw new Error(`the office answered ${answer.status}`);
   return (await answer.json()) as IceServers;
 }

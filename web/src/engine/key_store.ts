@@ -22,7 +22,11 @@ export class KeyStore {
   async load(): Promise<string | undefined> {
     const kept = (await this.#get('state')) as SealedState | undefined;
     if (!kept) return undefined;
-    const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: kept.nonce }, await this.#device_key(), kept.sealed);
+    const plain = await crypto.subtle.decrypt(
+      { name: 'AES-GCM', iv: kept.nonce },
+      await this.#device_key(),
+      kept.sealed,
+    );
     return new TextDecoder().decode(plain);
   }
 

@@ -62,7 +62,10 @@ export class Media {
       return this.#player(receiver.track);
     });
     // Offer Opus only, so that nothing else can be negotiated: packet sizes of other codecs reveal when somebody speaks.
-    const opus = RTCRtpReceiver.getCapabilities('audio')?.codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus') ?? [];
+    const opus =
+      RTCRtpReceiver.getCapabilities('audio')?.codecs.filter(
+        (codec) => codec.mimeType.toLowerCase() === 'audio/opus',
+      ) ?? [];
     for (const transceiver of connection.getTransceivers()) transceiver.setCodecPreferences(opus);
     const leg: Leg = { connection, sender: up.sender, players, disconnect_timer: undefined };
     this.#leg = leg;
@@ -84,7 +87,10 @@ export class Media {
     if (!leg || !is_answer_to(sdp, leg.connection.localDescription?.sdp ?? '')) return;
     try {
       if (!is_opus_only(sdp)) throw new Error('the relay handle_answer with another codec than Opus');
-      await leg.connection.setRemoteDescription({ type: 'answer', sdp: force_constant_bitrate(strip_audio_levels(sdp)) });
+      await leg.connection.setRemoteDescription({
+        type: 'answer',
+        sdp: force_constant_bitrate(strip_audio_levels(sdp)),
+      });
     } catch (error) {
       this.#media_failed(leg, error);
     }
@@ -183,7 +189,8 @@ export class Media {
     if (state === 'failed') this.events.command({ do: 'media_failed' });
     if (state === 'disconnected') {
       leg.disconnect_timer = setTimeout(() => {
-        if (this.#leg === leg && leg.connection.connectionState === 'disconnected') this.events.command({ do: 'media_failed' });
+        if (this.#leg === leg && leg.connection.connectionState === 'disconnected')
+          this.events.command({ do: 'media_failed' });
       }, DISCONNECT_TIMEOUT_MS);
     }
   }

@@ -70,7 +70,8 @@ export class Microphone {
       this.changed('on');
       return track;
     } catch (error) {
-      const refused = error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'SecurityError');
+      const refused =
+        error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'SecurityError');
       if (is_current()) this.changed(refused ? 'denied' : 'missing');
       return null;
     }

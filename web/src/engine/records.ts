@@ -44,7 +44,11 @@ export const records_over_http: Records = {
 async function get(token: string, path: string): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(path, { cache: 'no-store', credentials: 'omit', headers: { authorization: `Bearer ${token}` } });
+    answer = await fetch(path, {
+      cache: 'no-store',
+      credentials: 'omit',
+      headers: { authorization: `Bearer ${token}` },
+    });
   } catch {
     throw 'Your office did not answer. Check the connection of this device and try again.';
   }

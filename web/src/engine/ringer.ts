@@ -37,7 +37,13 @@ export class Ringer {
       this.#notification = undefined;
       return;
     }
-    if (this.#notification || !document.hidden || !('Notification' in globalThis) || Notification.permission !== 'granted') return;
+    if (
+      this.#notification ||
+      !document.hidden ||
+      !('Notification' in globalThis) ||
+      Notification.permission !== 'granted'
+    )
+      return;
     try {
       this.#notification = new Notification(ring.title, { body: ring.body, tag: ring.tag, requireInteraction: true });
       this.#notification.onclick = () => window.focus();

@@ -24,21 +24,28 @@ describe('session descriptions', () => {
 
   it('ask for Opus at a constant bitrate, whatever they contained before', () => {
     const sdp = force_constant_bitrate(SDP);
-    expect(sdp).toContain('a=fmtp:111 minptime=10;cbr=1;usedtx=0;useinbandfec=1;stereo=0;sprop-stereo=0;maxaveragebitrate=32000\r\n');
+    expect(sdp).toContain(
+      'a=fmtp:111 minptime=10;cbr=1;usedtx=0;useinbandfec=1;stereo=0;sprop-stereo=0;maxaveragebitrate=32000\r\n',
+    );
     expect(sdp).not.toMatch(/usedtx=1|useinbandfec=0/);
     expect(sdp).toContain('a=fmtp:63 111/111');
     expect(force_constant_bitrate(sdp)).toBe(sdp);
   });
 
   it('get an fmtp line where there was none', () => {
-    expect(force_constant_bitrate('m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\n')).toMatch(/a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 cbr=1;/);
+    expect(force_constant_bitrate('m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\n')).toMatch(
+      /a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 cbr=1;/,
+    );
   });
 
   it('with anything but Opus are refused', () => {
-    const answer = (types: string, maps: string[]) => ['v=0', `m=audio 9 UDP/TLS/RTP/SAVPF ${types}`, ...maps, ''].join('\r\n');
+    const answer = (types: string, maps: string[]) =>
+      ['v=0', `m=audio 9 UDP/TLS/RTP/SAVPF ${types}`, ...maps, ''].join('\r\n');
     const opus = 'a=rtpmap:111 opus/48000/2';
     expect(is_opus_only(answer('111', [opus]))).toBe(true);
-    expect(is_opus_only(answer('111', [opus]) + 'm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n')).toBe(true);
+    expect(
+      is_opus_only(answer('111', [opus]) + 'm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n'),
+    ).toBe(true);
     expect(is_opus_only(answer('0 13', ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:13 CN/8000']))).toBe(false);
     expect(is_opus_only(answer('111 13', [opus, 'a=rtpmap:13 CN/8000']))).toBe(false);
     expect(is_opus_only(answer('111', []))).toBe(false);

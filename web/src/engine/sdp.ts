@@ -7,17 +7,35 @@ export function is_answer_to(answer: string, offer: string): boolean {
 }
 
 /** Opus at a constant bitrate: variable packet sizes leak speech even when encrypted (RFC 6562; RFC 7587, section 6.1). */
-const CONSTANT_BITRATE = { cbr: '1', usedtx: '0', useinbandfec: '1', stereo: '0', 'sprop-stereo': '0', maxaveragebitrate: '32000' };
+const CONSTANT_BITRATE = {
+  cbr: '1',
+  usedtx: '0',
+  useinbandfec: '1',
+  stereo: '0',
+  'sprop-stereo': '0',
+  maxaveragebitrate: '32000',
+};
 
 /** Header extensions that tell the relay who speaks (RFC 6464, RFC 6465). */
-const AUDIO_LEVEL_EXTENSIONS = ['urn:ietf:params:rtp-hdrext:ssrc-audio-level', 'urn:ietf:params:rtp-hdrext:csrc-audio-level'];
+const AUDIO_LEVEL_EXTENSIONS = [
+  'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+  'urn:ietf:params:rtp-hdrext:csrc-audio-level',
+];
 
 /** Whether Opus is the only codec: packet sizes of other codecs and of comfort noise leak speech. */
 export function is_opus_only(sdp: string): boolean {
   const all = lines(sdp);
   const opus = new Set(all.flatMap((line) => /^a=rtpmap:(\d+) opus\/48000/i.exec(line)?.[1] ?? []));
   const media = all.filter((line) => line.startsWith('m='));
-  return media.length > 0 && media.every((line) => line.split(' ').slice(3).every((type) => opus.has(type)));
+  return (
+    media.length > 0 &&
+    media.every((line) =>
+      line
+        .split(' ')
+        .slice(3)
+        .every((type) => opus.has(type)),
+    )
+  );
 }
 
 /** Removes audio-level extensions. An extension is used only if both descriptions have it. */

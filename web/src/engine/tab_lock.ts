@@ -13,10 +13,12 @@ export function acquire_tab_lock(waiting: () => void, locks: LockManager = navig
           return forever;
         }
         waiting();
-        locks.request(LOCK, () => {
-          granted();
-          return forever;
-        }).catch(refused);
+        locks
+          .request(LOCK, () => {
+            granted();
+            return forever;
+          })
+          .catch(refused);
         return undefined;
       })
       .catch(refused);

@@ -25,7 +25,9 @@ const keepalive = new MediaKeepAlive();
 function post(message: FromWorker): void {
   if (message.type === 'view') {
     const { call } = message.view;
-    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
+    media_expected =
+      call?.state === 'live' &&
+      call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
   }
   // Each leg reports its first decrypted frame.
   if (message.type === 'open_leg') frame_decrypted = false;
@@ -78,12 +80,12 @@ function decrypt(frame: Uint8Array): Uint8Array | undefined {
 
 self.onrtctransform = ({ transformer }) => {
   const { side } = transformer.options as TransformOptions;
-  const stream =
-    side === 'send'
-      ? frame_transform((frame) => driver?.seal(frame))
-      : frame_transform(decrypt);
+  const stream = side === 'send' ? frame_transform((frame) => driver?.seal(frame)) : frame_transform(decrypt);
   // The stream ends with the leg; an error at that point is the closing itself.
-  transformer.readable.pipeThrough(stream).pipeTo(transformer.writable).catch(() => undefined);
+  transformer.readable
+    .pipeThrough(stream)
+    .pipeTo(transformer.writable)
+    .catch(() => undefined);
 };
 
 const started = init().then(async () => {
@@ -95,7 +97,8 @@ started.catch((error: unknown) => {
   console.error('start', error);
   post({
     type: 'failed',
-    problem: 'Telcon could not start in this browser: its engine or the keys kept here could not be opened. Reload this page; if it stays, ask your office for a new enrolment link.',
+    problem:
+      'Telcon could not start in this browser: its engine or the keys kept here could not be opened. Reload this page; if it stays, ask your office for a new enrolment link.',
   });
 });
 

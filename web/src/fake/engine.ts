@@ -5,7 +5,8 @@ import type { Call, Command, Engine, Output, View } from '../engine/contract';
 import { president } from './people';
 import { call, device, incoming, live, view } from './views';
 
-type TestEvent = { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
+type TestEvent =
+  { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
 
 /** The fake cipher adds `SHIFT` to each byte and prepends `MARK`. */
 const SHIFT = 85;
@@ -32,7 +33,8 @@ export class Telcon implements Engine {
   }
 
   static enrol(fragment: string): string {
-    if (fragment === 'other') throw new Error('This link is of another office. Open the address that your own office gave you.');
+    if (fragment === 'other')
+      throw new Error('This link is of another office. Open the address that your own office gave you.');
     return JSON.stringify({ request: { chain: [fragment] }, state: 'fake' });
   }
 
@@ -99,7 +101,13 @@ export class Telcon implements Engine {
   }
 
   check_record(): string {
-    return JSON.stringify({ ok: true, partial: false, missing: null, people: [president], checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }] });
+    return JSON.stringify({
+      ok: true,
+      partial: false,
+      missing: null,
+      people: [president],
+      checks: [{ ok: true, title: 'Opened before it rang', detail: 'log entry 412' }],
+    });
   }
 
   /** Test events bypass the driver, so the engine must be polled. */

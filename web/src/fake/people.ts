@@ -66,7 +66,11 @@ export const many: Contact[] = [
   ...[
     ['The Chancellor of Ostland', 'Federal Chancellery', 'Europe/Vienna'],
     ['The King of Sandmark', 'The Royal Court', 'Asia/Riyadh'],
-    ['The Chair of the Southern African Union of River States', 'Secretariat of the Southern African Union of River States', 'Africa/Johannesburg'],
+    [
+      'The Chair of the Southern African Union of River States',
+      'Secretariat of the Southern African Union of River States',
+      'Africa/Johannesburg',
+    ],
     ['The Foreign Minister', 'Ministry of Foreign Affairs', 'Europe/Lisbon'],
     ['The Premier of Westisle', 'Office of the Premier', 'Pacific/Auckland'],
     ['The President of Álvora', 'Palácio da Alvorada de Álvora', 'America/Sao_Paulo'],

@@ -6,7 +6,8 @@ import { call_screen, ended_screen, type MediaState } from './call';
 
 const HERE = 'Europe/Lisbon';
 const GOOD: MediaState = { microphone: 'on', sound_blocked: false, media_timed_out: false };
-const shown = (more: Partial<Call> = {}, sound: Partial<MediaState> = {}) => call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
+const shown = (more: Partial<Call> = {}, sound: Partial<MediaState> = {}) =>
+  call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
 
 describe('in a call', () => {
   it('lists all members, this device first, with what they do', () => {
@@ -43,7 +44,9 @@ describe('in a call', () => {
 
   it('raises an alarm for each problem, with what to do', () => {
     expect(shown({ state: 'reconnecting' })?.alarms[0]?.title).toBe('Reconnecting');
-    expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe('Nothing comes from the Prime Minister of Estmark');
+    expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe(
+      'Nothing comes from the Prime Minister of Estmark',
+    );
     expect(shown({ state: 'reconnecting' }, { media_timed_out: true })?.alarms.length).toBe(1);
     expect(shown({ members: live().members.filter((m) => m.you) })?.alarms[0]?.title).toBe('You are alone');
     const denied = shown({}, { microphone: 'denied', sound_blocked: true });
@@ -92,7 +95,10 @@ describe('after a call', () => {
   });
 
   it('a failed call says what the device refused', () => {
-    expect(over({ ended: 'failed', problem: 'A member was not in the log.' })).toMatchObject({ bad: true, sentence: 'A member was not in the log.' });
+    expect(over({ ended: 'failed', problem: 'A member was not in the log.' })).toMatchObject({
+      bad: true,
+      sentence: 'A member was not in the log.',
+    });
   });
 
   it('the state of the record follows from the call and its seal', () => {
@@ -103,27 +109,47 @@ describe('after a call', () => {
     expect(record({ ended: 'hung_up', started_ms: NOW })).toBe('The record is on its way');
     expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false })).toBe('The record may not be whole');
     expect(record({ ended: 'hung_up', started_ms: NOW, note_taker: false, noted: false })).toBe('There is no record');
-    const sealed = view({ call: call({ state: 'ended', ended: 'hung_up', started_ms: NOW }), notices: [notice({ call: CALL, kept_index: 90_431 })] });
-    expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({ lasted: '13 min', record: { title: 'The record is sealed' } });
+    const sealed = view({
+      call: call({ state: 'ended', ended: 'hung_up', started_ms: NOW }),
+      notices: [notice({ call: CALL, kept_index: 90_431 })],
+    });
+    expect(ended_screen(sealed, NOW + 780_000, HERE)).toMatchObject({
+      lasted: '13 min',
+      record: { title: 'The record is sealed' },
+    });
   });
 
   it('a partial record says what is missing, in the colour of its level', () => {
     const said = { ended: 'hung_up', started_ms: NOW } as const;
     const record = (more: Partial<Call>, of: Parameters<typeof notice>[0] | null = null) =>
-      ended_screen(view({ call: call({ state: 'ended', ...said, ...more }), notices: of ? [notice({ call: CALL, ...of })] : [] }), null, HERE)?.record;
+      ended_screen(
+        view({ call: call({ state: 'ended', ...said, ...more }), notices: of ? [notice({ call: CALL, ...of })] : [] }),
+        null,
+        HERE,
+      )?.record;
     expect(record({ note_taker: false, noted: false })).toMatchObject({
       level: 'red',
       shape: 'unrecorded',
       missing: 'everything that was said. No note-taker was in this call.',
     });
-    expect(record({ note_taker: false, noted: false, mode: 'audio' })?.missing).toBe('everything that was said, in words and in sound. No note-taker was in this call.');
-    expect(record({ note_taker: false })).toMatchObject({ level: 'amber', missing: 'perhaps the last of what was said. The note-taker did not answer when the call ended.' });
+    expect(record({ note_taker: false, noted: false, mode: 'audio' })?.missing).toBe(
+      'everything that was said, in words and in sound. No note-taker was in this call.',
+    );
+    expect(record({ note_taker: false })).toMatchObject({
+      level: 'amber',
+      missing: 'perhaps the last of what was said. The note-taker did not answer when the call ended.',
+    });
     expect(record({}, { kept_index: 90_431, partial: true })).toMatchObject({
       level: 'amber',
       missing: 'a part of the call, as the note-taker signed.',
       small: 'log entry 90\u202f412 · 09:42:18 · sealed in entry 90\u202f431',
     });
-    for (const nothing of [record({}), record({ mode: 'log_only' }), record({ started_ms: null }), record({}, { kept_index: 90_431 })]) {
+    for (const nothing of [
+      record({}),
+      record({ mode: 'log_only' }),
+      record({ started_ms: null }),
+      record({}, { kept_index: 90_431 }),
+    ]) {
       expect(nothing?.missing).toBeNull();
     }
   });

@@ -3,7 +3,18 @@
 import type { Call, Member, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_text, time_to_the_second } from './clock';
-import { isolate, both_names, ended_text, join_names, mid_sentence, mode_labels, format_number, role_activity, suite_labels, type Shape } from './labels';
+import {
+  isolate,
+  both_names,
+  ended_text,
+  join_names,
+  mid_sentence,
+  mode_labels,
+  format_number,
+  role_activity,
+  suite_labels,
+  type Shape,
+} from './labels';
 
 export interface MemberRow {
   device: string;
@@ -58,7 +69,11 @@ export interface MediaState {
 
 export function call_screen(view: View, now: number, media: MediaState): CallScreen | null {
   const { call } = view;
-  if (!call || (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))) return null;
+  if (
+    !call ||
+    (call.state !== 'live' && call.state !== 'reconnecting' && !(call.direction === 'listen' && call.state !== 'ended'))
+  )
+    return null;
   const listening = call.direction === 'listen';
   const name = listening && call.from && call.to ? both_names(call.from, call.to) : (call.other?.name ?? '');
   return {
@@ -67,7 +82,11 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     listening,
     private: call.verified ? 'Private, verified' : 'Private',
     verified: call.verified,
-    mode: unrecorded_reason(call, now) ? NOT_RECORDED : note_taker_pending(call) ? NOTE_TAKER_PENDING : mode_labels[call.mode].now,
+    mode: unrecorded_reason(call, now)
+      ? NOT_RECORDED
+      : note_taker_pending(call)
+        ? NOTE_TAKER_PENDING
+        : mode_labels[call.mode].now,
     recorded: unrecorded_reason(call, now) === null,
     timer: call.started_ms === null ? '00:00' : duration(now - call.started_ms),
     phrase: call.phrase?.join(' · ') ?? null,
@@ -87,7 +106,9 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
 }
 
 function listeners_line(all: Member[]): string | null {
-  const names = all.filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer')).map((m) => mid_sentence(m.name));
+  const names = all
+    .filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer'))
+    .map((m) => mid_sentence(m.name));
   if (names.length === 0) return null;
   const said = join_names(names);
   return `${said[0]?.toUpperCase()}${said.slice(1)} ${names.length === 1 ? 'listens' : 'listen'}`;
@@ -102,7 +123,11 @@ export function members(all: Member[]): MemberRow[] {
       device: m.device,
       name: m.you ? 'You' : m.name,
       organisation: m.organisation,
-      does: [m.you ? 'this device' : null, m.you && rank({ ...m, you: false }) === 1 ? null : m.lost ? 'listens, does not answer' : role_activity[m.role], m.muted ? 'muted' : null]
+      does: [
+        m.you ? 'this device' : null,
+        m.you && rank({ ...m, you: false }) === 1 ? null : m.lost ? 'listens, does not answer' : role_activity[m.role],
+        m.muted ? 'muted' : null,
+      ]
         .filter((part) => part !== null)
         .join(', '),
     }));
@@ -115,10 +140,20 @@ export const NOT_RECORDED = 'Not being recorded';
 const NOTE_TAKER_PENDING = 'The note-taker joins';
 
 /** The alarm of a call that should be recorded and is not; the same on every screen. */
-export const not_recorded_alarm = (why: string): Alarm => ({ level: 'red', shape: 'unrecorded', title: NOT_RECORDED, sentence: why });
+export const not_recorded_alarm = (why: string): Alarm => ({
+  level: 'red',
+  shape: 'unrecorded',
+  title: NOT_RECORDED,
+  sentence: why,
+});
 
 /** An alarm with a sentence from the engine. */
-export const problem_alarm = (problem: string): Alarm => ({ level: 'red', shape: 'alert', title: 'Not right', sentence: problem });
+export const problem_alarm = (problem: string): Alarm => ({
+  level: 'red',
+  shape: 'alert',
+  title: 'Not right',
+  sentence: problem,
+});
 
 /** How long a note-taker may take to join, milliseconds. Usually it has joined before the answer. */
 export const NOTE_TAKER_JOIN_TIMEOUT_MS = 3_000;
@@ -128,14 +163,20 @@ const note_taker_pending = (call: Call) => call.mode !== 'log_only' && !call.not
 
 /** Why a call that should be recorded is not being recorded now. */
 export function unrecorded_reason(call: Call, now: number): string | null {
-  const should = call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
+  const should =
+    call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
   if (!should || call.note_taker) return null;
   return call.members.some((m) => m.lost)
     ? 'The note-taker does not answer: what is said now may not be written down.'
     : 'This call should be on the record, and no note-taker writes it.';
 }
 
-function alarms(call: Call, now: number, { microphone, sound_blocked, media_timed_out }: MediaState, name: string): CallAlarm[] {
+function alarms(
+  call: Call,
+  now: number,
+  { microphone, sound_blocked, media_timed_out }: MediaState,
+  name: string,
+): CallAlarm[] {
   const raised: CallAlarm[] = [];
   const raise = (shape: Shape, title: string, sentence: string, action: CallAlarm['action'] = null) =>
     raised.push({ level: 'amber', shape, title, sentence, action });
@@ -151,7 +192,11 @@ function alarms(call: Call, now: number, { microphone, sound_blocked, media_time
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
-    raise('unreachable', 'You are alone', `${isolate(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`);
+    raise(
+      'unreachable',
+      'You are alone',
+      `${isolate(name)} is not in this call any more. Nobody of theirs hears you. End the call, and ring again.`,
+    );
   }
   const why = unrecorded_reason(call, now);
   if (why) raised.push({ ...not_recorded_alarm(`${why} Tell your office.`), action: null });
@@ -165,7 +210,12 @@ function alarms(call: Call, now: number, { microphone, sound_blocked, media_time
     );
   }
   if (call.direction !== 'listen' && microphone === 'missing') {
-    raise('muted', 'They cannot hear you', 'No microphone was raised. Connect one, then press the button.', 'microphone');
+    raise(
+      'muted',
+      'They cannot hear you',
+      'No microphone was raised. Connect one, then press the button.',
+      'microphone',
+    );
   }
   if (sound_blocked) {
     raise('silent', 'You cannot hear them', 'This browser plays sound only after a press of a button.', 'sound');
@@ -221,14 +271,34 @@ function record(view: View, call: Call, local_zone: string): EndedRecord {
   const both = call.mode === 'audio' ? ', in words and in sound' : '';
   if (call.opened_index === null && call.ended !== 'failed') {
     // This device lost its keys, and the call ended before it could rejoin.
-    return { ...logged, title: 'The call is in the log', sentence: 'What was kept of it will show under Calls.', small: '' };
+    return {
+      ...logged,
+      title: 'The call is in the log',
+      sentence: 'What was kept of it will show under Calls.',
+      small: '',
+    };
   }
   if (call.opened_index === null) {
-    return { ...logged, shape: 'no', title: 'No record', sentence: 'The call was not entered in the log, so it never rang.', small: '' };
+    return {
+      ...logged,
+      shape: 'no',
+      title: 'No record',
+      sentence: 'The call was not entered in the log, so it never rang.',
+      small: '',
+    };
   }
-  if (call.started_ms === null) return { ...logged, title: 'The attempt is in the log', sentence: 'Nothing was said, so there is nothing more to keep.' };
+  if (call.started_ms === null)
+    return {
+      ...logged,
+      title: 'The attempt is in the log',
+      sentence: 'Nothing was said, so there is nothing more to keep.',
+    };
   if (call.mode === 'log_only') {
-    return { ...logged, title: 'The call is in the log', sentence: 'Who, when and how it ended. Nothing that was said is kept.' };
+    return {
+      ...logged,
+      title: 'The call is in the log',
+      sentence: 'Who, when and how it ended. Nothing that was said is kept.',
+    };
   }
   if (kept !== null && partial) {
     return {
@@ -239,7 +309,14 @@ function record(view: View, call: Call, local_zone: string): EndedRecord {
       sentence: 'What and why stands in the record. The custodians can open it.',
     };
   }
-  if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', title: 'The record is sealed', sentence: 'The custodians can open it.' };
+  if (kept !== null)
+    return {
+      ...logged,
+      level: 'seal',
+      shape: 'lock',
+      title: 'The record is sealed',
+      sentence: 'The custodians can open it.',
+    };
   if (!call.noted) {
     return {
       ...logged,
@@ -259,5 +336,10 @@ function record(view: View, call: Call, local_zone: string): EndedRecord {
       sentence: 'Tell your office.',
     };
   }
-  return { ...logged, shape: 'wait', title: 'The record is on its way', sentence: 'The note-taker seals it for the custodians. It will show under Calls.' };
+  return {
+    ...logged,
+    shape: 'wait',
+    title: 'The record is on its way',
+    sentence: 'The note-taker seals it for the custodians. It will show under Calls.',
+  };
 }

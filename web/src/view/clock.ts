@@ -31,7 +31,10 @@ export function time_to_the_second(ms: number, zone: string): string | null {
 
 /** Such as `Sunday 22 November 2026`. */
 export function date(ms: number, zone: string): string | null {
-  return format(zone, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })?.format(ms).replace(',', '') ?? null;
+  return (
+    format(zone, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })?.format(ms).replace(',', '') ??
+    null
+  );
 }
 
 /** Such as `22 November`. */
@@ -59,7 +62,9 @@ export function time_there(ms: number, there: string, local_zone: string): strin
 
 /** Both clocks: `16:42 there · 09:42 here`. */
 export function both_clocks(ms: number, there: string, local_zone: string): string {
-  return [time_there(ms, there, local_zone), `${time(ms, local_zone)} here`].filter((part) => part !== null).join(' · ');
+  return [time_there(ms, there, local_zone), `${time(ms, local_zone)} here`]
+    .filter((part) => part !== null)
+    .join(' · ');
 }
 
 /** Duration as on a clock: `07:31`, `1:07:31`. */

@@ -7,7 +7,11 @@ import { desk_screen } from './desk';
 
 const HERE = 'Europe/Lisbon';
 const listening = (more: Partial<Call> = {}) =>
-  live({ direction: 'listen', members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })], ...more });
+  live({
+    direction: 'listen',
+    members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })],
+    ...more,
+  });
 const caption = (passage: number, start_ms: number, text: string, final: boolean): Caption => ({
   speaker: device(2),
   name: minister.name,
@@ -32,14 +36,26 @@ describe('the desk', () => {
 
   it('shows that this device listens, and offers no second listening', () => {
     const { joined: card } = desk_screen(desk({ call: listening(), notices: [notice()] }), NOW, HERE);
-    expect(card).toMatchObject({ join_state: 'listening', can_listen: false, listen_hint: null, listens: 'Listening: you. Everyone sees that.' });
+    expect(card).toMatchObject({
+      join_state: 'listening',
+      can_listen: false,
+      listen_hint: null,
+      listens: 'Listening: you. Everyone sees that.',
+    });
     expect(card?.members.map((m) => [m.name, m.does])).toEqual([
       ['You', 'this device, listens'],
       ['The President', 'speaks'],
       ['The Prime Minister of Estmark', 'speaks'],
     ]);
-    const { joined: joining } = desk_screen(desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }), NOW, HERE);
-    expect(joining).toMatchObject({ join_state: 'joining', listens: 'You are being added to the call. Everyone will see it.' });
+    const { joined: joining } = desk_screen(
+      desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }),
+      NOW,
+      HERE,
+    );
+    expect(joining).toMatchObject({
+      join_state: 'joining',
+      listens: 'You are being added to the call. Everyone will see it.',
+    });
   });
 
   it('raises an alarm for a call that no note-taker records, listening or not', () => {
@@ -67,17 +83,32 @@ describe('the desk', () => {
   });
 
   it('separates the call this device listens to, with its transcript, from the others, newest first', () => {
-    const notices = [notice({ call: 'bb', opened_ms: NOW - 2, to: secretary }), notice(), notice({ call: 'aa', opened_ms: NOW - 1 })];
+    const notices = [
+      notice({ call: 'bb', opened_ms: NOW - 2, to: secretary }),
+      notice(),
+      notice({ call: 'aa', opened_ms: NOW - 1 }),
+    ];
     const screen = desk_screen(desk({ call: listening(), notices }), NOW, HERE);
     expect([screen.joined?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
     expect(screen.transcript?.title).toBe('Heard between the President and the Prime Minister of Estmark');
-    expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({ joined: null, transcript: null, live: [{ call: 'aa' }, { call: 'bb' }, { call: CALL }] });
+    expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({
+      joined: null,
+      transcript: null,
+      live: [{ call: 'aa' }, { call: 'bb' }, { call: CALL }],
+    });
   });
 
   it('orders the transcript by time, marks drafts and shows the delay', () => {
     const captions = [caption(2, NOW - 1_000, 'second', false), caption(1, NOW - 9_000, 'first', true)];
-    const { transcript } = desk_screen(desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }), NOW, HERE);
-    expect(transcript?.lines.map((l) => [l.at, l.text, l.done])).toEqual([['09:42:17', 'first', true], ['09:42:25', 'second', false]]);
+    const { transcript } = desk_screen(
+      desk({ call: listening({ captions, captions_behind_ms: 1_432 }), notices: [notice()] }),
+      NOW,
+      HERE,
+    );
+    expect(transcript?.lines.map((l) => [l.at, l.text, l.done])).toEqual([
+      ['09:42:17', 'first', true],
+      ['09:42:25', 'second', false],
+    ]);
     expect(transcript?.behind).toBe('1.4 s behind');
   });
 
@@ -89,33 +120,46 @@ describe('the desk', () => {
 
   it('drops a draft without a final line once the same speaker has a later one', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
+        (l) => l.text,
+      );
     const finished = caption(2, NOW, 'finished', true);
     expect(read(caption(1, NOW - 4_000, 'its end never came', false), finished)).toEqual(['finished']);
     expect(read(caption(2, NOW, 'as it was first heard', false), finished)).toEqual(['finished']);
     expect(read(finished, caption(3, NOW, 'goes on', false))).toEqual(['finished', 'goes on']);
-    expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual(['the other speaks', 'finished']);
+    expect(read({ ...caption(1, NOW - 4_000, 'the other speaks', false), speaker: device(1) }, finished)).toEqual([
+      'the other speaks',
+      'finished',
+    ]);
   });
 
   it('shows words once that overlap between a passage and the next', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
+        (l) => l.text,
+      );
     const first = caption(0, NOW - 20_000, 'a long passage', false);
     const end = [caption(0, NOW - 9_000, 'let our ministers', false), caption(0, NOW - 5_000, 'announce it', false)];
     expect(read(first, ...end)).toEqual(['a long passage', 'let our ministers', 'announce it']);
-    expect(read(first, ...end, caption(1, NOW - 9_000, 'let our ministers announce', false))).toEqual(['a long passage', 'let our ministers announce']);
+    expect(read(first, ...end, caption(1, NOW - 9_000, 'let our ministers announce', false))).toEqual([
+      'a long passage',
+      'let our ministers announce',
+    ]);
   });
 
   it('keeps drafts of a later note-taker, which restarts the numbering, and not those of the earlier one', () => {
     const read = (...captions: Caption[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) => l.text);
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
+        (l) => l.text,
+      );
     const before = [caption(7, NOW - 90_000, 'finished', true), caption(8, NOW - 80_000, 'cut off', false)];
     expect(read(...before, caption(0, NOW - 45_000, 'anew', false))).toEqual(['finished', 'cut off', 'anew']);
     expect(read(...before, caption(0, NOW - 45_000, 'anew', true))).toEqual(['finished', 'anew']);
   });
 
   it('says why the transcript is empty', () => {
-    const placeholder = (more: Parameters<typeof desk>[0]) => desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
+    const placeholder = (more: Parameters<typeof desk>[0]) =>
+      desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
     expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Listen to read along/);
     expect(placeholder({ call: listening() })).toBe('Nothing heard yet.');
     expect(placeholder({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
@@ -126,13 +170,25 @@ describe('the desk', () => {
     const ended = notice({ call: 'aa', to: secretary, state: { is: 'ended', how: 'hung_up' }, kept_index: 90_371 });
     const older = notice({ call: 'bb', state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 86_400_000 });
     const { recent } = desk_screen(desk({ notices: [older, ended] }), NOW, HERE);
-    expect(recent.map((row) => [row.call, row.bad])).toEqual([['aa', false], ['bb', true]]);
+    expect(recent.map((row) => [row.call, row.bad])).toEqual([
+      ['aa', false],
+      ['bb', true],
+    ]);
     expect(recent[0]?.detail).toBe('09:34 · one of the two ended it · sealed, log entry 90\u202f371');
     expect(recent[1]?.detail).toMatch(/^21 November, 09:42/);
   });
 
   it('continues with the office’s list after a reload', () => {
-    const kept = { call: 'cc', from: president, to: minister, mode: 'memo' as const, opened_ms: NOW - 7_200_000, ended_ms: NOW - 7_000_000, records: 1, partial: false };
+    const kept = {
+      call: 'cc',
+      from: president,
+      to: minister,
+      mode: 'memo' as const,
+      opened_ms: NOW - 7_200_000,
+      ended_ms: NOW - 7_000_000,
+      records: 1,
+      partial: false,
+    };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
     const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);

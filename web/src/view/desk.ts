@@ -3,7 +3,16 @@
 import type { Call, Caption, Notice, View } from '../engine/contract';
 import type { RecordLine } from '../engine/records';
 import { duration, short_date, time, time_to_the_second } from './clock';
-import { NOTE_TAKER_JOIN_TIMEOUT_MS, NOT_RECORDED, members, not_recorded_alarm, problem_alarm, unrecorded_reason, type Alarm, type MemberRow } from './call';
+import {
+  NOTE_TAKER_JOIN_TIMEOUT_MS,
+  NOT_RECORDED,
+  members,
+  not_recorded_alarm,
+  problem_alarm,
+  unrecorded_reason,
+  type Alarm,
+  type MemberRow,
+} from './call';
 import { no_record } from './records';
 import { both_names, ended_labels, mid_sentence, mode_labels, format_number, join_names } from './labels';
 
@@ -86,16 +95,26 @@ export function desk_screen(view: View, now: number, local_zone: string, lines: 
     transcript: joined && view.call ? transcript(view.call, both_names(joined.from, joined.to), local_zone) : null,
     live: live.filter((notice) => notice !== joined).map((notice) => card(view, notice, now)),
     recent: [
-      ...ended.map((notice) => recent(notice, lines.find((line) => line.call === notice.call), now, local_zone)),
+      ...ended.map((notice) =>
+        recent(
+          notice,
+          lines.find((line) => line.call === notice.call),
+          now,
+          local_zone,
+        ),
+      ),
       ...earlier(view, lines).map((line) => recent_line(line, now, local_zone)),
     ].slice(0, RECENT),
     offline:
-      view.phase === 'offline' ? 'Not connected. What you see may have changed; this page tries again by itself.' : null,
+      view.phase === 'offline'
+        ? 'Not connected. What you see may have changed; this page tries again by itself.'
+        : null,
     left_reason: view.call?.state === 'ended' ? view.call.problem : null,
   };
 }
 
-const joined_by_this_device = (view: View, notice: Notice) => view.call?.call === notice.call && view.call.state !== 'ended';
+const joined_by_this_device = (view: View, notice: Notice) =>
+  view.call?.call === notice.call && view.call.state !== 'ended';
 
 function log(view: View, local_zone: string): DeskScreen['log'] {
   if (!view.log) return null;
@@ -118,9 +137,18 @@ function card(view: View, notice: Notice, now: number): LiveCard {
     title: both_names(notice.from, notice.to),
     mode: why ? NOT_RECORDED : mode_labels[notice.mode].short,
     recorded: why === null,
-    listens: call && call.members.length === 0 ? 'You are being added to the call. Everyone will see it.' : listens(notice, call?.members ?? []),
+    listens:
+      call && call.members.length === 0
+        ? 'You are being added to the call. Everyone will see it.'
+        : listens(notice, call?.members ?? []),
     ringing: state.is === 'ringing',
-    join_state: !call ? 'no' : call.state === 'live' ? 'listening' : call.state === 'reconnecting' ? 'reconnecting' : 'joining',
+    join_state: !call
+      ? 'no'
+      : call.state === 'live'
+        ? 'listening'
+        : call.state === 'reconnecting'
+          ? 'reconnecting'
+          : 'joining',
     can_listen,
     listen_hint: can_listen ? 'Listen to read along. Everyone in the call will see that you do.' : null,
     members: members(call?.members ?? []),
@@ -134,7 +162,9 @@ function card(view: View, notice: Notice, now: number): LiveCard {
 function unrecorded_notice(notice: Notice, call: View['call'], now: number): string | null {
   if (call?.state === 'live') return unrecorded_reason(call, now);
   const live = notice.state.is === 'live' && now - notice.state.since_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
-  return live && notice.mode !== 'log_only' && !notice.noted ? 'This call should be on the record, and no note-taker writes it.' : null;
+  return live && notice.mode !== 'log_only' && !notice.noted
+    ? 'This call should be on the record, and no note-taker writes it.'
+    : null;
 }
 
 function listens(notice: Notice, known: { name: string; role: string; you: boolean }[]): string {
@@ -161,7 +191,9 @@ function transcript(call: Call, names: string, local_zone: string): Transcript {
     });
   const behind = call.captions_behind_ms === null ? null : `${(call.captions_behind_ms / 1000).toFixed(1)} s behind`;
   const quiet =
-    call.mode === 'log_only' ? 'Nothing said in this call is written down: only the log is kept.' : 'Nothing heard yet.';
+    call.mode === 'log_only'
+      ? 'Nothing said in this call is written down: only the log is kept.'
+      : 'Nothing heard yet.';
   return { title: `Heard between ${mid_sentence(names)}`, lines, behind, placeholder: lines.length > 0 ? null : quiet };
 }
 
@@ -181,7 +213,9 @@ function without_stale_drafts(captions: Caption[]): Caption[] {
     const overlaps = line.passage > draft.passage && later_ms <= 0 && later_ms >= -OVERLAP_MS;
     return overlaps || (line.final && ((line.passage >= draft.passage && later_ms >= 0) || later_ms > MAX_PASSAGE_MS));
   };
-  return captions.filter((one) => one.final || !captions.some((other) => other.speaker === one.speaker && replaces(other, one)));
+  return captions.filter(
+    (one) => one.final || !captions.some((other) => other.speaker === one.speaker && replaces(other, one)),
+  );
 }
 
 function transcript_line(caption: Caption, id: string, local_zone: string): TranscriptLine {
@@ -197,7 +231,9 @@ function transcript_line(caption: Caption, id: string, local_zone: string): Tran
 /** Ended calls without a notice on this page, newest first. */
 function earlier(view: View, lines: RecordLine[]): RecordLine[] {
   const noticed = new Set(view.notices.map((notice) => notice.call));
-  return lines.filter((line) => line.ended_ms !== undefined && !noticed.has(line.call)).sort((a, b) => b.opened_ms - a.opened_ms);
+  return lines
+    .filter((line) => line.ended_ms !== undefined && !noticed.has(line.call))
+    .sort((a, b) => b.opened_ms - a.opened_ms);
 }
 
 function recent_line(line: RecordLine, now: number, local_zone: string): RecentRow {
@@ -205,7 +241,13 @@ function recent_line(line: RecordLine, now: number, local_zone: string): RecentR
   return {
     call: line.call,
     title: both_names(line.from, line.to),
-    detail: [when(line.opened_ms, now, local_zone), ended_labels[how].toLowerCase(), line.records > 0 ? sealed(line.partial) : no_record(line) ? NO_RECORD : null].filter(Boolean).join(' · '),
+    detail: [
+      when(line.opened_ms, now, local_zone),
+      ended_labels[how].toLowerCase(),
+      line.records > 0 ? sealed(line.partial) : no_record(line) ? NO_RECORD : null,
+    ]
+      .filter(Boolean)
+      .join(' · '),
     bad: how === 'failed' || no_record(line),
   };
 }
@@ -222,11 +264,17 @@ function when(ms: number, now: number, local_zone: string): string {
 function recent(notice: Notice, line: RecordLine | undefined, now: number, local_zone: string): RecentRow {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
   const none = notice.kept_index === null && line !== undefined && no_record(line);
-  const kept = none ? NO_RECORD : notice.kept_index === null ? null : `${sealed(notice.partial)}, log entry ${format_number(notice.kept_index)}`;
+  const kept = none
+    ? NO_RECORD
+    : notice.kept_index === null
+      ? null
+      : `${sealed(notice.partial)}, log entry ${format_number(notice.kept_index)}`;
   return {
     call: notice.call,
     title: both_names(notice.from, notice.to),
-    detail: [when(notice.opened_ms, now, local_zone), ended_labels[how].toLowerCase(), kept].filter(Boolean).join(' · '),
+    detail: [when(notice.opened_ms, now, local_zone), ended_labels[how].toLowerCase(), kept]
+      .filter(Boolean)
+      .join(' · '),
     bad: how === 'failed' || none,
   };
 }

@@ -28,16 +28,28 @@ describe('an enrolment link', () => {
       action: null,
       footnote: 'This browser is not enrolled for the President. Nothing was kept on it.',
     });
-    expect(shown('This enrolment was used already, and each is for one device: ask your office for another.')).toMatchObject({
+    expect(
+      shown('This enrolment was used already, and each is for one device: ask your office for another.'),
+    ).toMatchObject({
       title: 'This enrolment was used already, and each is for one device',
       sentence: 'Ask your office for another.',
     });
-    expect(shown('A signature does not hold: trust nothing of it and tell the security officer.').title).toBe('A signature does not hold');
-    expect(shown('This link is of another office.')).toMatchObject({ title: 'This link is of another office', sentence: 'Ask your office what to do.' });
+    expect(shown('A signature does not hold: trust nothing of it and tell the security officer.').title).toBe(
+      'A signature does not hold',
+    );
+    expect(shown('This link is of another office.')).toMatchObject({
+      title: 'This link is of another office',
+      sentence: 'Ask your office what to do.',
+    });
   });
 
   it('that may still work can be retried', () => {
-    expect(shown(NO_ANSWER)).toMatchObject({ title: 'Your office did not answer', action: 'Try again', announce: true, refused: false });
+    expect(shown(NO_ANSWER)).toMatchObject({
+      title: 'Your office did not answer',
+      action: 'Try again',
+      announce: true,
+      refused: false,
+    });
     expect(shown(NO_ANSWER).sentence).toMatch(/^Check the connection.*The link is still good\.$/);
   });
 });

@@ -32,13 +32,17 @@ export function enrol_screen({ name, office, problem, busy }: Extract<Stage, { s
       refused: !again,
       action: again ? 'Try again' : null,
       busy,
-      footnote: again && whom ? `The link enrols this browser${whom}.` : `This browser is not enrolled${whom}. Nothing was kept on it.`,
+      footnote:
+        again && whom
+          ? `The link enrols this browser${whom}.`
+          : `This browser is not enrolled${whom}. Nothing was kept on it.`,
     };
   }
   return {
     kind,
     title: `This link enrols this browser${whom}`,
-    sentence: 'The keys are made here and never leave this device. The link works once; whoever finds it afterwards can do nothing with it.',
+    sentence:
+      'The keys are made here and never leave this device. The link works once; whoever finds it afterwards can do nothing with it.',
     announce: false,
     refused: false,
     action: busy ? 'One moment' : 'Enrol this browser',

@@ -4,8 +4,20 @@ import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contr
 
 /** Icons, each with one meaning. */
 export type Shape =
-  | 'seal' | 'phone' | 'unreachable' | 'star' | 'alert' | 'wait' | 'record' | 'unrecorded'
-  | 'microphone' | 'muted' | 'silent' | 'back' | 'lock' | 'no';
+  | 'seal'
+  | 'phone'
+  | 'unreachable'
+  | 'star'
+  | 'alert'
+  | 'wait'
+  | 'record'
+  | 'unrecorded'
+  | 'microphone'
+  | 'muted'
+  | 'silent'
+  | 'back'
+  | 'lock'
+  | 'no';
 
 /** Labels of a record mode during a call, before it, and in lists. */
 export const mode_labels: Record<RecordMode, { now: string; ahead: string; short: string }> = {
@@ -73,9 +85,16 @@ export function ended_text(call: Call): { title: string; sentence: string } {
         sentence: call.problem ?? 'A device refused what it saw, or could not encrypt. Nothing was sent in the clear.',
       };
     case 'interrupted':
-      return { title: 'The connection was lost', sentence: 'It did not come back within a minute, so the call was closed.' };
+      return {
+        title: 'The connection was lost',
+        sentence: 'It did not come back within a minute, so the call was closed.',
+      };
     case 'revoked':
-      return { title: 'This call was closed', sentence: 'The office revoked a device in it, so the call ended at once. Ask your office before you ring again.' };
+      return {
+        title: 'This call was closed',
+        sentence:
+          'The office revoked a device in it, so the call ended at once. Ask your office before you ring again.',
+      };
     case 'taken_elsewhere':
       return { title: 'Answered elsewhere', sentence: 'Another device of yours took this call.' };
     default:

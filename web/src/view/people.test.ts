@@ -10,7 +10,11 @@ describe('people', () => {
   it('are listed favourites first, each with organisation and clock', () => {
     const screen = people_screen(view(), new Set([norland.person]), '', NOW, HERE);
     expect(names(screen.favourites)).toEqual(['The President of Norland']);
-    expect(screen.favourites[0]).toMatchObject({ where: 'Chancellery of Norland', state: '10:42 there · can be rung', can_ring: true });
+    expect(screen.favourites[0]).toMatchObject({
+      where: 'Chancellery of Norland',
+      state: '10:42 there · can be rung',
+      can_ring: true,
+    });
     expect(names(screen.others)).not.toContain('The President of Norland');
     expect(screen.office).toBe('Office of the President · 09:42');
   });
@@ -30,12 +34,19 @@ describe('people', () => {
     expect(search('alv')).toEqual(['The President of Álvora']);
     expect(search('pres nor')).toEqual(['The President of Norland']);
     expect(search('resident')).toEqual([]);
-    expect(people_screen(view({ people: many }), new Set(), 'zz', NOW, HERE).nothing?.title).toBe('Nobody by that name');
+    expect(people_screen(view({ people: many }), new Set(), 'zz', NOW, HERE).nothing?.title).toBe(
+      'Nobody by that name',
+    );
   });
 
   it('have a sentence in place of an empty list, by reason', () => {
-    const title = (phase: 'ready' | 'offline' | 'connecting') => people_screen(view({ phase, people: [] }), new Set(), '', NOW, HERE).nothing?.title;
-    expect([title('ready'), title('offline'), title('connecting')]).toEqual(['Nobody to ring yet', 'No connection', 'Connecting']);
+    const title = (phase: 'ready' | 'offline' | 'connecting') =>
+      people_screen(view({ phase, people: [] }), new Set(), '', NOW, HERE).nothing?.title;
+    expect([title('ready'), title('offline'), title('connecting')]).toEqual([
+      'Nobody to ring yet',
+      'No connection',
+      'Connecting',
+    ]);
   });
 
   it('are sorted alphabetically whatever order the office sends', () => {

@@ -68,7 +68,9 @@ function row(contact: Contact, favourite: boolean, ready: boolean, now: number, 
     where: contact.organisation,
     favourite,
     reachable: contact.reachable,
-    state: [there, !ready ? 'you are offline' : contact.reachable ? 'can be rung' : 'not reachable'].filter(Boolean).join(' · '),
+    state: [there, !ready ? 'you are offline' : contact.reachable ? 'can be rung' : 'not reachable']
+      .filter(Boolean)
+      .join(' · '),
     can_ring: ready && contact.reachable,
   };
 }
@@ -83,10 +85,16 @@ function matches(row: PersonRow, query: string): boolean {
 }
 
 function nothing(view: View, all: number, found: number): PeopleScreen['nothing'] {
-  if (all > 0) return found > 0 ? null : { title: 'Nobody by that name', sentence: 'Try fewer letters, or the name of their office.' };
+  if (all > 0)
+    return found > 0
+      ? null
+      : { title: 'Nobody by that name', sentence: 'Try fewer letters, or the name of their office.' };
   switch (view.phase) {
     case 'ready':
-      return { title: 'Nobody to ring yet', sentence: 'Your office decides whom this device can ring. Ask it to add the people you need.' };
+      return {
+        title: 'Nobody to ring yet',
+        sentence: 'Your office decides whom this device can ring. Ask it to add the people you need.',
+      };
     case 'offline':
       return { title: 'No connection', sentence: 'Your office cannot be reached. This page tries again by itself.' };
     default:

@@ -24,13 +24,22 @@ describe('the list of calls', () => {
   it('is grouped by day, newest first, and names the other side to participants', () => {
     const days = record_days([{ ...line, call: 'old', opened_ms: NOW - 86_400_000 }, line], president.person, HERE);
     expect(days.map((d) => d.day)).toEqual(['Sunday 22 November 2026', 'Saturday 21 November 2026']);
-    expect(days[0]?.rows[0]).toMatchObject({ title: 'The Prime Minister of Estmark', detail: 'you rang · 13 min', kept: { words: 'Sealed' } });
-    expect(record_days([line], norland.person, HERE)[0]?.rows[0]?.title).toBe('The President and the Prime Minister of Estmark');
+    expect(days[0]?.rows[0]).toMatchObject({
+      title: 'The Prime Minister of Estmark',
+      detail: 'you rang · 13 min',
+      kept: { words: 'Sealed' },
+    });
+    expect(record_days([line], norland.person, HERE)[0]?.rows[0]?.title).toBe(
+      'The President and the Prime Minister of Estmark',
+    );
   });
 
   it('includes attempts, and distinguishes a late record from one that is not due', () => {
     const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
-    expect(row(missed)).toMatchObject({ detail: 'you rang · nobody answered', kept: { words: 'Log only', level: 'quiet' } });
+    expect(row(missed)).toMatchObject({
+      detail: 'you rang · nobody answered',
+      kept: { words: 'Log only', level: 'quiet' },
+    });
     expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
     expect(row({ ...line, records: 0 })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
     expect(row({ ...line, records: 0, mode: 'log_only' })?.kept.level).toBe('quiet');
@@ -43,10 +52,14 @@ describe('the list of calls', () => {
 
 describe('a record', () => {
   const at_ms = NOW + 800_000;
-  const field = (of: RecordLine, name: string) => record_screen(of, null, 'Office', HERE).fields.find((f) => f.name === name)?.lines;
+  const field = (of: RecordLine, name: string) =>
+    record_screen(of, null, 'Office', HERE).fields.find((f) => f.name === name)?.lines;
 
   it('shows both clocks and the date, never relative', () => {
-    expect(field(line, 'Time')).toEqual(['09:42–09:55 at the President', '15:42–15:55 at the Prime Minister of Estmark']);
+    expect(field(line, 'Time')).toEqual([
+      '09:42–09:55 at the President',
+      '15:42–15:55 at the Prime Minister of Estmark',
+    ]);
     expect(field({ ...line, to: { ...minister, zone: HERE } }, 'Time')).toEqual(['09:42–09:55']);
     expect(field(line, 'Date')).toEqual(['Sunday 22 November 2026']);
     const late = { ...line, answered_ms: NOW + 10 * 3_600_000, ended_ms: NOW + 11 * 3_600_000 };
@@ -69,8 +82,15 @@ describe('a record', () => {
     const none = { ...line, records: 0, missing: true };
     const report = { ok: true, checks: [], partial: false, missing: 'no note-taker was in the call', people: [] };
     const screen = record_screen(none, { report, at_ms }, 'Office', HERE);
-    expect(screen.verdict).toMatchObject({ level: 'red', title: 'There is no record', sentence: expect.stringMatching(/no note-taker was in the call\.$/) });
-    expect(screen.fields.find((field) => field.name === 'Kept')?.lines).toEqual(['Log only', 'It should have been: memo']);
+    expect(screen.verdict).toMatchObject({
+      level: 'red',
+      title: 'There is no record',
+      sentence: expect.stringMatching(/no note-taker was in the call\.$/),
+    });
+    expect(screen.fields.find((field) => field.name === 'Kept')?.lines).toEqual([
+      'Log only',
+      'It should have been: memo',
+    ]);
     expect(is_pending(none, none.ended_ms! + 1_000)).toBe(false);
   });
 
@@ -78,7 +98,15 @@ describe('a record', () => {
     expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
     const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
     const verdict = (oks: boolean[]) =>
-      record_screen(line, { report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, missing: null, people: [] }, at_ms }, 'Office', HERE).verdict;
+      record_screen(
+        line,
+        {
+          report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, missing: null, people: [] },
+          at_ms,
+        },
+        'Office',
+        HERE,
+      ).verdict;
     expect(verdict([true])).toMatchObject({ level: 'seal', title: 'This record is whole' });
     expect(verdict([true])?.sentence).toMatch(/09:55:46/);
     expect(verdict([true, false])).toMatchObject({ level: 'red', title: 'This record does not hold' });
@@ -88,12 +116,24 @@ describe('a record', () => {
   it('does not fail verification for what is still pending', () => {
     const of = (more: Partial<RecordLine>, wrong: string[]) => {
       const checks = ['Opened before it rang', ...wrong].map((title, n) => ({ ok: n === 0, title, detail: '' }));
-      return record_screen({ ...line, ...more }, { report: { ok: false, checks, partial: false, missing: null, people: [] }, at_ms: NOW }, 'Office', HERE).verdict;
+      return record_screen(
+        { ...line, ...more },
+        { report: { ok: false, checks, partial: false, missing: null, people: [] }, at_ms: NOW },
+        'Office',
+        HERE,
+      ).verdict;
     };
     const on_its_way = { records: 0, ended_ms: NOW - 5_000 };
     const sealed = ['Sealed where it was heard', 'Digest in the log'];
-    expect(of(on_its_way, sealed)).toMatchObject({ level: 'amber', title: 'Not finished yet', sentence: expect.stringMatching(/on its way/) });
-    expect(of({ records: 0, ended_ms: undefined }, [...sealed, 'Its end is in the log'])).toMatchObject({ level: 'amber', sentence: expect.stringMatching(/goes on/) });
+    expect(of(on_its_way, sealed)).toMatchObject({
+      level: 'amber',
+      title: 'Not finished yet',
+      sentence: expect.stringMatching(/on its way/),
+    });
+    expect(of({ records: 0, ended_ms: undefined }, [...sealed, 'Its end is in the log'])).toMatchObject({
+      level: 'amber',
+      sentence: expect.stringMatching(/goes on/),
+    });
     expect(of(on_its_way, [...sealed, 'Shown as it was signed'])?.level).toBe('red');
     expect(of({ ...on_its_way, ended_ms: NOW - 3_600_000 }, sealed)?.level).toBe('red');
     expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
@@ -101,9 +141,16 @@ describe('a record', () => {
 
   it('lists the listeners once their certificates were verified', () => {
     const listened = (people: Card[] | null) =>
-      record_screen(line, people && { report: { ok: true, checks: [], partial: false, missing: null, people }, at_ms: NOW }, 'Office', HERE).fields.find((field) => field.name === 'Listened')?.lines;
+      record_screen(
+        line,
+        people && { report: { ok: true, checks: [], partial: false, missing: null, people }, at_ms: NOW },
+        'Office',
+        HERE,
+      ).fields.find((field) => field.name === 'Listened')?.lines;
     expect(listened(null)).toBeUndefined();
     expect(listened([president, minister])).toEqual(['Nobody besides the two']);
-    expect(listened([president, writer, minister])).toEqual([`${writer.name}, ${writer.organisation}, who wrote the record`]);
+    expect(listened([president, writer, minister])).toEqual([
+      `${writer.name}, ${writer.organisation}, who wrote the record`,
+    ]);
   });
 });

@@ -46,7 +46,9 @@ function row(line: RecordLine, me: string | null, local_zone: string): RecordRow
     call: line.call,
     title: outgoing ? line.to.name : incoming ? line.from.name : both_names(line.from, line.to),
     at: time(line.opened_ms, local_zone) ?? '',
-    detail: [outgoing ? 'you rang' : incoming ? 'rang you' : null, outcome(line)].filter((part) => part !== null).join(' · '),
+    detail: [outgoing ? 'you rang' : incoming ? 'rang you' : null, outcome(line)]
+      .filter((part) => part !== null)
+      .join(' · '),
     kept: kept(line),
   };
 }
@@ -55,11 +57,14 @@ function outcome(line: RecordLine): string {
   if (line.ended_ms === undefined) return line.answered_ms === undefined ? 'ringing' : 'live now';
   if (line.answered_ms === undefined) return ended_labels[line.how ?? 'missed'].toLowerCase();
   const lasted = duration_text(line.ended_ms - line.answered_ms);
-  return line.how === 'hung_up' || line.how === undefined ? lasted : `${lasted} · ${ended_labels[line.how].toLowerCase()}`;
+  return line.how === 'hung_up' || line.how === undefined
+    ? lasted
+    : `${lasted} · ${ended_labels[line.how].toLowerCase()}`;
 }
 
 function kept(line: RecordLine): RecordRow['kept'] {
-  if (line.records > 0) return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
+  if (line.records > 0)
+    return line.partial ? { words: 'Sealed, not whole', level: 'amber' } : { words: 'Sealed', level: 'seal' };
   if (line.answered_ms === undefined || line.mode === 'log_only') return { words: 'Log only', level: 'quiet' };
   if (line.ended_ms === undefined) return { words: mode_labels[line.mode].short, level: 'amber' };
   if (no_record(line)) return { words: 'No record', level: 'red' };
@@ -99,7 +104,8 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
   const zones = new Set([line.from.zone, line.to.zone]);
   const start = answered ?? line.opened_ms;
   const clock = (zone: string) => span(start, answered === undefined ? undefined : ended, zone);
-  const place = (zone: string, name: string) => `${clock(zone)} at ${mid_sentence(name)}${other_day(start, zone, local_zone)}`;
+  const place = (zone: string, name: string) =>
+    `${clock(zone)} at ${mid_sentence(name)}${other_day(start, zone, local_zone)}`;
   const clocks =
     zones.size === 1
       ? [clock(line.from.zone) ?? clock(local_zone) ?? '']
@@ -125,11 +131,14 @@ function kept_lines(line: RecordLine): string[] {
 }
 
 /** The record is missing, and the log says so. */
-export const no_record = (line: RecordLine) => line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
+export const no_record = (line: RecordLine) =>
+  line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
 
 function listened(people: Card[]): string[] {
   const staff = people.filter((card) => card.role === 'duty_officer' || card.role === 'note_taker');
-  return staff.length > 0 ? staff.map((card) => (card.role === 'note_taker' ? `${named(card)}, who wrote the record` : named(card))) : ['Nobody besides the two'];
+  return staff.length > 0
+    ? staff.map((card) => (card.role === 'note_taker' ? `${named(card)}, who wrote the record` : named(card)))
+    : ['Nobody besides the two'];
 }
 
 const named = (card: { name: string; organisation: string }) => `${card.name}, ${card.organisation}`;
@@ -148,41 +157,91 @@ function seal(line: RecordLine): RecordScreen['seal'] {
   if (line.records > 1) {
     const by = `${line.records} note-takers heard it, and each sealed what it heard.`;
     return line.partial
-      ? { title: `Sealed in ${line.records} records, and each lacks something.`, sentence: `${by} The custodians can open what there is, and why.`, sealed: true }
+      ? {
+          title: `Sealed in ${line.records} records, and each lacks something.`,
+          sentence: `${by} The custodians can open what there is, and why.`,
+          sealed: true,
+        }
       : { title: `Sealed in ${line.records} records. The custodians can open them.`, sentence: by, sealed: true };
   }
   if (line.records > 0 && line.partial) {
-    return { title: 'Sealed, and something is missing.', sentence: 'Its note-taker signed that it is not whole. The custodians can open what there is, and why.', sealed: true };
+    return {
+      title: 'Sealed, and something is missing.',
+      sentence: 'Its note-taker signed that it is not whole. The custodians can open what there is, and why.',
+      sealed: true,
+    };
   }
   if (line.records > 0) {
-    return { title: 'Sealed. The custodians can open it.', sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.', sealed: true };
+    return {
+      title: 'Sealed. The custodians can open it.',
+      sentence: 'It was sealed where it was heard. Neither this device nor the server holds a key to it.',
+      sealed: true,
+    };
   }
-  if (line.ended_ms === undefined) return { title: 'The call is not over.', sentence: 'Its record is sealed when it has ended.', sealed: false };
-  if (line.answered_ms === undefined) return { title: 'Nothing was said.', sentence: 'The attempt itself stands in the log.', sealed: false };
-  if (line.mode === 'log_only') return { title: 'Only the log was kept.', sentence: 'When, who and how it ended. Nothing that was said was written down.', sealed: false };
-  if (line.missing) return { title: 'There is no record.', sentence: 'What was said was not written down, or was not handed in. The log says why, where everyone can check it.', sealed: false };
-  return { title: 'The sealed record has not arrived.', sentence: 'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.', sealed: false };
+  if (line.ended_ms === undefined)
+    return { title: 'The call is not over.', sentence: 'Its record is sealed when it has ended.', sealed: false };
+  if (line.answered_ms === undefined)
+    return { title: 'Nothing was said.', sentence: 'The attempt itself stands in the log.', sealed: false };
+  if (line.mode === 'log_only')
+    return {
+      title: 'Only the log was kept.',
+      sentence: 'When, who and how it ended. Nothing that was said was written down.',
+      sealed: false,
+    };
+  if (line.missing)
+    return {
+      title: 'There is no record.',
+      sentence:
+        'What was said was not written down, or was not handed in. The log says why, where everyone can check it.',
+      sealed: false,
+    };
+  return {
+    title: 'The sealed record has not arrived.',
+    sentence:
+      'The note-taker’s device hands it in as soon as it can. A record that stays missing shows in the gap report.',
+    sealed: false,
+  };
 }
 
 /** Titles of checks that cannot pass while the call is live or its record is pending. */
 function pending_checks(line: RecordLine): string[] {
-  return [...(line.ended_ms === undefined ? ['Its end is in the log'] : []), ...(line.records === 0 ? ['Sealed where it was heard', 'Digest in the log'] : [])];
+  return [
+    ...(line.ended_ms === undefined ? ['Its end is in the log'] : []),
+    ...(line.records === 0 ? ['Sealed where it was heard', 'Digest in the log'] : []),
+  ];
 }
 
-function verdict(line: RecordLine, report: Report, at_ms: number, local_zone: string): NonNullable<RecordScreen['verdict']> {
+function verdict(
+  line: RecordLine,
+  report: Report,
+  at_ms: number,
+  local_zone: string,
+): NonNullable<RecordScreen['verdict']> {
   const when = `Checked on this device at ${time_to_the_second(at_ms, local_zone)}, without asking the server to be believed.`;
   const wrong = report.checks.filter((check) => !check.ok);
   const failed = wrong.length;
   if (failed > 0 && is_pending(line, at_ms) && wrong.every((check) => pending_checks(line).includes(check.title))) {
-    return { level: 'amber', title: 'Not finished yet', sentence: `${when} ${line.ended_ms === undefined ? 'The call goes on.' : 'Its record is on its way.'} What is there so far holds.` };
+    return {
+      level: 'amber',
+      title: 'Not finished yet',
+      sentence: `${when} ${line.ended_ms === undefined ? 'The call goes on.' : 'Its record is on its way.'} What is there so far holds.`,
+    };
   }
   if (report.ok && report.missing !== null) {
     return { level: 'red', title: 'There is no record', sentence: `${when} The log says why: ${report.missing}.` };
   }
   if (report.ok && report.partial) {
-    return { level: 'amber', title: 'Genuine, and something is missing', sentence: `${when} The note-taker signed that it is not whole. Why stands in the record.` };
+    return {
+      level: 'amber',
+      title: 'Genuine, and something is missing',
+      sentence: `${when} The note-taker signed that it is not whole. Why stands in the record.`,
+    };
   }
   return report.ok
     ? { level: 'seal', title: 'This record is whole', sentence: when }
-    : { level: 'red', title: 'This record does not hold', sentence: `${when} ${failed === 1 ? 'One check' : `${failed} checks`} failed: tell your records officer.` };
+    : {
+        level: 'red',
+        title: 'This record does not hold',
+        sentence: `${when} ${failed === 1 ? 'One check' : `${failed} checks`} failed: tell your records officer.`,
+      };
 }

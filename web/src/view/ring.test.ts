@@ -15,7 +15,8 @@ describe('a ring', () => {
       verified: true,
       mode: 'Memo will be kept',
       animated: true,
-      announce: 'The Prime Minister of Estmark, Office of the Prime Minister, rings you. Verified by this device. Memo will be kept.',
+      announce:
+        'The Prime Minister of Estmark, Office of the Prime Minister, rings you. Verified by this device. Memo will be kept.',
     });
   });
 
@@ -34,7 +35,10 @@ describe('a ring', () => {
       title: 'Opening',
       sentence: 'The call is entered in the log before it rings.',
     });
-    expect(ring({ call: call({ state: 'answering', verified: true }) })).toMatchObject({ animated: false, state: { title: 'Answered' } });
+    expect(ring({ call: call({ state: 'answering', verified: true }) })).toMatchObject({
+      animated: false,
+      state: { title: 'Answered' },
+    });
   });
 
   it('names who will listen, as far as known', () => {

@@ -57,7 +57,9 @@ export function refused_ring(view: View): string | null {
 }
 
 function listens(call: Call): string {
-  const listeners = call.members.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer').map((m) => mid_sentence(m.name));
+  const listeners = call.members
+    .filter((m) => m.role === 'note_taker' || m.role === 'duty_officer')
+    .map((m) => mid_sentence(m.name));
   if (listeners.length > 0) {
     const names = join_names(listeners);
     return `${names[0]?.toUpperCase()}${names.slice(1)} will listen. Everyone sees who is in the call.`;

@@ -3,7 +3,8 @@ import { CALL, call, desk, incoming, live, view } from '../fake/views';
 import { alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
 
 const HOME: Route = { at: 'home' };
-const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) => screen_name({ status: 'on' }, of, route, dismissed);
+const shown = (of: ReturnType<typeof view>, route: Route = HOME, dismissed: string | null = null) =>
+  screen_name({ status: 'on' }, of, route, dismissed);
 
 describe('which screen', () => {
   it('a ring and a call cover whatever was open', () => {

@@ -15,8 +15,22 @@ export type Stage =
   | { status: 'failed'; problem: string };
 
 export type ScreenName =
-  | 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'enrol' | 'failed' | 'revoked'
-  | 'people' | 'desk' | 'calls' | 'record' | 'ring_in' | 'ring_out' | 'call' | 'ended';
+  | 'starting'
+  | 'unsupported'
+  | 'insecure'
+  | 'other_tab'
+  | 'unenrolled'
+  | 'enrol'
+  | 'failed'
+  | 'revoked'
+  | 'people'
+  | 'desk'
+  | 'calls'
+  | 'record'
+  | 'ring_in'
+  | 'ring_out'
+  | 'call'
+  | 'ended';
 
 /** `dismissed` is the ended call that the person dismissed. */
 export function screen_name(stage: Stage, view: View | null, route: Route, dismissed: string | null): ScreenName {

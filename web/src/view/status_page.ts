@@ -9,12 +9,19 @@ export interface StatusPage {
   reload: boolean;
 }
 
-export type StatusPageName = 'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
+export type StatusPageName =
+  'starting' | 'unsupported' | 'insecure' | 'other_tab' | 'unenrolled' | 'revoked' | 'failed';
 
 export function status_page(which: StatusPageName, problem?: string): StatusPage {
   switch (which) {
     case 'starting':
-      return { kind: 'Telcon', title: 'One moment', sentences: ['The keys of this device are being opened.'], level: 'plain', reload: false };
+      return {
+        kind: 'Telcon',
+        title: 'One moment',
+        sentences: ['The keys of this device are being opened.'],
+        level: 'plain',
+        reload: false,
+      };
     case 'unsupported':
       return {
         kind: 'This browser cannot be used',
@@ -30,7 +37,10 @@ export function status_page(which: StatusPageName, problem?: string): StatusPage
       return {
         kind: 'This address cannot be used',
         title: 'Open Telcon by its https address',
-        sentences: ['A page that came unprotected may have been changed on the way, and browsers give it no keys.', 'Your office knows the right address. It begins with https.'],
+        sentences: [
+          'A page that came unprotected may have been changed on the way, and browsers give it no keys.',
+          'Your office knows the right address. It begins with https.',
+        ],
         level: 'plain',
         reload: false,
       };
@@ -38,7 +48,10 @@ export function status_page(which: StatusPageName, problem?: string): StatusPage
       return {
         kind: 'One tab at a time',
         title: 'Telcon is open in another tab',
-        sentences: ['Two tabs would use the keys of one device twice.', 'Close the other one, and this one goes on by itself.'],
+        sentences: [
+          'Two tabs would use the keys of one device twice.',
+          'Close the other one, and this one goes on by itself.',
+        ],
         level: 'plain',
         reload: false,
       };
@@ -65,6 +78,12 @@ export function status_page(which: StatusPageName, problem?: string): StatusPage
         reload: false,
       };
     case 'failed':
-      return { kind: 'Stopped', title: 'Telcon stopped in this tab', sentences: [problem ?? ''], level: 'red', reload: true };
+      return {
+        kind: 'Stopped',
+        title: 'Telcon stopped in this tab',
+        sentences: [problem ?? ''],
+        level: 'red',
+        reload: true,
+      };
   }
 }
