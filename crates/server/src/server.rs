@@ -256,7 +256,7 @@ impl Server {
             nodes: ways.nodes,
             media: ways.numbers,
             counters: Counters::default(),
-            unsigned: App::unsigned_places(),
+            unauthenticated: App::unauthenticated_slots(),
             turn: config.turn.clone(),
         });
         tokio::spawn(web::adopt_records(app.clone(), unlogged));

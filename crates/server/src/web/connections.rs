@@ -1,6 +1,6 @@
-//! TCP connections: how many there may be, from how many places, and how long each may take to ask.
+//! TCP connections: limits on their number, in total and per address, and timeouts for requests.
 //!
-//! A place is held by the connection itself, so that one which became a WebSocket still has its own.
+//! The connection itself holds its slot, so that one upgraded to a WebSocket is still counted.
 
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -24,85 +24,85 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-/// Longest head of a request, bytes.
+/// Longest request head, bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Pause after the system refused to accept a connection: it is out of descriptors, and some must close first.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Pause after `accept` failed: the process is out of file descriptors until some are closed.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 
-/// What connections may take.
+/// Limits of HTTP connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// At a moment, in all.
-    pub in_all: usize,
-    /// At a moment, from one address (IPv6: one network of 64 bits). This machine's own are not counted so: that is
-    /// where a TLS proxy speaks for everybody.
-    pub from_one_address: usize,
-    /// For the head of a request, from the first byte or from the answer before it.
+    /// Concurrent connections.
+    pub total: usize,
+    /// Concurrent connections from one address (IPv6: one /64 network). Loopback is exempt: a TLS proxy on this machine
+    /// connects for everybody.
+    pub per_address: usize,
+    /// Timeout of a request head, from the first byte or from the previous response.
     pub head: Duration,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { in_all: 4096, from_one_address: 128, head: Duration::from_secs(20) }
+        Self { total: 4096, per_address: 128, head: Duration::from_secs(20) }
     }
 }
 
-/// Who asks: the other end of the connection, or whom this machine's own proxy speaks for.
+/// The client's address: the peer's, or the one that a proxy on this machine forwarded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// Counted places, in all and for each address.
-pub struct Places {
-    in_all: usize,
-    from_one: usize,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+/// A semaphore of connections, in total and per address.
+pub struct ConnectionSlots {
+    total: usize,
+    per_address: usize,
+    in_use: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A place that is taken until this is dropped.
-pub struct Place {
-    places: Arc<Places>,
+/// One counted connection; released on drop.
+pub struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     address: IpAddr,
 }
 
-impl Places {
-    /// All free.
-    pub fn new(in_all: usize, from_one: usize) -> Arc<Self> {
-        Arc::new(Self { in_all, from_one, taken: Mutex::default() })
+impl ConnectionSlots {
+    /// All slots free.
+    pub fn new(total: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self { total, per_address, in_use: Mutex::default() })
     }
 
-    /// A place for somebody at this address, if there is one.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// Acquires a slot for this address, unless a limit is reached.
+    pub fn acquire(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = telcon_relay::limits::subscriber(address);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = taken.get(&address).copied().unwrap_or(0);
-        if taken.values().sum::<usize>() >= self.in_all || own >= self.from_one && !address.is_loopback() {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_address = in_use.get(&address).copied().unwrap_or(0);
+        if in_use.values().sum::<usize>() >= self.total || of_address >= self.per_address && !address.is_loopback() {
             return None;
         }
-        taken.insert(address, own + 1);
-        Some(Place { places: self.clone(), address })
+        in_use.insert(address, of_address + 1);
+        Some(ConnectionSlot { slots: self.clone(), address })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.address) {
-            *own -= 1;
-            if *own == 0 {
-                taken.remove(&self.address);
+        let mut in_use = self.slots.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_address) = in_use.get_mut(&self.address) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                in_use.remove(&self.address);
             }
         }
     }
 }
 
-/// Serves until told to stop, then lets what is under way finish.
+/// Serves until `stop` fires, then lets requests in progress finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let places = Places::new(limits.in_all, limits.from_one_address);
+    let slots = ConnectionSlots::new(limits.total, limits.per_address);
     let (stopping, stopped) = watch::channel(false);
     let mut stop = pin!(stop);
     let mut connections = JoinSet::new();
@@ -110,19 +110,19 @@ pub(crate) async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    // Who has too many already is not told so: an answer would cost more than they paid.
-                    let Some(place) = places.take(peer.ip()) else { continue };
+                    // Over the limit: closed without a response, which would cost more than the connection did.
+                    let Some(slot) = slots.acquire(peer.ip()) else { continue };
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(converse(Counted { stream, stuck: None, _place: place }, peer, router.clone(), limits, stopped.clone()));
+                    connections.spawn(serve_connection(LimitedStream { stream, write_deadline: None, _place: slot }, peer, router.clone(), limits, stopped.clone()));
                 }
-                Err(error) if is_about_the_peer(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "no connection can be accepted at the moment");
-                    sleep(ACCEPT_PAUSE).await;
+                    tracing::warn!(%error, "accept failed; retrying: raise the limit of open files if this repeats");
+                    sleep(ACCEPT_BACKOFF).await;
                 }
             },
             Some(_) = connections.join_next() => {}
-            // A dropped sender means the same.
+            // A dropped sender stops the server too.
             _ = &mut stop => break,
         }
     }
@@ -132,22 +132,22 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-fn is_about_the_peer(error: &io::Error) -> bool {
+fn is_peer_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn converse(
-    stream: Counted,
+async fn serve_connection(
+    stream: LimitedStream,
     peer: SocketAddr,
     router: Router,
     limits: ConnectionLimits,
     mut stopped: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let peer = speaks_for(peer.ip(), &request);
-        request.extensions_mut().insert(Peer(peer));
-        // A router is ready at any time.
+        let peer = client_address(peer.ip(), &request);
+        request.extensions_mut().insert(ClientAddress(peer));
+        // `Router` is always ready: no `poll_ready` is needed.
         router.clone().call(request)
     });
     let connection = http1::Builder::new()
@@ -157,7 +157,7 @@ async fn converse(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    // How a connection ends is its peer's affair.
+    // Errors of a connection are its peer's affair.
     tokio::select! {
         _ = connection.as_mut() => {}
         () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
@@ -167,57 +167,62 @@ async fn converse(
     }
 }
 
-/// A proxy on this machine names whom it speaks for in the last entry of `X-Forwarded-For`. Nobody else is believed.
-fn speaks_for<B>(peer: IpAddr, request: &Request<B>) -> IpAddr {
+/// A proxy on this machine names its client in the last entry of `X-Forwarded-For`. The header is ignored from others.
+fn client_address<B>(peer: IpAddr, request: &Request<B>) -> IpAddr {
     let forwarded = || {
         let last = request.headers().get_all("x-forwarded-for").iter().next_back()?;
-        Some(last.to_str().ok().and_then(|list| named(list.rsplit(',').next()?.trim())).unwrap_or(UNREADABLE))
+        Some(
+            last.to_str()
+                .ok()
+                .and_then(|list| parse_address(list.rsplit(',').next()?.trim()))
+                .unwrap_or(UNPARSABLE_ADDRESS),
+        )
     };
     if peer.to_canonical().is_loopback() { forwarded().unwrap_or(peer) } else { peer }
 }
 
-/// An address as proxies write it: bare, in brackets, with a port.
-fn named(entry: &str) -> Option<IpAddr> {
+/// Parses an address as proxies write it: bare, in brackets, or with a port.
+fn parse_address(entry: &str) -> Option<IpAddr> {
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// Where those are counted whose address the proxy wrote in a way that nobody understands.
-const UNREADABLE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+/// Clients whose forwarded address cannot be parsed are counted together, here.
+const UNPARSABLE_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
-/// How long a peer may take to read what was sent to it before anything more is.
-const READS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a write may make no progress before the connection is closed.
+const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection with its place.
-struct Counted {
+/// A stream that holds its slot and limits how long a write may stall.
+struct LimitedStream {
     stream: TcpStream,
-    /// When a peer that does not read is cut.
-    stuck: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    /// When the connection of a peer that does not read is closed.
+    write_deadline: Option<Pin<Box<Sleep>>>,
+    _place: ConnectionSlot,
 }
 
-impl Counted {
-    /// Lets a write through that got on, and ends one that waits for too long.
-    fn unless_stuck(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+impl LimitedStream {
+    /// Passes progress on, and fails a write that stalled for [`WRITE_STALL_TIMEOUT`].
+    fn with_write_deadline(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
-            self.stuck = None;
+            self.write_deadline = None;
             return wrote;
         }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(READS_WITHIN)));
-        stuck.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let write_deadline = self.write_deadline.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL_TIMEOUT)));
+        write_deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for LimitedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for LimitedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.unless_stuck(cx, wrote)
+        self.with_write_deadline(cx, wrote)
     }
 
     fn poll_write_vectored(
@@ -226,7 +231,7 @@ impl AsyncWrite for Counted {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.unless_stuck(cx, wrote)
+        self.with_write_deadline(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -251,34 +256,38 @@ mod tests {
     }
 
     #[test]
-    fn one_address_cannot_take_all_places_and_this_machine_can() {
-        let places = Places::new(5, 2);
+    fn one_address_cannot_use_all_slots_but_loopback_can() {
+        let slots = ConnectionSlots::new(5, 2);
         let (one, other) = ("192.0.2.1", "192.0.2.2");
-        let held: Vec<_> = [one, one, other].into_iter().map(|a| places.take(at(a)).unwrap()).collect();
-        assert!(places.take(at(one)).is_none());
-        assert!(places.take(at("::ffff:192.0.2.1")).is_none(), "the same address, written as IPv6");
-        let own: Vec<_> = (0..2).map(|_| places.take(at("127.0.0.1")).unwrap()).collect();
-        assert!(places.take(at(other)).is_none(), "all five are taken");
-        drop((held, own));
-        assert!((0..2).all(|_| places.take(at(one)).is_some_and(|place| {
-            std::mem::forget(place);
+        let held: Vec<_> = [one, one, other].into_iter().map(|a| slots.acquire(at(a)).unwrap()).collect();
+        assert!(slots.acquire(at(one)).is_none());
+        assert!(slots.acquire(at("::ffff:192.0.2.1")).is_none(), "the same address, written as IPv6");
+        let of_address: Vec<_> = (0..2).map(|_| slots.acquire(at("127.0.0.1")).unwrap()).collect();
+        assert!(slots.acquire(at(other)).is_none(), "all five are in use");
+        drop((held, of_address));
+        assert!((0..2).all(|_| slots.acquire(at(one)).is_some_and(|slot| {
+            std::mem::forget(slot);
             true
         })));
     }
 
     #[test]
-    fn an_ipv6_subscriber_has_one_network() {
-        let places = Places::new(9, 1);
-        let _first = places.take(at("2001:db8:0:1::1")).unwrap();
-        assert!(places.take(at("2001:db8:0:1:ffff::2")).is_none());
-        assert!(places.take(at("2001:db8:0:2::1")).is_some());
+    fn an_ipv6_network_counts_as_one_address() {
+        let slots = ConnectionSlots::new(9, 1);
+        let _first = slots.acquire(at("2001:db8:0:1::1")).unwrap();
+        assert!(slots.acquire(at("2001:db8:0:1:ffff::2")).is_none());
+        assert!(slots.acquire(at("2001:db8:0:2::1")).is_some());
     }
 
     #[test]
-    fn only_this_machines_proxy_speaks_for_others() {
+    fn only_a_local_proxy_may_forward_addresses() {
         let request = Request::builder().header("x-forwarded-for", "203.0.113.9, 198.51.100.7").body(()).unwrap();
-        assert_eq!(speaks_for(at("127.0.0.1"), &request), at("198.51.100.7"), "the entry that the proxy wrote itself");
-        assert_eq!(speaks_for(at("192.0.2.1"), &request), at("192.0.2.1"));
+        assert_eq!(
+            client_address(at("127.0.0.1"), &request),
+            at("198.51.100.7"),
+            "the entry that the proxy wrote itself"
+        );
+        assert_eq!(client_address(at("192.0.2.1"), &request), at("192.0.2.1"));
         for (entry, address) in [
             ("203.0.113.9:4711", "203.0.113.9"),
             ("[2001:db8::1]", "2001:db8::1"),
@@ -286,9 +295,9 @@ mod tests {
             ("unknown", "0.0.0.0"),
         ] {
             let request = Request::builder().header("x-forwarded-for", entry).body(()).unwrap();
-            assert_eq!(speaks_for(at("127.0.0.1"), &request), at(address), "{entry}");
+            assert_eq!(client_address(at("127.0.0.1"), &request), at(address), "{entry}");
         }
         let plain = Request::builder().body(()).unwrap();
-        assert_eq!(speaks_for(at("127.0.0.1"), &plain), at("127.0.0.1"));
+        assert_eq!(client_address(at("127.0.0.1"), &plain), at("127.0.0.1"));
     }
 }

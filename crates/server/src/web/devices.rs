@@ -1,8 +1,8 @@
-//! Enrolling and revoking devices.
+//! Enrolment and revocation of devices.
 
 use super::{
     App,
-    error::{Failure, on_disk},
+    error::{HttpError, blocking},
 };
 use crate::{
     archive::now_ms,
@@ -27,23 +27,23 @@ use telcon_proto::{
 pub(super) async fn enrol(
     State(app): State<Arc<App>>,
     request: Result<Json<EnrolRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<Enrolled>), Failure> {
+) -> Result<(StatusCode, Json<Enrolled>), HttpError> {
     let Json(EnrolRequest { chain }) = request?;
     let for_check = app.clone();
-    let new = on_disk(move || {
+    let new = blocking(move || {
         check(&for_check.office, chain, now_ms()).map_err(|why| {
-            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
+            HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
         })
     })
     .await?;
     let device = new.device;
-    let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(Failure::busy)?;
+    let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(HttpError::unavailable)?;
     let Reply::Logged(index) = answer?;
-    let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
+    let logged = blocking(move || Ok(app.prover.prove(index)?)).await?;
     Ok((StatusCode::CREATED, Json(Enrolled { device, logged })))
 }
 
-/// Checks a chain, and that what is going to stand in the log will be believed.
+/// Verifies a certificate chain, and that devices will accept the log entry made of it.
 fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, IdentityError> {
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
     let verified = office.verify_chain(&ders, now_ms)?;
@@ -58,10 +58,10 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
     Ok(new)
 }
 
-/// Puts the entry into a log in memory and checks it as every other device will: above all, that the enrolment is open
-/// now. Nothing that devices refuse gets into the real log.
+/// Appends the entry to a log in memory and verifies it as every device will, including that the enrolment certificate is
+/// valid now. Nothing that devices would refuse enters the real log.
 fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u64) -> Result<(), IdentityError> {
-    const BROKEN: &str = "invariant: a log in memory works";
+    const BROKEN: &str = "invariant: appending to a log in memory cannot fail";
     let signer = LogSigner::from_seed(&[0; 32], "rehearsal.invalid/log").expect(BROKEN);
     let office = office.rehearsal(signer.verifier_key().clone());
     let entry = Entry::DeviceEnrolled {
@@ -81,17 +81,21 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     request: Result<Json<RevokeRequest>, JsonRejection>,
-) -> Result<Json<Logged>, Failure> {
+) -> Result<Json<Logged>, HttpError> {
     let Json(RevokeRequest { jws }) = request?;
-    let (for_check, word) = (app.clone(), jws.clone());
-    let revocation = on_disk(move || {
+    let (for_check, signed) = (app.clone(), jws.clone());
+    let revocation = blocking(move || {
         let checked = for_check.office.verify_revocation(&jws);
-        checked.map_err(|why| Failure::new(StatusCode::FORBIDDEN, format!("the revocation was not accepted: {why}")))
+        checked.map_err(|why| HttpError::new(StatusCode::FORBIDDEN, format!("the revocation was not accepted: {why}")))
     })
     .await?;
-    let answer = app.hub.ask(|reply| Input::Revoke(revocation.device, word, reply)).await.ok_or_else(Failure::busy)?;
+    let answer = app
+        .hub
+        .ask(|reply| Input::Revoke(revocation.device, signed, reply))
+        .await
+        .ok_or_else(HttpError::unavailable)?;
     let Reply::Logged(index) = answer?;
-    Ok(Json(on_disk(move || Ok(app.prover.prove(index)?)).await?))
+    Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
 }
 
 fn hex(bytes: &[u8]) -> String {

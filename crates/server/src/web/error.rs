@@ -1,4 +1,5 @@
-//! Errors of the HTTP API: a status and a sentence that says what to do.
+//! Errors of the HTTP API: a status and a sentence that says what happened and what to do. Causes inside the server go to
+//! its log and never into a response.
 
 use crate::{
     archive::{ProofError, RecordError},
@@ -13,38 +14,56 @@ use axum::{
 };
 use telcon_proto::http::ApiError;
 
-/// What a request gets instead of what it asked for.
+/// An error response: status and sentence.
 #[derive(Debug)]
-pub(super) struct Failure(pub StatusCode, pub String);
+pub(super) struct HttpError(pub StatusCode, pub String);
 
-impl Failure {
+impl HttpError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self(status, message.into())
     }
 
+    /// No bearer token, or one that is not valid any more.
     pub fn unauthorized() -> Self {
-        let text = "sign in first: the bearer token comes with the sign-in and holds while that connection is open";
+        let text = "sign in first: the bearer token is issued at sign-in and is valid while that connection is open";
         Self::new(StatusCode::UNAUTHORIZED, text)
     }
 
-    /// Our own fault; the operator finds the reason in the log of the process.
+    /// A failure of the server. `what` and `error` go to the process's log, not to the client.
     pub fn internal(error: &dyn std::fmt::Display, what: &'static str) -> Self {
-        tracing::error!(%error, "{what}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("{what}: try again later, and tell who runs the server"))
+        tracing::error!(%error, what, "an HTTP request failed inside the server");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server failed to process the request: try again later, and tell its operator",
+        )
     }
 
-    pub fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the switchboard is starting again: try again")
+    /// The body could not be read. A parser's message is not passed on: it may quote the body and names our types.
+    fn bad_body(status: StatusCode) -> Self {
+        let text = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is too long",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "send the body with content-type: application/json",
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                "the body does not have the documented form: update the program that sent it"
+            }
+            _ => "the body is not readable: send it again",
+        };
+        Self::new(status, text)
+    }
+
+    /// The switchboard does not answer.
+    pub fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is restarting: try again")
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         (self.0, Json(ApiError { error: self.1 })).into_response()
     }
 }
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for HttpError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.kind {
             RefusalKind::Conflict => StatusCode::CONFLICT,
@@ -57,10 +76,10 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<RecordError> for Failure {
+impl From<RecordError> for HttpError {
     fn from(error: RecordError) -> Self {
         let status = match &error {
-            RecordError::Io(_) => return Self::internal(&error, "the archive's disk failed"),
+            RecordError::Io(_) => return Self::internal(&error, "read or write the archive"),
             RecordError::NotFound => StatusCode::NOT_FOUND,
             RecordError::Other | RecordError::Busy => StatusCode::CONFLICT,
             RecordError::TooManyParts | RecordError::PartTooLong | RecordError::TooLong => {
@@ -74,39 +93,39 @@ impl From<RecordError> for Failure {
     }
 }
 
-impl From<ProofError> for Failure {
+impl From<ProofError> for HttpError {
     fn from(error: ProofError) -> Self {
         match error {
             ProofError::Range { .. } => Self(StatusCode::BAD_REQUEST, error.to_string()),
-            ProofError::Log(_) => Self::internal(&error, "the log cannot be read"),
+            ProofError::Log(_) => Self::internal(&error, "read the log"),
         }
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for HttpError {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error, "the database cannot be read")
+        Self::internal(&error, "read the database")
     }
 }
 
-impl From<JsonRejection> for Failure {
+impl From<JsonRejection> for HttpError {
     fn from(rejection: JsonRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
+        Self::bad_body(rejection.status())
     }
 }
 
-impl From<BytesRejection> for Failure {
+impl From<BytesRejection> for HttpError {
     fn from(rejection: BytesRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
+        Self::bad_body(rejection.status())
     }
 }
 
-/// Runs something that waits for the disk, off the async threads.
-pub(super) async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+/// Runs blocking work (disk, signatures) off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Failure::internal(&error, "a task of the server failed")),
+        Err(error) => Err(HttpError::internal(&error, "run a blocking task")),
     }
 }

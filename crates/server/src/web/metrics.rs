@@ -1,4 +1,4 @@
-//! Numbers for the operator, in the Prometheus text format, and whether the server works. They name nobody.
+//! Metrics in the Prometheus text format, and the health check. Neither identifies anybody.
 
 use super::App;
 use crate::hub::Input;
@@ -16,21 +16,21 @@ use std::{
     time::Duration,
 };
 
-/// How long the switchboard may take to say that it works.
+/// Timeout of the switchboard's answer to a health check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is counted at the door.
+/// Counters of connections and requests.
 #[derive(Default)]
 pub struct Counters {
     /// Connections that signed in.
     pub signed_in: AtomicU64,
-    /// Connections that were refused before or at sign-in.
+    /// Connections refused before or at sign-in.
     pub refused: AtomicU64,
-    /// Connections cut for what they sent.
-    pub cut: AtomicU64,
-    /// Messages taken.
+    /// Connections closed for a protocol violation.
+    pub violations: AtomicU64,
+    /// Messages received from signed-in devices.
     pub messages: AtomicU64,
-    /// Records taken into the archive.
+    /// Records archived.
     pub records: AtomicU64,
 }
 
@@ -59,29 +59,34 @@ impl Page {
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let gauges = tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await.ok().flatten();
     let mut page = Page::default();
-    page.line("up", "gauge", "Whether the switchboard answers.", u64::from(gauges.is_some()));
+    page.line("up", "gauge", "Whether the switchboard answers (1) or not (0).", u64::from(gauges.is_some()));
     if let Some(g) = gauges {
-        page.line("calls_ringing", "gauge", "Calls that ring.", g.ringing as u64);
-        page.line("calls_live", "gauge", "Calls that were answered and are not over.", g.live as u64);
-        page.line("sessions", "gauge", "Connections that are signed in.", g.sessions as u64);
-        page.line("devices", "gauge", "Devices that may sign in.", g.devices as u64);
-        page.line("records_owed", "gauge", "Calls whose record is not in the archive.", g.records_owed as u64);
+        page.line("calls_ringing", "gauge", "Calls that are ringing.", g.ringing as u64);
+        page.line("calls_live", "gauge", "Calls that were answered and have not ended.", g.live as u64);
+        page.line("sessions", "gauge", "Signed-in connections.", g.sessions as u64);
+        page.line("devices", "gauge", "Enrolled devices.", g.devices as u64);
+        page.line("records_pending", "gauge", "Ended calls whose record is not in the archive.", g.records_owed as u64);
     }
-    page.line("log_entries", "gauge", "Entries of the log.", app.prover.checkpoint().0);
+    page.line("log_entries", "gauge", "Entries in the log.", app.prover.checkpoint().0);
     let c = &app.counters;
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     page.line("sign_ins_total", "counter", "Connections that signed in.", read(&c.signed_in));
     page.line("refused_total", "counter", "Connections refused before or at sign-in.", read(&c.refused));
-    page.line("cut_total", "counter", "Connections cut for what they sent.", read(&c.cut));
-    page.line("messages_total", "counter", "Messages taken from devices.", read(&c.messages));
-    page.line("records_total", "counter", "Records taken into the archive.", read(&c.records));
-    let m = &app.media;
-    page.line("relays", "gauge", "Relays of their own that are registered.", read(&m.relays));
-    page.line("calls_moved_total", "counter", "Calls that moved from one relay to another.", read(&m.moved));
     page.line(
-        "relays_unreached_total",
+        "protocol_violations_total",
         "counter",
-        "Times that devices did not reach a call's relay.",
+        "Connections closed for a protocol violation.",
+        read(&c.violations),
+    );
+    page.line("messages_total", "counter", "Messages received from devices.", read(&c.messages));
+    page.line("records_total", "counter", "Records archived.", read(&c.records));
+    let m = &app.media;
+    page.line("relays", "gauge", "Registered standalone relays.", read(&m.relays));
+    page.line("call_failovers_total", "counter", "Calls placed on another relay.", read(&m.moved));
+    page.line(
+        "relays_unreachable_total",
+        "counter",
+        "Times that no device of a call could reach its relay.",
         read(&m.unreached),
     );
     if let Ok(stats) = app.relay.stats().await {
@@ -90,43 +95,42 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.0)
 }
 
-/// The numbers of a relay of its own.
+/// Metrics of a standalone relay.
 pub(crate) fn relay_metrics(stats: &telcon_relay::RelayStats, registered: bool, draining: bool) -> String {
     let mut page = Page::default();
-    page.line("relay_registered", "gauge", "Whether the office's server knows it now.", u64::from(registered));
-    page.line("relay_draining", "gauge", "Whether it takes no new calls.", u64::from(draining));
+    page.line("relay_registered", "gauge", "Whether it is registered with the office's server.", u64::from(registered));
+    page.line("relay_draining", "gauge", "Whether it drains: no new calls.", u64::from(draining));
     relay(stats, &mut page);
     page.0
 }
 
 fn relay(stats: &telcon_relay::RelayStats, page: &mut Page) {
-    page.line("relay_calls", "gauge", "Calls at the relay of this process.", stats.calls);
-    page.line(
-        "relay_legs",
-        "gauge",
-        "Legs (a device's way for sound in a call) at the relay of this process.",
-        stats.legs,
-    );
+    page.line("relay_calls", "gauge", "Calls on this process's relay.", stats.calls);
+    page.line("relay_legs", "gauge", "Legs (media connections of devices) on this process's relay.", stats.legs);
     let counters = [
-        ("legs_opened", "Legs made.", stats.legs_opened),
+        ("legs_opened", "Legs opened.", stats.legs_opened),
         ("datagrams_in", "Datagrams received.", stats.datagrams_in),
         ("datagrams_out", "Datagrams sent.", stats.datagrams_out),
         ("media_in", "Media packets received and authenticated.", stats.media_in),
         ("media_forwarded", "Media packets forwarded.", stats.media_forwarded),
-        ("dropped_malformed", "Datagrams of no known protocol.", stats.dropped_malformed),
-        ("dropped_oversized", "Datagrams that are too long.", stats.dropped_oversized),
-        ("dropped_unknown_source", "Datagrams from nobody's address.", stats.dropped_unknown_source),
-        ("dropped_unknown_user", "STUN requests for nobody.", stats.dropped_unknown_user),
-        ("dropped_address_taken", "STUN requests from another leg's address.", stats.dropped_address_taken),
-        ("dropped_flood", "Datagrams above a leg's rate.", stats.dropped_flood),
-        ("dropped_refused", "Datagrams of a wrong key, replayed, or of a broken handshake.", stats.dropped_refused),
-        ("dropped_rate", "Media packets above a leg's rate.", stats.dropped_rate),
-        ("dropped_frame_size", "Media packets of a wrong size.", stats.dropped_frame_size),
-        ("dropped_no_slot", "Packets of more speakers at once than a leg can receive.", stats.dropped_no_slot),
+        ("dropped_malformed", "Datagrams of an unknown protocol.", stats.dropped_malformed),
+        ("dropped_oversized", "Datagrams above the size limit.", stats.dropped_oversized),
+        ("dropped_unknown_source", "Datagrams from an address without a leg.", stats.dropped_unknown_source),
+        ("dropped_unknown_user", "STUN requests with an unknown user name.", stats.dropped_unknown_user),
+        ("dropped_address_taken", "STUN requests from an address that another leg uses.", stats.dropped_address_taken),
+        ("dropped_flood", "Datagrams above a leg's rate limit.", stats.dropped_flood),
+        (
+            "dropped_refused",
+            "Datagrams that failed authentication, were replayed, or belong to a failed handshake.",
+            stats.dropped_refused,
+        ),
+        ("dropped_rate", "Media packets above a leg's rate limit.", stats.dropped_rate),
+        ("dropped_frame_size", "Media packets of an invalid size.", stats.dropped_frame_size),
+        ("dropped_no_slot", "Packets of more simultaneous speakers than a leg has slots.", stats.dropped_no_slot),
         ("dropped_not_connected", "Packets for a leg that is not connected.", stats.dropped_not_connected),
-        ("dropped_unsent", "Datagrams that the system would not send.", stats.dropped_unsent),
-        ("dropped_too_old", "Packets older than their slot.", stats.dropped_too_old),
-        ("contained_panics", "Legs ended by a bug; must be zero.", stats.contained_panics),
+        ("dropped_unsent", "Datagrams that the operating system did not send.", stats.dropped_unsent),
+        ("dropped_too_old", "Packets older than the current speaker of their slot.", stats.dropped_too_old),
+        ("contained_panics", "Legs closed because of a caught panic; must be zero.", stats.contained_panics),
     ];
     for (name, help, value) in counters {
         page.line(&format!("relay_{name}_total"), "counter", help, value);

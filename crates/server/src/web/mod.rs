@@ -1,4 +1,4 @@
-//! The HTTP and WebSocket face of the server.
+//! HTTP and WebSocket handlers.
 
 mod connections;
 mod devices;
@@ -14,7 +14,7 @@ mod tokens;
 mod turn;
 
 pub(crate) use connections::serve;
-pub use connections::{ConnectionLimits, Places};
+pub use connections::{ConnectionLimits, ConnectionSlots};
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
 pub(crate) use records::adopt as adopt_records;
@@ -37,7 +37,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
-use error::Failure;
+use error::HttpError;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
 use telcon_proto::{
@@ -47,9 +47,9 @@ use telcon_proto::{
 use telcon_relay::driver::RelayHandle;
 use tokio::{sync::mpsc, time::timeout};
 
-/// What requests share.
+/// State shared by all requests.
 pub struct App {
-    /// The switchboard.
+    /// Handle of the switchboard's hub.
     pub hub: HubHandle,
     /// Bearer tokens of open connections.
     pub tokens: Tokens,
@@ -59,39 +59,39 @@ pub struct App {
     pub prover: Arc<Prover>,
     /// Sealed records.
     pub records: RecordStore,
-    /// The office, to verify against.
+    /// The office's trust anchor, to verify against.
     pub office: Office,
-    /// The office, as devices are told.
+    /// The office's public description.
     pub info: OfficeInfo,
     /// The log's directory.
     pub log_dir: PathBuf,
     /// The web page's files.
     pub web_dir: Option<PathBuf>,
-    /// The relay, for its numbers.
+    /// The embedded relay, for its metrics.
     pub relay: RelayHandle,
-    /// Numbers for the operator.
+    /// Counters for `/metrics`.
     pub counters: Counters,
-    /// What relays of their own show.
+    /// The token of standalone relays.
     pub relay_token: RelayToken,
-    /// The way to the task that knows them.
+    /// Channel to the task that manages standalone relays.
     pub(crate) nodes: mpsc::Sender<NodeInput>,
-    /// What it counts of them.
+    /// Counters of that task.
     pub(crate) media: Arc<crate::media::Numbers>,
-    /// Connections that have not signed in.
-    pub unsigned: Arc<Places>,
-    /// The way for media where only TLS gets through.
+    /// Slots of connections that have not signed in.
+    pub unauthenticated: Arc<ConnectionSlots>,
+    /// The office's TURN servers, if it has any.
     pub turn: Option<Turn>,
 }
 
 impl App {
-    /// Places for connections that have not signed in. Who fills theirs keeps nobody else out.
-    pub fn unsigned_places() -> Arc<Places> {
-        Places::new(MAX_UNSIGNED_CONNECTIONS, MAX_UNSIGNED_FROM_ONE_ADDRESS)
+    /// Slots for connections that have not signed in. An address that uses all of its own blocks nobody else.
+    pub fn unauthenticated_slots() -> Arc<ConnectionSlots> {
+        ConnectionSlots::new(MAX_UNSIGNED_CONNECTIONS, MAX_UNSIGNED_FROM_ONE_ADDRESS)
     }
 }
 
-/// How long an answer may take, uploads of records apart: those may take long, and are cut when they pause.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Timeout of a request, except uploads of records: those may take longer, and fail when they stall.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
@@ -112,7 +112,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(metrics::health))
         .route("/metrics", get(metrics::metrics))
         .fallback(pages::page)
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn(request_timeout))
         .route(
             "/api/calls/{call}/record/{part}",
             put(records::upload).layer(DefaultBodyLimit::max(MAX_RECORD_PART_BYTES)),
@@ -122,10 +122,10 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Who sends a request more slowly than anybody would, or asks for what takes too long, is told so.
-async fn in_time(request: Request, next: Next) -> Response {
-    timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| {
-        Failure::new(StatusCode::REQUEST_TIMEOUT, "the request took too long: try again").into_response()
+/// Answers 408 when a request is sent too slowly or takes too long.
+async fn request_timeout(request: Request, next: Next) -> Response {
+    timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        HttpError::new(StatusCode::REQUEST_TIMEOUT, "the request took too long: try again").into_response()
     })
 }
 

@@ -1,6 +1,6 @@
-//! The web page's files. Paths of the page that are no files show the page itself.
+//! Static files of the web page. Paths without a file serve `index.html`, which routes by itself.
 
-use super::{App, error::Failure};
+use super::{App, error::HttpError};
 use axum::{
     extract::State,
     http::{Method, StatusCode, Uri, header},
@@ -13,44 +13,44 @@ use std::{
 
 pub(super) async fn page(State(app): State<Arc<App>>, method: Method, uri: Uri) -> Response {
     let path = uri.path();
-    let ours = path.starts_with("/api/") || path.starts_with("/log/") || path == "/ws";
-    if ours {
-        return Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
+    let reserved = path.starts_with("/api/") || path.starts_with("/log/") || path == "/ws";
+    if reserved {
+        return HttpError::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
     }
     if method != Method::GET && method != Method::HEAD {
-        return Failure::new(StatusCode::METHOD_NOT_ALLOWED, "pages are only read").into_response();
+        return HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "pages are read-only: use GET").into_response();
     }
     let Some(dir) = &app.web_dir else {
-        let text = "this server has no web page: start it with the directory of one";
-        return Failure::new(StatusCode::NOT_FOUND, text).into_response();
+        let text = "this server has no web page: start it with --web";
+        return HttpError::new(StatusCode::NOT_FOUND, text).into_response();
     };
     let Some(file) = inside(dir, path) else {
-        return Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
+        return HttpError::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
     };
     let (file, bytes) = match read(&file).await {
         Some(bytes) => (file, bytes),
-        // An address of the page, not of a file: the page finds its way.
+        // A route of the page, not a file.
         None if file.extension().is_none() => {
             let index = dir.join("index.html");
             match read(&index).await {
                 Some(bytes) => (index, bytes),
-                None => return Failure::new(StatusCode::NOT_FOUND, "the web page is not built").into_response(),
+                None => return HttpError::new(StatusCode::NOT_FOUND, "the web page is not built").into_response(),
             }
         }
-        None => return Failure::new(StatusCode::NOT_FOUND, "there is no such file").into_response(),
+        None => return HttpError::new(StatusCode::NOT_FOUND, "there is no such file").into_response(),
     };
-    // The page's build puts a digest into the names of what it puts under assets/.
-    let forever = file.strip_prefix(dir).is_ok_and(|f| f.starts_with("assets"));
-    let caching = if forever { "public, max-age=31536000, immutable" } else { "no-cache" };
+    // The build puts a content digest into the names of files under assets/.
+    let immutable = file.strip_prefix(dir).is_ok_and(|f| f.starts_with("assets"));
+    let caching = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     ([(header::CONTENT_TYPE, content_type(&file)), (header::CACHE_CONTROL, caching)], bytes).into_response()
 }
 
-/// The file below `dir` that a path names, if it names one without tricks.
+/// The file below `dir` that a path names; nothing for hidden files or a path that could leave `dir`.
 fn inside(dir: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path.trim_start_matches('/'));
     let plain = relative.components().all(|c| matches!(c, Component::Normal(_)));
     let hidden = path.split('/').any(|s| s.starts_with('.'));
-    // Names of ours have no percent signs: whatever is encoded is not there.
+    // No built file has a percent sign in its name: an encoded path names nothing.
     (plain && !hidden && !path.contains(['%', '\\', '\0'])).then(|| dir.join(relative))
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_do_not_lead_out() {
+    fn paths_cannot_leave_the_directory() {
         let dir = Path::new("web");
         assert_eq!(inside(dir, "/assets/a.js"), Some(dir.join("assets/a.js")));
         assert_eq!(inside(dir, "/"), Some(dir.join("")));

@@ -1,8 +1,8 @@
-//! Sealed records: from the note-taker into the archive, and back to those who may have them. All of it is opaque here.
+//! Upload of sealed records by note-takers, and their download. The content is ciphertext to the server.
 
 use super::{
     App, Bearer,
-    error::{Failure, on_disk},
+    error::{HttpError, blocking},
     metrics::count,
 };
 use crate::{
@@ -28,25 +28,25 @@ use telcon_proto::{
 };
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-/// Most lines of the list. Older calls are in the log and in the archive.
+/// Longest list of calls. Older calls are in the log and the archive.
 const MAX_LINES: u32 = 1000;
 
-fn call_id(text: &str) -> Result<CallId, Failure> {
-    text.parse().map_err(|e| Failure::new(StatusCode::BAD_REQUEST, format!("the call's id is wrong: {e}")))
+fn call_id(text: &str) -> Result<CallId, HttpError> {
+    text.parse().map_err(|e| HttpError::new(StatusCode::BAD_REQUEST, format!("the call's id is wrong: {e}")))
 }
 
-fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, Failure> {
-    let bearer = app.tokens.bearer(headers).ok_or_else(Failure::unauthorized)?;
+fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, HttpError> {
+    let bearer = app.tokens.bearer(headers).ok_or_else(HttpError::unauthorized)?;
     match bearer.role {
         Role::NoteTaker => Ok(bearer),
-        _ => Err(Failure::new(StatusCode::FORBIDDEN, "only a note-taker brings records")),
+        _ => Err(HttpError::new(StatusCode::FORBIDDEN, "only a note-taker may upload records")),
     }
 }
 
-/// Whether a record of the call is awaited from this device: before anything of it is written to disk.
-async fn awaited(app: &App, call: CallId, device: DeviceId) -> Result<(), Failure> {
+/// Whether a record of the call is expected from this device; checked before anything is written to disk.
+async fn check_expected(app: &App, call: CallId, device: DeviceId) -> Result<(), HttpError> {
     let ask = app.hub.ask(|reply| Input::MaySeal(call, device, reply));
-    Ok(ask.await.ok_or_else(Failure::busy)??)
+    Ok(ask.await.ok_or_else(HttpError::unavailable)??)
 }
 
 pub(super) async fn upload(
@@ -54,17 +54,17 @@ pub(super) async fn upload(
     Path((call, name)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, HttpError> {
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
-    awaited(&app, call, bearer.device).await?;
+    check_expected(&app, call, bearer.device).await?;
     let for_path = app.clone();
-    let unfinished = on_disk(move || Ok(for_path.records.part_file(call, bearer.device, &name)?)).await?;
-    let io = |e: std::io::Error| Failure::from(RecordError::Io(e));
+    let unfinished = blocking(move || Ok(for_path.records.part_file(call, bearer.device, &name)?)).await?;
+    let io = |e: std::io::Error| HttpError::from(RecordError::Io(e));
     let mut file = tokio::fs::File::create(&unfinished).await.map_err(io)?;
     let mut stream = body.into_data_stream();
     let mut total = 0;
-    let broke_off = || Failure::new(StatusCode::BAD_REQUEST, "the upload broke off: send the part again");
+    let broke_off = || HttpError::new(StatusCode::BAD_REQUEST, "the upload was interrupted: send the part again");
     loop {
         let next = timeout(Duration::from_millis(UPLOAD_PAUSE_MS), stream.next()).await;
         let Some(chunk) = next.map_err(|_| broke_off())? else { break };
@@ -76,7 +76,7 @@ pub(super) async fn upload(
         file.write_all(&chunk).await.map_err(io)?;
     }
     file.sync_all().await.map_err(io)?;
-    on_disk(move || Ok(app.records.keep_part(call, bearer.device, &unfinished)?)).await?;
+    blocking(move || Ok(app.records.keep_part(call, bearer.device, &unfinished)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,24 +85,24 @@ pub(super) async fn seal(
     Path(call): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<RecordKept>), Failure> {
+) -> Result<(StatusCode, Json<RecordKept>), HttpError> {
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
     let text = body?;
-    // Whoever asked may hang up: what was begun is finished all the same, so that no record is there and not in the log.
-    let taking = tokio::spawn(take(app, call, bearer.device, text));
-    let (new, kept) = taking.await.map_err(|error| Failure::internal(&error, "a task of the server failed"))??;
+    // Runs to its end even if the client disconnects, so that no record is archived without its log entry.
+    let archiving = tokio::spawn(archive_record(app, call, bearer.device, text));
+    let (new, kept) = archiving.await.map_err(|error| HttpError::internal(&error, "archive a record"))??;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(kept)))
 }
 
 enum Checked {
-    /// The same record again, of which the note-taker did not hear that it is kept.
+    /// A retry of a record that is archived already.
     Kept(RecordKept),
-    /// One that the archive does not have.
+    /// A record that the archive does not have.
     New(Box<SealFile>),
 }
 
-fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result<Checked, Failure> {
+fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result<Checked, HttpError> {
     let seal = SealFile::parse(text, call)?;
     if seal.jws.len() > MAX_SEAL_JWS_BYTES {
         return Err(RecordError::Seal("its signature is too long".into()).into());
@@ -114,34 +114,39 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
         return Ok(Checked::Kept(RecordKept { logged: app.prover.prove(kept.log_index)? }));
     }
     if records.iter().any(|r| r.digest == seal.record_digest) {
-        return Err(Failure::new(StatusCode::CONFLICT, "another note-taker brought this very record"));
+        return Err(HttpError::new(StatusCode::CONFLICT, "another note-taker has delivered the same record"));
     }
-    let unsigned = |why: String| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let unsigned = |why: String| HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, why);
     let verified = app
         .office
         .verify_record(&seal.jws, call, &seal.record_digest)
         .map_err(|why| unsigned(format!("the seal's signature was not accepted: {why}")))?;
     if verified.device().device() != device {
-        return Err(unsigned("the seal is signed by another device than the one that brings it".into()));
+        return Err(unsigned("the seal is signed by another device than the one that delivers it".into()));
     }
     if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
-        return Err(unsigned("the seal's signature is about another record".into()));
+        return Err(unsigned("the seal's signature covers another record".into()));
     }
     Ok(Checked::New(Box::new(seal)))
 }
 
-/// Takes a record: checks its seal, gives it its place, and has it logged. Says whether that was news. All of it under one
-/// claim: what another request of the device did before is in the database, and seen.
-async fn take(app: Arc<App>, call: CallId, device: DeviceId, text: Bytes) -> Result<(bool, RecordKept), Failure> {
+/// Archives a record: verifies its seal, moves its parts into place, appends the log entry. Idempotent: returns `false`
+/// for a record that was archived before. One claim per call and device serialises concurrent requests.
+async fn archive_record(
+    app: Arc<App>,
+    call: CallId,
+    device: DeviceId,
+    text: Bytes,
+) -> Result<(bool, RecordKept), HttpError> {
     let claim = Arc::new(app.records.claim(call, device)?);
     let (for_check, checked) = (app.clone(), text.clone());
-    let seal = match on_disk(move || check_seal(&for_check, call, device, &checked)).await? {
+    let seal = match blocking(move || check_seal(&for_check, call, device, &checked)).await? {
         Checked::Kept(kept) => return Ok((false, kept)),
         Checked::New(seal) => *seal,
     };
-    awaited(&app, call, device).await?;
+    check_expected(&app, call, device).await?;
     let (for_disk, claimed) = (app.clone(), claim.clone());
-    let seal = on_disk(move || {
+    let seal = blocking(move || {
         for_disk.records.finish(&claimed, &seal, &text)?;
         Ok(seal)
     })
@@ -154,24 +159,24 @@ async fn take(app: Arc<App>, call: CallId, device: DeviceId, text: Bytes) -> Res
         parts: seal.parts.len(),
         partial: seal.partial,
     };
-    let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(Failure::busy)?;
+    let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(HttpError::unavailable)?;
     match answer {
         Ok(Reply::Logged(index)) => {
             count(&app.counters.records);
-            let logged = on_disk(move || Ok(app.prover.prove(index)?)).await?;
+            let logged = blocking(move || Ok(app.prover.prove(index)?)).await?;
             Ok((true, RecordKept { logged }))
         }
-        // The log may have it, or not: it stays, and is asked for again.
+        // Unknown whether the log has it: the record stays, and the client retries.
         Err(refusal) if refusal.kind == RefusalKind::Unavailable => Err(refusal.into()),
         Err(refusal) => {
-            on_disk(move || withdraw(&app, &claim, call, device)).await?;
+            blocking(move || withdraw(&app, &claim, call, device)).await?;
             Err(refusal.into())
         }
     }
 }
 
-/// Takes a record from its place, unless the log has it after all.
-fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), Failure> {
+/// Removes a record from the archive, unless the log has an entry of it.
+fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), HttpError> {
     let logged =
         app.reader.record(&call)?.is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
     if !logged {
@@ -180,28 +185,28 @@ fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<
     Ok(())
 }
 
-/// At the start of the process: has records logged that are whole and in their place, and of which an earlier run could not
-/// say so any more. Their note-takers may be gone.
+/// At start: appends the log entries of complete records that an earlier run could not log. Their note-takers may be gone,
+/// so nobody would retry.
 pub(crate) async fn adopt(app: Arc<App>, unknown: Vec<(CallId, Option<DeviceId>)>) {
     for (call, device) in unknown {
-        if let Err(Failure(status, why)) = adopt_one(app.clone(), call, device).await {
-            // It stays where the log may have it, or could not be asked: the next start tries again.
-            tracing::warn!(%call, %status, why, "a record that an earlier run had taken is not in the log");
+        if let Err(HttpError(status, why)) = adopt_one(app.clone(), call, device).await {
+            // If it is unknown whether the log has it, the record stays: the next start retries.
+            tracing::warn!(%call, %status, error = why, "a record of an earlier run could not be logged; retrying at the next start");
         }
     }
 }
 
-async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Result<(), Failure> {
+async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Result<(), HttpError> {
     let for_disk = app.clone();
     let Some(device) = device else {
-        // Of an older program, whose note-takers bring it again.
-        return on_disk(move || Ok(for_disk.records.withdraw(call, None).map_err(RecordError::Io)?)).await;
+        // Archived by a version without devices in the path; its note-taker delivers it again.
+        return blocking(move || Ok(for_disk.records.withdraw(call, None).map_err(RecordError::Io)?)).await;
     };
-    let text = on_disk(move || Ok(for_disk.records.seal_text(call, Some(device))?)).await?;
-    match take(app.clone(), call, device, text.into()).await {
+    let text = blocking(move || Ok(for_disk.records.seal_text(call, Some(device))?)).await?;
+    match archive_record(app.clone(), call, device, text.into()).await {
         Err(failure) if failure.0 != StatusCode::SERVICE_UNAVAILABLE => {
-            on_disk(move || {
-                // Another request may be at it: then that one decides.
+            blocking(move || {
+                // A concurrent request of the device decides, if there is one.
                 let claim = app.records.claim(call, device)?;
                 withdraw(&app, &claim, call, device)
             })
@@ -212,14 +217,14 @@ async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Res
     }
 }
 
-/// Staff sees all calls of the office; others their own.
+/// Staff may see all calls of the office; others only their own.
 fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
     !bearer.role.speaks() || record.call.from.person == bearer.person || record.call.to.person == bearer.person
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Vec<RecordLine>>, Failure> {
-    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
-    let records = on_disk(move || Ok(app.reader.records(MAX_LINES)?)).await?;
+pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Vec<RecordLine>>, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let records = blocking(move || Ok(app.reader.records(MAX_LINES)?)).await?;
     Ok(Json(records.iter().filter(|r| may_see(&bearer, r)).map(line).collect()))
 }
 
@@ -244,10 +249,10 @@ pub(super) async fn proof(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<RecordProof>, Failure> {
-    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+) -> Result<Json<RecordProof>, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
-    let proof = on_disk(move || {
+    let proof = blocking(move || {
         let (record, devices) = visible(&app, &bearer, call)?;
         let records = record.records.iter().map(|kept| {
             let seal = app.records.seal_text(call, kept.device)?;
@@ -262,31 +267,35 @@ pub(super) async fn proof(
             ring: record.call.ring.clone(),
             opened,
             ended: prove(record.call.ended_index)?,
-            records: records.collect::<Result<_, Failure>>()?,
+            records: records.collect::<Result<_, HttpError>>()?,
             missing: prove(record.call.missing_index)?,
-            devices: devices.collect::<Result<_, Failure>>()?,
+            devices: devices.collect::<Result<_, HttpError>>()?,
         })
     });
     Ok(Json(proof.await?))
 }
 
-fn visible(app: &App, bearer: &Bearer, call: CallId) -> Result<(StoredRecord, Vec<crate::store::DeviceRow>), Failure> {
-    // A call that one may not see does not exist, not even by the status.
+fn visible(
+    app: &App,
+    bearer: &Bearer,
+    call: CallId,
+) -> Result<(StoredRecord, Vec<crate::store::DeviceRow>), HttpError> {
+    // A call that may not be seen is reported as missing, so that the status does not reveal it.
     app.reader.record(&call)?.filter(|(record, _)| may_see(bearer, record)).ok_or_else(no_such_call)
 }
 
-fn no_such_call() -> Failure {
-    Failure::new(StatusCode::NOT_FOUND, "no such call")
+fn no_such_call() -> HttpError {
+    HttpError::new(StatusCode::NOT_FOUND, "no such call")
 }
 
 pub(super) async fn part(
     State(app): State<Arc<App>>,
     Path((call, index, name)): Path<(String, u64, String)>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
-    let bearer = app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
+) -> Result<Response, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
-    let bytes = on_disk(move || {
+    let bytes = blocking(move || {
         let (stored, _) = visible(&app, &bearer, call)?;
         let kept = stored.records.iter().find(|r| r.log_index == index).ok_or(RecordError::NotFound)?;
         let path = app.records.part_path(call, kept.device, &name)?;

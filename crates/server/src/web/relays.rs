@@ -1,4 +1,4 @@
-//! The WebSocket of relays of their own (`telcon relay`). Whoever has the office's relay token may be one.
+//! The WebSocket of standalone relays (`telcon relay`), authenticated by the office's relay token.
 
 use super::App;
 use crate::media::{NodeId, NodeInput};
@@ -25,49 +25,55 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// Commands that may wait for a relay. One that has more is not reading.
-const TO_NODE: usize = 1024;
-const SILENT: Duration = Duration::from_millis(NODE_SILENT_MS);
+/// Send queue of a relay, messages. A full queue means that it does not read.
+const SEND_QUEUE: usize = 1024;
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(NODE_SILENT_MS);
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// Digest of the token that relays show. Comparing digests tells nothing by its time.
+/// Digest of the relay token. Comparing digests leaks nothing through timing.
 pub struct RelayToken([u8; 32]);
 
 impl RelayToken {
-    /// Of this token.
+    /// Hashes the token.
     pub fn new(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
 
-    fn is_shown(&self, headers: &HeaderMap) -> bool {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        shown.is_some_and(|token| <[u8; 32]>::from(Sha256::digest(token)) == self.0)
+    fn is_presented(&self, headers: &HeaderMap) -> bool {
+        let presented =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        presented.is_some_and(|token| <[u8; 32]>::from(Sha256::digest(token)) == self.0)
     }
 }
 
 pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    if !app.relay_token.is_shown(&headers) {
+    if !app.relay_token.is_presented(&headers) {
         super::metrics::count(&app.counters.refused);
-        return super::error::Failure::new(StatusCode::UNAUTHORIZED, "that is not the token of this office's relays")
-            .into_response();
+        return super::error::HttpError::new(
+            StatusCode::UNAUTHORIZED,
+            "the relay token is wrong: use the one in the server's data directory",
+        )
+        .into_response();
     }
     let most = MAX_NODE_MESSAGE_BYTES;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |mut socket| {
         let node = NodeId(NEXT.fetch_add(1, Ordering::Relaxed));
-        let Some((max_calls, address)) = hello(&mut socket).await else {
-            return tracing::warn!("a relay of another version, or what is none, was turned away");
+        let Some((max_calls, address)) = read_hello(&mut socket).await else {
+            return tracing::warn!(
+                "refused a relay: its first message is no hello of this version; update `telcon relay`"
+            );
         };
-        let (to, told) = mpsc::channel(TO_NODE);
+        let (to, outgoing) = mpsc::channel(SEND_QUEUE);
         if app.nodes.send(NodeInput::Arrived { node, to, max_calls, address }).await.is_ok() {
-            converse(&mut socket, node, told, &app.nodes).await;
+            serve_relay(&mut socket, node, outgoing, &app.nodes).await;
             let _ = app.nodes.send(NodeInput::Gone(node)).await;
         }
     })
 }
 
-async fn hello(socket: &mut WebSocket) -> Option<(u64, SocketAddr)> {
-    let first = timeout(SILENT, socket.recv()).await.ok()??.ok()?;
+async fn read_hello(socket: &mut WebSocket) -> Option<(u64, SocketAddr)> {
+    let first = timeout(HEARTBEAT_TIMEOUT, socket.recv()).await.ok()??.ok()?;
     match read(&first)? {
         FromNode::Hello { version: NODE_VERSION, max_calls, address } => Some((max_calls, address)),
         _ => None,
@@ -79,31 +85,31 @@ fn read(message: &Message) -> Option<FromNode> {
     serde_json::from_str(text).ok()
 }
 
-/// Until the relay is silent for too long, says what nobody understands, or does not read.
-async fn converse(
+/// Runs until the relay times out, sends an invalid message, or does not read.
+async fn serve_relay(
     socket: &mut WebSocket,
     node: NodeId,
-    mut told: mpsc::Receiver<ToNode>,
+    mut outgoing: mpsc::Receiver<ToNode>,
     nodes: &mpsc::Sender<NodeInput>,
 ) {
-    let mut silent_at = Instant::now() + SILENT;
+    let mut deadline = Instant::now() + HEARTBEAT_TIMEOUT;
     loop {
         tokio::select! {
-            message = told.recv() => {
+            message = outgoing.recv() => {
                 let Some(message) = message else { return };
                 let text = serde_json::to_string(&message).expect("invariant: no map keys that JSON cannot hold");
-                if !matches!(timeout(SILENT, socket.send(Message::Text(text.into()))).await, Ok(Ok(()))) {
+                if !matches!(timeout(HEARTBEAT_TIMEOUT, socket.send(Message::Text(text.into()))).await, Ok(Ok(()))) {
                     return;
                 }
             }
-            heard = timeout_at(silent_at, socket.recv()) => {
-                let Ok(Some(Ok(message))) = heard else { return };
-                silent_at = Instant::now() + SILENT;
+            received = timeout_at(deadline, socket.recv()) => {
+                let Ok(Some(Ok(message))) = received else { return };
+                deadline = Instant::now() + HEARTBEAT_TIMEOUT;
                 if matches!(message, Message::Ping(_) | Message::Pong(_)) {
                     continue;
                 }
-                let Some(said) = read(&message) else { return };
-                if nodes.send(NodeInput::Said(node, said)).await.is_err() {
+                let Some(message) = read(&message) else { return };
+                if nodes.send(NodeInput::Said(node, message)).await.is_err() {
                     return;
                 }
             }

@@ -1,4 +1,4 @@
-//! Headers that every answer carries, and who may open a WebSocket.
+//! Security headers of every response, and the origin check of WebSockets.
 
 use axum::{
     extract::Request,
@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 
-/// No inline scripts, nothing from elsewhere; the engine is WebAssembly in a worker, and sounds are blobs.
+/// No inline scripts, nothing from other origins; the engine is WebAssembly in a worker, and sounds are blobs.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
      connect-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
      font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -23,7 +23,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// Adds them.
+/// Middleware that adds the headers.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
@@ -35,7 +35,7 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a browser's request comes from our own page. Programs that are no browsers send no origin.
+/// Whether a browser's request comes from this office's page. Programs other than browsers send no `Origin`.
 pub(super) fn same_origin(headers: &HeaderMap, domain: &str) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_page_opens_a_socket_from_a_browser() {
+    fn browsers_may_connect_from_the_offices_page_only() {
         let check = |origin: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, "10.0.0.1:8443".parse().unwrap());

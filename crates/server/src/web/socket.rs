@@ -1,13 +1,13 @@
-//! The WebSocket: sign-in, then messages both ways. Everything that a hostile peer can do here has a limit.
+//! The WebSocket of devices: sign-in, then messages both ways. Every resource that a peer can use is limited.
 
-use super::{App, Bearer, connections::Peer, metrics::count, security::same_origin};
+use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin};
 use crate::{
     archive::now_ms,
     hub::{Input, Outgoing, outbox},
     limits::IDLE_TIMEOUT_MS,
     store::DeviceRow,
     switchboard::{CloseReason, SessionId},
-    web::error::Failure,
+    web::error::HttpError,
 };
 use axum::{
     Extension,
@@ -36,9 +36,9 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-/// How long a connection may take one message before it is cut.
+/// Timeout of sending one message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// WebSocket close codes (RFC 6455, section 7.4; from 4000 on they are ours).
+/// WebSocket close codes (RFC 6455, section 7.4; 4000 and above are private).
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_REPLACED: u16 = 4001;
 const CLOSE_REVOKED: u16 = 4002;
@@ -47,35 +47,35 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
-        return Failure::new(StatusCode::FORBIDDEN, "this page is not the office's own").into_response();
+        return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
-    let Some(place) = app.unsigned.take(address) else {
+    let Some(slot) = app.unauthenticated.acquire(address) else {
         count(&app.counters.refused);
-        return Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
+        return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();
     };
     upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
         let mut connection = Connection { socket, app };
         let signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()).await;
-        drop(place);
+        drop(slot);
         match signed_in {
             Ok(Ok(signed_in)) => connection.run(signed_in).await,
             Ok(Err(refused)) => {
                 count(&connection.app.counters.refused);
                 if let Some(message) = refused {
-                    connection.say(&message).await;
+                    connection.send(&message).await;
                 }
                 connection.close(CLOSE_POLICY, "not signed in").await;
             }
             Err(_) => {
                 count(&connection.app.counters.refused);
-                connection.close(CLOSE_POLICY, "sign in faster").await;
+                connection.close(CLOSE_POLICY, "sign-in timeout").await;
             }
         }
     })
@@ -92,7 +92,7 @@ struct SignedInAs {
     _token: super::tokens::TokenGuard,
 }
 
-/// What to tell a peer before it is cut off; nothing if it is gone.
+/// The message to send before closing; nothing if the peer is gone.
 type Refused = Option<Box<ServerMessage>>;
 
 fn refused(code: RefusalCode, message: &str) -> Refused {
@@ -105,25 +105,27 @@ impl Connection {
             ClientMessage::Hello { version: WIRE_VERSION, device } => device,
             ClientMessage::Hello { version, .. } => {
                 let text =
-                    format!("this server speaks version {WIRE_VERSION}, not {version}: load the page anew, or update");
+                    format!("this server speaks version {WIRE_VERSION}, not {version}: reload the page, or update");
                 return Err(refused(RefusalCode::Version, &text));
             }
-            _ => return Err(refused(RefusalCode::NotSignedIn, "say hello first")),
+            _ => return Err(refused(RefusalCode::NotSignedIn, "the first message must be hello")),
         };
-        let nonce: [u8; 32] = random().ok_or(refused(RefusalCode::Unavailable, "the server has no randomness"))?;
-        self.say(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()) }).await;
+        let nonce: [u8; 32] =
+            random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
+        self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()) }).await;
         let ClientMessage::Prove { jws } = self.read().await? else {
-            return Err(refused(RefusalCode::NotSignedIn, "answer the challenge first"));
+            return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };
         let app = self.app.clone();
         let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
-        let known =
+        let device_row =
             checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))??;
-        let token: [u8; 32] = random().ok_or(refused(RefusalCode::Unavailable, "the server has no randomness"))?;
+        let token: [u8; 32] =
+            random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
         let token = URL_SAFE_NO_PAD.encode(token);
         let session = SessionId(NEXT_SESSION.fetch_add(1, Ordering::Relaxed));
-        // Valid before the device is told of it. If it is not let in after all, the guard goes with this function.
-        let bearer = Bearer { device, person: known.card.person, role: known.card.role };
+        // Valid before the device learns it. If the sign-in fails, the guard is dropped and the token with it.
+        let bearer = Bearer { device, person: device_row.card.person, role: device_row.card.role };
         let guard = self.app.tokens.hold(&token, bearer);
         let (sender, messages) = outbox();
         let connect = |reply| Input::Connected { session, device, token, outbox: sender, reply };
@@ -133,7 +135,7 @@ impl Connection {
                 Ok(SignedInAs { session, messages, _token: guard })
             }
             Some(Err(message)) => Err(Some(message)),
-            None => Err(refused(RefusalCode::Unavailable, "the switchboard is starting again: connect again")),
+            None => Err(refused(RefusalCode::Unavailable, "the server is restarting: connect again")),
         }
     }
 
@@ -141,39 +143,39 @@ impl Connection {
         let session = signed_in.session;
         let mut rate = Rate::new(Instant::now());
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
-        let mut silent_at = tokio::time::Instant::now() + idle;
+        let mut idle_at = tokio::time::Instant::now() + idle;
         let (code, why) = loop {
             tokio::select! {
                 outgoing = signed_in.messages.recv() => match outgoing {
                     Some(Outgoing::Text(text)) => {
                         if !self.write(Message::Text(text.into())).await {
-                            break (CLOSE_POLICY, "too slow");
+                            break (CLOSE_POLICY, "send queue full");
                         }
                     }
                     Some(Outgoing::Close(CloseReason::Replaced)) => break (CLOSE_REPLACED, "signed in elsewhere"),
                     Some(Outgoing::Close(CloseReason::Revoked)) => break (CLOSE_REVOKED, "revoked"),
                     None => break (CLOSE_POLICY, "connect again"),
                 },
-                read = timeout_at(silent_at, self.read()) => {
+                read = timeout_at(idle_at, self.read()) => {
                     let message = match read {
                         Ok(Ok(message)) => message,
                         Ok(Err(refused)) => {
                             if let Some(message) = refused {
-                                count(&self.app.counters.cut);
-                                self.say(&message).await;
+                                count(&self.app.counters.violations);
+                                self.send(&message).await;
                             }
                             break (CLOSE_POLICY, "malformed");
                         }
-                        Err(_) => break (CLOSE_POLICY, "silent"),
+                        Err(_) => break (CLOSE_POLICY, "keepalive timeout"),
                     };
-                    silent_at = tokio::time::Instant::now() + idle;
+                    idle_at = tokio::time::Instant::now() + idle;
                     if !rate.allows(Instant::now()) {
-                        count(&self.app.counters.cut);
-                        let text = "too many messages in a second: connect again and send fewer";
+                        count(&self.app.counters.violations);
+                        let text = "rate limit exceeded: connect again and send fewer messages";
                         if let Some(message) = refused(RefusalCode::TooMany, text) {
-                            self.say(&message).await;
+                            self.send(&message).await;
                         }
-                        break (CLOSE_POLICY, "too fast");
+                        break (CLOSE_POLICY, "rate limit");
                     }
                     count(&self.app.counters.messages);
                     let input = match message {
@@ -181,37 +183,37 @@ impl Connection {
                         message => Input::Message(session, Box::new(message)),
                     };
                     if !self.app.hub.send(input).await {
-                        break (CLOSE_POLICY, "the server stops");
+                        break (CLOSE_POLICY, "server shutting down");
                     }
                 }
             }
         };
-        // The token is dead before the switchboard forgets the connection.
+        // The token is revoked before the switchboard forgets the connection.
         drop(signed_in);
         self.app.hub.send(Input::Disconnected(session)).await;
         self.close(code, why).await;
     }
 
-    /// The next message of the peer. Cancelling it loses nothing.
+    /// The next message of the peer. Cancel safe.
     async fn read(&mut self) -> Result<ClientMessage, Refused> {
         loop {
             let text = match self.socket.recv().await {
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Binary(_))) => {
-                    return Err(refused(RefusalCode::Malformed, "messages are text: JSON of this version"));
+                    return Err(refused(RefusalCode::Malformed, "messages are JSON text"));
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
             };
             return serde_json::from_str(&text).map_err(|error| {
-                // Where, and not what: a parser's message may quote what was sent.
-                let text = format!("no message of this version, at column {}: update this device", error.column());
+                // The position only: a parser's message may quote the content.
+                let text = format!("not a message of this version (column {}): update this device", error.column());
                 refused(RefusalCode::Malformed, &text)
             });
         }
     }
 
-    async fn say(&mut self, message: &ServerMessage) {
+    async fn send(&mut self, message: &ServerMessage) {
         let text = serde_json::to_string(message).expect("invariant: messages have no map keys that JSON cannot hold");
         self.write(Message::Text(text.into())).await;
     }
@@ -225,22 +227,21 @@ impl Connection {
     }
 }
 
-/// Whether the device that somebody claims to be is enrolled, its certificate valid today, and the proof its own.
+/// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge.
 fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
-    // One sentence for both cases: who asks without a key does not learn which devices there are.
+    // One sentence for both cases, so that enrolled devices cannot be enumerated.
     let not_proven = || {
-        let text =
-            "this device is not enrolled here, or its proof does not hold: ask your office for an enrolment link";
+        let text = "this device is not enrolled here, or its proof is not valid: ask your office for an enrolment link";
         refused(RefusalCode::NotSignedIn, text)
     };
     let unavailable = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "the database cannot be read");
-        refused(RefusalCode::Unavailable, "the server's database cannot be read: try again later")
+        tracing::error!(%error, "sign-in failed: the database cannot be read");
+        refused(RefusalCode::Unavailable, "the server failed: try again later")
     };
     let row = app.reader.device(&device).map_err(|e| unavailable(&e))?.ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
     let verified = app.office.verify_chain(&ders, now_ms()).map_err(|why| {
-        refused(RefusalCode::NotSignedIn, &format!("the device's certificate does not hold: {why}. Enrol again"))
+        refused(RefusalCode::NotSignedIn, &format!("the device's certificate is not valid: {why}. Enrol again"))
     })?;
     let (suite, public) = (verified.suite(), verified.public_key());
     telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
@@ -283,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_sustained_and_no_more() {
+    fn the_token_bucket_allows_a_burst_and_a_sustained_rate() {
         let start = Instant::now();
         let mut rate = Rate::new(start);
         let burst = (0..1000).filter(|_| rate.allows(start)).count();

@@ -1,4 +1,4 @@
-//! Bearer tokens: each belongs to one open connection, and dies with it.
+//! Bearer tokens: each belongs to one open WebSocket and is revoked when it closes.
 
 use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
@@ -8,20 +8,20 @@ use std::{
 };
 use telcon_proto::{DeviceId, PersonId, Role};
 
-/// Whose token it is.
+/// Who presents a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Bearer {
     /// The device.
     pub device: DeviceId,
     /// Its person.
     pub person: PersonId,
-    /// What they do.
+    /// Their role.
     pub role: Role,
 }
 
 type Held = Arc<RwLock<HashMap<[u8; 32], Bearer>>>;
 
-/// All tokens. Only digests are held, so looking one up tells nothing by its time.
+/// All valid tokens, as digests: a lookup leaks nothing through timing.
 #[derive(Clone, Default)]
 pub struct Tokens(Held);
 
@@ -32,14 +32,14 @@ pub struct TokenGuard {
 }
 
 impl Tokens {
-    /// Makes a token valid for as long as the guard lives.
+    /// Makes a token valid while the guard exists.
     pub fn hold(&self, token: &str, bearer: Bearer) -> TokenGuard {
         let digest = Sha256::digest(token).into();
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bearer);
         TokenGuard { held: self.0.clone(), digest }
     }
 
-    /// Whose token the request shows.
+    /// The bearer of the request's token, if it is valid.
     pub fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
         let digest: [u8; 32] = Sha256::digest(token).into();
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_dies_with_its_connection() {
+    fn a_token_is_revoked_with_its_connection() {
         let tokens = Tokens::default();
         let bearer = Bearer {
             device: DeviceId::from_bytes([1; 16]),

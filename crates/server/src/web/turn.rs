@@ -1,10 +1,10 @@
-//! The office's TURN servers (RFC 8656): the way for media where a network lets nothing through but TLS.
+//! The office's TURN servers (RFC 8656): the fallback transport for networks that let only TLS through.
 //!
-//! The TURN server is a program of its own, coturn for one. It and this server share a secret, from which each signed-in
-//! device gets a name and a password for some hours (`use-auth-secret`, draft-uberti-behave-turn-rest): the password is
-//! HMAC-SHA1 of the name, and the name is the time at which both end, so that it tells nothing of who has it.
+//! The TURN server is a separate program such as coturn. It shares a secret with this server, from which each signed-in
+//! device gets short-lived credentials (`use-auth-secret`, draft-uberti-behave-turn-rest): the user name is their expiry
+//! time, which identifies nobody, and the password is HMAC-SHA1 of the user name.
 
-use super::{App, error::Failure};
+use super::{App, error::HttpError};
 use crate::archive::now_ms;
 use aws_lc_rs::hmac;
 use axum::{Json, extract::State, http::HeaderMap};
@@ -12,11 +12,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::Arc;
 use telcon_proto::http::{IceServer, MediaWays};
 
-/// How long a password works, seconds: longer than a call, shorter than it takes to forget a lost device.
-const WORKS_S: u64 = 12 * 3600;
-/// Times are rounded up to this, seconds, so that devices that ask within an hour have the same name.
-const STEP_S: u64 = 3600;
-/// Most TURN servers that an office names: a browser tries all of them.
+/// Lifetime of credentials, seconds: longer than a call.
+const TTL_S: u64 = 12 * 3600;
+/// Expiry times are rounded up to this, seconds, so that all devices that ask within an hour share a user name.
+const EXPIRY_STEP_S: u64 = 3600;
+/// Most TURN servers of an office: a browser tries all of them.
 pub const MAX_TURN_URLS: usize = 4;
 /// Longest secret, bytes.
 pub const MAX_TURN_SECRET_BYTES: usize = 1024;
@@ -28,13 +28,13 @@ pub struct Turn {
     key: hmac::Key,
 }
 
-/// Why TURN servers cannot be used as they were named.
+/// Why the configuration of TURN servers is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TurnError {
-    /// No URL of RFC 7065.
-    #[error("{0:?} is no address of a TURN server: it looks like turns:turn.office.example:443?transport=tcp")]
+    /// Not a TURN URL (RFC 7065).
+    #[error("{0:?} is not the URL of a TURN server, such as turns:turn.office.example:443?transport=tcp")]
     Url(String),
-    /// None, or more than [`MAX_TURN_URLS`].
+    /// No URL, or more than [`MAX_TURN_URLS`].
     #[error("name one to {MAX_TURN_URLS} TURN servers")]
     Count,
     /// Empty or too long.
@@ -60,12 +60,12 @@ impl Turn {
         Ok(Self { urls, key: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes()) })
     }
 
-    /// What a device is told at `now_ms`, and for how long it works, milliseconds.
+    /// The server entry for a device at `now_ms`, and its time to live, milliseconds.
     fn server(&self, now_ms: u64) -> (IceServer, u64) {
-        let ends_s = (now_ms / 1000 + WORKS_S).next_multiple_of(STEP_S);
-        let username = ends_s.to_string();
+        let expires_s = (now_ms / 1000 + TTL_S).next_multiple_of(EXPIRY_STEP_S);
+        let username = expires_s.to_string();
         let credential = STANDARD.encode(hmac::sign(&self.key, username.as_bytes()));
-        (IceServer { urls: self.urls.clone(), username, credential }, ends_s * 1000 - now_ms)
+        (IceServer { urls: self.urls.clone(), username, credential }, expires_s * 1000 - now_ms)
     }
 }
 
@@ -80,10 +80,10 @@ fn is_turn_url(url: &str) -> bool {
 }
 
 /// `GET /api/media`: for devices that are signed in.
-pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<MediaWays>, Failure> {
-    app.tokens.bearer(&headers).ok_or_else(Failure::unauthorized)?;
-    let told = app.turn.as_ref().map(|turn| turn.server(now_ms()));
-    let (ice_servers, works_ms) = told.map_or((Vec::new(), None), |(server, works_ms)| (vec![server], Some(works_ms)));
+pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<MediaWays>, HttpError> {
+    app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let entry = app.turn.as_ref().map(|turn| turn.server(now_ms()));
+    let (ice_servers, works_ms) = entry.map_or((Vec::new(), None), |(server, works_ms)| (vec![server], Some(works_ms)));
     Ok(Json(MediaWays { ice_servers, works_ms }))
 }
 
@@ -94,26 +94,26 @@ mod tests {
     const URL: &str = "turns:turn.office.example:443?transport=tcp";
 
     #[test]
-    fn the_password_is_what_a_turn_server_with_the_secret_computes() {
+    fn the_password_matches_that_of_a_turn_server_with_the_secret() {
         // Computed with `printf 46800 | openssl dgst -sha1 -hmac "north wind" -binary | base64`.
         let turn = Turn::new(vec![URL.into()], "north wind").unwrap();
         let (server, works_ms) = turn.server(2_000_000);
         assert_eq!((server.username.as_str(), works_ms), ("46800", 44_800_000));
         assert_eq!(server.credential, "Ld+1sOB6JMl1+7aSMsFcs4qay8Q=");
-        assert_eq!(turn.server(3_600_000).0, server, "whoever asks in the same hour has the same name");
+        assert_eq!(turn.server(3_600_000).0, server, "all devices share a user name within an hour");
         assert_ne!(turn.server(3_601_000).0, server);
     }
 
     #[test]
-    fn what_is_no_turn_server_is_refused() {
-        let told =
+    fn invalid_turn_servers_are_refused() {
+        let entry =
             |urls: &[&str], secret: &str| Turn::new(urls.iter().map(|u| (*u).to_owned()).collect(), secret).err();
-        assert_eq!(told(&[], "s"), Some(TurnError::Count));
-        assert_eq!(told(&[URL; MAX_TURN_URLS + 1], "s"), Some(TurnError::Count));
-        assert_eq!(told(&[URL], ""), Some(TurnError::Secret));
-        assert_eq!(told(&["turn:203.0.113.7", "turn:[2001:db8::1]:3478?transport=udp", URL], "s"), None);
+        assert_eq!(entry(&[], "s"), Some(TurnError::Count));
+        assert_eq!(entry(&[URL; MAX_TURN_URLS + 1], "s"), Some(TurnError::Count));
+        assert_eq!(entry(&[URL], ""), Some(TurnError::Secret));
+        assert_eq!(entry(&["turn:203.0.113.7", "turn:[2001:db8::1]:3478?transport=udp", URL], "s"), None);
         for wrong in ["stun:a", "https://a", "turns:", "turns:a b", "turns:a?transport=sctp", "turns:a/b"] {
-            assert_eq!(told(&[wrong], "s"), Some(TurnError::Url(wrong.into())), "{wrong}");
+            assert_eq!(entry(&[wrong], "s"), Some(TurnError::Url(wrong.into())), "{wrong}");
         }
     }
 }
