@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use telcon_core::{keyring::Keyring, sframe::Header};
+use telcon_core::media::{keyring::Keyring, sframe::Header};
 use zeroize::Zeroizing;
 
 fuzz_target!(|frame: &[u8]| {

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use telcon_client::endpoint::Deaf;
-use telcon_core::{Command, view::CallState};
+use telcon_core::{UserCommand, view::CallState};
 
 /// A device rings at most twelve times a minute.
 const ROUNDS: usize = 11;
@@ -61,14 +61,14 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
         until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
         tokio::time::sleep(PICKS_UP_AFTER).await;
         let before = b.stats().frames_heard();
-        b.command(Command::Answer);
+        b.command(UserCommand::Answer);
         b.until_heard(before + 5).await.unwrap();
         ringing.extend(a.stats().ring_to_ringing_ms);
         audio.extend(b.stats().answer_to_audio_ms);
-        a.command(Command::HangUp);
+        a.command(UserCommand::HangUp);
         for endpoint in [&a, &b] {
             until(endpoint, "the end", |view| state(view) == Some(CallState::Ended)).await;
-            endpoint.command(Command::Dismiss);
+            endpoint.command(UserCommand::Dismiss);
         }
     }
     (quantiles(ringing), quantiles(audio))

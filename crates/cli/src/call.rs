@@ -22,8 +22,8 @@ use telcon_client::{
     endpoint::{Ear, Endpoint, EndpointConfig, now_ms},
 };
 use telcon_core::{
-    Command, Device, Engine, Event,
-    view::{CallState, Phase, View},
+    Device, Engine, Event, UserCommand,
+    view::{CallState, ConnectionState, View},
 };
 use telcon_proto::{DeviceId, PersonId, RecordMode, Role, words::Contact};
 use tokio::{
@@ -178,7 +178,7 @@ async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow:
         Some(call) if call.state != CallState::Ended => call.started_ms.is_some(),
         _ => bail!("stopped before there was a call"),
     };
-    endpoint.command(Command::HangUp);
+    endpoint.command(UserCommand::HangUp);
     let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     let _ = timeout(HANG_UP_WITHIN, over).await;
     // What was said last is on its way.
@@ -324,9 +324,9 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
         return Ok(());
     }
     tell!("this device was in a call still; it is ended first");
-    endpoint.command(Command::HangUp);
+    endpoint.command(UserCommand::HangUp);
     endpoint.until(|view| !going_on(view)).await?;
-    endpoint.command(Command::Dismiss);
+    endpoint.command(UserCommand::Dismiss);
     endpoint.until(|view| view.call.is_none()).await.map(drop)
 }
 
@@ -347,7 +347,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     if let Some(name) = &args.to {
         leave_the_last(endpoint).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
-        endpoint.command(Command::Ring { person: card.person, mode: None });
+        endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let there =
             if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
         tell!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
@@ -388,12 +388,12 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         }
     }
     if args.say.is_some() && !args.stay {
-        endpoint.command(Command::HangUp);
+        endpoint.command(UserCommand::HangUp);
     }
     let view = over().await?;
     tell_heard(args, endpoint, names);
     let nothing = began_live.elapsed() > 2 * NO_SOUND_AFTER && endpoint.stats().frames_heard() == 0;
-    if view.phase == Phase::Revoked {
+    if view.phase == ConnectionState::Revoked {
         bail!(REVOKED);
     }
     let ended = view.call.and_then(|call| Some((call.ended?, call.problem)));

@@ -24,7 +24,7 @@ use telcon_client::{
     endpoint::{Endpoint, EndpointConfig, Stats},
 };
 use telcon_core::{
-    Command,
+    UserCommand,
     view::{CallState, View},
 };
 use telcon_proto::{Card, Role, SuiteName};
@@ -253,7 +253,7 @@ async fn main_job(
     })
     .await?;
     println!("\nThe call");
-    a.command(Command::Ring { person: callee, mode: None });
+    a.command(UserCommand::Ring { person: callee, mode: None });
     let view = until(&a, "the opening in the log", |view| state(view).is_some_and(|s| s != CallState::Opening)).await?;
     let call = view.call.as_ref().context("no call came to be")?;
     let index = call.opened_index.with_context(|| format!("the ring failed: {:?} {:?}", call.ended, call.problem))?;
@@ -296,7 +296,7 @@ async fn main_job(
         .collect();
     // What was said last is still in jitter buffers: a second of the silence that follows, then the end.
     let _ = a.say(vec![telcon_client::audio::frame::SILENCE; 50]).await;
-    a.command(Command::HangUp);
+    a.command(UserCommand::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await?;
     step("ended: the end is in the log");
     let kept = timeout(SEALING, noting.next()).await.context("the record was not sealed in time")??;

@@ -13,7 +13,7 @@ use telcon_client::{
     endpoint::{Endpoint, now_ms},
     upload::{get_json, is_unanswered, post_json},
 };
-use telcon_core::{DeviceState, view::Phase};
+use telcon_core::{DeviceState, view::ConnectionState};
 use telcon_proto::http::{EnrolRequest, Enrolled};
 
 /// A link that somebody put where a lock is to be is not followed.
@@ -134,6 +134,6 @@ pub fn keeper(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
 
 /// Ends with an error when the office says that this device is revoked.
 pub async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
-    endpoint.until(|view| view.phase == Phase::Revoked).await?;
+    endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
     bail!(REVOKED)
 }

@@ -21,7 +21,7 @@ use telcon_client::{
 };
 use telcon_core::{
     Device,
-    view::{CallState, Phase},
+    view::{CallState, ConnectionState},
 };
 use telcon_proto::{CallId, Role, message::NoticeState};
 use telcon_record::CustodianRecipient;
@@ -251,7 +251,7 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
     loop {
         let mut view = noting.endpoint.view();
         tokio::select! {
-            gone = view.wait_for(|view| view.phase == Phase::Revoked) => match gone {
+            gone = view.wait_for(|view| view.phase == ConnectionState::Revoked) => match gone {
                 Ok(_) => bail!(REVOKED),
                 Err(_) => bail!("the note-taker ended"),
             },

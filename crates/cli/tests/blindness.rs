@@ -18,7 +18,7 @@ use telcon_client::{
     audio::{frame::frames, wav},
     endpoint::Ear,
 };
-use telcon_core::{Command, Engine, Event, view::CallState};
+use telcon_core::{Engine, Event, UserCommand, view::CallState};
 use telcon_proto::DeviceId;
 
 /// Length of the pieces of a packet that are looked for: long enough that none is there by chance.
@@ -236,7 +236,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     said_a.await.unwrap();
     said_b.await.unwrap();
     let of_note_taker = memory(notes.id());
-    a.command(Command::HangUp);
+    a.command(UserCommand::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
     notes.says("is in the archive");
     looks.push(("the server's memory after the call".into(), memory(server.id())));

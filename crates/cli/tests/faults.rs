@@ -9,7 +9,7 @@ use telcon_client::{
     endpoint::{Deaf, Endpoint},
 };
 use telcon_core::{
-    Command as Do,
+    UserCommand as Do,
     view::{CallState, View},
 };
 

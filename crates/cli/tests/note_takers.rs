@@ -6,7 +6,7 @@ use office::{Office, PATIENCE, Running, members, speak, state, until};
 use std::{collections::BTreeSet, path::Path};
 use telcon_client::endpoint::{Deaf, Endpoint};
 use telcon_core::{
-    Command as Do,
+    UserCommand as Do,
     view::{CallState, View},
 };
 use telcon_proto::{

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 use telcon_client::endpoint::{Deaf, Endpoint};
-use telcon_core::{Command as Do, view::CallState};
+use telcon_core::{UserCommand as Do, view::CallState};
 
 /// A relay that is registered, and where its numbers are.
 struct Relay {

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 use telcon_client::endpoint::{Deaf, Endpoint, EndpointConfig};
-use telcon_core::{DeviceState, view::Phase};
+use telcon_core::{DeviceState, view::ConnectionState};
 
 fn call(office: &Office, device: &Path) -> std::process::Command {
     let mut call = telcon();
@@ -132,13 +132,13 @@ async fn the_keys_of_a_revoked_device_are_gone_when_it_is_told() {
     let erase = move |text: &str| {
         let view: Option<&tokio::sync::watch::Receiver<telcon_core::view::View>> = look.get();
         if let Some(view) = view.filter(|_| text.is_empty()) {
-            say.lock().unwrap().get_or_insert(view.borrow().phase == Phase::Revoked);
+            say.lock().unwrap().get_or_insert(view.borrow().phase == ConnectionState::Revoked);
         }
     };
     let endpoint = Endpoint::start(config, Box::new(Deaf), Box::new(erase)).unwrap();
     seen.set(endpoint.view()).unwrap();
     endpoint.until(|view| view.token.is_some()).await.unwrap();
     ok(telcon().args(["revoke", "--device", &id.to_hex(), "--server", &office.url(), "--data"]).arg(office.dir.path()));
-    endpoint.until(|view| view.phase == Phase::Revoked).await.unwrap();
+    endpoint.until(|view| view.phase == ConnectionState::Revoked).await.unwrap();
     assert_eq!(*told.lock().unwrap(), Some(false), "erased, and before anybody was told that it is");
 }

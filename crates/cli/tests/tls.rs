@@ -78,6 +78,6 @@ async fn devices_reach_their_office_over_tls_and_only_if_they_know_its_certifica
     let a = office.endpoint(&office.path("A.json"), false, Box::new(telcon_client::endpoint::Deaf));
     office::rings(&a).await;
     until(&a, "the call", |view| office::state(view) == Some(telcon_core::view::CallState::Live)).await;
-    a.command(telcon_core::Command::HangUp);
+    a.command(telcon_core::UserCommand::HangUp);
     assert!(b.ended());
 }

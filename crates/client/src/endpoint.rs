@@ -23,9 +23,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use telcon_core::{
-    Command, DeviceState, Engine, Event, Output,
-    captions::Caption,
-    view::{Phase, View},
+    DeviceState, Engine, Event, Output, UserCommand,
+    call::captions::Caption,
+    view::{ConnectionState, View},
 };
 use telcon_proto::{
     CallId, DeviceId,
@@ -100,7 +100,7 @@ pub struct EndpointConfig {
 }
 
 enum Order {
-    Command(Command),
+    Command(UserCommand),
     Say(Vec<Frame>, oneshot::Sender<()>),
 }
 
@@ -192,7 +192,7 @@ impl Endpoint {
     }
 
     /// Gives the engine a command.
-    pub fn command(&self, command: Command) {
+    pub fn command(&self, command: UserCommand) {
         let _ = self.orders.send(Order::Command(command));
     }
 
@@ -411,8 +411,8 @@ impl Task {
         match order {
             Order::Command(command) => {
                 match &command {
-                    Command::Ring { .. } => self.rung_at = Some(Instant::now()),
-                    Command::Answer => self.answered_at = Some(Instant::now()),
+                    UserCommand::Ring { .. } => self.rung_at = Some(Instant::now()),
+                    UserCommand::Answer => self.answered_at = Some(Instant::now()),
                     _ => {}
                 }
                 let now = self.now();
@@ -484,7 +484,7 @@ impl Task {
 
     fn show(&mut self) {
         let view = self.engine.view();
-        if view.phase == Phase::Revoked {
+        if view.phase == ConnectionState::Revoked {
             // Before anybody sees it: whoever runs this device ends its program then.
             self.erase();
         }
@@ -493,7 +493,7 @@ impl Task {
             if call.state == CallState::Ringing && call.direction == Direction::In && self.auto_answer {
                 self.answered_at = Some(Instant::now());
                 let now = self.now();
-                self.engine.command(now, Command::Answer);
+                self.engine.command(now, UserCommand::Answer);
             }
             if call.state == CallState::Ringing
                 && call.direction == Direction::Out
@@ -527,7 +527,7 @@ impl Task {
             None => {
                 if let Some(notice) = needs.first() {
                     self.asked.insert(notice.call, Instant::now());
-                    self.engine.command(now, Command::Listen { call: notice.call });
+                    self.engine.command(now, UserCommand::Listen { call: notice.call });
                 }
             }
             Some(call) if call.started_ms.is_none() => {
@@ -535,7 +535,7 @@ impl Task {
                 if self.unattended.iter().any(|(other, since)| *other != call.call && nobody_comes(since)) {
                     // Left, and not kept out of it: where another takes the live one, this one comes back at once.
                     self.asked.remove(&call.call);
-                    self.engine.command(now, Command::Leave);
+                    self.engine.command(now, UserCommand::Leave);
                 }
             }
             Some(_) => {}
@@ -559,7 +559,7 @@ impl Task {
             Ok((leg, offer, events)) => {
                 self.leg = Some((leg, events));
                 let now = self.now();
-                self.engine.command(now, Command::Offer { sdp: offer });
+                self.engine.command(now, UserCommand::Offer { sdp: offer });
             }
             Err(error) => tracing::warn!(%error, "no media leg"),
         }
@@ -572,7 +572,7 @@ impl Task {
             Some(LegEvent::Failed(_)) | None => {
                 self.leg = None;
                 let now = self.now();
-                self.engine.command(now, Command::MediaFailed);
+                self.engine.command(now, UserCommand::MediaFailed);
             }
         }
     }
@@ -580,7 +580,7 @@ impl Task {
     fn received(&mut self, frame: Vec<u8>) {
         let opened = match self.engine.open(&frame) {
             Ok(opened) => opened,
-            Err(telcon_core::keyring::OpenError::UnknownEpoch) if self.early.len() < MAX_EARLY_FRAMES => {
+            Err(telcon_core::media::keyring::OpenError::UnknownEpoch) if self.early.len() < MAX_EARLY_FRAMES => {
                 self.early.push_back(frame);
                 return;
             }
@@ -590,7 +590,7 @@ impl Task {
             self.stats.answer_to_audio_ms = Some(at.elapsed().as_secs_f64() * 1e3);
         }
         let heard = self.stats.heard.entry(opened.device).or_default();
-        heard.packets += 1 + if opened.bundle { opened.copies.len() as u64 } else { 0 };
+        heard.packets += 1 + if opened.aggregated { opened.earlier.len() as u64 } else { 0 };
         let (first, last) =
             self.spans.entry((opened.device, opened.stream)).or_insert((opened.counter, opened.counter));
         *first = (*first).min(opened.counter);
@@ -601,14 +601,14 @@ impl Task {
             spans.fold((u64::MAX, 0), |(low, high), (_, (first, last))| (low.min(*first), high.max(*last)));
         heard.lost = (high.saturating_add(1) - low).saturating_sub(heard.packets);
         let micros = self.epoch.elapsed().as_micros() as u64;
-        self.engine.arrived(&opened, micros);
+        self.engine.record_arrival(&opened, micros);
         // A packet is kept once, whichever way it came first, and in its place: by its counter.
         let now = self.clock.now();
-        for (counter, packet) in &opened.copies {
+        for (counter, packet) in &opened.earlier {
             let sent_before = (opened.counter - counter) * FRAME_MS;
             self.ear.packet(opened.device, opened.stream, *counter, packet, now.saturating_sub(sent_before));
         }
-        if !opened.known {
+        if !opened.duplicate {
             self.ear.packet(opened.device, opened.stream, opened.counter, &opened.packet, now);
         }
         if !self.ear.plays() {
@@ -621,7 +621,7 @@ impl Task {
             }
         }
         if let Some(speaker) = self.speakers.get_mut(&opened.device) {
-            speaker.receive(opened.counter, opened.packet, opened.copies, micros);
+            speaker.receive(opened.counter, opened.packet, opened.earlier, micros);
         }
     }
 
@@ -631,11 +631,11 @@ impl Task {
             self.clock.set();
         }
         let now = self.now();
-        self.engine.set_writes(self.ear.writes());
+        self.engine.set_recording(self.ear.writes());
         self.engine.tick(now);
         if self.leg_again.is_some_and(|at| Instant::now() >= at) {
             self.leg_again = None;
-            self.engine.command(now, Command::MediaFailed);
+            self.engine.command(now, UserCommand::MediaFailed);
         }
         if self.auto_listen && self.looked.elapsed() >= LOOK_EVERY {
             // One that was not let in may be now, and one that waited long enough is turned to.
@@ -660,12 +660,12 @@ impl Task {
     }
 
     fn speak(&mut self) {
-        let live = self.engine.view_live();
+        let live = self.engine.is_sending();
         if !live {
             return;
         }
         let (frame, done) = self.to_say.pop_front().unwrap_or((SILENCE, None));
-        if let Err(error) = self.encoder.follow(self.engine.shape()) {
+        if let Err(error) = self.encoder.follow(self.engine.send_profile()) {
             tracing::error!(%error, "the encoder keeps its settings");
         }
         if let Ok(packet) = self.encoder.encode(&frame)

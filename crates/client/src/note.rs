@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use taking::{Taking, date, sign};
-use telcon_core::{Engine, Event, captions::Caption};
+use telcon_core::{Engine, Event, call::captions::Caption};
 use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
 use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Resumed};
 
@@ -305,13 +305,13 @@ impl Ear for NoteTaker {
                 // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
                 self.seal();
             }
-            Event::Ended { call, how, said_by } => {
+            Event::Ended { call, how, signed_by } => {
                 if self.taking.as_ref().is_none_or(|taking| taking.call != *call) {
                     // An earlier run may have begun its record, and this one was not let in any more.
                     let _ = self.reports.send(Report::Unfinished(*call));
                     return;
                 }
-                self.finish(how, *said_by, now_ms);
+                self.finish(how, *signed_by, now_ms);
             }
         }
     }

@@ -8,8 +8,11 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use telcon_core::{
     Device, DeviceState,
-    group::{CallGroup, PendingJoin, read_key_package},
-    sframe::{Header, Key},
+    media::sframe::{Header, Key},
+    mls::{
+        group::CallGroup,
+        key_package::{PendingJoin, read_key_package},
+    },
 };
 use telcon_identity::{Authority, InviteSpec};
 use telcon_log::LogSigner;
@@ -81,7 +84,7 @@ fn mls(c: &mut Criterion) {
                 let joiner = read_key_package(join.key_package(), call, suite).unwrap();
                 let commit = group.commit(vec![joiner], &[]).unwrap();
                 let welcome = commit.welcome.unwrap();
-                let joined = join.join::<telcon_core::group::GroupError>(call, suite, &welcome, |_| Ok(())).unwrap();
+                let joined = join.join::<telcon_core::mls::GroupError>(call, suite, &welcome, |_| Ok(())).unwrap();
                 group.discard().unwrap();
                 joined.sframe_base_key().unwrap()
             })

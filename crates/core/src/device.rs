@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 /// Version of [`DeviceState`] at rest.
 const STATE_VERSION: u16 = 1;
 
-/// Why a device could not be made or opened.
+/// Why a device could not be enrolled or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// The link or a certificate does not hold.
+    /// The link or a certificate does not verify.
     #[error(transparent)]
     Identity(#[from] telcon_identity::IdentityError),
-    /// What was given as a link is none, or a part of one.
+    /// The text is no enrolment link, or a truncated one.
     #[error(
         "this is not a whole enrolment link: copy all of it, to its last character, or ask your office for another"
     )]
@@ -34,7 +34,7 @@ pub enum DeviceError {
     State(String),
 }
 
-/// What a device keeps at rest. It holds the secret key: whoever stores it wraps it.
+/// A device's state at rest. It holds the secret key: the program that stores it must encrypt it.
 #[derive(Serialize, Deserialize)]
 pub struct DeviceState {
     version: u16,
@@ -47,21 +47,21 @@ pub struct DeviceState {
     /// The newest tree of the office's log that this device verified: size and root, base64.
     #[serde(default)]
     pub log: Option<LogHead>,
-    /// Calls that rang here lately, so that a ring replayed after a restart is known.
-    #[serde(default)]
-    pub rung: Vec<telcon_proto::CallId>,
-    /// The call that a person took up here, by ringing, answering or listening.
+    /// Recent calls that rang here and ended: a ring replayed after a restart is recognised.
+    #[serde(default, rename = "rung")]
+    pub finished_rings: Vec<telcon_proto::CallId>,
+    /// The call that a person entered here, by ringing, answering or listening.
     #[serde(default)]
     pub engaged: Option<Engaged>,
     /// The call in which this device's microphone is off.
     #[serde(default)]
     pub muted_in: Option<telcon_proto::CallId>,
-    /// Checkpoints that something was believed by, until the log is seen to continue them.
+    /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
 }
 
-/// A call that a person took up.
+/// A call that a person entered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engaged {
     /// The call.
@@ -70,7 +70,7 @@ pub struct Engaged {
     pub ring: Option<Blob>,
 }
 
-/// A checkpoint that the office's server proved something by.
+/// A checkpoint that an accepted proof of the server rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// Entries.
@@ -91,10 +91,13 @@ pub struct LogHead {
 }
 
 impl DeviceState {
-    /// Enrols: makes the device's key and certificate from an invitation. The chain goes to the office; the state is
-    /// kept only once the office took it.
+    /// Enrols: makes the device's key and certificate from an invitation. The chain is sent to the office; the state is
+    /// stored once the office accepted it.
     ///
-    /// `info` is what the office's server says of itself; it is believed only as far as the invitation confirms.
+    /// `info` is the server's description of the office; it is trusted only as far as the invitation confirms it.
+    ///
+    /// # Errors
+    /// When the invitation is damaged or expired, or is of another office.
     pub fn enrol(fragment: &str, info: OfficeInfo, seed: &[u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
         let invitation = read_link(fragment)?;
         Office::pin(&info, Some(&invitation.authority_sha256()))?;
@@ -114,7 +117,7 @@ impl DeviceState {
             chain: chain.into_iter().map(Blob).collect(),
             office: info,
             log: None,
-            rung: Vec::new(),
+            finished_rings: Vec::new(),
             engaged: None,
             muted_in: None,
             claims: Vec::new(),
@@ -126,12 +129,15 @@ impl DeviceState {
         &self.chain
     }
 
-    /// As text, to be wrapped and stored.
+    /// As text, to be encrypted and stored.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
     }
 
-    /// Reads [`DeviceState::to_text`] back.
+    /// Reads what [`DeviceState::to_text`] wrote.
+    ///
+    /// # Errors
+    /// When it is damaged or of another version.
     pub fn parse(text: &str) -> Result<Self, DeviceError> {
         let state: Self = serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))?;
         if state.version != STATE_VERSION {
@@ -150,7 +156,10 @@ pub struct Device {
 }
 
 impl Device {
-    /// From its state at rest; checks that its own certificates still hold.
+    /// Opens a device from its state at rest, and verifies its own certificates.
+    ///
+    /// # Errors
+    /// When the state is damaged, or the certificates do not verify at `now_ms`.
     pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
         let office = Office::pin(&state.office, None)?;
         let seed: Zeroizing<[u8; 32]> = STANDARD
@@ -168,7 +177,7 @@ impl Device {
         Ok(Self { key: Arc::new(key), chain, office, me })
     }
 
-    /// Who this device is.
+    /// This device's verified certificate.
     pub fn me(&self) -> &VerifiedDevice {
         &self.me
     }
@@ -183,7 +192,7 @@ impl Device {
         &self.key
     }
 
-    /// The same, for a thread that signs later.
+    /// The key, for a thread that signs later.
     pub fn shared_key(&self) -> Arc<DeviceKey> {
         self.key.clone()
     }
@@ -230,7 +239,7 @@ impl Signer for MlsSigner {
     }
 }
 
-/// A link that was cut on its way is no attack, and nothing but a whole one is of use.
+/// A truncated link is no attack, but unusable.
 fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
     Invitation::parse(fragment).map_err(|error| match error {
         IdentityError::Incompatible(_) => error.into(),
@@ -238,7 +247,10 @@ fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
     })
 }
 
-/// Whom an invitation is for, after checking that it is of the office whose server gave `info`.
+/// The person whom an invitation is for, after verifying that it is of the office described by `info`.
+///
+/// # Errors
+/// When the link is damaged, or is of another office.
 pub fn invited(fragment: &str, info: &OfficeInfo) -> Result<telcon_proto::Card, DeviceError> {
     let invitation = read_link(fragment)?;
     let office = Office::pin(info, Some(&invitation.authority_sha256()))?;

@@ -1,6 +1,6 @@
-//! What a screen shows, as plain data: the engine makes it, views only draw it.
+//! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
-use crate::captions::Caption;
+use crate::{call::captions::Caption, mls::phrase::Phrase};
 use serde::Serialize;
 use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::NoticeState, words::Contact};
 
@@ -8,16 +8,16 @@ use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::Notic
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct View {
     /// Whether there is a connection to the office.
-    pub phase: Phase,
-    /// Whether the office has answered since it told this device what goes on: calls in the list are all there are.
+    pub phase: ConnectionState,
+    /// Whether the office has sent its whole state since sign-in: the list of calls is complete.
     pub caught_up: bool,
     /// Who this device is, from its own certificate.
     pub you: Option<You>,
     /// The office.
     pub office: Option<OfficeName>,
-    /// Whom it can ring.
+    /// The people that it can ring.
     pub people: Vec<Contact>,
-    /// The least that is kept of a call.
+    /// The least record mode of a call.
     pub mode: RecordMode,
     /// Bearer token for the HTTP API while connected.
     pub token: Option<String>,
@@ -31,10 +31,10 @@ pub struct View {
     pub alerts: Vec<Alert>,
 }
 
-/// Whether there is a connection.
+/// State of the connection to the office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum ConnectionState {
     /// Signing in.
     Connecting,
     /// No connection.
@@ -73,11 +73,11 @@ pub struct LogState {
     pub checked_ms: u64,
     /// Whether it continues all that this device saw before.
     pub ok: bool,
-    /// What is wrong with it.
+    /// The problem found, if any.
     pub problem: Option<String>,
 }
 
-/// Which way a call goes, seen from here.
+/// The role of this device in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -85,25 +85,25 @@ pub enum Direction {
     Out,
     /// This device was rung.
     In,
-    /// It listens.
+    /// This device listens.
     Listen,
 }
 
-/// Where a call stands, seen from here.
+/// State of a call on this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
-    /// Asked for, not in the log yet.
+    /// The ring is sent; its opening is not in the log yet.
     Opening,
     /// It rings.
     Ringing,
-    /// Answered or asked to join; keys are on their way.
+    /// Answered, or asked to join; waiting for keys.
     Answering,
     /// In the call.
     Live,
-    /// In the call, and the connection is lost.
+    /// In the call; the connection to the office is lost.
     Reconnecting,
-    /// Over.
+    /// Ended.
     Ended,
 }
 
@@ -112,33 +112,33 @@ pub enum CallState {
 pub struct CallView {
     /// The call.
     pub call: CallId,
-    /// Which way.
+    /// The role of this device.
     pub direction: Direction,
-    /// Where it stands.
+    /// Its state.
     pub state: CallState,
     /// How it ended.
     pub ended: Option<&'static str>,
-    /// What went wrong, for a person.
+    /// What went wrong, as a sentence for the person.
     pub problem: Option<String>,
-    /// The other party, from a verified certificate (of a person rung and not yet answered: from the list).
+    /// The other party, from a verified certificate; while it rings out, from the office's list.
     pub other: Option<Card>,
-    /// Who rang.
+    /// The caller.
     pub from: Option<Card>,
-    /// Who was rung.
+    /// The callee.
     pub to: Option<Card>,
     /// Whether `other` was verified by this device.
     pub verified: bool,
-    /// What is kept.
+    /// Record mode.
     pub mode: RecordMode,
     /// The suite.
     pub suite: SuiteName,
     /// The phrase that all screens of the call show.
-    pub phrase: Option<crate::phrase::Phrase>,
-    /// Everybody who holds a key: nobody else can hear.
+    pub phrase: Option<Phrase>,
+    /// All holders of the current key: nobody else can hear.
     pub members: Vec<MemberView>,
     /// When it was answered, milliseconds since 1970 UTC.
     pub started_ms: Option<u64>,
-    /// Whether a note-taker is in it now, by the verified list, and says that it writes.
+    /// Whether a verified note-taker is in it and its heartbeats arrive.
     pub note_taker: bool,
     /// Whether one was in it at any time while this device was.
     pub noted: bool,
@@ -154,16 +154,16 @@ pub struct CallView {
     pub kept_index: Option<u64>,
     /// Whether every note-taker that brought a record of it says that something is missing.
     pub partial: bool,
-    /// What the note-taker heard, for those who may read it.
+    /// The note-taker's captions, for those who may read them.
     pub captions: Vec<CaptionView>,
-    /// How far the newest caption was behind the words.
+    /// Latency of the newest caption, milliseconds.
     pub captions_behind_ms: Option<u64>,
 }
 
 /// A member of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MemberView {
-    /// Who, from the certificate.
+    /// The person, from the certificate.
     #[serde(flatten)]
     pub card: Card,
     /// The device.
@@ -172,7 +172,7 @@ pub struct MemberView {
     pub you: bool,
     /// Whether its microphone is off.
     pub muted: bool,
-    /// A note-taker that has not said for a while that it is there.
+    /// Whether it is a note-taker whose heartbeats are overdue.
     pub lost: bool,
 }
 
@@ -195,9 +195,9 @@ pub struct NoticeView {
     pub from: Card,
     /// Who was rung.
     pub to: Card,
-    /// What is kept.
+    /// Record mode.
     pub mode: RecordMode,
-    /// Where it stands.
+    /// Its state.
     pub state: NoticeState,
     /// Devices in it.
     pub members: usize,
@@ -209,27 +209,27 @@ pub struct NoticeView {
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,
-    /// Whether a note-taker is in it and can be heard, as the office says.
+    /// Whether a note-taker is in it and responsive, according to the office.
     pub noted: bool,
-    /// Whether one is about to be, as the office says: another need not come.
+    /// Whether one is joining, according to the office: another need not.
     pub note_taker_asks: bool,
 }
 
-/// Something a person must know.
+/// An alert for the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alert {
-    /// How bad.
+    /// Severity.
     pub level: AlertLevel,
     /// One sentence.
     pub text: String,
 }
 
-/// How bad.
+/// Severity of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertLevel {
     /// An attack, or what looks like one.
     Red,
-    /// Something is due or not right.
+    /// Something needs attention.
     Amber,
 }

@@ -2,7 +2,7 @@
 //! `telcon-core`'s.
 
 use serde_json::{Value, json};
-use telcon_core::{Command, DeviceState, Engine, Output};
+use telcon_core::{DeviceState, Engine, Output, UserCommand};
 use telcon_proto::http::{EnrolRequest, OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
 
@@ -72,7 +72,7 @@ impl Telcon {
 
     /// A command as JSON.
     pub fn command(&mut self, now_ms: f64, command: &str) -> Result<(), JsError> {
-        let command: Command = serde_json::from_str(command).map_err(fail)?;
+        let command: UserCommand = serde_json::from_str(command).map_err(fail)?;
         self.engine.command(now_ms as u64, command);
         Ok(())
     }
@@ -109,8 +109,8 @@ impl Telcon {
     /// Opens one encoded frame; nothing when it must not be played. `steady_ms` is of a clock that nobody sets.
     pub fn open(&mut self, frame: &[u8], steady_ms: f64) -> Option<Vec<u8>> {
         let opened = self.engine.open(frame).ok()?;
-        self.engine.arrived(&opened, (steady_ms * 1e3) as u64);
-        Some(opened.into_one())
+        self.engine.record_arrival(&opened, (steady_ms * 1e3) as u64);
+        Some(opened.into_single_packet())
     }
 
     /// Checks what proves a record; gives `{"ok": …, "checks": […]}`.

@@ -271,7 +271,7 @@ pub async fn rings(a: &Endpoint) {
     let reachable = |view: &View| view.people.iter().any(|contact| contact.reachable && contact.card.name == "B");
     let view = until(a, "B to be reachable", |view| view.token.is_some() && reachable(view)).await;
     let person = view.people.iter().find(|contact| contact.card.name == "B").unwrap().card.person;
-    a.command(telcon_core::Command::Ring { person, mode: None });
+    a.command(telcon_core::UserCommand::Ring { person, mode: None });
 }
 
 pub fn state(view: &View) -> Option<CallState> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use telcon_core::queue::{Floor, transit};
+use telcon_core::media::delay::{WindowedMin, transit};
 
 use super::frame::FRAME_DURATION;
 
@@ -96,7 +96,7 @@ pub struct JitterBuffer {
     /// The frame that is given out next.
     next: u64,
     state: State,
-    floor: Floor,
+    floor: WindowedMin,
     delays: Delays,
     empty_ticks: u32,
     ticks_since_skip: u32,
@@ -130,7 +130,7 @@ impl JitterBuffer {
             slots: BTreeMap::new(),
             next: 0,
             state: State::Empty,
-            floor: Floor::new(FLOOR_WINDOW_US),
+            floor: WindowedMin::new(FLOOR_WINDOW_US),
             delays: Delays::new(),
             empty_ticks: 0,
             ticks_since_skip: 0,
@@ -215,7 +215,7 @@ impl JitterBuffer {
 
     /// The frame that is due at `now_us`, as a counter (negative before the stream began).
     fn due(&self, now_us: u64) -> i64 {
-        micros(now_us).saturating_sub(self.floor.lowest()).saturating_sub(self.delays.target()).div_euclid(FRAME_US)
+        micros(now_us).saturating_sub(self.floor.min()).saturating_sub(self.delays.target()).div_euclid(FRAME_US)
     }
 
     fn accept(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
@@ -226,7 +226,7 @@ impl JitterBuffer {
     fn keep(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
         let transit = transit(counter, now_us);
         let late = counter < self.next && self.state != State::Collecting;
-        self.delays.add(transit.saturating_sub(self.floor.lowest()), if late { LATE_WEIGHT } else { 1 });
+        self.delays.add(transit.saturating_sub(self.floor.min()), if late { LATE_WEIGHT } else { 1 });
         if late {
             self.counts.late += 1;
             return;
@@ -280,7 +280,7 @@ impl JitterBuffer {
         self.empty_ticks = 0;
         self.ticks_since_skip = 0;
         self.elsewhere = None;
-        self.floor = Floor::new(FLOOR_WINDOW_US);
+        self.floor = WindowedMin::new(FLOOR_WINDOW_US);
         self.floor.add(transit(counter, now_us), now_us);
     }
 

@@ -5,7 +5,7 @@
 
 use ::opus::{Application, Bandwidth, Bitrate, Channels, Signal, packet};
 
-use telcon_core::shape::Shape;
+use telcon_core::media::rate::SendProfile;
 
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE};
 
@@ -87,12 +87,12 @@ impl Encoder {
     }
 
     /// Encodes from the next frame on as the call engine says: by what receivers report, never by what is said.
-    pub fn follow(&mut self, shape: Shape) -> Result<(), OpusError> {
-        if shape.bitrate != self.settings.bitrate {
-            self.set_bitrate(shape.bitrate)?;
+    pub fn follow(&mut self, profile: SendProfile) -> Result<(), OpusError> {
+        if profile.bitrate != self.settings.bitrate {
+            self.set_bitrate(profile.bitrate)?;
         }
-        if shape.expected_loss != self.settings.expected_loss {
-            self.set_expected_loss(shape.expected_loss)?;
+        if profile.expected_loss != self.settings.expected_loss {
+            self.set_expected_loss(profile.expected_loss)?;
         }
         Ok(())
     }
@@ -268,12 +268,16 @@ mod tests {
         let mut decoder = Decoder::new().unwrap();
         for (i, frame) in frames(&speech(4.0)).enumerate() {
             let (bitrate, size) = [(32_000, 80), (24_000, 60), (16_000, 40), (12_000, 30), (8_000, 20)][i / 10 % 5];
-            encoder.follow(Shape { copies: &[], expected_loss: 10, bitrate, bundle: 1 }).unwrap();
+            encoder.follow(SendProfile { redundancy: &[], expected_loss: 10, bitrate, packets_per_frame: 1 }).unwrap();
             let packet = encoder.encode(&frame).unwrap();
             assert_eq!(packet.len(), size);
             decoder.decode(&packet).unwrap();
         }
-        assert!(encoder.follow(Shape { copies: &[], expected_loss: 10, bitrate: 1_000, bundle: 1 }).is_err());
+        assert!(
+            encoder
+                .follow(SendProfile { redundancy: &[], expected_loss: 10, bitrate: 1_000, packets_per_frame: 1 })
+                .is_err()
+        );
     }
 
     /// Correlation, at the best shift, of what was said and what was heard.

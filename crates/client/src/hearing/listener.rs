@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use telcon_core::queue::{Floor, transit};
+use telcon_core::media::delay::{WindowedMin, transit};
 use telcon_proto::limits::FRAME_MS;
 
 use crate::audio::frame::Frame;
@@ -80,7 +80,7 @@ struct Stretch {
     next: u64,
     /// Time in the call of packet 0, microseconds; of a stretch that begins with a high counter long before the call.
     origin_us: i64,
-    floor: Floor,
+    floor: WindowedMin,
     /// Since when packets wait for one that is missing.
     missing_since_ms: Option<u64>,
     came_ms: u64,
@@ -194,7 +194,7 @@ impl Listener {
             && let Ok(frame) = self.decoder.decode(&packet)
         {
             if stretch.is_off(&frame) && self.restarts.take(self.now_ms, RESTART_MS, RESTARTS * RESTART_MS) {
-                stretch.origin_us = stretch.floor.lowest();
+                stretch.origin_us = stretch.floor.min();
             }
             self.frames.push(Heard { at_s: stretch.time_s(first), frame });
             stretch.warm = true;
@@ -210,7 +210,7 @@ impl Stretch {
             stream,
             next: counter,
             origin_us: transit(counter, came_ms.saturating_mul(1000)),
-            floor: Floor::new(FLOOR_WINDOW_US),
+            floor: WindowedMin::new(FLOOR_WINDOW_US),
             missing_since_ms: None,
             came_ms,
             warm: false,
@@ -236,7 +236,7 @@ impl Stretch {
 
     /// Whether the time is to be put right, in a pause.
     fn is_off(&self, frame: &Frame) -> bool {
-        let least = self.floor.lowest();
+        let least = self.floor.min();
         let off = least.abs_diff(self.origin_us);
         let quiet = || frame.iter().all(|sample| sample.unsigned_abs() < QUIET);
         off > FAR_OFF_US.unsigned_abs() || (off > OFF_US.unsigned_abs() && quiet())

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use telcon_core::{Engine, captions::Caption};
+use telcon_core::{Engine, call::captions::Caption};
 use telcon_identity::{DeviceKey, sign_record};
 use telcon_proto::{CallId, Card, DeviceId, RecordMode};
 use telcon_record::{

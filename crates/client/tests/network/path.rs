@@ -10,7 +10,7 @@ use telcon_client::audio::{
     opus::{Decoder, Encoder, Settings},
     playout::{Origin, Speaker},
 };
-use telcon_core::{keyring::Keyring, queue::Queue, sframe};
+use telcon_core::media::{delay::StandingQueue, keyring::Keyring, sframe};
 
 const TICK_US: u64 = 20_000;
 /// The listener's sound device does not tick when the speaker's does.
@@ -92,16 +92,16 @@ pub fn telcon(said: &[Frame], weather: Weather, seed: u64) -> Heard {
     let (mut to_listener, mut to_speaker) = (Flight::default(), Flight::default());
     let mut encoder = Encoder::new(Settings::default()).unwrap();
     let mut speaker = Speaker::new().unwrap();
-    let mut queue = Queue::new();
+    let mut queue = StandingQueue::new();
     let mut heard = Heard::default();
     for tick in 0..said.len() + TAIL {
         let now = 1_000_000 + tick as u64 * TICK_US;
         if let Some(frame) = said.get(tick) {
             while let Some((at, frame)) = to_speaker.arrived(now) {
                 let opened = speaker_keys.open(&frame).unwrap();
-                speaker_keys.arrived(1, opened.counter, at);
+                speaker_keys.record_arrival(1, opened.counter, at);
             }
-            encoder.follow(speaker_keys.shape()).unwrap();
+            encoder.follow(speaker_keys.send_profile()).unwrap();
             if let Some(sealed) = speaker_keys.seal(&encoder.encode(frame).unwrap()) {
                 heard.sent(to_listener.send(&mut there, sealed, now));
             }
@@ -109,12 +109,12 @@ pub fn telcon(said: &[Frame], weather: Weather, seed: u64) -> Heard {
         let now = now + PHASE_US;
         while let Some((at, frame)) = to_listener.arrived(now) {
             let opened = listener_keys.open(&frame).unwrap();
-            listener_keys.arrived(0, opened.counter, at);
+            listener_keys.record_arrival(0, opened.counter, at);
             heard.queue_ms = queue.add(opened.counter, at);
-            speaker.receive(opened.counter, opened.packet, opened.copies, at);
+            speaker.receive(opened.counter, opened.packet, opened.earlier, at);
         }
         // The listener listens; its stream has the size of speech.
-        let silence = vec![0; (listener_keys.shape().bitrate / 400) as usize];
+        let silence = vec![0; (listener_keys.send_profile().bitrate / 400) as usize];
         if let Some(sealed) = listener_keys.seal(&silence) {
             to_speaker.send(&mut back, sealed, now);
         }

@@ -1,22 +1,22 @@
-//! The time of an engine's entries: what the device's clock says, and how long the engine has run.
+//! The two clocks of an engine: wall time as the device reports it, and monotonic uptime derived from it.
 
-/// Longest time between two entries of an engine in a call, milliseconds: it wakes up more often. More is a clock that was
-/// set, or a machine that slept, and neither counts as time that the engine ran.
-const LONGEST_SLEEP_MS: u64 = 10_000;
+/// Longest time between two entries of an engine in a call, milliseconds: it wakes up more often. A longer gap is a clock
+/// that was set, or a machine that was suspended, and does not count as uptime.
+const MAX_GAP_MS: u64 = 10_000;
 
-/// The time of an engine's entry.
+/// The time at an entry of the engine.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Clock {
-    /// Milliseconds since 1970 UTC, as the device's clock says.
-    pub(super) wall_ms: u64,
-    /// For how long the engine has run, milliseconds.
-    pub(super) uptime_ms: u64,
+pub(crate) struct Clock {
+    /// Milliseconds since 1970 UTC, by the device's clock.
+    pub(crate) wall_ms: u64,
+    /// How long the engine has run, milliseconds. Monotonic: setting the device's clock does not move it.
+    pub(crate) uptime_ms: u64,
 }
 
 impl Clock {
-    /// Time went on, or the clock was set.
-    pub(super) fn pass(&mut self, now_ms: u64) {
-        let passed = now_ms.checked_sub(self.wall_ms).filter(|passed| *passed <= LONGEST_SLEEP_MS);
+    /// The device's clock now says `now_ms`.
+    pub(super) fn advance(&mut self, now_ms: u64) {
+        let passed = now_ms.checked_sub(self.wall_ms).filter(|passed| *passed <= MAX_GAP_MS);
         self.uptime_ms += passed.unwrap_or_default();
         self.wall_ms = now_ms;
     }

@@ -1,143 +1,43 @@
-//! The client's engine: signs in, rings, answers, keeps the group and its keys. Without input or output: messages,
-//! commands, frames and the time go in; messages, media orders and views come out. One engine runs in a browser's
-//! worker, in the native client, and in tests with virtual time.
+//! The client's engine: signs in, rings, answers, keeps the group and its keys. It is sans-IO: messages, commands, frames
+//! and the time go in; messages, media requests and views come out. The same engine runs in a browser's worker, in the
+//! native client, and in tests with virtual time.
 
-mod call;
-mod clock;
-mod roster;
+pub(crate) mod clock;
+mod io;
+mod keepalive;
+mod log_audit;
+mod notices;
 mod session;
-mod silence;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    captions::Caption,
+    call::{Call, ReceivedFrame, captions::Caption},
     device::{Device, DeviceError, DeviceState},
-    keyring::OpenError,
-    shape::{Shape, Shaper},
-    view::{Alert, AlertLevel, LogState, NoticeView, OfficeName, Phase, View, You},
+    media::{
+        keyring::OpenError,
+        rate::{RateController, SendProfile},
+    },
+    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeName, View, You},
 };
-use call::Call;
-pub use call::Opened;
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use clock::Clock;
-use serde::Deserialize;
-use silence::Silence;
+pub use io::{Event, Output, UserCommand};
+use keepalive::KeepAlive;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    Blob, CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES,
-    words::Contact,
+    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, words::Contact,
 };
 use zeroize::Zeroizing;
 
-/// Time between two pings, milliseconds: below the minute after which middleboxes forget a silent connection, and
-/// often enough that the log on the screen is of this minute.
-const PING_EVERY_MS: u64 = 20_000;
-/// Alerts kept on the screen. More than this is the same one again.
+/// Time between two pings, milliseconds: below the minute after which middleboxes drop an idle connection, and often
+/// enough for the log on the screen to be current.
+const PING_INTERVAL_MS: u64 = 20_000;
+/// Alerts kept on the screen; older ones are dropped.
 const MAX_ALERTS: usize = 8;
-/// Finished rings remembered, against replays after a restart.
-const MAX_RUNG: usize = 64;
-
-/// What a person, or the program around the engine, asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Command {
-    /// Ring a person.
-    Ring {
-        /// Whom.
-        person: PersonId,
-        /// What to keep; the office's floor if not given.
-        #[serde(default)]
-        mode: Option<RecordMode>,
-    },
-    /// Answer the ring.
-    Answer,
-    /// Say no.
-    Decline,
-    /// Give up ringing, or end the call; a listener leaves.
-    HangUp,
-    /// Same as [`Command::HangUp`], for a listener.
-    Leave,
-    /// Join a call as a listener.
-    Listen {
-        /// Which.
-        call: CallId,
-    },
-    /// The media leg's offer, after [`Output::OpenLeg`].
-    Offer {
-        /// WebRTC offer.
-        sdp: String,
-    },
-    /// The microphone is off or on. Sound of the same size and rate goes on either way.
-    Mute {
-        /// Off.
-        on: bool,
-    },
-    /// The media leg broke.
-    MediaFailed,
-    /// Clears an ended call from the screen.
-    Dismiss,
-}
-
-/// What the engine wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Send this to the switchboard.
-    Send(ClientMessage),
-    /// The view changed: [`Engine::view`].
-    View,
-    /// Store [`Engine::state_text`] again.
-    Persist,
-    /// Make a media leg and give its offer with [`Command::Offer`]. A leg that is there is replaced.
-    OpenLeg {
-        /// For this call.
-        call: CallId,
-    },
-    /// The relay's answer to the offer.
-    MediaAnswer {
-        /// WebRTC answer.
-        sdp: String,
-    },
-    /// End the media leg.
-    CloseLeg,
-    /// This device was revoked: erase all it stored.
-    Erase,
-    /// The office does not answer on this connection: give it up, and connect anew.
-    Reconnect,
-    /// Something for the record.
-    Event(Event),
-}
-
-/// What a note-taker writes down.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// This device is in the call, in a new epoch.
-    Epoch {
-        /// The call.
-        call: CallId,
-        /// The epoch.
-        epoch: u64,
-        /// RFC 9420 epoch authenticator.
-        authenticator: Vec<u8>,
-        /// Everybody who holds the epoch's key.
-        members: Vec<(DeviceId, telcon_proto::Card)>,
-    },
-    /// Both principals are in the call.
-    Live {
-        /// The call.
-        call: CallId,
-    },
-    /// The call is over, or this device is out of it.
-    Ended {
-        /// The call.
-        call: CallId,
-        /// How.
-        how: &'static str,
-        /// Which party's device said so, to all members and under its own signature. None: only the switchboard did.
-        said_by: Option<DeviceId>,
-    },
-}
+/// Finished rings kept to detect replays, after a restart too.
+const MAX_FINISHED_RINGS: usize = 64;
 
 /// The engine of one device.
 pub struct Engine {
@@ -145,7 +45,7 @@ pub struct Engine {
     state: DeviceState,
     rng: ChaCha20Rng,
     out: VecDeque<Output>,
-    phase: Phase,
+    phase: ConnectionState,
     people: Vec<Contact>,
     mode: RecordMode,
     token: Option<String>,
@@ -154,15 +54,18 @@ pub struct Engine {
     log: Option<LogState>,
     call: Option<Call>,
     next_ping_ms: Option<u64>,
-    silence: Silence,
+    keepalive: KeepAlive,
     caught_up: bool,
-    log_broken: bool,
+    log_forked: bool,
     clock: Clock,
-    writes: bool,
+    recording: bool,
 }
 
 impl Engine {
     /// Opens a device from its state at rest. `seed` is fresh randomness.
+    ///
+    /// # Errors
+    /// When the state is damaged, or its certificates do not verify at `now_ms`.
     pub fn new(state: DeviceState, seed: [u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
         let device = Device::open(&state, now_ms)?;
         Ok(Self {
@@ -170,7 +73,7 @@ impl Engine {
             state,
             rng: ChaCha20Rng::from_seed(seed),
             out: VecDeque::new(),
-            phase: Phase::Connecting,
+            phase: ConnectionState::Connecting,
             people: Vec::new(),
             mode: RecordMode::LogOnly,
             token: None,
@@ -179,15 +82,15 @@ impl Engine {
             log: None,
             call: None,
             next_ping_ms: None,
-            silence: Silence::default(),
+            keepalive: KeepAlive::default(),
             caught_up: false,
-            log_broken: false,
+            log_forked: false,
             clock: Clock::default(),
-            writes: false,
+            recording: false,
         })
     }
 
-    /// What to do next, until there is nothing more.
+    /// The next output, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
         self.out.pop_front()
     }
@@ -195,44 +98,43 @@ impl Engine {
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
         let call = self.call.as_ref().and_then(Call::next_wakeup_ms);
-        let silence = self.silence.next_ms(self.in_call()).filter(|_| self.is_connected());
-        let silence = silence.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, silence].into_iter().flatten().min()
+        let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
+        let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
+        [self.next_ping_ms, call, keepalive].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Connecting | Phase::Ready)
+        matches!(self.phase, ConnectionState::Connecting | ConnectionState::Ready)
     }
 
-    /// Every entry that knows the time goes through here.
-    fn pass(&mut self, now_ms: u64) {
+    /// Each entry point that is given the time calls this first.
+    fn advance_clock(&mut self, now_ms: u64) {
         let before = self.clock.uptime_ms;
-        self.clock.pass(now_ms);
-        self.silence.pass(self.clock.uptime_ms - before);
+        self.clock.advance(now_ms);
+        self.keepalive.advance(self.clock.uptime_ms - before);
         if let Some(call) = &mut self.call {
             call.clock = self.clock;
-            call.writes = self.writes;
+            call.recording = self.recording;
         }
     }
 
-    /// A note-taker's program writes, or cannot any more: from then on the members are told so, or nothing. One that has not
-    /// said so is no program that writes.
-    pub fn set_writes(&mut self, writes: bool) {
-        self.writes = writes;
+    /// Whether a note-taker's program can record now. Heartbeats are sent only while it can; the default is that it cannot.
+    pub fn set_recording(&mut self, recording: bool) {
+        self.recording = recording;
     }
 
     /// Time passed.
     pub fn tick(&mut self, now_ms: u64) {
-        self.pass(now_ms);
+        self.advance_clock(now_ms);
         if self.call.as_mut().is_some_and(|call| call.tick(now_ms, &mut self.out)) {
-            self.changed();
+            self.view_changed();
         }
-        let asks = self.phase == Phase::Ready && self.silence.asks(self.in_call());
-        if asks || self.next_ping_ms.is_some_and(|at| now_ms >= at) {
+        let ping_due = self.phase == ConnectionState::Ready && self.keepalive.ping_due(self.in_call());
+        if ping_due || self.next_ping_ms.is_some_and(|at| now_ms >= at) {
             self.ping(now_ms);
         }
-        if self.is_connected() && self.silence.is_too_long(self.in_call()) {
-            self.silence.ends();
+        if self.is_connected() && self.keepalive.timed_out(self.in_call()) {
+            self.keepalive.reset();
             self.out.push_back(Output::Reconnect);
         }
     }
@@ -251,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// What this device is, for signing beside the engine (records).
+    /// This device, for signatures made outside the engine (records).
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -261,8 +163,8 @@ impl Engine {
         self.state.to_text()
     }
 
-    /// Seals one Opus packet of this device. Nothing comes out before the call is live, from a listener, or without
-    /// a key: there is no way to send in the clear.
+    /// Seals one Opus packet of this device. Gives nothing before the call is live, for a listener, or without a key: there
+    /// is no way to send in the clear.
     pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         if !self.device.me().card().role.speaks() {
             return None;
@@ -271,52 +173,55 @@ impl Engine {
     }
 
     /// Opens one frame from the relay.
-    pub fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
+    ///
+    /// # Errors
+    /// When it is not authentic, not of a member, replayed, or of an epoch without a key.
+    pub fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
         self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)
     }
 
-    /// How this device's sound is to be encoded: it follows what the others hear of it.
-    pub fn shape(&self) -> Shape {
-        self.call.as_ref().map_or_else(|| Shaper::default().shape(), |call| call.keys.shape())
+    /// How this device's audio is to be encoded and sent; it follows the receivers' reports.
+    pub fn send_profile(&self) -> SendProfile {
+        self.call.as_ref().map_or_else(|| RateController::default().profile(), |call| call.keys.send_profile())
     }
 
-    /// A frame that was opened had come at `now_us`, by a clock that does not go back: for the report to its sender.
-    pub fn arrived(&mut self, opened: &Opened, now_us: u64) {
+    /// Records when an opened frame arrived, microseconds on a monotonic clock: for the report to its sender.
+    pub fn record_arrival(&mut self, frame: &ReceivedFrame, now_us: u64) {
         if let Some(call) = &mut self.call {
-            call.keys.arrived(opened.stream.1, opened.counter, now_us);
+            call.keys.record_arrival(frame.stream.1, frame.counter, now_us);
         }
     }
 
-    /// Whether this device's sound goes out now: the cheap part of [`Engine::view`], for each frame.
-    pub fn view_live(&self) -> bool {
+    /// Whether this device sends audio now: the cheap part of [`Engine::view`], for each frame.
+    pub fn is_sending(&self) -> bool {
         self.device.me().card().role.speaks() && self.call.as_ref().is_some_and(Call::is_live)
     }
 
-    /// Sends a caption to those members who may read it. Only a note-taker's engine does.
+    /// Sends a caption to the members who may read it. Only note-takers do.
     pub fn publish_caption(&mut self, caption: &Caption) {
         if let Some(call) = &mut self.call {
             call.publish_caption(caption, &mut self.rng, &mut self.out);
         }
     }
 
-    /// The SFrame base key of the present epoch, for the test that looks for it where it must not be.
+    /// The SFrame base key of the current epoch, for the test that searches the server for it.
     #[cfg(feature = "test-keys")]
     pub fn sframe_base_key(&self) -> Option<Vec<u8>> {
         let group = self.call.as_ref()?.group.as_ref()?;
         group.sframe_base_key().ok().map(|key| key.to_vec())
     }
 
-    /// A verified device of the present call.
+    /// A verified device of the current call.
     pub fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
         self.call.as_ref()?.member(device)
     }
 
-    /// The ring that opened the present call, as its caller signed it.
+    /// The signed ring that opened the current call.
     pub fn ring_jws(&self) -> Option<&str> {
         self.call.as_ref()?.ring_jws()
     }
 
-    /// When the present call was opened, as its entry in the log says, milliseconds since 1970 UTC.
+    /// When the current call was opened by its log entry, milliseconds since 1970 UTC.
     pub fn opened_ms(&self) -> Option<u64> {
         self.call.as_ref()?.opened_ms()
     }
@@ -346,7 +251,7 @@ impl Engine {
         self.out.push_back(Output::Send(message));
     }
 
-    fn changed(&mut self) {
+    fn view_changed(&mut self) {
         if self.out.back() != Some(&Output::View) {
             self.out.push_back(Output::View);
         }
@@ -357,45 +262,45 @@ impl Engine {
         self.alerts.retain(|old| *old != alert);
         self.alerts.insert(0, alert);
         self.alerts.truncate(MAX_ALERTS);
-        self.changed();
+        self.view_changed();
     }
 
-    /// A person's command.
-    pub fn command(&mut self, now_ms: u64, command: Command) {
-        if self.phase == Phase::Revoked {
+    /// A command of a person, or of the program around the engine.
+    pub fn command(&mut self, now_ms: u64, command: UserCommand) {
+        if self.phase == ConnectionState::Revoked {
             return;
         }
-        self.pass(now_ms);
+        self.advance_clock(now_ms);
         match command {
-            Command::Ring { person, mode } => self.ring(now_ms, person, mode),
-            Command::Answer => self.with_call(|call, out| call.answer(out)),
-            Command::Decline => self.with_call(|call, out| {
+            UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
+            UserCommand::Answer => self.with_call(|call, out| call.answer(out)),
+            UserCommand::Decline => self.with_call(|call, out| {
                 if call.declinable() {
                     out.push_back(Output::Send(ClientMessage::Decline { call: call.id }));
                     call.end("declined", out);
                 }
             }),
-            Command::HangUp | Command::Leave => self.with_call(|call, out| call.hang_up(out)),
-            Command::Listen { call } => self.listen(call),
-            Command::Offer { sdp } => self.with_call(|call, out| {
+            UserCommand::HangUp | UserCommand::Leave => self.with_call(|call, out| call.hang_up(out)),
+            UserCommand::Listen { call } => self.listen(call),
+            UserCommand::Offer { sdp } => self.with_call(|call, out| {
                 out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
             }),
-            Command::Mute { on } => {
+            UserCommand::Mute { on } => {
                 self.with_call(|call, out| call.mute(on, out));
-                // A page that is loaded again comes back as quiet as it was.
+                // A reloaded page stays muted.
                 self.state.muted_in = self.call.as_ref().map(|call| call.id).filter(|_| on);
                 self.out.push_back(Output::Persist);
             }
-            Command::MediaFailed => self.with_call(|call, out| call.open_leg(out)),
-            Command::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
+            UserCommand::MediaFailed => self.with_call(|call, out| call.open_leg(out)),
+            UserCommand::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
         }
-        self.remember_finished();
-        self.changed();
+        self.persist_call();
+        self.view_changed();
     }
 
-    /// What a person took up is remembered. A call that ended here is not joined again by itself, and its ring is not shown
-    /// again, after a restart either.
-    fn remember_finished(&mut self) {
+    /// Persists which call a person is engaged in, and which rings are finished: neither a restart nor the server may rejoin
+    /// a call that ended here, or show its ring again.
+    fn persist_call(&mut self) {
         if let Some(engaged) = self.call.as_ref().and_then(Call::engaged)
             && self.state.engaged.as_ref() != Some(&engaged)
         {
@@ -403,19 +308,19 @@ impl Engine {
             self.out.push_back(Output::Persist);
         }
         if let Some(id) = self.call.as_ref().and_then(Call::finished_ring)
-            && !self.state.rung.contains(&id)
+            && !self.state.finished_rings.contains(&id)
         {
-            self.state.rung.push(id);
-            if self.state.rung.len() > MAX_RUNG {
-                self.state.rung.remove(0);
+            self.state.finished_rings.push(id);
+            if self.state.finished_rings.len() > MAX_FINISHED_RINGS {
+                self.state.finished_rings.remove(0);
             }
             self.out.push_back(Output::Persist);
         }
     }
 
-    /// Whether this device was in that call, or was rung by it, and is out of it.
-    fn has_left(&self, id: CallId) -> bool {
-        self.state.rung.contains(&id)
+    /// Whether this device was in that call, or was rung by it, and it ended here.
+    fn has_finished(&self, id: CallId) -> bool {
+        self.state.finished_rings.contains(&id)
     }
 
     fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut VecDeque<Output>)) {
@@ -457,7 +362,7 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "This call is over, or keeps no listeners.");
         };
         let (mode, from, to) = (notice.mode, notice.from.clone(), notice.to.clone());
-        self.state.rung.retain(|left| *left != id);
+        self.state.finished_rings.retain(|finished| *finished != id);
         self.out.push_back(Output::Persist);
         match Call::join(&self.device, id, mode, Some((from, to)), false, &mut self.out) {
             Ok(call) => self.call = Some(call),
@@ -467,19 +372,19 @@ impl Engine {
 
     /// The connection is up: sign in.
     pub fn connected(&mut self, now_ms: u64) {
-        self.pass(now_ms);
-        self.phase = Phase::Connecting;
-        self.silence.ends();
-        self.silence.asked();
+        self.advance_clock(now_ms);
+        self.phase = ConnectionState::Connecting;
+        self.keepalive.reset();
+        self.keepalive.on_ping_sent();
         let device = self.device.me().device();
         self.send(ClientMessage::Hello { version: telcon_proto::WIRE_VERSION, device });
-        self.changed();
+        self.view_changed();
     }
 
-    /// The connection is lost. Keys and calls stay; sound goes on as long as the relay lives.
+    /// The connection is lost. Calls and keys stay; media continues as long as the relay works.
     pub fn disconnected(&mut self, _now_ms: u64) {
-        if self.phase != Phase::Revoked {
-            self.phase = Phase::Offline;
+        if self.phase != ConnectionState::Revoked {
+            self.phase = ConnectionState::Offline;
         }
         self.token = None;
         self.caught_up = false;
@@ -487,32 +392,28 @@ impl Engine {
         if let Some(call) = &mut self.call {
             call.connection_lost();
         }
-        self.changed();
+        self.view_changed();
     }
 
     fn ping(&mut self, now_ms: u64) {
         let log_size = self.state.log.as_ref().map_or(0, |head| head.size);
         self.send(ClientMessage::Ping { log_size });
-        self.silence.asked();
-        session::ask_about_claims(self, now_ms);
-        self.next_ping_ms = Some(now_ms + PING_EVERY_MS);
+        self.keepalive.on_ping_sent();
+        log_audit::request_proofs(self, now_ms);
+        self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
     /// A message of the switchboard.
     pub fn handle(&mut self, now_ms: u64, message: ServerMessage) {
-        if self.phase == Phase::Revoked {
+        if self.phase == ConnectionState::Revoked {
             return;
         }
-        self.pass(now_ms);
-        self.silence.ends();
+        self.advance_clock(now_ms);
+        self.keepalive.reset();
         session::handle(self, now_ms, message);
-        if self.phase != Phase::Revoked {
-            self.remember_finished();
-            self.changed();
+        if self.phase != ConnectionState::Revoked {
+            self.persist_call();
+            self.view_changed();
         }
     }
-}
-
-fn blob(bytes: &[u8]) -> Blob {
-    Blob(bytes.to_vec())
 }

@@ -2,9 +2,9 @@
 
 use super::kit::{START, World, committed};
 use crate::{
-    Command, Event,
-    captions::Caption,
-    view::{CallState, Direction, Phase},
+    Event, UserCommand,
+    call::captions::Caption,
+    view::{CallState, ConnectionState, Direction},
 };
 use telcon_proto::{Blob, ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName, message::RefusalCode};
 #[cfg(target_arch = "wasm32")]
@@ -25,7 +25,7 @@ fn a_call_of_two_is_heard_both_ways_and_shows_the_same_phrase() {
         assert_eq!(world.nodes[1].legs, 1, "the media leg is made while it rings");
         assert!(world.speak(0, b"opus").is_none(), "nothing goes out before an answer");
 
-        world.command(1, Command::Answer);
+        world.command(1, UserCommand::Answer);
         world.settle();
         assert!(world.hears(0, 1) && world.hears(1, 0));
         let (caller, callee) = (world.view(0), world.view(1));
@@ -37,7 +37,7 @@ fn a_call_of_two_is_heard_both_ways_and_shows_the_same_phrase() {
         assert_eq!(callee.mode, RecordMode::Memo);
         assert_eq!(caller.opened_index, callee.opened_index);
 
-        world.command(0, Command::HangUp);
+        world.command(0, UserCommand::HangUp);
         world.settle();
         for node in [0, 1] {
             assert_eq!(world.view(node).ended, Some("hung_up"));
@@ -55,7 +55,7 @@ fn the_first_word_does_not_wait_for_the_commit_to_be_confirmed() {
         ServerMessage::Committed { .. } if node == 0 => vec![],
         message => vec![message],
     }));
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     assert_eq!(world.state(0), CallState::Live);
     assert_eq!(world.screen(0), ["Person 1", "Person 2"], "who can hear is shown");
@@ -79,7 +79,7 @@ fn a_device_that_comes_back_shows_since_when_the_call_is_live() {
     let mut world = World::of_four(42);
     world.call_of_four();
     let started = world.view(0).started_ms.unwrap();
-    world.pass(90_000);
+    world.advance(90_000);
     world.reload(1);
     world.settle();
     assert_eq!(world.view(1).started_ms, Some(started));
@@ -107,10 +107,10 @@ fn every_join_and_every_leave_is_a_new_epoch_with_another_phrase() {
     world.call();
     let alone = (world.view(0).epoch, world.view(0).phrase);
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     let listened = (world.view(0).epoch, world.view(0).phrase);
-    world.command(2, Command::Leave);
+    world.command(2, UserCommand::Leave);
     world.settle();
     let again = (world.view(0).epoch, world.view(0).phrase);
     assert!(alone.0 < listened.0 && listened.0 < again.0);
@@ -136,9 +136,11 @@ fn the_record_is_told_of_every_epoch_with_the_same_authenticator_on_all_sides() 
 
 #[test]
 fn no_answer_no_call() {
-    for (node, command, how) in
-        [(1, Command::Decline, "declined"), (0, Command::HangUp, "cancelled"), (0, Command::Leave, "cancelled")]
-    {
+    for (node, command, how) in [
+        (1, UserCommand::Decline, "declined"),
+        (0, UserCommand::HangUp, "cancelled"),
+        (0, UserCommand::Leave, "cancelled"),
+    ] {
         let mut world = World::of_two(5);
         world.ring(0, 1);
         world.settle();
@@ -146,7 +148,7 @@ fn no_answer_no_call() {
         world.settle();
         assert_eq!(world.view(node).ended, Some(how));
         assert_eq!([world.state(0), world.state(1)], [CallState::Ended; 2]);
-        world.command(0, Command::Dismiss);
+        world.command(0, UserCommand::Dismiss);
         assert!(world.nodes[0].engine.view().call.is_none());
     }
 }
@@ -175,7 +177,7 @@ fn of_several_devices_the_first_to_answer_wins() {
         // Both pick up before either hears of the other.
         let order = if seed % 2 == 0 { [1, second] } else { [second, 1] };
         for node in order {
-            world.command(node, Command::Answer);
+            world.command(node, UserCommand::Answer);
         }
         world.settle();
         assert_eq!((world.state(order[0]), world.view(order[1]).ended), (CallState::Live, Some("taken_elsewhere")));
@@ -191,7 +193,7 @@ fn mute_is_shown_to_all_and_changes_nothing_on_the_wire() {
     let mut world = World::of_four(7);
     world.call_of_four();
     let loud = world.speak(0, &[9; 80]).unwrap();
-    world.command(0, Command::Mute { on: true });
+    world.command(0, UserCommand::Mute { on: true });
     world.settle();
     for node in 0..4 {
         let muted: Vec<_> = world.view(node).members.iter().filter(|m| m.muted).map(|m| m.device).collect();
@@ -200,10 +202,10 @@ fn mute_is_shown_to_all_and_changes_nothing_on_the_wire() {
     let silent = world.speak(0, &[0; 80]).unwrap();
     assert_eq!(loud.len(), silent.len());
     // Somebody who comes later is told.
-    world.command(2, Command::Leave);
+    world.command(2, UserCommand::Leave);
     world.settle();
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert!(world.view(2).members.iter().any(|member| member.muted && member.device == world.nodes[0].id));
 }
@@ -212,22 +214,22 @@ fn mute_is_shown_to_all_and_changes_nothing_on_the_wire() {
 fn a_note_taker_that_falls_silent_is_seen_by_everybody_and_one_that_is_back_too() {
     let mut world = World::of_four(19);
     world.call_of_four();
-    world.pass(60_000);
+    world.advance(60_000);
     let taken = |world: &World| [0, 1, 2].map(|node| world.view(node).note_taker);
     assert_eq!(taken(&world), [true; 3]);
     assert!(world.view(0).members.iter().all(|member| !member.lost));
     // Killed: nobody but the switchboard could know, and it does not say.
     world.disconnect(3);
-    world.pass(4_000);
+    world.advance(4_000);
     assert_eq!(taken(&world), [true; 3], "two words may get lost");
-    world.pass(3_000);
+    world.advance(3_000);
     assert_eq!(taken(&world), [false; 3]);
     let lost: Vec<_> = world.view(0).members.into_iter().filter(|member| member.lost).map(|m| m.device).collect();
     assert_eq!(lost, [world.nodes[3].id], "it is still shown: it has a key");
     assert!(world.view(0).noted);
     world.reload(3);
     world.settle();
-    world.pass(2_000);
+    world.advance(2_000);
     assert_eq!(taken(&world), [true; 3]);
 }
 
@@ -241,7 +243,7 @@ fn nobody_but_a_note_taker_is_heard_as_one() {
         let message = world.group(1).encrypt(br#"{"say":"taking","at_ms":9}"#).unwrap();
         let from = world.nodes[3].id;
         world.post(0, ServerMessage::Application { call, from, message: Blob(message) });
-        world.pass(1_000);
+        world.advance(1_000);
     }
     assert!(!world.view(0).note_taker);
 }
@@ -251,7 +253,7 @@ fn a_device_without_connection_does_not_take_the_note_taker_for_lost() {
     let mut world = World::of_four(21);
     world.call_of_four();
     world.disconnect(0);
-    world.pass(30_000);
+    world.advance(30_000);
     assert!(world.view(0).note_taker, "it is this device that hears nothing");
     world.connect(0);
     world.settle();
@@ -267,7 +269,7 @@ fn two_who_ring_each_other_at_the_same_moment_speak() {
     let (to, call) = (world.nodes[0].card.person, world.room().id);
     let first = world.room.take();
     world.wire = Some(Box::new(|_, _| Vec::new()));
-    world.command(1, Command::Ring { person: to, mode: Some(RecordMode::Memo) });
+    world.command(1, UserCommand::Ring { person: to, mode: Some(RecordMode::Memo) });
     world.wire = None;
     let own = world.view(1).call;
     world.room = first;
@@ -291,13 +293,13 @@ fn a_ring_is_answered_by_itself_only_from_whom_this_device_rang_and_soon() {
         world.settle();
         let person = world.nodes[if other { third } else { 0 }].card.person;
         world.wire = Some(Box::new(|_, _| Vec::new()));
-        world.command(1, Command::Ring { person, mode: None });
+        world.command(1, UserCommand::Ring { person, mode: None });
         world.wire = None;
         let (call, code) = (Some(world.view(1).call), RefusalCode::RingsYou);
         world.inject(1, ServerMessage::Refused { call, code, message: String::new() });
         assert_eq!(world.state(1), CallState::Opening, "it can be given up");
         if late {
-            world.pass(10_000);
+            world.advance(10_000);
             assert!(world.view(1).problem.is_some(), "their ring did not come, and that is said");
         }
         world.ring(0, 1);
@@ -318,7 +320,7 @@ fn the_server_may_ask_for_more_to_be_kept_than_the_authority_and_not_for_less() 
     world.settle();
     assert_eq!(world.nodes[0].engine.view().mode, RecordMode::Memo, "this server says: log only");
     let person = world.nodes[1].card.person;
-    world.command(0, Command::Ring { person, mode: Some(RecordMode::LogOnly) });
+    world.command(0, UserCommand::Ring { person, mode: Some(RecordMode::LogOnly) });
     world.settle();
     assert_eq!(world.room().ring.mode, RecordMode::Memo);
 }
@@ -348,11 +350,11 @@ fn who_came_later_does_not_read_what_was_said_before() {
     let mut world = World::of_four(17);
     world.call();
     let call = world.room().id;
-    world.command(3, Command::Listen { call });
+    world.command(3, UserCommand::Listen { call });
     world.settle();
-    world.pass(5_000);
+    world.advance(5_000);
     let said_before = world.now - 1_000;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     for (start_ms, text) in [(said_before, "before"), (world.now, "after")] {
         let speaker = world.nodes[0].id;
@@ -369,8 +371,8 @@ fn a_reload_comes_back_muted_if_it_was_and_everybody_knows_which() {
     for muted in [true, false] {
         let mut world = World::of_two(18);
         world.call();
-        world.command(1, Command::Mute { on: true });
-        world.command(1, Command::Mute { on: muted });
+        world.command(1, UserCommand::Mute { on: true });
+        world.command(1, UserCommand::Mute { on: muted });
         world.settle();
         world.disconnect(1);
         world.reload(1);
@@ -404,8 +406,8 @@ fn two_commits_at_once_are_both_done_in_the_end() {
         world.call();
         let call = world.room().id;
         // One member is asked to add the desk and the other to add the note-taker, and neither has heard of it.
-        world.command(2, Command::Listen { call });
-        world.command(3, Command::Listen { call });
+        world.command(2, UserCommand::Listen { call });
+        world.command(3, UserCommand::Listen { call });
         let (desk, note) = (asks(&world, 2), asks(&world, 3));
         for device in &mut world.nodes {
             device.clear();
@@ -460,14 +462,14 @@ fn a_reconnect_while_it_rings_goes_on_ringing() {
         world.disconnect(1);
         assert_eq!(world.state(1), CallState::Ringing);
         if !answered {
-            world.command(0, Command::HangUp);
+            world.command(0, UserCommand::HangUp);
             world.settle();
         }
         world.connect(1);
         world.settle();
         if answered {
             assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-            world.command(1, Command::Answer);
+            world.command(1, UserCommand::Answer);
             world.settle();
             assert!(world.hears(0, 1) && world.hears(1, 0));
         } else {
@@ -485,7 +487,7 @@ fn a_reload_while_it_rings_rings_again() {
     world.reload(1);
     world.settle();
     assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     assert!(world.hears(0, 1) && world.hears(1, 0));
 }
@@ -495,10 +497,13 @@ fn a_lost_connection_keeps_the_sound_and_catches_up_on_who_came() {
     let mut world = World::of_four(11);
     world.call();
     world.disconnect(1);
-    assert_eq!((world.state(1), world.nodes[1].engine.view().phase), (CallState::Reconnecting, Phase::Offline));
+    assert_eq!(
+        (world.state(1), world.nodes[1].engine.view().phase),
+        (CallState::Reconnecting, ConnectionState::Offline)
+    );
     assert!(world.hears(0, 1) && world.hears(1, 0), "media goes another way than the WebSocket");
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!(world.screen(0).len(), 3);
     world.connect(1);
@@ -514,7 +519,7 @@ fn a_commit_that_was_on_its_way_when_the_connection_broke_is_taken_once() {
         let mut world = World::of_four(12);
         world.call();
         let call = world.room().id;
-        world.command(2, Command::Listen { call });
+        world.command(2, UserCommand::Listen { call });
         if arrives {
             // The switchboard takes it, and its confirmation is lost.
             assert!(world.step() || world.room().epoch > 1);
@@ -540,7 +545,7 @@ fn a_ring_while_in_a_call_is_not_taken_up() {
     world.ring(third, 1);
     world.settle();
     assert_eq!(world.view(1).call, call);
-    world.command(1, Command::Ring { person: world.nodes[third].card.person, mode: None });
+    world.command(1, UserCommand::Ring { person: world.nodes[third].card.person, mode: None });
     assert_eq!(world.view(1).call, call);
 }
 
@@ -549,7 +554,7 @@ fn pings_keep_the_log_checked_as_time_passes() {
     let mut world = World::of_two(14);
     let before = world.nodes[0].engine.view().log.unwrap();
     world.append(&serde_json::json!({"type": "started", "time_ms": world.now}));
-    world.pass(60_000);
+    world.advance(60_000);
     let after = world.nodes[0].engine.view().log.unwrap();
     assert!(after.ok && after.size > before.size && after.checked_ms > before.checked_ms);
 }
@@ -557,11 +562,11 @@ fn pings_keep_the_log_checked_as_time_passes() {
 #[test]
 fn a_connection_on_which_the_office_does_not_answer_is_given_up() {
     let mut world = World::of_two(24);
-    world.pass(120_000);
+    world.advance(120_000);
     assert_eq!(world.nodes[0].gave_up, 0, "it answers each time that it is asked");
     // The connection stands, and nothing comes by it.
     world.wire = Some(Box::new(|node, message| if node == 0 { Vec::new() } else { vec![message] }));
-    world.pass(35_000);
+    world.advance(35_000);
     assert_eq!([0, 1].map(|node| world.nodes[node].gave_up > 0), [true, false]);
     world.wire = None;
     world.disconnect(0);
@@ -569,14 +574,14 @@ fn a_connection_on_which_the_office_does_not_answer_is_given_up() {
     world.settle();
     world.call();
     let before = world.nodes[0].gave_up;
-    world.pass(60_000);
+    world.advance(60_000);
     assert_eq!((world.nodes[0].gave_up, world.state(0)), (before, CallState::Live));
     // In a call it is found out before anybody in it is said to be gone.
     world.wire = Some(Box::new(|node, message| if node == 0 { Vec::new() } else { vec![message] }));
-    world.pass(5_900);
+    world.advance(5_900);
     assert_eq!(world.nodes[0].gave_up, before + 1);
     world.disconnect(0);
-    world.pass(60_000);
+    world.advance(60_000);
     assert_eq!(world.nodes[0].gave_up, before + 1, "there is no connection to give up");
 }
 
@@ -586,8 +591,8 @@ fn one_that_is_not_signed_in_is_given_up_too() {
     world.disconnect(0);
     world.wire = Some(Box::new(|_, _| Vec::new()));
     world.connect(0);
-    world.pass(9_000);
+    world.advance(9_000);
     assert_eq!(world.nodes[0].gave_up, 0);
-    world.pass(2_000);
+    world.advance(2_000);
     assert_eq!(world.nodes[0].gave_up, 1);
 }

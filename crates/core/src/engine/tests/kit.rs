@@ -3,9 +3,9 @@
 //! test can stand on the wire and change what the switchboard sends.
 
 use crate::{
-    Command, DeviceState, Engine, Event, Opened, Output,
-    captions::Caption,
-    keyring::OpenError,
+    DeviceState, Engine, Event, Output, ReceivedFrame, UserCommand,
+    call::captions::Caption,
+    media::keyring::OpenError,
     view::{AlertLevel, CallState, CallView},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -128,7 +128,7 @@ impl World {
     pub(super) fn join_office(&mut self, person: u8, role: Role) -> Node {
         let (state, card, proof) = self.enrol(person, role);
         let mut engine = Engine::new(state, self.seed(), self.now).unwrap();
-        engine.set_writes(true);
+        engine.set_recording(true);
         let id = engine.device().me().device();
         let text = engine.state_text().to_string();
         self.nodes.push(Device {
@@ -240,12 +240,12 @@ impl World {
         let state = DeviceState::parse(&self.nodes[node].state).unwrap();
         let device = &mut self.nodes[node];
         device.engine = Engine::new(state, seed, self.now).unwrap();
-        device.engine.set_writes(true);
+        device.engine.set_recording(true);
         device.inbox.clear();
         self.connect(node);
     }
 
-    pub(super) fn command(&mut self, node: Node, command: Command) {
+    pub(super) fn command(&mut self, node: Node, command: UserCommand) {
         let now = self.now;
         self.nodes[node].engine.command(now, command);
         self.drain(node);
@@ -253,14 +253,14 @@ impl World {
 
     pub(super) fn ring(&mut self, from: Node, to: Node) {
         let person = self.nodes[to].card.person;
-        self.command(from, Command::Ring { person, mode: Some(RecordMode::Memo) });
+        self.command(from, UserCommand::Ring { person, mode: Some(RecordMode::Memo) });
     }
 
     /// Node 0 rings node 1, who answers.
     pub(super) fn call(&mut self) {
         self.ring(0, 1);
         self.settle();
-        self.command(1, Command::Answer);
+        self.command(1, UserCommand::Answer);
         self.settle();
         assert_eq!([self.state(0), self.state(1)], [CallState::Live; 2], "{:?}", self.problems());
     }
@@ -270,7 +270,7 @@ impl World {
         self.call();
         for node in [2, 3] {
             let call = self.room().id;
-            self.command(node, Command::Listen { call });
+            self.command(node, UserCommand::Listen { call });
             self.settle();
         }
         assert_eq!(self.state(3), CallState::Live, "{:?}", self.problems());
@@ -289,7 +289,7 @@ impl World {
     }
 
     /// Time passes; engines are woken when they asked to be.
-    pub(super) fn pass(&mut self, ms: u64) {
+    pub(super) fn advance(&mut self, ms: u64) {
         let end = self.now + ms;
         loop {
             let next = self.nodes.iter().filter_map(|device| device.engine.next_wakeup_ms()).min();
@@ -650,7 +650,7 @@ impl World {
         self.nodes[node].engine.seal(packet)
     }
 
-    pub(super) fn hear(&mut self, node: Node, frame: &[u8]) -> Result<Opened, OpenError> {
+    pub(super) fn hear(&mut self, node: Node, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
         self.nodes[node].engine.open(frame)
     }
 
@@ -690,7 +690,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 impl World {
     /// A device's own group, for a device that does not keep to its engine's rules.
-    pub(super) fn group(&mut self, node: Node) -> &mut crate::group::CallGroup {
+    pub(super) fn group(&mut self, node: Node) -> &mut crate::mls::group::CallGroup {
         self.nodes[node].engine.call.as_mut().unwrap().group.as_mut().unwrap()
     }
 }

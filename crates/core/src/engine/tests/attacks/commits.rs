@@ -2,10 +2,13 @@
 
 use super::{refused, state_of};
 use crate::{
-    Command,
+    UserCommand,
     device::Device,
     engine::tests::kit::{World, committed},
-    group::{CallGroup, PendingJoin, read_key_package},
+    mls::{
+        group::CallGroup,
+        key_package::{PendingJoin, read_key_package},
+    },
     view::CallState,
 };
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -58,7 +61,7 @@ fn a_server_that_reorders_commits_is_refused() {
     }));
     let call = world.room().id;
     for node in [2, 3] {
-        world.command(node, Command::Listen { call });
+        world.command(node, UserCommand::Listen { call });
         world.settle();
     }
     assert_eq!(held.borrow().len(), 2);
@@ -81,7 +84,7 @@ fn a_server_that_drops_a_commit_and_goes_on_is_refused() {
     }));
     let call = world.room().id;
     for node in [2, 3] {
-        world.command(node, Command::Listen { call });
+        world.command(node, UserCommand::Listen { call });
         world.settle();
     }
     assert!(refused(&world, 1), "{:?}", world.view(1));
@@ -136,7 +139,7 @@ fn a_welcome_to_a_group_with_somebody_unverified_in_it_is_refused() {
     let mut world = World::of_two(18);
     world.ring(0, 1);
     world.settle();
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     // The caller's device is hostile, and adds a spy together with the callee.
     let mut other = World::named(SuiteName::Hybrid, 97, "office.example");
     let (state, _, spy_proof) = other.enrol(3, Role::DutyOfficer);
@@ -167,7 +170,7 @@ fn a_commit_that_is_never_taken_takes_the_joiner_off_the_screen_and_seals_nothin
             ServerMessage::Committed { .. } | ServerMessage::Welcome { .. } => vec![],
             message => vec![message],
         }));
-        world.command(1, Command::Answer);
+        world.command(1, UserCommand::Answer);
         world.settle();
         assert_eq!(world.state(0), CallState::Live, "it went ahead");
         let said = world.speak(0, b"opus").unwrap();

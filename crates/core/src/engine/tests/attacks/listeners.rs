@@ -2,11 +2,11 @@
 
 use super::{ask_for, kept_out, refused, state_of};
 use crate::{
-    Command,
+    UserCommand,
     device::Device,
     engine::tests::kit::World,
-    group::{PendingJoin, read_key_package},
-    keyring::OpenError,
+    media::keyring::OpenError,
+    mls::key_package::{PendingJoin, read_key_package},
     view::CallState,
 };
 use telcon_proto::{Blob, ClientMessage, Role, ServerMessage, SuiteName};
@@ -78,7 +78,7 @@ fn a_server_that_swaps_a_key_package_is_refused() {
             other => other,
         }]
     }));
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
     assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for anybody");
@@ -102,7 +102,7 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
             other => other,
         }]
     }));
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("somebody else answered")), "{:?}", world.problems());
     assert!(world.speak(0, b"opus").is_none());
@@ -120,7 +120,7 @@ fn a_server_that_kept_a_key_package_cannot_show_somebody_who_is_not_there() {
     world.call();
     let kept = answered(&world).remove(0);
     let first = world.room().id;
-    world.command(1, Command::HangUp);
+    world.command(1, UserCommand::HangUp);
     world.settle();
     // In another call it answers in the callee's name, who never touched the telephone.
     world.ring(0, 1);
@@ -139,17 +139,17 @@ fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
     let mut world = World::of_four(22);
     world.ring(0, 1);
     world.settle();
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!(world.screen(0).len(), 3);
     let asked = world.sent(2, |message| match message {
         ClientMessage::AskJoin { key_package, .. } => Some(key_package.clone()),
         _ => None,
     });
-    world.command(2, Command::Leave);
+    world.command(2, UserCommand::Leave);
     world.settle();
     assert_eq!(world.screen(0).len(), 2);
     let (from, proof) = (world.nodes[2].id, world.nodes[2].proof.clone());
@@ -168,10 +168,10 @@ fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
     let mut world = World::of_four(23);
     world.ring(0, 1);
     world.settle();
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     world.settle();
     let call = world.room().id;
-    for command in [Command::Listen { call }, Command::Leave, Command::Listen { call }] {
+    for command in [UserCommand::Listen { call }, UserCommand::Leave, UserCommand::Listen { call }] {
         world.command(2, command);
         world.settle();
     }
@@ -204,7 +204,7 @@ fn a_listener_cannot_be_hidden_from_one_screen() {
         message => vec![message],
     }));
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!((world.screen(0).len(), world.screen(1).len()), (3, 2));
     // Whoever does not see the listener is not heard by it, nor hears what is said in its presence.
@@ -221,14 +221,14 @@ fn who_joins_cannot_open_what_was_said_before_and_who_left_cannot_open_what_is_s
     world.call();
     let before = world.speak(0, b"before").unwrap();
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert!(world.hear(2, &before).is_err());
     assert!(world.hears(2, 0));
     // The desk leaves, and keeps all it knew: its engine never hears that it is out.
     let keys = &mut world.nodes[2].engine.call.as_mut().unwrap().keys;
     let kept = std::mem::take(keys);
-    world.command(2, Command::Leave);
+    world.command(2, UserCommand::Leave);
     world.settle();
     let mut kept = kept;
     let after = world.speak(0, b"after").unwrap();
@@ -242,9 +242,9 @@ fn old_keys_are_erased_soon_after_an_epoch_ends() {
     let old = world.speak(0, b"old").unwrap();
     let also = world.speak(0, b"old too").unwrap();
     let call = world.room().id;
-    world.command(2, Command::Listen { call });
+    world.command(2, UserCommand::Listen { call });
     world.settle();
     assert!(world.hear(1, &old).is_ok(), "what was on its way when the epoch changed is still heard");
-    world.pass(10_000);
+    world.advance(10_000);
     assert!(world.hear(1, &also).is_err());
 }

@@ -12,7 +12,7 @@ use crate::{
     DeviceState,
     device::Device,
     engine::tests::kit::{World, hex, ring_of},
-    group::PendingJoin,
+    mls::key_package::PendingJoin,
 };
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{Blob, ServerMessage};

@@ -2,12 +2,12 @@
 
 use super::{ask_for, state_of};
 use crate::{
-    Command, DeviceState, Event, Output,
+    DeviceState, Event, Output, UserCommand,
     device::Device,
     engine::Engine,
     engine::tests::kit::{START, World},
-    group::{PendingJoin, read_key_package},
-    view::{CallState, Phase},
+    mls::key_package::{PendingJoin, read_key_package},
+    view::{CallState, ConnectionState},
 };
 use telcon_proto::{Blob, Ended, Role, ServerMessage, SuiteName};
 #[cfg(target_arch = "wasm32")]
@@ -22,7 +22,7 @@ fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
     world.remove(2);
     world.settle();
     assert!(world.nodes[2].erased);
-    assert_eq!(world.nodes[2].engine.view().phase, Phase::Revoked);
+    assert_eq!(world.nodes[2].engine.view().phase, ConnectionState::Revoked);
     assert_eq!(world.view(2).ended, Some("failed"));
     assert_eq!(world.screen(0), ["Person 1", "Person 2", "Person 4"]);
     let frame = world.speak(0, b"opus").unwrap();
@@ -36,7 +36,7 @@ fn a_server_alone_cannot_make_a_device_erase_its_keys_or_end_its_work() {
     let of_another = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
     for jws in [None, Some("nonsense".to_owned()), Some(of_another)] {
         world.inject(0, ServerMessage::Revoked { jws });
-        assert_ne!(world.nodes[0].engine.view().phase, Phase::Revoked);
+        assert_ne!(world.nodes[0].engine.view().phase, ConnectionState::Revoked);
         assert!(!world.nodes[0].erased && world.state(0) == CallState::Live);
         assert!(world.red(0).iter().any(|text| text.contains("does not show the office's word")));
     }
@@ -50,7 +50,7 @@ fn nobody_is_brought_back_into_a_call_that_they_hung_up() {
         world.call();
         // The connection is lost, the person hangs up, and the office does not hear of it.
         world.disconnect(1);
-        world.command(1, Command::HangUp);
+        world.command(1, UserCommand::HangUp);
         if reloaded {
             world.reload(1);
         } else {
@@ -108,7 +108,7 @@ fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_sai
         world.ring(0, 1);
         world.settle();
         assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
-        world.command(1, Command::Answer);
+        world.command(1, UserCommand::Answer);
         world.settle();
         assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
         assert!(world.speak(0, b"opus").is_none());
@@ -121,10 +121,10 @@ fn another_name_is_found_out_when_a_listener_lets_them_in() {
     world.ring(0, 1);
     world.settle();
     let call = world.room().id;
-    world.command(3, Command::Listen { call });
+    world.command(3, UserCommand::Listen { call });
     world.settle();
     // As if the list had another name when it was rung.
-    world.nodes[0].engine.call.as_mut().unwrap().rename_who_was_rung("The President of Norland");
+    world.nodes[0].engine.call.as_mut().unwrap().rename_callee("The President of Norland");
     let joiner = PendingJoin::new(&Device::open(&state_of(&world, 1), world.now).unwrap(), world.room().id).unwrap();
     let joiner = read_key_package(joiner.key_package(), world.room().id, SuiteName::Hybrid).unwrap();
     let own = world.group(3).commit(vec![joiner], &[]).unwrap();
@@ -142,7 +142,7 @@ fn nobody_rings_themselves() {
     world.join_office(1, Role::Principal);
     world.settle();
     let own = world.nodes[0].card.person;
-    world.command(0, Command::Ring { person: own, mode: None });
+    world.command(0, UserCommand::Ring { person: own, mode: None });
     assert!(world.nodes[0].engine.view().call.is_none());
 }
 
@@ -157,7 +157,7 @@ fn what_is_told_last_of_a_revoked_device_is_that_it_is_to_be_erased() {
     assert_eq!(told.last(), Some(&Output::Erase), "a state kept after it would bring the keys back");
     assert!(told.contains(&Output::CloseLeg) && told.contains(&Output::View), "{told:?}");
     assert!(!told.contains(&Output::Persist));
-    engine.command(now, Command::Dismiss);
+    engine.command(now, UserCommand::Dismiss);
     engine.handle(now, ServerMessage::People { people: Vec::new() });
     assert!(!std::iter::from_fn(|| engine.poll()).any(|output| output == Output::Persist));
 }
@@ -168,7 +168,7 @@ fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
     let fork = world.fork(51);
     let truth = std::mem::replace(&mut world.log, fork);
     world.call();
-    world.command(0, Command::HangUp);
+    world.command(0, UserCommand::HangUp);
     world.settle();
     assert!(world.red(0).is_empty(), "so far nothing is to be seen");
     // Back on the true log, which goes on without that call.
@@ -180,7 +180,7 @@ fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
         if restarted {
             world.reload(0);
         }
-        world.pass(200_000);
+        world.advance(200_000);
         let log = world.nodes[0].engine.view().log.unwrap();
         assert!(!log.ok, "restarted {restarted}: {log:?}");
         assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
@@ -200,7 +200,7 @@ fn a_flood_of_proofs_does_not_push_the_evidence_of_a_fork_out() {
     }
     assert!(world.nodes[0].engine.state.claims.contains(&first));
     world.log = truth;
-    world.pass(200_000);
+    world.advance(200_000);
     assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
 }
 
@@ -209,7 +209,7 @@ fn what_an_honest_log_proved_is_settled_within_minutes() {
     let mut world = World::of_four(52);
     world.call_of_four();
     assert!(!world.nodes[0].engine.state.claims.is_empty());
-    world.pass(60_000);
+    world.advance(60_000);
     for node in 0..4 {
         assert_eq!(world.nodes[node].engine.state.claims, [], "of {node}");
     }
@@ -222,10 +222,10 @@ fn a_call_without_its_note_taker_says_so() {
     world.call();
     assert!(!world.view(0).note_taker && !world.view(0).noted);
     let call = world.room().id;
-    world.command(3, Command::Listen { call });
+    world.command(3, UserCommand::Listen { call });
     world.settle();
     assert!(world.view(0).note_taker && world.view(3).note_taker);
-    world.command(3, Command::Leave);
+    world.command(3, UserCommand::Leave);
     world.settle();
     assert!(!world.view(0).note_taker && world.view(0).noted);
 }
@@ -249,7 +249,7 @@ fn a_log_that_was_rolled_back_or_forked_is_told_in_red() {
     for fork in [true, false] {
         let mut world = World::of_two(42);
         world.append(&serde_json::json!({"type": "started", "time_ms": world.now}));
-        world.pass(30_000);
+        world.advance(30_000);
         assert!(world.nodes[0].engine.view().log.unwrap().ok);
         // Another log under the same key: shorter, or grown differently.
         let mut other = World::new(SuiteName::Hybrid, 42);
@@ -336,9 +336,9 @@ fn a_device_with_someone_elses_certificate_does_not_open() {
 
 #[test]
 fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark() {
-    let said_by = |world: &World| {
+    let signed_by = |world: &World| {
         world.nodes[3].events.iter().find_map(|event| match event {
-            Event::Ended { said_by, .. } => Some(*said_by),
+            Event::Ended { signed_by, .. } => Some(*signed_by),
             _ => None,
         })
     };
@@ -346,15 +346,15 @@ fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark
     world.call_of_four();
     let call = world.room().id;
     world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
-    assert_eq!(said_by(&world), Some(None), "no party said so");
+    assert_eq!(signed_by(&world), Some(None), "no party said so");
     assert_eq!(world.state(0), CallState::Live);
 
     for (seed, party) in [(44, 0), (45, 1)] {
         let mut world = World::of_four(seed);
         world.call_of_four();
-        world.command(party, Command::HangUp);
+        world.command(party, UserCommand::HangUp);
         world.settle();
-        assert_eq!(said_by(&world), Some(Some(world.nodes[party].id)));
+        assert_eq!(signed_by(&world), Some(Some(world.nodes[party].id)));
     }
 
     // Staff cannot end it in their name.
@@ -364,5 +364,5 @@ fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark
     let (call, from) = (world.room().id, world.nodes[2].id);
     world.inject(3, ServerMessage::Application { call, from, message: over });
     world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
-    assert_eq!(said_by(&world), Some(None));
+    assert_eq!(signed_by(&world), Some(None));
 }

@@ -2,7 +2,7 @@
 
 use super::{opening, state_of};
 use crate::{
-    Command,
+    UserCommand,
     device::Device,
     engine::tests::kit::{World, ring_of},
     view::CallState,
@@ -153,9 +153,9 @@ fn a_ring_that_comes_again_after_its_call_is_not_shown_even_after_a_restart() {
     world.call();
     let (jws, opened) = (world.room().jws.clone(), world.room().opened.clone());
     let device = world.nodes[0].proof.clone();
-    world.command(1, Command::HangUp);
+    world.command(1, UserCommand::HangUp);
     world.settle();
-    world.command(1, Command::Dismiss);
+    world.command(1, UserCommand::Dismiss);
     for restarted in [false, true] {
         if restarted {
             world.reload(1);

@@ -1,6 +1,6 @@
 //! Frames that nobody in the call sealed for this device now.
 
-use crate::{Command, engine::tests::kit::World};
+use crate::{UserCommand, engine::tests::kit::World};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -49,11 +49,11 @@ fn there_is_no_sound_in_the_clear_in_any_state() {
     assert!(world.speak(0, b"opus").is_none());
     world.settle();
     assert!(world.speak(0, b"opus").is_none());
-    world.command(1, Command::Answer);
+    world.command(1, UserCommand::Answer);
     assert!(world.speak(1, b"opus").is_none());
     world.settle();
     assert!(world.speak(1, b"opus").is_some());
-    world.command(1, Command::HangUp);
+    world.command(1, UserCommand::HangUp);
     assert!(world.speak(1, b"opus").is_none());
     assert!(world.hear(1, b"opus").is_err());
 }

@@ -1,6 +1,6 @@
 //! A server that takes a device into a call by itself, or lets a note-taker seem to be there.
 
-use crate::{Command, engine::tests::kit::World, view::CallState};
+use crate::{UserCommand, engine::tests::kit::World, view::CallState};
 use std::{cell::RefCell, rc::Rc};
 use telcon_proto::{Blob, ClientMessage, RecordMode, Role, ServerMessage, message::RefusalCode};
 #[cfg(target_arch = "wasm32")]
@@ -114,7 +114,7 @@ fn whoever_rings_at_the_same_moment_under_another_name_is_not_answered() {
     world.wire = Some(Box::new(|to, message| if to == 1 { vec![] } else { vec![message] }));
     world.ring(0, 1);
     let first = world.room.take();
-    world.command(1, Command::Ring { person: swapped, mode: Some(RecordMode::Memo) });
+    world.command(1, UserCommand::Ring { person: swapped, mode: Some(RecordMode::Memo) });
     world.wire = None;
     world.room = first;
     let (call, code) = (Some(world.view(1).call), RefusalCode::RingsYou);
@@ -125,7 +125,7 @@ fn whoever_rings_at_the_same_moment_under_another_name_is_not_answered() {
     world.settle();
     assert_eq!(asks_to_join(&world, 1), 0);
     assert_eq!(world.state(1), CallState::Opening, "it can still be given up");
-    world.command(1, Command::HangUp);
+    world.command(1, UserCommand::HangUp);
     let hung_up = world.sent(1, |m| matches!(m, ClientMessage::HangUp { .. }).then_some(()));
     assert!(hung_up.is_empty(), "the office knows of no such call");
 }
@@ -146,14 +146,14 @@ fn what_a_note_taker_said_before_it_died_keeps_it_alive_on_no_screen() {
         }
         _ => vec![message],
     }));
-    world.pass(60_000);
+    world.advance(60_000);
     world.disconnect(3);
     let left = std::mem::take(&mut *said.borrow_mut());
     assert!(left.len() > 10);
-    world.pass(7_000);
+    world.advance(7_000);
     for message in left {
         world.inject(0, message);
-        world.pass(3_000);
+        world.advance(3_000);
         assert!(!world.view(0).note_taker, "what it said is old");
     }
 }
@@ -162,14 +162,14 @@ fn what_a_note_taker_said_before_it_died_keeps_it_alive_on_no_screen() {
 fn a_server_that_breaks_the_connection_again_and_again_does_not_hide_a_dead_note_taker() {
     let mut world = World::of_four(65);
     world.call_of_four();
-    world.pass(10_000);
+    world.advance(10_000);
     world.disconnect(3);
     let mut told = false;
     for _ in 0..10 {
         world.disconnect(0);
         world.connect(0);
         world.settle();
-        world.pass(4_000);
+        world.advance(4_000);
         told |= !world.view(0).note_taker;
     }
     assert!(told);
@@ -179,16 +179,16 @@ fn a_server_that_breaks_the_connection_again_and_again_does_not_hide_a_dead_note
 fn a_clock_that_is_set_is_no_silence() {
     let mut world = World::of_four(66);
     world.call_of_four();
-    world.pass(10_000);
+    world.advance(10_000);
     let hour = 3_600_000;
     world.now += hour;
-    world.pass(4_000);
+    world.advance(4_000);
     assert!(world.view(0).note_taker);
     world.now -= 2 * hour;
-    world.pass(4_000);
+    world.advance(4_000);
     assert!(world.view(0).note_taker);
     world.disconnect(3);
-    world.pass(8_000);
+    world.advance(8_000);
     assert!(!world.view(0).note_taker);
 }
 
@@ -196,11 +196,11 @@ fn a_clock_that_is_set_is_no_silence() {
 fn a_note_taker_that_cannot_write_does_not_say_so() {
     let mut world = World::of_four(67);
     world.call_of_four();
-    world.nodes[3].engine.set_writes(false);
-    world.pass(8_000);
+    world.nodes[3].engine.set_recording(false);
+    world.advance(8_000);
     assert!(!world.view(0).note_taker);
-    world.nodes[3].engine.set_writes(true);
-    world.pass(3_000);
+    world.nodes[3].engine.set_recording(true);
+    world.advance(3_000);
     assert!(world.view(0).note_taker);
 }
 
@@ -209,7 +209,7 @@ fn a_ring_that_is_not_put_through_ends() {
     let mut world = World::of_two(68);
     world.wire = Some(Box::new(|_, _| Vec::new()));
     world.ring(0, 1);
-    world.pass(120_000);
+    world.advance(120_000);
     assert_eq!(world.state(0), CallState::Ended);
     assert!(world.view(0).problem.unwrap().contains("did not put this call through"));
 }
@@ -231,11 +231,11 @@ fn words_of_an_epoch_before_are_of_whom_had_the_seat_then() {
         }
         message => vec![message],
     }));
-    world.command(first, Command::Listen { call });
+    world.command(first, UserCommand::Listen { call });
     world.settle();
     let muted = world.group(2).encrypt(br#"{"say":"muted","on":true}"#).unwrap();
-    world.command(2, Command::Leave);
-    world.command(second, Command::Listen { call });
+    world.command(2, UserCommand::Leave);
+    world.command(second, UserCommand::Listen { call });
     world.settle();
     world.wire = None;
     for message in std::mem::take(&mut *held.borrow_mut()) {
@@ -268,12 +268,12 @@ fn a_dead_note_taker_that_is_let_in_again_and_again_is_on_no_screen_as_one_that_
     let mut world = World::of_four(70);
     let asks = asks_of_note_takers(&mut world, true);
     world.call_of_four();
-    world.pass(10_000);
+    world.advance(10_000);
     assert!(world.view(0).note_taker && world.view(1).note_taker);
     world.disconnect(3);
     let ask = asks.borrow()[0].clone();
     for round in 0..8 {
-        world.pass(4_000);
+        world.advance(4_000);
         let epoch = world.room().epoch;
         world.inject(0, ask.clone());
         world.settle();
@@ -292,7 +292,7 @@ fn note_takers_that_were_never_there_do_not_each_have_a_time_of_their_own() {
     world.call();
     let call = world.room().id;
     for taker in takers {
-        world.command(taker, Command::Listen { call });
+        world.command(taker, UserCommand::Listen { call });
         world.settle();
         world.disconnect(taker);
     }
@@ -301,7 +301,7 @@ fn note_takers_that_were_never_there_do_not_each_have_a_time_of_their_own() {
     for (round, ask) in asks.into_iter().enumerate() {
         world.inject(0, ask);
         world.settle();
-        world.pass(4_000);
+        world.advance(4_000);
         assert_eq!([0, 1].map(|node| world.view(node).note_taker), [round == 0; 2], "in round {round}");
     }
 }
@@ -312,7 +312,7 @@ fn a_call_that_ended_while_a_listener_was_away_is_live_on_its_screen_no_more() {
     world.call();
     assert_eq!(world.nodes[3].engine.view().notices.len(), 1);
     world.disconnect(3);
-    world.command(0, Command::HangUp);
+    world.command(0, UserCommand::HangUp);
     world.settle();
     world.connect(3);
     world.settle();

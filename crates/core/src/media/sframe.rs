@@ -32,7 +32,7 @@ pub enum SframeError {
     /// header would be a second ciphertext for the same counter.
     #[error("not an SFrame: a header field is not in its shortest form")]
     NotMinimal,
-    /// The tag does not match: altered on the way, or sealed with another key.
+    /// The tag does not match: altered in transit, or sealed with another key.
     #[error("the frame was altered or sealed with another key")]
     Forged,
     /// The counter ran out. At 50 frames a second this takes longer than the universe has.
@@ -122,7 +122,7 @@ impl Key {
     }
 
     /// Whether both are the same key.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn same_as(&self, other: &Self) -> bool {
         self.kid == other.kid && self.salt == other.salt
     }
 
@@ -184,7 +184,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn vectors() -> serde_json::Value {
-        serde_json::from_str(include_str!("../tests/vectors/rfc9605.json")).unwrap()
+        serde_json::from_str(include_str!("../../tests/vectors/rfc9605.json")).unwrap()
     }
 
     fn unhex(value: &serde_json::Value) -> Vec<u8> {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_spelling_of_a_header_is_refused() {
+    fn a_header_that_is_not_minimal_is_refused() {
         assert_eq!(Header::decode(&[0x80, 0x07]), Err(SframeError::NotMinimal));
         assert_eq!(Header::decode(&[0x90, 0x00, 0x09]), Err(SframeError::NotMinimal));
     }
@@ -232,7 +232,7 @@ mod tests {
 
         proptest! {
             #[test]
-            fn any_flipped_bit_is_noticed(bit in 0usize..8 * 40, ctr in any::<u64>()) {
+            fn any_flipped_bit_is_detected(bit in 0usize..8 * 40, ctr in any::<u64>()) {
                 let key = Key::derive(&[7; 32], 300);
                 let mut frame = key.seal(ctr, b"", b"twenty bytes of opus").unwrap();
                 let bit = bit % (frame.len() * 8);

@@ -3,8 +3,7 @@
 use super::Call;
 use crate::{
     device::Device,
-    group::CallGroup,
-    phrase::Phrase,
+    mls::{group::CallGroup, phrase::Phrase},
     view::{CallView, Direction, MemberView},
 };
 use telcon_proto::{Card, DeviceId, Role};
@@ -12,7 +11,7 @@ use telcon_proto::{Card, DeviceId, Role};
 impl Call {
     /// Everybody who holds the key that this device seals with, and those on their way out of the call.
     pub(super) fn present(&self) -> impl Iterator<Item = DeviceId> {
-        let joining = self.ahead.iter().flat_map(|ahead| ahead.joining.iter().copied());
+        let joining = self.optimistic.iter().flat_map(|optimistic| optimistic.joining.iter().copied());
         let seated: Vec<_> = self.roster.values().map(|member| member.device).collect();
         let joining: Vec<_> = joining.filter(|device| !seated.contains(device)).collect();
         seated.into_iter().chain(joining)
@@ -34,7 +33,7 @@ impl Call {
         Some(self.verified.get(&id)?.device().card().clone())
     }
 
-    pub(in crate::engine) fn view(&self, me: DeviceId) -> CallView {
+    pub(crate) fn view(&self, me: DeviceId) -> CallView {
         let from = self.ring.as_ref().map(|ring| ring.ring().device().card().clone());
         let from = from.or_else(|| self.hint.as_ref().map(|hint| hint.0.clone()));
         let callee = self.ring.as_ref().and_then(|ring| {
@@ -91,8 +90,8 @@ impl Call {
     }
 
     fn phrase(&self) -> Option<Phrase> {
-        let ahead = self.ahead.as_ref().map(|ahead| ahead.phrase);
-        ahead.or_else(|| self.group.as_ref().filter(|_| self.started_ms.is_some())?.phrase().ok())
+        let optimistic = self.optimistic.as_ref().map(|optimistic| optimistic.phrase);
+        optimistic.or_else(|| self.group.as_ref().filter(|_| self.started_ms.is_some())?.phrase().ok())
     }
 
     fn own_card(&self) -> Option<Card> {

@@ -1,23 +1,32 @@
 //! One call on this device: its group, its keys, who is in it.
 
-mod members;
+mod admission;
+pub mod captions;
+mod group;
+mod message;
 mod presence;
-mod screen;
-mod words;
+mod view;
 
-use super::{Event, Output, blob, clock::Clock, roster};
 use crate::{
-    captions::{CaptionKey, Say},
     device::{Device, Engaged},
-    group::{CallGroup, GroupError, OwnCommit, PendingJoin},
-    joined,
-    keyring::{Keyring, OpenError, OpenedFrame},
-    phrase::Phrase,
+    engine::{Event, Output, clock::Clock},
+    media::{
+        keyring::{Keyring, OpenError, OpenedFrame},
+        repacketize::repacketize,
+    },
+    mls::{
+        GroupError,
+        group::{CallGroup, OwnCommit},
+        key_package::PendingJoin,
+        phrase::Phrase,
+    },
     view::{CallState, CaptionView, Direction},
 };
+use admission::Refusal;
+use captions::CaptionKey;
 use chacha20::{ChaCha20Rng, rand_core::Rng as _};
+use message::GroupMessage;
 use presence::Presence;
-use roster::Refusal;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::{LoggedDevice, LoggedRing};
@@ -27,57 +36,57 @@ use telcon_proto::{
     message::{Logged, Ring},
 };
 
-/// How long a device waits for the ring of whom it rang itself, milliseconds: it is on its way.
-const RUNG_BACK_WITHIN_MS: u64 = 5_000;
+/// Glare: how long a device whose own ring was refused waits for the other party's ring, milliseconds.
+const GLARE_TIMEOUT_MS: u64 = 5_000;
 const NOT_PUT_THROUGH: &str =
     "Your office did not put this call through. Ring again; if that does not help, tell your office.";
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
-/// Changes of membership that wait for a commit. A call has eight members; more asks than this are a flood.
+/// Queued membership changes. A call has eight members; more requests than this are a flood.
 const MAX_WAITING: usize = 2 * MAX_MEMBERS;
 
-/// A frame that was opened, with who spoke.
+/// An opened frame, with its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct ReceivedFrame {
     /// The member whose key sealed it. (Any member could forge another's frames: SFrame keys are symmetric.)
     pub device: DeviceId,
     /// Epoch and leaf of the key.
     pub stream: (u64, u32),
-    /// The sender's frame counter, one per 20 ms, running on over epochs.
+    /// The sender's frame counter, one per 20 ms, continuing across epochs.
     pub counter: u64,
     /// The Opus packet.
     pub packet: Vec<u8>,
-    /// Whether that packet came before, as a copy.
-    pub known: bool,
-    /// Earlier packets that had not come before, each with its counter, the oldest first.
-    pub copies: Vec<(u64, Vec<u8>)>,
-    /// Whether those are no copies, but came together with this one because the way is narrow.
-    pub bundle: bool,
+    /// Whether that packet was received before, as a redundant copy.
+    pub duplicate: bool,
+    /// Earlier packets that were not received before, each with its counter, oldest first.
+    pub earlier: Vec<(u64, Vec<u8>)>,
+    /// Whether the earlier packets were sent here for the first time, to be played with this one.
+    pub aggregated: bool,
 }
 
-impl Opened {
-    /// What to play of it where a player takes one packet per frame and nothing earlier: a browser.
-    pub fn into_one(self) -> Vec<u8> {
-        let mut packets: Vec<&[u8]> = self.copies.iter().map(|(_, packet)| &packet[..]).collect();
+impl ReceivedFrame {
+    /// The packet to play where the player takes exactly one packet per frame: a browser.
+    pub fn into_single_packet(self) -> Vec<u8> {
+        let mut packets: Vec<&[u8]> = self.earlier.iter().map(|(_, packet)| &packet[..]).collect();
         packets.push(&self.packet);
-        let joined = self.bundle.then(|| joined::join(&packets)).flatten();
-        joined.unwrap_or(self.packet)
+        let combined = self.aggregated.then(|| repacketize(&packets)).flatten();
+        combined.unwrap_or(self.packet)
     }
 }
 
-enum Change {
+enum MembershipChange {
     Join { device: DeviceId, key_package: Vec<u8>, logged: Box<LoggedDevice> },
     Remove(DeviceId),
 }
 
-struct Pending {
+struct PendingCommit {
     own: OwnCommit,
     message: ClientMessage,
-    changes: Vec<Change>,
+    changes: Vec<MembershipChange>,
 }
 
-/// What this device goes ahead with before its commit is confirmed.
-struct Ahead {
+/// What this device goes optimistic with before its commit is confirmed.
+struct OptimisticCommit {
     joining: Vec<DeviceId>,
     phrase: Phrase,
     /// The state without it.
@@ -86,7 +95,7 @@ struct Ahead {
 
 /// Somebody who may read captions.
 #[derive(Clone)]
-pub(super) struct Reader {
+pub(crate) struct CaptionReader {
     key: Blob,
     /// Since when they are in the call, milliseconds since 1970 UTC.
     since_ms: u64,
@@ -97,9 +106,9 @@ struct Member {
     muted: bool,
 }
 
-pub(super) struct Call {
-    pub(super) id: CallId,
-    pub(super) keys: Keyring,
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) keys: Keyring,
     direction: Direction,
     state: CallState,
     ended: Option<&'static str>,
@@ -113,42 +122,42 @@ pub(super) struct Call {
     hint: Option<(Card, Card)>,
     join: Option<PendingJoin>,
     /// SHA-256 of the ring of the call that this device was in before it lost its keys.
-    pub(super) comes_back_to: Option<Blob>,
-    pub(super) group: Option<CallGroup>,
-    pending: Option<Pending>,
-    ahead: Option<Ahead>,
-    waiting: Vec<Change>,
+    pub(crate) rejoin_ring_sha256: Option<Blob>,
+    pub(crate) group: Option<CallGroup>,
+    pending: Option<PendingCommit>,
+    optimistic: Option<OptimisticCommit>,
+    waiting: Vec<MembershipChange>,
     seq: u64,
     verified: BTreeMap<DeviceId, LoggedDevice>,
     roster: BTreeMap<u32, Member>,
     /// Who sat on which leaf, for frames of the epoch before.
-    seats: BTreeMap<(u64, u32), DeviceId>,
+    leaf_owners: BTreeMap<(u64, u32), DeviceId>,
     started_ms: Option<u64>,
     opened: Option<(u64, u64)>,
     /// When this device rang, and how long it waits to be put through, milliseconds.
     asked_ms: Option<u64>,
     waits_ms: u64,
     /// They ring this device at the same moment: theirs is on its way.
-    rung_back: bool,
+    glare: bool,
     muted: bool,
     caption_key: Option<CaptionKey>,
-    pub(super) readers: BTreeMap<DeviceId, Reader>,
+    pub(crate) readers: BTreeMap<DeviceId, CaptionReader>,
     captions: Vec<CaptionView>,
     behind_ms: Option<u64>,
     /// Whether a note-taker was ever in it.
     noted: bool,
     /// Log entry of its sealed record, and whether every note-taker that brought one says that something is missing.
-    pub(super) kept: Option<(u64, bool)>,
+    pub(crate) kept: Option<(u64, bool)>,
     /// When this note-taker is to say again that it is there, by the engine's running.
-    next_taking_ms: Option<u64>,
+    next_heartbeat_ms: Option<u64>,
     presence: Presence,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     /// Whether this note-taker can write.
-    pub(super) writes: bool,
+    pub(crate) recording: bool,
     /// Which party's device said that it ends the call.
-    over_by: Option<DeviceId>,
+    hang_up_signed_by: Option<DeviceId>,
     /// It rang here before a reconnect, and the office has not said whether it still does.
-    may_be_over: bool,
+    ring_unconfirmed: bool,
 }
 
 impl Call {
@@ -167,20 +176,20 @@ impl Call {
             ring: None,
             hint: None,
             join: None,
-            comes_back_to: None,
+            rejoin_ring_sha256: None,
             group: None,
             pending: None,
-            ahead: None,
+            optimistic: None,
             waiting: Vec::new(),
             seq: 0,
             verified: BTreeMap::new(),
             roster: BTreeMap::new(),
-            seats: BTreeMap::new(),
+            leaf_owners: BTreeMap::new(),
             started_ms: None,
             opened: None,
             asked_ms: None,
             waits_ms: RING_MAX_AGE_MS,
-            rung_back: false,
+            glare: false,
             muted: false,
             caption_key: None,
             readers: BTreeMap::new(),
@@ -188,17 +197,17 @@ impl Call {
             behind_ms: None,
             noted: false,
             kept: None,
-            next_taking_ms: None,
+            next_heartbeat_ms: None,
             presence: Presence::default(),
             clock: Clock::default(),
-            writes: false,
-            over_by: None,
-            may_be_over: false,
+            recording: false,
+            hang_up_signed_by: None,
+            ring_unconfirmed: false,
         }
     }
 
     /// Rings: signs the ring and starts the group, so that an answer finds it ready.
-    pub(super) fn ring(
+    pub(crate) fn ring(
         device: &Device,
         to: Card,
         mode: RecordMode,
@@ -230,7 +239,7 @@ impl Call {
     }
 
     /// Is rung: everything about the ring is verified here, before anything is shown.
-    pub(super) fn rung(
+    pub(crate) fn incoming(
         device: &Device,
         jws: String,
         opened: &Logged,
@@ -257,7 +266,7 @@ impl Call {
     }
 
     /// Asks to join: as a listener, or after a reload took this device's keys.
-    pub(super) fn join(
+    pub(crate) fn join(
         device: &Device,
         id: CallId,
         mode: RecordMode,
@@ -277,7 +286,7 @@ impl Call {
     }
 
     #[cfg(test)]
-    pub(super) fn rename_who_was_rung(&mut self, name: &str) {
+    pub(crate) fn rename_callee(&mut self, name: &str) {
         if let Some((_, to)) = &mut self.hint {
             to.name = name.to_owned();
         }
@@ -290,73 +299,73 @@ impl Call {
         self.ring_jws = Some(jws);
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.state == CallState::Ended
     }
 
     /// Whether a refusal of the server about this call does not end it.
-    pub(super) fn is_established(&self) -> bool {
-        !self.roster.is_empty() || self.state == CallState::Live && self.ahead.is_none()
+    pub(crate) fn is_established(&self) -> bool {
+        !self.roster.is_empty() || self.state == CallState::Live && self.optimistic.is_none()
     }
 
     /// The office says that whom this device rings is ringing it at the same moment, and was first: their ring is waited for.
     /// Says whether this device has just rung, so that it can be so.
-    pub(super) fn is_rung_back(&mut self, now_ms: u64) -> bool {
-        if self.state != CallState::Opening || self.rung_back {
+    pub(crate) fn yield_to_glare(&mut self, now_ms: u64) -> bool {
+        if self.state != CallState::Opening || self.glare {
             return false;
         }
-        self.rung_back = true;
-        (self.asked_ms, self.waits_ms) = (Some(now_ms), RUNG_BACK_WITHIN_MS);
+        self.glare = true;
+        (self.asked_ms, self.waits_ms) = (Some(now_ms), GLARE_TIMEOUT_MS);
         true
     }
 
     /// Whether this device's own ring gave way to theirs, and waits for it.
-    pub(super) fn gives_way(&self) -> bool {
-        self.rung_back && self.state == CallState::Opening
+    pub(crate) fn yields_on_glare(&self) -> bool {
+        self.glare && self.state == CallState::Opening
     }
 
     /// Whether a verified ring is the one that this call waits for: of the person that was rung, by the name that was on
     /// the screen, and keeping no less.
-    pub(super) fn waits_for(&self, theirs: &Self) -> bool {
+    pub(crate) fn matches_glare(&self, theirs: &Self) -> bool {
         let (Some((_, to)), Some(ring)) = (&self.hint, &theirs.ring) else { return false };
         let from = ring.ring().device().card();
-        self.gives_way() && from.person == to.person && from.name == to.name && theirs.mode >= self.mode
+        self.yields_on_glare() && from.person == to.person && from.name == to.name && theirs.mode >= self.mode
     }
 
     /// What a person took up here: a device is brought back to nothing else.
-    pub(super) fn engaged(&self) -> Option<Engaged> {
+    pub(crate) fn engaged(&self) -> Option<Engaged> {
         let taken_up = !self.is_over() && !self.declinable();
         let ring = self.ring_jws.as_ref().map(|jws| Blob(Sha256::digest(jws).to_vec()));
         // On the way back the ring has not come again: the one to come back to is still known.
-        let ring = ring.or_else(|| self.comes_back_to.clone());
+        let ring = ring.or_else(|| self.rejoin_ring_sha256.clone());
         taken_up.then_some(Engaged { call: self.id, ring })
     }
 
-    pub(super) fn declinable(&self) -> bool {
+    pub(crate) fn declinable(&self) -> bool {
         self.direction == Direction::In && self.state == CallState::Ringing
     }
 
-    pub(super) fn finished_ring(&self) -> Option<CallId> {
+    pub(crate) fn finished_ring(&self) -> Option<CallId> {
         (self.is_over() && self.ring.is_some()).then_some(self.id)
     }
 
-    pub(super) fn opened_ms(&self) -> Option<u64> {
+    pub(crate) fn opened_ms(&self) -> Option<u64> {
         self.opened.map(|(_, opened_ms)| opened_ms)
     }
 
-    pub(super) fn ring_jws(&self) -> Option<&str> {
+    pub(crate) fn ring_jws(&self) -> Option<&str> {
         self.ring_jws.as_deref()
     }
 
-    pub(super) fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
+    pub(crate) fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
         self.verified.get(&device)
     }
 
-    pub(super) fn open_leg(&self, out: &mut VecDeque<Output>) {
+    pub(crate) fn open_leg(&self, out: &mut VecDeque<Output>) {
         out.push_back(Output::OpenLeg { call: self.id });
     }
 
-    pub(super) fn answer(&mut self, out: &mut VecDeque<Output>) {
+    pub(crate) fn answer(&mut self, out: &mut VecDeque<Output>) {
         if !self.declinable() {
             return;
         }
@@ -367,12 +376,12 @@ impl Call {
         }
     }
 
-    pub(super) fn hang_up(&mut self, out: &mut VecDeque<Output>) {
+    pub(crate) fn hang_up(&mut self, out: &mut VecDeque<Output>) {
         if self.own_role.speaks() {
-            self.say(&Say::Over, out);
+            self.send_group_message(&GroupMessage::HangUp, out);
         }
         // Of a ring that gave way to theirs the office knows nothing.
-        if !self.rung_back {
+        if !self.glare {
             out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
         }
         let how = if self.direction == Direction::Out && self.started_ms.is_none() { "cancelled" } else { "hung_up" };
@@ -386,12 +395,12 @@ impl Call {
         problem
     }
 
-    pub(super) fn give_up(&mut self, problem: String, out: &mut VecDeque<Output>) {
+    pub(crate) fn give_up(&mut self, problem: String, out: &mut VecDeque<Output>) {
         self.problem = Some(problem);
         self.end("failed", out);
     }
 
-    pub(super) fn end(&mut self, how: &'static str, out: &mut VecDeque<Output>) {
+    pub(crate) fn end(&mut self, how: &'static str, out: &mut VecDeque<Output>) {
         if self.is_over() {
             return;
         }
@@ -401,45 +410,45 @@ impl Call {
         self.group = None;
         self.join = None;
         self.pending = None;
-        self.ahead = None;
+        self.optimistic = None;
         self.waiting.clear();
         out.push_back(Output::CloseLeg);
-        out.push_back(Output::Event(Event::Ended { call: self.id, how, said_by: self.over_by }));
+        out.push_back(Output::Event(Event::Ended { call: self.id, how, signed_by: self.hang_up_signed_by }));
     }
 
     /// The office does not count this device into this call, after a reconnect. If it rang, it may ring still: the ring
     /// comes again then, before the office has caught up.
-    pub(super) fn unknown_to_office(&mut self, out: &mut VecDeque<Output>) {
+    pub(crate) fn on_unknown_to_office(&mut self, out: &mut VecDeque<Output>) {
         if self.declinable() {
-            self.may_be_over = true;
+            self.ring_unconfirmed = true;
         } else {
             self.end("interrupted", out);
         }
     }
 
     /// Whether this is the ring that rings here already, as the office sends it after a reconnect.
-    pub(super) fn rings_again(&mut self, jws: &str) -> Option<CallId> {
+    pub(crate) fn on_ring_repeated(&mut self, jws: &str) -> Option<CallId> {
         let same = self.declinable() && self.ring_jws.as_deref() == Some(jws);
-        self.may_be_over &= !same;
+        self.ring_unconfirmed &= !same;
         same.then_some(self.id)
     }
 
     /// The office has said everything, and no ring came again.
-    pub(super) fn missed_meanwhile(&mut self, out: &mut VecDeque<Output>) {
-        if self.may_be_over {
+    pub(crate) fn end_unconfirmed_ring(&mut self, out: &mut VecDeque<Output>) {
+        if self.ring_unconfirmed {
             self.end("missed", out);
         }
     }
 
-    pub(super) fn connection_lost(&mut self) {
+    pub(crate) fn connection_lost(&mut self) {
         if self.state == CallState::Live {
             self.state = CallState::Reconnecting;
         }
     }
 
     /// The connection is back, and the office still has this call.
-    pub(super) fn resume(&mut self, out: &mut VecDeque<Output>) {
-        self.presence.excuse(self.clock.uptime_ms);
+    pub(crate) fn resume(&mut self, out: &mut VecDeque<Output>) {
+        self.presence.grant_grace(self.clock.uptime_ms);
         if self.group.is_some() {
             if self.state == CallState::Reconnecting {
                 self.state = CallState::Live;
@@ -462,54 +471,54 @@ impl Call {
         self.open_leg(out);
     }
 
-    pub(super) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         self.is_live().then(|| self.keys.seal(packet))?
     }
 
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         matches!(self.state, CallState::Live | CallState::Reconnecting)
     }
 
-    pub(super) fn open(&mut self, frame: &[u8]) -> Result<Opened, OpenError> {
+    pub(crate) fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
         let frame = self.keys.open(frame)?;
-        let device = self.seats.get(&(frame.epoch, frame.leaf)).copied().ok_or(OpenError::NotAMember)?;
-        let OpenedFrame { leaf, epoch, counter, packet, known, copies, bundle } = frame;
-        Ok(Opened { device, stream: (epoch, leaf), counter, packet, known, copies, bundle })
+        let device = self.leaf_owners.get(&(frame.epoch, frame.leaf)).copied().ok_or(OpenError::NotAMember)?;
+        let OpenedFrame { leaf, epoch, counter, packet, duplicate, earlier, aggregated } = frame;
+        Ok(ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated })
     }
 
     /// When [`Call::tick`] is due.
-    pub(super) fn next_wakeup_ms(&self) -> Option<u64> {
-        let lost = self.presence.next_ms().filter(|_| self.state == CallState::Live);
-        let running = [self.next_taking_ms, lost].into_iter().flatten().min().filter(|_| !self.is_over());
+    pub(crate) fn next_wakeup_ms(&self) -> Option<u64> {
+        let lost = self.presence.next_deadline_ms().filter(|_| self.state == CallState::Live);
+        let running = [self.next_heartbeat_ms, lost].into_iter().flatten().min().filter(|_| !self.is_over());
         let running = running.map(|at| self.clock.wall_ms + at.saturating_sub(self.clock.uptime_ms));
-        [self.keys.next_expiry_ms(), running, self.put_through_by_ms()].into_iter().flatten().min()
+        [self.keys.next_expiry_ms(), running, self.opening_deadline_ms()].into_iter().flatten().min()
     }
 
     /// Time passed. Says whether the screen shows something else by it.
-    pub(super) fn tick(&mut self, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
+    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
         self.keys.expire(now_ms);
         if self.is_over() {
             return false;
         }
-        if self.put_through_by_ms().is_some_and(|at| now_ms >= at) {
+        if self.opening_deadline_ms().is_some_and(|at| now_ms >= at) {
             self.give_up(NOT_PUT_THROUGH.to_owned(), out);
             return true;
         }
         let uptime_ms = self.clock.uptime_ms;
-        if self.next_taking_ms.is_some_and(|at| uptime_ms >= at) {
-            self.say_taking(out);
+        if self.next_heartbeat_ms.is_some_and(|at| uptime_ms >= at) {
+            self.send_heartbeat(out);
         }
         // While this device is not connected it hears of nobody, and says so otherwise.
-        self.state == CallState::Live && self.presence.pass(uptime_ms)
+        self.state == CallState::Live && self.presence.expire(uptime_ms)
     }
 
     /// Until when a ring that nobody has shown to be in the log may wait for it: it could not be verified any more.
-    fn put_through_by_ms(&self) -> Option<u64> {
+    fn opening_deadline_ms(&self) -> Option<u64> {
         self.asked_ms.filter(|_| self.state == CallState::Opening).map(|asked| asked + self.waits_ms)
     }
 
     /// A message about this call. Gives what a person must know, if the call had to be ended or something was refused.
-    pub(super) fn handle(
+    pub(crate) fn handle(
         &mut self,
         device: &Device,
         now_ms: u64,
@@ -524,25 +533,25 @@ impl Call {
             ServerMessage::Opened { opened, .. } => self.opened(device, &opened, now_ms, out),
             ServerMessage::RingingThere { .. } => Ok(()),
             ServerMessage::JoinAsked { from, key_package, device: logged, answer, .. } => {
-                match self.join_asked(device, from, key_package.0, &logged, answer, now_ms) {
+                match self.on_join_request(device, from, key_package.0, &logged, answer, now_ms) {
                     Ok(()) => self.try_commit(device, now_ms, out),
                     // Somebody who may not join is a matter for the security officer, not the end of the call.
                     Err(refusal) => return Some(format!("Somebody was kept out of the call: {refusal}.")),
                 }
             }
             ServerMessage::RemoveAsked { devices, .. } => {
-                self.remove_asked(devices);
+                self.on_remove_request(devices);
                 self.try_commit(device, now_ms, out)
             }
             ServerMessage::Committed { seq, from, commit, devices, .. } => {
-                self.committed(device, seq, from, &commit, &devices, now_ms, rng, out)
+                self.on_committed(device, seq, from, &commit, &devices, now_ms, rng, out)
             }
-            ServerMessage::CommitRefused { epoch, now, .. } => self.commit_refused(device, epoch, now, now_ms, out),
+            ServerMessage::CommitRefused { epoch, now, .. } => self.on_commit_refused(device, epoch, now, now_ms, out),
             ServerMessage::Welcome { seq, welcome, ring, opened, devices, .. } => {
-                self.welcomed(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
+                self.on_welcome(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
             }
             ServerMessage::Application { message, .. } => {
-                self.heard(&message, device.me().device(), now_ms);
+                self.on_group_message(&message, device.me().device(), now_ms);
                 Ok(())
             }
             ServerMessage::MediaAnswer { sdp, .. } => {
@@ -586,7 +595,7 @@ impl Call {
     }
 
     /// The checkpoints by which a message proves something.
-    pub(super) fn proofs_in(&self, message: &ServerMessage) -> Vec<String> {
+    pub(crate) fn checkpoints_in(&self, message: &ServerMessage) -> Vec<String> {
         let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
         match message {
             _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
@@ -620,4 +629,8 @@ fn about(message: &ServerMessage) -> Option<CallId> {
         | ServerMessage::Ended { call, .. } => Some(*call),
         _ => None,
     }
+}
+
+fn blob(bytes: &[u8]) -> Blob {
+    Blob(bytes.to_vec())
 }

@@ -1,28 +1,28 @@
-//! Who may be in a call, decided on this device: a leaf of the group becomes a member on the screen only through
-//! the checks here.
+//! Admission to a call, decided on this device: a leaf of the group becomes a member on the screen only through the checks
+//! here.
 
-use crate::group::{GroupError, Leaf};
+use crate::mls::{GroupError, Leaf};
 use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, Office, VerifiedDevice};
 use telcon_proto::{Role, message::Logged};
 
-/// Why somebody is not let into a call.
+/// Why a device is not admitted to a call.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The certificate, or its log entry, does not hold.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The group message does not hold.
     #[error(transparent)]
     Group(#[from] GroupError),
-    /// Everything is genuine, and they have no business in this call.
+    /// Everything is authentic, but the device does not belong in this call.
     #[error("{0}")]
     NotAllowed(&'static str),
 }
 
-/// Verifies a leaf: its certificates lead to the office, the key in the leaf is the certified one, and the
-/// certificate is in the log by one of `proofs`.
-pub fn verify(office: &Office, leaf: &Leaf, proofs: &[Logged], now_ms: u64) -> Result<LoggedDevice, Refusal> {
-    let device = identified(office, leaf, now_ms)?;
+/// Verifies a leaf: its certificates lead to the office, the leaf's key is the certified one, and one of `proofs` shows that
+/// the certificate is in the log.
+pub(super) fn verify(office: &Office, leaf: &Leaf, proofs: &[Logged], now_ms: u64) -> Result<LoggedDevice, Refusal> {
+    let device = identify(office, leaf, now_ms)?;
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
         match office.verify_device_logged(device.clone(), proof) {
@@ -34,7 +34,7 @@ pub fn verify(office: &Office, leaf: &Leaf, proofs: &[Logged], now_ms: u64) -> R
 }
 
 /// Verifies a leaf's certificates and key, without the log.
-pub fn identified(office: &Office, leaf: &Leaf, now_ms: u64) -> Result<VerifiedDevice, Refusal> {
+pub(super) fn identify(office: &Office, leaf: &Leaf, now_ms: u64) -> Result<VerifiedDevice, Refusal> {
     let device = office.verify_chain(&leaf.chain, now_ms)?;
     if device.public_key() != leaf.signature_key {
         return Err(Refusal::NotAllowed("a member's key is not the one in its certificate"));
@@ -42,8 +42,8 @@ pub fn identified(office: &Office, leaf: &Leaf, now_ms: u64) -> Result<VerifiedD
     Ok(device)
 }
 
-/// Whether a verified device belongs into the call of `ring`: the two people it is between, and staff who listen.
-pub fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
+/// Admits a verified device to the call of `ring`: the two parties, and staff who listen.
+pub(super) fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
     let card = device.card();
     let party = card.person == ring.ring().device().card().person || card.person == ring.ring().ring().to;
     match card.role {

@@ -1,14 +1,20 @@
-//! Who is in the call: joins, leaves, commits, and the epochs they make.
+//! Membership of the call: requests to join and leave, commits, and the epochs that they start.
 
-use super::{Ahead, Call, Change, MAX_WAITING, Member, Pending};
+use super::{
+    Call, MAX_WAITING, Member, MembershipChange, OptimisticCommit, PendingCommit,
+    admission::{self, Refusal},
+    blob,
+    captions::CaptionKey,
+    message::GroupMessage,
+};
 use crate::{
-    captions::{CaptionKey, Say},
     device::Device,
-    engine::{
-        Event, Output, blob,
-        roster::{self, Refusal},
+    engine::{Event, Output},
+    mls::{
+        Leaf,
+        group::{CallGroup, Incoming, OwnCommit, StagedChange},
+        key_package::{Joiner, read_key_package},
     },
-    group::{CallGroup, Incoming, Joiner, Leaf, OwnCommit, StagedChange, read_key_package},
     view::{CallState, Direction},
 };
 use chacha20::ChaCha20Rng;
@@ -18,7 +24,7 @@ use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
 
 impl Call {
-    pub(super) fn join_asked(
+    pub(super) fn on_join_request(
         &mut self,
         device: &Device,
         from: DeviceId,
@@ -33,26 +39,26 @@ impl Call {
             // It was asked twice, or a server asks again by what a device asked that has left since.
             return Ok(());
         }
-        let joining = roster::verify(device.office(), &joiner.leaf, std::slice::from_ref(logged), now_ms)?;
-        roster::admit(ring, joining.device())?;
+        let joining = admission::verify(device.office(), &joiner.leaf, std::slice::from_ref(logged), now_ms)?;
+        admission::admit(ring, joining.device())?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
         if answer && joining.device().card().person != ring.ring().ring().to {
             return Err(Refusal::NotAllowed("somebody else answered"));
         }
-        self.is_who_was_rung(joining.device())?;
+        self.check_callee_name(joining.device())?;
         if self.waiting.len() >= MAX_WAITING {
             return Err(Refusal::NotAllowed("too many asked to join at once"));
         }
-        self.waiting.retain(|change| !matches!(change, Change::Join { device, .. } if *device == from));
-        self.waiting.push(Change::Join { device: from, key_package, logged: Box::new(joining) });
+        self.waiting.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
+        self.waiting.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });
         Ok(())
     }
 
     /// The list that a person rings from is the server's; the name in the certificate is the office authority's. Who comes in
     /// the place of the person who was rung has the name that was rung, however they come in.
-    fn is_who_was_rung(&self, device: &VerifiedDevice) -> Result<(), Refusal> {
+    fn check_callee_name(&self, device: &VerifiedDevice) -> Result<(), Refusal> {
         let (Some(ring), Direction::Out, Some((_, to))) = (&self.ring, self.direction, &self.hint) else {
             return Ok(());
         };
@@ -62,11 +68,13 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn remove_asked(&mut self, devices: Vec<DeviceId>) {
+    pub(super) fn on_remove_request(&mut self, devices: Vec<DeviceId>) {
         for device in devices {
-            self.waiting.retain(|change| !matches!(change, Change::Join { device: joining, .. } if *joining == device));
+            self.waiting.retain(
+                |change| !matches!(change, MembershipChange::Join { device: joining, .. } if *joining == device),
+            );
             if self.waiting.len() < MAX_WAITING {
-                self.waiting.push(Change::Remove(device));
+                self.waiting.push(MembershipChange::Remove(device));
             }
         }
     }
@@ -90,10 +98,10 @@ impl Call {
         let own = self.group.as_ref().map(CallGroup::own_index);
         let (mut adds, mut removes) = (Vec::new(), Vec::new());
         for change in &changes {
-            let (Change::Join { device, .. } | Change::Remove(device)) = change;
+            let (MembershipChange::Join { device, .. } | MembershipChange::Remove(device)) = change;
             let joiner = match change {
-                Change::Join { key_package, .. } => Some(read_key_package(key_package, self.id, self.suite)?),
-                Change::Remove(_) => None,
+                MembershipChange::Join { key_package, .. } => Some(read_key_package(key_package, self.id, self.suite)?),
+                MembershipChange::Remove(_) => None,
             };
             // Another member's commit may have been first.
             if joiner.as_ref().is_some_and(|joiner| self.group.as_ref().is_some_and(|group| group.was_used(joiner))) {
@@ -116,39 +124,44 @@ impl Call {
         let own = group.commit(joiners, &removed)?;
         let message = commit_message(self.id, &own, adds, removes);
         out.push_back(Output::Send(message.clone()));
-        self.pending = Some(Pending { own, message, changes });
-        self.go_ahead(device, now_ms, out)
+        self.pending = Some(PendingCommit { own, message, changes });
+        self.apply_optimistically(device, now_ms, out)
     }
 
     /// Goes live in the epoch of this device's own commit while the commit is still on its way: whom it adds was
     /// verified here and is shown from now on, and the first word comes a round trip earlier. Only in a call that is
     /// not live yet, where nobody can miss sound by a key that they do not have.
-    fn go_ahead(&mut self, device: &Device, now_ms: u64, out: &mut VecDeque<Output>) -> Result<(), Refusal> {
+    fn apply_optimistically(
+        &mut self,
+        device: &Device,
+        now_ms: u64,
+        out: &mut VecDeque<Output>,
+    ) -> Result<(), Refusal> {
         let (Some(pending), Some(group)) = (&self.pending, &self.group) else { return Ok(()) };
         if self.started_ms.is_some() || self.is_live() || !self.own_role.speaks() {
             return Ok(());
         }
         let mut joining = vec![device.me().device()];
         for change in &pending.changes {
-            if let Change::Join { device, logged, .. } = change {
+            if let MembershipChange::Join { device, logged, .. } = change {
                 self.verified.insert(*device, (**logged).clone());
                 joining.push(*device);
             }
         }
         let (next, own) = (group.pending_epoch()?, group.own_index());
-        self.ahead = Some(Ahead { joining, phrase: next.phrase, was: self.state });
+        self.optimistic = Some(OptimisticCommit { joining, phrase: next.phrase, was: self.state });
         if !self.go_live(device, now_ms, out) {
-            self.ahead = None;
+            self.optimistic = None;
             return Ok(());
         }
-        self.keys.seal_ahead(next.number, &next.sframe_base_key, own);
+        self.keys.seal_with_pending_epoch(next.number, &next.sframe_base_key, own);
         Ok(())
     }
 
-    /// The commit that this device went ahead with was not taken: nobody joined, and nothing more is sealed.
-    fn step_back(&mut self) {
-        if let Some(ahead) = self.ahead.take() {
-            self.state = ahead.was;
+    /// The commit that this device went optimistic with was not taken: nobody joined, and nothing more is sealed.
+    fn roll_back(&mut self) {
+        if let Some(optimistic) = self.optimistic.take() {
+            self.state = optimistic.was;
             self.started_ms = None;
             self.keys.stop_sealing();
         }
@@ -159,7 +172,7 @@ impl Call {
     }
 
     /// The switchboard did not take the commit that this device made in `epoch`; the call is in `now`.
-    pub(super) fn commit_refused(
+    pub(super) fn on_commit_refused(
         &mut self,
         device: &Device,
         epoch: u64,
@@ -169,7 +182,7 @@ impl Call {
     ) -> Result<(), Refusal> {
         // Of an earlier commit, when another member's was processed meanwhile: what waited is in a new one already.
         let Some(pending) = self.pending.take_if(|pending| pending.own.epoch == epoch) else { return Ok(()) };
-        self.step_back();
+        self.roll_back();
         let Some(group) = &mut self.group else { return Ok(()) };
         group.discard()?;
         if now > epoch {
@@ -181,7 +194,7 @@ impl Call {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
-    pub(super) fn committed(
+    pub(super) fn on_committed(
         &mut self,
         device: &Device,
         seq: u64,
@@ -200,12 +213,12 @@ impl Call {
         let mut somebody_joined = false;
         if own {
             let pending = self.pending.take().expect("invariant: it was just compared");
-            somebody_joined = pending.changes.iter().any(|change| matches!(change, Change::Join { .. }));
+            somebody_joined = pending.changes.iter().any(|change| matches!(change, MembershipChange::Join { .. }));
             self.group.as_mut().expect("invariant: checked above").confirm()?;
-            self.ahead = None;
+            self.optimistic = None;
             for change in pending.changes {
-                if let Change::Join { logged, .. } = change {
-                    self.joined(*logged);
+                if let MembershipChange::Join { logged, .. } = change {
+                    self.on_member_joined(*logged);
                 }
             }
         } else if from == device.me().device() {
@@ -215,29 +228,35 @@ impl Call {
             let Incoming::Commit(change) = group.process(commit.as_slice())? else {
                 return Err(Refusal::NotAllowed("another kind of message came in place of a commit"));
             };
-            self.agree(device, *change, proofs, now_ms)?;
+            self.verify_and_merge(device, *change, proofs, now_ms)?;
             if let Some(pending) = self.pending.take() {
                 // Ours was made in the epoch that just ended, and cannot be taken any more.
-                self.step_back();
+                self.roll_back();
                 self.waiting.splice(0..0, pending.changes);
             }
         }
         self.seq = seq;
         self.enter_epoch(device, now_ms, rng, out)?;
         if let Some(since_ms) = self.started_ms.filter(|_| own && somebody_joined) {
-            self.say(&Say::Live { since_ms }, out);
+            self.send_group_message(&GroupMessage::Live { since_ms }, out);
         }
         self.try_commit(device, now_ms, out)
     }
 
     /// Checks everybody whom a commit adds, and only then enters its epoch.
-    fn agree(&mut self, device: &Device, change: StagedChange, proofs: &[Logged], now_ms: u64) -> Result<(), Refusal> {
+    fn verify_and_merge(
+        &mut self,
+        device: &Device,
+        change: StagedChange,
+        proofs: &[Logged],
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         let ring = self.ring.as_ref().ok_or(Refusal::NotAllowed("a commit before the ring was verified"))?;
         let mut joined = Vec::new();
         for leaf in &change.added {
-            let logged = roster::verify(device.office(), leaf, proofs, now_ms)?;
-            roster::admit(ring, logged.device())?;
-            self.is_who_was_rung(logged.device())?;
+            let logged = admission::verify(device.office(), leaf, proofs, now_ms)?;
+            admission::admit(ring, logged.device())?;
+            self.check_callee_name(logged.device())?;
             joined.push(logged);
         }
         let group = self.group.as_mut().expect("invariant: the commit was processed by it");
@@ -246,20 +265,20 @@ impl Call {
         }
         group.merge(change)?;
         for logged in joined {
-            self.joined(logged);
+            self.on_member_joined(logged);
         }
         Ok(())
     }
 
     /// A verified device is in it, for the first time or anew: what it said before it lost its keys is not compared.
-    fn joined(&mut self, logged: LoggedDevice) {
+    fn on_member_joined(&mut self, logged: LoggedDevice) {
         let device = logged.device().device();
-        self.presence.joined(device);
+        self.presence.on_joined(device);
         self.verified.insert(device, logged);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
-    pub(super) fn welcomed(
+    pub(super) fn on_welcome(
         &mut self,
         device: &Device,
         seq: u64,
@@ -277,7 +296,11 @@ impl Call {
             // A welcome to a ring this device verified: the server cannot change what it rang for.
             Some(ring) => ring,
             None => {
-                if self.comes_back_to.as_ref().is_some_and(|ring| ring.as_slice() != Sha256::digest(&jws).as_slice()) {
+                if self
+                    .rejoin_ring_sha256
+                    .as_ref()
+                    .is_some_and(|ring| ring.as_slice() != Sha256::digest(&jws).as_slice())
+                {
                     return Err(Refusal::NotAllowed("a welcome to another call than this device was in"));
                 }
                 let ring = office.verify_ring_past(&jws)?;
@@ -294,9 +317,9 @@ impl Call {
         let mut members = Vec::new();
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
-                let identified = roster::identified(office, leaf, now_ms)?;
-                roster::admit(&ring, &identified)?;
-                members.push(roster::verify(office, leaf, proofs, now_ms)?);
+                let identified = admission::identify(office, leaf, now_ms)?;
+                admission::admit(&ring, &identified)?;
+                members.push(admission::verify(office, leaf, proofs, now_ms)?);
             }
             Ok(())
         };
@@ -329,7 +352,7 @@ impl Call {
         let (epoch, own) = (group.epoch(), group.own_index());
         let mut roster = BTreeMap::new();
         for leaf in group.members()? {
-            let identified = roster::identified(device.office(), &leaf, now_ms)?;
+            let identified = admission::identify(device.office(), &leaf, now_ms)?;
             let id = identified.device();
             let known = id == device.me().device()
                 || self.verified.get(&id).is_some_and(|known| known.device().public_key() == leaf.signature_key);
@@ -337,19 +360,19 @@ impl Call {
                 return Err(Refusal::NotAllowed("a member that this device never verified"));
             }
             let muted = self.roster.values().any(|member| member.device == id && member.muted);
-            self.seats.insert((epoch, leaf.index), id);
+            self.leaf_owners.insert((epoch, leaf.index), id);
             roster.insert(leaf.index, Member { device: id, muted });
         }
         let base_key = group.sframe_base_key()?;
         let authenticator = group.epoch_authenticator();
         self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
-        self.seats.retain(|(of, _), _| of + 2 > epoch);
+        self.leaf_owners.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
         let me = device.me().device();
         let mut note_takers: BTreeSet<_> = self.note_takers(me).collect();
         self.noted |= !note_takers.is_empty();
         note_takers.remove(&me);
-        self.presence.are(note_takers, self.clock.uptime_ms);
+        self.presence.set_note_takers(note_takers, self.clock.uptime_ms);
         self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
         let members = self
             .roster
@@ -360,14 +383,14 @@ impl Call {
         self.go_live(device, now_ms, out);
         // Others may remember this device as muted, or as not, from before it came back.
         if self.muted || first {
-            self.say(&Say::Muted { on: self.muted }, out);
+            self.send_group_message(&GroupMessage::Muted { on: self.muted }, out);
         }
         if self.own_role == Role::NoteTaker {
-            self.say_taking(out);
+            self.send_heartbeat(out);
         }
         if self.own_role == Role::DutyOfficer {
             let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();
-            self.say(&Say::ReadCaptions { key }, out);
+            self.send_group_message(&GroupMessage::ReadCaptions { key }, out);
         }
         Ok(())
     }

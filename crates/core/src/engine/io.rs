@@ -1,0 +1,106 @@
+//! What goes into the engine and what comes out of it.
+
+#[cfg(doc)]
+use super::Engine;
+use serde::Deserialize;
+use telcon_proto::{CallId, ClientMessage, DeviceId, PersonId, RecordMode};
+
+/// What a person, or the program around the engine, requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum UserCommand {
+    /// Ring a person.
+    Ring {
+        /// The person to ring.
+        person: PersonId,
+        /// Record mode; the office's minimum if not given.
+        #[serde(default)]
+        mode: Option<RecordMode>,
+    },
+    /// Answer the ring.
+    Answer,
+    /// Decline the ring.
+    Decline,
+    /// Cancel the ring, or end the call; a listener leaves.
+    HangUp,
+    /// The same as [`UserCommand::HangUp`], for a listener.
+    Leave,
+    /// Join a call as a listener.
+    Listen {
+        /// The call.
+        call: CallId,
+    },
+    /// The media leg's offer, after [`Output::OpenLeg`].
+    Offer {
+        /// WebRTC offer.
+        sdp: String,
+    },
+    /// Mute or unmute the microphone. Frames of the same size and rate are sent either way.
+    Mute {
+        /// Whether it is muted.
+        on: bool,
+    },
+    /// The media leg failed.
+    MediaFailed,
+    /// Clear an ended call from the screen.
+    Dismiss,
+}
+
+/// What the engine wants the program around it to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this to the switchboard.
+    Send(ClientMessage),
+    /// The view changed: [`Engine::view`].
+    View,
+    /// Store [`Engine::state_text`].
+    Persist,
+    /// Create a media leg and pass its offer to [`UserCommand::Offer`]. An existing leg is replaced.
+    OpenLeg {
+        /// The call.
+        call: CallId,
+    },
+    /// The relay's answer to the offer.
+    MediaAnswer {
+        /// WebRTC answer.
+        sdp: String,
+    },
+    /// Close the media leg.
+    CloseLeg,
+    /// This device was revoked: erase everything it stored.
+    Erase,
+    /// The connection timed out: close it and reconnect.
+    Reconnect,
+    /// Something for the record.
+    Event(Event),
+}
+
+/// What a note-taker records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// This device is in the call, in a new epoch.
+    Epoch {
+        /// The call.
+        call: CallId,
+        /// The epoch.
+        epoch: u64,
+        /// RFC 9420 epoch authenticator.
+        authenticator: Vec<u8>,
+        /// All holders of the epoch's key.
+        members: Vec<(DeviceId, telcon_proto::Card)>,
+    },
+    /// Both principals are in the call.
+    Live {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over, or this device is out of it.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// How it ended.
+        how: &'static str,
+        /// The party's device that announced it to all members under its own signature. None: only the switchboard did.
+        signed_by: Option<DeviceId>,
+    },
+}

@@ -1,0 +1,105 @@
+//! Key packages: made by a device that asks to join, and checked by the member that adds it.
+
+use super::{GroupError, Leaf, capabilities, group::CallGroup, hostile, join_config, leaf, misuse, read, write};
+use crate::device::{Device, MlsSigner, ciphersuite};
+use openmls::prelude::{
+    ApplicationIdExtension, Extension, Extensions, KeyPackage, KeyPackageIn, LeafNodeIndex, MlsMessageBodyIn,
+    MlsMessageOut, ProtocolVersion, StagedWelcome,
+};
+use openmls_rust_crypto::OpenMlsRustCrypto;
+use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
+use telcon_proto::{CallId, SuiteName};
+
+/// A validated key package (RFC 9420, section 10.1), with the leaf that it would add.
+pub struct Joiner {
+    pub(super) package: KeyPackage,
+    pub(super) reference: Vec<u8>,
+    /// The leaf; its index is meaningless before it is added.
+    pub leaf: Leaf,
+}
+
+/// Validates a key package for `call` and `suite`.
+pub fn read_key_package(bytes: &[u8], call: CallId, suite: SuiteName) -> Result<Joiner, GroupError> {
+    let MlsMessageBodyIn::KeyPackage(package) = read(bytes)?.extract() else {
+        return Err(GroupError::Hostile("not a key package".into()));
+    };
+    let provider = OpenMlsRustCrypto::default();
+    let package: KeyPackageIn = package;
+    let package = package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(hostile)?;
+    if package.ciphersuite() != ciphersuite(suite) {
+        return Err(GroupError::Hostile("a key package of another suite".into()));
+    }
+    let leaf = new_leaf(&package, call.as_bytes())?;
+    let reference = reference(&package, provider.crypto())?;
+    Ok(Joiner { package, reference, leaf })
+}
+
+/// The leaf that a key package for this call would add.
+pub(super) fn new_leaf(package: &KeyPackage, call: &[u8]) -> Result<Leaf, GroupError> {
+    let node = package.leaf_node();
+    if node.extensions().application_id().map(ApplicationIdExtension::as_slice) != Some(call) {
+        return Err(GroupError::Hostile("a key package that was made for another call".into()));
+    }
+    leaf(LeafNodeIndex::new(0), node.credential(), node.signature_key().as_slice())
+}
+
+/// KeyPackageRef (RFC 9420, section 5.2).
+pub(super) fn reference(package: &KeyPackage, crypto: &impl OpenMlsCrypto) -> Result<Vec<u8>, GroupError> {
+    package.hash_ref(crypto).map(|reference| reference.as_slice().to_vec()).map_err(misuse)
+}
+
+/// A fresh key package of this device, waiting for its welcome.
+pub struct PendingJoin {
+    provider: OpenMlsRustCrypto,
+    signer: MlsSigner,
+    key_package: Vec<u8>,
+}
+
+impl PendingJoin {
+    /// Makes a key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
+    pub fn new(device: &Device, call: CallId) -> Result<Self, GroupError> {
+        let provider = OpenMlsRustCrypto::default();
+        let signer = device.signer();
+        let suite = device.office().suite();
+        let of_call = Extension::ApplicationId(ApplicationIdExtension::new(call.as_bytes()));
+        let bundle = KeyPackage::builder()
+            .leaf_node_capabilities(capabilities(suite))
+            .leaf_node_extensions(Extensions::single(of_call).map_err(misuse)?)
+            .build(ciphersuite(suite), &provider, &signer, device.credential())
+            .map_err(misuse)?;
+        let key_package = write(&MlsMessageOut::from(bundle.key_package().clone()))?;
+        Ok(Self { provider, signer, key_package })
+    }
+
+    /// The key package as an MLSMessage.
+    pub fn key_package(&self) -> &[u8] {
+        &self.key_package
+    }
+
+    /// Reads the welcome for `call`. `check` is given every member, this device included, before the group is used.
+    pub fn join<E>(
+        self,
+        call: CallId,
+        suite: SuiteName,
+        welcome: &[u8],
+        check: impl FnOnce(&[Leaf]) -> Result<(), E>,
+    ) -> Result<CallGroup, E>
+    where
+        E: From<GroupError>,
+    {
+        let MlsMessageBodyIn::Welcome(welcome) = read(welcome)?.extract() else {
+            return Err(GroupError::Hostile("not a welcome".into()).into());
+        };
+        let staged = StagedWelcome::new_from_welcome(&self.provider, &join_config(), welcome, None).map_err(hostile)?;
+        if staged.group_context().group_id().as_slice() != call.as_bytes() {
+            return Err(GroupError::Hostile("a welcome to another call".into()).into());
+        }
+        if staged.group_context().ciphersuite() != ciphersuite(suite) {
+            return Err(GroupError::Hostile("a welcome to a call of another suite".into()).into());
+        }
+        let group = staged.into_group(&self.provider).map_err(hostile)?;
+        let group = CallGroup::joined(self.provider, self.signer, suite, group);
+        check(&group.members()?)?;
+        Ok(group)
+    }
+}
