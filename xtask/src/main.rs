@@ -14,6 +14,8 @@ mod process;
 mod rust;
 mod stamp;
 mod steps;
+#[cfg(test)]
+mod structure;
 mod tools;
 mod wasm;
 mod web;

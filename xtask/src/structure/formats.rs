@@ -1,0 +1,76 @@
+//! Only `proto` defines what leaves a process: a second definition of a format drifts away from the first.
+
+use super::{
+    files, read,
+    source::{tokens, without_comments, without_tests},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Files outside of `proto` that may read a serialized format, and why it is not in `proto`. Entries without a use fail.
+const READERS: &[(&str, &str)] = &[
+    ("crates/core/src/captions.rs", "end-to-end encrypted between members: servers must not know it"),
+    ("crates/core/src/device.rs", "a device's state at rest, which only this crate reads"),
+    ("crates/core/src/engine/mod.rs", "commands of a screen to the engine in the same process"),
+    ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
+    ("crates/identity/src/ring.rs", "the version of a ring, read before the rest of it"),
+    ("crates/identity/src/statement.rs", "payloads that are signed and verified in this file alone"),
+    ("crates/log/src/checkpoint.rs", "a checkpoint as part of a device's state"),
+    ("crates/record/src/bag.rs", "part of the journal, which only this crate reads"),
+    ("crates/record/src/entries.rs", "moves to proto"),
+    ("crates/record/src/journal.rs", "the spool's journal, which only this crate reads"),
+    ("crates/record/src/seal.rs", "moves to proto"),
+    ("crates/record/src/transcript.rs", "a file inside the sealed bag"),
+    ("crates/server/src/archive/records.rs", "moves to proto"),
+    ("crates/server/src/entry.rs", "moves to proto"),
+    ("crates/server/src/web/log_files.rs", "a query string"),
+];
+
+/// Files of the servers that may write one beside `proto`.
+const WRITERS: &[(&str, &str)] =
+    &[("crates/server/src/entry.rs", "moves to proto"), ("crates/server/src/web/log_files.rs", "moves to proto")];
+
+/// Files outside of `proto` whose code derives `trait_name`, below directories that start with one of `places`.
+fn deriving(trait_name: &str, places: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for path in files("crates", "rs") {
+        let name = path.to_string_lossy().replace('\\', "/");
+        // Programs may have reports of their own.
+        let exempt = ["crates/proto/", "crates/cli/", "crates/bench/"].iter().any(|dir| name.starts_with(dir));
+        let is_product = name.contains("/src/") && !exempt;
+        let is_test = name.ends_with("_tests.rs") || name.ends_with("/tests.rs") || name.contains("/tests/");
+        if !is_product || is_test || !places.iter().any(|place| name.starts_with(place)) {
+            continue;
+        }
+        let code = without_tests(&without_comments(&read(&path)));
+        let words = tokens(&code);
+        let derives = words.windows(2).enumerate().filter(|(_, w)| *w == ["derive", "("]).any(|(at, _)| {
+            let end = words[at..].iter().position(|word| *word == ")").unwrap_or(0);
+            words[at..at + end].contains(&trait_name)
+        });
+        if derives {
+            found.insert(name);
+        }
+    }
+    found
+}
+
+fn compare(found: &BTreeSet<String>, allowed: &[(&str, &str)], what: &str) {
+    let allowed: BTreeMap<&str, &str> = allowed.iter().copied().collect();
+    let new: Vec<_> = found.iter().filter(|file| !allowed.contains_key(file.as_str())).collect();
+    assert!(
+        new.is_empty(),
+        "{what} in {new:?}: define the format in crates/proto, or say here why it does not belong there"
+    );
+    let gone: Vec<_> = allowed.keys().filter(|file| !found.contains(**file)).collect();
+    assert!(gone.is_empty(), "{gone:?} no longer need their exception: remove it");
+}
+
+#[test]
+fn only_proto_defines_formats_that_are_read() {
+    compare(&deriving("Deserialize", &["crates/"]), READERS, "a format is read");
+}
+
+#[test]
+fn only_proto_defines_formats_that_servers_write() {
+    compare(&deriving("Serialize", &["crates/server/", "crates/relay/"]), WRITERS, "a format is written");
+}
