@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-log", &[]),
     ("telcon-identity", &["telcon-proto", "telcon-log"]),
     ("telcon-core", &["telcon-proto", "telcon-identity"]),
-    ("telcon-record", &["telcon-log"]),
+    ("telcon-record", &["telcon-proto", "telcon-log"]),
     ("telcon-relay", &["telcon-proto"]),
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     ("telcon-client", &["telcon-core", "telcon-record"]),

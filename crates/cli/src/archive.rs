@@ -10,7 +10,7 @@ use std::{
 };
 use telcon_client::endpoint::now_ms;
 use telcon_identity::Office;
-use telcon_proto::{RecordMode, http::OfficeInfo};
+use telcon_proto::http::OfficeInfo;
 use telcon_record::{
     ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, seal::Signer,
     verify_archive,
@@ -96,11 +96,9 @@ struct Signatures {
 
 impl SignatureVerifier for Signatures {
     fn verify(&self, jws: &str, claims: &SealClaims, _: &Devices) -> Result<Signer, String> {
-        let call = claims.call.parse().map_err(|_| "no call id".to_owned())?;
-        let signed =
-            self.office.verify_record(jws, call, &claims.record_digest.to_string()).map_err(|e| e.to_string())?;
-        let cert_sha256: Option<Digest> = serde_json::from_value(hex(&signed.device().cert_sha256()).into()).ok();
-        Ok(Signer { device: signed.device().device().to_hex(), cert_sha256 })
+        let signed = self.office.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
+        let cert_sha256 = Digest::from_bytes(signed.device().cert_sha256());
+        Ok(Signer { device: signed.device().device().to_hex(), cert_sha256: Some(cert_sha256) })
     }
 
     fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
@@ -118,14 +116,6 @@ pub struct Known<'a> {
     pub checkpoints: &'a [PathBuf],
     /// Keys of witnesses.
     pub witnesses: &'a [String],
-}
-
-fn floor(mode: RecordMode) -> telcon_record::RecordMode {
-    match mode {
-        RecordMode::LogOnly => telcon_record::RecordMode::LogOnly,
-        RecordMode::Memo => telcon_record::RecordMode::Memo,
-        RecordMode::Audio => telcon_record::RecordMode::Audio,
-    }
 }
 
 /// Checks the archive in `dir`.
@@ -146,7 +136,7 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
         witnesses: Vec::new(),
         patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
         now_ms: now_ms(),
-        floor: floor(office.floor()),
+        floor: office.floor(),
     };
     for path in known.checkpoints {
         let named = || path.display().to_string();

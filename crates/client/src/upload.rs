@@ -63,7 +63,7 @@ fn said(text: String) -> String {
 /// # Errors
 /// When a file cannot be read or the server refuses.
 pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Result<RecordKept> {
-    let seal = telcon_record::Seal::load(dir)?;
+    let seal = telcon_record::seal::load(dir)?;
     let finish = || -> anyhow::Result<RecordKept> {
         let text = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
         post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &text)

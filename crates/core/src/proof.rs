@@ -4,9 +4,12 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, Office};
 use telcon_proto::{
-    Card, RecordMode, Role,
+    Card, Ended, RecordMode,
+    entry::Entry,
     http::{ProvenDevice, RecordProof},
     message::Logged,
+    policy::{Action, allows},
+    seal::Seal,
 };
 
 /// Longest reason that is shown, characters.
@@ -46,13 +49,34 @@ fn check(title: &'static str, result: Result<String, String>) -> Check {
     }
 }
 
-fn entry(office: &Office, logged: &Logged, kind: &str, proof: &RecordProof) -> Result<LoggedEntry, String> {
-    let entry = office.verify_logged(logged).map_err(|e| e.to_string())?;
-    let about = entry.value().get("call").and_then(|call| call.as_str()).unwrap_or_default();
-    if entry.kind() != kind || about != proof.line.call.to_hex() {
-        return Err("the log entry is of another matter".into());
+const OTHER_ENTRY: &str = "the log entry is about something else";
+
+/// An entry about the call, and what the log proves of it.
+fn entry(office: &Office, logged: &Logged, proof: &RecordProof) -> Result<(LoggedEntry, Entry), String> {
+    let logged = office.verify_logged(logged).map_err(|e| e.to_string())?;
+    match logged.entry().filter(|entry| entry.call() == Some(proof.line.call)).cloned() {
+        Some(entry) => Ok((logged, entry)),
+        None => Err(OTHER_ENTRY.into()),
     }
-    Ok(entry)
+}
+
+/// The end of the call as the log has it.
+struct LoggedEnd {
+    index: u64,
+    time_ms: u64,
+    how: Ended,
+    answered: Option<bool>,
+    answered_ms: Option<u64>,
+}
+
+fn check_end(office: &Office, proof: &RecordProof) -> Result<LoggedEnd, String> {
+    let logged = proof.ended.as_ref().ok_or("the call has not ended")?;
+    match entry(office, logged, proof)? {
+        (logged, Entry::CallEnded { time_ms, how, answered, answered_ms, .. }) => {
+            Ok(LoggedEnd { index: logged.index(), time_ms, how, answered, answered_ms })
+        }
+        _ => Err(OTHER_ENTRY.into()),
+    }
 }
 
 fn check_opening(office: &Office, proof: &RecordProof) -> Result<LoggedRing, String> {
@@ -78,25 +102,22 @@ fn check_devices(office: &Office, proof: &RecordProof) -> Result<Vec<LoggedDevic
 }
 
 /// Whether what the archive shows of the call is what the ring, the certificates and the log say of it.
-fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEntry>, devices: &[LoggedDevice]) -> bool {
+fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEnd>, devices: &[LoggedDevice]) -> bool {
     let line = &proof.line;
     let content = ring.ring().ring();
     let callee = devices.iter().map(|known| known.device().card()).find(|card| card.person == content.to);
-    let text =
-        |entry: &LoggedEntry, member: &str| entry.value().get(member).and_then(|v| v.as_str()).map(str::to_owned);
     line.from == *ring.ring().device().card()
         && line.to.person == content.to
         && callee.is_none_or(|card| *card == line.to)
         && line.mode == content.mode
         && line.opened_ms == ring.entry().time_ms()
-        && line.how.map(|how| how.as_str().to_owned()) == ended.and_then(|entry| text(entry, "how"))
-        && line.ended_ms == ended.map(LoggedEntry::time_ms)
+        && line.how == ended.map(|end| end.how)
+        && line.ended_ms == ended.map(|end| end.time_ms)
         && line.records == proof.records.len()
         && line.missing == (proof.records.is_empty() && proof.missing.is_some())
-        && ended.is_none_or(|entry| {
-            let answered = entry.value().get("answered").and_then(|v| v.as_bool());
-            let at = entry.value().get("answered_ms").and_then(|v| v.as_u64());
-            answered == Some(line.answered_ms.is_some()) && (at.is_none() || at == line.answered_ms)
+        && ended.is_none_or(|end| {
+            end.answered == Some(line.answered_ms.is_some())
+                && (end.answered_ms.is_none() || end.answered_ms == line.answered_ms)
         })
 }
 
@@ -118,39 +139,40 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
     let (mut by, mut at, mut partial, mut signers) = (Vec::new(), Vec::new(), true, Vec::new());
     let mut entries = BTreeSet::new();
     for record in &proof.records {
-        let entry = entry(office, &record.logged, "record_sealed", proof)?;
-        let unreadable = "the record's seal cannot be read";
-        let seal: serde_json::Value = serde_json::from_str(&record.seal).map_err(|_| unreadable)?;
-        let digest = seal.get("record_digest").and_then(|d| d.as_str()).ok_or(unreadable)?;
-        if entry.value().get("record_digest").and_then(|d| d.as_str()) != Some(digest) {
+        let (logged, entry) = entry(office, &record.logged, proof)?;
+        let Entry::RecordSealed { device, record_digest, jws: logged_jws, parts, partial: logged_partial, .. } = entry
+        else {
+            return Err(OTHER_ENTRY.into());
+        };
+        // Parts and custodians are checked by who has the parts: the digest here is compared, not computed.
+        let seal: Seal = serde_json::from_str(&record.seal).map_err(|_| "the record's seal cannot be read")?;
+        if record_digest != seal.record_digest {
             return Err("the digest in the log is of another record".into());
         }
-        let jws = seal.get("jws").and_then(|jws| jws.as_str()).ok_or("the record is not signed")?;
-        let signed = office.verify_record(jws, proof.line.call, digest).map_err(|e| e.to_string())?;
+        let jws = seal.jws.as_deref().ok_or("the record is not signed")?;
+        let signed = office.verify_record(jws, proof.line.call, &record_digest).map_err(|e| e.to_string())?;
         let signer = signed.device();
-        // What the log says of it must be what was signed. Older programs did not name the device in the entry.
-        let said = |member: &str| entry.value().get(member);
-        let device = said("device").and_then(|v| v.as_str());
-        let same = said("jws").and_then(|v| v.as_str()) == Some(jws)
-            && said("parts").and_then(|v| v.as_u64()) == Some(signed.parts() as u64)
-            && said("partial").and_then(|v| v.as_bool()) == Some(signed.partial())
-            && device.is_none_or(|device| device == signer.device().to_hex());
+        // The log entry must say what was signed. Entries of older versions do not name the device.
+        let same = logged_jws == jws
+            && parts == signed.parts() as u64
+            && logged_partial == signed.partial()
+            && device.is_none_or(|device| device == signer.device());
         if !same {
             return Err("the log says something else of a record than its note-taker signed".into());
         }
-        if signer.card().role != Role::NoteTaker {
+        if !allows(signer.card().role, Action::WriteRecord) {
             return Err("the record is signed by a device that is no note-taker's".into());
         }
         if !devices.iter().any(|known| known.device().device() == signer.device()) {
             return Err("the device that signed it is not shown to be in the log".into());
         }
-        if signers.contains(&signer.device()) || !entries.insert(entry.index()) {
+        if signers.contains(&signer.device()) || !entries.insert(logged.index()) {
             return Err("two records of the call are signed by the same device".into());
         }
         signers.push(signer.device());
         let (parts, lacks) = (signed.parts(), if signed.partial() { " · partial" } else { "" });
         by.push(format!("{} · {parts} part{}{lacks}", signer.card().name, if parts == 1 { "" } else { "s" }));
-        at.push(format!("entry {} · proof of {} hashes", entry.index(), record.logged.proof.len()));
+        at.push(format!("entry {} · proof of {} hashes", logged.index(), record.logged.proof.len()));
         partial &= signed.partial();
     }
     if proof.line.partial != partial {
@@ -161,8 +183,9 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
 
 /// Where the log says that there is no record of the call, and why.
 fn check_missing(office: &Office, logged: &Logged, proof: &RecordProof) -> Result<(u64, String), String> {
-    let entry = entry(office, logged, "record_missing", proof)?;
-    let why = entry.value().get("why").and_then(|why| why.as_str()).unwrap_or_default();
+    let (entry, Entry::RecordMissing { why, .. }) = entry(office, logged, proof)? else {
+        return Err(OTHER_ENTRY.into());
+    };
     let why: String = why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect();
     if why.is_empty() { Err("the log entry says no reason".into()) } else { Ok((entry.index(), why)) }
 }
@@ -170,8 +193,7 @@ fn check_missing(office: &Office, logged: &Logged, proof: &RecordProof) -> Resul
 /// Checks everything that the archive gives for the records of a call, without believing the server: what was to be kept comes from the
 /// signed ring, whether it was answered from the log, who was in it from certificates.
 pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
-    let ended = proof.ended.as_ref().ok_or_else(|| "the call has not ended".to_owned());
-    let ended = ended.and_then(|logged| entry(office, logged, "call_ended", proof));
+    let ended = check_end(office, proof);
     let opened = check_opening(office, proof);
     let devices = check_devices(office, proof);
     let known = devices.as_deref().unwrap_or_default();
@@ -185,7 +207,7 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
             false => Err("the archive shows something else than the ring and the log say".into()),
         }
     });
-    let answered = ended.as_ref().is_ok_and(|entry| entry.value().get("answered") != Some(&false.into()));
+    let answered = ended.as_ref().is_ok_and(|end| end.answered != Some(false));
     let kept = opened.as_ref().map_or(true, |ring| ring.ring().ring().mode != RecordMode::LogOnly);
     let indices = |known: &[LoggedDevice]| {
         let indices: Vec<_> = known.iter().map(|known| known.entry().index().to_string()).collect();
@@ -197,7 +219,7 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
     let mut checks = vec![
         check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
         check("Each device known", devices.as_deref().map(indices).map_err(Clone::clone)),
-        check("Its end is in the log", ended.map(|entry| format!("log entry {}", entry.index()))),
+        check("Its end is in the log", ended.map(|end| format!("log entry {}", end.index))),
         check("Shown as it was signed", line),
     ];
     let (mut partial, mut why) = (false, None);

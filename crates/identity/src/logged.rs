@@ -7,9 +7,13 @@ use crate::{
     office::Office,
     ring::{RING_MAX_FUTURE_MS, VerifiedRing},
 };
-use serde_json::Value;
+use serde::Deserialize;
 use telcon_log::{Hash, MAX_ENTRY_LEN, verify_inclusion};
-use telcon_proto::{SuiteName, limits::RING_MAX_AGE_MS, message::Logged};
+use telcon_proto::{
+    entry::{Entry, ReadEntry},
+    limits::RING_MAX_AGE_MS,
+    message::Logged,
+};
 
 /// Most hashes in an inclusion proof: the height of a tree of 2^64 entries.
 const MAX_PROOF_HASHES: usize = 64;
@@ -20,7 +24,7 @@ pub struct LoggedEntry {
     index: u64,
     size: u64,
     root: Hash,
-    value: Value,
+    entry: Option<Entry>,
     time_ms: u64,
 }
 
@@ -40,23 +44,14 @@ impl LoggedEntry {
         &self.root
     }
 
-    /// The entry, a JSON object.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// The entry's `type`; empty where it has none.
-    pub fn kind(&self) -> &str {
-        self.text("type")
+    /// The entry; none if a newer program wrote it, of a type that this one does not know.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.entry.as_ref()
     }
 
     /// When, milliseconds since 1970 UTC, by the switchboard's clock.
     pub fn time_ms(&self) -> u64 {
         self.time_ms
-    }
-
-    fn text(&self, member: &str) -> &str {
-        self.value.get(member).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -113,9 +108,16 @@ impl Office {
         let hashes = logged.proof.iter().map(|hash| hash.as_slice().try_into().map(Hash));
         let proof = hashes.collect::<std::result::Result<Vec<_>, _>>().map_err(|_| Flaw::LogProof)?;
         verify_inclusion(bytes, logged.index, head.size, &proof, &head.root).map_err(|_| Flaw::LogProof)?;
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| Flaw::LogEntry)?;
-        let time_ms = value.get("time_ms").and_then(Value::as_u64).ok_or(Flaw::LogEntry)?;
-        Ok(LoggedEntry { index: logged.index, size: head.size, root: head.root, value, time_ms })
+        let entry = match ReadEntry::parse(bytes) {
+            ReadEntry::Known(entry) => Some(entry),
+            ReadEntry::Unknown(_) => None,
+            ReadEntry::Malformed(_) => return Err(Flaw::LogEntry.into()),
+        };
+        let time_ms = match &entry {
+            Some(entry) => entry.time_ms(),
+            None => serde_json::from_slice::<Dated>(bytes).map_err(|_| Flaw::LogEntry)?.time_ms,
+        };
+        Ok(LoggedEntry { index: logged.index, size: head.size, root: head.root, entry, time_ms })
     }
 
     /// Verifies that a device's certificate is in the log, entered while its enrolment was open: this is what keeps an
@@ -124,10 +126,13 @@ impl Office {
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
     pub fn verify_device_logged(&self, device: VerifiedDevice, logged: &Logged) -> Result<LoggedDevice> {
-        let entry = self.verify_kind(logged, "device_enrolled")?;
-        let same = entry.text("device") == device.device().to_hex()
-            && entry.text("cert_sha256") == hex(&device.cert_sha256())
-            && entry.text("enrolment") == hex(&device.enrolment());
+        let entry = self.verify_logged(logged)?;
+        let Some(Entry::DeviceEnrolled { device: enrolled, cert_sha256, enrolment, .. }) = entry.entry() else {
+            return Err(Flaw::LogEntry.into());
+        };
+        let same = *enrolled == device.device()
+            && *cert_sha256.as_bytes() == device.cert_sha256()
+            && *enrolment == hex(&device.enrolment());
         if !same {
             return Err(Flaw::OtherEntry.into());
         }
@@ -143,15 +148,16 @@ impl Office {
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
     pub fn verify_opening(&self, ring: VerifiedRing, opened: &Logged) -> Result<LoggedRing> {
-        let entry = self.verify_kind(opened, "call_opened")?;
+        let entry = self.verify_logged(opened)?;
+        let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, .. }) = entry.entry() else {
+            return Err(Flaw::LogEntry.into());
+        };
         let content = ring.ring();
-        let devices = entry.value.get("devices").and_then(Value::as_array).ok_or(Flaw::LogEntry)?;
-        let same = entry.text("call") == content.call.to_hex()
-            && entry.text("ring_sha256") == hex(&ring.sha256())
-            && entry.text("mode") == content.mode.as_str()
-            && entry.text("suite") == suite_word(content.suite)
-            && devices.len() == 1
-            && devices[0].as_str() == Some(&content.from.to_hex());
+        let same = *call == content.call
+            && *ring_sha256.as_bytes() == ring.sha256()
+            && *mode == content.mode
+            && *suite == content.suite
+            && devices[..] == [content.from];
         if !same {
             return Err(Flaw::OtherEntry.into());
         }
@@ -162,17 +168,10 @@ impl Office {
         }
         Ok(LoggedRing { ring, entry })
     }
-
-    fn verify_kind(&self, logged: &Logged, kind: &str) -> Result<LoggedEntry> {
-        let entry = self.verify_logged(logged)?;
-        if entry.kind() == kind { Ok(entry) } else { Err(Flaw::LogEntry.into()) }
-    }
 }
 
-/// The suite's word, as serde writes it.
-fn suite_word(suite: SuiteName) -> &'static str {
-    match suite {
-        SuiteName::Hybrid => "hybrid",
-        SuiteName::Cnsa2 => "cnsa2",
-    }
+/// What every entry has, of types that this program does not know too.
+#[derive(Deserialize)]
+struct Dated {
+    time_ms: u64,
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use telcon_proto::{WIRE_VERSION, limits::RING_MAX_AGE_MS, message::Ring};
+use telcon_proto::{WIRE_VERSION, limits::RING_MAX_AGE_MS, message::Ring, policy};
 
 /// Type of a ring (RFC 7515 section 4.1.9).
 pub const RING_TYP: &str = "telcon-ring+jws";
@@ -102,7 +102,7 @@ impl Office {
         if ring.from != device.device() {
             return Err(Flaw::OtherDevice.into());
         }
-        if !device.card().role.speaks() {
+        if !policy::may_ring_somebody(device.card().role) {
             return Err(Flaw::RingRole.into());
         }
         if ring.suite != self.suite() {

@@ -8,7 +8,10 @@ use crate::{
     office::Office,
 };
 use serde::{Deserialize, Serialize};
-use telcon_proto::{Blob, CallId, DeviceId, SuiteName};
+use telcon_proto::{
+    Blob, CallId, DeviceId, Digest, SuiteName,
+    policy::{Action, allows},
+};
 
 /// Type of a sign-in (RFC 7515 section 4.1.9).
 pub const SIGN_IN_TYP: &str = "telcon-sign-in+jws";
@@ -27,7 +30,7 @@ struct SignIn {
 #[serde(deny_unknown_fields)]
 struct RecordSigned {
     call: CallId,
-    digest: String,
+    digest: Digest,
     parts: usize,
     partial: bool,
     at_ms: u64,
@@ -70,12 +73,12 @@ pub fn sign_record(
     key: &DeviceKey,
     chain: &[Vec<u8>],
     call: CallId,
-    record_digest: &str,
+    record_digest: &Digest,
     parts: usize,
     partial: bool,
     at_ms: u64,
 ) -> String {
-    let statement = RecordSigned { call, digest: record_digest.to_owned(), parts, partial, at_ms };
+    let statement = RecordSigned { call, digest: *record_digest, parts, partial, at_ms };
     jws::sign(key, RECORD_TYP, &encode(&statement), chain)
 }
 
@@ -111,19 +114,19 @@ impl VerifiedRecord {
 }
 
 impl Office {
-    /// Verifies a record's signature: by a device of this office, certificate valid at the time signed, of somebody who
-    /// listens and does not speak (note-taker or duty officer), about this call and this digest.
+    /// Verifies a record's signature: by a device of this office, certificate valid at the time signed, of a role that may
+    /// write records ([`Action::WriteRecord`]), about this call and this digest.
     ///
     /// # Errors
     /// [`Flaw`]s of the signed text and the chain; [`Flaw::RecordRole`], [`Flaw::OtherRecord`]; [`crate::Lapse::Device`],
     /// [`crate::Lapse::DeviceNotYet`].
-    pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &str) -> Result<VerifiedRecord> {
+    pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &Digest) -> Result<VerifiedRecord> {
         let (device, payload) = self.verify_signed(jws, RECORD_TYP)?;
         let signed: RecordSigned = decode(&payload)?;
-        if device.card().role.speaks() {
+        if !allows(device.card().role, Action::WriteRecord) {
             return Err(Flaw::RecordRole.into());
         }
-        if signed.call != call || signed.digest != record_digest {
+        if signed.call != call || signed.digest != *record_digest {
             return Err(Flaw::OtherRecord.into());
         }
         device.check_time(signed.at_ms)?;

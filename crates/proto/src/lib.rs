@@ -4,14 +4,19 @@
 //! output, no clock. Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
 
 pub mod blob;
+pub mod digest;
+pub mod entry;
 pub mod http;
 pub mod id;
 pub mod limits;
 pub mod message;
 pub mod node;
+pub mod policy;
+pub mod seal;
 pub mod words;
 
 pub use blob::Blob;
+pub use digest::Digest;
 pub use id::{CallId, DeviceId, IdError, PersonId};
 pub use message::{ClientMessage, ServerMessage};
 pub use words::{Card, Ended, RecordMode, Role, SuiteName};

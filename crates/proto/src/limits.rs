@@ -45,3 +45,7 @@ pub const MAX_RECORD_PART_BYTES: usize = 64 * 1024 * 1024;
 pub const MAX_RECORD_PARTS: usize = 34_560;
 /// Longest `seal.json`, bytes: [`MAX_RECORD_PARTS`] lines of about 130 bytes, and the signature.
 pub const MAX_SEAL_BYTES: usize = 6 * 1024 * 1024;
+/// Most custodians of a record; each adds 1.6 kB to every part.
+pub const MAX_CUSTODIANS: usize = 32;
+/// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
+pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;

@@ -111,6 +111,11 @@ impl Ended {
             Self::Revoked => "revoked",
         }
     }
+
+    /// Whether nobody can have spoken, so that there is nothing to record. Of a call that failed that is not certain.
+    pub const fn was_unanswered(self) -> bool {
+        matches!(self, Self::Declined | Self::Cancelled | Self::Missed | Self::Busy)
+    }
 }
 
 /// Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it:

@@ -14,14 +14,12 @@ use telcon_log::tree::Tree;
 use telcon_log::{Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, VerifierKey, verify_tree};
 
 use crate::check::check_all;
-use crate::digest::Digest;
+use crate::digest::{Digest, sha256};
 use crate::ledger::{DeviceEntries, Enrolled, Ledger, SealEntry};
 use crate::path::record_name;
 use crate::report::{ArchiveReport, PartialRecord, Problem, ProblemKind};
-use crate::{
-    RecordMode,
-    seal::{SEAL_FILE, Seal, SignatureVerifier},
-};
+use crate::seal::{SEAL_FILE, Seal, SignatureVerifier};
+use telcon_proto::RecordMode;
 
 /// Bytes of a device certificate: an X.509 certificate with a post-quantum key and signature has about 8 kB.
 pub const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
@@ -196,7 +194,7 @@ impl Audit {
             let named = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok());
             let bytes = certificate(&path).unwrap_or_default();
             match named {
-                Some(digest) if Digest::of(&bytes) == digest => drop(self.devices.certificates.insert(digest, bytes)),
+                Some(digest) if sha256(&bytes) == digest => drop(self.devices.certificates.insert(digest, bytes)),
                 _ => self.problem(ProblemKind::Device, None, format!("devices/{name} is not named after its SHA-256")),
             }
         }
@@ -274,7 +272,7 @@ impl Audit {
         let Some(seal) = self.parts(call, dir) else { return };
         self.report.record_bytes += seal.parts.iter().map(|p| p.bytes).sum::<u64>();
         let equal = [
-            ("call", seal.call_id == call),
+            ("call", seal.call_id.to_hex() == call),
             ("record digest", seal.record_digest == entry.record_digest),
             ("number of parts", seal.parts.len() as u64 == entry.parts),
             ("partial or complete state", seal.partial == entry.partial),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, sha256};
 use crate::error::RecordError;
 
 const BAGIT_TXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
@@ -80,7 +80,7 @@ pub(crate) fn tag_files(
     let manifest: String = files.iter().map(|f| line(f.sha256, &f.path)).collect();
     let mut tags =
         vec![(BAGIT, BAGIT_TXT.as_bytes().to_vec()), (BAG_INFO, bag_info.into()), (MANIFEST, manifest.into())];
-    let tag_manifest: String = tags.iter().map(|(path, bytes)| line(Digest::of(bytes), path)).collect();
+    let tag_manifest: String = tags.iter().map(|(path, bytes)| line(sha256(bytes), path)).collect();
     tags.push((TAG_MANIFEST, tag_manifest.into()));
     Ok(tags)
 }
@@ -105,7 +105,7 @@ impl Check {
     /// Takes note of one extracted file.
     pub(crate) fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), RecordError> {
         if path.starts_with("data/") {
-            self.payload.insert(path.to_owned(), (Digest::of(bytes), bytes.len() as u64));
+            self.payload.insert(path.to_owned(), (sha256(bytes), bytes.len() as u64));
         } else if matches!(path, BAGIT | BAG_INFO | MANIFEST | TAG_MANIFEST) {
             self.tags.insert(path.to_owned(), bytes.to_vec());
         } else {
@@ -124,7 +124,7 @@ impl Check {
         if tag(BAGIT)? != BAGIT_TXT {
             return Err(bad(format!("{BAGIT} is not that of BagIt 1.0")));
         }
-        let tag_digests = self.tags.iter().map(|(path, bytes)| (path.as_str(), Digest::of(bytes)));
+        let tag_digests = self.tags.iter().map(|(path, bytes)| (path.as_str(), sha256(bytes)));
         let listed_tags = tag_digests.filter(|(path, _)| *path != TAG_MANIFEST);
         compare(TAG_MANIFEST, tag(TAG_MANIFEST)?, listed_tags.collect())?;
         let payload = self.payload.iter().map(|(path, (digest, _))| (path.as_str(), *digest));
@@ -181,7 +181,7 @@ mod tests {
 
     fn bag(info: &BagInfo) -> Files {
         let files = [("data/a", b"one"), ("data/b", b"two")];
-        let entries = files.map(|(path, b)| FileEntry { path: path.into(), sha256: Digest::of(b), bytes: 3 });
+        let entries = files.map(|(path, b)| FileEntry { path: path.into(), sha256: sha256(b), bytes: 3 });
         let tags = tag_files(CALL, 1, &entries, info).unwrap();
         let payload = files.map(|(path, b)| (path.to_owned(), b.to_vec()));
         payload.into_iter().chain(tags.into_iter().map(|(p, b)| (p.to_owned(), b))).collect()

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::digest::Digest;
+use crate::digest::sha256;
 use crate::error::RecordError;
 use crate::part::{self, is_part_name};
-use crate::seal::{PartDigest, Seal};
+use crate::seal::{self, PartDigest, Seal};
 
-/// Checks a record's directory without opening it: `seal.json` ([`Seal::parse`]), that exactly the listed parts are there
+/// Checks a record's directory without opening it: `seal.json` ([`seal::parse`]), that exactly the listed parts are there
 /// with their lengths and SHA-256, and that each is sealed to as many post-quantum keys as there are custodians and to
 /// nothing else. Does not verify the signature; see [`crate::SignatureVerifier`].
 pub fn check_record(dir: &Path) -> Result<Seal, RecordError> {
@@ -22,7 +22,7 @@ pub fn check_record(dir: &Path) -> Result<Seal, RecordError> {
 
 /// As [`check_record`], but goes on after a bad part and gives every problem. Fails only without a readable seal.
 pub fn check_all(dir: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
-    let seal = Seal::load(dir)?;
+    let seal = seal::load(dir)?;
     let mut problems = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| RecordError::io(dir, e))? {
         let name = entry.map_err(|e| RecordError::io(dir, e))?.file_name().to_string_lossy().into_owned();
@@ -54,7 +54,7 @@ pub(crate) fn read_part(dir: &Path, part: &PartDigest) -> Result<Vec<u8>, Record
     }
     let mut bytes = Vec::with_capacity(part.bytes as usize);
     File::open(&path).and_then(|f| f.take(part.bytes + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    match bytes.len() as u64 == part.bytes && Digest::of(&bytes) == part.sha256 {
+    match bytes.len() as u64 == part.bytes && sha256(&bytes) == part.sha256 {
         true => Ok(bytes),
         false => Err(RecordError::PartChanged(part.name.clone())),
     }

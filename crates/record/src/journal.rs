@@ -5,12 +5,13 @@
 //! note-taker and a `part` line for each part, every line on the disk before what it announces happens.
 
 use serde::{Deserialize, Serialize};
+use telcon_proto::CallId;
 
 use crate::bag::FileEntry;
 use crate::error::RecordError;
 use crate::part::part_name;
-use crate::path::{is_bag_path, is_call_id};
-use crate::seal::{MAX_PARTS, PartDigest};
+use crate::path::is_bag_path;
+use crate::seal::{MAX_RECORD_PARTS, PartDigest};
 
 /// Name of the journal in the record's directory; gone once the record is sealed.
 pub const JOURNAL_FILE: &str = "resume.jsonl";
@@ -20,7 +21,7 @@ pub const JOURNAL_FILE: &str = "resume.jsonl";
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Line {
     /// The record begins.
-    Begin { version: u32, call_id: String, custodians: Vec<String> },
+    Begin { version: u32, call_id: CallId, custodians: Vec<String> },
     /// A run of the note-taker begins; from 1, rising.
     Session(u32),
     /// A part is committed: its file is complete under its temporary name and about to get its own.
@@ -43,7 +44,7 @@ pub(crate) struct Last {
 /// A journal, read and checked.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pub(crate) call_id: String,
+    pub(crate) call_id: CallId,
     pub(crate) custodians: Vec<String>,
     pub(crate) session: u32,
     pub(crate) parts: Vec<JournalPart>,
@@ -88,7 +89,7 @@ impl Journal {
                 (_, Ok(_)) => unreachable!("invariant: only the last piece of a split can lack its line feed"),
             };
             match (journal.as_mut(), line) {
-                (None, Line::Begin { version: 1, call_id, custodians }) if is_call_id(&call_id) => {
+                (None, Line::Begin { version: 1, call_id, custodians }) => {
                     journal = Some(Journal::begun(call_id, custodians));
                 }
                 (Some(j), Line::Session(session)) if j.last.is_none() && session > j.session => {
@@ -107,7 +108,7 @@ impl Journal {
         journal.ok_or(RecordError::Journal { line: 1, what: "it has no beginning".to_owned() })
     }
 
-    fn begun(call_id: String, custodians: Vec<String>) -> Self {
+    fn begun(call_id: CallId, custodians: Vec<String>) -> Self {
         let parts = Vec::new();
         Self { call_id, custodians, session: 0, parts, last: None, ends_with_part: false, good_bytes: 0 }
     }
@@ -119,7 +120,7 @@ impl Journal {
         last: Option<Last>,
         line_start: u64,
     ) -> Result<(), &'static str> {
-        if self.last.is_some() || self.session == 0 || self.parts.len() >= MAX_PARTS {
+        if self.last.is_some() || self.session == 0 || self.parts.len() >= MAX_RECORD_PARTS {
             return Err("a part where none can be");
         }
         if digest.name != part_name(self.parts.len()) {
@@ -140,15 +141,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::digest::Digest;
+    use crate::digest::sha256;
 
     fn begin() -> Line {
-        Line::Begin { version: 1, call_id: "ab".repeat(16), custodians: vec!["age1pq1x".into()] }
+        Line::Begin { version: 1, call_id: CallId::from_bytes([0xab; 16]), custodians: vec!["age1pq1x".into()] }
     }
 
     fn part(index: usize, last: bool) -> Line {
-        let digest = PartDigest { name: part_name(index), sha256: Digest::of(b"x"), bytes: 1 };
-        let file = FileEntry { path: format!("data/session-1/{index}.json"), sha256: Digest::of(b"y"), bytes: 2 };
+        let digest = PartDigest { name: part_name(index), sha256: sha256(b"x"), bytes: 1 };
+        let file = FileEntry { path: format!("data/session-1/{index}.json"), sha256: sha256(b"y"), bytes: 2 };
         Line::Part { digest, files: vec![file], last: last.then_some(Last { partial: true }) }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::entries::{Ending, LogEntry, ReadEntry, RecordMode};
-use crate::path::is_call_id;
 use crate::report::{Gap, Problem, ProblemKind};
+use telcon_proto::entry::{Entry, ReadEntry};
+use telcon_proto::{Ended, RecordMode};
 
 /// A `record_sealed` entry.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct SealEntry {
 #[derive(Debug, Default)]
 pub(crate) struct CallEntries {
     pub(crate) opened: Option<(u64, RecordMode)>,
-    pub(crate) ended: Option<(u64, Ending)>,
+    pub(crate) ended: Option<(u64, Ended)>,
     pub(crate) seals: Vec<SealEntry>,
     pub(crate) missing: Option<String>,
 }
@@ -63,11 +63,14 @@ impl Ledger {
         let entry = match ReadEntry::parse(bytes) {
             ReadEntry::Known(entry) => entry,
             ReadEntry::Unknown(kind) => return *self.counts.entry(kind).or_default() += 1,
-            ReadEntry::Bad(why) => return self.problem(ProblemKind::Entry, None, format!("entry {index}: {why}")),
+            ReadEntry::Malformed(why) => {
+                return self.problem(ProblemKind::Entry, None, format!("entry {index}: {why}"));
+            }
         };
-        *self.counts.entry(type_name(&entry).to_owned()).or_default() += 1;
+        *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
         match entry {
-            LogEntry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
+            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
+                let device = device.to_hex();
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
                 if *first != device {
                     let text = format!("entry {index}: enrolment {enrolment} made {device} after it had made {first}");
@@ -75,7 +78,8 @@ impl Ledger {
                 }
                 self.devices.entry(device).or_default().enrolled.push(Enrolled { index, time_ms, cert_sha256 });
             }
-            LogEntry::DeviceRevoked { device, .. } => {
+            Entry::DeviceRevoked { device, .. } => {
+                let device = device.to_hex();
                 let known = self.devices.entry(device.clone()).or_default();
                 known.revoked.get_or_insert(index);
                 if known.enrolled.is_empty() {
@@ -83,17 +87,17 @@ impl Ledger {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            LogEntry::CallOpened { time_ms, call, mode, .. } => {
+            Entry::CallOpened { time_ms, call, mode, .. } => {
+                let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let fits = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
                 known.opened.get_or_insert((time_ms, mode));
-                if !is_call_id(&call) {
-                    self.call_problem(&call, format!("entry {index}: the call id is not 32 hexadecimal digits"));
-                } else if !fits {
+                if !fits {
                     self.call_problem(&call, format!("entry {index}: opened twice, or after it had ended"));
                 }
             }
-            LogEntry::CallEnded { time_ms, call, how } => {
+            Entry::CallEnded { time_ms, call, how, .. } => {
+                let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let (opened, again) = (known.opened.is_some(), known.ended.is_some());
                 known.ended.get_or_insert((time_ms, how));
@@ -103,7 +107,8 @@ impl Ledger {
                     (true, true) => self.call_problem(&call, format!("entry {index}: ended twice")),
                 }
             }
-            LogEntry::RecordSealed { call, device, record_digest, jws, parts, partial, .. } => {
+            Entry::RecordSealed { call, device, record_digest, jws, parts, partial, .. } => {
+                let (call, device) = (call.to_hex(), device.map(|device| device.to_hex()));
                 let known = self.calls.entry(call.clone()).or_default();
                 let opened = known.opened.is_some();
                 let of_the_same = |other: &Option<String>| device.is_none() || other.is_none() || *other == device;
@@ -116,7 +121,8 @@ impl Ledger {
                     self.call_problem(&call, format!("entry {index}: sealed twice by one note-taker"));
                 }
             }
-            LogEntry::RecordMissing { call, why, .. } => {
+            Entry::RecordMissing { call, why, .. } => {
+                let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let opened = known.opened.is_some();
                 known.missing = Some(why.clone());
@@ -127,7 +133,8 @@ impl Ledger {
                     self.call_problem(&call, format!("entry {index}: the record is missing, and nobody said why"));
                 }
             }
-            LogEntry::ArchiveOpened { call, .. } => {
+            Entry::ArchiveOpened { call, .. } => {
+                let call = call.to_hex();
                 if !self.calls.contains_key(&call) {
                     self.call_problem(&call, format!("entry {index}: a record was opened of a call that never was"));
                 }
@@ -200,17 +207,5 @@ impl Ledger {
 
     fn call_problem(&mut self, call: &str, text: String) {
         self.problem(ProblemKind::Call, Some(call), text);
-    }
-}
-
-fn type_name(entry: &LogEntry) -> &'static str {
-    match entry {
-        LogEntry::DeviceEnrolled { .. } => "device_enrolled",
-        LogEntry::DeviceRevoked { .. } => "device_revoked",
-        LogEntry::CallOpened { .. } => "call_opened",
-        LogEntry::CallEnded { .. } => "call_ended",
-        LogEntry::RecordSealed { .. } => "record_sealed",
-        LogEntry::RecordMissing { .. } => "record_missing",
-        LogEntry::ArchiveOpened { .. } => "archive_opened",
     }
 }

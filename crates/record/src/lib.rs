@@ -18,7 +18,6 @@ pub mod bag;
 pub mod check;
 pub mod custodian;
 pub mod digest;
-pub mod entries;
 pub mod error;
 pub mod fs;
 mod journal;
@@ -42,8 +41,7 @@ pub use archive::{ArchiveOptions, Devices, verify_archive};
 pub use bag::{BagInfo, FileEntry, MAX_INFO_VALUE_BYTES};
 pub use check::check_record;
 pub use custodian::{CustodianIdentity, CustodianRecipient, KeyError};
-pub use digest::Digest;
-pub use entries::{Ending, LogEntry, ReadEntry, RecordMode};
+pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
 /// The version of the randomness traits that this crate's functions take.
 pub use hpke::rand_core;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
+use telcon_proto::CallId;
 
 use crate::bag::Check;
 use crate::check::{check_record, read_part};
@@ -19,7 +20,7 @@ use crate::tar::Reader;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenedRecord {
     /// The call.
-    pub call_id: String,
+    pub call_id: CallId,
     /// Whether the record says of itself that it lacks something; `reason` says what.
     pub partial: bool,
     /// Why it is partial; empty for a complete record.
@@ -70,7 +71,7 @@ pub fn open_record(dir: &Path, identities: &[CustodianIdentity], out_dir: &Path)
     let bag_dir = work.path().join("bag");
 
     let mut check = Check::default();
-    let mut reader = Reader::new(&seal.call_id);
+    let mut reader = Reader::new(&seal.call_id.to_hex());
     for (index, listed) in seal.parts.iter().enumerate() {
         // Read and compared again: the file could have changed since it was checked.
         let sealed = read_part(dir, listed)?;
@@ -80,7 +81,7 @@ pub fn open_record(dir: &Path, identities: &[CustodianIdentity], out_dir: &Path)
             write_new(&bag_dir.join(path), bytes)
         })?;
     }
-    let bag = check.finish(&seal.call_id, seal.partial)?;
+    let bag = check.finish(&seal.call_id.to_hex(), seal.partial)?;
     let merged = merge(&bag_dir, work.path())?;
 
     let done = work.keep();

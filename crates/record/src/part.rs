@@ -15,10 +15,7 @@ pub const MAX_PART_BYTES: u64 = 160 << 20;
 /// Bytes of an age header: about 1.6 kB per custodian, and one line of grease.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
 
-/// File name of part `index`, counted from 0.
-pub fn part_name(index: usize) -> String {
-    format!("part-{index:06}.tar.age")
-}
+pub use telcon_proto::seal::part_name;
 
 /// Whether a file's name is, or was meant to be, that of a part.
 pub(crate) fn is_part_name(name: &str) -> bool {

@@ -16,7 +16,7 @@ use hpke::rand_core::CryptoRng;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::digest::{Digest, hex};
+use crate::digest::{Digest, hex, sha256};
 use crate::vtt::{self, Cue};
 
 /// Text payloads are padded to a multiple of this. Ten seconds of fast speech are about 400 bytes of transcript and a few
@@ -65,7 +65,7 @@ impl Payload {
 
     /// SHA-256 of the bytes.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+        sha256(&self.0)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::entries::{Ending, RecordMode};
+use telcon_proto::{Ended, RecordMode};
 
 /// Everything that [`crate::verify_archive`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,7 +64,7 @@ pub struct Gap {
     /// When it was opened, milliseconds since the Unix epoch.
     pub opened_ms: u64,
     /// How it ended.
-    pub how: Ending,
+    pub how: Ended,
     /// What should have been kept.
     pub mode: RecordMode,
     /// The reason in the log; `None` is a problem too.

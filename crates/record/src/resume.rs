@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::custodian::CustodianRecipient;
-use crate::digest::Digest;
+use crate::digest::{sha256, sha256_reader};
 use crate::error::RecordError;
 use crate::fs::{DiskFs, SpoolFs};
 use crate::journal::{JOURNAL_FILE, Journal, Line};
 use crate::part::is_part_name;
-use crate::seal::{PartDigest, SEAL_FILE, Seal};
+use crate::seal::{self, PartDigest, SEAL_FILE, Seal};
 use crate::sealed::Sealed;
 use crate::writer::{RecordWriter, replace_file, tmp_name};
 
@@ -43,7 +43,7 @@ impl RecordWriter {
         custodians: &[CustodianRecipient],
     ) -> Result<Resumed, RecordError> {
         if dir.join(SEAL_FILE).exists() {
-            let seal = Seal::load(dir)?;
+            let seal = seal::load(dir)?;
             tidy(&*fs, dir, &[])?;
             remove_journal(&*fs, dir)?;
             return Ok(Resumed::Sealed(Sealed::new(fs, dir.to_owned(), seal)));
@@ -61,7 +61,8 @@ impl RecordWriter {
         let part_names: Vec<String> = writer.parts.iter().map(|p| p.name.clone()).collect();
         writer.set_aside = tidy(&*writer.fs, dir, &part_names)?;
         if let Some(last) = &writer.last {
-            let seal = Seal::new(&writer.call_id, writer.parts.clone(), writer.custodian_texts(), last.partial);
+            let seal =
+                Seal::unsigned(writer.call_id, writer.parts.clone(), writer.custodian_texts(), last.partial, sha256);
             replace_file(&*writer.fs, dir, SEAL_FILE, &seal.to_json())?;
             remove_journal(&*writer.fs, dir)?;
             return Ok(Resumed::Sealed(Sealed::new(writer.fs, dir.to_owned(), seal)));
@@ -141,7 +142,7 @@ impl RecordWriter {
 /// Whether the file has this length and digest; `None` if it is not there.
 pub(crate) fn matches(dir: &Path, file: &str, expected: &PartDigest) -> Result<Option<bool>, RecordError> {
     let path = dir.join(file);
-    match File::open(&path).and_then(Digest::of_reader) {
+    match File::open(&path).and_then(sha256_reader) {
         Ok((digest, bytes)) => Ok(Some(digest == expected.sha256 && bytes == expected.bytes)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(RecordError::io(path, e)),

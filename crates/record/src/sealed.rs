@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::error::RecordError;
 use crate::fs::SpoolFs;
-use crate::seal::{MAX_JWS_BYTES, PartDigest, SEAL_FILE, Seal, SealClaims};
+use crate::seal::{MAX_SEAL_JWS_BYTES, PartDigest, SEAL_FILE, Seal, SealClaims};
 use crate::writer::replace_file;
 
 /// A record whose parts and `seal.json` are on the disk.
@@ -57,7 +57,7 @@ impl Sealed {
     /// [`RecordError::Misuse`] if the text is no compact JWS by its form, and failures of the disk; repeat after those.
     pub fn attach_signature(&mut self, jws: &str) -> Result<(), RecordError> {
         let url_safe = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        if jws.len() > MAX_JWS_BYTES || jws.split('.').count() != 3 || !jws.split('.').all(url_safe) {
+        if jws.len() > MAX_SEAL_JWS_BYTES || jws.split('.').count() != 3 || !jws.split('.').all(url_safe) {
             return Err(RecordError::Misuse("a signature must be a compact JWS"));
         }
         let signed = Seal { jws: Some(jws.to_owned()), ..self.seal.clone() };

@@ -18,18 +18,19 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use telcon_proto::CallId;
 use zeroize::Zeroizing;
 
 use crate::bag::{self, BagInfo, FileEntry};
 use crate::custodian::CustodianRecipient;
-use crate::digest::Digest;
+use crate::digest::sha256;
 use crate::error::RecordError;
 use crate::fs::{DiskFs, SpoolFs};
 use crate::journal::{JOURNAL_FILE, Last, Line};
 use crate::part::{self, part_name};
-use crate::path::{is_bag_path, is_call_id};
+use crate::path::is_bag_path;
 use crate::payload::Payload;
-use crate::seal::{MAX_CUSTODIANS, MAX_PARTS, PartDigest, SEAL_FILE, Seal};
+use crate::seal::{MAX_CUSTODIANS, MAX_RECORD_PARTS, PartDigest, SEAL_FILE, Seal};
 use crate::sealed::Sealed;
 use crate::tar;
 
@@ -41,7 +42,7 @@ pub const MAX_BUFFERED_BYTES: usize = 48 << 20;
 pub struct RecordWriter {
     pub(crate) fs: Arc<dyn SpoolFs>,
     pub(crate) dir: PathBuf,
-    pub(crate) call_id: String,
+    pub(crate) call_id: CallId,
     pub(crate) custodians: Vec<CustodianRecipient>,
     pub(crate) session: u32,
     /// Whole lines of the journal.
@@ -82,9 +83,9 @@ impl RecordWriter {
         custodians: &[CustodianRecipient],
         call_id: &str,
     ) -> Result<Self, RecordError> {
-        if !is_call_id(call_id) {
+        let Ok(call_id) = call_id.parse() else {
             return Err(RecordError::Misuse("a call id is 32 lower-case hexadecimal digits"));
-        }
+        };
         let repeated = custodians.iter().enumerate().any(|(i, c)| custodians[..i].contains(c));
         if custodians.is_empty() || custodians.len() > MAX_CUSTODIANS || repeated {
             return Err(RecordError::Misuse("a record needs custodians, each once, and not too many"));
@@ -95,7 +96,7 @@ impl RecordWriter {
         let writer = Self {
             fs,
             dir: dir.to_owned(),
-            call_id: call_id.to_owned(),
+            call_id,
             custodians: custodians.to_vec(),
             session: 1,
             journal_bytes: 0,
@@ -115,7 +116,7 @@ impl RecordWriter {
 
     fn begin(mut self) -> Result<Self, RecordError> {
         let texts = self.custodian_texts();
-        let mut lines = Line::Begin { version: 1, call_id: self.call_id.clone(), custodians: texts }.to_bytes();
+        let mut lines = Line::Begin { version: 1, call_id: self.call_id, custodians: texts }.to_bytes();
         lines.extend(Line::Session(1).to_bytes());
         self.fs.create_dir(&self.dir).map_err(|e| RecordError::io(&self.dir, e))?;
         if let Some(parent) = self.dir.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -132,8 +133,8 @@ impl RecordWriter {
     }
 
     /// The call.
-    pub fn call_id(&self) -> &str {
-        &self.call_id
+    pub fn call_id(&self) -> CallId {
+        self.call_id
     }
 
     /// Bytes waiting for the next part.
@@ -208,7 +209,7 @@ impl RecordWriter {
             return Ok(None);
         }
         // One more must fit for the manifests.
-        if self.parts.len() + 1 >= MAX_PARTS {
+        if self.parts.len() + 1 >= MAX_RECORD_PARTS {
             return Err(RecordError::TooLong);
         }
         self.commit(self.buffered_entries(), &[], None)?;
@@ -226,12 +227,12 @@ impl RecordWriter {
         if self.last.is_none() {
             let entries = self.buffered_entries();
             let all: Vec<FileEntry> = self.files.iter().chain(&entries).cloned().collect();
-            let tags = bag::tag_files(&self.call_id, self.session, &all, info)?;
+            let tags = bag::tag_files(&self.call_id.to_hex(), self.session, &all, info)?;
             self.commit(entries, &tags, Some(Last { partial: info.partial }))?;
             self.settle()?;
         }
         let partial = self.last.as_ref().expect("invariant: the last part was just committed").partial;
-        let seal = Seal::new(&self.call_id, self.parts.clone(), self.custodian_texts(), partial);
+        let seal = Seal::unsigned(self.call_id, self.parts.clone(), self.custodian_texts(), partial, sha256);
         replace_file(&*self.fs, &self.dir, SEAL_FILE, &seal.to_json())?;
         self.sealed = true;
         // The record is complete without this; a journal that stays is removed by the next `resume`.
@@ -261,7 +262,7 @@ impl RecordWriter {
     ) -> Result<(), RecordError> {
         let sealed = self.seal_buffer(tags, last.is_some())?;
         let name = part_name(self.parts.len());
-        let digest = PartDigest { name, sha256: Digest::of(&sealed), bytes: sealed.len() as u64 };
+        let digest = PartDigest { name, sha256: sha256(&sealed), bytes: sealed.len() as u64 };
         let tmp = self.dir.join(tmp_name(&digest.name));
         let written = self.fs.write(&tmp, &sealed).and_then(|()| self.fs.sync_dir(&self.dir));
         if let Err(e) = written {
@@ -294,11 +295,12 @@ impl RecordWriter {
         // Allocated once: a growing Vec would leave copies of the plaintext in freed memory.
         let capacity = self.buffered_bytes + tag_bytes + tar::END.len();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(capacity));
+        let call_id = self.call_id.to_hex();
         for (path, payload) in &self.buffer {
-            tar::append_member(&mut plaintext, &self.call_id, path, payload.bytes())?;
+            tar::append_member(&mut plaintext, &call_id, path, payload.bytes())?;
         }
         for (path, bytes) in tags {
-            tar::append_member(&mut plaintext, &self.call_id, path, bytes)?;
+            tar::append_member(&mut plaintext, &call_id, path, bytes)?;
         }
         if last {
             plaintext.extend_from_slice(&tar::END);

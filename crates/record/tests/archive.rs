@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
+use telcon_proto::entry::Entry;
+use telcon_proto::{CallId, DeviceId, Ended, RecordMode, SuiteName};
 use telcon_record::*;
 
 /// The auditor's time.
@@ -13,7 +15,22 @@ const NOW: u64 = 1_000_000;
 const ORIGIN: &str = "office.example/archive";
 
 fn call(n: u8) -> String {
-    format!("{n:02x}").repeat(16)
+    id(n).to_hex()
+}
+
+fn id(n: u8) -> CallId {
+    CallId::from_bytes([n; 16])
+}
+
+/// A device's id, from a short name for it.
+fn device(name: &str) -> DeviceId {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    DeviceId::from_bytes(bytes)
+}
+
+fn certificate(device: DeviceId) -> String {
+    format!("certificate of {device}")
 }
 
 /// Accepts `x.<device>.<record digest>`, as if the device had signed.
@@ -22,7 +39,7 @@ struct FakeVerifier;
 impl SignatureVerifier for FakeVerifier {
     fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String> {
         let fields: Vec<&str> = jws.split('.').collect();
-        let cert_sha256 = Digest::of(format!("certificate of {}", fields[1]).as_bytes());
+        let cert_sha256 = sha256(format!("certificate of {}", fields[1]).as_bytes());
         devices.certificate(&cert_sha256).ok_or("no certificate")?;
         match fields[2] == claims.record_digest.to_string() {
             true => Ok(Signer { device: fields[1].to_owned(), cert_sha256: Some(cert_sha256) }),
@@ -39,28 +56,31 @@ impl SignatureVerifier for FakeVerifier {
     }
 }
 
-fn opened(n: u8, mode: RecordMode) -> LogEntry {
-    LogEntry::CallOpened {
+fn opened(n: u8, mode: RecordMode) -> Entry {
+    Entry::CallOpened {
         time_ms: 1000 * u64::from(n),
-        call: call(n),
-        ring_sha256: Digest::of(&[n]),
+        call: id(n),
+        ring_sha256: sha256(&[n]),
         mode,
-        suite: "mls-004e".into(),
-        devices: vec!["desk".into()],
+        suite: SuiteName::Hybrid,
+        devices: vec![device("desk")],
     }
 }
 
-fn ended(n: u8, how: Ending) -> LogEntry {
-    LogEntry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: call(n), how }
+fn ended(n: u8, how: Ended) -> Entry {
+    let (answered, answered_ms) = (Some(!how.was_unanswered()), None);
+    Entry::CallEnded { time_ms: 1000 * u64::from(n) + 500, call: id(n), how, answered, answered_ms }
 }
 
-fn enrolled(device: &str, enrolment: &str) -> LogEntry {
-    let cert_sha256 = Digest::of(format!("certificate of {device}").as_bytes());
-    LogEntry::DeviceEnrolled { time_ms: 1, device: device.into(), cert_sha256, enrolment: enrolment.into() }
+fn enrolled(device: &str, enrolment: &str) -> Entry {
+    let device = self::device(device);
+    let cert_sha256 = sha256(certificate(device).as_bytes());
+    Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment: enrolment.into() }
 }
 
 /// Writes the record of call `n`, signed by `device`; gives its entry.
-fn record(archive: &Path, n: u8, device: &str) -> LogEntry {
+fn record(archive: &Path, n: u8, device: &str) -> Entry {
+    let device = self::device(device);
     let dir = archive.join("records").join(format!("{}-{device}", call(n)));
     let mut writer = RecordWriter::create(&dir, &custodians(), &call(n)).unwrap();
     writer.add("events/000000.jsonl", payload(n, "x")).unwrap();
@@ -69,13 +89,13 @@ fn record(archive: &Path, n: u8, device: &str) -> LogEntry {
     let jws = format!("x.{device}.{}", sealed.record_digest());
     sealed.attach_signature(&jws).unwrap();
     let (parts, partial) = (sealed.parts().len() as u64, sealed.seal().partial);
-    let (record_digest, device) = (sealed.record_digest(), Some(device.to_owned()));
-    LogEntry::RecordSealed { time_ms: 9, call: call(n), device, record_digest, jws, parts, partial }
+    let (record_digest, device) = (sealed.record_digest(), Some(device));
+    Entry::RecordSealed { time_ms: 9, call: id(n), device, record_digest, jws, parts, partial }
 }
 
 struct Archive {
     root: tempfile::TempDir,
-    entries: Vec<LogEntry>,
+    entries: Vec<Entry>,
 }
 
 impl Archive {
@@ -87,26 +107,27 @@ impl Archive {
         }
         let mut entries = vec![enrolled("notes", "e1"), enrolled("desk", "e2")];
         for device in ["notes", "desk"] {
-            let der = format!("certificate of {device}");
-            let name = format!("{}.der", Digest::of(der.as_bytes()));
+            let device = self::device(device);
+            let der = certificate(device);
+            let name = format!("{}.der", sha256(der.as_bytes()));
             std::fs::write(root.path().join("devices").join(&name), der).unwrap();
             std::fs::write(root.path().join("issuers").join(name), format!("the office, of {device}")).unwrap();
         }
         entries.extend([
             opened(1, RecordMode::Audio),
-            ended(1, Ending::HungUp),
+            ended(1, Ended::HungUp),
             record(root.path(), 1, "notes"),
             opened(2, RecordMode::Memo),
-            ended(2, Ending::Interrupted),
+            ended(2, Ended::Interrupted),
             record(root.path(), 2, "notes"),
             opened(3, RecordMode::LogOnly),
-            ended(3, Ending::HungUp),
+            ended(3, Ended::HungUp),
             opened(4, RecordMode::Audio),
-            ended(4, Ending::Missed),
+            ended(4, Ended::Missed),
             opened(5, RecordMode::Audio),
-            ended(5, Ending::HungUp),
-            LogEntry::RecordMissing { time_ms: 9, call: call(5), why: "the note-taker's machine burnt".into() },
-            LogEntry::ArchiveOpened { time_ms: 9, call: call(1), by: "custodians A and B".into() },
+            ended(5, Ended::HungUp),
+            Entry::RecordMissing { time_ms: 9, call: id(5), why: "the note-taker's machine burnt".into() },
+            Entry::ArchiveOpened { time_ms: 9, call: id(1), by: "custodians A and B".into() },
         ]);
         Self { root, entries }
     }
@@ -116,14 +137,14 @@ impl Archive {
     }
 
     fn record_dir(&self, n: u8) -> PathBuf {
-        self.path().join("records").join(format!("{}-notes", call(n)))
+        self.path().join("records").join(format!("{}-{}", call(n), device("notes")))
     }
 
     fn write_log(&self) -> ArchiveOptions {
         let signer = LogSigner::from_seed(&[5; 32], ORIGIN).unwrap();
         let log_key = signer.verifier_key().clone();
         let mut log = Log::create(DiskStorage::open(self.path().join("log")).unwrap(), signer, 0).unwrap();
-        let bytes: Vec<Vec<u8>> = self.entries.iter().map(|e| serde_json::to_vec(e).unwrap()).collect();
+        let bytes: Vec<Vec<u8>> = self.entries.iter().map(Entry::to_bytes).collect();
         log.append(&bytes, 1).unwrap();
         let witness = Cosigner::from_seed(&[6; 32], "witness.example").unwrap();
         let line = witness.cosign(log.checkpoint(), 77).unwrap();
@@ -169,7 +190,7 @@ fn a_good_archive() {
 #[test]
 fn a_call_without_record_or_reason() {
     let mut archive = Archive::good();
-    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ending::HungUp)]);
+    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ended::HungUp)]);
     assert_eq!(archive.problem().0, ProblemKind::Gap);
     let report = archive.verify_again_with_patience(6000);
     assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
@@ -177,11 +198,11 @@ fn a_call_without_record_or_reason() {
 
 #[test]
 fn a_date_that_is_to_come_excuses_nothing() {
-    for late in
-        [LogEntry::CallEnded { time_ms: 2 * NOW, call: call(6), how: Ending::Revoked }, ended(6, Ending::Revoked)]
-    {
+    let (how, answered, answered_ms) = (Ended::Revoked, Some(true), None);
+    let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms };
+    for late in [later, ended(6, Ended::Revoked)] {
         let mut archive = Archive::good();
-        let dated = matches!(late, LogEntry::CallEnded { time_ms, .. } if time_ms > NOW);
+        let dated = matches!(late, Entry::CallEnded { time_ms, .. } if time_ms > NOW);
         archive.entries.extend([opened(6, RecordMode::Memo), late]);
         let report = archive.verify_with(|options| options.patient_since_ms = NOW - 1);
         let about: Vec<_> = report.problems.iter().map(|problem| problem.kind).collect();
@@ -220,16 +241,16 @@ fn a_call_that_never_ended_ended_twice_or_never_began() {
     archive.entries.push(opened(6, RecordMode::LogOnly));
     assert_eq!(archive.problem(), (ProblemKind::Gap, Some(call(6)), "opened, and never ended".into()));
     let mut archive = Archive::good();
-    archive.entries.push(ended(3, Ending::HungUp));
+    archive.entries.push(ended(3, Ended::HungUp));
     assert!(archive.problem().2.ends_with("ended twice"));
     let mut archive = Archive::good();
-    archive.entries.push(ended(7, Ending::HungUp));
+    archive.entries.push(ended(7, Ended::HungUp));
     assert!(archive.problem().2.ends_with("ended, but was never opened"));
     let mut archive = Archive::good();
     archive.entries.push(opened(3, RecordMode::LogOnly));
     assert!(archive.problem().2.contains("opened twice"));
     let mut archive = Archive::good();
-    archive.entries.push(LogEntry::RecordMissing { time_ms: 9, call: call(4), why: " ".into() });
+    archive.entries.push(Entry::RecordMissing { time_ms: 9, call: id(4), why: " ".into() });
     assert!(archive.problem().2.contains("nobody said why"));
 }
 
@@ -274,7 +295,7 @@ fn a_record_that_was_replaced_by_another() {
 fn entries_that_say_something_else_than_the_seal() {
     let change = |edit: &dyn Fn(&mut u64, &mut bool)| {
         let mut archive = Archive::good();
-        let Some(LogEntry::RecordSealed { parts, partial, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+        let Some(Entry::RecordSealed { parts, partial, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
         edit(parts, partial);
         archive.problem().2
     };
@@ -291,7 +312,7 @@ fn a_record_of_each_note_taker_and_not_two_of_one() {
     assert!(report.is_good(), "{:#?}", report.problems);
     assert_eq!((report.records, report.records_good, report.records_partial), (3, 3, 2));
     let partial: Vec<_> = report.partial.iter().map(|p| (p.record.as_str(), p.opened_ms)).collect();
-    let names = ["desk", "notes"].map(|device| format!("{}-{device}", call(2)));
+    let names = ["desk", "notes"].map(|name| format!("{}-{}", call(2), device(name)));
     assert_eq!(partial, [(&*names[0], Some(2000)), (&*names[1], Some(2000))]);
 
     std::fs::remove_dir_all(archive.path().join("records").join(&names[0])).unwrap();
@@ -305,9 +326,10 @@ fn a_record_of_each_note_taker_and_not_two_of_one() {
 
     // The entry and the directory name one device, and another signed.
     let mut archive = Archive::good();
-    let Some(LogEntry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
-    *device = Some("desk".into());
-    std::fs::rename(archive.record_dir(1), archive.path().join(format!("records/{}-desk", call(1)))).unwrap();
+    let Some(Entry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+    *device = Some(self::device("desk"));
+    let renamed = format!("records/{}-{}", call(1), self::device("desk"));
+    std::fs::rename(archive.record_dir(1), archive.path().join(renamed)).unwrap();
     let (kind, _, text) = archive.problem();
     assert!(kind == ProblemKind::Signature && text.contains("names another device"), "{text}");
 }
@@ -315,7 +337,7 @@ fn a_record_of_each_note_taker_and_not_two_of_one() {
 #[test]
 fn a_record_that_an_older_program_took_is_called_as_its_call() {
     let mut archive = Archive::good();
-    let Some(LogEntry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+    let Some(Entry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
     *device = None;
     std::fs::rename(archive.record_dir(1), archive.path().join("records").join(call(1))).unwrap();
     assert!(archive.verify().is_good(), "{:#?}", archive.verify_with(|_| ()).problems);
@@ -324,14 +346,14 @@ fn a_record_that_an_older_program_took_is_called_as_its_call() {
 #[test]
 fn signatures_by_the_wrong_device() {
     let mut archive = Archive::good();
-    archive.entries.insert(2, LogEntry::DeviceRevoked { time_ms: 2, device: "notes".into() });
+    archive.entries.insert(2, Entry::DeviceRevoked { time_ms: 2, device: device("notes") });
     let report = archive.verify();
     assert_eq!(report.problems.len(), 2, "{:#?}", report.problems);
     assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("had been revoked")));
 
     // Revoked later: what it signed before stays good.
     let mut archive = Archive::good();
-    archive.entries.push(LogEntry::DeviceRevoked { time_ms: 99, device: "notes".into() });
+    archive.entries.push(Entry::DeviceRevoked { time_ms: 99, device: device("notes") });
     assert!(archive.verify().is_good());
 
     // Enrolled only afterwards.
@@ -343,7 +365,7 @@ fn signatures_by_the_wrong_device() {
     assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("not enrolled")));
 
     let mut archive = Archive::good();
-    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ending::HungUp)]);
+    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ended::HungUp)]);
     archive.entries.push(record(archive.path(), 6, "stranger"));
     assert!(archive.problem().2.contains("no certificate"));
 }
@@ -353,12 +375,14 @@ fn devices_and_certificates() {
     let mut archive = Archive::good();
     archive.entries.push(enrolled("second", "e1"));
     let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
-    assert!(texts.iter().any(|t| t.contains("enrolment e1 made second after it had made notes")), "{texts:?}");
-    assert!(texts.iter().any(|t| t.contains("certificate of second")), "{texts:?}");
+    let (first, second) = (device("notes"), device("second"));
+    let twice = format!("enrolment e1 made {second} after it had made {first}");
+    assert!(texts.iter().any(|t| t.contains(&twice)), "{texts:?}");
+    assert!(texts.iter().any(|t| t.contains(&certificate(second))), "{texts:?}");
 
     let archive = Archive::good();
     let der = b"nobody's";
-    std::fs::write(archive.path().join(format!("devices/{}.der", Digest::of(der))), der).unwrap();
+    std::fs::write(archive.path().join(format!("devices/{}.der", sha256(der))), der).unwrap();
     assert!(archive.problem().2.contains("of no device in the log"));
 
     let archive = Archive::good();
@@ -369,21 +393,22 @@ fn devices_and_certificates() {
 #[test]
 fn a_device_that_the_office_did_not_vouch_for() {
     let issuer = |archive: &Archive, device: &str| {
-        let digest = Digest::of(format!("certificate of {device}").as_bytes());
+        let digest = sha256(certificate(self::device(device)).as_bytes());
         archive.path().join(format!("issuers/{digest}.der"))
     };
     let archive = Archive::good();
     std::fs::remove_file(issuer(&archive, "desk")).unwrap();
     assert!(archive.problem().2.contains("the enrolment certificate that signed it is missing"));
     let archive = Archive::good();
-    std::fs::write(issuer(&archive, "desk"), "the server itself, of desk").unwrap();
+    std::fs::write(issuer(&archive, "desk"), format!("the server itself, of {}", device("desk"))).unwrap();
     assert!(archive.problem().2.contains("is not the office's: by somebody else"));
 
     // The log gives a device's certificate to another.
     let mut archive = Archive::good();
-    let LogEntry::DeviceEnrolled { device, .. } = &mut archive.entries[1] else { unreachable!() };
-    *device = "impostor".into();
-    assert!(archive.problem().2.contains("is of another device, desk"));
+    let Entry::DeviceEnrolled { device, .. } = &mut archive.entries[1] else { unreachable!() };
+    *device = self::device("impostor");
+    let text = archive.problem().2;
+    assert!(text.contains(&format!("is of another device, {}", self::device("desk"))), "{text}");
 }
 
 #[test]

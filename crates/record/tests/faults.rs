@@ -48,7 +48,7 @@ fn committed(dir: &Path) -> Vec<String> {
         let Some(name) = part["digest"]["name"].as_str() else { continue };
         let is_there = |name: String| {
             let bytes = std::fs::read(dir.join(name)).unwrap_or_default();
-            Digest::of(&bytes).to_string() == part["digest"]["sha256"]
+            sha256(&bytes).to_string() == part["digest"]["sha256"]
         };
         if is_there(name.to_owned()) || is_there(format!("{name}.tmp")) {
             let entries = part["files"].as_array().unwrap();

@@ -11,7 +11,7 @@
 //! keys nor the one with the sealed records.
 
 pub mod archive;
-pub mod entry;
+mod digest;
 mod hub;
 pub mod limits;
 mod media;

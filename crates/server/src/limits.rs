@@ -21,8 +21,6 @@ pub const INBOX_MESSAGES: usize = 4096;
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
-/// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
-pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;
 /// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
 /// the same seconds.
 pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use telcon_identity::Office;
+use telcon_proto::entry::Entry;
 use telcon_proto::{
     CallId,
     message::Logged,
@@ -244,8 +245,8 @@ impl RelayNode {
     /// The log index of a call's opening, if the proof of it holds.
     fn in_the_log(&self, call: CallId, opened: &Logged) -> Option<u64> {
         let entry = self.office.verify_logged(opened).ok()?;
-        let about = entry.value().get("call").and_then(|id| id.as_str());
-        (entry.kind() == "call_opened" && about == Some(&*call.to_hex())).then_some(opened.index)
+        let opens = matches!(entry.entry(), Some(Entry::CallOpened { call: about, .. }) if *about == call);
+        opens.then_some(opened.index)
     }
 }
 

@@ -3,11 +3,13 @@
 
 use crate::{
     archive::{ProofError, Prover},
-    entry::Entry,
     store::{RecordRow, Store, StoreError, Write},
 };
 use std::collections::HashMap;
-use telcon_proto::DeviceId;
+use telcon_proto::{
+    DeviceId, Digest,
+    entry::{Entry, ReadEntry},
+};
 
 /// Why log and store could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -41,12 +43,12 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
         return Err(ReconcileError::RolledBack { found: size, seen });
     }
     let from = if store.reads_log_again()? { 0 } else { seen };
-    let devices: HashMap<DeviceId, String> =
+    let devices: HashMap<DeviceId, Digest> =
         store.load()?.devices.into_iter().map(|d| (d.device, d.cert_sha256)).collect();
     let mut writes = Vec::new();
     for (index, bytes) in (from..).zip(log.entries_from(from)?) {
         // Entries of newer programs and other tools are no business of the store.
-        let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
+        let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
         let write = match entry {
             Entry::DeviceEnrolled { device, cert_sha256, .. } => {
                 (devices.get(&device) == Some(&cert_sha256)).then_some(Write::DeviceLogged(device, index))
@@ -59,6 +61,7 @@ pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Resu
             Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
             Entry::CallEnded { call, .. } => Some(Write::EndLogged(call, index)),
             Entry::RecordMissing { call, .. } => Some(Write::MissingLogged(call, index)),
+            Entry::ArchiveOpened { .. } => None,
             Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
                 Some(Write::Record(RecordRow {
                     call,
@@ -104,7 +107,7 @@ mod tests {
             device: DeviceId::from_bytes([n; 16]),
             card: card(),
             chain: vec![Blob(vec![n]), Blob(vec![n])],
-            cert_sha256: format!("cert {n}"),
+            cert_sha256: Digest::from_bytes([n; 32]),
             enrolment: format!("{n}"),
             enrolled_ms: 1,
             revoked_ms: None,
@@ -142,21 +145,21 @@ mod tests {
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();
         // The process died after these appends and before it stored their indices. Device 2 never got that far.
-        let enrolled = |n: u8, cert: &str| Entry::DeviceEnrolled {
+        let enrolled = |n: u8, cert: u8| Entry::DeviceEnrolled {
             time_ms: 1,
             device: DeviceId::from_bytes([n; 16]),
-            cert_sha256: cert.into(),
+            cert_sha256: Digest::from_bytes([cert; 32]),
             enrolment: "e".into(),
         };
         let opened = Entry::CallOpened {
             time_ms: 1,
             call: CALL,
-            ring_sha256: String::new(),
+            ring_sha256: Digest::from_bytes([0; 32]),
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             devices: vec![],
         };
-        let entries = [enrolled(1, "cert 1"), enrolled(2, "another"), opened];
+        let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
         log.append(&bytes, 2);
         reconcile(&mut store, &log.prover(), true).unwrap();
@@ -167,7 +170,8 @@ mod tests {
 
         store.apply(&[Write::CallEnded(CALL, Ended::Missed, 3)]).unwrap();
         assert_eq!(store.load().unwrap().unfinished.len(), 1);
-        let ended = Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: false, answered_ms: None };
+        let ended =
+            Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
         log.append(&[ended.to_bytes()], 3);
         reconcile(&mut store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);

@@ -107,7 +107,7 @@ fn seal(n: &Device, parts: &[(&str, &[u8])]) -> Vec<u8> {
         listing.push_str(&format!("part {name} {} {}\n", bytes.len(), hex(bytes)));
     }
     let digest = hex(listing.as_bytes());
-    let jws = sign_record(&n.key, &n.chain, CALL, &digest, parts.len(), false, now_ms());
+    let jws = sign_record(&n.key, &n.chain, CALL, &digest.parse().unwrap(), parts.len(), false, now_ms());
     let parts: Vec<_> = parts
         .iter()
         .map(|(name, bytes)| serde_json::json!({"name": name, "sha256": hex(bytes), "bytes": bytes.len()}))

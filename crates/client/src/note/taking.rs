@@ -501,7 +501,7 @@ pub(super) fn sign(
     call: CallId,
     now_ms: u64,
 ) -> Result<(), RecordError> {
-    let digest = sealed.record_digest().to_string();
+    let digest = sealed.record_digest();
     let partial = sealed.seal().partial;
     let jws = sign_record(key, chain, call, &digest, sealed.parts().len(), partial, now_ms);
     sealed.attach_signature(&jws)

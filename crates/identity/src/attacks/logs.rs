@@ -46,9 +46,11 @@ fn the_entry_of_another_device_or_certificate() {
         let verified = world.office.verify_chain(&device.chain, NOW).unwrap();
         let good = enrolled_entry(&world, &device);
         for (member, value, why) in [
-            ("device", json!("00"), Flaw::OtherEntry),
+            ("device", json!("00"), Flaw::LogEntry),
+            ("device", json!("00".repeat(16)), Flaw::OtherEntry),
             ("cert_sha256", json!("ab".repeat(32)), Flaw::OtherEntry),
-            ("enrolment", json!(null), Flaw::OtherEntry),
+            ("enrolment", json!(null), Flaw::LogEntry),
+            ("enrolment", json!("00"), Flaw::OtherEntry),
             ("type", json!("device_revoked"), Flaw::LogEntry),
             ("time_ms", json!("now"), Flaw::LogEntry),
             ("time_ms", json!(-1), Flaw::LogEntry),
@@ -76,12 +78,14 @@ fn the_opening_of_another_ring() {
         let good = opened_entry(&world, &jws, verified.ring());
         let elsewhere = json!(caller.id.to_hex());
         for (member, value, why) in [
-            ("call", json!("00"), Flaw::OtherEntry),
+            ("call", json!("00"), Flaw::LogEntry),
+            ("call", json!("00".repeat(16)), Flaw::OtherEntry),
             ("ring_sha256", json!("ab".repeat(32)), Flaw::OtherEntry),
             ("mode", json!("log_only"), Flaw::OtherEntry),
             ("suite", serde_json::to_value(other(suite)).unwrap(), Flaw::OtherEntry),
             ("devices", json!([]), Flaw::OtherEntry),
-            ("devices", json!(["00"]), Flaw::OtherEntry),
+            ("devices", json!(["00"]), Flaw::LogEntry),
+            ("devices", json!(["00".repeat(16)]), Flaw::OtherEntry),
             ("devices", json!([elsewhere.clone(), elsewhere]), Flaw::OtherEntry),
             ("devices", json!(null), Flaw::LogEntry),
             ("type", json!("call_ended"), Flaw::LogEntry),
@@ -108,8 +112,8 @@ fn a_history_that_was_rewritten_or_rolled_back() {
     let mut checkpoints = Vec::new();
     for number in 0..5 {
         checkpoints.push(world.checkpoint());
-        world.log(&json!({"number": number, "time_ms": 1}));
-        forked.log(&json!({"number": number + 1, "time_ms": 1}));
+        world.log(&json!({"type": "test", "number": number, "time_ms": 1}));
+        forked.log(&json!({"type": "test", "number": number + 1, "time_ms": 1}));
     }
     let (two, five) = (&checkpoints[1], &checkpoints[4]);
     let office = &world.office;

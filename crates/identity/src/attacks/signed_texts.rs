@@ -19,9 +19,9 @@ fn of_one_type_in_the_place_of_another() {
             refused(world.office.verify_ring(&jws, NOW), Flaw::JwsType);
         }
         let jws = signed_ring(&world, &caller);
-        refused(world.office.verify_record(&jws, CALL, ""), Flaw::JwsType);
+        refused(world.office.verify_record(&jws, CALL, &Digest::from_bytes([7; 32])), Flaw::JwsType);
         refused(verify_sign_in(&jws, suite, &caller.key.public_bytes(), DOMAIN, caller.id, &[]), Flaw::JwsType);
-        let record = sign_record(&note_taker.key, &note_taker.chain, CALL, "", 0, false, NOW);
+        let record = sign_record(&note_taker.key, &note_taker.chain, CALL, &Digest::from_bytes([7; 32]), 0, false, NOW);
         refused(world.office.verify_ring(&record, NOW), Flaw::JwsType);
     }
 }

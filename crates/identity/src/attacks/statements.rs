@@ -19,24 +19,26 @@ fn a_sign_in_for_another_office_device_or_challenge() {
     }
 }
 
+const DIGEST: Digest = Digest::from_bytes([7; 32]);
+
 #[test]
 fn a_record_of_another_call_content_or_signer() {
     for suite in SUITES {
         let world = World::new(suite);
         let note_taker = world.enrol(Role::NoteTaker);
-        let sign = |device: &Device, at_ms| sign_record(&device.key, &device.chain, CALL, "digest", 3, true, at_ms);
+        let sign = |device: &Device, at_ms| sign_record(&device.key, &device.chain, CALL, &DIGEST, 3, true, at_ms);
         let jws = sign(&note_taker, NOW);
-        let record = world.office.verify_record(&jws, CALL, "digest").unwrap();
+        let record = world.office.verify_record(&jws, CALL, &DIGEST).unwrap();
         assert_eq!(record.device().device(), note_taker.id);
         assert_eq!((record.parts(), record.partial(), record.at_ms()), (3, true, NOW));
         let another = CallId::from_bytes([0; 16]);
-        refused(world.office.verify_record(&jws, another, "digest"), Flaw::OtherRecord);
-        refused(world.office.verify_record(&jws, CALL, "other"), Flaw::OtherRecord);
-        refused(world.office.verify_record(&sign(&note_taker, NOW + 366 * DAY), CALL, "digest"), Lapse::Device);
-        for role in [Role::Principal, Role::Counterpart] {
-            refused(world.office.verify_record(&sign(&world.enrol(role), NOW), CALL, "digest"), Flaw::RecordRole);
+        refused(world.office.verify_record(&jws, another, &DIGEST), Flaw::OtherRecord);
+        refused(world.office.verify_record(&jws, CALL, &Digest::from_bytes([8; 32])), Flaw::OtherRecord);
+        refused(world.office.verify_record(&sign(&note_taker, NOW + 366 * DAY), CALL, &DIGEST), Lapse::Device);
+        for role in [Role::Principal, Role::Counterpart, Role::DutyOfficer] {
+            refused(world.office.verify_record(&sign(&world.enrol(role), NOW), CALL, &DIGEST), Flaw::RecordRole);
         }
         let rogue = World::of(suite, 2, DOMAIN).enrol(Role::NoteTaker);
-        refused(world.office.verify_record(&sign(&rogue, NOW), CALL, "digest"), Flaw::OtherAuthority);
+        refused(world.office.verify_record(&sign(&rogue, NOW), CALL, &DIGEST), Flaw::OtherAuthority);
     }
 }

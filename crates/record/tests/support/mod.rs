@@ -198,13 +198,13 @@ pub fn forge(dir: &Path, parts: &[Vec<u8>], custodians: &[CustodianRecipient], p
     custodians.iter().for_each(|c| listing += &format!("custodian {c}\n"));
     let mut listed = Vec::new();
     for (index, part) in parts.iter().enumerate() {
-        let (name, sha256) = (part_name(index), Digest::of(part));
+        let (name, digest) = (part_name(index), sha256(part));
         std::fs::write(dir.join(&name), part).unwrap();
-        listing += &format!("part {name} {} {sha256}\n", part.len());
-        listed.push(PartDigest { name, sha256, bytes: part.len() as u64 });
+        listing += &format!("part {name} {} {digest}\n", part.len());
+        listed.push(PartDigest { name, sha256: digest, bytes: part.len() as u64 });
     }
     let seal = serde_json::json!({
-        "version": 1, "call_id": CALL, "parts": listed, "record_digest": Digest::of(listing.as_bytes()),
+        "version": 1, "call_id": CALL, "parts": listed, "record_digest": sha256(listing.as_bytes()),
         "custodians": custodians.iter().map(ToString::to_string).collect::<Vec<_>>(), "partial": partial,
     });
     std::fs::write(dir.join("seal.json"), serde_json::to_vec(&seal).unwrap()).unwrap();

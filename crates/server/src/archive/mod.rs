@@ -15,7 +15,7 @@ mod writer;
 
 pub use certificates::Certificates;
 pub use proofs::{ProofError, Prover};
-pub use records::{Claim, RecordError, RecordStore, SealFile};
+pub use records::{Claim, RecordError, RecordStore, parse_seal};
 pub use writer::{Appender, LogWriter};
 
 pub(crate) use writer::now_ms;

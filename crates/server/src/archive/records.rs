@@ -2,12 +2,10 @@
 //! has arrived; only then does the record get its name. The server has no key and no code to open any.
 
 use super::certificates::{sync_parent, write_whole};
-use crate::limits::MAX_RECORD_BYTES;
-use serde::Deserialize;
+use crate::{digest::sha256, limits::MAX_RECORD_BYTES};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -18,16 +16,14 @@ use std::{
     time::SystemTime,
 };
 use telcon_proto::{
-    CallId, DeviceId,
-    limits::{MAX_RECORD_PART_BYTES, MAX_RECORD_PARTS, MAX_SEAL_BYTES},
+    CallId, DeviceId, Digest,
+    limits::{MAX_RECORD_PART_BYTES, MAX_RECORD_PARTS},
+    seal::{PartDigest, SEAL_FILE, Seal},
 };
 
-const SEAL: &str = "seal.json";
 const INCOMING: &str = ".incoming";
 /// Longest name of a part: `part-000000.tar.age` is 19 characters.
 const MAX_PART_NAME: usize = 64;
-/// Most custodians of a record, as auditors' programs take it.
-const MAX_CUSTODIANS: usize = 32;
 
 /// Why a record was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -67,96 +63,15 @@ pub enum RecordError {
     Io(#[from] io::Error),
 }
 
-/// `seal.json`, as far as the server reads it. Its meaning is documented with the record crate.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealFile {
-    /// 1.
-    pub version: u32,
-    /// The call.
-    pub call_id: CallId,
-    /// All parts, in order.
-    pub parts: Vec<SealedPart>,
-    /// SHA-256 over the listing of all this, hexadecimal.
-    pub record_digest: String,
-    /// To whom every part is sealed.
-    pub custodians: Vec<String>,
-    /// Whether the record is known to lack something.
-    pub partial: bool,
-    /// The note-taker's signature over the digest.
-    pub jws: String,
-}
-
-/// A part as the seal lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SealedPart {
-    /// File name.
-    pub name: String,
-    /// SHA-256 of the file, hexadecimal.
-    pub sha256: String,
-    /// Its length.
-    pub bytes: u64,
-}
-
-impl SealFile {
-    /// Reads a seal of this call, and checks that its digest is that of its listing.
-    ///
-    /// # Errors
-    /// [`RecordError::Seal`], [`RecordError::PartName`], [`RecordError::TooManyParts`].
-    pub fn parse(bytes: &[u8], call: CallId) -> Result<Self, RecordError> {
-        let bad = |what: &str| Err(RecordError::Seal(what.to_owned()));
-        if bytes.len() > MAX_SEAL_BYTES {
-            return bad("it is too long");
-        }
-        let seal: Self = serde_json::from_slice(bytes).map_err(|e| RecordError::Seal(e.to_string()))?;
-        if seal.version != 1 {
-            return bad("its version is not 1");
-        }
-        if seal.call_id != call {
-            return bad("it is of another call");
-        }
-        if seal.parts.is_empty() {
-            return bad("it lists no parts");
-        }
-        if seal.parts.len() > MAX_RECORD_PARTS {
-            return Err(RecordError::TooManyParts);
-        }
-        let names: BTreeSet<&str> = seal.parts.iter().map(|p| p.name.as_str()).collect();
-        if names.len() != seal.parts.len() {
-            return bad("it lists a part twice");
-        }
-        // What auditors' programs read, and no more.
-        let named = |(index, part): (usize, &SealedPart)| part.name == format!("part-{index:06}.tar.age");
-        if !seal.parts.iter().enumerate().all(named) {
-            return Err(RecordError::PartName);
-        }
-        if seal.parts.iter().any(|part| part.bytes > MAX_RECORD_PART_BYTES as u64) {
-            return Err(RecordError::PartTooLong);
-        }
-        let custodians: BTreeSet<&str> = seal.custodians.iter().map(String::as_str).collect();
-        if custodians.len() != seal.custodians.len() || !(1..=MAX_CUSTODIANS).contains(&custodians.len()) {
-            return bad("it names no custodians, too many, or one twice");
-        }
-        if !custodians.iter().all(|custodian| is_recipient(custodian)) {
-            return bad("a custodian is no post-quantum age recipient (age1pq1…)");
-        }
-        if seal.record_digest != seal.digest() {
-            return bad("its record_digest is not that of what it lists");
-        }
-        Ok(seal)
-    }
-
-    /// What `record_digest` must be.
-    fn digest(&self) -> String {
-        let mut listing = format!("telcon-record-v1\ncall {}\npartial {}\n", self.call_id, self.partial);
-        for custodian in &self.custodians {
-            listing.extend(["custodian ", custodian, "\n"]);
-        }
-        for SealedPart { name, sha256, bytes } in &self.parts {
-            writeln!(listing, "part {name} {bytes} {sha256}").expect("invariant: writing to a String cannot fail");
-        }
-        crate::entry::sha256_hex(listing.as_bytes())
+/// Reads the seal of a record of this call, signed, and checks all that can be checked without its parts.
+///
+/// # Errors
+/// [`RecordError::Seal`].
+pub fn parse_seal(bytes: &[u8], call: CallId) -> Result<Seal, RecordError> {
+    let seal = Seal::parse(bytes, sha256).map_err(|error| RecordError::Seal(error.to_string()))?;
+    match seal.call_id == call {
+        true => Ok(seal),
+        false => Err(RecordError::Seal("it is of another call".to_owned())),
     }
 }
 
@@ -320,14 +235,14 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`RecordError`].
-    pub fn finish(&self, claim: &Claim, seal: &SealFile, text: &[u8]) -> Result<(), RecordError> {
+    pub fn finish(&self, claim: &Claim, seal: &Seal, text: &[u8]) -> Result<(), RecordError> {
         let (call, device) = claim.of;
         if call != seal.call_id {
             return Err(RecordError::Seal("it is of another call".into()));
         }
         let place = self.place(call, Some(device));
         if place.exists() {
-            let same = fs::read(place.join(SEAL))? == text;
+            let same = fs::read(place.join(SEAL_FILE))? == text;
             return if same { Ok(()) } else { Err(RecordError::Other) };
         }
         let incoming = self.incoming(seal.call_id, device);
@@ -337,15 +252,15 @@ impl RecordStore {
         let listed: BTreeSet<&str> = seal.parts.iter().map(|p| p.name.as_str()).collect();
         for entry in fs::read_dir(&incoming)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name == SEAL || name.ends_with(".unfinished") {
-                if name != SEAL {
+            if name.starts_with('.') || name == SEAL_FILE || name.ends_with(".unfinished") {
+                if name != SEAL_FILE {
                     fs::remove_file(incoming.join(&name))?;
                 }
             } else if !listed.contains(name.as_str()) {
                 return Err(RecordError::Unlisted(name));
             }
         }
-        write_whole(&incoming.join(SEAL), text)?;
+        write_whole(&incoming.join(SEAL_FILE), text)?;
         fs::rename(&incoming, &place)?;
         sync_parent(&place)?;
         Ok(())
@@ -356,7 +271,7 @@ impl RecordStore {
     /// # Errors
     /// [`RecordError::NotFound`] and the disk's.
     pub fn seal_text(&self, call: CallId, device: Option<DeviceId>) -> Result<String, RecordError> {
-        fs::read_to_string(self.place(call, device).join(SEAL)).map_err(missing)
+        fs::read_to_string(self.place(call, device).join(SEAL_FILE)).map_err(missing)
     }
 
     /// Where a part of a kept record is.
@@ -386,13 +301,7 @@ fn named(file: &str) -> &str {
     name.split_once(UPLOAD).map_or(name, |(name, _)| name)
 }
 
-/// Whether this has the form of a post-quantum age recipient: bech32 with the human-readable part `age1pq`.
-fn is_recipient(text: &str) -> bool {
-    let data = text.strip_prefix("age1pq1");
-    data.is_some_and(|data| !data.is_empty() && data.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
-}
-
-fn check_part(dir: &Path, part: &SealedPart) -> Result<(), RecordError> {
+fn check_part(dir: &Path, part: &PartDigest) -> Result<(), RecordError> {
     let wrong = || RecordError::Part(part.name.clone());
     let mut file = File::open(dir.join(&part.name)).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => wrong(),
@@ -409,12 +318,8 @@ fn check_part(dir: &Path, part: &SealedPart) -> Result<(), RecordError> {
             n => hash.update(&buffer[..n]),
         }
     }
-    let found = hash.finalize();
-    let hex = found.iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("invariant: writing to a String cannot fail");
-        text
-    });
-    if hex == part.sha256 { Ok(()) } else { Err(wrong()) }
+    let found = Digest::from_bytes(hash.finalize().into());
+    if found == part.sha256 { Ok(()) } else { Err(wrong()) }
 }
 
 fn is_part_name(name: &str) -> bool {
@@ -424,7 +329,7 @@ fn is_part_name(name: &str) -> bool {
         && name.bytes().all(allowed)
         && !name.starts_with('.')
         && !name.contains("..")
-        && name != SEAL
+        && name != SEAL_FILE
         && !name.ends_with(".unfinished")
 }
 
@@ -435,23 +340,20 @@ fn missing(error: io::Error) -> RecordError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::sha256_hex;
 
     const CALL: CallId = CallId::from_bytes([0xca; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([3; 16]);
 
     fn seal(parts: &[(&str, &[u8])]) -> Vec<u8> {
-        let parts: Vec<_> = parts
-            .iter()
-            .map(|(name, bytes)| serde_json::json!({"name": name, "sha256": sha256_hex(bytes), "bytes": bytes.len()}))
-            .collect();
-        let mut seal = serde_json::json!({
-            "version": 1, "call_id": CALL, "parts": parts, "record_digest": "", "custodians": ["age1pq1x"],
-            "partial": false, "jws": "j",
-        });
-        let unsigned: SealFile = serde_json::from_value(seal.clone()).unwrap();
-        seal["record_digest"] = unsigned.digest().into();
-        serde_json::to_vec(&seal).unwrap()
+        let part = |(name, bytes): &(&str, &[u8])| PartDigest {
+            name: (*name).to_owned(),
+            sha256: sha256(bytes),
+            bytes: bytes.len() as u64,
+        };
+        let parts = parts.iter().map(part).collect();
+        let mut seal = Seal::unsigned(CALL, parts, vec!["age1pq1x".into()], false, sha256);
+        seal.jws = Some("j".into());
+        seal.to_json()
     }
 
     fn upload(store: &RecordStore, name: &str, bytes: &[u8]) {
@@ -461,7 +363,7 @@ mod tests {
     }
 
     fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
-        store.finish(&store.claim(CALL, DEVICE)?, &SealFile::parse(text, CALL)?, text)
+        store.finish(&store.claim(CALL, DEVICE)?, &parse_seal(text, CALL)?, text)
     }
 
     #[test]
@@ -523,15 +425,15 @@ mod tests {
     #[test]
     fn a_seal_must_be_of_this_call_and_consistent() {
         let good = seal(&[("part-000000.tar.age", b"one")]);
-        assert!(SealFile::parse(&good, CALL).is_ok());
-        assert!(SealFile::parse(&good, CallId::from_bytes([0; 16])).is_err());
+        assert!(parse_seal(&good, CALL).is_ok());
+        assert!(parse_seal(&good, CallId::from_bytes([0; 16])).is_err());
         let changed = String::from_utf8(good).unwrap().replace("\"partial\":false", "\"partial\":true");
         assert!(
-            matches!(SealFile::parse(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest"))
+            matches!(parse_seal(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest"))
         );
-        assert!(SealFile::parse(b"{}", CALL).is_err());
-        assert!(SealFile::parse(&seal(&[]), CALL).is_err());
-        assert!(SealFile::parse(&seal(&[("part-000000.tar.age", b"a"), ("part-000000.tar.age", b"b")]), CALL).is_err());
+        assert!(parse_seal(b"{}", CALL).is_err());
+        assert!(parse_seal(&seal(&[]), CALL).is_err());
+        assert!(parse_seal(&seal(&[("part-000000.tar.age", b"a"), ("part-000000.tar.age", b"b")]), CALL).is_err());
     }
 
     #[test]
@@ -548,7 +450,7 @@ mod tests {
         assert!(matches!(store.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
         assert!(matches!(store.keep_part(CALL, DEVICE, &slow), Err(RecordError::Busy)));
         let text = seal(&[(name, b"one")]);
-        store.finish(&claim, &SealFile::parse(&text, CALL).unwrap(), &text).unwrap();
+        store.finish(&claim, &parse_seal(&text, CALL).unwrap(), &text).unwrap();
         drop(claim);
         assert!(store.keep_part(CALL, DEVICE, &other).is_err(), "its place is gone");
         assert_eq!(fs::read(store.part_path(CALL, Some(DEVICE), name).unwrap()).unwrap(), b"one");
@@ -581,22 +483,14 @@ mod tests {
 
     #[test]
     fn a_seal_that_auditors_could_not_read_is_none() {
-        let change = |edit: &dyn Fn(&mut SealFile)| {
-            let mut seal: SealFile = serde_json::from_slice(&seal(&[("part-000000.tar.age", b"one")])).unwrap();
+        let change = |edit: &dyn Fn(&mut Seal)| {
+            let mut seal: Seal = serde_json::from_slice(&seal(&[("part-000000.tar.age", b"one")])).unwrap();
             edit(&mut seal);
-            seal.record_digest = seal.digest();
-            let SealFile { version, call_id, parts, record_digest, custodians, partial, jws } = seal;
-            let parts: Vec<_> = parts
-                .iter()
-                .map(|p| serde_json::json!({"name": p.name, "sha256": p.sha256, "bytes": p.bytes}))
-                .collect();
-            let json = serde_json::json!({
-                "version": version, "call_id": call_id, "parts": parts, "record_digest": record_digest,
-                "custodians": custodians, "partial": partial, "jws": jws,
-            });
-            SealFile::parse(&serde_json::to_vec(&json).unwrap(), CALL)
+            let jws = seal.jws;
+            let Seal { call_id, parts, custodians, partial, .. } = seal;
+            let seal = Seal { jws, ..Seal::unsigned(call_id, parts, custodians, partial, sha256) };
+            parse_seal(&seal.to_json(), CALL)
         };
-        assert!(change(&|_| ()).is_ok());
         assert!(change(&|seal| seal.parts[0].name = "x".into()).is_err());
         assert!(change(&|seal| seal.parts[0].name = "part-000001.tar.age".into()).is_err());
         assert!(change(&|seal| seal.parts[0].bytes = u64::MAX).is_err());

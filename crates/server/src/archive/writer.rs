@@ -2,7 +2,7 @@
 //! arrive in the meantime share the next wait.
 
 use super::Prover;
-use crate::{entry::Entry, switchboard::Ticket};
+use crate::switchboard::Ticket;
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
@@ -11,6 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
+use telcon_proto::entry::Entry;
 
 /// The open log, and what is not known about it.
 pub struct LogWriter {

@@ -105,7 +105,7 @@ fn new_device(n: u8) -> NewDevice {
         device: device(n),
         card,
         chain: vec![Blob(vec![n]), Blob(vec![n])],
-        cert_sha256: format!("{n}"),
+        cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
         enrolment: format!("{n}"),
     }
 }
@@ -154,7 +154,7 @@ fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
 }
 
 fn is_end_of(entry: &[u8], call: u8) -> bool {
-    use crate::entry::Entry;
+    use telcon_proto::entry::Entry;
     matches!(serde_json::from_slice(entry), Ok(Entry::CallEnded { call: c, .. }) if c == CallId::from_bytes([call; 16]))
 }
 

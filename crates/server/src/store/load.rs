@@ -66,7 +66,7 @@ pub(super) fn records_of(
 fn record_row(row: &Row<'_>) -> Result<RecordRow, StoreError> {
     Ok(RecordRow {
         call: sql::call(row, 0)?,
-        digest: row.get(1)?,
+        digest: sql::digest(row, 1)?,
         device: match row.get::<_, Option<Vec<u8>>>(2)? {
             Some(_) => Some(sql::device(row, 2)?),
             None => None,
@@ -132,7 +132,7 @@ pub(super) fn device_row(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
         device: sql::device(row, 0)?,
         card: sql::parse(&row.get::<_, String>(1)?, "card")?,
         chain: vec![Blob(row.get(2)?), Blob(row.get(3)?)],
-        cert_sha256: row.get(4)?,
+        cert_sha256: sql::digest(row, 4)?,
         enrolment: row.get(5)?,
         enrolled_ms: sql::number(row, 6)?,
         revoked_ms: sql::maybe(row, 7)?,

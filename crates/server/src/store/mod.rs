@@ -134,7 +134,7 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
                     json(&row.card),
                     certificate.as_slice(),
                     issuer.as_slice(),
-                    row.cert_sha256,
+                    row.cert_sha256.to_string(),
                     row.enrolment,
                     int(row.enrolled_ms),
                     optional(row.revoked_ms),
@@ -220,7 +220,7 @@ fn apply_one(t: &Transaction<'_>, write: &Write) -> Result<(), StoreError> {
                 "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![
                     id(row.call.as_bytes()),
-                    row.digest,
+                    row.digest.to_string(),
                     row.device.as_ref().map(|d| id(d.as_bytes())),
                     int(row.kept_ms),
                     int(row.log_index),

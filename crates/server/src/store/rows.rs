@@ -1,6 +1,6 @@
 //! What the store keeps, as types: rows, and the writes that change them.
 
-use telcon_proto::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode};
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode};
 
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct DeviceRow {
     pub card: Card,
     /// DER certificates: the device's, then the enrolment certificate that signed it.
     pub chain: Vec<Blob>,
-    /// SHA-256 of the device's certificate, hexadecimal.
-    pub cert_sha256: String,
+    /// SHA-256 of the device's certificate.
+    pub cert_sha256: Digest,
     /// The enrolment it used up.
     pub enrolment: String,
     /// When, milliseconds since 1970 UTC.
@@ -131,7 +131,7 @@ pub struct RecordRow {
     /// The device that sealed it and brought it. None where an older program took it: then it is the call's only one.
     pub device: Option<DeviceId>,
     /// The record's digest, as sealed.
-    pub digest: String,
+    pub digest: Digest,
     /// When it arrived, milliseconds since 1970 UTC.
     pub kept_ms: u64,
     /// Index of its entry in the log.

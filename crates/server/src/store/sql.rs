@@ -3,7 +3,7 @@
 use super::StoreError;
 use rusqlite::Row;
 use serde::{Serialize, de::DeserializeOwned};
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, Digest};
 
 pub(super) fn id(bytes: &[u8; 16]) -> &[u8] {
     bytes
@@ -41,6 +41,10 @@ pub(super) fn device(row: &Row<'_>, column: usize) -> Result<DeviceId, StoreErro
 
 pub(super) fn call(row: &Row<'_>, column: usize) -> Result<CallId, StoreError> {
     bytes16(row, column, "call id").map(CallId::from_bytes)
+}
+
+pub(super) fn digest(row: &Row<'_>, column: usize) -> Result<Digest, StoreError> {
+    row.get::<_, String>(column)?.parse().map_err(|_| StoreError::Damaged("digest"))
 }
 
 pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {

@@ -46,7 +46,7 @@ fn enrolled(n: u8) -> Write {
         device: device(n),
         card: card(n),
         chain: vec![Blob(vec![n]), Blob(vec![n, n])],
-        cert_sha256: format!("{n}"),
+        cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
         enrolment: format!("{n}"),
         enrolled_ms: 1,
         revoked_ms: None,
@@ -166,7 +166,7 @@ fn record(by: u8) -> RecordRow {
     RecordRow {
         call: CALL,
         device: Some(device(by)),
-        digest: format!("of {by}"),
+        digest: telcon_proto::Digest::from_bytes([by; 32]),
         kept_ms: 9,
         log_index: 3 + u64::from(by),
         partial: true,

@@ -7,12 +7,11 @@ use super::{
     port::{Effects, Output, Refusal, RefusalKind, Reply, RequestId, Seal, Ticket},
 };
 use crate::{
-    entry::Entry,
     limits::LOG_RETRY_MS,
     store::{CallRow, RecordRow, Unfinished, Write},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, ServerMessage};
+use telcon_proto::{CallId, DeviceId, Digest, Ended, RecordMode, Role, ServerMessage, entry::Entry};
 
 /// Debts to the log and to the archive.
 #[derive(Default)]
@@ -43,7 +42,7 @@ struct Owed {
     /// Records that came.
     kept: Kept,
     /// Their digests: a record is one note-taker's.
-    digests: BTreeSet<String>,
+    digests: BTreeSet<Digest>,
     /// Entries that the log was asked for and did not confirm. It may have them: they are asked for again as they were.
     asked: BTreeMap<DeviceId, Entry>,
     /// When the record was found missing, for the same reason.
@@ -84,14 +83,14 @@ impl Switchboard {
         match (refused, self.afters.records.get_mut(&seal.call)) {
             (None, Some(owed)) => {
                 owed.arriving = true;
-                let again = owed.asked.get(&seal.device).filter(|entry| entry.is_of_record(&seal.digest)).cloned();
+                let again = owed.asked.get(&seal.device).filter(|entry| is_of_record(entry, seal.digest)).cloned();
                 let entry = again.unwrap_or_else(|| Entry::RecordSealed {
                     time_ms: now_ms,
                     call: seal.call,
                     device: Some(seal.device),
-                    record_digest: seal.digest.clone(),
+                    record_digest: seal.digest,
                     jws: seal.jws.clone(),
-                    parts: seal.parts,
+                    parts: seal.parts as u64,
                     partial: seal.partial,
                 });
                 owed.asked.insert(seal.device, entry.clone());
@@ -197,7 +196,7 @@ impl Afters {
             (None, _) => return,
         };
         let due_ms = (row.missing_index.is_none() && kept == Kept::Nothing).then_some(due_ms);
-        let digests = records.iter().map(|record| record.digest.clone()).collect();
+        let digests = records.iter().map(|record| record.digest).collect();
         let (asked, missing_ms) = (BTreeMap::new(), None);
         let owed = Owed { why, participants, takers, kept, digests, asked, missing_ms, due_ms, arriving: false };
         self.records.insert(row.call, owed);
@@ -284,7 +283,7 @@ impl Afters {
             told.extend(owed.participants.iter().filter_map(|device| desk.online.get(device)));
             owed.takers.remove(&seal.device);
             owed.asked.remove(&seal.device);
-            owed.digests.insert(seal.digest.clone());
+            owed.digests.insert(seal.digest);
             (owed.kept, owed.due_ms, owed.arriving) = (kept, None, false);
             if owed.takers.is_empty() {
                 self.records.remove(&seal.call);
@@ -306,10 +305,15 @@ impl Afters {
     }
 }
 
+/// Whether the entry says that the record of this digest is in the archive.
+fn is_of_record(entry: &Entry, digest: Digest) -> bool {
+    matches!(entry, Entry::RecordSealed { record_digest, .. } if *record_digest == digest)
+}
+
 impl End {
     fn append(&self, call: CallId, desk: &mut Desk) {
         let Self { how, answered_ms, time_ms, .. } = *self;
-        let answered = answered_ms.is_some();
+        let answered = Some(answered_ms.is_some());
         desk.append(Ticket::Ended(call), Entry::CallEnded { time_ms, call, how, answered, answered_ms });
     }
 }

@@ -1,8 +1,9 @@
 //! Who is enrolled, who is connected, and what goes out: all that the calls share.
 
 use super::port::{CloseReason, Effects, Output, Policy, RelayCommand, SessionId, Ticket};
-use crate::{entry::Entry, limits::MAX_RINGS_PER_MINUTE, store::Write};
+use crate::{limits::MAX_RINGS_PER_MINUTE, store::Write};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use telcon_proto::entry::Entry;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, PersonId, Role, ServerMessage,
     message::{Logged, RefusalCode},

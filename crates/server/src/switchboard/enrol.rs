@@ -6,10 +6,8 @@ use super::{
     desk::{Desk, Device},
     port::{CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Ticket},
 };
-use crate::{
-    entry::Entry,
-    store::{DeviceRow, Write},
-};
+use crate::store::{DeviceRow, Write};
+use telcon_proto::entry::Entry;
 use telcon_proto::{CallId, Card, DeviceId, Ended, ServerMessage, limits::MAX_DEVICES_PER_PERSON};
 
 impl Switchboard {
@@ -23,7 +21,7 @@ impl Switchboard {
         let entry = Entry::DeviceEnrolled {
             time_ms: now_ms,
             device: new.device,
-            cert_sha256: new.cert_sha256.clone(),
+            cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
         };
         self.desk.enrolments.insert(new.enrolment.clone());

@@ -1,7 +1,8 @@
 //! What goes into the switchboard and what comes out of it.
 
-use crate::{entry::Entry, store::Write};
-use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, ServerMessage, SuiteName, message::Ring};
+use crate::store::Write;
+use telcon_proto::entry::Entry;
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, RecordMode, ServerMessage, SuiteName, message::Ring};
 
 /// One signed-in connection, numbered by whoever holds the sockets. Numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,8 +154,8 @@ pub struct NewDevice {
     pub card: Card,
     /// DER: the device's certificate, then the enrolment certificate.
     pub chain: Vec<Blob>,
-    /// SHA-256 of the device's certificate, hexadecimal.
-    pub cert_sha256: String,
+    /// SHA-256 of the device's certificate.
+    pub cert_sha256: Digest,
     /// The enrolment.
     pub enrolment: String,
 }
@@ -167,7 +168,7 @@ pub struct Seal {
     /// The device that sealed it.
     pub device: DeviceId,
     /// The record's digest.
-    pub digest: String,
+    pub digest: Digest,
     /// The signature over it.
     pub jws: String,
     /// How many parts.

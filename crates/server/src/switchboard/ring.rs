@@ -7,9 +7,10 @@ use super::{
     port::{RelayCommand, SessionId, Ticket},
 };
 use crate::{
-    entry::{Entry, sha256_hex},
+    digest::sha256,
     store::{Ask, CallRow, Stage, Write},
 };
+use telcon_proto::entry::Entry;
 use telcon_proto::{
     Blob, CallId, DeviceId, Ended, ServerMessage, WIRE_VERSION,
     limits::{ABANDONED_AFTER_MS, RING_TIMEOUT_MS},
@@ -110,7 +111,7 @@ impl Switchboard {
         let entry = Entry::CallOpened {
             time_ms: row.opened_ms,
             call: row.call,
-            ring_sha256: sha256_hex(row.ring.as_bytes()),
+            ring_sha256: sha256(row.ring.as_bytes()),
             mode: row.mode,
             suite: ring.suite,
             devices: vec![row.from_device],

@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     archive::now_ms,
-    entry::Entry,
     hub::Input,
     switchboard::{NewDevice, Reply},
 };
@@ -19,7 +18,8 @@ use std::sync::Arc;
 use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
-    Blob,
+    Blob, Digest,
+    entry::Entry,
     http::{EnrolRequest, Enrolled, RevokeRequest},
     message::Logged,
 };
@@ -50,7 +50,7 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
     let new = NewDevice {
         device: verified.device(),
         card: verified.card().clone(),
-        cert_sha256: hex(&verified.cert_sha256()),
+        cert_sha256: Digest::from_bytes(verified.cert_sha256()),
         enrolment: hex(&verified.enrolment()),
         chain,
     };
@@ -67,7 +67,7 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
     let entry = Entry::DeviceEnrolled {
         time_ms: now_ms,
         device: new.device,
-        cert_sha256: new.cert_sha256.clone(),
+        cert_sha256: new.cert_sha256,
         enrolment: new.enrolment.clone(),
     };
     let mut log = Log::create(MemoryStorage::new(), signer, now_ms).expect(BROKEN);

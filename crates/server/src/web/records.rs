@@ -6,9 +6,9 @@ use super::{
     metrics::count,
 };
 use crate::{
-    archive::{Claim, RecordError, SealFile},
+    archive::{Claim, RecordError, parse_seal},
     hub::Input,
-    limits::{MAX_SEAL_JWS_BYTES, UPLOAD_PAUSE_MS},
+    limits::UPLOAD_PAUSE_MS,
     store::StoredRecord,
     switchboard::{RefusalKind, Reply, Seal},
 };
@@ -99,14 +99,14 @@ enum Checked {
     /// A retry of a record that is archived already.
     Kept(RecordKept),
     /// A record that the archive does not have.
-    New(Box<SealFile>),
+    New(Box<telcon_proto::seal::Seal>),
 }
 
 fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result<Checked, HttpError> {
-    let seal = SealFile::parse(text, call)?;
-    if seal.jws.len() > MAX_SEAL_JWS_BYTES {
-        return Err(RecordError::Seal("its signature is too long".into()).into());
-    }
+    let seal = parse_seal(text, call)?;
+    let Some(jws) = seal.jws.as_deref() else {
+        return Err(RecordError::Seal("it is not signed".into()).into());
+    };
     let records = app.reader.record(&call)?.map(|(stored, _)| stored.records).unwrap_or_default();
     if let Some(kept) = records.iter().find(|r| r.device.is_none_or(|by| by == device))
         && app.records.seal_text(call, kept.device)?.as_bytes() == &text[..]
@@ -119,7 +119,7 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     let unsigned = |why: String| HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, why);
     let verified = app
         .office
-        .verify_record(&seal.jws, call, &seal.record_digest)
+        .verify_record(jws, call, &seal.record_digest)
         .map_err(|why| unsigned(format!("the seal's signature was not accepted: {why}")))?;
     if verified.device().device() != device {
         return Err(unsigned("the seal is signed by another device than the one that delivers it".into()));
@@ -155,7 +155,7 @@ async fn archive_record(
         call,
         device,
         digest: seal.record_digest,
-        jws: seal.jws,
+        jws: seal.jws.unwrap_or_default(),
         parts: seal.parts.len(),
         partial: seal.partial,
     };

@@ -292,7 +292,7 @@ fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
     office.pass(LOG_RETRY_MS);
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     assert!(office.log.iter().any(
-        |entry| matches!(entry, crate::entry::Entry::CallEnded { time_ms, answered: true, .. } if *time_ms == at)
+        |entry| matches!(entry, telcon_proto::entry::Entry::CallEnded { time_ms, answered: Some(true), .. } if *time_ms == at)
     ));
     assert_eq!(office.board.afters.next_timeout(), None);
 }
@@ -392,7 +392,7 @@ fn a_revoked_device_is_cut_at_once_and_for_good() {
     assert_eq!(office.heard(2), ["revoked"]);
     office.log_works = true;
     office.pass(LOG_RETRY_MS);
-    assert!(matches!(office.log.last(), Some(crate::entry::Entry::DeviceRevoked { .. })));
+    assert!(matches!(office.log.last(), Some(telcon_proto::entry::Entry::DeviceRevoked { .. })));
     office.restart();
     office.connect(2);
     // Without the authority's word for it, a device that was away would keep its keys.
@@ -400,7 +400,14 @@ fn a_revoked_device_is_cut_at_once_and_for_good() {
 }
 
 fn seal(call: CallId, n: u8) -> Seal {
-    Seal { call, device: device(n), digest: "d".into(), jws: "j".into(), parts: 1, partial: false }
+    Seal {
+        call,
+        device: device(n),
+        digest: telcon_proto::Digest::from_bytes([0xd; 32]),
+        jws: "j".into(),
+        parts: 1,
+        partial: false,
+    }
 }
 
 fn noted_call() -> Office {
@@ -450,7 +457,7 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     }
     office.send(1, C::HangUp { call: CALL, failed: false });
     let send = |office: &mut Office, n: u8, partial: bool| {
-        let seal = Seal { partial, digest: format!("of {n}"), ..seal(CALL, n) };
+        let seal = Seal { partial, digest: telcon_proto::Digest::from_bytes([n; 32]), ..seal(CALL, n) };
         let effects = office.board.seal(RequestId(1), seal, office.now);
         office.run(effects);
         office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)

@@ -1,7 +1,6 @@
 //! An office in virtual time: a switchboard, a real store on disk, a log in memory, and devices that only listen.
 
 use crate::{
-    entry::Entry,
     limits::RECORD_DUE_MS,
     store::Store,
     switchboard::{
@@ -10,6 +9,7 @@ use crate::{
     },
 };
 use std::collections::BTreeMap;
+use telcon_proto::entry::Entry;
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
     message::Ring,
@@ -153,7 +153,7 @@ impl Office {
             device: device(n),
             card,
             chain: vec![blob("device"), blob("enrolment")],
-            cert_sha256: format!("cert {n}"),
+            cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
             enrolment: format!("enrolment {n}"),
         };
         let effects = self.board.enrol(RequestId(self.next), new, self.now);

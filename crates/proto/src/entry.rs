@@ -1,0 +1,316 @@
+//! Entries of an office's transparency log: the one definition for the switchboard that writes them and for every device and
+//! auditor that reads them.
+//!
+//! An entry is a JSON object with `type` and `time_ms`. It holds opaque ids, digests and times, and nothing that was said.
+//!
+//! Compatibility: entries are kept for decades, so a type never changes its meaning. A field may be added if it is optional;
+//! anything else is a new type. Readers skip unknown types and unknown fields ([`ReadEntry::Unknown`]); a known type with a
+//! missing or ill-formed field is a fault of whoever wrote the log and is reported ([`ReadEntry::Malformed`]).
+//!
+//! ```
+//! use telcon_proto::{CallId, Ended, entry::{Entry, ReadEntry}};
+//!
+//! let call = CallId::from_bytes([1; 16]);
+//! let entry = Entry::CallEnded { time_ms: 5, call, how: Ended::Missed, answered: Some(false), answered_ms: None };
+//! let json = r#"{"type":"call_ended","time_ms":5,"call":"01010101010101010101010101010101","how":"missed","answered":false}"#;
+//! assert_eq!(entry.to_bytes(), json.as_bytes());
+//! assert_eq!(ReadEntry::parse(json.as_bytes()), ReadEntry::Known(entry));
+//! ```
+
+use crate::{CallId, DeviceId, Digest, Ended, RecordMode, SuiteName};
+use serde::{Deserialize, Serialize};
+
+/// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Entry {
+    /// A device was enrolled. One enrolment makes one device.
+    DeviceEnrolled {
+        /// When.
+        time_ms: u64,
+        /// The device.
+        device: DeviceId,
+        /// SHA-256 of its DER certificate.
+        cert_sha256: Digest,
+        /// The enrolment that it consumed, hexadecimal.
+        enrolment: String,
+    },
+    /// A device may no longer sign in.
+    DeviceRevoked {
+        /// When.
+        time_ms: u64,
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device rings. The entry is durable before any other device learns of the call.
+    CallOpened {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// SHA-256 of the ring's compact JWS.
+        ring_sha256: Digest,
+        /// What will be kept.
+        mode: RecordMode,
+        /// The suite of the call.
+        suite: SuiteName,
+        /// The caller's device.
+        devices: Vec<DeviceId>,
+    },
+    /// The call is over.
+    CallEnded {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// How.
+        how: Ended,
+        /// Whether a device answered. Absent in entries of the first version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answered: Option<bool>,
+        /// When it was answered. Absent in entries of older versions, and of calls that were not answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answered_ms: Option<u64>,
+    },
+    /// A sealed record of the call is in the archive.
+    RecordSealed {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// The note-taker's device that sealed it: a call has one record per note-taker. Absent in entries of the first
+        /// version, where only the signature names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+        /// The record's digest ([`crate::seal`]).
+        record_digest: Digest,
+        /// The note-taker's signature over it, a compact JWS.
+        jws: String,
+        /// Number of parts.
+        parts: u64,
+        /// Whether the note-taker says that something is missing from it.
+        partial: bool,
+    },
+    /// A call that should have a record had none when it was due. A later [`Entry::RecordSealed`] may follow.
+    RecordMissing {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// The reason, as far as the server can tell.
+        why: String,
+    },
+    /// Custodians opened a record of the call.
+    ArchiveOpened {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// Who opened it.
+        by: String,
+    },
+}
+
+/// The `type` words of [`Entry`].
+const KINDS: [&str; 7] = [
+    "device_enrolled",
+    "device_revoked",
+    "call_opened",
+    "call_ended",
+    "record_sealed",
+    "record_missing",
+    "archive_opened",
+];
+
+impl Entry {
+    /// The `type` word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::DeviceEnrolled { .. } => KINDS[0],
+            Self::DeviceRevoked { .. } => KINDS[1],
+            Self::CallOpened { .. } => KINDS[2],
+            Self::CallEnded { .. } => KINDS[3],
+            Self::RecordSealed { .. } => KINDS[4],
+            Self::RecordMissing { .. } => KINDS[5],
+            Self::ArchiveOpened { .. } => KINDS[6],
+        }
+    }
+
+    /// When it was written, milliseconds since 1970 UTC.
+    pub const fn time_ms(&self) -> u64 {
+        match self {
+            Self::DeviceEnrolled { time_ms, .. }
+            | Self::DeviceRevoked { time_ms, .. }
+            | Self::CallOpened { time_ms, .. }
+            | Self::CallEnded { time_ms, .. }
+            | Self::RecordSealed { time_ms, .. }
+            | Self::RecordMissing { time_ms, .. }
+            | Self::ArchiveOpened { time_ms, .. } => *time_ms,
+        }
+    }
+
+    /// The call that it is about.
+    pub const fn call(&self) -> Option<CallId> {
+        match self {
+            Self::DeviceEnrolled { .. } | Self::DeviceRevoked { .. } => None,
+            Self::CallOpened { call, .. }
+            | Self::CallEnded { call, .. }
+            | Self::RecordSealed { call, .. }
+            | Self::RecordMissing { call, .. }
+            | Self::ArchiveOpened { call, .. } => Some(*call),
+        }
+    }
+
+    /// The bytes that go into the log.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("invariant: an entry has no map keys that JSON cannot hold")
+    }
+}
+
+/// An entry as far as it could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadEntry {
+    /// One of [`Entry`].
+    Known(Entry),
+    /// An object of another type, which is named: a newer program wrote it.
+    Unknown(String),
+    /// Not an entry; says why.
+    Malformed(String),
+}
+
+impl ReadEntry {
+    /// Reads the bytes of one entry. Never fails: see the variants.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let value: serde_json::Value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(error) => return Self::Malformed(error.to_string()),
+        };
+        match value.get("type").and_then(|kind| kind.as_str()) {
+            None => Self::Malformed("it has no type".to_owned()),
+            Some(kind) if !KINDS.contains(&kind) => Self::Unknown(kind.to_owned()),
+            Some(_) => serde_json::from_value(value).map_or_else(|e| Self::Malformed(e.to_string()), Self::Known),
+        }
+    }
+
+    /// The entry, if it is of a type that this program knows.
+    pub fn known(self) -> Option<Entry> {
+        match self {
+            Self::Known(entry) => Some(entry),
+            Self::Unknown(_) | Self::Malformed(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01010101010101010101010101010101";
+    const CALL: CallId = CallId::from_bytes([1; 16]);
+    const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
+    const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
+
+    /// Every type of entry with its JSON: the contract with archives that exist.
+    fn all() -> Vec<(Entry, String)> {
+        let digest = "ab".repeat(32);
+        let sealed = |device| Entry::RecordSealed {
+            time_ms: 1,
+            call: CALL,
+            device,
+            record_digest: DIGEST,
+            jws: "a.b.c".into(),
+            parts: 2,
+            partial: false,
+        };
+        vec![
+            (
+                Entry::DeviceEnrolled { time_ms: 1, device: DEVICE, cert_sha256: DIGEST, enrolment: "e".into() },
+                format!(
+                    r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e"}}"#
+                ),
+            ),
+            (
+                Entry::DeviceRevoked { time_ms: 1, device: DEVICE },
+                format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}"}}"#),
+            ),
+            (
+                Entry::CallOpened {
+                    time_ms: 1,
+                    call: CALL,
+                    ring_sha256: DIGEST,
+                    mode: RecordMode::LogOnly,
+                    suite: SuiteName::Hybrid,
+                    devices: vec![DEVICE],
+                },
+                format!(
+                    r#"{{"type":"call_opened","time_ms":1,"call":"{ID}","ring_sha256":"{digest}","mode":"log_only","suite":"hybrid","devices":["{ID}"]}}"#
+                ),
+            ),
+            (
+                Entry::CallEnded { time_ms: 1, call: CALL, how: Ended::HungUp, answered: None, answered_ms: None },
+                format!(r#"{{"type":"call_ended","time_ms":1,"call":"{ID}","how":"hung_up"}}"#),
+            ),
+            (
+                Entry::CallEnded {
+                    time_ms: 3,
+                    call: CALL,
+                    how: Ended::HungUp,
+                    answered: Some(true),
+                    answered_ms: Some(2),
+                },
+                format!(
+                    r#"{{"type":"call_ended","time_ms":3,"call":"{ID}","how":"hung_up","answered":true,"answered_ms":2}}"#
+                ),
+            ),
+            (
+                sealed(None),
+                format!(
+                    r#"{{"type":"record_sealed","time_ms":1,"call":"{ID}","record_digest":"{digest}","jws":"a.b.c","parts":2,"partial":false}}"#
+                ),
+            ),
+            (
+                sealed(Some(DEVICE)),
+                format!(
+                    r#"{{"type":"record_sealed","time_ms":1,"call":"{ID}","device":"{ID}","record_digest":"{digest}","jws":"a.b.c","parts":2,"partial":false}}"#
+                ),
+            ),
+            (
+                Entry::RecordMissing { time_ms: 1, call: CALL, why: "w".into() },
+                format!(r#"{{"type":"record_missing","time_ms":1,"call":"{ID}","why":"w"}}"#),
+            ),
+            (
+                Entry::ArchiveOpened { time_ms: 1, call: CALL, by: "b".into() },
+                format!(r#"{{"type":"archive_opened","time_ms":1,"call":"{ID}","by":"b"}}"#),
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_entry_has_the_documented_json_and_tolerates_new_fields() {
+        for (entry, json) in all() {
+            assert_eq!(String::from_utf8(entry.to_bytes()).unwrap(), json);
+            assert!(json.contains(&format!(r#""type":"{}""#, entry.kind())));
+            let newer = json.replacen('{', r#"{"added_later":[1],"#, 1);
+            assert_eq!(ReadEntry::parse(newer.as_bytes()), ReadEntry::Known(entry));
+        }
+        let kinds: std::collections::BTreeSet<_> = all().iter().map(|(entry, _)| entry.kind()).collect();
+        assert_eq!(kinds, KINDS.into_iter().collect(), "a type has no example above");
+    }
+
+    #[test]
+    fn unknown_types_are_skipped_and_malformed_entries_reported() {
+        let newer = br#"{"type":"line_revoked","time_ms":1}"#;
+        assert_eq!(ReadEntry::parse(newer), ReadEntry::Unknown("line_revoked".into()));
+        let mut bad = vec![b"".to_vec(), b"{}".to_vec(), b"[1]".to_vec(), b"\xff".to_vec()];
+        for (from, to) in [("01010101", "zz"), (r#":1,"#, r#":-1,"#), ("hung_up", "vanished"), ("abab", "ABAB")] {
+            bad.extend(all().into_iter().filter_map(|(_, json)| {
+                let changed = json.replacen(from, to, 1);
+                (changed != json).then(|| changed.into_bytes())
+            }));
+        }
+        for bytes in bad {
+            let read = ReadEntry::parse(&bytes);
+            assert!(matches!(read, ReadEntry::Malformed(_)), "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a device sends to the switchboard of its office.
+
+use crate::{Blob, CallId, DeviceId};
+use serde::{Deserialize, Serialize};
+
+/// What a device sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// First message: which device this is.
+    Hello {
+        /// [`crate::WIRE_VERSION`].
+        version: u16,
+        /// The enrolled device.
+        device: DeviceId,
+    },
+    /// Answers [`super::ServerMessage::Challenge`]: a JWS by the device key over the nonce and the office's domain.
+    Prove {
+        /// Compact JWS, type `telcon-sign-in+jws`.
+        jws: String,
+    },
+    /// Rings a person. The switchboard logs the opening of the call before anybody hears of it.
+    Ring {
+        /// Compact JWS, type `telcon-ring+jws`, with the device's certificates in its `x5c` header.
+        jws: String,
+    },
+    /// This device verified the ring and shows it.
+    RingShown {
+        /// The call.
+        call: CallId,
+    },
+    /// This device answers. The first wins.
+    Answer {
+        /// The call.
+        call: CallId,
+        /// A fresh MLS KeyPackage (RFC 9420, section 10) as an MLSMessage.
+        key_package: Blob,
+    },
+    /// The person says no, on all devices.
+    Decline {
+        /// The call.
+        call: CallId,
+    },
+    /// Ends a call, or gives up ringing. From a principal it ends the call for all; from a listener only for them.
+    HangUp {
+        /// The call.
+        call: CallId,
+        /// Whether this device could not go on (it refused something, or cannot encrypt).
+        failed: bool,
+    },
+    /// Asks the members to add this device: a listener, or a device that lost its state by a reload.
+    AskJoin {
+        /// The call.
+        call: CallId,
+        /// A fresh MLS KeyPackage as an MLSMessage.
+        key_package: Blob,
+    },
+    /// A commit to be ordered, with the welcome for those it adds.
+    Commit {
+        /// The call.
+        call: CallId,
+        /// The epoch the commit was made in. Only the first commit of an epoch is taken.
+        epoch: u64,
+        /// MLSMessage with the commit.
+        commit: Blob,
+        /// MLSMessage with the welcome.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        welcome: Option<Blob>,
+        /// Devices that the commit adds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        adds: Vec<DeviceId>,
+        /// Devices that it removes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removes: Vec<DeviceId>,
+    },
+    /// An encrypted application message to all members (captions, mute state).
+    Application {
+        /// The call.
+        call: CallId,
+        /// MLSMessage with a PrivateMessage.
+        message: Blob,
+    },
+    /// Offers a media leg for this call. A new offer replaces the leg.
+    Offer {
+        /// The call.
+        call: CallId,
+        /// WebRTC offer: one sendonly and [`crate::limits::RECEIVE_SLOTS`] recvonly audio sections.
+        sdp: String,
+    },
+    /// After a reconnect: continue a call this device kept its keys of.
+    Resume {
+        /// The call.
+        call: CallId,
+        /// Sequence number of the last handshake message it processed.
+        after: u64,
+    },
+    /// Keeps the connection open, and asks for the newest checkpoint with proof that it continues the one this
+    /// device remembers.
+    Ping {
+        /// Size of the newest tree that this device has verified; 0 when it has none.
+        log_size: u64,
+    },
+}

@@ -1,0 +1,40 @@
+//! Messages between a device and the switchboard of its office, over one WebSocket.
+//!
+//! The server orders and forwards; what it forwards is signed (rings), encrypted to the members (MLS messages) or
+//! proven (log entries), and a client believes none of it before checking.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `client` | what a device sends |
+//! | `server` | what the switchboard sends, and why it refuses |
+//! | `ring` | the signed content of a ring |
+//! | `logged` | a log entry with its proof |
+//! | `notice` | a call as staff sees it |
+
+mod client;
+mod logged;
+mod notice;
+mod ring;
+mod server;
+
+pub use client::ClientMessage;
+pub use logged::Logged;
+pub use notice::{Notice, NoticeState, PersonNamed};
+pub use ring::Ring;
+pub use server::{RefusalCode, ServerMessage};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CallId;
+
+    #[test]
+    fn messages_are_tagged_json_and_unknown_fields_are_refused() {
+        let call = CallId::from_bytes([7; 16]);
+        let json = serde_json::to_value(ClientMessage::RingShown { call }).unwrap();
+        assert_eq!(json["type"], "ring_shown");
+        assert_eq!(serde_json::from_value::<ClientMessage>(json).unwrap(), ClientMessage::RingShown { call });
+        let extra = format!(r#"{{"type":"ring_shown","call":"{call}","also":1}}"#);
+        assert!(serde_json::from_str::<ClientMessage>(&extra).is_err());
+    }
+}

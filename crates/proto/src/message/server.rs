@@ -1,0 +1,214 @@
+//! What the switchboard sends to a device, and why it refuses.
+
+use super::{Logged, Notice};
+use crate::{Blob, CallId, Card, DeviceId, Ended, RecordMode, SuiteName, words::Contact};
+use serde::{Deserialize, Serialize};
+
+/// What the switchboard sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Prove that you hold the key of the device you named.
+    Challenge {
+        /// 32 random bytes, good once and for [`crate::limits::CHALLENGE_TTL_MS`].
+        nonce: Blob,
+    },
+    /// The device is signed in.
+    SignedIn {
+        /// Who the server takes it for.
+        you: Card,
+        /// Whom it can ring.
+        people: Vec<Contact>,
+        /// The suite of the office's calls.
+        suite: SuiteName,
+        /// The least that is kept of the office's calls.
+        mode: RecordMode,
+        /// Bearer token for uploads and downloads over HTTP, valid while the connection is open.
+        token: String,
+        /// A call this device is a member of: it sends [`super::ClientMessage::Resume`] or [`super::ClientMessage::AskJoin`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_call: Option<CallId>,
+        /// Newest checkpoint of the log (C2SP signed note).
+        checkpoint: String,
+    },
+    /// People or their reachability changed.
+    People {
+        /// All whom this device can ring.
+        people: Vec<Contact>,
+    },
+    /// The caller's ring is logged and on its way.
+    Opened {
+        /// The call.
+        call: CallId,
+        /// Proof that its opening is in the log.
+        opened: Logged,
+    },
+    /// Somebody rings this device's person.
+    Ringing {
+        /// The ring as the caller's device signed it.
+        jws: String,
+        /// Proof that its opening is in the log.
+        opened: Logged,
+        /// Proof that the caller's device certificate is in the log.
+        device: Logged,
+    },
+    /// A device of the person rung verified and shows the ring.
+    RingingThere {
+        /// The call.
+        call: CallId,
+    },
+    /// To a member that shall commit: a device answered or asks to join.
+    JoinAsked {
+        /// The call.
+        call: CallId,
+        /// Who asks.
+        from: DeviceId,
+        /// Its KeyPackage.
+        key_package: Blob,
+        /// Proof that its certificate is in the log.
+        device: Logged,
+        /// Whether this is the answer to the ring.
+        answer: bool,
+    },
+    /// To a member that shall commit: these devices left, were lost or were revoked, and must be removed.
+    RemoveAsked {
+        /// The call.
+        call: CallId,
+        /// Who.
+        devices: Vec<DeviceId>,
+    },
+    /// The next commit of the call, to every member but those it adds (its sender too: that is its confirmation).
+    Committed {
+        /// The call.
+        call: CallId,
+        /// Sequence number among the call's handshake messages.
+        seq: u64,
+        /// Who committed.
+        from: DeviceId,
+        /// MLSMessage.
+        commit: Blob,
+        /// Log proofs of the device certificates of those it adds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        devices: Vec<Logged>,
+    },
+    /// The sender's commit was not taken. If the call has moved on (`now` is past `epoch`) another commit was first:
+    /// process what comes, and try again. Otherwise it did something that it may not: drop it.
+    CommitRefused {
+        /// The call.
+        call: CallId,
+        /// The epoch that the refused commit was made in: by when this comes, the sender may have made another.
+        epoch: u64,
+        /// The epoch that the call is in now.
+        now: u64,
+    },
+    /// The welcome of a commit that added this device.
+    Welcome {
+        /// The call.
+        call: CallId,
+        /// Sequence number of its commit.
+        seq: u64,
+        /// MLSMessage.
+        welcome: Blob,
+        /// The ring that opened the call, for a joiner that did not see it.
+        ring: String,
+        /// Proof that its opening is in the log.
+        opened: Logged,
+        /// Log proofs of all members' device certificates.
+        devices: Vec<Logged>,
+    },
+    /// An application message of another member.
+    Application {
+        /// The call.
+        call: CallId,
+        /// Who sent it, as the server says; MLS authenticates the true sender.
+        from: DeviceId,
+        /// MLSMessage.
+        message: Blob,
+    },
+    /// Answer to [`super::ClientMessage::Offer`].
+    MediaAnswer {
+        /// The call.
+        call: CallId,
+        /// WebRTC answer.
+        sdp: String,
+    },
+    /// The relay lost this device's media leg: offer again.
+    MediaLost {
+        /// The call.
+        call: CallId,
+    },
+    /// The ring stopped on this device because another device of the person took it.
+    TakenElsewhere {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// How.
+        how: Ended,
+    },
+    /// To staff: a call of the office, at each change.
+    Notice(Notice),
+    /// To staff, and to the devices that were in the call: a record reached the archive.
+    RecordKept {
+        /// The call.
+        call: CallId,
+        /// Index of its entry in the log.
+        log_index: u64,
+        /// Whether every note-taker that brought a record of the call so far says that something is missing.
+        #[serde(default)]
+        partial: bool,
+    },
+    /// The device was revoked, and is served no more.
+    Revoked {
+        /// The office authority's word for it (`telcon-revocation+jws`), where the server has it at hand. Only with it
+        /// does a device erase its keys: a server alone must not be able to make it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jws: Option<String>,
+    },
+    /// Answer to [`super::ClientMessage::Ping`]: the newest checkpoint, with proof that it continues the one named there.
+    Checkpoint {
+        /// C2SP signed note.
+        checkpoint: String,
+        /// Size of the tree that the proof starts from: `log_size` of the ping.
+        from_size: u64,
+        /// RFC 6962 consistency proof, base64 hashes; empty for sizes 0 and the newest.
+        consistency: Vec<Blob>,
+    },
+    /// A message was refused. Nothing changed by it.
+    Refused {
+        /// The call it was about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+        /// Why, for programs.
+        code: RefusalCode,
+        /// What happened and what to do, for people.
+        message: String,
+    },
+}
+
+/// Why the switchboard refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// Not JSON of this version, or over a limit.
+    Malformed,
+    /// Another wire version.
+    Version,
+    /// Unknown or revoked device, or a proof that does not hold.
+    NotSignedIn,
+    /// Not allowed to this device or in this state.
+    NotAllowed,
+    /// No such call, or it is over.
+    NoSuchCall,
+    /// The person cannot be reached: no device connected.
+    Unreachable,
+    /// The person rings this one at the same moment: their ring is on its way here, or comes again.
+    RingsYou,
+    /// Too fast or too many.
+    TooMany,
+    /// The server's own fault: its log or store failed. No log entry, no call.
+    Unavailable,
+}
