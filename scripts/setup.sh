@@ -13,7 +13,7 @@ readonly purpose=${1:-run}
 packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git sox espeak-ng)
 case "$purpose" in
 run) ;;
-test) packages+=(chromium fonts-liberation iproute2 coturn openssl) ;;
+test) packages+=(chromium fonts-liberation iproute2 coturn openssl libfaketime) ;;
 bench) packages+=(janus coturn iproute2) ;;
 *)
     echo "usage: $0 run|test|bench" >&2
