@@ -2,7 +2,7 @@
 # Installs what Telcon needs from Debian, and only what is missing. Rust, Node.js and Python have to be there already.
 #
 #   scripts/setup.sh run     what `make run` needs
-#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server)
+#   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server, PostgreSQL)
 #   scripts/setup.sh bench   what `make bench-peers` needs (other people's relays)
 #
 # Everything that is not a system package (npm packages, the speech model, cargo tools) belongs to `cargo xtask`.
@@ -13,7 +13,7 @@ readonly purpose=${1:-run}
 packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git sox espeak-ng)
 case "$purpose" in
 run) ;;
-test) packages+=(chromium fonts-liberation iproute2 coturn openssl libfaketime) ;;
+test) packages+=(chromium fonts-liberation iproute2 coturn openssl postgresql libfaketime) ;;
 bench) packages+=(janus coturn iproute2) ;;
 *)
     echo "usage: $0 run|test|bench" >&2
@@ -85,15 +85,21 @@ fi
 # Debian keeps what makes virtual environments in a package of its own; a Python from elsewhere brings it along.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fresh_services=()
-for service in janus coturn; do
+for service in janus coturn postgresql; do
     case " ${packages[*]} " in
     *" $service "*) is_installed "$service" || fresh_services+=("$service") ;;
     esac
 done
 install "${packages[@]}"
-# Debian starts a service that it installs. These are to be tested with or measured, not to be open to the network.
+# Debian starts a service that it installs. Tests and benchmarks start their own instances of these; nothing of them should
+# listen otherwise.
 if [ ${#fresh_services[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
     as_root systemctl disable --now "${fresh_services[@]}"
+elif [ ${#fresh_services[@]} -gt 0 ]; then
+    for service in "${fresh_services[@]}"; do
+        as_root service "$service" stop >/dev/null 2>&1 || true
+        as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+    done
 fi
 
 if ! has_wasm_target; then

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use telcon_core::group::read_key_package;
+use telcon_core::mls::key_package::read_key_package;
 use telcon_proto::{CallId, SuiteName};
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,10 +1,21 @@
-//! What tests need from outside: the speech model, and other people's tools that have to open our files.
+//! What tests need from outside the workspace: the speech model, other people's tools that open our files, and the
+//! database and object servers that the store's tests start.
 
 use crate::{process, stamp};
-use anyhow::{Result, ensure};
-use std::path::PathBuf;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
 
-/// The speech model's folder, fetched where it is missing.
+/// The environment that tests find the fixtures by: name and path. Installs what is missing.
+pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
+    Ok(vec![
+        ("TELCON_ASR_MODEL", model()?),
+        ("TELCON_INTEROP", interop()?),
+        ("TELCON_MOTO", object_store()?),
+        ("TELCON_POSTGRES_BIN", postgres()?),
+    ])
+}
+
+/// The speech model's folder, downloaded if it is missing.
 pub fn model() -> Result<PathBuf> {
     let cache = process::target_dir().join("cache/models");
     process::run(process::command("python3").arg("scripts/fixtures/fetch_model.py").arg(&cache))?;
@@ -13,21 +24,21 @@ pub fn model() -> Result<PathBuf> {
     Ok(model)
 }
 
-/// The folder of a conversation in two voices to which nothing was ever tuned, spoken by a synthesiser where it is missing.
+/// The folder of a conversation in two voices that nothing was tuned to; synthesised if it is missing.
 pub fn talk() -> Result<PathBuf> {
     let script = process::root().join("scripts/fixtures/make_speech.py");
     let folder = process::target_dir().join("cache/talk");
     let sounds = ["a.wav", "b.wav"].map(|name| folder.join(name));
     let inputs = stamp::Inputs::default().path(&script, &[])?;
     stamp::unless_done(&folder.join("stamp"), inputs, &[&sounds[0], &sounds[1]], || {
-        // What an older script said there is not to be taken for this one's.
+        // The script keeps files that exist, so what an older version of it made has to go first.
         sounds.iter().try_for_each(|sound| if sound.exists() { std::fs::remove_file(sound) } else { Ok(()) })?;
         process::run(process::command("python3").arg(&script).arg("--talk").arg(&folder))
     })?;
     Ok(folder)
 }
 
-/// A folder with npm's `age-encryption` in `node_modules` and Python's `bagit` in `venv`, installed where missing.
+/// A folder with npm's `age-encryption` in `node_modules` and Python's `bagit` in `venv`, installed if missing.
 pub fn interop() -> Result<PathBuf> {
     let lists = process::root().join("scripts/interop");
     let folder = process::target_dir().join("cache/interop");
@@ -39,9 +50,68 @@ pub fn interop() -> Result<PathBuf> {
             std::fs::copy(lists.join(file), folder.join(file))?;
         }
         process::run(process::command("npm").args(crate::web::NPM_CI).current_dir(&folder))?;
-        process::run(process::command("python3").args(["-m", "venv"]).arg(folder.join("venv")))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        process::run(process::command(&python).args(pip).arg(lists.join("requirements.txt")))
+        make_venv(&folder, &lists.join("requirements.txt"))
     })?;
     Ok(folder)
+}
+
+/// `moto_server`, an S3 server that honours `If-None-Match`. Tests start it themselves, on a free port.
+pub fn object_store() -> Result<PathBuf> {
+    Ok(venv("object-store")?.join("moto_server"))
+}
+
+/// The folder of `initdb` and `postgres`: from `TELCON_POSTGRES_BIN`, the newest that Debian installed, or the `PATH`.
+/// Tests make a cluster of their own there, in a temporary directory, as a user other than root.
+pub fn postgres() -> Result<PathBuf> {
+    let mut candidates: Vec<PathBuf> = std::env::var_os("TELCON_POSTGRES_BIN").map(PathBuf::from).into_iter().collect();
+    candidates.extend(debian_postgres(Path::new("/usr/lib/postgresql")));
+    candidates.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    candidates
+        .into_iter()
+        .find(|folder| ["initdb", "postgres"].iter().all(|program| folder.join(program).exists()))
+        .context("PostgreSQL's initdb and postgres are not installed: run `scripts/setup.sh test`, or set TELCON_POSTGRES_BIN")
+}
+
+/// The `bin` folders of Debian's PostgreSQL packages below `installed`, newest major version first.
+fn debian_postgres(installed: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(installed) else { return Vec::new() };
+    let mut versions: Vec<u32> = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    versions.sort_unstable();
+    versions.iter().rev().map(|version| installed.join(version.to_string()).join("bin")).collect()
+}
+
+/// The `bin` folder of a Python environment with what `scripts/NAME/requirements.txt` lists, installed if missing.
+pub fn venv(name: &str) -> Result<PathBuf> {
+    let requirements = process::root().join("scripts").join(name).join("requirements.txt");
+    let folder = process::target_dir().join("cache").join(name);
+    let programs = folder.join("venv/bin");
+    let inputs = stamp::Inputs::default().path(&requirements, &[])?;
+    stamp::unless_done(&folder.join("stamp"), inputs, &[&programs.join("python")], || {
+        std::fs::create_dir_all(&folder)?;
+        make_venv(&folder, &requirements)
+    })?;
+    Ok(programs)
+}
+
+fn make_venv(folder: &Path, requirements: &Path) -> Result<()> {
+    let venv = folder.join("venv");
+    process::run(process::command("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    process::run(process::command(venv.join("bin/python")).args(pip).arg(requirements))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_postgres_is_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for version in ["9.6", "13", "15", "lib"] {
+            std::fs::create_dir_all(folder.path().join(version).join("bin")).unwrap();
+        }
+        let found = debian_postgres(folder.path());
+        assert_eq!(found, ["15", "13"].map(|version| folder.path().join(version).join("bin")));
+        assert!(debian_postgres(&folder.path().join("missing")).is_empty());
+    }
 }

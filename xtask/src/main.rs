@@ -40,10 +40,12 @@ const COMMANDS: &[Command] = &[
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {
         name: "fixtures",
-        about: "fetch the speech model and the tools of the interoperability tests",
+        about: "install what tests need from outside: the speech model, tools, servers; print where",
         run: |_| {
-            fixtures::model()?;
-            fixtures::interop().map(drop)
+            for (name, path) in fixtures::for_tests()? {
+                println!("{name}={}", path.display());
+            }
+            Ok(())
         },
     },
 ];

@@ -1,6 +1,6 @@
 //! What is understood of speech over bad networks: the measurement, and the page about it.
 
-use crate::{fixtures, process, rust, stamp};
+use crate::{fixtures, process, rust};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -23,17 +23,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     process::run(command.args(arguments).env("TELCON_ASR_MODEL", model).env("TELCON_PESQ", pesq))
 }
 
-/// A Python that has the objective measure, installed where it is missing.
+/// A Python that has the objective measure, installed if missing.
 fn pesq() -> Result<PathBuf> {
-    let list = process::root().join("scripts/network/requirements.txt");
-    let folder = process::target_dir().join("cache/network");
-    let python = folder.join("venv/bin/python");
-    let inputs = stamp::Inputs::default().path(&list, &[])?;
-    stamp::unless_done(&folder.join("stamp"), inputs, &[&python], || {
-        std::fs::create_dir_all(&folder)?;
-        process::run(process::command("python3").args(["-m", "venv"]).arg(folder.join("venv")))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        process::run(process::command(&python).args(pip).arg(&list))
-    })?;
-    Ok(python)
+    Ok(fixtures::venv("network")?.join("python"))
 }

@@ -19,7 +19,6 @@ pub fn clippy() -> Result<()> {
 
 /// Every test of the workspace, with the fixtures that some of them need.
 pub fn unit() -> Result<()> {
-    let (model, interop) = (fixtures::model()?, fixtures::interop()?);
     let mut command = tools::NEXTEST.command(&[
         "nextest",
         "run",
@@ -29,7 +28,7 @@ pub fn unit() -> Result<()> {
         "xtask/nextest.toml",
     ])?;
     // All failures at once: a run takes minutes.
-    command.arg("--no-fail-fast").args(features()?).env("TELCON_ASR_MODEL", model).env("TELCON_INTEROP", interop);
+    command.arg("--no-fail-fast").args(features()?).envs(fixtures::for_tests()?);
     process::run(&mut command)
 }
 

@@ -80,7 +80,7 @@ fn mls(c: &mut Criterion) {
         });
         c.bench_function(&format!("mls {name}: from answer to keys on both sides"), |b| {
             b.iter(|| {
-                let join = PendingJoin::new(&callee, call).unwrap();
+                let mut join = PendingJoin::new(&callee, call).unwrap();
                 let joiner = read_key_package(join.key_package(), call, suite).unwrap();
                 let commit = group.commit(vec![joiner], &[]).unwrap();
                 let welcome = commit.welcome.unwrap();

@@ -224,6 +224,7 @@ pub fn ciphersuite(suite: SuiteName) -> Ciphersuite {
 }
 
 /// Lets MLS sign with the device key.
+#[derive(Clone)]
 pub(crate) struct MlsSigner(Arc<DeviceKey>);
 
 impl Signer for MlsSigner {

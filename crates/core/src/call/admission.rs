@@ -19,10 +19,17 @@ pub(crate) enum Refusal {
     NotAllowed(&'static str),
 }
 
-/// Verifies a leaf: its certificates lead to the office, the leaf's key is the certified one, and one of `proofs` shows that
-/// the certificate is in the log.
-pub(super) fn verify(office: &Office, leaf: &Leaf, proofs: &[Logged], now_ms: u64) -> Result<LoggedDevice, Refusal> {
+/// Verifies a leaf and admits it to the call of `ring`: its certificates lead to the office, the leaf's key is the certified
+/// one, the device belongs in this call, and one of `proofs` shows that its certificate is in the log.
+pub(super) fn verify(
+    office: &Office,
+    ring: &LoggedRing,
+    leaf: &Leaf,
+    proofs: &[Logged],
+    now_ms: u64,
+) -> Result<LoggedDevice, Refusal> {
     let device = identify(office, leaf, now_ms)?;
+    admit(ring, &device)?;
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
         match office.verify_device_logged(device.clone(), proof) {
@@ -43,7 +50,7 @@ pub(super) fn identify(office: &Office, leaf: &Leaf, now_ms: u64) -> Result<Veri
 }
 
 /// Admits a verified device to the call of `ring`: the two parties, and staff who listen.
-pub(super) fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
+fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
     let card = device.card();
     let party = card.person == ring.ring().device().card().person || card.person == ring.ring().ring().to;
     match card.role {

@@ -5,14 +5,18 @@
 //! X25519).
 
 use super::message::GroupMessage;
+use crate::view::CaptionView;
 use chacha20::ChaCha20Rng;
 use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::XWing,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use telcon_proto::{Blob, DeviceId};
 
 const INFO: &[u8] = b"telcon caption v1";
+/// Captions kept on the screen.
+const MAX_CAPTIONS: usize = 500;
 /// Longest text of one caption, bytes: about two minutes of fast speech.
 pub const MAX_CAPTION_BYTES: usize = 4096;
 
@@ -86,6 +90,82 @@ pub fn seal(key: &Blob, caption: &Caption, to: DeviceId, rng: &mut ChaCha20Rng) 
     )
     .ok()?;
     Some(GroupMessage::Caption { to, enc: Blob(enc.to_bytes().to_vec()), sealed: Blob(sealed) })
+}
+
+/// The captions of a call on this device: those that a desk reads, and the readers that a note-taker writes for.
+#[derive(Default)]
+pub(super) struct CaptionState {
+    lines: Vec<CaptionView>,
+    latency_ms: Option<u64>,
+    key: Option<CaptionKey>,
+    pub(super) readers: BTreeMap<DeviceId, CaptionReader>,
+}
+
+/// A member who may read captions.
+#[derive(Clone)]
+pub(crate) struct CaptionReader {
+    key: Blob,
+    /// When it joined the call, milliseconds since 1970 UTC.
+    since_ms: u64,
+}
+
+impl CaptionState {
+    /// The lines on the screen, oldest first.
+    pub(super) fn lines(&self) -> &[CaptionView] {
+        &self.lines
+    }
+
+    /// Latency of the newest caption, milliseconds.
+    pub(super) fn latency_ms(&self) -> Option<u64> {
+        self.latency_ms
+    }
+
+    /// The public key of this reader, made when first needed.
+    pub(super) fn reader_key(&mut self, rng: &mut ChaCha20Rng) -> Blob {
+        self.key.get_or_insert_with(|| CaptionKey::new(rng)).public()
+    }
+
+    /// Opens a caption sealed to this reader.
+    pub(super) fn open(&self, enc: &Blob, sealed: &Blob) -> Option<Caption> {
+        self.key.as_ref()?.open(enc, sealed)
+    }
+
+    /// A member requests captions.
+    pub(super) fn add_reader(&mut self, reader: DeviceId, key: Blob, now_ms: u64) {
+        let since_ms = self.readers.get(&reader).map_or(now_ms, |known| known.since_ms);
+        self.readers.insert(reader, CaptionReader { key, since_ms });
+    }
+
+    /// Drops readers that are not members any more.
+    pub(super) fn retain_readers(&mut self, is_member: impl Fn(DeviceId) -> bool) {
+        self.readers.retain(|reader, _| is_member(*reader));
+    }
+
+    /// Seals a caption to each reader. Words said before a reader joined are not for it, as the audio was not.
+    pub(super) fn seal(&self, caption: &Caption, rng: &mut ChaCha20Rng) -> Vec<GroupMessage> {
+        let present = self.readers.iter().filter(|(_, reader)| caption.start_ms >= reader.since_ms);
+        present.filter_map(|(device, reader)| seal(&reader.key, caption, *device, rng)).collect()
+    }
+
+    /// Adds a caption of the speaker `name` to the screen; it replaces its drafts.
+    pub(super) fn show(&mut self, name: String, caption: Caption) {
+        self.latency_ms = Some(caption.behind_ms);
+        let new = &caption;
+        self.lines.retain(|line| {
+            let old = &line.caption;
+            let draft_of_it = !old.done && old.speaker == new.speaker && old.passage == new.passage;
+            !(draft_of_it && (new.done || old.part == new.part))
+        });
+        // The final text of a passage may be empty: then only its drafts are removed.
+        if caption.text.is_empty() {
+            return;
+        }
+        self.lines.push(CaptionView { name, caption });
+        self.lines.sort_by_key(|line| line.caption.start_ms);
+        if self.lines.len() > MAX_CAPTIONS {
+            self.lines.remove(0);
+        }
+    }
 }
 
 #[cfg(test)]

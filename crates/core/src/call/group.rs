@@ -1,114 +1,213 @@
 //! Membership of the call: requests to join and leave, commits, and the epochs that they start.
 
 use super::{
-    Call, MAX_WAITING, Member, MembershipChange, OptimisticCommit, PendingCommit,
     admission::{self, Refusal},
     blob,
-    captions::CaptionKey,
-    message::GroupMessage,
+    phase::OptimisticCommit,
+    session::Session,
 };
 use crate::{
     device::Device,
-    engine::{Event, Output},
+    engine::{Context, Output},
+    media::keyring::Keyring,
     mls::{
-        Leaf,
-        group::{CallGroup, Incoming, OwnCommit, StagedChange},
+        group::{CallGroup, Incoming, OwnCommit},
         key_package::{Joiner, read_key_package},
     },
-    view::{CallState, Direction},
 };
-use chacha20::ChaCha20Rng;
-use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
-use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, Role, message::Logged};
+use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, Role, limits::MAX_MEMBERS, message::Logged};
 
-impl Call {
-    pub(super) fn on_join_request(
-        &mut self,
-        device: &Device,
-        from: DeviceId,
-        key_package: Vec<u8>,
-        logged: &Logged,
-        answer: bool,
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        let (Some(ring), Some(group)) = (&self.ring, &self.group) else { return Ok(()) };
-        let joiner = read_key_package(&key_package, self.id, self.suite)?;
-        if group.was_used(&joiner) {
-            // It was asked twice, or a server asks again by what a device asked that has left since.
-            return Ok(());
+/// Queued membership changes. A call has eight members; more requests than this are a flood.
+const MAX_QUEUED: usize = 2 * MAX_MEMBERS;
+
+/// The group of the call on this device.
+pub(super) struct Membership {
+    /// The MLS group.
+    pub(super) group: CallGroup,
+    /// The media keys of its epochs.
+    pub(super) keys: Keyring,
+    /// Sequence number of the last processed commit.
+    pub(super) seq: u64,
+    /// This device's commit, until the switchboard has ordered it.
+    pending: Option<PendingCommit>,
+    /// Changes that wait for the next commit.
+    queue: Vec<MembershipChange>,
+    /// The callee as the person chose it from the office's list, on the device that rang.
+    pub(super) dialled: Option<Card>,
+    /// Every device that was verified for this call.
+    pub(super) verified: BTreeMap<DeviceId, LoggedDevice>,
+    /// The members of the current epoch by leaf index. Empty until this device has entered an epoch with others.
+    roster: BTreeMap<u32, Member>,
+    /// The owners of leaves by epoch, for frames and messages of the previous epoch.
+    leaf_owners: BTreeMap<(u64, u32), DeviceId>,
+}
+
+/// A member of the current epoch.
+struct Member {
+    device: DeviceId,
+    muted: bool,
+}
+
+enum MembershipChange {
+    Join { device: DeviceId, key_package: Vec<u8>, logged: Box<LoggedDevice> },
+    Remove(DeviceId),
+}
+
+struct PendingCommit {
+    own: OwnCommit,
+    message: ClientMessage,
+    changes: Vec<MembershipChange>,
+}
+
+/// A new epoch, for the record.
+pub(super) struct EnteredEpoch {
+    /// Its number.
+    pub(super) epoch: u64,
+    /// RFC 9420 epoch authenticator.
+    pub(super) authenticator: Vec<u8>,
+}
+
+/// What became of an ordered commit.
+pub(super) enum Processed {
+    /// It had been processed before.
+    Known,
+    /// This device's commit was accepted; whether it added somebody.
+    Own {
+        /// Whether it added a device.
+        added: bool,
+    },
+    /// Another member's commit; whether a pending commit of this device lost against it.
+    Other {
+        /// Whether this device's pending commit was discarded.
+        lost: bool,
+    },
+}
+
+impl Membership {
+    pub(super) fn new(
+        group: CallGroup,
+        seq: u64,
+        dialled: Option<Card>,
+        verified: BTreeMap<DeviceId, LoggedDevice>,
+    ) -> Self {
+        Self {
+            group,
+            keys: Keyring::new(),
+            seq,
+            pending: None,
+            queue: Vec::new(),
+            dialled,
+            verified,
+            roster: BTreeMap::new(),
+            leaf_owners: BTreeMap::new(),
         }
-        let joining = admission::verify(device.office(), &joiner.leaf, std::slice::from_ref(logged), now_ms)?;
-        admission::admit(ring, joining.device())?;
-        if joining.device().device() != from {
-            return Err(Refusal::NotAllowed("a key package of another device was handed over"));
-        }
-        if answer && joining.device().card().person != ring.ring().ring().to {
-            return Err(Refusal::NotAllowed("somebody else answered"));
-        }
-        self.check_callee_name(joining.device())?;
-        if self.waiting.len() >= MAX_WAITING {
-            return Err(Refusal::NotAllowed("too many asked to join at once"));
-        }
-        self.waiting.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
-        self.waiting.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });
-        Ok(())
     }
 
-    /// The list that a person rings from is the server's; the name in the certificate is the office authority's. Who comes in
-    /// the place of the person who was rung has the name that was rung, however they come in.
-    fn check_callee_name(&self, device: &VerifiedDevice) -> Result<(), Refusal> {
-        let (Some(ring), Direction::Out, Some((_, to))) = (&self.ring, self.direction, &self.hint) else {
-            return Ok(());
-        };
-        if device.card().person == ring.ring().ring().to && device.card().name != to.name {
-            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
-        }
-        Ok(())
+    /// Whether this device has not entered an epoch with others yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.roster.is_empty()
     }
 
-    pub(super) fn on_remove_request(&mut self, devices: Vec<DeviceId>) {
-        for device in devices {
-            self.waiting.retain(
-                |change| !matches!(change, MembershipChange::Join { device: joining, .. } if *joining == device),
-            );
-            if self.waiting.len() < MAX_WAITING {
-                self.waiting.push(MembershipChange::Remove(device));
-            }
+    /// The members of the current epoch: all holders of its keys, this device included.
+    pub(super) fn devices(&self) -> impl Iterator<Item = DeviceId> {
+        self.roster.values().map(|member| member.device)
+    }
+
+    /// Whether the device is a member of the current epoch.
+    pub(super) fn contains(&self, device: DeviceId) -> bool {
+        self.devices().any(|member| member == device)
+    }
+
+    /// The certified card of a verified device, or of this one.
+    pub(super) fn card(&self, me: &VerifiedDevice, device: DeviceId) -> Option<Card> {
+        if device == me.device() {
+            return Some(me.card().clone());
         }
+        Some(self.verified.get(&device)?.device().card().clone())
+    }
+
+    /// The certified role of a member.
+    pub(super) fn role(&self, device: DeviceId) -> Option<Role> {
+        Some(self.verified.get(&device)?.device().card().role)
+    }
+
+    /// The note-takers of the current epoch, this device included.
+    pub(super) fn note_takers(&self, me: &VerifiedDevice) -> BTreeSet<DeviceId> {
+        let role = |device| if device == me.device() { Some(me.card().role) } else { self.role(device) };
+        self.devices().filter(|device| role(*device) == Some(Role::NoteTaker)).collect()
+    }
+
+    /// Whether the member's microphone is muted.
+    pub(super) fn is_muted(&self, device: DeviceId) -> bool {
+        self.roster.values().any(|member| member.device == device && member.muted)
+    }
+
+    /// A member muted or unmuted its microphone.
+    pub(super) fn set_muted(&mut self, device: DeviceId, muted: bool) {
+        self.roster.values_mut().filter(|member| member.device == device).for_each(|member| member.muted = muted);
+    }
+
+    /// The device that owned a leaf in an epoch: in the next one, another device may own it.
+    pub(super) fn leaf_owner(&self, epoch: u64, leaf: u32) -> Option<DeviceId> {
+        self.leaf_owners.get(&(epoch, leaf)).copied()
     }
 
     fn leaf_of(&self, device: DeviceId) -> Option<u32> {
         self.roster.iter().find(|(_, member)| member.device == device).map(|(leaf, _)| *leaf)
     }
 
-    /// Commits what waits, all in one epoch, unless a commit is already on its way.
-    pub(super) fn try_commit(
-        &mut self,
-        device: &Device,
-        now_ms: u64,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        if self.pending.is_some() || self.waiting.is_empty() {
-            return Ok(());
+    /// This device's pending commit, to be sent again after a reconnect: the switchboard accepts it once.
+    pub(super) fn pending_message(&self) -> Option<ClientMessage> {
+        self.pending.as_ref().map(|pending| pending.message.clone())
+    }
+
+    /// The office's list of people is not authenticated, certificates are: the person who was rung must join under the name
+    /// that was dialled, however they join.
+    fn check_callee_name(&self, callee: telcon_proto::PersonId, device: &VerifiedDevice) -> Result<(), Refusal> {
+        let Some(dialled) = &self.dialled else { return Ok(()) };
+        if device.card().person == callee && device.card().name != dialled.name {
+            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
         }
-        let changes = std::mem::take(&mut self.waiting);
+        Ok(())
+    }
+
+    /// The switchboard asks to remove devices that left or were revoked.
+    pub(super) fn queue_removals(&mut self, devices: Vec<DeviceId>) {
+        for device in devices {
+            self.queue.retain(
+                |change| !matches!(change, MembershipChange::Join { device: joining, .. } if *joining == device),
+            );
+            if self.queue.len() < MAX_QUEUED {
+                self.queue.push(MembershipChange::Remove(device));
+            }
+        }
+    }
+
+    /// Commits the queued changes in one epoch, unless a commit is pending. Gives the commit to send.
+    pub(super) fn commit_queued(&mut self, call: CallId) -> Result<Option<ClientMessage>, Refusal> {
+        if self.pending.is_some() || self.queue.is_empty() {
+            return Ok(None);
+        }
+        let changes = std::mem::take(&mut self.queue);
         let (mut joiners, mut removed): (Vec<Joiner>, Vec<u32>) = (Vec::new(), Vec::new());
-        let own = self.group.as_ref().map(CallGroup::own_index);
         let (mut adds, mut removes) = (Vec::new(), Vec::new());
         for change in &changes {
             let (MembershipChange::Join { device, .. } | MembershipChange::Remove(device)) = change;
             let joiner = match change {
-                MembershipChange::Join { key_package, .. } => Some(read_key_package(key_package, self.id, self.suite)?),
+                MembershipChange::Join { key_package, .. } => {
+                    Some(read_key_package(key_package, call, self.group.suite())?)
+                }
                 MembershipChange::Remove(_) => None,
             };
             // Another member's commit may have been first.
-            if joiner.as_ref().is_some_and(|joiner| self.group.as_ref().is_some_and(|group| group.was_used(joiner))) {
+            if joiner.as_ref().is_some_and(|joiner| self.group.was_used(joiner)) {
                 continue;
             }
-            // A device that joins again lost its keys: its old leaf goes in the same commit.
-            if let Some(leaf) = self.leaf_of(*device).filter(|leaf| Some(*leaf) != own && !removed.contains(leaf)) {
+            // A device that joins again lost its keys: the same commit removes its old leaf.
+            let own = self.group.own_index();
+            if let Some(leaf) = self.leaf_of(*device).filter(|leaf| *leaf != own && !removed.contains(leaf)) {
                 removed.push(leaf);
                 removes.push(*device);
             }
@@ -118,309 +217,182 @@ impl Call {
             }
         }
         if joiners.is_empty() && removed.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(group) = &mut self.group else { return Ok(()) };
-        let own = group.commit(joiners, &removed)?;
-        let message = commit_message(self.id, &own, adds, removes);
-        out.push_back(Output::Send(message.clone()));
-        self.pending = Some(PendingCommit { own, message, changes });
-        self.apply_optimistically(device, now_ms, out)
+        let own = self.group.commit(joiners, &removed)?;
+        let message = ClientMessage::Commit {
+            call,
+            epoch: own.epoch,
+            commit: blob(&own.commit),
+            welcome: own.welcome.as_deref().map(blob),
+            adds,
+            removes,
+        };
+        self.pending = Some(PendingCommit { own, message: message.clone(), changes });
+        Ok(Some(message))
     }
 
-    /// Goes live in the epoch of this device's own commit while the commit is still on its way: whom it adds was
-    /// verified here and is shown from now on, and the first word comes a round trip earlier. Only in a call that is
-    /// not live yet, where nobody can miss sound by a key that they do not have.
-    fn apply_optimistically(
-        &mut self,
-        device: &Device,
-        now_ms: u64,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        let (Some(pending), Some(group)) = (&self.pending, &self.group) else { return Ok(()) };
-        if self.started_ms.is_some() || self.is_live() || !self.own_role.speaks() {
-            return Ok(());
-        }
-        let mut joining = vec![device.me().device()];
-        for change in &pending.changes {
-            if let MembershipChange::Join { device, logged, .. } = change {
-                self.verified.insert(*device, (**logged).clone());
-                joining.push(*device);
-            }
-        }
-        let (next, own) = (group.pending_epoch()?, group.own_index());
-        self.optimistic = Some(OptimisticCommit { joining, phrase: next.phrase, was: self.state });
-        if !self.go_live(device, now_ms, out) {
-            self.optimistic = None;
-            return Ok(());
-        }
-        self.keys.seal_with_pending_epoch(next.number, &next.sframe_base_key, own);
-        Ok(())
-    }
-
-    /// The commit that this device went optimistic with was not taken: nobody joined, and nothing more is sealed.
-    fn roll_back(&mut self) {
-        if let Some(optimistic) = self.optimistic.take() {
-            self.state = optimistic.was;
-            self.started_ms = None;
-            self.keys.stop_sealing();
-        }
-    }
-
-    pub(super) fn resend(&self, out: &mut VecDeque<Output>) {
-        out.extend(self.pending.as_ref().map(|pending| Output::Send(pending.message.clone())));
-    }
-
-    /// The switchboard did not take the commit that this device made in `epoch`; the call is in `now`.
-    pub(super) fn on_commit_refused(
-        &mut self,
-        device: &Device,
-        epoch: u64,
-        now: u64,
-        now_ms: u64,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        // Of an earlier commit, when another member's was processed meanwhile: what waited is in a new one already.
-        let Some(pending) = self.pending.take_if(|pending| pending.own.epoch == epoch) else { return Ok(()) };
-        self.roll_back();
-        let Some(group) = &mut self.group else { return Ok(()) };
-        group.discard()?;
+    /// The switchboard refused the commit that this device made in `epoch`; the call is in epoch `now`. Returns whether it
+    /// was pending.
+    pub(super) fn on_commit_refused(&mut self, epoch: u64, now: u64) -> Result<bool, Refusal> {
+        // Otherwise the refusal is of an earlier commit, whose changes are in a new one already.
+        let Some(pending) = self.pending.take_if(|pending| pending.own.epoch == epoch) else { return Ok(false) };
+        self.group.discard()?;
         if now > epoch {
-            // Another member's commit was first. It is on its way, and what is still to do is done after it.
-            self.waiting.splice(0..0, pending.changes);
-            return Ok(());
+            // Another member's commit was first and will arrive; the changes are committed after it.
+            self.queue.splice(0..0, pending.changes);
         }
-        self.try_commit(device, now_ms, out)
+        Ok(true)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
-    pub(super) fn on_committed(
-        &mut self,
-        device: &Device,
-        seq: u64,
-        from: DeviceId,
-        commit: &Blob,
-        proofs: &[Logged],
-        now_ms: u64,
-        rng: &mut ChaCha20Rng,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        if self.group.is_none() || seq <= self.seq {
-            // Before the welcome, or a second copy of what was processed.
-            return Ok(());
-        }
-        let own = self.pending.as_ref().is_some_and(|pending| pending.own.commit == commit.0);
-        let mut somebody_joined = false;
-        if own {
-            let pending = self.pending.take().expect("invariant: it was just compared");
-            somebody_joined = pending.changes.iter().any(|change| matches!(change, MembershipChange::Join { .. }));
-            self.group.as_mut().expect("invariant: checked above").confirm()?;
-            self.optimistic = None;
-            for change in pending.changes {
-                if let MembershipChange::Join { logged, .. } = change {
-                    self.on_member_joined(*logged);
-                }
-            }
-        } else if from == device.me().device() {
-            return Err(Refusal::NotAllowed("a commit came under this device's name that it did not make"));
-        } else {
-            let group = self.group.as_mut().expect("invariant: checked above");
-            let Incoming::Commit(change) = group.process(commit.as_slice())? else {
-                return Err(Refusal::NotAllowed("another kind of message came in place of a commit"));
-            };
-            self.verify_and_merge(device, *change, proofs, now_ms)?;
-            if let Some(pending) = self.pending.take() {
-                // Ours was made in the epoch that just ended, and cannot be taken any more.
-                self.roll_back();
-                self.waiting.splice(0..0, pending.changes);
-            }
-        }
-        self.seq = seq;
-        self.enter_epoch(device, now_ms, rng, out)?;
-        if let Some(since_ms) = self.started_ms.filter(|_| own && somebody_joined) {
-            self.send_group_message(&GroupMessage::Live { since_ms }, out);
-        }
-        self.try_commit(device, now_ms, out)
+    /// Enters the epoch of this device's own commit.
+    fn confirm(&mut self, pending: PendingCommit) -> Result<Vec<LoggedDevice>, Refusal> {
+        self.group.confirm()?;
+        let joined = pending.changes.into_iter().filter_map(|change| match change {
+            MembershipChange::Join { logged, .. } => Some(*logged),
+            MembershipChange::Remove(_) => None,
+        });
+        Ok(joined.collect())
     }
 
-    /// Checks everybody whom a commit adds, and only then enters its epoch.
-    fn verify_and_merge(
-        &mut self,
-        device: &Device,
-        change: StagedChange,
-        proofs: &[Logged],
-        now_ms: u64,
-    ) -> Result<(), Refusal> {
-        let ring = self.ring.as_ref().ok_or(Refusal::NotAllowed("a commit before the ring was verified"))?;
-        let mut joined = Vec::new();
-        for leaf in &change.added {
-            let logged = admission::verify(device.office(), leaf, proofs, now_ms)?;
-            admission::admit(ring, logged.device())?;
-            self.check_callee_name(logged.device())?;
-            joined.push(logged);
-        }
-        let group = self.group.as_mut().expect("invariant: the commit was processed by it");
-        if self.pending.is_some() {
-            group.discard()?;
-        }
-        group.merge(change)?;
-        for logged in joined {
-            self.on_member_joined(logged);
-        }
-        Ok(())
-    }
-
-    /// A verified device is in it, for the first time or anew: what it said before it lost its keys is not compared.
-    fn on_member_joined(&mut self, logged: LoggedDevice) {
-        let device = logged.device().device();
-        self.presence.on_joined(device);
-        self.verified.insert(device, logged);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the fields of one wire message, and what they are checked against")]
-    pub(super) fn on_welcome(
-        &mut self,
-        device: &Device,
-        seq: u64,
-        welcome: &Blob,
-        jws: String,
-        opened: &Logged,
-        proofs: &[Logged],
-        now_ms: u64,
-        rng: &mut ChaCha20Rng,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        let Some(join) = self.join.take() else { return Ok(()) };
-        let office = device.office();
-        let ring = match self.ring.take() {
-            // A welcome to a ring this device verified: the server cannot change what it rang for.
-            Some(ring) => ring,
-            None => {
-                if self
-                    .rejoin_ring_sha256
-                    .as_ref()
-                    .is_some_and(|ring| ring.as_slice() != Sha256::digest(&jws).as_slice())
-                {
-                    return Err(Refusal::NotAllowed("a welcome to another call than this device was in"));
-                }
-                let ring = office.verify_ring_past(&jws)?;
-                if ring.ring().mode < office.floor() {
-                    return Err(Refusal::NotAllowed("it keeps less than the office keeps of every call"));
-                }
-                office.verify_opening(ring, opened)?
-            }
-        };
-        if ring.ring().ring().call != self.id {
-            return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
-        }
+    /// Takes the current epoch's keys first, and the list of members with them.
+    pub(super) fn enter_epoch(&mut self, device: &Device, now_ms: u64) -> Result<EnteredEpoch, Refusal> {
         let me = device.me().device();
-        let mut members = Vec::new();
-        let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
-            for leaf in leaves {
-                let identified = admission::identify(office, leaf, now_ms)?;
-                admission::admit(&ring, &identified)?;
-                members.push(admission::verify(office, leaf, proofs, now_ms)?);
-            }
-            Ok(())
-        };
-        let group = join.join(self.id, ring.ring().ring().suite, welcome.as_slice(), &mut check)?;
-        if !members.iter().any(|member| member.device().device() == me) {
-            return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
-        }
-        self.verified.extend(members.into_iter().map(|member| (member.device().device(), member)));
-        let ring_jws = self.ring_jws.take().unwrap_or(jws);
-        self.take_ring(ring, ring_jws);
-        self.group = Some(group);
-        self.seq = seq;
-        self.enter_epoch(device, now_ms, rng, out)
-    }
-
-    /// Takes the new epoch's keys first and changes the list on the screen with them.
-    fn enter_epoch(
-        &mut self,
-        device: &Device,
-        now_ms: u64,
-        rng: &mut ChaCha20Rng,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        let group = self.group.as_ref().ok_or(Refusal::NotAllowed("an epoch without a group"))?;
-        if group.is_removed() {
-            self.end(if self.own_role.speaks() { "hung_up" } else { "interrupted" }, out);
-            return Ok(());
-        }
-        let first = self.roster.is_empty();
-        let (epoch, own) = (group.epoch(), group.own_index());
+        let (epoch, own) = (self.group.epoch(), self.group.own_index());
         let mut roster = BTreeMap::new();
-        for leaf in group.members()? {
-            let identified = admission::identify(device.office(), &leaf, now_ms)?;
-            let id = identified.device();
-            let known = id == device.me().device()
+        for leaf in self.group.members()? {
+            let id = admission::identify(device.office(), &leaf, now_ms)?.device();
+            let known = id == me
                 || self.verified.get(&id).is_some_and(|known| known.device().public_key() == leaf.signature_key);
             if !known {
                 return Err(Refusal::NotAllowed("a member that this device never verified"));
             }
-            let muted = self.roster.values().any(|member| member.device == id && member.muted);
             self.leaf_owners.insert((epoch, leaf.index), id);
-            roster.insert(leaf.index, Member { device: id, muted });
+            roster.insert(leaf.index, Member { device: id, muted: self.is_muted(id) });
         }
-        let base_key = group.sframe_base_key()?;
-        let authenticator = group.epoch_authenticator();
+        let base_key = self.group.sframe_base_key()?;
+        let authenticator = self.group.epoch_authenticator();
         self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
         self.leaf_owners.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
-        let me = device.me().device();
-        let mut note_takers: BTreeSet<_> = self.note_takers(me).collect();
-        self.noted |= !note_takers.is_empty();
-        note_takers.remove(&me);
-        self.presence.set_note_takers(note_takers, self.clock.uptime_ms);
-        self.readers.retain(|reader, _| self.roster.values().any(|member| member.device == *reader));
-        let members = self
-            .roster
-            .values()
-            .filter_map(|member| Some((member.device, self.card(device, member.device)?)))
-            .collect();
-        out.push_back(Output::Event(Event::Epoch { call: self.id, epoch, authenticator, members }));
-        self.go_live(device, now_ms, out);
-        // Others may remember this device as muted, or as not, from before it came back.
-        if self.muted || first {
-            self.send_group_message(&GroupMessage::Muted { on: self.muted }, out);
-        }
-        if self.own_role == Role::NoteTaker {
-            self.send_heartbeat(out);
-        }
-        if self.own_role == Role::DutyOfficer {
-            let key = self.caption_key.get_or_insert_with(|| CaptionKey::new(rng)).public();
-            self.send_group_message(&GroupMessage::ReadCaptions { key }, out);
-        }
-        Ok(())
-    }
-
-    /// A call is live when both its people are in it. Says whether it is.
-    fn go_live(&mut self, device: &Device, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
-        let Some(ring) = &self.ring else { return false };
-        let mut people = [ring.ring().device().card().person, ring.ring().ring().to].into_iter();
-        let here: Vec<_> = self.present().filter_map(|member| Some(self.card(device, member)?.person)).collect();
-        if people.all(|person| here.contains(&person)) {
-            self.state = CallState::Live;
-            if self.started_ms.is_none() {
-                self.started_ms = Some(now_ms);
-                out.push_back(Output::Event(Event::Live { call: self.id }));
-            }
-        } else if self.own_role.speaks() && self.state == CallState::Answering {
-            // Came back to a call whose other person is away for a moment.
-            self.state = CallState::Live;
-        }
-        self.started_ms.is_some()
+        Ok(EnteredEpoch { epoch, authenticator })
     }
 }
 
-fn commit_message(call: CallId, own: &OwnCommit, adds: Vec<DeviceId>, removes: Vec<DeviceId>) -> ClientMessage {
-    ClientMessage::Commit {
-        call,
-        epoch: own.epoch,
-        commit: blob(&own.commit),
-        welcome: own.welcome.as_deref().map(blob),
-        adds,
-        removes,
+impl Session {
+    /// A device asks to join: verifies it, and queues it for a commit.
+    pub(super) fn on_join_request(
+        &mut self,
+        context: &Context<'_>,
+        from: DeviceId,
+        key_package: Vec<u8>,
+        logged: &Logged,
+        answer: bool,
+    ) -> Result<(), Refusal> {
+        let membership = &mut self.membership;
+        let ring = self.ring.logged.ring().ring();
+        let joiner = read_key_package(&key_package, ring.call, membership.group.suite())?;
+        if membership.group.was_used(&joiner) {
+            // A repeated request, or a server that replays the request of a device that has left since.
+            return Ok(());
+        }
+        let (office, proofs) = (context.device.office(), std::slice::from_ref(logged));
+        let joining = admission::verify(office, &self.ring.logged, &joiner.leaf, proofs, context.now_ms())?;
+        if joining.device().device() != from {
+            return Err(Refusal::NotAllowed("a key package of another device was handed over"));
+        }
+        if answer && joining.device().card().person != ring.to {
+            return Err(Refusal::NotAllowed("somebody else answered"));
+        }
+        membership.check_callee_name(ring.to, joining.device())?;
+        if membership.queue.len() >= MAX_QUEUED {
+            return Err(Refusal::NotAllowed("too many asked to join at once"));
+        }
+        membership.queue.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
+        membership.queue.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });
+        Ok(())
+    }
+
+    /// Commits the queued changes, if no commit is pending. Returns whether one was made.
+    pub(super) fn commit_queued(&mut self, context: &mut Context<'_>) -> Result<bool, Refusal> {
+        let message = self.membership.commit_queued(self.ring.logged.ring().ring().call)?;
+        let made = message.is_some();
+        context.out.extend(message.map(Output::Send));
+        Ok(made)
+    }
+
+    /// Acts on this device's own commit before it is confirmed, if it brings both parties together: the first word is heard
+    /// a round trip earlier. Whom it adds was verified here and is on the screen from now on. Only in a call that is not live
+    /// yet, where nobody can miss audio sealed with a key that they do not have.
+    pub(super) fn optimistic_commit(&mut self, context: &Context<'_>) -> Result<Option<OptimisticCommit>, Refusal> {
+        let Some(pending) = &self.membership.pending else { return Ok(None) };
+        let joining = pending.changes.iter().filter_map(|change| match change {
+            MembershipChange::Join { device, logged, .. } => Some((*device, (**logged).clone())),
+            MembershipChange::Remove(_) => None,
+        });
+        let joining: Vec<_> = joining.collect();
+        let mut members = vec![context.device.me().device()];
+        members.extend(joining.iter().map(|(device, _)| *device));
+        self.membership.verified.extend(joining);
+        let present: Vec<_> = self.membership.devices().chain(members.iter().copied()).collect();
+        if !self.has_both_parties(context, &present) {
+            return Ok(None);
+        }
+        let (next, own) = (self.membership.group.pending_epoch()?, self.membership.group.own_index());
+        self.membership.keys.seal_with_pending_epoch(next.number, &next.sframe_base_key, own);
+        Ok(Some(OptimisticCommit { members, phrase: next.phrase }))
+    }
+
+    /// The switchboard ordered a commit. A commit of another member is merged only after everybody whom it adds was verified.
+    pub(super) fn on_committed(
+        &mut self,
+        context: &Context<'_>,
+        seq: u64,
+        from: DeviceId,
+        commit: &Blob,
+        proofs: &[Logged],
+    ) -> Result<Processed, Refusal> {
+        let membership = &mut self.membership;
+        if seq <= membership.seq {
+            return Ok(Processed::Known);
+        }
+        if let Some(pending) = membership.pending.take_if(|pending| pending.own.commit == commit.0) {
+            let joined = membership.confirm(pending)?;
+            let added = !joined.is_empty();
+            joined.into_iter().for_each(|logged| self.on_member_joined(logged));
+            self.membership.seq = seq;
+            return Ok(Processed::Own { added });
+        }
+        if from == context.device.me().device() {
+            return Err(Refusal::NotAllowed("a commit came under this device's name that it did not make"));
+        }
+        let Incoming::Commit(change) = membership.group.process(commit.as_slice())? else {
+            return Err(Refusal::NotAllowed("another kind of message came in place of a commit"));
+        };
+        let mut joined = Vec::new();
+        for leaf in &change.added {
+            let office = context.device.office();
+            let logged = admission::verify(office, &self.ring.logged, leaf, proofs, context.now_ms())?;
+            membership.check_callee_name(self.ring.logged.ring().ring().to, logged.device())?;
+            joined.push(logged);
+        }
+        // A pending commit was made in the epoch that ends now, and cannot be accepted any more.
+        let lost = membership.pending.take();
+        if lost.is_some() {
+            membership.group.discard()?;
+        }
+        membership.group.merge(*change)?;
+        let processed = Processed::Other { lost: lost.is_some() };
+        membership.queue.splice(0..0, lost.into_iter().flat_map(|pending| pending.changes));
+        membership.seq = seq;
+        joined.into_iter().for_each(|logged| self.on_member_joined(logged));
+        Ok(processed)
+    }
+
+    /// A verified device joined, possibly again with fresh keys.
+    fn on_member_joined(&mut self, logged: LoggedDevice) {
+        let device = logged.device().device();
+        self.presence.on_joined(device);
+        self.membership.verified.insert(device, logged);
     }
 }

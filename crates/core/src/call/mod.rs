@@ -1,215 +1,72 @@
-//! One call on this device: its group, its keys, who is in it.
+//! One call on this device, as a state machine: [`phase`] has its states, [`group`] who is in it, [`message`] what members
+//! send each other. It takes messages, commands and the time, and puts what is to be done into the engine's output.
 
 mod admission;
 pub mod captions;
+mod frame;
+mod glare;
 mod group;
+mod handle;
 mod message;
+mod phase;
 mod presence;
+mod session;
 mod view;
 
 use crate::{
     device::{Device, Engaged},
-    engine::{Event, Output, clock::Clock},
-    media::{
-        keyring::{Keyring, OpenError, OpenedFrame},
-        repacketize::repacketize,
-    },
-    mls::{
-        GroupError,
-        group::{CallGroup, OwnCommit},
-        key_package::PendingJoin,
-        phrase::Phrase,
-    },
-    view::{CallState, CaptionView, Direction},
+    engine::{Context, Event, Output},
+    media::{keyring::OpenError, keyring::OpenedFrame, rate::RateController, rate::SendProfile},
+    mls::{GroupError, group::CallGroup, key_package::PendingJoin},
+    view::Direction,
 };
 use admission::Refusal;
-use captions::CaptionKey;
+use captions::Caption;
 use chacha20::{ChaCha20Rng, rand_core::Rng as _};
+pub use frame::ReceivedFrame;
+use glare::Glare;
 use message::GroupMessage;
-use presence::Presence;
-use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, VecDeque};
-use telcon_identity::{LoggedDevice, LoggedRing};
+use phase::{
+    AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, OpenedRing, Phase, Placing, Ringing, SentRing,
+};
+use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, Role, ServerMessage, SuiteName,
-    limits::{MAX_MEMBERS, RING_MAX_AGE_MS},
+    Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
+    limits::RING_MAX_AGE_MS,
     message::{Logged, Ring},
 };
 
-/// Glare: how long a device whose own ring was refused waits for the other party's ring, milliseconds.
-const GLARE_TIMEOUT_MS: u64 = 5_000;
 const NOT_PUT_THROUGH: &str =
     "Your office did not put this call through. Ring again; if that does not help, tell your office.";
-/// Captions kept on the screen.
-const MAX_CAPTIONS: usize = 500;
-/// Queued membership changes. A call has eight members; more requests than this are a flood.
-const MAX_WAITING: usize = 2 * MAX_MEMBERS;
 
-/// An opened frame, with its sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceivedFrame {
-    /// The member whose key sealed it. (Any member could forge another's frames: SFrame keys are symmetric.)
-    pub device: DeviceId,
-    /// Epoch and leaf of the key.
-    pub stream: (u64, u32),
-    /// The sender's frame counter, one per 20 ms, continuing across epochs.
-    pub counter: u64,
-    /// The Opus packet.
-    pub packet: Vec<u8>,
-    /// Whether that packet was received before, as a redundant copy.
-    pub duplicate: bool,
-    /// Earlier packets that were not received before, each with its counter, oldest first.
-    pub earlier: Vec<(u64, Vec<u8>)>,
-    /// Whether the earlier packets were sent here for the first time, to be played with this one.
-    pub aggregated: bool,
+/// The two people of a call by the office's list, until their certificates are verified.
+pub(crate) struct Parties {
+    /// The caller.
+    pub(crate) caller: Card,
+    /// The callee.
+    pub(crate) callee: Card,
 }
 
-impl ReceivedFrame {
-    /// The packet to play where the player takes exactly one packet per frame: a browser.
-    pub fn into_single_packet(self) -> Vec<u8> {
-        let mut packets: Vec<&[u8]> = self.earlier.iter().map(|(_, packet)| &packet[..]).collect();
-        packets.push(&self.packet);
-        let combined = self.aggregated.then(|| repacketize(&packets)).flatten();
-        combined.unwrap_or(self.packet)
-    }
-}
-
-enum MembershipChange {
-    Join { device: DeviceId, key_package: Vec<u8>, logged: Box<LoggedDevice> },
-    Remove(DeviceId),
-}
-
-struct PendingCommit {
-    own: OwnCommit,
-    message: ClientMessage,
-    changes: Vec<MembershipChange>,
-}
-
-/// What this device goes optimistic with before its commit is confirmed.
-struct OptimisticCommit {
-    joining: Vec<DeviceId>,
-    phrase: Phrase,
-    /// The state without it.
-    was: CallState,
-}
-
-/// Somebody who may read captions.
-#[derive(Clone)]
-pub(crate) struct CaptionReader {
-    key: Blob,
-    /// Since when they are in the call, milliseconds since 1970 UTC.
-    since_ms: u64,
-}
-
-struct Member {
-    device: DeviceId,
-    muted: bool,
-}
-
+/// A call on this device.
 pub(crate) struct Call {
     pub(crate) id: CallId,
-    pub(crate) keys: Keyring,
+    me: VerifiedDevice,
     direction: Direction,
-    state: CallState,
-    ended: Option<&'static str>,
-    problem: Option<String>,
-    mode: RecordMode,
     suite: SuiteName,
-    own_role: Role,
-    ring_jws: Option<String>,
-    ring: Option<LoggedRing>,
-    /// Names from the office's list, until certificates have been verified.
-    hint: Option<(Card, Card)>,
-    join: Option<PendingJoin>,
-    /// SHA-256 of the ring of the call that this device was in before it lost its keys.
-    pub(crate) rejoin_ring_sha256: Option<Blob>,
-    pub(crate) group: Option<CallGroup>,
-    pending: Option<PendingCommit>,
-    optimistic: Option<OptimisticCommit>,
-    waiting: Vec<MembershipChange>,
-    seq: u64,
-    verified: BTreeMap<DeviceId, LoggedDevice>,
-    roster: BTreeMap<u32, Member>,
-    /// Who sat on which leaf, for frames of the epoch before.
-    leaf_owners: BTreeMap<(u64, u32), DeviceId>,
-    started_ms: Option<u64>,
-    opened: Option<(u64, u64)>,
-    /// When this device rang, and how long it waits to be put through, milliseconds.
-    asked_ms: Option<u64>,
-    waits_ms: u64,
-    /// They ring this device at the same moment: theirs is on its way.
-    glare: bool,
+    /// Record mode by the office's word, until the ring is verified.
+    mode: RecordMode,
+    parties: Option<Parties>,
     muted: bool,
-    caption_key: Option<CaptionKey>,
-    pub(crate) readers: BTreeMap<DeviceId, CaptionReader>,
-    captions: Vec<CaptionView>,
-    behind_ms: Option<u64>,
-    /// Whether a note-taker was ever in it.
-    noted: bool,
-    /// Log entry of its sealed record, and whether every note-taker that brought one says that something is missing.
-    pub(crate) kept: Option<(u64, bool)>,
-    /// When this note-taker is to say again that it is there, by the engine's running.
-    next_heartbeat_ms: Option<u64>,
-    presence: Presence,
-    pub(crate) clock: Clock,
-    /// Whether this note-taker can write.
-    pub(crate) recording: bool,
-    /// Which party's device said that it ends the call.
-    hang_up_signed_by: Option<DeviceId>,
-    /// It rang here before a reconnect, and the office has not said whether it still does.
-    ring_unconfirmed: bool,
+    /// Log index of its sealed record, and whether every note-taker reported its record as incomplete.
+    pub(crate) record: Option<(u64, bool)>,
+    phase: Current,
 }
 
 impl Call {
-    fn new(id: CallId, device: &Device, direction: Direction, state: CallState, mode: RecordMode) -> Self {
-        Self {
-            id,
-            keys: Keyring::new(),
-            direction,
-            state,
-            ended: None,
-            problem: None,
-            mode,
-            suite: device.office().suite(),
-            own_role: device.me().card().role,
-            ring_jws: None,
-            ring: None,
-            hint: None,
-            join: None,
-            rejoin_ring_sha256: None,
-            group: None,
-            pending: None,
-            optimistic: None,
-            waiting: Vec::new(),
-            seq: 0,
-            verified: BTreeMap::new(),
-            roster: BTreeMap::new(),
-            leaf_owners: BTreeMap::new(),
-            started_ms: None,
-            opened: None,
-            asked_ms: None,
-            waits_ms: RING_MAX_AGE_MS,
-            glare: false,
-            muted: false,
-            caption_key: None,
-            readers: BTreeMap::new(),
-            captions: Vec::new(),
-            behind_ms: None,
-            noted: false,
-            kept: None,
-            next_heartbeat_ms: None,
-            presence: Presence::default(),
-            clock: Clock::default(),
-            recording: false,
-            hang_up_signed_by: None,
-            ring_unconfirmed: false,
-        }
-    }
-
-    /// Rings: signs the ring and starts the group, so that an answer finds it ready.
-    pub(crate) fn ring(
+    /// Rings a person: signs the ring, and creates the group so that an answer finds it ready.
+    pub(crate) fn place(
         device: &Device,
-        to: Card,
+        callee: Card,
         mode: RecordMode,
         rng: &mut ChaCha20Rng,
         now_ms: u64,
@@ -224,21 +81,25 @@ impl Call {
             call: id,
             office: device.office().domain().to_owned(),
             from: me.device(),
-            to: to.person,
+            to: callee.person,
             mode,
             suite,
             at_ms: now_ms,
         };
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
-        let mut call = Self::new(id, device, Direction::Out, CallState::Opening, mode);
-        call.group = Some(CallGroup::create(device, id, suite)?);
-        call.asked_ms = Some(now_ms);
-        call.hint = Some((me.card().clone(), to));
-        call.ring_jws = Some(jws.clone());
+        let sent = SentRing {
+            jws: jws.clone(),
+            dialled: callee.clone(),
+            group: CallGroup::create(device, id, suite)?,
+            deadline_ms: now_ms + RING_MAX_AGE_MS,
+        };
+        let parties = Some(Parties { caller: me.card().clone(), callee });
+        let phase = Phase::Placing(Placing::Sent(sent));
+        let call = Self { parties, ..Self::new(id, device, Direction::Out, mode, phase) };
         Ok((call, ClientMessage::Ring { jws }))
     }
 
-    /// Is rung: everything about the ring is verified here, before anything is shown.
+    /// An incoming ring. Everything about it is verified here, before anything is shown.
     pub(crate) fn incoming(
         device: &Device,
         jws: String,
@@ -248,386 +109,390 @@ impl Call {
     ) -> Result<Self, Refusal> {
         let office = device.office();
         let ring = office.verify_ring(&jws, now_ms)?;
-        let logged_caller = office.verify_device_logged(ring.device().clone(), caller)?;
-        let ring = office.verify_opening(ring, opened)?;
-        if ring.ring().ring().to != device.me().card().person {
+        let caller = office.verify_device_logged(ring.device().clone(), caller)?;
+        let ring = OpenedRing { logged: office.verify_opening(ring, opened)?, jws };
+        let content = ring.logged.ring().ring();
+        if content.to != device.me().card().person {
             return Err(Refusal::NotAllowed("it rings somebody else"));
         }
-        if ring.ring().device().card().person == ring.ring().ring().to {
+        if ring.caller().person == content.to {
             return Err(Refusal::NotAllowed("somebody rings themselves"));
         }
-        let mut call =
-            Self::new(ring.ring().ring().call, device, Direction::In, CallState::Ringing, ring.ring().ring().mode);
-        call.hint = Some((ring.ring().device().card().clone(), device.me().card().clone()));
-        call.join = Some(PendingJoin::new(device, call.id)?);
-        call.verified.insert(logged_caller.device().device(), logged_caller);
-        call.take_ring(ring, jws);
-        Ok(call)
+        let (id, mode) = (content.call, content.mode);
+        let parties = Some(Parties { caller: ring.caller().clone(), callee: device.me().card().clone() });
+        let join = PendingJoin::new(device, id)?;
+        let phase = Phase::Ringing(Ringing::Incoming(Incoming { ring, caller, join, unconfirmed: false }));
+        Ok(Self { parties, ..Self::new(id, device, Direction::In, mode, phase) })
     }
 
-    /// Asks to join: as a listener, or after a reload took this device's keys.
-    pub(crate) fn join(
-        device: &Device,
+    /// Asks to join as a listener.
+    pub(crate) fn listen(
+        context: &mut Context<'_>,
         id: CallId,
         mode: RecordMode,
-        hint: Option<(Card, Card)>,
-        muted: bool,
-        out: &mut VecDeque<Output>,
+        parties: Parties,
     ) -> Result<Self, GroupError> {
+        let call = Self::join(context, id, mode, ExpectedRing::Listening)?;
+        Ok(Self { parties: Some(parties), ..call })
+    }
+
+    /// Rejoins after a restart took this device's keys. `ring_sha256` is the digest of the ring of the call, if known.
+    pub(crate) fn rejoin(
+        context: &mut Context<'_>,
+        id: CallId,
+        mode: RecordMode,
+        ring_sha256: Option<Blob>,
+        muted: bool,
+    ) -> Result<Self, GroupError> {
+        let call = Self::join(context, id, mode, ExpectedRing::Rejoining(ring_sha256))?;
+        Ok(Self { muted, ..call })
+    }
+
+    fn join(
+        context: &mut Context<'_>,
+        id: CallId,
+        mode: RecordMode,
+        expected: ExpectedRing,
+    ) -> Result<Self, GroupError> {
+        let device = context.device;
         let direction = if device.me().card().role.speaks() { Direction::In } else { Direction::Listen };
-        let mut call = Self::new(id, device, direction, CallState::Answering, mode);
-        call.hint = hint;
-        call.muted = muted;
-        let join = PendingJoin::new(device, id)?;
-        out.push_back(Output::Send(ClientMessage::AskJoin { call: id, key_package: blob(join.key_package()) }));
-        call.join = Some(join);
-        call.open_leg(out);
-        Ok(call)
+        let waiting = AwaitingWelcome { join: PendingJoin::new(device, id)?, expected };
+        context.out.push_back(Output::Send(waiting.request(id)));
+        context.out.push_back(Output::OpenLeg { call: id });
+        let phase = Phase::Joining(Joining::AwaitingWelcome(Box::new(waiting)));
+        Ok(Self::new(id, device, direction, mode, phase))
     }
 
-    #[cfg(test)]
-    pub(crate) fn rename_callee(&mut self, name: &str) {
-        if let Some((_, to)) = &mut self.hint {
-            to.name = name.to_owned();
-        }
+    fn new(id: CallId, device: &Device, direction: Direction, mode: RecordMode, phase: Phase) -> Self {
+        let (me, suite) = (device.me().clone(), device.office().suite());
+        Self { id, me, direction, suite, mode, parties: None, muted: false, record: None, phase: Current::new(phase) }
     }
 
-    fn take_ring(&mut self, ring: LoggedRing, jws: String) {
-        self.mode = ring.ring().ring().mode;
-        self.opened = Some((ring.entry().index(), ring.entry().time_ms()));
-        self.ring = Some(ring);
-        self.ring_jws = Some(jws);
-    }
+    // ---- what the engine asks about it
 
+    /// Whether it ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.state == CallState::Ended
+        matches!(*self.phase, Phase::Ended(_))
     }
 
-    /// Whether a refusal of the server about this call does not end it.
+    /// Whether this device is in the call with others, so that a refusal of the server does not end it.
     pub(crate) fn is_established(&self) -> bool {
-        !self.roster.is_empty() || self.state == CallState::Live && self.optimistic.is_none()
+        self.phase.session().is_some_and(|session| !session.membership.is_empty())
     }
 
-    /// The office says that whom this device rings is ringing it at the same moment, and was first: their ring is waited for.
-    /// Says whether this device has just rung, so that it can be so.
-    pub(crate) fn yield_to_glare(&mut self, now_ms: u64) -> bool {
-        if self.state != CallState::Opening || self.glare {
-            return false;
+    /// Whether it rings here and can be answered or declined.
+    pub(crate) fn is_ringing_here(&self) -> bool {
+        matches!(*self.phase, Phase::Ringing(Ringing::Incoming(_)))
+    }
+
+    /// Whether this device's audio is sent.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(*self.phase, Phase::Live(_))
+    }
+
+    /// The call that a person entered here: the device rejoins no other. Of a ring that yielded the office knows nothing.
+    pub(crate) fn engaged(&self) -> Option<Engaged> {
+        match &*self.phase {
+            Phase::Placing(Placing::Glare(_)) | Phase::Ringing(Ringing::Incoming(_)) | Phase::Ended(_) => None,
+            phase => Some(Engaged { call: self.id, ring: phase.ring_sha256() }),
         }
-        self.glare = true;
-        (self.asked_ms, self.waits_ms) = (Some(now_ms), GLARE_TIMEOUT_MS);
+    }
+
+    /// The id of an ended call whose ring was verified: that ring is not shown again.
+    pub(crate) fn finished_ring(&self) -> Option<CallId> {
+        matches!(&*self.phase, Phase::Ended(Ended { ring: Some(_), .. })).then_some(self.id)
+    }
+
+    /// When it was opened, by its log entry, milliseconds since 1970 UTC.
+    pub(crate) fn opened_ms(&self) -> Option<u64> {
+        self.phase.ring().map(|ring| ring.opened().1)
+    }
+
+    /// The signed ring.
+    pub(crate) fn ring_jws(&self) -> Option<&str> {
+        match &*self.phase {
+            Phase::Placing(Placing::Sent(sent)) => Some(&sent.jws),
+            phase => phase.ring().map(|ring| ring.jws.as_str()),
+        }
+    }
+
+    /// A verified device of the call.
+    pub(crate) fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
+        self.phase.verified(device)
+    }
+
+    fn mode(&self) -> RecordMode {
+        self.phase.ring().map_or(self.mode, |ring| ring.logged.ring().ring().mode)
+    }
+
+    fn started_ms(&self) -> Option<u64> {
+        if let Phase::Live(live) = &*self.phase { live.started_ms } else { None }
+    }
+
+    // ---- glare
+
+    /// The office refused this device's ring because the callee's ring was first. Returns whether that can be: only while the
+    /// ring is not opened.
+    pub(crate) fn yield_to_glare(&mut self, now_ms: u64) -> bool {
+        let Phase::Placing(Placing::Sent(sent)) = &*self.phase else { return false };
+        let glare = Glare::new(sent.dialled.clone(), self.mode, now_ms);
+        *self.phase = Phase::Placing(Placing::Glare(glare));
         true
     }
 
-    /// Whether this device's own ring gave way to theirs, and waits for it.
+    /// The glare that this call waits to be resolved by the other party's ring.
     pub(crate) fn yields_on_glare(&self) -> bool {
-        self.glare && self.state == CallState::Opening
+        matches!(*self.phase, Phase::Placing(Placing::Glare(_)))
     }
 
-    /// Whether a verified ring is the one that this call waits for: of the person that was rung, by the name that was on
-    /// the screen, and keeping no less.
+    /// Whether `theirs` is the ring that resolves the glare.
     pub(crate) fn matches_glare(&self, theirs: &Self) -> bool {
-        let (Some((_, to)), Some(ring)) = (&self.hint, &theirs.ring) else { return false };
-        let from = ring.ring().device().card();
-        self.yields_on_glare() && from.person == to.person && from.name == to.name && theirs.mode >= self.mode
-    }
-
-    /// What a person took up here: a device is brought back to nothing else.
-    pub(crate) fn engaged(&self) -> Option<Engaged> {
-        let taken_up = !self.is_over() && !self.declinable();
-        let ring = self.ring_jws.as_ref().map(|jws| Blob(Sha256::digest(jws).to_vec()));
-        // On the way back the ring has not come again: the one to come back to is still known.
-        let ring = ring.or_else(|| self.rejoin_ring_sha256.clone());
-        taken_up.then_some(Engaged { call: self.id, ring })
-    }
-
-    pub(crate) fn declinable(&self) -> bool {
-        self.direction == Direction::In && self.state == CallState::Ringing
-    }
-
-    pub(crate) fn finished_ring(&self) -> Option<CallId> {
-        (self.is_over() && self.ring.is_some()).then_some(self.id)
-    }
-
-    pub(crate) fn opened_ms(&self) -> Option<u64> {
-        self.opened.map(|(_, opened_ms)| opened_ms)
-    }
-
-    pub(crate) fn ring_jws(&self) -> Option<&str> {
-        self.ring_jws.as_deref()
-    }
-
-    pub(crate) fn member(&self, device: DeviceId) -> Option<&LoggedDevice> {
-        self.verified.get(&device)
-    }
-
-    pub(crate) fn open_leg(&self, out: &mut VecDeque<Output>) {
-        out.push_back(Output::OpenLeg { call: self.id });
-    }
-
-    pub(crate) fn answer(&mut self, out: &mut VecDeque<Output>) {
-        if !self.declinable() {
-            return;
-        }
-        if let Some(join) = &self.join {
-            let key_package = blob(join.key_package());
-            out.push_back(Output::Send(ClientMessage::Answer { call: self.id, key_package }));
-            self.state = CallState::Answering;
+        match (&*self.phase, theirs.phase.ring()) {
+            (Phase::Placing(Placing::Glare(glare)), Some(ring)) => glare.matches(ring),
+            _ => false,
         }
     }
 
-    pub(crate) fn hang_up(&mut self, out: &mut VecDeque<Output>) {
-        if self.own_role.speaks() {
-            self.send_group_message(&GroupMessage::HangUp, out);
+    // ---- commands
+
+    /// Answers the ring.
+    pub(crate) fn answer(&mut self, context: &mut Context<'_>) {
+        let call = self.id;
+        self.phase.replace(|phase| match phase {
+            Phase::Ringing(Ringing::Incoming(incoming)) => {
+                let waiting = incoming.answer();
+                context.out.push_back(Output::Send(waiting.request(call)));
+                Phase::Joining(Joining::AwaitingWelcome(Box::new(waiting)))
+            }
+            other => other,
+        });
+    }
+
+    /// Declines the ring.
+    pub(crate) fn decline(&mut self, context: &mut Context<'_>) {
+        if self.is_ringing_here() {
+            context.out.push_back(Output::Send(ClientMessage::Decline { call: self.id }));
+            self.end("declined", context);
         }
-        // Of a ring that gave way to theirs the office knows nothing.
-        if !self.glare {
-            out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+    }
+
+    /// Cancels the ring, ends the call, or leaves it.
+    pub(crate) fn hang_up(&mut self, context: &mut Context<'_>) {
+        if self.me.card().role.speaks()
+            && let Some(session) = self.phase.session_mut()
+        {
+            session.send(&GroupMessage::HangUp, context.out);
         }
-        let how = if self.direction == Direction::Out && self.started_ms.is_none() { "cancelled" } else { "hung_up" };
-        self.end(how, out);
+        if !self.yields_on_glare() {
+            context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
+        }
+        let unanswered = self.direction == Direction::Out && self.started_ms().is_none();
+        self.end(if unanswered { "cancelled" } else { "hung_up" }, context);
     }
 
-    /// Ends the call here because it cannot go on safely, and says so to the office.
-    fn fail(&mut self, problem: String, out: &mut VecDeque<Output>) -> String {
-        out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
-        self.give_up(problem.clone(), out);
-        problem
+    /// Mutes or unmutes the microphone, and tells the members.
+    pub(crate) fn mute(&mut self, on: bool, context: &mut Context<'_>) {
+        self.muted = on;
+        if let Some(session) = self.phase.session_mut() {
+            session.send(&GroupMessage::Muted { on }, context.out);
+        }
     }
 
-    pub(crate) fn give_up(&mut self, problem: String, out: &mut VecDeque<Output>) {
-        self.problem = Some(problem);
-        self.end("failed", out);
+    /// Sends a caption to the members who may read it.
+    pub(crate) fn publish_caption(&mut self, caption: &Caption, context: &mut Context<'_>) {
+        let Some(session) = self.phase.session_mut() else { return };
+        for message in session.captions.seal(caption, context.rng) {
+            session.send(&message, context.out);
+        }
     }
 
-    pub(crate) fn end(&mut self, how: &'static str, out: &mut VecDeque<Output>) {
+    /// Asks for a media leg, replacing one that is there.
+    pub(crate) fn open_leg(&self, context: &mut Context<'_>) {
+        context.out.push_back(Output::OpenLeg { call: self.id });
+    }
+
+    // ---- the end
+
+    /// Ends the call because of a problem that the person must know.
+    pub(crate) fn give_up(&mut self, problem: String, context: &mut Context<'_>) {
+        self.conclude("failed", Some(problem), context);
+    }
+
+    /// Ends the call.
+    pub(crate) fn end(&mut self, how: &'static str, context: &mut Context<'_>) {
+        self.conclude(how, None, context);
+    }
+
+    fn conclude(&mut self, how: &'static str, problem: Option<String>, context: &mut Context<'_>) {
         if self.is_over() {
             return;
         }
-        self.state = CallState::Ended;
-        self.ended = Some(how);
-        self.keys.clear();
-        self.group = None;
-        self.join = None;
-        self.pending = None;
-        self.optimistic = None;
-        self.waiting.clear();
-        out.push_back(Output::CloseLeg);
-        out.push_back(Output::Event(Event::Ended { call: self.id, how, signed_by: self.hang_up_signed_by }));
+        let signed_by = self.phase.session().and_then(|session| session.hang_up_signed_by);
+        let verified = self.phase.session().map(|session| session.membership.verified.clone()).unwrap_or_default();
+        let (ring, view) = (self.phase.ring().cloned(), Box::new(self.view()));
+        *self.phase = Phase::Ended(Ended { how, problem, ring, verified, view });
+        context.out.push_back(Output::CloseLeg);
+        context.out.push_back(Output::Event(Event::Ended { call: self.id, how, signed_by }));
     }
 
-    /// The office does not count this device into this call, after a reconnect. If it rang, it may ring still: the ring
-    /// comes again then, before the office has caught up.
-    pub(crate) fn on_unknown_to_office(&mut self, out: &mut VecDeque<Output>) {
-        if self.declinable() {
-            self.ring_unconfirmed = true;
-        } else {
-            self.end("interrupted", out);
-        }
-    }
+    // ---- the connection
 
-    /// Whether this is the ring that rings here already, as the office sends it after a reconnect.
-    pub(crate) fn on_ring_repeated(&mut self, jws: &str) -> Option<CallId> {
-        let same = self.declinable() && self.ring_jws.as_deref() == Some(jws);
-        self.ring_unconfirmed &= !same;
-        same.then_some(self.id)
-    }
-
-    /// The office has said everything, and no ring came again.
-    pub(crate) fn end_unconfirmed_ring(&mut self, out: &mut VecDeque<Output>) {
-        if self.ring_unconfirmed {
-            self.end("missed", out);
-        }
-    }
-
+    /// The connection to the office is lost. Media goes on.
     pub(crate) fn connection_lost(&mut self) {
-        if self.state == CallState::Live {
-            self.state = CallState::Reconnecting;
+        if let Phase::Live(live) = &mut *self.phase {
+            live.connected = false;
         }
     }
 
     /// The connection is back, and the office still has this call.
-    pub(crate) fn resume(&mut self, out: &mut VecDeque<Output>) {
-        self.presence.grant_grace(self.clock.uptime_ms);
-        if self.group.is_some() {
-            if self.state == CallState::Reconnecting {
-                self.state = CallState::Live;
+    pub(crate) fn resume(&mut self, context: &mut Context<'_>) {
+        match &mut *self.phase {
+            Phase::Ringing(Ringing::Incoming(_)) | Phase::Ended(_) => return,
+            Phase::Placing(Placing::Glare(_)) => {}
+            Phase::Placing(Placing::Sent(_)) => {
+                context.out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after: 0 }));
             }
-            out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after: self.seq }));
-            // A commit that was on its way may or may not have been taken; its echo or another commit tells. Until
-            // then it is sent again: the switchboard takes it once.
-            self.resend(out);
-        } else if let Some(join) = &self.join {
-            let key_package = blob(join.key_package());
-            let message = match self.state {
-                CallState::Ringing => return,
-                _ if self.direction == Direction::In && self.ring.is_some() => {
-                    ClientMessage::Answer { call: self.id, key_package }
-                }
-                _ => ClientMessage::AskJoin { call: self.id, key_package },
-            };
-            out.push_back(Output::Send(message));
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) => {
+                context.out.push_back(Output::Send(waiting.request(self.id)));
+            }
+            Phase::Live(live) => live.connected = true,
+            Phase::Ringing(Ringing::Outgoing(_)) | Phase::Joining(Joining::AwaitingParties(_)) => {}
         }
-        self.open_leg(out);
+        if let Some(session) = self.phase.session_mut() {
+            session.presence.grant_grace(context.clock.uptime_ms);
+            let after = session.membership.seq;
+            context.out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after }));
+            context.out.extend(session.membership.pending_message().map(Output::Send));
+        }
+        self.open_leg(context);
     }
 
+    /// The office does not count this device into the call, after a reconnect. If it rang here it may still ring: then the
+    /// office repeats the ring before it has sent its whole state.
+    pub(crate) fn on_unknown_to_office(&mut self, context: &mut Context<'_>) {
+        match &mut *self.phase {
+            Phase::Ringing(Ringing::Incoming(incoming)) => incoming.unconfirmed = true,
+            _ => self.end("interrupted", context),
+        }
+    }
+
+    /// Whether this is the ring that rings here already, repeated after a reconnect.
+    pub(crate) fn on_ring_repeated(&mut self, jws: &str) -> bool {
+        let Phase::Ringing(Ringing::Incoming(incoming)) = &mut *self.phase else { return false };
+        let same = incoming.ring.jws == jws;
+        incoming.unconfirmed &= !same;
+        same
+    }
+
+    /// The office has sent its whole state: a ring that was not repeated ended while this device was disconnected.
+    pub(crate) fn end_unconfirmed_ring(&mut self, context: &mut Context<'_>) {
+        if matches!(&*self.phase, Phase::Ringing(Ringing::Incoming(Incoming { unconfirmed: true, .. }))) {
+            self.end("missed", context);
+        }
+    }
+
+    // ---- media
+
+    /// Seals one packet. Nothing is sent before the call is live.
     pub(crate) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
-        self.is_live().then(|| self.keys.seal(packet))?
+        if let Phase::Live(live) = &mut *self.phase { live.session.membership.keys.seal(packet) } else { None }
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.state, CallState::Live | CallState::Reconnecting)
-    }
-
+    /// Opens one frame.
     pub(crate) fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
-        let frame = self.keys.open(frame)?;
-        let device = self.leaf_owners.get(&(frame.epoch, frame.leaf)).copied().ok_or(OpenError::NotAMember)?;
-        let OpenedFrame { leaf, epoch, counter, packet, duplicate, earlier, aggregated } = frame;
+        let session = self.phase.session_mut().ok_or(OpenError::UnknownEpoch)?;
+        let OpenedFrame { leaf, epoch, counter, packet, duplicate, earlier, aggregated } =
+            session.membership.keys.open(frame)?;
+        let device = session.membership.leaf_owner(epoch, leaf).ok_or(OpenError::NotAMember)?;
         Ok(ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated })
     }
 
-    /// When [`Call::tick`] is due.
-    pub(crate) fn next_wakeup_ms(&self) -> Option<u64> {
-        let lost = self.presence.next_deadline_ms().filter(|_| self.state == CallState::Live);
-        let running = [self.next_heartbeat_ms, lost].into_iter().flatten().min().filter(|_| !self.is_over());
-        let running = running.map(|at| self.clock.wall_ms + at.saturating_sub(self.clock.uptime_ms));
-        [self.keys.next_expiry_ms(), running, self.opening_deadline_ms()].into_iter().flatten().min()
+    /// How this device sends.
+    pub(crate) fn send_profile(&self) -> SendProfile {
+        let session = self.phase.session();
+        session.map_or_else(|| RateController::default().profile(), |session| session.membership.keys.send_profile())
     }
 
-    /// Time passed. Says whether the screen shows something else by it.
-    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut VecDeque<Output>) -> bool {
-        self.keys.expire(now_ms);
-        if self.is_over() {
-            return false;
+    /// See [`crate::Engine::record_arrival`].
+    pub(crate) fn record_arrival(&mut self, frame: &ReceivedFrame, now_us: u64) {
+        if let Some(session) = self.phase.session_mut() {
+            session.membership.keys.record_arrival(frame.stream.1, frame.counter, now_us);
         }
-        if self.opening_deadline_ms().is_some_and(|at| now_ms >= at) {
-            self.give_up(NOT_PUT_THROUGH.to_owned(), out);
+    }
+
+    // ---- time
+
+    /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
+    pub(crate) fn next_wakeup_ms(&self, clock: crate::engine::Clock) -> Option<u64> {
+        let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
+        let session = self.phase.session();
+        let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
+        let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
+        let lost = match &*self.phase {
+            Phase::Live(live) if live.connected => live.session.presence.next_deadline_ms().map(wall_ms),
+            _ => None,
+        };
+        [expiry, heartbeat, lost, self.placing_deadline_ms()].into_iter().flatten().min()
+    }
+
+    /// Time passed. Returns whether the view changed.
+    pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> bool {
+        if self.placing_deadline_ms().is_some_and(|at| context.now_ms() >= at) {
+            self.give_up(NOT_PUT_THROUGH.to_owned(), context);
             return true;
         }
-        let uptime_ms = self.clock.uptime_ms;
-        if self.next_heartbeat_ms.is_some_and(|at| uptime_ms >= at) {
-            self.send_heartbeat(out);
+        let Some(session) = self.phase.session_mut() else { return false };
+        session.membership.keys.expire(context.now_ms());
+        if session.heartbeat_due_ms.is_some_and(|at| context.clock.uptime_ms >= at) {
+            session.send_heartbeat(context);
         }
-        // While this device is not connected it hears of nobody, and says so otherwise.
-        self.state == CallState::Live && self.presence.expire(uptime_ms)
-    }
-
-    /// Until when a ring that nobody has shown to be in the log may wait for it: it could not be verified any more.
-    fn opening_deadline_ms(&self) -> Option<u64> {
-        self.asked_ms.filter(|_| self.state == CallState::Opening).map(|asked| asked + self.waits_ms)
-    }
-
-    /// A message about this call. Gives what a person must know, if the call had to be ended or something was refused.
-    pub(crate) fn handle(
-        &mut self,
-        device: &Device,
-        now_ms: u64,
-        message: ServerMessage,
-        rng: &mut ChaCha20Rng,
-        out: &mut VecDeque<Output>,
-    ) -> Option<String> {
-        if self.is_over() || about(&message) != Some(self.id) {
-            return None;
+        // While this device is disconnected it receives no heartbeats.
+        match &mut *self.phase {
+            Phase::Live(live) if live.connected => live.session.presence.expire(context.clock.uptime_ms),
+            _ => false,
         }
-        let result = match message {
-            ServerMessage::Opened { opened, .. } => self.opened(device, &opened, now_ms, out),
-            ServerMessage::RingingThere { .. } => Ok(()),
-            ServerMessage::JoinAsked { from, key_package, device: logged, answer, .. } => {
-                match self.on_join_request(device, from, key_package.0, &logged, answer, now_ms) {
-                    Ok(()) => self.try_commit(device, now_ms, out),
-                    // Somebody who may not join is a matter for the security officer, not the end of the call.
-                    Err(refusal) => return Some(format!("Somebody was kept out of the call: {refusal}.")),
-                }
-            }
-            ServerMessage::RemoveAsked { devices, .. } => {
-                self.on_remove_request(devices);
-                self.try_commit(device, now_ms, out)
-            }
-            ServerMessage::Committed { seq, from, commit, devices, .. } => {
-                self.on_committed(device, seq, from, &commit, &devices, now_ms, rng, out)
-            }
-            ServerMessage::CommitRefused { epoch, now, .. } => self.on_commit_refused(device, epoch, now, now_ms, out),
-            ServerMessage::Welcome { seq, welcome, ring, opened, devices, .. } => {
-                self.on_welcome(device, seq, &welcome, ring, &opened, &devices, now_ms, rng, out)
-            }
-            ServerMessage::Application { message, .. } => {
-                self.on_group_message(&message, device.me().device(), now_ms);
-                Ok(())
-            }
-            ServerMessage::MediaAnswer { sdp, .. } => {
-                out.push_back(Output::MediaAnswer { sdp });
-                Ok(())
-            }
-            ServerMessage::MediaLost { .. } => {
-                self.open_leg(out);
-                Ok(())
-            }
-            ServerMessage::TakenElsewhere { .. } => {
-                self.end("taken_elsewhere", out);
-                Ok(())
-            }
-            ServerMessage::Ended { how, .. } => {
-                self.end(how.as_str(), out);
-                Ok(())
-            }
-            _ => Ok(()),
-        };
-        result
-            .err()
-            .map(|refusal| self.fail(format!("The call was ended because it could not be trusted: {refusal}."), out))
     }
 
-    /// The caller learns, with proof, that the opening is in the log.
-    fn opened(
-        &mut self,
-        device: &Device,
-        opened: &Logged,
-        now_ms: u64,
-        out: &mut VecDeque<Output>,
-    ) -> Result<(), Refusal> {
-        let Some(jws) = self.ring_jws.clone().filter(|_| self.state == CallState::Opening) else { return Ok(()) };
-        let ring = device.office().verify_ring(&jws, now_ms)?;
-        let ring = device.office().verify_opening(ring, opened)?;
-        self.take_ring(ring, jws);
-        self.state = CallState::Ringing;
-        self.open_leg(out);
-        Ok(())
-    }
-
-    /// The checkpoints by which a message proves something.
-    pub(crate) fn checkpoints_in(&self, message: &ServerMessage) -> Vec<String> {
-        let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
-        match message {
-            _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
-            ServerMessage::Opened { opened, .. } => vec![opened.checkpoint.clone()],
-            ServerMessage::JoinAsked { device, .. } => vec![device.checkpoint.clone()],
-            ServerMessage::Committed { devices, .. } => of(devices),
-            ServerMessage::Welcome { opened, devices, .. } => {
-                let mut all: Vec<String> = of(devices);
-                all.push(opened.checkpoint.clone());
-                all
-            }
-            _ => Vec::new(),
+    /// Until when the office may prove the opening of a ring: later it could not be verified any more.
+    fn placing_deadline_ms(&self) -> Option<u64> {
+        match &*self.phase {
+            Phase::Placing(Placing::Sent(sent)) => Some(sent.deadline_ms),
+            Phase::Placing(Placing::Glare(glare)) => Some(glare.deadline_ms),
+            _ => None,
         }
     }
 }
 
-/// The call that a message is about.
-fn about(message: &ServerMessage) -> Option<CallId> {
-    match message {
-        ServerMessage::Opened { call, .. }
-        | ServerMessage::RingingThere { call }
-        | ServerMessage::JoinAsked { call, .. }
-        | ServerMessage::RemoveAsked { call, .. }
-        | ServerMessage::Committed { call, .. }
-        | ServerMessage::CommitRefused { call, .. }
-        | ServerMessage::Welcome { call, .. }
-        | ServerMessage::Application { call, .. }
-        | ServerMessage::MediaAnswer { call, .. }
-        | ServerMessage::MediaLost { call }
-        | ServerMessage::TakenElsewhere { call }
-        | ServerMessage::Ended { call, .. } => Some(*call),
-        _ => None,
+#[cfg(test)]
+impl Call {
+    /// As if the office's list had shown another name when the callee was dialled.
+    pub(crate) fn rename_callee(&mut self, name: &str) {
+        if let Some(dialled) = self.phase.session_mut().and_then(|session| session.membership.dialled.as_mut()) {
+            dialled.name = name.to_owned();
+        }
+    }
+
+    /// The group, for a device that does not follow its engine's rules.
+    pub(crate) fn group_mut(&mut self) -> &mut CallGroup {
+        &mut self.phase.session_mut().expect("a call with a group").membership.group
+    }
+
+    /// The media keys.
+    pub(crate) fn keys_mut(&mut self) -> &mut crate::media::keyring::Keyring {
+        &mut self.phase.session_mut().expect("a call with keys").membership.keys
+    }
+
+    /// The readers of captions.
+    pub(crate) fn caption_readers_mut(&mut self) -> &mut std::collections::BTreeMap<DeviceId, captions::CaptionReader> {
+        &mut self.phase.session_mut().expect("a call with keys").captions.readers
+    }
+}
+
+#[cfg(feature = "test-keys")]
+impl Call {
+    /// The SFrame base key of the current epoch.
+    pub(crate) fn sframe_base_key(&self) -> Option<Vec<u8>> {
+        self.phase.session()?.membership.group.sframe_base_key().ok().map(|key| key.to_vec())
     }
 }
 

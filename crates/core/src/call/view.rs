@@ -1,105 +1,119 @@
-//! What a screen shows of the call.
+//! The view model of a call.
 
-use super::Call;
+use super::{
+    Call,
+    phase::{Phase, Placing},
+};
 use crate::{
-    device::Device,
-    mls::{group::CallGroup, phrase::Phrase},
+    mls::phrase::Phrase,
     view::{CallView, Direction, MemberView},
 };
-use telcon_proto::{Card, DeviceId, Role};
+use telcon_proto::DeviceId;
 
 impl Call {
-    /// Everybody who holds the key that this device seals with, and those on their way out of the call.
-    pub(super) fn present(&self) -> impl Iterator<Item = DeviceId> {
-        let joining = self.optimistic.iter().flat_map(|optimistic| optimistic.joining.iter().copied());
-        let seated: Vec<_> = self.roster.values().map(|member| member.device).collect();
-        let joining: Vec<_> = joining.filter(|device| !seated.contains(device)).collect();
-        seated.into_iter().chain(joining)
-    }
-
-    /// The note-takers in it, `me` among them if it is one. Not those whose commit is not confirmed yet.
-    pub(super) fn note_takers(&self, me: DeviceId) -> impl Iterator<Item = DeviceId> {
-        let role = move |member| {
-            let known = self.verified.get(&member).map(|known| known.device().card().role);
-            known.or_else(|| (member == me).then_some(self.own_role))
+    /// What a screen shows of the call.
+    pub(crate) fn view(&self) -> CallView {
+        let mut view = match &*self.phase {
+            Phase::Ended(ended) => CallView {
+                state: self.phase.state(),
+                ended: Some(ended.how),
+                problem: ended.problem.clone(),
+                phrase: None,
+                epoch: None,
+                ..(*ended.view).clone()
+            },
+            _ => self.view_of_phase(),
         };
-        self.roster.values().map(|member| member.device).filter(move |member| role(*member) == Some(Role::NoteTaker))
+        // The record is reported after the end too.
+        view.kept_index = self.record.map(|(index, _)| index);
+        view.partial = self.record.is_some_and(|(_, partial)| partial);
+        view
     }
 
-    pub(super) fn card(&self, device: &Device, id: DeviceId) -> Option<Card> {
-        if id == device.me().device() {
-            return Some(device.me().card().clone());
-        }
-        Some(self.verified.get(&id)?.device().card().clone())
-    }
-
-    pub(crate) fn view(&self, me: DeviceId) -> CallView {
-        let from = self.ring.as_ref().map(|ring| ring.ring().device().card().clone());
-        let from = from.or_else(|| self.hint.as_ref().map(|hint| hint.0.clone()));
-        let callee = self.ring.as_ref().and_then(|ring| {
-            let to = ring.ring().ring().to;
-            self.verified.values().map(|d| d.device().card()).find(|card| card.person == to).cloned()
-        });
+    fn view_of_phase(&self) -> CallView {
+        let (ring, session) = (self.phase.ring(), self.phase.session());
+        let (caller, callee) = (ring.map(|ring| ring.caller().clone()), self.verified_callee());
         let callee_verified = callee.is_some();
-        let to = callee.or_else(|| self.hint.as_ref().map(|hint| hint.1.clone()));
-        let own_person = self.verified.get(&me).map(|d| d.device().card().person);
+        let from = caller.or_else(|| self.parties.as_ref().map(|parties| parties.caller.clone()));
+        let to = callee.or_else(|| self.parties.as_ref().map(|parties| parties.callee.clone()));
+        let own = Some(self.me.card().person);
         let i_rang = match self.direction {
             Direction::Out => true,
-            Direction::In => own_person.is_some() && own_person == from.as_ref().map(|card| card.person),
+            Direction::In => from.as_ref().map(|card| card.person) == own,
             Direction::Listen => false,
         };
         let other = if i_rang { to.clone() } else { from.clone() };
-        let verified = if i_rang { callee_verified } else { self.ring.is_some() };
-        let note_taker = self.note_takers(me).any(|device| !self.presence.is_lost(device));
+        let note_taker = session.is_some_and(|session| {
+            let mut note_takers = session.membership.note_takers(&self.me).into_iter();
+            note_takers.any(|device| !session.presence.is_lost(device))
+        });
+        let opened = ring.map(super::phase::OpenedRing::opened);
         CallView {
             call: self.id,
             direction: self.direction,
-            state: self.state,
-            ended: self.ended,
-            problem: self.problem.clone(),
+            state: self.phase.state(),
+            ended: None,
+            problem: None,
             other,
             from,
             to,
-            verified,
-            mode: self.mode,
+            verified: if i_rang { callee_verified } else { ring.is_some() },
+            mode: self.mode(),
             suite: self.suite,
             phrase: self.phrase(),
-            members: self
-                .present()
-                .filter_map(|device| {
-                    let you = device == me;
-                    let card = self.verified.get(&device).map(|d| d.device().card().clone());
-                    let card = card.or_else(|| you.then(|| self.own_card()).flatten())?;
-                    let said = self.roster.values().any(|member| member.device == device && member.muted);
-                    let muted = if you { self.muted } else { said };
-                    Some(MemberView { card, device, you, muted, lost: self.presence.is_lost(device) })
-                })
-                .collect(),
-            started_ms: self.started_ms,
+            members: self.present().into_iter().filter_map(|device| self.member_view(device)).collect(),
+            started_ms: self.started_ms(),
             note_taker,
-            noted: self.noted,
+            noted: session.is_some_and(|session| session.noted),
             muted: self.muted,
-            epoch: self.group.as_ref().map(CallGroup::epoch),
-            opened_index: self.opened.map(|(index, _)| index),
-            opened_ms: self.opened.map(|(_, time)| time),
-            kept_index: self.kept.map(|(index, _)| index),
-            partial: self.kept.is_some_and(|(_, partial)| partial),
-            captions: self.captions.clone(),
-            captions_behind_ms: self.behind_ms.filter(|_| note_taker),
+            epoch: match &*self.phase {
+                Phase::Placing(Placing::Sent(sent)) => Some(sent.group.epoch()),
+                _ => session.map(|session| session.membership.group.epoch()),
+            },
+            opened_index: opened.map(|(index, _)| index),
+            opened_ms: opened.map(|(_, time)| time),
+            kept_index: None,
+            partial: false,
+            captions: session.map(|session| session.captions.lines().to_vec()).unwrap_or_default(),
+            captions_behind_ms: session.and_then(|session| session.captions.latency_ms()).filter(|_| note_taker),
         }
+    }
+
+    /// The callee's card, once a device of the person who was rung is verified.
+    fn verified_callee(&self) -> Option<telcon_proto::Card> {
+        let session = self.phase.session()?;
+        let to = session.ring.logged.ring().ring().to;
+        let mut cards = session.membership.verified.values().map(|logged| logged.device().card());
+        cards.find(|card| card.person == to).cloned()
+    }
+
+    /// All holders of the key that this device seals with, and those whose removal is not confirmed yet.
+    fn present(&self) -> Vec<DeviceId> {
+        let Some(session) = self.phase.session() else { return Vec::new() };
+        let mut present: Vec<_> = session.membership.devices().collect();
+        if let Phase::Live(live) = &*self.phase {
+            let joining = live.optimistic.iter().flat_map(|optimistic| &optimistic.members);
+            let joining: Vec<_> = joining.copied().filter(|device| !present.contains(device)).collect();
+            present.extend(joining);
+        }
+        present
+    }
+
+    fn member_view(&self, device: DeviceId) -> Option<MemberView> {
+        let session = self.phase.session()?;
+        let you = device == self.me.device();
+        Some(MemberView {
+            card: session.membership.card(&self.me, device)?,
+            device,
+            you,
+            muted: if you { self.muted } else { session.membership.is_muted(device) },
+            lost: session.presence.is_lost(device),
+        })
     }
 
     fn phrase(&self) -> Option<Phrase> {
-        let optimistic = self.optimistic.as_ref().map(|optimistic| optimistic.phrase);
-        optimistic.or_else(|| self.group.as_ref().filter(|_| self.started_ms.is_some())?.phrase().ok())
-    }
-
-    fn own_card(&self) -> Option<Card> {
-        let hint = self.hint.as_ref()?;
-        match self.direction {
-            Direction::Out => Some(hint.0.clone()),
-            Direction::In => Some(hint.1.clone()),
-            Direction::Listen => None,
-        }
+        let Phase::Live(live) = &*self.phase else { return None };
+        let optimistic = live.optimistic.as_ref().map(|optimistic| optimistic.phrase);
+        optimistic.or_else(|| live.session.membership.group.phrase().ok().filter(|_| live.started_ms.is_some()))
     }
 }

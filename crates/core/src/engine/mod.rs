@@ -2,7 +2,7 @@
 //! and the time go in; messages, media requests and views come out. The same engine runs in a browser's worker, in the
 //! native client, and in tests with virtual time.
 
-pub(crate) mod clock;
+mod clock;
 mod io;
 mod keepalive;
 mod log_audit;
@@ -12,7 +12,7 @@ mod session;
 mod tests;
 
 use crate::{
-    call::{Call, ReceivedFrame, captions::Caption},
+    call::{Call, Parties, ReceivedFrame, captions::Caption},
     device::{Device, DeviceError, DeviceState},
     media::{
         keyring::OpenError,
@@ -21,7 +21,7 @@ use crate::{
     view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeName, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
-use clock::Clock;
+pub(crate) use clock::Clock;
 pub use io::{Event, Output, UserCommand};
 use keepalive::KeepAlive;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +38,23 @@ const PING_INTERVAL_MS: u64 = 20_000;
 const MAX_ALERTS: usize = 8;
 /// Finished rings kept to detect replays, after a restart too.
 const MAX_FINISHED_RINGS: usize = 64;
+
+/// What a call is given with each input.
+pub(crate) struct Context<'a> {
+    pub(crate) device: &'a Device,
+    pub(crate) clock: Clock,
+    /// Whether this note-taker's program can record.
+    pub(crate) recording: bool,
+    pub(crate) rng: &'a mut ChaCha20Rng,
+    pub(crate) out: &'a mut VecDeque<Output>,
+}
+
+impl Context<'_> {
+    /// Milliseconds since 1970 UTC, by the device's clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.wall_ms
+    }
+}
 
 /// The engine of one device.
 pub struct Engine {
@@ -97,7 +114,7 @@ impl Engine {
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        let call = self.call.as_ref().and_then(Call::next_wakeup_ms);
+        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
         [self.next_ping_ms, call, keepalive].into_iter().flatten().min()
@@ -112,10 +129,6 @@ impl Engine {
         let before = self.clock.uptime_ms;
         self.clock.advance(now_ms);
         self.keepalive.advance(self.clock.uptime_ms - before);
-        if let Some(call) = &mut self.call {
-            call.clock = self.clock;
-            call.recording = self.recording;
-        }
     }
 
     /// Whether a note-taker's program can record now. Heartbeats are sent only while it can; the default is that it cannot.
@@ -126,7 +139,9 @@ impl Engine {
     /// Time passed.
     pub fn tick(&mut self, now_ms: u64) {
         self.advance_clock(now_ms);
-        if self.call.as_mut().is_some_and(|call| call.tick(now_ms, &mut self.out)) {
+        let mut changed = false;
+        self.with_call(|call, context| changed = call.tick(context));
+        if changed {
             self.view_changed();
         }
         let ping_due = self.phase == ConnectionState::Ready && self.keepalive.ping_due(self.in_call());
@@ -182,13 +197,13 @@ impl Engine {
 
     /// How this device's audio is to be encoded and sent; it follows the receivers' reports.
     pub fn send_profile(&self) -> SendProfile {
-        self.call.as_ref().map_or_else(|| RateController::default().profile(), |call| call.keys.send_profile())
+        self.call.as_ref().map_or_else(|| RateController::default().profile(), Call::send_profile)
     }
 
     /// Records when an opened frame arrived, microseconds on a monotonic clock: for the report to its sender.
     pub fn record_arrival(&mut self, frame: &ReceivedFrame, now_us: u64) {
         if let Some(call) = &mut self.call {
-            call.keys.record_arrival(frame.stream.1, frame.counter, now_us);
+            call.record_arrival(frame, now_us);
         }
     }
 
@@ -199,16 +214,13 @@ impl Engine {
 
     /// Sends a caption to the members who may read it. Only note-takers do.
     pub fn publish_caption(&mut self, caption: &Caption) {
-        if let Some(call) = &mut self.call {
-            call.publish_caption(caption, &mut self.rng, &mut self.out);
-        }
+        self.with_call(|call, context| call.publish_caption(caption, context));
     }
 
     /// The SFrame base key of the current epoch, for the test that searches the server for it.
     #[cfg(feature = "test-keys")]
     pub fn sframe_base_key(&self) -> Option<Vec<u8>> {
-        let group = self.call.as_ref()?.group.as_ref()?;
-        group.sframe_base_key().ok().map(|key| key.to_vec())
+        self.call.as_ref()?.sframe_base_key()
     }
 
     /// A verified device of the current call.
@@ -241,7 +253,7 @@ impl Engine {
             mode: self.mode,
             token: self.token.clone(),
             log: self.log.clone(),
-            call: self.call.as_ref().map(|call| call.view(me.device())),
+            call: self.call.as_ref().map(Call::view),
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.clone(),
         }
@@ -273,25 +285,20 @@ impl Engine {
         self.advance_clock(now_ms);
         match command {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
-            UserCommand::Answer => self.with_call(|call, out| call.answer(out)),
-            UserCommand::Decline => self.with_call(|call, out| {
-                if call.declinable() {
-                    out.push_back(Output::Send(ClientMessage::Decline { call: call.id }));
-                    call.end("declined", out);
-                }
-            }),
-            UserCommand::HangUp | UserCommand::Leave => self.with_call(|call, out| call.hang_up(out)),
+            UserCommand::Answer => self.with_call(Call::answer),
+            UserCommand::Decline => self.with_call(Call::decline),
+            UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
-            UserCommand::Offer { sdp } => self.with_call(|call, out| {
-                out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
+            UserCommand::Offer { sdp } => self.with_call(|call, context| {
+                context.out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
             }),
             UserCommand::Mute { on } => {
-                self.with_call(|call, out| call.mute(on, out));
+                self.with_call(|call, context| call.mute(on, context));
                 // A reloaded page stays muted.
                 self.state.muted_in = self.call.as_ref().map(|call| call.id).filter(|_| on);
                 self.out.push_back(Output::Persist);
             }
-            UserCommand::MediaFailed => self.with_call(|call, out| call.open_leg(out)),
+            UserCommand::MediaFailed => self.with_call(|call, context| call.open_leg(context)),
             UserCommand::Dismiss => self.call = self.call.take().filter(|call| !call.is_over()),
         }
         self.persist_call();
@@ -323,10 +330,17 @@ impl Engine {
         self.state.finished_rings.contains(&id)
     }
 
-    fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut VecDeque<Output>)) {
-        if let Some(call) = self.call.as_mut().filter(|call| !call.is_over()) {
-            act(call, &mut self.out);
+    /// Acts on the call, if there is one that is not over.
+    fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut Context<'_>)) {
+        let Self { device, clock, recording, rng, out, call, .. } = self;
+        if let Some(call) = call.as_mut().filter(|call| !call.is_over()) {
+            act(call, &mut Context { device, clock: *clock, recording: *recording, rng, out });
         }
+    }
+
+    fn context(&mut self) -> Context<'_> {
+        let Self { device, clock, recording, rng, out, .. } = self;
+        Context { device, clock: *clock, recording: *recording, rng, out }
     }
 
     /// Whether there is a call that is not over, ringing ones too.
@@ -345,7 +359,7 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "This is the person of this device.");
         }
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
-        match Call::ring(&self.device, to, mode, &mut self.rng, now_ms) {
+        match Call::place(&self.device, to, mode, &mut self.rng, now_ms) {
             Ok((call, message)) => {
                 self.call = Some(call);
                 self.send(message);
@@ -361,10 +375,11 @@ impl Engine {
         let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
             return self.alert(AlertLevel::Amber, "This call is over, or keeps no listeners.");
         };
-        let (mode, from, to) = (notice.mode, notice.from.clone(), notice.to.clone());
+        let parties = Parties { caller: notice.from.clone(), callee: notice.to.clone() };
+        let mode = notice.mode;
         self.state.finished_rings.retain(|finished| *finished != id);
         self.out.push_back(Output::Persist);
-        match Call::join(&self.device, id, mode, Some((from, to)), false, &mut self.out) {
+        match Call::listen(&mut self.context(), id, mode, parties) {
             Ok(call) => self.call = Some(call),
             Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
         }

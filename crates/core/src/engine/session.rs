@@ -49,7 +49,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
                 (notice.kept_index, notice.partial) = (Some(log_index), partial);
             }
             if let Some(own) = engine.call.as_mut().filter(|own| own.id == call) {
-                own.kept = Some((log_index, partial));
+                own.record = Some((log_index, partial));
             }
         }
         ServerMessage::Revoked { jws } => {
@@ -64,7 +64,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
                 );
             }
             engine.phase = ConnectionState::Revoked;
-            engine.with_call(|call, out| call.end("failed", out));
+            engine.with_call(|call, context| call.end("failed", context));
             // Erasing is the last output: nothing is carried out after it.
             engine.view_changed();
             engine.out.push_back(Output::Erase);
@@ -75,9 +75,10 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             }
         }
         message => {
-            let Some(call) = engine.call.as_mut() else { return };
+            let Some(call) = &engine.call else { return };
             let relied_on = call.checkpoints_in(&message);
-            let problem = call.handle(&engine.device, now_ms, message, &mut engine.rng, &mut engine.out);
+            let mut problem = None;
+            engine.with_call(|call, context| problem = call.handle(context, message));
             if let Some(problem) = problem {
                 engine.alert(AlertLevel::Red, problem);
             } else {
@@ -106,7 +107,7 @@ fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: 
     }
     let ours = engine.call.as_ref().is_some_and(|call| Some(call.id) == id && !call.is_established());
     if ours {
-        engine.with_call(|call, out| call.give_up(text.clone(), out));
+        engine.with_call(|call, context| call.give_up(text.clone(), context));
     } else {
         engine.alert(AlertLevel::Amber, text);
     }
@@ -117,7 +118,7 @@ fn rejoin(engine: &mut Engine, in_call: Option<CallId>) {
     let known = engine.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
     match (known, in_call) {
         (Some(have), Some(id)) if have == id => {
-            engine.with_call(|call, out| call.resume(out));
+            engine.with_call(Call::resume);
         }
         (Some(_), Some(_)) => {
             engine.with_call(Call::on_unknown_to_office);
@@ -136,12 +137,9 @@ fn rejoin(engine: &mut Engine, in_call: Option<CallId>) {
                     "The office's server would put this device into a call that nobody took up here. Tell the security officer.",
                 );
             };
-            match Call::join(&engine.device, id, engine.mode, None, engine.state.muted_in == Some(id), &mut engine.out)
-            {
-                Ok(mut call) => {
-                    call.rejoin_ring_sha256 = engaged.ring;
-                    engine.call = Some(call);
-                }
+            let (mode, muted) = (engine.mode, engine.state.muted_in == Some(id));
+            match Call::rejoin(&mut engine.context(), id, mode, engaged.ring, muted) {
+                Ok(call) => engine.call = Some(call),
                 Err(error) => {
                     engine.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}."));
                 }
@@ -152,12 +150,14 @@ fn rejoin(engine: &mut Engine, in_call: Option<CallId>) {
     }
 }
 
+/// The office rings this device.
 fn on_ring(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, device: &Logged) {
-    if let Some(call) = engine.call.as_mut().filter(|call| !call.is_over()).and_then(|call| call.on_ring_repeated(&jws))
-    {
+    let repeated = engine.call.as_mut().and_then(|call| call.on_ring_repeated(&jws).then_some(call.id));
+    if let Some(call) = repeated {
         return engine.send(ClientMessage::RingShown { call });
     }
-    if engine.in_call() && !engine.call.as_ref().is_some_and(Call::yields_on_glare) {
+    let glare = engine.call.as_ref().is_some_and(Call::yields_on_glare);
+    if engine.in_call() && !glare {
         return;
     }
     match Call::incoming(&engine.device, jws, opened, device, now_ms) {
@@ -166,15 +166,15 @@ fn on_ring(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
         }
         Ok(call) => {
             log_audit::record_claims(engine, [opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
-            let glare = engine.call.as_ref().filter(|own| own.yields_on_glare()).map(|own| own.matches_glare(&call));
-            if glare == Some(false) {
+            // Glare is resolved by the ring that this device waits for, and by no other.
+            if glare && !engine.call.as_ref().is_some_and(|own| own.matches_glare(&call)) {
                 return;
             }
             engine.send(ClientMessage::RingShown { call: call.id });
-            call.open_leg(&mut engine.out);
             engine.call = Some(call);
-            if glare == Some(true) {
-                engine.with_call(|call, out| call.answer(out));
+            engine.with_call(|call, context| call.open_leg(context));
+            if glare {
+                engine.with_call(Call::answer);
             }
         }
         Err(error) => engine.alert(

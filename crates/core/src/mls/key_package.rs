@@ -76,9 +76,13 @@ impl PendingJoin {
         &self.key_package
     }
 
-    /// Reads the welcome for `call`. `check` is given every member, this device included, before the group is used.
+    /// Reads the welcome for `call`. `check` is given every member, this device included, before the group is used. Works
+    /// once: the group takes this device's private keys.
+    ///
+    /// # Errors
+    /// When the welcome is malformed or of another call or suite, or `check` refuses a member.
     pub fn join<E>(
-        self,
+        &mut self,
         call: CallId,
         suite: SuiteName,
         welcome: &[u8],
@@ -98,7 +102,7 @@ impl PendingJoin {
             return Err(GroupError::Hostile("a welcome to a call of another suite".into()).into());
         }
         let group = staged.into_group(&self.provider).map_err(hostile)?;
-        let group = CallGroup::joined(self.provider, self.signer, suite, group);
+        let group = CallGroup::joined(std::mem::take(&mut self.provider), self.signer.clone(), suite, group);
         check(&group.members()?)?;
         Ok(group)
     }

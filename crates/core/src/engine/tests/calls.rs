@@ -391,8 +391,8 @@ fn captions_of_anybody_but_the_note_taker_are_not_shown() {
     let (text, start_ms) = ("I resign.".into(), START);
     let forged = Caption { speaker, passage: 1, part: 0, start_ms, text, done: true, behind_ms: 0 };
     // The counterpart's device heard the desk's reader key too, and would use it.
-    let readers = world.nodes[3].engine.call.as_ref().unwrap().readers.clone();
-    world.nodes[1].engine.call.as_mut().unwrap().readers = readers;
+    let readers = world.nodes[3].engine.call.as_mut().unwrap().caption_readers_mut().clone();
+    *world.nodes[1].engine.call.as_mut().unwrap().caption_readers_mut() = readers;
     world.publish(1, &forged);
     world.settle();
     assert!(!world.sent(1, |m| matches!(m, ClientMessage::Application { .. }).then_some(())).is_empty(), "it was sent");

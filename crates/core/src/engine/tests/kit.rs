@@ -691,7 +691,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 impl World {
     /// A device's own group, for a device that does not keep to its engine's rules.
     pub(super) fn group(&mut self, node: Node) -> &mut crate::mls::group::CallGroup {
-        self.nodes[node].engine.call.as_mut().unwrap().group.as_mut().unwrap()
+        self.nodes[node].engine.call.as_mut().unwrap().group_mut()
     }
 }
 

@@ -226,7 +226,7 @@ fn who_joins_cannot_open_what_was_said_before_and_who_left_cannot_open_what_is_s
     assert!(world.hear(2, &before).is_err());
     assert!(world.hears(2, 0));
     // The desk leaves, and keeps all it knew: its engine never hears that it is out.
-    let keys = &mut world.nodes[2].engine.call.as_mut().unwrap().keys;
+    let keys = world.nodes[2].engine.call.as_mut().unwrap().keys_mut();
     let kept = std::mem::take(keys);
     world.command(2, UserCommand::Leave);
     world.settle();

@@ -1,0 +1,34 @@
+//! Glare: two people ring each other at the same moment. The office opens the ring that came first and refuses the other;
+//! the refused device waits for the first ring, and answers it without asking again.
+
+use super::phase::OpenedRing;
+use telcon_proto::{Card, RecordMode};
+
+/// How long a device whose own ring was refused waits for the other party's ring, milliseconds.
+const GLARE_TIMEOUT_MS: u64 = 5_000;
+
+/// A device that yielded to the other party's ring.
+pub(super) struct Glare {
+    /// The person that was rung, with the name that was on the screen.
+    pub(super) dialled: Card,
+    /// The record mode of the refused ring.
+    pub(super) mode: RecordMode,
+    /// Until when the other ring must arrive, milliseconds since 1970 UTC.
+    pub(super) deadline_ms: u64,
+}
+
+impl Glare {
+    /// The office refused the ring to `dialled` because theirs was first.
+    pub(super) fn new(dialled: Card, mode: RecordMode, now_ms: u64) -> Self {
+        Self { dialled, mode, deadline_ms: now_ms + GLARE_TIMEOUT_MS }
+    }
+
+    /// Whether a verified ring is the expected one: of the person that was rung, under the name that was on the screen, and
+    /// keeping no less.
+    pub(super) fn matches(&self, ring: &OpenedRing) -> bool {
+        let caller = ring.caller();
+        caller.person == self.dialled.person
+            && caller.name == self.dialled.name
+            && ring.logged.ring().ring().mode >= self.mode
+    }
+}

@@ -1,0 +1,254 @@
+//! The switchboard's messages about a call.
+
+use super::{
+    Call,
+    admission::Refusal,
+    group::Processed,
+    message::GroupMessage,
+    phase::{Joining, Live, Phase, Placing, Ringing, Welcome},
+};
+use crate::engine::{Context, Event, Output};
+use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, ServerMessage, message::Logged};
+
+impl Call {
+    /// Handles a message about this call. Gives what a person must know, if the call had to be ended or a device was refused.
+    pub(crate) fn handle(&mut self, context: &mut Context<'_>, message: ServerMessage) -> Option<String> {
+        if self.is_over() || about(&message) != Some(self.id) {
+            return None;
+        }
+        let result = match message {
+            ServerMessage::Opened { opened, .. } => self.on_opened(context, &opened),
+            ServerMessage::JoinAsked { from, key_package, device, answer, .. } => {
+                let session = self.phase.session_mut()?;
+                match session.on_join_request(context, from, key_package.0, &device, answer) {
+                    Ok(()) => self.commit_queued(context),
+                    // A device that may not join concerns the security officer; the call goes on.
+                    Err(refusal) => return Some(format!("Somebody was kept out of the call: {refusal}.")),
+                }
+            }
+            ServerMessage::RemoveAsked { devices, .. } => {
+                self.phase.session_mut()?.membership.queue_removals(devices);
+                self.commit_queued(context)
+            }
+            ServerMessage::Committed { seq, from, commit, devices, .. } => {
+                self.on_committed(context, seq, from, &commit, &devices)
+            }
+            ServerMessage::CommitRefused { epoch, now, .. } => self.on_commit_refused(context, epoch, now),
+            ServerMessage::Welcome { call, seq, welcome, ring, opened, devices } => self.on_welcome(
+                context,
+                Welcome { call, seq, welcome: &welcome, ring, opened: &opened, devices: &devices },
+            ),
+            ServerMessage::Application { message, .. } => {
+                self.on_application(context, &message);
+                Ok(())
+            }
+            ServerMessage::MediaAnswer { sdp, .. } => {
+                context.out.push_back(Output::MediaAnswer { sdp });
+                Ok(())
+            }
+            ServerMessage::MediaLost { .. } => {
+                self.open_leg(context);
+                Ok(())
+            }
+            ServerMessage::TakenElsewhere { .. } => {
+                self.end("taken_elsewhere", context);
+                Ok(())
+            }
+            ServerMessage::Ended { how, .. } => {
+                self.end(how.as_str(), context);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        let refusal = result.err()?;
+        let problem = format!("The call was ended because it could not be trusted: {refusal}.");
+        context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
+        self.give_up(problem.clone(), context);
+        Some(problem)
+    }
+
+    /// The office proves to the caller that the opening is in the log.
+    fn on_opened(&mut self, context: &mut Context<'_>, opened: &Logged) -> Result<(), Refusal> {
+        let Phase::Placing(Placing::Sent(sent)) = &*self.phase else { return Ok(()) };
+        let office = context.device.office();
+        let ring = office.verify_ring(&sent.jws, context.now_ms())?;
+        let logged = office.verify_opening(ring, opened)?;
+        self.phase.replace(|phase| match phase {
+            Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(logged)),
+            other => other,
+        });
+        self.open_leg(context);
+        Ok(())
+    }
+
+    /// A member added this device.
+    fn on_welcome(&mut self, context: &mut Context<'_>, welcome: Welcome<'_>) -> Result<(), Refusal> {
+        let Phase::Joining(Joining::AwaitingWelcome(waiting)) = &mut *self.phase else { return Ok(()) };
+        let session = waiting.welcome(context.device, context.now_ms(), welcome)?;
+        *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
+        self.enter_epoch(context)
+    }
+
+    fn on_committed(
+        &mut self,
+        context: &mut Context<'_>,
+        seq: u64,
+        from: DeviceId,
+        commit: &Blob,
+        proofs: &[Logged],
+    ) -> Result<(), Refusal> {
+        // Before the welcome there is nothing to apply it to.
+        let Some(session) = self.phase.session_mut() else { return Ok(()) };
+        let added = match session.on_committed(context, seq, from, commit, proofs)? {
+            Processed::Known => return Ok(()),
+            Processed::Own { added } => {
+                if let Phase::Live(live) = &mut *self.phase {
+                    live.optimistic = None;
+                }
+                added
+            }
+            Processed::Other { lost } => {
+                if lost {
+                    self.roll_back();
+                }
+                false
+            }
+        };
+        self.enter_epoch(context)?;
+        if let Phase::Live(Live { session, started_ms: Some(since_ms), .. }) = &mut *self.phase
+            && added
+        {
+            session.send(&GroupMessage::Live { since_ms: *since_ms }, context.out);
+        }
+        self.commit_queued(context)
+    }
+
+    fn on_commit_refused(&mut self, context: &mut Context<'_>, epoch: u64, now: u64) -> Result<(), Refusal> {
+        let Some(session) = self.phase.session_mut() else { return Ok(()) };
+        if !session.membership.on_commit_refused(epoch, now)? {
+            return Ok(());
+        }
+        self.roll_back();
+        // A commit that lost against another one is repeated after that one.
+        if now > epoch { Ok(()) } else { self.commit_queued(context) }
+    }
+
+    fn on_application(&mut self, context: &mut Context<'_>, message: &Blob) {
+        let Some(session) = self.phase.session_mut() else { return };
+        let since_ms = session.on_group_message(context, message);
+        if let (Some(since_ms), Phase::Live(Live { session, started_ms: Some(started), .. })) =
+            (since_ms, &mut *self.phase)
+        {
+            let (_, opened_ms) = session.ring.opened();
+            *started = since_ms.clamp(opened_ms.min(*started), *started);
+        }
+    }
+
+    /// Commits what waits, and goes live with that commit at once if it brings both parties together.
+    fn commit_queued(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
+        let Some(session) = self.phase.session_mut() else { return Ok(()) };
+        if !session.commit_queued(context)? || !self.me.card().role.speaks() {
+            return Ok(());
+        }
+        let Phase::Ringing(Ringing::Outgoing(session)) = &mut *self.phase else { return Ok(()) };
+        if let Some(optimistic) = session.optimistic_commit(context)? {
+            self.phase.replace(|phase| match phase {
+                Phase::Ringing(Ringing::Outgoing(session)) => Phase::Live(Live {
+                    session,
+                    started_ms: Some(context.now_ms()),
+                    connected: true,
+                    optimistic: Some(optimistic),
+                }),
+                other => other,
+            });
+            context.out.push_back(Output::Event(Event::Live { call: self.id }));
+        }
+        Ok(())
+    }
+
+    /// The commit that made the call live was not accepted: nobody joined, and nothing more is sealed.
+    fn roll_back(&mut self) {
+        self.phase.replace(|phase| match phase {
+            Phase::Live(Live { mut session, optimistic: Some(_), .. }) => {
+                session.membership.keys.stop_sealing();
+                Phase::Ringing(Ringing::Outgoing(session))
+            }
+            other => other,
+        });
+    }
+
+    /// Enters the group's current epoch. A call is live when both its parties are in it.
+    fn enter_epoch(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
+        let speaks = self.me.card().role.speaks();
+        let Some(session) = self.phase.session_mut() else { return Ok(()) };
+        if session.membership.group.is_removed() {
+            self.end(if speaks { "hung_up" } else { "interrupted" }, context);
+            return Ok(());
+        }
+        let first = session.membership.is_empty();
+        session.enter_epoch(context)?;
+        let members: Vec<_> = session.membership.devices().collect();
+        let complete = session.has_both_parties(context, &members);
+        let was_started = self.started_ms().is_some();
+        let now_ms = context.now_ms();
+        self.phase.replace(|phase| match phase {
+            Phase::Ringing(Ringing::Outgoing(session)) | Phase::Joining(Joining::AwaitingParties(session))
+                if complete =>
+            {
+                Phase::Live(Live { session, started_ms: Some(now_ms), connected: true, optimistic: None })
+            }
+            // A party rejoined while the other one is away for a moment.
+            Phase::Joining(Joining::AwaitingParties(session)) if speaks => {
+                Phase::Live(Live { session, started_ms: None, connected: true, optimistic: None })
+            }
+            Phase::Live(live) if complete => {
+                Phase::Live(Live { started_ms: live.started_ms.or(Some(now_ms)), connected: true, ..live })
+            }
+            other => other,
+        });
+        if !was_started && self.started_ms().is_some() {
+            context.out.push_back(Output::Event(Event::Live { call: self.id }));
+        }
+        let muted = self.muted;
+        if let Some(session) = self.phase.session_mut() {
+            session.announce(context, muted, first);
+        }
+        Ok(())
+    }
+
+    /// The checkpoints that the proofs in a message rest on.
+    pub(crate) fn checkpoints_in(&self, message: &ServerMessage) -> Vec<String> {
+        let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
+        match message {
+            _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
+            ServerMessage::Opened { opened, .. } => vec![opened.checkpoint.clone()],
+            ServerMessage::JoinAsked { device, .. } => vec![device.checkpoint.clone()],
+            ServerMessage::Committed { devices, .. } => of(devices),
+            ServerMessage::Welcome { opened, devices, .. } => {
+                let mut all: Vec<String> = of(devices);
+                all.push(opened.checkpoint.clone());
+                all
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The call that a message is about.
+fn about(message: &ServerMessage) -> Option<CallId> {
+    match message {
+        ServerMessage::Opened { call, .. }
+        | ServerMessage::RingingThere { call }
+        | ServerMessage::JoinAsked { call, .. }
+        | ServerMessage::RemoveAsked { call, .. }
+        | ServerMessage::Committed { call, .. }
+        | ServerMessage::CommitRefused { call, .. }
+        | ServerMessage::Welcome { call, .. }
+        | ServerMessage::Application { call, .. }
+        | ServerMessage::MediaAnswer { call, .. }
+        | ServerMessage::MediaLost { call }
+        | ServerMessage::TakenElsewhere { call }
+        | ServerMessage::Ended { call, .. } => Some(*call),
+        _ => None,
+    }
+}

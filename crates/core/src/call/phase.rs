@@ -1,0 +1,348 @@
+//! The phases of a call on this device. Each carries what has been proved so far, and is made only from the phase before
+//! it: a ring that is not in the log has no session, and an ended call has no keys.
+
+use super::{
+    admission::{self, Refusal},
+    blob,
+    glare::Glare,
+    session::Session,
+};
+use crate::{
+    device::Device,
+    mls::{Leaf, group::CallGroup, key_package::PendingJoin, phrase::Phrase},
+    view::{CallState, CallView},
+};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use telcon_identity::{LoggedDevice, LoggedRing};
+use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
+
+/// A verified ring whose opening is in the log.
+#[derive(Clone)]
+pub(super) struct OpenedRing {
+    /// The ring, its caller's certificates, and the log entry.
+    pub(super) logged: LoggedRing,
+    /// The signed ring.
+    pub(super) jws: String,
+}
+
+impl OpenedRing {
+    /// Log index and time (milliseconds since 1970 UTC) of the opening.
+    pub(super) fn opened(&self) -> (u64, u64) {
+        (self.logged.entry().index(), self.logged.entry().time_ms())
+    }
+
+    /// The caller.
+    pub(super) fn caller(&self) -> &Card {
+        self.logged.ring().device().card()
+    }
+}
+
+/// Where the call stands.
+pub(super) enum Phase {
+    /// This device rang; nothing is proved yet.
+    Placing(Placing),
+    /// The opening is in the log.
+    Ringing(Ringing),
+    /// Answered, or asked to join; not live yet.
+    Joining(Joining),
+    /// In the call, with keys.
+    Live(Live),
+    /// Over: what is left to show. There are no keys.
+    Ended(Ended),
+}
+
+/// An outgoing ring that the office has not opened.
+pub(super) enum Placing {
+    /// Sent; the office has to prove its opening.
+    Sent(SentRing),
+    /// Refused because the callee's ring to this device was first.
+    Glare(Glare),
+}
+
+/// An outgoing ring on its way to the log.
+pub(super) struct SentRing {
+    /// The signed ring.
+    pub(super) jws: String,
+    /// The callee, from the office's list.
+    pub(super) dialled: Card,
+    /// The call's group, with this device as its only member: an answer finds it ready.
+    pub(super) group: CallGroup,
+    /// Until when the office may prove the opening, milliseconds since 1970 UTC.
+    pub(super) deadline_ms: u64,
+}
+
+/// A ring that is in the log and not answered.
+pub(super) enum Ringing {
+    /// This device rang. Listeners may have joined already.
+    Outgoing(Box<Session>),
+    /// This device is rung.
+    Incoming(Incoming),
+}
+
+/// A verified incoming ring.
+pub(super) struct Incoming {
+    /// The ring.
+    pub(super) ring: OpenedRing,
+    /// The caller's device, proved to be in the log.
+    pub(super) caller: LoggedDevice,
+    /// The key package of an answer. It leaves the device only with one.
+    pub(super) join: PendingJoin,
+    /// The connection was lost while it rang, and the office has not repeated the ring since.
+    pub(super) unconfirmed: bool,
+}
+
+/// On the way into the call.
+pub(super) enum Joining {
+    /// The key package is sent; a member has to add this device.
+    AwaitingWelcome(Box<AwaitingWelcome>),
+    /// A listener with keys, while the two parties are not both in the call.
+    AwaitingParties(Box<Session>),
+}
+
+/// A device that waits to be added.
+pub(super) struct AwaitingWelcome {
+    /// The key package that was sent.
+    pub(super) join: PendingJoin,
+    /// The call that the welcome must be to.
+    pub(super) expected: ExpectedRing,
+}
+
+/// What is known of the ring before the welcome.
+pub(super) enum ExpectedRing {
+    /// Answered: the ring was verified when it was shown.
+    Verified(OpenedRing, LoggedDevice),
+    /// Rejoining after a restart: SHA-256 of the ring of the call that this device was in.
+    Rejoining(Option<Blob>),
+    /// Listening: the ring comes with the welcome.
+    Listening,
+}
+
+/// In the call.
+pub(super) struct Live {
+    /// Ring, group and keys.
+    pub(super) session: Box<Session>,
+    /// When both parties were first in the call here, milliseconds since 1970 UTC; none for a party that rejoined while
+    /// the other is away.
+    pub(super) started_ms: Option<u64>,
+    /// Whether there is a connection to the office.
+    pub(super) connected: bool,
+    /// The commit that made it live, while it is not confirmed.
+    pub(super) optimistic: Option<OptimisticCommit>,
+}
+
+/// A commit of this device that it acts on before the switchboard has confirmed it.
+pub(super) struct OptimisticCommit {
+    /// The devices in the epoch of the commit: this one and those that it adds.
+    pub(super) members: Vec<DeviceId>,
+    /// The phrase of that epoch.
+    pub(super) phrase: Phrase,
+}
+
+/// What is left of a call.
+pub(super) struct Ended {
+    /// How it ended.
+    pub(super) how: &'static str,
+    /// What went wrong, as a sentence for the person.
+    pub(super) problem: Option<String>,
+    /// The ring, if it was in the log.
+    pub(super) ring: Option<OpenedRing>,
+    /// The devices that were verified.
+    pub(super) verified: BTreeMap<DeviceId, LoggedDevice>,
+    /// The screen as it was.
+    pub(super) view: Box<CallView>,
+}
+
+/// The phase of a call, which changes only by [`Current::replace`] and assignment.
+pub(super) struct Current(Option<Phase>);
+
+impl Current {
+    pub(super) fn new(phase: Phase) -> Self {
+        Self(Some(phase))
+    }
+
+    /// Replaces the phase by what `next` makes of it: a phase hands what it has proved to its successor.
+    pub(super) fn replace(&mut self, next: impl FnOnce(Phase) -> Phase) {
+        self.0 = self.0.take().map(next);
+    }
+}
+
+impl std::ops::Deref for Current {
+    type Target = Phase;
+
+    fn deref(&self) -> &Phase {
+        self.0.as_ref().expect("invariant: empty only while it is replaced")
+    }
+}
+
+impl std::ops::DerefMut for Current {
+    fn deref_mut(&mut self) -> &mut Phase {
+        self.0.as_mut().expect("invariant: empty only while it is replaced")
+    }
+}
+
+impl Phase {
+    /// The session, in the phases that have one.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Ringing(Ringing::Outgoing(session)) | Self::Joining(Joining::AwaitingParties(session)) => {
+                Some(session)
+            }
+            Self::Live(live) => Some(&live.session),
+            Self::Placing(_) | Self::Ringing(Ringing::Incoming(_)) | Self::Joining(_) | Self::Ended(_) => None,
+        }
+    }
+
+    /// The session, in the phases that have one.
+    pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
+        match self {
+            Self::Ringing(Ringing::Outgoing(session)) | Self::Joining(Joining::AwaitingParties(session)) => {
+                Some(session)
+            }
+            Self::Live(live) => Some(&mut live.session),
+            Self::Placing(_) | Self::Ringing(Ringing::Incoming(_)) | Self::Joining(_) | Self::Ended(_) => None,
+        }
+    }
+
+    /// The verified ring, once there is one.
+    pub(super) fn ring(&self) -> Option<&OpenedRing> {
+        match self {
+            Self::Ringing(Ringing::Incoming(incoming)) => Some(&incoming.ring),
+            Self::Joining(Joining::AwaitingWelcome(waiting)) => waiting.expected.verified(),
+            Self::Ended(ended) => ended.ring.as_ref(),
+            _ => self.session().map(|session| &session.ring),
+        }
+    }
+
+    /// The state to show.
+    pub(super) fn state(&self) -> CallState {
+        match self {
+            Self::Placing(_) => CallState::Opening,
+            Self::Ringing(_) => CallState::Ringing,
+            Self::Joining(_) => CallState::Answering,
+            Self::Live(live) if live.connected => CallState::Live,
+            Self::Live(_) => CallState::Reconnecting,
+            Self::Ended(_) => CallState::Ended,
+        }
+    }
+
+    /// SHA-256 of the ring of this call, as far as it is known: a restart rejoins no other.
+    pub(super) fn ring_sha256(&self) -> Option<Blob> {
+        let sha256 = |jws: &str| Blob(Sha256::digest(jws).to_vec());
+        match self {
+            Self::Placing(Placing::Sent(sent)) => Some(sha256(&sent.jws)),
+            Self::Joining(Joining::AwaitingWelcome(waiting)) => match &waiting.expected {
+                ExpectedRing::Rejoining(ring_sha256) => ring_sha256.clone(),
+                expected => expected.verified().map(|ring| sha256(&ring.jws)),
+            },
+            _ => self.ring().map(|ring| sha256(&ring.jws)),
+        }
+    }
+
+    /// The devices that were verified.
+    pub(super) fn verified(&self, device: DeviceId) -> Option<&LoggedDevice> {
+        match self {
+            Self::Ringing(Ringing::Incoming(Incoming { caller, .. })) => {
+                Some(caller).filter(|caller| caller.device().device() == device)
+            }
+            Self::Ended(ended) => ended.verified.get(&device),
+            _ => self.session()?.membership.verified.get(&device),
+        }
+    }
+}
+
+impl SentRing {
+    /// The office proved the opening: it rings.
+    pub(super) fn opened(self, logged: LoggedRing) -> Ringing {
+        let ring = OpenedRing { logged, jws: self.jws };
+        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, Some(self.dialled), BTreeMap::new())))
+    }
+}
+
+impl Incoming {
+    /// A person answers: the key package goes out.
+    pub(super) fn answer(self) -> AwaitingWelcome {
+        AwaitingWelcome { join: self.join, expected: ExpectedRing::Verified(self.ring, self.caller) }
+    }
+}
+
+impl AwaitingWelcome {
+    /// The request to be added, which is repeated after a reconnect.
+    pub(super) fn request(&self, call: CallId) -> ClientMessage {
+        let key_package = blob(self.join.key_package());
+        match self.expected {
+            ExpectedRing::Verified(..) => ClientMessage::Answer { call, key_package },
+            ExpectedRing::Rejoining(_) | ExpectedRing::Listening => ClientMessage::AskJoin { call, key_package },
+        }
+    }
+
+    /// A member added this device: verifies the ring and every member before the group is used.
+    pub(super) fn welcome(&mut self, device: &Device, now_ms: u64, welcome: Welcome<'_>) -> Result<Session, Refusal> {
+        let office = device.office();
+        let ring = self.expected.ring(device, &welcome)?;
+        if ring.logged.ring().ring().call != welcome.call {
+            return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
+        }
+        let me = device.me().device();
+        let mut members = Vec::new();
+        let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
+            for leaf in leaves {
+                members.push(admission::verify(office, &ring.logged, leaf, welcome.devices, now_ms)?);
+            }
+            Ok(())
+        };
+        let suite = ring.logged.ring().ring().suite;
+        let group = self.join.join(welcome.call, suite, welcome.welcome.as_slice(), &mut check)?;
+        if !members.iter().any(|member| member.device().device() == me) {
+            return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
+        }
+        let mut verified: BTreeMap<_, _> =
+            members.into_iter().map(|member| (member.device().device(), member)).collect();
+        if let ExpectedRing::Verified(_, caller) = &self.expected {
+            verified.entry(caller.device().device()).or_insert_with(|| caller.clone());
+        }
+        Ok(Session::new(ring, group, welcome.seq, None, verified))
+    }
+}
+
+/// The welcome of a member, with the server's proofs.
+pub(super) struct Welcome<'a> {
+    /// The call.
+    pub(super) call: CallId,
+    /// Sequence number of the commit that added this device.
+    pub(super) seq: u64,
+    /// The MLS welcome.
+    pub(super) welcome: &'a Blob,
+    /// The signed ring.
+    pub(super) ring: String,
+    /// Its opening in the log.
+    pub(super) opened: &'a Logged,
+    /// The members' devices in the log.
+    pub(super) devices: &'a [Logged],
+}
+
+impl ExpectedRing {
+    fn verified(&self) -> Option<&OpenedRing> {
+        match self {
+            Self::Verified(ring, _) => Some(ring),
+            Self::Rejoining(_) | Self::Listening => None,
+        }
+    }
+
+    /// The ring of the call. A ring that was verified here is not replaced: the server cannot change what was answered.
+    fn ring(&self, device: &Device, welcome: &Welcome<'_>) -> Result<OpenedRing, Refusal> {
+        match self {
+            Self::Verified(ring, _) => return Ok(ring.clone()),
+            Self::Rejoining(Some(known)) if known.as_slice() != Sha256::digest(&welcome.ring).as_slice() => {
+                return Err(Refusal::NotAllowed("a welcome to another call than this device was in"));
+            }
+            Self::Rejoining(_) | Self::Listening => {}
+        }
+        let office = device.office();
+        let ring = office.verify_ring_past(&welcome.ring)?;
+        if ring.ring().mode < office.floor() {
+            return Err(Refusal::NotAllowed("it keeps less than the office keeps of every call"));
+        }
+        Ok(OpenedRing { logged: office.verify_opening(ring, welcome.opened)?, jws: welcome.ring.clone() })
+    }
+}

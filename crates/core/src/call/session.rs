@@ -1,0 +1,122 @@
+//! A call with a verified ring and a group on this device: who is in it, the media keys, and what members send each other.
+
+use super::{
+    captions::CaptionState,
+    group::Membership,
+    message::GroupMessage,
+    phase::OpenedRing,
+    presence::{HEARTBEAT_INTERVAL_MS, Presence},
+};
+use crate::{
+    engine::{Context, Event, Output},
+    mls::group::CallGroup,
+};
+use std::collections::{BTreeMap, VecDeque};
+use telcon_identity::LoggedDevice;
+use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, Role};
+
+/// See the module.
+pub(super) struct Session {
+    /// The ring.
+    pub(super) ring: OpenedRing,
+    /// The group, its members and keys.
+    pub(super) membership: Membership,
+    /// Liveness of the note-takers.
+    pub(super) presence: Presence,
+    /// Captions read or written here.
+    pub(super) captions: CaptionState,
+    /// Whether a note-taker was ever in the call while this device was.
+    pub(super) noted: bool,
+    /// When this note-taker sends its next heartbeat, by engine uptime.
+    pub(super) heartbeat_due_ms: Option<u64>,
+    /// The party's device that announced the end of the call to all members.
+    pub(super) hang_up_signed_by: Option<DeviceId>,
+}
+
+impl Session {
+    pub(super) fn new(
+        ring: OpenedRing,
+        group: CallGroup,
+        seq: u64,
+        dialled: Option<Card>,
+        verified: BTreeMap<DeviceId, LoggedDevice>,
+    ) -> Self {
+        Self {
+            ring,
+            membership: Membership::new(group, seq, dialled, verified),
+            presence: Presence::default(),
+            captions: CaptionState::default(),
+            noted: false,
+            heartbeat_due_ms: None,
+            hang_up_signed_by: None,
+        }
+    }
+
+    fn call(&self) -> CallId {
+        self.ring.logged.ring().ring().call
+    }
+
+    /// Takes the group's current epoch: the keys first, then the list of members.
+    ///
+    /// # Errors
+    /// When a member was never verified here.
+    pub(super) fn enter_epoch(&mut self, context: &mut Context<'_>) -> Result<(), super::admission::Refusal> {
+        let entered = self.membership.enter_epoch(context.device, context.now_ms())?;
+        let me = context.device.me();
+        let mut note_takers = self.membership.note_takers(me);
+        self.noted |= !note_takers.is_empty();
+        note_takers.remove(&me.device());
+        self.presence.set_note_takers(note_takers, context.clock.uptime_ms);
+        self.captions.retain_readers(|reader| self.membership.contains(reader));
+        let members = self.membership.devices();
+        let members = members.filter_map(|device| Some((device, self.membership.card(me, device)?))).collect();
+        let (call, epoch, authenticator) = (self.call(), entered.epoch, entered.authenticator);
+        context.out.push_back(Output::Event(Event::Epoch { call, epoch, authenticator, members }));
+        Ok(())
+    }
+
+    /// Tells the members of a new epoch what they may not know of this device.
+    pub(super) fn announce(&mut self, context: &mut Context<'_>, muted: bool, first: bool) {
+        // Others may remember a different mute state from before this device rejoined.
+        if muted || first {
+            self.send(&GroupMessage::Muted { on: muted }, context.out);
+        }
+        match context.device.me().card().role {
+            Role::NoteTaker => self.send_heartbeat(context),
+            Role::DutyOfficer => {
+                let key = self.captions.reader_key(context.rng);
+                self.send(&GroupMessage::ReadCaptions { key }, context.out);
+            }
+            Role::Principal | Role::Counterpart => {}
+        }
+    }
+
+    /// Encrypts a message to all members. Between this device's commit and its confirmation MLS cannot encrypt: mute state
+    /// and reader keys are sent again in the new epoch.
+    pub(super) fn send(&mut self, message: &GroupMessage, out: &mut VecDeque<Output>) {
+        if self.membership.is_empty() {
+            return;
+        }
+        let Ok(json) = serde_json::to_vec(message) else { return };
+        if let Ok(message) = self.membership.group.encrypt(&json) {
+            out.push_back(Output::Send(ClientMessage::Application { call: self.call(), message: Blob(message) }));
+        }
+    }
+
+    /// A note-taker's heartbeat, sent only while it can record.
+    pub(super) fn send_heartbeat(&mut self, context: &mut Context<'_>) {
+        let uptime_ms = context.clock.uptime_ms;
+        self.heartbeat_due_ms = Some(uptime_ms + HEARTBEAT_INTERVAL_MS);
+        if context.recording {
+            self.send(&GroupMessage::Heartbeat { uptime_ms }, context.out);
+        }
+    }
+
+    /// Whether both parties of the call are among `devices`.
+    pub(super) fn has_both_parties(&self, context: &Context<'_>, devices: &[DeviceId]) -> bool {
+        let me = context.device.me();
+        let present: Vec<_> =
+            devices.iter().filter_map(|device| Some(self.membership.card(me, *device)?.person)).collect();
+        [self.ring.caller().person, self.ring.logged.ring().ring().to].iter().all(|party| present.contains(party))
+    }
+}
