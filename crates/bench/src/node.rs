@@ -10,7 +10,7 @@ use std::{
 use telcon_proto::CallId;
 use telcon_relay::{
     LegId, OpenedCall, RelayConfig,
-    driver::{RelayHandle, start},
+    net::{RelayHandle, start},
 };
 use tokio::sync::mpsc;
 

@@ -1,9 +1,9 @@
-//! A token bucket that is told the time.
+//! A token bucket whose clock is an argument.
 
 use std::time::{Duration, Instant};
 
-/// Allows a sustained rate and a burst. Kept in time rather than tokens, so that it has neither floating point nor
-/// rounding: `full_at` is when the bucket will be full again.
+/// Limits a sustained rate and a burst. The state is a time instead of a token count (the generic cell rate algorithm),
+/// which needs neither floating point nor rounding: `full_at` is when the bucket will be full again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenBucket {
     interval: Duration,
@@ -18,7 +18,7 @@ impl TokenBucket {
         Self { interval, depth: interval * burst, full_at: now }
     }
 
-    /// Takes one packet's worth, if there is one.
+    /// Takes one token. Returns whether there was one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let after = self.full_at.max(now) + self.interval;
         let allowed = after.saturating_duration_since(now) <= self.depth;
@@ -39,7 +39,7 @@ mod tests {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(start, 100, 20);
         assert_eq!((0..50).filter(|_| bucket.take(start)).count(), 20);
-        // Two seconds at four times the rate let exactly two seconds' worth through.
+        // Two seconds at four times the rate pass exactly two seconds' worth of tokens.
         let passed = (1..=800).filter(|i| bucket.take(start + Duration::from_micros(2_500) * *i)).count();
         assert_eq!(passed, 200);
     }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_stands_still_or_goes_back_gives_nothing() {
+    fn a_clock_that_stops_or_runs_backwards_refills_nothing() {
         let start = Instant::now() + Duration::from_secs(10);
         let mut bucket = TokenBucket::new(start, 10, 1);
         assert!(bucket.take(start));
