@@ -1,16 +1,16 @@
-//! What the devices say: frames of constant size that look like SFrame (RFC 9605) to whoever has no key. Inside is the
-//! time at which each was sent.
+//! Media frames of the generator: constant size, with the shape of SFrame ciphertext (RFC 9605), containing their send
+//! time.
 
-use crate::srtp::{HEADER, TAG};
+use crate::relay::srtp::{HEADER, TAG};
 
-/// Bytes of a frame: 80 of Opus at 32 kbit/s and what SFrame adds.
+/// Bytes of a frame: 80 of Opus at 32 kbit/s and the SFrame overhead.
 pub const FRAME: usize = 100;
-/// Bytes of a packet on the wire, above UDP.
+/// Bytes of an SRTP packet.
 pub const PACKET: usize = HEADER + FRAME + TAG;
 
 /// One byte of configuration, four of counter (RFC 9605 section 4.3).
 const SFRAME_HEADER: usize = 5;
-/// Marks a frame as ours.
+/// Identifies a frame of the generator.
 const MARK: u32 = 0x7e1c_0a11;
 
 /// Writes a frame.
@@ -22,7 +22,7 @@ pub fn write(frame: &mut [u8], sender: u32, counter: u32, now: u64) {
     frame[17..].fill(0xa5);
 }
 
-/// When it was sent, if it is one of ours as it was sent.
+/// The send time, if this is an unmodified frame of the generator.
 pub fn read(frame: &[u8]) -> Option<u64> {
     let ours = frame.len() == FRAME && frame[13..17] == MARK.to_be_bytes() && frame[FRAME - 1] == 0xa5;
     ours.then(|| u64::from_be_bytes(frame[5..13].try_into().expect("invariant: eight bytes")))
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_carry_their_time() {
+    fn frames_contain_their_send_time() {
         let mut frame = [0; FRAME];
         write(&mut frame, 3, 77, 1_234_567_890_123_456_789);
         assert_eq!(read(&frame), Some(1_234_567_890_123_456_789));

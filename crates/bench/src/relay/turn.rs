@@ -1,5 +1,4 @@
-//! The two requests of TURN (RFC 8656) that a sender needs who has no password to give: an allocation, and a channel to
-//! each receiver.
+//! The two TURN requests (RFC 8656) of a sender without authentication: an allocation, and a channel per receiver.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::net::{IpAddr, SocketAddr};
@@ -14,21 +13,21 @@ const CHANNEL_NUMBER: u16 = 0x000c;
 const XOR_PEER_ADDRESS: u16 = 0x0012;
 const REQUESTED_TRANSPORT: u16 = 0x0019;
 const ERROR_CODE: u16 = 0x0009;
-/// Longest response that is read.
+/// Longest response that is accepted, bytes.
 const MAX_RESPONSE: usize = 1500;
 /// The first channel (RFC 8656 section 12).
 pub const FIRST_CHANNEL: u16 = 0x4000;
 
-/// A request's number.
+/// A transaction id.
 pub type Transaction = [u8; 12];
 
-/// A request for a relayed address for UDP.
+/// An Allocate request for UDP.
 pub fn allocate(transaction: Transaction) -> Vec<u8> {
     const UDP: u8 = 17;
     message(ALLOCATE, transaction, &[(REQUESTED_TRANSPORT, vec![UDP, 0, 0, 0])])
 }
 
-/// A request that binds a channel to a receiver, which permits sending to it too.
+/// A ChannelBind request, which also installs the permission for the peer.
 ///
 /// # Errors
 /// For an address other than IPv4.
@@ -43,7 +42,7 @@ pub fn bind_channel(transaction: Transaction, channel: u16, peer: SocketAddr) ->
 }
 
 fn message(method: u16, transaction: Transaction, attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    // All attributes here are whole words, so that none needs padding.
+    // All attribute lengths are multiples of four, so none is padded.
     let length: usize = attributes.iter().map(|(_, value)| 4 + value.len()).sum();
     let mut out = Vec::with_capacity(HEADER + length);
     out.extend(method.to_be_bytes());
@@ -58,10 +57,10 @@ fn message(method: u16, transaction: Transaction, attributes: &[(u16, Vec<u8>)])
     out
 }
 
-/// Whether a datagram is the success response to a request.
+/// Checks that a datagram is the success response to a request.
 ///
 /// # Errors
-/// When it is a refusal, or no response to this request.
+/// When it is an error response, or not a response to this request.
 pub fn accepted(datagram: &[u8], request: &[u8]) -> Result<()> {
     ensure!(datagram.len() <= MAX_RESPONSE, "a response of {} bytes", datagram.len());
     let (header, body) = datagram.split_at_checked(HEADER).context("too short for a response")?;
@@ -72,7 +71,7 @@ pub fn accepted(datagram: &[u8], request: &[u8]) -> Result<()> {
     if word(0) == method | SUCCESS {
         return Ok(());
     }
-    bail!("the TURN server refused: {}", error_of(body).unwrap_or_else(|| "it does not say why".to_owned()))
+    bail!("the TURN server refused: {}", error_of(body).unwrap_or_else(|| "without an error code".to_owned()))
 }
 
 /// RFC 8489 section 14.8.
@@ -96,7 +95,7 @@ mod tests {
     const TRANSACTION: Transaction = *b"abcdefghijkl";
 
     #[test]
-    fn requests_are_as_the_standard_has_them() {
+    fn requests_match_the_standard() {
         let request = allocate(TRANSACTION);
         assert_eq!(request, b"\x00\x03\x00\x08\x21\x12\xa4\x42abcdefghijkl\x00\x19\x00\x04\x11\x00\x00\x00");
         // Port and address as in RFC 5769 section 2.2: 192.0.2.1:32853.
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_are_read_strictly() {
+    fn responses_are_parsed_strictly() {
         let request = allocate(TRANSACTION);
         let good = message(ALLOCATE | SUCCESS, TRANSACTION, &[(0x8022, b"none".to_vec())]);
         assert!(accepted(&good, &request).is_ok());
@@ -120,15 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_why() {
+    fn error_responses_are_reported() {
         let request = allocate(TRANSACTION);
         let reason = |attributes: &[(u16, Vec<u8>)]| {
             accepted(&message(0x0113, TRANSACTION, attributes), &request).unwrap_err().to_string()
         };
         let error = (ERROR_CODE, b"\x00\x00\x04\x01Unauthorized".to_vec());
         assert!(reason(&[(0x8022, b"x\0\0\0".to_vec()), error.clone()]).contains("401 Unauthorized"));
-        assert!(reason(&[]).contains("does not say why"));
-        // A length that points beyond the end.
-        assert!(reason(&[(0x0900, b"\x00\x09\xff\xff".to_vec())]).contains("does not say why"));
+        assert!(reason(&[]).contains("without an error code"));
+        // An attribute longer than the message.
+        assert!(reason(&[(0x0900, b"\x00\x09\xff\xff".to_vec())]).contains("without an error code"));
     }
 }

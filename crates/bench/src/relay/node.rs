@@ -1,5 +1,5 @@
-//! Our relay as a process of its own, told about legs by lines of JSON: the driver that the server runs, and nothing of
-//! the server around it.
+//! Our relay as a process of its own, controlled by JSON lines on standard input: the same driver that the server runs,
+//! without the server.
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -14,14 +14,14 @@ use telcon_relay::{
 };
 use tokio::sync::mpsc;
 
-/// Longest line that is read, bytes: an offer, escaped.
+/// Longest request, bytes: an escaped SDP offer.
 pub const MAX_LINE: usize = 128 * 1024;
 
-/// What a node is asked.
+/// A request.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// A leg joins a call, which is opened if it is not.
+    /// A leg joins a call, which is opened if necessary.
     Join {
         /// The call.
         call: u32,
@@ -30,51 +30,51 @@ pub enum Request {
         /// Its offer.
         offer: String,
     },
-    /// What has the relay counted?
+    /// The relay's counters.
     Count,
 }
 
-/// What it says.
+/// A reply.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// It runs.
+    /// Started.
     Ready,
-    /// The answer to a leg's offer.
+    /// The SDP answer to a leg's offer.
     Answer(String),
-    /// The relay's counters, as it prints them.
+    /// The relay's counters, formatted.
     Counters(String),
-    /// It was refused.
+    /// The request was refused.
     Refused(String),
 }
 
-/// Runs a relay on an address until standard input ends.
+/// Runs a relay at an address until standard input is closed.
 ///
 /// # Errors
-/// When the socket cannot be had, or a line is not a request.
+/// When the socket cannot be bound, or a line is not a request.
 pub async fn run(address: IpAddr) -> Result<()> {
     let bind = (address, 0).into();
-    let (relay, task) = start(bind, RelayConfig::new(vec![bind])).await.context("the relay does not start")?;
+    let (relay, task) = start(bind, RelayConfig::new(vec![bind])).await.context("cannot start the relay")?;
     let mut lines = requests()?;
-    say(&Reply::Ready)?;
+    send(&Reply::Ready)?;
     while let Some(line) = lines.recv().await {
         let request = serde_json::from_str(&line?).context("not a request")?;
-        say(&obey(&relay, request).await?)?;
+        send(&handle_request(&relay, request).await?)?;
     }
     drop(relay);
     task.await?.context("the relay failed")
 }
 
-/// The lines of standard input, from a thread that waits for them.
+/// The lines of standard input, read by a blocking thread.
 fn requests() -> Result<mpsc::Receiver<Result<String>>> {
-    let (found, lines) = mpsc::channel(1);
+    let (sender, lines) = mpsc::channel(1);
     let read = move || {
         let mut input = std::io::stdin().lock();
         loop {
-            let line = next(&mut input);
-            let over = line.is_err();
+            let line = read_line(&mut input);
+            let failed = line.is_err();
             let Some(line) = line.transpose() else { return };
-            if found.blocking_send(line).is_err() || over {
+            if sender.blocking_send(line).is_err() || failed {
                 return;
             }
         }
@@ -83,21 +83,21 @@ fn requests() -> Result<mpsc::Receiver<Result<String>>> {
     Ok(lines)
 }
 
-fn next(input: &mut impl BufRead) -> Result<Option<String>> {
+fn read_line(input: &mut impl BufRead) -> Result<Option<String>> {
     let mut line = String::new();
     input.take(MAX_LINE as u64).read_line(&mut line)?;
-    ensure!(line.is_empty() || line.ends_with('\n'), "a request of more than {MAX_LINE} bytes, or half of one");
+    ensure!(line.is_empty() || line.ends_with('\n'), "a request of more than {MAX_LINE} bytes, or a truncated one");
     Ok(Some(line).filter(|line| !line.is_empty()))
 }
 
-fn say(reply: &Reply) -> Result<()> {
+fn send(reply: &Reply) -> Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, reply)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }
 
-async fn obey(relay: &RelayHandle, request: Request) -> Result<Reply> {
+async fn handle_request(relay: &RelayHandle, request: Request) -> Result<Reply> {
     match request {
         Request::Join { call, leg, offer } => {
             let mut id = [0; 16];
@@ -119,17 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_end_and_are_not_endless() {
+    fn lines_are_terminated_and_limited() {
         let mut input = &b"one\ntwo\n"[..];
-        assert_eq!(next(&mut input).unwrap().as_deref(), Some("one\n"));
-        assert_eq!(next(&mut input).unwrap().as_deref(), Some("two\n"));
-        assert_eq!(next(&mut input).unwrap(), None);
-        assert!(next(&mut &b"half"[..]).is_err());
-        assert!(next(&mut &vec![b'x'; MAX_LINE + 1][..]).is_err());
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some("one\n"));
+        assert_eq!(read_line(&mut input).unwrap().as_deref(), Some("two\n"));
+        assert_eq!(read_line(&mut input).unwrap(), None);
+        assert!(read_line(&mut &b"half"[..]).is_err());
+        assert!(read_line(&mut &vec![b'x'; MAX_LINE + 1][..]).is_err());
     }
 
     #[test]
-    fn requests_are_read_strictly() {
+    fn requests_are_parsed_strictly() {
         let join = Request::Join { call: 1, leg: 2, offer: "v=0\r\n".into() };
         let line = serde_json::to_string(&join).unwrap();
         assert_eq!(line, r#"{"join":{"call":1,"leg":2,"offer":"v=0\r\n"}}"#);

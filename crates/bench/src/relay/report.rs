@@ -1,30 +1,32 @@
-//! Figures of a run: as JSON, and as a table that a person reads.
+//! Figures of a run, as JSON and as a table.
 
 use crate::{
-    floor::Floor,
-    histogram::Histogram,
-    peer::Peer,
     process::Memory,
-    world::{Window, World},
+    relay::{
+        baseline::Baseline,
+        generator::{Generator, Measurement},
+        peer::Peer,
+    },
+    times::{Times, median, millis},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// Everything that one command measured.
+/// The result of one `telcon bench relay`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
-    /// The machine, a line each.
+    /// The machine, one line per fact.
     pub machine: Vec<String>,
-    /// What lay between generator and contestant.
+    /// The network between generator and server.
     pub network: String,
-    /// Whether each had a processor of its own.
+    /// Whether generator and server were pinned to separate cores.
     pub pinned: bool,
-    /// The load; of a ladder, where it began.
+    /// The load; of a varying load, the first one.
     pub load: Load,
     /// `rounds`, `step`, `curve` or `flood`.
-    pub ladder: String,
-    /// What a packet costs here whoever relays it, where it was measured.
-    pub floor: Option<Floor>,
+    pub plan: String,
+    /// Baseline cost of a packet on this machine, if measured.
+    pub baseline: Option<Baseline>,
     /// Each measurement, in order.
     pub rounds: Vec<Round>,
 }
@@ -32,64 +34,30 @@ pub struct Run {
 /// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
-    /// Calls at a moment.
+    /// Concurrent calls.
     pub calls: u32,
-    /// Parties of each.
+    /// Parties per call.
     pub parties: u32,
-    /// Sound per packet.
+    /// Frame duration, milliseconds.
     pub frame_ms: u64,
-    /// Whether nobody speaks.
+    /// Whether no media is sent.
     pub idle: bool,
 }
 
-/// One measurement of one contestant.
+/// One measurement of one peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Round {
-    /// Who.
+    /// The peer.
     pub peer: Peer,
-    /// Which round, or which step.
+    /// Number of the round or step.
     pub number: u32,
-    /// Whether it counts: not the first round, not a load that was not held.
+    /// Whether it counts: neither a warm-up round nor a load that was not sustained.
     pub counts: bool,
-    /// What was measured.
+    /// The figures.
     pub figures: Figures,
 }
 
-/// Percentiles of a time, nanoseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Times {
-    /// Half are below.
-    pub p50: u64,
-    /// 99 of 100 are below.
-    pub p99: u64,
-    /// 999 of 1000 are below.
-    pub p999: u64,
-    /// None is above.
-    pub max: u64,
-}
-
-impl Times {
-    fn of(histogram: &Histogram) -> Self {
-        Self {
-            p50: histogram.percentile(0.5),
-            p99: histogram.percentile(0.99),
-            p999: histogram.percentile(0.999),
-            max: histogram.max(),
-        }
-    }
-
-    /// What is above the same percentile of `floor`.
-    pub fn above(self, floor: Self) -> Self {
-        Self {
-            p50: self.p50.saturating_sub(floor.p50),
-            p99: self.p99.saturating_sub(floor.p99),
-            p999: self.p999.saturating_sub(floor.p999),
-            max: self.max.saturating_sub(floor.max),
-        }
-    }
-}
-
-/// What one measurement found.
+/// The figures of one measurement.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// Calls.
@@ -98,129 +66,118 @@ pub struct Figures {
     pub parties: u32,
     /// The SRTP suite.
     pub suite: Option<String>,
-    /// Packets that devices sent, per second.
+    /// Packets sent by devices, per second.
     pub packets_in: f64,
-    /// Packets that devices got, per second.
+    /// Packets received by devices, per second.
     pub packets_out: f64,
-    /// Packets of those sent in the window that arrived.
+    /// Packets received, of those sent during the measurement.
     pub received: u64,
-    /// Share of packets that did not arrive.
+    /// Packet loss, 0 to 1.
     pub loss: f64,
-    /// Packets that arrived and were no good.
+    /// Received packets that failed to decrypt.
     pub refused: u64,
-    /// From `send` to arrival.
-    pub delay: Times,
-    /// How late the generator sent.
+    /// One-way latency, from `send` to arrival.
+    pub latency: Times,
+    /// Delay of the generator behind its schedule.
     pub lateness: Times,
-    /// Nanoseconds of the contestant's processor for each packet that arrived: CPU-seconds per thousand million.
+    /// CPU time of the relay per received packet, nanoseconds.
     pub nanoseconds_per_packet: Option<f64>,
-    /// Share of a core that the contestant used.
+    /// CPU share of the relay, 1 = one core.
     pub relay_share: Option<f64>,
-    /// Share of a core that the generator used.
+    /// CPU share of the generator, 1 = one core.
     pub generator_share: f64,
-    /// Processors that everything else on the machine used: what it was disturbed by.
+    /// CPU share of all other processes: interference.
     pub others_share: f64,
-    /// Share of the time that the generator waited for its processor: the same, where those are gone by the end.
+    /// Share of time that the generator waited for its core: interference by short-lived processes.
     #[serde(default)]
     pub waited_share: f64,
-    /// Proportional memory that one more party costs, bytes.
+    /// Growth of proportional memory (PSS) per party, bytes.
     pub bytes_per_party: Option<f64>,
-    /// The same of resident memory.
+    /// Growth of resident memory (RSS) per party, bytes.
     pub resident_per_party: Option<f64>,
-    /// From a request to join to the first packet that can be decrypted.
+    /// Setup time: from a join request to the first decrypted packet.
     pub setup: Option<Times>,
-    /// How many joins that is of.
+    /// Number of measured setups.
     pub setups: u64,
-    /// Datagrams of strangers that were sent to the contestant meanwhile, per second.
+    /// Unsolicited datagrams sent to the relay meanwhile, per second.
     #[serde(default)]
     pub flood: f64,
 }
 
-/// Time on processors while it was counted, nanoseconds.
-pub(crate) struct Spent {
-    /// Of the contestant.
+/// CPU time during a measurement, nanoseconds.
+pub(crate) struct CpuTime {
+    /// Of the relay.
     pub(crate) relay: Option<u64>,
-    /// Of us.
+    /// Of the generator.
     pub(crate) generator: u64,
-    /// That we waited for one.
+    /// That the generator waited for its core.
     pub(crate) waited: u64,
-    /// Of everybody else on the machine.
+    /// Of all other processes.
     pub(crate) others: u64,
 }
 
 impl Figures {
     pub(crate) fn of(
-        window: &Window,
+        measured: &Measurement,
         seconds: f64,
-        spent: Spent,
+        cpu: CpuTime,
         memory: Option<((Memory, usize), Memory)>,
-        world: &World,
+        generator: &Generator,
     ) -> Self {
-        let lost = 1.0 - window.received as f64 / window.expected.max(1) as f64;
+        let lost = 1.0 - measured.received as f64 / measured.expected.max(1) as f64;
         let nanoseconds = seconds * 1e9;
         let grown = |of: fn(Memory) -> u64| {
             let ((before, parties), after) = memory?;
-            let more = world.parties().checked_sub(parties).filter(|more| *more > 0)?;
+            let more = generator.parties().checked_sub(parties).filter(|more| *more > 0)?;
             Some((of(after) as f64 - of(before) as f64) / more as f64)
         };
         Self {
-            calls: world.calls(),
-            parties: world.parties() as u32,
-            suite: world.suite().map(str::to_owned),
-            packets_in: window.sent as f64 / seconds,
-            packets_out: window.received as f64 / seconds,
-            received: window.received,
-            loss: if window.expected == 0 { 0.0 } else { lost.max(0.0) },
-            refused: window.refused,
-            delay: Times::of(&window.delay),
-            lateness: Times::of(&window.lateness),
-            nanoseconds_per_packet: spent
+            calls: generator.calls(),
+            parties: generator.parties() as u32,
+            suite: generator.suite().map(str::to_owned),
+            packets_in: measured.sent as f64 / seconds,
+            packets_out: measured.received as f64 / seconds,
+            received: measured.received,
+            loss: if measured.expected == 0 { 0.0 } else { lost.max(0.0) },
+            refused: measured.refused,
+            latency: Times::of(&measured.latency),
+            lateness: Times::of(&measured.lateness),
+            nanoseconds_per_packet: cpu
                 .relay
-                .filter(|_| window.received > 0)
-                .map(|spent| spent as f64 / window.received as f64),
-            relay_share: spent.relay.map(|spent| spent as f64 / nanoseconds),
-            generator_share: spent.generator as f64 / nanoseconds,
-            others_share: spent.others as f64 / nanoseconds,
-            waited_share: spent.waited as f64 / nanoseconds,
+                .filter(|_| measured.received > 0)
+                .map(|spent| spent as f64 / measured.received as f64),
+            relay_share: cpu.relay.map(|spent| spent as f64 / nanoseconds),
+            generator_share: cpu.generator as f64 / nanoseconds,
+            others_share: cpu.others as f64 / nanoseconds,
+            waited_share: cpu.waited as f64 / nanoseconds,
             bytes_per_party: grown(|memory| memory.proportional),
             resident_per_party: grown(|memory| memory.resident),
-            setup: (world.setup().count() > 0).then(|| Times::of(world.setup())),
-            setups: world.setup().count(),
+            setup: (generator.setup().count() > 0).then(|| Times::of(generator.setup())),
+            setups: generator.setup().count(),
             flood: 0.0,
         }
     }
 }
 
-/// The middle of some values: of each figure by itself.
-pub fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        count if count % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
-    }
-}
-
-/// One contestant's figures over the rounds that count.
+/// The figures of one peer over all counted rounds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
-    /// Who.
+    /// The peer.
     pub peer: Peer,
-    /// Rounds that counted.
+    /// Number of counted rounds.
     pub rounds: usize,
-    /// The median of each figure; percentiles are medians over rounds, the maximum is the largest.
+    /// The median of each figure over the rounds, except maxima, which are maxima over the rounds.
     pub figures: Figures,
-    /// Least and most nanoseconds per packet.
+    /// Minimum and maximum nanoseconds per packet.
     pub range: Option<(f64, f64)>,
-    /// The delay above endpoint to endpoint, where that was measured.
+    /// Latency added to that of endpoint to endpoint, if that was measured.
     pub added: Option<Times>,
-    /// Packets per CPU-second, as a multiple of Janus's, where that was measured.
+    /// Packets per CPU second relative to Janus, if that was measured.
     pub against_janus: Option<f64>,
 }
 
 impl Run {
-    /// One line per contestant, in the order of their first appearance.
+    /// One summary per peer, in the order of their first round.
     pub fn summaries(&self) -> Vec<Summary> {
         let mut peers: Vec<Peer> = Vec::new();
         for round in &self.rounds {
@@ -230,10 +187,10 @@ impl Run {
         }
         let mut all: Vec<Summary> = peers.into_iter().filter_map(|peer| self.summary(peer)).collect();
         let find = |peer: Peer| all.iter().find(|one| one.peer == peer);
-        let floor = find(Peer::None).map(|none| none.figures.delay);
+        let direct = find(Peer::None).map(|none| none.figures.latency);
         let janus = find(Peer::Janus).and_then(|janus| janus.figures.nanoseconds_per_packet);
         for one in &mut all {
-            one.added = floor.filter(|_| one.peer != Peer::None).map(|floor| one.figures.delay.above(floor));
+            one.added = direct.filter(|_| one.peer != Peer::None).map(|direct| one.figures.latency.above(direct));
             one.against_janus = janus.zip(one.figures.nanoseconds_per_packet).map(|(janus, ours)| janus / ours);
         }
         all
@@ -264,7 +221,7 @@ impl Run {
                 received: figures.iter().map(|one| one.received).sum(),
                 loss: middle(&|one| one.loss),
                 refused: figures.iter().map(|one| one.refused).sum(),
-                delay: times(&|one| one.delay),
+                latency: times(&|one| one.latency),
                 lateness: times(&|one| one.lateness),
                 nanoseconds_per_packet: maybe(&|one| one.nanoseconds_per_packet),
                 relay_share: maybe(&|one| one.relay_share),
@@ -286,7 +243,7 @@ impl Run {
     /// The table.
     pub fn table(&self) -> String {
         let mut out = String::new();
-        if self.ladder != "rounds" {
+        if self.plan != "rounds" {
             for round in &self.rounds {
                 let _ = writeln!(out, "{}", round.line());
             }
@@ -301,7 +258,7 @@ impl Run {
             "loss",
             "µs CPU per packet out",
             "×Janus",
-            "added delay p50/p99/p99.9/max ms",
+            "added latency p50/p99/p99.9/max",
             "kB/party",
             "setup p50/p99ms",
             "gen"
@@ -313,7 +270,7 @@ impl Run {
                 (Some(middle), Some((least, most))) => format!("{} ({}–{})", micro(middle), micro(least), micro(most)),
                 _ => "–".to_owned(),
             };
-            let delay = one.added.unwrap_or(figures.delay);
+            let latency = one.added.unwrap_or(figures.latency);
             let _ = writeln!(
                 out,
                 "{:8} {:9.0} {:9.0} {:7.3}% {:>22} {:>7}  {:>31}  {:>9} {:>15} {:>4.0}%",
@@ -323,26 +280,26 @@ impl Run {
                 figures.loss * 100.0,
                 cost,
                 one.against_janus.map_or("–".to_owned(), |times| format!("{times:.1}")),
-                [delay.p50, delay.p99, delay.p999, delay.max].map(millis).join(" / "),
+                [latency.p50, latency.p99, latency.p999, latency.max].map(millis).join(" / "),
                 figures.bytes_per_party.map_or("–".to_owned(), |bytes| format!("{:.0}", bytes / 1000.0)),
                 figures.setup.map_or("–".to_owned(), |setup| format!("{}/{}", millis(setup.p50), millis(setup.p99))),
                 figures.generator_share * 100.0,
             );
         }
-        if let Some(floor) = self.floor {
-            let _ = writeln!(out, "{}", floor.line());
+        if let Some(baseline) = self.baseline {
+            let _ = writeln!(out, "{}", baseline.line());
         }
         out
     }
 }
 
 impl Round {
-    /// One line while it runs.
+    /// One line of progress output.
     pub fn line(&self) -> String {
         let figures = &self.figures;
         format!(
             "{:8} {:2}{} {:5} calls {:8.0} in/s {:8.0} out/s loss {:7.4}% {:>7} µs/packet, relay {:>4} of a core, \
-             delay p50 {} p99 {} ms, generator {:.0} %, late p99 {} ms, waited {:.1} %, others {:.0} %",
+             latency p50 {} p99 {} ms, generator {:.0} %, lateness p99 {} ms, waited {:.1} %, others {:.0} %",
             self.peer.name(),
             self.number,
             if self.counts { " " } else { "*" },
@@ -352,8 +309,8 @@ impl Round {
             figures.loss * 100.0,
             figures.nanoseconds_per_packet.map_or("–".to_owned(), |ns| format!("{:.2}", ns / 1000.0)),
             figures.relay_share.map_or("–".to_owned(), |share| format!("{:.0} %", share * 100.0)),
-            millis(figures.delay.p50),
-            millis(figures.delay.p99),
+            millis(figures.latency.p50),
+            millis(figures.latency.p99),
             figures.generator_share * 100.0,
             millis(figures.lateness.p99),
             figures.waited_share * 100.0,
@@ -362,19 +319,13 @@ impl Round {
     }
 }
 
-/// Nanoseconds as milliseconds, with as many digits as matter.
-pub fn millis(nanoseconds: u64) -> String {
-    let value = nanoseconds as f64 / 1e6;
-    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn round(peer: Peer, number: u32, cost: Option<f64>, p99: u64) -> Round {
-        let delay = Times { p50: p99 / 2, p99, p999: p99 * 2, max: p99 * 3 };
-        let figures = Figures { nanoseconds_per_packet: cost, delay, ..Figures::default() };
+        let latency = Times { p50: p99 / 2, p99, p999: p99 * 2, max: p99 * 3 };
+        let figures = Figures { nanoseconds_per_packet: cost, latency, ..Figures::default() };
         Round { peer, number, counts: number > 0, figures }
     }
 
@@ -385,21 +336,14 @@ mod tests {
             network: String::new(),
             pinned: true,
             load,
-            ladder: "rounds".into(),
-            floor: None,
+            plan: "rounds".into(),
+            baseline: None,
             rounds,
         }
     }
 
     #[test]
-    fn medians() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
-    }
-
-    #[test]
-    fn the_first_round_does_not_count_and_the_floor_is_subtracted() {
+    fn the_warm_up_round_does_not_count_and_direct_latency_is_subtracted() {
         let mut rounds = Vec::new();
         for number in 0..4 {
             let first = if number == 0 { 100.0 } else { 1.0 };
@@ -418,12 +362,12 @@ mod tests {
     }
 
     #[test]
-    fn a_contestant_whose_rounds_do_not_count_is_left_out() {
+    fn peers_without_counted_rounds_are_omitted() {
         assert!(run(vec![round(Peer::Telcon, 0, Some(1.0), 1)]).summaries().is_empty());
     }
 
     #[test]
-    fn json_goes_there_and_back() {
+    fn json_round_trips() {
         let one = run(vec![round(Peer::Coturn, 1, Some(2.5), 9)]);
         let text = serde_json::to_string(&one).unwrap();
         let back: Run = serde_json::from_str(&text).unwrap();

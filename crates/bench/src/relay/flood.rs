@@ -1,6 +1,6 @@
-//! Datagrams that nobody asked for, beside calls: what a stranger does who wants them to end.
+//! A flood of unsolicited datagrams beside calls, as in a denial-of-service attack.
 
-use crate::ice::{self, Credentials};
+use crate::relay::ice::{self, Credentials};
 use anyhow::{Context, Result};
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -12,12 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Addresses that it comes from.
+/// Number of source addresses.
 const SOURCES: usize = 64;
-/// How often it sends what is due.
-const BEAT: Duration = Duration::from_millis(1);
+/// Interval between bursts.
+const SEND_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A thread that floods an address until it is stopped, on the processor of whoever starts it.
+/// A thread that floods an address until it is stopped, on the core of the thread that starts it.
 pub(crate) struct Flood {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<u64>,
@@ -25,35 +25,35 @@ pub(crate) struct Flood {
 }
 
 impl Flood {
-    /// Begins to send so many datagrams a second from `here` to `to`: sound, connectivity checks, handshakes and noise of strangers, in
-    /// turns.
+    /// Starts to send `per_second` datagrams from `here` to `to`: RTP, connectivity checks, DTLS records and noise in
+    /// turn.
     ///
     /// # Errors
-    /// When the system gives no sockets, randomness or thread.
+    /// When the system refuses sockets, randomness or a thread.
     pub(crate) fn start(here: IpAddr, to: SocketAddr, per_second: u32) -> Result<Self> {
         let socket = |_| UdpSocket::bind((here, 0));
         let sockets: Vec<UdpSocket> = (0..SOURCES).map(socket).collect::<Result<_, _>>().context("no sockets")?;
         let kinds = kinds()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let (told, began) = (stop.clone(), Instant::now());
+        let (stopped, began) = (stop.clone(), Instant::now());
         let thread = thread::Builder::new().name("flood".into()).spawn(move || {
             let mut sent = 0;
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 let due = (began.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
                 for number in sent..due {
                     let (socket, kind) = (&sockets[number as usize % SOURCES], &kinds[number as usize % kinds.len()]);
-                    // What the system does not take is no flood.
+                    // A datagram that cannot be sent is not repeated.
                     let _ = socket.send_to(kind, to);
                 }
                 sent = due;
-                thread::sleep(BEAT);
+                thread::sleep(SEND_INTERVAL);
             }
             sent
         })?;
         Ok(Self { stop, thread, began })
     }
 
-    /// Ends it. How many it sent a second.
+    /// Stops it. Returns the datagrams sent per second.
     pub(crate) fn stop(self) -> f64 {
         self.stop.store(true, Ordering::Relaxed);
         let seconds = self.began.elapsed().as_secs_f64();
@@ -61,12 +61,12 @@ impl Flood {
     }
 }
 
-/// Sound (RFC 3550), a check for nobody (RFC 8489), the beginning of a DTLS record (RFC 6347), and noise.
+/// An RTP packet (RFC 3550), a check for an unknown user (RFC 8489), a truncated DTLS record (RFC 6347), and noise.
 fn kinds() -> Result<[Vec<u8>; 4]> {
-    let sound = [&[0x80, 111][..], &[7; 126]].concat();
+    let rtp = [&[0x80, 111][..], &[7; 126]].concat();
     let check = ice::check(&Credentials::random()?, &Credentials::random()?)?;
     let handshake = [&[22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100, 1][..], &[0; 99]].concat();
-    Ok([sound, check, handshake, vec![0xff; 1_200]])
+    Ok([rtp, check, handshake, vec![0xff; 1_200]])
 }
 
 #[cfg(test)]
@@ -75,13 +75,13 @@ mod tests {
     use std::{collections::BTreeSet, net::Ipv4Addr};
 
     #[test]
-    fn a_flood_is_of_every_kind_and_from_many() {
+    fn a_flood_uses_all_kinds_and_sources() {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let flooded = UdpSocket::bind((here, 0)).unwrap();
-        let flood = Flood::start(here, flooded.local_addr().unwrap(), 2_000).unwrap();
+        let measure_under_flood = UdpSocket::bind((here, 0)).unwrap();
+        let flood = Flood::start(here, measure_under_flood.local_addr().unwrap(), 2_000).unwrap();
         let (mut from, mut first_bytes, mut buffer) = (BTreeSet::new(), BTreeSet::new(), [0; 1_500]);
         while from.len() < SOURCES || first_bytes.len() < 4 {
-            let (length, source) = flooded.recv_from(&mut buffer).unwrap();
+            let (length, source) = measure_under_flood.recv_from(&mut buffer).unwrap();
             assert!(length > 0);
             from.insert(source);
             first_bytes.insert(buffer[0]);

@@ -1,27 +1,27 @@
-//! Offers and answers (RFC 8866, RFC 8829): written as a browser that has one audio track would, without header
-//! extensions and without feedback; and what is read of those of a server.
+//! SDP of the endpoints (RFC 8866, RFC 8829): offers and answers like those of a browser with one audio track, without
+//! header extensions and RTCP feedback; and the parts of a server's description that are used.
 
-use crate::ice::Credentials;
+use crate::relay::ice::Credentials;
 use anyhow::{Context, Result, ensure};
 use std::{fmt::Write, net::SocketAddr};
 
-/// The payload type of Opus in what is written here.
+/// Payload type of Opus in offers.
 pub const OPUS: u8 = 111;
-/// Longest session description of a server that is read, bytes.
+/// Longest session description that is accepted, bytes.
 const MAX_BYTES: usize = 64 * 1024;
-/// Most sections of one.
+/// Maximum number of media sections.
 const MAX_SECTIONS: usize = 64;
 
-/// What a description says of its author.
+/// The remote side of a description.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// ICE name and password.
+    /// ICE credentials.
     pub ice: Credentials,
-    /// SHA-256 of the certificate.
+    /// SHA-256 fingerprint of the certificate.
     pub fingerprint: [u8; 32],
     /// The first UDP candidate.
     pub address: SocketAddr,
-    /// Whether it will be the handshake's client: `a=setup:active`.
+    /// Whether it is the DTLS client: `a=setup:active`.
     pub active: bool,
     /// `a=mid` of each section.
     pub mids: Vec<String>,
@@ -29,19 +29,19 @@ pub struct Remote {
     pub payload_types: Vec<u8>,
 }
 
-/// Who we are in a description.
+/// The local side of a description.
 pub struct Local<'a> {
-    /// ICE name and password.
+    /// ICE credentials.
     pub ice: &'a Credentials,
-    /// SHA-256 of our certificate.
+    /// SHA-256 fingerprint of our certificate.
     pub fingerprint: &'a [u8; 32],
-    /// The address of our one candidate.
+    /// Address of our only candidate.
     pub address: SocketAddr,
-    /// The stream that we send, if we do.
+    /// SSRC of our stream.
     pub ssrc: u32,
 }
 
-/// An offer of one section that sends, and `slots` that receive.
+/// An offer with one `sendonly` and `slots` `recvonly` sections.
 pub fn offer(local: &Local<'_>, slots: usize) -> String {
     let mids: Vec<String> = (0..=slots).map(|mid| mid.to_string()).collect();
     let mut text = head(local, &mids);
@@ -54,7 +54,7 @@ pub fn offer(local: &Local<'_>, slots: usize) -> String {
     text
 }
 
-/// An answer that receives all that was offered, and makes us the handshake's client.
+/// An answer that accepts all sections as `recvonly`, as the DTLS client.
 pub fn answer(local: &Local<'_>, offer: &Remote) -> String {
     let mut text = head(local, &offer.mids);
     for (mid, payload_type) in offer.mids.iter().zip(&offer.payload_types) {
@@ -64,7 +64,7 @@ pub fn answer(local: &Local<'_>, offer: &Remote) -> String {
 }
 
 fn head(local: &Local<'_>, mids: &[String]) -> String {
-    // One session for each name, so that no two look like one peer connection.
+    // A distinct session id per endpoint, so that no two look like one peer connection.
     let session = local.ice.user.bytes().fold(0u64, |all, byte| (all << 7) ^ u64::from(byte)) >> 2;
     format!("v=0\r\no=- {session} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\n", mids.join(" "))
 }
@@ -80,16 +80,16 @@ fn section(text: &mut String, local: &Local<'_>, mid: &str, payload_type: u8, se
         local.ice.user,
         local.ice.password,
         fingerprint.join(":"),
-        crate::ice::HOST_PRIORITY,
+        crate::relay::ice::HOST_PRIORITY,
         local.address.ip(),
         local.address.port(),
     );
 }
 
-/// Reads a server's offer or answer.
+/// Parses a server's offer or answer.
 ///
 /// # Errors
-/// When something is missing that an endpoint needs, or it is too long.
+/// When a required attribute is missing, or it is too long.
 pub fn read(text: &str) -> Result<Remote> {
     ensure!(text.len() <= MAX_BYTES, "a session description of {} bytes", text.len());
     let value = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name));
@@ -103,11 +103,11 @@ pub fn read(text: &str) -> Result<Remote> {
     let mids: Vec<String> =
         text.lines().filter_map(|line| line.trim_end().strip_prefix("a=mid:").map(str::to_owned)).collect();
     let payload_types: Vec<u8> = text.lines().filter_map(first_payload_type).collect();
-    ensure!(!mids.is_empty() && mids.len() == payload_types.len(), "not one mid for each section");
+    ensure!(!mids.is_empty() && mids.len() == payload_types.len(), "not one mid per section");
     ensure!(mids.len() <= MAX_SECTIONS, "more than {MAX_SECTIONS} sections");
     Ok(Remote {
         ice,
-        fingerprint: read_fingerprint(fingerprint).context("a fingerprint that is none")?,
+        fingerprint: read_fingerprint(fingerprint).context("an invalid fingerprint")?,
         address: candidates.into_iter().next().context("no candidate over UDP")?,
         active: value("a=setup:").context("no setup")? == "active",
         mids,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
+    fn descriptions_round_trip() {
         let read = read(&written(3)).unwrap();
         assert_eq!(read.ice.user, "abcdefgh");
         assert_eq!(read.fingerprint, [0xa5; 32]);
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_description_without_one_of_its_parts_is_refused() {
+    fn incomplete_descriptions_are_refused() {
         let good = written(1);
         assert!(read(&good).is_ok());
         for part in ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint", "a=setup", "a=candidate", "a=mid", "m=audio"] {
             assert!(read(&good.replace(part, "a=x")).is_err(), "without {part}");
         }
-        assert!(read(&good.replace(":A5", ":A")).is_ok(), "a digit may be left out");
+        assert!(read(&good.replace(":A5", ":A")).is_ok(), "a leading zero may be omitted");
         assert!(read(&good.replace("A5:A5", "A5A5")).is_err());
         assert!(read(&good.replace(" 5000 typ", " 500000 typ")).is_err());
         assert!(read(&good.replace(" udp ", " tcp ")).is_err());

@@ -1,5 +1,4 @@
-//! Talking to a contestant about who joins, in a thread of its own: it waits for answers, which the thread that sends
-//! and receives media must not.
+//! Blocking signalling with a server under test, in its own thread, so that the media thread never blocks.
 
 use anyhow::{Context, Result};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -12,28 +11,28 @@ use std::{
     thread::JoinHandle,
 };
 
-/// How one contestant is told of parties. Calls block.
+/// The signalling of a server. Calls block.
 pub trait Signalling: Send {
-    /// Hands over a party's offer, and gives the answer.
+    /// Sends a party's offer and returns the answer.
     ///
     /// # Errors
-    /// When it refuses.
+    /// When the server refuses.
     fn publish(&mut self, call: u32, party: u32, offer: String) -> Result<String>;
 
-    /// Asks for what the others of a call say, and gives the contestant's offer.
+    /// Subscribes to the other parties of a call and returns the server's offer.
     ///
     /// # Errors
-    /// When it refuses.
+    /// When the server refuses.
     fn subscribe(&mut self, call: u32, party: u32) -> Result<String>;
 
-    /// Hands over the answer to that offer.
+    /// Sends the answer to that offer.
     ///
     /// # Errors
-    /// When it refuses.
+    /// When the server refuses.
     fn start(&mut self, call: u32, party: u32, answer: String) -> Result<()>;
 }
 
-/// What is to be done.
+/// A request to the signalling thread.
 pub enum Job {
     /// See [`Signalling::publish`].
     Publish { call: u32, party: u32, offer: String },
@@ -43,7 +42,7 @@ pub enum Job {
     Start { call: u32, party: u32, answer: String },
 }
 
-/// What became of it.
+/// The result of a [`Job`].
 pub enum Outcome {
     /// Of [`Job::Publish`].
     Answer { party: u32, answer: String },
@@ -51,80 +50,78 @@ pub enum Outcome {
     Offer { party: u32, offer: String },
     /// Of [`Job::Start`].
     Started,
-    /// Of any.
+    /// Of any job.
     Failed(anyhow::Error),
 }
 
 /// See the module.
-pub struct Switchboard {
+pub struct SignallingThread {
     jobs: Option<Sender<Job>>,
     outcomes: Mutex<Receiver<Outcome>>,
-    bell: Arc<EventFd>,
+    ready_fd: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Switchboard {
+impl SignallingThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When the system lacks something.
-    pub fn start(mut contestant: Box<dyn Signalling>) -> Result<Self> {
+    /// When the system refuses a resource.
+    pub fn start(mut server: Box<dyn Signalling>) -> Result<Self> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        let bell = Arc::new(EventFd::from_value_and_flags(0, flags).context("no event descriptor")?);
+        let ready_fd = Arc::new(EventFd::from_value_and_flags(0, flags).context("no event descriptor")?);
         let (jobs, to_do) = channel();
         let (done, outcomes) = channel();
-        let ring = Arc::clone(&bell);
+        let notify = Arc::clone(&ready_fd);
         let thread = std::thread::Builder::new().name("signalling".into()).spawn(move || {
             while let Ok(job) = to_do.recv() {
-                let outcome = perform(contestant.as_mut(), job).unwrap_or_else(Outcome::Failed);
-                if done.send(outcome).is_err() || ring.write(1).is_err() {
+                let outcome = perform(server.as_mut(), job).unwrap_or_else(Outcome::Failed);
+                if done.send(outcome).is_err() || notify.write(1).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { jobs: Some(jobs), outcomes: Mutex::new(outcomes), bell, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), outcomes: Mutex::new(outcomes), ready_fd, thread: Some(thread) })
     }
 
-    /// Becomes readable when there is something to hear.
-    pub fn bell(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+    /// A descriptor that becomes readable when an outcome is available.
+    pub fn ready_fd(&self) -> BorrowedFd<'_> {
+        self.ready_fd.as_fd()
     }
 
-    /// Has something done.
+    /// Submits a job.
     ///
     /// # Errors
-    /// When the thread is gone.
-    pub fn ask(&self, job: Job) -> Result<()> {
+    /// When the thread has ended.
+    pub fn submit(&self, job: Job) -> Result<()> {
         let jobs = self.jobs.as_ref().context("the signalling has stopped")?;
         jobs.send(job).ok().context("the signalling has stopped")
     }
 
-    /// The next outcome, if there is one.
-    pub fn hear(&self) -> Option<Outcome> {
-        // Before looking, so that whatever comes after rings again. An empty bell is no error.
-        let _ = self.bell.read();
+    /// The next outcome, if one is available.
+    pub fn next(&self) -> Option<Outcome> {
+        // Cleared before receiving, so that a later outcome makes it readable again. Fails if it is not readable.
+        let _ = self.ready_fd.read();
         self.outcomes.lock().ok()?.try_recv().ok()
     }
 }
 
-impl Drop for Switchboard {
+impl Drop for SignallingThread {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // It was asked to end; how it ended no longer matters.
+            // A panic of the thread has been reported as a failed job.
             let _ = thread.join();
         }
     }
 }
 
-fn perform(contestant: &mut dyn Signalling, job: Job) -> Result<Outcome> {
+fn perform(server: &mut dyn Signalling, job: Job) -> Result<Outcome> {
     Ok(match job {
-        Job::Publish { call, party, offer } => {
-            Outcome::Answer { party, answer: contestant.publish(call, party, offer)? }
-        }
-        Job::Subscribe { call, party } => Outcome::Offer { party, offer: contestant.subscribe(call, party)? },
+        Job::Publish { call, party, offer } => Outcome::Answer { party, answer: server.publish(call, party, offer)? },
+        Job::Subscribe { call, party } => Outcome::Offer { party, offer: server.subscribe(call, party)? },
         Job::Start { call, party, answer } => {
-            contestant.start(call, party, answer)?;
+            server.start(call, party, answer)?;
             Outcome::Started
         }
     })

@@ -1,5 +1,5 @@
-//! ICE as far as an endpoint needs it that knows one address of the other side, which is an ICE-lite server: it asks,
-//! the server answers (RFC 8445 section 2.5), and it asks again now and then to show that it is still there (RFC 7675).
+//! Minimal ICE for an endpoint whose peer is an ICE-lite server with one address: it sends checks, the server responds
+//! (RFC 8445 section 2.5), and further checks renew consent (RFC 7675).
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::hmac;
@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 
 /// Priority of a host candidate (RFC 8445 section 5.1.2.1).
 pub const HOST_PRIORITY: u32 = 2_130_706_431;
-/// Longest STUN message that is written here.
+/// Longest STUN message that is sent, bytes.
 const MAX_MESSAGE: usize = 256;
 
-/// A user name fragment and its password.
+/// User name fragment and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `a=ice-ufrag`.
@@ -22,10 +22,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// New ones, from the system's randomness.
+    /// Random credentials.
     ///
     /// # Errors
-    /// When the system has none.
+    /// When the system has no randomness.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 24];
         getrandom::fill(&mut bytes).context("no randomness")?;
@@ -36,37 +36,37 @@ impl Credentials {
 /// A connectivity check that nominates the pair.
 ///
 /// # Errors
-/// When the names are too long for a message.
+/// When the user names do not fit into a message.
 pub fn check(ours: &Credentials, theirs: &Credentials) -> Result<Vec<u8>> {
     let name = format!("{}:{}", theirs.user, ours.user);
     let message = StunMessage::binding_request(&name, TransId::new(), true, 1, HOST_PRIORITY, true);
     write(message, &theirs.password)
 }
 
-/// What a STUN message means for an endpoint.
-pub enum Heard {
-    /// The other side answered a check: it can be reached.
-    Answered,
-    /// It asked, and wants this answer.
-    Answer(Vec<u8>),
+/// Meaning of a STUN message.
+pub enum StunEvent {
+    /// A valid response to a check: the server is reachable.
+    Response,
+    /// A valid check, with the response to send.
+    Check(Vec<u8>),
 }
 
-/// Reads a message that came from `from`.
+/// Parses and verifies a message from `from`.
 ///
 /// # Errors
-/// When it is malformed, is not for us, or its integrity is not good.
-pub fn read(datagram: &[u8], from: SocketAddr, ours: &Credentials, theirs: &Credentials) -> Result<Heard> {
+/// When it is malformed, of another type, or fails the integrity check.
+pub fn read(datagram: &[u8], from: SocketAddr, ours: &Credentials, theirs: &Credentials) -> Result<StunEvent> {
     let message = StunMessage::parse(datagram).ok().context("not a STUN message")?;
     if message.is_binding_request() {
         if !message.verify(ours.password.as_bytes(), hmac_sha1) {
             bail!("a check with a wrong password");
         }
-        return Ok(Heard::Answer(write(StunMessage::binding_reply(message.trans_id(), from), &ours.password)?));
+        return Ok(StunEvent::Check(write(StunMessage::binding_reply(message.trans_id(), from), &ours.password)?));
     }
     if !message.is_successful_binding_response() || !message.verify(theirs.password.as_bytes(), hmac_sha1) {
-        bail!("an answer that is not good");
+        bail!("an invalid response");
     }
-    Ok(Heard::Answered)
+    Ok(StunEvent::Response)
 }
 
 fn write(message: StunMessage<'_>, password: &str) -> Result<Vec<u8>> {
@@ -87,12 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_is_answered_and_the_answer_understood() {
+    fn checks_and_responses_round_trip() {
         let (device, server) = (Credentials::random().unwrap(), Credentials::random().unwrap());
         let address: SocketAddr = "192.0.2.1:4000".parse().unwrap();
         let asked = check(&device, &server).unwrap();
-        let Ok(Heard::Answer(answer)) = read(&asked, address, &server, &device) else { panic!("a good check") };
-        assert!(matches!(read(&answer, address, &device, &server), Ok(Heard::Answered)));
+        let Ok(StunEvent::Check(answer)) = read(&asked, address, &server, &device) else { panic!("a valid check") };
+        assert!(matches!(read(&answer, address, &device, &server), Ok(StunEvent::Response)));
         let stranger = Credentials::random().unwrap();
         assert!(read(&asked, address, &stranger, &device).is_err());
         assert!(read(&answer, address, &device, &stranger).is_err());

@@ -1,9 +1,9 @@
-//! One endpoint's way to a media server: its socket, ICE, the DTLS handshake, and at the end the keys for SRTP.
+//! One endpoint's transport to a media server: socket, ICE, DTLS handshake, SRTP keys.
 
 use crate::{
-    ice::{self, Credentials, Heard},
-    sdp::{self, Local, Remote},
-    srtp::Keys,
+    relay::ice::{self, Credentials, StunEvent},
+    relay::sdp::{self, Local, Remote},
+    relay::srtp::Keys,
 };
 use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
@@ -15,22 +15,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest datagram that is looked at.
+/// Longest datagram that is accepted, bytes.
 pub const MAX_DATAGRAM: usize = 2048;
-/// Socket buffers, bytes: what arrives while the one thread is elsewhere.
+/// Receive buffer of each socket, bytes: datagrams that arrive while the thread serves other sockets.
 const SOCKET_BUFFER: usize = 1024 * 1024;
-/// Until a check is repeated.
-const CHECK_AGAIN: Duration = Duration::from_millis(50);
-/// Until a first handshake message is repeated: as browsers do, whose own ICE tells them how near the other side is. The
-/// standard's second would be most of the time that Janus needs, which is not ready at once.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-/// How often a handshake message is repeated, each time after twice the time: for 25 s in all, which only a machine that is
-/// overloaded needs.
+/// Retransmission interval of checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// Initial retransmission timeout of the handshake, similar to browsers, which know the round-trip time from ICE. The
+/// default of a second would dominate the setup time of Janus, which is not ready at once.
+const INITIAL_RTO: Duration = Duration::from_millis(50);
+/// Retransmissions with exponential backoff: 25 s in total, which only an overloaded machine needs.
 const RETRIES: usize = 8;
-/// How long the handshake's state is kept after its end, for a last flight that was lost.
-const KEEP_HANDSHAKE: Duration = Duration::from_secs(3);
+/// How long a completed handshake is kept to retransmit its last flight.
+const HANDSHAKE_LINGER: Duration = Duration::from_secs(3);
 
-/// What all endpoints of a run share: one certificate, because making a thousand is not what is measured.
+/// The certificate, shared by all endpoints of a run: generating certificates is not measured.
 pub struct Identity {
     certificate: DtlsCertificate,
     config: Arc<Config>,
@@ -38,15 +37,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes a certificate.
+    /// Generates a certificate.
     ///
     /// # Errors
-    /// When the library cannot.
+    /// When the library fails to.
     pub fn new() -> Result<Self> {
         let certificate = dimpl::certificate::generate_self_signed_certificate().context("no certificate")?;
         let config = Config::builder()
             .use_server_cookie(false)
-            .flight_start_rto(FIRST_RETRY)
+            .flight_start_rto(INITIAL_RTO)
             .flight_retries(RETRIES)
             .build()
             .context("no DTLS configuration")?;
@@ -59,10 +58,10 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("invariant: SHA-256 has 32 bytes")
 }
 
-/// A socket that is not waited on, whose packets the kernel stamps with the time of their arrival.
+/// A non-blocking socket with arrival timestamps from the kernel.
 ///
 /// # Errors
-/// When the system gives none.
+/// When the system refuses it.
 pub fn socket(address: IpAddr) -> Result<UdpSocket> {
     let socket = UdpSocket::bind((address, 0)).context("no socket")?;
     socket.set_nonblocking(true)?;
@@ -72,13 +71,13 @@ pub fn socket(address: IpAddr) -> Result<UdpSocket> {
 }
 
 enum Phase {
-    /// The other side's description has not come.
+    /// Waiting for the peer's description.
     Offered,
-    /// Asking whether the other side can be reached.
-    Checking { again: Instant },
-    /// In the handshake, or just after it.
+    /// Sending connectivity checks.
+    Checking { next: Instant },
+    /// In the handshake, or shortly after its completion.
     Handshake { dtls: Box<Dtls>, timeout: Instant, keys: Option<Keys>, verified: bool, done: Option<Instant> },
-    /// The handshake's state is gone.
+    /// The handshake was discarded after its completion.
     Settled,
 }
 
@@ -89,15 +88,15 @@ pub struct Transport {
     ice: Credentials,
     remote: Option<Box<Remote>>,
     phase: Phase,
-    /// The suite that the handshake chose.
+    /// The negotiated SRTP suite.
     pub suite: Option<dimpl::SrtpProfile>,
 }
 
 impl Transport {
-    /// A socket, and names for it.
+    /// A socket with random ICE credentials.
     ///
     /// # Errors
-    /// When the system gives no socket.
+    /// When the system refuses a socket.
     pub fn new(address: IpAddr) -> Result<Self> {
         let socket = socket(address)?;
         let address = socket.local_addr()?;
@@ -123,39 +122,39 @@ impl Transport {
         Local { ice: &self.ice, fingerprint: &identity.fingerprint, address: self.address, ssrc }
     }
 
-    /// The other side is known: starts to ask for it.
+    /// Applies the peer's description and starts connectivity checks.
     ///
     /// # Errors
-    /// When the socket refuses its address.
-    pub fn begin(&mut self, remote: Remote, now: Instant) -> Result<()> {
-        self.socket.connect(remote.address).context("cannot send to the other side")?;
+    /// When the peer's address is not reachable.
+    pub fn connect(&mut self, remote: Remote, now: Instant) -> Result<()> {
+        self.socket.connect(remote.address).context("cannot send to the peer")?;
         self.remote = Some(Box::new(remote));
-        self.phase = Phase::Checking { again: now };
-        self.check()
+        self.phase = Phase::Checking { next: now };
+        self.send_check()
     }
 
-    /// Asks the other side whether it is there: at first, and to keep the path open.
+    /// Sends a connectivity check, to connect or to renew consent.
     ///
     /// # Errors
-    /// When the message cannot be made.
-    pub fn check(&self) -> Result<()> {
+    /// When the message cannot be encoded.
+    pub fn send_check(&self) -> Result<()> {
         let Some(remote) = &self.remote else { return Ok(()) };
-        // One that is lost is asked again.
+        // A lost check is retransmitted.
         let _ = self.socket.send(&ice::check(&self.ice, &remote.ice)?);
         Ok(())
     }
 
-    /// Does what is due.
+    /// Processes due timers.
     ///
     /// # Errors
     /// When the handshake fails.
-    pub fn tick(&mut self, now: Instant) -> Result<()> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
         match &mut self.phase {
-            Phase::Checking { again } if now >= *again => {
-                *again = now + CHECK_AGAIN;
-                self.check()
+            Phase::Checking { next } if now >= *next => {
+                *next = now + CHECK_INTERVAL;
+                self.send_check()
             }
-            Phase::Handshake { done: Some(done), .. } if now >= *done + KEEP_HANDSHAKE => {
+            Phase::Handshake { done: Some(done), .. } if now >= *done + HANDSHAKE_LINGER => {
                 self.phase = Phase::Settled;
                 Ok(())
             }
@@ -167,29 +166,31 @@ impl Transport {
         }
     }
 
-    /// Whether there is nothing more to tick.
-    pub fn settled(&self) -> bool {
+    /// Whether no timers are left.
+    pub fn is_settled(&self) -> bool {
         matches!(self.phase, Phase::Settled)
     }
 
-    /// Takes a datagram that is not media. Gives the keys, once.
+    /// Handles a datagram other than media. Returns the keys, once.
     ///
     /// # Errors
-    /// When the handshake fails. A STUN message that is no good is ignored.
+    /// When the handshake fails. An invalid STUN message is ignored.
     pub fn receive(&mut self, identity: &Identity, datagram: &[u8], now: Instant) -> Result<Option<Keys>> {
         match datagram.first() {
             Some(0..=3) => {
                 let Some(remote) = &self.remote else { return Ok(None) };
                 match ice::read(datagram, remote.address, &self.ice, &remote.ice) {
-                    Ok(Heard::Answer(answer)) => drop(self.socket.send(&answer)),
-                    Ok(Heard::Answered) if matches!(self.phase, Phase::Checking { .. }) => self.shake(identity, now)?,
-                    Ok(Heard::Answered) | Err(_) => {}
+                    Ok(StunEvent::Check(response)) => drop(self.socket.send(&response)),
+                    Ok(StunEvent::Response) if matches!(self.phase, Phase::Checking { .. }) => {
+                        self.start_handshake(identity, now)?
+                    }
+                    Ok(StunEvent::Response) | Err(_) => {}
                 }
             }
             Some(20..=63) => {
                 if matches!(self.phase, Phase::Checking { .. }) {
-                    // The other side starts as soon as our check arrived, which can be before its answer does.
-                    self.shake(identity, now)?;
+                    // The server may start the handshake before its response to our check arrives.
+                    self.start_handshake(identity, now)?;
                 }
                 if let Phase::Handshake { dtls, .. } = &mut self.phase {
                     dtls.handle_packet(datagram).context("the handshake failed")?;
@@ -201,7 +202,7 @@ impl Transport {
         Ok(self.take_keys(now))
     }
 
-    fn shake(&mut self, identity: &Identity, now: Instant) -> Result<()> {
+    fn start_handshake(&mut self, identity: &Identity, now: Instant) -> Result<()> {
         let active = self.remote.as_ref().is_some_and(|remote| !remote.active);
         let mut dtls = Box::new(Dtls::new_12(identity.config.clone(), identity.certificate.clone(), now));
         dtls.set_active(active);
@@ -222,7 +223,7 @@ impl Transport {
                 }
                 Output::PeerCert(certificate) => {
                     let expected = self.remote.as_ref().map(|remote| remote.fingerprint);
-                    ensure!(Some(sha256(certificate)) == expected, "a certificate other than the one announced");
+                    ensure!(Some(sha256(certificate)) == expected, "the certificate does not match the fingerprint");
                     *verified = true;
                 }
                 Output::KeyingMaterial(material, profile) => {
@@ -230,7 +231,7 @@ impl Transport {
                     *keys = Some(Keys::derive(profile, &material, dtls.is_active())?);
                 }
                 Output::BufferTooSmall { needed } => bail!("a handshake packet of {needed} bytes"),
-                Output::CloseNotify => bail!("the other side ended the connection"),
+                Output::CloseNotify => bail!("the peer closed the connection"),
                 _ => {}
             }
         }

@@ -1,13 +1,14 @@
-//! What a packet costs on this machine whoever relays it: the system calls that carry it, and its cipher, in a loop that does
-//! nothing else. Measured where a contestant would run, with as many receivers, between the rounds of the same run.
+//! Baseline cost of a packet on this machine, independent of the relay: its system calls and its cipher, in a tight loop.
+//! Measured on the server's core, with as many receivers, between the rounds of the same run.
 
 use crate::{
-    frame::PACKET,
-    network::Place,
-    peer::Running,
-    srtp::{self, HEADER, Session},
+    relay::{
+        frame::PACKET,
+        srtp::{self, HEADER, Session},
+        transport,
+    },
     stop::Stop,
-    transport,
+    testbed::{ServerProcess, Testbed},
 };
 use anyhow::{Context, Result, ensure};
 use nix::{
@@ -31,47 +32,47 @@ use std::{
     time::Duration,
 };
 
-/// Packets that are sent in one piece: see [`Floor::send_sixteen`].
+/// Packets per GSO send, see [`Baseline::send_sixteen`].
 const SEGMENTS: usize = 16;
-/// Datagrams of one read: see [`Floor::receive_batch`].
+/// Datagrams per read, see [`Baseline::receive_batch`].
 const BATCH: usize = 32;
-/// Receivers: as many as there are parties in thirty calls of four.
+/// Number of receivers: thirty calls of four parties.
 const RECEIVERS: usize = 120;
-/// Packets that each of them gets before it is emptied: what a socket's buffer holds on a system as it comes.
-const EACH: usize = 96;
-/// Packets that are read in one go: as above.
-const WAITING: usize = 192;
-/// How often each is done. The least counts: whatever else ran made it slower, and nothing makes it faster.
-const TIMES: usize = 12;
-/// Packets that are encrypted for one figure: not more than a processor's nearer memory holds.
-const SEALED: usize = 2_000;
-/// Wake-ups for one figure.
-const SLEEPS: u64 = 20;
+/// Packets per receiver before it is drained: fits into the default socket buffer.
+const PACKETS_PER_RECEIVER: usize = 96;
+/// Packets queued for one read measurement: fits into the socket buffer.
+const QUEUED_PACKETS: usize = 192;
+/// Repetitions of each measurement, of which the minimum counts: interference only makes it slower.
+const REPETITIONS: usize = 12;
+/// Packets encrypted per measurement: fits into the L2 cache.
+const ENCRYPTED_PACKETS: usize = 2_000;
+/// Wake-ups per measurement.
+const WAKE_UPS: u64 = 20;
 const MAX_LINE: u64 = 64 * 1024;
 
-/// Nanoseconds of a processor for one packet.
+/// CPU time per packet, nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Floor {
-    /// One `sendto`, each packet to another socket than the one before.
+pub struct Baseline {
+    /// One `sendto`, to a different socket each time.
     pub send: f64,
-    /// `sendmsg` of sixteen packets of equal size to one socket, which the kernel cuts (UDP GSO).
+    /// `sendmsg` of sixteen packets of equal size to one socket (UDP GSO).
     pub send_sixteen: f64,
-    /// One `recvmmsg` with room for one.
+    /// `recvmmsg` of one datagram.
     pub receive: f64,
-    /// `recvmmsg` with room for thirty-two, all of it filled.
+    /// `recvmmsg` of 32 datagrams.
     pub receive_batch: f64,
-    /// AES-256-GCM of an SRTP packet: sealing it.
+    /// AES-256-GCM encryption of an SRTP packet.
     pub seal: f64,
-    /// Opening it.
+    /// AES-256-GCM decryption of an SRTP packet.
     pub open: f64,
-    /// Not for a packet: a sleep of a millisecond and the wake-up from it.
+    /// Per wake-up from a sleep of one millisecond.
     pub wake: f64,
 }
 
-impl Floor {
-    /// The least of each figure.
-    pub(crate) fn least(of: &[Self]) -> Option<Self> {
+impl Baseline {
+    /// The minimum of each figure.
+    pub(crate) fn minimum(of: &[Self]) -> Option<Self> {
         of.iter().copied().reduce(|one, other| Self {
             send: one.send.min(other.send),
             send_sixteen: one.send_sixteen.min(other.send_sixteen),
@@ -83,11 +84,11 @@ impl Floor {
         })
     }
 
-    /// In words, microseconds.
+    /// One line, in microseconds.
     pub fn line(&self) -> String {
         format!(
-            "floor, µs of processor per packet: sendto {:.2}, sixteen in one send {:.2}, recvmmsg of one {:.2}, of \
-             thirty-two {:.2}, AES-GCM {:.2} to seal and {:.2} to open; a wake-up {:.2}",
+            "baseline, µs CPU per packet: sendto {:.2}, GSO of 16 {:.2}, recvmmsg of 1 {:.2}, of 32 {:.2}, AES-GCM encrypt \
+             {:.2}, decrypt {:.2}; per wake-up {:.2}",
             self.send / 1e3,
             self.send_sixteen / 1e3,
             self.receive / 1e3,
@@ -102,91 +103,92 @@ impl Floor {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Request {
-    /// Send to each of these sockets.
+    /// Send to each of these addresses.
     Send { to: Vec<SocketAddrV4>, each: usize, segments: usize },
-    /// Read what is there.
+    /// Read all queued datagrams.
     Receive { room: usize },
     /// Encrypt and decrypt.
     Encrypt,
-    /// Sleep and wake up.
+    /// Sleep and wake up repeatedly.
     Sleep,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Reply {
-    /// It listens here.
+    /// Listening at this address.
     Ready(SocketAddrV4),
-    /// Packets, or wake-ups, and nanoseconds for all of them.
+    /// Number of packets or wake-ups, and their CPU time in nanoseconds.
     Took(u64, u64),
-    /// Nanoseconds for a packet: sealed, opened.
+    /// Nanoseconds per packet: encryption, decryption.
     Encrypted(f64, f64),
 }
 
-/// Measures it.
+/// Measures the baseline in a process on the server's core.
 ///
 /// # Errors
-/// When the process that does so ends early.
-pub(crate) fn measure(place: &Place, program: &Path, stop: &Stop) -> Result<Floor> {
-    let mut command = place.command(program);
-    command.args(["bench", "floor", "--address", &place.server.to_string()]);
+/// When the process ends early.
+pub(crate) fn measure(testbed: &Testbed, program: &Path, stop: &Stop) -> Result<Baseline> {
+    let mut command = testbed.command(program);
+    command.args(["bench", "baseline", "--address", &testbed.server.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut running = Running::start(place, command, None)?;
-    let child = running.child();
+    let mut process = ServerProcess::start(testbed, command, None)?;
+    let child = process.child();
     let (to, from) = child.stdin.take().zip(child.stdout.take()).context("invariant: both are pipes")?;
-    let mut child = Far { to, from: BufReader::new(from) };
-    let Reply::Ready(there) = child.hear()? else { anyhow::bail!("the floor's process said something else") };
-    let sockets: Vec<UdpSocket> = (0..RECEIVERS).map(|_| transport::socket(place.generator)).collect::<Result<_>>()?;
+    let mut probe = Probe { to, from: BufReader::new(from) };
+    let Reply::Ready(there) = probe.receive()? else { anyhow::bail!("the baseline process sent an unexpected reply") };
+    let sockets: Vec<UdpSocket> =
+        (0..RECEIVERS).map(|_| transport::socket(testbed.generator)).collect::<Result<_>>()?;
     let to = sockets.iter().map(|socket| v4(socket.local_addr()?)).collect::<Result<Vec<_>>>()?;
-    let mut least = [f64::INFINITY; 5];
-    for _ in 0..TIMES {
+    let mut minimum = [f64::INFINITY; 5];
+    for _ in 0..REPETITIONS {
         stop.check()?;
-        for (place, segments) in [(0, 1), (1, SEGMENTS)] {
-            let took = child.took(&Request::Send { to: to.clone(), each: EACH, segments })?;
-            least[place] = least[place].min(took);
-            sockets.iter().for_each(empty);
+        for (index, segments) in [(0, 1), (1, SEGMENTS)] {
+            let took = probe.measure(&Request::Send { to: to.clone(), each: PACKETS_PER_RECEIVER, segments })?;
+            minimum[index] = minimum[index].min(took);
+            sockets.iter().for_each(drain);
         }
-        for (place, room) in [(2, 1), (3, BATCH)] {
-            for _ in 0..WAITING {
+        for (index, room) in [(2, 1), (3, BATCH)] {
+            for _ in 0..QUEUED_PACKETS {
                 sockets[0].send_to(&[0; PACKET], there)?;
             }
-            let took = child.took(&Request::Receive { room })?;
-            least[place] = least[place].min(took);
+            let took = probe.measure(&Request::Receive { room })?;
+            minimum[index] = minimum[index].min(took);
         }
-        least[4] = least[4].min(child.took(&Request::Sleep)?);
+        minimum[4] = minimum[4].min(probe.measure(&Request::Sleep)?);
     }
-    let Reply::Encrypted(seal, open) = child.ask(&Request::Encrypt)? else {
-        anyhow::bail!("the floor's process did not encrypt")
+    let Reply::Encrypted(seal, open) = probe.request(&Request::Encrypt)? else {
+        anyhow::bail!("the baseline process sent an unexpected reply")
     };
-    let [send, send_sixteen, receive, receive_batch, wake] = least;
-    Ok(Floor { send, send_sixteen, receive, receive_batch, seal, open, wake })
+    let [send, send_sixteen, receive, receive_batch, wake] = minimum;
+    Ok(Baseline { send, send_sixteen, receive, receive_batch, seal, open, wake })
 }
 
-/// The process that measures.
-struct Far {
+/// Connection to the baseline process.
+struct Probe {
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
 
-impl Far {
-    fn ask(&mut self, request: &Request) -> Result<Reply> {
+impl Probe {
+    fn request(&mut self, request: &Request) -> Result<Reply> {
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
-        self.to.write_all(line.as_bytes()).context("the floor's process is gone")?;
-        self.hear()
+        self.to.write_all(line.as_bytes()).context("the baseline process has ended")?;
+        self.receive()
     }
 
-    fn hear(&mut self) -> Result<Reply> {
+    fn receive(&mut self) -> Result<Reply> {
         let mut line = String::new();
-        self.from.by_ref().take(MAX_LINE).read_line(&mut line).context("the floor's process is gone")?;
-        serde_json::from_str(&line).context("the floor's process ended")
+        self.from.by_ref().take(MAX_LINE).read_line(&mut line).context("the baseline process has ended")?;
+        serde_json::from_str(&line).context("the baseline process sent an invalid reply")
     }
 
-    /// Nanoseconds for a packet.
-    fn took(&mut self, request: &Request) -> Result<f64> {
-        match self.ask(request)? {
+    /// Nanoseconds per packet.
+    fn measure(&mut self, request: &Request) -> Result<f64> {
+        match self.request(request)? {
             Reply::Took(packets, nanoseconds) if packets > 0 => Ok(nanoseconds as f64 / packets as f64),
-            other => anyhow::bail!("the floor's process said {other:?}"),
+            other => anyhow::bail!("the baseline process replied {other:?}"),
         }
     }
 }
@@ -198,29 +200,29 @@ fn v4(address: SocketAddr) -> Result<SocketAddrV4> {
     }
 }
 
-fn empty(socket: &UdpSocket) {
+fn drain(socket: &UdpSocket) {
     let mut buffer = [0; PACKET];
     while socket.recv(&mut buffer).is_ok() {}
 }
 
-/// The process that measures, on a contestant's core, until standard input ends.
+/// The baseline process, which runs until standard input is closed.
 ///
 /// # Errors
-/// When the system refuses something, or a line is not a request.
+/// When a system call fails, or a line is not a request.
 pub fn serve(address: IpAddr) -> Result<()> {
     let socket = UdpSocket::bind((address, 0))?;
     socket.set_nonblocking(true)?;
-    // A socket's buffer of this size holds the packets that wait, whatever the system's own is.
+    // Large enough for all queued packets, whatever the default is.
     setsockopt(&socket, sockopt::RcvBuf, &(1 << 20))?;
     let mut input = BufReader::new(stdin().lock());
-    say(&Reply::Ready(v4(socket.local_addr()?)?))?;
+    reply(&Reply::Ready(v4(socket.local_addr()?)?))?;
     loop {
         let mut line = String::new();
         input.by_ref().take(MAX_LINE).read_line(&mut line)?;
         if line.is_empty() {
             return Ok(());
         }
-        say(&match serde_json::from_str(&line).context("not a request")? {
+        reply(&match serde_json::from_str(&line).context("not a request")? {
             Request::Send { to, each, segments } => send(&socket, &to, each, segments)?,
             Request::Receive { room } => receive(&socket, room)?,
             Request::Encrypt => encrypt()?,
@@ -229,24 +231,24 @@ pub fn serve(address: IpAddr) -> Result<()> {
     }
 }
 
-fn say(reply: &Reply) -> Result<()> {
+fn reply(reply: &Reply) -> Result<()> {
     let mut out = stdout().lock();
     serde_json::to_writer(&mut out, reply)?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
 }
 
-/// Processor time of this thread, nanoseconds.
-fn spent() -> Result<u64> {
+/// CPU time of this thread, nanoseconds.
+fn cpu_time() -> Result<u64> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.num_nanoseconds() as u64)
 }
 
 fn send(socket: &UdpSocket, to: &[SocketAddrV4], each: usize, segments: usize) -> Result<Reply> {
-    ensure!((1..=SEGMENTS).contains(&segments), "that many packets are not sent at once");
+    ensure!((1..=SEGMENTS).contains(&segments), "at most {SEGMENTS} packets per send");
     let bytes = [0xa5; PACKET * SEGMENTS];
     let piece = [IoSlice::new(&bytes[..PACKET * segments])];
     let size = PACKET as u16;
-    let began = spent()?;
+    let began = cpu_time()?;
     for _ in 0..each / segments {
         for to in to {
             if segments == 1 {
@@ -257,51 +259,51 @@ fn send(socket: &UdpSocket, to: &[SocketAddrV4], each: usize, segments: usize) -
             }
         }
     }
-    Ok(Reply::Took((each / segments * segments * to.len()) as u64, spent()? - began))
+    Ok(Reply::Took((each / segments * segments * to.len()) as u64, cpu_time()? - began))
 }
 
 fn receive(socket: &UdpSocket, room: usize) -> Result<Reply> {
-    ensure!((1..=BATCH).contains(&room), "that many packets are not read at once");
+    ensure!((1..=BATCH).contains(&room), "at most {BATCH} datagrams per read");
     let mut headers = MultiHeaders::<SockaddrIn>::preallocate(room, Some(cmsg_space!(u16)));
     let mut buffers = vec![[0; PACKET]; room];
-    let began = spent()?;
+    let began = cpu_time()?;
     let mut packets = 0;
     loop {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         match recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
             Ok(got) => packets += got.count() as u64,
-            Err(Errno::EAGAIN) => return Ok(Reply::Took(packets, spent()? - began)),
+            Err(Errno::EAGAIN) => return Ok(Reply::Took(packets, cpu_time()? - began)),
             Err(error) => return Err(error.into()),
         }
     }
 }
 
 fn sleep() -> Result<Reply> {
-    let began = spent()?;
-    (0..SLEEPS).for_each(|_| thread::sleep(Duration::from_millis(1)));
-    Ok(Reply::Took(SLEEPS, spent()? - began))
+    let began = cpu_time()?;
+    (0..WAKE_UPS).for_each(|_| thread::sleep(Duration::from_millis(1)));
+    Ok(Reply::Took(WAKE_UPS, cpu_time()? - began))
 }
 
 fn encrypt() -> Result<Reply> {
     let session = Session::derive(&[7; 32], &[7; 12])?;
-    let mut packets = vec![[0; PACKET]; SEALED];
+    let mut packets = vec![[0; PACKET]; ENCRYPTED_PACKETS];
     let (mut seal, mut open) = (f64::INFINITY, f64::INFINITY);
-    for _ in 0..TIMES {
+    for _ in 0..REPETITIONS {
         for packet in &mut packets {
             let header = packet.first_chunk_mut::<HEADER>().context("invariant: a packet begins with a header")?;
             srtp::write_header(header, 111, 1, 960, 7);
         }
-        let began = spent()?;
+        let began = cpu_time()?;
         for packet in &mut packets {
             session.protect(black_box(packet), 1)?;
         }
-        let sealed = spent()?;
+        let sealed = cpu_time()?;
         for packet in &mut packets {
             let header = srtp::read_header(packet)?;
             black_box(session.open(packet, header, 1)?);
         }
-        let opened = spent()?;
-        let each = |nanoseconds: u64| nanoseconds as f64 / SEALED as f64;
+        let opened = cpu_time()?;
+        let each = |nanoseconds: u64| nanoseconds as f64 / ENCRYPTED_PACKETS as f64;
         seal = seal.min(each(sealed - began));
         open = open.min(each(opened - sealed));
     }
@@ -313,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_arrive_as_the_packets_that_they_are_made_of() {
+    fn segmented_sends_arrive_as_single_packets() {
         let receivers =
             [transport::socket([127, 0, 0, 1].into()).unwrap(), transport::socket([127, 0, 0, 1].into()).unwrap()];
         let to: Vec<_> = receivers.iter().map(|socket| v4(socket.local_addr().unwrap()).unwrap()).collect();
@@ -334,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_can_be_opened_and_both_take_time() {
+    fn encryption_round_trips_and_takes_time() {
         let Reply::Encrypted(seal, open) = encrypt().unwrap() else { panic!() };
         assert!(seal > 0.0 && seal.is_finite() && open.is_finite());
     }

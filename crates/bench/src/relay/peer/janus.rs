@@ -1,11 +1,14 @@
-//! Janus, over its own interface on a Unix socket: one JSON text per message.
+//! Janus, controlled through its Unix socket API: one JSON text per message.
 //!
-//! Configured for speed: sixteen event loops, which cost less than a thread per connection and less than one (it asks all
-//! sockets of a loop for each packet); ICE-lite; no header extension, no plug-in and no transport that is not used; no log. Each party publishes on one connection and hears all others
-//! on one more, which is how Janus 1.x is meant to be used; the suite that both sides prefer is AES-GCM.
+//! Configured for speed: sixteen event loops, which are cheaper than one thread per connection and than a single loop
+//! (which polls all its sockets for each packet); ICE-lite; no header extensions, unused plug-ins, unused transports or
+//! logs. Each party publishes on one connection and subscribes to all others on a second one, as Janus 1.x recommends;
+//! the suite preferred by both sides is AES-GCM.
 
-use super::Running;
-use crate::{network::Place, signalling::Signalling};
+use crate::{
+    relay::signalling::Signalling,
+    testbed::{ServerProcess, Testbed},
+};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use serde_json::{Value, json};
@@ -19,17 +22,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest message that is read, bytes.
+/// Longest message that is accepted, bytes.
 const MAX_MESSAGE: usize = 128 * 1024;
-/// Messages that are no answer (somebody joined) between a request and its answer, before the run is given up.
-const MAX_ASIDES: usize = 10_000;
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long Janus may take to start, and how often it may try.
+/// Maximum unrelated messages (such as notifications) between a request and its response.
+const MAX_UNRELATED: usize = 10_000;
+/// Time limit of a response.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of a start, and maximum attempts.
 const START: Duration = Duration::from_secs(5);
-const STARTS: u32 = 30;
-/// Between two looks whether it has.
-const LOOK: Duration = Duration::from_millis(20);
+const START_ATTEMPTS: u32 = 30;
+/// Poll interval during the start.
+const START_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A session with Janus.
 pub struct Janus {
@@ -39,7 +42,7 @@ pub struct Janus {
     session: u64,
     control: u64,
     rooms: HashMap<u32, Vec<u32>>,
-    listeners: HashMap<u32, u64>,
+    subscribers: HashMap<u32, u64>,
     buffer: Vec<u8>,
 }
 
@@ -48,29 +51,29 @@ impl Janus {
     ///
     /// # Errors
     /// When it is not installed or does not start.
-    pub fn start(place: &Place, folder: &Path, parties: u32) -> Result<(Running, Self)> {
-        ensure!(place.is_cable(), "Janus ignores loopback: it needs a network namespace");
-        let path = configure(place, folder)?;
-        let mut said = String::new();
-        for _ in 0..STARTS {
-            let mut command = place.command("janus");
+    pub fn start(testbed: &Testbed, folder: &Path, parties: u32) -> Result<(ServerProcess, Self)> {
+        ensure!(testbed.is_netns(), "Janus ignores loopback: it needs a network namespace");
+        let path = configure(testbed, folder)?;
+        let mut log = String::new();
+        for _ in 0..START_ATTEMPTS {
+            let mut command = testbed.command("janus");
             command.arg("--configs-folder").arg(folder);
-            let mut running = Running::start(place, command, Some(File::create(folder.join("log"))?))?;
+            let mut process = ServerProcess::start(testbed, command, Some(File::create(folder.join("log"))?))?;
             let deadline = Instant::now() + START;
-            // The thread of its Unix socket ends at once, and takes the socket with it, if it runs before the thread that
-            // makes it has noted that it exists: on a single processor that is about every second time.
-            while Instant::now() < deadline && running.child().try_wait()?.is_none() {
-                match dial(&path).and_then(|socket| Self::greet(socket, parties)) {
-                    Ok(janus) => return Ok((running, janus)),
-                    Err(_) => thread::sleep(LOOK),
+            // Race in Janus: its socket thread exits, and removes the socket, if it runs before the main thread has recorded
+            // it. On a single core this happens about every second time.
+            while Instant::now() < deadline && process.child().try_wait()?.is_none() {
+                match open_socket(&path).and_then(|socket| Self::connect(socket, parties)) {
+                    Ok(janus) => return Ok((process, janus)),
+                    Err(_) => thread::sleep(START_POLL_INTERVAL),
                 }
             }
-            said = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         }
-        bail!("Janus did not start {STARTS} times. It says:\n{said}")
+        bail!("Janus did not start in {START_ATTEMPTS} attempts. Its log:\n{log}")
     }
 
-    fn greet(socket: UnixStream, parties: u32) -> Result<Self> {
+    fn connect(socket: UnixStream, parties: u32) -> Result<Self> {
         let mut janus = Self {
             socket,
             parties,
@@ -78,44 +81,44 @@ impl Janus {
             session: 0,
             control: 0,
             rooms: HashMap::new(),
-            listeners: HashMap::new(),
+            subscribers: HashMap::new(),
             buffer: vec![0; MAX_MESSAGE + 1],
         };
-        janus.session = id_of(&janus.ask(json!({"janus": "create"}))?)?;
+        janus.session = id_of(&janus.request(json!({"janus": "create"}))?)?;
         janus.control = janus.attach()?;
         Ok(janus)
     }
 
     fn attach(&mut self) -> Result<u64> {
-        let reply = self.ask(json!({"janus": "attach", "plugin": "janus.plugin.videoroom"}))?;
+        let reply = self.request(json!({"janus": "attach", "plugin": "janus.plugin.videoroom"}))?;
         id_of(&reply)
     }
 
-    fn tell(&mut self, handle: u64, body: Value, jsep: Option<(&str, String)>) -> Result<Value> {
+    fn send_message(&mut self, handle: u64, body: Value, jsep: Option<(&str, String)>) -> Result<Value> {
         let mut message = json!({"janus": "message", "handle_id": handle, "body": body});
         if let Some((kind, sdp)) = jsep {
             message["jsep"] = json!({"type": kind, "sdp": sdp});
         }
-        self.ask(message)
+        self.request(message)
     }
 
-    /// Sends a request and gives its answer; for one that is acknowledged first, what follows.
-    fn ask(&mut self, mut request: Value) -> Result<Value> {
+    /// Sends a request and returns its response, skipping acknowledgements.
+    fn request(&mut self, mut request: Value) -> Result<Value> {
         self.transaction += 1;
         let transaction = self.transaction.to_string();
         request["transaction"] = json!(transaction);
         if self.session != 0 {
             request["session_id"] = json!(self.session);
         }
-        self.socket.write_all(request.to_string().as_bytes()).context("Janus is gone")?;
-        for _ in 0..MAX_ASIDES {
-            let length = self.socket.read(&mut self.buffer).context("Janus does not answer")?;
-            ensure!((1..=MAX_MESSAGE).contains(&length), "Janus ended, or said more than {MAX_MESSAGE} bytes");
+        self.socket.write_all(request.to_string().as_bytes()).context("Janus has ended")?;
+        for _ in 0..MAX_UNRELATED {
+            let length = self.socket.read(&mut self.buffer).context("Janus does not respond")?;
+            ensure!((1..=MAX_MESSAGE).contains(&length), "Janus has ended, or sent more than {MAX_MESSAGE} bytes");
             if let Some(answer) = read(&self.buffer[..length], &transaction)? {
                 return Ok(answer);
             }
         }
-        bail!("Janus says much, but does not answer")
+        bail!("Janus sends notifications, but does not respond")
     }
 
     fn open_room(&mut self, call: u32) -> Result<()> {
@@ -124,7 +127,7 @@ impl Janus {
             "is_private": true, "notify_joining": false, "audiolevel_ext": false, "audiolevel_event": false,
             "videoorient_ext": false, "playoutdelay_ext": false, "transport_wide_cc_ext": false, "fir_freq": 0,
         });
-        self.tell(self.control, room, None)?;
+        self.send_message(self.control, room, None)?;
         self.rooms.insert(call, Vec::new());
         Ok(())
     }
@@ -137,7 +140,7 @@ impl Signalling for Janus {
         }
         let handle = self.attach()?;
         let body = json!({"request": "joinandconfigure", "ptype": "publisher", "room": room(call), "id": feed(party)});
-        let answer = self.tell(handle, body, Some(("offer", offer)))?;
+        let answer = self.send_message(handle, body, Some(("offer", offer)))?;
         self.rooms.entry(call).or_default().push(party);
         description(&answer)
     }
@@ -145,30 +148,30 @@ impl Signalling for Janus {
     fn subscribe(&mut self, call: u32, party: u32) -> Result<String> {
         let handle = self.attach()?;
         let others =
-            self.rooms.get(&call).context("nobody speaks in this call")?.iter().filter(|other| **other != party);
+            self.rooms.get(&call).context("nobody publishes in this call")?.iter().filter(|other| **other != party);
         let streams: Vec<Value> = others.map(|other| json!({"feed": feed(*other)})).collect();
         let body = json!({"request": "join", "ptype": "subscriber", "room": room(call), "streams": streams});
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let offer = loop {
-            match self.tell(handle, body.clone(), None) {
-                // Janus knows a feed a moment after the feed's own device is connected.
+            match self.send_message(handle, body.clone(), None) {
+                // Janus lists a feed shortly after its publisher is connected.
                 Err(refused) if refused.to_string().contains("No such feed") && Instant::now() < deadline => {
-                    thread::sleep(LOOK);
+                    thread::sleep(START_POLL_INTERVAL);
                 }
                 answer => break answer?,
             }
         };
-        self.listeners.insert(party, handle);
+        self.subscribers.insert(party, handle);
         description(&offer)
     }
 
     fn start(&mut self, _call: u32, party: u32, answer: String) -> Result<()> {
-        let handle = *self.listeners.get(&party).context("an answer to no offer")?;
-        self.tell(handle, json!({"request": "start"}), Some(("answer", answer))).map(drop)
+        let handle = *self.subscribers.get(&party).context("an answer without an offer")?;
+        self.send_message(handle, json!({"request": "start"}), Some(("answer", answer))).map(drop)
     }
 }
 
-/// Janus takes no zero for a number.
+/// Janus does not accept zero as an id.
 fn room(call: u32) -> u64 {
     u64::from(call) + 1
 }
@@ -177,9 +180,9 @@ fn feed(party: u32) -> u64 {
     u64::from(party) + 1
 }
 
-/// What a message is for the request `transaction`: its answer, an aside (`None`), or a refusal.
+/// Classifies a message for the request `transaction`: its response, an unrelated message (`None`), or an error.
 fn read(message: &[u8], transaction: &str) -> Result<Option<Value>> {
-    let message: Value = serde_json::from_slice(message).context("Janus said something else than JSON")?;
+    let message: Value = serde_json::from_slice(message).context("Janus sent invalid JSON")?;
     if message["transaction"] != transaction {
         return Ok(None);
     }
@@ -191,35 +194,35 @@ fn read(message: &[u8], transaction: &str) -> Result<Option<Value>> {
             error => Err(refused(error)),
         },
         Some("error") => Err(refused(&message["error"])),
-        _ => bail!("Janus said something that is no answer"),
+        _ => bail!("Janus sent an unknown response"),
     }
 }
 
 fn id_of(reply: &Value) -> Result<u64> {
-    reply["data"]["id"].as_u64().context("Janus gave no number")
+    reply["data"]["id"].as_u64().context("Janus sent no id")
 }
 
 fn description(reply: &Value) -> Result<String> {
-    Ok(reply["jsep"]["sdp"].as_str().context("Janus gave no session description")?.to_owned())
+    Ok(reply["jsep"]["sdp"].as_str().context("Janus sent no session description")?.to_owned())
 }
 
-fn dial(path: &Path) -> Result<UnixStream> {
+fn open_socket(path: &Path) -> Result<UnixStream> {
     let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     let socket = UnixStream::from(socket);
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     Ok(socket)
 }
 
-/// Writes the configuration. Gives the path of the socket.
-fn configure(place: &Place, folder: &Path) -> Result<PathBuf> {
+/// Writes the configuration. Returns the path of the socket.
+fn configure(testbed: &Testbed, folder: &Path) -> Result<PathBuf> {
     let path = folder.join("socket");
     let core = format!(
         "general: {{\n  debug_level = 1\n  debug_colors = false\n  event_loops = 16\n  session_timeout = 0\n  \
          candidates_timeout = 0\n  hide_dependencies = true\n}}\nmedia: {{\n  ipv6 = false\n  slowlink_threshold = 0\n}}\n\
          nat: {{\n  ice_lite = true\n  ice_tcp = false\n  ignore_mdns = true\n  ice_enforce_list = \"{}\"\n}}\n\
          plugins: {{\n  disable = \"{}\"\n}}\ntransports: {{\n  disable = \"{}\"\n}}\nevents: {{\n  broadcast = false\n}}\n",
-        place.interface(),
+        testbed.interface(),
         others("/usr/lib/x86_64-linux-gnu/janus/plugins", "videoroom"),
         others("/usr/lib/x86_64-linux-gnu/janus/transports", "pfunix"),
     );
@@ -234,7 +237,7 @@ fn configure(place: &Place, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The libraries of a folder other than the one that is used, as Janus wants them listed.
+/// The libraries of a directory except the used one, in the format of Janus's `disable` option.
 fn others(folder: &str, used: &str) -> String {
     let Ok(entries) = fs::read_dir(folder) else { return String::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -248,20 +251,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_from_asides() {
-        let aside = |text: &str| assert_eq!(read(text.as_bytes(), "7").unwrap(), None, "{text}");
-        aside(r#"{"janus":"ack","transaction":"7"}"#);
-        aside(r#"{"janus":"success","transaction":"6","data":{"id":1}}"#);
-        aside(r#"{"janus":"webrtcup","session_id":1}"#);
-        aside(r#"{"janus":"event","plugindata":{"data":{"publishers":[]}}}"#);
-        let answer = |text: &str| read(text.as_bytes(), "7").unwrap().unwrap();
-        assert_eq!(id_of(&answer(r#"{"janus":"success","transaction":"7","data":{"id":12}}"#)).unwrap(), 12);
-        let event = answer(r#"{"janus":"event","transaction":"7","plugindata":{"data":{}},"jsep":{"sdp":"v=0"}}"#);
+    fn responses_are_distinguished_from_notifications() {
+        let unrelated = |text: &str| assert_eq!(read(text.as_bytes(), "7").unwrap(), None, "{text}");
+        unrelated(r#"{"janus":"ack","transaction":"7"}"#);
+        unrelated(r#"{"janus":"success","transaction":"6","data":{"id":1}}"#);
+        unrelated(r#"{"janus":"webrtcup","session_id":1}"#);
+        unrelated(r#"{"janus":"event","plugindata":{"data":{"publishers":[]}}}"#);
+        let response = |text: &str| read(text.as_bytes(), "7").unwrap().unwrap();
+        assert_eq!(id_of(&response(r#"{"janus":"success","transaction":"7","data":{"id":12}}"#)).unwrap(), 12);
+        let event = response(r#"{"janus":"event","transaction":"7","plugindata":{"data":{}},"jsep":{"sdp":"v=0"}}"#);
         assert_eq!(description(&event).unwrap(), "v=0");
     }
 
     #[test]
-    fn refusals_and_nonsense_are_errors() {
+    fn error_responses_and_invalid_messages_are_errors() {
         for text in [
             r#"{"janus":"error","transaction":"7","error":{"code":458}}"#,
             r#"{"janus":"event","transaction":"7","plugindata":{"data":{"error_code":426,"error":"No such room"}}}"#,

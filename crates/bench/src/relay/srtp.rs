@@ -1,7 +1,7 @@
-//! SRTP with AES-GCM (RFC 7714): what an endpoint does for each packet, and nothing else.
+//! Minimal SRTP with AES-GCM (RFC 7714), to keep the generator's cost per packet low.
 //!
-//! Keys come from the DTLS handshake. What is sent has no header extension; one that arrives is passed over. Contributing
-//! sources, padding and MKIs are not used by anything that is measured here; a packet that has them is refused.
+//! Keys come from the DTLS handshake. Sent packets have no header extension; received extensions are skipped. Packets
+//! with CSRCs, padding or MKI are refused: none of the measured servers sends them.
 
 use aws_lc_rs::{
     aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -19,45 +19,45 @@ const SALT: usize = 12;
 const LABEL_KEY: u8 = 0;
 const LABEL_SALT: u8 = 2;
 
-/// Why there are no keys, or a packet was refused.
+/// Why key derivation failed or a packet was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SrtpError {
     /// A suite other than the two of RFC 7714, or key material of the wrong length.
     Suite,
     /// Not a plain RTP packet.
     Malformed,
-    /// The tag does not fit.
+    /// Authentication failed.
     Forged,
 }
 
 impl std::fmt::Display for SrtpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Suite => "the other side chose a suite other than AES-GCM",
+            Self::Suite => "the peer chose a suite other than AES-GCM",
             Self::Malformed => "not a plain RTP packet",
-            Self::Forged => "the packet's tag does not fit",
+            Self::Forged => "the packet failed authentication",
         })
     }
 }
 
 impl std::error::Error for SrtpError {}
 
-/// One direction's key.
+/// Context of one direction.
 pub struct Session {
     key: LessSafeKey,
     salt: [u8; SALT],
 }
 
-/// Both directions, from the handshake's key material (RFC 5764 section 4.2).
+/// Contexts of both directions, from the handshake's keying material (RFC 5764 section 4.2).
 pub struct Keys {
-    /// What we send.
+    /// For sent packets.
     pub send: Session,
-    /// What we receive.
+    /// For received packets.
     pub receive: Session,
 }
 
 impl Keys {
-    /// `client` says whether we were the handshake's client.
+    /// `client`: whether we are the DTLS client.
     ///
     /// # Errors
     /// [`SrtpError::Suite`].
@@ -100,7 +100,7 @@ impl Session {
         Ok(Self { key: LessSafeKey::new(key), salt })
     }
 
-    /// Encrypts in place: `packet` is a header, the payload, and [`TAG`] bytes for the tag.
+    /// Encrypts in place. `packet` consists of header, payload, and [`TAG`] bytes for the tag.
     ///
     /// # Errors
     /// [`SrtpError::Malformed`] if it is shorter than that.
@@ -114,7 +114,7 @@ impl Session {
         Ok(())
     }
 
-    /// Decrypts in place and gives the payload. `header` is what [`read_header`] made of the packet.
+    /// Decrypts in place and returns the payload. `header` is the result of [`read_header`].
     ///
     /// # Errors
     /// [`SrtpError::Forged`].
@@ -150,33 +150,33 @@ fn derive(master_key: &[u8], salt: &[u8; 14], label: u8, out: &mut [u8]) -> Resu
     key.less_safe_encrypt(out, context).map(drop).map_err(|_| SrtpError::Suite)
 }
 
-/// The streams of one receiver: each sender's newest packet index (RFC 3711 section 3.3.1).
+/// The highest packet index of each stream of one receiver (RFC 3711 section 3.3.1).
 #[derive(Default)]
 pub struct Streams {
-    // A call has a handful: looking through them is faster than hashing.
+    // A handful per call: a linear search is faster than hashing.
     newest: Vec<(u32, u64)>,
 }
 
-/// What an RTP packet's header says.
+/// The fields of an RTP header that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The stream.
+    /// SSRC of the stream.
     pub ssrc: u32,
-    /// The packet's number in it, modulo 2¹⁶.
+    /// Sequence number.
     pub sequence: u16,
-    /// Bytes of the header, with its extension.
+    /// Bytes of the header, including its extension.
     pub length: usize,
 }
 
-/// Most streams of one receiver. More are somebody's mistake.
+/// Maximum number of streams per receiver.
 const MAX_STREAMS: usize = 64;
 
 impl Streams {
-    /// The index that a packet must have.
+    /// Estimates the index of a packet.
     ///
     /// # Errors
     /// [`SrtpError::Malformed`] for too many streams.
-    pub fn guess(&self, header: Header) -> Result<u64, SrtpError> {
+    pub fn estimate_index(&self, header: Header) -> Result<u64, SrtpError> {
         let sequence = u64::from(header.sequence);
         let Some((_, newest)) = self.newest.iter().find(|(ssrc, _)| *ssrc == header.ssrc) else {
             return if self.newest.len() < MAX_STREAMS { Ok(sequence) } else { Err(SrtpError::Malformed) };
@@ -189,8 +189,8 @@ impl Streams {
         })
     }
 
-    /// A packet of this index was authentic.
-    pub fn seen(&mut self, ssrc: u32, index: u64) {
+    /// Records the index of an authentic packet.
+    pub fn record(&mut self, ssrc: u32, index: u64) {
         match self.newest.iter_mut().find(|(known, _)| *known == ssrc) {
             Some((_, newest)) => *newest = index.max(*newest),
             None => self.newest.push((ssrc, index)),
@@ -198,10 +198,10 @@ impl Streams {
     }
 }
 
-/// Reads a header without padding or contributing sources (RFC 3550 section 5.1).
+/// Parses a header without padding and CSRCs (RFC 3550 section 5.1).
 ///
 /// # Errors
-/// [`SrtpError::Malformed`] for any other, and for a packet that ends before its tag.
+/// [`SrtpError::Malformed`] for any other header, and for a packet without a tag.
 pub fn read_header(packet: &[u8]) -> Result<Header, SrtpError> {
     const PLAIN: u8 = 0x80;
     const EXTENDED: u8 = 0x90;
@@ -261,7 +261,11 @@ mod tests {
             forged[index] ^= 1;
             assert_eq!(session.open(&mut forged, header, 0xf17b), Err(SrtpError::Forged), "byte {index}");
         }
-        assert_eq!(session.open(&mut packet, header, 0x1_f17b), Err(SrtpError::Forged), "the rollover counter counts");
+        assert_eq!(
+            session.open(&mut packet, header, 0x1_f17b),
+            Err(SrtpError::Forged),
+            "the rollover counter is authenticated"
+        );
     }
 
     #[test]
@@ -322,8 +326,8 @@ mod tests {
         let mut streams = Streams::default();
         let mut at = |sequence: u16, expected: u64| {
             let header = Header { ssrc: 5, sequence, length: HEADER };
-            assert_eq!(streams.guess(header), Ok(expected), "{sequence}");
-            streams.seen(5, expected);
+            assert_eq!(streams.estimate_index(header), Ok(expected), "{sequence}");
+            streams.record(5, expected);
         };
         at(65_534, 65_534);
         at(65_535, 65_535);
@@ -342,10 +346,10 @@ mod tests {
     fn a_receiver_of_endless_streams_gives_up() {
         let mut streams = Streams::default();
         for ssrc in 0..MAX_STREAMS as u32 {
-            assert!(streams.guess(Header { ssrc, sequence: 1, length: HEADER }).is_ok());
-            streams.seen(ssrc, 1);
+            assert!(streams.estimate_index(Header { ssrc, sequence: 1, length: HEADER }).is_ok());
+            streams.record(ssrc, 1);
         }
-        assert_eq!(streams.guess(Header { ssrc: 99, sequence: 1, length: HEADER }), Err(SrtpError::Malformed));
+        assert_eq!(streams.estimate_index(Header { ssrc: 99, sequence: 1, length: HEADER }), Err(SrtpError::Malformed));
     }
 
     #[test]
