@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sys::time::TimeValLike as _,
+    time::{ClockId, clock_gettime},
     unistd::Pid,
 };
 use std::{collections::HashMap, fs, path::Path};
@@ -31,6 +33,16 @@ pub fn times(pid: u32) -> Result<(u64, u64)> {
         }
     }
     Ok(total)
+}
+
+/// CPU time of a process since its start, including threads that have ended, nanoseconds (the process's CPU clock).
+///
+/// # Errors
+/// When the process is gone.
+pub fn total_cpu_nanoseconds(pid: u32) -> Result<u64> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid.try_into()?)).context("the process has no CPU clock")?;
+    let time = clock_gettime(clock).context("the process has ended")?;
+    Ok(time.num_nanoseconds() as u64)
 }
 
 /// The first two of the three fields of `schedstat`: time on a core and time in the run queue, nanoseconds.
@@ -165,6 +177,7 @@ mod tests {
             now = cpu_nanoseconds(pid).unwrap();
         }
         assert!(memory(pid).unwrap().resident > 0);
-        assert!(cpu_nanoseconds(u32::MAX).is_err());
+        assert!(total_cpu_nanoseconds(pid).unwrap() >= 1_000_000);
+        assert!(cpu_nanoseconds(u32::MAX).is_err() && total_cpu_nanoseconds(i32::MAX as u32).is_err());
     }
 }

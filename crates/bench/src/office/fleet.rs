@@ -70,6 +70,12 @@ impl Fleet {
         let _ = self.members[number as usize].commands.send(message);
     }
 
+    /// Marks all devices as offline after a crash of the server, before their tasks have noticed it.
+    pub(super) fn mark_offline(&mut self) {
+        self.members.iter_mut().for_each(|member| member.online = false);
+        self.online = 0;
+    }
+
     /// Connects further devices, a bounded number at a time. Returns when all are signed in.
     ///
     /// # Errors

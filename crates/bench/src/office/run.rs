@@ -167,12 +167,12 @@ impl<'a> Stage<'a> {
         let mut pairs = Pairs::new(free(Role::Counterpart), free(Role::Principal), self.fleet.len());
         let own = std::process::id();
         let (entries, others) = (self.server.log_entries().await?, self.server.cpu_of_others()?);
-        let (server, generator, began) = (self.server.cpu()?, process::cpu_nanoseconds(own)?, Instant::now());
+        let (server, generator, began) = (self.server.cpu()?, process::total_cpu_nanoseconds(own)?, Instant::now());
         let span = Duration::from_secs_f64(self.options.seconds);
         let rings = rings::run(&mut self.fleet, &mut pairs, (&domain, suite), per_second, span).await?;
         let nanoseconds = began.elapsed().as_nanos() as f64;
         let server = (self.server.cpu()? - server) as f64;
-        let generator = process::cpu_nanoseconds(own)?.saturating_sub(generator) as f64;
+        let generator = process::total_cpu_nanoseconds(own)?.saturating_sub(generator) as f64;
         let others = process::used_between(&others, &self.server.cpu_of_others()?) as f64;
         let appended = self.server.log_entries().await? - entries;
         let Rings { sent, completed, refused, skipped, latency, lateness } = rings;
@@ -195,13 +195,15 @@ impl<'a> Stage<'a> {
     /// Crashes the server and waits for all devices to sign in again.
     async fn restart(&mut self) -> Result<Restart> {
         let entries = self.server.log_entries().await?;
-        let own = process::cpu_nanoseconds(std::process::id())?;
+        let own = process::total_cpu_nanoseconds(std::process::id())?;
         let began = Instant::now();
-        let ready = self.server.crash_and_restart().await?;
+        self.server.crash();
+        self.fleet.mark_offline();
+        let ready = self.server.spawn().await?;
         // An error means that not all came back, which is a result; a cancelled run ends with the next stage.
         let _ = self.fleet.all_online(began + RESTART_LIMIT).await;
         let seconds = began.elapsed().as_secs_f64();
-        let generator = process::cpu_nanoseconds(std::process::id())?.saturating_sub(own);
+        let generator = process::total_cpu_nanoseconds(std::process::id())?.saturating_sub(own);
         Ok(Restart {
             devices: self.fleet.len() as u32,
             ready_seconds: ready.as_secs_f64(),
