@@ -1,6 +1,6 @@
 # Four words to remember. What they do is in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test bench bench-network bench-peers fuzz doc fmt clean
+.PHONY: help setup run build test bench bench-network bench-office bench-peers fuzz doc fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ bench-network: ## Speech over bad networks, scored: writes docs/network.md
 bench-peers: ## Our relay beside Janus and coturn; writes docs/benchmarks.md (PARTS="30x4" for one load). Needs root
 	@scripts/setup.sh bench
 	@cargo xtask bench-peers $(PARTS)
+
+bench-office: ## A server with 10,000 devices and 100 rings a second; writes docs/benchmarks.md (ARGS="--devices 100")
+	@scripts/setup.sh run
+	@cargo xtask bench-office $(ARGS)
 
 fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for one)
 	@scripts/setup.sh test

@@ -1,12 +1,12 @@
-//! Durations, counted so that a percentile costs nothing while packets fly.
+//! Log-linear histograms of durations.
 
-/// Buckets per power of two: a value is known to within 1/128, less than one percent.
+/// Linear buckets per octave: a relative error of at most 1/128.
 const PER_OCTAVE_BITS: u32 = 7;
 const PER_OCTAVE: u64 = 1 << PER_OCTAVE_BITS;
-/// Powers of two above the first linear stretch: up to 2⁴² ns, more than an hour.
+/// Octaves above the first linear range: up to 2⁴² ns, more than an hour.
 const OCTAVES: u64 = 36;
 
-/// A count for each stretch of values, in nanoseconds. Values beyond an hour count as an hour.
+/// Counts of values in nanoseconds. Values above the range are counted in the last bucket.
 #[derive(Clone)]
 pub struct Histogram {
     buckets: Vec<u64>,
@@ -21,7 +21,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one value.
+    /// Records one value.
     pub fn record(&mut self, nanoseconds: u64) {
         let index = index_of(nanoseconds).min(self.buckets.len() - 1);
         self.buckets[index] += 1;
@@ -29,18 +29,17 @@ impl Histogram {
         self.max = self.max.max(nanoseconds);
     }
 
-    /// How many values were counted.
+    /// Number of recorded values.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The largest value, exactly.
+    /// The largest value, exact.
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// The smallest value that at least `share` (0 to 1) of all values do not exceed, to within the bucket's width and
-    /// rounded up; 0 if nothing was counted.
+    /// The percentile `share` (0 to 1), rounded up to the end of its bucket; 0 if nothing was recorded.
     pub fn percentile(&self, share: f64) -> u64 {
         let wanted = ((self.count as f64 * share).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
@@ -77,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_lies_in_its_bucket_and_buckets_join_without_a_gap() {
+    fn buckets_are_contiguous_and_contain_their_values() {
         for value in (0..5_000).chain([1 << 20, (1 << 20) + 1, 123_456_789, (1 << 41) - 1]) {
             let index = index_of(value);
             assert!(value <= upper_end(index), "{value}");
             assert!(index == 0 || value > upper_end(index - 1), "{value}");
-            assert!(upper_end(index) - value <= value / 128, "{value} is known to within one percent");
+            assert!(upper_end(index) - value <= value / 128, "{value} has a relative error below one percent");
         }
     }
 
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_packet_in_a_hundred_shows_at_the_right_place() {
+    fn one_outlier_in_a_hundred_is_above_p99() {
         let mut histogram = Histogram::default();
         (0..99).for_each(|_| histogram.record(100));
         histogram.record(50_000_000);
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_and_more_than_can_be() {
+    fn empty_and_out_of_range() {
         assert_eq!(Histogram::default().percentile(0.99), 0);
         let mut histogram = Histogram::default();
         histogram.record(u64::MAX);

@@ -1,33 +1,22 @@
-//! Drives a relay, ours or another's, with real WebRTC endpoints, and measures it.
+//! Load generators and their reports: `telcon bench`.
 //!
-//! One thread on a core of its own is all the devices: each endpoint is a socket with its own address, does ICE and
-//! DTLS, and then sends one packet of constant size per frame and decrypts whatever it is sent. The relay is a process
-//! of its own on another core. What is counted is what arrived.
+//! - [`relay`] drives a relay, ours or another's, with real WebRTC endpoints.
+//! - [`office`] drives a `telcon serve` process with enrolled, connected devices and real calls.
+//!
+//! Both follow the same rules: the system under test is a process of its own, pinned to its own core; the load generator
+//! is one thread pinned to another core, and its own CPU share is reported beside every figure, because a generator that
+//! is saturated measures itself.
 
 mod clock;
 mod document;
-mod flood;
-pub mod floor;
-mod frame;
 mod histogram;
-mod ice;
-mod network;
-pub mod node;
-mod peer;
+pub mod office;
 mod plot;
 mod process;
-pub mod report;
-mod run;
-mod sdp;
-mod signalling;
-mod srtp;
+pub mod relay;
 mod stop;
-mod transport;
-mod turn;
-mod wheel;
-mod world;
+mod testbed;
+mod times;
 
 pub use document::write as write_document;
-pub use peer::Peer;
-pub use run::{Ladder, Options, run};
 pub use stop::Stop;

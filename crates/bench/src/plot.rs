@@ -1,5 +1,4 @@
-//! Two kinds of picture, as SVG: groups of bars, and lines. Both scales of values are logarithmic where contestants
-//! differ tenfold.
+//! SVG charts: grouped bars and lines, with logarithmic value axes.
 
 use std::fmt::Write;
 
@@ -9,26 +8,26 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 48.0;
-/// Told apart with any colour vision (Okabe and Ito), on white.
+/// Distinguishable with colour vision deficiencies (Okabe and Ito), on white.
 const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#6b6b6b"];
 
-/// A value of somebody, in a group of bars.
+/// A group of bars.
 pub struct Bars {
-    /// What the group is.
+    /// Label of the group.
     pub name: String,
-    /// A value for each of the legend's names, where there is one.
+    /// One value per legend entry, where it was measured.
     pub values: Vec<Option<f64>>,
 }
 
 /// A line.
 pub struct Line {
-    /// Who.
+    /// Legend entry.
     pub name: String,
-    /// Points, by their first value.
+    /// Points (x, y), sorted by x.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Groups of bars, each with its value above it.
+/// A bar chart; each bar is labelled with its value.
 pub fn bars(title: &str, unit: &str, legend: &[&str], groups: &[Bars]) -> String {
     let all = groups.iter().flat_map(|group| group.values.iter().flatten().copied());
     let scale = Scale::around(all);
@@ -55,7 +54,7 @@ pub fn bars(title: &str, unit: &str, legend: &[&str], groups: &[Bars]) -> String
     end(out)
 }
 
-/// Lines over a logarithmic axis.
+/// A line chart with logarithmic axes.
 pub fn lines(title: &str, across: &str, unit: &str, lines: &[Line]) -> String {
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     let points = || lines.iter().flat_map(|line| line.points.iter().copied());
@@ -71,7 +70,7 @@ pub fn lines(title: &str, across: &str, unit: &str, lines: &[Line]) -> String {
     marks.sort_by(f64::total_cmp);
     let mut free = f64::MIN;
     for mark in marks {
-        // No text over the one before it.
+        // Skips labels that would overlap.
         if place(mark) > free {
             text(&mut out, place(mark), HEIGHT - BOTTOM + 18.0, "middle", &short(mark));
             free = place(mark) + 48.0;
@@ -91,7 +90,7 @@ pub fn lines(title: &str, across: &str, unit: &str, lines: &[Line]) -> String {
     end(out)
 }
 
-/// A logarithmic scale from one power of ten to another.
+/// A logarithmic scale between two powers of ten.
 struct Scale {
     least: f64,
     most: f64,
@@ -158,7 +157,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// Three digits at most.
+/// Formats with at most three significant digits.
 fn short(value: f64) -> String {
     match value {
         v if v >= 10_000.0 => format!("{:.0} k", v / 1000.0),
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_have_what_was_measured_and_no_markup_of_others() {
+    fn charts_contain_values_and_escaped_labels() {
         let groups = [Bars { name: "30 × 4".into(), values: vec![Some(1.25), Some(18.0), None] }];
         let picture = bars("Cost <b>", "µs", &["Telcon", "Janus", "coturn"], &groups);
         assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn greater_is_higher_and_stays_inside() {
+    fn the_scale_is_monotonic_and_clamped() {
         let scale = Scale::around([0.7, 40.0].into_iter());
         assert!(scale.y(40.0) < scale.y(0.7));
         for value in [0.0, 0.7, 40.0, 1e9] {
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_no_broken_picture() {
+    fn empty_charts_are_valid() {
         assert!(!bars("x", "y", &[], &[]).contains("NaN"));
         let one = lines("x", "calls", "µs", &[Line { name: "a".into(), points: vec![(10.0, 1.0)] }]);
         assert!(!one.contains("NaN") && one.contains("<circle"));

@@ -1,14 +1,16 @@
-//! What the kernel says of a process: the time it had on a processor, and the memory that is its own.
+//! CPU time, memory and affinity of processes, from the kernel's accounting.
 
 use anyhow::{Context, Result};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sys::time::TimeValLike as _,
+    time::{ClockId, clock_gettime},
     unistd::Pid,
 };
 use std::{collections::HashMap, fs, path::Path};
 
-/// Time on a processor since the start, of all threads that exist now, nanoseconds. The scheduler's own account, which
-/// is exact where ticks are not. A thread that ends takes its time with it; those of a relay stay.
+/// CPU time of a process's current threads since their start, nanoseconds. From the scheduler's accounting, which has no
+/// tick granularity. The time of threads that have ended is not included; a server under test keeps its threads.
 ///
 /// # Errors
 /// When the process is gone.
@@ -16,7 +18,7 @@ pub fn cpu_nanoseconds(pid: u32) -> Result<u64> {
     Ok(times(pid)?.0)
 }
 
-/// The same, and the time that its threads waited for a processor that somebody else had.
+/// CPU time as in [`cpu_nanoseconds`], and the time that the threads were runnable without a core, nanoseconds.
 ///
 /// # Errors
 /// When the process is gone.
@@ -24,31 +26,40 @@ pub fn times(pid: u32) -> Result<(u64, u64)> {
     let folder = format!("/proc/{pid}/task");
     let mut total = (0, 0);
     for task in fs::read_dir(&folder).with_context(|| format!("cannot read {folder}"))? {
-        // A thread may end between the listing and the reading.
+        // A thread may end between listing and reading.
         if let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) {
-            let (on, waiting) =
-                parse_schedstat(&text).context("schedstat: not what the kernel's documentation says")?;
+            let (on, waiting) = parse_schedstat(&text).context("schedstat has an unknown format")?;
             total = (total.0 + on, total.1 + waiting);
         }
     }
     Ok(total)
 }
 
-/// The first two of the three numbers of `schedstat`: nanoseconds on a processor, and waiting for one.
+/// CPU time of a process since its start, including threads that have ended, nanoseconds (the process's CPU clock).
+///
+/// # Errors
+/// When the process is gone.
+pub fn total_cpu_nanoseconds(pid: u32) -> Result<u64> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid.try_into()?)).context("the process has no CPU clock")?;
+    let time = clock_gettime(clock).context("the process has ended")?;
+    Ok(time.num_nanoseconds() as u64)
+}
+
+/// The first two of the three fields of `schedstat`: time on a core and time in the run queue, nanoseconds.
 fn parse_schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
-    let (on_processor, waiting, slices) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?);
-    (numbers.next().is_none() && slices.is_ok()).then_some((on_processor, waiting))
+    let (on_cpu, waiting, slices) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?);
+    (numbers.next().is_none() && slices.is_ok()).then_some((on_cpu, waiting))
 }
 
-/// Time on a processor of each process there is, other than `left_out`, nanoseconds. What cannot be read is left out too.
-pub fn everybody_else(left_out: &[u32]) -> HashMap<u32, u64> {
+/// CPU time of each process except `excluded`, nanoseconds. Unreadable processes are skipped.
+pub fn cpu_of_others(excluded: &[u32]) -> HashMap<u32, u64> {
     let Ok(folder) = fs::read_dir("/proc") else { return HashMap::new() };
     let pids = folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| !left_out.contains(pid)).filter_map(|pid| Some((pid, cpu_nanoseconds(pid).ok()?))).collect()
+    pids.filter(|pid| !excluded.contains(pid)).filter_map(|pid| Some((pid, cpu_nanoseconds(pid).ok()?))).collect()
 }
 
-/// What they used from one look to a later one. Whoever came between used all that it has; whoever left is not seen.
+/// CPU time used between two samples. Processes that started in between count in full; those that ended are missed.
 pub fn used_between(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u64 {
     after.iter().map(|(pid, time)| time.saturating_sub(before.get(pid).copied().unwrap_or(0))).sum()
 }
@@ -56,20 +67,20 @@ pub fn used_between(before: &HashMap<u32, u64>, after: &HashMap<u32, u64>) -> u6
 /// Memory of a process, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// What is in memory.
+    /// Resident set size (RSS).
     pub resident: u64,
-    /// The same, where each page that several processes share counts in parts.
+    /// Proportional set size (PSS): a page shared by n processes counts as 1/n.
     pub proportional: u64,
 }
 
 /// See [`Memory`].
 ///
 /// # Errors
-/// When the process is gone, or belongs to somebody else.
+/// When the process is gone, or belongs to another user.
 pub fn memory(pid: u32) -> Result<Memory> {
     let file = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    parse_smaps(&text).with_context(|| format!("{file}: not what the kernel's documentation says"))
+    parse_smaps(&text).with_context(|| format!("{file} has an unknown format"))
 }
 
 fn parse_smaps(text: &str) -> Option<Memory> {
@@ -80,26 +91,26 @@ fn parse_smaps(text: &str) -> Option<Memory> {
     Some(Memory { resident: field("Rss")?, proportional: field("Pss")? })
 }
 
-/// Binds the calling thread, and the threads and processes that it starts from now on, to one processor.
+/// Pins the calling thread, and threads and processes that it starts later, to one core.
 ///
 /// # Errors
-/// When there is no such processor for us.
+/// When the core does not exist or is not allowed.
 pub fn pin(core: usize) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(core).context("no processor has that number")?;
-    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on processor {core}"))
+    set.set(core).context("no core has that number")?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("cannot run on core {core}"))
 }
 
-/// How many processors the calling thread may run on.
+/// Number of cores that the calling thread may use.
 ///
 /// # Errors
-/// When the kernel does not say.
+/// When the kernel does not report it.
 pub fn cores() -> Result<usize> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).count())
 }
 
-/// The machine in one line each: processor, kernel, memory. What cannot be read is left out.
+/// CPU, kernel and memory of the machine, one line each. Unreadable facts are omitted.
 pub fn machine() -> Vec<String> {
     let mut lines = Vec::new();
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -127,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedstat_is_read_strictly() {
+    fn schedstat_is_parsed_strictly() {
         assert_eq!(parse_schedstat("170991 12 3\n"), Some((170_991, 12)));
         for wrong in ["", "1 2", "1 2 3 4", "-1 2 3", "x 2 3", "1 x 3", "99999999999999999999 0 0"] {
             assert_eq!(parse_schedstat(wrong), None, "{wrong:?}");
@@ -135,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn smaps_is_read_strictly() {
+    fn smaps_is_parsed_strictly() {
         let text = "5615-7ffe ---p 00000000 00:00 0  [rollup]\nRss:                1784 kB\nPss:                 440 kB\n\
                     Pss_Dirty:            12 kB\n";
         assert_eq!(parse_smaps(text), Some(Memory { resident: 1784 * 1024, proportional: 440 * 1024 }));
@@ -145,27 +156,28 @@ mod tests {
     }
 
     #[test]
-    fn others_are_seen_and_those_left_out_are_not() {
-        let all = everybody_else(&[]);
+    fn excluded_processes_are_not_counted() {
+        let all = cpu_of_others(&[]);
         assert!(all.contains_key(&std::process::id()));
-        assert!(!everybody_else(&[std::process::id()]).contains_key(&std::process::id()));
+        assert!(!cpu_of_others(&[std::process::id()]).contains_key(&std::process::id()));
         let before = HashMap::from([(1, 10), (2, 20)]);
         let after = HashMap::from([(1, 15), (3, 7)]);
         assert_eq!(used_between(&before, &after), 12);
     }
 
     #[test]
-    fn our_own_time_grows_with_work() {
+    fn cpu_time_increases_with_work() {
         let pid = std::process::id();
         let before = cpu_nanoseconds(pid).unwrap();
         let mut now = before;
         let mut work = 0u64;
-        // Ends when the kernel has seen the work: an account that stood still would hang here.
+        // Ends when the accounting shows the work; broken accounting would hang here.
         while now < before + 1_000_000 {
             (0..100_000u64).for_each(|n| work = work.wrapping_mul(31).wrapping_add(std::hint::black_box(n)));
             now = cpu_nanoseconds(pid).unwrap();
         }
         assert!(memory(pid).unwrap().resident > 0);
-        assert!(cpu_nanoseconds(u32::MAX).is_err());
+        assert!(total_cpu_nanoseconds(pid).unwrap() >= 1_000_000);
+        assert!(cpu_nanoseconds(u32::MAX).is_err() && total_cpu_nanoseconds(i32::MAX as u32).is_err());
     }
 }

@@ -1,5 +1,4 @@
-//! Whether somebody wants the run to end before it is over: whoever asks does not end the process, so that contestants and
-//! network namespaces are taken down by their owners.
+//! Cooperative cancellation of a run, so that processes and network namespaces are cleaned up by their owners.
 
 use anyhow::{Result, bail};
 use std::sync::{
@@ -7,18 +6,18 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Shared by whoever asks and the run.
+/// A cancellation flag, shared between the signal handler and the run.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Ends the run.
+    /// Requests the end of the run.
     pub fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// # Errors
-    /// When the run is to end.
+    /// When the run was cancelled.
     pub(crate) fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             bail!("interrupted");

@@ -1,39 +1,53 @@
-//! `telcon bench`: a relay, ours or another's, measured.
+//! `telcon bench`: load tests of relays, and of an office's server.
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use std::{fs, net::IpAddr, path::PathBuf};
-use telcon_bench::{Ladder, Options, Peer, Stop};
+use serde::Serialize;
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+use telcon_bench::{
+    Stop, office,
+    relay::{self, LoadPlan, Peer},
+};
+use telcon_proto::{RecordMode, SuiteName};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Domain of the office that is created for a load test.
+const DOMAIN: &str = "bench.invalid";
 
 #[derive(Subcommand)]
 pub enum BenchCommand {
-    /// Drive a relay with calls, and say what a packet costs it.
+    /// Load a relay with calls and measure its CPU time per packet.
     Relay(RelayArgs),
-    /// Write benchmarks.md and its pictures from the JSON files of runs.
+    /// Load an office's server with connected devices and rings.
+    Office(OfficeArgs),
+    /// Write benchmarks.md and its charts from the JSON files of runs.
     #[command(hide = true)]
     Document(DocumentArgs),
-    /// A relay alone, told about legs on standard input: what `bench relay` measures.
+    /// A relay controlled by JSON lines on standard input: what `bench relay` measures.
     #[command(hide = true)]
     RelayNode(NodeArgs),
-    /// What a packet costs here whoever relays it, measured when told on standard input.
+    /// The baseline cost of a packet on this machine, controlled by JSON lines on standard input.
     #[command(hide = true)]
-    Floor(NodeArgs),
+    Baseline(NodeArgs),
 }
 
 #[derive(Args)]
 pub struct NodeArgs {
-    /// Where to listen.
+    /// Address to bind.
     #[arg(long)]
     address: IpAddr,
 }
 
 #[derive(Args)]
 pub struct DocumentArgs {
-    /// The folder with the JSON files.
+    /// Directory with the JSON files.
     #[arg(long)]
     from: PathBuf,
-    /// The folder for the document.
+    /// Directory of the document.
     #[arg(long)]
     to: PathBuf,
 }
@@ -41,46 +55,84 @@ pub struct DocumentArgs {
 #[derive(Args)]
 #[command(after_help = "Example: telcon bench relay --peer telcon --peer coturn --calls 30 --parties 4 --rounds 3")]
 pub struct RelayArgs {
-    /// Who carries the packets; several take turns. Janus needs root, for a network namespace.
+    /// What forwards the packets; several take turns. Janus needs root, for a network namespace.
     #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]
     peers: Vec<PeerArg>,
-    /// Calls at a moment; with --step, at first.
+    /// Concurrent calls; with --step, the first number.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
-    /// Parties of each call, 2 to 8.
+    /// Parties per call, 2 to 8.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=8))]
     parties: u32,
-    /// Milliseconds of sound in a packet: 10, 20, 40 or 60.
+    /// Frame duration, milliseconds: 10, 20, 40 or 60.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = frame)]
     frame: u64,
-    /// Rounds that count; one more goes before them. 0 is one round that counts.
+    /// Counted rounds, after one warm-up round. 0 is a single counted round.
     #[arg(long, default_value_t = 0)]
     rounds: u32,
-    /// Seconds that are counted, of each round.
+    /// Measured seconds of each round.
     #[arg(long, default_value_t = 5.0, value_parser = |text: &str| seconds(text, 0.1))]
     seconds: f64,
-    /// Seconds before that.
+    /// Seconds of media before each measurement.
     #[arg(long, default_value_t = 2.0, value_parser = |text: &str| seconds(text, 0.0))]
     warm: f64,
-    /// Parties that join at the same time.
+    /// Parties that join concurrently.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     joins: u64,
-    /// Nobody speaks: for the memory of a leg that is only there.
+    /// Send no media: measures the memory of idle legs.
     #[arg(long)]
     idle: bool,
-    /// Raise the load until it is not held: loss above 0.1 % or 99 of 100 packets later than 20 ms.
+    /// Raise the load until it is not sustained: loss above 0.1 % or p99 latency above 20 ms.
     #[arg(long, conflicts_with_all = ["calls_curve", "flood"])]
     step: bool,
-    /// Go through these numbers of calls, as 10,20,40.
+    /// Measure these numbers of calls, as 10,20,40.
     #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls_curve: Vec<u32>,
-    /// Beside the calls, so many datagrams of strangers a second, one number after the other: 0,10000,100000.
-    #[arg(long, value_name = "A_SECOND", value_delimiter = ',', conflicts_with = "calls_curve", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    /// Rates of unsolicited datagrams per second beside the calls, as 0,10000,100000.
+    #[arg(long, value_name = "PER_SECOND", value_delimiter = ',', conflicts_with = "calls_curve", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     flood: Vec<u32>,
-    /// Meet in a network namespace, as Janus does. Needs root.
+    /// Run the relay in a network namespace, as Janus requires. Needs root.
     #[arg(long)]
-    cable: bool,
-    /// Write everything to this file, as JSON, when it is over. Times in it are nanoseconds.
+    netns: bool,
+    /// Write the results to this file as JSON. Durations are in nanoseconds.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example: telcon bench office --devices 100,1000,10000 --live 10,500,2000 --json office.json\n\
+                        A new office is created in the directory for temporary files (TMPDIR), which should be on the \
+                        disk that is to be measured.")]
+pub struct OfficeArgs {
+    /// Numbers of enrolled and connected devices, ascending.
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000", value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    devices: Vec<u32>,
+    /// Numbers of live calls, ascending, in a second office. --live with 0 leaves this out.
+    #[arg(long, value_delimiter = ',', default_value = "10,500,2000", value_parser = clap::value_parser!(u32).range(0..=4_000))]
+    live: Vec<u32>,
+    /// Rings per second at each size. A device may ring twelve times a minute, so 100 devices reach about 18.
+    #[arg(long, default_value_t = 10.0, value_parser = |text: &str| number(text, 0.1, 1_000.0))]
+    rings: f64,
+    /// Rings per second with the largest number of devices; 0 leaves this out.
+    #[arg(long, default_value_t = 100.0, value_parser = |text: &str| number(text, 0.0, 10_000.0))]
+    peak: f64,
+    /// Seconds of each ring load.
+    #[arg(long, default_value_t = 20.0, value_parser = |text: &str| seconds(text, 1.0))]
+    seconds: f64,
+    /// Seconds of each measurement without rings.
+    #[arg(long, default_value_t = 40.0, value_parser = |text: &str| seconds(text, 1.0))]
+    idle_seconds: f64,
+    /// Leave the crash and restart out.
+    #[arg(long)]
+    no_restart: bool,
+    /// Entries for the measurement of the log alone; 0 leaves it out.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    log_entries: u64,
+    /// The `telcon` program whose server is measured, to compare versions that speak the same protocol. This one if not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Write the results to this file as JSON. Durations are in nanoseconds unless named otherwise.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -91,8 +143,12 @@ fn frame(text: &str) -> Result<u64, String> {
 }
 
 fn seconds(text: &str, least: f64) -> Result<f64, String> {
-    let some = text.parse().ok().filter(|seconds| (least..=3_600.0).contains(seconds));
-    some.ok_or_else(|| format!("{least} to 3600 seconds"))
+    number(text, least, 3_600.0).map_err(|range| format!("{range} seconds"))
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("{least} to {most}"))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -101,7 +157,7 @@ enum PeerArg {
     Telcon,
     /// A Janus videoroom.
     Janus,
-    /// A TURN relay: no cryptography, no copies.
+    /// A TURN server: no cryptography, no fan-out.
     Coturn,
     /// Endpoint to endpoint.
     None,
@@ -120,36 +176,39 @@ impl From<PeerArg> for Peer {
 
 pub async fn run(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::RelayNode(args) => telcon_bench::node::run(args.address).await,
-        BenchCommand::Floor(args) => telcon_bench::floor::serve(args.address),
+        BenchCommand::RelayNode(args) => relay::node::run(args.address).await,
+        BenchCommand::Baseline(args) => relay::baseline::serve(args.address),
         BenchCommand::Document(args) => telcon_bench::write_document(&args.from, &args.to),
-        BenchCommand::Relay(args) => {
-            let stop = Stop::default();
-            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-            let told = stop.clone();
-            // A thread of its own, because it is bound to one processor and never waits for anything else.
-            let thread = std::thread::Builder::new().name("generator".into()).spawn(move || relay(args, told))?;
-            let mut ended = tokio::task::spawn_blocking(move || thread.join());
-            loop {
-                // Whoever made contestants and namespaces takes them down.
-                tokio::select! {
-                    result = &mut ended => return result?.ok().context("the generator panicked")?,
-                    _ = terminate.recv() => stop.now(),
-                    _ = interrupt.recv() => stop.now(),
-                }
-            }
+        BenchCommand::Relay(args) => generate(|stop| bench_relay(args, stop)).await,
+        BenchCommand::Office(args) => generate(|stop| bench_office(args, stop)).await,
+    }
+}
+
+/// Runs a load generator on a thread of its own, because it is pinned to one core, and cancels it on SIGTERM and SIGINT,
+/// so that it removes its processes, namespaces and files.
+async fn generate(run: impl FnOnce(Stop) -> Result<()> + Send + 'static) -> Result<()> {
+    let stop = Stop::default();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let shared = stop.clone();
+    let thread = std::thread::Builder::new().name("generator".into()).spawn(move || run(shared))?;
+    let mut ended = tokio::task::spawn_blocking(move || thread.join());
+    loop {
+        tokio::select! {
+            result = &mut ended => return result?.ok().context("the generator panicked")?,
+            _ = terminate.recv() => stop.now(),
+            _ = interrupt.recv() => stop.now(),
         }
     }
 }
 
-fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
-    let ladder = match (args.step, args.calls_curve, args.flood) {
-        (true, ..) => Ladder::Step,
-        (_, curve, _) if !curve.is_empty() => Ladder::Curve(curve),
-        (.., flood) if !flood.is_empty() => Ladder::Flood(flood),
-        _ => Ladder::None,
+fn bench_relay(args: RelayArgs, stop: Stop) -> Result<()> {
+    let plan = match (args.step, args.calls_curve, args.flood) {
+        (true, ..) => LoadPlan::Step,
+        (_, curve, _) if !curve.is_empty() => LoadPlan::Curve(curve),
+        (.., flood) if !flood.is_empty() => LoadPlan::Flood(flood),
+        _ => LoadPlan::Rounds,
     };
-    let options = Options {
+    let options = relay::Options {
         peers: args.peers.into_iter().map(Peer::from).collect(),
         calls: args.calls,
         parties: args.parties,
@@ -159,21 +218,58 @@ fn relay(args: RelayArgs, stop: Stop) -> Result<()> {
         seconds: args.seconds,
         joins: args.joins as usize,
         idle: args.idle,
-        ladder,
-        cable: args.cable,
+        plan,
+        netns: args.netns,
         program: std::env::current_exe()?,
         stop,
     };
-    // Found before the work and not after it.
-    if let Some(file) = &args.json {
+    check_writable(args.json.as_deref())?;
+    let run = relay::run(&options, |round| crate::plain::tell!("{}", round.line()))?;
+    write_json(args.json.as_deref(), &run)?;
+    print!("{}", run.table());
+    Ok(())
+}
+
+fn bench_office(args: OfficeArgs, stop: Stop) -> Result<()> {
+    let create = |directory: &Path| {
+        // Log only, so that no call waits for a note-taker.
+        crate::office::create(directory, DOMAIN, "Load test", SuiteName::Hybrid, RecordMode::LogOnly)?;
+        let authority = crate::office::authority(directory)?;
+        Ok(office::NewOffice { server: directory.join("server"), authority })
+    };
+    let options = office::Options {
+        devices: args.devices,
+        live: args.live.into_iter().filter(|calls| *calls > 0).collect(),
+        rings: args.rings,
+        peak: args.peak,
+        seconds: args.seconds,
+        idle_seconds: args.idle_seconds,
+        restart: !args.no_restart,
+        log_entries: args.log_entries,
+        create: &create,
+        program: args.program.map_or_else(std::env::current_exe, Ok)?,
+        stop,
+    };
+    check_writable(args.json.as_deref())?;
+    let run = office::run(&options, |line| crate::plain::tell!("{line}"))?;
+    write_json(args.json.as_deref(), &run)?;
+    print!("{}", run.table());
+    Ok(())
+}
+
+/// Fails before the measurement rather than after it.
+fn check_writable(file: Option<&Path>) -> Result<()> {
+    if let Some(file) = file {
         let writable = fs::OpenOptions::new().append(true).create(true).open(file);
         writable.with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let run = telcon_bench::run(&options, |round| crate::plain::tell!("{}", round.line()))?;
-    if let Some(file) = args.json {
-        let text = serde_json::to_string_pretty(&run)? + "\n";
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
+}
+
+fn write_json(file: Option<&Path>, run: &impl Serialize) -> Result<()> {
+    if let Some(file) = file {
+        let text = serde_json::to_string_pretty(run)? + "\n";
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    print!("{}", run.table());
     Ok(())
 }

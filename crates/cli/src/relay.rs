@@ -1,4 +1,4 @@
-//! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
+//! `telcon relay`: a standalone relay. It has no media keys.
 
 use crate::{
     office::{digest, hex, server_url},
@@ -18,7 +18,7 @@ use telcon_proto::{
     http::OfficeInfo,
     node::{FromNode, MAX_NODE_MESSAGE_BYTES, ToNode},
 };
-use telcon_server::node::{Left, NodeHandle, RelayNode, serve_numbers};
+use telcon_server::node::{NodeHandle, RelayNode, SessionEnd, serve_metrics};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -26,20 +26,20 @@ use tokio::{
     time::sleep,
 };
 
-/// Longest token file that is read, bytes.
+/// Longest token file, bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
-/// Messages that wait, each way.
-const WAITING: usize = 1024;
-/// A connection that lasts no longer was not taken.
-const MOMENT: Duration = Duration::from_millis(300);
-/// Pause before a switchboard that was lost is looked for again.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// Messages queued in each direction.
+const QUEUE: usize = 1024;
+/// A connection that lasts no longer was rejected.
+const ACCEPTED_AFTER: Duration = Duration::from_millis(300);
+/// Delay before reconnecting to the switchboard.
+const RECONNECT_DELAY: Duration = Duration::from_millis(300);
 
 /// Arguments of `telcon relay`.
 #[derive(Args)]
 #[command(after_help = "Example: telcon relay --server https://office.example --authority 5d1c… --token relay.token \
                         --media 0.0.0.0:3478 --media-addr 203.0.113.8:3478\nThe token is in the file relay.token of the server's directory. \
-                        SIGTERM: it takes no new calls, its calls move to another relay, and it ends.")]
+                        SIGTERM drains it: it takes no new calls, its calls move to another relay, and it ends.")]
 pub struct RelayArgs {
     /// The office's server.
     #[arg(long)]
@@ -47,16 +47,16 @@ pub struct RelayArgs {
     /// File with the office's relay token.
     #[arg(long)]
     pub token: PathBuf,
-    /// SHA-256 of the office authority's certificate, as `telcon init` printed it. Without it the server is believed.
+    /// SHA-256 of the office authority's certificate, as `telcon init` printed it. Without it the server is trusted on first use.
     #[arg(long, value_parser = digest)]
     pub authority: Option<[u8; 32]>,
-    /// Address of its port, UDP and TCP.
+    /// Address of its media port, UDP and TCP.
     #[arg(long)]
     pub media: SocketAddr,
-    /// Address at which devices reach it, if it is another one.
+    /// Address at which devices reach it, if different.
     #[arg(long)]
     pub media_addr: Option<SocketAddr>,
-    /// Where /metrics and /healthz are served.
+    /// Address for /metrics and /healthz.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
 }
@@ -76,7 +76,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         );
     }
     if args.authority.is_none() {
-        crate::plain::tell!("without --authority this relay believes {server}, whose authority is {}", hex(&shown));
+        crate::plain::tell!("without --authority this relay trusts {server}, whose authority is {}", hex(&shown));
     }
     if args.media_addr.is_some_and(|at| at.port() == 0) {
         bail!("--media-addr needs the port at which devices reach this relay");
@@ -96,101 +96,103 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         crate::plain::tell!("devices send their sound to {at} (UDP, or TCP where their network has no UDP)");
     }
     if at.ip().is_loopback() {
-        crate::plain::tell!("so no device of another machine reaches it: give --media 0.0.0.0:3478 and --media-addr");
+        crate::plain::tell!(
+            "no device on another machine reaches this address: give --media 0.0.0.0:3478 and --media-addr"
+        );
     }
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
-        crate::plain::tell!("its numbers are at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(serve_numbers(listener, handle.clone()));
+        crate::plain::tell!("metrics are at http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(serve_metrics(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
-    let (mut known, mut waits, mut trouble) = (false, false, String::new());
+    let (mut registered_once, mut told_waiting, mut last_error) = (false, false, String::new());
     loop {
-        let left = tokio::select! {
-            left = converse(&mut node, server, &token) => left,
+        let end = tokio::select! {
+            end = run_session(&mut node, server, &token) => end,
             ended = &mut task => bail!("the relay has stopped: {ended:?}"),
         };
-        match left {
-            Ok(Left::Drained) => {
-                crate::plain::tell!("the relay has no calls any more and ends");
+        match end {
+            Ok(SessionEnd::Drained) => {
+                crate::plain::tell!("the relay is drained and ends");
                 return Ok(());
             }
-            Ok(Left::Stopped) => bail!("the relay has stopped"),
-            Ok(Left::Connection) => {
-                (known, trouble) = (true, String::new());
+            Ok(SessionEnd::Stopped) => bail!("the relay has stopped"),
+            Ok(SessionEnd::ConnectionLost) => {
+                (registered_once, last_error) = (true, String::new());
                 if !handle.is_draining() {
                     crate::plain::tell!(
-                        "the office's server is lost; calls go on without it, and it is tried until it is back"
+                        "the connection to the office's server is lost; calls continue, and it is retried until it is back"
                     );
                 }
             }
-            // At the start it is the operator's mistake; later the switchboard is away, and calls go on without it.
-            Err(error) if !known => return Err(error),
+            // Fatal at the start, when it is a configuration error; later the server is down, and calls continue.
+            Err(error) if !registered_once => return Err(error),
             Err(error) => {
                 let text = format!("{error:#}");
-                if text != trouble && !handle.is_draining() {
+                if text != last_error && !handle.is_draining() {
                     crate::plain::tell!("this relay is not registered: {}", plain(&text));
                 }
-                trouble = text;
+                last_error = text;
             }
         }
         if handle.is_draining() {
             let legs = handle.stats().await.map_or(0, |stats| stats.legs);
             if legs == 0 {
-                crate::plain::tell!("the relay has no calls any more and ends");
+                crate::plain::tell!("the relay is drained and ends");
                 return Ok(());
             }
-            if !waits {
+            if !told_waiting {
                 crate::plain::tell!(
-                    "the office's server is away, so that calls cannot move: this relay stays until it is back, or until its calls are over. \
-                     Another SIGTERM ends it with them."
+                    "the office's server is down, so calls cannot be moved: this relay runs until it is back, or until its calls have ended. \
+                     Another SIGTERM ends it and its calls now."
                 );
-                waits = true;
+                told_waiting = true;
             }
         }
-        sleep(AGAIN_AFTER).await;
+        sleep(RECONNECT_DELAY).await;
     }
 }
 
-async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<Left> {
+async fn run_session(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<SessionEnd> {
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
-        .context("the switchboard did not take this relay: is the token the one in its directory?")?;
-    // A server of another version ends the connection at once.
-    let stays = tokio::spawn(async {
-        sleep(MOMENT).await;
+        .context("the server did not accept this relay: is the token that of relay.token in its directory?")?;
+    // A server of another version closes the connection at once.
+    let accepted = tokio::spawn(async {
+        sleep(ACCEPTED_AFTER).await;
         crate::plain::tell!("the relay is registered");
     });
     let (out, mut texts) = socket::texts(socket);
-    let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
-    let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
+    let (outgoing, mut to_send) = mpsc::channel::<FromNode>(QUEUE);
+    let (received, mut incoming) = mpsc::channel::<ToNode>(QUEUE);
     let reader = tokio::spawn(async move {
         while let Some(text) = texts.recv().await {
-            // What this version does not understand is a newer switchboard's: connecting again shows the version.
+            // An unknown message is from a newer server: reconnecting reports the version mismatch.
             let Ok(message) = serde_json::from_str(&text) else { return };
-            if hear.send(message).await.is_err() {
+            if received.send(message).await.is_err() {
                 return;
             }
         }
     });
     let writer = tokio::spawn(async move {
-        while let Some(message) = said.recv().await {
+        while let Some(message) = to_send.recv().await {
             let Ok(text) = serde_json::to_string(&message) else { return };
             if out.send(text).await.is_err() {
                 return;
             }
         }
     });
-    let left = node.converse(&mut heard, &say).await;
-    // What was said last still goes out.
-    drop(say);
+    let end = node.run_session(&mut incoming, &outgoing).await;
+    // Flushes the last messages.
+    drop(outgoing);
     let _ = writer.await;
     reader.abort();
-    if left == Left::Connection && !stays.is_finished() {
-        stays.abort();
-        bail!("the office's server ended the connection at once: is it of the same version as this relay?");
+    if end == SessionEnd::ConnectionLost && !accepted.is_finished() {
+        accepted.abort();
+        bail!("the office's server closed the connection at once: is it of the same version as this relay?");
     }
-    Ok(left)
+    Ok(end)
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {
@@ -207,7 +209,7 @@ fn drain_on_signal(handle: NodeHandle) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        crate::plain::tell!("the relay takes no new calls; those that it has move");
+        crate::plain::tell!("draining: the relay takes no new calls, and its calls are moved");
         handle.drain();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         std::process::exit(1);

@@ -12,7 +12,7 @@ use std::{
 use telcon_client::endpoint::{Deaf, Endpoint};
 use telcon_core::{UserCommand as Do, view::CallState};
 
-/// A relay that is registered, and where its numbers are.
+/// A registered standalone relay, and the address of its metrics.
 struct Relay {
     process: Running,
     numbers: String,
@@ -28,7 +28,7 @@ impl Relay {
         relay.args(["relay", "--media", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--server", &office.url()]);
         relay.args(more);
         let process = Running::start(relay.arg("--token").arg(office.path("server/relay.token")));
-        let numbers = process.says("its numbers are at");
+        let numbers = process.says("metrics are at");
         let numbers = numbers.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
         process.says("registered");
         Self { process, numbers }
@@ -86,7 +86,7 @@ async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
     let stops = &mut relays[0].process;
     assert!(Command::new("kill").arg("-TERM").arg(stops.id().to_string()).status().unwrap().success());
     assert!(stops.ended(), "{}", stops.said());
-    assert!(stops.said().contains("no calls any more"), "{}", stops.said());
+    assert!(stops.said().contains("drained"), "{}", stops.said());
     both_hear_more(&call).await;
     assert_eq!(members(&call.a.view().borrow()), 3);
 
@@ -152,7 +152,7 @@ async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_
     let answer = relay.ask("/healthz");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not registered"), "{answer}");
     assert!(Command::new("kill").arg("-TERM").arg(relay.process.id().to_string()).status().unwrap().success());
-    relay.process.says("this relay stays until it is back");
+    relay.process.says("this relay runs until it is back");
     both_hear_more(&call).await;
     assert_eq!(relay.legs(), 3, "it carries the call still");
     call.office.serve();

@@ -1,10 +1,10 @@
-//! What a packet costs the relay with its driver: real sockets on loopback, paced speech, the relay's threads' own
-//! processor time.
+//! CPU time per packet of the relay with its driver: real sockets on loopback, paced speech, the CPU time of the relay's
+//! threads.
 //!
-//! Run it as `cargo bench --bench driver --features driver -- CALLS PARTIES SECONDS`. Devices make real handshakes,
-//! and encrypt what they will say beforehand; then one thread, on another core than the relay's, sends every packet
-//! at its time and takes in what the relay forwards. Added delay is from the moment of sending to the moment of
-//! receiving, so it has the sender's own system calls in it.
+//! Run it as `cargo bench --bench driver --features driver -- CALLS PARTIES SECONDS`. Devices make real handshakes
+//! and encrypt their packets beforehand; then one thread, on another core than the relay's, sends every packet on
+//! schedule and receives what the relay forwards. Latency is measured from sending to receiving, so it includes the
+//! generator's own system calls.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock and has sockets")]
 
@@ -23,14 +23,14 @@ use str0m::{
     net::{Protocol, Receive},
     rtp::RtpWrite,
 };
-use telcon_relay::{LegId, OpenedCall, RelayConfig, RelayStats, driver::RelayHandle};
+use telcon_relay::{LegId, OpenedCall, RelayConfig, RelayStats, net::RelayHandle};
 
 const FRAME: Duration = Duration::from_millis(20);
 const PAYLOAD: usize = 110;
-/// Time between two looks at all sockets: how exact delays are.
+/// Interval between two reads of all sockets: the resolution of latencies.
 const SWEEP: Duration = Duration::from_micros(200);
 
-struct Wired {
+struct SocketDevice {
     device: Device,
     socket: UdpSocket,
     packets: Vec<Vec<u8>>,
@@ -42,7 +42,7 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let (calls, parties, seconds) = match numbers[..] {
         [calls, parties, seconds, ..] => (calls, parties, seconds),
-        // `cargo test` and `cargo bench` without arguments: that it runs at all.
+        // `cargo test` and `cargo bench` without arguments: a smoke test.
         _ => (2, 3, 1),
     };
     let (ready, relay) = std::sync::mpsc::channel::<RelayHandle>();
@@ -50,7 +50,7 @@ fn main() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let loopback = "127.0.0.1:0".parse().unwrap();
-            let (handle, task) = telcon_relay::driver::start(loopback, RelayConfig::new(vec![loopback])).await.unwrap();
+            let (handle, task) = telcon_relay::net::start(loopback, RelayConfig::new(vec![loopback])).await.unwrap();
             ready.send(handle).unwrap();
             task.await.unwrap().unwrap();
         });
@@ -67,15 +67,15 @@ fn main() {
     pin();
     let (stats, cpu) = (asker.block_on(relay.stats()).unwrap(), relay_cpu());
     let began = Instant::now();
-    let mut delays = run(&mut wired, frames);
+    let mut latencies = run(&mut wired, frames);
     let took = began.elapsed();
     let after = asker.block_on(relay.stats()).unwrap();
-    report(&stats, &after, relay_cpu() - cpu, took, &mut delays);
+    report(&stats, &after, relay_cpu() - cpu, took, &mut latencies);
     drop(relay);
     thread.unwrap().join().unwrap();
 }
 
-fn connect(relay: &RelayHandle, asker: &tokio::runtime::Runtime, calls: usize, parties: usize) -> Vec<Wired> {
+fn connect(relay: &RelayHandle, asker: &tokio::runtime::Runtime, calls: usize, parties: usize) -> Vec<SocketDevice> {
     let mut wired = Vec::new();
     for n in 0..calls {
         let call = call(n as u8);
@@ -87,16 +87,16 @@ fn connect(relay: &RelayHandle, asker: &tokio::runtime::Runtime, calls: usize, p
             let leg = LegId((n * parties + party) as u64);
             device.accept(&asker.block_on(relay.add_leg(call, leg, offer)).unwrap());
             let phase = Duration::from_micros(((n * parties + party) as u64 * 7919) % 20_000);
-            wired.push(Wired { device, socket, packets: Vec::new(), sent: Vec::new(), phase });
+            wired.push(SocketDevice { device, socket, packets: Vec::new(), sent: Vec::new(), phase });
         }
     }
     while !wired.iter().all(|w| w.device.connected) {
-        wired.iter_mut().for_each(Wired::step);
+        wired.iter_mut().for_each(SocketDevice::step);
     }
     wired
 }
 
-impl Wired {
+impl SocketDevice {
     fn send(&self, sent: Vec<(std::net::SocketAddr, Vec<u8>)>) {
         for (dst, bytes) in sent {
             self.socket.send_to(&bytes, dst).unwrap();
@@ -114,7 +114,7 @@ impl Wired {
         }
     }
 
-    /// Encrypts everything that the device will say. Who and which frame is in the timestamp, which passes unchanged.
+    /// Encrypts all packets of the device. The RTP timestamp, which is forwarded unchanged, contains device and frame.
     fn prepare(&mut self, index: usize, frames: usize) {
         let now = Instant::now();
         for frame in 0..frames {
@@ -130,12 +130,12 @@ impl Wired {
     }
 }
 
-/// Sends and receives everything. Gives the delay of each packet received.
-fn run(wired: &mut [Wired], frames: usize) -> Vec<Duration> {
+/// Sends and receives all packets. Returns the latency of each received packet.
+fn run(wired: &mut [SocketDevice], frames: usize) -> Vec<Duration> {
     let mut order: Vec<usize> = (0..wired.len()).collect();
     order.sort_by_key(|i| wired[*i].phase);
     let relay = wired[0].device.last_destination.unwrap();
-    let mut delays = Vec::new();
+    let mut latencies = Vec::new();
     let began = Instant::now() + FRAME;
     for frame in 0..frames {
         for &index in &order {
@@ -145,8 +145,8 @@ fn run(wired: &mut [Wired], frames: usize) -> Vec<Duration> {
                 if left.is_zero() {
                     break;
                 }
-                receive(wired, &mut delays);
-                // A busy sender would slow the relay down where two cores share what is in them.
+                receive(wired, &mut latencies);
+                // Busy waiting would slow the relay down on a core with shared execution units.
                 std::thread::sleep(left.min(SWEEP));
             }
             wired[index].sent[frame] = Instant::now();
@@ -155,30 +155,30 @@ fn run(wired: &mut [Wired], frames: usize) -> Vec<Duration> {
     }
     let until = Instant::now() + Duration::from_millis(100);
     while Instant::now() < until {
-        receive(wired, &mut delays);
+        receive(wired, &mut latencies);
         std::thread::sleep(SWEEP);
     }
-    delays
+    latencies
 }
 
-fn receive(wired: &[Wired], delays: &mut Vec<Duration>) {
+fn receive(wired: &[SocketDevice], latencies: &mut Vec<Duration>) {
     let mut buffer = [0; 2000];
     for one in wired {
         while let Ok(length) = one.socket.recv(&mut buffer) {
             if length > 12 && buffer[0] & 0xc0 == 0x80 && buffer[1] & 0x7f >= 96 {
                 let timestamp = u32::from_be_bytes(buffer[4..8].try_into().unwrap());
                 let sent = wired[(timestamp >> 16) as usize].sent[(timestamp & 0xffff) as usize];
-                delays.push(sent.elapsed());
+                latencies.push(sent.elapsed());
             }
         }
     }
 }
 
-/// The relay on one core, this thread on the other.
+/// Pins the relay to one core and this thread to another.
 fn pin() {
     for (thread, name) in threads() {
         let core = if name.contains("relay") { "0" } else { "1" };
-        // Without `taskset` the figures are worse, not wrong.
+        // Without `taskset` the figures are noisier, but valid.
         let _ = Command::new("taskset").args(["-pc", core, &thread]).output();
     }
 }
@@ -190,7 +190,7 @@ fn threads() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Processor time of the relay's threads.
+/// CPU time of the relay's threads.
 fn relay_cpu() -> Duration {
     let spent = |thread: &str| {
         let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap_or_default();
@@ -206,13 +206,13 @@ fn rss() -> usize {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-fn report(before: &RelayStats, after: &RelayStats, cpu: Duration, took: Duration, delays: &mut [Duration]) {
-    delays.sort();
+fn report(before: &RelayStats, after: &RelayStats, cpu: Duration, took: Duration, latencies: &mut [Duration]) {
+    latencies.sort();
     let (read, sent) = (after.media_in - before.media_in, after.media_forwarded - before.media_forwarded);
-    let at = |q: f64| delays.get((delays.len() as f64 * q) as usize).copied().unwrap_or_default();
+    let at = |q: f64| latencies.get((latencies.len() as f64 * q) as usize).copied().unwrap_or_default();
     println!(
         "{read} in, {sent} out, {} received, in {took:?}; {:.0} out per second",
-        delays.len(),
+        latencies.len(),
         sent as f64 / took.as_secs_f64()
     );
     println!(
@@ -220,5 +220,5 @@ fn report(before: &RelayStats, after: &RelayStats, cpu: Duration, took: Duration
         cpu.as_secs_f64() * 1e6 / sent as f64,
         100. * cpu.as_secs_f64() / took.as_secs_f64()
     );
-    println!("delay: p50 {:?}, p99 {:?}, p99.9 {:?}, most {:?}", at(0.5), at(0.99), at(0.999), delays.last());
+    println!("latency: p50 {:?}, p99 {:?}, p99.9 {:?}, most {:?}", at(0.5), at(0.99), at(0.999), latencies.last());
 }

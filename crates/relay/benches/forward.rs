@@ -1,7 +1,7 @@
-//! Packets that one core forwards per second, and what a leg costs to make.
+//! Packets forwarded per second on one core, and the time to create a leg.
 //!
-//! Devices' packets are encrypted beforehand; what is measured is the relay alone: authenticate, place, encrypt again
-//! for each receiver, and take the datagrams out. A call of two is one packet in and one out, a call of eight one in
+//! Devices' packets are encrypted beforehand; only the relay is measured: authenticate, map into slots, encrypt for each
+//! receiver, and return the datagrams. A call of two is one packet in and one out, a call of eight one in
 //! and seven out.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -16,7 +16,7 @@ use std::{hint::black_box, net::SocketAddr, time::Duration};
 use str0m::Input;
 use telcon_relay::{LegId, Output};
 
-/// Packets of one measurement: fewer than a leg's burst, so that none is dropped.
+/// Packets per measurement: below a leg's burst limit, so that none is dropped.
 const BATCH: usize = 100;
 
 /// Encrypts the next packets of device 0.
@@ -24,7 +24,7 @@ fn packets(world: &mut World) -> Vec<Vec<u8>> {
     let mut out = Vec::with_capacity(BATCH);
     for _ in 0..BATCH {
         let now = world.now;
-        world.devices[0].speak(now, &[0x5a; 110], 0);
+        world.devices[0].send_media(now, &[0x5a; 110], 0);
         let sent = world.devices[0].step(Input::Timeout(now));
         out.extend(sent.into_iter().map(|(_, bytes)| bytes).filter(|b| b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96));
     }
@@ -41,7 +41,7 @@ fn forward(criterion: &mut Criterion) {
             bencher.iter_custom(|rounds| {
                 let mut took = Duration::ZERO;
                 for _ in 0..rounds {
-                    // Virtual time passes, so that the rate limit is never what is measured.
+                    // Virtual time advances, so that the rate limit never applies.
                     world.now += Duration::from_secs(2);
                     let batch = packets(&mut world);
                     let before = world.relay.stats().media_forwarded;

@@ -1,8 +1,9 @@
-//! What a leg takes of memory: growth of the resident set while a relay gets legs, the devices thrown away.
+//! Memory per leg: growth of the resident set while legs are added to a relay; the devices are discarded.
 //!
-//! Run it as `cargo bench --bench memory -- LEGS`, or with `spoken` at the end for legs in calls. Idle legs are connected and have never carried sound.
+//! Run it as `cargo bench --bench memory -- LEGS`, or with `active` at the end for legs that have
+//! sent and received media. Idle legs are connected and have never carried media.
 
-#![allow(missing_docs, reason = "a benchmark has no reader but its output")]
+#![allow(missing_docs, reason = "a benchmark has no API")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -14,20 +15,20 @@ use telcon_relay::{LegId, OpenedCall};
 const PARTIES: usize = 4;
 
 fn main() {
-    // More would take longer than the relay keeps a leg whose device is gone.
+    // More would take longer than the liveness limit of the legs whose devices are gone.
     let legs = std::env::args().find_map(|a| a.parse().ok()).unwrap_or(8).min(320);
-    let spoken = std::env::args().any(|a| a == "spoken");
+    let active = std::env::args().any(|a| a == "active");
     let mut world = World::default();
-    // What is taken once, by the libraries and by the first devices, is not counted.
-    grow(&mut world, 0, 20, spoken);
+    // Excludes one-time allocations of the libraries and of the first devices.
+    grow(&mut world, 0, 20, active);
     let before = rss();
-    grow(&mut world, 20, legs, spoken);
-    let name = if spoken { "in a call of four that all spoke" } else { "idle" };
+    grow(&mut world, 20, legs, active);
+    let name = if active { "active, in calls of four" } else { "idle" };
     println!("{name}: {:.1} kB per leg", (rss() - before) as f64 / legs as f64);
     assert_eq!(world.relay.stats().legs, (legs + 20) as u64);
 }
 
-fn grow(world: &mut World, from: usize, legs: usize, spoken: bool) {
+fn grow(world: &mut World, from: usize, legs: usize, active: bool) {
     for first in (from..from + legs).step_by(PARTIES) {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&(first as u64 + 1).to_be_bytes());
@@ -42,11 +43,11 @@ fn grow(world: &mut World, from: usize, legs: usize, spoken: bool) {
             world.devices.push(device);
         }
         world.connect();
-        if spoken {
+        if active {
             let now = world.now;
-            world.devices.iter_mut().for_each(|device| device.speak(now, &[7; 110], 0));
+            world.devices.iter_mut().for_each(|device| device.send_media(now, &[7; 110], 0));
             world.run(std::time::Duration::from_millis(30));
-            assert_eq!(world.devices[0].heard.len(), PARTIES - 1);
+            assert_eq!(world.devices[0].received.len(), PARTIES - 1);
         }
         world.wire.clear();
     }

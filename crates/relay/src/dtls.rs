@@ -1,23 +1,23 @@
-//! The DTLS handshake of one leg (RFC 5764), of which the relay is always the server.
+//! The DTLS-SRTP handshake of one leg (RFC 5764). The relay is always the DTLS server.
 //!
-//! The peer's certificate is compared with the fingerprint of its offer (RFC 8122), which came over the signalling
-//! connection; nothing is made of the keys until then.
+//! The peer's certificate must match the fingerprint of its offer (RFC 8122), which came over the authenticated
+//! signalling connection; the SRTP keys are not released before that.
 
 use crate::srtp::{Keys, Profile};
 use aws_lc_rs::digest::{SHA256, digest};
 use dimpl::{Config, DtlsCertificate, Output, SrtpProfile};
 use std::{sync::Arc, time::Instant};
 
-/// Largest handshake datagram. It fits every path that carries IPv6.
+/// Largest handshake datagram, bytes. Below the minimum IPv6 MTU of 1,280.
 const MTU: usize = 1200;
-/// Room for one datagram or message out of the library.
+/// Buffer for one output of the library, bytes.
 const OUTPUT_BYTES: usize = 2048;
 
-/// SHA-256 of a certificate.
+/// SHA-256 digest of a certificate.
 pub(crate) type Fingerprint = [u8; 32];
 
-/// What all handshakes of a relay share: options, and one certificate. Making one costs more than the rest of a leg.
-/// Devices check its fingerprint, which their own office's switchboard gave them with the answer.
+/// Configuration and certificate shared by all handshakes of a relay. Generating a certificate costs more than the rest
+/// of a leg. Devices verify its fingerprint, which the switchboard delivers in the SDP answer.
 #[derive(Clone)]
 pub(crate) struct Identity {
     config: Arc<Config>,
@@ -26,27 +26,27 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// A new certificate. `None` if the library cannot make one, which no one can do without.
-    pub(crate) fn make() -> Option<Self> {
+    /// Generates a certificate. `None` if the library fails to.
+    pub(crate) fn generate() -> Option<Self> {
         let certificate = dimpl::certificate::generate_self_signed_certificate().ok()?;
-        // ICE has proved that the peer receives where it sends from, so a cookie would prove nothing more.
+        // ICE has already proved that the peer receives at its source address, which is what a cookie proves.
         let config = Config::builder().mtu(MTU).use_server_cookie(false).build().ok()?;
         let fingerprint = fingerprint_of(&certificate.certificate);
         Some(Self { config: Arc::new(config), certificate, fingerprint })
     }
 }
 
-/// What came of a step.
+/// Result of a handshake step.
 #[derive(Default)]
 pub(crate) struct Step {
     pub(crate) packets: Vec<Vec<u8>>,
-    /// The handshake ended well: the certificate is the offered one, and these are the keys.
+    /// Set once, when the handshake has completed with the offered certificate.
     pub(crate) keys: Option<Keys>,
-    /// The device said goodbye.
+    /// The device sent `close_notify`.
     pub(crate) closed: bool,
-    /// It will never be: another certificate, no profile in common, or out of time.
+    /// The handshake failed: certificate mismatch, no common SRTP profile, or retransmissions exhausted.
     pub(crate) failed: bool,
-    /// The input was not taken. It can have come from anybody.
+    /// The datagram was rejected. Not an error of the leg: an off-path attacker can send one.
     pub(crate) refused: bool,
 }
 
@@ -56,42 +56,42 @@ pub(crate) struct Handshake {
     expected: Fingerprint,
     verified: bool,
     keys: Option<Keys>,
-    wake: Instant,
+    timeout: Instant,
 }
 
 impl Handshake {
-    /// Waits for the device whose certificate has this fingerprint.
+    /// Waits for a client whose certificate has this fingerprint.
     pub(crate) fn new(identity: &Identity, expected: Fingerprint, now: Instant) -> Self {
         let inner = dimpl::Dtls::new_12(identity.config.clone(), identity.certificate.clone(), now);
-        Self { inner, expected, verified: false, keys: None, wake: now }
+        Self { inner, expected, verified: false, keys: None, timeout: now }
     }
 
-    /// Takes a datagram.
+    /// Processes a datagram.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) -> Step {
-        // The clock first, as the library asks for.
-        let late = self.inner.handle_timeout(now).is_err();
+        // The library requires its clock to be advanced first.
+        let expired = self.inner.handle_timeout(now).is_err();
         let refused = self.inner.handle_packet(datagram).is_err();
         let step = self.drain();
-        Step { failed: step.failed || late, refused, ..step }
+        Step { failed: step.failed || expired, refused, ..step }
     }
 
-    /// Does what is due.
-    pub(crate) fn tick(&mut self, now: Instant) -> Step {
-        let late = self.inner.handle_timeout(now).is_err();
+    /// Processes due retransmissions and timeouts.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Step {
+        let expired = self.inner.handle_timeout(now).is_err();
         let step = self.drain();
-        Step { failed: step.failed || late, ..step }
+        Step { failed: step.failed || expired, ..step }
     }
 
-    /// Says goodbye.
+    /// Sends `close_notify`.
     pub(crate) fn close(&mut self) -> Step {
-        // Before the end of the handshake there is nobody to say it to.
+        // Fails before the handshake has completed, when there is no association to close.
         let _ = self.inner.close();
         self.drain()
     }
 
-    /// When [`Handshake::tick`] is due.
-    pub(crate) fn wake(&self) -> Instant {
-        self.wake
+    /// When [`Handshake::handle_timeout`] is due.
+    pub(crate) fn timeout(&self) -> Instant {
+        self.timeout
     }
 
     fn drain(&mut self) -> Step {
@@ -102,12 +102,12 @@ impl Handshake {
             match self.inner.poll_output(&mut buffer) {
                 Output::Packet(packet) => step.packets.push(packet.to_vec()),
                 Output::PeerCert(certificate) => self.verified = fingerprint_of(certificate) == self.expected,
-                Output::KeyingMaterial(material, profile) => self.keys = keys(profile, &material),
+                Output::KeyingMaterial(material, profile) => self.keys = srtp_keys(profile, &material),
                 Output::Connected => connected = true,
                 Output::CloseNotify => step.closed = true,
                 Output::Timeout(at) => {
-                    self.wake = at;
-                    // Certificate and keys come in the same step, after the news of the connection.
+                    self.timeout = at;
+                    // Certificate and keys arrive in the same step as `Connected`, in any order.
                     if connected {
                         step.keys = self.keys.take().filter(|_| self.verified);
                         step.failed |= step.keys.is_none();
@@ -118,14 +118,14 @@ impl Handshake {
                     step.failed = true;
                     return step;
                 }
-                // Nothing is carried in DTLS itself.
+                // No application data is carried over DTLS.
                 _ => {}
             }
         }
     }
 }
 
-fn keys(profile: SrtpProfile, material: &[u8]) -> Option<Keys> {
+fn srtp_keys(profile: SrtpProfile, material: &[u8]) -> Option<Keys> {
     let profile = match profile {
         SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
         SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,

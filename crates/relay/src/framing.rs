@@ -1,28 +1,38 @@
-//! Packets on a stream of bytes: each has its length before it, in two bytes (RFC 4571).
+//! Framing of packets on a TCP connection: a two-byte length precedes each packet (RFC 4571).
 
 use crate::limits::MAX_DATAGRAM_BYTES;
 
-/// A packet longer than [`MAX_DATAGRAM_BYTES`] was announced: the stream leads nowhere any more.
+/// The length field exceeds [`MAX_DATAGRAM_BYTES`]: the stream cannot be used any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a packet of more than {MAX_DATAGRAM_BYTES} bytes was announced")]
+#[error("the length field exceeds {MAX_DATAGRAM_BYTES} bytes")]
 pub struct TooLong;
 
-/// Takes packets out of a stream that comes in pieces of any size.
+/// Extracts packets from a byte stream that arrives in chunks of any size.
+///
+/// ```
+/// let mut unframer = telcon_relay::framing::Unframer::default();
+/// let mut packets = Vec::new();
+/// unframer.take(&[0, 3, b'o', b'n'], |packet| packets.push(packet.to_vec()))?;
+/// unframer.take(&[b'e', 0], |packet| packets.push(packet.to_vec()))?;
+/// assert_eq!(packets, [b"one"]);
+/// assert_eq!(unframer.buffered(), 1);
+/// # Ok::<(), telcon_relay::framing::TooLong>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Unframer {
-    /// The beginning of a packet that has not come whole.
-    held: Vec<u8>,
+    /// The incomplete last packet.
+    buffer: Vec<u8>,
 }
 
 impl Unframer {
-    /// Takes the next bytes of the stream, and gives every packet that is now whole. Their number.
+    /// Appends the next bytes of the stream and calls `packet` for every complete packet. Returns their number.
     ///
     /// # Errors
-    /// [`TooLong`]. Packets before it have been given.
+    /// [`TooLong`], after `packet` was called for the packets before the invalid length.
     pub fn take(&mut self, bytes: &[u8], mut packet: impl FnMut(&mut [u8])) -> Result<usize, TooLong> {
-        self.held.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
         let (mut taken, mut packets) = (0, 0);
-        while let Some((head, rest)) = self.held[taken..].split_first_chunk::<2>() {
+        while let Some((head, rest)) = self.buffer[taken..].split_first_chunk::<2>() {
             let length = usize::from(u16::from_be_bytes(*head));
             if length > MAX_DATAGRAM_BYTES {
                 return Err(TooLong);
@@ -31,17 +41,17 @@ impl Unframer {
                 break;
             }
             let from = taken + head.len();
-            packet(&mut self.held[from..from + length]);
+            packet(&mut self.buffer[from..from + length]);
             taken = from + length;
             packets += 1;
         }
-        self.held.drain(..taken);
+        self.buffer.drain(..taken);
         Ok(packets)
     }
 
-    /// Bytes that wait for the rest of their packet: fewer than a packet and its length have.
-    pub fn held(&self) -> usize {
-        self.held.len()
+    /// Number of buffered bytes of an incomplete packet: less than `2 + MAX_DATAGRAM_BYTES`.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
     }
 }
 
@@ -54,22 +64,22 @@ mod tests {
     }
 
     #[test]
-    fn packets_come_out_as_they_went_in_however_the_stream_is_cut() {
+    fn packets_are_restored_for_any_chunk_size() {
         let packets: [&[u8]; 4] = [b"one", b"", &[7; MAX_DATAGRAM_BYTES], b"last"];
         let bytes = stream(&packets);
         for piece in [1, 2, 3, 100, bytes.len()] {
             let (mut unframer, mut out) = (Unframer::default(), Vec::new());
             for chunk in bytes.chunks(piece) {
                 unframer.take(chunk, |packet| out.push(packet.to_vec())).unwrap();
-                assert!(unframer.held() < 2 + MAX_DATAGRAM_BYTES);
+                assert!(unframer.buffered() < 2 + MAX_DATAGRAM_BYTES);
             }
-            assert_eq!(out, packets, "in pieces of {piece}");
-            assert_eq!(unframer.held(), 0);
+            assert_eq!(out, packets, "in chunks of {piece}");
+            assert_eq!(unframer.buffered(), 0);
         }
     }
 
     #[test]
-    fn a_packet_that_is_too_long_ends_the_stream_before_it_is_waited_for() {
+    fn an_oversized_length_is_refused_before_its_packet_is_buffered() {
         let mut bytes = stream(&[b"good"]);
         bytes.extend((MAX_DATAGRAM_BYTES as u16 + 1).to_be_bytes());
         let mut out = 0;

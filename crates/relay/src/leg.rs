@@ -1,125 +1,96 @@
-//! One leg: a device's transport, what it sends, and the streams that it receives.
+//! One leg: a device's ICE-lite and DTLS-SRTP transport, its uplink and its downlinks.
 
 use crate::{
-    LegId, RelayStats,
+    answer::{AnswerParams, answer},
+    api::{LegEnd, LegId, RelayConfig},
     batch::Batches,
     dtls::{Handshake, Identity, Step},
     ice::{self, Credentials},
     limits::{
-        CONNECT_TIMEOUT, INTERRUPTED_AFTER, LEG_DATAGRAM_BURST, LEG_DATAGRAMS_PER_SECOND, MEDIA_BURST,
-        MEDIA_PACKETS_PER_SECOND, MEDIA_PATH_FRESH, REPORT_EVERY, SILENCE_TIMEOUT, STUN_BURST, STUN_PER_SECOND,
+        CONNECT_TIMEOUT, INTERRUPTED_AFTER, LEG_DATAGRAM_BURST, LEG_DATAGRAMS_PER_SECOND, LEG_TIMEOUT, MEDIA_BURST,
+        MEDIA_PACKETS_PER_SECOND, MEDIA_PATH_FRESH, REPORT_INTERVAL, STUN_BURST, STUN_PER_SECOND,
     },
-    rate::TokenBucket,
-    relay::{LegEnd, RelayConfig},
-    rtcp::{self, Arrival, Sent},
-    sdp::{Answering, CheckedOffer, OfferError, answer},
-    slot::{Slot, Source},
-    srtp::{self, HEADER, Header, Keys, Refused, TAG, Window},
+    offer::{CheckedOffer, OfferError},
+    rtcp::{self, SenderInfo},
+    srtp::{self, HEADER, Keys, Rejected, TAG},
+    stats::RelayStats,
+    stream::{Downlink, InboundPacket, Uplink},
+    token_bucket::TokenBucket,
 };
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 use telcon_proto::CallId;
 
-/// Least time from one wake-up of a handshake to the next. Everything that was due has been taken out by then.
-const LEAST_PAUSE: Duration = Duration::from_millis(1);
-/// Connectivity checks that are remembered: several minutes of one each second.
+/// Minimum delay to the next wake-up of a handshake, so that an engine whose handshake timer is already due cannot spin.
+const MIN_HANDSHAKE_DELAY: Duration = Duration::from_millis(1);
+/// Connectivity checks remembered against replay: several minutes at one per second.
 const MAX_CHECKS: usize = 256;
-/// Letters of the name that a leg's streams have.
-const NAME_LETTERS: usize = 16;
+/// Length of the CNAME of a leg's streams: 96 bits (RFC 7022 section 4.2).
+const CNAME_CHARS: usize = 16;
 
-/// A leg's place in the relay's table.
+/// Index of a leg in the relay's slab.
 pub(crate) type LegIndex = usize;
-/// A call's place in the relay's table.
+/// Index of a call in the relay's slab.
 pub(crate) type CallIndex = usize;
 
 pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) call: CallIndex,
     pub(crate) call_id: CallId,
+    /// See [`CheckedOffer::session`].
     pub(crate) session: Box<str>,
-    /// Addresses from which the device proved its password.
+    /// Addresses from which the device has proved the ICE password, oldest first.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// Its last connectivity checks, in short.
+    /// Digests of the latest connectivity checks, oldest first.
     checks: VecDeque<u32>,
     pub(crate) connected: bool,
-    /// The switchboard was told that nothing is heard of the device.
+    /// The switchboard was notified that the device does not respond.
     pub(crate) interrupted: bool,
-    /// When the device last sent something that was authenticated.
-    pub(crate) last_heard: Instant,
+    /// Time of the last authenticated packet.
+    pub(crate) last_received: Instant,
     pub(crate) media_rate: TokenBucket,
     pub(crate) datagram_rate: TokenBucket,
     pub(crate) stun_rate: TokenBucket,
-    /// Earliest wake-up queued for this leg, so that a packet that only postpones it costs nothing.
-    pub(crate) queued: Option<Instant>,
+    /// Earliest wake-up in the relay's timer queue for this leg. Packets only postpone a wake-up, so they leave the queue
+    /// unchanged.
+    pub(crate) queued_wake: Option<Instant>,
     pub(crate) ice: Credentials,
-    /// The device's own ICE credentials, which change when it starts ICE again.
-    ice_of_device: Box<str>,
-    /// Where to send: from where media came last, before that where the device said (RFC 8445 section 8.1.1).
+    /// The device's ICE credentials, which change on an ICE restart.
+    remote_ice: Box<str>,
+    /// Destination: the source of the newest media packet; before media arrives, the nominated pair (RFC 8445 section
+    /// 8.1.1).
     send_to: Option<SocketAddr>,
     media_at: Option<Instant>,
     handshake: Box<Handshake>,
     keys: Option<Box<Keys>>,
     uplink: Uplink,
-    streams: Vec<Stream>,
-    /// What the relay's end is called in reports.
-    name: Box<str>,
-    /// SSRC of reports while no stream is sent.
-    own_ssrc: u32,
-    report_at: Instant,
-    /// Where in the batches this leg's last packet waits.
-    place: u32,
-    version: u64,
-    made_at: Instant,
+    downlinks: Vec<Downlink>,
+    /// CNAME of the relay's streams.
+    cname: Box<str>,
+    /// SSRC of RTCP while no downlink is active.
+    rtcp_ssrc: u32,
+    next_report: Instant,
+    /// Index of the latest batch for this leg, see [`Batches::push`].
+    batch_hint: u32,
+    sdp_version: u64,
+    created: Instant,
 }
 
-/// The stream that the device sends.
-struct Uplink {
-    payload_type: u8,
-    /// The one that was offered, or the first one that was authenticated.
-    ssrc: Option<u32>,
-    /// See [`Source`].
-    stream: u64,
-    seen: Window,
-    arrival: Arrival,
-}
-
-/// An outgoing stream: a section that the device receives with.
-struct Stream {
-    mid: Box<str>,
-    payload_type: u8,
-    ssrc: u32,
-    slot: Slot,
-    packets: u32,
-    octets: u32,
-}
-
-/// A media packet that was authenticated, where it lies.
-pub(crate) struct Opened {
-    pub(crate) source: Source,
-    pub(crate) index: u64,
-    pub(crate) timestamp: u32,
-    pub(crate) marker: bool,
-    pub(crate) payload: Range<usize>,
-    /// No packet sent later came before it.
-    newest: bool,
-}
-
-/// What a step of the handshake means for the leg.
+/// Consequences of a handshake step for the leg.
 #[derive(Default)]
 pub(crate) struct Progress {
     pub(crate) connected: bool,
     pub(crate) ended: Option<LegEnd>,
-    /// The input was not taken.
+    /// The datagram was rejected.
     pub(crate) refused: bool,
 }
 
 impl Leg {
-    /// Makes a leg from a device's offer. `stream` is the number of its stream, see [`Source`].
+    /// Creates a leg from a device's offer. `stream` is the number of its uplink, see [`crate::slot::Source`].
     pub(crate) fn new(
         (call, call_id): (CallIndex, CallId),
         id: LegId,
@@ -128,7 +99,7 @@ impl Leg {
         stream: u64,
         now: Instant,
     ) -> Result<Self, OfferError> {
-        let mut leg = Self {
+        Ok(Self {
             id,
             call,
             call_id,
@@ -137,159 +108,122 @@ impl Leg {
             checks: VecDeque::new(),
             connected: false,
             interrupted: false,
-            last_heard: now,
+            last_received: now,
             media_rate: TokenBucket::new(now, MEDIA_PACKETS_PER_SECOND, MEDIA_BURST),
             datagram_rate: TokenBucket::new(now, LEG_DATAGRAMS_PER_SECOND, LEG_DATAGRAM_BURST),
             stun_rate: TokenBucket::new(now, STUN_PER_SECOND, STUN_BURST),
-            queued: None,
-            ice: Credentials::draw(),
-            ice_of_device: offer.ice.as_str().into(),
+            queued_wake: None,
+            ice: Credentials::random(),
+            remote_ice: offer.ice.as_str().into(),
             send_to: None,
             media_at: None,
             handshake: Box::new(Handshake::new(identity, offer.fingerprint, now)),
             keys: None,
             uplink: Uplink::new(offer, stream)?,
-            streams: Vec::new(),
-            name: ice::letters(NAME_LETTERS),
-            own_ssrc: ice::ssrc(),
-            report_at: now + REPORT_EVERY,
-            place: 0,
-            version: 1,
-            made_at: now,
-        };
-        leg.lay_streams(offer)?;
-        Ok(leg)
+            downlinks: Downlink::negotiate(Vec::new(), offer)?,
+            cname: ice::random_ice_chars(CNAME_CHARS),
+            rtcp_ssrc: ice::random_ssrc(),
+            next_report: now + REPORT_INTERVAL,
+            batch_hint: 0,
+            sdp_version: 1,
+            created: now,
+        })
     }
 
-    /// Accepts an offer of the peer connection that this leg already belongs to. Gives whether ICE starts again.
-    pub(crate) fn accept(&mut self, offer: &CheckedOffer, stream: u64) -> Result<bool, OfferError> {
-        let uplink = Uplink::new(offer, stream)?;
-        if uplink.ssrc.is_some() && uplink.ssrc != self.uplink.ssrc {
-            self.uplink = uplink;
-        } else {
-            self.uplink.payload_type = uplink.payload_type;
-        }
-        self.lay_streams(offer)?;
-        self.version += 1;
-        let restarted = *self.ice_of_device != *offer.ice;
+    /// Applies a renegotiation of the leg's own peer connection. Returns whether it is an ICE restart.
+    pub(crate) fn renegotiate(&mut self, offer: &CheckedOffer, stream: u64) -> Result<bool, OfferError> {
+        self.uplink.renegotiate(Uplink::new(offer, stream)?);
+        self.downlinks = Downlink::negotiate(std::mem::take(&mut self.downlinks), offer)?;
+        self.sdp_version += 1;
+        let restarted = *self.remote_ice != *offer.ice;
         if restarted {
-            self.ice = Credentials::draw();
-            self.ice_of_device = offer.ice.as_str().into();
+            self.ice = Credentials::random();
+            self.remote_ice = offer.ice.as_str().into();
         }
         Ok(restarted)
     }
 
-    fn lay_streams(&mut self, offer: &CheckedOffer) -> Result<(), OfferError> {
-        let mut before = std::mem::take(&mut self.streams);
-        self.streams.reserve_exact(offer.receiving().count());
-        for section in offer.receiving() {
-            let payload_type = section.payload_type.ok_or(OfferError::NoOpus)?;
-            let known = before.iter().position(|s| *s.mid == *section.mid).map(|i| before.swap_remove(i));
-            // A section that is new has an SSRC of its own, so that its indices are new as well.
-            let stream = known.unwrap_or_else(|| Stream {
-                mid: section.mid.as_str().into(),
-                payload_type,
-                ssrc: ice::ssrc(),
-                slot: Slot::default(),
-                packets: 0,
-                octets: 0,
-            });
-            self.streams.push(Stream { payload_type, ..stream });
-        }
-        Ok(())
-    }
-
-    /// The answer to an offer that was taken.
+    /// The SDP answer to an accepted offer.
     pub(crate) fn answer(&self, offer: &CheckedOffer, identity: &Identity, config: &RelayConfig) -> String {
-        let relay = Answering {
-            session: (self.id.0, self.version),
-            user: &self.ice.user,
+        let relay = AnswerParams {
+            session: (self.id.0, self.sdp_version),
+            ufrag: &self.ice.user,
             password: &self.ice.password,
             fingerprint: &identity.fingerprint,
             candidates: &config.candidate_addrs,
             tcp: config.tcp,
-            name: &self.name,
+            cname: &self.cname,
         };
-        answer(offer, &relay, |mid| self.streams.iter().find(|s| *s.mid == *mid).map(|s| s.ssrc))
+        answer(offer, &relay, |mid| self.downlinks.iter().find(|d| *d.mid == *mid).map(|d| d.ssrc))
     }
 
-    /// Slots' holders in order: what a leg that replaces this one takes over.
+    /// The holder of each slot, in order, for the leg that replaces this one.
     pub(crate) fn holders(&self) -> Vec<Option<LegId>> {
-        self.streams.iter().map(|s| s.slot.holder()).collect()
+        self.downlinks.iter().map(|d| d.slot.holder()).collect()
     }
 
-    /// Gives slots to the holders they had in the leg that this one replaces.
+    /// Assigns slots to the holders they had in the replaced leg.
     pub(crate) fn restore_holders(&mut self, holders: &[Option<LegId>]) {
-        for (stream, holder) in self.streams.iter_mut().zip(holders) {
+        for (downlink, holder) in self.downlinks.iter_mut().zip(holders) {
             if let Some(holder) = holder {
-                stream.slot.hold(*holder);
+                downlink.slot.assign(*holder);
             }
         }
     }
 
-    /// Frees the slot that a leg holds here.
+    /// Frees the slot held by `leg`.
     pub(crate) fn free_slot_of(&mut self, leg: LegId) {
-        self.streams.iter_mut().filter(|s| s.slot.holder() == Some(leg)).for_each(|s| s.slot.free());
+        self.downlinks.iter_mut().filter(|d| d.slot.holder() == Some(leg)).for_each(|d| d.slot.free());
     }
 
-    /// Which slot a leg holds here.
+    /// The index of the slot held by `leg`.
     pub(crate) fn slot_of(&self, leg: LegId) -> Option<usize> {
-        self.streams.iter().position(|s| s.slot.holder() == Some(leg))
+        self.downlinks.iter().position(|d| d.slot.holder() == Some(leg))
     }
 
-    /// The slot that a leg holds here, or the one it gets now: one never used, else the one that is silent for longest.
-    fn slot_for(&mut self, leg: LegId) -> Option<&mut Stream> {
+    /// The slot held by `leg`, or a free one that is assigned now: one that was never used, else the least recently used.
+    fn slot_for(&mut self, leg: LegId) -> Option<&mut Downlink> {
         let index = self.slot_of(leg).or_else(|| {
-            let free = self.streams.iter().enumerate().filter(|(_, s)| s.slot.holder().is_none());
-            free.min_by_key(|(_, s)| s.slot.last_used()).map(|(index, _)| index)
+            let free = self.downlinks.iter().enumerate().filter(|(_, d)| d.slot.holder().is_none());
+            free.min_by_key(|(_, d)| d.slot.last_used()).map(|(index, _)| index)
         })?;
-        let stream = &mut self.streams[index];
-        stream.slot.hold(leg);
-        Some(stream)
+        let downlink = &mut self.downlinks[index];
+        downlink.slot.assign(leg);
+        Some(downlink)
     }
 
-    /// Reads what [`Leg::forward`] will read first in each place that it goes to.
-    pub(crate) fn touch(&self) -> u32 {
-        let streams = self.streams.iter().fold(0, |all, stream| all ^ stream.ssrc);
-        let salt = self.keys.as_ref().map_or(0, |keys| keys.sealing.touch());
-        streams ^ salt ^ self.place
+    /// Reads the memory that [`Leg::forward`] will read first, to bring it into the cache.
+    pub(crate) fn prefetch(&self) -> u32 {
+        let ssrcs = self.downlinks.iter().fold(0, |all, downlink| all ^ downlink.ssrc);
+        let salt = self.keys.as_ref().map_or(0, |keys| keys.sealing.prefetch());
+        ssrcs ^ salt ^ self.batch_hint
     }
 
-    /// Opens a media packet of the device in place. `clock` is the moment in RTP ticks.
-    pub(crate) fn open(&mut self, packet: &mut [u8], clock: u32) -> Result<Opened, Refused> {
-        let keys = self.keys.as_ref().ok_or(Refused)?;
-        let header = Header::parse(packet).ok_or(Refused)?;
-        let uplink = &mut self.uplink;
-        if header.payload_type != uplink.payload_type || uplink.ssrc.is_some_and(|ssrc| ssrc != header.ssrc) {
-            return Err(Refused);
-        }
-        let index = uplink.seen.extend(header.sequence).filter(|i| uplink.seen.is_new(*i)).ok_or(Refused)?;
-        let payload = keys.opening.media(&header, index, packet)?;
-        uplink.ssrc = Some(header.ssrc);
-        let newest = uplink.seen.accept(index);
-        uplink.arrival.count(index, header.timestamp, clock);
-        let source = Source { leg: self.id, stream: uplink.stream };
-        Ok(Opened { source, index, timestamp: header.timestamp, marker: header.marker, payload, newest })
+    /// Authenticates and decrypts a media packet of the device in place. `clock` is the current time in RTP ticks.
+    pub(crate) fn open(&mut self, packet: &mut [u8], clock: u32) -> Result<InboundPacket, Rejected> {
+        let keys = self.keys.as_ref().ok_or(Rejected)?;
+        self.uplink.open(&keys.opening, self.id, packet, clock)
     }
 
-    /// Media came from an address of the device: that is where the device wants to be sent to as well.
-    pub(crate) fn follow(&mut self, opened: &Opened, src: SocketAddr, now: Instant) {
-        if opened.newest {
+    /// Media arrived from `src`: the device's current path, which is used in the other direction too.
+    pub(crate) fn follow_media(&mut self, packet: &InboundPacket, src: SocketAddr, now: Instant) {
+        if packet.newest {
             self.media_at = Some(now);
             self.send_to = Some(src);
         }
     }
 
-    /// The device proved an address, and perhaps chose it.
-    pub(crate) fn choose(&mut self, src: SocketAddr, nominated: bool, now: Instant) {
-        // A device that checks two paths at once says "this one" for both; its media says which it means.
-        let settled = self.media_at.is_some_and(|at| now < at + MEDIA_PATH_FRESH);
-        if self.send_to.is_none() || nominated && !settled {
+    /// The device proved an address, and possibly nominated it.
+    pub(crate) fn select_path(&mut self, src: SocketAddr, nominated: bool, now: Instant) {
+        // A device that checks two paths concurrently may nominate both; the one that it sends media from decides.
+        let decided_by_media = self.media_at.is_some_and(|at| now < at + MEDIA_PATH_FRESH);
+        if self.send_to.is_none() || nominated && !decided_by_media {
             self.send_to = Some(src);
         }
     }
 
-    /// Whether a check that is proven was made for another address: the same one came before, and not from there. It is remembered.
+    /// Whether a verified check was replayed from another address: its transaction was seen before, and `src` was never
+    /// proved. Records the transaction.
     pub(crate) fn is_replay(&mut self, transaction: u32, src: SocketAddr) -> bool {
         if self.checks.contains(&transaction) {
             return !self.addresses.contains(&src);
@@ -301,153 +235,152 @@ impl Leg {
         false
     }
 
-    /// Forgets the address that it has had for longest, other than the one that it is sent to and speaks from.
-    pub(crate) fn forget_address(&mut self) -> Option<SocketAddr> {
+    /// Removes the oldest address that is not the current destination.
+    pub(crate) fn evict_address(&mut self) -> Option<SocketAddr> {
         let oldest = self.addresses.iter().position(|address| Some(*address) != self.send_to)?;
         Some(self.addresses.remove(oldest))
     }
 
-    /// An address is another leg's now: nothing of this one may go there.
+    /// The address was bound to another leg, or its connection ended: nothing of this leg may be sent there.
     pub(crate) fn lose_address(&mut self, address: SocketAddr) {
         self.addresses.retain(|a| *a != address);
         self.send_to = self.send_to.filter(|to| *to != address);
     }
 
-    /// Puts another leg's packet into the stream that carries it here.
+    /// Forwards another leg's packet in the slot that carries it here.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
-        opened: &Opened,
+        packet: &InboundPacket,
         payload: &[u8],
         batches: &mut Batches,
         stats: &mut RelayStats,
     ) {
-        // Whoever no longer says that it wants packets gets none (RFC 7675): its address may be somebody else's by now.
+        // Consent has expired for an interrupted leg (RFC 7675): its address may have been reassigned.
         let (true, false, Some(dst)) = (self.connected, self.interrupted, self.send_to) else {
             stats.dropped_not_connected += 1;
             return;
         };
-        let Some(stream) = self.slot_for(opened.source.leg) else {
+        let Some(downlink) = self.slot_for(packet.source.leg) else {
             stats.dropped_no_slot += 1;
             return;
         };
-        let Some(place) = stream.slot.place(now, opened.source, opened.index, opened.timestamp, opened.marker) else {
+        let Some(out) = downlink.slot.map(now, packet.source, packet.index, packet.timestamp, packet.marker) else {
             stats.dropped_too_old += 1;
             return;
         };
-        stream.packets = stream.packets.wrapping_add(1);
-        stream.octets = stream.octets.wrapping_add(payload.len() as u32);
-        let header =
-            srtp::header(place.marker, stream.payload_type, place.sequence as u16, place.timestamp, stream.ssrc);
+        downlink.packets = downlink.packets.wrapping_add(1);
+        downlink.octets = downlink.octets.wrapping_add(payload.len() as u32);
+        let header = srtp::header(out.marker, downlink.payload_type, out.sequence as u16, out.timestamp, downlink.ssrc);
         let Some(keys) = &self.keys else { return };
-        batches.push(&mut self.place, dst, HEADER + payload.len() + TAG, |out| {
-            keys.sealing.media(out, header, place.sequence, payload);
+        batches.push(&mut self.batch_hint, dst, HEADER + payload.len() + TAG, |buffer| {
+            keys.sealing.media(buffer, header, out.sequence, payload);
         });
         stats.media_forwarded += 1;
     }
 
-    /// Whether it is time to tell the device what arrived. Asked only when there is media, so no timer is needed.
+    /// Whether an RTCP report is due. Checked only when media flows, so reports need no timer.
     pub(crate) fn report_due(&self, now: Instant) -> bool {
-        now >= self.report_at
+        now >= self.next_report
     }
 
-    /// A compound of reports, and where it goes. `uptime` is the relay's clock.
+    /// An encrypted RTCP compound and its destination. `uptime` is the relay's uptime.
     pub(crate) fn report(&mut self, now: Instant, uptime: Duration) -> Option<(SocketAddr, Vec<u8>)> {
-        self.report_at = now + REPORT_EVERY;
+        self.next_report = now + REPORT_INTERVAL;
         let (keys, dst) = (self.keys.as_mut()?, self.send_to?);
         if self.interrupted {
             return None;
         }
-        let sent = self.streams.iter().filter_map(|s| {
-            let timestamp = s.slot.timestamp_at(now)?;
-            Some(Sent { ssrc: s.ssrc, timestamp, packets: s.packets, octets: s.octets, name: &self.name })
+        let sent = self.downlinks.iter().filter_map(|d| {
+            let timestamp = d.slot.timestamp_at(now)?;
+            Some(SenderInfo { ssrc: d.ssrc, timestamp, packets: d.packets, octets: d.octets, cname: &self.cname })
         });
         let sent: Vec<_> = sent.collect();
-        let arrived = self.uplink.ssrc.map(|ssrc| (ssrc, &mut self.uplink.arrival));
-        let compound = rtcp::compound(now, uptime, (self.own_ssrc, &self.name), arrived, &sent);
+        let own = (self.rtcp_ssrc, &*self.cname);
+        let compound = rtcp::compound(now, uptime, own, self.uplink.reception(), &sent);
         Some((dst, keys.sealing.reports(compound)))
     }
 
-    /// Reads the device's reports.
-    pub(crate) fn read_reports(&mut self, packet: &mut [u8], now: Instant) -> Result<(), Refused> {
-        let compound = self.keys.as_mut().ok_or(Refused)?.opening.reports(packet)?;
-        if let Some(time) = self.uplink.ssrc.and_then(|ssrc| rtcp::sender_time(compound, ssrc)) {
-            self.uplink.arrival.sender_report(time, now);
+    /// Processes an RTCP compound of the device.
+    pub(crate) fn read_reports(&mut self, packet: &mut [u8], now: Instant) -> Result<(), Rejected> {
+        let compound = self.keys.as_mut().ok_or(Rejected)?.opening.reports(packet)?;
+        if let Some((ssrc, reception)) = self.uplink.reception()
+            && let Some(ntp_middle) = rtcp::sender_ntp_middle(compound, ssrc)
+        {
+            reception.sender_report(ntp_middle, now);
         }
         Ok(())
     }
 
-    /// Gives the handshake a datagram, or lets it do what is due. A panic in there ends this leg and no other.
-    pub(crate) fn shake(&mut self, now: Instant, from: Option<(SocketAddr, &[u8])>, batches: &mut Batches) -> Progress {
-        let step = catch_unwind(AssertUnwindSafe(|| match from {
+    /// Passes a datagram to the handshake, or processes its timers if there is none. A panic in the library ends this
+    /// leg only.
+    pub(crate) fn advance_handshake(
+        &mut self,
+        now: Instant,
+        datagram: Option<(SocketAddr, &[u8])>,
+        batches: &mut Batches,
+    ) -> Progress {
+        let step = catch_unwind(AssertUnwindSafe(|| match datagram {
             Some((_, datagram)) => self.handshake.receive(now, datagram),
-            None => self.handshake.tick(now),
+            None => self.handshake.handle_timeout(now),
         }));
         let Ok(step) = step else { return Progress { ended: Some(LegEnd::Bug), ..Progress::default() } };
         let mut progress = Progress { refused: step.refused, ..Progress::default() };
-        if let (Some((src, _)), false) = (from, self.connected) {
+        if let (Some((src, _)), false) = (datagram, self.connected) {
             self.send_to = Some(src);
         }
-        self.send(&step, batches);
+        self.send_step(&step, batches);
         if let Some(keys) = step.keys
             && !self.connected
         {
             self.keys = Some(Box::new(keys));
             self.connected = true;
-            self.last_heard = now;
+            self.last_received = now;
             progress.connected = true;
         }
         progress.ended = match (step.closed, step.failed) {
             (true, _) => Some(LegEnd::Closed),
-            // Once connected, nothing that the handshake meets can undo it.
+            // A connected leg is not ended by a handshake failure, which an off-path attacker could provoke.
             (false, true) if !self.connected => Some(LegEnd::Failed),
             _ => None,
         };
         progress
     }
 
-    /// Says goodbye to the device: RTCP BYE and DTLS close_notify.
+    /// Sends RTCP BYE and DTLS `close_notify`.
     pub(crate) fn close(&mut self, batches: &mut Batches) {
         if let (Some(keys), Some(dst)) = (&mut self.keys, self.send_to) {
-            let sent: Vec<u32> = self.streams.iter().filter(|s| s.packets > 0).map(|s| s.ssrc).collect();
-            batches.alone(dst, keys.sealing.reports(rtcp::goodbye(self.own_ssrc, &sent)));
+            let active: Vec<u32> = self.downlinks.iter().filter(|d| d.packets > 0).map(|d| d.ssrc).collect();
+            batches.push_single(dst, keys.sealing.reports(rtcp::goodbye(self.rtcp_ssrc, &active)));
         }
-        // A leg on its way out has no one left to tell about a failure.
+        // The leg ends in any case, so a panic in the library has no further consequence.
         if let Ok(step) = catch_unwind(AssertUnwindSafe(|| self.handshake.close())) {
-            self.send(&step, batches);
+            self.send_step(&step, batches);
         }
     }
 
-    fn send(&self, step: &Step, batches: &mut Batches) {
+    fn send_step(&self, step: &Step, batches: &mut Batches) {
         if let Some(dst) = self.send_to {
-            step.packets.iter().for_each(|packet| batches.alone(dst, packet.clone()));
+            step.packets.iter().for_each(|packet| batches.push_single(dst, packet.clone()));
         }
     }
 
-    /// When the leg wants to be woken.
+    /// Time of the next wake-up.
     pub(crate) fn wake_at(&self, now: Instant) -> Instant {
         match (self.connected, self.interrupted) {
-            // Never a time that has come: a leg that always wants to be woken at once must not stop the others.
-            (false, _) => (self.made_at + CONNECT_TIMEOUT).min(self.handshake.wake().max(now + LEAST_PAUSE)),
-            // A handshake that is over sends again what was lost when the device asks, not by the clock.
-            (true, false) => self.last_heard + INTERRUPTED_AFTER,
-            (true, true) => self.last_heard + SILENCE_TIMEOUT,
+            // Strictly in the future: a handshake that is always due must not starve the other legs.
+            (false, _) => (self.created + CONNECT_TIMEOUT).min(self.handshake.timeout().max(now + MIN_HANDSHAKE_DELAY)),
+            // A completed handshake retransmits its last flight on request of the peer, not on a timer.
+            (true, false) => self.last_received + INTERRUPTED_AFTER,
+            (true, true) => self.last_received + LEG_TIMEOUT,
         }
     }
 
-    /// Why the leg is over at this moment, if it is.
-    pub(crate) fn expired(&self, now: Instant) -> Option<LegEnd> {
-        if !self.connected && now >= self.made_at + CONNECT_TIMEOUT {
+    /// Why the leg has to end now, if it has to.
+    pub(crate) fn timed_out(&self, now: Instant) -> Option<LegEnd> {
+        if !self.connected && now >= self.created + CONNECT_TIMEOUT {
             return Some(LegEnd::NeverConnected);
         }
-        (now >= self.last_heard + SILENCE_TIMEOUT).then_some(LegEnd::Silent)
-    }
-}
-
-impl Uplink {
-    fn new(offer: &CheckedOffer, stream: u64) -> Result<Self, OfferError> {
-        let sending = offer.sending().ok_or(OfferError::Directions)?;
-        let payload_type = sending.payload_type.ok_or(OfferError::NoOpus)?;
-        Ok(Self { payload_type, ssrc: sending.ssrc, stream, seen: Window::default(), arrival: Arrival::default() })
+        (now >= self.last_received + LEG_TIMEOUT).then_some(LegEnd::TimedOut)
     }
 }

@@ -1,11 +1,11 @@
-//! SRTP of one leg: keys from the handshake, packets opened and sealed in place.
+//! SRTP of one leg: keys from the DTLS handshake, packets decrypted and encrypted in place.
 //!
-//! RFC 3711 with the AEAD transforms of RFC 7714, and no others: an endpoint that offers neither AES-128-GCM nor
-//! AES-256-GCM gets no leg. There is no master key identifier and no key derivation rate, as WebRTC has neither.
+//! RFC 3711 with the AEAD transforms of RFC 7714 only: a device that offers neither AES-128-GCM nor AES-256-GCM gets no
+//! leg. MKI and key derivation rate are not supported; WebRTC uses neither.
 //!
-//! A nonce is made of the SSRC and the packet's index, so an index must never be sealed twice under one SSRC of one
-//! leg. For media that is [`crate::slot::Slot::place`]'s promise: it gives each index once, because an index that it
-//! is given was let through a [`Window`] once. For reports it is [`Sealing`]'s own counter.
+//! A nonce is derived from the SSRC and the packet index, so an index must never be encrypted twice under one SSRC of
+//! one leg. For media, `Slot::map` guarantees this: it is called once per index, because [`ReplayWindow`] accepts each
+//! index once, and its mapping is injective. For reports, [`Sealing`] has its own counter.
 
 use aws_lc_rs::{
     aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -13,27 +13,27 @@ use aws_lc_rs::{
 };
 use std::ops::Range;
 
-/// Bytes that sealing adds to an RTP packet (RFC 7714 section 13.1).
+/// Authentication tag of an RTP packet, bytes (RFC 7714 section 13.1).
 pub(crate) const TAG: usize = 16;
-/// Bytes of the RTP header that this relay writes: no contributing sources, no extension.
+/// RTP header that this relay writes, bytes: no CSRCs, no extension.
 pub(crate) const HEADER: usize = 12;
 const SALT: usize = 12;
-/// Bytes at the head of an SRTCP packet that stay in the clear, and the index at its end (RFC 7714 section 9.2).
+/// Unencrypted header and trailing index of an SRTCP packet, bytes (RFC 7714 section 9.2).
 const RTCP_CLEAR: usize = 8;
 const RTCP_INDEX: usize = 4;
-/// The bit beside the index that says that the packet is encrypted.
+/// The E flag in the word of the SRTCP index: the packet is encrypted.
 const RTCP_ENCRYPTED: u32 = 1 << 31;
 
-/// Labels of key derivation (RFC 3711 section 4.3.2): the keys', and how far from them the salts' are.
-const MEDIA: u8 = 0;
-const REPORTS: u8 = 3;
-const LABEL_OF_SALT: u8 = 2;
+/// Key derivation labels (RFC 3711 section 4.3.2): encryption keys of SRTP and SRTCP, and the offset to the salts.
+const LABEL_SRTP: u8 = 0;
+const LABEL_SRTCP: u8 = 3;
+const LABEL_SALT_OFFSET: u8 = 2;
 
-/// The packet is not what it says: wrong key, seen before, or no packet at all.
+/// The packet was rejected: malformed, not authentic, or a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub(crate) struct Rejected;
 
-/// The profiles that are accepted (RFC 7714 section 14.2).
+/// Accepted protection profiles (RFC 7714 section 14.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     Aes128Gcm,
@@ -41,7 +41,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    fn key(self) -> usize {
+    fn key_bytes(self) -> usize {
         match self {
             Self::Aes128Gcm => 16,
             Self::Aes256Gcm => 32,
@@ -49,17 +49,17 @@ impl Profile {
     }
 }
 
-/// What opens a device's packets, and what seals those for it. The DTLS server's side.
+/// SRTP contexts of both directions, from the side of the DTLS server.
 pub(crate) struct Keys {
     pub(crate) opening: Opening,
     pub(crate) sealing: Sealing,
 }
 
 impl Keys {
-    /// From a handshake's exported keying material (RFC 5764 section 4.2: client key, server key, client salt, server
-    /// salt), as the server. `None` if its length is not that of the profile.
+    /// Derives the contexts from exported keying material (RFC 5764 section 4.2: client key, server key, client salt,
+    /// server salt). `None` if the length does not match the profile.
     pub(crate) fn from_handshake(profile: Profile, material: &[u8]) -> Option<Self> {
-        let key = profile.key();
+        let key = profile.key_bytes();
         if material.len() != 2 * (key + SALT) {
             return None;
         }
@@ -68,46 +68,46 @@ impl Keys {
         let (client_salt, server_salt) = salts.split_at(SALT);
         Some(Self {
             opening: Opening {
-                media: Key::derive(client, client_salt, MEDIA).cipher(),
-                reports: Key::derive(client, client_salt, REPORTS),
-                seen: Window::default(),
+                media: Key::derive(client, client_salt, LABEL_SRTP).cipher(),
+                reports: Key::derive(client, client_salt, LABEL_SRTCP),
+                replay: ReplayWindow::default(),
             },
             sealing: Sealing {
-                media: Key::derive(server, server_salt, MEDIA).cipher(),
-                reports: Key::derive(server, server_salt, REPORTS),
-                next: 0,
+                media: Key::derive(server, server_salt, LABEL_SRTP).cipher(),
+                reports: Key::derive(server, server_salt, LABEL_SRTCP),
+                next_report_index: 0,
             },
         })
     }
 }
 
-/// Opens what a device sends.
+/// Decrypts packets from a device.
 pub(crate) struct Opening {
     media: Cipher,
     reports: Key,
-    seen: Window,
+    replay: ReplayWindow,
 }
 
 impl Opening {
-    /// Opens a media packet in place, and gives where its payload is.
-    pub(crate) fn media(&self, header: &Header, index: u64, packet: &mut [u8]) -> Result<Range<usize>, Refused> {
-        let (clear, sealed) = packet.split_at_mut_checked(header.length).ok_or(Refused)?;
+    /// Decrypts a media packet in place. Returns the range of its payload.
+    pub(crate) fn media(&self, header: &Header, index: u64, packet: &mut [u8]) -> Result<Range<usize>, Rejected> {
+        let (clear, sealed) = packet.split_at_mut_checked(header.length).ok_or(Rejected)?;
         let nonce = self.media.nonce(header.ssrc, index);
-        let mut length = self.media.key.open_in_place(nonce, Aad::from(&*clear), sealed).map_err(|_| Refused)?.len();
+        let mut length = self.media.key.open_in_place(nonce, Aad::from(&*clear), sealed).map_err(|_| Rejected)?.len();
         if header.padded {
-            let padding = sealed[..length].last().copied().ok_or(Refused)?;
-            length = length.checked_sub(padding.into()).filter(|_| padding > 0).ok_or(Refused)?;
+            let padding = sealed[..length].last().copied().ok_or(Rejected)?;
+            length = length.checked_sub(padding.into()).filter(|_| padding > 0).ok_or(Rejected)?;
         }
         Ok(header.length..header.length + length)
     }
 
-    /// Opens a compound of reports in place, once.
-    pub(crate) fn reports<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p [u8], Refused> {
-        let at = packet.len().checked_sub(RTCP_INDEX).filter(|at| *at >= RTCP_CLEAR + TAG).ok_or(Refused)?;
-        let word = u32::from_be_bytes(packet[at..].try_into().map_err(|_| Refused)?);
+    /// Decrypts an RTCP compound in place, and refuses replays.
+    pub(crate) fn reports<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p [u8], Rejected> {
+        let at = packet.len().checked_sub(RTCP_INDEX).filter(|at| *at >= RTCP_CLEAR + TAG).ok_or(Rejected)?;
+        let word = u32::from_be_bytes(packet[at..].try_into().map_err(|_| Rejected)?);
         let index = u64::from(word & !RTCP_ENCRYPTED);
-        if word & RTCP_ENCRYPTED == 0 || !self.seen.is_new(index) {
-            return Err(Refused);
+        if word & RTCP_ENCRYPTED == 0 || !self.replay.is_new(index) {
+            return Err(Rejected);
         }
         let mut aad = [0; RTCP_CLEAR + RTCP_INDEX];
         aad[..RTCP_CLEAR].copy_from_slice(&packet[..RTCP_CLEAR]);
@@ -115,26 +115,26 @@ impl Opening {
         let cipher = self.reports.cipher();
         let nonce = cipher.nonce(be32(&packet[4..8]), index);
         let length = cipher.key.open_in_place(nonce, Aad::from(aad), &mut packet[RTCP_CLEAR..at]);
-        let length = length.map_err(|_| Refused)?.len();
-        self.seen.accept(index);
+        let length = length.map_err(|_| Rejected)?.len();
+        self.replay.accept(index);
         Ok(&packet[..RTCP_CLEAR + length])
     }
 }
 
-/// Seals what goes to a device.
+/// Encrypts packets for a device.
 pub(crate) struct Sealing {
     media: Cipher,
     reports: Key,
-    next: u32,
+    next_report_index: u32,
 }
 
 impl Sealing {
-    /// Reads what [`Sealing::media`] reads first.
-    pub(crate) fn touch(&self) -> u32 {
+    /// Reads the memory that [`Sealing::media`] reads first, to bring it into the cache.
+    pub(crate) fn prefetch(&self) -> u32 {
         self.media.salt[0].into()
     }
 
-    /// Appends a media packet: header, sealed payload and tag.
+    /// Appends a media packet to `out`: header, encrypted payload and tag.
     pub(crate) fn media(&self, out: &mut Vec<u8>, header: [u8; HEADER], index: u64, payload: &[u8]) {
         let start = out.len() + HEADER;
         out.extend_from_slice(&header);
@@ -145,11 +145,11 @@ impl Sealing {
         out.extend_from_slice(tag.as_ref());
     }
 
-    /// Seals a compound of reports, at least its first eight bytes long.
+    /// Encrypts an RTCP compound of at least eight bytes.
     pub(crate) fn reports(&mut self, mut compound: Vec<u8>) -> Vec<u8> {
-        let index = self.next;
-        // At one compound in two seconds the 31 bits last for a century.
-        self.next = (self.next + 1) & !RTCP_ENCRYPTED;
+        let index = self.next_report_index;
+        // At one compound per two seconds, 31 bits last for a century.
+        self.next_report_index = (self.next_report_index + 1) & !RTCP_ENCRYPTED;
         let word = (index | RTCP_ENCRYPTED).to_be_bytes();
         let mut aad = [0; RTCP_CLEAR + RTCP_INDEX];
         aad[..RTCP_CLEAR].copy_from_slice(&compound[..RTCP_CLEAR]);
@@ -170,8 +170,8 @@ struct Cipher {
 }
 
 impl Cipher {
-    /// RFC 7714 sections 8.1 and 9.1: for media the index is rollover counter and sequence number, 48 bits; for
-    /// reports it has 31, so the same layout serves both.
+    /// RFC 7714 sections 8.1 and 9.1: the SRTP index (rollover counter and sequence number) has 48 bits, the SRTCP index
+    /// 31, so the same layout serves both.
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
         let mut nonce = self.salt;
         let unique = (u128::from(ssrc) << 48 | u128::from(index & 0xffff_ffff_ffff)).to_be_bytes();
@@ -180,7 +180,8 @@ impl Cipher {
     }
 }
 
-/// A session's key and salt. A cipher is fifteen times as large, and quickly made for a report every other second.
+/// Session key and salt. The expanded cipher takes fifteen times the memory, and is cheap to construct for one report
+/// every two seconds.
 struct Key {
     key: [u8; 32],
     length: usize,
@@ -188,11 +189,11 @@ struct Key {
 }
 
 impl Key {
-    /// From the master key, for media or for reports.
+    /// Derives the session key and salt from the master key and salt.
     fn derive(master: &[u8], master_salt: &[u8], label: u8) -> Self {
         let mut session = Self { key: [0; 32], length: master.len(), salt: [0; SALT] };
         derive(master, master_salt, label, &mut session.key[..master.len()]);
-        derive(master, master_salt, label + LABEL_OF_SALT, &mut session.salt);
+        derive(master, master_salt, label + LABEL_SALT_OFFSET, &mut session.salt);
         session
     }
 
@@ -203,8 +204,8 @@ impl Key {
     }
 }
 
-/// RFC 3711 section 4.3.3: AES in counter mode over the salt with the label in it. A salt of 12 bytes is used as if
-/// two zero bytes followed (RFC 7714 section 11).
+/// RFC 3711 section 4.3.3: AES in counter mode over the salt combined with the label. A 12-byte salt is padded with two
+/// zero bytes (RFC 7714 section 11).
 fn derive(master: &[u8], salt: &[u8], label: u8, out: &mut [u8]) {
     let algorithm = if master.len() == 16 { &AES_128 } else { &AES_256 };
     let key = UnboundCipherKey::new(algorithm, master).expect("invariant: the profile gives the key's length");
@@ -220,10 +221,10 @@ fn derive(master: &[u8], salt: &[u8], label: u8, out: &mut [u8]) {
     }
 }
 
-/// What is needed of an RTP header (RFC 3550 section 5.1).
+/// The fields of an RTP header that are used (RFC 3550 section 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// With contributing sources and extension.
+    /// Bytes, including CSRCs and extension.
     pub(crate) length: usize,
     pub(crate) padded: bool,
     pub(crate) marker: bool,
@@ -234,7 +235,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads a header. `None` if it is none, or longer than the packet.
+    /// Parses a header. `None` if it is invalid or longer than the packet.
     pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
         let fixed: &[u8; HEADER] = packet.first_chunk()?;
         if fixed[0] >> 6 != 2 {
@@ -257,7 +258,7 @@ impl Header {
     }
 }
 
-/// The header that this relay writes.
+/// Writes an RTP header without CSRCs and extension.
 pub(crate) fn header(marker: bool, payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32) -> [u8; HEADER] {
     let mut out = [0; HEADER];
     out[0] = 0x80;
@@ -268,52 +269,52 @@ pub(crate) fn header(marker: bool, payload_type: u8, sequence: u16, timestamp: u
     out
 }
 
-/// Which indices were seen (RFC 3711 section 3.3.2). One that is older than the window counts as seen.
+/// Replay protection (RFC 3711 section 3.3.2). An index older than the window is treated as a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct ReplayWindow {
     newest: Option<u64>,
-    /// Bit n: `newest - n` was seen.
-    seen: u128,
+    /// Bit n: `newest - n` was received.
+    received: u128,
 }
 
-impl Window {
-    /// Width of the window: 2.5 s of 20 ms packets, more than any network reorders.
+impl ReplayWindow {
+    /// Width of the window in packets: 2.5 s of 20 ms frames.
     const WIDTH: u64 = u128::BITS as u64;
 
-    /// The newest index seen.
+    /// The newest accepted index.
     #[cfg(test)]
     pub(crate) fn newest(&self) -> Option<u64> {
         self.newest
     }
 
-    /// The index that a sequence number most probably stands for (RFC 3711 section 3.3.1). `None` before the first.
+    /// Estimates the packet index of a sequence number (RFC 3711 section 3.3.1). `None` if it would be negative.
     pub(crate) fn extend(&self, sequence: u16) -> Option<u64> {
         let Some(newest) = self.newest else { return Some(sequence.into()) };
         let step = sequence.wrapping_sub(newest as u16) as i16;
         newest.checked_add_signed(step.into())
     }
 
-    /// Whether an index may be accepted.
+    /// Whether an index was not accepted before and lies within the window.
     pub(crate) fn is_new(&self, index: u64) -> bool {
         match self.newest {
             None => true,
             Some(newest) if index > newest => true,
-            Some(newest) => newest - index < Self::WIDTH && self.seen >> (newest - index) & 1 == 0,
+            Some(newest) => newest - index < Self::WIDTH && self.received >> (newest - index) & 1 == 0,
         }
     }
 
-    /// Marks an index that was authenticated. Gives whether it is the newest.
+    /// Records an authenticated index. Returns whether it is the newest.
     pub(crate) fn accept(&mut self, index: u64) -> bool {
         match self.newest {
             Some(newest) if index <= newest => {
-                self.seen |= 1u128.checked_shl((newest - index) as u32).unwrap_or(0);
+                self.received |= 1u128.checked_shl((newest - index) as u32).unwrap_or(0);
                 return false;
             }
             Some(newest) => {
                 let step = u32::try_from(index - newest).unwrap_or(u32::MAX);
-                self.seen = self.seen.checked_shl(step).unwrap_or(0) | 1;
+                self.received = self.received.checked_shl(step).unwrap_or(0) | 1;
             }
-            None => self.seen = 1,
+            None => self.received = 1,
         }
         self.newest = Some(index);
         true

@@ -1,6 +1,6 @@
-//! What the relay counts. Numbers only: no address, no identity, nothing of content.
+//! The relay's counters. Numbers only: no address, no identity, no content.
 
-/// Counters since the relay was made. Each dropped datagram or packet is in exactly one of the `dropped_*` counters.
+/// Counters since the start of the relay. Each dropped datagram or packet is in exactly one of the `dropped_*` counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RelayStats {
     /// Datagrams received.
@@ -9,46 +9,46 @@ pub struct RelayStats {
     pub datagrams_out: u64,
     /// Media packets received from a leg and authenticated.
     pub media_in: u64,
-    /// Media packets forwarded, once for each receiving leg.
+    /// Media packets forwarded, counted once per receiving leg.
     pub media_forwarded: u64,
-    /// Datagrams shorter than any valid one, or of no known protocol.
+    /// Datagrams that are too short or of an unknown protocol.
     pub dropped_malformed: u64,
     /// Datagrams longer than [`crate::limits::MAX_DATAGRAM_BYTES`].
     pub dropped_oversized: u64,
     /// Datagrams from an address that belongs to no leg.
     pub dropped_unknown_source: u64,
-    /// STUN requests for no leg's user name.
+    /// STUN requests whose user name matches no leg.
     pub dropped_unknown_user: u64,
-    /// STUN requests whose address belongs to another leg that is in use.
+    /// STUN requests from an address that is bound to another active leg.
     pub dropped_address_taken: u64,
-    /// Datagrams above a leg's rate before authentication.
+    /// Datagrams above a leg's pre-authentication rate limit.
     pub dropped_flood: u64,
-    /// Datagrams that the leg's transport refused: wrong key, replayed, unknown stream or a broken handshake.
+    /// Datagrams refused by the leg's transport: wrong key, replay, unknown stream or invalid handshake message.
     pub dropped_refused: u64,
-    /// Authenticated media packets above a leg's media rate.
+    /// Authenticated media packets above a leg's media rate limit.
     pub dropped_rate: u64,
     /// Authenticated media packets larger than [`crate::limits::MAX_FRAME_BYTES`], or empty.
     pub dropped_frame_size: u64,
     /// Packets not forwarded to a leg because all its receive slots are in use.
     pub dropped_no_slot: u64,
-    /// Packets not forwarded to a leg because it is not connected, or was not heard of for a while.
+    /// Packets not forwarded to a leg because it is not connected or interrupted.
     pub dropped_not_connected: u64,
-    /// Packets not forwarded because they are older than the first one of their slot.
+    /// Packets not forwarded because they precede the first packet of their run in the slot.
     pub dropped_too_old: u64,
-    /// Datagrams that the system would not send.
+    /// Datagrams that could not be sent: the socket's send buffer or a TCP send queue was full.
     pub dropped_unsent: u64,
-    /// Legs ended because of a bug that was contained. Must be zero.
+    /// Panics that were caught and contained to one leg or datagram. Must be zero.
     pub contained_panics: u64,
-    /// Legs made since the start.
+    /// Legs created since the start.
     pub legs_opened: u64,
-    /// Calls open now.
+    /// Open calls (gauge).
     pub calls: u64,
-    /// Legs now.
+    /// Legs (gauge).
     pub legs: u64,
 }
 
 impl RelayStats {
-    /// The sum of two relays' counters.
+    /// The sum of two engines' counters.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {

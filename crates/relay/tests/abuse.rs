@@ -1,4 +1,4 @@
-//! Floods and forgeries: dropped early, counted by reason, answered with nothing, and felt by no other call.
+//! Floods and spoofed packets are dropped early, counted by reason, never answered, and do not affect other calls.
 
 mod common;
 
@@ -20,18 +20,19 @@ fn two_calls() -> World {
     world
 }
 
-/// What the relay made of `attack`, while call 2 spoke all the time and lost nothing. Gives the counters that moved.
-fn while_call_2_speaks(world: &mut World, mut attack: impl FnMut(&mut World, usize)) -> RelayStats {
+/// Runs `attack` while both devices of call 2 send media, and asserts that call 2 loses nothing. Returns the counters
+/// that changed, without those of call 2.
+fn during_call_2(world: &mut World, mut attack: impl FnMut(&mut World, usize)) -> RelayStats {
     let before = world.relay.stats();
-    let heard = (world.heard(2).len(), world.heard(3).len());
-    let mut said = (Vec::new(), Vec::new());
+    let received = (world.payloads(2).len(), world.payloads(3).len());
+    let mut sent = (Vec::new(), Vec::new());
     for round in 0..50 {
         attack(world, round);
-        said.0.extend(world.speak(3, 1));
-        said.1.extend(world.speak(2, 1));
+        sent.0.extend(world.send_media(3, 1));
+        sent.1.extend(world.send_media(2, 1));
     }
-    assert_eq!(world.heard(2)[heard.0..], said.0);
-    assert_eq!(world.heard(3)[heard.1..], said.1);
+    assert_eq!(world.payloads(2)[received.0..], sent.0);
+    assert_eq!(world.payloads(3)[received.1..], sent.1);
     let after = world.relay.stats();
     assert_eq!(after.contained_panics, 0);
     RelayStats {
@@ -47,51 +48,51 @@ fn while_call_2_speaks(world: &mut World, mut attack: impl FnMut(&mut World, usi
     }
 }
 
-fn strike(world: &mut World, src: SocketAddr, bytes: &[u8]) {
+fn attack_with(world: &mut World, src: SocketAddr, bytes: &[u8]) {
     world.relay.handle_packet(world.now, src, relay_addr(), bytes);
 }
 
-fn stranger(n: usize) -> SocketAddr {
+fn attacker(n: usize) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, (n % 250) as u8], 1_024 + (n / 250) as u16))
 }
 
-/// The bytes that went to addresses that are no device's.
-fn sent_to_strangers(world: &World) -> usize {
+/// Bytes sent to addresses of neither a device nor the relay.
+fn bytes_to_unknown(world: &World) -> usize {
     let devices: Vec<SocketAddr> = world.devices.iter().map(|d| d.addr).chain([relay_addr()]).collect();
     world.wire.iter().filter(|(_, dst, _)| !devices.contains(dst)).map(|w| w.2.len()).sum()
 }
 
 #[test]
-fn a_leg_that_sends_a_hundred_times_its_rate_is_cut_to_it() {
+fn a_leg_at_a_hundred_times_its_rate_is_limited() {
     let mut world = two_calls();
     // Six seconds of virtual time.
-    let moved = while_call_2_speaks(&mut world, |world, _| {
+    let moved = during_call_2(&mut world, |world, _| {
         for _ in 0..600 {
             let now = world.now;
-            world.devices[0].speak(now, &[7; 110], 0);
+            world.devices[0].send_media(now, &[7; 110], 0);
         }
     });
-    let sent = 50 * 600;
-    assert_eq!(moved.media_in + moved.dropped_flood, sent, "{moved:?}");
+    let flood = 50 * 600;
+    assert_eq!(moved.media_in + moved.dropped_flood, flood, "{moved:?}");
     assert_eq!(moved.media_forwarded + moved.dropped_rate, moved.media_in, "{moved:?}");
-    // Before authentication the leg may send more than it may have forwarded; neither is more than its limit.
+    // The limit before authentication is higher than the limit of forwarded media; both hold.
     let passed = moved.media_forwarded;
     assert!(
         passed >= u64::from(MEDIA_BURST) && passed < u64::from(MEDIA_BURST + 7 * MEDIA_PACKETS_PER_SECOND),
         "{moved:?}"
     );
-    assert!(moved.dropped_flood > sent / 3, "{moved:?}");
+    assert!(moved.dropped_flood > flood / 3, "{moved:?}");
 }
 
 #[test]
-fn spoofed_sound_from_nowhere_costs_a_look_at_its_address() {
+fn media_from_unknown_addresses_is_dropped_by_address() {
     let mut world = two_calls();
     let rtp = [&[0x80, 111, 0, 1][..], &[7; 120]].concat();
-    let moved = while_call_2_speaks(&mut world, |world, round| {
-        (0..1_000).for_each(|n| strike(world, stranger(round * 1_000 + n), &rtp));
+    let moved = during_call_2(&mut world, |world, round| {
+        (0..1_000).for_each(|n| attack_with(world, attacker(round * 1_000 + n), &rtp));
     });
     assert_eq!(moved, RelayStats { dropped_unknown_source: 50_000, ..RelayStats::default() });
-    assert_eq!(sent_to_strangers(&world), 0);
+    assert_eq!(bytes_to_unknown(&world), 0);
 }
 
 fn request(user: &str, password: &[u8]) -> Vec<u8> {
@@ -105,33 +106,33 @@ fn request(user: &str, password: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_flood_of_checks_for_nobody_is_never_answered() {
+fn a_flood_of_checks_with_unknown_user_names_is_never_answered() {
     let mut world = two_calls();
     let check = request("nobody:nowhere", b"password");
-    let moved = while_call_2_speaks(&mut world, |world, round| {
-        (0..500).for_each(|n| strike(world, stranger(round * 500 + n), &check));
+    let moved = during_call_2(&mut world, |world, round| {
+        (0..500).for_each(|n| attack_with(world, attacker(round * 500 + n), &check));
     });
     assert_eq!(moved, RelayStats { dropped_unknown_user: 25_000, ..RelayStats::default() });
-    assert_eq!(sent_to_strangers(&world), 0);
+    assert_eq!(bytes_to_unknown(&world), 0);
 }
 
 #[test]
-fn a_flood_of_checks_in_a_legs_name_does_not_touch_its_sound() {
+fn a_flood_of_checks_with_a_legs_user_name_does_not_affect_its_media() {
     let mut world = two_calls();
-    // User names are in the clear: whoever is on the path of device 2 knows its.
+    // ICE user names are not encrypted: an on-path attacker knows device 2's.
     let device = world.devices[2].addr;
     let seen = world.wire.iter().find(|(src, _, b)| *src == device && b[..2] == [0, 1]).unwrap().2.clone();
     let user = StunMessage::parse(&seen).unwrap().username().unwrap().to_owned();
     let check = request(&user, b"a guess");
-    let moved = while_call_2_speaks(&mut world, |world, round| {
-        (0..500).for_each(|n| strike(world, stranger(round * 500 + n), &check));
+    let moved = during_call_2(&mut world, |world, round| {
+        (0..500).for_each(|n| attack_with(world, attacker(round * 500 + n), &check));
     });
     assert_eq!(moved.dropped_refused + moved.dropped_flood, 25_000, "{moved:?}");
     assert!(moved.dropped_refused >= u64::from(STUN_BURST) - 50 && moved.dropped_flood > 20_000, "{moved:?}");
-    assert_eq!(sent_to_strangers(&world), 0, "no amplification");
+    assert_eq!(bytes_to_unknown(&world), 0, "no amplification");
 }
 
-/// Media packets that a device has sent so far.
+/// The media packets that a device has sent.
 fn media_of(world: &World, device: usize) -> Vec<Vec<u8>> {
     let src = world.devices[device].addr;
     let sent = world.wire.iter().filter(|(from, _, b)| *from == src && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);
@@ -141,31 +142,31 @@ fn media_of(world: &World, device: usize) -> Vec<Vec<u8>> {
 #[test]
 fn a_replayed_stream_is_refused_packet_by_packet() {
     let mut world = two_calls();
-    world.speak(2, 300);
+    world.send_media(2, 300);
     let recorded = media_of(&world, 2);
     assert!(recorded.len() >= 300);
-    let heard = world.heard(3).len();
+    let received = world.payloads(3).len();
     let src = world.devices[2].addr;
     let (mut replayed, before) = (0, world.relay.stats());
     for packet in recorded.iter().rev().chain(&recorded) {
-        strike(&mut world, src, packet);
+        attack_with(&mut world, src, packet);
         replayed += 1;
     }
     let after = world.relay.stats();
     assert_eq!(after.dropped_refused - before.dropped_refused, replayed);
-    assert_eq!((after.media_in, world.heard(3).len()), (before.media_in, heard));
-    let said = world.speak(2, 5);
-    assert_eq!(world.heard(3)[heard..], said);
+    assert_eq!((after.media_in, world.payloads(3).len()), (before.media_in, received));
+    let sent = world.send_media(2, 5);
+    assert_eq!(world.payloads(3)[received..], sent);
 }
 
 #[test]
-fn one_devices_packets_are_nothing_from_another_ones_address() {
+fn a_devices_packets_are_refused_from_another_devices_address() {
     let mut world = two_calls();
-    world.speak(0, 10);
+    world.send_media(0, 10);
     let before = world.relay.stats();
     for packet in media_of(&world, 0) {
         let elsewhere = world.devices[2].addr;
-        strike(&mut world, elsewhere, &packet);
+        attack_with(&mut world, elsewhere, &packet);
     }
     let after = world.relay.stats();
     assert_eq!(after.dropped_refused - before.dropped_refused, 10);
@@ -173,56 +174,56 @@ fn one_devices_packets_are_nothing_from_another_ones_address() {
 }
 
 #[test]
-fn a_late_packet_is_let_through_once() {
+fn a_late_packet_is_forwarded_once() {
     let mut world = two_calls();
-    world.speak(2, 3);
-    // Sent, and held back by the network.
+    world.send_media(2, 3);
+    // Sent, and delayed by the network.
     let now = world.now;
-    world.devices[2].speak(now, b"late", 0);
+    world.devices[2].send_media(now, b"late", 0);
     let late = world.devices[2].step(str0m::Input::Timeout(now));
     let late = late.into_iter().map(|s| s.1).rfind(|b| b[1] & 0x7f >= 96 && b[0] & 0xc0 == 0x80).unwrap();
-    let said = world.speak(2, 3);
+    let sent = world.send_media(2, 3);
     let src = world.devices[2].addr;
     for _ in 0..3 {
-        strike(&mut world, src, &late);
+        attack_with(&mut world, src, &late);
     }
     world.run(Duration::from_millis(50));
-    let heard = world.heard(3);
-    assert_eq!(heard.len(), 7);
-    assert!(heard.contains(&b"late".to_vec()) && said.iter().all(|s| heard.contains(s)));
+    let received = world.payloads(3);
+    assert_eq!(received.len(), 7);
+    assert!(received.contains(&b"late".to_vec()) && sent.iter().all(|s| received.contains(s)));
 }
 
 #[test]
-fn a_flood_of_forged_sound_from_a_devices_address_ends_nothing_else() {
+fn forged_media_from_a_devices_address_affects_only_that_leg() {
     let mut world = two_calls();
     let noise = [&[0x80, 96][..], &[5; 100]].concat();
     let src = world.devices[0].addr;
-    let moved = while_call_2_speaks(&mut world, |world, _| (0..400).for_each(|_| strike(world, src, &noise)));
+    let moved = during_call_2(&mut world, |world, _| (0..400).for_each(|_| attack_with(world, src, &noise)));
     assert_eq!(moved.dropped_refused + moved.dropped_flood, 20_000, "{moved:?}");
     assert!(moved.dropped_flood > 10_000, "{moved:?}");
-    // The leg itself is there when the flood is over.
+    // The leg works again after the flood.
     world.run(Duration::from_secs(3));
-    let before = world.heard(1).len();
-    let said = world.speak(0, 5);
-    assert_eq!(world.heard(1)[before..], said);
+    let before = world.payloads(1).len();
+    let sent = world.send_media(0, 5);
+    assert_eq!(world.payloads(1)[before..], sent);
     assert_eq!(world.relay.slot_of(LegId(1), LegId(0)), Some(0));
     assert!(world.relay.close_call(call(1)));
 }
 
 #[test]
-fn no_index_is_sealed_twice_for_a_receiver() {
+fn no_packet_index_is_encrypted_twice_for_a_receiver() {
     let mut world = World::with_call(3);
-    world.speak(0, 20);
-    world.speak(1, 20);
-    // A device starts again, and again: other keys, its numbers from the beginning.
+    world.send_media(0, 20);
+    world.send_media(1, 20);
+    // A device restarts twice: new keys, and sequence numbers from the beginning.
     for port in [50_001, 50_002] {
         let (mut device, offer) = common::Device::new(world.now, SocketAddr::from(([192, 0, 2, 1], port)));
         let answer = world.relay.add_leg(call(1), LegId(0), &offer, world.now).unwrap();
         device.accept(&answer);
         world.devices[0] = device;
         world.connect();
-        world.speak(0, 20);
-        world.speak(1, 20);
+        world.send_media(0, 20);
+        world.send_media(1, 20);
     }
     let to = world.devices[2].addr;
     let media = world.wire.iter().filter(|(_, dst, b)| *dst == to && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);

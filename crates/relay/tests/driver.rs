@@ -11,7 +11,7 @@ use str0m::{
 };
 use telcon_relay::{
     LegEnd, LegId, OpenedCall, Refused, RelayConfig, RelayError, RelayEvent,
-    driver::{HandleError, RelayHandle, start},
+    net::{HandleError, RelayHandle, start},
 };
 use tokio::net::UdpSocket;
 
@@ -19,13 +19,13 @@ fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// A device on a socket. It is run by whoever waits for something of it.
-struct Wired {
+/// A device with a real socket. It makes progress only inside `run_until`.
+struct SocketDevice {
     device: Device,
     socket: UdpSocket,
 }
 
-impl Wired {
+impl SocketDevice {
     async fn join(relay: &RelayHandle, leg: u64) -> Self {
         Self::join_call(relay, 1, leg).await
     }
@@ -48,7 +48,7 @@ impl Wired {
         let mut buffer = [0; 2000];
         while !done(&self.device) {
             self.flush().await;
-            // The device's own timers are a few milliseconds apart while it connects.
+            // While it connects, the device's timers are a few milliseconds apart.
             let wait = tokio::time::timeout(std::time::Duration::from_millis(10), self.socket.recv_from(&mut buffer));
             if let Ok(received) = wait.await {
                 let (length, src) = received.unwrap();
@@ -71,30 +71,30 @@ async fn a_call_over_real_sockets() {
 
     relay.open_call(OpenedCall { call: call(1), log_index: 3 }).await.unwrap();
     let began = Instant::now();
-    let mut one = Wired::join(&relay, 1).await;
+    let mut one = SocketDevice::join(&relay, 1).await;
     one.run_until(|d| d.connected).await;
     println!("offer to connected: {:?}", began.elapsed());
-    let mut two = Wired::join(&relay, 2).await;
+    let mut two = SocketDevice::join(&relay, 2).await;
     two.run_until(|d| d.connected).await;
     for leg in [1, 2] {
         assert_eq!(events.recv().await.unwrap(), RelayEvent::LegConnected { call: call(1), leg: LegId(leg) });
     }
 
     for i in 0..100 {
-        let said = format!("packet {i}").into_bytes();
-        one.device.speak(Instant::now(), &said, 0);
+        let payload = format!("packet {i}").into_bytes();
+        one.device.send_media(Instant::now(), &payload, 0);
         one.flush().await;
-        two.run_until(|d| d.heard.len() > i).await;
-        assert_eq!(two.device.heard[i].payload, said);
+        two.run_until(|d| d.received.len() > i).await;
+        assert_eq!(two.device.received[i].payload, payload);
     }
-    // Noise does not stop it.
+    // Invalid datagrams have no effect.
     for noise in [&[0xff; 30][..], &[0; 3000], &[]] {
-        let stranger = UdpSocket::bind(loopback()).await.unwrap();
-        stranger.send_to(noise, relay_of(&one)).await.unwrap();
+        let attacker = UdpSocket::bind(loopback()).await.unwrap();
+        attacker.send_to(noise, relay_of(&one)).await.unwrap();
     }
-    one.device.speak(Instant::now(), b"after the noise", 0);
+    one.device.send_media(Instant::now(), b"after invalid datagrams", 0);
     one.flush().await;
-    two.run_until(|d| d.heard.len() > 100).await;
+    two.run_until(|d| d.received.len() > 100).await;
     let stats = relay.stats().await.unwrap();
     assert_eq!((stats.media_forwarded, stats.legs, stats.contained_panics), (101, 2, 0));
 
@@ -110,33 +110,33 @@ async fn a_call_over_real_sockets() {
     task.await.unwrap().unwrap();
 }
 
-/// Where the relay is, as the device learned it.
-fn relay_of(wired: &Wired) -> SocketAddr {
-    wired.device.last_destination.expect("the device has sent something")
+/// The relay's address, from the device's SDP answer.
+fn relay_of(device: &SocketDevice) -> SocketAddr {
+    device.device.last_destination.expect("the device has sent something")
 }
 
 #[tokio::test]
-async fn calls_are_spread_over_threads_and_each_is_whole() {
+async fn calls_are_distributed_over_workers() {
     let config = RelayConfig { workers: 2, ..RelayConfig::new(vec![loopback()]) };
     let (relay, task) = start(loopback(), config).await.unwrap();
-    // The first thread is filled before the second one gets a call.
+    // The first worker gets 64 calls before the second one gets any.
     const CALLS: u8 = 65;
     for number in 1..=CALLS {
         relay.open_call(OpenedCall { call: call(number), log_index: u64::from(number) }).await.unwrap();
     }
     let mut ports = Vec::new();
     for number in [1, CALLS] {
-        let mut one = Wired::join_call(&relay, number, u64::from(number) * 10).await;
+        let mut one = SocketDevice::join_call(&relay, number, u64::from(number) * 10).await;
         one.run_until(|d| d.connected).await;
-        let mut two = Wired::join_call(&relay, number, u64::from(number) * 10 + 1).await;
+        let mut two = SocketDevice::join_call(&relay, number, u64::from(number) * 10 + 1).await;
         two.run_until(|d| d.connected).await;
-        one.device.speak(Instant::now(), b"on its own thread", 0);
+        one.device.send_media(Instant::now(), b"one worker per call", 0);
         one.flush().await;
-        two.run_until(|d| !d.heard.is_empty()).await;
-        assert_eq!(relay_of(&one), relay_of(&two), "a call has one port");
+        two.run_until(|d| !d.received.is_empty()).await;
+        assert_eq!(relay_of(&one), relay_of(&two), "both legs of a call use one port");
         ports.push(relay_of(&one).port());
     }
-    assert_ne!(ports[0], ports[1], "two calls, two threads");
+    assert_ne!(ports[0], ports[1], "the calls are on different workers");
     let stats = relay.stats().await.unwrap();
     assert_eq!((stats.calls, stats.legs, stats.media_forwarded), (CALLS.into(), 4, 2));
     assert_eq!(relay.remove_leg(LegId(650)).await, Ok(true));
@@ -153,19 +153,19 @@ async fn calls_are_spread_over_threads_and_each_is_whole() {
 }
 
 #[tokio::test]
-async fn packets_that_wait_together_are_sent_as_one_piece_and_arrive_as_many() {
+async fn segmented_batches_arrive_as_single_packets() {
     let (relay, task) = start(loopback(), RelayConfig::new(vec![loopback()])).await.unwrap();
     relay.open_call(OpenedCall { call: call(1), log_index: 3 }).await.unwrap();
-    let mut one = Wired::join(&relay, 1).await;
+    let mut one = SocketDevice::join(&relay, 1).await;
     one.run_until(|d| d.connected).await;
-    let mut two = Wired::join(&relay, 2).await;
+    let mut two = SocketDevice::join(&relay, 2).await;
     two.run_until(|d| d.connected).await;
-    // Of two lengths, so that pieces end in the middle.
-    let said: Vec<Vec<u8>> = (0..100u8).map(|i| vec![i; if i % 7 == 0 { 90 } else { 110 }]).collect();
-    said.iter().for_each(|payload| one.device.speak(Instant::now(), payload, 0));
+    // Two lengths, so that batches are closed by a shorter packet.
+    let sent: Vec<Vec<u8>> = (0..100u8).map(|i| vec![i; if i % 7 == 0 { 90 } else { 110 }]).collect();
+    sent.iter().for_each(|payload| one.device.send_media(Instant::now(), payload, 0));
     one.flush().await;
-    two.run_until(|d| d.heard.len() == 100).await;
-    assert!(two.device.heard.iter().map(|h| &h.payload).eq(&said));
+    two.run_until(|d| d.received.len() == 100).await;
+    assert!(two.device.received.iter().map(|r| &r.payload).eq(&sent));
     assert_eq!(relay.stats().await.unwrap().dropped_unsent, 0);
     drop(relay);
     task.await.unwrap().unwrap();

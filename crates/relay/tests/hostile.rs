@@ -1,4 +1,4 @@
-//! Datagrams that nobody asked for. Each is counted by its reason, and the call goes on.
+//! Invalid, spoofed and replayed datagrams and offers: each is counted by reason, and calls continue.
 
 mod common;
 
@@ -11,12 +11,12 @@ use telcon_relay::{
     limits::{LEG_DATAGRAM_BURST, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MAX_LEGS_PER_CALL, MEDIA_BURST},
 };
 
-fn stranger() -> SocketAddr {
+fn attacker() -> SocketAddr {
     "198.51.100.66:6666".parse().unwrap()
 }
 
-/// The counters that a datagram moved.
-fn moved(world: &mut World, src: SocketAddr, bytes: &[u8]) -> RelayStats {
+/// The counters that a datagram changed.
+fn counted(world: &mut World, src: SocketAddr, bytes: &[u8]) -> RelayStats {
     let before = world.relay.stats();
     world.relay.handle_packet(world.now, src, relay_addr(), bytes);
     world.drain_relay();
@@ -34,49 +34,49 @@ fn moved(world: &mut World, src: SocketAddr, bytes: &[u8]) -> RelayStats {
 }
 
 fn still_works(world: &mut World) {
-    let before = world.heard(1).len();
-    let said = world.speak(0, 10);
-    assert_eq!(world.heard(1)[before..], said);
+    let before = world.payloads(1).len();
+    let sent = world.send_media(0, 10);
+    assert_eq!(world.payloads(1)[before..], sent);
     assert_eq!(world.relay.stats().contained_panics, 0);
 }
 
 #[test]
-fn garbage_from_strangers_is_counted_by_reason() {
+fn garbage_from_unknown_addresses_is_counted_by_reason() {
     let mut world = World::with_call(2);
     let none = RelayStats::default();
     let rtp = [&[0x80, 111, 0, 1][..], &[7; 40]].concat();
     let dtls = [&[22, 0xfe, 0xfd][..], &[0; 40]].concat();
     let broken_stun = [&[0, 1, 0, 90][..], &[3; 40]].concat();
-    assert_eq!(moved(&mut world, stranger(), &[]), RelayStats { dropped_malformed: 1, ..none });
-    assert_eq!(moved(&mut world, stranger(), &[0x80; 11]), RelayStats { dropped_malformed: 1, ..none });
-    assert_eq!(moved(&mut world, stranger(), &[0xff; 100]), RelayStats { dropped_malformed: 1, ..none });
-    assert_eq!(moved(&mut world, stranger(), &broken_stun), RelayStats { dropped_malformed: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &[]), RelayStats { dropped_malformed: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &[0x80; 11]), RelayStats { dropped_malformed: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &[0xff; 100]), RelayStats { dropped_malformed: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &broken_stun), RelayStats { dropped_malformed: 1, ..none });
     let long = vec![0x80; MAX_DATAGRAM_BYTES + 1];
-    assert_eq!(moved(&mut world, stranger(), &long), RelayStats { dropped_oversized: 1, ..none });
-    assert_eq!(moved(&mut world, stranger(), &rtp), RelayStats { dropped_unknown_source: 1, ..none });
-    assert_eq!(moved(&mut world, stranger(), &dtls), RelayStats { dropped_unknown_source: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &long), RelayStats { dropped_oversized: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &rtp), RelayStats { dropped_unknown_source: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &dtls), RelayStats { dropped_unknown_source: 1, ..none });
     still_works(&mut world);
 }
 
 #[test]
-fn packets_forged_from_a_devices_address_do_nothing() {
+fn packets_spoofed_from_a_devices_address_are_refused() {
     let mut world = World::with_call(2);
     let device = World::addr_of(0);
     let refused = RelayStats { dropped_refused: 1, ..RelayStats::default() };
-    // Right stream, wrong key.
+    // The right SSRC, encrypted with the wrong key.
     let real = world.wire.iter().rfind(|(src, _, b)| *src == device && b[0] >= 0x80).map(|w| w.2.clone());
     let mut forged = real.unwrap_or_else(|| [&[0x80, 111][..], &[9; 60]].concat());
     forged[1] = 111;
-    assert_eq!(moved(&mut world, device, &forged), refused);
-    // A connected device's handshake cannot be started again from outside, nor its leg be closed.
+    assert_eq!(counted(&mut world, device, &forged), refused);
+    // An off-path attacker can neither restart a connected device's handshake nor close its leg.
     for content in [20u8, 21, 22, 23, 63] {
         for version in [[0xfe, 0xfd], [0xfe, 0xff], [3, 3]] {
             let record = [&[content, version[0], version[1], 0, 0, 0, 0, 0, 0, 0, 1, 0, 2][..], &[2, 0]].concat();
-            moved(&mut world, device, &record);
+            counted(&mut world, device, &record);
         }
     }
     for noise in 0..200u8 {
-        moved(&mut world, device, &[[0x80 | (noise & 0x3f), noise].as_slice(), &[noise; 70]].concat());
+        counted(&mut world, device, &[[0x80 | (noise & 0x3f), noise].as_slice(), &[noise; 70]].concat());
     }
     assert!(world.events.iter().all(|e| matches!(e, telcon_relay::RelayEvent::LegConnected { .. })));
     still_works(&mut world);
@@ -85,17 +85,17 @@ fn packets_forged_from_a_devices_address_do_nothing() {
 #[test]
 fn a_replayed_packet_is_refused() {
     let mut world = World::with_call(2);
-    world.speak(0, 5);
+    world.send_media(0, 5);
     let device = World::addr_of(0);
     let last = world.wire.iter().rfind(|(src, _, b)| *src == device && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);
     let last = last.unwrap().2.clone();
     let refused = RelayStats { dropped_refused: 1, ..RelayStats::default() };
-    assert_eq!(moved(&mut world, device, &last), refused);
-    assert_eq!(world.heard(1).len(), 5);
+    assert_eq!(counted(&mut world, device, &last), refused);
+    assert_eq!(world.payloads(1).len(), 5);
     still_works(&mut world);
 }
 
-/// A binding request with this user name and password.
+/// A connectivity check with this user name and password.
 fn binding_request(user: &str, password: &[u8]) -> Vec<u8> {
     let provider = str0m::crypto::from_feature_flags();
     let message = StunMessage::binding_request(user, TransId::new(), true, 1, 1, true);
@@ -107,43 +107,43 @@ fn binding_request(user: &str, password: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn users_of(world: &World, device: SocketAddr) -> String {
+fn ice_user_of(world: &World, device: SocketAddr) -> String {
     let request = world.wire.iter().find(|(src, dst, b)| *src == device && *dst == relay_addr() && b[..2] == [0, 1]);
     let message = &request.unwrap().2;
     StunMessage::parse(message).unwrap().username().unwrap().to_owned()
 }
 
 #[test]
-fn stun_without_the_password_moves_nothing() {
+fn checks_without_the_password_have_no_effect() {
     let mut world = World::with_call(2);
     let none = RelayStats::default();
     let unknown = binding_request("nobody:nowhere", b"password");
-    assert_eq!(moved(&mut world, stranger(), &unknown), RelayStats { dropped_unknown_user: 1, ..none });
-    let user = users_of(&world, World::addr_of(0));
+    assert_eq!(counted(&mut world, attacker(), &unknown), RelayStats { dropped_unknown_user: 1, ..none });
+    let user = ice_user_of(&world, World::addr_of(0));
     let forged = binding_request(&user, b"not the password");
-    assert_eq!(moved(&mut world, stranger(), &forged), RelayStats { dropped_refused: 1, ..none });
+    assert_eq!(counted(&mut world, attacker(), &forged), RelayStats { dropped_refused: 1, ..none });
     world.run(Duration::from_secs(3));
-    let answered = world.wire.iter().any(|(_, dst, _)| *dst == stranger());
-    assert!(!answered, "nothing is ever sent to an address that proved nothing");
+    let answered = world.wire.iter().any(|(_, dst, _)| *dst == attacker());
+    assert!(!answered, "nothing is sent to an unauthenticated address");
     still_works(&mut world);
 }
 
 #[test]
 fn a_leg_cannot_take_another_legs_address() {
     let mut world = World::with_call(2);
-    // Device 1 is hostile: it proves its own password from device 0's address.
-    let user = users_of(&world, World::addr_of(1));
+    // Device 1 is hostile: it sends a check with its own credentials from device 0's address.
+    let user = ice_user_of(&world, World::addr_of(1));
     let (ours, theirs) = user.split_once(':').unwrap();
     let creds = world.devices[1].rtc.direct_api().local_ice_credentials();
     assert_eq!(theirs, creds.ufrag);
     let request = binding_request(&format!("{ours}:{theirs}"), b"its own password");
     let taken = RelayStats { dropped_address_taken: 1, ..RelayStats::default() };
-    assert_eq!(moved(&mut world, World::addr_of(0), &request), taken);
+    assert_eq!(counted(&mut world, World::addr_of(0), &request), taken);
     still_works(&mut world);
 }
 
 #[test]
-fn a_device_that_moves_to_another_address_goes_on() {
+fn a_device_that_changes_its_address_continues() {
     let mut world = World::with_call(2);
     let moved_to: SocketAddr = "192.0.2.99:41000".parse().unwrap();
     world.devices[0].addr = moved_to;
@@ -155,19 +155,19 @@ fn a_device_that_moves_to_another_address_goes_on() {
     still_works(&mut world);
 }
 
-/// Where the media packets that went out in this span went to.
-fn sound_goes_to(world: &mut World, speaker: usize) -> Vec<SocketAddr> {
+/// Destinations of a media packet sent by `speaker`.
+fn media_destinations(world: &mut World, speaker: usize) -> Vec<SocketAddr> {
     world.wire.clear();
     let now = world.now;
-    world.devices[speaker].speak(now, b"where to?", 0);
+    world.devices[speaker].send_media(now, b"probe", 0);
     world.run(Duration::from_millis(50));
     let media =
         world.wire.iter().filter(|(src, _, b)| *src == relay_addr() && b[0] & 0xc0 == 0x80 && b[1] & 0x7f >= 96);
     media.map(|w| w.1).collect()
 }
 
-/// Two devices in a call, and the names and the password of the first one's leg.
-fn with_a_known_password() -> (World, String, String) {
+/// Two devices in a call, with the ICE user name and password of the first one's leg.
+fn with_known_credentials() -> (World, String, String) {
     let mut world = World::default();
     world.open(1);
     let (mut device, offer) = Device::new(world.now, World::addr_of(0));
@@ -177,28 +177,28 @@ fn with_a_known_password() -> (World, String, String) {
     world.devices.push(device);
     world.join(1, 1).unwrap();
     world.connect();
-    let user = users_of(&world, World::addr_of(0));
+    let user = ice_user_of(&world, World::addr_of(0));
     (world, user, password)
 }
 
 #[test]
-fn sound_goes_to_where_the_device_speaks_from_and_else_to_what_it_chose() {
-    let (mut world, user, password) = with_a_known_password();
+fn media_selects_the_path_before_nominations() {
+    let (mut world, user, password) = with_known_credentials();
     let other: SocketAddr = "192.0.2.77:40077".parse().unwrap();
-    world.speak(0, 2);
+    world.send_media(0, 2);
     let choice = binding_request(&user, password.as_bytes());
     world.relay.handle_packet(world.now, other, relay_addr(), &choice);
-    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)], "the device speaks from its first address");
-    // A device that only listens, or moves: nothing is heard from the first address any more.
+    assert_eq!(media_destinations(&mut world, 1), [World::addr_of(0)], "media decides against a nomination");
+    // A device that only listens, or has moved: no media from the first address.
     world.run(Duration::from_millis(1_100));
     world.relay.handle_packet(world.now, other, relay_addr(), &choice);
-    assert_eq!(sound_goes_to(&mut world, 1), [other]);
-    world.speak(0, 1);
-    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)]);
+    assert_eq!(media_destinations(&mut world, 1), [other]);
+    world.send_media(0, 1);
+    assert_eq!(media_destinations(&mut world, 1), [World::addr_of(0)]);
 }
 
 #[test]
-fn a_check_that_somebody_read_off_the_network_is_no_use_from_elsewhere() {
+fn a_replayed_check_from_another_address_is_refused() {
     let mut world = World::with_call(2);
     let home = World::addr_of(0);
     let sent = |world: &World| {
@@ -210,47 +210,47 @@ fn a_check_that_somebody_read_off_the_network_is_no_use_from_elsewhere() {
     for n in 0..40 {
         let elsewhere: SocketAddr = format!("198.51.100.{n}:40000").parse().unwrap();
         let none = RelayStats::default();
-        assert_eq!(moved(&mut world, elsewhere, &recorded), RelayStats { dropped_refused: 1, ..none });
+        assert_eq!(counted(&mut world, elsewhere, &recorded), RelayStats { dropped_refused: 1, ..none });
     }
     let answered = world.wire.iter().any(|(_, dst, _)| dst.ip().to_string().starts_with("198.51.100."));
-    assert!(!answered, "nothing goes there");
-    assert_eq!(sound_goes_to(&mut world, 1), [home]);
-    // Its own again, as a device sends it that had no answer.
-    assert_eq!(moved(&mut world, home, &recorded).dropped_refused, 0);
+    assert!(!answered, "no response is sent");
+    assert_eq!(media_destinations(&mut world, 1), [home]);
+    // A retransmission from the device itself is accepted.
+    assert_eq!(counted(&mut world, home, &recorded).dropped_refused, 0);
     still_works(&mut world);
 }
 
 #[test]
-fn the_address_that_a_device_speaks_from_is_never_forgotten() {
-    let (mut world, user, password) = with_a_known_password();
-    world.speak(0, 2);
-    // More addresses than are remembered are proven, by whoever could.
+fn the_address_in_use_is_never_evicted() {
+    let (mut world, user, password) = with_known_credentials();
+    world.send_media(0, 2);
+    // More addresses are authenticated than are remembered.
     for n in 0..20 {
         let other: SocketAddr = format!("198.51.100.{n}:40000").parse().unwrap();
         world.relay.handle_packet(world.now, other, relay_addr(), &binding_request(&user, password.as_bytes()));
     }
     let before = world.relay.stats().dropped_unknown_source;
-    world.speak(0, 5);
+    world.send_media(0, 5);
     assert_eq!(world.relay.stats().dropped_unknown_source, before);
-    assert_eq!(sound_goes_to(&mut world, 1), [World::addr_of(0)]);
+    assert_eq!(media_destinations(&mut world, 1), [World::addr_of(0)]);
 }
 
 #[test]
-fn an_address_that_becomes_another_legs_gets_nothing_of_the_first() {
+fn an_address_claimed_by_another_leg_receives_nothing_of_the_first() {
     let mut world = World::with_call(2);
     world.open(2);
-    world.speak(0, 2);
+    world.send_media(0, 2);
     world.events.clear();
-    // Device 0 is gone without a word, and its address is given to a device of another call.
+    // Device 0 disappears, and a device of another call gets its address.
     let at = World::addr_of(0);
     world.devices.remove(0);
     world.run(Duration::from_secs(5));
     let (device, offer) = Device::new(world.now, at);
     world.join_with(2, 9, device, &offer).unwrap();
     world.connect();
-    assert!(sound_goes_to(&mut world, 0).is_empty());
+    assert!(media_destinations(&mut world, 0).is_empty());
     let interrupted = |e: &_| matches!(e, telcon_relay::RelayEvent::LegInterrupted { .. });
-    assert!(!world.events.iter().any(interrupted), "the first leg is not given up yet");
+    assert!(!world.events.iter().any(interrupted), "the first leg is not interrupted yet");
 }
 
 #[test]
@@ -259,20 +259,20 @@ fn media_above_the_rate_is_dropped_and_counted() {
     let count = MEDIA_BURST as usize + 100;
     for i in 0..count {
         let now = world.now;
-        world.devices[0].speak(now, format!("{i:0>80}").as_bytes(), 0);
+        world.devices[0].send_media(now, format!("{i:0>80}").as_bytes(), 0);
     }
     world.run(Duration::from_millis(50));
     let stats = world.relay.stats();
     assert_eq!(stats.media_in, count as u64);
-    let heard = world.heard(1).len();
-    assert_eq!(heard as u64 + stats.dropped_rate, count as u64);
-    assert!((MEDIA_BURST as usize..MEDIA_BURST as usize + 10).contains(&heard), "{heard}");
+    let received = world.payloads(1).len();
+    assert_eq!(received as u64 + stats.dropped_rate, count as u64);
+    assert!((MEDIA_BURST as usize..MEDIA_BURST as usize + 10).contains(&received), "{received}");
     world.run(Duration::from_secs(3));
     still_works(&mut world);
 }
 
 #[test]
-fn a_flood_from_one_address_is_cut_before_cryptography() {
+fn a_flood_from_one_address_is_limited_before_decryption() {
     let mut world = World::with_call(2);
     let noise = [&[0x80, 111][..], &[5; 100]].concat();
     for _ in 0..LEG_DATAGRAM_BURST + 500 {
@@ -286,13 +286,13 @@ fn a_flood_from_one_address_is_cut_before_cryptography() {
 }
 
 #[test]
-fn frames_larger_than_any_honest_one_are_not_forwarded() {
+fn oversized_frames_are_not_forwarded() {
     let mut world = World::with_call(2);
     let now = world.now;
-    world.devices[0].speak(now, &vec![1; MAX_FRAME_BYTES + 1], 0);
-    world.devices[0].speak(now, &vec![2; MAX_FRAME_BYTES], 0);
+    world.devices[0].send_media(now, &vec![1; MAX_FRAME_BYTES + 1], 0);
+    world.devices[0].send_media(now, &vec![2; MAX_FRAME_BYTES], 0);
     world.run(Duration::from_millis(100));
-    assert_eq!(world.heard(1), [vec![2; MAX_FRAME_BYTES]]);
+    assert_eq!(world.payloads(1), [vec![2; MAX_FRAME_BYTES]]);
     assert_eq!(world.relay.stats().dropped_frame_size, 1);
 }
 
@@ -315,7 +315,7 @@ fn a_wrong_certificate_ends_the_leg() {
 }
 
 #[test]
-fn there_are_limits_of_calls_and_legs() {
+fn calls_and_legs_are_limited() {
     let mut world = World::default();
     world.open(1);
     let (_, offer) = Device::new(world.now, World::addr_of(0));
@@ -341,7 +341,7 @@ fn there_are_limits_of_calls_and_legs() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whatever comes, from strangers and in the name of devices, in any order: no panic, and the call goes on.
+    /// Arbitrary datagrams from unknown and from spoofed addresses: no panic, and the call continues.
     #[test]
     fn no_datagram_stops_a_call(datagrams in prop::collection::vec(
         (any::<bool>(), prop_oneof![Just(0u8), Just(1), Just(20), Just(22), Just(23), Just(0x80), Just(0x90), any::<u8>()],
@@ -351,7 +351,7 @@ proptest! {
             if let Some(byte) = bytes.first_mut() {
                 *byte = first;
             }
-            let src = if forged { World::addr_of(0) } else { stranger() };
+            let src = if forged { World::addr_of(0) } else { attacker() };
             world.inject(src, relay_addr(), bytes);
         }
         world.run(Duration::from_millis(200));

@@ -1,5 +1,5 @@
-//! A relay in a process of its own: it registers with its switchboard, opens the calls that it is shown to be in the log, and
-//! goes on forwarding while the switchboard is away.
+//! A standalone relay: registers with its switchboard, opens calls that are proved to be in the log, and continues to
+//! forward while the switchboard is unreachable.
 
 use crate::web::ConnectionLimits;
 use axum::{
@@ -27,7 +27,7 @@ use telcon_proto::{
 };
 use telcon_relay::{
     LegId, OpenedCall, RelayConfig, RelayEvent, RelayStats,
-    driver::{RelayHandle, Stopped},
+    net::{RelayHandle, Stopped},
 };
 use tokio::{
     net::TcpListener,
@@ -36,12 +36,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-/// How long calls stay that the switchboard does not name again after it was away.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// Events that a slow connection may leave unread.
-const WAITING: usize = 1024;
+/// How long a call is kept after a reconnect if the switchboard does not open it again.
+const UNCONFIRMED_CALL_TTL: Duration = Duration::from_secs(60);
+/// Replies queued for a slow connection.
+const REPLY_QUEUE: usize = 1024;
 
-/// A relay of its own.
+/// A standalone relay.
 pub struct RelayNode {
     relay: RelayHandle,
     office: Office,
@@ -52,24 +52,24 @@ pub struct RelayNode {
     calls: HashSet<CallId>,
 }
 
-/// Why a conversation with the switchboard ended.
+/// Why a session with the switchboard ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Left {
-    /// The connection is lost: connect again.
-    Connection,
-    /// It was to stop, and its last call has moved or is over.
+pub enum SessionEnd {
+    /// The connection was lost: reconnect.
+    ConnectionLost,
+    /// The relay was drained: its last call has been moved or has ended.
     Drained,
-    /// The relay's own task has ended.
+    /// The relay's workers have ended.
     Stopped,
 }
 
-impl From<Stopped> for Left {
+impl From<Stopped> for SessionEnd {
     fn from(_: Stopped) -> Self {
         Self::Stopped
     }
 }
 
-/// Asks a relay to stop, and looks at it.
+/// Drains a standalone relay and reads its state.
 #[derive(Clone)]
 pub struct NodeHandle {
     relay: RelayHandle,
@@ -79,22 +79,22 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
-    /// Where devices are told that it is.
+    /// The address that devices use.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether its switchboard knows it now.
+    /// Whether it is registered with its switchboard.
     pub fn is_registered(&self) -> bool {
         self.registered.load(Ordering::Relaxed)
     }
 
-    /// No new calls from now on; those that it has are moved, and then it is drained.
+    /// Starts draining: no new calls, and existing calls are moved.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was asked to stop.
+    /// Whether it is draining.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -102,95 +102,103 @@ impl NodeHandle {
     /// Its counters.
     ///
     /// # Errors
-    /// When the relay's task has ended.
+    /// When the relay's workers have ended.
     pub async fn stats(&self) -> Result<RelayStats, Stopped> {
         self.relay.stats().await
     }
 
-    /// Its counters for Prometheus.
+    /// Its counters in the Prometheus text format.
     ///
     /// # Errors
-    /// When the relay's task has ended.
+    /// When the relay's workers have ended.
     pub async fn metrics(&self) -> Result<String, Stopped> {
         Ok(crate::web::relay_metrics(&self.stats().await?, self.is_registered(), self.is_draining()))
     }
 }
 
 impl RelayNode {
-    /// Starts the relay at `media`; devices are told `media_addrs`, or `media` if there are none. `office` is whose log it
-    /// believes.
+    /// Starts the relay at `media`. Devices get the addresses `media_addrs`, or `media` if there are none. `office` verifies
+    /// log proofs.
     ///
     /// # Errors
-    /// When the socket cannot be bound or no address is one that devices can send to.
+    /// When the socket cannot be bound, or no address is one that devices can send to.
     pub async fn start(
         office: Office,
         media: SocketAddr,
         media_addrs: Vec<SocketAddr>,
     ) -> io::Result<(Self, NodeHandle, JoinHandle<io::Result<()>>)> {
-        let told = if media_addrs.is_empty() { vec![media] } else { media_addrs };
-        let address = told[0];
+        let candidates = if media_addrs.is_empty() { vec![media] } else { media_addrs };
+        let address = candidates[0];
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let config = RelayConfig { workers, ..RelayConfig::new(told) };
+        let config = RelayConfig { workers, ..RelayConfig::new(candidates) };
         let max_calls = config.max_calls;
-        let (relay, task) = telcon_relay::driver::start(media, config).await?;
+        let (relay, task) = telcon_relay::net::start(media, config).await?;
         let (draining, registered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let handle =
             NodeHandle { relay: relay.clone(), address, draining: draining.clone(), registered: registered.clone() };
         Ok((Self { relay, office, max_calls, address, draining, registered, calls: HashSet::new() }, handle, task))
     }
 
-    /// Talks with the switchboard over one connection: `heard` is what it says, `say` takes what is said to it. Calls that
-    /// it has from before stay, and are forgotten if the switchboard does not open them again within a minute.
-    pub async fn converse(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
+    /// Runs one connection to the switchboard: receives from `incoming` and sends to `outgoing`. Calls of an earlier
+    /// connection are kept, and closed if the switchboard does not open them again within a minute.
+    pub async fn run_session(
+        &mut self,
+        incoming: &mut mpsc::Receiver<ToNode>,
+        outgoing: &mpsc::Sender<FromNode>,
+    ) -> SessionEnd {
         self.registered.store(true, Ordering::Relaxed);
-        let left = self.talk(heard, say).await;
+        let end = self.exchange(incoming, outgoing).await;
         self.registered.store(false, Ordering::Relaxed);
-        left
+        end
     }
 
-    async fn talk(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
+    async fn exchange(
+        &mut self,
+        incoming: &mut mpsc::Receiver<ToNode>,
+        outgoing: &mpsc::Sender<FromNode>,
+    ) -> SessionEnd {
         let mut events = self.relay.events();
-        let mut beat = interval(Duration::from_millis(NODE_BEAT_MS));
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unnamed = self.calls.clone();
-        let forget_at = Instant::now() + FORGOTTEN_AFTER;
+        let mut heartbeat = interval(Duration::from_millis(NODE_BEAT_MS));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unconfirmed = self.calls.clone();
+        let close_unconfirmed_at = Instant::now() + UNCONFIRMED_CALL_TTL;
         let (max_calls, address) = (self.max_calls as u64, self.address);
         let hello = FromNode::Hello { version: NODE_VERSION, max_calls, address };
-        if say.send(hello).await.is_err() {
-            return Left::Connection;
+        if outgoing.send(hello).await.is_err() {
+            return SessionEnd::ConnectionLost;
         }
-        let (replies, mut answered) = mpsc::channel(WAITING);
+        let (replies, mut reply_queue) = mpsc::channel(REPLY_QUEUE);
         loop {
-            let said = tokio::select! {
-                message = heard.recv() => match message {
-                    Some(message) => match self.obey(message, &mut unnamed, &replies).await {
+            let message = tokio::select! {
+                command = incoming.recv() => match command {
+                    Some(command) => match self.handle_command(command, &mut unconfirmed, &replies).await {
                         Ok(()) => continue,
-                        Err(left) => return left,
+                        Err(end) => return end,
                     },
-                    None => return Left::Connection,
+                    None => return SessionEnd::ConnectionLost,
                 },
-                Some(reply) = answered.recv() => reply,
+                Some(reply) = reply_queue.recv() => reply,
                 event = events.recv() => match event {
                     Ok(RelayEvent::LegGone { leg, .. }) => FromNode::LegGone { leg: leg.0 },
                     Ok(RelayEvent::LegConnected { leg, .. }) => FromNode::LegConnected { leg: leg.0 },
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return Left::Stopped,
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return SessionEnd::Stopped,
                     _ => continue,
                 },
-                _ = beat.tick() => match self.relay.stats().await {
+                _ = heartbeat.tick() => match self.relay.stats().await {
                     Ok(stats) => {
                         let draining = self.draining.load(Ordering::Relaxed);
                         let load = FromNode::Load { calls: stats.calls, legs: stats.legs, draining };
-                        // Its calls have moved when the last device has its leg elsewhere.
+                        // All calls have been moved when the last device has its leg elsewhere.
                         if draining && stats.legs == 0 {
-                            let _ = say.send(load).await;
-                            return Left::Drained;
+                            let _ = outgoing.send(load).await;
+                            return SessionEnd::Drained;
                         }
                         load
                     }
                     Err(stopped) => return stopped.into(),
                 },
-                () = sleep_until(forget_at), if !unnamed.is_empty() => {
-                    for call in std::mem::take(&mut unnamed) {
+                () = sleep_until(close_unconfirmed_at), if !unconfirmed.is_empty() => {
+                    for call in std::mem::take(&mut unconfirmed) {
                         self.calls.remove(&call);
                         if let Err(stopped) = self.relay.close_call(call).await {
                             return stopped.into();
@@ -199,29 +207,29 @@ impl RelayNode {
                     continue;
                 }
             };
-            if say.send(said).await.is_err() {
-                return Left::Connection;
+            if outgoing.send(message).await.is_err() {
+                return SessionEnd::ConnectionLost;
             }
         }
     }
 
-    async fn obey(
+    async fn handle_command(
         &mut self,
-        message: ToNode,
-        unnamed: &mut HashSet<CallId>,
+        command: ToNode,
+        unconfirmed: &mut HashSet<CallId>,
         replies: &mpsc::Sender<FromNode>,
-    ) -> Result<(), Left> {
-        match message {
+    ) -> Result<(), SessionEnd> {
+        match command {
             ToNode::OpenCall { call, opened } => {
-                let Some(log_index) = self.in_the_log(call, &opened) else {
-                    tracing::error!(%call, "the switchboard named a call whose opening is not in the log; it stays closed");
+                let Some(log_index) = self.verify_opened(call, &opened) else {
+                    tracing::error!(%call, "call refused: no valid log proof of its opening; check the switchboard's log and key");
                     return Ok(());
                 };
-                unnamed.remove(&call);
+                unconfirmed.remove(&call);
                 match self.relay.open_call(OpenedCall { call, log_index }).await {
                     Ok(()) => drop(self.calls.insert(call)),
-                    Err(telcon_relay::driver::HandleError::Stopped(stopped)) => return Err(stopped.into()),
-                    Err(error) => tracing::error!(%call, %error, "a call was not opened"),
+                    Err(telcon_relay::net::HandleError::Stopped(stopped)) => return Err(stopped.into()),
+                    Err(error) => tracing::error!(%call, %error, "call not opened on this relay"),
                 }
             }
             ToNode::CloseCall { call } => {
@@ -234,7 +242,7 @@ impl RelayNode {
                     Ok(answer) => (Some(answer), None),
                     Err(error) => (None, Some(error.to_string())),
                 };
-                // Full only when the connection is stuck, which then ends.
+                // Fails only if the connection is stuck, which the heartbeat ends.
                 let _ = replies.try_send(FromNode::LegAdded { leg, answer, refused });
             }
             ToNode::RemoveLeg { leg } => drop(self.relay.remove_leg(LegId(leg)).await?),
@@ -242,26 +250,26 @@ impl RelayNode {
         Ok(())
     }
 
-    /// The log index of a call's opening, if the proof of it holds.
-    fn in_the_log(&self, call: CallId, opened: &Logged) -> Option<u64> {
+    /// The log index of a call's opening, if its proof is valid.
+    fn verify_opened(&self, call: CallId, opened: &Logged) -> Option<u64> {
         let entry = self.office.verify_logged(opened).ok()?;
-        let opens = matches!(entry.entry(), Some(Entry::CallOpened { call: about, .. }) if *about == call);
-        opens.then_some(opened.index)
+        let matches = matches!(entry.entry(), Some(Entry::CallOpened { call: subject, .. }) if *subject == call);
+        matches.then_some(opened.index)
     }
 }
 
-/// Serves `/metrics` and `/healthz` of a relay of its own, until the task is dropped.
-pub async fn serve_numbers(listener: TcpListener, handle: NodeHandle) -> io::Result<()> {
+/// Serves `/metrics` and `/healthz` of a standalone relay until the task is dropped.
+pub async fn serve_metrics(listener: TcpListener, handle: NodeHandle) -> io::Result<()> {
     let health = |State(handle): State<NodeHandle>| async move {
         match handle.stats().await {
             Ok(stats) => {
                 let (calls, legs) = (stats.calls, stats.legs);
-                let (status, how) = match (handle.is_draining(), handle.is_registered()) {
+                let (status, state) = match (handle.is_draining(), handle.is_registered()) {
                     (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
                     (_, false) => (StatusCode::SERVICE_UNAVAILABLE, "not registered with the office's server"),
                     _ => (StatusCode::OK, "ok"),
                 };
-                (status, format!("{how}: {calls} calls, {legs} legs\n"))
+                (status, format!("{state}: {calls} calls, {legs} legs\n"))
             }
             Err(Stopped) => (StatusCode::SERVICE_UNAVAILABLE, "the relay has stopped\n".to_owned()),
         }
@@ -271,6 +279,6 @@ pub async fn serve_numbers(listener: TcpListener, handle: NodeHandle) -> io::Res
         (kind, handle.metrics().await.unwrap_or_default())
     };
     let router = Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(handle);
-    let (_stays, stopped) = oneshot::channel();
+    let (_never_stops, stopped) = oneshot::channel();
     crate::web::serve(listener, router, ConnectionLimits::default(), stopped).await
 }

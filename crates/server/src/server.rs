@@ -202,7 +202,7 @@ impl Server {
         let (media, media_addrs) = media_addresses(&config).map_err(no_media)?;
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let relay_config = RelayConfig { workers, ..RelayConfig::new(media_addrs.clone()) };
-        let (relay, relay_task) = telcon_relay::driver::start(media, relay_config).await.map_err(no_media)?;
+        let (relay, relay_task) = telcon_relay::net::start(media, relay_config).await.map_err(no_media)?;
 
         let records = RecordStore::open(&archive).map_err(at(&archive))?;
         let unlogged = records.unknown(&reader.record_names()?).map_err(at(&archive))?;

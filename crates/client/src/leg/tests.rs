@@ -214,7 +214,7 @@ async fn connected(events: &mut tokio::sync::mpsc::Receiver<LegEvent>) {
 #[tokio::test]
 async fn over_sockets_legs_connect_fast_and_hear_each_other() {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (relay, _task) = telcon_relay::driver::start(loopback, RelayConfig::new(vec![loopback])).await.unwrap();
+    let (relay, _task) = telcon_relay::net::start(loopback, RelayConfig::new(vec![loopback])).await.unwrap();
     relay.open_call(OpenedCall { call: CALL, log_index: 0 }).await.unwrap();
     let mut legs = Vec::new();
     for i in 0..2 {

@@ -8,8 +8,8 @@ fn hex(text: &str) -> Vec<u8> {
 /// RFC 7714 section 16: keys 00 01 02 ..., salt "Quid pro quo".
 fn rfc_keys(bytes: usize) -> (Opening, Sealing) {
     let make = || Key { key: std::array::from_fn(|i| i as u8), length: bytes, salt: *b"Quid pro quo" };
-    let opening = Opening { media: make().cipher(), reports: make(), seen: Window::default() };
-    (opening, Sealing { media: make().cipher(), reports: make(), next: 0x5d4 })
+    let opening = Opening { media: make().cipher(), reports: make(), replay: ReplayWindow::default() };
+    (opening, Sealing { media: make().cipher(), reports: make(), next_report_index: 0x5d4 })
 }
 
 const RTP_HEADER: &str = "8040f17b 8041f8d3 5501a0b2";
@@ -48,7 +48,7 @@ fn reports_of_rfc_7714_section_17_1() {
         let (mut opening, mut sealing) = rfc_keys(bytes);
         assert_eq!(sealing.reports(hex(RTCP)), hex(sealed));
         assert_eq!(opening.reports(&mut hex(sealed)), Ok(&hex(RTCP)[..]));
-        assert_eq!(opening.reports(&mut hex(sealed)), Err(Refused), "once only");
+        assert_eq!(opening.reports(&mut hex(sealed)), Err(Rejected), "a replay");
     }
 }
 
@@ -62,7 +62,7 @@ fn derivation_of_rfc_3711_appendix_b_3() {
     let mut session_salt = [0; 14];
     derive(&master, &salt, 2, &mut session_salt);
     assert_eq!(session_salt[..], hex("30CBBC08863D8C85D49DB34A9AE1"));
-    // More than one block: the authentication key, which AEAD profiles have no use for.
+    // More than one block: the authentication key, which AEAD profiles do not use.
     let mut long = [0; 94];
     derive(&master, &salt, 1, &mut long);
     assert_eq!(long[..16], hex("CEBE321F6FF7716B6FD4AB49AF256A15"));
@@ -73,35 +73,35 @@ fn derivation_of_rfc_3711_appendix_b_3() {
 fn every_bit_of_a_packet_is_authenticated() {
     let (mut opening, mut sealing) = rfc_keys(16);
     let mut packet = Vec::new();
-    sealing.media(&mut packet, header(true, 111, 7, 960, 0xabcd), 7, b"sound");
+    sealing.media(&mut packet, header(true, 111, 7, 960, 0xabcd), 7, b"media");
     for bit in 0..packet.len() * 8 {
         let mut forged = packet.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
-        let opened = Header::parse(&forged).ok_or(Refused).and_then(|h| opening.media(&h, 7, &mut forged));
-        assert_eq!(opened, Err(Refused), "bit {bit}");
+        let opened = Header::parse(&forged).ok_or(Rejected).and_then(|h| opening.media(&h, 7, &mut forged));
+        assert_eq!(opened, Err(Rejected), "bit {bit}");
     }
     let reports = sealing.reports(hex(RTCP));
     for bit in 0..reports.len() * 8 {
         let mut forged = reports.clone();
         forged[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(opening.reports(&mut forged), Err(Refused), "bit {bit}");
+        assert_eq!(opening.reports(&mut forged), Err(Rejected), "bit {bit}");
     }
     let header = Header::parse(&packet).unwrap();
-    assert_eq!(opening.media(&header, 7 + (1 << 16), &mut packet.clone()), Err(Refused), "another rollover counter");
+    assert_eq!(opening.media(&header, 7 + (1 << 16), &mut packet.clone()), Err(Rejected), "another rollover counter");
     assert!(opening.media(&header, 7, &mut packet).is_ok());
 }
 
 #[test]
-fn keys_are_split_as_rfc_5764_says() {
+fn keying_material_is_split_as_in_rfc_5764() {
     for (profile, key) in [(Profile::Aes128Gcm, 16), (Profile::Aes256Gcm, 32)] {
         let material: Vec<u8> = (0..2 * (key + SALT) as u8).collect();
         let keys = Keys::from_handshake(profile, &material).unwrap();
         assert!(Keys::from_handshake(profile, &material[1..]).is_none());
-        // What a client would seal with.
+        // The context of a client.
         let client = Sealing {
-            media: Key::derive(&material[..key], &material[2 * key..][..SALT], MEDIA).cipher(),
-            reports: Key::derive(&material[..key], &material[2 * key..][..SALT], REPORTS),
-            next: 0,
+            media: Key::derive(&material[..key], &material[2 * key..][..SALT], LABEL_SRTP).cipher(),
+            reports: Key::derive(&material[..key], &material[2 * key..][..SALT], LABEL_SRTCP),
+            next_report_index: 0,
         };
         let mut packet = Vec::new();
         client.media(&mut packet, header(false, 111, 1, 2, 3), 1, b"up");
@@ -110,12 +110,12 @@ fn keys_are_split_as_rfc_5764_says() {
         assert_eq!(&packet[payload], b"up");
         packet.clear();
         keys.sealing.media(&mut packet, header(false, 111, 1, 2, 3), 1, b"down");
-        assert_eq!(keys.opening.media(&parsed, 1, &mut packet), Err(Refused), "each direction has its own");
+        assert_eq!(keys.opening.media(&parsed, 1, &mut packet), Err(Rejected), "each direction has its own key");
     }
 }
 
 #[test]
-fn headers() {
+fn headers_are_parsed() {
     let parse = |text: &str| Header::parse(&[hex(text), vec![0; TAG]].concat());
     let plain = parse("80ef0001 00000002 00000003").unwrap();
     let expected =
@@ -123,14 +123,14 @@ fn headers() {
     assert_eq!(plain, expected);
     assert_eq!(header(true, 111, 1, 2, 3)[..], hex("80ef0001 00000002 00000003"));
     assert_eq!(parse("b26f0001 00000002 00000003 00000004 00000005 bede0001 10ff0000").unwrap().length, 28);
-    assert_eq!(parse("906f0001 00000002 00000003 bedeffff"), None, "an extension that is longer than the packet");
-    assert_eq!(parse("8f6f0001 00000002 00000003"), None, "fifteen sources that are not there");
+    assert_eq!(parse("906f0001 00000002 00000003 bedeffff"), None, "an extension longer than the packet");
+    assert_eq!(parse("8f6f0001 00000002 00000003"), None, "fifteen missing CSRCs");
     assert_eq!(parse("406f0001 00000002 00000003"), None, "another version");
     assert_eq!(Header::parse(&[0x80; HEADER + TAG - 1]), None);
 }
 
 #[test]
-fn padding_is_taken_off_and_never_more_than_there_is() {
+fn padding_is_removed_and_bounded_by_the_payload() {
     let (opening, sealing) = rfc_keys(16);
     let open = |payload: &[u8]| {
         let mut head = header(false, 111, 1, 2, 3);
@@ -142,48 +142,48 @@ fn padding_is_taken_off_and_never_more_than_there_is() {
     };
     assert_eq!(open(b"abc\0\0\x03"), Ok(b"abc".to_vec()));
     assert_eq!(open(b"\x01"), Ok(Vec::new()));
-    assert_eq!(open(b"abc\x05"), Err(Refused));
-    assert_eq!(open(b"abc\0"), Err(Refused));
-    assert_eq!(open(b""), Err(Refused));
+    assert_eq!(open(b"abc\x05"), Err(Rejected));
+    assert_eq!(open(b"abc\0"), Err(Rejected));
+    assert_eq!(open(b""), Err(Rejected));
 }
 
 #[test]
 fn sequence_numbers_roll_over() {
-    let mut window = Window::default();
+    let mut window = ReplayWindow::default();
     assert_eq!(window.extend(65_535), Some(65_535));
     window.accept(65_535);
     assert_eq!(window.extend(0), Some(65_536));
     assert_eq!(window.extend(65_500), Some(65_500));
     window.accept(65_536);
     assert_eq!(window.extend(65_535), Some(65_535));
-    let mut early = Window::default();
+    let mut early = ReplayWindow::default();
     early.accept(3);
-    assert_eq!(early.extend(65_535), None, "before the first rollover there is nothing");
+    assert_eq!(early.extend(65_535), None, "no index before the first rollover");
 }
 
 #[test]
-fn an_index_is_accepted_once_and_never_when_it_is_old() {
-    let mut window = Window::default();
+fn replayed_and_old_indices_are_refused() {
+    let mut window = ReplayWindow::default();
     for index in [1_000, 1_002, 1_001, 1_100] {
         assert!(window.is_new(index));
         window.accept(index);
         assert!(!window.is_new(index), "{index} again");
     }
     assert!(window.is_new(1_003) && window.is_new(999));
-    assert!(!window.is_new(1_100 - Window::WIDTH) && window.is_new(1_100 - Window::WIDTH + 1));
+    assert!(!window.is_new(1_100 - ReplayWindow::WIDTH) && window.is_new(1_100 - ReplayWindow::WIDTH + 1));
     window.accept(1_000_000);
-    assert!(!window.is_new(1_100) && !window.is_new(1_003), "a jump ahead closes everything before");
+    assert!(!window.is_new(1_100) && !window.is_new(1_003), "a jump ahead expires all older indices");
     assert!(window.is_new(999_999) && !window.is_new(1_000_000));
 }
 
 proptest::proptest! {
-    /// The window against a set of everything that was accepted.
+    /// Compares the window with a set of all accepted indices.
     #[test]
-    fn no_order_lets_an_index_through_twice(indices in proptest::collection::vec(0u64..600, 0..400)) {
-        let mut window = Window::default();
+    fn no_order_accepts_an_index_twice(indices in proptest::collection::vec(0u64..600, 0..400)) {
+        let mut window = ReplayWindow::default();
         let mut accepted = std::collections::HashSet::new();
         for index in indices {
-            let recent = window.newest().is_none_or(|n| index + Window::WIDTH > n);
+            let recent = window.newest().is_none_or(|n| index + ReplayWindow::WIDTH > n);
             proptest::prop_assert_eq!(window.is_new(index), recent && !accepted.contains(&index));
             if window.is_new(index) {
                 window.accept(index);
@@ -194,14 +194,14 @@ proptest::proptest! {
 }
 
 proptest::proptest! {
-    /// Bytes of nobody's making are refused, whatever they look like, and nothing panics.
+    /// Arbitrary bytes are refused without a panic.
     #[test]
-    fn noise_is_refused(first in proptest::prelude::any::<u8>(), noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+    fn arbitrary_packets_are_refused(first in proptest::prelude::any::<u8>(), noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         let (mut opening, _) = rfc_keys(16);
         let mut packet = [&[0x80 | first & 0x3f][..], &noise].concat();
         if let Some(header) = Header::parse(&packet) {
-            proptest::prop_assert_eq!(opening.media(&header, 1, &mut packet.clone()), Err(Refused));
+            proptest::prop_assert_eq!(opening.media(&header, 1, &mut packet.clone()), Err(Rejected));
         }
-        proptest::prop_assert_eq!(opening.reports(&mut packet), Err(Refused));
+        proptest::prop_assert_eq!(opening.reports(&mut packet), Err(Rejected));
     }
 }

@@ -1,5 +1,5 @@
-//! A world without sockets: a relay, devices, and a network with a constant delay, stepped through virtual time.
-#![allow(dead_code, reason = "each test uses its own part")]
+//! A simulation without sockets: a relay, devices, and a network with constant latency, in virtual time.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 
 use std::{
@@ -20,7 +20,7 @@ use telcon_proto::CallId;
 use telcon_relay::{LegId, OpenedCall, Output, Relay, RelayConfig, RelayError, RelayEvent};
 
 pub const RELAY: &str = "203.0.113.1:3478";
-pub const DELAY: Duration = Duration::from_millis(10);
+pub const LATENCY: Duration = Duration::from_millis(10);
 
 pub fn relay_addr() -> SocketAddr {
     RELAY.parse().unwrap()
@@ -30,9 +30,9 @@ pub fn call(n: u8) -> CallId {
     CallId::from_bytes([n; 16])
 }
 
-/// A packet as a device received it.
+/// A packet received by a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct Received {
     pub slot: usize,
     pub sequence: u64,
     pub timestamp: u32,
@@ -41,7 +41,7 @@ pub struct Heard {
     pub payload: Vec<u8>,
 }
 
-/// A device: a WebRTC endpoint that sends on one section and receives on seven.
+/// A device: a WebRTC endpoint with one sendonly and seven recvonly sections.
 pub struct Device {
     pub rtc: Rtc,
     pub addr: SocketAddr,
@@ -50,7 +50,7 @@ pub struct Device {
     pub pending: Option<SdpPendingOffer>,
     pub connected: bool,
     pub closed: bool,
-    pub heard: Vec<Heard>,
+    pub received: Vec<Received>,
     pub cnames: Vec<String>,
     sequence: u64,
     timeout: Instant,
@@ -73,8 +73,8 @@ impl Device {
         let mut rtc = device_config().build(now);
         rtc.add_local_candidate(Candidate::host(addr, Protocol::Udp).unwrap());
         let mut api = rtc.sdp_api();
-        let named = Some(format!("device-at-{}", addr.ip()));
-        let sending = api.add_media(MediaKind::Audio, Direction::SendOnly, named.clone(), named, None);
+        let cname = Some(format!("device-at-{}", addr.ip()));
+        let sending = api.add_media(MediaKind::Audio, Direction::SendOnly, cname.clone(), cname, None);
         let receiving =
             (0..slots).map(|_| api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None)).collect();
         let (offer, pending) = api.apply().unwrap();
@@ -86,7 +86,7 @@ impl Device {
             pending: Some(pending),
             connected: false,
             closed: false,
-            heard: Vec::new(),
+            received: Vec::new(),
             cnames: Vec::new(),
             sequence: 60_000,
             timeout: now,
@@ -100,8 +100,8 @@ impl Device {
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
     }
 
-    /// Queues a packet; the next step sends it. `skip` leaves a gap in the sequence.
-    pub fn speak(&mut self, now: Instant, payload: &[u8], skip: u64) {
+    /// Queues a packet, which the next step sends. `skip` sequence numbers are left out.
+    pub fn send_media(&mut self, now: Instant, payload: &[u8], skip: u64) {
         self.sequence += 1 + skip;
         let pt: Pt = self.rtc.media(self.sending).unwrap().remote_pts()[0];
         let timestamp = (self.sequence as u32).wrapping_mul(960);
@@ -113,7 +113,7 @@ impl Device {
         self.sequence
     }
 
-    /// Lets the transport run, and gives what it sends.
+    /// Runs the transport. Returns the datagrams it sends.
     pub fn step(&mut self, input: Input<'_>) -> Vec<(SocketAddr, Vec<u8>)> {
         let _ = self.rtc.handle_input(input);
         let mut sent = Vec::new();
@@ -134,7 +134,7 @@ impl Device {
                     let stream = api.stream_rx(&p.header.ssrc).unwrap();
                     let mid = stream.mid();
                     self.cnames.extend(stream.cname().map(str::to_owned));
-                    self.heard.push(Heard {
+                    self.received.push(Received {
                         slot: self.receiving.iter().position(|m| *m == mid).unwrap(),
                         sequence: *p.seq_no,
                         timestamp: p.header.timestamp,
@@ -150,9 +150,9 @@ impl Device {
     }
 }
 
-/// A datagram under way.
+/// A datagram in flight.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Flying {
+struct InFlight {
     at: Instant,
     number: u64,
     src: SocketAddr,
@@ -165,9 +165,9 @@ pub struct World {
     pub relay: Relay,
     pub devices: Vec<Device>,
     pub events: Vec<RelayEvent>,
-    /// Every datagram that reached its destination, in order: from, to, content.
+    /// Every delivered datagram, in order: source, destination, content.
     pub wire: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
-    flying: BinaryHeap<Reverse<Flying>>,
+    in_flight: BinaryHeap<Reverse<InFlight>>,
     number: u64,
     relay_timeout: Instant,
 }
@@ -182,7 +182,7 @@ impl Default for World {
             devices: Vec::new(),
             events: Vec::new(),
             wire: Vec::new(),
-            flying: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             number: 0,
             relay_timeout: now,
         }
@@ -190,7 +190,7 @@ impl Default for World {
 }
 
 impl World {
-    /// A call with `n` connected devices, legs 0 to n-1 of call 1.
+    /// Call 1 with `n` connected devices, which are legs 0 to n-1.
     pub fn with_call(n: usize) -> Self {
         let mut world = Self::default();
         world.open(1);
@@ -209,7 +209,7 @@ impl World {
         format!("192.0.2.{}:{}", index + 1, 40_000 + index).parse().unwrap()
     }
 
-    /// Adds a device and a leg for it. Its index in `devices` is the number of devices before.
+    /// Adds a device and its leg. Returns its index in `devices`.
     pub fn join(&mut self, n: u8, leg: u64) -> Result<usize, RelayError> {
         let (device, offer) = Device::new(self.now, Self::addr_of(self.devices.len()));
         self.join_with(n, leg, device, &offer)
@@ -222,7 +222,7 @@ impl World {
         Ok(self.devices.len() - 1)
     }
 
-    /// Runs until every device is connected.
+    /// Runs until all devices are connected.
     pub fn connect(&mut self) {
         let deadline = self.now + Duration::from_secs(10);
         while !self.devices.iter().all(|d| d.connected || d.closed) {
@@ -234,35 +234,35 @@ impl World {
 
     pub fn inject(&mut self, src: SocketAddr, dst: SocketAddr, bytes: Vec<u8>) {
         self.number += 1;
-        self.flying.push(Reverse(Flying { at: self.now + DELAY, number: self.number, src, dst, bytes }));
+        self.in_flight.push(Reverse(InFlight { at: self.now + LATENCY, number: self.number, src, dst, bytes }));
     }
 
-    /// Lets time pass.
+    /// Advances the virtual time.
     pub fn run(&mut self, span: Duration) {
         let end = self.now + span;
-        self.settle();
+        self.run_due();
         loop {
             let mut next = end;
-            if let Some(Reverse(flying)) = self.flying.peek() {
-                next = next.min(flying.at);
+            if let Some(Reverse(datagram)) = self.in_flight.peek() {
+                next = next.min(datagram.at);
             }
             let timers = self.devices.iter().map(|d| d.timeout).chain([self.relay_timeout]);
-            // Somebody who wants to be woken at once is woken in a moment, so that time goes on.
+            // A timer that is already due fires a millisecond later, so that time always advances.
             next = timers.map(|t| t.max(self.now + Duration::from_millis(1))).fold(next, Instant::min);
             self.now = self.now.max(next);
-            while self.flying.peek().is_some_and(|Reverse(f)| f.at <= self.now) {
-                let Reverse(flying) = self.flying.pop().unwrap();
-                self.deliver(flying);
+            while self.in_flight.peek().is_some_and(|Reverse(f)| f.at <= self.now) {
+                let Reverse(datagram) = self.in_flight.pop().unwrap();
+                self.deliver(datagram);
             }
-            self.settle();
+            self.run_due();
             if self.now >= end {
                 return;
             }
         }
     }
 
-    /// Everybody handles what is due now.
-    fn settle(&mut self) {
+    /// Runs all timers that are due now.
+    fn run_due(&mut self) {
         for i in 0..self.devices.len() {
             let sent = self.devices[i].step(Input::Timeout(self.now));
             self.sent_by(i, sent);
@@ -293,33 +293,33 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, flying: Flying) {
-        self.wire.push((flying.src, flying.dst, flying.bytes.clone()));
-        if flying.dst == relay_addr() {
-            self.relay.handle_packet(self.now, flying.src, flying.dst, &flying.bytes);
+    fn deliver(&mut self, datagram: InFlight) {
+        self.wire.push((datagram.src, datagram.dst, datagram.bytes.clone()));
+        if datagram.dst == relay_addr() {
+            self.relay.handle_packet(self.now, datagram.src, datagram.dst, &datagram.bytes);
             self.drain_relay();
-        } else if let Some(i) = self.devices.iter().position(|d| d.addr == flying.dst)
-            && let Ok(receive) = Receive::new(Protocol::Udp, flying.src, flying.dst, &flying.bytes)
+        } else if let Some(i) = self.devices.iter().position(|d| d.addr == datagram.dst)
+            && let Ok(receive) = Receive::new(Protocol::Udp, datagram.src, datagram.dst, &datagram.bytes)
         {
             let sent = self.devices[i].step(Input::Receive(self.now, receive));
             self.sent_by(i, sent);
         }
     }
 
-    /// A device speaks `count` packets of its own, 20 ms apart.
-    pub fn speak(&mut self, device: usize, count: usize) -> Vec<Vec<u8>> {
-        let mut said = Vec::new();
+    /// A device sends `count` packets, 20 ms apart. Returns their payloads.
+    pub fn send_media(&mut self, device: usize, count: usize) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
         for i in 0..count {
-            let payload = format!("device {device} says {i} {}", "x".repeat(60)).into_bytes();
-            self.devices[device].speak(self.now, &payload, 0);
-            said.push(payload);
+            let payload = format!("device {device} packet {i} {}", "x".repeat(60)).into_bytes();
+            self.devices[device].send_media(self.now, &payload, 0);
+            sent.push(payload);
             self.run(Duration::from_millis(20));
         }
         self.run(Duration::from_millis(40));
-        said
+        sent
     }
 
-    pub fn heard(&self, device: usize) -> Vec<Vec<u8>> {
-        self.devices[device].heard.iter().map(|h| h.payload.clone()).collect()
+    pub fn payloads(&self, device: usize) -> Vec<Vec<u8>> {
+        self.devices[device].received.iter().map(|r| r.payload.clone()).collect()
     }
 }

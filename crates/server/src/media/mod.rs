@@ -25,7 +25,7 @@ use telcon_proto::{
     CallId, DeviceId,
     node::{FromNode, ToNode},
 };
-use telcon_relay::{LegId, OpenedCall, RelayEvent, driver::RelayHandle};
+use telcon_relay::{LegId, OpenedCall, RelayEvent, net::RelayHandle};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
     task::JoinHandle,

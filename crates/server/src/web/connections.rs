@@ -43,7 +43,8 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { total: 4096, per_address: 128, head: Duration::from_secs(20) }
+        // `total`: an office with ten thousand connected devices, and half as many again while they reconnect.
+        Self { total: 16_384, per_address: 128, head: Duration::from_secs(20) }
     }
 }
 

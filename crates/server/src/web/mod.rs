@@ -44,7 +44,7 @@ use telcon_proto::{
     http::OfficeInfo,
     limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES, MAX_UNSIGNED_CONNECTIONS},
 };
-use telcon_relay::driver::RelayHandle;
+use telcon_relay::net::RelayHandle;
 use tokio::{sync::mpsc, time::timeout};
 
 /// State shared by all requests.

@@ -1,0 +1,251 @@
+//! Figures of `telcon bench office`, as JSON and as a table.
+
+use crate::times::{Times, millis};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// The result of one `telcon bench office`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OfficeRun {
+    /// The machine, one line per fact.
+    pub machine: Vec<String>,
+    /// Whether server and generator were pinned to separate cores.
+    pub pinned: bool,
+    /// By number of connected devices, ascending.
+    pub by_devices: Vec<DevicePoint>,
+    /// The highest ring rate, with the largest fleet.
+    pub peak: Option<RingFigures>,
+    /// A crash of the server with the largest fleet.
+    pub restart: Option<Restart>,
+    /// By number of live calls, ascending, in an office of its own.
+    pub by_live_calls: Vec<LivePoint>,
+    /// The log alone.
+    pub log: Option<LogFigures>,
+}
+
+/// Figures for one size of the fleet.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DevicePoint {
+    /// Connected devices.
+    pub devices: u32,
+    /// Enrolments per second while the fleet grew to this size.
+    pub enrolments_per_second: f64,
+    /// Sign-ins per second while the fleet grew to this size.
+    pub sign_ins_per_second: f64,
+    /// Growth of the server's proportional memory (PSS) per device, against the server without devices, bytes.
+    pub bytes_per_device: f64,
+    /// CPU share of the server without rings, 1 = one core.
+    pub idle_share: f64,
+    /// CPU time of the server per idle device and hour, nanoseconds.
+    pub idle_nanoseconds_per_device_hour: f64,
+    /// The ring load.
+    pub rings: RingFigures,
+}
+
+/// Figures of a ring load.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RingFigures {
+    /// Requested rings per second.
+    pub per_second: f64,
+    /// Rings sent.
+    pub sent: u64,
+    /// Calls that were logged, rung and ended.
+    pub completed: u64,
+    /// Rings refused by the server.
+    pub refused: u64,
+    /// Rings that were due, but had no free caller or callee.
+    pub skipped: u64,
+    /// From the caller's send to the arrival at the callee.
+    pub latency: Times,
+    /// Delay of the generator behind its schedule.
+    pub lateness: Times,
+    /// CPU time of the server per ring, nanoseconds: without the idle share of the same fleet.
+    pub nanoseconds_per_ring: f64,
+    /// CPU share of the server, 1 = one core.
+    pub server_share: f64,
+    /// CPU share of the generator.
+    pub generator_share: f64,
+    /// CPU share of all other processes: interference.
+    pub others_share: f64,
+    /// Entries appended to the log, per second.
+    pub appends_per_second: f64,
+}
+
+/// Figures of a crash and restart, with all devices reconnecting at once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Restart {
+    /// Devices.
+    pub devices: u32,
+    /// From the start of the process until it answers requests, seconds.
+    pub ready_seconds: f64,
+    /// From the start of the process until all devices are signed in again, seconds.
+    pub seconds: f64,
+    /// Devices that were not signed in again within the time limit.
+    pub lost_devices: u32,
+    /// Log entries before the crash that are missing afterwards.
+    pub lost_entries: u64,
+    /// CPU share of the server during the storm.
+    pub server_share: f64,
+    /// CPU share of the generator during the storm.
+    pub generator_share: f64,
+}
+
+/// Figures for one number of live calls.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LivePoint {
+    /// Live calls.
+    pub calls: u32,
+    /// Connected devices.
+    pub devices: u32,
+    /// CPU share of the server without rings.
+    pub idle_share: f64,
+    /// The ring load beside the live calls.
+    pub rings: RingFigures,
+}
+
+/// Figures of the log alone.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LogFigures {
+    /// Entries that were appended and verified.
+    pub entries: u64,
+    /// Bytes per entry.
+    pub entry_bytes: u32,
+    /// Entries per batch; each batch is one durable append.
+    pub batch: u32,
+    /// Durable appends of such batches, entries per second.
+    pub appends_per_second: f64,
+    /// Durable appends of single entries, entries per second.
+    pub single_appends_per_second: f64,
+    /// Offline verification of all entries, seconds.
+    pub verify_seconds: f64,
+}
+
+/// Saturation of the generator's core: above it, figures measure the generator.
+pub(crate) const SATURATED: f64 = 0.9;
+
+impl OfficeRun {
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        for point in &self.by_devices {
+            let _ = writeln!(out, "{}", point.line());
+        }
+        if let Some(rings) = &self.peak {
+            let _ = writeln!(out, "peak: {}", rings.line());
+        }
+        if let Some(restart) = &self.restart {
+            let _ = writeln!(out, "{}", restart.line());
+        }
+        for point in &self.by_live_calls {
+            let _ = writeln!(out, "{}", point.line());
+        }
+        for (name, ratio) in self.ratios() {
+            let _ = writeln!(out, "{name}: × {ratio:.2}");
+        }
+        if let Some(log) = &self.log {
+            let _ = writeln!(out, "{}", log.line());
+        }
+        out
+    }
+
+    /// Growth of the costs from the smallest to the largest load: 1 is flat.
+    pub(crate) fn ratios(&self) -> Vec<(String, f64)> {
+        let mut ratios = Vec::new();
+        let mut add = |what: String, from: &RingFigures, to: &RingFigures| {
+            let ratio = |a: f64, b: f64| if a > 0.0 { b / a } else { f64::INFINITY };
+            ratios.push((format!("CPU per ring, {what}"), ratio(from.nanoseconds_per_ring, to.nanoseconds_per_ring)));
+            ratios
+                .push((format!("median ring latency, {what}"), ratio(from.latency.p50 as f64, to.latency.p50 as f64)));
+        };
+        if let [first, .., last] = &self.by_devices[..] {
+            add(format!("{} to {} devices", first.devices, last.devices), &first.rings, &last.rings);
+        }
+        if let [first, .., last] = &self.by_live_calls[..] {
+            add(format!("{} to {} live calls", first.calls, last.calls), &first.rings, &last.rings);
+        }
+        ratios.retain(|(_, ratio)| ratio.is_finite());
+        ratios
+    }
+}
+
+impl DevicePoint {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "{:6} devices: {:.0} enrolments/s, {:.0} sign-ins/s, {:.1} kB per device, idle {:.2} % of a core ({:.0} ms per \
+             device and hour); {}",
+            self.devices,
+            self.enrolments_per_second,
+            self.sign_ins_per_second,
+            self.bytes_per_device / 1e3,
+            self.idle_share * 100.0,
+            self.idle_nanoseconds_per_device_hour / 1e6,
+            self.rings.line(),
+        )
+    }
+}
+
+impl LivePoint {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "{:6} live calls, {} devices: idle {:.2} % of a core; {}",
+            self.calls,
+            self.devices,
+            self.idle_share * 100.0,
+            self.rings.line()
+        )
+    }
+}
+
+impl RingFigures {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "{:.0} rings/s: {} sent, {} completed, {} refused, {} skipped, {:.0} µs CPU per ring, ring to ringing p50 {} p99 \
+             {} ms, {:.0} appends/s, server {:.0} %, generator {:.0} %{}, lateness p99 {} ms, others {:.0} %",
+            self.per_second,
+            self.sent,
+            self.completed,
+            self.refused,
+            self.skipped,
+            self.nanoseconds_per_ring / 1e3,
+            millis(self.latency.p50),
+            millis(self.latency.p99),
+            self.appends_per_second,
+            self.server_share * 100.0,
+            self.generator_share * 100.0,
+            if self.generator_share > SATURATED { " (saturated: it is the bottleneck)" } else { "" },
+            millis(self.lateness.p99),
+            self.others_share * 100.0,
+        )
+    }
+}
+
+impl Restart {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "restart with {} devices: ready after {:.2} s, all signed in after {:.2} s, {} devices and {} log entries lost, \
+             server {:.0} %, generator {:.0} %{}",
+            self.devices,
+            self.ready_seconds,
+            self.seconds,
+            self.lost_devices,
+            self.lost_entries,
+            self.server_share * 100.0,
+            self.generator_share * 100.0,
+            if self.generator_share > SATURATED { " (saturated: it is the bottleneck)" } else { "" },
+        )
+    }
+}
+
+impl LogFigures {
+    /// One line of output.
+    pub fn line(&self) -> String {
+        format!(
+            "log: {:.0} entries/s in durable batches of {}, {:.0} one by one; {} entries verified in {:.2} s",
+            self.appends_per_second, self.batch, self.single_appends_per_second, self.entries, self.verify_seconds
+        )
+    }
+}
