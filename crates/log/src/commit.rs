@@ -27,9 +27,27 @@ pub(crate) fn staging_path(tree: &Checkpoint) -> String {
     format!("{STAGING_DIR}/{}-{}", tree.size, tree.root.hex())
 }
 
-/// Part 1. After an error the append did not happen.
-pub(crate) fn stage<S: Storage>(storage: &mut S, next: &Checkpoint, files: &StagedFiles) -> Result<(), StorageError> {
-    storage.replace(&staging_path(next), &files.encode())
+/// Announces all files of the append to the storage, which flushes them together: the append then waits for one flush of
+/// content and one directory flush per part. After an error the append did not happen.
+pub(crate) fn prepare<S: Storage>(
+    storage: &mut S,
+    next: &SignedCheckpoint,
+    files: &StagedFiles,
+    staging_file: &[u8],
+) -> Result<(), StorageError> {
+    let note = next.note().as_bytes();
+    let mut all: Vec<(String, &[u8])> = vec![
+        (staging_path(next.checkpoint()), staging_file),
+        (LOCK_PATH.to_owned(), note),
+        (CHECKPOINT_PATH.to_owned(), note),
+    ];
+    all.extend(files.files.iter().map(|(tile, bytes)| (tile.to_string(), bytes.as_slice())));
+    storage.prepare(&all)
+}
+
+/// Part 1: writes the encoded [`StagedFiles`]. After an error the append did not happen.
+pub(crate) fn stage<S: Storage>(storage: &mut S, next: &Checkpoint, staging_file: &[u8]) -> Result<(), StorageError> {
+    storage.replace(&staging_path(next), staging_file)
 }
 
 /// Parts 2 and 3. After an error the append may or may not be history; [`crate::Log::recover`] finds out.

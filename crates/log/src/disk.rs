@@ -4,15 +4,15 @@
 
 use crate::bundle::MAX_BUNDLE_LEN;
 use crate::storage::{Reader, Storage, StorageError};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Largest file read, in bytes. The largest that a log writes is the staging file of one append: at most
-/// [`MAX_APPEND_ENTRIES`](crate::MAX_APPEND_ENTRIES) entries and one partial bundle, 84 MiB with their hashes.
-pub const MAX_FILE_LEN: u64 = 8 * MAX_BUNDLE_LEN as u64;
+/// [`MAX_APPEND_ENTRIES`](crate::MAX_APPEND_ENTRIES) entries and one partial bundle, 273 MiB with their hashes.
+pub const MAX_FILE_LEN: u64 = 18 * MAX_BUNDLE_LEN as u64;
 
 /// Locked by the writing process. Always empty.
 const WRITER_PATH: &str = ".state/writer";
@@ -22,7 +22,7 @@ const WRITER_PATH: &str = ".state/writer";
 const TEMPORARY_PREFIX: &str = ".state/unfinished";
 
 /// Most flushes in flight. Beyond this, disks and journals gain nothing from more concurrency.
-const MAX_FLUSH_THREADS: usize = 8;
+const MAX_FLUSH_THREADS: usize = 16;
 
 /// A log's directory, or a copy of one, opened for reading. Takes no lock.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct DiskStorage {
     /// Directories known to be durable. One that merely exists may have been created by a process that died before it
     /// flushed the parent.
     durable_dirs: HashSet<PathBuf>,
+    /// Announced files, flushed under temporary names.
+    prepared: HashMap<String, Prepared>,
     /// Holds the file lock, which the system releases when the process dies.
     _writer: File,
 }
@@ -87,7 +89,7 @@ impl DiskStorage {
         for dir in fs::canonicalize(&root).map_err(io)?.ancestors().take(3) {
             sync_dir(dir).map_err(io)?;
         }
-        let storage = DiskStorage { reader: DiskReader::new(root), durable_dirs: HashSet::new(), _writer: writer };
+        let storage = DiskStorage { reader: DiskReader::new(root), durable_dirs: HashSet::new(), prepared: HashMap::new(), _writer: writer };
         storage.remove_temporary_files().map_err(io)?;
         Ok(storage)
     }
@@ -109,16 +111,20 @@ impl DiskStorage {
         Ok(())
     }
 
-    /// Writes whole files: each under a temporary name, flushed, then renamed into place; then flushes the directories.
-    /// Files are flushed in parallel, and so are directories, because a journaling file system commits concurrent
-    /// flushes together.
+    /// Writes whole files: each under a temporary name, flushed (unless it was prepared), then renamed into place; then
+    /// flushes the directories. Files are flushed in parallel, and so are directories, because a journaling file system
+    /// commits concurrent flushes together.
     fn write_durably(&mut self, files: &[(&str, &[u8])]) -> Result<(), StorageError> {
         let mut writes = Vec::with_capacity(files.len());
         let (mut new_dirs, mut unsynced_dirs) = (Vec::new(), BTreeSet::new());
         for (number, &(path, bytes)) in files.iter().enumerate() {
             let target = locate(self.root(), path)?;
             self.create_parents(&target, &mut new_dirs, &mut unsynced_dirs).map_err(|e| StorageError::io(path, e))?;
-            writes.push(Write { path, temporary: self.root().join(format!("{TEMPORARY_PREFIX}{number}")), target, bytes });
+            let prepared = self.prepared.remove(path).filter(|prepared| prepared.bytes == bytes);
+            let flushed = prepared.is_some();
+            let temporary = prepared.map(|prepared| prepared.temporary);
+            let temporary = temporary.unwrap_or_else(|| self.root().join(format!("{TEMPORARY_PREFIX}{number}")));
+            writes.push(Write { path, temporary, target, bytes, flushed });
         }
         in_parallel(&writes, |write| write.flush_temporary().map_err(|e| StorageError::io(write.path, e)))?;
         for write in &writes {
@@ -165,10 +171,22 @@ struct Write<'a> {
     temporary: PathBuf,
     target: PathBuf,
     bytes: &'a [u8],
+    /// Whether the temporary file is complete and durable.
+    flushed: bool,
+}
+
+/// A file that was flushed in advance.
+#[derive(Debug)]
+struct Prepared {
+    temporary: PathBuf,
+    bytes: Vec<u8>,
 }
 
 impl Write<'_> {
     fn flush_temporary(&self) -> io::Result<()> {
+        if self.flushed {
+            return Ok(());
+        }
         let mut file = File::create(&self.temporary)?;
         file.write_all(self.bytes)?;
         file.sync_all()
@@ -205,6 +223,21 @@ impl Reader for DiskStorage {
 }
 
 impl Storage for DiskStorage {
+    fn prepare(&mut self, files: &[(String, &[u8])]) -> Result<(), StorageError> {
+        self.prepared.clear();
+        let mut writes = Vec::with_capacity(files.len());
+        for (number, (path, bytes)) in files.iter().enumerate() {
+            let temporary = self.root().join(format!("{TEMPORARY_PREFIX}-prepared{number}"));
+            writes.push(Write { path, temporary, target: locate(self.root(), path)?, bytes, flushed: false });
+        }
+        in_parallel(&writes, |write| write.flush_temporary().map_err(|e| StorageError::io(write.path, e)))?;
+        let prepared = writes.into_iter().map(|write| {
+            (write.path.to_owned(), Prepared { temporary: write.temporary, bytes: write.bytes.to_vec() })
+        });
+        self.prepared.extend(prepared);
+        Ok(())
+    }
+
     fn write_once(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError> {
         self.write_all_once(&[(path.to_owned(), bytes)])
     }
@@ -323,6 +356,22 @@ mod tests {
         assert!(matches!(disk.write_all_once(&conflict), Err(StorageError::Immutable(_))));
         disk.remove("lock").unwrap();
         assert_eq!(disk.read("lock").unwrap(), None);
+    }
+
+    #[test]
+    fn prepared_files_become_visible_only_when_written_and_only_with_the_announced_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = DiskStorage::open(dir.path()).unwrap();
+        let announced = [("a/1".to_owned(), &b"one"[..]), ("a/2".to_owned(), b"two"), ("a/3".to_owned(), b"three")];
+        disk.prepare(&announced).unwrap();
+        assert_eq!(disk.list("a").unwrap(), [""; 0]);
+        disk.replace("a/1", b"one").unwrap();
+        disk.replace("a/2", b"another").unwrap();
+        // A second announcement replaces the first.
+        disk.prepare(&announced[2..]).unwrap();
+        disk.write_all_once(&[("a/3".to_owned(), b"three"), ("a/4".to_owned(), b"four")]).unwrap();
+        let contents = ["a/1", "a/2", "a/3", "a/4"].map(|path| disk.read(path).unwrap().unwrap());
+        assert_eq!(contents, [&b"one"[..], b"another", b"three", b"four"]);
     }
 
     #[test]

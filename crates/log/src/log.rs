@@ -5,16 +5,17 @@ use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::hash::{Hash, leaf_hash};
 use crate::key::{CosignerKey, LogSigner};
 use crate::note::NoteError;
-use crate::commit::{LOCK_PATH, STAGING_DIR, clean_up, commit_and_publish, stage, staging_path};
+use crate::commit::{LOCK_PATH, STAGING_DIR, clean_up, commit_and_publish, prepare, stage, staging_path};
 use crate::staging::{StagedFiles, StagingError};
 use crate::storage::{Storage, StorageError};
 use crate::tile::{CHECKPOINT_PATH, TILE_WIDTH, TileKind, TilePath, encode_tile};
 use crate::tree::{Frontier, ReadError, Tree, read_entries};
 use std::ops::Range;
 
-/// Most entries in one append. It bounds the staging file, which holds all of them, to some 84 MiB; callers with more
-/// entries append repeatedly.
-pub const MAX_APPEND_ENTRIES: usize = 1024;
+/// Most entries in one append. It bounds the staging file, which holds all of them, to some 270 MiB of the longest entries;
+/// callers with more entries append repeatedly. An append waits for a fixed number of flushes, so that throughput grows with
+/// the batch.
+pub const MAX_APPEND_ENTRIES: usize = 4096;
 
 /// Why the log could not be opened, read or appended to.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +118,7 @@ impl<S: Storage> Log<S> {
         let frontier = Frontier::new();
         let signed = sign(&signer, &frontier, time_ms);
         let empty = StagedFiles::default();
-        stage(&mut storage, signed.checkpoint(), &empty)?;
+        stage(&mut storage, signed.checkpoint(), &empty.encode())?;
         commit_and_publish(&mut storage, None, &signed, &empty).map_err(Error::InDoubt)?;
         let needs_recovery = clean_up(&mut storage, signed.checkpoint(), &empty).is_err();
         Ok(Log { storage, signer, state: State { frontier, tail: Vec::new(), signed }, needs_recovery })
@@ -225,7 +226,9 @@ impl<S: Storage> Log<S> {
     fn commit(&mut self, next: State, files: &StagedFiles) -> Result<(), Error> {
         // Set first, so that an early return or a panic leaves it set.
         self.needs_recovery = true;
-        stage(&mut self.storage, next.signed.checkpoint(), files)?;
+        let staging_file = files.encode();
+        prepare(&mut self.storage, &next.signed, files, &staging_file)?;
+        stage(&mut self.storage, next.signed.checkpoint(), &staging_file)?;
         commit_and_publish(&mut self.storage, Some(self.state.signed.note()), &next.signed, files)
             .map_err(Error::InDoubt)?;
         self.needs_recovery = clean_up(&mut self.storage, next.signed.checkpoint(), files).is_err();

@@ -73,12 +73,12 @@ fn limits_are_checked_before_any_write() {
     let long = vec![0; MAX_ENTRY_LEN + 1];
     assert!(matches!(log.append(&[vec![], long], 0), Err(Error::EntryTooLong(65_536))));
     let many = vec![vec![]; MAX_APPEND_ENTRIES + 1];
-    assert!(matches!(log.append(&many, 0), Err(Error::TooManyEntries(1025))));
+    assert!(matches!(log.append(&many, 0), Err(Error::TooManyEntries(4097))));
     assert_eq!(log.storage(), &before);
     log.append(&[vec![], vec![7; MAX_ENTRY_LEN]], 0).unwrap();
     assert_eq!(log.append(&many[1..], 0).unwrap().first_index, 5);
     assert_eq!(log.entry(4).unwrap(), vec![7; MAX_ENTRY_LEN]);
-    assert_eq!(reopened(log.storage()).unwrap().checkpoint().size(), 1029);
+    assert_eq!(reopened(log.storage()).unwrap().checkpoint().size(), 4101);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn between_commit_and_publication_the_staging_file_must_be_intact() {
     let next = State { frontier, tail, signed };
     let path = staging_path(next.signed.checkpoint());
     let mut storage = log.storage().clone();
-    stage(&mut storage, next.signed.checkpoint(), &files).unwrap();
+    stage(&mut storage, next.signed.checkpoint(), &files.encode()).unwrap();
     storage.swap(LOCK_PATH, Some(log.checkpoint().note().as_bytes()), next.signed.note().as_bytes()).unwrap();
 
     let mut lost = storage.clone();

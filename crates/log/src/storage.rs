@@ -12,6 +12,15 @@ pub trait Reader {
 /// Write access. Each write is atomic, and durable when it returns `Ok`: it survives a power loss. An operation that
 /// returns an error may have taken effect or not. There is one writer at a time; the implementation excludes others.
 pub trait Storage: Reader {
+    /// Announces files that will be written soon, so that the storage can flush their content in advance and together. A
+    /// hint without visible effect; the default does nothing.
+    ///
+    /// # Errors
+    /// When the storage fails. Nothing was written.
+    fn prepare(&mut self, _files: &[(String, &[u8])]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Writes an immutable file. Idempotent: if the file exists with the same bytes, it is durable on return, even if
     /// another process wrote it.
     ///

@@ -1,0 +1,195 @@
+//! Speech recognition with a real model, over the path that a call's sound takes: cut, coded, buffered, decoded, heard.
+//!
+//! Needs a model: `TELCON_ASR_MODEL` names a directory with a Whisper model in CTranslate2 form.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use telcon_client::audio::opus::{Encoder, Settings};
+use telcon_client::audio::playout::Speaker;
+use telcon_client::audio::resample::ASR_SAMPLE_RATE;
+use telcon_client::audio::{Frame, SILENCE, frames, wav};
+use telcon_client::transcription::transcriber::TranscriberEvent;
+use telcon_client::transcription::wer::{WordErrors, word_errors};
+use telcon_client::transcription::{RecognitionResult, Effort, Recognizer, Transcriber, Whisper};
+
+/// How much worse (words in a hundred) the transcript of a call may be than the model on the original file.
+const ALLOWED_POINTS: f64 = 3.0;
+
+/// The model's directory, or `None` with a line that says why the test did nothing.
+fn model() -> Option<PathBuf> {
+    let dir = std::env::var_os("TELCON_ASR_MODEL").map(PathBuf::from);
+    if dir.is_none() {
+        eprintln!("skipped: TELCON_ASR_MODEL names no model (scripts/fixtures/fetch_model.py fetches a small one)");
+    }
+    dir
+}
+
+/// Where the speech is: `TELCON_SPEECH` (a directory with a.wav, a.txt, b.wav, b.txt), or the files kept with the code.
+fn speech_dir() -> PathBuf {
+    std::env::var_os("TELCON_SPEECH")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
+}
+
+/// A transcriber as a call has it: one model, heard by the transcript's thread and by the captions'.
+fn transcriber(model: &Path) -> Transcriber {
+    let whisper = Whisper::load(model).unwrap();
+    Transcriber::with_captioner(Box::new(whisper.clone()), Box::new(whisper)).unwrap()
+}
+
+struct Speech {
+    path: PathBuf,
+    said: String,
+    frames: Vec<Frame>,
+}
+
+fn speech(name: &str) -> Speech {
+    let path = speech_dir().join(format!("{name}.wav"));
+    let said = std::fs::read_to_string(speech_dir().join(format!("{name}.txt"))).unwrap();
+    let frames = frames(&wav::read(&path).unwrap()).collect();
+    Speech { path, said, frames }
+}
+
+/// What the other side hears: through Opus at a constant bit rate and the jitter buffer, no loss, 30 ms of network.
+fn through_the_call(said: &[Frame]) -> Vec<Frame> {
+    let mut encoder = Encoder::new(Settings::default()).unwrap();
+    let mut speaker = Speaker::new().unwrap();
+    let mut heard = Vec::new();
+    let tail = std::iter::repeat_n(&SILENCE, 150);
+    for (counter, frame) in said.iter().chain(tail).enumerate() {
+        let sent = counter as u64 * 20_000;
+        speaker.push(counter as u64, encoder.encode(frame).unwrap(), sent + 30_000);
+        heard.push(speaker.pull(sent + 30_000).frame);
+    }
+    assert_eq!(speaker.counts().buffer.lost, 0);
+    heard
+}
+
+fn captions(events: Vec<TranscriberEvent>) -> Vec<RecognitionResult> {
+    let caption = |event| match event {
+        TranscriberEvent::Result(caption) => caption,
+        TranscriberEvent::Failed { error, .. } => panic!("{error}"),
+    };
+    events.into_iter().map(caption).collect()
+}
+
+/// The final text of a speaker.
+fn transcript(captions: &[RecognitionResult], speaker: u32) -> String {
+    let theirs = captions.iter().filter(|caption| caption.speaker == speaker && caption.is_final);
+    theirs.map(|caption| caption.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn direct(model: &Path, path: &Path) -> String {
+    let sound = wav::read_at(path, ASR_SAMPLE_RATE).unwrap();
+    let phrases = Whisper::load(model).unwrap().transcribe(&sound, Effort::Best).unwrap();
+    phrases.iter().map(|phrase| phrase.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn points(errors: WordErrors) -> f64 {
+    100.0 * errors.rate()
+}
+
+#[test]
+fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapped() {
+    let Some(model) = model() else { return };
+    let (a, b) = (speech("a"), speech("b"));
+    // Speaker 1 first, then speaker 2; and a second time the other way round, at the same time.
+    for (together, first, second) in [(false, &a, &b), (true, &b, &a)] {
+        let mut transcriber = transcriber(&model);
+        let (one, two) = (through_the_call(&first.frames), through_the_call(&second.frames));
+        let begin = if together { 0 } else { one.len() };
+        let (mut one, mut two) = (one.into_iter(), two.into_iter());
+        let mut heard = Vec::new();
+        for tick in 0.. {
+            let frame = one.next();
+            let other = if tick >= begin { two.next() } else { Some(SILENCE) };
+            if frame.is_none() && other.is_none() {
+                break;
+            }
+            transcriber.push(1, &frame.unwrap_or(SILENCE), tick as f64 * 0.02);
+            transcriber.push(2, &other.unwrap_or(SILENCE), tick as f64 * 0.02);
+            heard.extend(transcriber.events());
+        }
+        heard.extend(transcriber.finish());
+        let captions = captions(heard);
+        for (speaker, speech, other) in [(1, first, second), (2, second, first)] {
+            let text = transcript(&captions, speaker);
+            let original = direct(&model, &speech.path);
+            let (call, file) = (points(word_errors(&speech.said, &text)), points(word_errors(&speech.said, &original)));
+            println!("{}: call {call:.1} %, file {file:.1} %", speech.path.display());
+            println!("  said: {}\n  call: {text}\n  file: {original}", speech.said.replace('\n', " "));
+            assert!(call <= file + ALLOWED_POINTS, "word error rate {call:.1} % against {file:.1} %");
+            let swapped = points(word_errors(&other.said, &text));
+            assert!(swapped > call + 30.0, "speaker {speaker} was given the other's words");
+        }
+        for caption in captions.iter().filter(|caption| caption.is_final) {
+            assert!(caption.start_s < caption.end_s, "{caption:?}");
+        }
+    }
+}
+
+#[test]
+fn silence_and_noise_are_not_transcribed() {
+    let Some(model) = model() else { return };
+    let mut transcriber = transcriber(&model);
+    let mut state = 1_u32;
+    for tick in 0..1_000 {
+        let loud = if tick < 500 { 0 } else { 600 };
+        let noise = std::array::from_fn(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 16) as i32 % (2 * loud + 1) - loud) as i16
+        });
+        transcriber.push(1, &noise, f64::from(tick) * 0.02);
+    }
+    let captions = captions(transcriber.finish());
+    assert!(captions.iter().all(|caption| caption.text.is_empty()), "made up: {captions:?}");
+}
+
+/// Measures how far captions are behind, in real time; takes as long as the speech does.
+#[test]
+#[ignore = "a measurement: runs in real time"]
+fn how_far_captions_are_behind() {
+    let Some(model) = model() else { return };
+    let mut transcriber = transcriber(&model);
+    let (one, two) = (through_the_call(&speech("a").frames), through_the_call(&speech("b").frames));
+    let start = Instant::now();
+    let mut worst = [0.0_f64; 2];
+    let mut covered = [0.0_f64; 2];
+    let mut count = [0; 2];
+    for tick in 0..one.len().max(two.len()) {
+        let now = tick as f64 * 0.02;
+        transcriber.push(1, one.get(tick).unwrap_or(&SILENCE), now);
+        transcriber.push(2, two.get(tick).unwrap_or(&SILENCE), now);
+        for caption in captions(transcriber.events()) {
+            let who = caption.speaker as usize - 1;
+            // Until now the newest words on the screen were those up to `covered`; both speak from the beginning.
+            worst[who] = worst[who].max(now - covered[who]);
+            count[who] += 1;
+            println!(
+                "{now:6.2} speaker {} {} {:.2}..{:.2} ({:.2} behind) {}",
+                caption.speaker,
+                if caption.is_final { "FINAL" } else { "     " },
+                caption.start_s,
+                caption.end_s,
+                now - caption.end_s,
+                caption.text
+            );
+            covered[who] = covered[who].max(caption.end_s);
+        }
+        let due = Duration::from_millis(20 * (tick as u64 + 1));
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+    }
+    for (who, length) in [one.len(), two.len()].into_iter().enumerate() {
+        // Speech ends 3 s of silence before the sound does: what is not covered then was never shown in time.
+        let spoken = length as f64 * 0.02 - 3.0;
+        let missing = (spoken - covered[who]).max(0.0);
+        println!(
+            "speaker {}: {} captions, words at most {:.2} s late, last {missing:.2} s never shown",
+            who + 1,
+            count[who],
+            worst[who]
+        );
+    }
+    println!("{:.1} s of sound took {:.1} s", one.len().max(two.len()) as f64 * 0.02, start.elapsed().as_secs_f64());
+    transcriber.finish();
+}
