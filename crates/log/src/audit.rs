@@ -86,6 +86,22 @@ pub fn verify_tree<R: Reader>(
     key: &VerifierKey,
     remembered: &[Checkpoint],
 ) -> Result<TreeReport<R>, AuditError> {
+    verify_tree_visiting(reader, key, remembered, |_, _| {})
+}
+
+/// [`verify_tree`], passing every entry with its index to `visit` while it is read, so that a caller that needs all
+/// entries reads them only once.
+///
+/// Until this function returns `Ok`, the visited entries are unverified: discard what was computed from them on an error.
+///
+/// # Errors
+/// The first problem found.
+pub fn verify_tree_visiting<R: Reader>(
+    reader: R,
+    key: &VerifierKey,
+    remembered: &[Checkpoint],
+    mut visit: impl FnMut(u64, &[u8]),
+) -> Result<TreeReport<R>, AuditError> {
     let note = reader.read(CHECKPOINT_PATH)?.ok_or(AuditError::NoCheckpoint)?;
     let note = str::from_utf8(&note).map_err(|_| AuditError::Checkpoint(NoteError::Malformed))?;
     let checkpoint = key.open(note).map_err(AuditError::Checkpoint)?;
@@ -98,7 +114,7 @@ pub fn verify_tree<R: Reader>(
         }
     }
     let mut audit = Audit { reader: &reader, size: checkpoint.size(), tiles: 0, differing: None, modified_entry: None };
-    let (root, bundles, forked) = audit.run(remembered)?;
+    let (root, bundles, forked) = audit.run(remembered, &mut visit)?;
     let (tiles, differing, modified_entry) = (audit.tiles, audit.differing, audit.modified_entry);
     match (root == *checkpoint.root(), differing, modified_entry) {
         (true, Some(tile), _) => return Err(AuditError::TileModified(tile)),
@@ -125,7 +141,11 @@ struct Audit<'r, R> {
 impl<R: Reader> Audit<'_, R> {
     /// Computes the tree from its entries. Returns its root, the digests of the bundles, and the size of the smallest
     /// remembered tree that is not a prefix of it.
-    fn run(&mut self, remembered: &[Checkpoint]) -> Result<(Hash, Vec<Hash>, Option<u64>), AuditError> {
+    fn run(
+        &mut self,
+        remembered: &[Checkpoint],
+        visit: &mut impl FnMut(u64, &[u8]),
+    ) -> Result<(Hash, Vec<Hash>, Option<u64>), AuditError> {
         let mut remembered: Vec<&Checkpoint> = remembered.iter().collect();
         remembered.sort_by_key(|old| old.size);
         let mut remembered = remembered.into_iter().peekable();
@@ -140,7 +160,9 @@ impl<R: Reader> Audit<'_, R> {
         compare(&frontier);
         while let Some(bundle) = TilePath::in_tree(TileKind::Entries, bundles.len() as u64, self.size) {
             let bundle = Bundle::read(self.reader, bundle)?;
-            let leaves: Vec<Hash> = bundle.entries()?.into_iter().map(leaf_hash).collect();
+            let entries = bundle.entries()?;
+            (frontier.size()..).zip(&entries).for_each(|(index, entry)| visit(index, entry));
+            let leaves: Vec<Hash> = entries.into_iter().map(leaf_hash).collect();
             bundles.push(digest(&leaves));
             for leaf in leaves {
                 frontier.push(leaf, &mut full);

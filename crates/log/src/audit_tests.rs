@@ -42,6 +42,10 @@ fn a_valid_log_of_any_shape_verifies_and_yields_its_entries() {
         assert_eq!(report.checkpoint().size(), size);
         let entries: Vec<_> = report.entries().map(Result::unwrap).collect();
         assert_eq!(entries, (0..size).map(|index| (index, entry(index))).collect::<Vec<_>>());
+        let mut visited = Vec::new();
+        let visit = |index, entry: &[u8]| visited.push((index, entry.to_vec()));
+        verify_tree_visiting(&storage, signer().verifier_key(), &seen, visit).unwrap();
+        assert_eq!(visited, entries);
     }
     let (storage, _) = log_of(600, &[]);
     let report = verify_tree(&storage, signer().verifier_key(), &[]).unwrap();

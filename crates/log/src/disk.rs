@@ -89,7 +89,12 @@ impl DiskStorage {
         for dir in fs::canonicalize(&root).map_err(io)?.ancestors().take(3) {
             sync_dir(dir).map_err(io)?;
         }
-        let storage = DiskStorage { reader: DiskReader::new(root), durable_dirs: HashSet::new(), prepared: HashMap::new(), _writer: writer };
+        let storage = DiskStorage {
+            reader: DiskReader::new(root),
+            durable_dirs: HashSet::new(),
+            prepared: HashMap::new(),
+            _writer: writer,
+        };
         storage.remove_temporary_files().map_err(io)?;
         Ok(storage)
     }
@@ -195,10 +200,7 @@ impl Write<'_> {
 
 /// Runs `run` for each item on up to [`MAX_FLUSH_THREADS`] threads; returns the first error of any. If the system gives
 /// no thread, the calling one does the work.
-fn in_parallel<T: Sync>(
-    items: &[T],
-    run: impl Fn(&T) -> Result<(), StorageError> + Sync,
-) -> Result<(), StorageError> {
+fn in_parallel<T: Sync>(items: &[T], run: impl Fn(&T) -> Result<(), StorageError> + Sync) -> Result<(), StorageError> {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -231,9 +233,9 @@ impl Storage for DiskStorage {
             writes.push(Write { path, temporary, target: locate(self.root(), path)?, bytes, flushed: false });
         }
         in_parallel(&writes, |write| write.flush_temporary().map_err(|e| StorageError::io(write.path, e)))?;
-        let prepared = writes.into_iter().map(|write| {
-            (write.path.to_owned(), Prepared { temporary: write.temporary, bytes: write.bytes.to_vec() })
-        });
+        let prepared = writes
+            .into_iter()
+            .map(|write| (write.path.to_owned(), Prepared { temporary: write.temporary, bytes: write.bytes.to_vec() }));
         self.prepared.extend(prepared);
         Ok(())
     }
@@ -348,7 +350,8 @@ mod tests {
         assert_eq!(disk.list("tile/0/000.p").unwrap(), [""; 0]);
         assert_eq!(disk.read("tile/0/000.p/1").unwrap(), None);
         disk.write_once("tile/0/000.p/1", b"again").unwrap();
-        let batch: Vec<(String, &[u8])> = (0..20).map(|n| (format!("tile/{}/000.p/7", n % 3 * 20 + n), &b"c"[..])).collect();
+        let batch: Vec<(String, &[u8])> =
+            (0..20).map(|n| (format!("tile/{}/000.p/7", n % 3 * 20 + n), &b"c"[..])).collect();
         disk.write_all_once(&batch[..9]).unwrap();
         disk.write_all_once(&batch).unwrap();
         assert!(batch.iter().all(|(path, bytes)| disk.read(path).unwrap().as_deref() == Some(*bytes)));

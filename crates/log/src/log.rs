@@ -2,10 +2,10 @@
 
 use crate::bundle::{MAX_ENTRY_LEN, push_entry};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::commit::{LOCK_PATH, STAGING_DIR, clean_up, commit_and_publish, prepare, stage, staging_path};
 use crate::hash::{Hash, leaf_hash};
 use crate::key::{CosignerKey, LogSigner};
 use crate::note::NoteError;
-use crate::commit::{LOCK_PATH, STAGING_DIR, clean_up, commit_and_publish, prepare, stage, staging_path};
 use crate::staging::{StagedFiles, StagingError};
 use crate::storage::{Storage, StorageError};
 use crate::tile::{CHECKPOINT_PATH, TILE_WIDTH, TileKind, TilePath, encode_tile};

@@ -78,7 +78,8 @@ fn killed_at_any_moment() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut sizes = lines.filter_map(|line| line.unwrap().split_once("acknowledged ")?.1.trim().parse::<u64>().ok());
+        let mut sizes =
+            lines.filter_map(|line| line.unwrap().split_once("acknowledged ")?.1.trim().parse::<u64>().ok());
         let acknowledged = sizes.nth(1 + round % 7).expect("the child keeps appending");
         child.kill().unwrap();
         child.wait().unwrap();

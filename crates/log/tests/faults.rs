@@ -26,8 +26,7 @@ enum Fault {
     PowerLoss,
 }
 
-const FAULTS: [Fault; 5] =
-    [Fault::Fails, Fault::FailsPersisted, Fault::Dies, Fault::DiesPersisted, Fault::PowerLoss];
+const FAULTS: [Fault; 5] = [Fault::Fails, Fault::FailsPersisted, Fault::Dies, Fault::DiesPersisted, Fault::PowerLoss];
 
 /// The disk, which outlives the process, and the test's observations.
 #[derive(Default)]
