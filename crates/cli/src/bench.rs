@@ -18,7 +18,7 @@ pub enum BenchCommand {
     RelayNode(NodeArgs),
     /// What a packet costs here whoever relays it, measured when told on standard input.
     #[command(hide = true)]
-    Floor(NodeArgs),
+    WindowedMin(NodeArgs),
 }
 
 #[derive(Args)]
@@ -121,7 +121,7 @@ impl From<PeerArg> for Peer {
 pub async fn run(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::RelayNode(args) => telcon_bench::node::run(args.address).await,
-        BenchCommand::Floor(args) => telcon_bench::floor::serve(args.address),
+        BenchCommand::WindowedMin(args) => telcon_bench::floor::serve(args.address),
         BenchCommand::Document(args) => telcon_bench::write_document(&args.from, &args.to),
         BenchCommand::Relay(args) => {
             let stop = Stop::default();

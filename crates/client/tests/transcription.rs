@@ -1,4 +1,4 @@
-//! Speech recognition with a real model, over the path that a call's sound takes: cut, coded, buffered, decoded, heard.
+//! Speech recognition with a real model, over a call's complete audio path: encoder, jitter buffer, decoder, segmenter.
 //!
 //! Needs a model: `TELCON_ASR_MODEL` names a directory with a Whisper model in CTranslate2 form.
 
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use telcon_client::audio::opus::{Encoder, Settings};
-use telcon_client::audio::playout::Speaker;
+use telcon_client::audio::playout::SpeakerPlayout;
 use telcon_client::audio::resample::ASR_SAMPLE_RATE;
 use telcon_client::audio::{Frame, SILENCE, frames, wav};
 use telcon_client::transcription::transcriber::TranscriberEvent;
 use telcon_client::transcription::wer::{WordErrors, word_errors};
-use telcon_client::transcription::{RecognitionResult, Effort, Recognizer, Transcriber, Whisper};
+use telcon_client::transcription::{Effort, RecognitionResult, Recognizer, Transcriber, Whisper};
 
-/// How much worse (words in a hundred) the transcript of a call may be than the model on the original file.
+/// Allowed difference of word error rate between a call and the original file, percentage points.
 const ALLOWED_POINTS: f64 = 3.0;
 
-/// The model's directory, or `None` with a line that says why the test did nothing.
+/// The model directory, or `None` after printing why the test is skipped.
 fn model() -> Option<PathBuf> {
     let dir = std::env::var_os("TELCON_ASR_MODEL").map(PathBuf::from);
     if dir.is_none() {
@@ -31,7 +31,7 @@ fn speech_dir() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
 }
 
-/// A transcriber as a call has it: one model, heard by the transcript's thread and by the captions'.
+/// A transcriber as in a call: one model, used by the transcript's thread and the captions' thread.
 fn transcriber(model: &Path) -> Transcriber {
     let whisper = Whisper::load(model).unwrap();
     Transcriber::with_captioner(Box::new(whisper.clone()), Box::new(whisper)).unwrap()
@@ -39,33 +39,33 @@ fn transcriber(model: &Path) -> Transcriber {
 
 struct Speech {
     path: PathBuf,
-    said: String,
+    reference: String,
     frames: Vec<Frame>,
 }
 
 fn speech(name: &str) -> Speech {
     let path = speech_dir().join(format!("{name}.wav"));
-    let said = std::fs::read_to_string(speech_dir().join(format!("{name}.txt"))).unwrap();
+    let reference = std::fs::read_to_string(speech_dir().join(format!("{name}.txt"))).unwrap();
     let frames = frames(&wav::read(&path).unwrap()).collect();
-    Speech { path, said, frames }
+    Speech { path, reference, frames }
 }
 
-/// What the other side hears: through Opus at a constant bit rate and the jitter buffer, no loss, 30 ms of network.
-fn through_the_call(said: &[Frame]) -> Vec<Frame> {
+/// The received audio: through Opus at a constant bit rate and the jitter buffer, without loss, with 30 ms of latency.
+fn through_the_call(input: &[Frame]) -> Vec<Frame> {
     let mut encoder = Encoder::new(Settings::default()).unwrap();
-    let mut speaker = Speaker::new().unwrap();
-    let mut heard = Vec::new();
+    let mut speaker = SpeakerPlayout::new().unwrap();
+    let mut received = Vec::new();
     let tail = std::iter::repeat_n(&SILENCE, 150);
-    for (counter, frame) in said.iter().chain(tail).enumerate() {
+    for (counter, frame) in input.iter().chain(tail).enumerate() {
         let sent = counter as u64 * 20_000;
         speaker.push(counter as u64, encoder.encode(frame).unwrap(), sent + 30_000);
-        heard.push(speaker.pull(sent + 30_000).frame);
+        received.push(speaker.pull(sent + 30_000).frame);
     }
-    assert_eq!(speaker.counts().buffer.lost, 0);
-    heard
+    assert_eq!(speaker.stats().buffer.lost, 0);
+    received
 }
 
-fn captions(events: Vec<TranscriberEvent>) -> Vec<RecognitionResult> {
+fn results(events: Vec<TranscriberEvent>) -> Vec<RecognitionResult> {
     let caption = |event| match event {
         TranscriberEvent::Result(caption) => caption,
         TranscriberEvent::Failed { error, .. } => panic!("{error}"),
@@ -93,13 +93,13 @@ fn points(errors: WordErrors) -> f64 {
 fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapped() {
     let Some(model) = model() else { return };
     let (a, b) = (speech("a"), speech("b"));
-    // Speaker 1 first, then speaker 2; and a second time the other way round, at the same time.
+    // Speaker 1 first, then speaker 2; then exchanged, at the same time.
     for (together, first, second) in [(false, &a, &b), (true, &b, &a)] {
         let mut transcriber = transcriber(&model);
         let (one, two) = (through_the_call(&first.frames), through_the_call(&second.frames));
         let begin = if together { 0 } else { one.len() };
         let (mut one, mut two) = (one.into_iter(), two.into_iter());
-        let mut heard = Vec::new();
+        let mut events = Vec::new();
         for tick in 0.. {
             let frame = one.next();
             let other = if tick >= begin { two.next() } else { Some(SILENCE) };
@@ -108,18 +108,19 @@ fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapp
             }
             transcriber.push(1, &frame.unwrap_or(SILENCE), tick as f64 * 0.02);
             transcriber.push(2, &other.unwrap_or(SILENCE), tick as f64 * 0.02);
-            heard.extend(transcriber.events());
+            events.extend(transcriber.events());
         }
-        heard.extend(transcriber.finish());
-        let captions = captions(heard);
+        events.extend(transcriber.finish());
+        let captions = results(events);
         for (speaker, speech, other) in [(1, first, second), (2, second, first)] {
             let text = transcript(&captions, speaker);
             let original = direct(&model, &speech.path);
-            let (call, file) = (points(word_errors(&speech.said, &text)), points(word_errors(&speech.said, &original)));
+            let (call, file) =
+                (points(word_errors(&speech.reference, &text)), points(word_errors(&speech.reference, &original)));
             println!("{}: call {call:.1} %, file {file:.1} %", speech.path.display());
-            println!("  said: {}\n  call: {text}\n  file: {original}", speech.said.replace('\n', " "));
+            println!("  reference: {}\n  call: {text}\n  file: {original}", speech.reference.replace('\n', " "));
             assert!(call <= file + ALLOWED_POINTS, "word error rate {call:.1} % against {file:.1} %");
-            let swapped = points(word_errors(&other.said, &text));
+            let swapped = points(word_errors(&other.reference, &text));
             assert!(swapped > call + 30.0, "speaker {speaker} was given the other's words");
         }
         for caption in captions.iter().filter(|caption| caption.is_final) {
@@ -141,7 +142,7 @@ fn silence_and_noise_are_not_transcribed() {
         });
         transcriber.push(1, &noise, f64::from(tick) * 0.02);
     }
-    let captions = captions(transcriber.finish());
+    let captions = results(transcriber.finish());
     assert!(captions.iter().all(|caption| caption.text.is_empty()), "made up: {captions:?}");
 }
 
@@ -160,7 +161,7 @@ fn how_far_captions_are_behind() {
         let now = tick as f64 * 0.02;
         transcriber.push(1, one.get(tick).unwrap_or(&SILENCE), now);
         transcriber.push(2, two.get(tick).unwrap_or(&SILENCE), now);
-        for caption in captions(transcriber.events()) {
+        for caption in results(transcriber.events()) {
             let who = caption.speaker as usize - 1;
             // Until now the newest words on the screen were those up to `covered`; both speak from the beginning.
             worst[who] = worst[who].max(now - covered[who]);

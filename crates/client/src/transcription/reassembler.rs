@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use telcon_core::queue::{Floor, transit};
+use telcon_core::media::delay::{WindowedMin, transit};
 use telcon_proto::limits::FRAME_MS;
 
 use crate::audio::frame::Frame;
@@ -80,7 +80,7 @@ struct Timeline {
     next: u64,
     /// Call time of counter 0, microseconds; before the start of the call for a timeline that starts at a high counter.
     origin_us: i64,
-    floor: Floor,
+    floor: WindowedMin,
     /// Since when packets are buffered behind a missing one.
     missing_since_ms: Option<u64>,
     last_arrival_ms: u64,
@@ -193,8 +193,10 @@ impl StreamReassembler {
         if self.output_limit.take(self.now_ms, FRAME_MS, BURST_MS)
             && let Ok(frame) = self.decoder.decode(&packet)
         {
-            if timeline.needs_correction(&frame) && self.restart_limit.take(self.now_ms, RESTART_MS, RESTARTS * RESTART_MS) {
-                timeline.origin_us = timeline.floor.lowest();
+            if timeline.needs_correction(&frame)
+                && self.restart_limit.take(self.now_ms, RESTART_MS, RESTARTS * RESTART_MS)
+            {
+                timeline.origin_us = timeline.floor.min();
             }
             self.frames.push(TimedFrame { at_s: timeline.time_s(first), frame });
             timeline.decoded_any = true;
@@ -210,7 +212,7 @@ impl Timeline {
             stream,
             next: counter,
             origin_us: transit(counter, arrival_ms.saturating_mul(1000)),
-            floor: Floor::new(FLOOR_WINDOW_US),
+            floor: WindowedMin::new(FLOOR_WINDOW_US),
             missing_since_ms: None,
             last_arrival_ms: arrival_ms,
             decoded_any: false,
@@ -236,7 +238,7 @@ impl Timeline {
 
     /// Whether the clock error is so large that the origin must be corrected at this frame.
     fn needs_correction(&self, frame: &Frame) -> bool {
-        let error = self.floor.lowest().abs_diff(self.origin_us);
+        let error = self.floor.min().abs_diff(self.origin_us);
         let is_pause = || frame.iter().all(|sample| sample.unsigned_abs() < PAUSE_AMPLITUDE);
         error > CORRECTION_US.unsigned_abs() || (error > CORRECTION_IN_PAUSE_US.unsigned_abs() && is_pause())
     }

@@ -41,7 +41,8 @@ fn a_suspended_process_produces_the_same_audio() {
     let steady = reassembled(&on_time(400), &packets);
     assert_eq!(steady.len(), 400);
     // It is suspended for up to 1.8 s, repeatedly, and then receives all that arrived meanwhile.
-    let suspended_until = |at: u64| if at < 2_000 { at } else { at.next_multiple_of(if at < 5_000 { 300 } else { 1_800 }) };
+    let suspended_until =
+        |at: u64| if at < 2_000 { at } else { at.next_multiple_of(if at < 5_000 { 300 } else { 1_800 }) };
     let bursts: Vec<_> = on_time(400).into_iter().map(|(at, n)| (suspended_until(at), n)).collect();
     let bursts = reassembled(&bursts, &packets);
     assert_eq!(bursts.len(), 400);

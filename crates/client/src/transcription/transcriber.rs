@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::recognizer::{RecognitionError, Phrase, Recognizer};
-use super::segmenter::{SpeechSegment, Segmenter};
-use super::worker::{JobResult, Job, Worker};
+use super::recognizer::{Phrase, RecognitionError, Recognizer};
+use super::segmenter::{Segmenter, SpeechSegment};
+use super::worker::{Job, JobResult, Worker};
 use crate::audio::frame::Frame;
 
 /// A phrase this far (seconds) from all detected speech is a hallucination of the model.
@@ -37,7 +37,7 @@ pub struct RecognitionResult {
 #[derive(Debug)]
 pub enum TranscriberEvent {
     /// Speech was recognized.
-    RecognitionResult(RecognitionResult),
+    Result(RecognitionResult),
     /// A segment could not be recognized: a gap in the transcript, to be shown as one.
     Failed {
         /// The speaker.
@@ -148,8 +148,9 @@ impl Transcriber {
         } else if self.finalized.get(&speaker).is_some_and(|finalized| *finalized >= group) {
             return Vec::new();
         }
-        let event =
-            |start_s, end_s, text| TranscriberEvent::Result(RecognitionResult { speaker, group, part, start_s, end_s, text, is_final });
+        let event = |start_s, end_s, text| {
+            TranscriberEvent::Result(RecognitionResult { speaker, group, part, start_s, end_s, text, is_final })
+        };
         let mut phrases = match result {
             Ok(phrases) => phrases,
             Err(error) if is_final => return vec![TranscriberEvent::Failed { speaker, start_s, end_s, error }],

@@ -52,7 +52,7 @@ fn simultaneous_speakers_are_never_swapped() {
     let loud = fixture("a.wav");
     let soft: Vec<f32> = fixture("b.wav").iter().map(|sample| sample * 0.3).collect();
     let mut transcriber = transcriber(by_loudness);
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     let silence = std::iter::repeat_n(SILENCE, 100);
     for (i, (a, b)) in frames(&loud).zip(frames(&soft)).chain(silence.map(|frame| (frame, frame))).enumerate() {
         let at = i as f64 * 0.02;
@@ -61,10 +61,10 @@ fn simultaneous_speakers_are_never_swapped() {
         for (speaker, frame) in pair {
             transcriber.push(speaker, frame, at);
         }
-        heard.extend(transcriber.events());
+        events.extend(transcriber.events());
     }
-    heard.extend(transcriber.finish());
-    let captions = results(heard);
+    events.extend(transcriber.finish());
+    let captions = results(events);
     for speaker in [1, 2] {
         assert!(captions.iter().any(|caption| caption.speaker == speaker && caption.is_final));
     }
@@ -77,11 +77,11 @@ fn simultaneous_speakers_are_never_swapped() {
 #[test]
 fn a_slow_recognizer_skips_captions_but_no_final_segment() {
     let (permit, permits): (Sender<()>, Receiver<()>) = channel();
-    let (told, calls) = channel();
+    let (call_sender, calls) = channel();
     let mut transcriber = transcriber(move |sound, effort| {
         permits.recv().unwrap();
-        told.send(effort).unwrap();
-        Ok(vec![phrase(0.0, seconds(sound), "heard")])
+        call_sender.send(effort).unwrap();
+        Ok(vec![phrase(0.0, seconds(sound), "recognized")])
     });
     let mut sound = Vec::new();
     for _ in 0..3 {
@@ -111,15 +111,15 @@ fn a_second_recognizer_makes_captions_while_the_first_is_busy() {
         permits.recv().unwrap();
         Ok(vec![phrase(0.0, seconds(sound), "transcript")])
     };
-    let (told, calls) = channel();
+    let (call_sender, calls) = channel();
     let quick = move |sound: &[f32], effort| {
         assert_eq!(effort, Effort::Quick);
-        told.send(()).unwrap();
+        call_sender.send(()).unwrap();
         Ok(vec![phrase(0.0, seconds(sound), "caption")])
     };
     let mut transcriber = Transcriber::with_captioner(Box::new(Fake(slow)), Box::new(Fake(quick))).unwrap();
     let sound = [fixture("a.wav"), vec![0.0; 2 * 48_000], fixture("b.wav")].concat();
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     for (i, frame) in frames(&sound).enumerate() {
         transcriber.push(1, &frame, i as f64 * 0.02);
     }
@@ -128,8 +128,8 @@ fn a_second_recognizer_makes_captions_while_the_first_is_busy() {
     for _ in 0..2 {
         permit.send(()).unwrap();
     }
-    heard.extend(transcriber.finish());
-    let captions = results(heard);
+    events.extend(transcriber.finish());
+    let captions = results(events);
     let finals: Vec<u64> = captions.iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
     assert_eq!(finals, [0, 1]);
     // After a group's final result there is no provisional result of it.

@@ -8,7 +8,7 @@ use ct2rs::sys::{ComputeType, Config, StorageView, Whisper as Engine, WhisperGen
 use ct2rs::tokenizers::hf::Tokenizer;
 
 use super::mel::{HOP, INPUT_FRAMES, INPUT_SAMPLES, MelSpectrogram};
-use super::recognizer::{Effort, RecognitionError, Phrase, Recognizer};
+use super::recognizer::{Effort, Phrase, RecognitionError, Recognizer};
 use crate::audio::resample::ASR_SAMPLE_RATE;
 
 /// Concurrent passes, each on its own core: one for the transcript, one for captions.
@@ -74,7 +74,8 @@ impl Whisper {
                 return Err(RecognitionError::MissingFile { dir: dir.to_owned(), file, advice });
             }
         }
-        let load = |cause: &dyn std::fmt::Display| RecognitionError::Load { dir: dir.to_owned(), cause: cause.to_string() };
+        let load =
+            |cause: &dyn std::fmt::Display| RecognitionError::Load { dir: dir.to_owned(), cause: cause.to_string() };
         // 8-bit integer weights give the same words in a third less time.
         let config = Config {
             compute_type: ComputeType::INT8,

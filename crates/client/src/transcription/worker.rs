@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::recognizer::{Effort, RecognitionError, Phrase, Recognizer};
+use super::recognizer::{Effort, Phrase, RecognitionError, Recognizer};
 use super::segmenter::SpeechSegment;
 
 /// A segment to recognize.
@@ -174,7 +174,8 @@ impl Shared {
     fn next(&self, filter: JobFilter) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            let deferral = queue.deferral(Instant::now()).filter(|_| filter == JobFilter::Finals && !queue.finals.is_empty());
+            let deferral =
+                queue.deferral(Instant::now()).filter(|_| filter == JobFilter::Finals && !queue.finals.is_empty());
             let job = match filter {
                 JobFilter::All => queue.finals.pop_front().or_else(|| queue.provisional.pop_front()),
                 JobFilter::Finals if deferral.is_some() => None,
@@ -217,8 +218,15 @@ mod tests {
     use super::*;
 
     fn job(speaker: u32, part: u32, end_s: f64) -> Job {
-        let segment =
-            SpeechSegment { group: 0, part, is_final: false, start_s: 0.0, end_s, speech: Vec::new(), samples: Vec::new() };
+        let segment = SpeechSegment {
+            group: 0,
+            part,
+            is_final: false,
+            start_s: 0.0,
+            end_s,
+            speech: Vec::new(),
+            samples: Vec::new(),
+        };
         Job { speaker, segment, submitted: Instant::now() }
     }
 
@@ -231,7 +239,10 @@ mod tests {
         assert_eq!(queue.deferral(spoken + QUIET_PERIOD), None, "nobody is speaking");
         let long_after = queue.finals[0].submitted + MAX_DEFERRAL;
         queue.last_caption_job = Some(long_after);
-        assert_eq!(queue.deferral(long_after - Duration::from_millis(1)), Some(QUIET_PERIOD + Duration::from_millis(1)));
+        assert_eq!(
+            queue.deferral(long_after - Duration::from_millis(1)),
+            Some(QUIET_PERIOD + Duration::from_millis(1))
+        );
         assert_eq!(queue.deferral(long_after), None, "continuous speech");
         queue.last_caption_job = Some(spoken);
         queue.finals.extend((0..MAX_DEFERRED).map(|n| job(1, 0, n as f64)));

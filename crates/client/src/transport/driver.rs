@@ -213,7 +213,7 @@ async fn run(
             },
             command = commands.recv() => match command {
                 Some(DriverCommand::Answer(answer, reply)) => {
-                    drop(reply.send(leg.accept_answer(Instant::now(), &answer)));
+                    let _ = reply.send(leg.accept_answer(Instant::now(), &answer));
                 }
                 // Frames for a leg that is not connected yet are dropped.
                 Some(DriverCommand::Send(payload, at)) => drop(leg.send(Instant::now(), &payload, at)),

@@ -289,7 +289,8 @@ impl Leg {
 
     /// When the media timeout expires.
     fn media_timeout_at(&self) -> Option<Instant> {
-        (self.state == State::Connected && self.media_packets >= MIN_MEDIA_PACKETS).then(|| self.last_received + MEDIA_TIMEOUT)
+        (self.state == State::Connected && self.media_packets >= MIN_MEDIA_PACKETS)
+            .then(|| self.last_received + MEDIA_TIMEOUT)
     }
 
     /// When to try other transports if nothing has been received by then: first TCP, then TURN over TLS.

@@ -46,7 +46,9 @@ mod tests {
         assert_eq!((session_id(ANSWER), answered_offer(ANSWER)), (Some("7"), Some("42")));
         assert_eq!(udp_candidate(ANSWER), Some(([192, 0, 2, 1], 3478).into()));
         assert_eq!(passive_tcp_candidate(ANSWER), Some(([192, 0, 2, 1], 3479).into()));
-        for malformed in ["", "o=", "a=candidate:", "a=candidate:1 1 udp x y z", "a=candidate:1 1 udp 1 192.0.2.1 99999"] {
+        for malformed in
+            ["", "o=", "a=candidate:", "a=candidate:1 1 udp x y z", "a=candidate:1 1 udp 1 192.0.2.1 99999"]
+        {
             assert_eq!((session_id(malformed), udp_candidate(malformed)), (None, None), "{malformed:?}");
         }
     }

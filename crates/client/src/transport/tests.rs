@@ -187,7 +187,7 @@ fn misuse_and_invalid_answers_are_rejected() {
     assert_eq!(leg.send(now, b"", 0), Err(LegError::FrameSize));
     assert_eq!(leg.send(now, &[0; MAX_FRAME_BYTES + 1], 0), Err(LegError::FrameSize));
     assert_eq!(leg.accept_answer(now, "v=0\r\n"), Err(LegError::Answer));
-    assert_eq!(leg.accept_answer(now, "v=0\r\n"), Err(LegError::Answered));
+    assert_eq!(leg.accept_answer(now, "v=0\r\n"), Err(LegError::AlreadyAnswered));
     // An answer that does not receive our audio.
     let mut relay = Relay::new(RelayConfig::new(vec![RELAY]), now).unwrap();
     relay.open_call(OpenedCall { call: CALL, log_index: 0 }).unwrap();
