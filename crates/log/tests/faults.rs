@@ -147,13 +147,16 @@ impl Storage for Disk {
         order.into_iter().try_for_each(|(path, bytes)| self.write_once(path, bytes))
     }
     fn remove(&mut self, path: &str) -> Result<(), StorageError> {
-        let before = self.0.borrow().files.clone();
-        let removed = self.0.borrow_mut().write(|files| files.remove(path));
-        let mut world = self.0.borrow_mut();
-        let gone = before.files().iter().filter(|(path, _)| !world.files.files().contains_key(*path));
-        let gone: Vec<_> = gone.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-        world.removed.files_mut().extend(gone);
-        removed
+        let inside = format!("{path}/");
+        let affected = |file: &str| file == path || file.starts_with(&inside);
+        let files: Vec<_> = {
+            let world = self.0.borrow();
+            let files = world.files.files().iter().filter(|(file, _)| affected(file));
+            files.map(|(file, bytes)| (file.clone(), bytes.clone())).collect()
+        };
+        // Before the operation, so that a power loss during it restores them. Files that are still there are not affected.
+        self.0.borrow_mut().removed.files_mut().extend(files);
+        self.0.borrow_mut().write(|files| files.remove(path))
     }
     fn list(&self, dir: &str) -> Result<Vec<String>, StorageError> {
         let mut world = self.0.borrow_mut();
