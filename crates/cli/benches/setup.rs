@@ -16,7 +16,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use telcon_client::endpoint::Deaf;
+use telcon_client::endpoint::NullSink;
 use telcon_core::{UserCommand, view::CallState};
 
 /// A device rings at most twelve times a minute.
@@ -52,17 +52,17 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
         url = format!("http://{}", long_streams(office.port, one_way));
     }
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let a = office.endpoint_at(&url, &a, false, Box::new(Deaf));
-    let b = office.endpoint_at(&url, &b, false, Box::new(Deaf));
+    let a = office.endpoint_at(&url, &a, false, Box::new(NullSink));
+    let b = office.endpoint_at(&url, &b, false, Box::new(NullSink));
     until(&b, "B to be there", |view| view.token.is_some()).await;
     let (mut ringing, mut audio) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         rings(&a).await;
         until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
         tokio::time::sleep(PICKS_UP_AFTER).await;
-        let before = b.stats().frames_heard();
+        let before = b.stats().frames_received();
         b.command(UserCommand::Answer);
-        b.until_heard(before + 5).await.unwrap();
+        b.until_received(before + 5).await.unwrap();
         ringing.extend(a.stats().ring_to_ringing_ms);
         audio.extend(b.stats().answer_to_audio_ms);
         a.command(UserCommand::HangUp);

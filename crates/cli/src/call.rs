@@ -1,4 +1,4 @@
-//! `telcon call`: a person's device in a terminal, with files for sound.
+//! `telcon call`: a device in a terminal, with WAV files for audio.
 
 use crate::{
     device::{self, REVOKED, revoked},
@@ -19,7 +19,7 @@ use telcon_client::{
         playout::Origin,
         wav,
     },
-    endpoint::{Ear, Endpoint, EndpointConfig, now_ms},
+    endpoint::{Endpoint, EndpointConfig, MediaSink, now_ms},
 };
 use telcon_core::{
     Device, Engine, Event, UserCommand,
@@ -31,15 +31,15 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a hang-up may take to be heard.
-const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
-/// How long the office may take to be reached, for somebody who rings.
-const CONNECT_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is looked whether sound comes, and how long none may come before the terminal says so.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-const NO_SOUND_AFTER: Duration = Duration::from_secs(3);
-/// How long what was said last may take to be on its way.
-const BEAT: Duration = Duration::from_millis(50);
+/// Timeout for the end of the call after a hang-up.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout for connecting to the office before ringing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Interval at which reception is checked, and time without audio after which the terminal says so.
+const RECEPTION_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+const NO_AUDIO_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for the last messages to be sent before the process ends.
+const FLUSH_TIME: Duration = Duration::from_millis(50);
 
 /// Arguments of `telcon call`.
 #[derive(Args)]
@@ -54,125 +54,128 @@ pub struct CallArgs {
     /// The office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Ring the person of this name (capital or small letters are the same), or of this person id where several have it.
+    /// Ring the person with this name (case-insensitive), or with this person id if several have the name.
     #[arg(long, conflicts_with = "answer", required_unless_present = "answer")]
     pub to: Option<String>,
     /// Wait for a ring and answer it.
     #[arg(long)]
     pub answer: bool,
-    /// With --answer: give up when nobody rang for so many seconds. (With --to: thirty, for the office to be reached.)
+    /// With --answer: give up if nobody rings for this many seconds. (With --to, connecting to the office times out after 30.)
     #[arg(long, conflicts_with = "to", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub wait: Option<u64>,
-    /// Speak this WAV file, then hang up (unless --stay).
+    /// Send this WAV file, then hang up (unless --stay).
     #[arg(long)]
     pub say: Option<PathBuf>,
-    /// Write what is heard here: one WAV file per speaker.
+    /// Write received audio to this directory: one WAV file per speaker.
     #[arg(long)]
     pub hear: Option<PathBuf>,
-    /// Stay in the call after speaking, until the other side hangs up.
+    /// Stay in the call after sending the file, until the other side hangs up.
     #[arg(long)]
     pub stay: bool,
 }
 
-/// Writes one WAV file per speaker.
-pub struct WavEar {
+/// A [`MediaSink`] that writes one WAV file per speaker.
+pub struct WavSink {
     dir: PathBuf,
     files: BTreeMap<DeviceId, wav::Writer>,
 }
 
-impl WavEar {
-    /// Writes into `dir`, which is made.
+impl WavSink {
+    /// Writes into `dir`, which is created.
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
     }
 }
 
-impl Ear for WavEar {
-    fn event(&mut self, event: &Event, _: &Engine, _: u64) {
+impl MediaSink for WavSink {
+    fn on_event(&mut self, event: &Event, _: &Engine, _: u64) {
         if let Event::Ended { .. } = event {
             for file in self.files.values_mut() {
                 if let Err(error) = file.flush() {
-                    tracing::error!(%error, "the end of what was heard cannot be written");
+                    tracing::error!(%error, "the end of a received audio file cannot be written");
                 }
             }
         }
     }
 
-    fn frame(&mut self, from: DeviceId, frame: &Frame, _: Origin, _: u64) {
+    fn on_frame(&mut self, from: DeviceId, frame: &Frame, _: Origin, _: u64) {
         let file = match self.files.entry(from) {
             std::collections::btree_map::Entry::Occupied(file) => file.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {
                 match wav::Writer::create(&self.dir.join(format!("{from}.wav"))) {
                     Ok(file) => place.insert(file),
-                    Err(error) => return tracing::error!(%error, "what is heard cannot be written"),
+                    Err(error) => return tracing::error!(%error, "received audio cannot be written"),
                 }
             }
         };
         if let Err(error) = file.write(frame) {
-            tracing::error!(%error, "what is heard cannot be written");
+            tracing::error!(%error, "received audio cannot be written");
         }
     }
 }
 
-/// Who was in the call, by device.
+/// Names of the participants, by device.
 type Names = Arc<Mutex<BTreeMap<DeviceId, String>>>;
 
-/// Knows who is heard, and writes it where it is to be written.
-struct TerminalEar {
-    wav: Option<WavEar>,
+/// A [`MediaSink`] that collects participants' names, and writes WAV files if requested.
+struct TerminalSink {
+    wav: Option<WavSink>,
     names: Names,
 }
 
-impl Ear for TerminalEar {
-    fn event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
+impl MediaSink for TerminalSink {
+    fn on_event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
         if let Event::Epoch { members, .. } = event {
             let members = members.iter().map(|(device, card)| (*device, card.name.clone()));
             self.names.lock().unwrap_or_else(PoisonError::into_inner).extend(members);
         }
         if let Some(wav) = &mut self.wav {
-            wav.event(event, engine, now_ms);
+            wav.on_event(event, engine, now_ms);
         }
     }
 
-    fn frame(&mut self, from: DeviceId, frame: &Frame, origin: Origin, now_ms: u64) {
+    fn on_frame(&mut self, from: DeviceId, frame: &Frame, origin: Origin, now_ms: u64) {
         if let Some(wav) = &mut self.wav {
-            wav.frame(from, frame, origin, now_ms);
+            wav.on_frame(from, frame, origin, now_ms);
         }
     }
 }
 
-/// Reads a WAV file as frames to say.
-pub fn speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
-    let samples = wav::read(path).with_context(|| format!("cannot speak {}", path.display()))?;
+/// Reads a WAV file as frames to send.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
+    let samples = wav::read(path).with_context(|| format!("cannot send {}", path.display()))?;
     Ok(frames(&samples).collect())
 }
 
 /// `telcon call`.
 pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let names = Names::default();
-    let wav = args.hear.as_deref().map(WavEar::new).transpose()?;
-    let ear: Box<dyn Ear> = Box::new(TerminalEar { wav, names: names.clone() });
-    let say = args.say.as_deref().map(speech).transpose()?;
+    let wav = args.hear.as_deref().map(WavSink::new).transpose()?;
+    let sink: Box<dyn MediaSink> = Box::new(TerminalSink { wav, names: names.clone() });
+    let say = args.say.as_deref().map(read_speech).transpose()?;
     Device::open(&device::open(&args.device)?, now_ms())?;
-    let _held = device::hold(&args.device)?;
-    // Read again: whoever held it before may have changed it.
+    let _lock = device::lock(&args.device)?;
+    // Read again, because the previous holder of the lock may have changed it.
     let state = device::open(&args.device)?;
     let config =
-        EndpointConfig { server: server_url(&args.server)?, state, auto_answer: args.answer, auto_listen: false };
-    let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
-    let mut stop = signal(SignalKind::terminate()).context("the system gives no signals")?;
+        EndpointConfig { server: server_url(&args.server)?, state, auto_answer: args.answer, auto_join: false };
+    let endpoint = Endpoint::start(config, sink, device::persister(args.device.clone()))?;
+    let mut stop = signal(SignalKind::terminate()).context("cannot install a signal handler")?;
     tokio::select! {
         done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
         shown = show_changes(&endpoint) => shown,
-        () = show_sound(&endpoint) => Ok(()),
+        () = show_reception(&endpoint) => Ok(()),
         _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &names).await,
         _ = stop.recv() => hang_up(&args, &endpoint, &names).await,
     }
 }
 
-/// Leaves as a person would, so that nobody waits for this device.
+/// Hangs up, so that the other participants do not wait for this device.
 async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow::Result<()> {
     let was_live = match &endpoint.view().borrow().call {
         Some(call) if call.state != CallState::Ended => call.started_ms.is_some(),
@@ -180,55 +183,55 @@ async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow:
     };
     endpoint.command(UserCommand::HangUp);
     let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
-    let _ = timeout(HANG_UP_WITHIN, over).await;
-    // What was said last is on its way.
-    tokio::time::sleep(BEAT).await;
+    let _ = timeout(HANG_UP_TIMEOUT, over).await;
+    // Lets the last messages be sent.
+    tokio::time::sleep(FLUSH_TIME).await;
     if !was_live {
         bail!("stopped before the call was answered");
     }
-    tell_heard(args, endpoint, names);
+    print_received(args, endpoint, names);
     tell!("hung up");
     Ok(())
 }
 
-/// Says who was heard.
-fn tell_heard(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
-    for (device, heard) in endpoint.stats().heard {
+/// Prints the receive statistics of each speaker.
+fn print_received(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
+    for (device, stats) in endpoint.stats().received {
         let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
         let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
         let who = name.unwrap_or_else(|| device.to_hex());
-        tell!("heard {}{file}: {} frames, {} lost", plain(&who), heard.packets, heard.lost);
+        tell!("heard {}{file}: {} frames, {} lost", plain(&who), stats.packets, stats.lost);
     }
 }
 
-/// What a screen shows of a call, in lines.
+/// The state of a call as printed.
 #[derive(Default, PartialEq)]
-struct Shown {
+struct PrintedState {
     phrase: String,
     members: String,
     record: String,
     office: &'static str,
 }
 
-const OFFICE_SILENT: &str = "the office's server does not answer this device: the call goes on while sound comes, and \
-                             whether it is recorded cannot be told now";
-const OFFICE_ANSWERS: &str = "the office's server answers again";
+const OFFICE_UNREACHABLE: &str = "the office's server is not reachable: the call continues as long as audio is received, \
+                                  and whether it is recorded is unknown";
+const OFFICE_REACHABLE: &str = "the office's server is reachable again";
 
-impl Shown {
+impl PrintedState {
     fn of(view: &View) -> Option<Self> {
-        let going_on = |state| matches!(state, CallState::Live | CallState::Reconnecting);
-        let call = view.call.as_ref().filter(|call| going_on(call.state) && call.started_ms.is_some())?;
-        let away = call.state == CallState::Reconnecting;
+        let is_live = |state| matches!(state, CallState::Live | CallState::Reconnecting);
+        let call = view.call.as_ref().filter(|call| is_live(call.state) && call.started_ms.is_some())?;
+        let reconnecting = call.state == CallState::Reconnecting;
         let member = |member: &telcon_core::view::MemberView| {
-            let does = match (member.you, member.lost, member.muted, member.card.role) {
+            let activity = match (member.you, member.lost, member.muted, member.card.role) {
                 (true, ..) => "you",
-                (_, true, ..) => "listens, does not answer",
+                (_, true, ..) => "not reachable",
                 (_, _, true, _) => "muted",
-                (.., Role::NoteTaker) => "listens, writes",
+                (.., Role::NoteTaker) => "listens, records",
                 (.., Role::DutyOfficer) => "listens",
                 _ => "speaks",
             };
-            format!("{} ({does})", member.card.name)
+            format!("{} ({activity})", member.card.name)
         };
         let record = match (call.mode, call.note_taker) {
             (RecordMode::LogOnly, _) => "log only".to_owned(),
@@ -239,27 +242,27 @@ impl Shown {
             phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),
             members: call.members.iter().map(member).collect::<Vec<_>>().join(", "),
             record,
-            office: if away { OFFICE_SILENT } else { OFFICE_ANSWERS },
+            office: if reconnecting { OFFICE_UNREACHABLE } else { OFFICE_REACHABLE },
         })
     }
 }
 
-/// Prints what changes on the screen of a call: who is in it, whether it is recorded, the phrase.
+/// Prints changes of the call: participants, recording, phrase, reachability of the office.
 async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     let mut view = endpoint.view();
-    let (mut before, mut alerts) = (Shown { office: OFFICE_ANSWERS, ..Shown::default() }, Vec::new());
+    let (mut before, mut alerts) = (PrintedState { office: OFFICE_REACHABLE, ..PrintedState::default() }, Vec::new());
     loop {
         let now = view.borrow_and_update().clone();
         for alert in now.alerts.iter().filter(|alert| !alerts.contains(*alert)) {
             tell!("ALERT: {}", plain(&alert.text));
         }
         alerts.clone_from(&now.alerts);
-        if let Some(now) = Shown::of(&now).filter(|now| *now != before) {
+        if let Some(now) = PrintedState::of(&now).filter(|now| *now != before) {
             if now.office != before.office {
                 tell!("{}", now.office);
             }
             let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
-            let lines = lines.into_iter().chain([("the screens show: ", &before.phrase, &now.phrase)]);
+            let lines = lines.into_iter().chain([("phrase on both screens: ", &before.phrase, &now.phrase)]);
             lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| tell!("{what}{}", plain(is)));
             before = now;
         }
@@ -267,65 +270,65 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     }
 }
 
-/// Says when no sound comes in a call, and for how long none came when it is back. Everybody sends all the time, silence too.
-async fn show_sound(endpoint: &Endpoint) {
-    let mut beat = tokio::time::interval(LOOK_EVERY);
-    let (mut heard, mut since, mut told) = (0, Instant::now(), false);
+/// Prints when no audio is received in a call, and the duration when it resumes. Devices send continuously, silence too.
+async fn show_reception(endpoint: &Endpoint) {
+    let mut checks = tokio::time::interval(RECEPTION_CHECK_INTERVAL);
+    let (mut received, mut since, mut reported) = (0, Instant::now(), false);
     loop {
-        beat.tick().await;
-        let now = endpoint.stats().frames_heard();
+        checks.tick().await;
+        let now = endpoint.stats().frames_received();
         let live = endpoint.view().borrow().call.as_ref().is_some_and(|call| {
             matches!(call.state, CallState::Live | CallState::Reconnecting)
                 && call.members.iter().any(|member| !member.you && member.card.role.speaks())
         });
-        if !live || now != heard {
-            if told && live {
-                tell!("sound comes again; for {:.1} s none came", since.elapsed().as_secs_f64());
+        if !live || now != received {
+            if reported && live {
+                tell!("audio is received again, after {:.1} s without any", since.elapsed().as_secs_f64());
             }
-            (heard, since, told) = (now, Instant::now(), false);
-        } else if !told && since.elapsed() > NO_SOUND_AFTER {
+            (received, since, reported) = (now, Instant::now(), false);
+        } else if !reported && since.elapsed() > NO_AUDIO_TIMEOUT {
             tell!(
-                "NO SOUND COMES, for {} s now, by UDP, TCP or TLS: does this device reach the office's relay?",
-                NO_SOUND_AFTER.as_secs()
+                "NO AUDIO RECEIVED for {} s, over UDP, TCP or TLS: check that this device can reach the office's relay",
+                NO_AUDIO_TIMEOUT.as_secs()
             );
-            told = true;
+            reported = true;
         }
     }
 }
 
-/// Whether two names are one to a person who types.
-fn same(name: &str, typed: &str) -> bool {
+/// Whether a typed name matches.
+fn matches_name(name: &str, typed: &str) -> bool {
     name.trim().to_lowercase() == typed.trim().to_lowercase()
 }
 
-/// Whom `--to` names.
+/// The contact that `--to` names.
 fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact> {
     let id: Option<PersonId> = named.parse().ok();
     let found: Vec<_> =
-        people.iter().filter(|one| same(&one.card.name, named) || Some(one.card.person) == id).collect();
+        people.iter().filter(|one| matches_name(&one.card.name, named) || Some(one.card.person) == id).collect();
     match found[..] {
         [one] => Ok(one),
         [] => {
             let names: Vec<_> = people.iter().map(|contact| contact.card.name.as_str()).collect();
-            bail!("this device may ring nobody who is called {named:?}; it may ring: {}", names.join(", "))
+            bail!("there is nobody named {named:?} that this device may ring; it may ring: {}", names.join(", "))
         }
         _ => {
             let each = found.iter().map(|one| format!("{} ({})", one.card.person.to_hex(), one.card.organisation));
-            bail!("several are called {named:?}; name one by id: {}", each.collect::<Vec<_>>().join(", "))
+            bail!("several people are named {named:?}; use a person id: {}", each.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-/// A device that was in a call when its program died comes back to it. Whoever rings somebody now ends that call first.
-async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
-    let going_on = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
+/// A device whose process died in a call rejoins it on connecting. Ringing somebody ends that call first.
+async fn end_previous_call(endpoint: &Endpoint) -> anyhow::Result<()> {
+    let in_call = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
     let view = endpoint.until(|view| view.caught_up).await?;
-    if !going_on(&view) {
+    if !in_call(&view) {
         return Ok(());
     }
-    tell!("this device was in a call still; it is ended first");
+    tell!("this device is still in a call; ending it first");
     endpoint.command(UserCommand::HangUp);
-    endpoint.until(|view| !going_on(view)).await?;
+    endpoint.until(|view| !in_call(view)).await?;
     endpoint.command(UserCommand::Dismiss);
     endpoint.until(|view| view.call.is_none()).await.map(drop)
 }
@@ -333,7 +336,7 @@ async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Option<Vec<Frame>>) -> anyhow::Result<()> {
     let began = Instant::now();
     let connected = endpoint.until(|view| view.token.is_some());
-    let view = match args.wait.map(Duration::from_secs).or(args.to.is_some().then_some(CONNECT_WITHIN)) {
+    let view = match args.wait.map(Duration::from_secs).or(args.to.is_some().then_some(CONNECT_TIMEOUT)) {
         None => connected.await?,
         Some(limit) => match timeout(limit, connected).await {
             Ok(view) => view?,
@@ -345,12 +348,12 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         },
     };
     if let Some(name) = &args.to {
-        leave_the_last(endpoint).await?;
+        end_previous_call(endpoint).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
-        let there =
-            if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
-        tell!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
+        let reachability =
+            if *reachable { "" } else { " (none of their devices is connected: only the attempt will be logged)" };
+        tell!("ringing {}, {}{reachability} …", plain(&card.name), plain(&card.organisation));
     } else {
         tell!("waiting for a ring …");
         let rung = endpoint.until(|view| view.call.is_some());
@@ -380,10 +383,10 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     tell!("in a call with {}", plain(&other));
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
-        let said = endpoint.say(frames);
-        // Nothing is said any more once the other side hung up.
+        let sent = endpoint.send_audio(frames);
+        // Sending stops when the other side hangs up.
         tokio::select! {
-            _ = said => {}
+            _ = sent => {}
             view = over() => drop(view?),
         }
     }
@@ -391,8 +394,8 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(UserCommand::HangUp);
     }
     let view = over().await?;
-    tell_heard(args, endpoint, names);
-    let nothing = began_live.elapsed() > 2 * NO_SOUND_AFTER && endpoint.stats().frames_heard() == 0;
+    print_received(args, endpoint, names);
+    let nothing = began_live.elapsed() > 2 * NO_AUDIO_TIMEOUT && endpoint.stats().frames_received() == 0;
     if view.phase == ConnectionState::Revoked {
         bail!(REVOKED);
     }
@@ -400,13 +403,15 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     match ended {
         Some(("failed", problem)) => bail!("the call was stopped: {}", problem.unwrap_or_default()),
         Some(("interrupted", _)) => bail!("the connection was lost, and the call ended"),
-        Some(("revoked", _)) => bail!("the call was closed: their office or yours revoked a device that was in it"),
-        _ if nothing => bail!("nothing was heard in this call: no sound came by the office's relay"),
+        Some(("revoked", _)) => bail!("the call was closed: one of the two offices revoked a device in it"),
+        _ if nothing => {
+            bail!("no audio was received in this call: check that this device can reach the office's relay")
+        }
         _ => Ok(()),
     }
 }
 
-/// The mode's word, for people.
+/// The record mode as shown to people.
 pub fn mode_word(mode: RecordMode) -> &'static str {
     match mode {
         RecordMode::LogOnly => "log only",

@@ -1,10 +1,10 @@
-//! `telcon demo`: a whole office on one machine, and the main job done once, step by step.
+//! `telcon demo`: a complete office on one machine, and one recorded and verified call, step by step.
 
 use crate::{
     archive,
-    call::{WavEar, mode_word, speech},
+    call::{WavSink, mode_word, read_speech},
     device,
-    note::{Kept, NoteArgs, Noting, start_noting},
+    note::{NoteArgs, RunningNoteTaker, start_note_taker},
     office,
     serve::{self, Serving},
     store::{private_dir, write_secret},
@@ -21,7 +21,8 @@ use std::{
 };
 use telcon_client::{
     audio::frame::Frame,
-    endpoint::{Endpoint, EndpointConfig, Stats},
+    endpoint::{Endpoint, EndpointConfig, ReceiveStats, Stats},
+    note::delivery::DeliveredRecord,
 };
 use telcon_core::{
     UserCommand,
@@ -30,10 +31,10 @@ use telcon_core::{
 use telcon_proto::{Card, Role, SuiteName};
 use tokio::time::timeout;
 
-/// Longest wait for a step of the demonstration.
-const STEP: Duration = Duration::from_secs(60);
-/// Longest wait for the last words to be transcribed and the record to be sealed.
-const SEALING: Duration = Duration::from_secs(600);
+/// Timeout of a step of the demonstration.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Timeout for transcribing the last words and sealing the record.
+const SEALING_TIMEOUT: Duration = Duration::from_secs(600);
 const SPEECH_A: &[u8] = include_bytes!("../../client/fixtures/a.wav");
 const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
 
@@ -43,34 +44,34 @@ const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
     after_help = "Examples:\n  telcon demo --asr-model tiny.en\n  telcon demo --once --json report.json --say-a a.wav --say-b b.wav"
 )]
 pub struct DemoArgs {
-    /// Make the call, check everything, and end.
+    /// Make the call, check everything, and exit.
     #[arg(long)]
     pub once: bool,
-    /// Write what happened here, as JSON; if it did not come out, an object with `error`.
+    /// Write a report to this file, as JSON; on failure, an object with `error`.
     #[arg(long)]
     pub json: Option<PathBuf>,
-    /// What A says (WAV); a fixture by default.
+    /// WAV file that A sends; a fixture by default.
     #[arg(long)]
     pub say_a: Option<PathBuf>,
-    /// What B says (WAV), after A; a fixture by default.
+    /// WAV file that B sends after A; a fixture by default.
     #[arg(long)]
     pub say_b: Option<PathBuf>,
-    /// A Whisper model in CTranslate2 form. Without one the record has no transcript, and says so.
+    /// Directory of a Whisper model in CTranslate2 format. Without one, the record states that it has no transcript.
     #[arg(long)]
     pub asr_model: Option<PathBuf>,
-    /// Where the office lives. Kept between runs; a new temporary directory with --once.
+    /// The office's data directory, kept between runs. With --once, a new temporary directory by default.
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// The built page.
+    /// Directory of the built web page.
     #[arg(long)]
     pub web: Option<PathBuf>,
-    /// Address of the page and the API. Port 0 takes a free one (the default with --once).
+    /// Address of the page and the API. Port 0 uses a free port (the default with --once).
     #[arg(long)]
     pub listen: Option<SocketAddr>,
-    /// Cipher suite of the office, when it is made.
+    /// Cipher suite of a new office.
     #[arg(long, value_enum, default_value_t = office::Suite::Hybrid)]
     pub suite: office::Suite,
-    /// What is kept of calls, when the office is made.
+    /// What is kept of calls in a new office.
     #[arg(long, value_enum, default_value_t = office::Mode::Audio)]
     pub record_mode: office::Mode,
 }
@@ -105,7 +106,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let report = args.json.clone();
     let done = demonstrate(args).await;
     if let (Err(error), Some(path)) = (&done, report) {
-        // What an earlier run wrote there is not what this one found.
+        // The report of an earlier run must not remain.
         let failed = format!("{:#}\n", json!({ "error": format!("{error:#}") }));
         if let Err(error) = fs::write(&path, failed) {
             crate::plain::tell!("telcon: cannot write {}: {error}", path.display());
@@ -116,12 +117,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     serve::check_page(args.web.as_deref())?;
-    // What cannot be spoken or loaded is said before an office is made for it.
+    // Arguments are checked before an office is created.
     for path in [&args.say_a, &args.say_b].into_iter().flatten() {
-        speech(path)?;
+        read_speech(path)?;
     }
     if let Some(dir) = args.asr_model.as_ref().filter(|dir| !dir.join("model.bin").is_file()) {
-        bail!("{} is no speech model: it has no model.bin (`make build` fetches one)", dir.display());
+        bail!("{} is not a speech model: it has no model.bin (`make build` fetches one)", dir.display());
     }
     let data = match &args.data {
         Some(dir) => dir.clone(),
@@ -134,11 +135,11 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     println!("Telcon demonstration in {}", data.display());
     if !data.join("authority/certificate.der").exists() {
         office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
-        step("an office with its own authority, log and custodian was made");
+        step("created an office with its own authority, log and custodian");
     }
     let serving =
         serve::start(&data.join("server"), listen, None, args.web.clone(), None).await.with_context(|| {
-            format!("the demonstration's office cannot go on; without {} a new one is made", data.display())
+            format!("the demonstration's office cannot be started; delete {} to create a new one", data.display())
         })?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
     step(format!("the switchboard answers at {server}"));
@@ -152,7 +153,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
             step(format!("{} enrolled a device; its certificate is in the log", card.name));
         }
     }
-    let noting = start_noting(&NoteArgs {
+    let note_taker = start_note_taker(&NoteArgs {
         device: data.join("devices/note-taker.json"),
         server: server.clone(),
         spool: data.join("note-taker/spool"),
@@ -160,12 +161,12 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         asr_model: args.asr_model.clone(),
     })
     .await?;
-    let report = main_job(&args, &data, &server, noting, &cast).await;
-    let (report, noting) = match report {
+    let report = run_call(&args, &data, &server, note_taker, &cast).await;
+    let (report, note_taker) = match report {
         Ok(done) => done,
         Err(error) => {
             serving.shutdown().await;
-            return Err(error.context("the demonstration did not come out"));
+            return Err(error.context("the demonstration failed"));
         }
     };
     if let Some(path) = &args.json {
@@ -175,17 +176,17 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     if args.once {
         serving.shutdown().await;
         if args.data.is_none() {
-            println!("What was made, the custodian's key too, stays in {} until you remove it.", data.display());
+            println!("All files, including the custodian's key, remain in {} until you delete them.", data.display());
         }
         return Ok(());
     }
-    keep_serving(&data, &server, noting, serving, &cast).await
+    keep_serving(&data, &server, note_taker, serving, &cast).await
 }
 
 fn cast(data: &Path) -> anyhow::Result<Cast> {
     let path = data.join("people.json");
     if let Ok(text) = fs::read(&path) {
-        return serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()));
+        return serde_json::from_slice(&text).with_context(|| format!("{} is corrupt", path.display()));
     }
     let people = PEOPLE.iter().map(|(name, organisation, role, zone, _)| office::card(name, organisation, *role, zone));
     let cast = Cast { people: people.collect::<Result<_, _>>()? };
@@ -193,31 +194,31 @@ fn cast(data: &Path) -> anyhow::Result<Cast> {
     Ok(cast)
 }
 
-fn speak(path: Option<&Path>, fixture: &[u8], data: &Path, name: &str) -> anyhow::Result<Vec<Frame>> {
+fn speech_or_fixture(path: Option<&Path>, fixture: &[u8], data: &Path, name: &str) -> anyhow::Result<Vec<Frame>> {
     if let Some(path) = path {
-        return speech(path);
+        return read_speech(path);
     }
     let path = data.join(name);
     fs::write(&path, fixture).with_context(|| format!("cannot write {}", path.display()))?;
-    speech(&path)
+    read_speech(&path)
 }
 
 fn endpoint(data: &Path, server: &str, who: &str, auto_answer: bool) -> anyhow::Result<Endpoint> {
     let path = data.join(format!("devices/{who}.json"));
     let config =
-        EndpointConfig { server: server.to_owned(), state: device::open(&path)?, auto_answer, auto_listen: false };
-    let ear = WavEar::new(&data.join("heard").join(who))?;
-    Endpoint::start(config, Box::new(ear), device::keeper(path))
+        EndpointConfig { server: server.to_owned(), state: device::open(&path)?, auto_answer, auto_join: false };
+    let sink = WavSink::new(&data.join("heard").join(who))?;
+    Endpoint::start(config, Box::new(sink), device::persister(path))
 }
 
-async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
-    match timeout(STEP, endpoint.until(so)).await {
+async fn until(endpoint: &Endpoint, what: &str, predicate: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
+    match timeout(STEP_TIMEOUT, endpoint.until(predicate)).await {
         Ok(view) => view,
         Err(_) => {
             let view = endpoint.view().borrow().clone();
             let problem = view.call.and_then(|call| call.problem);
             let alerts: Vec<_> = view.alerts.into_iter().map(|alert| alert.text).collect();
-            bail!("waited in vain for {what}. {} {}", problem.unwrap_or_default(), alerts.join(" "))
+            bail!("timed out waiting for {what}. {} {}", problem.unwrap_or_default(), alerts.join(" "))
         }
     }
 }
@@ -226,24 +227,24 @@ fn state(view: &View) -> Option<CallState> {
     view.call.as_ref().map(|call| call.state)
 }
 
-fn heard(stats: &Stats, names: &[(telcon_proto::DeviceId, &str)]) -> serde_json::Value {
-    let one = |(device, heard): (&telcon_proto::DeviceId, &telcon_client::endpoint::Heard)| {
+fn receive_report(stats: &Stats, names: &[(telcon_proto::DeviceId, &str)]) -> serde_json::Value {
+    let one = |(device, stats): (&telcon_proto::DeviceId, &ReceiveStats)| {
         let name = names.iter().find(|(id, _)| id == device).map_or("unknown", |(_, name)| name);
-        let seconds = (heard.packets + heard.lost) as f64 * 0.02;
-        (name.to_owned(), json!({ "seconds": seconds, "packets": heard.packets, "lost": heard.lost }))
+        let seconds = (stats.packets + stats.lost) as f64 * 0.02;
+        (name.to_owned(), json!({ "seconds": seconds, "packets": stats.packets, "lost": stats.lost }))
     };
-    stats.heard.iter().map(one).collect::<serde_json::Map<_, _>>().into()
+    stats.received.iter().map(one).collect::<serde_json::Map<_, _>>().into()
 }
 
-async fn main_job(
+async fn run_call(
     args: &DemoArgs,
     data: &Path,
     server: &str,
-    mut noting: Noting,
+    mut note_taker: RunningNoteTaker,
     cast: &Cast,
-) -> anyhow::Result<(serde_json::Value, Noting)> {
-    let say_a = speak(args.say_a.as_deref(), SPEECH_A, data, "a.wav")?;
-    let say_b = speak(args.say_b.as_deref(), SPEECH_B, data, "b.wav")?;
+) -> anyhow::Result<(serde_json::Value, RunningNoteTaker)> {
+    let say_a = speech_or_fixture(args.say_a.as_deref(), SPEECH_A, data, "a.wav")?;
+    let say_b = speech_or_fixture(args.say_b.as_deref(), SPEECH_B, data, "b.wav")?;
     let a = endpoint(data, server, "president", false)?;
     let b = endpoint(data, server, "prime-minister", true)?;
     let callee = cast.people[1].person;
@@ -255,9 +256,9 @@ async fn main_job(
     println!("\nThe call");
     a.command(UserCommand::Ring { person: callee, mode: None });
     let view = until(&a, "the opening in the log", |view| state(view).is_some_and(|s| s != CallState::Opening)).await?;
-    let call = view.call.as_ref().context("no call came to be")?;
+    let call = view.call.as_ref().context("there is no call")?;
     let index = call.opened_index.with_context(|| format!("the ring failed: {:?} {:?}", call.ended, call.problem))?;
-    step(format!("rung: the opening is entry {index} of the log, and only then it rang"));
+    step(format!("rung: the opening is entry {index} of the log; the callee's device rang only after that"));
     let (view_a, view_b) = tokio::try_join!(
         until(&a, "the answer", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
         until(&b, "the ring", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
@@ -281,9 +282,9 @@ async fn main_job(
         SuiteName::Cnsa2 => "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87 (0x0907)",
     };
     step(format!("suite {suite}; record mode {}", mode_word(call_a.mode)));
-    a.say(say_a).await.context("A could not speak")?;
+    a.send_audio(say_a).await.context("A could not speak")?;
     step("A spoke");
-    b.say(say_b).await.context("B could not speak")?;
+    b.send_audio(say_b).await.context("B could not speak")?;
     step("B spoke");
     let devices: Vec<_> = call_a
         .members
@@ -294,22 +295,24 @@ async fn main_job(
             () => None,
         })
         .collect();
-    // What was said last is still in jitter buffers: a second of the silence that follows, then the end.
-    let _ = a.say(vec![telcon_client::audio::frame::SILENCE; 50]).await;
+    // The last words are still in jitter buffers: a second of silence, then the end.
+    let _ = a.send_audio(vec![telcon_client::audio::frame::SILENCE; 50]).await;
     a.command(UserCommand::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await?;
     step("ended: the end is in the log");
-    let kept = timeout(SEALING, noting.next()).await.context("the record was not sealed in time")??;
-    step(format!("sealed where it was heard; the digest is entry {} of the log", kept.log_index));
-    let report = prove(data, &kept, &devices)?;
-    let (stats_a, stats_b, stats_n) = (a.stats(), b.stats(), noting.endpoint.stats());
+    let record = timeout(SEALING_TIMEOUT, note_taker.uploader.next())
+        .await
+        .context("the record was not delivered in time")??;
+    step(format!("sealed on the note-taker's machine; the digest is entry {} of the log", record.log_index));
+    let report = prove(data, &record, &devices)?;
+    let (stats_a, stats_b, stats_n) = (a.stats(), b.stats(), note_taker.uploader.endpoint.stats());
     let report = json!({
-        "call_id": kept.call,
-        "record_path": data.join("server/archive/records").join(&kept.record),
+        "call_id": record.call,
+        "record_path": data.join("server/archive/records").join(&record.record),
         "custodian_identity_path": data.join("custodian/identity.txt"),
         "archive_dir": data.join("server/archive"),
         "transcript": report.0,
-        "heard": { "a": heard(&stats_a, &devices), "b": heard(&stats_b, &devices), "note_taker": heard(&stats_n, &devices) },
+        "heard": { "a": receive_report(&stats_a, &devices), "b": receive_report(&stats_b, &devices), "note_taker": receive_report(&stats_n, &devices) },
         "setup_ms": { "ring_to_ringing": stats_a.ring_to_ringing_ms, "answer_to_audio": stats_b.answer_to_audio_ms },
         "suite": suite,
         "verify": report.1,
@@ -318,16 +321,16 @@ async fn main_job(
         let line = &report["heard"][listener][speaker];
         let (packets, lost) = (line["packets"].as_u64().unwrap_or(0), line["lost"].as_u64().unwrap_or(0));
         if packets == 0 || lost * 100 > packets + lost {
-            bail!("{listener} heard {packets} frames of {speaker} and missed {lost}: more than 1 % is missing");
+            bail!("{listener} received {packets} frames of {speaker} and lost {lost}: more than 1 %");
         }
     }
-    Ok((report, noting))
+    Ok((report, note_taker))
 }
 
 /// Verifies the archive offline and opens the record with the custodian's key.
 fn prove(
     data: &Path,
-    kept: &Kept,
+    record: &DeliveredRecord,
     devices: &[(telcon_proto::DeviceId, &str)],
 ) -> anyhow::Result<(Vec<serde_json::Value>, serde_json::Value)> {
     let archive_dir = data.join("server/archive");
@@ -340,12 +343,12 @@ fn prove(
         "verified offline: {} log entries, {} calls, {} of {} records whole",
         report.entries, report.calls, report.records_good, report.records
     ));
-    let out = data.join("opened").join(kept.call.to_hex());
+    let out = data.join("opened").join(record.call.to_hex());
     private_dir(&data.join("opened"))?;
-    let record = archive_dir.join("records").join(&kept.record);
-    let opened = archive::open_with(&data.join("custodian/identity.txt"), &record, &out)?;
+    let record_dir = archive_dir.join("records").join(&record.record);
+    let opened = archive::open_with(&data.join("custodian/identity.txt"), &record_dir, &out)?;
     step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
-    let transcript = kept
+    let transcript = record
         .transcript
         .iter()
         .map(|line| {
@@ -360,15 +363,13 @@ fn prove(
 async fn keep_serving(
     data: &Path,
     server: &str,
-    mut noting: Noting,
+    mut note_taker: RunningNoteTaker,
     serving: Serving,
     cast: &Cast,
 ) -> anyhow::Result<()> {
     let counterpart = endpoint(data, server, "counterpart", true)?;
-    let reply = speak(None, SPEECH_B, data, "b.wav")?;
-    println!(
-        "\nOpen these in browsers, each in one of its own: a browser, or a private window of it, is one person's device."
-    );
+    let reply = speech_or_fixture(None, SPEECH_B, data, "b.wav")?;
+    println!("\nOpen each link in a separate browser or private window: each is one person's device.");
     println!("Each link works once; run the demo again for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         if matches!(person.2, Role::Principal | Role::DutyOfficer) {
@@ -376,15 +377,15 @@ async fn keep_serving(
             println!("\n  {}\n  {server}/#enrol={link}", card.name);
         }
     }
-    println!("\nRing {}: it answers by itself and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
-    // One future each for the whole time: what happens while another is busy is not lost.
+    println!("\nRing {}: it answers automatically and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
+    // Each future lives for the whole time, so that events that occur while another one is busy are not lost.
     let answers = async {
         loop {
             counterpart.until(|view| state(view) == Some(CallState::Live)).await?;
-            let said = counterpart.say(reply.clone());
+            let sent = counterpart.send_audio(reply.clone());
             let over = counterpart.until(|view| state(view) == Some(CallState::Ended));
             tokio::select! {
-                _ = said => drop(counterpart.until(|view| state(view) == Some(CallState::Ended)).await?),
+                _ = sent => drop(counterpart.until(|view| state(view) == Some(CallState::Ended)).await?),
                 view = over => drop(view?),
             }
         }
@@ -396,8 +397,8 @@ async fn keep_serving(
     loop {
         tokio::select! {
             ended = &mut answers => ended?,
-            kept = noting.next() => match kept {
-                Ok(kept) => println!("  ✓ record of {} sealed, log entry {}", kept.call, kept.log_index),
+            delivered = note_taker.uploader.next() => match delivered {
+                Ok(record) => println!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
                 Err(error) => crate::plain::tell!("  ✗ {error:#}"),
             },
             _ = &mut stop => break,

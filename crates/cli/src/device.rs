@@ -1,4 +1,4 @@
-//! This machine as a device of a person.
+//! Enrolment of this machine as a device, and its key file.
 
 use crate::store::{private_dir, random, write_secret};
 use anyhow::{Context as _, bail};
@@ -11,27 +11,27 @@ use std::{
 };
 use telcon_client::{
     endpoint::{Endpoint, now_ms},
-    upload::{get_json, is_unanswered, post_json},
+    http::{get_json, is_unanswered, post_json},
 };
 use telcon_core::{DeviceState, view::ConnectionState};
 use telcon_proto::http::{EnrolRequest, Enrolled};
 
-/// A link that somebody put where a lock is to be is not followed.
+/// `O_NOFOLLOW` of Linux: a symbolic link at a lock file's path is not followed.
 const O_NOFOLLOW: i32 = 0o400_000;
-/// What a device is told that was revoked.
+/// Message for a revoked device.
 pub const REVOKED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
-/// Longest enrolment link, bytes: a CNSA 2.0 one has 10,600.
+/// Longest enrolment link, bytes: a CNSA 2.0 link has 10,600.
 const MAX_LINK_BYTES: u64 = 64 * 1024;
 
 /// Arguments of `telcon enrol`.
 #[derive(Args)]
 #[command(after_help = "Example: telcon enrol --device note-taker.json 'http://localhost:8080/#enrol=…'")]
 pub struct EnrolArgs {
-    /// File to keep the device's keys in. It must not exist.
+    /// File for the device's keys. It must not exist.
     #[arg(long)]
     pub device: PathBuf,
-    /// The enrolment link; `-` reads it from standard input, where other users of this machine do not see it.
+    /// The enrolment link; `-` reads it from standard input, so that other users of this machine cannot see it.
     pub link: String,
 }
 
@@ -46,7 +46,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
         link => link.to_owned(),
     };
     let Some((server, fragment)) = link.trim().split_once("/#enrol=") else {
-        bail!("that is no enrolment link: it looks like http://office.example/#enrol=…");
+        bail!("not an enrolment link: it has the form http://office.example/#enrol=…");
     };
     if args.device.exists() {
         bail!("{} exists; a device is enrolled once. Choose another file.", args.device.display());
@@ -56,27 +56,28 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Enrols at a server and keeps the device's state at `path`.
+/// Enrols at a server and saves the device's state at `path`.
 pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
     let office = get_json(&format!("{server}/api/office"), None)?;
     let state = DeviceState::enrol(fragment, office, &random()?, now_ms())?;
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         private_dir(dir)?;
     }
-    // Kept under another name first: if this machine dies after the office took the certificate, the key is not lost.
-    let early = path.with_extension("enrolling");
-    write_secret(&early, state.to_text().as_bytes())?;
+    // Saved under another name first, so that the key is not lost if this process dies after the office accepted the certificate.
+    let temporary = path.with_extension("enrolling");
+    write_secret(&temporary, state.to_text().as_bytes())?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
     let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}/api/devices"), None, &body);
     match enrolled {
-        Ok(_) => std::fs::rename(&early, path).with_context(|| format!("cannot write {}", path.display())),
-        // Without an answer nobody knows whether the office took this device: then its key is all there is of it.
+        Ok(_) => std::fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display())),
+        // Without a response the outcome is unknown, so the key must be kept.
         Err(error) if is_unanswered(&error) => Err(error.context(format!(
-            "the keys are kept in {}: if the link turns out to be used, the office took this device, and that file is it",
-            early.display()
+            "the keys are saved in {}: if the link turns out to be used up, the office has enrolled this device, and that \
+             file is its key file",
+            temporary.display()
         ))),
         Err(error) => {
-            let _ = std::fs::remove_file(&early);
+            let _ = std::fs::remove_file(&temporary);
             Err(error)
         }
     }
@@ -86,53 +87,56 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
 pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
     let text = std::fs::read_to_string(path).with_context(|| {
         format!(
-            "cannot read {}; enrol this machine first: telcon enrol (the file of a device that heard of its revocation is gone)",
+            "cannot read {}; enrol this machine first: telcon enrol (the key file of a revoked device is deleted)",
             path.display()
         )
     })?;
     Ok(DeviceState::parse(&text)?)
 }
 
-/// Holds a device's file, or a note-taker's spool, for this process: two that used it at once would take each other's calls.
+/// Locks a device's key file, or a note-taker's spool, for this process: two processes with one device would take each other's
+/// calls.
 ///
 /// # Errors
-/// If another process holds it.
-pub fn hold(path: &Path) -> anyhow::Result<File> {
-    // One device by whatever name. The file itself is replaced whenever it changes; what is locked must stay.
-    let mut place =
+/// When another process holds the lock.
+pub fn lock(path: &Path) -> anyhow::Result<File> {
+    // Canonical, so that every name of the file has the same lock. Not the file itself, which is replaced on each change.
+    let mut lock_path =
         std::fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?.into_os_string();
-    place.push(".lock");
-    let place = PathBuf::from(place);
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(O_NOFOLLOW);
-    let lock = options.open(&place).with_context(|| format!("cannot open {}", place.display()))?;
+    let lock = options.open(&lock_path).with_context(|| format!("cannot open {}", lock_path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("{} is in use by another telcon: end that one first", path.display()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", place.display())),
+        Err(TryLockError::WouldBlock) => {
+            bail!("{} is in use by another telcon process: stop that one first", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", lock_path.display())),
     }
 }
 
-/// A function that keeps the state at `path` whenever it changes, and removes it when the device was revoked.
-pub fn keeper(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
+/// A function that saves the state at `path`, and deletes the file when the state is empty because the device was revoked.
+pub fn persister(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
     Box::new(move |text| {
-        let kept = if text.is_empty() {
+        let saved = if text.is_empty() {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).context("cannot remove the revoked device's keys")
+                    Err(error).context("cannot delete the revoked device's keys; delete the file by hand")
                 }
                 _ => Ok(()),
             }
         } else {
             write_secret(&path, text.as_bytes())
         };
-        if let Err(error) = kept {
+        if let Err(error) = saved {
             tracing::error!("{error:#}");
         }
     })
 }
 
-/// Ends with an error when the office says that this device is revoked.
+/// Waits until this device is revoked; returns that as an error.
 pub async fn revoked(endpoint: &Endpoint) -> anyhow::Result<()> {
     endpoint.until(|view| view.phase == ConnectionState::Revoked).await?;
     bail!(REVOKED)

@@ -8,7 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use telcon_client::{endpoint::now_ms, upload::post_json};
+use telcon_client::{endpoint::now_ms, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
 use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};

@@ -16,7 +16,7 @@ use std::{
 };
 use telcon_client::{
     audio::{frame::frames, wav},
-    endpoint::Ear,
+    endpoint::MediaSink,
 };
 use telcon_core::{Engine, Event, UserCommand, view::CallState};
 use telcon_proto::DeviceId;
@@ -36,12 +36,12 @@ struct Secrets {
 /// Collects what a device of the call hears, and its keys.
 struct Collects(Arc<Mutex<Secrets>>);
 
-impl Ear for Collects {
-    fn packet(&mut self, _: DeviceId, _: (u64, u32), _: u64, packet: &[u8], _: u64) {
+impl MediaSink for Collects {
+    fn on_packet(&mut self, _: DeviceId, _: (u64, u32), _: u64, packet: &[u8], _: u64) {
         self.0.lock().unwrap().opus.insert(packet.to_vec());
     }
 
-    fn event(&mut self, event: &Event, engine: &Engine, _: u64) {
+    fn on_event(&mut self, event: &Event, engine: &Engine, _: u64) {
         if let Event::Epoch { .. } = event {
             self.0.lock().unwrap().keys.extend(engine.sframe_base_key());
         }
@@ -228,9 +228,9 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
         frames(&wav::read(&path).unwrap()).collect::<Vec<_>>()
     };
     let mut looks = Vec::new();
-    let (said_a, said_b) = (a.say(speech("a.wav")), b.say(speech("b.wav")));
+    let (said_a, said_b) = (a.send_audio(speech("a.wav")), b.send_audio(speech("b.wav")));
     for look in 0..LOOKS {
-        tokio::time::timeout(office::PATIENCE, b.until_heard(40 * (look as u64 + 1))).await.unwrap().unwrap();
+        tokio::time::timeout(office::PATIENCE, b.until_received(40 * (look as u64 + 1))).await.unwrap().unwrap();
         looks.push((format!("the server's memory, look {look}"), memory(server.id())));
     }
     said_a.await.unwrap();

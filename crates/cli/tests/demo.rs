@@ -39,10 +39,10 @@ fn check(report: &Value) {
             ("a", "b", include_str!("../../client/fixtures/a.txt")),
             ("b", "a", include_str!("../../client/fixtures/b.txt")),
         ] {
-            let rate = telcon_client::hearing::wer::word_errors(said, &words(speaker)).rate();
+            let rate = telcon_client::transcription::wer::word_errors(said, &words(speaker)).rate();
             assert!(rate < 0.2, "{speaker}: word error rate {rate}: {}", words(speaker));
             assert!(
-                telcon_client::hearing::wer::word_errors(said, &words(other)).rate() > 0.5,
+                telcon_client::transcription::wer::word_errors(said, &words(other)).rate() > 0.5,
                 "speakers were swapped"
             );
         }

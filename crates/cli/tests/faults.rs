@@ -6,7 +6,7 @@ use office::{InCall, PATIENCE, Running, in_call, members, ok, ring, rings, speak
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 use telcon_client::{
     audio::Frame,
-    endpoint::{Deaf, Endpoint},
+    endpoint::{Endpoint, NullSink},
 };
 use telcon_core::{
     UserCommand as Do,
@@ -15,7 +15,7 @@ use telcon_core::{
 
 /// Waits until more is heard than that.
 async fn hears_more(endpoint: &Endpoint, than: u64) {
-    tokio::time::timeout(PATIENCE, endpoint.until_heard(than + 1)).await.expect("nothing more is heard").unwrap();
+    tokio::time::timeout(PATIENCE, endpoint.until_received(than + 1)).await.expect("nothing more is heard").unwrap();
 }
 
 async fn hang_up(call: &InCall) {
@@ -39,7 +39,7 @@ async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
         until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live) && members(view) == 3)
             .await;
     }
-    let (of_a, of_b) = (call.a.stats().frames_heard(), call.b.stats().frames_heard());
+    let (of_a, of_b) = (call.a.stats().frames_received(), call.b.stats().frames_received());
     speak(&call.a, 50).await;
     speak(&call.b, 50).await;
     hears_more(&call.a, of_a + 25).await;
@@ -62,8 +62,8 @@ async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
 async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through() {
     let mut office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
-    let b = office.endpoint(&b, false, Box::new(telcon_client::endpoint::Deaf));
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
+    let b = office.endpoint(&b, false, Box::new(telcon_client::endpoint::NullSink));
     until(&b, "B to be there", |view| view.token.is_some()).await;
     rings(&a).await;
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
@@ -151,12 +151,15 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
     let report = call.office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(1)), "{report}");
     let (said, opened) = call.office.open_record();
-    assert!(said.contains("It is partial: the note-taker was interrupted and went on: for "), "{said}");
+    assert!(
+        said.contains("It is partial: the note-taker was interrupted and resumed: nothing was recorded for "),
+        "{said}"
+    );
     assert!(said.contains("between A, Office of the President; B, Office of the President"), "{said}");
     match model {
         Some(_) => {
             let transcript = fs::read_to_string(opened.join("transcript.vtt")).unwrap();
-            assert!(transcript.contains("[The note-taker has nothing of this time.]"), "{transcript}");
+            assert!(transcript.contains("[No audio was received in this period.]"), "{transcript}");
             // It begins where the earlier run was last heard to write, not with the call.
             let gap = transcript.lines().find(|line| line.contains("-->")).unwrap();
             assert!(!gap.starts_with("00:00:00.000"), "{transcript}");
@@ -184,7 +187,7 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
     let notes = Running::start(office.note(&note_taker).arg("--asr-model").arg(model));
     notes.says("waits for calls");
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
     ring(&a, &b).await;
     for endpoint in [&a, &b] {
         until(endpoint, "the note-taker", |view| members(view) == 3).await;
@@ -195,9 +198,9 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
     for some in said.chunks(50) {
         signal(&notes, "-STOP");
         let (still, work) = some.split_at(some.len() * 2 / 3);
-        a.say(still.to_vec()).await.unwrap();
+        a.send_audio(still.to_vec()).await.unwrap();
         signal(&notes, "-CONT");
-        a.say(work.to_vec()).await.unwrap();
+        a.send_audio(work.to_vec()).await.unwrap();
     }
     // The last words arrive before the call is over.
     speak(&b, 25).await;
@@ -208,7 +211,8 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
     let by_a = lines["segments"].as_array().unwrap().iter().filter(|line| line["name"] == "A");
     let words: Vec<&str> = by_a.map(|line| line["text"].as_str().unwrap()).collect();
     let rate =
-        telcon_client::hearing::wer::word_errors(include_str!("../../client/fixtures/a.txt"), &words.join(" ")).rate();
+        telcon_client::transcription::wer::word_errors(include_str!("../../client/fixtures/a.txt"), &words.join(" "))
+            .rate();
     assert!(rate < 0.1, "word error rate {rate}: {words:?}");
 }
 
@@ -230,7 +234,7 @@ async fn a_note_taker_that_stands_still_for_two_seconds_and_a_half_has_all_of_th
 async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what_it_missed() {
     let office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, false, Box::new(Deaf)));
+    let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, false, Box::new(NullSink)));
     let notes = office.take_notes(&office.enrol("Notes", "note-taker"));
     until(&b, "B to be there", |view| view.token.is_some()).await;
     rings(&a).await;
@@ -269,7 +273,7 @@ async fn a_note_taker_killed_for_good_leaves_a_sealed_partial_record() {
     call.notes.says("is in the archive");
     assert_eq!(call.office.verify()["records_partial"], 1);
     let (said, _) = call.office.open_record();
-    assert!(said.contains("the call ended before it came back"), "{said}");
+    assert!(said.contains("the call ended before it resumed"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,8 +328,8 @@ async fn a_disk_that_is_full_while_sealing_loses_nothing_once_there_is_room() {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
     let Some(notes) = note_on_a_full_disk(&office, &note_taker) else { return };
-    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
-    let b = office.endpoint(&b, true, Box::new(telcon_client::endpoint::Deaf));
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
+    let b = office.endpoint(&b, true, Box::new(telcon_client::endpoint::NullSink));
     ring(&a, &b).await;
     until(&a, "the note-taker", |view| members(view) == 3).await;
     speak(&a, 600).await;
@@ -365,12 +369,12 @@ async fn two_people_answer_at_once_on_two_devices_and_one_is_in_the_call() {
     let (second, _) = link(Some(&person));
     let devices = [(first, "b1.json"), (second, "b2.json")].map(|(link, name)| {
         ok(telcon().args(["enrol", "--device"]).arg(office.path(name)).arg(link));
-        office.endpoint(&office.path(name), true, Box::new(telcon_client::endpoint::Deaf))
+        office.endpoint(&office.path(name), true, Box::new(telcon_client::endpoint::NullSink))
     });
     for device in &devices {
         until(device, "B to be there", |view| view.token.is_some()).await;
     }
-    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
     rings(&a).await;
     until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
     let mut states = Vec::new();
@@ -392,7 +396,7 @@ async fn a_log_that_was_rolled_back_is_found_by_what_a_device_remembers() {
     let a = office.enrol("A", "principal");
     copy("server/archive", "earlier");
     office.enrol("B", "principal");
-    let endpoint = office.endpoint(&a, false, Box::new(telcon_client::endpoint::Deaf));
+    let endpoint = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
     until(&endpoint, "the log", |view| view.log.as_ref().is_some_and(|log| log.size > 1)).await;
     drop(endpoint);
 

@@ -4,7 +4,7 @@ mod office;
 
 use office::{Office, PATIENCE, Running, members, speak, state, until};
 use std::{collections::BTreeSet, path::Path};
-use telcon_client::endpoint::{Deaf, Endpoint};
+use telcon_client::endpoint::{Endpoint, NullSink};
 use telcon_core::{
     UserCommand as Do,
     view::{CallState, View},
@@ -66,7 +66,7 @@ async fn two_calls_at_once_have_a_note_taker_each_and_two_records() {
         .collect();
     let mut people = Vec::new();
     for (name, answers) in [("A", false), ("B", true), ("C", false), ("D", true)] {
-        people.push(office.endpoint(&office.enrol(name, "principal"), answers, Box::new(Deaf)));
+        people.push(office.endpoint(&office.enrol(name, "principal"), answers, Box::new(NullSink)));
     }
     let [a, b, c, d] = &people[..] else { unreachable!() };
     rings(a, "B").await;
@@ -112,7 +112,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     let (one, two) = (office.enrol("Notes one", "note-taker"), office.enrol("Notes two", "note-taker"));
     let mut first = take_notes(&office, &one, "spool one");
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
     office::ring(&a, &b).await;
     until(&a, "the first note-taker", |view| takers(view).contains("Notes one")).await;
     speak(&a, 150).await;
@@ -157,12 +157,12 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
         reasons.extend(said.lines().find_map(|line| line.strip_prefix("It is partial: ").map(str::to_owned)));
     }
     assert_eq!(reasons.len(), 2, "{reasons:?}");
-    assert!(reasons.iter().any(|reason| reason.contains("the call ended before it came back")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("the call ended before it resumed")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("after the call was answered")), "{reasons:?}");
 
     // A device checks both for itself.
     let (server, token) = (office.url(), a.view().borrow().token.clone().unwrap());
-    let get = move || telcon_client::upload::get_json(&format!("{server}/api/records/{call}"), Some(&token));
+    let get = move || telcon_client::http::get_json(&format!("{server}/api/records/{call}"), Some(&token));
     let proof: RecordProof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
     assert_eq!((proof.records.len(), proof.line.records, proof.line.partial), (2, 2, true));
     let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
@@ -192,7 +192,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
 async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_one() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
-    let (a, b) = (office.endpoint(&a, false, Box::new(Deaf)), office.endpoint(&b, true, Box::new(Deaf)));
+    let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
     rings(&a, "B").await;
     until(&b, "the call", |view| state(view) == Some(CallState::Live)).await;
     until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
@@ -203,7 +203,7 @@ async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_
     // The log hears of it after the end of the call.
     let proof = loop {
         let (url, token) = (format!("{}/api/records/{call}", office.url()), token.clone());
-        let get = move || telcon_client::upload::get_json::<RecordProof>(&url, Some(&token));
+        let get = move || telcon_client::http::get_json::<RecordProof>(&url, Some(&token));
         let proof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
         if proof.line.missing {
             break proof;

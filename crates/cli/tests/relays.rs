@@ -9,7 +9,7 @@ use std::{
     process::Command,
     time::Instant,
 };
-use telcon_client::endpoint::{Deaf, Endpoint};
+use telcon_client::endpoint::{Endpoint, NullSink};
 use telcon_core::{UserCommand as Do, view::CallState};
 
 /// A registered standalone relay, and the address of its metrics.
@@ -52,27 +52,27 @@ impl Relay {
 /// Both hear more than they had.
 async fn both_hear_more(call: &InCall) {
     for (from, to) in [(&call.a, &call.b), (&call.b, &call.a)] {
-        let before = to.stats().frames_heard();
+        let before = to.stats().frames_received();
         speak(from, 25).await;
         heard(to, before + 1).await;
     }
 }
 
 async fn heard(endpoint: &Endpoint, frames: u64) {
-    tokio::time::timeout(PATIENCE, endpoint.until_heard(frames)).await.expect("nothing more is heard").unwrap();
+    tokio::time::timeout(PATIENCE, endpoint.until_received(frames)).await.expect("nothing more is heard").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
     let office = Office::new();
     let mut relays = vec![Relay::start(&office), Relay::start(&office)];
-    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
     let busy = relays.iter().position(|relay| relay.legs() == 3).expect("the call is on one of them, whole");
     let mut dies = relays.remove(busy);
     assert_eq!(relays[0].legs(), 0);
 
-    let before = [&call.a, &call.b].map(|endpoint| endpoint.stats().frames_heard());
+    let before = [&call.a, &call.b].map(|endpoint| endpoint.stats().frames_received());
     dies.process.kill();
     let killed = Instant::now();
     // Each sends all the time, silence too: what is heard from now on came another way.
@@ -101,7 +101,7 @@ async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
 async fn sound_goes_on_while_the_server_is_away() {
     let office = Office::new();
     let relay = Relay::start(&office);
-    let mut call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
     call.office.kill_server();
     for endpoint in [&call.a, &call.b] {
@@ -133,7 +133,7 @@ async fn a_call_leaves_a_relay_that_its_devices_do_not_reach() {
     let office = Office::new();
     // Port 9 of this machine: nobody is there.
     let lost = Relay::told(&office, &["--media-addr", "127.0.0.1:9"]);
-    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
     assert_eq!(lost.legs(), 0);
     let said = call.office.server.as_ref().unwrap().said();
@@ -145,7 +145,7 @@ async fn a_call_leaves_a_relay_that_its_devices_do_not_reach() {
 async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_it_is_back() {
     let office = Office::new();
     let mut relay = Relay::start(&office);
-    let mut call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
+    let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
     call.office.kill_server();
     relay.process.says("the office's server is lost");
@@ -166,8 +166,8 @@ async fn a_call_leaves_the_servers_own_relay_where_that_is_not_reached_and_there
     office.kill_server();
     office.media.extend(["--media-addr".into(), "127.0.0.1:9".into()]);
     office.serve();
-    let call = in_call_at(office, Box::new(Deaf), Box::new(Deaf)).await;
-    assert_eq!(call.b.stats().frames_heard(), 0);
+    let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
+    assert_eq!(call.b.stats().frames_received(), 0);
     // The call is there before the relay, as after a restart of the server.
     let relay = Relay::start(&call.office);
     both_hear_more(&call).await;

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
-use telcon_client::endpoint::{Deaf, Endpoint, EndpointConfig};
+use telcon_client::endpoint::{Endpoint, EndpointConfig, NullSink};
 use telcon_core::{DeviceState, view::ConnectionState};
 
 fn call(office: &Office, device: &Path) -> std::process::Command {
@@ -77,11 +77,11 @@ fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while()
     // The server stands still: nobody of the call is said to be gone, and nothing of it ends.
     let server = office.server.as_ref().unwrap();
     signal(server, "-STOP");
-    rings.says("the office's server does not answer this device");
-    answers.says("the office's server does not answer this device");
+    rings.says("the office's server is not reachable");
+    answers.says("the office's server is not reachable");
     signal(server, "-CONT");
-    rings.says("the office's server answers again");
-    answers.says("the office's server answers again");
+    rings.says("the office's server is reachable again");
+    answers.says("the office's server is reachable again");
     signal(&rings, "-TERM");
     assert!(rings.ended(), "{}", rings.said());
     assert!(rings.said().contains("heard B: ") && rings.said().contains("hung up"), "{}", rings.said());
@@ -100,9 +100,9 @@ fn a_server_that_refuses_a_device_is_quoted() {
     let device = office.enrol("A", "principal");
     let output = call(&other, &device).args(["--answer", "--wait", "2"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("does not let this device in: "), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("refused to sign this device in: "), "{said}");
     assert!(!said.contains("is the server running?"), "{said}");
-    assert!(said.matches("does not let this device in").count() == 1, "each reason is said once: {said}");
+    assert!(said.matches("refused to sign this device in").count() == 1, "each reason is said once: {said}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ async fn the_keys_of_a_revoked_device_are_gone_when_it_is_told() {
     let device = office.enrol("A", "principal");
     let state = DeviceState::parse(&std::fs::read_to_string(&device).unwrap()).unwrap();
     let id = telcon_core::Device::open(&state, telcon_client::endpoint::now_ms()).unwrap().me().device();
-    let config = EndpointConfig { server: office.url(), state, auto_answer: false, auto_listen: false };
+    let config = EndpointConfig { server: office.url(), state, auto_answer: false, auto_join: false };
     let (seen, told) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(None)));
     let (look, say) = (seen.clone(), told.clone());
     let erase = move |text: &str| {
@@ -135,7 +135,7 @@ async fn the_keys_of_a_revoked_device_are_gone_when_it_is_told() {
             say.lock().unwrap().get_or_insert(view.borrow().phase == ConnectionState::Revoked);
         }
     };
-    let endpoint = Endpoint::start(config, Box::new(Deaf), Box::new(erase)).unwrap();
+    let endpoint = Endpoint::start(config, Box::new(NullSink), Box::new(erase)).unwrap();
     seen.set(endpoint.view()).unwrap();
     endpoint.until(|view| view.token.is_some()).await.unwrap();
     ok(telcon().args(["revoke", "--device", &id.to_hex(), "--server", &office.url(), "--data"]).arg(office.dir.path()));

@@ -75,7 +75,7 @@ async fn devices_reach_their_office_over_tls_and_only_if_they_know_its_certifica
     answers.args(["call", "--answer", "--server", &url, "--device"]).arg(office.path("B.json"));
     let mut b = office::Running::start(answers.env("SSL_CERT_FILE", &certificate));
     b.says("waiting for a ring");
-    let a = office.endpoint(&office.path("A.json"), false, Box::new(telcon_client::endpoint::Deaf));
+    let a = office.endpoint(&office.path("A.json"), false, Box::new(telcon_client::endpoint::NullSink));
     office::rings(&a).await;
     until(&a, "the call", |view| office::state(view) == Some(telcon_core::view::CallState::Live)).await;
     a.command(telcon_core::UserCommand::HangUp);

@@ -1,37 +1,35 @@
-//! Of whom the note-taker heard how much. Everybody who speaks sends all the time, silence too; where nothing comes of one of
-//! them, something is missing, whoever else is heard.
+//! Attendance of speakers in a recording: how much of each one's audio was received. Speakers send continuously, silence too,
+//! so a gap in the packets of one speaker is missing audio, even while others are received.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use telcon_proto::{Card, DeviceId, limits::FRAME_MS};
 
-/// For how long nothing may come before the record says so, milliseconds. A device that joins, and one that comes back after
-/// a reload, is there sooner.
-pub(crate) const GAP_MS: u64 = 4_000;
-/// Share of a speaker's packets that may be lost before the record is signed as partial, per cent: with less, what was said can be
-/// understood (docs/network.md).
-const MUCH_LOST_PERCENT: u64 = 5;
-/// Packets below which nothing can be said of a share.
-const LEAST_PACKETS: u64 = 50;
-/// A packet this far behind the newest, under a later key, is of a device that reloaded and counts from 0 again. Copies are of
-/// packets less far behind.
-const RELOADED: u64 = 50;
-/// So many packets missing in a row are a time in which nothing came: a second, in which a word is lost that no copy brings back.
-const HOLE: u64 = 1_000 / FRAME_MS;
-/// How many who speak a record names of whom something is missing.
+/// Longest gap that is not recorded as missing, milliseconds. Joining, and rejoining after a reload, take less.
+pub(crate) const MAX_GAP_MS: u64 = 4_000;
+/// Packet loss of a speaker from which the record is partial, percent: speech is intelligible below (docs/network.md).
+const PARTIAL_LOSS_PERCENT: u64 = 5;
+/// Fewest packets from which a loss rate is computed.
+const MIN_PACKETS: u64 = 50;
+/// A packet this far behind the newest, under a later key, means that the device reloaded and counts from 0 again. Redundant
+/// copies are less far behind.
+const RELOAD_DISTANCE: u64 = 50;
+/// Consecutive lost packets that count as a gap: a second, which loses words that no redundancy recovers.
+const GAP_PACKETS: u64 = 1_000 / FRAME_MS;
+/// Most speakers named in the reason of a partial record.
 const MAX_NAMED: usize = 4;
 
-/// A time in which nothing of a speaker came.
+/// A period without packets of a speaker.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Gap {
-    /// Whose.
+    /// The speaker's device.
     pub(crate) device: DeviceId,
-    /// From when, milliseconds.
+    /// Start, milliseconds since 1970 UTC.
     pub(crate) since_ms: u64,
 }
 
-/// What is known of everybody who speaks in a call.
+/// The attendance of all speakers of a call.
 #[derive(Default)]
 pub(crate) struct Attendance {
     speakers: BTreeMap<DeviceId, Speaker>,
@@ -41,44 +39,44 @@ pub(crate) struct Attendance {
 struct Speaker {
     name: String,
     /// Since when it is in the call; none while it is not.
-    here_since_ms: Option<u64>,
-    came: Option<Came>,
+    present_since_ms: Option<u64>,
+    received: Option<Received>,
     missed_ms: u64,
 }
 
-/// The packets of a speaker that came.
-struct Came {
+/// Receive statistics of a speaker.
+struct Received {
     first_ms: u64,
     last_ms: u64,
     stream: (u64, u32),
     newest: u64,
-    /// How often it began to count anew.
+    /// How often its counter restarted.
     run: u32,
     packets: u64,
     lost: u64,
 }
 
 impl Attendance {
-    /// These are in the call from now on. Gives the gaps of those who left it.
+    /// Sets the participants. Returns the gaps of those who left.
     pub(crate) fn members(&mut self, members: &[(DeviceId, Card)], live_ms: Option<u64>, now_ms: u64) -> Vec<Gap> {
         let speak = |device: &DeviceId| members.iter().find(|(member, card)| member == device && card.role.speaks());
         let mut gaps = Vec::new();
         for (device, speaker) in &mut self.speakers {
             if speak(device).is_none() {
                 gaps.extend(speaker.gap(*device, live_ms, now_ms));
-                speaker.here_since_ms = None;
+                speaker.present_since_ms = None;
             }
         }
         for (device, card) in members.iter().filter(|(_, card)| card.role.speaks()) {
             let speaker = self.speakers.entry(*device).or_default();
             speaker.name.clone_from(&card.name);
-            speaker.here_since_ms.get_or_insert(now_ms);
+            speaker.present_since_ms.get_or_insert(now_ms);
         }
         gaps
     }
 
-    /// A packet came, by the epoch and leaf of its key and its authenticated counter. Gives which run of the counter it is of,
-    /// and the gap before it.
+    /// A packet arrived, with the epoch and leaf of its key and its authenticated frame counter. Returns the run of the counter
+    /// that it belongs to, and the gap before it.
     pub(crate) fn packet(
         &mut self,
         device: DeviceId,
@@ -88,8 +86,8 @@ impl Attendance {
         now_ms: u64,
     ) -> (u32, Option<Gap>) {
         let speaker = self.speakers.entry(device).or_default();
-        let silent = speaker.gap(device, live_ms, now_ms);
-        let came = speaker.came.get_or_insert(Came {
+        let outage = speaker.gap(device, live_ms, now_ms);
+        let received = speaker.received.get_or_insert(Received {
             first_ms: now_ms,
             last_ms: now_ms,
             stream,
@@ -98,23 +96,23 @@ impl Attendance {
             packets: 0,
             lost: 0,
         });
-        let missing = came.packet(stream, counter, now_ms);
-        let run = came.run;
-        (run, silent.or_else(|| speaker.hole(device, missing, live_ms, now_ms)))
+        let missing = received.packet(stream, counter, now_ms);
+        let run = received.run;
+        (run, outage.or_else(|| speaker.loss_gap(device, missing, live_ms, now_ms)))
     }
 
-    /// The call is over. Gives the gaps of those who were in it.
+    /// The call ended. Returns the gaps of its participants.
     pub(crate) fn over(&mut self, live_ms: Option<u64>, now_ms: u64) -> Vec<Gap> {
         self.speakers.iter_mut().filter_map(|(device, speaker)| speaker.gap(*device, live_ms, now_ms)).collect()
     }
 
-    /// Whether there are people in the call who speak, and nothing comes of any of them.
-    pub(crate) fn hears_nobody(&self, live_ms: Option<u64>, now_ms: u64) -> bool {
-        let mut here = self.speakers.values().filter(|speaker| speaker.here_since_ms.is_some()).peekable();
-        here.peek().is_some() && here.all(|speaker| speaker.silent_since(live_ms, now_ms).is_some())
+    /// Whether there are speakers in the call, and nothing is received from any of them.
+    pub(crate) fn receives_nothing(&self, live_ms: Option<u64>, now_ms: u64) -> bool {
+        let mut present = self.speakers.values().filter(|speaker| speaker.present_since_ms.is_some()).peekable();
+        present.peek().is_some() && present.all(|speaker| speaker.missing_since(live_ms, now_ms).is_some())
     }
 
-    /// It is known elsewhere for how long nothing came of anybody.
+    /// Removes a gap that is recorded as an outage of all speakers.
     pub(crate) fn excuse(&mut self, gap: &Gap, now_ms: u64) {
         if let Some(speaker) = self.speakers.get_mut(&gap.device) {
             speaker.missed_ms = speaker.missed_ms.saturating_sub(now_ms.saturating_sub(gap.since_ms));
@@ -126,28 +124,30 @@ impl Attendance {
         self.speakers.get(&device).map(|speaker| speaker.name.clone()).unwrap_or_default()
     }
 
-    /// What of whom is missing so much that the record is not whole, if anything.
+    /// Why the record is partial, if it is.
     pub(crate) fn lacks(&self) -> Option<String> {
         let name = |speaker: &Speaker| match speaker.name.as_str() {
             "" => "a speaker".to_owned(),
             name => name.to_owned(),
         };
         let missed = self.speakers.values().filter(|speaker| speaker.missed_ms > 0);
-        let missed = missed.map(|one| format!("for {} s nothing of {}", one.missed_ms.div_ceil(1000), name(one)));
-        let lost = self.speakers.values().filter(|one| one.missed_ms == 0 && one.percent_lost() >= MUCH_LOST_PERCENT);
-        let lost = lost.map(|one| format!("only {} % of the sound of {}", 100 - one.percent_lost(), name(one)));
+        let missed = missed.map(|one| format!("no audio from {} for {} s", name(one), one.missed_ms.div_ceil(1000)));
+        let lost =
+            self.speakers.values().filter(|one| one.missed_ms == 0 && one.percent_lost() >= PARTIAL_LOSS_PERCENT);
+        let lost = lost.map(|one| format!("only {} % of the audio from {}", 100 - one.percent_lost(), name(one)));
         let mut all: Vec<String> = missed.chain(lost).collect();
         if all.len() > MAX_NAMED {
             all.truncate(MAX_NAMED);
-            all.push("not all of others".to_owned());
+            all.push("incomplete audio from others".to_owned());
         }
-        (!all.is_empty()).then(|| format!("{} came to the note-taker", all.join(" and ")))
+        (!all.is_empty()).then(|| format!("the note-taker received {}", all.join(" and ")))
     }
 
-    /// For the record's events.
-    pub(crate) fn told(&self) -> Vec<Value> {
+    /// Statistics for the record's events.
+    pub(crate) fn statistics(&self) -> Vec<Value> {
         let one = |(device, speaker): (&DeviceId, &Speaker)| {
-            let (packets, lost) = speaker.came.as_ref().map_or((0, 0), |came| (came.packets, came.lost()));
+            let (packets, lost) =
+                speaker.received.as_ref().map_or((0, 0), |received| (received.packets, received.lost()));
             json!({ "from": device, "packets": packets, "lost": lost, "missed_ms": speaker.missed_ms })
         };
         self.speakers.iter().map(one).collect()
@@ -155,40 +155,41 @@ impl Attendance {
 }
 
 impl Speaker {
-    /// Since when nothing came, if that is too long.
-    fn silent_since(&self, live_ms: Option<u64>, now_ms: u64) -> Option<u64> {
-        let since = live_ms?.max(self.here_since_ms?).max(self.came.as_ref().map_or(0, |came| came.last_ms));
-        (now_ms.saturating_sub(since) > GAP_MS).then_some(since)
+    /// Since when nothing was received, if for longer than [`MAX_GAP_MS`].
+    fn missing_since(&self, live_ms: Option<u64>, now_ms: u64) -> Option<u64> {
+        let since =
+            live_ms?.max(self.present_since_ms?).max(self.received.as_ref().map_or(0, |received| received.last_ms));
+        (now_ms.saturating_sub(since) > MAX_GAP_MS).then_some(since)
     }
 
     fn gap(&mut self, device: DeviceId, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
-        let since_ms = self.silent_since(live_ms, now_ms)?;
+        let since_ms = self.missing_since(live_ms, now_ms)?;
         self.missed_ms += now_ms - since_ms;
         Some(Gap { device, since_ms })
     }
 
-    /// The time of so many missing packets before the one that came now, if it is long. Whoever counts too fast makes none.
-    fn hole(&mut self, device: DeviceId, missing: u64, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
-        let came = self.came.as_mut()?;
-        let here_ms = now_ms.saturating_sub(live_ms?.max(self.here_since_ms?));
-        // Nothing is missing of the time when it was not in the call.
-        let missing = missing.min(came.lost());
-        let missed = missing.min(here_ms / FRAME_MS);
-        came.lost -= missing - missed;
+    /// The period of the `missing` packets before the current one, if it is long. A counter that runs too fast makes no gap.
+    fn loss_gap(&mut self, device: DeviceId, missing: u64, live_ms: Option<u64>, now_ms: u64) -> Option<Gap> {
+        let received = self.received.as_mut()?;
+        let present_ms = now_ms.saturating_sub(live_ms?.max(self.present_since_ms?));
+        // Nothing is missing from the time before it joined the call.
+        let missing = missing.min(received.lost());
+        let missed = missing.min(present_ms / FRAME_MS);
+        received.lost -= missing - missed;
         let gap = Gap { device, since_ms: now_ms - missed * FRAME_MS };
-        self.missed_ms += if missed >= HOLE { missed * FRAME_MS } else { 0 };
-        (missed >= HOLE).then_some(gap)
+        self.missed_ms += if missed >= GAP_PACKETS { missed * FRAME_MS } else { 0 };
+        (missed >= GAP_PACKETS).then_some(gap)
     }
 
     fn percent_lost(&self) -> u64 {
-        let Some(came) = &self.came else { return 0 };
-        let all = came.packets + came.lost();
-        if all < LEAST_PACKETS { 0 } else { came.lost() * 100 / all }
+        let Some(received) = &self.received else { return 0 };
+        let all = received.packets + received.lost();
+        if all < MIN_PACKETS { 0 } else { received.lost() * 100 / all }
     }
 }
 
-impl Came {
-    /// Gives how many packets are missing between the newest before and this one.
+impl Received {
+    /// Returns how many packets are missing between the newest one before and this one.
     fn packet(&mut self, stream: (u64, u32), counter: u64, now_ms: u64) -> u64 {
         let mut missing = 0;
         self.packets += 1;
@@ -196,10 +197,10 @@ impl Came {
         if counter > self.newest {
             missing = counter - self.newest - 1;
             self.lost = self.lost.saturating_add(missing);
-        } else if stream > self.stream && self.newest - counter > RELOADED {
+        } else if stream > self.stream && self.newest - counter > RELOAD_DISTANCE {
             self.run += 1;
         } else {
-            // Late, or as a copy.
+            // Late, or a redundant copy.
             self.lost = self.lost.saturating_sub(1);
             return 0;
         }
@@ -207,8 +208,7 @@ impl Came {
         missing
     }
 
-    /// Packets that were missing: as many as the counters say, and no more than there was time for. A member that counts too
-    /// fast lost nothing.
+    /// Lost packets: by the counters, but no more than there was time for, so that a counter that runs too fast loses nothing.
     fn lost(&self) -> u64 {
         let time_for = (self.last_ms - self.first_ms) / FRAME_MS + 1;
         self.lost.min(time_for.saturating_sub(self.packets))
@@ -240,13 +240,13 @@ mod tests {
         ]
     }
 
-    /// A call of some seconds, live from the first: who came in which of its frames, by counter.
-    fn call(seconds: u64, came: impl Fn(DeviceId, u64) -> Option<u64>) -> Attendance {
+    /// A call of some seconds that is live from the start; `arrival` returns the counter received from a device per frame.
+    fn call(seconds: u64, arrival: impl Fn(DeviceId, u64) -> Option<u64>) -> Attendance {
         let mut attendance = Attendance::default();
         attendance.members(&members(), None, 0);
         for frame in 0..seconds * 50 {
             for device in [A, B] {
-                if let Some(counter) = came(device, frame) {
+                if let Some(counter) = arrival(device, frame) {
                     attendance.packet(device, KEY, counter, Some(0), 20 * frame);
                 }
             }
@@ -256,33 +256,33 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_heard_for_some_seconds_is_missed_whoever_else_is() {
+    fn a_gap_of_one_speaker_is_detected_while_others_are_received() {
         assert_eq!(call(30, |_, frame| Some(frame)).lacks(), None);
-        let hole = |frame: u64| (500..800).contains(&frame);
-        let lacks = call(30, |device, frame| (device == B || !hole(frame)).then_some(frame)).lacks();
-        assert_eq!(lacks.as_deref(), Some("for 7 s nothing of A came to the note-taker"));
+        let in_gap = |frame: u64| (500..800).contains(&frame);
+        let lacks = call(30, |device, frame| (device == B || !in_gap(frame)).then_some(frame)).lacks();
+        assert_eq!(lacks.as_deref(), Some("the note-taker received no audio from A for 7 s"));
         let lacks = call(30, |device, frame| (device == A).then_some(frame)).lacks();
-        assert_eq!(lacks.as_deref(), Some("for 30 s nothing of B came to the note-taker"), "nothing at all");
+        assert_eq!(lacks.as_deref(), Some("the note-taker received no audio from B for 30 s"), "nothing at all");
         let lacks = call(30, |device, frame| (device == A || frame < 1_200).then_some(frame)).lacks();
-        assert_eq!(lacks.as_deref(), Some("for 7 s nothing of B came to the note-taker"), "to the end");
+        assert_eq!(lacks.as_deref(), Some("the note-taker received no audio from B for 7 s"), "to the end");
     }
 
     #[test]
-    fn shorter_holes_are_lost_packets_however_many_there_are() {
+    fn shorter_gaps_count_as_packet_loss() {
         // Eight tenths of every three seconds.
         let lacks = call(60, |device, frame| (device == B || frame % 150 > 40).then_some(frame)).lacks();
-        assert_eq!(lacks.as_deref(), Some("only 74 % of the sound of A came to the note-taker"));
+        assert_eq!(lacks.as_deref(), Some("the note-taker received only 74 % of the audio from A"));
         assert_eq!(call(60, |_, frame| (frame % 50 > 0).then_some(frame)).lacks(), None, "two in a hundred");
     }
 
     #[test]
-    fn a_hole_of_seconds_is_a_time_in_which_nothing_came_though_packets_come_again_at_once() {
-        // As to a note-taker that stood still for three seconds of two minutes, and whose system kept the first of them.
-        let came = |frame: u64| !(1_010..1_150).contains(&frame);
+    fn a_loss_of_seconds_is_a_gap_even_if_packets_resume_at_once() {
+        // As for a note-taker that was suspended for three seconds of two minutes, and whose socket buffered the first of them.
+        let received = |frame: u64| !(1_010..1_150).contains(&frame);
         let mut attendance = Attendance::default();
         attendance.members(&members(), None, 0);
         let mut gaps = Vec::new();
-        for frame in (0..6_000).filter(|frame| came(*frame)) {
+        for frame in (0..6_000).filter(|frame| received(*frame)) {
             let now_ms = 20 * if (1_000..1_150).contains(&frame) { 1_150 } else { frame };
             for device in [A, B] {
                 gaps.extend(attendance.packet(device, KEY, frame, Some(0), now_ms).1);
@@ -290,12 +290,12 @@ mod tests {
         }
         let gap = |device| Gap { device, since_ms: 20_200 };
         assert_eq!(gaps, [gap(A), gap(B)]);
-        let lacks = "for 3 s nothing of A and for 3 s nothing of B came to the note-taker";
+        let lacks = "the note-taker received no audio from A for 3 s and no audio from B for 3 s";
         assert_eq!(attendance.lacks().as_deref(), Some(lacks));
     }
 
     #[test]
-    fn what_was_said_before_somebody_came_back_is_no_hole() {
+    fn the_time_before_rejoining_is_no_gap() {
         let mut attendance = call(10, |_, frame| Some(frame));
         attendance.members(&members()[1..], Some(0), 10_000);
         attendance.members(&members(), Some(0), 13_000);
@@ -304,22 +304,22 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_counts_too_fast_has_lost_nothing() {
+    fn a_counter_that_runs_too_fast_has_no_loss() {
         let attendance = call(30, |_, frame| Some(11 * frame));
-        assert_eq!((attendance.lacks(), attendance.told()[0]["lost"].as_u64()), (None, Some(0)));
+        assert_eq!((attendance.lacks(), attendance.statistics()[0]["lost"].as_u64()), (None, Some(0)));
         let attendance = call(30, |_, frame| Some(if frame > 700 { u64::MAX - 2_000 + frame } else { frame }));
         assert_eq!(attendance.lacks(), None);
     }
 
     #[test]
-    fn copies_make_good_for_what_was_lost_and_a_reload_is_another_run() {
+    fn redundant_copies_repair_losses_and_a_reload_is_another_run() {
         let mut attendance = Attendance::default();
         let mut run = |stream, counters: &[u64], at_ms: u64| {
             let mut runs = Vec::new();
             for (n, counter) in counters.iter().enumerate() {
                 runs.push(attendance.packet(A, stream, *counter, Some(0), at_ms + 20 * n as u64).0);
             }
-            (runs.last().copied(), attendance.speakers[&A].came.as_ref().unwrap().lost)
+            (runs.last().copied(), attendance.speakers[&A].received.as_ref().unwrap().lost)
         };
         assert_eq!(run(KEY, &[7, 8, 11, 10, 9, 12], 0), (Some(0), 0));
         assert_eq!(run(KEY, &[16], 120), (Some(0), 3));
@@ -329,21 +329,21 @@ mod tests {
     }
 
     #[test]
-    fn who_left_is_not_missed_and_who_comes_back_is() {
+    fn a_speaker_who_left_has_no_gap_and_one_who_rejoins_has() {
         let mut attendance = call(10, |_, frame| Some(frame));
         let all = members();
         assert_eq!(attendance.members(&all[..1], Some(0), 10_000), []);
         for frame in 500..1_000 {
             attendance.packet(A, KEY, frame, Some(0), 20 * frame);
         }
-        assert!(!attendance.hears_nobody(Some(0), 20_000));
+        assert!(!attendance.receives_nothing(Some(0), 20_000));
         assert_eq!(attendance.members(&all, Some(0), 20_000), []);
         assert_eq!(attendance.lacks(), None);
         assert_eq!(attendance.over(Some(0), 26_000).len(), 2);
         assert_eq!(
             attendance.lacks().as_deref(),
-            Some("for 7 s nothing of A and for 6 s nothing of B came to the note-taker")
+            Some("the note-taker received no audio from A for 7 s and no audio from B for 6 s")
         );
-        assert!(attendance.hears_nobody(Some(0), 26_000) && !attendance.hears_nobody(None, 26_000));
+        assert!(attendance.receives_nothing(Some(0), 26_000) && !attendance.receives_nothing(None, 26_000));
     }
 }

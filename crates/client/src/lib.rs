@@ -1,11 +1,20 @@
-//! The native endpoint: sound, WebRTC around the call engine, and the note-taker.
+//! The native endpoint: audio, the media transport around the call engine, and the note-taker.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`endpoint`] | a device in one task: drives the call engine over a WebSocket and a media leg |
+//! | [`transport`] | media legs: WebRTC over UDP, TCP and TURN |
+//! | [`audio`] | Opus, jitter buffer, WAV files, sample rates |
+//! | [`transcription`] | live speech recognition of separate speakers |
+//! | [`note`] | the note-taker: recording sessions and delivery of sealed records |
+//! | [`http`], [`socket`] | the office's HTTP API and WebSockets |
 
 mod attendance;
 pub mod audio;
 pub mod endpoint;
-pub mod hearing;
-pub mod leg;
+pub mod http;
 pub mod note;
 pub mod socket;
 mod tls;
-pub mod upload;
+pub mod transcription;
+pub mod transport;

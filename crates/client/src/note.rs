@@ -1,242 +1,249 @@
-//! The note-taker: a visible member that writes the record of a call, seals it where it was heard, and never has any
-//! of it on its disk in the clear.
+//! The note-taker: a visible participant that records a call, seals the record on its own machine, and never stores any of it
+//! unencrypted.
+//!
+//! [`NoteTaker`] receives the call's media; one [`session::RecordingSession`] per call collects and seals the record
+//! ([`files`], [`audio`]); [`delivery`] brings sealed records to the archive.
 
-mod taking;
+mod audio;
+pub mod delivery;
+mod files;
+mod session;
 
 use crate::{
-    attendance::GAP_MS,
-    endpoint::Ear,
-    hearing::{Recogniser, Scribe},
+    attendance::MAX_GAP_MS,
+    endpoint::MediaSink,
+    transcription::{Recognizer, Transcriber},
 };
+use files::sign;
 use serde::Serialize;
+use session::{RecordingSession, date};
 use std::{
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, Sender, channel},
     time::{Duration, Instant},
 };
-use taking::{Taking, date, sign};
 use telcon_core::{Engine, Event, call::captions::Caption};
 use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
 use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Resumed};
 
-/// How often what was heard is sealed, milliseconds. A note-taker that is killed loses at most this much, and a part
-/// has a cost of about 1.5 KB for the custodians' stanzas.
-pub const PART_EVERY_MS: u64 = 5_000;
-// A call of a day has a record that the archive takes, in lines of about 130 bytes.
+/// Interval of sealing, milliseconds. A note-taker that is killed loses at most this much. Each part costs about 1.5 KB for the
+/// custodians' stanzas.
+pub const PART_INTERVAL_MS: u64 = 5_000;
+// The record of a call of a day is accepted by the archive, with about 130 bytes per part in the seal.
 const _: () = {
     use telcon_proto::limits::{MAX_RECORD_PARTS, MAX_SEAL_BYTES};
-    assert!(MAX_RECORD_PARTS as u64 * PART_EVERY_MS >= 24 * 3_600_000);
+    assert!(MAX_RECORD_PARTS as u64 * PART_INTERVAL_MS >= 24 * 3_600_000);
     assert!(MAX_RECORD_PARTS * 150 <= MAX_SEAL_BYTES);
 };
-/// How long a finished record waits before it tries a full disk again.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// How a call ended from which this device fell out, see [`telcon_core::view::CallView::ended`].
+/// Interval at which a finished record is retried while the disk is full.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The ending of a call that this device dropped out of, see [`telcon_core::view::CallView::ended`].
 const INTERRUPTED: &str = "interrupted";
 
-/// One line of the transcript, for whoever started the note-taker.
+/// One line of the transcript, for the process that runs the note-taker.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
-    /// Who spoke, by key.
+pub struct TranscriptLine {
+    /// The speaker's device, identified by its media key.
     pub speaker: DeviceId,
-    /// Seconds since the call was live.
+    /// Start, seconds since the call was answered.
     pub start_s: f64,
-    /// Seconds since the call was live.
+    /// End, seconds since the call was answered.
     pub end_s: f64,
-    /// What the machine heard.
+    /// The recognized text.
     pub text: String,
 }
 
-/// What a note-taker reports.
+/// An event of the note-taker.
 #[derive(Debug)]
-pub enum Report {
-    /// The record of a call is sealed and signed, in this directory.
+pub enum NoteEvent {
+    /// The record of a call is sealed and signed.
     Sealed {
         /// The call.
         call: CallId,
         /// The record's directory in the spool.
         dir: PathBuf,
         /// The transcript.
-        transcript: Vec<Line>,
+        transcript: Vec<TranscriptLine>,
     },
-    /// This device fell out of a call that may go on: its record is in the spool, and not finished.
+    /// This device dropped out of a call that may continue: its unfinished record is in the spool.
     Unfinished(CallId),
-    /// Something went wrong, and what to do.
-    Trouble(String),
+    /// A problem, and what to do about it.
+    Problem(String),
 }
 
-/// Where and for whom a note-taker writes.
+/// Configuration of a note-taker.
 pub struct NoteConfig {
     /// Directory of records that are not in the archive yet.
     pub spool: PathBuf,
-    /// Whose keys open the records.
+    /// The recipients that can open the records.
     pub custodians: Vec<CustodianRecipient>,
-    /// Makes the speech recognisers; none: the record says that it has no transcript.
-    pub recogniser: Option<MakeRecognisers>,
+    /// Creates speech recognizers. Without it, records state that they have no transcript.
+    pub recognizers: Option<RecognizerFactory>,
 }
 
-/// Makes the recognisers of one call: one for the transcript, and one for captions, which must not wait for it.
-pub type MakeRecognisers = Box<dyn Fn() -> (Box<dyn Recogniser + Send>, Box<dyn Recogniser + Send>) + Send>;
+/// Creates the recognizers of a call: one for the transcript, and one for captions, so that captions need not wait.
+pub type RecognizerFactory = Box<dyn Fn() -> (Box<dyn Recognizer + Send>, Box<dyn Recognizer + Send>) + Send>;
 
-/// An [`Ear`] that writes records.
+/// A [`MediaSink`] that records calls.
 pub struct NoteTaker {
     config: NoteConfig,
-    reports: Sender<Report>,
-    taking: Option<Taking>,
-    /// What was to be sealed last could not be.
-    failing: bool,
-    /// When this process was last seen to run.
-    ran: Instant,
-    /// When it went on after it stood still, and for how long it did.
-    still: Option<(Instant, Duration)>,
+    events: Sender<NoteEvent>,
+    session: Option<RecordingSession>,
+    /// The last attempt to seal failed.
+    sealing_failed: bool,
+    suspension: SuspensionDetector,
+}
+
+/// Detects that the process was suspended, from the time between ticks.
+struct SuspensionDetector {
+    last_active: Instant,
+    /// End and duration of the last suspension.
+    last_suspension: Option<(Instant, Duration)>,
+}
+
+impl SuspensionDetector {
+    const THRESHOLD: Duration = Duration::from_millis(MAX_GAP_MS);
+
+    /// Called whenever the process does something.
+    fn active(&mut self, now: Instant) {
+        let idle = now.saturating_duration_since(self.last_active);
+        if idle > Self::THRESHOLD {
+            self.last_suspension = Some((now, idle));
+        }
+        self.last_active = now;
+    }
+
+    /// Time since the start of the current or a recent suspension, milliseconds; 0 if there was none.
+    fn suspended_for_ms(&mut self, now: Instant) -> u64 {
+        self.active(now);
+        let recent = self.last_suspension.map(|(until, idle)| (now.saturating_duration_since(until), idle));
+        let recent = recent.filter(|(since, _)| *since < Self::THRESHOLD);
+        recent.map_or(0, |(since, idle)| (since + idle).as_millis() as u64)
+    }
 }
 
 impl NoteTaker {
-    /// A note-taker, and what it reports.
-    pub fn new(config: NoteConfig) -> (Self, Receiver<Report>) {
-        let (reports, taken) = channel();
-        (Self { config, reports, taking: None, failing: false, ran: Instant::now(), still: None }, taken)
+    /// A note-taker, and its events.
+    pub fn new(config: NoteConfig) -> (Self, Receiver<NoteEvent>) {
+        let (events, receiver) = channel();
+        let suspension = SuspensionDetector { last_active: Instant::now(), last_suspension: None };
+        (Self { config, events, session: None, sealing_failed: false, suspension }, receiver)
     }
 
-    fn trouble(&self, text: impl Into<String>) {
-        let text = text.into();
-        tracing::error!("{text}");
-        let _ = self.reports.send(Report::Trouble(text));
+    fn report_problem(&self, problem: impl Into<String>) {
+        let _ = self.events.send(NoteEvent::Problem(problem.into()));
     }
 
-    /// Something is done now.
-    fn runs(&mut self) {
-        let (now, stood) = (Instant::now(), self.ran.elapsed());
-        if stood > Duration::from_millis(GAP_MS) {
-            self.still = Some((now, stood));
-        }
-        self.ran = now;
-    }
-
-    /// For how long this process stood still until now, or just before: milliseconds, 0 if it did not.
-    fn stood_still_ms(&mut self) -> u64 {
-        self.runs();
-        let lately = self.still.filter(|(until, _)| until.elapsed() < Duration::from_millis(GAP_MS));
-        lately.map_or(0, |(until, stood)| (until.elapsed() + stood).as_millis() as u64)
-    }
-
-    fn begin(&mut self, call: CallId, engine: &Engine, now_ms: u64) {
+    fn start_session(&mut self, call: CallId, engine: &Engine, now_ms: u64) {
         let mode = engine.view().call.map_or(RecordMode::LogOnly, |view| view.mode);
-        let scribe = match self.config.recogniser.as_ref().filter(|_| mode != RecordMode::LogOnly) {
-            Some(make) => {
-                let (transcript, captions) = make();
-                match Scribe::with_captioner(transcript, captions) {
-                    Ok(scribe) => Some(scribe),
-                    Err(error) => {
-                        self.trouble(format!("no transcript of this call: the system gives no thread ({error})"));
-                        None
-                    }
-                }
-            }
-            None => None,
-        };
+        let recognizers = self.config.recognizers.as_ref().filter(|_| mode != RecordMode::LogOnly);
+        let transcriber = recognizers.and_then(|create| {
+            let (transcript, captions) = create();
+            Transcriber::with_captioner(transcript, captions)
+                .map_err(|error| {
+                    self.report_problem(format!("this call has no transcript: cannot start a thread ({error})"))
+                })
+                .ok()
+        });
         let live_ms = live_since(call, engine, now_ms);
-        self.taking = Some(Taking::new(&self.config, engine, (call, mode), scribe, live_ms, now_ms));
-        self.failing = false;
-        self.seal();
+        let session = RecordingSession::new(&self.config, engine, (call, mode), transcriber, live_ms, now_ms);
+        self.session = Some(session);
+        self.sealing_failed = false;
+        self.seal_part();
     }
 
-    /// Seals what is new, once there is something to keep: of a call that nobody answers there is no record.
-    fn seal(&mut self) {
-        let sealed = match &mut self.taking {
-            Some(taking) if taking.live_ms.is_some() => taking.seal(),
-            _ => return,
-        };
-        self.failing = sealed.is_err();
+    /// Seals new data, once the call was answered: unanswered calls have no record.
+    fn seal_part(&mut self) {
+        let Some(session) = self.session.as_mut().filter(|session| session.live_ms.is_some()) else { return };
+        let sealed = session.files.seal_part(session.sealed_ms);
+        self.sealing_failed = sealed.is_err();
         if let Err(error) = sealed {
-            self.trouble(cannot_be_sealed(&error));
+            self.report_problem(sealing_problem(&error));
         }
     }
 
-    fn finish(&mut self, how: &str, said_by: Option<DeviceId>, now_ms: u64) {
-        let Some(mut taking) = self.taking.take() else { return };
-        if taking.live_ms.is_none() {
-            return;
-        }
-        taking.came(now_ms);
-        for gap in taking.attendance.over(taking.live_ms, now_ms) {
-            taking.missed(&gap, now_ms);
-        }
-        taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "ended", "how": how, "said_by": said_by }));
-        taking.end_is_known = said_by.is_some();
-        let reports = self.reports.clone();
+    fn end_session(&mut self, how: &str, said_by: Option<DeviceId>, now_ms: u64) {
+        let Some(mut session) = self.session.take().filter(|session| session.live_ms.is_some()) else { return };
+        session.on_end(how, said_by, now_ms);
         if how == INTERRUPTED {
-            // The call may go on without this device, which then comes back to it. The record is not finished: what was
-            // heard is sealed, and it goes on, or is closed as a partial one, when it is known how the call ended.
-            if let Err(error) = taking.seal() {
-                self.trouble(format!("the last seconds before this device fell out of a call are lost: {error}"));
+            // The call may continue, and this device may rejoin it. The record stays unfinished: what was recorded is sealed,
+            // and it is either resumed, or closed as partial once the end of the call is known.
+            if let Err(error) = session.files.seal_part(session.sealed_ms) {
+                self.report_problem(format!(
+                    "the last seconds before this device dropped out of a call are lost: {error}"
+                ));
             }
-            let _ = reports.send(Report::Unfinished(taking.call));
+            let _ = self.events.send(NoteEvent::Unfinished(session.call));
             return;
         }
-        // Recognising the last words takes seconds; the endpoint must be free for the next call.
+        // Recognizing the last words takes seconds, during which the endpoint must be available for the next call.
+        let events = self.events.clone();
         std::thread::spawn(move || {
-            taking.gather(now_ms);
-            let report = loop {
-                match taking.finish(now_ms) {
-                    Ok(()) => {
-                        let Taking { spool, lines, call, .. } = taking;
-                        break Report::Sealed { call, dir: spool.dir, transcript: lines };
-                    }
-                    Err(error @ (RecordError::DiskFull { .. } | RecordError::Io { .. })) => {
-                        let _ = reports.send(Report::Trouble(cannot_be_sealed(&error)));
-                        std::thread::sleep(TRY_AGAIN);
-                    }
-                    Err(error) => {
-                        let _ = reports.send(Report::Trouble(format!("the record could not be finished: {error}")));
-                        let call = taking.call;
-                        // What is sealed already is a partial record.
-                        drop(taking);
-                        break Report::Unfinished(call);
-                    }
-                }
-            };
-            let _ = reports.send(report);
+            session.complete_transcript(now_ms);
+            let _ = events.send(finish(session, now_ms, &events));
         });
     }
 }
 
-/// Since when the call is live, for a device that comes to it later. None for one that is there from the beginning. The office's
-/// server says so, and is believed between the call's opening in the log and now.
+/// Finishes a record; retries while the disk is full.
+fn finish(mut session: RecordingSession, now_ms: u64, events: &Sender<NoteEvent>) -> NoteEvent {
+    loop {
+        match session.finish(now_ms) {
+            Ok(()) => {
+                let dir = session.files.dir().to_owned();
+                return NoteEvent::Sealed { call: session.call, dir, transcript: session.transcript };
+            }
+            Err(error @ (RecordError::DiskFull { .. } | RecordError::Io { .. })) => {
+                let _ = events.send(NoteEvent::Problem(sealing_problem(&error)));
+                std::thread::sleep(RETRY_INTERVAL);
+            }
+            Err(error) => {
+                let _ = events.send(NoteEvent::Problem(format!("the record cannot be finished: {error}")));
+                // The parts that are sealed already will be closed as a partial record.
+                return NoteEvent::Unfinished(session.call);
+            }
+        }
+    }
+}
+
+/// When the call was answered, for a device that joins it later; `None` for one that joins before the answer. The server's
+/// statement is limited to between the call's opening in the log and now.
 fn live_since(call: CallId, engine: &Engine, now_ms: u64) -> Option<u64> {
     let view = engine.view();
-    let since = view.notices.iter().find(|notice| notice.call == call).and_then(|notice| match notice.state {
+    let notice = view.notices.iter().find(|notice| notice.call == call);
+    let by_server = notice.and_then(|notice| match notice.state {
         NoticeState::Live { since_ms } => Some(since_ms),
         _ => None,
     });
-    // Whoever comes back is told by the others since when it is live, but only after the first word could have come.
-    let since = view.call.and_then(|call| call.started_ms).into_iter().chain(since).min()?;
-    Some(believed(since, engine.opened_ms(), now_ms))
+    // On rejoining, participants state it too, but only after the first packet may have arrived.
+    let by_participants = view.call.and_then(|call| call.started_ms);
+    let since_ms = by_participants.into_iter().chain(by_server).min()?;
+    Some(clamp_answer_time(since_ms, engine.opened_ms(), now_ms))
 }
 
-/// When a call was answered that a server says was answered then.
-fn believed(since_ms: u64, opened_ms: Option<u64>, now_ms: u64) -> u64 {
+fn clamp_answer_time(since_ms: u64, opened_ms: Option<u64>, now_ms: u64) -> u64 {
     since_ms.clamp(opened_ms.unwrap_or(now_ms).min(now_ms), now_ms)
 }
 
-fn cannot_be_sealed(error: &RecordError) -> String {
+fn sealing_problem(error: &RecordError) -> String {
     format!(
-        "the record cannot be sealed now: {error}. Make room on the note-taker's disk and leave it running: what was heard \
-         waits in its memory, and it tries again."
+        "the record cannot be sealed: {error}. Free space on the note-taker's disk and leave it running: the recording is \
+         kept in memory, and sealing is retried."
     )
 }
 
-/// Calls of which a note-taker that was killed left something in the spool.
-pub fn left_behind(spool: &Path) -> Vec<CallId> {
+/// Calls with unfinished records in the spool, left by an earlier run of the process.
+pub fn unfinished_records(spool: &Path) -> Vec<CallId> {
     let Ok(entries) = std::fs::read_dir(spool) else { return Vec::new() };
     entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
 }
 
-/// Seals and signs what was left of the record of a call that is over, as a partial one. False if nothing of it was
-/// ever written.
+/// Seals and signs the unfinished record of a call that is over, as a partial one. Returns false if nothing of it was
+/// written.
 ///
 /// # Errors
-/// When it cannot be read or written. It stays as it is.
-pub fn seal_left_behind(
+/// When it cannot be read or written. It is left unchanged.
+pub fn seal_unfinished(
     spool: &Path,
     custodians: &[CustodianRecipient],
     device: &telcon_core::Device,
@@ -249,7 +256,7 @@ pub fn seal_left_behind(
         Ok(Resumed::Writing(mut writer)) => writer.finish(&BagInfo {
             date: date(now_ms),
             partial: true,
-            reason: "the note-taker was interrupted and the call ended before it came back".into(),
+            reason: "the note-taker was interrupted, and the call ended before it resumed".into(),
             more: Vec::new(),
         })?,
         Err(RecordError::NoRecord(_)) => return Ok(false),
@@ -261,71 +268,64 @@ pub fn seal_left_behind(
     Ok(true)
 }
 
-impl Ear for NoteTaker {
-    fn writes(&self) -> bool {
-        self.taking.as_ref().is_some_and(|taking| !taking.hears_nobody) && !self.failing
+impl MediaSink for NoteTaker {
+    fn is_recording(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.receives_nothing) && !self.sealing_failed
     }
 
-    fn plays(&self) -> bool {
+    fn wants_playout(&self) -> bool {
         false
     }
 
-    fn packet(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
-        if let Some(taking) = &mut self.taking {
-            taking.came(now_ms);
-            taking.packet(from, stream, counter, packet, now_ms);
-            taking.hear(from, stream, counter, packet, now_ms);
+    fn on_packet(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
+        if let Some(session) = &mut self.session {
+            session.on_packet(from, stream, counter, packet, now_ms);
         }
     }
 
-    fn event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
+    fn on_event(&mut self, event: &Event, engine: &Engine, now_ms: u64) {
         match event {
             Event::Epoch { call, epoch, authenticator, members } => {
-                if self.taking.as_ref().is_none_or(|taking| taking.call != *call) {
-                    self.begin(*call, engine, now_ms);
+                if self.session.as_ref().is_none_or(|session| session.call != *call) {
+                    self.start_session(*call, engine, now_ms);
                 }
-                let Some(taking) = &mut self.taking else { return };
+                let Some(session) = &mut self.session else { return };
                 let authenticator: String = authenticator.iter().map(|byte| format!("{byte:02x}")).collect();
                 let ids: Vec<_> = members.iter().map(|(device, _)| device.to_hex()).collect();
-                taking.events.push(serde_json::json!({
+                session.files.push_event(serde_json::json!({
                     "at_ms": now_ms, "what": "epoch", "epoch": epoch, "authenticator": authenticator, "members": ids,
                 }));
-                for gap in taking.attendance.members(members, taking.live_ms, now_ms) {
-                    taking.missed(&gap, now_ms);
-                }
-                taking.people.extend(members.iter().cloned());
+                session.on_members(members, now_ms);
             }
             Event::Live { .. } => {
-                // To one that stood still, the answer may have come at any time of that.
-                let stood_still_ms = self.stood_still_ms();
-                if let Some(taking) = &mut self.taking {
-                    taking.live_ms.get_or_insert(now_ms.saturating_sub(stood_still_ms));
-                    taking.events.push(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
+                // After a suspension the answer may have arrived at any time during it.
+                let suspended_ms = self.suspension.suspended_for_ms(Instant::now());
+                if let Some(session) = &mut self.session {
+                    session.on_live(now_ms.saturating_sub(suspended_ms), now_ms);
                 }
-                // At once, so that a note-taker killed in the first seconds leaves a record that can be taken up again.
-                self.seal();
+                // Sealed at once, so that a note-taker killed in the first seconds leaves a record that can be resumed.
+                self.seal_part();
             }
             Event::Ended { call, how, signed_by } => {
-                if self.taking.as_ref().is_none_or(|taking| taking.call != *call) {
-                    // An earlier run may have begun its record, and this one was not let in any more.
-                    let _ = self.reports.send(Report::Unfinished(*call));
+                if self.session.as_ref().is_none_or(|session| session.call != *call) {
+                    // An earlier run may have started its record, and this one was not admitted any more.
+                    let _ = self.events.send(NoteEvent::Unfinished(*call));
                     return;
                 }
-                self.finish(how, *signed_by, now_ms);
+                self.end_session(how, *signed_by, now_ms);
             }
         }
     }
 
-    fn beat(&mut self, now_ms: u64) -> Vec<Caption> {
-        self.runs();
-        let Some(taking) = &mut self.taking else { return Vec::new() };
-        taking.hears_nobody = taking.attendance.hears_nobody(taking.live_ms, now_ms);
-        taking.dictate(now_ms, false);
-        let heard = taking.scribe.as_mut().map(Scribe::events).unwrap_or_default();
-        let captions = taking.listen(heard, now_ms);
-        if now_ms >= taking.sealed_ms + PART_EVERY_MS {
-            taking.sealed_ms = now_ms;
-            self.seal();
+    fn on_tick(&mut self, now_ms: u64) -> Vec<Caption> {
+        self.suspension.active(Instant::now());
+        let Some(session) = &mut self.session else { return Vec::new() };
+        session.check_attendance(now_ms);
+        session.feed_recognizer(now_ms, false);
+        let captions = session.take_captions(now_ms);
+        if now_ms >= session.sealed_ms + PART_INTERVAL_MS {
+            session.sealed_ms = now_ms;
+            self.seal_part();
         }
         captions
     }
@@ -336,12 +336,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_cannot_move_the_answer_out_of_the_call() {
-        assert_eq!(believed(1_500, Some(1_000), 2_000), 1_500);
-        for (said, believed_at) in [(0, 1_000), (1, 1_000), (5_600_000, 2_000), (u64::MAX, 2_000)] {
-            assert_eq!(believed(said, Some(1_000), 2_000), believed_at);
+    fn the_server_cannot_move_the_answer_out_of_the_call() {
+        assert_eq!(clamp_answer_time(1_500, Some(1_000), 2_000), 1_500);
+        for (stated, expected) in [(0, 1_000), (1, 1_000), (5_600_000, 2_000), (u64::MAX, 2_000)] {
+            assert_eq!(clamp_answer_time(stated, Some(1_000), 2_000), expected);
         }
-        assert_eq!(believed(7, Some(u64::MAX), 2_000), 2_000, "clocks that differ");
-        assert_eq!(believed(7, None, 2_000), 2_000);
+        assert_eq!(clamp_answer_time(7, Some(u64::MAX), 2_000), 2_000, "clocks that differ");
+        assert_eq!(clamp_answer_time(7, None, 2_000), 2_000);
+    }
+
+    #[test]
+    fn a_suspension_is_detected_and_forgotten_after_a_while() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut detector = SuspensionDetector { last_active: start, last_suspension: None };
+        detector.active(at(20));
+        assert_eq!(detector.suspended_for_ms(at(40)), 0);
+        assert_eq!(detector.suspended_for_ms(at(10_040)), 10_000);
+        assert_eq!(detector.suspended_for_ms(at(10_140)), 10_100);
+        assert_eq!(detector.suspended_for_ms(at(13_900)), 13_860);
+        detector.active(at(16_000));
+        assert_eq!(detector.suspended_for_ms(at(17_000)), 0);
     }
 }

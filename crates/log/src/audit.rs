@@ -1,39 +1,39 @@
-//! Reading a whole log and believing nothing but the key and what the auditor remembers.
+//! Verification of a whole log, trusting only its public key and the auditor's remembered checkpoints.
 //!
-//! Everything is computed again from the entries: every tile, the root, and the roots of the trees the auditor saw
-//! before. So the errors can say what was changed, as far as that can be known.
+//! Everything is recomputed from the entries: every tile, the root, and the roots of the remembered trees. Errors
+//! therefore name the modified file or entry, as far as it can be known.
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
-use crate::hash::{Hash, leaf_hash, sha256};
+use crate::hash::{HASH_LEN, Hash, leaf_hash, sha256};
 use crate::key::VerifierKey;
 use crate::note::NoteError;
 use crate::storage::{Reader, StorageError};
 use crate::tile::{CHECKPOINT_PATH, TILE_WIDTH, TileKind, TilePath};
-use crate::tree::{Frontier, ReadError, read_entries, read_hashes};
+use crate::tree::{Bundle, Frontier, ReadError, read_hashes};
 
-/// What is wrong with a log.
+/// Why a log does not verify.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// There is no checkpoint.
     #[error("the checkpoint is missing")]
     NoCheckpoint,
-    /// The checkpoint is not one that the log signed.
-    #[error("the checkpoint is not the log's: {0}")]
+    /// The checkpoint is not signed by the log.
+    #[error("the checkpoint is not signed by the log: {0}")]
     Checkpoint(NoteError),
-    /// A remembered checkpoint is of another log: the auditor's mistake.
-    #[error("a remembered checkpoint is of another log, {0}")]
+    /// A remembered checkpoint belongs to another log: an error of the caller.
+    #[error("a remembered checkpoint belongs to another log, {0}")]
     OtherLog(String),
-    /// The log shows fewer entries than it once signed for.
-    #[error("the log was rolled back: it signed for {remembered} entries once and shows {shown}")]
+    /// The log has fewer entries than it signed for earlier.
+    #[error("the log was rolled back: it signed for {remembered} entries and shows {shown}")]
     RolledBack {
         /// Size of the remembered tree.
         remembered: u64,
-        /// Size of the tree now shown.
+        /// Size of the tree shown now.
         shown: u64,
     },
-    /// The log is sound in itself, but not the one seen before: it signed two histories. Both checkpoints together
-    /// prove it.
-    #[error("the log was forked: its first {remembered} entries are not those it signed for once")]
+    /// The log is internally consistent but does not extend a remembered tree: it signed two histories. The two
+    /// checkpoints prove it.
+    #[error("the log was forked: its first {remembered} entries are not those it signed for earlier")]
     Forked {
         /// Size of the remembered tree.
         remembered: u64,
@@ -41,21 +41,21 @@ pub enum AuditError {
     /// A tile or bundle is missing or malformed.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The entry is not the one that the tree was signed with.
-    #[error("entry {0} was changed")]
-    EntryChanged(u64),
-    /// The entries are those that were signed for; this tile is not the one they make.
-    #[error("{0} was changed")]
-    TileChanged(TilePath),
-    /// Entries and tiles agree with each other (or both were changed), and not with the signed root.
-    #[error("the {size} entries are not those that were signed for")]
+    /// The entry is not the one in the signed tree.
+    #[error("entry {0} was modified")]
+    EntryModified(u64),
+    /// The entries match the signed root; this tile does not match the entries.
+    #[error("{0} was modified")]
+    TileModified(TilePath),
+    /// Entries and tiles are consistent with each other (or both were modified), but not with the signed root.
+    #[error("the {size} entries do not match the signed root")]
     WrongRoot {
         /// Entries in the signed tree.
         size: u64,
     },
-    /// A bundle is no longer what it was when the tree was verified.
-    #[error("{0} changed after it was verified")]
-    ChangedSince(TilePath),
+    /// A bundle was modified after the tree was verified.
+    #[error("{0} was modified after it was verified")]
+    ModifiedSince(TilePath),
 }
 
 impl From<StorageError> for AuditError {
@@ -64,27 +64,43 @@ impl From<StorageError> for AuditError {
     }
 }
 
-/// A log found sound, and the way to its entries.
+/// A verified log, giving access to its entries.
 #[derive(Debug)]
 pub struct TreeReport<R> {
     reader: R,
     checkpoint: SignedCheckpoint,
     tiles: u64,
-    /// Digest of each verified bundle, so that entries read later are those that were verified.
+    /// Digest of each verified bundle, so that entries read later are checked to be the verified ones.
     bundles: Vec<Hash>,
 }
 
-/// Reads and verifies the whole log in `reader` against the log's key and the checkpoints that the caller
-/// `remembered` from earlier (in any order; none is fine, and then a rollback cannot be seen).
+/// Reads and verifies the whole log in `reader` against the log's key and the checkpoints that the caller `remembered`
+/// from earlier, in any order. Without remembered checkpoints a rollback or fork cannot be detected.
 ///
-/// Takes time and reading in proportion to the log; memory for 32 bytes every 256 entries.
+/// Time and I/O are linear in the size of the log; memory is 32 bytes per 256 entries.
 ///
 /// # Errors
-/// The first thing found wrong.
+/// The first problem found.
 pub fn verify_tree<R: Reader>(
     reader: R,
     key: &VerifierKey,
     remembered: &[Checkpoint],
+) -> Result<TreeReport<R>, AuditError> {
+    verify_tree_visiting(reader, key, remembered, |_, _| {})
+}
+
+/// [`verify_tree`], passing every entry with its index to `visit` while it is read, so that a caller that needs all
+/// entries reads them only once.
+///
+/// Until this function returns `Ok`, the visited entries are unverified: discard what was computed from them on an error.
+///
+/// # Errors
+/// The first problem found.
+pub fn verify_tree_visiting<R: Reader>(
+    reader: R,
+    key: &VerifierKey,
+    remembered: &[Checkpoint],
+    mut visit: impl FnMut(u64, &[u8]),
 ) -> Result<TreeReport<R>, AuditError> {
     let note = reader.read(CHECKPOINT_PATH)?.ok_or(AuditError::NoCheckpoint)?;
     let note = str::from_utf8(&note).map_err(|_| AuditError::Checkpoint(NoteError::Malformed))?;
@@ -97,12 +113,12 @@ pub fn verify_tree<R: Reader>(
             return Err(AuditError::RolledBack { remembered: old.size, shown: checkpoint.size() });
         }
     }
-    let mut audit = Audit { reader: &reader, size: checkpoint.size(), tiles: 0, differing: None, changed_entry: None };
-    let (root, bundles, forked) = audit.run(remembered)?;
-    let (tiles, differing, changed_entry) = (audit.tiles, audit.differing, audit.changed_entry);
-    match (root == *checkpoint.root(), differing, changed_entry) {
-        (true, Some(tile), _) => return Err(AuditError::TileChanged(tile)),
-        (false, _, Some(index)) => return Err(AuditError::EntryChanged(index)),
+    let mut audit = Audit { reader: &reader, size: checkpoint.size(), tiles: 0, differing: None, modified_entry: None };
+    let (root, bundles, forked) = audit.run(remembered, &mut visit)?;
+    let (tiles, differing, modified_entry) = (audit.tiles, audit.differing, audit.modified_entry);
+    match (root == *checkpoint.root(), differing, modified_entry) {
+        (true, Some(tile), _) => return Err(AuditError::TileModified(tile)),
+        (false, _, Some(index)) => return Err(AuditError::EntryModified(index)),
         (false, _, None) => return Err(AuditError::WrongRoot { size: checkpoint.size() }),
         (true, None, _) => {}
     }
@@ -116,16 +132,20 @@ struct Audit<'r, R> {
     reader: &'r R,
     size: u64,
     tiles: u64,
-    /// The first tile found that the entries do not make.
+    /// The first tile that does not match the entries.
     differing: Option<TilePath>,
-    /// The first entry found that the tile above it does not have.
-    changed_entry: Option<u64>,
+    /// The first entry that does not match its leaf hash in the level-0 tile.
+    modified_entry: Option<u64>,
 }
 
 impl<R: Reader> Audit<'_, R> {
-    /// Computes the tree from its entries; returns its root, the digests of the bundles, and the size of the first
-    /// remembered tree that is not its beginning.
-    fn run(&mut self, remembered: &[Checkpoint]) -> Result<(Hash, Vec<Hash>, Option<u64>), AuditError> {
+    /// Computes the tree from its entries. Returns its root, the digests of the bundles, and the size of the smallest
+    /// remembered tree that is not a prefix of it.
+    fn run(
+        &mut self,
+        remembered: &[Checkpoint],
+        visit: &mut impl FnMut(u64, &[u8]),
+    ) -> Result<(Hash, Vec<Hash>, Option<u64>), AuditError> {
         let mut remembered: Vec<&Checkpoint> = remembered.iter().collect();
         remembered.sort_by_key(|old| old.size);
         let mut remembered = remembered.into_iter().peekable();
@@ -139,10 +159,13 @@ impl<R: Reader> Audit<'_, R> {
         };
         compare(&frontier);
         while let Some(bundle) = TilePath::in_tree(TileKind::Entries, bundles.len() as u64, self.size) {
-            let entries = read_entries(self.reader, bundle)?;
-            bundles.push(digest(&entries));
-            for entry in &entries {
-                frontier.push(leaf_hash(entry), &mut full);
+            let bundle = Bundle::read(self.reader, bundle)?;
+            let entries = bundle.entries()?;
+            (frontier.size()..).zip(&entries).for_each(|(index, entry)| visit(index, entry));
+            let leaves: Vec<Hash> = entries.into_iter().map(leaf_hash).collect();
+            bundles.push(digest(&leaves));
+            for leaf in leaves {
+                frontier.push(leaf, &mut full);
                 compare(&frontier);
             }
             self.tiles += 1;
@@ -164,24 +187,25 @@ impl<R: Reader> Audit<'_, R> {
         };
         self.differing.get_or_insert(tile);
         if tile.kind() == TileKind::Hashes(0) {
-            self.changed_entry.get_or_insert(tile.index() * u64::from(TILE_WIDTH) + offset as u64);
+            self.modified_entry.get_or_insert(tile.index() * u64::from(TILE_WIDTH) + offset as u64);
         }
         Ok(())
     }
 }
 
 impl<R: Reader> TreeReport<R> {
-    /// The signed checkpoint that everything was checked against. Remember it for the next audit.
+    /// The signed checkpoint that the log was verified against. Remember it for the next audit.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
     }
 
-    /// Tiles and entry bundles read.
+    /// Number of tiles and entry bundles read.
     pub fn tiles(&self) -> u64 {
         self.tiles
     }
 
-    /// All entries with their indexes, from 0. They are read once more and checked to be those that were verified.
+    /// All entries with their indexes, from 0. They are read again and checked to be the verified ones. After an error
+    /// the iterator ends.
     pub fn entries(&self) -> impl Iterator<Item = NumberedEntry> {
         let mut failed = false;
         (0..self.bundles.len() as u64)
@@ -200,21 +224,25 @@ impl<R: Reader> TreeReport<R> {
     fn bundle(&self, index: u64) -> Result<Vec<NumberedEntry>, AuditError> {
         let bundle = TilePath::in_tree(TileKind::Entries, index, self.checkpoint.size())
             .expect("invariant: only bundles within the tree were verified");
-        let entries = read_entries(&self.reader, bundle)?;
-        if digest(&entries) != self.bundles[index as usize] {
-            return Err(AuditError::ChangedSince(bundle));
+        let read = Bundle::read(&self.reader, bundle)?;
+        let entries = read.entries()?;
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        if digest(&leaves) != self.bundles[index as usize] {
+            return Err(AuditError::ModifiedSince(bundle));
         }
-        Ok((index * u64::from(TILE_WIDTH)..).zip(entries).map(Ok).collect())
+        Ok((index * u64::from(TILE_WIDTH)..).zip(entries.into_iter().map(<[u8]>::to_vec)).map(Ok).collect())
     }
 }
 
-/// An entry with its index, as the iterator gives it.
+/// An item of [`TreeReport::entries`]: an entry with its index.
 type NumberedEntry = Result<(u64, Vec<u8>), AuditError>;
 
-/// Over leaf hashes, so that it is the same for a bundle read whole and for the beginning of a wider one.
-fn digest(entries: &[Vec<u8>]) -> Hash {
-    let hashes: Vec<u8> = entries.iter().flat_map(|entry| leaf_hash(entry).0).collect();
-    sha256(&hashes)
+/// The digest of a bundle, computed over its leaf hashes, so that a partial bundle and the prefix of the full bundle have
+/// the same digest.
+fn digest(leaves: &[Hash]) -> Hash {
+    let mut bytes = Vec::with_capacity(leaves.len() * HASH_LEN);
+    leaves.iter().for_each(|leaf| bytes.extend_from_slice(leaf.as_bytes()));
+    sha256(&bytes)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ fn entry(index: u64) -> Vec<u8> {
     format!("entry {index}").into_bytes()
 }
 
-/// A log of `size` entries, some of them `changed`, and the checkpoints at 0, 100, 200…
+/// A log of `size` entries, some of them `changed`, and its checkpoints at 0, 100, 200…
 fn log_of(size: u64, changed: &[u64]) -> (MemoryStorage, Vec<Checkpoint>) {
     let mut log = Log::create(MemoryStorage::new(), signer(), 0).unwrap();
     let mut seen = vec![log.checkpoint().checkpoint().clone()];
@@ -27,21 +27,25 @@ fn audit(storage: &MemoryStorage, remembered: &[Checkpoint]) -> Result<(), Audit
     verify_tree(storage, signer().verifier_key(), remembered).map(|_| ())
 }
 
-/// Harm to one file of a sound log.
-fn with(size: u64, path: &str, harm: impl FnOnce(&mut Vec<u8>)) -> Result<(), AuditError> {
+/// Audits a valid log after modifying one file.
+fn with(size: u64, path: &str, modify: impl FnOnce(&mut Vec<u8>)) -> Result<(), AuditError> {
     let (mut storage, _) = log_of(size, &[]);
-    harm(storage.files_mut().get_mut(path).unwrap_or_else(|| panic!("there is no {path}")));
+    modify(storage.files_mut().get_mut(path).unwrap_or_else(|| panic!("there is no {path}")));
     audit(&storage, &[])
 }
 
 #[test]
-fn a_sound_log_of_any_shape_passes_and_gives_its_entries() {
+fn a_valid_log_of_any_shape_verifies_and_yields_its_entries() {
     for size in [0, 1, 2, 255, 256, 257, 600, 1024] {
         let (storage, seen) = log_of(size, &[]);
         let report = verify_tree(&storage, signer().verifier_key(), &seen).unwrap();
         assert_eq!(report.checkpoint().size(), size);
         let entries: Vec<_> = report.entries().map(Result::unwrap).collect();
         assert_eq!(entries, (0..size).map(|index| (index, entry(index))).collect::<Vec<_>>());
+        let mut visited = Vec::new();
+        let visit = |index, entry: &[u8]| visited.push((index, entry.to_vec()));
+        verify_tree_visiting(&storage, signer().verifier_key(), &seen, visit).unwrap();
+        assert_eq!(visited, entries);
     }
     let (storage, _) = log_of(600, &[]);
     let report = verify_tree(&storage, signer().verifier_key(), &[]).unwrap();
@@ -49,41 +53,41 @@ fn a_sound_log_of_any_shape_passes_and_gives_its_entries() {
 }
 
 #[test]
-fn every_changed_byte_of_every_tile_and_bundle_is_found() {
+fn every_modified_byte_of_every_tile_and_bundle_is_detected() {
     let (storage, seen) = log_of(260, &[]);
     for (path, bytes) in storage.files().iter().filter(|(path, _)| path.starts_with("tile/")) {
-        // Partial tiles of older trees are not read for this one; see the test of an older tree below.
+        // Partial tiles of older trees are not read for this tree; see the test of an older tree below.
         let current = !path.contains(".p/") || path.ends_with(".p/4") || path.starts_with("tile/1/");
         for position in (0..bytes.len()).step_by(if bytes.len() > 500 { 97 } else { 1 }).filter(|_| current) {
-            let mut harmed = storage.clone();
-            harmed.files_mut().get_mut(path).unwrap()[position] ^= 0x20;
-            assert!(audit(&harmed, &seen).is_err(), "{path} at {position}");
+            let mut modified = storage.clone();
+            modified.files_mut().get_mut(path).unwrap()[position] ^= 0x20;
+            assert!(audit(&modified, &seen).is_err(), "{path} at {position}");
         }
     }
 }
 
 #[test]
-fn changes_are_named() {
+fn errors_name_the_modified_entry_or_tile() {
     let in_bundle = with(600, "tile/entries/001", |bytes| bytes[2 + 4] ^= 1);
-    assert!(matches!(in_bundle, Err(AuditError::EntryChanged(256))));
+    assert!(matches!(in_bundle, Err(AuditError::EntryModified(256))));
     let in_tail = with(600, "tile/entries/002.p/88", |bytes| *bytes.last_mut().unwrap() ^= 1);
-    assert!(matches!(in_tail, Err(AuditError::EntryChanged(599))));
+    assert!(matches!(in_tail, Err(AuditError::EntryModified(599))));
     for tile in ["tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2"] {
         let changed = with(600, tile, |bytes| bytes[40] ^= 1);
-        assert!(matches!(changed, Err(AuditError::TileChanged(named)) if named.to_string() == tile), "{tile}");
+        assert!(matches!(changed, Err(AuditError::TileModified(named)) if named.to_string() == tile), "{tile}");
     }
 }
 
 #[test]
-fn what_is_missing_or_cut_is_named() {
+fn errors_name_missing_and_truncated_files() {
     for path in ["tile/entries/001", "tile/entries/002.p/88", "tile/0/000", "tile/0/002.p/88", "tile/1/000.p/2"] {
         let (mut storage, _) = log_of(600, &[]);
         storage.files_mut().remove(path);
         let missing = audit(&storage, &[]);
         assert!(matches!(missing, Err(AuditError::Read(ReadError::Missing(named))) if named.to_string() == path));
-        let cut = with(600, path, |bytes| bytes.truncate(bytes.len() - 1));
+        let truncated = with(600, path, |bytes| bytes.truncate(bytes.len() - 1));
         assert!(
-            matches!(cut, Err(AuditError::Read(ReadError::Tile(named, _) | ReadError::Bundle(named, _))) if named.to_string() == path)
+            matches!(truncated, Err(AuditError::Read(ReadError::Tile(named, _) | ReadError::Bundle(named, _))) if named.to_string() == path)
         );
         let longer = with(600, path, |bytes| bytes.push(0));
         assert!(matches!(longer, Err(AuditError::Read(_))));
@@ -94,27 +98,27 @@ fn what_is_missing_or_cut_is_named() {
 }
 
 #[test]
-fn a_checkpoint_by_another_or_changed_is_refused() {
-    let harmed = |harm: &dyn Fn(&mut Vec<u8>)| with(300, "checkpoint", |bytes| harm(bytes)).unwrap_err();
-    assert!(matches!(harmed(&|bytes| bytes.truncate(20)), AuditError::Checkpoint(NoteError::Malformed)));
-    assert!(matches!(harmed(&|bytes| bytes[0] = 0xff), AuditError::Checkpoint(NoteError::Malformed)));
+fn a_modified_or_foreign_checkpoint_is_rejected() {
+    let error_after = |modify: &dyn Fn(&mut Vec<u8>)| with(300, "checkpoint", |bytes| modify(bytes)).unwrap_err();
+    assert!(matches!(error_after(&|bytes| bytes.truncate(20)), AuditError::Checkpoint(NoteError::Malformed)));
+    assert!(matches!(error_after(&|bytes| bytes[0] = 0xff), AuditError::Checkpoint(NoteError::Malformed)));
     let size = |bytes: &mut Vec<u8>| bytes["office.example/log\n".len()] = b'2';
-    assert!(matches!(harmed(&size), AuditError::Checkpoint(NoteError::BadSignature)));
+    assert!(matches!(error_after(&size), AuditError::Checkpoint(NoteError::BadSignature)));
     let (storage, _) = log_of(3, &[]);
     let other = LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
-    let refused = verify_tree(&storage, other.verifier_key(), &[]);
-    assert!(matches!(refused, Err(AuditError::Checkpoint(NoteError::UnknownSigner))));
+    let rejected = verify_tree(&storage, other.verifier_key(), &[]);
+    assert!(matches!(rejected, Err(AuditError::Checkpoint(NoteError::UnknownSigner))));
 }
 
 #[test]
-fn a_rolled_back_log_is_told_by_what_was_remembered() {
+fn a_rollback_is_detected_by_remembered_checkpoints() {
     let (storage, seen) = log_of(400, &[]);
     let (old, _) = log_of(300, &[]);
     audit(&storage, &seen).unwrap();
     audit(&old, &seen[..4]).unwrap();
     let rolled_back = audit(&old, &seen);
     assert!(matches!(rolled_back, Err(AuditError::RolledBack { remembered: 400, shown: 300 })));
-    // The checkpoint alone put back, with the newer tiles in place.
+    // Only the checkpoint is rolled back, with the newer tiles in place.
     let mut storage = storage;
     let checkpoint = old.files()["checkpoint"].clone();
     storage.files_mut().insert("checkpoint".into(), checkpoint);
@@ -123,27 +127,27 @@ fn a_rolled_back_log_is_told_by_what_was_remembered() {
     assert!(matches!(rolled_back, Err(AuditError::RolledBack { remembered: 400, shown: 300 })));
 }
 
-/// The log signs another history, sound in itself.
+/// The log signs another, internally consistent history.
 #[test]
-fn a_fork_is_told_by_what_was_remembered() {
+fn a_fork_is_detected_by_remembered_checkpoints() {
     let (_, seen) = log_of(300, &[]);
     let (forked, other) = log_of(500, &[150]);
     audit(&forked, &other).unwrap();
     audit(&forked, &seen[..2]).unwrap();
     assert!(matches!(audit(&forked, &seen), Err(AuditError::Forked { remembered: 200 })));
     assert!(matches!(audit(&forked, &seen[3..]), Err(AuditError::Forked { remembered: 300 })));
-    // Order is no matter, and a fork at the very size shown is seen too.
+    // The order of remembered checkpoints is irrelevant, and a fork at the current size is detected too.
     let (same_size, _) = log_of(300, &[299]);
     let mut seen = seen;
     seen.reverse();
     assert!(matches!(audit(&same_size, &seen), Err(AuditError::Forked { remembered: 300 })));
-    let stranger = Checkpoint { origin: "other.example/log".into(), ..seen[0].clone() };
-    assert!(matches!(audit(&forked, &[stranger]), Err(AuditError::OtherLog(_))));
+    let foreign = Checkpoint { origin: "other.example/log".into(), ..seen[0].clone() };
+    assert!(matches!(audit(&forked, &[foreign]), Err(AuditError::OtherLog(_))));
 }
 
-/// Entries, tiles and all rewritten together, under the checkpoint that was signed before.
+/// All entries and tiles are rewritten consistently, under the original checkpoint.
 #[test]
-fn a_history_rewritten_throughout_does_not_fit_the_signature() {
+fn a_completely_rewritten_history_does_not_match_the_signature() {
     let (storage, _) = log_of(300, &[]);
     let (mut rewritten, _) = log_of(300, &[7]);
     rewritten.files_mut().insert("checkpoint".into(), storage.files()["checkpoint"].clone());
@@ -155,27 +159,27 @@ fn an_older_tree_is_read_from_wider_tiles() {
     let (mut storage, seen) = log_of(600, &[]);
     let old = log_of(100, &[]).0.files()["checkpoint"].clone();
     storage.files_mut().insert("checkpoint".into(), old);
-    assert!(!storage.files().contains_key("tile/0/000.p/100"), "the log tidies partial tiles away");
+    assert!(!storage.files().contains_key("tile/0/000.p/100"), "the log removes superseded partial tiles");
     let report = verify_tree(&storage, signer().verifier_key(), &seen[..2]).unwrap();
     assert_eq!(report.entries().map(Result::unwrap).last(), Some((99, entry(99))));
 }
 
-/// A reader whose files change under the auditor.
-struct Shifty<'s>(&'s std::cell::RefCell<MemoryStorage>);
+/// A reader whose files change during the audit.
+struct Mutable<'s>(&'s std::cell::RefCell<MemoryStorage>);
 
-impl Reader for Shifty<'_> {
+impl Reader for Mutable<'_> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.0.borrow().read(path)
     }
 }
 
 #[test]
-fn entries_changed_after_the_audit_are_not_given_out() {
+fn entries_modified_after_the_audit_are_not_returned() {
     let storage = std::cell::RefCell::new(log_of(600, &[]).0);
-    let report = verify_tree(Shifty(&storage), signer().verifier_key(), &[]).unwrap();
+    let report = verify_tree(Mutable(&storage), signer().verifier_key(), &[]).unwrap();
     storage.borrow_mut().files_mut().get_mut("tile/entries/001").unwrap()[2] ^= 1;
     let entries: Vec<_> = report.entries().collect();
     assert_eq!(entries.len(), 257, "the iterator ends with the error");
     assert!(matches!(&entries[255], Ok((255, _))));
-    assert!(matches!(&entries[256], Err(AuditError::ChangedSince(bundle)) if bundle.index() == 1));
+    assert!(matches!(&entries[256], Err(AuditError::ModifiedSince(bundle)) if bundle.index() == 1));
 }

@@ -1,25 +1,25 @@
-//! Entry bundles: up to 256 entries, each after its length (C2SP tlog-tiles, "Log entries").
+//! Entry bundles: up to 256 entries, each prefixed with its length (C2SP tlog-tiles, "Log entries").
 
 use crate::tile::TILE_WIDTH;
 
 /// Longest entry, in bytes: its length is a 16-bit field in the bundle.
 pub const MAX_ENTRY_LEN: usize = u16::MAX as usize;
 
-/// Longest bundle, in bytes: 256 of the longest entries with their lengths.
+/// Longest bundle, in bytes: 256 of the longest entries with their length prefixes.
 pub const MAX_BUNDLE_LEN: usize = TILE_WIDTH as usize * (MAX_ENTRY_LEN + 2);
 
 /// The bytes are not a bundle of the expected number of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
-    /// The bytes end within an entry, or before all entries came.
-    #[error("the bundle ends inside entry {0}")]
+    /// The bytes end inside an entry, or before the last entry.
+    #[error("the bundle is truncated at entry {0}")]
     Truncated(u16),
-    /// Bytes follow the last entry.
+    /// There are bytes after the last entry.
     #[error("{0} bytes follow the last entry")]
     Trailing(usize),
 }
 
-/// Reads a bundle of exactly `width` entries. The entries borrow from `bytes`.
+/// Parses a bundle of exactly `width` entries. The entries borrow from `bytes`.
 pub fn parse_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, BundleError> {
     let mut entries = Vec::with_capacity(usize::from(width.min(TILE_WIDTH)));
     let mut rest = bytes;
@@ -33,12 +33,12 @@ pub fn parse_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, BundleError>
     if rest.is_empty() { Ok(entries) } else { Err(BundleError::Trailing(rest.len())) }
 }
 
-/// Adds an entry to the end of a bundle.
+/// Appends an entry to a bundle.
 ///
 /// # Panics
-/// When the entry is longer than [`MAX_ENTRY_LEN`]: a bug of the caller, who checks that first.
+/// When the entry is longer than [`MAX_ENTRY_LEN`]: callers check that first.
 pub(crate) fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
-    let length = u16::try_from(entry.len()).expect("invariant: entries are measured before they are bundled");
+    let length = u16::try_from(entry.len()).expect("invariant: entry lengths are checked before they are bundled");
     bundle.extend_from_slice(&length.to_be_bytes());
     bundle.extend_from_slice(entry);
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_come_back_the_empty_and_the_longest_too() {
+    fn round_trips_the_empty_and_the_longest_entry() {
         let entries = [b"one".to_vec(), vec![], vec![9; MAX_ENTRY_LEN]];
         let mut bundle = Vec::new();
         entries.iter().for_each(|entry| push_entry(&mut bundle, entry));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_surplus_is_noticed() {
+    fn every_truncation_and_every_trailing_byte_is_detected() {
         let mut bundle = Vec::new();
         push_entry(&mut bundle, b"ab");
         push_entry(&mut bundle, b"c");

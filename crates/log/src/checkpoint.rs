@@ -1,4 +1,4 @@
-//! Tree heads: what a log says its tree is (C2SP tlog-checkpoint), and whether one may follow another.
+//! Tree heads (C2SP tlog-checkpoint), and the rule for when one may follow another.
 
 use crate::hash::Hash;
 use crate::note::{Note, NoteError};
@@ -6,44 +6,44 @@ use crate::proof::{ProofError, verify_consistency};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
-/// The size and root of a log's tree. Says nothing about who signed it: keep what
+/// The size and root of a log's tree. Carries no signature: keep the value that
 /// [`VerifierKey::verify_checkpoint`](crate::VerifierKey::verify_checkpoint) returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The log's name, unique in the world: `office.example/log`.
+    /// The log's globally unique name: `office.example/log`.
     pub origin: String,
-    /// Entries in the tree.
+    /// Number of entries in the tree.
     pub size: u64,
     /// The tree's RFC 6962 root hash.
     pub root: Hash,
 }
 
-/// Why one checkpoint cannot follow another that is remembered.
+/// Why a checkpoint cannot follow a remembered one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FollowError {
-    /// They are of different logs.
-    #[error("the checkpoint is of another log")]
+    /// The checkpoints belong to different logs.
+    #[error("the checkpoint belongs to another log")]
     OtherOrigin,
-    /// Entries that were there are gone.
+    /// The tree shrank.
     #[error("the log was rolled back from {remembered} entries to {shown}")]
     RolledBack {
         /// Size of the remembered tree.
         remembered: u64,
-        /// Size of the tree now shown.
+        /// Size of the tree shown now.
         shown: u64,
     },
-    /// The newer tree is not shown to begin with the remembered one: the history was rewritten, or the proof is bad.
-    #[error("the log does not continue the tree of {remembered} entries seen before: {source}")]
+    /// The newer tree is not proven to extend the remembered one: the history was rewritten, or the proof is invalid.
+    #[error("the log does not extend the tree of {remembered} entries seen before: {source}")]
     Forked {
         /// Size of the remembered tree.
         remembered: u64,
-        /// What the proof showed.
+        /// Why the consistency proof failed.
         source: ProofError,
     },
 }
 
 impl Checkpoint {
-    /// Reads a note's text. Checks no signature. Extension lines are allowed and ignored.
+    /// Parses the text of a note. Verifies no signature. Extension lines are ignored.
     ///
     /// # Errors
     /// [`NoteError::NotACheckpoint`].
@@ -61,8 +61,8 @@ impl Checkpoint {
         Ok(Checkpoint { origin: origin.to_owned(), size: number, root })
     }
 
-    /// Checks that `newer` is of the same log and begins with this tree. A device that remembers `self` accepts
-    /// `newer` in its place only after this.
+    /// Checks that `newer` belongs to the same log and extends this tree. A device that remembers `self` replaces it with
+    /// `newer` only after this check.
     pub fn followed_by(&self, newer: &Checkpoint, consistency_proof: &[Hash]) -> Result<(), FollowError> {
         if self.origin != newer.origin {
             return Err(FollowError::OtherOrigin);
@@ -82,8 +82,8 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// A checkpoint with the note that proves it. Made by a log, or by
-/// [`VerifierKey::open`](crate::VerifierKey::open) after the signature was checked; never by parsing alone.
+/// A checkpoint with the signed note that proves it. Created by a log, or by
+/// [`VerifierKey::open`](crate::VerifierKey::open) after signature verification; never by parsing alone.
 /// Serialises as the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCheckpoint {
@@ -97,12 +97,12 @@ impl SignedCheckpoint {
         SignedCheckpoint { checkpoint, time_s, note: note.to_string() }
     }
 
-    /// What was signed.
+    /// The signed tree head.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// Entries in the tree.
+    /// Number of entries in the tree.
     pub fn size(&self) -> u64 {
         self.checkpoint.size
     }
@@ -112,12 +112,12 @@ impl SignedCheckpoint {
         &self.checkpoint.root
     }
 
-    /// When the log says it signed this, in seconds since the Unix epoch; `None` when it gave no time.
+    /// The log's timestamp, in seconds since the Unix epoch; `None` if the note has none.
     pub fn time_s(&self) -> Option<u64> {
         self.time_s
     }
 
-    /// The signed note, to hand to others.
+    /// The signed note.
     pub fn note(&self) -> &str {
         &self.note
     }
@@ -137,7 +137,7 @@ mod tests {
     const ROOT: &str = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
 
     #[test]
-    fn the_example_of_the_specification() {
+    fn parses_the_example_of_the_specification() {
         let text = format!("example.com/behind-the-sofa\n20852163\n{ROOT}\n");
         let checkpoint = Checkpoint::parse(&text).unwrap();
         assert_eq!((checkpoint.origin.as_str(), checkpoint.size), ("example.com/behind-the-sofa", 20_852_163));

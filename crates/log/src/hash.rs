@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Length of a [`struct@Hash`], in bytes.
 pub const HASH_LEN: usize = 32;
 
-/// The hash of a leaf or a node. As text (and in serde): standard base64 with padding, as in checkpoints.
+/// The hash of a leaf or an inner node. Its text form (also in serde) is standard base64 with padding, as in checkpoints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; HASH_LEN]);
 
@@ -34,7 +34,7 @@ pub fn empty_root() -> Hash {
     sha256(b"")
 }
 
-/// Plain SHA-256, without a tree prefix.
+/// SHA-256 without a domain separation prefix.
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
 }
@@ -45,7 +45,7 @@ impl Hash {
         &self.0
     }
 
-    /// Lower-case hexadecimal, for file names.
+    /// Lowercase hexadecimal, for file names.
     pub(crate) fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -1,4 +1,5 @@
-//! Who signs: the log (signed-note type 0x01) and cosigners (tlog-cosignature v1, type 0x04), both Ed25519.
+//! Signing and verifier keys of logs (signed-note type 0x01) and cosigners (tlog-cosignature v1, type 0x04), both
+//! Ed25519.
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::note::{Note, NoteError, NoteSignature, is_key_name};
@@ -10,31 +11,31 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest verifier key text read, in bytes: the longest name and 60 characters of key, with room.
+/// Longest verifier key accepted as text, in bytes: more than the longest name and 60 characters of key.
 pub const MAX_VERIFIER_KEY_LEN: usize = 1024;
 
 const TYPE_NOTE: u8 = 0x01;
 const TYPE_COSIGNATURE: u8 = 0x04;
 const COSIGNATURE_HEADER: &str = "cosignature/v1";
 
-/// Why a key is not usable.
+/// Why a key is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Empty, too long, or with a space, a plus or a control character in it; or reserved.
-    #[error("not a name for a key")]
+    /// Empty, too long, reserved, or with whitespace, a plus sign or a control character.
+    #[error("not a valid key name")]
     Name,
-    /// Not `name+id+base64`, or the id is not that of name and key.
+    /// Not `name+id+base64`, or the id does not match name and key.
     #[error("not a verifier key")]
     Malformed,
-    /// A key for another kind of signature.
+    /// The key is for another signature type.
     #[error("a key of another type")]
     OtherType,
-    /// Not a point, or one of small order, under which many messages verify.
+    /// Not a curve point, or a point of small order, under which one signature verifies for many messages.
     #[error("not a usable Ed25519 key")]
     Weak,
 }
 
-/// A name and a public key, for one type of signature.
+/// A name and a public key, for one signature type.
 #[derive(Clone, PartialEq, Eq)]
 struct NamedKey {
     name: String,
@@ -45,7 +46,7 @@ struct NamedKey {
 
 impl NamedKey {
     fn new(name: &str, kind: u8, key: VerifyingKey) -> Result<Self, KeyError> {
-        // A log of this origin would have notes that begin like the message under a cosignature.
+        // Notes of a log with this origin would begin like the message signed by a cosignature.
         if !is_key_name(name) || name == COSIGNATURE_HEADER {
             return Err(KeyError::Name);
         }
@@ -53,7 +54,7 @@ impl NamedKey {
         Ok(NamedKey { name: name.to_owned(), id: [hash[0], hash[1], hash[2], hash[3]], kind, key })
     }
 
-    /// Reads `name+id+base64(type ‖ key)`. Base64 has plus signs too, so only the first two separate.
+    /// Parses `name+id+base64(type ‖ key)`. Base64 contains plus signs, so only the first two are separators.
     fn parse(text: &str, kind: u8) -> Result<Self, KeyError> {
         if text.len() > MAX_VERIFIER_KEY_LEN {
             return Err(KeyError::Malformed);
@@ -75,13 +76,13 @@ impl NamedKey {
         line.name == self.name && line.key_id == self.id
     }
 
-    /// Checks a bare signature; strictly, so that no two signatures pass for one message and key.
+    /// Verifies a bare signature, strictly: no two signatures are valid for one message and key.
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), NoteError> {
         let signature = Signature::from_slice(signature).map_err(|_| NoteError::BadSignature)?;
         self.key.verify_strict(message, &signature).map_err(|_| NoteError::BadSignature)
     }
 
-    /// Checks a cosignature line over `text`; returns its time.
+    /// Verifies a cosignature line over `text`; returns its timestamp.
     fn check_cosignature(&self, text: &str, line: &NoteSignature) -> Result<u64, NoteError> {
         let (time, signature) = line.signature.split_first_chunk::<8>().ok_or(NoteError::BadSignature)?;
         let time_s = u64::from_be_bytes(*time);
@@ -100,12 +101,12 @@ impl fmt::Display for NamedKey {
     }
 }
 
-/// What a cosigner signs (tlog-cosignature, "Ed25519 signed message").
+/// The message that a cosigner signs (tlog-cosignature, "Ed25519 signed message").
 fn cosignature_message(text: &str, time_s: u64) -> String {
     format!("{COSIGNATURE_HEADER}\ntime {time_s}\n{text}")
 }
 
-/// The newest time that lines by `key` give; an error when one of them is wrong.
+/// The newest timestamp of the lines by `key`; an error if one of them does not verify.
 fn cosigned_time(note: &Note, key: &NamedKey) -> Result<Option<u64>, NoteError> {
     let mut newest = None;
     for line in note.signatures().iter().filter(|line| key.is_by(line)) {
@@ -119,25 +120,25 @@ fn cosigned_time(note: &Note, key: &NamedKey) -> Result<Option<u64>, NoteError> 
 pub struct VerifierKey(NamedKey);
 
 impl VerifierKey {
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         NamedKey::parse(text, TYPE_NOTE).map(VerifierKey)
     }
 
-    /// The name of the log it signs for.
+    /// The origin of the log that this key signs for.
     pub fn origin(&self) -> &str {
         &self.0.name
     }
 
-    /// Checks the note's signature and returns what it says.
+    /// Verifies the note's signature and returns its checkpoint.
     ///
     /// # Errors
-    /// Not a note or not a checkpoint; not signed by this key; a line by this key that is wrong; another origin.
+    /// [`NoteError`]: not a note, not a checkpoint, not signed by this key, an invalid signature, or another origin.
     pub fn verify_checkpoint(&self, note: &str) -> Result<Checkpoint, NoteError> {
         self.open(note).map(|signed| signed.checkpoint().clone())
     }
 
-    /// [`VerifierKey::verify_checkpoint`], keeping the note and the log's time with it.
+    /// [`VerifierKey::verify_checkpoint`], returning also the note and the log's timestamp.
     pub fn open(&self, note: &str) -> Result<SignedCheckpoint, NoteError> {
         let note = Note::parse(note)?;
         let mut signed = false;
@@ -156,7 +157,7 @@ impl VerifierKey {
         Ok(SignedCheckpoint::new(checkpoint, time_s, &note))
     }
 
-    /// The same key and name as the log's own cosigner, which signs the time.
+    /// The same key and name as a cosigner key, with which the log signs its timestamp.
     pub fn as_cosigner(&self) -> CosignerKey {
         CosignerKey(NamedKey::new(&self.0.name, TYPE_COSIGNATURE, self.0.key).expect("invariant: the name was checked"))
     }
@@ -167,7 +168,7 @@ impl VerifierKey {
 pub struct CosignerKey(NamedKey);
 
 impl CosignerKey {
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         NamedKey::parse(text, TYPE_COSIGNATURE).map(CosignerKey)
     }
@@ -177,15 +178,15 @@ impl CosignerKey {
         &self.0.name
     }
 
-    /// Checks that this cosigner signed the checkpoint; returns when, in seconds since the Unix epoch.
+    /// Verifies this cosigner's signature; returns its timestamp, in seconds since the Unix epoch.
     pub fn verify(&self, checkpoint: &SignedCheckpoint) -> Result<u64, NoteError> {
         cosigned_time(&Note::parse(checkpoint.note())?, &self.0)?.ok_or(NoteError::UnknownSigner)
     }
 
-    /// Adds a line that the cosigner sent to the checkpoint, after checking it.
+    /// Verifies a cosignature line and adds it to the checkpoint.
     ///
     /// # Errors
-    /// Not a signature line, not by this cosigner, wrong, or one line more than a note may have.
+    /// [`NoteError`]: not a signature line, by another cosigner, invalid, or the note has too many lines.
     pub fn attach(&self, checkpoint: &SignedCheckpoint, line: &str) -> Result<SignedCheckpoint, NoteError> {
         let line = NoteSignature::parse(line.strip_suffix('\n').unwrap_or(line))?;
         let mut note = Note::parse(checkpoint.note())?;
@@ -232,29 +233,29 @@ macro_rules! key_text {
 key_text!(VerifierKey);
 key_text!(CosignerKey);
 
-/// A log's signing key. Not printable; the seed is wiped when dropped.
+/// A log's signing key. It cannot be formatted, and the seed is zeroised on drop.
 pub struct LogSigner {
     key: SigningKey,
     public: VerifierKey,
 }
 
 impl LogSigner {
-    /// The key of the log `origin`, from 32 random bytes that the caller keeps secret.
+    /// The key of the log `origin`, derived from 32 random bytes that the caller keeps secret.
     ///
     /// # Errors
-    /// [`KeyError::Name`]: `origin` cannot name a key.
+    /// [`KeyError::Name`] if `origin` is not a valid key name.
     pub fn from_seed(seed: &[u8; 32], origin: &str) -> Result<Self, KeyError> {
         let key = SigningKey::from_bytes(seed);
         let public = VerifierKey(NamedKey::new(origin, TYPE_NOTE, key.verifying_key())?);
         Ok(LogSigner { key, public })
     }
 
-    /// What others verify with.
+    /// The public key.
     pub fn verifier_key(&self) -> &VerifierKey {
         &self.public
     }
 
-    /// Signs a tree head. Only the log itself may: whatever is signed here is history.
+    /// Signs a tree head. Private to the crate, because a signed tree head is history.
     pub(crate) fn sign(&self, checkpoint: Checkpoint, time_s: u64) -> SignedCheckpoint {
         let mut note = Note::unsigned(checkpoint.to_string());
         let signature = self.key.sign(note.text().as_bytes()).to_vec();
@@ -270,32 +271,32 @@ impl fmt::Debug for LogSigner {
     }
 }
 
-/// A cosigner's signing key. Not printable; the seed is wiped when dropped.
+/// A cosigner's signing key. It cannot be formatted, and the seed is zeroised on drop.
 ///
-/// A cosignature states that this is the largest consistent tree the cosigner has seen. Whoever holds this must
-/// remember the last checkpoint it signed for each origin, durably, and sign a newer one only after
-/// [`Checkpoint::followed_by`]. One key serves one cosigner name.
+/// A cosignature states that this is the largest consistent tree the cosigner has seen. The cosigner must durably
+/// remember the last checkpoint it signed for each origin, and sign a newer one only after
+/// [`Checkpoint::followed_by`]. A key belongs to one cosigner name.
 pub struct Cosigner {
     key: SigningKey,
     public: CosignerKey,
 }
 
 impl Cosigner {
-    /// The key of the cosigner `name`, from 32 random bytes that the caller keeps secret.
+    /// The key of the cosigner `name`, derived from 32 random bytes that the caller keeps secret.
     pub fn from_seed(seed: &[u8; 32], name: &str) -> Result<Self, KeyError> {
         let key = SigningKey::from_bytes(seed);
         let public = CosignerKey(NamedKey::new(name, TYPE_COSIGNATURE, key.verifying_key())?);
         Ok(Cosigner { key, public })
     }
 
-    /// What others verify with.
+    /// The public key.
     pub fn key(&self) -> &CosignerKey {
         &self.public
     }
 
     /// The signature line for a checkpoint at `time_s` seconds since the Unix epoch, with its newline.
     ///
-    /// Takes a [`SignedCheckpoint`], so that what no log signed cannot be cosigned.
+    /// Takes a [`SignedCheckpoint`], so that only checkpoints signed by a log can be cosigned.
     pub fn cosign(&self, checkpoint: &SignedCheckpoint, time_s: u64) -> Result<String, NoteError> {
         let note = Note::parse(checkpoint.note())?;
         Ok(format!("{}\n", cosignature(&self.key, &self.public.0, note.text(), time_s)))
@@ -309,7 +310,7 @@ impl fmt::Debug for Cosigner {
 }
 
 fn cosignature(key: &SigningKey, public: &NamedKey, text: &str, time_s: u64) -> NoteSignature {
-    // The specification's bound; no clock in use comes near it.
+    // The specification's upper bound.
     let time_s = time_s.min(i64::MAX as u64);
     let signature = key.sign(cosignature_message(text, time_s).as_bytes());
     let signature = [&time_s.to_be_bytes()[..], &signature.to_bytes()].concat();

@@ -11,8 +11,8 @@ fn signed() -> (LogSigner, SignedCheckpoint) {
 }
 
 #[test]
-fn the_go_checksum_databases_key_is_read_and_printed_back() {
-    // Published by sum.golang.org; an independent check of the key id.
+fn the_key_of_the_go_checksum_database_round_trips() {
+    // Published by sum.golang.org: independent evidence that the key id is computed correctly.
     let text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
     let key = VerifierKey::parse(text).unwrap();
     assert_eq!((key.origin(), key.to_string().as_str()), ("sum.golang.org", text));
@@ -31,11 +31,11 @@ fn a_note_signed_by_gos_tools_verifies() {
     let parsed = Note::parse(note).unwrap();
     assert!(key.0.is_by(&parsed.signatures()[0]));
     assert_eq!(key.0.check(parsed.text().as_bytes(), &parsed.signatures()[0].signature), Ok(()));
-    assert_eq!(key.open(note), Err(NoteError::NotACheckpoint), "signed, but no tree head");
+    assert_eq!(key.open(note), Err(NoteError::NotACheckpoint), "signed, but not a tree head");
 }
 
 #[test]
-fn hostile_verifier_keys_are_refused() {
+fn hostile_verifier_keys_are_rejected() {
     let good = signed().0.verifier_key().to_string();
     assert!(VerifierKey::parse(&good).is_ok());
     let (name, rest) = good.split_once('+').unwrap();
@@ -73,7 +73,7 @@ fn hostile_verifier_keys_are_refused() {
 }
 
 #[test]
-fn a_checkpoint_is_opened_with_its_time() {
+fn a_checkpoint_is_opened_with_its_timestamp() {
     let (signer, signed) = signed();
     let opened = signer.verifier_key().open(signed.note()).unwrap();
     assert_eq!(opened, signed);
@@ -83,15 +83,15 @@ fn a_checkpoint_is_opened_with_its_time() {
 }
 
 #[test]
-fn no_byte_of_a_checkpoint_can_change() {
+fn every_modified_byte_of_a_checkpoint_is_detected() {
     let (signer, signed) = signed();
     let key = signer.verifier_key();
     for position in 0..signed.note().len() {
         let mut bytes = signed.note().as_bytes().to_vec();
         bytes[position] ^= 1;
         if let Ok(note) = String::from_utf8(bytes) {
-            // A changed name or id in the second line makes it a stranger's, which the note may carry; the tree
-            // head still has to be the one that was signed.
+            // A modified name or id in the second signature line makes it a line by an unknown key, which a note may
+            // carry; the tree head must still be the signed one.
             if let Ok(opened) = key.open(&note) {
                 assert_eq!(opened.checkpoint(), signed.checkpoint());
                 assert_eq!(opened.time_s(), None, "position {position}");
@@ -106,15 +106,15 @@ fn no_byte_of_a_checkpoint_can_change() {
 }
 
 #[test]
-fn another_key_another_origin_and_another_text_are_refused() {
+fn another_key_origin_or_text_is_rejected() {
     let (signer, signed) = signed();
     let other = LogSigner::from_seed(&[8; 32], "office.example/log").unwrap();
     assert_eq!(other.verifier_key().open(signed.note()), Err(NoteError::UnknownSigner));
-    let elsewhere = Checkpoint { origin: "other.example/log".into(), ..signed.checkpoint().clone() };
-    let elsewhere = signer.sign(elsewhere, 0);
-    assert_eq!(signer.verifier_key().open(elsewhere.note()), Err(NoteError::OtherOrigin));
-    let moved = signed.note().replace("\n42\n", "\n43\n");
-    assert_eq!(signer.verifier_key().open(&moved), Err(NoteError::BadSignature));
+    let foreign = Checkpoint { origin: "other.example/log".into(), ..signed.checkpoint().clone() };
+    let foreign = signer.sign(foreign, 0);
+    assert_eq!(signer.verifier_key().open(foreign.note()), Err(NoteError::OtherOrigin));
+    let modified = signed.note().replace("\n42\n", "\n43\n");
+    assert_eq!(signer.verifier_key().open(&modified), Err(NoteError::BadSignature));
     let mut note = Note::unsigned("not a checkpoint\n".into());
     let signature = signer.key.sign(note.text().as_bytes()).to_vec();
     note.sign(NoteSignature { name: "office.example/log".into(), key_id: signer.public.0.id, signature });
@@ -122,7 +122,7 @@ fn another_key_another_origin_and_another_text_are_refused() {
 }
 
 #[test]
-fn a_witness_cosigns_and_its_line_is_carried() {
+fn a_cosignature_is_carried_by_the_note() {
     let (signer, signed) = signed();
     let witness = Cosigner::from_seed(&[9; 32], "witness.example/w1").unwrap();
     assert_eq!(witness.key().verify(&signed), Err(NoteError::UnknownSigner));
@@ -130,16 +130,16 @@ fn a_witness_cosigns_and_its_line_is_carried() {
     let cosigned = witness.key().attach(&signed, &line).unwrap();
     assert_eq!(witness.key().verify(&cosigned), Ok(1_700_000_005));
     assert_eq!(signer.verifier_key().open(cosigned.note()).unwrap(), cosigned);
-    // A newer line takes the older one's place.
+    // A newer line replaces the older one.
     let later = witness.key().attach(&cosigned, &witness.cosign(&signed, 1_700_000_009).unwrap()).unwrap();
     assert_eq!(witness.key().verify(&later), Ok(1_700_000_009));
     assert_eq!(later.note().lines().count(), cosigned.note().lines().count());
-    // Its key as text.
+    // The key's text form.
     assert_eq!(&CosignerKey::parse(&witness.key().to_string()).unwrap(), witness.key());
 }
 
 #[test]
-fn a_cosignature_binds_time_text_and_signer() {
+fn a_cosignature_binds_timestamp_text_and_signer() {
     let (_, signed) = signed();
     let witness = Cosigner::from_seed(&[9; 32], "witness.example/w1").unwrap();
     let line = NoteSignature::parse(witness.cosign(&signed, 5).unwrap().trim_end()).unwrap();
@@ -152,18 +152,18 @@ fn a_cosignature_binds_time_text_and_signer() {
     beyond.signature[0] = 0x80;
     assert_eq!(attach(&beyond), Err(NoteError::BadSignature));
     for length in 1..line.signature.len() {
-        let cut = NoteSignature { signature: line.signature[..length].to_vec(), ..line.clone() };
-        assert_eq!(attach(&cut), Err(NoteError::BadSignature));
+        let truncated = NoteSignature { signature: line.signature[..length].to_vec(), ..line.clone() };
+        assert_eq!(attach(&truncated), Err(NoteError::BadSignature));
     }
-    let stranger = NoteSignature { name: "witness.example/w2".into(), ..line.clone() };
-    assert_eq!(attach(&stranger), Err(NoteError::UnknownSigner));
+    let foreign = NoteSignature { name: "witness.example/w2".into(), ..line.clone() };
+    assert_eq!(attach(&foreign), Err(NoteError::UnknownSigner));
     let signer = LogSigner::from_seed(&SEED, "office.example/log").unwrap();
     let other = signer.sign(Checkpoint { size: 43, ..signed.checkpoint().clone() }, 0);
     assert_eq!(witness.key().attach(&other, &line.to_string()), Err(NoteError::BadSignature));
 }
 
 #[test]
-fn the_signing_key_is_not_printed() {
+fn the_signing_key_is_not_formatted() {
     let seed = [0xA7; 32];
     let printed =
         format!("{:?}{:?}", LogSigner::from_seed(&seed, "a").unwrap(), Cosigner::from_seed(&seed, "a").unwrap());

@@ -1,34 +1,37 @@
 //! An append-only transparency log in the C2SP tlog-tiles layout: append, checkpoints, proofs, verifier.
 //!
-//! What is written can be read and checked by anybody's tools: the tree is the one of RFC 6962 over SHA-256, stored as
-//! [C2SP tlog-tiles](https://c2sp.org/tlog-tiles) (256 hashes a tile) under a checkpoint that is a C2SP signed note with
-//! Ed25519 signatures. A checkpoint's time travels as the log's own cosignature (C2SP tlog-cosignature v1), made with
-//! the same key and name; witnesses add theirs in the same form.
+//! Standard tools can read and verify what it writes: the tree is the Merkle tree of RFC 6962 over SHA-256, stored as
+//! [C2SP tlog-tiles](https://c2sp.org/tlog-tiles) (256 hashes per tile) under a checkpoint that is a C2SP signed note
+//! with Ed25519 signatures. The checkpoint's timestamp is the log's own cosignature (C2SP tlog-cosignature v1), made
+//! with the same key and name; witnesses add cosignatures in the same format.
 //!
-//! | module | idea | needs a file system |
+//! | module | contents | needs a file system |
 //! |---|---|---|
-//! | [`hash`], [`proof`] | tree hashes; checking inclusion and consistency | no |
-//! | [`note`], [`checkpoint`], [`key`] | signed notes, tree heads, who signed them | no |
-//! | [`tile`], [`bundle`], [`tree`] | what the files are called and hold; hashes and proofs out of them | no |
-//! | [`storage`] | what the log asks of storage; a storage in memory | no |
-//! | [`log`] | writing: stage, commit, publish, and the same again after a crash | no |
-//! | [`audit`] | reading everything and believing nothing but the key | no |
-//! | `disk` (feature `disk`) | the storage on a local disk | yes |
+//! | [`hash`], [`proof`] | tree hashes; verification of inclusion and consistency proofs | no |
+//! | [`note`], [`checkpoint`], [`key`] | signed notes, tree heads, signing keys | no |
+//! | [`tile`], [`bundle`], [`tree`] | file names and contents; hashes and proofs computed from them | no |
+//! | [`storage`] | the storage interface; in-memory storage | no |
+//! | [`log`] | the writer: stage, commit, publish, and recovery after a crash | no |
+//! | [`audit`] | verification of a whole log that trusts only the log's public key | no |
+//! | `disk` (feature `disk`) | storage on a local disk | yes |
 //!
 //! # What each store is trusted for
-//! * **The signing seed**: whoever has it can sign another history. Only witnesses and remembered checkpoints tell.
-//! * **The lock file** is the truth about what was signed last. Put back to an older state together with the published
-//!   files, it makes the log sign a second history. Never restore it from a backup: start a new log.
-//!   An older lock beside newer published files is refused.
-//! * **Published files** are trusted for being there. Changing them is detected by every client that checks proofs and
-//!   by [`audit::verify_tree`]; the writer itself checks only the right edge, when it opens.
-//! * **Staged files** are trusted between commit and publish only; damage to them is detected and stops the log.
+//! * **The signing seed**: whoever holds it can sign a forked history. Only witnesses and remembered checkpoints detect
+//!   that.
+//! * **The lock file** is the authority on what was signed last. Rolling it back together with the published files makes
+//!   the log sign a second history. Never restore it from a backup: start a new log. A lock file older than the published
+//!   files is refused.
+//! * **Published files** are trusted for availability only. Every client that checks proofs, and [`audit::verify_tree`],
+//!   detects modifications; the writer itself checks the right edge of the tree when it opens.
+//! * **Staged files** are trusted between commit and publication only; corruption is detected and stops the log.
 //!
-//! This crate has no clock, randomness, socket or thread: times and seeds are arguments.
+//! This crate reads no clock, randomness or socket: times and seeds are arguments. Only `disk` starts threads, to flush
+//! files in parallel.
 
 pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
+mod commit;
 #[cfg(feature = "disk")]
 pub mod disk;
 pub mod hash;
@@ -36,13 +39,12 @@ pub mod key;
 pub mod log;
 pub mod note;
 pub mod proof;
-mod sequence;
-pub mod stage;
+pub mod staging;
 pub mod storage;
 pub mod tile;
 pub mod tree;
 
-pub use audit::{AuditError, TreeReport, verify_tree};
+pub use audit::{AuditError, TreeReport, verify_tree, verify_tree_visiting};
 pub use bundle::MAX_ENTRY_LEN;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 #[cfg(feature = "disk")]

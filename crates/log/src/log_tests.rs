@@ -25,7 +25,7 @@ fn reopened(storage: &MemoryStorage) -> Result<Log<MemoryStorage>, Error> {
 }
 
 #[test]
-fn appends_proves_and_opens_again() {
+fn appends_proves_and_reopens() {
     let mut log = log_of(0);
     let old = log.checkpoint().clone();
     assert_eq!((old.size(), old.time_s()), (0, Some(0)));
@@ -50,11 +50,11 @@ fn appends_proves_and_opens_again() {
     }
     let again = reopened(log.storage()).unwrap();
     assert_eq!(again.checkpoint(), log.checkpoint());
-    assert_eq!(again.storage(), log.storage(), "opening a finished log changes nothing");
+    assert_eq!(again.storage(), log.storage(), "opening a complete log changes nothing");
 }
 
 #[test]
-fn there_is_one_log_in_a_storage() {
+fn a_storage_holds_one_log() {
     assert!(matches!(reopened(&MemoryStorage::new()), Err(Error::NotFound)));
     let log = log_of(3);
     assert!(matches!(Log::create(log.storage().clone(), signer(), 0), Err(Error::AlreadyExists)));
@@ -67,22 +67,22 @@ fn there_is_one_log_in_a_storage() {
 }
 
 #[test]
-fn limits_are_checked_before_anything_is_written() {
+fn limits_are_checked_before_any_write() {
     let mut log = log_of(3);
     let before = log.storage().clone();
     let long = vec![0; MAX_ENTRY_LEN + 1];
     assert!(matches!(log.append(&[vec![], long], 0), Err(Error::EntryTooLong(65_536))));
     let many = vec![vec![]; MAX_APPEND_ENTRIES + 1];
-    assert!(matches!(log.append(&many, 0), Err(Error::TooManyEntries(1025))));
+    assert!(matches!(log.append(&many, 0), Err(Error::TooManyEntries(4097))));
     assert_eq!(log.storage(), &before);
     log.append(&[vec![], vec![7; MAX_ENTRY_LEN]], 0).unwrap();
     assert_eq!(log.append(&many[1..], 0).unwrap().first_index, 5);
     assert_eq!(log.entry(4).unwrap(), vec![7; MAX_ENTRY_LEN]);
-    assert_eq!(reopened(log.storage()).unwrap().checkpoint().size(), 1029);
+    assert_eq!(reopened(log.storage()).unwrap().checkpoint().size(), 4101);
 }
 
 #[test]
-fn without_entries_only_the_time_is_new() {
+fn an_empty_append_only_updates_the_timestamp() {
     let mut log = log_of(300);
     let old = log.checkpoint().clone();
     let appended = log.append(&[], 9_000_000).unwrap();
@@ -92,7 +92,7 @@ fn without_entries_only_the_time_is_new() {
 }
 
 #[test]
-fn a_witness_line_is_published_until_the_next_append() {
+fn a_cosignature_is_published_until_the_next_append() {
     let mut log = log_of(3);
     let witness = Cosigner::from_seed(&[9; 32], "witness.example/w1").unwrap();
     let line = witness.cosign(log.checkpoint(), 77).unwrap();
@@ -108,21 +108,21 @@ fn a_witness_line_is_published_until_the_next_append() {
 }
 
 #[test]
-fn partial_tiles_go_when_the_full_one_is_there_and_no_stage_stays() {
+fn partial_tiles_are_removed_after_the_full_tile_and_no_staging_file_remains() {
     let mut log = log_of(0);
     for index in 0..256 {
         log.append(&batch(index..index + 1), 0).unwrap();
         if index == 254 {
-            assert!(log.storage().files().contains_key("tile/0/000.p/1"), "published trees keep their tiles");
+            assert!(log.storage().files().contains_key("tile/0/000.p/1"), "partial tiles of published trees remain");
         }
     }
     let paths: Vec<&str> = log.storage().files().keys().map(String::as_str).collect();
     assert_eq!(paths, [".state/lock", "checkpoint", "tile/0/000", "tile/1/000.p/1", "tile/entries/000"]);
 }
 
-/// What a restored backup or a meddler leaves; each must keep the log closed, for signing on could fork it.
+/// States that a restored backup or tampering leaves. The log must refuse to open, because signing could fork it.
 #[test]
-fn a_storage_that_does_not_fit_stays_closed() {
+fn a_rolled_back_or_modified_storage_does_not_open() {
     let old = log_of(100).storage().clone();
     let mut log = reopened(&old).unwrap();
     log.append(&batch(100..300), 0).unwrap();
@@ -139,25 +139,25 @@ fn a_storage_that_does_not_fit_stays_closed() {
     let lock_lost = with(&|s| drop(s.files_mut().remove(LOCK_PATH)));
     assert!(matches!(lock_lost, Error::Diverged { published: 300, signed: 0 }));
     let checkpoint_lost = with(&|s| drop(s.files_mut().remove(CHECKPOINT_PATH)));
-    assert!(matches!(checkpoint_lost, Error::StageMissing { size: 300 }));
+    assert!(matches!(checkpoint_lost, Error::StagingFileMissing { size: 300 }));
     let checkpoint_restored =
         with(&|s| drop(s.files_mut().insert(CHECKPOINT_PATH.into(), file(&old, CHECKPOINT_PATH))));
-    assert!(matches!(checkpoint_restored, Error::StageMissing { size: 300 }));
-    let lock_garbled = with(&|s| drop(s.files_mut().insert(LOCK_PATH.into(), vec![0xff])));
-    assert!(matches!(lock_garbled, Error::Checkpoint { path: LOCK_PATH, source: NoteError::Malformed }));
+    assert!(matches!(checkpoint_restored, Error::StagingFileMissing { size: 300 }));
+    let lock_corrupt = with(&|s| drop(s.files_mut().insert(LOCK_PATH.into(), vec![0xff])));
+    assert!(matches!(lock_corrupt, Error::Checkpoint { path: LOCK_PATH, source: NoteError::Malformed }));
 
     for edge in ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"] {
-        let lost = with(&|s| drop(s.files_mut().remove(edge)));
-        assert!(matches!(lost, Error::Read(ReadError::Missing(_))), "{edge}");
-        let cut = with(&|s| s.files_mut().get_mut(edge).unwrap().truncate(10));
-        assert!(matches!(cut, Error::Read(ReadError::Tile(..) | ReadError::Bundle(..))), "{edge}");
+        let removed = with(&|s| drop(s.files_mut().remove(edge)));
+        assert!(matches!(removed, Error::Read(ReadError::Missing(_))), "{edge}");
+        let truncated = with(&|s| s.files_mut().get_mut(edge).unwrap().truncate(10));
+        assert!(matches!(truncated, Error::Read(ReadError::Tile(..) | ReadError::Bundle(..))), "{edge}");
         let changed = with(&|s| *s.files_mut().get_mut(edge).unwrap().last_mut().unwrap() ^= 1);
         assert!(matches!(changed, Error::WrongRoot { size: 300 }), "{edge}");
     }
 }
 
 #[test]
-fn a_fork_already_on_disk_is_noticed() {
+fn a_fork_already_on_disk_is_detected() {
     let mut other = Log::create(MemoryStorage::new(), signer(), 0).unwrap();
     other.append(&[b"another history".to_vec()], 0).unwrap();
     for size in [1, 2] {
@@ -166,12 +166,12 @@ fn a_fork_already_on_disk_is_noticed() {
         *storage.files_mut() = other.storage().files().clone();
         storage.files_mut().insert(LOCK_PATH.into(), lock);
         let error = reopened(&storage).err().unwrap();
-        assert!(matches!(error, Error::Diverged { published: 1, signed: 1 } | Error::StageMissing { size: 2 }));
+        assert!(matches!(error, Error::Diverged { published: 1, signed: 1 } | Error::StagingFileMissing { size: 2 }));
     }
 }
 
 #[test]
-fn another_writer_is_noticed_before_anything_is_published() {
+fn another_writer_is_detected_before_publication() {
     let mut log = log_of(3);
     let mut elsewhere = reopened(log.storage()).unwrap();
     elsewhere.append(&[b"theirs".to_vec()], 0).unwrap();
@@ -183,7 +183,7 @@ fn another_writer_is_noticed_before_anything_is_published() {
     assert_eq!(log.append(&[b"ours".to_vec()], 0).unwrap().first_index, 4);
 }
 
-/// Where a tile would go lies another file: nothing overwrites it, nothing is published, nothing else is signed.
+/// A conflicting file exists at a tile's path: it is not overwritten, and nothing is published or signed instead.
 #[test]
 fn a_published_tile_is_never_overwritten() {
     let mut log = log_of(3);
@@ -204,32 +204,32 @@ fn a_published_tile_is_never_overwritten() {
 }
 
 #[test]
-fn between_commit_and_publish_the_stage_is_needed_whole() {
+fn between_commit_and_publication_the_staging_file_must_be_intact() {
     let mut log = log_of(3);
-    let (frontier, tail, files) = log.state.grow(&batch(3..5));
+    let (frontier, tail, files) = log.state.extend(&batch(3..5));
     let signed = sign(&log.signer, &frontier, 0);
     let next = State { frontier, tail, signed };
-    let path = stage_path(next.signed.checkpoint());
+    let path = staging_path(next.signed.checkpoint());
     let mut storage = log.storage().clone();
-    stage(&mut storage, next.signed.checkpoint(), &files).unwrap();
+    stage(&mut storage, next.signed.checkpoint(), &files.encode()).unwrap();
     storage.swap(LOCK_PATH, Some(log.checkpoint().note().as_bytes()), next.signed.note().as_bytes()).unwrap();
 
     let mut lost = storage.clone();
     lost.remove(&path).unwrap();
-    assert!(matches!(reopened(&lost), Err(Error::StageMissing { size: 5 })));
-    let mut damaged = storage.clone();
-    damaged.files_mut().get_mut(&path).unwrap()[50] ^= 1;
-    assert!(matches!(reopened(&damaged), Err(Error::Stage(_))));
-    assert_eq!(damaged.files()[CHECKPOINT_PATH], log.checkpoint().note().as_bytes());
+    assert!(matches!(reopened(&lost), Err(Error::StagingFileMissing { size: 5 })));
+    let mut corrupt = storage.clone();
+    corrupt.files_mut().get_mut(&path).unwrap()[50] ^= 1;
+    assert!(matches!(reopened(&corrupt), Err(Error::StagingFile(_))));
+    assert_eq!(corrupt.files()[CHECKPOINT_PATH], log.checkpoint().note().as_bytes());
 
-    let finished = reopened(&storage).unwrap();
-    assert_eq!(finished.entries(3..5).unwrap(), batch(3..5));
-    verify_tree(finished.storage(), signer().verifier_key(), &[log.checkpoint().checkpoint().clone()]).unwrap();
+    let completed = reopened(&storage).unwrap();
+    assert_eq!(completed.entries(3..5).unwrap(), batch(3..5));
+    verify_tree(completed.storage(), signer().verifier_key(), &[log.checkpoint().checkpoint().clone()]).unwrap();
 
-    // When all is published, a stage that was not tidied away may be damaged: it is not needed.
-    let mut untidied = finished.storage().clone();
-    untidied.replace(&path, b"damaged").unwrap();
-    untidied.replace(".state/stage/9-never-committed", b"damaged").unwrap();
-    assert_eq!(reopened(&untidied).unwrap().storage(), finished.storage());
-    log.step(next, &files).unwrap();
+    // After publication a leftover staging file may be corrupt, because it is not needed.
+    let mut uncleaned = completed.storage().clone();
+    uncleaned.replace(&path, b"corrupt").unwrap();
+    uncleaned.replace(".state/stage/9-never-committed", b"corrupt").unwrap();
+    assert_eq!(reopened(&uncleaned).unwrap().storage(), completed.storage());
+    log.commit(next, &files).unwrap();
 }

@@ -1,24 +1,24 @@
 //! Signed notes (C2SP signed-note): a text, a blank line, and signature lines.
 //!
-//! This module takes notes apart and believes nothing in them; [`crate::key`] checks signatures.
+//! This module only parses notes; [`crate::key`] verifies signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 
-/// Longest note read, in bytes. Sixteen post-quantum signatures (under 7 KiB each as text), which every verifier must
-/// accept, and the text fit; a hostile note costs no more than this.
+/// Longest note accepted, in bytes. Verifiers must accept sixteen signatures; sixteen post-quantum ones (under 7 KiB each
+/// as text) and the note's text fit.
 pub const MAX_NOTE_LEN: usize = 128 * 1024;
 
-/// Most signature lines read. The specification wants at least 16.
+/// Most signature lines accepted. The specification requires at least 16.
 pub const MAX_SIGNATURES: usize = 32;
 
-/// Longest key name, in bytes: the longest that a host name can be, with room for a path.
+/// Longest key name, in bytes: the longest host name (253 bytes) and a path.
 pub const MAX_KEY_NAME_LEN: usize = 512;
 
 const SIGNATURE_MARK: &str = "\u{2014} ";
 
-/// A note taken apart. Nothing in it is verified.
+/// A parsed note. Nothing in it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     text: String,
@@ -28,44 +28,44 @@ pub struct Note {
 /// One signature line. Not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteSignature {
-    /// Who is said to have signed.
+    /// The claimed signer.
     pub name: String,
-    /// First four bytes of the hash over name and key.
+    /// The first four bytes of the hash over name and key.
     pub key_id: [u8; 4],
-    /// What follows the key id; its form depends on the key's type.
+    /// The bytes after the key id; their format depends on the key type.
     pub signature: Vec<u8>,
 }
 
-/// Why a note is not believed.
+/// Why a note is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// Longer than [`MAX_NOTE_LEN`], or more than [`MAX_SIGNATURES`].
     #[error("the note is larger than a verifier accepts")]
     TooLarge,
-    /// Not the form of a signed note.
+    /// Not the format of a signed note.
     #[error("not a signed note")]
     Malformed,
     /// A well-formed note whose text is not a checkpoint.
     #[error("the note's text is not a checkpoint")]
     NotACheckpoint,
-    /// No line is by the key asked for.
+    /// No signature line is by the expected key.
     #[error("the note is not signed by this key")]
     UnknownSigner,
-    /// A line says it is by the key, and is not.
-    #[error("the signature is wrong")]
+    /// A line names the expected key, and its signature does not verify.
+    #[error("the signature is invalid")]
     BadSignature,
-    /// The key signed, but for a log of another origin.
-    #[error("the checkpoint is of another log")]
+    /// The key signed a checkpoint of another origin.
+    #[error("the checkpoint belongs to another log")]
     OtherOrigin,
 }
 
 impl Note {
-    /// A note without signatures yet.
+    /// A note without signatures.
     pub(crate) fn unsigned(text: String) -> Self {
         Note { text, signatures: Vec::new() }
     }
 
-    /// Takes a note apart.
+    /// Parses a note.
     ///
     /// # Errors
     /// [`NoteError::TooLarge`] and [`NoteError::Malformed`].
@@ -76,7 +76,7 @@ impl Note {
         if note.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
             return Err(NoteError::Malformed);
         }
-        // The text may hold empty lines; the last one in the note is where it ends.
+        // The text may contain empty lines; the last empty line of the note ends it.
         let blank = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
         let (text, lines) = (&note[..=blank], &note[blank + 2..]);
         let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed)?;
@@ -90,17 +90,17 @@ impl Note {
         Ok(Note { text: text.to_owned(), signatures })
     }
 
-    /// The text with its final newline: what is signed.
+    /// The signed text, with its final newline.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The signature lines, in their order.
+    /// The signature lines, in order.
     pub fn signatures(&self) -> &[NoteSignature] {
         &self.signatures
     }
 
-    /// Adds a line, in place of an earlier one by the same key.
+    /// Adds a signature line, replacing an earlier one by the same key.
     pub(crate) fn sign(&mut self, signature: NoteSignature) {
         self.signatures.retain(|other| (&other.name, other.key_id) != (&signature.name, signature.key_id));
         self.signatures.push(signature);
@@ -115,7 +115,7 @@ impl fmt::Display for Note {
 }
 
 impl NoteSignature {
-    /// Reads one signature line, without its newline.
+    /// Parses a signature line without its newline.
     pub fn parse(line: &str) -> Result<Self, NoteError> {
         let rest = line.strip_prefix(SIGNATURE_MARK).ok_or(NoteError::Malformed)?;
         let (name, signature) = rest.split_once(' ').ok_or(NoteError::Malformed)?;
@@ -131,7 +131,7 @@ impl NoteSignature {
     }
 }
 
-/// The line without its newline.
+/// The signature line without its newline.
 impl fmt::Display for NoteSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = [&self.key_id[..], &self.signature].concat();
@@ -139,7 +139,7 @@ impl fmt::Display for NoteSignature {
     }
 }
 
-/// Whether a key may be called that: not empty, no spaces, no plus, no control characters.
+/// Whether this is a valid key name: not empty, no whitespace, no plus sign, no control characters.
 pub fn is_key_name(name: &str) -> bool {
     let allowed = |char: char| !char.is_whitespace() && !char.is_control() && char != '+';
     !name.is_empty() && name.len() <= MAX_KEY_NAME_LEN && name.chars().all(allowed)

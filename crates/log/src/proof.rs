@@ -1,16 +1,16 @@
-//! Checking proofs. Pure functions over bytes: this is what a device or a witness runs, in wasm32 too.
+//! Proof verification: pure functions over bytes, run by devices (also in wasm32) and witnesses.
 //!
-//! A proof comes from the party it is meant to bind, so every error here means "do not believe it".
+//! A proof is supplied by the party it is meant to bind, so every error means "do not trust it".
 
 use crate::hash::{Hash, empty_root, leaf_hash, node_hash};
 
-/// Why a proof proves nothing.
+/// Why a proof is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The entry's index is not below the tree's size.
     #[error("index {index} is not in a tree of {size} entries")]
     IndexOutOfRange {
-        /// Index asked for, from 0.
+        /// The requested index, from 0.
         index: u64,
         /// Entries in the tree.
         size: u64,
@@ -23,11 +23,11 @@ pub enum ProofError {
         /// Size of the tree that claims to follow it.
         new: u64,
     },
-    /// More or fewer hashes than these sizes call for.
-    #[error("the proof has too many or too few hashes")]
+    /// The proof does not have the number of hashes that the sizes require.
+    #[error("the proof has the wrong number of hashes")]
     WrongLength,
-    /// The hashes lead to another root.
-    #[error("the proof leads to another root")]
+    /// The proof computes to a different root hash.
+    #[error("the proof computes to a different root")]
     RootMismatch,
 }
 
@@ -36,7 +36,7 @@ pub fn verify_inclusion(leaf: &[u8], index: u64, size: u64, proof: &[Hash], root
     verify_inclusion_hash(&leaf_hash(leaf), index, size, proof, root)
 }
 
-/// [`verify_inclusion`] for one who has only the leaf's hash.
+/// [`verify_inclusion`] for a caller that has only the leaf hash.
 pub fn verify_inclusion_hash(
     leaf: &Hash,
     index: u64,
@@ -55,7 +55,7 @@ pub fn verify_inclusion_hash(
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
-            // The last node of an odd level has no sibling there and rises unchanged to where it has one.
+            // The last node of a level with an odd number of nodes has no sibling and is promoted unchanged.
             while node & 1 == 0 && node != 0 {
                 node >>= 1;
                 last >>= 1;
@@ -73,8 +73,8 @@ pub fn verify_inclusion_hash(
 }
 
 /// Checks that the tree of `new_size` entries under `new_root` begins with the tree of `old_size` entries under
-/// `old_root` (RFC 9162 section 2.1.4.2). Every tree begins with the empty one, and equal sizes need equal roots;
-/// both take an empty proof.
+/// `old_root` (RFC 9162 section 2.1.4.2). Every tree extends the empty one, and equal sizes require equal roots;
+/// both cases take an empty proof.
 pub fn verify_consistency(
     old_size: u64,
     old_root: &Hash,
@@ -94,7 +94,7 @@ pub fn verify_consistency(
         let new_holds = new_size != 0 || *new_root == empty;
         return if old_holds && new_holds { Ok(()) } else { Err(ProofError::RootMismatch) };
     }
-    // Where the old tree is a complete subtree of the new one, its root is left out of the proof.
+    // If the old tree is a complete subtree of the new one, its root is omitted from the proof.
     let (first, rest) = if old_size.is_power_of_two() {
         (*old_root, proof)
     } else {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_entry_is_its_own_root() {
+    fn the_root_of_one_entry_is_its_leaf_hash() {
         let root = leaf_hash(b"only");
         assert_eq!(verify_inclusion(b"only", 0, 1, &[], &root), Ok(()));
         assert_eq!(verify_inclusion(b"other", 0, 1, &[], &root), Err(ProofError::RootMismatch));

@@ -1,65 +1,84 @@
-//! What the log asks of storage, and a storage in memory.
+//! The storage interface of the log, and in-memory storage.
 
 use std::collections::BTreeMap;
 use std::io;
 
-/// Reading: all an auditor needs.
+/// Read access, which is all an auditor needs.
 pub trait Reader {
-    /// The whole file at `path` (relative, `/` between parts), or `None` where there is none.
+    /// The content of the file at `path` (relative, `/`-separated), or `None` if it does not exist.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError>;
 }
 
-/// Writing. Each operation is atomic, and durable when it returns `Ok`: it survives the loss of power. An operation that
-/// returns an error may have happened or not. One writer at a time; the implementation keeps others out.
+/// Write access. Each write is atomic, and durable when it returns `Ok`: it survives a power loss. An operation that
+/// returns an error may have taken effect or not. There is one writer at a time; the implementation excludes others.
 pub trait Storage: Reader {
-    /// Writes a file that never changes again. The same bytes once more are fine (and are durable on return, whoever
-    /// wrote them).
+    /// Announces files that will be written soon, so that the storage can flush their content in advance and together. A
+    /// hint without visible effect; the default does nothing.
     ///
     /// # Errors
-    /// [`StorageError::Immutable`] when other bytes are there already.
+    /// When the storage fails. Nothing was written.
+    fn prepare(&mut self, _files: &[(String, &[u8])]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// Writes an immutable file. Idempotent: if the file exists with the same bytes, it is durable on return, even if
+    /// another process wrote it.
+    ///
+    /// # Errors
+    /// [`StorageError::Immutable`] if the file exists with other bytes.
     fn write_once(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError>;
 
-    /// Writes a file, in place of what may be there.
-    fn replace(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError>;
-
-    /// Writes a file if what is there is `expected` (`None`: nothing).
+    /// [`Storage::write_once`] for several files, in any order. Each file is atomic; all are durable on `Ok`. After an
+    /// error, any subset may have been written.
     ///
     /// # Errors
-    /// [`StorageError::Changed`] when something else is there.
+    /// Those of [`Storage::write_once`].
+    fn write_all_once(&mut self, files: &[(String, &[u8])]) -> Result<(), StorageError> {
+        files.iter().try_for_each(|(path, bytes)| self.write_once(path, bytes))
+    }
+
+    /// Writes a file, replacing an existing one.
+    fn replace(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Compare-and-swap: writes the file if its current content is `expected` (`None`: it does not exist).
+    ///
+    /// # Errors
+    /// [`StorageError::Changed`] if the content differs from `expected`.
     fn swap(&mut self, path: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<(), StorageError>;
 
-    /// Removes a file or a directory with all in it. Nothing there is fine.
+    /// Removes a file, or a directory with its contents. Succeeds if it does not exist. Not durable: after a power loss
+    /// some or all of the removed files may exist again, until they are removed once more.
     fn remove(&mut self, path: &str) -> Result<(), StorageError>;
 
-    /// The names of the files in a directory; none where there is no such directory.
+    /// The names of the files in a directory; empty if it does not exist.
     fn list(&self, dir: &str) -> Result<Vec<String>, StorageError>;
 }
 
-/// What went wrong in storage.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The medium failed, is full, or is not reachable.
+    /// An I/O error: the medium failed, is full, or is not reachable.
     #[error("{path}: {source}")]
     Io {
-        /// What was being read or written.
+        /// The file being read or written.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A published file was about to be changed.
-    #[error("{0} is published and differs from what would be written")]
+    /// A published file would have been modified.
+    #[error("{0} is already published with different content")]
     Immutable(String),
-    /// The file is not what the writer left there: someone else writes too.
-    #[error("{0} was changed by someone else")]
+    /// The file does not have the content that the writer left: another process writes too.
+    #[error("{0} was modified by another process")]
     Changed(String),
     /// Another process has the log open for writing.
     #[error("the log is open in another process: a server runs over this directory already")]
     InUse,
-    /// The path could lead out of the storage, or is not one.
+    /// Not a relative path, or one that could escape the storage's root.
     #[error("not a path in the log: {0}")]
     BadPath(String),
-    /// Larger than any file a log writes.
-    #[error("{0} is too large to be part of a log")]
+    /// Larger than any file that a log writes.
+    #[error("{0} is larger than any file of a log")]
     TooLarge(String),
 }
 
@@ -76,19 +95,19 @@ impl<R: Reader + ?Sized> Reader for &R {
     }
 }
 
-/// A storage in memory, for tests and for checking a log that was fetched from elsewhere.
+/// In-memory storage, for tests and for verifying a downloaded log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryStorage {
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemoryStorage {
-    /// Nothing stored yet.
+    /// Empty storage.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All files by path. Mutable, so that tests can do harm.
+    /// All files by path, mutable, so that tests can corrupt them.
     pub fn files_mut(&mut self) -> &mut BTreeMap<String, Vec<u8>> {
         &mut self.files
     }

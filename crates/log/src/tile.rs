@@ -1,4 +1,4 @@
-//! What the files are called, and what a tile of hashes holds (C2SP tlog-tiles, "Merkle Tree" and "Log entries").
+//! File names, and the contents of hash tiles (C2SP tlog-tiles, "Merkle Tree" and "Log entries").
 
 use crate::hash::{HASH_LEN, Hash, node_hash};
 use std::fmt;
@@ -9,27 +9,27 @@ pub const TILE_WIDTH: u16 = 256;
 /// Tree levels that one tile spans: log2 of [`TILE_WIDTH`].
 pub const TILE_HEIGHT: u32 = 8;
 
-/// Highest tile level that a path may name; fixed by tlog-tiles. No tree of 64-bit size comes near it.
+/// Highest tile level in a path; fixed by tlog-tiles. A tree of 64-bit size has 8 levels.
 pub const MAX_TILE_LEVEL: u8 = 63;
 
-/// Where the current signed checkpoint is published.
+/// Path of the current signed checkpoint.
 pub const CHECKPOINT_PATH: &str = "checkpoint";
 
-/// Longest path [`TilePath::parse`] looks at: the longest that a 64-bit index can give is well below.
+/// Longest path [`TilePath::parse`] accepts. The path of the largest 64-bit index is shorter.
 pub const MAX_TILE_PATH_LEN: usize = 64;
 
 /// What a tile holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TileKind {
-    /// Hashes at this tile level: 0 for leaves, each level above spans 256 times as many entries a hash.
+    /// Hashes at this tile level. Level 0 holds leaf hashes; a hash of each higher level covers 256 times as many entries.
     Hashes(u8),
-    /// The entries themselves, beside the tiles of level 0.
+    /// The entries of the level-0 tile with the same index.
     Entries,
 }
 
-/// The name of one tile or entry bundle: `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`.
+/// The path of a tile or entry bundle: `tile/<L>/<N>[.p/<W>]` or `tile/entries/<N>[.p/<W>]`.
 ///
-/// Parsing accepts only the one spelling that formatting gives, so a parsed path is safe as a file name.
+/// Parsing accepts only the canonical spelling, so a parsed path is safe as a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TilePath {
     kind: TileKind,
@@ -37,7 +37,7 @@ pub struct TilePath {
     width: u16,
 }
 
-/// The text does not name a tile.
+/// The text is not the path of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the path of a tile")]
 pub struct TilePathError;
@@ -53,7 +53,7 @@ pub struct TileFormatError {
 }
 
 impl TilePath {
-    /// Names tile number `index` (from 0) of `kind`, `width` wide.
+    /// The path of tile number `index` (from 0) of `kind` with `width` hashes or entries.
     ///
     /// # Errors
     /// `width` is not 1 to 256, or the level is above [`MAX_TILE_LEVEL`].
@@ -63,7 +63,7 @@ impl TilePath {
         if level_fits && width_fits { Ok(TilePath { kind, index, width }) } else { Err(TilePathError) }
     }
 
-    /// The tile that a tree of `size` entries has at this place: full, partial, or none.
+    /// The tile that a tree of `size` entries has at this index: full, partial, or none.
     pub fn in_tree(kind: TileKind, index: u64, size: u64) -> Option<Self> {
         let level = match kind {
             TileKind::Hashes(level) => u32::from(level),
@@ -75,10 +75,10 @@ impl TilePath {
         TilePath::new(kind, index, width as u16).ok()
     }
 
-    /// Reads a path, for example one that came with a request.
+    /// Parses a path, for example from an HTTP request.
     ///
     /// # Errors
-    /// Anything but the exact spelling that [`TilePath`] itself gives.
+    /// Everything but the canonical spelling.
     pub fn parse(path: &str) -> Result<Self, TilePathError> {
         if path.len() > MAX_TILE_PATH_LEN {
             return Err(TilePathError);
@@ -99,36 +99,36 @@ impl TilePath {
             index = index.checked_mul(1000).and_then(|index| index.checked_add(digits)).ok_or(TilePathError)?;
         }
         let parsed = TilePath::new(kind, index, width)?;
-        // Signs, missing zeros, needless groups, a `.p/256`: all of them spell the same tile some other way.
+        // Signs, missing zeros, redundant groups and `.p/256` are non-canonical spellings of the same tile.
         if parsed.to_string() == path { Ok(parsed) } else { Err(TilePathError) }
     }
 
-    /// Hashes or entries.
+    /// Whether the tile holds hashes or entries.
     pub fn kind(&self) -> TileKind {
         self.kind
     }
 
-    /// Number within the level, from 0.
+    /// Index within the level, from 0.
     pub fn index(&self) -> u64 {
         self.index
     }
 
-    /// Hashes or entries inside: 1 to 256.
+    /// Number of hashes or entries: 1 to 256.
     pub fn width(&self) -> u16 {
         self.width
     }
 
-    /// Whether all 256 places are taken, so that the tile will never be followed by a wider one.
+    /// Whether the tile has all 256 hashes or entries, so that no wider version of it will follow.
     pub fn is_full(&self) -> bool {
         self.width == TILE_WIDTH
     }
 
-    /// The full tile in the same place.
+    /// The full tile with the same index.
     pub fn full(&self) -> TilePath {
         TilePath { width: TILE_WIDTH, ..*self }
     }
 
-    /// The directory that holds this place's partial tiles: `tile/<L>/<N>.p`.
+    /// The directory of the partial tiles with this index: `tile/<L>/<N>.p`.
     pub(crate) fn partial_dir(&self) -> String {
         format!("{}.p", self.full())
     }
@@ -154,7 +154,7 @@ impl fmt::Display for TilePath {
     }
 }
 
-/// Reads a tile of exactly `width` hashes.
+/// Parses a tile of exactly `width` hashes.
 pub fn parse_tile(bytes: &[u8], width: u16) -> Result<Vec<Hash>, TileFormatError> {
     let (hashes, rest) = bytes.as_chunks::<HASH_LEN>();
     if !rest.is_empty() || hashes.len() != usize::from(width) {
@@ -163,17 +163,17 @@ pub fn parse_tile(bytes: &[u8], width: u16) -> Result<Vec<Hash>, TileFormatError
     Ok(hashes.iter().map(|hash| Hash(*hash)).collect())
 }
 
-/// The bytes of a tile.
+/// Serialises a tile.
 pub fn encode_tile(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-/// The root over a power of two of neighbouring hashes.
+/// The root of the complete subtree over these neighbouring hashes.
 ///
 /// # Panics
-/// When the count is not a power of two: a bug of the caller.
+/// When the number of hashes is not a power of two.
 pub(crate) fn subtree_root(hashes: &[Hash]) -> Hash {
-    assert!(hashes.len().is_power_of_two(), "invariant: complete subtrees have a power of two of hashes");
+    assert!(hashes.len().is_power_of_two(), "invariant: a complete subtree has a power of two of hashes");
     let mut level = hashes.to_vec();
     while level.len() > 1 {
         level = level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_those_of_the_specification() {
+    fn paths_match_the_specification() {
         let path = |kind, index, width| TilePath::new(kind, index, width).unwrap().to_string();
         assert_eq!(path(TileKind::Hashes(0), 0, 256), "tile/0/000");
         assert_eq!(path(TileKind::Entries, 1_234_067, 256), "tile/entries/x001/x234/067");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tiles_of_the_specifications_example_of_70000_entries() {
+    fn tiles_match_the_specifications_example_of_70000_entries() {
         let width = |level, index| TilePath::in_tree(TileKind::Hashes(level), index, 70_000).map(|tile| tile.width());
         assert_eq!((width(0, 272), width(0, 273), width(0, 274)), (Some(256), Some(112), None));
         assert_eq!((width(1, 0), width(1, 1), width(1, 2)), (Some(256), Some(17), None));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_refused() {
+    fn non_canonical_spellings_are_refused() {
         for bad in [
             "",
             "tile",

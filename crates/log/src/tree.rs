@@ -1,4 +1,4 @@
-//! The tree over its tiles: growing its right edge, and reading hashes, proofs and entries out of stored tiles.
+//! The tree over its tiles: appending at its right edge, and reading hashes, proofs and entries from stored tiles.
 
 use crate::bundle::{BundleError, parse_bundle};
 use crate::hash::{Hash, empty_root, node_hash};
@@ -15,19 +15,19 @@ const TILE_LEVELS: u8 = (u64::BITS / TILE_HEIGHT) as u8;
 /// Why a tile or an entry could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The tree needs it and it is not there.
+    /// A file that the tree requires does not exist.
     #[error("{0} is missing")]
     Missing(TilePath),
-    /// It does not hold as many hashes as its name says.
+    /// The tile does not have the number of hashes that its path says.
     #[error("{0}: {1}")]
     Tile(TilePath, TileFormatError),
-    /// It does not hold the entries its name says.
+    /// The bundle does not have the number of entries that its path says.
     #[error("{0}: {1}")]
     Bundle(TilePath, BundleError),
-    /// The index or size asked for is not within the tree.
-    #[error("{asked} is not within the tree of {size} entries")]
+    /// The requested index or size is beyond the tree.
+    #[error("{asked} is beyond the tree of {size} entries")]
     OutOfRange {
-        /// The index or size asked for.
+        /// The requested index or size.
         asked: u64,
         /// Entries in the tree.
         size: u64,
@@ -37,8 +37,8 @@ pub enum ReadError {
     Storage(#[from] StorageError),
 }
 
-/// The right edge of a tree: for each tile level, the hashes of the tile that is not full yet. Enough to compute the
-/// root, and to append.
+/// The right edge of a tree: for each tile level, the hashes of the tile that is not full yet. It suffices to compute
+/// the root and to append.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frontier {
     size: u64,
@@ -46,12 +46,12 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The edge of the empty tree.
+    /// The right edge of the empty tree.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads the edge of the tree of `size` entries. Does not check its root.
+    /// Reads the right edge of the tree of `size` entries. Does not check its root.
     pub fn load(reader: &impl Reader, size: u64) -> Result<Self, ReadError> {
         let mut levels = Vec::new();
         for level in 0..TILE_LEVELS {
@@ -73,7 +73,7 @@ impl Frontier {
         self.size
     }
 
-    /// Adds an entry by its leaf hash. Tiles that become full, level 0 first, are appended to `full`.
+    /// Appends an entry by its leaf hash. Tiles that become full are pushed to `full`, level 0 first.
     pub fn push(&mut self, leaf: Hash, full: &mut Vec<(TilePath, Vec<Hash>)>) {
         self.size += 1;
         let mut carry = Some(leaf);
@@ -93,9 +93,9 @@ impl Frontier {
         }
     }
 
-    /// The tree's root.
+    /// The root hash of the tree.
     pub fn root(&self) -> Hash {
-        // From the smallest complete subtree on the right to the largest on the left, as RFC 6962 splits a tree.
+        // From the smallest complete subtree on the right to the largest on the left (RFC 6962 section 2.1).
         let mut root = None;
         for hashes in &self.levels {
             let mut end = hashes.len();
@@ -109,7 +109,7 @@ impl Frontier {
         root.unwrap_or_else(empty_root)
     }
 
-    /// The tiles that are not full, lowest level first.
+    /// The partial tiles, lowest level first.
     pub fn partial_tiles(&self) -> impl Iterator<Item = (TilePath, &[Hash])> {
         self.levels.iter().enumerate().filter(|(_, hashes)| !hashes.is_empty()).map(|(level, hashes)| {
             let kind = TileKind::Hashes(level as u8);
@@ -120,8 +120,8 @@ impl Frontier {
     }
 }
 
-/// Hashes, proofs and entries of the tree of a certain size, read from its tiles. What it reads is not checked: proofs
-/// are checked by whoever receives them.
+/// Hashes, proofs and entries of a tree of a given size, read from its tiles. Stored tiles are not verified: the
+/// recipient of a proof verifies it.
 pub struct Tree<R> {
     reader: R,
     size: u64,
@@ -129,12 +129,12 @@ pub struct Tree<R> {
 }
 
 impl<R: Reader> Tree<R> {
-    /// The tree of `size` entries in this storage. Holds each tile it has read until it is dropped.
+    /// The tree of `size` entries in this storage. Caches every tile it reads.
     pub fn new(reader: R, size: u64) -> Self {
         Tree { reader, size, tiles: RefCell::default() }
     }
 
-    /// The root of the first `size` entries.
+    /// The root hash over the first `size` entries.
     pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
         self.within(size)?;
         if size == 0 { Ok(empty_root()) } else { self.range(0..size) }
@@ -182,7 +182,7 @@ impl<R: Reader> Tree<R> {
         parts.into_iter().rev().map(|part| self.range(part)).collect()
     }
 
-    /// The entries of a range, read one bundle at a time.
+    /// The entries of a range, reading one bundle at a time.
     pub fn entries(&self, range: Range<u64>) -> Result<Entries<'_, R>, ReadError> {
         self.within(range.end)?;
         Ok(Entries { reader: &self.reader, size: self.size, range, bundle: Vec::new().into_iter() })
@@ -192,7 +192,7 @@ impl<R: Reader> Tree<R> {
         if size > self.size { Err(ReadError::OutOfRange { asked: size, size: self.size }) } else { Ok(()) }
     }
 
-    /// The hash over a range that came of splitting as RFC 6962 does.
+    /// The hash over a range that results from RFC 6962 splits.
     fn range(&self, range: Range<u64>) -> Result<Hash, ReadError> {
         let count = range.end - range.start;
         if count.is_power_of_two() {
@@ -203,13 +203,13 @@ impl<R: Reader> Tree<R> {
         Ok(node_hash(&self.range(left)?, &self.range(right)?))
     }
 
-    /// The root of the complete subtree of 2^`level` entries that has `index` such subtrees on its left.
+    /// The root of complete subtree number `index` (from 0, left to right) of 2^`level` entries.
     fn node(&self, level: u32, index: u64) -> Result<Hash, ReadError> {
         let (tile_level, height) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
         let first = index << height;
         let (tile, offset) = (first / u64::from(TILE_WIDTH), (first % u64::from(TILE_WIDTH)) as usize);
         let tile = TilePath::in_tree(TileKind::Hashes(tile_level as u8), tile, self.size)
-            .expect("invariant: complete subtrees within the tree are in its tiles");
+            .expect("invariant: every complete subtree within the tree has its hash in a tile");
         let mut tiles = self.tiles.borrow_mut();
         let hashes = match tiles.entry(tile) {
             Entry::Occupied(read) => read.into_mut(),
@@ -219,7 +219,7 @@ impl<R: Reader> Tree<R> {
     }
 }
 
-/// Splits a range after the largest power of two below its length (RFC 6962 section 2.1).
+/// Splits a range at the largest power of two below its length (RFC 6962 section 2.1).
 fn split(range: &Range<u64>) -> (Range<u64>, Range<u64>) {
     let middle = range.start + (1 << (range.end - range.start - 1).ilog2());
     (range.start..middle, middle..range.end)
@@ -260,7 +260,7 @@ impl<R: Reader> Iterator for Entries<'_, R> {
     }
 }
 
-/// Reads a tile of hashes; in place of a partial tile that was removed, the beginning of the full one.
+/// Reads a hash tile. If a partial tile was removed, the prefix of the full tile is used.
 pub fn read_hashes(reader: &impl Reader, tile: TilePath) -> Result<Vec<Hash>, ReadError> {
     let (found, bytes) = read_tile(reader, tile)?;
     let mut hashes = parse_tile(&bytes, found.width()).map_err(|error| ReadError::Tile(found, error))?;
@@ -268,11 +268,33 @@ pub fn read_hashes(reader: &impl Reader, tile: TilePath) -> Result<Vec<Hash>, Re
     Ok(hashes)
 }
 
-/// Reads an entry bundle; in place of a partial bundle that was removed, the beginning of the full one.
+/// Reads an entry bundle. If a partial bundle was removed, the prefix of the full bundle is used.
 pub fn read_entries(reader: &impl Reader, tile: TilePath) -> Result<Vec<Vec<u8>>, ReadError> {
-    let (found, bytes) = read_tile(reader, tile)?;
-    let entries = parse_bundle(&bytes, found.width()).map_err(|error| ReadError::Bundle(found, error))?;
-    Ok(entries.into_iter().take(usize::from(tile.width())).map(<[u8]>::to_vec).collect())
+    let bundle = Bundle::read(reader, tile)?;
+    Ok(bundle.entries()?.into_iter().map(<[u8]>::to_vec).collect())
+}
+
+/// The bytes of an entry bundle, so that its entries can be borrowed instead of copied.
+pub(crate) struct Bundle {
+    wanted: TilePath,
+    found: TilePath,
+    bytes: Vec<u8>,
+}
+
+impl Bundle {
+    /// Reads the bundle; see [`read_entries`].
+    pub(crate) fn read(reader: &impl Reader, wanted: TilePath) -> Result<Self, ReadError> {
+        let (found, bytes) = read_tile(reader, wanted)?;
+        Ok(Bundle { wanted, found, bytes })
+    }
+
+    /// The entries.
+    pub(crate) fn entries(&self) -> Result<Vec<&[u8]>, ReadError> {
+        let parsed = parse_bundle(&self.bytes, self.found.width());
+        let mut entries = parsed.map_err(|error| ReadError::Bundle(self.found, error))?;
+        entries.truncate(usize::from(self.wanted.width()));
+        Ok(entries)
+    }
 }
 
 fn read_tile(reader: &impl Reader, tile: TilePath) -> Result<(TilePath, Vec<u8>), ReadError> {

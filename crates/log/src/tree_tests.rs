@@ -6,7 +6,7 @@ use crate::storage::{MemoryStorage, Storage};
 use crate::tile::encode_tile;
 use proptest::prelude::*;
 
-/// RFC 6962 section 2.1 word for word, as the reference.
+/// The reference: a literal implementation of RFC 6962 section 2.1.
 fn reference_root(entries: &[Vec<u8>]) -> Hash {
     match entries {
         [] => empty_root(),
@@ -18,7 +18,7 @@ fn reference_root(entries: &[Vec<u8>]) -> Hash {
     }
 }
 
-/// All tiles of a tree, written without the log.
+/// All tiles of a tree, written without using the log.
 fn stored(entries: &[Vec<u8>]) -> (MemoryStorage, Frontier) {
     let mut storage = MemoryStorage::new();
     let (mut frontier, mut full) = (Frontier::new(), Vec::new());
@@ -40,7 +40,7 @@ fn numbered(count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| format!("entry {number}").into_bytes()).collect()
 }
 
-/// The eight entries, and the roots of the trees over their beginnings, that the implementations of RFC 6962 share.
+/// The common test vectors of RFC 6962 implementations: eight entries, and the roots of the trees over their prefixes.
 fn known() -> (Vec<Vec<u8>>, [&'static str; 8]) {
     let entries = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     let unhex = |text: &str| {
@@ -60,7 +60,7 @@ fn known() -> (Vec<Vec<u8>>, [&'static str; 8]) {
 }
 
 #[test]
-fn the_known_roots_of_rfc_6962() {
+fn roots_match_the_test_vectors() {
     let (entries, roots) = known();
     let mut frontier = Frontier::new();
     for (entry, root) in entries.iter().zip(roots) {
@@ -70,7 +70,7 @@ fn the_known_roots_of_rfc_6962() {
 }
 
 #[test]
-fn the_known_proofs_of_rfc_6962() {
+fn proofs_match_the_test_vectors() {
     let (entries, _) = known();
     let tree = Tree::new(stored(&entries).0, 8);
     let hex = |proof: Vec<Hash>| proof.iter().map(Hash::hex).collect::<Vec<_>>();
@@ -106,7 +106,7 @@ fn the_known_proofs_of_rfc_6962() {
 }
 
 #[test]
-fn every_size_around_the_edges_of_tiles() {
+fn roots_are_correct_across_tile_boundaries() {
     let entries = numbered(1030);
     let (storage, _) = stored(&entries);
     let tree = Tree::new(&storage, 1030);
@@ -119,7 +119,7 @@ fn every_size_around_the_edges_of_tiles() {
 }
 
 #[test]
-fn what_is_beyond_the_tree_is_refused() {
+fn requests_beyond_the_tree_are_rejected() {
     let (storage, _) = stored(&numbered(3));
     let tree = Tree::new(&storage, 3);
     assert!(matches!(tree.root(4), Err(ReadError::OutOfRange { asked: 4, size: 3 })));
@@ -132,7 +132,7 @@ fn what_is_beyond_the_tree_is_refused() {
 }
 
 #[test]
-fn the_full_tile_serves_for_a_partial_one_that_was_removed() {
+fn the_full_tile_replaces_a_removed_partial_one() {
     let entries = numbered(300);
     let (storage, _) = stored(&entries);
     let old = Tree::new(&storage, 200);
@@ -142,9 +142,9 @@ fn the_full_tile_serves_for_a_partial_one_that_was_removed() {
     assert_eq!(read, entries[190..200]);
 }
 
-/// All pairs up to 70 (which cover every shape of a subtree), quick enough to be exhaustive.
+/// Exhaustive up to 70 entries, which covers every shape of subtree.
 #[test]
-fn all_proofs_of_small_trees_hold_and_hold_nothing_else() {
+fn all_proofs_of_small_trees_verify_only_what_they_prove() {
     let entries = numbered(70);
     let (storage, _) = stored(&entries);
     let tree = Tree::new(&storage, 70);
@@ -154,9 +154,9 @@ fn all_proofs_of_small_trees_hold_and_hold_nothing_else() {
         for index in 0..size {
             let proof = tree.inclusion_proof(index, size).unwrap();
             verify_inclusion(&entries[index as usize], index, size, &proof, root).unwrap();
-            let elsewhere = if index == 0 { size - 1 } else { index - 1 };
-            if elsewhere != index {
-                assert!(verify_inclusion(&entries[index as usize], elsewhere, size, &proof, root).is_err());
+            let other = if index == 0 { size - 1 } else { index - 1 };
+            if other != index {
+                assert!(verify_inclusion(&entries[index as usize], other, size, &proof, root).is_err());
             }
         }
         for old in 0..=size {
@@ -220,9 +220,9 @@ proptest! {
         }
     }
 
-    /// Whatever the sizes and the hashes, a verifier answers and does not panic; and random hashes prove nothing.
+    /// For arbitrary sizes and hashes the verifier does not panic, and random hashes do not verify.
     #[test]
-    fn random_proofs_prove_nothing(index: u64, size: u64, other: u64, hashes in prop::collection::vec(any::<[u8; 32]>(), 0..70)) {
+    fn random_proofs_do_not_verify(index: u64, size: u64, other: u64, hashes in prop::collection::vec(any::<[u8; 32]>(), 0..70)) {
         let proof: Vec<Hash> = hashes.into_iter().map(Hash).collect();
         let root = Hash([3; 32]);
         prop_assert!(verify_inclusion(b"leaf", index, size, &proof, &root).is_err());

@@ -1,4 +1,4 @@
-//! The log on a real disk: reopened, held by one writer, and killed for real.
+//! The log on a real disk: reopening, mutual exclusion of writers, and SIGKILL.
 #![cfg(feature = "disk")]
 
 use std::io::{BufRead as _, BufReader};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use telcon_log::{DiskReader, DiskStorage, Error, Log, LogSigner, StorageError, verify_tree};
 
-/// Where the child of the kill test finds its log. Unset in an ordinary run, where the child has nothing to do.
+/// The log directory of the child process of the kill test. Unset in an ordinary run, where the child does nothing.
 const CHILD_DIR: &str = "TELCON_LOG_TEST_CHILD_DIR";
 
 fn signer() -> LogSigner {
@@ -22,7 +22,7 @@ fn entry(index: u64) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_appended_is_there_after_reopening() {
+fn appended_entries_survive_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = open(dir.path());
     let first = log.append(&(0..300).map(entry).collect::<Vec<_>>(), 1_000).unwrap().checkpoint;
@@ -41,7 +41,7 @@ fn what_was_appended_is_there_after_reopening() {
 }
 
 #[test]
-fn a_second_writer_is_kept_out() {
+fn a_second_writer_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     assert!(matches!(DiskStorage::open(dir.path()), Err(StorageError::InUse)));
@@ -50,20 +50,21 @@ fn a_second_writer_is_kept_out() {
     assert!(matches!(Log::open(DiskStorage::open(empty.path()).unwrap(), signer()), Err(Error::NotFound)));
 }
 
-/// Not a test by itself: the process that [`killed_at_any_moment`] kills. Appends for ever and says what it was promised.
+/// Not a test by itself: the process that [`killed_at_any_moment`] kills. Appends repeatedly and prints each acknowledged
+/// size.
 #[test]
 fn child_that_appends() {
     let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
     let mut log = open(Path::new(&dir));
-    // A process that nobody kills still ends.
+    // Bounded, so that an orphaned process ends.
     for _ in 0..5_000 {
         let first = log.checkpoint().size();
         let appended = log.append(&(first..first + 1 + first % 3).map(entry).collect::<Vec<_>>(), first).unwrap();
-        println!("promised {}", appended.checkpoint.size());
+        println!("acknowledged {}", appended.checkpoint.size());
     }
 }
 
-/// SIGKILL, each time after a promise, while the next append is under way.
+/// SIGKILL after an acknowledgement, while the next append is in progress.
 #[test]
 fn killed_at_any_moment() {
     let dir = tempfile::tempdir().unwrap();
@@ -77,13 +78,14 @@ fn killed_at_any_moment() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut promises = lines.filter_map(|line| line.unwrap().split_once("promised ")?.1.trim().parse::<u64>().ok());
-        let promised = promises.nth(1 + round % 7).expect("the child keeps appending");
+        let mut sizes =
+            lines.filter_map(|line| line.unwrap().split_once("acknowledged ")?.1.trim().parse::<u64>().ok());
+        let acknowledged = sizes.nth(1 + round % 7).expect("the child keeps appending");
         child.kill().unwrap();
         child.wait().unwrap();
-        // The published files alone, as an auditor finds them before anything is recovered.
+        // The published files before recovery, as an auditor sees them.
         let seen = verify_tree(DiskReader::new(dir.path()), signer().verifier_key(), &remembered).unwrap();
-        assert!(seen.checkpoint().size() >= promised);
+        assert!(seen.checkpoint().size() >= acknowledged);
         remembered.push(seen.checkpoint().checkpoint().clone());
         let log = open(dir.path());
         assert!(log.checkpoint().size() >= seen.checkpoint().size());

@@ -1,5 +1,6 @@
-//! Storage that fails, fails although it wrote, or dies, at every operation. After each: nothing acknowledged is lost,
-//! what was in doubt is there whole or not at all, nothing published changes, and nothing ever signed is forked.
+//! Fault matrix: at every storage operation an error, an error although the operation took effect, a crash, and a power
+//! loss. Invariants after each: no acknowledged entry is lost, an append in doubt is complete or absent, no published file
+//! changes, and no signed tree is forked.
 
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -10,36 +11,42 @@ use telcon_log::{
     Checkpoint, Error, Log, LogSigner, MemoryStorage, Reader, Storage, StorageError, TilePath, VerifierKey, verify_tree,
 };
 
-/// What happens at one storage operation.
+/// The fault at one storage operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    /// An error, and nothing happened.
+    /// An error; the operation had no effect.
     Fails,
-    /// An error, although it happened.
+    /// An error, although the operation took effect.
     FailsPersisted,
-    /// The process dies before it.
+    /// The process dies before the operation.
     Dies,
-    /// The process dies after it.
+    /// The process dies after the operation.
     DiesPersisted,
+    /// The power fails after the operation: removals, which are not durable, are undone.
+    PowerLoss,
 }
 
-const FAULTS: [Fault; 4] = [Fault::Fails, Fault::FailsPersisted, Fault::Dies, Fault::DiesPersisted];
+const FAULTS: [Fault; 5] = [Fault::Fails, Fault::FailsPersisted, Fault::Dies, Fault::DiesPersisted, Fault::PowerLoss];
 
-/// The disk, which outlives the process, and what the test watches.
+/// The disk, which outlives the process, and the test's observations.
 #[derive(Default)]
 struct World {
     files: MemoryStorage,
     plan: BTreeMap<usize, Fault>,
     operations: usize,
     dead: bool,
-    /// First bytes of each published path.
+    /// Files removed so far: a power loss may restore them.
+    removed: MemoryStorage,
+    /// Batches are written last file first: their order is not specified.
+    reversed: bool,
+    /// First content of each published path.
     published: BTreeMap<String, Vec<u8>>,
-    /// All that was signed and could have been seen.
+    /// All checkpoints that were signed and could have been seen.
     signed: Vec<Checkpoint>,
-    /// The notes that `signed` comes from.
+    /// The notes of `signed`.
     notes: BTreeSet<Vec<u8>>,
     /// Audit after every write, not only after faults.
-    watchful: bool,
+    audit_every_write: bool,
 }
 
 fn signer() -> LogSigner {
@@ -54,7 +61,7 @@ impl World {
     fn begin(&mut self) -> Option<Fault> {
         let fault = if self.dead { Some(Fault::Dies) } else { self.plan.get(&self.operations).copied() };
         self.operations += 1;
-        self.dead |= matches!(fault, Some(Fault::Dies | Fault::DiesPersisted));
+        self.dead |= matches!(fault, Some(Fault::Dies | Fault::DiesPersisted | Fault::PowerLoss));
         fault
     }
 
@@ -67,10 +74,20 @@ impl World {
             write(&mut self.files)?;
             self.watch();
         }
+        if fault == Some(Fault::PowerLoss) {
+            self.undo_removals();
+        }
         fault.map_or(Ok(()), |_| Err(StorageError::io("disk", io::Error::other("planned fault"))))
     }
 
-    /// After each write that happened: what may be seen now must hold for ever.
+    /// A power loss restores every removed file that was not written again.
+    fn undo_removals(&mut self) {
+        for (path, bytes) in self.removed.files() {
+            self.files.files_mut().entry(path.clone()).or_insert_with(|| bytes.clone());
+        }
+    }
+
+    /// After each write that took effect: everything visible now must hold forever.
     fn watch(&mut self) {
         for (path, bytes) in self.files.files() {
             if path.starts_with("tile/") {
@@ -85,12 +102,12 @@ impl World {
                 }
             }
         }
-        if self.watchful {
+        if self.audit_every_write {
             self.audit();
         }
     }
 
-    /// What is published is sound, and is, or begins, everything ever signed.
+    /// The published log verifies, and is consistent with everything ever signed.
     fn audit(&self) {
         let Some(note) = self.files.files().get("checkpoint") else { return };
         let size = key().verify_checkpoint(std::str::from_utf8(note).unwrap()).unwrap().size;
@@ -99,7 +116,7 @@ impl World {
     }
 }
 
-/// A process's handle on the world.
+/// A process's handle to the world.
 #[derive(Clone)]
 struct Disk(Rc<RefCell<World>>);
 
@@ -124,7 +141,21 @@ impl Storage for Disk {
     fn swap(&mut self, path: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<(), StorageError> {
         self.0.borrow_mut().write(|files| files.swap(path, expected, bytes))
     }
+    fn write_all_once(&mut self, files: &[(String, &[u8])]) -> Result<(), StorageError> {
+        let reversed = self.0.borrow().reversed;
+        let order: Vec<_> = if reversed { files.iter().rev().collect() } else { files.iter().collect() };
+        order.into_iter().try_for_each(|(path, bytes)| self.write_once(path, bytes))
+    }
     fn remove(&mut self, path: &str) -> Result<(), StorageError> {
+        let inside = format!("{path}/");
+        let affected = |file: &str| file == path || file.starts_with(&inside);
+        let files: Vec<_> = {
+            let world = self.0.borrow();
+            let files = world.files.files().iter().filter(|(file, _)| affected(file));
+            files.map(|(file, bytes)| (file.clone(), bytes.clone())).collect()
+        };
+        // Before the operation, so that a power loss during it restores them. Files that are still there are not affected.
+        self.0.borrow_mut().removed.files_mut().extend(files);
         self.0.borrow_mut().write(|files| files.remove(path))
     }
     fn list(&self, dir: &str) -> Result<Vec<String>, StorageError> {
@@ -136,22 +167,22 @@ impl Storage for Disk {
     }
 }
 
-/// What the caller of a log does: opens it, appends the batches in order, and copes.
+/// A caller of the log: opens it, appends the batches in order, and handles errors.
 struct Caller {
     disk: Disk,
     log: Option<Log<Disk>>,
     acknowledged: Vec<Vec<u8>>,
     in_doubt: Option<Vec<Vec<u8>>>,
-    /// After an error, open anew (and not [`Log::recover`]).
+    /// After an error, reopen the log instead of calling [`Log::recover`].
     reopens: bool,
 }
 
-/// More errors than any plan here can cause: the log must get over each.
-const PATIENCE: usize = 200;
+/// More errors than any plan here can cause: the log must recover from each.
+const MAX_ATTEMPTS: usize = 200;
 
 impl Caller {
-    fn run(batches: &[usize], plan: BTreeMap<usize, Fault>, reopens: bool, watchful: bool) -> usize {
-        let world = World { plan, watchful, ..World::default() };
+    fn run(batches: &[usize], plan: BTreeMap<usize, Fault>, reopens: bool, audit_every_write: bool) -> usize {
+        let world = World { plan, audit_every_write, reversed: reopens, ..World::default() };
         let disk = Disk(Rc::new(RefCell::new(world)));
         let mut caller = Caller { disk, log: None, acknowledged: Vec::new(), in_doubt: None, reopens };
         for &size in batches {
@@ -164,12 +195,12 @@ impl Caller {
     fn append(&mut self, size: usize) {
         let first = self.acknowledged.len();
         let batch: Vec<_> = (first..first + size).map(|index| format!("entry {index}").into_bytes()).collect();
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_ATTEMPTS {
             if !self.ready() {
                 continue;
             }
             if self.acknowledged.len() == first + size && size > 0 {
-                return; // It was in doubt, and turned out to be in.
+                return; // The append in doubt turned out to be complete.
             }
             let log = self.log.as_mut().unwrap();
             match log.append(&batch, 1_000) {
@@ -183,7 +214,7 @@ impl Caller {
                 Err(error) => self.failed(error, Some(batch.clone())),
             }
         }
-        panic!("the log did not get over its faults");
+        panic!("the log did not recover from its faults");
     }
 
     /// Whether the log is open and its state known.
@@ -193,7 +224,7 @@ impl Caller {
             None => Log::open_or_create(self.disk.clone(), signer(), 0).map(|log| self.log = Some(log)),
         };
         match outcome {
-            Ok(()) => self.settle(),
+            Ok(()) => self.resolve_doubt(),
             Err(error) => {
                 self.failed(error, None);
                 return false;
@@ -206,7 +237,7 @@ impl Caller {
         match error {
             Error::InDoubt(_) => self.in_doubt = batch.or(self.in_doubt.take()),
             Error::Storage(_) | Error::Read(_) => {}
-            other => panic!("a failing disk is no reason for: {other}"),
+            other => panic!("a failing disk must not cause: {other}"),
         }
         let mut world = self.disk.0.borrow_mut();
         world.audit();
@@ -216,8 +247,8 @@ impl Caller {
         }
     }
 
-    /// What was in doubt is in whole or not at all; what was acknowledged is in.
-    fn settle(&mut self) {
+    /// An append in doubt is complete or absent; acknowledged entries are present.
+    fn resolve_doubt(&mut self) {
         let size = self.log.as_ref().unwrap().checkpoint().size() as usize;
         if size != self.acknowledged.len() {
             let batch = self.in_doubt.clone().expect("entries appeared that nobody appended");
@@ -243,11 +274,11 @@ impl Caller {
     }
 }
 
-/// Single entries, several, none, and across tile boundaries at two levels.
+/// Single entries, several, none, and batches across tile boundaries at two levels.
 const BATCHES: [usize; 9] = [1, 3, 0, 250, 2, 1, 300, 0, 1];
 
 #[test]
-fn without_faults_what_is_published_is_sound_after_every_write() {
+fn without_faults_the_published_log_verifies_after_every_write() {
     let operations = Caller::run(&BATCHES, BTreeMap::new(), false, true);
     assert!(operations > 60, "the plans below reach {operations} operations");
 }
@@ -264,15 +295,16 @@ fn every_fault_at_every_operation() {
     }
 }
 
-/// A second death (or failure) at every operation of the recovery from the first.
+/// A second fault at every operation of the recovery from a crash or power loss.
 #[test]
-fn every_fault_during_recovery_from_every_death() {
+fn every_fault_during_recovery_from_every_crash() {
     let batches = [2, 254, 3];
     let operations = Caller::run(&batches, BTreeMap::new(), false, false);
     for at in 0..operations {
         for again in 1..24 {
-            for fault in [Fault::Fails, Fault::FailsPersisted, Fault::DiesPersisted] {
-                Caller::run(&batches, [(at, Fault::DiesPersisted), (at + again, fault)].into(), again % 2 == 0, false);
+            for fault in [Fault::Fails, Fault::FailsPersisted, Fault::DiesPersisted, Fault::PowerLoss] {
+                let first = if again % 3 == 0 { Fault::PowerLoss } else { Fault::DiesPersisted };
+                Caller::run(&batches, [(at, first), (at + again, fault)].into(), again % 2 == 0, false);
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Anything at all into every parser: it may refuse, it may not panic, and what it accepts it gives back unchanged.
+//! Arbitrary input to every parser: it may be rejected but must not panic, and accepted input round-trips.
 
 use proptest::prelude::*;
 use telcon_log::bundle::parse_bundle;
 use telcon_log::note::NoteSignature;
-use telcon_log::stage::Stage;
+use telcon_log::staging::StagedFiles;
 use telcon_log::tile::{encode_tile, parse_tile};
 use telcon_log::{
     Checkpoint, Cosigner, CosignerKey, Hash, Log, LogSigner, MemoryStorage, Note, Reader, TilePath, VerifierKey,
@@ -42,13 +42,13 @@ fn every_byte_parser(bytes: &[u8], width: u16) {
             entries.iter().flat_map(|entry| [&(entry.len() as u16).to_be_bytes()[..], entry].concat()).collect();
         assert_eq!((again.as_slice(), entries.len()), (bytes, usize::from(width)));
     }
-    if let Ok(stage) = Stage::parse(bytes) {
-        assert_eq!(stage.encode(), bytes);
+    if let Ok(staged) = StagedFiles::parse(bytes) {
+        assert_eq!(staged.encode(), bytes);
     }
     every_text_parser(&String::from_utf8_lossy(bytes));
 }
 
-/// Real texts of every kind, to be harmed.
+/// Valid texts of every kind, to be mutated.
 fn samples() -> Vec<String> {
     let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
     let witness = Cosigner::from_seed(&[2; 32], "witness.example/w1").unwrap();
@@ -69,7 +69,7 @@ fn samples() -> Vec<String> {
 }
 
 #[test]
-fn the_samples_themselves_are_accepted() {
+fn the_unmodified_samples_are_accepted() {
     let samples = samples();
     Note::parse(&samples[0]).unwrap();
     NoteSignature::parse(&samples[1]).unwrap();
@@ -99,12 +99,12 @@ proptest! {
     }
 
     #[test]
-    fn harmed_samples(
+    fn mutated_samples(
         which in 0..7usize,
-        harm in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..4),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..4),
     ) {
         let mut bytes = samples()[which].clone().into_bytes();
-        for (position, byte, kind) in harm {
+        for (position, byte, kind) in mutations {
             let position = position.index(bytes.len() + 1);
             match kind {
                 0 => bytes.insert(position, byte),
@@ -118,18 +118,18 @@ proptest! {
         every_byte_parser(&bytes, 1);
     }
 
-    /// A log whose files are garbage opens with an error or not at all, and never panics.
+    /// Opening a log with a garbage file fails without panicking, unless the log does not need that file.
     #[test]
-    fn a_log_of_garbage(path in 0..5usize, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn a_log_with_a_garbage_file(path in 0..5usize, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let signer = || LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
         let mut log = Log::create(MemoryStorage::new(), signer(), 0).unwrap();
         log.append(&[b"entry".to_vec()], 0).unwrap();
         let mut storage = log.storage().clone();
         let path = [".state/lock", "checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1", ".state/stage/x"][path];
-        let stray = storage.files_mut().insert(path.into(), bytes).is_none();
-        prop_assert_eq!(Log::open(storage.clone(), signer()).is_ok(), stray);
+        let unneeded = storage.files_mut().insert(path.into(), bytes).is_none();
+        prop_assert_eq!(Log::open(storage.clone(), signer()).is_ok(), unneeded);
         let verified = telcon_log::verify_tree(&storage, signer().verifier_key(), &[]).is_ok();
-        prop_assert_eq!(verified, stray || path == ".state/lock");
+        prop_assert_eq!(verified, unneeded || path == ".state/lock");
         prop_assert!(storage.read(path).unwrap().is_some());
     }
 }

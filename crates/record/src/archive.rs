@@ -9,9 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use telcon_log::tree::Tree;
-use telcon_log::{Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, VerifierKey, verify_tree};
+use telcon_log::{
+    AuditError, Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, TreeReport, VerifierKey, verify_tree_visiting,
+};
 
 use crate::check::check_all;
 use crate::digest::{Digest, sha256};
@@ -41,6 +44,10 @@ pub struct ArchiveOptions {
     /// The least that the office keeps of a call, as its authority says.
     pub floor: RecordMode,
 }
+
+/// Entries per batch from verification to collection, and batches in the queue between them.
+const ENTRIES_PER_BATCH: usize = 256;
+const QUEUED_BATCHES: usize = 16;
 
 /// How far the auditor's clock and the office's may differ, milliseconds.
 pub(crate) const CLOCKS_DIFFER_MS: u64 = 5 * 60_000;
@@ -121,6 +128,31 @@ fn certificate(path: &Path) -> Option<Vec<u8>> {
     fits.then(|| std::fs::read(path).ok()).flatten()
 }
 
+/// Verifies the log on one thread and collects its entries on another, reading each file once. The ledger is meaningless if
+/// the log does not verify.
+fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeReport<DiskReader>, AuditError>, Ledger) {
+    let mut ledger = Ledger::default();
+    let (sender, batches) = mpsc::sync_channel::<Vec<(u64, Vec<u8>)>>(QUEUED_BATCHES);
+    let verified = std::thread::scope(|scope| {
+        let verification = scope.spawn(move || {
+            let mut batch = Vec::with_capacity(ENTRIES_PER_BATCH);
+            let visit = |index, entry: &[u8]| {
+                batch.push((index, entry.to_vec()));
+                if batch.len() == ENTRIES_PER_BATCH {
+                    // The receiver outlives this thread.
+                    let _ = sender.send(std::mem::replace(&mut batch, Vec::with_capacity(ENTRIES_PER_BATCH)));
+                }
+            };
+            let verified = verify_tree_visiting(DiskReader::new(dir), &options.log_key, &options.remembered, visit);
+            let _ = sender.send(batch);
+            verified
+        });
+        batches.into_iter().flatten().for_each(|(index, entry)| ledger.entry(index, &entry));
+        verification.join().expect("invariant: verification does not panic")
+    });
+    (verified, ledger)
+}
+
 struct Audit {
     ledger: Ledger,
     report: ArchiveReport,
@@ -136,22 +168,18 @@ impl Audit {
     }
 
     fn log(&mut self, dir: &Path, options: &ArchiveOptions) {
-        let tree = match verify_tree(DiskReader::new(dir), &options.log_key, &options.remembered) {
+        let (verified, ledger) = verify_and_collect(dir, options);
+        let tree = match verified {
             Ok(tree) => tree,
             Err(e) => {
                 self.problem(ProblemKind::Log, None, format!("the log is not sound, so no entry is proven: {e}"));
                 return self.unproven_entries(dir, &options.log_key);
             }
         };
+        self.ledger = ledger;
         let checkpoint = tree.checkpoint();
         (self.report.entries, self.report.tiles) = (checkpoint.size(), tree.tiles());
         self.checkpoint(checkpoint, &options.witnesses);
-        for entry in tree.entries() {
-            match entry {
-                Ok((index, bytes)) => self.ledger.entry(index, &bytes),
-                Err(e) => self.problem(ProblemKind::Log, None, e),
-            }
-        }
     }
 
     fn checkpoint(&mut self, checkpoint: &SignedCheckpoint, witnesses: &[CosignerKey]) {

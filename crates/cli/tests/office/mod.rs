@@ -12,7 +12,7 @@ use std::{
 };
 use telcon_client::{
     audio::frame::Frame,
-    endpoint::{Deaf, Ear, Endpoint, EndpointConfig},
+    endpoint::{Endpoint, EndpointConfig, MediaSink, NullSink},
 };
 use telcon_core::{
     DeviceState,
@@ -166,13 +166,13 @@ impl Office {
     }
 
     /// A device that runs in this process.
-    pub fn endpoint(&self, device: &Path, auto_answer: bool, ear: Box<dyn Ear>) -> Endpoint {
+    pub fn endpoint(&self, device: &Path, auto_answer: bool, ear: Box<dyn MediaSink>) -> Endpoint {
         self.endpoint_at(&self.url(), device, auto_answer, ear)
     }
 
-    pub fn endpoint_at(&self, server: &str, device: &Path, auto_answer: bool, ear: Box<dyn Ear>) -> Endpoint {
+    pub fn endpoint_at(&self, server: &str, device: &Path, auto_answer: bool, ear: Box<dyn MediaSink>) -> Endpoint {
         let state = DeviceState::parse(&std::fs::read_to_string(device).unwrap()).unwrap();
-        let config = EndpointConfig { server: server.to_owned(), state, auto_answer, auto_listen: false };
+        let config = EndpointConfig { server: server.to_owned(), state, auto_answer, auto_join: false };
         let path = device.to_owned();
         Endpoint::start(config, ear, Box::new(move |text| std::fs::write(&path, text).unwrap())).unwrap()
     }
@@ -237,16 +237,16 @@ pub struct InCall {
 
 /// Makes it.
 pub async fn in_call() -> InCall {
-    in_call_with(Box::new(Deaf), Box::new(Deaf)).await
+    in_call_with(Box::new(NullSink), Box::new(NullSink)).await
 }
 
 /// With these ears.
-pub async fn in_call_with(ear_a: Box<dyn Ear>, ear_b: Box<dyn Ear>) -> InCall {
+pub async fn in_call_with(ear_a: Box<dyn MediaSink>, ear_b: Box<dyn MediaSink>) -> InCall {
     in_call_at(Office::new(), ear_a, ear_b).await
 }
 
 /// In an office that is there.
-pub async fn in_call_at(office: Office, ear_a: Box<dyn Ear>, ear_b: Box<dyn Ear>) -> InCall {
+pub async fn in_call_at(office: Office, ear_a: Box<dyn MediaSink>, ear_b: Box<dyn MediaSink>) -> InCall {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
     let notes = office.take_notes(&note_taker);
@@ -301,7 +301,7 @@ pub async fn speak(endpoint: &Endpoint, frames: usize) {
         }
         frame
     };
-    tokio::time::timeout(PATIENCE, endpoint.say((0..frames).map(tone).collect())).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, endpoint.send_audio((0..frames).map(tone).collect())).await.unwrap().unwrap();
 }
 
 fn frame_len() -> usize {

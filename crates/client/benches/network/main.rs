@@ -1,8 +1,8 @@
-//! Speech over bad networks: what is understood of it, what it sounds like. `make bench-network` runs this.
+//! Speech over impaired networks: intelligibility (word error rate) and quality (PESQ). Run by `make bench-network`.
 //!
-//! Every condition is run with all that Telcon does and with plain Opus, over the same seeded network, in virtual time.
-//! Results are kept in `--cache` by condition, for this very program and speech, so that a run that was interrupted goes
-//! on; with `--only NAME` just those conditions run whose name begins so.
+//! Every condition is run with Telcon's audio path and with plain Opus, over the same seeded network, in virtual time.
+//! Results are cached in `--cache` by condition, program and speech, so that an interrupted run can be resumed; with
+//! `--only NAME`, only conditions whose names start with it run.
 
 #[path = "../../tests/network/channel.rs"]
 mod channel;
@@ -11,8 +11,8 @@ mod path;
 mod report;
 mod score;
 
-use channel::Weather;
-use path::Heard;
+use channel::Impairments;
+use path::Reception;
 use score::{Material, Model};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -21,68 +21,69 @@ use std::time::Instant;
 /// Seed of all networks.
 const SEED: u64 = 2026;
 
-/// How often the speech is repeated, where nobody says: the clips of the tests are short.
+/// Default repetitions of the speech, because the clips of the tests are short.
 const REPEATS: usize = 3;
 
-/// A condition's name, what it is on a plot's axis, and its network.
+/// A network condition and its position in the plots.
 pub struct Condition {
-    /// Which plot it is on, and where.
+    /// Name, for the table and the cache.
     pub name: String,
-    /// Family.
+    /// The plot it belongs to.
     pub family: &'static str,
-    /// Place on the axis of the family.
+    /// Position on the plot's axis.
     pub at: f64,
-    weather: Weather,
+    impairments: Impairments,
 }
 
 fn conditions() -> Vec<Condition> {
-    let calm = Weather { burst: 1.0, ..Weather::default() };
+    let unimpaired = Impairments { burst: 1.0, ..Impairments::default() };
     let mut all = Vec::new();
-    let mut add =
-        |family: &'static str, at: f64, name: String, weather| all.push(Condition { name, family, at, weather });
+    let mut add = |family: &'static str, at: f64, name: String, impairments| {
+        all.push(Condition { name, family, at, impairments })
+    };
     for percent in [0, 5, 10, 20, 30] {
-        let weather = Weather { loss: f64::from(percent) / 100.0, ..calm };
-        add("loss", percent.into(), format!("loss {percent} %"), weather);
+        let impairments = Impairments { loss: f64::from(percent) / 100.0, ..unimpaired };
+        add("loss", percent.into(), format!("loss {percent} %"), impairments);
     }
     for percent in [5, 10, 20] {
-        let weather = Weather { loss: f64::from(percent) / 100.0, burst: 4.0, ..calm };
-        add("bursts", percent.into(), format!("bursts {percent} %, 4 in a row"), weather);
+        let impairments = Impairments { loss: f64::from(percent) / 100.0, burst: 4.0, ..unimpaired };
+        add("bursts", percent.into(), format!("bursts {percent} %, 4 in a row"), impairments);
     }
     for ms in [20, 50, 100, 200] {
-        add("jitter", ms as f64, format!("jitter {ms} ms"), Weather { jitter_us: ms * 1_000, ..calm });
+        add("jitter", ms as f64, format!("jitter {ms} ms"), Impairments { jitter_us: ms * 1_000, ..unimpaired });
     }
     for kbit in [64, 48, 32, 24, 16] {
         add(
             "bottleneck",
             kbit as f64,
             format!("bottleneck {kbit} kbit/s"),
-            Weather { bottleneck: kbit * 1_000, ..calm },
+            Impairments { bottleneck: kbit * 1_000, ..unimpaired },
         );
     }
-    let mobile = Weather { loss: 0.1, burst: 2.0, jitter_us: 80_000, bottleneck: 0 };
+    let mobile = Impairments { loss: 0.1, burst: 2.0, jitter_us: 80_000, bottleneck: 0 };
     add("mobile", 10.0, "mobile: 10 % in pairs, jitter 80 ms".into(), mobile);
     all
 }
 
-/// How one path did under one condition.
+/// The result of one path under one condition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
-    /// Wrong words, and words said.
+    /// Word errors.
     pub wrong: usize,
-    /// Words said.
+    /// Words of the reference.
     pub words: usize,
     /// Mean PESQ (wide band), if it was measured.
     pub pesq: Option<f64>,
-    /// Share of frames that were made up.
+    /// Share of concealed frames.
     pub made_up: f64,
     /// Mean delay of the jitter buffer, ms.
     pub delay_ms: f64,
-    /// Sent, kbit/s with IP headers.
+    /// Send rate with IP headers, kbit/s.
     pub kbit: f64,
 }
 
 impl Measured {
-    /// Words wrong, percent.
+    /// Word error rate, percent.
     pub fn rate(&self) -> f64 {
         100.0 * self.wrong as f64 / self.words as f64
     }
@@ -93,11 +94,11 @@ impl Measured {
 pub struct Outcome {
     /// The condition.
     pub name: String,
-    /// Its family.
+    /// The plot it belongs to.
     pub family: String,
-    /// Its place on the axis.
+    /// Position on the plot's axis.
     pub at: f64,
-    /// With all that Telcon does.
+    /// Telcon's audio path.
     pub telcon: Measured,
     /// Plain Opus.
     pub plain: Measured,
@@ -118,17 +119,17 @@ fn arguments() -> Arguments {
     let mut given = Arguments::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} requires a value"));
         match argument.as_str() {
             "--bench" => {}
             "--speech" => given.speech = Some(value().into()),
             "--cache" => given.cache = Some(value().into()),
             "--write" => given.write = Some(value().into()),
             "--only" => given.only.push(value()),
-            "--repeats" => given.repeats = Some(value().parse().expect("--repeats wants a number")),
-            "--noise" => given.noise = Some(value().parse().expect("--noise wants dB")),
+            "--repeats" => given.repeats = Some(value().parse().expect("--repeats requires a number")),
+            "--noise" => given.noise = Some(value().parse().expect("--noise requires dB")),
             "--frames-only" => given.frames_only = true,
-            other => panic!("{other:?} is not known; see the head of this file"),
+            other => panic!("{other:?} is unknown; see the documentation of this file"),
         }
     }
     given
@@ -150,7 +151,7 @@ fn main() {
     }
     let cache = given.cache.unwrap_or_else(|| std::env::temp_dir().join("telcon-bench-network"));
     let cache = cache.join(format!("{:016x}", score::fingerprint(&material, given.frames_only)));
-    std::fs::create_dir_all(&cache).expect("the cache directory can be made");
+    std::fs::create_dir_all(&cache).expect("the cache directory can be created");
     let mut outcomes = Vec::new();
     for condition in conditions() {
         let kept = cache.join(format!("{}.json", condition.name.replace([' ', '/', ':', ',', '%'], "_")));
@@ -162,17 +163,18 @@ fn main() {
             None => {
                 let began = Instant::now();
                 let seed = SEED ^ score::fnv(condition.name.as_bytes());
-                let run = |path: fn(&[_], Weather, u64) -> Heard| {
-                    let heard = path(&material.said, condition.weather, seed);
-                    measure(&material, model.as_ref().filter(|_| !given.frames_only), &heard, &cache)
+                let run = |path: fn(&[_], Impairments, u64) -> Reception| {
+                    let output = path(&material.input, condition.impairments, seed);
+                    measure(&material, model.as_ref().filter(|_| !given.frames_only), &output, &cache)
                 };
                 let (telcon, plain) = std::thread::scope(|scope| {
-                    let theirs = scope.spawn(|| run(path::plain));
-                    (run(path::telcon), theirs.join().expect("the plain path runs"))
+                    let plain = scope.spawn(|| run(path::plain));
+                    (run(path::telcon), plain.join().expect("the plain path runs"))
                 });
                 let Condition { name, family, at, .. } = condition;
                 let outcome = Outcome { name, family: family.into(), at, telcon, plain };
-                std::fs::write(&kept, serde_json::to_vec(&outcome).expect("numbers serialise")).expect("it is kept");
+                std::fs::write(&kept, serde_json::to_vec(&outcome).expect("numbers serialise"))
+                    .expect("the cache is writable");
                 eprintln!("{}: {:.0} s", outcome.name, began.elapsed().as_secs_f64());
                 outcome
             }
@@ -185,8 +187,8 @@ fn main() {
     }
 }
 
-fn measure(material: &Material, model: Option<&Model>, heard: &Heard, scratch: &Path) -> Measured {
-    let (wrong, words) = model.map_or((0, 0), |model| material.words_wrong(model, &heard.frames));
-    let pesq = model.and_then(|_| material.pesq(&heard.frames, scratch));
-    Measured { wrong, words, pesq, made_up: heard.made_up(), delay_ms: heard.delay_ms(), kbit: heard.rate() / 1e3 }
+fn measure(material: &Material, model: Option<&Model>, output: &Reception, scratch: &Path) -> Measured {
+    let (wrong, words) = model.map_or((0, 0), |model| material.words_wrong(model, &output.frames));
+    let pesq = model.and_then(|_| material.pesq(&output.frames, scratch));
+    Measured { wrong, words, pesq, made_up: output.concealed(), delay_ms: output.delay_ms(), kbit: output.rate() / 1e3 }
 }

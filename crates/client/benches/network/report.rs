@@ -5,7 +5,7 @@ use crate::{Measured, Outcome, channel, path};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The families that have a plot, in their order: name, title, unit of the axis.
+/// The plots, in order: name, title, unit of the axis.
 const FAMILIES: [(&str, &str, &str); 4] = [
     ("loss", "random loss", "%"),
     ("bursts", "loss in bursts of 4", "%"),
@@ -13,10 +13,10 @@ const FAMILIES: [(&str, &str, &str); 4] = [
     ("bottleneck", "bottleneck", "kbit/s"),
 ];
 
-/// The table as Markdown, which reads well on a terminal too.
+/// The results as a Markdown table.
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
-        "| network | words wrong, Telcon | plain | PESQ, Telcon | plain | made up, Telcon | plain | buffer, Telcon | plain | sent, Telcon | plain |\n\
+        "| network | word errors, Telcon | plain | PESQ, Telcon | plain | concealed, Telcon | plain | buffer, Telcon | plain | sent, Telcon | plain |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for outcome in outcomes {
@@ -45,7 +45,7 @@ pub fn write(folder: &Path, outcomes: &[Outcome], material: &Material, seed: u64
         "outcomes": outcomes,
     });
     std::fs::write(folder.join("network.json"), serde_json::to_string_pretty(&json)? + "\n")?;
-    let words = plot("words wrong, percent", outcomes, 0.0, &|m| (m.words > 0).then(|| m.rate().min(100.0)), 100.0);
+    let words = plot("word error rate, percent", outcomes, 0.0, &|m| (m.words > 0).then(|| m.rate().min(100.0)), 100.0);
     std::fs::write(folder.join("network-words.svg"), words)?;
     let pesq = plot("PESQ, wide band", outcomes, 1.0, &|m| m.pesq, 4.6);
     std::fs::write(folder.join("network-pesq.svg"), pesq)?;
@@ -62,14 +62,14 @@ pub fn write(folder: &Path, outcomes: &[Outcome], material: &Material, seed: u64
     std::fs::write(folder.join("network.md"), page)
 }
 
-/// The target of this measurement, and whether it was met.
+/// The target, and whether it was met.
 fn verdict(outcomes: &[Outcome]) -> String {
     let find = |name: &str| outcomes.iter().find(|outcome| outcome.name == name);
     let (Some(clear), Some(bad)) = (find("loss 0 %"), find("loss 20 %")) else { return "not run".into() };
     let more = |clear: &Measured, bad: &Measured| bad.rate() - clear.rate();
     let (ours, theirs) = (more(&clear.telcon, &bad.telcon), more(&clear.plain, &bad.plain));
     format!(
-        "At 20 % random loss, {ours:+.1} points of words wrong against no loss, {theirs:+.1} on the plain path (target: at \
+        "At 20 % random loss, {ours:+.1} points of word error rate against no loss, {theirs:+.1} on the plain path (target: at \
          most +3): **{}**.",
         if ours <= 3.0 && theirs > ours { "met" } else { "not met" }
     )
@@ -80,7 +80,7 @@ const HEIGHT: f64 = 170.0;
 const LEFT: f64 = 44.0;
 const TOP: f64 = 54.0;
 
-/// One panel per family: Telcon solid, plain dashed.
+/// One panel per kind of impairment: Telcon solid, plain Opus dashed.
 fn plot(title: &str, outcomes: &[Outcome], low: f64, value: &dyn Fn(&Measured) -> Option<f64>, most: f64) -> String {
     let total = LEFT + FAMILIES.len() as f64 * (WIDTH + LEFT);
     let mut svg = format!(
@@ -93,7 +93,7 @@ fn plot(title: &str, outcomes: &[Outcome], low: f64, value: &dyn Fn(&Measured) -
     let high = (all.fold(low, f64::max) * 1.1).clamp(low + 1.0, most);
     for (panel, (family, about, unit)) in FAMILIES.iter().enumerate() {
         let x0 = LEFT + panel as f64 * (WIDTH + LEFT);
-        // What no loss gives is the left end of every panel that has one.
+        // The result without loss is the left end of the loss, burst and jitter panels.
         let clear = outcomes.iter().find(|outcome| outcome.family == "loss" && outcome.at == 0.0);
         let mut points: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.family == *family).collect();
         if *family != "loss" && *family != "bottleneck" {

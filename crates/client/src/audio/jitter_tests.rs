@@ -1,10 +1,10 @@
-//! The jitter buffer in virtual time: a seeded network, minutes in milliseconds.
+//! The jitter buffer in virtual time, over a seeded network.
 
 use super::*;
 
 const TICK: u64 = FRAME_US as u64;
 
-/// A small seeded generator: the same seed, the same network.
+/// A small seeded generator (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -25,17 +25,17 @@ impl Random {
     }
 }
 
-/// What a run of the simulation gave.
+/// The result of a simulation.
 struct Run {
     buffer: JitterBuffer,
-    /// Per tick, what came out.
+    /// The output of each tick.
     pulls: Vec<Pull>,
-    /// Per tick that played a packet, how long after it was sent (microseconds).
+    /// For each played packet, its delay since it was sent, microseconds.
     delays: Vec<i64>,
 }
 
-/// Sends `frames` frames; `network` says when each arrives (or that it does not). The receiver's ticks are
-/// `tick` microseconds apart (20,000 unless its clock drifts).
+/// Sends `frames` frames; `network` returns the arrival times of each (none if it is lost). The receiver's ticks are `tick`
+/// microseconds apart (20,000 unless its clock drifts).
 fn run(frames: u64, tick: u64, mut network: impl FnMut(u64, u64) -> Vec<u64>) -> Run {
     let mut arrivals: Vec<(u64, u64)> = Vec::new();
     for counter in 0..frames {
@@ -67,15 +67,15 @@ fn counter_of(packet: &[u8]) -> u64 {
     u64::from_be_bytes(packet.try_into().unwrap())
 }
 
-/// What holds after every step of every run.
+/// Invariants after every step of every run.
 fn check(run: &Run) {
-    let counts = run.buffer.counts();
+    let stats = run.buffer.stats();
     let waiting = run.buffer.slots.len() as u64;
-    let undecided = run.buffer.elsewhere.as_ref().map_or(0, |seen| seen.packets.len() as u64);
+    let undecided = run.buffer.discontinuity.as_ref().map_or(0, |seen| seen.packets.len() as u64);
     assert_eq!(
-        counts.received,
-        counts.played + counts.late + counts.duplicate + counts.skipped + counts.stray + waiting + undecided,
-        "packets leaked: {counts:?}, {waiting} waiting"
+        stats.received,
+        stats.played + stats.late + stats.duplicate + stats.skipped + stats.stray + waiting + undecided,
+        "packets leaked: {stats:?}, {waiting} waiting"
     );
     assert!(waiting <= 2 * WINDOW_FRAMES + 1);
     assert!((MIN_DELAY_US..=MAX_DELAY_US).contains(&run.buffer.target_delay_us()));
@@ -94,20 +94,20 @@ fn in_order(counters: &[u64]) -> bool {
 }
 
 #[test]
-fn a_perfect_network_plays_everything_with_the_smallest_delay() {
+fn a_perfect_network_has_no_loss_and_the_smallest_delay() {
     let run = run(1_000, TICK, |_, sent| vec![sent + 30_000]);
     assert_eq!(played(&run), (0..1_000).collect::<Vec<_>>());
     assert_eq!(run.buffer.target_delay_us(), MIN_DELAY_US);
     let worst = *run.delays.iter().max().unwrap();
     assert!(worst <= 30_000 + MIN_DELAY_US + FRAME_US, "{worst} µs");
-    let counts = run.buffer.counts();
-    // After the last packet the buffer counts a few frames as lost until it calls it a stall.
+    let stats = run.buffer.stats();
+    // After the last packet the buffer stats a few frames as lost until it calls it a stall.
     let tail = u64::from(STALL_FRAMES) - 1;
-    assert_eq!((counts.lost, counts.late, counts.held, counts.skipped), (tail, 0, 0, 0));
+    assert_eq!((stats.lost, stats.late, stats.held, stats.skipped), (tail, 0, 0, 0));
 }
 
 #[test]
-fn random_loss_is_told_frame_by_frame_with_the_packet_to_recover_from() {
+fn losses_are_reported_per_frame_with_the_packet_to_recover_from() {
     for seed in 0..20 {
         let mut random = Random(seed);
         let mut lost = Vec::new();
@@ -119,22 +119,22 @@ fn random_loss_is_told_frame_by_frame_with_the_packet_to_recover_from() {
                 vec![sent + 20_000]
             }
         });
-        let counts = run.buffer.counts();
+        let stats = run.buffer.stats();
         let trailing = lost.iter().rev().zip((0..2_000).rev()).take_while(|(a, b)| **a == *b).count() as u64;
-        assert_eq!(counts.played, 2_000 - lost.len() as u64);
+        assert_eq!(stats.played, 2_000 - lost.len() as u64);
         let tail = u64::from(STALL_FRAMES) - 1;
-        assert_eq!(counts.lost, lost.len() as u64 - trailing + tail);
+        assert_eq!(stats.lost, lost.len() as u64 - trailing + tail);
         for (i, pull) in run.pulls.iter().enumerate() {
             if let Pull::Lost { fec_from: Some(next) } = pull {
                 assert_eq!(run.pulls[i + 1], Pull::Packet(next.clone()), "seed {seed}");
             }
         }
-        assert!(counts.recoverable * 10 > lost.len() as u64 * 8);
+        assert!(stats.recoverable * 10 > lost.len() as u64 * 8);
     }
 }
 
 #[test]
-fn reordered_and_doubled_packets_are_played_once_and_in_order() {
+fn reordered_and_duplicated_packets_are_played_once_and_in_order() {
     for seed in 0..20 {
         let mut random = Random(seed);
         let run = run(2_000, TICK, |_, sent| {
@@ -143,9 +143,9 @@ fn reordered_and_doubled_packets_are_played_once_and_in_order() {
         });
         let counters = played(&run);
         assert!(in_order(&counters));
-        let counts = run.buffer.counts();
-        assert!(counts.played >= 1_990, "seed {seed}: {counts:?}");
-        assert!(counts.duplicate + counts.late > 50);
+        let stats = run.buffer.stats();
+        assert!(stats.played >= 1_990, "seed {seed}: {stats:?}");
+        assert!(stats.duplicate + stats.late > 50);
     }
 }
 
@@ -168,72 +168,72 @@ fn the_delay_grows_with_jitter_and_shrinks_when_it_is_gone() {
         targets.push(buffer.target_delay_us());
     }
     assert_eq!(targets[999], MIN_DELAY_US);
-    assert!(targets[2_999] >= 140_000, "{} µs in rough weather", targets[2_999]);
+    assert!(targets[2_999] >= 140_000, "{} µs with jitter", targets[2_999]);
     assert_eq!(targets[5_999], MIN_DELAY_US);
-    // In the second half of the rough stretch the buffer has learnt: hardly anything is lost.
-    let late_share = run.buffer.counts().late as f64 / 6_000.0;
+    // After the buffer has adapted, hardly anything is lost.
+    let late_share = run.buffer.stats().late as f64 / 6_000.0;
     assert!(late_share < 0.02, "{late_share} late");
     let settled = &run.delays[5_500..];
-    assert!(settled.iter().all(|delay| *delay <= 20_000 + MIN_DELAY_US + 3 * FRAME_US), "delay did not come back");
+    assert!(settled.iter().all(|delay| *delay <= 20_000 + MIN_DELAY_US + 3 * FRAME_US), "the delay did not shrink");
 }
 
 #[test]
-fn a_burst_of_held_back_packets_is_not_played_too_fast() {
-    // For 160 ms nothing comes, then all at once, every two seconds.
+fn bursts_are_smoothed_by_a_larger_delay() {
+    // Every two seconds, packets are held back for 160 ms and arrive in a burst.
     let run = run(3_000, TICK, |counter, sent| {
         let phase = counter % 100;
         vec![if phase < 8 { sent + 20_000 + (8 - phase) * TICK } else { sent + 20_000 }]
     });
     let counters = played(&run);
     assert!(in_order(&counters));
-    // Once it knows the bursts (here: from the tenth on) it plays through them.
+    // Once it has adapted (here: from the tenth burst on), it plays through them.
     let missing = (1_000..2_900).filter(|counter| !counters.contains(counter)).count();
     assert!(missing <= 20, "{missing} frames missing");
     assert!(run.buffer.target_delay_us() >= 160_000);
 }
 
 #[test]
-fn a_drifting_clock_neither_fills_nor_starves_the_buffer() {
-    // Receivers that are 0.1 % slow or fast, for five minutes: 15 frames too many or too few.
+fn clock_drift_neither_fills_nor_starves_the_buffer() {
+    // Receivers with 0.1 % clock drift, for five minutes: 15 frames too many or too few.
     for tick in [TICK - 20, TICK + 20] {
         let mut random = Random(9);
         let run = run(15_000, tick, |_, sent| vec![sent + 30_000 + random.below(10_000)]);
-        let counts = run.buffer.counts();
-        assert!(counts.lost <= 20 + u64::from(STALL_FRAMES), "{counts:?}");
-        assert!(counts.late <= 20, "{counts:?}");
-        let fixes = counts.held + counts.skipped;
-        assert!((10..=40).contains(&fixes), "{counts:?}");
+        let stats = run.buffer.stats();
+        assert!(stats.lost <= 20 + u64::from(STALL_FRAMES), "{stats:?}");
+        assert!(stats.late <= 20, "{stats:?}");
+        let fixes = stats.held + stats.skipped;
+        assert!((10..=40).contains(&fixes), "{stats:?}");
         assert!(run.delays.iter().all(|delay| (30_000..160_000).contains(delay)));
     }
 }
 
 #[test]
-fn a_stalled_sender_is_resumed_wherever_it_goes_on() {
-    // It stops for two seconds and goes on with the next counter: every packet's transit has grown by two seconds.
+fn a_stalled_sender_resumes() {
+    // It stops for two seconds and continues with the next counter: the transit of every later packet is two seconds longer.
     let run = run(1_000, TICK, |counter, sent| vec![sent + 20_000 + if counter < 400 { 0 } else { 2_000_000 }]);
     let counters = played(&run);
     assert!(in_order(&counters));
-    // All but what had not arrived when the simulation ended.
+    // All but the packets that had not arrived at the end of the simulation.
     assert!(counters.len() >= 940, "{}", counters.len());
-    let counts = run.buffer.counts();
-    assert_eq!(counts.resyncs, 1);
-    assert!(counts.lost < 2 * u64::from(STALL_FRAMES), "{counts:?}");
-    assert!(run.buffer.target_delay_us() <= 60_000, "the stall was taken for jitter");
+    let stats = run.buffer.stats();
+    assert_eq!(stats.resyncs, 1);
+    assert!(stats.lost < 2 * u64::from(STALL_FRAMES), "{stats:?}");
+    assert!(run.buffer.target_delay_us() <= 60_000, "the stall was mistaken for jitter");
 }
 
 #[test]
-fn an_outage_of_the_network_jumps_over_what_was_lost() {
+fn a_network_outage_is_skipped() {
     let run =
         run(1_000, TICK, |counter, sent| if (400..600).contains(&counter) { Vec::new() } else { vec![sent + 20_000] });
-    let counts = run.buffer.counts();
-    assert_eq!(counts.played, 800);
-    assert_eq!(counts.resyncs, 1);
-    assert!(counts.lost < 2 * u64::from(STALL_FRAMES));
+    let stats = run.buffer.stats();
+    assert_eq!(stats.played, 800);
+    assert_eq!(stats.resyncs, 1);
+    assert!(stats.lost < 2 * u64::from(STALL_FRAMES));
     assert!(run.delays.iter().all(|delay| *delay < 120_000));
 }
 
 #[test]
-fn a_counter_that_starts_over_is_a_new_stream_and_a_single_stray_is_not() {
+fn a_counter_reset_is_a_new_stream_and_a_single_stray_packet_is_not() {
     let mut buffer = JitterBuffer::new();
     let mut now = 0;
     let mut step = |buffer: &mut JitterBuffer, counter: u64| {
@@ -250,17 +250,17 @@ fn a_counter_that_starts_over_is_a_new_stream_and_a_single_stray_is_not() {
     for counter in 50_100..50_200 {
         assert!(matches!(step(&mut buffer, counter), Pull::Packet(_)));
     }
-    assert_eq!(buffer.counts().resyncs, 0);
+    assert_eq!(buffer.stats().resyncs, 0);
     let pulls: Vec<Pull> = (0..50).map(|counter| step(&mut buffer, counter)).collect();
-    assert_eq!(buffer.counts().resyncs, 1);
-    let heard = pulls.iter().filter(|pull| matches!(pull, Pull::Packet(_))).count();
-    assert!(heard >= 45, "{heard} of 50");
+    assert_eq!(buffer.stats().resyncs, 1);
+    let played_counters = pulls.iter().filter(|pull| matches!(pull, Pull::Packet(_))).count();
+    assert!(played_counters >= 45, "{played_counters} of 50");
     assert!(buffer.position().unwrap() < 60);
 }
 
 #[test]
-fn nothing_that_a_network_does_breaks_it() {
-    // Everything at once, over many seeds; `check` looks after every tick.
+fn invariants_hold_on_arbitrary_networks() {
+    // All impairments together, over many seeds; `check` runs after every tick.
     for seed in 0..200 {
         let mut random = Random(seed);
         let jitter = 1 + random.below(300_000);
@@ -281,14 +281,14 @@ fn nothing_that_a_network_does_breaks_it() {
             }
             (0..copies).map(|_| sent + random.below(jitter)).collect()
         });
-        let counts = run.buffer.counts();
-        assert!(counts.played > 0 && counts.played <= 1_500, "seed {seed}: {counts:?}");
+        let stats = run.buffer.stats();
+        assert!(stats.played > 0 && stats.played <= 1_500, "seed {seed}: {stats:?}");
         assert!(in_order(&played(&run)), "seed {seed}");
     }
 }
 
 #[test]
-fn the_ends_of_the_counter_and_of_time_do_not_overflow() {
+fn extreme_counters_and_times_do_not_overflow() {
     let mut buffer = JitterBuffer::new();
     buffer.push(u64::MAX >> 20, Vec::new(), 0);
     assert_eq!(buffer.pull(0, false), Pull::NotYet);
@@ -299,9 +299,10 @@ fn the_ends_of_the_counter_and_of_time_do_not_overflow() {
     buffer.pull(10, false);
 }
 
-/// Packets that carry a copy of the one `age` before; `lost` says which do not come. Gives what was played, and the buffer.
+/// Packets that carry a copy of the packet `age` before; `lost` decides which are lost. Returns the played counters and the
+/// buffer.
 fn run_with_copies(frames: u64, age: u64, mut lost: impl FnMut() -> bool) -> (Vec<u64>, JitterBuffer) {
-    let (mut buffer, mut heard) = (JitterBuffer::new(), Vec::new());
+    let (mut buffer, mut played_counters) = (JitterBuffer::new(), Vec::new());
     let mut had = std::collections::BTreeSet::new();
     for counter in 0..frames + 50 {
         let now = 1_000_000 + counter * TICK;
@@ -313,44 +314,48 @@ fn run_with_copies(frames: u64, age: u64, mut lost: impl FnMut() -> bool) -> (Ve
             }
         }
         if let Pull::Packet(packet) = buffer.pull(now + 5_000, false) {
-            heard.push(counter_of(&packet));
+            played_counters.push(counter_of(&packet));
         }
-        let counts = buffer.counts();
+        let stats = buffer.stats();
         let waiting = buffer.slots.len() as u64;
         assert_eq!(
-            counts.received,
-            counts.played + counts.late + counts.duplicate + counts.skipped + counts.stray + waiting,
-            "{counts:?}, {waiting} waiting"
+            stats.received,
+            stats.played + stats.late + stats.duplicate + stats.skipped + stats.stray + waiting,
+            "{stats:?}, {waiting} waiting"
         );
     }
-    (heard, buffer)
+    (played_counters, buffer)
 }
 
 #[test]
-fn the_buffer_learns_to_wait_for_copies_and_plays_each_once_and_in_order() {
+fn the_target_delay_adapts_to_redundant_copies() {
     for age in [1, 2, 4, 6] {
         for seed in 0..20 {
             let mut random = Random(seed);
-            let (heard, buffer) = run_with_copies(3_000, age, || random.chance(200));
-            assert!(in_order(&heard), "age {age}, seed {seed}");
-            // A twenty-fifth of the frames is lost with its copy; the rest is heard, but for what it learnt on.
-            let counts = buffer.counts();
-            assert!(heard.len() > 2_800, "age {age}, seed {seed}: {} heard, {counts:?}", heard.len());
-            assert!(counts.late < 40, "age {age}, seed {seed}: {counts:?}");
+            let (played_counters, buffer) = run_with_copies(3_000, age, || random.chance(200));
+            assert!(in_order(&played_counters), "age {age}, seed {seed}");
+            // One frame in 25 is lost with its copy; the rest is played, except while the delay adapts.
+            let stats = buffer.stats();
+            assert!(
+                played_counters.len() > 2_800,
+                "age {age}, seed {seed}: {} played_counters, {stats:?}",
+                played_counters.len()
+            );
+            assert!(stats.late < 40, "age {age}, seed {seed}: {stats:?}");
             assert!(buffer.target_delay_us() >= age as i64 * FRAME_US);
         }
     }
 }
 
 #[test]
-fn without_losses_copies_cost_no_delay() {
-    let (heard, buffer) = run_with_copies(1_000, 3, || false);
-    assert_eq!(heard.len(), 1_000);
-    assert_eq!((buffer.target_delay_us(), buffer.counts().copies), (MIN_DELAY_US, 0));
+fn without_losses_copies_add_no_delay() {
+    let (played_counters, buffer) = run_with_copies(1_000, 3, || false);
+    assert_eq!(played_counters.len(), 1_000);
+    assert_eq!((buffer.target_delay_us(), buffer.stats().copies), (MIN_DELAY_US, 0));
 }
 
 #[test]
-fn a_copy_begins_no_stream_and_moves_none() {
+fn a_copy_neither_starts_nor_moves_a_stream() {
     let mut buffer = JitterBuffer::new();
     buffer.push_copy(5, vec![5], 0);
     assert_eq!((buffer.position(), buffer.pull(100_000, false)), (None, Pull::NotYet));
@@ -358,28 +363,28 @@ fn a_copy_begins_no_stream_and_moves_none() {
     buffer.push_copy(999, vec![0], 200_000);
     buffer.push_copy(90_000, vec![0], 200_000);
     buffer.push_copy(u64::MAX, vec![0], 200_000);
-    assert_eq!((buffer.position(), buffer.counts().stray), (Some(1_000), 4));
+    assert_eq!((buffer.position(), buffer.stats().stray), (Some(1_000), 4));
 }
 
 #[test]
-fn a_buffer_that_is_behind_catches_up_in_a_pause_and_leaves_speech_alone() {
-    // A hundred rough packets make it wait; then the network is good, and it has to come back.
-    let until_back = |quiet: bool| {
+fn excess_delay_is_reduced_in_pauses_first() {
+    // A hundred packets with jitter increase the delay; then the network is good, and the delay must shrink.
+    let skips = |in_pause: bool| {
         let mut buffer = JitterBuffer::new();
         let mut random = Random(3);
         let mut skipped_at = Vec::new();
         for counter in 0..6_000_u64 {
             let at = 1_000_000 + counter * TICK + if counter < 100 { random.below(160_000) } else { 0 };
             buffer.push(counter, counter.to_be_bytes().to_vec(), at);
-            let before = buffer.counts().skipped;
-            buffer.pull(1_000_000 + counter * TICK + 10_000, quiet);
-            (before..buffer.counts().skipped).for_each(|_| skipped_at.push(counter));
+            let before = buffer.stats().skipped;
+            buffer.pull(1_000_000 + counter * TICK + 10_000, in_pause);
+            (before..buffer.stats().skipped).for_each(|_| skipped_at.push(counter));
         }
         assert!(!skipped_at.is_empty());
         skipped_at
     };
-    let in_speech = until_back(false);
+    let in_speech = skips(false);
     assert!(in_speech.windows(2).all(|pair| pair[1] - pair[0] >= u64::from(TICKS_UNTIL_SKIP_IN_SPEECH)));
-    let in_pause = until_back(true);
+    let in_pause = skips(true);
     assert!(in_pause.last() <= in_speech.last());
 }

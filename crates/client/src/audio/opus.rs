@@ -1,7 +1,7 @@
-//! Opus (RFC 6716) at a constant bit rate: every packet has the same size, whatever is said.
+//! Opus (RFC 6716) at a constant bit rate: all packets have the same size, independent of the audio.
 //!
-//! Packets of varying size give away phrases, and even the language, through any encryption (RFC 6562). So there
-//! is no variable rate and no discontinuous transmission here, and a packet of another size is never handed out.
+//! Packet sizes that vary with the audio leak phrases and the language through any encryption (RFC 6562). Therefore there
+//! is no variable bit rate and no discontinuous transmission, and a packet of another size is never returned.
 
 use ::opus::{Application, Bandwidth, Bitrate, Channels, Signal, packet};
 
@@ -9,37 +9,37 @@ use telcon_core::media::rate::SendProfile;
 
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE};
 
-/// Bits per second unless told otherwise: wideband speech with room for the redundancy of in-band FEC.
+/// Default bit rate, bit/s: wideband speech and the redundancy of in-band FEC.
 pub const DEFAULT_BITRATE: u32 = 32_000;
-/// Bit rates that are taken. Below, speech is hard to understand; above, it gains nothing.
+/// Supported bit rates. Below, speech is hard to understand; above, it does not improve.
 pub const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=128_000;
-/// Loss (percent) the encoder prepares for unless told otherwise. At 0 it would send no redundancy at all, and the
-/// first loss would be heard before anyone could tell the sender.
+/// Default expected packet loss, percent. At 0 the encoder would send no redundancy, and the first loss would be audible
+/// before a receiver could report it.
 pub const DEFAULT_EXPECTED_LOSS: u8 = 10;
-/// Most loss (percent) an encoder is told: beyond this, more redundancy makes speech worse than the loss does.
+/// Largest expected packet loss, percent: above this, the redundancy degrades speech more than the loss does.
 pub const MAX_EXPECTED_LOSS: u8 = 30;
-/// Largest packet that is decoded: one Opus frame (RFC 6716 section 3.2.1) and its table-of-contents byte.
+/// Largest packet decoded, bytes: one Opus frame (RFC 6716 section 3.2.1) and its TOC byte.
 pub const MAX_PACKET: usize = 1_276;
-/// Effort of 0..10. 9 is below the step that costs most for what nobody hears in speech.
+/// Encoder complexity, 0 to 10. The step from 9 to 10 costs most and is inaudible in speech.
 const COMPLEXITY: i32 = 9;
 /// Frames per second.
 const FRAMES_PER_SECOND: u32 = SAMPLE_RATE / FRAME_SAMPLES as u32;
 
-/// Why Opus failed, by blame.
+/// Why coding failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpusError {
-    /// The caller asked for a bit rate or loss outside of the limits.
+    /// Misuse: a bit rate or expected loss outside the limits.
     #[error("{0}")]
     Setting(String),
-    /// The peer sent something that is not a 20 ms Opus packet.
+    /// Hostile or incompatible peer: not a 20 ms Opus packet.
     #[error("not a 20 ms Opus packet of at most {MAX_PACKET} bytes")]
     Packet,
-    /// The encoder made a packet of another size. It is not sent: its size would tell of what was said.
-    #[error("the encoder made a packet of {got} bytes instead of {wanted}")]
+    /// The encoder produced a packet of another size. It must not be sent, because its size would leak content.
+    #[error("the encoder produced a packet of {got} bytes instead of {wanted}")]
     Size {
-        /// Bytes made.
+        /// Bytes produced.
         got: usize,
-        /// Bytes that every packet has.
+        /// Bytes of every other packet.
         wanted: usize,
     },
     /// libopus failed.
@@ -47,12 +47,12 @@ pub enum OpusError {
     Library(#[from] ::opus::Error),
 }
 
-/// How to encode.
+/// Encoder settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Bits per second, in [`BITRATES`].
     pub bitrate: u32,
-    /// Loss to prepare for, in percent, 1 to [`MAX_EXPECTED_LOSS`].
+    /// Expected packet loss, percent, 1 to [`MAX_EXPECTED_LOSS`].
     pub expected_loss: u8,
 }
 
@@ -62,7 +62,7 @@ impl Default for Settings {
     }
 }
 
-/// Encodes one speaker's frames into packets that all have the same size.
+/// Encodes one speaker's frames into packets of constant size.
 pub struct Encoder {
     inner: ::opus::Encoder,
     settings: Settings,
@@ -70,14 +70,17 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for speech with these settings.
+    /// A speech encoder with these settings.
+    ///
+    /// # Errors
+    /// [`OpusError::Setting`] and [`OpusError::Library`].
     pub fn new(settings: Settings) -> Result<Self, OpusError> {
         let mut inner = ::opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
         inner.set_vbr(false)?;
         inner.set_dtx(false)?;
         inner.set_inband_fec(true)?;
         inner.set_complexity(COMPLEXITY)?;
-        // Only the speech coder carries redundancy; a pause or a jingle must not switch it away.
+        // Only the speech mode (SILK) carries in-band FEC, so the encoder must not switch to the music mode.
         inner.set_signal(Signal::Voice)?;
         inner.set_max_bandwidth(Bandwidth::Fullband)?;
         let mut encoder = Self { inner, settings, packet_size: 0 };
@@ -86,8 +89,11 @@ impl Encoder {
         Ok(encoder)
     }
 
-    /// Encodes from the next frame on as the call engine says: by what receivers report, never by what is said.
-    pub fn follow(&mut self, profile: SendProfile) -> Result<(), OpusError> {
+    /// Applies the send profile of the call engine from the next frame on. It depends on receiver reports, never on the audio.
+    ///
+    /// # Errors
+    /// [`OpusError::Setting`] and [`OpusError::Library`].
+    pub fn apply(&mut self, profile: SendProfile) -> Result<(), OpusError> {
         if profile.bitrate != self.settings.bitrate {
             self.set_bitrate(profile.bitrate)?;
         }
@@ -97,11 +103,14 @@ impl Encoder {
         Ok(())
     }
 
-    /// Changes the size of all packets from the next one on.
+    /// Changes the bit rate, and so the packet size, from the next packet on.
+    ///
+    /// # Errors
+    /// [`OpusError::Setting`] and [`OpusError::Library`].
     pub fn set_bitrate(&mut self, bitrate: u32) -> Result<(), OpusError> {
         if !BITRATES.contains(&bitrate) {
             let (low, high) = (BITRATES.start(), BITRATES.end());
-            return Err(OpusError::Setting(format!("{bitrate} bit/s; {low} to {high} are taken")));
+            return Err(OpusError::Setting(format!("{bitrate} bit/s; {low} to {high} are supported")));
         }
         self.inner.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).expect("invariant: checked against BITRATES")))?;
         self.settings.bitrate = bitrate;
@@ -109,22 +118,28 @@ impl Encoder {
         Ok(())
     }
 
-    /// Tells the encoder how much loss (percent) the receivers see. More loss, more redundancy, same packet size.
+    /// Sets the packet loss (percent) that receivers report. More loss means more redundancy at the same packet size.
+    ///
+    /// # Errors
+    /// [`OpusError::Setting`] and [`OpusError::Library`].
     pub fn set_expected_loss(&mut self, percent: u8) -> Result<(), OpusError> {
         if !(1..=MAX_EXPECTED_LOSS).contains(&percent) {
-            return Err(OpusError::Setting(format!("{percent} % loss; 1 to {MAX_EXPECTED_LOSS} are taken")));
+            return Err(OpusError::Setting(format!("{percent} % loss; 1 to {MAX_EXPECTED_LOSS} are supported")));
         }
         self.inner.set_packet_loss_perc(i32::from(percent))?;
         self.settings.expected_loss = percent;
         Ok(())
     }
 
-    /// Bytes of every packet this encoder makes.
+    /// Size of every packet, bytes.
     pub fn packet_size(&self) -> usize {
         self.packet_size
     }
 
-    /// One packet for one frame, always [`Encoder::packet_size`] bytes.
+    /// Encodes a frame into a packet of exactly [`Encoder::packet_size`] bytes.
+    ///
+    /// # Errors
+    /// [`OpusError::Size`] and [`OpusError::Library`].
     pub fn encode(&mut self, frame: &Frame) -> Result<Vec<u8>, OpusError> {
         let mut packet = vec![0; MAX_PACKET];
         let got = self.inner.encode(frame, &mut packet)?;
@@ -136,31 +151,43 @@ impl Encoder {
     }
 }
 
-/// Decodes one speaker's packets, and fills in for those that are lost.
+/// Decodes one speaker's packets and conceals lost ones.
 pub struct Decoder {
     inner: ::opus::Decoder,
 }
 
 impl Decoder {
-    /// A decoder that has heard nothing yet.
+    /// A decoder at the start of a stream.
+    ///
+    /// # Errors
+    /// When the decoder cannot be allocated.
     pub fn new() -> Result<Self, OpusError> {
         Ok(Self { inner: ::opus::Decoder::new(SAMPLE_RATE, Channels::Mono)? })
     }
 
-    /// The frame that a packet carries. A packet that does not hold exactly one 20 ms is refused untouched.
+    /// Decodes a packet. A packet that is not exactly 20 ms is rejected without changing the decoder's state.
+    ///
+    /// # Errors
+    /// [`OpusError::Packet`] and [`OpusError::Library`].
     pub fn decode(&mut self, packet: &[u8]) -> Result<Frame, OpusError> {
         check(packet)?;
         self.run(packet, false)
     }
 
-    /// The frame *before* `next`, from the low-rate copy (LBRR, RFC 6716 section 4.2.5) that `next` carries; where it
-    /// has none, a guess as [`Decoder::conceal`] makes. To be followed by `decode(next)`.
+    /// Recovers the frame *before* `next` from its in-band FEC (LBRR, RFC 6716 section 4.2.5); without FEC data, conceals it
+    /// as [`Decoder::conceal`]. Call `decode(next)` afterwards.
+    ///
+    /// # Errors
+    /// [`OpusError::Packet`] and [`OpusError::Library`].
     pub fn recover(&mut self, next: &[u8]) -> Result<Frame, OpusError> {
         check(next)?;
         self.run(next, true)
     }
 
-    /// A guess at a frame of which nothing arrived: what was heard last, fading.
+    /// Packet loss concealment: extrapolates the last frames, fading out.
+    ///
+    /// # Errors
+    /// [`OpusError::Library`].
     pub fn conceal(&mut self) -> Result<Frame, OpusError> {
         self.run(&[], false)
     }
@@ -174,7 +201,7 @@ impl Decoder {
     }
 }
 
-/// Refuses what is not one 20 ms packet. An empty packet means "lost" to libopus, so it must not come from a peer.
+/// Rejects everything but a 20 ms packet. libopus interprets an empty packet as a loss, so a peer must not send one.
 fn check(packet: &[u8]) -> Result<(), OpusError> {
     if packet.is_empty() || packet.len() > MAX_PACKET {
         return Err(OpusError::Packet);
@@ -190,7 +217,7 @@ mod tests {
     use super::super::frame::frames;
     use super::*;
 
-    /// A vowel-like sound (a buzz at `pitch` through two moving resonances) that starts and stops as syllables do.
+    /// A synthetic vowel (a pulse train through two moving resonances) with the rhythm of syllables.
     fn speech(seconds: f32) -> Vec<f32> {
         let mut noise = noise(7);
         let mut low = [0.0_f32; 2];
@@ -223,7 +250,7 @@ mod tests {
         }
     }
 
-    fn everything() -> Vec<(&'static str, Vec<f32>)> {
+    fn all_kinds_of_audio() -> Vec<(&'static str, Vec<f32>)> {
         let mut hiss = noise(1);
         vec![
             ("digital silence", vec![0.0; 48_000]),
@@ -240,7 +267,7 @@ mod tests {
         for bitrate in [8_000, 12_000, 24_000, 32_000, 64_000, 128_000] {
             for expected_loss in [1, 10, 30] {
                 let mut encoder = Encoder::new(Settings { bitrate, expected_loss }).unwrap();
-                for (what, sound) in everything() {
+                for (what, sound) in all_kinds_of_audio() {
                     for frame in frames(&sound) {
                         let packet = encoder
                             .encode(&frame)
@@ -263,25 +290,25 @@ mod tests {
     }
 
     #[test]
-    fn a_new_rate_has_its_own_size_from_the_next_packet_on() {
+    fn a_new_bit_rate_changes_the_size_of_the_next_packet() {
         let mut encoder = Encoder::new(Settings::default()).unwrap();
         let mut decoder = Decoder::new().unwrap();
         for (i, frame) in frames(&speech(4.0)).enumerate() {
             let (bitrate, size) = [(32_000, 80), (24_000, 60), (16_000, 40), (12_000, 30), (8_000, 20)][i / 10 % 5];
-            encoder.follow(SendProfile { redundancy: &[], expected_loss: 10, bitrate, packets_per_frame: 1 }).unwrap();
+            encoder.apply(SendProfile { redundancy: &[], expected_loss: 10, bitrate, packets_per_frame: 1 }).unwrap();
             let packet = encoder.encode(&frame).unwrap();
             assert_eq!(packet.len(), size);
             decoder.decode(&packet).unwrap();
         }
         assert!(
             encoder
-                .follow(SendProfile { redundancy: &[], expected_loss: 10, bitrate: 1_000, packets_per_frame: 1 })
+                .apply(SendProfile { redundancy: &[], expected_loss: 10, bitrate: 1_000, packets_per_frame: 1 })
                 .is_err()
         );
     }
 
-    /// Correlation, at the best shift, of what was said and what was heard.
-    fn likeness(a: &[f32], b: &[f32]) -> f32 {
+    /// The highest cross-correlation of input and output over all shifts.
+    fn similarity(a: &[f32], b: &[f32]) -> f32 {
         (0..1_000)
             .map(|shift| {
                 let (a, b) = (&a[..a.len() - shift], &b[shift..]);
@@ -293,55 +320,55 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_frame_comes_back_better_from_redundancy_than_from_a_guess() {
+    fn recovery_from_fec_is_better_than_concealment() {
         let sound = speech(4.0);
         let mut encoder = Encoder::new(Settings { expected_loss: 20, ..Settings::default() }).unwrap();
         let packets: Vec<_> = frames(&sound).map(|frame| encoder.encode(&frame).unwrap()).collect();
-        let hear = |lost: &dyn Fn(usize) -> bool, redundancy: bool| {
+        let decode = |lost: &dyn Fn(usize) -> bool, redundancy: bool| {
             let mut decoder = Decoder::new().unwrap();
-            let mut heard = Vec::new();
+            let mut output = Vec::new();
             for (i, packet) in packets.iter().enumerate() {
                 let frame = match (lost(i), packets.get(i + 1)) {
                     (false, _) => decoder.decode(packet).unwrap(),
                     (true, Some(next)) if redundancy => decoder.recover(next).unwrap(),
                     (true, _) => decoder.conceal().unwrap(),
                 };
-                heard.push(frame);
+                output.push(frame);
             }
-            heard
+            output
         };
         let every_fifth = |i: usize| i % 5 == 4;
-        let whole = hear(&|_| false, false);
-        let error = |heard: &[Frame]| -> f64 {
+        let whole = decode(&|_| false, false);
+        let error = |output: &[Frame]| -> f64 {
             let apart = |(a, b): (&Frame, &Frame)| {
                 a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>()
             };
-            heard.iter().zip(&whole).map(apart).sum()
+            output.iter().zip(&whole).map(apart).sum()
         };
-        let (recovered, guessed) = (error(&hear(&every_fifth, true)), error(&hear(&every_fifth, false)));
-        assert!(guessed > 0.0);
-        assert!(recovered < 0.6 * guessed, "recovered {recovered:.0}, guessed {guessed:.0}");
+        let (recovered, concealed) = (error(&decode(&every_fifth, true)), error(&decode(&every_fifth, false)));
+        assert!(concealed > 0.0);
+        assert!(recovered < 0.6 * concealed, "recovered {recovered:.0}, concealed {concealed:.0}");
         let flat: Vec<f32> = whole.iter().flatten().map(|s| super::super::frame::to_f32(*s)).collect();
-        let alike = likeness(&sound[..96_000], &flat[..96_000]);
-        assert!(alike > 0.8, "what is heard resembles what was said only by {alike}");
+        let similar = similarity(&sound[..96_000], &flat[..96_000]);
+        assert!(similar > 0.8, "the similarity of input and output is only {similar}");
     }
 
     #[test]
-    fn a_guess_fades() {
+    fn concealment_fades_out() {
         let mut encoder = Encoder::new(Settings::default()).unwrap();
         let mut decoder = Decoder::new().unwrap();
-        // It ends in the middle of a vowel.
+        // The audio ends in the middle of a vowel.
         for frame in frames(&speech(0.9)) {
             decoder.decode(&encoder.encode(&frame).unwrap()).unwrap();
         }
-        let guesses: Vec<Frame> = (0..50).map(|_| decoder.conceal().unwrap()).collect();
+        let concealed: Vec<Frame> = (0..50).map(|_| decoder.conceal().unwrap()).collect();
         let peak = |frame: &Frame| frame.iter().map(|s| s.unsigned_abs()).max().unwrap();
-        let (first, last) = (peak(&guesses[0]), peak(&guesses[49]));
+        let (first, last) = (peak(&concealed[0]), peak(&concealed[49]));
         assert!(last < first / 4, "{first} after 20 ms, {last} after a second");
     }
 
     #[test]
-    fn what_is_not_one_20_ms_packet_is_refused_and_does_no_harm() {
+    fn invalid_packets_are_rejected_and_do_not_affect_the_decoder() {
         let mut decoder = Decoder::new().unwrap();
         assert!(matches!(decoder.decode(&[]), Err(OpusError::Packet)));
         assert!(matches!(decoder.decode(&[0; MAX_PACKET + 1]), Err(OpusError::Packet)));

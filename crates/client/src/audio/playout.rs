@@ -1,146 +1,149 @@
-//! One remote speaker: packets in, a steady 20 ms of sound out per tick, whatever the network does.
+//! Playout of one remote speaker: packets in, a steady 20 ms of audio out per tick.
 
 use super::frame::{Frame, SILENCE};
-use super::jitter::{Counts, JitterBuffer, Pull};
+use super::jitter::{JitterBuffer, JitterStats, Pull};
 use super::opus::{Decoder, OpusError};
 
-/// Guesses in a row before the gap is plain silence: half a second on, a guess is noise.
-const MAX_GUESSES: u32 = 25;
-/// Samples that stay below this (-42 dB) are a pause: speech at any usable level is ten times as loud.
-const QUIET: u16 = 256;
+/// Most consecutive concealed frames before silence: after half a second, concealment is noise.
+const MAX_CONCEALED: u32 = 25;
+/// Amplitude below which a frame counts as a pause (-42 dBFS): speech is at least ten times louder.
+const PAUSE_AMPLITUDE: u16 = 256;
 
-/// How a frame came to be.
+/// The origin of a played frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Decoded from the packet that carried it.
-    Heard,
-    /// Decoded from the copy in the packet after it.
+    /// Decoded from its own packet or a redundant copy of it.
+    Decoded,
+    /// Recovered from the in-band FEC of the next packet.
     Recovered,
-    /// Made up to fill a gap.
+    /// Concealed.
     Concealed,
-    /// Nothing to play: no stream, or a gap too long to fill.
+    /// Silence: no stream, or a loss too long to conceal.
     Silence,
 }
 
-/// One tick of a speaker.
-pub struct Played {
-    /// 20 ms of sound.
+/// The output of one tick.
+pub struct PlayedFrame {
+    /// 20 ms of audio.
     pub frame: Frame,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// What a speaker's playout went through, for the leg's statistics.
+/// Playout statistics of a speaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PlayoutCounts {
-    /// The jitter buffer's share.
-    pub buffer: Counts,
-    /// Frames decoded from the copy in the packet after.
+pub struct PlayoutStats {
+    /// Statistics of the jitter buffer.
+    pub buffer: JitterStats,
+    /// Frames recovered from in-band FEC.
     pub recovered: u64,
-    /// Frames made up.
+    /// Frames concealed.
     pub concealed: u64,
-    /// Packets that were no Opus packet of 20 ms: a broken or hostile sender.
+    /// Packets that were not 20 ms of Opus, from a broken or hostile sender.
     pub bad_packets: u64,
 }
 
 /// Jitter buffer and decoder of one remote speaker.
-pub struct Speaker {
+pub struct SpeakerPlayout {
     buffer: JitterBuffer,
     decoder: Decoder,
-    quiet: bool,
-    guesses: u32,
-    heard_any: bool,
+    in_pause: bool,
+    consecutive_concealed: u32,
+    decoded_any: bool,
     recovered: u64,
     concealed: u64,
     bad_packets: u64,
 }
 
-impl Speaker {
-    /// A speaker of whom nothing has arrived.
+impl SpeakerPlayout {
+    /// A speaker before the first packet.
+    ///
+    /// # Errors
+    /// When the decoder cannot be allocated.
     pub fn new() -> Result<Self, OpusError> {
         Ok(Self {
             buffer: JitterBuffer::new(),
             decoder: Decoder::new()?,
-            quiet: true,
-            guesses: 0,
-            heard_any: false,
+            in_pause: true,
+            consecutive_concealed: 0,
+            decoded_any: false,
             recovered: 0,
             concealed: 0,
             bad_packets: 0,
         })
     }
 
-    /// Takes an Opus packet with its authenticated frame counter, arrived at `now_us`.
+    /// Adds an Opus packet with its authenticated frame counter that arrived at `now_us`.
     pub fn push(&mut self, counter: u64, packet: Vec<u8>, now_us: u64) {
-        self.receive(counter, packet, Vec::new(), now_us);
+        self.push_with_copies(counter, packet, Vec::new(), now_us);
     }
 
-    /// Takes an Opus packet and the earlier ones that came with it.
-    pub fn receive(&mut self, counter: u64, packet: Vec<u8>, copies: Vec<(u64, Vec<u8>)>, now_us: u64) {
+    /// Adds an Opus packet and the redundant copies of earlier packets that arrived with it.
+    pub fn push_with_copies(&mut self, counter: u64, packet: Vec<u8>, copies: Vec<(u64, Vec<u8>)>, now_us: u64) {
         self.buffer.push(counter, packet, now_us);
         for (counter, copy) in copies {
             self.buffer.push_copy(counter, copy, now_us);
         }
     }
 
-    /// The 20 ms to play at the tick `now_us`.
-    pub fn pull(&mut self, now_us: u64) -> Played {
+    /// The frame to play at the tick `now_us`.
+    pub fn pull(&mut self, now_us: u64) -> PlayedFrame {
         let played = self.play(now_us);
-        self.quiet = played.frame.iter().all(|sample| sample.unsigned_abs() < QUIET);
+        self.in_pause = played.frame.iter().all(|sample| sample.unsigned_abs() < PAUSE_AMPLITUDE);
         played
     }
 
-    fn play(&mut self, now_us: u64) -> Played {
-        match self.buffer.pull(now_us, self.quiet) {
+    fn play(&mut self, now_us: u64) -> PlayedFrame {
+        match self.buffer.pull(now_us, self.in_pause) {
             Pull::Packet(packet) => match self.decoder.decode(&packet) {
                 Ok(frame) => {
-                    self.guesses = 0;
-                    self.heard_any = true;
-                    Played { frame, origin: Origin::Heard }
+                    self.consecutive_concealed = 0;
+                    self.decoded_any = true;
+                    PlayedFrame { frame, origin: Origin::Decoded }
                 }
                 Err(_) => {
                     self.bad_packets += 1;
-                    self.guess()
+                    self.conceal()
                 }
             },
-            Pull::Lost { fec_from: Some(next) } if self.heard_any => match self.decoder.recover(&next) {
+            Pull::Lost { fec_from: Some(next) } if self.decoded_any => match self.decoder.recover(&next) {
                 Ok(frame) => {
                     self.recovered += 1;
-                    Played { frame, origin: Origin::Recovered }
+                    PlayedFrame { frame, origin: Origin::Recovered }
                 }
-                // It is counted as bad when its own turn comes.
-                Err(_) => self.guess(),
+                // It is counted as a bad packet when it is played itself.
+                Err(_) => self.conceal(),
             },
-            Pull::Lost { .. } | Pull::NotYet => self.guess(),
+            Pull::Lost { .. } | Pull::NotYet => self.conceal(),
         }
     }
 
-    /// What happened so far.
-    pub fn counts(&self) -> PlayoutCounts {
-        PlayoutCounts {
-            buffer: self.buffer.counts(),
+    /// The statistics so far.
+    pub fn stats(&self) -> PlayoutStats {
+        PlayoutStats {
+            buffer: self.buffer.stats(),
             recovered: self.recovered,
             concealed: self.concealed,
             bad_packets: self.bad_packets,
         }
     }
 
-    /// How long the buffer holds packets back at the moment, in microseconds.
+    /// The current target delay of the jitter buffer, microseconds.
     pub fn delay_us(&self) -> i64 {
         self.buffer.target_delay_us()
     }
 
-    fn guess(&mut self) -> Played {
-        if !self.heard_any || self.guesses >= MAX_GUESSES {
-            return Played { frame: SILENCE, origin: Origin::Silence };
+    fn conceal(&mut self) -> PlayedFrame {
+        if !self.decoded_any || self.consecutive_concealed >= MAX_CONCEALED {
+            return PlayedFrame { frame: SILENCE, origin: Origin::Silence };
         }
-        self.guesses += 1;
+        self.consecutive_concealed += 1;
         match self.decoder.conceal() {
             Ok(frame) => {
                 self.concealed += 1;
-                Played { frame, origin: Origin::Concealed }
+                PlayedFrame { frame, origin: Origin::Concealed }
             }
-            Err(_) => Played { frame: SILENCE, origin: Origin::Silence },
+            Err(_) => PlayedFrame { frame: SILENCE, origin: Origin::Silence },
         }
     }
 }
@@ -169,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_is_played_once_and_losses_are_filled_at_the_level_around_them() {
+    fn every_frame_is_played_once_and_losses_are_recovered_at_the_same_level() {
         let packets = packets(4.0);
-        let mut speaker = Speaker::new().unwrap();
+        let mut speaker = SpeakerPlayout::new().unwrap();
         let mut played = Vec::new();
         for tick in 0..packets.len() as u64 + 10 {
             if let Some(packet) = packets.get(tick as usize)
@@ -181,32 +184,32 @@ mod tests {
             }
             played.push(speaker.pull(tick * TICK));
         }
-        let counts = speaker.counts();
-        assert_eq!(counts.buffer.played, 180);
-        assert_eq!(counts.recovered, 20);
-        // A recovered copy is coarser, never silence.
+        let stats = speaker.stats();
+        assert_eq!(stats.buffer.played, 180);
+        assert_eq!(stats.recovered, 20);
+        // Recovered frames have lower quality but are not silent.
         let levels: Vec<f32> = played[10..200].iter().map(|played| level(&played.frame)).collect();
-        assert!(levels.iter().all(|level| *level > 0.03), "holes in the tone: {levels:.2?}");
+        assert!(levels.iter().all(|level| *level > 0.03), "gaps in the tone: {levels:.2?}");
     }
 
     #[test]
-    fn garbage_is_counted_and_concealed_and_the_stream_goes_on() {
+    fn garbage_is_counted_and_concealed_and_the_stream_continues() {
         let packets = packets(2.0);
-        let mut speaker = Speaker::new().unwrap();
+        let mut speaker = SpeakerPlayout::new().unwrap();
         for tick in 0..100_u64 {
             let packet = if tick == 50 { vec![0xff; 80] } else { packets[tick as usize].clone() };
             speaker.push(tick, packet, tick * TICK);
             let played = speaker.pull(tick * TICK + 1_000);
-            assert!(tick < 5 || played.origin == Origin::Heard || speaker.counts().bad_packets == 1);
+            assert!(tick < 5 || played.origin == Origin::Decoded || speaker.stats().bad_packets == 1);
         }
-        let counts = speaker.counts();
-        assert_eq!((counts.bad_packets, counts.concealed), (1, 1));
+        let stats = speaker.stats();
+        assert_eq!((stats.bad_packets, stats.concealed), (1, 1));
     }
 
     #[test]
-    fn before_the_first_packet_and_long_after_the_last_there_is_silence() {
+    fn silence_before_the_first_and_long_after_the_last_packet() {
         let packets = packets(1.0);
-        let mut speaker = Speaker::new().unwrap();
+        let mut speaker = SpeakerPlayout::new().unwrap();
         assert_eq!(speaker.pull(0).origin, Origin::Silence);
         for tick in 0..50 {
             speaker.push(tick, packets[tick as usize].clone(), tick * TICK);

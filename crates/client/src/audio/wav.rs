@@ -1,4 +1,4 @@
-//! WAV files in and out: any usual WAV becomes 48 kHz, one channel; what is written can be read at any moment.
+//! WAV files: common formats are read as 48 kHz, one channel; files being written are valid at any moment.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
 use super::frame::{FRAME_DURATION, Frame, SAMPLE_RATE};
-use super::rate::{self, RateError};
+use super::resample::{self, ResampleError};
 
-/// Longest file that is read: it is held in memory whole, 11 MB a minute.
+/// Longest file accepted, seconds: it is held in memory, 11 MB per minute.
 pub const MAX_SECONDS: u32 = 2 * 60 * 60;
-/// Most channels of a file that is read. Eight is 7.1 sound; more is a mistake, not speech.
+/// Most channels accepted: eight are 7.1 surround.
 pub const MAX_CHANNELS: u16 = 8;
-/// Sample rates of files that are read: telephone to studio.
+/// Sample rates accepted: telephone to studio.
 pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
-/// How many frames may be lost when the process dies: the header is brought up to date once a second.
+/// Frames between header updates: once a second. At most that much is lost when the process dies.
 const FRAMES_PER_HEADER: u32 = 1000 / FRAME_DURATION.as_millis() as u32;
 
 /// Why a WAV file could not be read or written.
@@ -26,41 +26,47 @@ pub enum WavError {
     File {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         cause: hound::Error,
     },
-    /// It is a WAV file that is outside of what Telcon takes.
+    /// The WAV file exceeds a limit.
     #[error("{path}: {what}", path = path.display())]
     Refused {
         /// The file.
         path: PathBuf,
-        /// Which limit it breaks.
+        /// Which limit.
         what: String,
     },
-    /// Its rate cannot be converted.
+    /// The sample rate cannot be converted.
     #[error(transparent)]
-    Rate(#[from] RateError),
+    Rate(#[from] ResampleError),
 }
 
 /// Reads a WAV file as 48 kHz, one channel, -1..1. Channels are averaged; any rate in [`RATES`], 8 to 32-bit or float.
+///
+/// # Errors
+/// [`WavError`].
 pub fn read(path: &Path) -> Result<Vec<f32>, WavError> {
     read_at(path, SAMPLE_RATE)
 }
 
-/// Reads a WAV file as one channel of -1..1 at `rate` samples per second.
+/// Reads a WAV file as one channel of -1..1 at `rate` Hz.
+///
+/// # Errors
+/// [`WavError`].
 pub fn read_at(path: &Path, rate: u32) -> Result<Vec<f32>, WavError> {
     let file = |cause| WavError::File { path: path.to_owned(), cause };
     let refused = |what| WavError::Refused { path: path.to_owned(), what };
     let mut reader = WavReader::open(path).map_err(file)?;
     let spec = reader.spec();
     if !(1..=MAX_CHANNELS).contains(&spec.channels) {
-        return Err(refused(format!("{} channels; at most {MAX_CHANNELS} are taken", spec.channels)));
+        return Err(refused(format!("{} channels; at most {MAX_CHANNELS} are supported", spec.channels)));
     }
     if !RATES.contains(&spec.sample_rate) {
         let (low, high) = (RATES.start(), RATES.end());
-        return Err(refused(format!("{} samples per second; {low} to {high} are taken", spec.sample_rate)));
+        return Err(refused(format!("{} samples per second; {low} to {high} are supported", spec.sample_rate)));
     }
-    // `duration` comes from the header: it is checked before anything is allocated for it.
+    // `duration` is from the header, so it is checked before any allocation.
     if u64::from(reader.duration()) > u64::from(MAX_SECONDS) * u64::from(spec.sample_rate) {
         return Err(refused(format!("longer than {} minutes", MAX_SECONDS / 60)));
     }
@@ -73,15 +79,15 @@ pub fn read_at(path: &Path, rate: u32) -> Result<Vec<f32>, WavError> {
         }
     };
     if samples.iter().any(|sample| !sample.is_finite()) {
-        return Err(refused("has samples that are not numbers".into()));
+        return Err(refused("contains samples that are not finite numbers".into()));
     }
     let channels = usize::from(spec.channels);
     let mono: Vec<f32> = samples.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
-    Ok(rate::convert(&mono, spec.sample_rate, rate)?)
+    Ok(resample::resample(&mono, spec.sample_rate, rate)?)
 }
 
-/// Writes a WAV file frame by frame (48 kHz, one channel, 16-bit). The header is right at least once a second, so
-/// that a file whose writer died can be played up to there.
+/// Writes a WAV file frame by frame (48 kHz, one channel, 16-bit). The header is updated once a second, so that the file of
+/// a process that died is playable up to that point.
 pub struct Writer {
     path: PathBuf,
     inner: WavWriter<BufWriter<File>>,
@@ -89,7 +95,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a new file; one that is there is replaced.
+    /// Creates a file, replacing an existing one.
     pub fn create(path: &Path) -> Result<Self, WavError> {
         let spec =
             WavSpec { channels: 1, sample_rate: SAMPLE_RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
@@ -114,13 +120,13 @@ impl Writer {
         put().map_err(|cause| WavError::File { path: self.path.clone(), cause })
     }
 
-    /// Makes what was written so far a whole file.
+    /// Updates the header, so that everything written so far is playable.
     pub fn flush(&mut self) -> Result<(), WavError> {
         self.since_header = 0;
         self.inner.flush().map_err(|cause| WavError::File { path: self.path.clone(), cause })
     }
 
-    /// Ends the file. Dropping the writer does the same but hides errors.
+    /// Finalises the file. Dropping the writer does the same but ignores errors.
     pub fn finish(self) -> Result<(), WavError> {
         let Self { path, inner, .. } = self;
         inner.finalize().map_err(|cause| WavError::File { path, cause })
@@ -139,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn stereo_16_bit_at_a_third_of_the_rate_is_averaged_and_converted() {
+    fn stereo_at_16_khz_is_averaged_and_resampled() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("stereo.wav");
         let spec = WavSpec { channels: 2, sample_rate: 16_000, bits_per_sample: 16, sample_format: SampleFormat::Int };
@@ -155,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn float_8_bit_and_24_bit_are_read_at_full_scale() {
+    fn float_8_bit_and_24_bit_are_scaled_correctly() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("any.wav");
         let spec = |bits_per_sample, sample_format| WavSpec {
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_whole_after_finish_and_readable_while_it_grows() {
+    fn a_file_is_complete_after_finish_and_readable_while_it_grows() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.wav");
         let ramp: Vec<f32> = (0..FRAME_SAMPLES * 60).map(|i| (i % 1000) as f32 / 2000.0).collect();
@@ -182,7 +188,7 @@ mod tests {
         for frame in frames(&ramp) {
             writer.write(&frame).unwrap();
         }
-        // 60 frames are 1.2 s: the first second is there although nobody has closed the file.
+        // 60 frames are 1.2 s: the first second is readable although the file is not closed.
         assert_eq!(read(&path).unwrap().len(), 48_000);
         writer.finish().unwrap();
         let back = read(&path).unwrap();
@@ -191,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wav_or_outside_the_limits_is_refused_with_the_reason() {
+    fn invalid_files_and_exceeded_limits_are_refused_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bad.wav");
         std::fs::write(&path, b"RIFF but not really").unwrap();

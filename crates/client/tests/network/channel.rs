@@ -1,21 +1,21 @@
-//! A network in virtual time: it loses, delays, reorders and chokes packets, the same ones for the same seed.
+//! A seeded network simulation in virtual time: loss, jitter, reordering, and a bottleneck.
 
-/// Microseconds that every packet takes at least.
+/// Base delay, microseconds.
 pub const BASE_US: u64 = 30_000;
-/// Longest wait in front of a bottleneck, microseconds; what would wait longer is dropped.
+/// Queue length of the bottleneck, microseconds; packets that would wait longer are dropped.
 pub const QUEUE_US: u64 = 200_000;
 
-/// What a network does to packets.
+/// Network impairments.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Weather {
-    /// Share of packets lost, 0 to 1.
+pub struct Impairments {
+    /// Packet loss rate, 0 to 1.
     pub loss: f64,
-    /// Mean number of packets lost in a row. 1: each packet's luck is its own. Above, the Gilbert–Elliott model: a good
-    /// state that loses nothing, and a bad one that loses everything.
+    /// Mean burst length of losses. 1: independent losses. Above: the Gilbert–Elliott model with a good state that loses nothing
+    /// and a bad state that loses everything.
     pub burst: f64,
-    /// Additional delay, uniform between 0 and this, each packet's its own: packets overtake each other.
+    /// Jitter: additional delay, uniform between 0 and this, independent per packet, so that packets are reordered.
     pub jitter_us: u64,
-    /// Bits per second of a bottleneck, counted with IP headers; 0: none. In front of it is a queue of [`QUEUE_US`].
+    /// Bandwidth of the bottleneck with IP headers, bit/s; 0: none. It has a queue of [`QUEUE_US`].
     pub bottleneck: u64,
 }
 
@@ -39,25 +39,25 @@ impl Random {
 
 /// One direction of the network.
 pub struct Channel {
-    weather: Weather,
+    impairments: Impairments,
     random: Random,
     bad: bool,
-    /// When the bottleneck has sent all that it took.
+    /// When the bottleneck is idle again.
     free_at_us: u64,
 }
 
 impl Channel {
-    /// A network in its good state, with nothing in its queue.
-    pub fn new(weather: Weather, seed: u64) -> Self {
-        Self { weather, random: Random(seed), bad: false, free_at_us: 0 }
+    /// A network in its good state with an empty queue.
+    pub fn new(impairments: Impairments, seed: u64) -> Self {
+        Self { impairments, random: Random(seed), bad: false, free_at_us: 0 }
     }
 
-    /// When a packet of so many bytes (with its IP headers), sent at `now_us`, arrives; nothing if it does not. Packets
-    /// are given in the order in which they are sent.
+    /// The arrival time of a packet of this size (with IP headers) sent at `now_us`; none if it is lost. Packets must be passed in
+    /// sending order.
     pub fn send(&mut self, bytes: usize, now_us: u64) -> Option<u64> {
-        let Weather { jitter_us, bottleneck, .. } = self.weather;
-        // Each packet draws the same number of times, whatever becomes of the others.
-        let (luck, delay) = (self.random.share(), self.random.share());
+        let Impairments { jitter_us, bottleneck, .. } = self.impairments;
+        // Every packet draws the same number of random values, so that packets do not influence each other.
+        let (draw, delay) = (self.random.share(), self.random.share());
         let mut at = now_us;
         if let Some(takes_us) = (bytes as u64 * 8 * 1_000_000).checked_div(bottleneck) {
             let begin = self.free_at_us.max(now_us);
@@ -67,17 +67,17 @@ impl Channel {
             self.free_at_us = begin + takes_us;
             at = self.free_at_us;
         }
-        (!self.lost(luck)).then_some(at + BASE_US + (delay * jitter_us as f64) as u64)
+        (!self.lost(draw)).then_some(at + BASE_US + (delay * jitter_us as f64) as u64)
     }
 
-    fn lost(&mut self, luck: f64) -> bool {
-        let Weather { loss, burst, .. } = self.weather;
+    fn lost(&mut self, draw: f64) -> bool {
+        let Impairments { loss, burst, .. } = self.impairments;
         if burst <= 1.0 {
-            return luck < loss;
+            return draw < loss;
         }
         let leave = 1.0 / burst;
         let enter = leave * loss / (1.0 - loss);
-        self.bad = if self.bad { luck >= leave } else { luck < enter };
+        self.bad = if self.bad { draw >= leave } else { draw < enter };
         self.bad
     }
 }

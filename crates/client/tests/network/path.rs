@@ -1,49 +1,49 @@
-//! Speech from one device to another over a bad network, in virtual time: with all that Telcon does about it, and plain.
+//! Speech from one device to another over an impaired network, in virtual time: Telcon's audio path, and plain Opus.
 //!
-//! Both devices send all the time, as in a call, and both directions are equally bad: what the listener reports is lost
-//! as often as what the speaker says.
+//! Both devices send continuously, as in a call, and both directions are impaired equally: receiver reports are lost as often
+//! as audio.
 
-use super::channel::{Channel, Weather};
+use super::channel::{Channel, Impairments};
 use std::collections::BTreeMap;
 use telcon_client::audio::{
     FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE,
     opus::{Decoder, Encoder, Settings},
-    playout::{Origin, Speaker},
+    playout::{Origin, SpeakerPlayout},
 };
 use telcon_core::media::{delay::StandingQueue, keyring::Keyring, sframe};
 
 const TICK_US: u64 = 20_000;
-/// The listener's sound device does not tick when the speaker's does.
+/// Offset between the ticks of the two audio devices.
 const PHASE_US: u64 = 7_000;
-/// IPv4 and UDP, RTP, and the tag of SRTP: what a packet has beside its SFrame.
+/// Overhead per packet around the SFrame payload: IPv4, UDP, RTP, and the SRTP tag.
 pub const OVERHEAD: usize = 28 + 12 + 16;
-/// Sound that is played after the last frame was sent, in frames: more than any buffer holds.
+/// Frames played after the last one was sent: more than any buffer holds.
 pub const TAIL: usize = 40;
 
-/// What came out at the other end.
+/// The received audio.
 #[derive(Default)]
-pub struct Heard {
+pub struct Reception {
     /// One frame per frame sent, and [`TAIL`] more.
     pub frames: Vec<Frame>,
-    /// Frames decoded from their own packet or a copy of it.
-    pub whole: usize,
-    /// Frames decoded from the low-rate copy that Opus puts into the packet after.
+    /// Frames decoded from their own packet or a redundant copy.
+    pub decoded: usize,
+    /// Frames recovered from in-band FEC.
     pub recovered: usize,
-    /// Bytes that the speaker sent, with IP headers.
+    /// Bytes sent, with IP headers.
     pub bytes: u64,
-    /// Sizes of its packets, and how many there were of each.
+    /// Number of packets by size.
     pub sizes: BTreeMap<usize, usize>,
-    /// Sum over all ticks of the delay that the buffer held packets back for, microseconds.
-    pub held_us: u64,
-    /// The queue that the listener measured at the end, milliseconds.
+    /// Sum of the target delay over all ticks, microseconds.
+    pub delay_sum_us: u64,
+    /// The standing queue that the receiver measured at the end, milliseconds.
     pub queue_ms: u32,
 }
 
-impl Heard {
-    /// Share of the frames sent that had to be made up.
-    pub fn made_up(&self) -> f64 {
+impl Reception {
+    /// Share of the sent frames that were concealed.
+    pub fn concealed(&self) -> f64 {
         let sent = self.frames.len() - TAIL;
-        1.0 - ((self.whole + self.recovered) as f64 / sent as f64).min(1.0)
+        1.0 - ((self.decoded + self.recovered) as f64 / sent as f64).min(1.0)
     }
 
     /// Bits per second on the wire.
@@ -53,7 +53,7 @@ impl Heard {
 
     /// Mean delay of the buffer, milliseconds.
     pub fn delay_ms(&self) -> f64 {
-        self.held_us as f64 / 1e3 / self.frames.len() as f64
+        self.delay_sum_us as f64 / 1e3 / self.frames.len() as f64
     }
 
     fn sent(&mut self, bytes: usize) {
@@ -62,11 +62,11 @@ impl Heard {
     }
 }
 
-/// Packets on their way, by arrival.
+/// Packets in in_flight, by arrival time.
 #[derive(Default)]
-struct Flight(BTreeMap<(u64, u64), Vec<u8>>, u64);
+struct InFlight(BTreeMap<(u64, u64), Vec<u8>>, u64);
 
-impl Flight {
+impl InFlight {
     fn send(&mut self, channel: &mut Channel, frame: Vec<u8>, now_us: u64) -> usize {
         let bytes = frame.len() + OVERHEAD;
         if let Some(at) = channel.send(bytes, now_us) {
@@ -83,79 +83,78 @@ impl Flight {
     }
 }
 
-/// As a native device sends and another hears.
-pub fn telcon(said: &[Frame], weather: Weather, seed: u64) -> Heard {
-    let (mut speaker_keys, mut listener_keys) = (Keyring::new(), Keyring::new());
-    speaker_keys.enter(1, [1; 32].into(), 0, vec![0, 1], 0);
-    listener_keys.enter(1, [1; 32].into(), 1, vec![0, 1], 0);
-    let (mut there, mut back) = (Channel::new(weather, seed), Channel::new(weather, !seed));
-    let (mut to_listener, mut to_speaker) = (Flight::default(), Flight::default());
+/// Telcon's audio path between two native devices.
+pub fn telcon(input: &[Frame], impairments: Impairments, seed: u64) -> Reception {
+    let (mut sender_keys, mut receiver_keys) = (Keyring::new(), Keyring::new());
+    sender_keys.enter(1, [1; 32].into(), 0, vec![0, 1], 0);
+    receiver_keys.enter(1, [1; 32].into(), 1, vec![0, 1], 0);
+    let (mut there, mut back) = (Channel::new(impairments, seed), Channel::new(impairments, !seed));
+    let (mut to_receiver, mut to_sender) = (InFlight::default(), InFlight::default());
     let mut encoder = Encoder::new(Settings::default()).unwrap();
-    let mut speaker = Speaker::new().unwrap();
+    let mut speaker = SpeakerPlayout::new().unwrap();
     let mut queue = StandingQueue::new();
-    let mut heard = Heard::default();
-    for tick in 0..said.len() + TAIL {
+    let mut output = Reception::default();
+    for tick in 0..input.len() + TAIL {
         let now = 1_000_000 + tick as u64 * TICK_US;
-        if let Some(frame) = said.get(tick) {
-            while let Some((at, frame)) = to_speaker.arrived(now) {
-                let opened = speaker_keys.open(&frame).unwrap();
-                speaker_keys.record_arrival(1, opened.counter, at);
+        if let Some(frame) = input.get(tick) {
+            while let Some((at, frame)) = to_sender.arrived(now) {
+                let opened = sender_keys.open(&frame).unwrap();
+                sender_keys.record_arrival(1, opened.counter, at);
             }
-            encoder.follow(speaker_keys.send_profile()).unwrap();
-            if let Some(sealed) = speaker_keys.seal(&encoder.encode(frame).unwrap()) {
-                heard.sent(to_listener.send(&mut there, sealed, now));
+            encoder.apply(sender_keys.send_profile()).unwrap();
+            if let Some(sealed) = sender_keys.seal(&encoder.encode(frame).unwrap()) {
+                output.sent(to_receiver.send(&mut there, sealed, now));
             }
         }
         let now = now + PHASE_US;
-        while let Some((at, frame)) = to_listener.arrived(now) {
-            let opened = listener_keys.open(&frame).unwrap();
-            listener_keys.record_arrival(0, opened.counter, at);
-            heard.queue_ms = queue.add(opened.counter, at);
-            speaker.receive(opened.counter, opened.packet, opened.earlier, at);
+        while let Some((at, frame)) = to_receiver.arrived(now) {
+            let opened = receiver_keys.open(&frame).unwrap();
+            receiver_keys.record_arrival(0, opened.counter, at);
+            output.queue_ms = queue.add(opened.counter, at);
+            speaker.push_with_copies(opened.counter, opened.packet, opened.earlier, at);
         }
-        // The listener listens; its stream has the size of speech.
-        let silence = vec![0; (listener_keys.send_profile().bitrate / 400) as usize];
-        if let Some(sealed) = listener_keys.seal(&silence) {
-            to_speaker.send(&mut back, sealed, now);
+        // The receiver sends silence in packets of the same size.
+        let silence = vec![0; (receiver_keys.send_profile().bitrate / 400) as usize];
+        if let Some(sealed) = receiver_keys.seal(&silence) {
+            to_sender.send(&mut back, sealed, now);
         }
         let played = speaker.pull(now);
-        heard.whole += usize::from(played.origin == Origin::Heard);
-        heard.recovered += usize::from(played.origin == Origin::Recovered);
-        heard.held_us += u64::try_from(speaker.delay_us()).unwrap();
-        heard.frames.push(played.frame);
+        output.decoded += usize::from(played.origin == Origin::Decoded);
+        output.recovered += usize::from(played.origin == Origin::Recovered);
+        output.delay_sum_us += u64::try_from(speaker.delay_us()).unwrap();
+        output.frames.push(played.frame);
     }
-    heard
+    output
 }
 
-/// Delay of the plain buffer.
+/// Fixed delay of the plain jitter buffer.
 const PLAIN_DELAY_US: u64 = 60_000;
-/// So many frames in a row that did not come in time, and the plain buffer starts anew with the next packet.
-const PLAIN_GIVES_UP: u32 = 15;
+/// Consecutive frames without a timely packet after which the plain jitter buffer restarts.
+const PLAIN_RESTART_AFTER: u32 = 15;
 
-/// Plain Opus at the same rate, sealed in the same way: no forward error correction, no copies, a small buffer of one
-/// size that waits for nothing.
-pub fn plain(said: &[Frame], weather: Weather, seed: u64) -> Heard {
+/// Plain Opus at the same bit rate with the same encryption: no FEC, no redundant copies, a fixed jitter buffer.
+pub fn plain(input: &[Frame], impairments: Impairments, seed: u64) -> Reception {
     let key = sframe::Key::derive(&[1; 32], 1);
-    let mut channel = Channel::new(weather, seed);
-    let mut flight = Flight::default();
+    let mut channel = Channel::new(impairments, seed);
+    let mut in_flight = InFlight::default();
     let mut encoder = plain_encoder();
     let mut decoder = Decoder::new().unwrap();
-    let mut heard = Heard::default();
+    let mut output = Reception::default();
     let mut waiting = BTreeMap::new();
-    // When frame 0 is due, once the first packet came.
+    // Playout time of frame 0, once the first packet arrived.
     let mut start: Option<u64> = None;
     let mut missed = 0;
     let mut next = 0;
-    for tick in 0..said.len() + TAIL {
+    for tick in 0..input.len() + TAIL {
         let now = 1_000_000 + tick as u64 * TICK_US;
-        if let Some(frame) = said.get(tick) {
+        if let Some(frame) = input.get(tick) {
             let mut packet = vec![0; 1_276];
             let length = encoder.encode(frame, &mut packet).unwrap();
             let sealed = key.seal(tick as u64, b"", &packet[..length]).unwrap();
-            heard.sent(flight.send(&mut channel, sealed, now));
+            output.sent(in_flight.send(&mut channel, sealed, now));
         }
         let now = now + PHASE_US;
-        while let Some((at, frame)) = flight.arrived(now) {
+        while let Some((at, frame)) = in_flight.arrived(now) {
             let (header, length) = sframe::Header::decode(&frame).unwrap();
             start.get_or_insert_with(|| {
                 next = header.ctr;
@@ -170,7 +169,7 @@ pub fn plain(said: &[Frame], weather: Weather, seed: u64) -> Heard {
         let frame = match packet {
             Some(packet) => {
                 missed = 0;
-                heard.whole += 1;
+                output.decoded += 1;
                 decoder.decode(&packet).unwrap()
             }
             None if next > 0 || due => {
@@ -180,14 +179,14 @@ pub fn plain(said: &[Frame], weather: Weather, seed: u64) -> Heard {
             None => SILENCE,
         };
         next += u64::from(due);
-        if missed >= PLAIN_GIVES_UP {
+        if missed >= PLAIN_RESTART_AFTER {
             (start, missed) = (None, 0);
             waiting.clear();
         }
-        heard.held_us += PLAIN_DELAY_US;
-        heard.frames.push(frame);
+        output.delay_sum_us += PLAIN_DELAY_US;
+        output.frames.push(frame);
     }
-    heard
+    output
 }
 
 fn plain_encoder() -> opus::Encoder {

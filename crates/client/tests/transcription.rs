@@ -1,4 +1,4 @@
-//! Speech recognition with a real model, over the path that a call's sound takes: cut, coded, buffered, decoded, heard.
+//! Speech recognition with a real model, over a call's complete audio path: encoder, jitter buffer, decoder, segmenter.
 //!
 //! Needs a model: `TELCON_ASR_MODEL` names a directory with a Whisper model in CTranslate2 form.
 
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use telcon_client::audio::opus::{Encoder, Settings};
-use telcon_client::audio::playout::Speaker;
-use telcon_client::audio::rate::HEARING_RATE;
+use telcon_client::audio::playout::SpeakerPlayout;
+use telcon_client::audio::resample::ASR_SAMPLE_RATE;
 use telcon_client::audio::{Frame, SILENCE, frames, wav};
-use telcon_client::hearing::scribe::Event;
-use telcon_client::hearing::wer::{WordErrors, word_errors};
-use telcon_client::hearing::{Caption, Effort, Recogniser, Scribe, Whisper};
+use telcon_client::transcription::transcriber::TranscriberEvent;
+use telcon_client::transcription::wer::{WordErrors, word_errors};
+use telcon_client::transcription::{Effort, RecognitionResult, Recognizer, Transcriber, Whisper};
 
-/// How much worse (words in a hundred) the transcript of a call may be than the model on the original file.
+/// Allowed difference of word error rate between a call and the original file, percentage points.
 const ALLOWED_POINTS: f64 = 3.0;
 
-/// The model's directory, or `None` with a line that says why the test did nothing.
+/// The model directory, or `None` after printing why the test is skipped.
 fn model() -> Option<PathBuf> {
     let dir = std::env::var_os("TELCON_ASR_MODEL").map(PathBuf::from);
     if dir.is_none() {
@@ -31,56 +31,56 @@ fn speech_dir() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from)
 }
 
-/// A scribe as a call has it: one model, heard by the transcript's thread and by the captions'.
-fn scribe(model: &Path) -> Scribe {
+/// A transcriber as in a call: one model, used by the transcript's thread and the captions' thread.
+fn transcriber(model: &Path) -> Transcriber {
     let whisper = Whisper::load(model).unwrap();
-    Scribe::with_captioner(Box::new(whisper.clone()), Box::new(whisper)).unwrap()
+    Transcriber::with_captioner(Box::new(whisper.clone()), Box::new(whisper)).unwrap()
 }
 
 struct Speech {
     path: PathBuf,
-    said: String,
+    reference: String,
     frames: Vec<Frame>,
 }
 
 fn speech(name: &str) -> Speech {
     let path = speech_dir().join(format!("{name}.wav"));
-    let said = std::fs::read_to_string(speech_dir().join(format!("{name}.txt"))).unwrap();
+    let reference = std::fs::read_to_string(speech_dir().join(format!("{name}.txt"))).unwrap();
     let frames = frames(&wav::read(&path).unwrap()).collect();
-    Speech { path, said, frames }
+    Speech { path, reference, frames }
 }
 
-/// What the other side hears: through Opus at a constant bit rate and the jitter buffer, no loss, 30 ms of network.
-fn through_the_call(said: &[Frame]) -> Vec<Frame> {
+/// The received audio: through Opus at a constant bit rate and the jitter buffer, without loss, with 30 ms of latency.
+fn through_the_call(input: &[Frame]) -> Vec<Frame> {
     let mut encoder = Encoder::new(Settings::default()).unwrap();
-    let mut speaker = Speaker::new().unwrap();
-    let mut heard = Vec::new();
+    let mut speaker = SpeakerPlayout::new().unwrap();
+    let mut received = Vec::new();
     let tail = std::iter::repeat_n(&SILENCE, 150);
-    for (counter, frame) in said.iter().chain(tail).enumerate() {
+    for (counter, frame) in input.iter().chain(tail).enumerate() {
         let sent = counter as u64 * 20_000;
         speaker.push(counter as u64, encoder.encode(frame).unwrap(), sent + 30_000);
-        heard.push(speaker.pull(sent + 30_000).frame);
+        received.push(speaker.pull(sent + 30_000).frame);
     }
-    assert_eq!(speaker.counts().buffer.lost, 0);
-    heard
+    assert_eq!(speaker.stats().buffer.lost, 0);
+    received
 }
 
-fn captions(events: Vec<Event>) -> Vec<Caption> {
+fn results(events: Vec<TranscriberEvent>) -> Vec<RecognitionResult> {
     let caption = |event| match event {
-        Event::Caption(caption) => caption,
-        Event::Failed { error, .. } => panic!("{error}"),
+        TranscriberEvent::Result(caption) => caption,
+        TranscriberEvent::Failed { error, .. } => panic!("{error}"),
     };
     events.into_iter().map(caption).collect()
 }
 
 /// The final text of a speaker.
-fn transcript(captions: &[Caption], speaker: u32) -> String {
+fn transcript(captions: &[RecognitionResult], speaker: u32) -> String {
     let theirs = captions.iter().filter(|caption| caption.speaker == speaker && caption.is_final);
     theirs.map(|caption| caption.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn direct(model: &Path, path: &Path) -> String {
-    let sound = wav::read_at(path, HEARING_RATE).unwrap();
+    let sound = wav::read_at(path, ASR_SAMPLE_RATE).unwrap();
     let phrases = Whisper::load(model).unwrap().transcribe(&sound, Effort::Best).unwrap();
     phrases.iter().map(|phrase| phrase.text.as_str()).collect::<Vec<_>>().join(" ")
 }
@@ -93,33 +93,34 @@ fn points(errors: WordErrors) -> f64 {
 fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapped() {
     let Some(model) = model() else { return };
     let (a, b) = (speech("a"), speech("b"));
-    // Speaker 1 first, then speaker 2; and a second time the other way round, at the same time.
+    // Speaker 1 first, then speaker 2; then exchanged, at the same time.
     for (together, first, second) in [(false, &a, &b), (true, &b, &a)] {
-        let mut scribe = scribe(&model);
+        let mut transcriber = transcriber(&model);
         let (one, two) = (through_the_call(&first.frames), through_the_call(&second.frames));
         let begin = if together { 0 } else { one.len() };
         let (mut one, mut two) = (one.into_iter(), two.into_iter());
-        let mut heard = Vec::new();
+        let mut events = Vec::new();
         for tick in 0.. {
             let frame = one.next();
             let other = if tick >= begin { two.next() } else { Some(SILENCE) };
             if frame.is_none() && other.is_none() {
                 break;
             }
-            scribe.push(1, &frame.unwrap_or(SILENCE), tick as f64 * 0.02);
-            scribe.push(2, &other.unwrap_or(SILENCE), tick as f64 * 0.02);
-            heard.extend(scribe.events());
+            transcriber.push(1, &frame.unwrap_or(SILENCE), tick as f64 * 0.02);
+            transcriber.push(2, &other.unwrap_or(SILENCE), tick as f64 * 0.02);
+            events.extend(transcriber.events());
         }
-        heard.extend(scribe.finish());
-        let captions = captions(heard);
+        events.extend(transcriber.finish());
+        let captions = results(events);
         for (speaker, speech, other) in [(1, first, second), (2, second, first)] {
             let text = transcript(&captions, speaker);
             let original = direct(&model, &speech.path);
-            let (call, file) = (points(word_errors(&speech.said, &text)), points(word_errors(&speech.said, &original)));
+            let (call, file) =
+                (points(word_errors(&speech.reference, &text)), points(word_errors(&speech.reference, &original)));
             println!("{}: call {call:.1} %, file {file:.1} %", speech.path.display());
-            println!("  said: {}\n  call: {text}\n  file: {original}", speech.said.replace('\n', " "));
+            println!("  reference: {}\n  call: {text}\n  file: {original}", speech.reference.replace('\n', " "));
             assert!(call <= file + ALLOWED_POINTS, "word error rate {call:.1} % against {file:.1} %");
-            let swapped = points(word_errors(&other.said, &text));
+            let swapped = points(word_errors(&other.reference, &text));
             assert!(swapped > call + 30.0, "speaker {speaker} was given the other's words");
         }
         for caption in captions.iter().filter(|caption| caption.is_final) {
@@ -131,7 +132,7 @@ fn a_call_is_transcribed_as_well_as_the_original_file_and_speakers_are_not_swapp
 #[test]
 fn silence_and_noise_are_not_transcribed() {
     let Some(model) = model() else { return };
-    let mut scribe = scribe(&model);
+    let mut transcriber = transcriber(&model);
     let mut state = 1_u32;
     for tick in 0..1_000 {
         let loud = if tick < 500 { 0 } else { 600 };
@@ -139,9 +140,9 @@ fn silence_and_noise_are_not_transcribed() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             ((state >> 16) as i32 % (2 * loud + 1) - loud) as i16
         });
-        scribe.push(1, &noise, f64::from(tick) * 0.02);
+        transcriber.push(1, &noise, f64::from(tick) * 0.02);
     }
-    let captions = captions(scribe.finish());
+    let captions = results(transcriber.finish());
     assert!(captions.iter().all(|caption| caption.text.is_empty()), "made up: {captions:?}");
 }
 
@@ -150,7 +151,7 @@ fn silence_and_noise_are_not_transcribed() {
 #[ignore = "a measurement: runs in real time"]
 fn how_far_captions_are_behind() {
     let Some(model) = model() else { return };
-    let mut scribe = scribe(&model);
+    let mut transcriber = transcriber(&model);
     let (one, two) = (through_the_call(&speech("a").frames), through_the_call(&speech("b").frames));
     let start = Instant::now();
     let mut worst = [0.0_f64; 2];
@@ -158,9 +159,9 @@ fn how_far_captions_are_behind() {
     let mut count = [0; 2];
     for tick in 0..one.len().max(two.len()) {
         let now = tick as f64 * 0.02;
-        scribe.push(1, one.get(tick).unwrap_or(&SILENCE), now);
-        scribe.push(2, two.get(tick).unwrap_or(&SILENCE), now);
-        for caption in captions(scribe.events()) {
+        transcriber.push(1, one.get(tick).unwrap_or(&SILENCE), now);
+        transcriber.push(2, two.get(tick).unwrap_or(&SILENCE), now);
+        for caption in results(transcriber.events()) {
             let who = caption.speaker as usize - 1;
             // Until now the newest words on the screen were those up to `covered`; both speak from the beginning.
             worst[who] = worst[who].max(now - covered[who]);
@@ -191,5 +192,5 @@ fn how_far_captions_are_behind() {
         );
     }
     println!("{:.1} s of sound took {:.1} s", one.len().max(two.len()) as f64 * 0.02, start.elapsed().as_secs_f64());
-    scribe.finish();
+    transcriber.finish();
 }

@@ -1,17 +1,10 @@
-//! The media leg of this device: one WebRTC connection to its own office's relay.
+//! The sans-IO engine of a leg. It creates the offer that a browser would create, with one sending and
+//! [`RECEIVE_SLOTS`] receiving audio sections, and then moves payloads. Payloads are SFrame ciphertext, which this module
+//! neither seals nor opens.
 //!
-//! [`Leg`] is a sans-IO engine. It makes the offer that a browser would make, one sending and
-//! [`RECEIVE_SLOTS`] receiving audio sections, and then moves payloads: what goes in and out is SFrame ciphertext, which
-//! this module neither makes nor opens. [`driver`] runs it over a socket.
-//!
-//! The engine is told the time. The transport library draws its keys and ICE credentials from the system's random
-//! source.
+//! Time is an argument. The WebRTC library draws its keys and ICE credentials from the system's random source.
 
-pub mod driver;
-mod tcp;
-pub mod turn;
-mod way;
-
+use super::sdp;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -28,48 +21,46 @@ use str0m::{
 };
 use telcon_proto::limits::{FRAME_MS, MAX_FRAME_BYTES, MAX_SDP_BYTES, RECEIVE_SLOTS};
 
-/// RTP ticks of one Opus frame: Opus always counts at 48 kHz (RFC 7587 section 4.1).
+/// RTP timestamp units of one Opus frame: the RTP clock rate of Opus is 48 kHz (RFC 7587 section 4.1).
 pub const FRAME_TICKS: u32 = 48 * FRAME_MS as u32;
-/// How long a leg may take to connect once it has its answer, before it is given up. A relay that is there answers
-/// within a round trip.
+/// Time from the answer until the leg must be connected. A reachable relay answers within a round trip.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the relay is tried by UDP before TCP, and by TCP before TLS: some round trips over half the world.
-const UDP_FIRST_FOR: Duration = Duration::from_millis(1_500);
-/// First wait for an answer to a connectivity check. The relay has a public address, so a lost check is the only
-/// thing to wait for; the usual 250 ms would be half of the time that a reconnection may take.
-const FIRST_CHECK_TIMEOUT: Duration = Duration::from_millis(100);
-/// Interval of connectivity checks afterwards, and how many in a row stay unanswered until the leg is lost: about eight
-/// seconds. A shorter gap is a tunnel, after which the same leg goes on at once; after a longer one the caller makes
-/// a new leg, which takes a few round trips.
+/// Head start of UDP over TCP, and of TCP over TURN: several intercontinental round trips.
+const FALLBACK_DELAY: Duration = Duration::from_millis(1_500);
+/// Initial retransmission timeout of connectivity checks. The relay has a public address, so a check is repeated only after
+/// packet loss; the usual 250 ms would be half of the time that a reconnection may take.
+const INITIAL_CHECK_RTO: Duration = Duration::from_millis(100);
+/// Interval of later connectivity checks, and the number of consecutive unanswered ones after which the leg is lost: about
+/// eight seconds. After a shorter outage (a tunnel) the same leg resumes at once; after a longer one the caller creates a
+/// new leg, which takes a few round trips.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-const CHECKS_UNTIL_LOST: usize = 10;
-/// How long nothing at all may come from the relay on a leg where sound flowed, before it is given up. Somebody sends every
-/// 20 ms in a call, so this is a hundred packets: the network has changed under the leg, and a new one is there sooner than
-/// `CHECKS_UNTIL_LOST` would tell. A new leg is not given up for this before it carried sound itself, so that an outage
-/// is not a storm of new legs.
-pub const SILENT_AFTER: Duration = Duration::from_secs(2);
-/// So many packets are a flow: a second of one speaker.
-const FLOW: u32 = 50;
+const MAX_UNANSWERED_CHECKS: usize = 10;
+/// Receive timeout of a leg that has carried media. Participants send every 20 ms, so this is a hundred packets: the local
+/// network has changed, and a new leg connects sooner than `MAX_UNANSWERED_CHECKS` would detect it. A new leg has this
+/// timeout only after it has carried media, so that an outage does not cause a storm of new legs.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(2);
+/// Packets after which a leg counts as having carried media: a second of one speaker.
+const MIN_MEDIA_PACKETS: u32 = 50;
 /// Largest datagram that the relay sends.
-const MAX_DATAGRAM_BYTES: usize = 1_500;
+pub(super) const MAX_DATAGRAM_BYTES: usize = 1_500;
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 
-/// Why a leg could not be made or used.
+/// Why a leg could not be created or used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LegError {
-    /// The local address is unspecified, or not one that can be offered.
-    #[error("a leg needs a local address that packets can come to")]
+    /// The local address is unspecified or cannot be a candidate.
+    #[error("the local address cannot be an ICE candidate")]
     Address,
-    /// The answer is not one to our offer: a hostile or incompatible server.
-    #[error("the answer does not fit the offer")]
+    /// The answer does not match the offer: a hostile or incompatible server.
+    #[error("the answer does not match the offer")]
     Answer,
-    /// The answer is to the offer of another leg of this device.
-    #[error("the answer is to another offer")]
-    OfAnother,
-    /// There was an answer already.
-    #[error("the leg has its answer already")]
-    Answered,
-    /// The leg is not connected, or no longer.
+    /// The answer is for the offer of another leg of this device.
+    #[error("the answer is for another offer")]
+    WrongOffer,
+    /// The leg already has an answer.
+    #[error("the leg already has an answer")]
+    AlreadyAnswered,
+    /// The leg is not connected.
     #[error("the leg is not connected")]
     NotConnected,
     /// The payload is empty or longer than [`MAX_FRAME_BYTES`].
@@ -77,99 +68,82 @@ pub enum LegError {
     FrameSize,
 }
 
-/// Why a leg that was made is over.
+/// Why a leg ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegFailure {
     /// Not connected within [`CONNECT_TIMEOUT`].
-    NeverConnected,
+    ConnectTimeout,
     /// The relay closed it.
     Closed,
-    /// Nothing comes back from the relay.
-    Lost,
-    /// Sound flowed, and then nothing came for [`SILENT_AFTER`].
-    Silent,
-    /// The handshake or the transport failed, for example because the relay has another certificate than the answer says.
+    /// Connectivity checks stay unanswered.
+    ConnectivityLost,
+    /// The leg carried media, then received nothing for [`MEDIA_TIMEOUT`].
+    MediaTimeout,
+    /// The DTLS handshake or the transport failed, for example because the relay's certificate does not match the answer.
     Transport,
 }
 
-/// A payload from another member of the call.
+/// A payload from another participant.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Received {
-    /// Which receiving section it came on, 0 to [`RECEIVE_SLOTS`] - 1. One member at a time uses a slot.
+pub struct ReceivedPacket {
+    /// The receiving section, 0 to [`RECEIVE_SLOTS`] - 1. A slot carries one participant at a time.
     pub slot: usize,
-    /// RTP sequence number of the slot, extended: it does not wrap. A gap is a lost packet.
+    /// Extended RTP sequence number of the slot, which does not wrap. A gap is packet loss.
     pub rtp_seq: u64,
     /// RTP timestamp of the slot, 48 kHz, wraps.
     pub rtp_time: u32,
-    /// The first packet after a pause, or of the next member in this slot.
+    /// Set on the first packet after a pause, or of the next participant in this slot.
     pub marker: bool,
-    /// The payload as the other device sent it.
+    /// The payload, as sent by the other device.
     pub payload: Arc<[u8]>,
 }
 
-/// What the engine wants done.
+/// An action for the driver.
 pub enum LegOutput {
     /// Send a datagram from the leg's socket.
     Transmit {
-        /// Where to.
+        /// Destination.
         dst: SocketAddr,
         /// The datagram.
         bytes: Vec<u8>,
     },
-    /// Somebody spoke.
-    Received(Received),
-    /// Payloads can flow.
+    /// A payload arrived.
+    Received(ReceivedPacket),
+    /// The leg is connected: payloads can be sent.
     Connected,
-    /// The leg is over. Make another.
+    /// The leg ended. Create another one.
     Failed(LegFailure),
-    /// Nothing now. Call [`Leg::handle_timeout`] at this time, unless something comes first.
+    /// Nothing to do until this time: then call [`Leg::handle_timeout`].
     Timeout(Instant),
 }
 
-/// Attribute by which a relay says which offer it answers: its session id.
-const ANSWERS: &str = "a=x-telcon-offer:";
-
-/// The address in a candidate that takes TCP connections (RFC 6544 section 4.5).
-fn tcp_candidate(line: &str) -> Option<SocketAddr> {
-    candidate(line, "tcp").filter(|_| line.ends_with("tcptype passive"))
+/// When a leg that gets no answer over UDP tries other transports, and the relay's addresses for them.
+pub(super) struct FallbackSchedule {
+    /// ICE-TCP (RFC 6544).
+    pub(super) tcp: Option<(Instant, SocketAddr)>,
+    /// TURN over TLS (RFC 8656).
+    pub(super) turn: Option<(Instant, SocketAddr)>,
 }
 
-/// The address in a candidate of this transport (RFC 8839 section 5.1).
-fn candidate(line: &str, transport: &str) -> Option<SocketAddr> {
-    let mut words = line.strip_prefix("a=candidate:")?.split(' ');
-    let (found, address, port) = (words.nth(2)?, words.nth(1)?, words.next()?);
-    found.eq_ignore_ascii_case(transport).then(|| Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?)))?
-}
-
-fn session_id(sdp: &str) -> Option<&str> {
-    sdp.lines().find_map(|line| line.strip_prefix("o="))?.split(' ').nth(1)
-}
-
-/// Ways other than UDP: from when on, and where the relay is by them.
-struct OtherWays {
-    by_tcp: Option<(Instant, SocketAddr)>,
-    by_tls: Option<(Instant, SocketAddr)>,
-}
-
-/// The engine.
+/// The engine of one leg.
 pub struct Leg {
     rtc: Rtc,
-    /// Session id of the offer (RFC 8866, section 5.2).
-    origin: String,
+    /// Session id of the offer (RFC 8866 section 5.2).
+    session_id: String,
     local: SocketAddr,
     sending: Mid,
     receiving: Vec<Mid>,
     pending: Option<SdpPendingOffer>,
     payload_type: Option<Pt>,
     sequence: u64,
-    /// Packets of sound that came.
-    flowed: u32,
-    /// When anything came last.
-    last_came: Instant,
+    /// Media packets received.
+    media_packets: u32,
+    /// Time of the last received datagram.
+    last_received: Instant,
     state: State,
-    /// Where the relay takes UDP, and where TCP.
-    udp_at: Option<SocketAddr>,
-    tcp_at: Option<SocketAddr>,
+    /// The relay's UDP and TCP candidates.
+    relay_udp: Option<SocketAddr>,
+    relay_tcp: Option<SocketAddr>,
     outputs: VecDeque<LegOutput>,
     timeout: Instant,
 }
@@ -179,11 +153,11 @@ enum State {
     Offered,
     Connecting { since: Instant },
     Connected,
-    Over,
+    Closed,
 }
 
 impl Leg {
-    /// A leg whose socket is at `local`, and its offer.
+    /// Creates a leg whose socket is bound to `local`; returns it with its offer.
     ///
     /// # Errors
     /// [`LegError::Address`].
@@ -195,43 +169,42 @@ impl Leg {
         let sending = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
         let mut receive = || api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         let receiving = (0..RECEIVE_SLOTS).map(|_| receive()).collect();
-        let (offer, pending) = api.apply().expect("invariant: added media makes an offer");
+        let (offer, pending) = api.apply().expect("invariant: adding media produces an offer");
         let offer = offer.to_sdp_string();
         let leg = Self {
             rtc,
-            origin: session_id(&offer).unwrap_or_default().to_owned(),
+            session_id: sdp::session_id(&offer).unwrap_or_default().to_owned(),
             local,
             sending,
             receiving,
             pending: Some(pending),
             payload_type: None,
             sequence: 0,
-            flowed: 0,
-            last_came: now,
+            media_packets: 0,
+            last_received: now,
             state: State::Offered,
-            udp_at: None,
-            tcp_at: None,
+            relay_udp: None,
+            relay_tcp: None,
             outputs: VecDeque::new(),
             timeout: now,
         };
         Ok((leg, offer))
     }
 
-    /// Takes the relay's answer, and begins to connect.
+    /// Applies the relay's answer and starts to connect.
     ///
     /// # Errors
-    /// [`LegError::Answer`], after which the leg is of no use, and [`LegError::Answered`].
+    /// [`LegError::Answer`], after which the leg is unusable, [`LegError::WrongOffer`], and [`LegError::AlreadyAnswered`].
     pub fn accept_answer(&mut self, now: Instant, answer: &str) -> Result<(), LegError> {
-        let named = answer.lines().find_map(|line| line.strip_prefix(ANSWERS));
-        if named.is_some_and(|session| session != self.origin) {
-            return Err(LegError::OfAnother);
+        if sdp::answered_offer(answer).is_some_and(|session| session != self.session_id) {
+            return Err(LegError::WrongOffer);
         }
-        let pending = self.pending.take().ok_or(LegError::Answered)?;
+        let pending = self.pending.take().ok_or(LegError::AlreadyAnswered)?;
         let accepted = self.try_accept(pending, answer);
-        self.state = if accepted.is_ok() { State::Connecting { since: now } } else { State::Over };
+        self.state = if accepted.is_ok() { State::Connecting { since: now } } else { State::Closed };
         if accepted.is_ok() {
-            self.udp_at = answer.lines().find_map(|line| candidate(line, "udp"));
-            self.tcp_at = answer.lines().find_map(tcp_candidate);
+            self.relay_udp = sdp::udp_candidate(answer);
+            self.relay_tcp = sdp::passive_tcp_candidate(answer);
             self.step(Input::Timeout(now));
         }
         accepted
@@ -244,13 +217,13 @@ impl Leg {
         let answer = SdpAnswer::from_sdp_string(answer).map_err(|_| LegError::Answer)?;
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|_| LegError::Answer)?;
         let media = self.rtc.media(self.sending).ok_or(LegError::Answer)?;
-        // A relay that does not take our sound, or not as Opus, is no relay of a call.
+        // The relay must receive our audio as Opus.
         let sends = media.direction() == Direction::SendOnly;
         self.payload_type = media.remote_pts().first().copied().filter(|_| sends);
         self.payload_type.map(drop).ok_or(LegError::Answer)
     }
 
-    /// Sends one payload. `rtp_timestamp` counts at 48 kHz and grows by [`FRAME_TICKS`] from frame to frame.
+    /// Sends one payload. `rtp_timestamp` has a clock rate of 48 kHz and increases by [`FRAME_TICKS`] per frame.
     ///
     /// # Errors
     /// [`LegError::NotConnected`] and [`LegError::FrameSize`].
@@ -269,74 +242,75 @@ impl Leg {
         Ok(())
     }
 
-    /// Takes a datagram that came to the leg's socket. Anything may be in it.
+    /// Handles a datagram received on the leg's socket. It is untrusted input.
     pub fn handle_packet(&mut self, now: Instant, src: SocketAddr, datagram: &[u8]) {
         if datagram.len() > MAX_DATAGRAM_BYTES || self.state == State::Offered {
             return;
         }
         if let Ok(receive) = Receive::new(Protocol::Udp, src, self.local, datagram) {
-            self.last_came = now;
+            self.last_received = now;
             self.step(Input::Receive(now, receive));
         }
     }
 
-    /// Does what is due.
+    /// Handles timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let State::Connecting { since } = self.state
             && now >= since + CONNECT_TIMEOUT
         {
-            self.fail(LegFailure::NeverConnected);
+            self.fail(LegFailure::ConnectTimeout);
             return;
         }
-        if self.silent_at().is_some_and(|at| now >= at) {
-            self.fail(LegFailure::Silent);
+        if self.media_timeout_at().is_some_and(|at| now >= at) {
+            self.fail(LegFailure::MediaTimeout);
             return;
         }
         self.step(Input::Timeout(now));
     }
 
-    /// Says goodbye to the relay. What [`Leg::poll`] then gives is to be sent.
+    /// Closes the connection. Transmit what [`Leg::poll`] returns afterwards.
     pub fn close(&mut self) {
-        if self.state != State::Over && self.rtc.close().is_ok() {
-            self.state = State::Over;
+        if self.state != State::Closed && self.rtc.close().is_ok() {
+            self.state = State::Closed;
             self.drain();
         }
     }
 
-    /// The next thing to do. Call until it is [`LegOutput::Timeout`].
+    /// The next action. Call until it returns [`LegOutput::Timeout`].
     pub fn poll(&mut self) -> LegOutput {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
         LegOutput::Timeout(match self.state {
             State::Connecting { since } => self.timeout.min(since + CONNECT_TIMEOUT),
-            _ => self.silent_at().map_or(self.timeout, |at| self.timeout.min(at)),
+            _ => self.media_timeout_at().map_or(self.timeout, |at| self.timeout.min(at)),
         })
     }
 
-    /// When a leg on which sound flows is given up if nothing comes.
-    fn silent_at(&self) -> Option<Instant> {
-        (self.state == State::Connected && self.flowed >= FLOW).then(|| self.last_came + SILENT_AFTER)
+    /// When the media timeout expires.
+    fn media_timeout_at(&self) -> Option<Instant> {
+        (self.state == State::Connected && self.media_packets >= MIN_MEDIA_PACKETS)
+            .then(|| self.last_received + MEDIA_TIMEOUT)
     }
 
-    /// When the leg goes another way than UDP, if nothing has come by then: first by TCP, then by TLS.
-    fn other_ways(&self) -> Option<OtherWays> {
+    /// When to try other transports if nothing has been received by then: first TCP, then TURN over TLS.
+    pub(super) fn fallback_schedule(&self) -> Option<FallbackSchedule> {
         let State::Connecting { since } = self.state else { return None };
-        let by_tcp = self.tcp_at.map(|relay| (since + UDP_FIRST_FOR, relay));
-        let by_tls = self.udp_at.map(|relay| (since + 2 * UDP_FIRST_FOR, relay));
-        (self.last_came <= since).then_some(OtherWays { by_tcp, by_tls })
+        let tcp = self.relay_tcp.map(|relay| (since + FALLBACK_DELAY, relay));
+        let turn = self.relay_udp.map(|relay| (since + 2 * FALLBACK_DELAY, relay));
+        (self.last_received <= since).then_some(FallbackSchedule { tcp, turn })
     }
 
-    /// Whether payloads can flow.
+    /// Whether payloads can be sent.
     pub fn is_connected(&self) -> bool {
         self.state == State::Connected
     }
 
     fn step(&mut self, input: Input<'_>) {
-        if self.state == State::Over {
+        if self.state == State::Closed {
             return;
         }
-        // One forged datagram may fail; only a transport that is dead afterwards ends the leg.
+        // A forged datagram may cause an error; the leg ends only if the transport is dead afterwards.
         let failed = self.rtc.handle_input(input).is_err();
         self.drain();
         if failed && !self.rtc.is_alive() {
@@ -372,7 +346,7 @@ impl Leg {
             Event::RtpPacket(packet) => self.receive(packet),
             Event::Closed => self.fail(LegFailure::Closed),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) if self.state == State::Connected => {
-                self.fail(LegFailure::Lost);
+                self.fail(LegFailure::ConnectivityLost);
             }
             _ => {}
         }
@@ -384,8 +358,8 @@ impl Leg {
         if packet.payload.is_empty() {
             return;
         }
-        self.flowed = self.flowed.saturating_add(1);
-        self.outputs.push_back(LegOutput::Received(Received {
+        self.media_packets = self.media_packets.saturating_add(1);
+        self.outputs.push_back(LegOutput::Received(ReceivedPacket {
             slot,
             rtp_seq: *packet.seq_no,
             rtp_time: packet.header.timestamp,
@@ -395,19 +369,19 @@ impl Leg {
     }
 
     fn fail(&mut self, why: LegFailure) {
-        if self.state != State::Over {
-            self.state = State::Over;
+        if self.state != State::Closed {
+            self.state = State::Closed;
             self.outputs.push_back(LegOutput::Failed(why));
         }
     }
 }
 
-/// Opus and nothing else, and no header extension: one would tell the relay who speaks.
+/// Only Opus, and no header extensions: the audio level extension would tell the relay who speaks.
 fn transport_config() -> RtcConfig {
     let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().clear_extension_map();
-    config.set_initial_stun_rto(FIRST_CHECK_TIMEOUT);
+    config.set_initial_stun_rto(INITIAL_CHECK_RTO);
     config.set_max_stun_rto(CHECK_INTERVAL);
-    config.set_max_stun_retransmits(CHECKS_UNTIL_LOST);
+    config.set_max_stun_retransmits(MAX_UNANSWERED_CHECKS);
     let format = FormatParams {
         min_p_time: Some(FRAME_MS as u8),
         use_inband_fec: Some(true),
@@ -424,6 +398,3 @@ fn transport_config() -> RtcConfig {
     );
     config
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! The scribe around recognisers that do what a test needs.
+//! The transcriber with recognizers that are controlled by the tests.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -6,19 +6,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 use crate::audio::frame::{SILENCE, frames};
 use crate::audio::wav;
-use crate::hearing::recogniser::Effort;
+use crate::transcription::recognizer::Effort;
 
-/// A recogniser that is a function.
+/// A recognizer implemented by a function.
 struct Fake<F>(F);
 
-impl<F: FnMut(&[f32], Effort) -> Result<Vec<Phrase>, HearingError>> Recogniser for Fake<F> {
-    fn transcribe(&mut self, pcm16k: &[f32], effort: Effort) -> Result<Vec<Phrase>, HearingError> {
+impl<F: FnMut(&[f32], Effort) -> Result<Vec<Phrase>, RecognitionError>> Recognizer for Fake<F> {
+    fn transcribe(&mut self, pcm16k: &[f32], effort: Effort) -> Result<Vec<Phrase>, RecognitionError> {
         (self.0)(pcm16k, effort)
     }
 }
 
-fn scribe(f: impl FnMut(&[f32], Effort) -> Result<Vec<Phrase>, HearingError> + Send + 'static) -> Scribe {
-    Scribe::new(Box::new(Fake(f))).unwrap()
+fn transcriber(f: impl FnMut(&[f32], Effort) -> Result<Vec<Phrase>, RecognitionError> + Send + 'static) -> Transcriber {
+    Transcriber::new(Box::new(Fake(f))).unwrap()
 }
 
 fn fixture(name: &str) -> Vec<f32> {
@@ -33,38 +33,38 @@ fn seconds(sound: &[f32]) -> f64 {
     sound.len() as f64 / 16_000.0
 }
 
-fn captions(events: Vec<Event>) -> Vec<Caption> {
+fn results(events: Vec<TranscriberEvent>) -> Vec<RecognitionResult> {
     let caption = |event| match event {
-        Event::Caption(caption) => caption,
-        Event::Failed { error, .. } => panic!("{error}"),
+        TranscriberEvent::Result(caption) => caption,
+        TranscriberEvent::Failed { error, .. } => panic!("{error}"),
     };
     events.into_iter().map(caption).collect()
 }
 
-/// Says who is heard by how loud they are.
-fn by_loudness(sound: &[f32], _: Effort) -> Result<Vec<Phrase>, HearingError> {
+/// Recognizes a speaker by loudness.
+fn by_loudness(sound: &[f32], _: Effort) -> Result<Vec<Phrase>, RecognitionError> {
     let peak = sound.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     Ok(vec![phrase(0.0, seconds(sound), if peak > 0.35 { "loud" } else { "soft" })])
 }
 
 #[test]
-fn speakers_who_talk_at_the_same_time_are_never_swapped() {
+fn simultaneous_speakers_are_never_swapped() {
     let loud = fixture("a.wav");
     let soft: Vec<f32> = fixture("b.wav").iter().map(|sample| sample * 0.3).collect();
-    let mut scribe = scribe(by_loudness);
-    let mut heard = Vec::new();
+    let mut transcriber = transcriber(by_loudness);
+    let mut events = Vec::new();
     let silence = std::iter::repeat_n(SILENCE, 100);
     for (i, (a, b)) in frames(&loud).zip(frames(&soft)).chain(silence.map(|frame| (frame, frame))).enumerate() {
         let at = i as f64 * 0.02;
-        // In a different order every other time.
+        // In alternating order.
         let pair = if i % 2 == 0 { [(1, &a), (2, &b)] } else { [(2, &b), (1, &a)] };
         for (speaker, frame) in pair {
-            scribe.push(speaker, frame, at);
+            transcriber.push(speaker, frame, at);
         }
-        heard.extend(scribe.events());
+        events.extend(transcriber.events());
     }
-    heard.extend(scribe.finish());
-    let captions = captions(heard);
+    events.extend(transcriber.finish());
+    let captions = results(events);
     for speaker in [1, 2] {
         assert!(captions.iter().any(|caption| caption.speaker == speaker && caption.is_final));
     }
@@ -75,64 +75,64 @@ fn speakers_who_talk_at_the_same_time_are_never_swapped() {
 }
 
 #[test]
-fn a_slow_recogniser_skips_captions_but_no_final_passage() {
+fn a_slow_recognizer_skips_captions_but_no_final_segment() {
     let (permit, permits): (Sender<()>, Receiver<()>) = channel();
-    let (told, calls) = channel();
-    let mut scribe = scribe(move |sound, effort| {
+    let (call_sender, calls) = channel();
+    let mut transcriber = transcriber(move |sound, effort| {
         permits.recv().unwrap();
-        told.send(effort).unwrap();
-        Ok(vec![phrase(0.0, seconds(sound), "heard")])
+        call_sender.send(effort).unwrap();
+        Ok(vec![phrase(0.0, seconds(sound), "recognized")])
     });
     let mut sound = Vec::new();
     for _ in 0..3 {
         sound.extend(fixture("a.wav"));
         sound.extend(vec![0.0; 2 * 48_000]);
     }
-    // All of half a minute arrives before the recogniser is done with its first passage.
+    // Half a minute arrives before the recognizer has finished its first segment.
     for (i, frame) in frames(&sound).enumerate() {
-        scribe.push(1, &frame, i as f64 * 0.02);
+        transcriber.push(1, &frame, i as f64 * 0.02);
     }
     for _ in 0..100 {
         permit.send(()).unwrap();
     }
     let finals: Vec<u64> =
-        captions(scribe.finish()).iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
+        results(transcriber.finish()).iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
     assert_eq!(finals, [0, 1, 2]);
     let efforts: Vec<Effort> = calls.try_iter().collect();
     assert_eq!(efforts.iter().filter(|effort| **effort == Effort::Best).count(), 3);
-    assert!(efforts.len() <= 4, "{} passes, of which one was running already", efforts.len());
+    assert!(efforts.len() <= 4, "{} passes, one of which was already running", efforts.len());
 }
 
 #[test]
-fn a_second_recogniser_makes_captions_while_the_first_is_busy() {
+fn a_second_recognizer_makes_captions_while_the_first_is_busy() {
     let (permit, permits): (Sender<()>, Receiver<()>) = channel();
     let slow = move |sound: &[f32], effort| {
         assert_eq!(effort, Effort::Best);
         permits.recv().unwrap();
         Ok(vec![phrase(0.0, seconds(sound), "transcript")])
     };
-    let (told, calls) = channel();
+    let (call_sender, calls) = channel();
     let quick = move |sound: &[f32], effort| {
         assert_eq!(effort, Effort::Quick);
-        told.send(()).unwrap();
+        call_sender.send(()).unwrap();
         Ok(vec![phrase(0.0, seconds(sound), "caption")])
     };
-    let mut scribe = Scribe::with_captioner(Box::new(Fake(slow)), Box::new(Fake(quick))).unwrap();
+    let mut transcriber = Transcriber::with_captioner(Box::new(Fake(slow)), Box::new(Fake(quick))).unwrap();
     let sound = [fixture("a.wav"), vec![0.0; 2 * 48_000], fixture("b.wav")].concat();
-    let mut heard = Vec::new();
+    let mut events = Vec::new();
     for (i, frame) in frames(&sound).enumerate() {
-        scribe.push(1, &frame, i as f64 * 0.02);
+        transcriber.push(1, &frame, i as f64 * 0.02);
     }
-    // The first group is still being heard; the second one has a caption all the same.
+    // The first group is still in recognition; the second one gets a caption nevertheless.
     calls.recv().unwrap();
     for _ in 0..2 {
         permit.send(()).unwrap();
     }
-    heard.extend(scribe.finish());
-    let captions = captions(heard);
+    events.extend(transcriber.finish());
+    let captions = results(events);
     let finals: Vec<u64> = captions.iter().filter(|caption| caption.is_final).map(|caption| caption.group).collect();
     assert_eq!(finals, [0, 1]);
-    // Once a group has its final text, no caption of it comes any more.
+    // After a group's final result there is no provisional result of it.
     let mut settled = None;
     for caption in &captions {
         assert_eq!(caption.text, if caption.is_final { "transcript" } else { "caption" });
@@ -144,65 +144,65 @@ fn a_second_recogniser_makes_captions_while_the_first_is_busy() {
 }
 
 #[test]
-fn final_phrases_have_the_time_of_the_call_and_what_no_speech_is_near_to_is_dropped() {
-    let mut scribe = scribe(|sound, effort| {
-        let made_up = phrase(seconds(sound) + 1.0, seconds(sound) + 3.0, "Thanks for watching!");
+fn final_phrases_have_call_time_and_hallucinations_are_dropped() {
+    let mut transcriber = transcriber(|sound, effort| {
+        let hallucinated = phrase(seconds(sound) + 1.0, seconds(sound) + 3.0, "Thanks for watching!");
         Ok(match effort {
             Effort::Quick => vec![phrase(0.0, 1.0, "one"), phrase(1.0, 2.0, "two")],
-            Effort::Best => vec![phrase(0.5, 1.5, "first"), phrase(2.0, 60.0, "second"), made_up],
+            Effort::Best => vec![phrase(0.5, 1.5, "first"), phrase(2.0, 60.0, "second"), hallucinated],
         })
     });
     for (i, frame) in frames(&fixture("b.wav")).enumerate() {
-        scribe.push(7, &frame, 1_000.0 + i as f64 * 0.02);
+        transcriber.push(7, &frame, 1_000.0 + i as f64 * 0.02);
     }
-    let captions = captions(scribe.finish());
-    let finals: Vec<&Caption> = captions.iter().filter(|caption| caption.is_final).collect();
+    let captions = results(transcriber.finish());
+    let finals: Vec<&RecognitionResult> = captions.iter().filter(|caption| caption.is_final).collect();
     let texts: Vec<&str> = finals.iter().map(|caption| caption.text.as_str()).collect();
     assert_eq!(texts, ["first", "second"]);
     assert!((1_000.4..1_000.9).contains(&finals[0].start_s), "{}", finals[0].start_s);
-    assert!(finals[1].end_s < 1_011.0, "{} is after all sound", finals[1].end_s);
+    assert!(finals[1].end_s < 1_011.0, "{} is after the end of the audio", finals[1].end_s);
     assert!(captions.iter().filter(|caption| !caption.is_final).all(|caption| caption.text == "one two"));
 }
 
 #[test]
-fn a_group_without_words_takes_its_caption_back() {
-    let mut scribe = scribe(|_, _| Ok(Vec::new()));
+fn a_group_without_words_retracts_its_caption() {
+    let mut transcriber = transcriber(|_, _| Ok(Vec::new()));
     for (i, frame) in frames(&fixture("b.wav")).enumerate() {
-        scribe.push(1, &frame, i as f64 * 0.02);
+        transcriber.push(1, &frame, i as f64 * 0.02);
     }
-    let captions = captions(scribe.finish());
+    let captions = results(transcriber.finish());
     assert_eq!(captions.len(), 1);
     assert!(captions[0].is_final && captions[0].text.is_empty());
 }
 
 #[test]
-fn a_passage_that_fails_and_a_recogniser_that_dies_leave_visible_gaps() {
-    let run = |f: fn(&[f32], Effort) -> Result<Vec<Phrase>, HearingError>| {
-        let mut scribe = scribe(f);
+fn failed_segments_and_panicking_recognizers_leave_visible_gaps() {
+    let run = |f: fn(&[f32], Effort) -> Result<Vec<Phrase>, RecognitionError>| {
+        let mut transcriber = transcriber(f);
         for (i, frame) in frames(&fixture("b.wav")).enumerate() {
-            scribe.push(3, &frame, i as f64 * 0.02);
+            transcriber.push(3, &frame, i as f64 * 0.02);
         }
-        scribe.finish()
+        transcriber.finish()
     };
-    for events in [run(|_, _| Err(HearingError::Engine("out of memory".into()))), run(|_, _| panic!("a bug"))] {
-        let [Event::Failed { speaker: 3, start_s, end_s, .. }] = events[..] else { panic!("{events:?}") };
+    for events in [run(|_, _| Err(RecognitionError::Engine("out of memory".into()))), run(|_, _| panic!("a bug"))] {
+        let [TranscriberEvent::Failed { speaker: 3, start_s, end_s, .. }] = events[..] else { panic!("{events:?}") };
         assert!(start_s < 1.0 && end_s > 8.0);
     }
 }
 
 #[test]
-fn who_leaves_is_finished_at_once_and_may_come_back() {
-    let mut scribe = scribe(by_loudness);
+fn a_speaker_who_leaves_is_finished_at_once_and_may_resume() {
+    let mut transcriber = transcriber(by_loudness);
     let speech = fixture("a.wav");
     for (i, frame) in frames(&speech).enumerate() {
-        scribe.push(1, &frame, i as f64 * 0.02);
+        transcriber.push(1, &frame, i as f64 * 0.02);
     }
-    scribe.leave(1);
-    scribe.leave(2);
+    transcriber.leave(1);
+    transcriber.leave(2);
     for (i, frame) in frames(&speech).enumerate() {
-        scribe.push(1, &frame, 300.0 + i as f64 * 0.02);
+        transcriber.push(1, &frame, 300.0 + i as f64 * 0.02);
     }
-    let captions = captions(scribe.finish());
+    let captions = results(transcriber.finish());
     let finals: Vec<(u64, bool)> = captions
         .iter()
         .filter(|caption| caption.is_final)

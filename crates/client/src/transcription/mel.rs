@@ -1,25 +1,25 @@
-//! What a Whisper model hears: the log-mel spectrogram it was trained on (Radford et al. 2022, section 2.2).
+//! Whisper's input features: the log-mel spectrogram of Radford et al. 2022, section 2.2.
 
 use std::sync::Arc;
 
 use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
-use crate::audio::rate::HEARING_RATE;
+use crate::audio::resample::ASR_SAMPLE_RATE;
 
 /// Samples of one analysis window: 25 ms.
 const WINDOW: usize = 400;
 /// Samples from one window to the next: 10 ms.
 pub const HOP: usize = 160;
-/// Seconds of one model input. Shorter sound is filled up with silence.
+/// Length of one model input, seconds. Shorter audio is zero-padded.
 pub const INPUT_SECONDS: usize = 30;
 /// Samples of one model input.
-pub const INPUT_SAMPLES: usize = INPUT_SECONDS * HEARING_RATE as usize;
+pub const INPUT_SAMPLES: usize = INPUT_SECONDS * ASR_SAMPLE_RATE as usize;
 /// Windows of one model input.
 pub const INPUT_FRAMES: usize = INPUT_SAMPLES / HOP;
-/// Power below which everything is silence.
+/// Lower bound of spectral power.
 const LEAST_POWER: f32 = 1e-10;
-/// How far below the loudest point (in powers of ten) the spectrogram is cut off.
+/// Dynamic range of the spectrogram, in powers of ten below its maximum.
 const RANGE: f32 = 8.0;
 
 /// Computes model inputs for one number of mel bands.
@@ -42,20 +42,20 @@ impl MelSpectrogram {
         Self { bands: filters(bands), taper, fft: RealFftPlanner::new().plan_fft_forward(WINDOW) }
     }
 
-    /// The model input for sound at 16 kHz (-1..1): band after band, `frames` values (10 ms each, at most
-    /// [`INPUT_FRAMES`]) per band. Shorter sound is filled up with silence, longer sound is cut off.
-    pub fn features(&self, sound: &[f32], frames: usize) -> Vec<f32> {
+    /// The model input for samples at 16 kHz (-1..1): band-major, `frames` values (10 ms each, at most [`INPUT_FRAMES`])
+    /// per band. Shorter audio is zero-padded, longer audio is truncated.
+    pub fn features(&self, samples: &[f32], frames: usize) -> Vec<f32> {
         let frames = frames.min(INPUT_FRAMES);
-        let sound = &sound[..sound.len().min(frames * HOP)];
+        let samples = &samples[..samples.len().min(frames * HOP)];
         let mut out = vec![LEAST_POWER.log10(); self.bands.len() * frames];
         let mut window = vec![0.0; WINDOW];
         let mut spectrum = self.fft.make_output_vec();
         let mut scratch = self.fft.make_scratch_vec();
-        // Past the end of the sound every window is silence, which is what `out` holds already.
-        let touched = (sound.len() + WINDOW / 2).div_ceil(HOP).min(frames);
+        // Windows after the end of the samples are silence, with which `out` is initialised.
+        let touched = (samples.len() + WINDOW / 2).div_ceil(HOP).min(frames);
         for frame in 0..touched {
             for (i, (value, taper)) in window.iter_mut().zip(&self.taper).enumerate() {
-                *value = taper * at(sound, frames * HOP, (frame * HOP + i) as isize - (WINDOW / 2) as isize);
+                *value = taper * at(samples, frames * HOP, (frame * HOP + i) as isize - (WINDOW / 2) as isize);
             }
             self.fft
                 .process_with_scratch(&mut window, &mut spectrum, &mut scratch)
@@ -75,14 +75,14 @@ impl MelSpectrogram {
     }
 }
 
-/// A sample of the sound, mirrored at both ends of the input of `length` samples.
-fn at(sound: &[f32], length: usize, index: isize) -> f32 {
+/// A sample, with reflection padding at both ends of the input of `length` samples.
+fn at(samples: &[f32], length: usize, index: isize) -> f32 {
     let index = index.unsigned_abs();
     let index = if index < length { index } else { (2 * length - 2).saturating_sub(index) };
-    sound.get(index).copied().unwrap_or(0.0)
+    samples.get(index).copied().unwrap_or(0.0)
 }
 
-/// The mel scale in Slaney's form: linear up to 1 kHz, logarithmic above.
+/// Slaney's mel scale: linear up to 1 kHz, logarithmic above.
 fn to_mel(hertz: f64) -> f64 {
     if hertz < 1_000.0 { hertz * 3.0 / 200.0 } else { 15.0 + (hertz / 1_000.0).ln() * 27.0 / 6.4_f64.ln() }
 }
@@ -91,11 +91,11 @@ fn to_hertz(mel: f64) -> f64 {
     if mel < 15.0 { mel * 200.0 / 3.0 } else { 1_000.0 * ((mel - 15.0) * 6.4_f64.ln() / 27.0).exp() }
 }
 
-/// Triangles between neighbouring points of the mel scale, each of the same area.
+/// Triangular filters between adjacent points of the mel scale, normalised to equal area.
 fn filters(count: usize) -> Vec<Band> {
-    let top = f64::from(HEARING_RATE) / 2.0;
+    let top = f64::from(ASR_SAMPLE_RATE) / 2.0;
     let edges: Vec<f64> = (0..count + 2).map(|i| to_hertz(to_mel(top) * i as f64 / (count + 1) as f64)).collect();
-    let line = |i: usize| i as f64 * f64::from(HEARING_RATE) / WINDOW as f64;
+    let line = |i: usize| i as f64 * f64::from(ASR_SAMPLE_RATE) / WINDOW as f64;
     let triangle = |edges: &[f64]| {
         let [low, middle, high] = [edges[0], edges[1], edges[2]];
         let weight = |i: usize| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mel_scale_goes_there_and_back() {
+    fn the_mel_scale_round_trips() {
         for hertz in [0.0, 440.0, 999.0, 1_000.0, 4_000.0, 8_000.0] {
             assert!((to_hertz(to_mel(hertz)) - hertz).abs() < 1e-6);
         }
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn every_band_hears_something() {
+    fn every_band_has_weight() {
         for bands in [80, 128] {
             assert!(filters(bands).iter().all(|band| band.weights.iter().sum::<f32>() > 0.0));
         }
     }
 
     #[test]
-    fn silence_is_flat_and_the_tail_of_short_sound_is_the_floor() {
+    fn silence_is_flat_and_padding_is_the_floor() {
         let spectrogram = MelSpectrogram::new(80);
         let silence = spectrogram.features(&[0.0; 1_600], INPUT_FRAMES);
         assert_eq!(silence.len(), 80 * INPUT_FRAMES);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_longer_than_the_input_is_cut_off() {
+    fn samples_longer_than_the_input_are_truncated() {
         let spectrogram = MelSpectrogram::new(80);
         let long: Vec<f32> = (0..INPUT_SAMPLES + 16_000).map(|i| (i as f32 * 0.01).sin()).collect();
         let whole = spectrogram.features(&long, usize::MAX);
@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_short_input_is_the_beginning_of_a_long_one() {
+    fn a_short_input_is_a_prefix_of_a_long_one() {
         let spectrogram = MelSpectrogram::new(80);
-        let sound: Vec<f32> = (0..16_000).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
-        let (long, short) = (spectrogram.features(&sound, INPUT_FRAMES), spectrogram.features(&sound, 300));
+        let samples: Vec<f32> = (0..16_000).map(|i| 0.3 * (i as f32 * 0.05).sin()).collect();
+        let (long, short) = (spectrogram.features(&samples, INPUT_FRAMES), spectrogram.features(&samples, 300));
         assert_eq!(short.len(), 80 * 300);
         for (long, short) in long.chunks(INPUT_FRAMES).zip(short.chunks(300)) {
             assert_eq!(long[..300], *short);

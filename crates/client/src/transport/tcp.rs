@@ -1,9 +1,9 @@
-//! A leg's way where no UDP gets through: its datagrams over one TCP connection to the relay (RFC 6544), each with its
-//! length before it (RFC 4571).
+//! Fallback where UDP is blocked: ICE-TCP (RFC 6544), datagrams over one TCP connection to the relay, each prefixed with
+//! its length (RFC 4571).
 
 use super::{
-    MAX_DATAGRAM_BYTES,
-    way::{Carrier, Way},
+    fallback::{ConnectionQueues, FallbackTransport},
+    leg::MAX_DATAGRAM_BYTES,
 };
 use std::{io, net::SocketAddr};
 use tokio::{
@@ -18,19 +18,19 @@ use tokio::{
 /// Connects to the relay.
 ///
 /// # Errors
-/// What the system says.
-pub(super) async fn connect(relay: SocketAddr) -> io::Result<Way> {
+/// When the connection fails.
+pub(super) async fn connect(relay: SocketAddr) -> io::Result<FallbackTransport> {
     let stream = TcpStream::connect(relay).await?;
     stream.set_nodelay(true)?;
     let (reader, writer) = stream.into_split();
-    let (way, Carrier { to_send, came }) = Way::new(relay);
-    tokio::spawn(write(writer, to_send));
-    tokio::spawn(read(reader, came));
-    Ok(way)
+    let (transport, ConnectionQueues { outgoing, incoming }) = FallbackTransport::new(relay);
+    tokio::spawn(write(writer, outgoing));
+    tokio::spawn(read(reader, incoming));
+    Ok(transport)
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut to_send: mpsc::Receiver<Vec<u8>>) {
-    while let Some(datagram) = to_send.recv().await {
+async fn write(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Vec<u8>>) {
+    while let Some(datagram) = outgoing.recv().await {
         let Ok(length) = u16::try_from(datagram.len()) else { continue };
         let mut frame = Vec::with_capacity(2 + datagram.len());
         frame.extend_from_slice(&length.to_be_bytes());
@@ -41,7 +41,7 @@ async fn write(mut writer: OwnedWriteHalf, mut to_send: mpsc::Receiver<Vec<u8>>)
     }
 }
 
-async fn read(reader: OwnedReadHalf, came: mpsc::Sender<Vec<u8>>) {
+async fn read(reader: OwnedReadHalf, incoming: mpsc::Sender<Vec<u8>>) {
     let mut reader = BufReader::new(reader);
     while let Ok(length) = reader.read_u16().await {
         let length = usize::from(length);
@@ -52,8 +52,8 @@ async fn read(reader: OwnedReadHalf, came: mpsc::Sender<Vec<u8>>) {
         if reader.read_exact(&mut datagram).await.is_err() {
             return;
         }
-        // Sound that nobody takes in time is dropped, as over UDP.
-        if let Err(mpsc::error::TrySendError::Closed(_)) = came.try_send(datagram) {
+        // A full queue drops the datagram, as UDP would.
+        if let Err(mpsc::error::TrySendError::Closed(_)) = incoming.try_send(datagram) {
             return;
         }
     }

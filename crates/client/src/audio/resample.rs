@@ -1,42 +1,44 @@
-//! Changing the sample rate: whole files once, and a live stream down to what speech recognition hears.
+//! Sample rate conversion: of whole clips, and of a live stream down to the rate of speech recognition.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, to_f32};
 
-/// Samples per second that speech recognition and speech finding work at.
-pub const HEARING_RATE: u32 = 16_000;
-/// Samples of one 20 ms frame at [`HEARING_RATE`].
-pub const HEARING_FRAME: usize = FRAME_SAMPLES / 3;
+/// Sample rate of speech recognition and voice activity detection, Hz.
+pub const ASR_SAMPLE_RATE: u32 = 16_000;
+/// Samples of one 20 ms frame at [`ASR_SAMPLE_RATE`].
+pub const ASR_FRAME_SAMPLES: usize = FRAME_SAMPLES / 3;
 
-/// Frames per transform for whole files: long, so that the filter is steep.
-const FILE_CHUNK: usize = 4096;
+/// FFT size for whole clips: long, for a steep filter.
+const CLIP_CHUNK: usize = 4096;
 
-/// Why a rate could not be converted.
+/// Why a sample rate could not be converted.
 #[derive(Debug, thiserror::Error)]
-pub enum RateError {
-    /// The two rates do not go together (one is zero, or their ratio is absurd).
+pub enum ResampleError {
+    /// The rates are not supported: one is zero, or their ratio is too extreme.
     #[error("cannot convert {from} to {to} samples per second")]
     Unsupported {
-        /// Samples per second that were given.
+        /// Input sample rate, Hz.
         from: u32,
-        /// Samples per second that were asked for.
+        /// Output sample rate, Hz.
         to: u32,
     },
 }
 
-/// Converts a whole clip (one channel) from one rate to another. The result starts where the input starts and
-/// lasts as long.
-pub fn convert(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, RateError> {
+/// Resamples a whole clip (one channel). The result has the same start and duration as the input.
+///
+/// # Errors
+/// [`ResampleError::Unsupported`].
+pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, ResampleError> {
     if from == to || samples.is_empty() {
         return Ok(samples.to_vec());
     }
-    let unsupported = |_| RateError::Unsupported { from, to };
+    let unsupported = |_| ResampleError::Unsupported { from, to };
     let mut fft = Fft::<f32>::new_custom(
         from as usize,
         to as usize,
-        FILE_CHUNK,
+        CLIP_CHUNK,
         1,
         1,
         WindowFunction::BlackmanHarris2,
@@ -44,22 +46,22 @@ pub fn convert(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, RateErro
     )
     .map_err(unsupported)?;
     let input = InterleavedSlice::new(samples, 1, samples.len()).expect("invariant: one channel, its own length");
-    let output = fft.process_all(&input, samples.len(), None).map_err(|_| RateError::Unsupported { from, to })?;
+    let output = fft.process_all(&input, samples.len(), None).map_err(|_| ResampleError::Unsupported { from, to })?;
     Ok(output.take_data())
 }
 
-/// Turns 20 ms frames at 48 kHz into 20 ms at 16 kHz, one in, one out, 10 ms late.
+/// Resamples frames from 48 kHz to 16 kHz, one output per input, with 10 ms of latency.
 pub struct Downsampler {
     fft: Fft<f32>,
     input: Vec<f32>,
 }
 
 impl Downsampler {
-    /// A downsampler whose past is silence.
+    /// A downsampler at the start of a stream.
     pub fn new() -> Self {
         let fft = Fft::new_custom(
             SAMPLE_RATE as usize,
-            HEARING_RATE as usize,
+            ASR_SAMPLE_RATE as usize,
             FRAME_SAMPLES,
             1,
             1,
@@ -70,22 +72,22 @@ impl Downsampler {
         Self { fft, input: vec![0.0; FRAME_SAMPLES] }
     }
 
-    /// How much later a sound comes out than it went in, in samples of the output.
+    /// Latency, in output samples.
     pub fn delay(&self) -> usize {
         self.fft.output_delay()
     }
 
-    /// One frame at 16 kHz (-1..1) for one at 48 kHz.
-    pub fn push(&mut self, frame: &Frame) -> [f32; HEARING_FRAME] {
+    /// Resamples one frame; returns 20 ms at 16 kHz (-1..1).
+    pub fn push(&mut self, frame: &Frame) -> [f32; ASR_FRAME_SAMPLES] {
         for (to, from) in self.input.iter_mut().zip(frame) {
             *to = to_f32(*from);
         }
-        let mut out = [0.0; HEARING_FRAME];
+        let mut out = [0.0; ASR_FRAME_SAMPLES];
         let input = InterleavedSlice::new(&self.input, 1, FRAME_SAMPLES).expect("invariant: a whole frame");
-        let mut output = InterleavedSlice::new_mut(&mut out, 1, HEARING_FRAME).expect("invariant: a whole frame");
+        let mut output = InterleavedSlice::new_mut(&mut out, 1, ASR_FRAME_SAMPLES).expect("invariant: a whole frame");
         let (read, written) =
             self.fft.process_into_buffer(&input, &mut output, None).expect("invariant: both sides are one frame long");
-        debug_assert_eq!((read, written), (FRAME_SAMPLES, HEARING_FRAME));
+        debug_assert_eq!((read, written), (FRAME_SAMPLES, ASR_FRAME_SAMPLES));
         out
     }
 }
@@ -115,9 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_keeps_its_length_its_pitch_and_its_place() {
+    fn a_clip_keeps_its_duration_pitch_and_position() {
         for from in [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 96_000] {
-            let clip = convert(&tone(from, 440.0, 1.0), from, 48_000).unwrap();
+            let clip = resample(&tone(from, 440.0, 1.0), from, 48_000).unwrap();
             assert!(clip.len().abs_diff(48_000) <= 1, "{from}: {} samples", clip.len());
             let wanted = tone(48_000, 440.0, 1.0);
             let worst = difference(&clip[4_000..44_000], &wanted[4_000..44_000]);
@@ -126,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_of_one_sample_and_an_empty_one_do_not_fail() {
-        assert_eq!(convert(&[], 8_000, 48_000).unwrap(), Vec::<f32>::new());
-        assert_eq!(convert(&[0.1], 8_000, 48_000).unwrap().len(), 6);
-        assert!(convert(&[0.1], 0, 48_000).is_err());
+    fn tiny_clips_are_resampled() {
+        assert_eq!(resample(&[], 8_000, 48_000).unwrap(), Vec::<f32>::new());
+        assert_eq!(resample(&[0.1], 8_000, 48_000).unwrap().len(), 6);
+        assert!(resample(&[0.1], 0, 48_000).is_err());
     }
 
     #[test]
-    fn the_stream_lets_speech_through_and_stops_what_would_alias() {
+    fn the_stream_passes_speech_and_filters_aliases() {
         let run = |hertz| {
             let mut down = Downsampler::new();
             frames(&tone(48_000, hertz, 1.0)).flat_map(|frame| down.push(&frame)).collect::<Vec<f32>>()

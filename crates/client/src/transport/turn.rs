@@ -1,9 +1,9 @@
-//! A leg's way where nothing gets through but TLS: its datagrams by a TURN server (RFC 8656) that the office has beside its
-//! relay, over one TLS connection. What the TURN server carries is as encrypted as on any other way.
+//! Fallback where everything but TLS is blocked: datagrams through the office's TURN server (RFC 8656) over one TLS
+//! connection. The TURN server relays the same ciphertext as any other transport.
 
 use super::{
-    MAX_DATAGRAM_BYTES,
-    way::{Carrier, Way},
+    fallback::{ConnectionQueues, FallbackTransport},
+    leg::MAX_DATAGRAM_BYTES,
 };
 use std::{
     io,
@@ -28,65 +28,65 @@ use turn_client_proto::{
     types::{AddressFamily, TurnCredentials, stun::TransportType},
 };
 
-/// How long the TURN server may take until datagrams can flow: some round trips over half the world.
-const READY_WITHIN: Duration = Duration::from_secs(5);
-/// Most bytes that are read at once.
+/// Time for each of connecting, the TLS handshake and the allocation: several intercontinental round trips.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Size of the read buffer, bytes.
 const READ_BYTES: usize = 16 * 1024;
-/// Ports where an address names none (RFC 7065).
-const PORT_OF_TURNS: u16 = 5349;
-const PORT_OF_TURN: u16 = 3478;
+/// Default ports (RFC 7065 section 3.2).
+const DEFAULT_TURNS_PORT: u16 = 5349;
+const DEFAULT_TURN_PORT: u16 = 3478;
 
-/// A TURN server that can be reached by TCP, and this device's password there.
+/// A TURN server reachable over TCP, and this device's credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnServer {
     host: String,
     port: u16,
-    /// By TLS, as with `turns:`.
+    /// Whether to use TLS (`turns:`).
     tls: bool,
     username: String,
     credential: String,
 }
 
 impl TurnServer {
-    /// The first of a server's addresses (RFC 7065) that goes by TCP, TLS before all others.
+    /// The server's preferred URL (RFC 7065) with TCP transport: TLS if there is one.
     pub fn of(server: &IceServer) -> Option<Self> {
-        let ways = server.urls.iter().filter_map(|url| address(url));
-        let (tls, host, port) = ways.max_by_key(|(tls, ..)| *tls)?;
+        let usable = server.urls.iter().filter_map(|url| tcp_endpoint(url));
+        let (tls, host, port) = usable.max_by_key(|(tls, ..)| *tls)?;
         let (username, credential) = (server.username.clone(), server.credential.clone());
         Some(Self { host, port, tls, username, credential })
     }
 }
 
-/// Whether by TLS, the host and the port of a TURN server's address, if it can be reached by TCP.
-fn address(url: &str) -> Option<(bool, String, u16)> {
+/// Whether to use TLS, the host and the port of a TURN URL, if it can be used over TCP.
+fn tcp_endpoint(url: &str) -> Option<(bool, String, u16)> {
     let (scheme, rest) = url.split_once(':')?;
-    let (place, transport) = rest.split_once("?transport=").map_or((rest, None), |(place, by)| (place, Some(by)));
-    // Without a word about it, `turn:` goes by UDP and `turns:` by TLS over TCP.
+    let (host_port, transport) = rest.split_once("?transport=").map_or((rest, None), |(host, by)| (host, Some(by)));
+    // By default `turn:` uses UDP, and `turns:` TLS over TCP (RFC 7065 section 3.2).
     let tls = match (scheme, transport) {
         ("turns", None | Some("tcp")) => true,
         ("turn", Some("tcp")) => false,
         _ => return None,
     };
-    let usual = if tls { PORT_OF_TURNS } else { PORT_OF_TURN };
-    let (host, port) = match place.strip_prefix('[') {
+    let default_port = if tls { DEFAULT_TURNS_PORT } else { DEFAULT_TURN_PORT };
+    let (host, port) = match host_port.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']')?;
-            (host, after.strip_prefix(':').map_or(Some(usual), |port| port.parse().ok())?)
+            (host, after.strip_prefix(':').map_or(Some(default_port), |port| port.parse().ok())?)
         }
-        None => match place.rsplit_once(':') {
+        None => match host_port.rsplit_once(':') {
             Some((host, port)) => (host, port.parse().ok()?),
-            None => (place, usual),
+            None => (host_port, default_port),
         },
     };
     (!host.is_empty()).then(|| (tls, host.to_owned(), port))
 }
 
-/// Connects to the TURN server, and makes it carry datagrams to and from the relay.
+/// Connects to the TURN server and creates an allocation with a permission for the relay (RFC 8656 sections 7 and 9).
 ///
 /// # Errors
-/// What the system or TLS says; and when the server lets this device carry nothing, or takes too long.
-pub(super) async fn connect(server: &TurnServer, relay: SocketAddr) -> io::Result<Way> {
-    let stream = timeout(READY_WITHIN, TcpStream::connect((server.host.as_str(), server.port))).await??;
+/// When the connection or the TLS handshake fails, the server refuses the allocation, or a step times out.
+pub(super) async fn connect(server: &TurnServer, relay: SocketAddr) -> io::Result<FallbackTransport> {
+    let stream = timeout(SETUP_TIMEOUT, TcpStream::connect((server.host.as_str(), server.port))).await??;
     stream.set_nodelay(true)?;
     let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
     let mut config = TurnConfig::new(TurnCredentials::new(&server.username, &server.credential));
@@ -94,57 +94,58 @@ pub(super) async fn connect(server: &TurnServer, relay: SocketAddr) -> io::Resul
         IpAddr::V4(_) => AddressFamily::IPV4,
         IpAddr::V6(_) => AddressFamily::IPV6,
     });
-    let (way, Carrier { to_send, came }) = Way::new(relay);
+    let (transport, ConnectionQueues { outgoing, incoming }) = FallbackTransport::new(relay);
     let (ready, is_ready) = oneshot::channel();
     let client = TurnClientTcp::allocate(local, remote, config);
-    let carrying = Carrying { client, began: Instant::now(), local, remote, relay, came, ready: Some(ready) };
+    let session = TurnSession { client, epoch: Instant::now(), local, remote, relay, incoming, ready: Some(ready) };
     if server.tls {
         let tls = crate::tls::turn().map_err(io::Error::other)?;
         let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
-        let stream = timeout(READY_WITHIN, TlsConnector::from(Arc::clone(&tls)).connect(name, stream)).await??;
-        tokio::spawn(carrying.run(stream, to_send));
+        let stream = timeout(SETUP_TIMEOUT, TlsConnector::from(Arc::clone(&tls)).connect(name, stream)).await??;
+        tokio::spawn(session.run(stream, outgoing));
     } else {
-        tokio::spawn(carrying.run(stream, to_send));
+        tokio::spawn(session.run(stream, outgoing));
     }
-    let refused = |_| io::Error::other("the TURN server carries nothing for this device");
-    timeout(READY_WITHIN, is_ready).await?.map_err(refused)?;
-    Ok(way)
+    let refused = |_| io::Error::other("the TURN server refused the allocation");
+    timeout(SETUP_TIMEOUT, is_ready).await?.map_err(refused)?;
+    Ok(transport)
 }
 
-struct Carrying {
+struct TurnSession {
     client: TurnClientTcp,
-    began: Instant,
+    /// Origin of the protocol engine's clock.
+    epoch: Instant,
     local: SocketAddr,
     remote: SocketAddr,
     relay: SocketAddr,
-    came: mpsc::Sender<Vec<u8>>,
-    /// Told once datagrams can flow. Dropped where they never will.
+    incoming: mpsc::Sender<Vec<u8>>,
+    /// Notified once datagrams can flow; dropped if the allocation fails.
     ready: Option<oneshot::Sender<()>>,
 }
 
-impl Carrying {
+impl TurnSession {
     fn now(&self) -> stun::Instant {
-        stun::Instant::from_std(self.began)
+        stun::Instant::from_std(self.epoch)
     }
 
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, mut to_send: mpsc::Receiver<Vec<u8>>) {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, mut outgoing: mpsc::Receiver<Vec<u8>>) {
         let mut buffer = vec![0; READ_BYTES];
         while let Some(wake) = self.flush(&mut stream).await {
             select! {
                 read = stream.read(&mut buffer) => match read {
                     Ok(0) | Err(_) => return,
                     Ok(length) => {
-                        if !self.take(&buffer[..length]) {
+                        if !self.handle_input(&buffer[..length]) {
                             return;
                         }
                     }
                 },
-                datagram = to_send.recv() => {
-                    let Some(datagram) = datagram else { return self.leave(&mut stream).await };
+                datagram = outgoing.recv() => {
+                    let Some(datagram) = datagram else { return self.release(&mut stream).await };
                     let now = self.now();
-                    // Before the server carries anything it is lost, as on any way that is not there yet.
-                    let Ok(Some(made)) = self.client.send_to(TransportType::Udp, self.relay, datagram, now) else { continue };
-                    if stream.write_all(&made.data.build()).await.is_err() || stream.flush().await.is_err() {
+                    // Before the permission exists the datagram is dropped, as on any transport that is not up yet.
+                    let Ok(Some(message)) = self.client.send_to(TransportType::Udp, self.relay, datagram, now) else { continue };
+                    if stream.write_all(&message.data.build()).await.is_err() || stream.flush().await.is_err() {
                         return;
                     }
                 }
@@ -153,14 +154,14 @@ impl Carrying {
         }
     }
 
-    /// Does what the protocol wants done; gives when it wants to be asked again. Nothing once it is over.
+    /// Performs the protocol's pending actions; returns its next wake-up, or `None` once it is closed.
     async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> Option<Instant> {
         loop {
             let now = self.now();
             let wait = match self.client.poll(now) {
                 TurnPollRet::WaitUntil(at) => at,
                 TurnPollRet::Closed => return None,
-                // Of TCP to the relay, which nobody asked for.
+                // TCP allocations (RFC 6062), which are not requested.
                 TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => continue,
             };
             let mut done = true;
@@ -173,8 +174,8 @@ impl Carrying {
                 done = false;
                 match event {
                     TurnEvent::AllocationCreated(..) => {
-                        // No channel: over TCP its messages must be padded to four bytes (RFC 8656, section 12.5), which
-                        // turn-client-proto 0.7.3 does not do. Indications cost 32 bytes more.
+                        // No channel binding: over TCP, ChannelData must be padded to four bytes (RFC 8656 section
+                        // 12.5), which turn-client-proto 0.7.3 does not do. Send indications cost 32 bytes more.
                         self.client.create_permission(TransportType::Udp, self.relay.ip(), now).ok()?;
                     }
                     TurnEvent::PermissionCreated(..) => {
@@ -187,36 +188,36 @@ impl Carrying {
                 }
             }
             if done {
-                return Some(wait.to_std(self.began));
+                return Some(wait.to_std(self.epoch));
             }
         }
     }
 
-    /// Bytes that came from the server. False once nobody wants what is in them.
-    fn take(&mut self, bytes: &[u8]) -> bool {
+    /// Handles bytes from the server. Returns false once the leg is gone.
+    fn handle_input(&mut self, bytes: &[u8]) -> bool {
         let now = self.now();
         let transmit = Transmit::new(bytes, TransportType::Tcp, self.remote, self.local);
         if let TurnRecvRet::PeerData(data) = self.client.recv(transmit, now)
-            && !self.give(data.peer, data.as_ref())
+            && !self.deliver(data.peer, data.as_ref())
         {
             return false;
         }
         while let Some(data) = self.client.poll_recv(now) {
-            if !self.give(data.peer, data.as_ref()) {
+            if !self.deliver(data.peer, data.as_ref()) {
                 return false;
             }
         }
         true
     }
 
-    fn give(&self, from: SocketAddr, datagram: &[u8]) -> bool {
-        // Sound that nobody takes in time is dropped, as over UDP.
+    fn deliver(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        // A full queue drops the datagram, as UDP would.
         let fits = from == self.relay && datagram.len() <= MAX_DATAGRAM_BYTES;
-        !fits || !matches!(self.came.try_send(datagram.to_vec()), Err(mpsc::error::TrySendError::Closed(_)))
+        !fits || !matches!(self.incoming.try_send(datagram.to_vec()), Err(mpsc::error::TrySendError::Closed(_)))
     }
 
-    /// Gives back what the server holds for this leg.
-    async fn leave<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S) {
+    /// Releases the allocation.
+    async fn release<S: AsyncRead + AsyncWrite + Unpin>(&mut self, stream: &mut S) {
         let now = self.now();
         if self.client.delete(now).is_ok() {
             while let Some(transmit) = self.client.poll_transmit(now) {
@@ -234,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_as_rfc_7065_writes_them() {
+    fn turn_urls_of_rfc_7065() {
         let cases = [
             ("turns:turn.office.example:443?transport=tcp", Some((true, "turn.office.example", 443))),
             ("turns:turn.office.example", Some((true, "turn.office.example", 5349))),
@@ -250,7 +251,7 @@ mod tests {
             ("", None),
         ];
         for (url, wanted) in cases {
-            let found = address(url);
+            let found = tcp_endpoint(url);
             assert_eq!(found, wanted.map(|(tls, host, port)| (tls, host.to_owned(), port)), "{url}");
         }
         let server = |urls: &[&str]| IceServer {

@@ -1,115 +1,115 @@
-//! Finds speech in a stream: where it begins and where it ends.
+//! Voice activity detection: where speech starts and ends in a stream.
 
 use std::collections::VecDeque;
 
 use earshot::Detector;
 
-use crate::audio::rate::HEARING_RATE;
+use crate::audio::resample::ASR_SAMPLE_RATE;
 
-/// Samples that are judged at a time: 16 ms, as the detector wants them.
+/// Samples per detector step: 16 ms.
 const STEP: usize = 256;
-/// Score from which on a step counts as speech, and below which it no longer does.
-const BEGIN_SCORE: f32 = 0.5;
+/// Detector score at which a step starts to count as speech, and below which it no longer does (hysteresis).
+const START_SCORE: f32 = 0.5;
 const END_SCORE: f32 = 0.35;
-/// Steps of speech in a row that begin it. Three, 48 ms: a key stroke is shorter, every syllable longer.
-const BEGIN_STEPS: u32 = 3;
-/// Steps without speech that end it: 0.3 s, longer than the closure of any consonant.
+/// Consecutive speech steps that start speech. Three are 48 ms: longer than a key stroke, shorter than any syllable.
+const START_STEPS: u32 = 3;
+/// Consecutive non-speech steps that end speech: 0.3 s, longer than the closure of any consonant.
 const END_STEPS: u32 = 19;
-/// Mean square below which nothing is speech (-60 dB of full scale): the detector has no sense of loudness.
+/// Mean square below which nothing counts as speech (-60 dBFS), because the detector ignores loudness.
 const LEAST_POWER: f32 = 1e-6;
 
-/// A boundary of speech, in samples (16 kHz) since the stream began.
+/// A speech boundary, in samples (16 kHz) since the start of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
-    /// Speech begins here.
-    Begin(u64),
-    /// Speech ends here.
+pub enum Boundary {
+    /// Start of speech.
+    Start(u64),
+    /// End of speech.
     End(u64),
 }
 
-/// Finds speech in one speaker's stream.
+/// Voice activity detector for one speaker's stream.
 ///
-/// A beginning is told 50 ms after it was, an end 0.3 s after; both name the place where they were. Soft sounds at
-/// either side ("h", "f", a fading vowel) score low: who cuts should leave a margin.
-pub struct SpeechFinder {
+/// A start is reported with a latency of 50 ms and an end with 0.3 s, each with its exact position. Soft sounds at either side
+/// ("h", "f", a fading vowel) score low, so segments should include a margin.
+pub struct SpeechDetector {
     detector: Box<Detector>,
     pending: VecDeque<f32>,
-    /// Steps judged so far.
+    /// Steps processed so far.
     steps: u64,
     speaking: bool,
     run: u32,
 }
 
-impl SpeechFinder {
-    /// A finder at the beginning of a stream.
+impl SpeechDetector {
+    /// A detector at the start of a stream.
     pub fn new() -> Self {
         Self { detector: Detector::default_boxed(), pending: VecDeque::new(), steps: 0, speaking: false, run: 0 }
     }
 
-    /// Whether somebody is speaking, as far as is known.
+    /// Whether speech has started and not ended.
     pub fn speaking(&self) -> bool {
         self.speaking
     }
 
-    /// Takes the next samples (16 kHz, -1..1, any number) and tells which boundaries are now sure.
-    pub fn push(&mut self, samples: &[f32]) -> Vec<Edge> {
+    /// Processes the next samples (16 kHz, -1..1, any number) and returns the boundaries that are now certain.
+    pub fn push(&mut self, samples: &[f32]) -> Vec<Boundary> {
         self.pending.extend(samples.iter().map(|sample| sample.clamp(-1.0, 1.0)));
-        let mut edges = Vec::new();
+        let mut boundaries = Vec::new();
         while self.pending.len() >= STEP {
             let mut step = [0.0; STEP];
             for (to, from) in step.iter_mut().zip(self.pending.drain(..STEP)) {
                 *to = from;
             }
-            edges.extend(self.judge(&step));
+            boundaries.extend(self.process_step(&step));
         }
-        edges
+        boundaries
     }
 
-    /// Ends the stream: an end that was not sure yet is told now.
-    pub fn finish(&mut self) -> Option<Edge> {
+    /// Ends the stream; returns the end of speech that is still open.
+    pub fn finish(&mut self) -> Option<Boundary> {
         self.speaking.then(|| {
             self.speaking = false;
-            Edge::End(self.steps * STEP as u64)
+            Boundary::End(self.steps * STEP as u64)
         })
     }
 
-    fn judge(&mut self, step: &[f32; STEP]) -> Option<Edge> {
-        // The detector keeps state: it must see every step, the quiet ones too.
+    fn process_step(&mut self, step: &[f32; STEP]) -> Option<Boundary> {
+        // The detector is stateful, so it must process every step, including silence.
         let score = self.detector.predict_f32(step);
         let power = step.iter().map(|sample| sample * sample).sum::<f32>() / STEP as f32;
         let score = if power < LEAST_POWER { 0.0 } else { score };
         self.steps += 1;
         if !self.speaking {
-            self.run = if score >= BEGIN_SCORE { self.run + 1 } else { 0 };
-            if self.run < BEGIN_STEPS {
+            self.run = if score >= START_SCORE { self.run + 1 } else { 0 };
+            if self.run < START_STEPS {
                 return None;
             }
             self.speaking = true;
-            return Some(Edge::Begin(self.run_start()));
+            return Some(Boundary::Start(self.run_start()));
         }
         self.run = if score < END_SCORE { self.run + 1 } else { 0 };
         if self.run < END_STEPS {
             return None;
         }
         self.speaking = false;
-        Some(Edge::End(self.run_start()))
+        Some(Boundary::End(self.run_start()))
     }
 
-    /// Ends the run of like steps and gives the sample at which it began.
+    /// Ends the current run of equal steps and returns its first sample.
     fn run_start(&mut self) -> u64 {
         (self.steps - u64::from(std::mem::take(&mut self.run))) * STEP as u64
     }
 }
 
-impl Default for SpeechFinder {
+impl Default for SpeechDetector {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Seconds of a number of samples at 16 kHz.
+/// Duration of a number of samples at 16 kHz, seconds.
 pub fn seconds(samples: u64) -> f64 {
-    samples as f64 / f64::from(HEARING_RATE)
+    samples as f64 / f64::from(ASR_SAMPLE_RATE)
 }
 
 #[cfg(test)]
@@ -120,18 +120,18 @@ mod tests {
     use crate::audio::wav;
 
     fn fixture(name: &str) -> Vec<f32> {
-        wav::read_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name), HEARING_RATE).unwrap()
+        wav::read_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name), ASR_SAMPLE_RATE).unwrap()
     }
 
     fn spans(sound: &[f32], chunk: usize) -> Vec<(f64, f64)> {
-        let mut finder = SpeechFinder::new();
-        let mut edges: Vec<Edge> = sound.chunks(chunk).flat_map(|chunk| finder.push(chunk)).collect();
-        edges.extend(finder.finish());
-        let pair = |pair: &[Edge]| match pair {
-            [Edge::Begin(begin), Edge::End(end)] => (seconds(*begin), seconds(*end)),
-            other => panic!("not in turn: {other:?}"),
+        let mut detector = SpeechDetector::new();
+        let mut boundaries: Vec<Boundary> = sound.chunks(chunk).flat_map(|chunk| detector.push(chunk)).collect();
+        boundaries.extend(detector.finish());
+        let pair = |pair: &[Boundary]| match pair {
+            [Boundary::Start(start), Boundary::End(end)] => (seconds(*start), seconds(*end)),
+            other => panic!("start and end do not alternate: {other:?}"),
         };
-        edges.chunks(2).map(pair).collect()
+        boundaries.chunks(2).map(pair).collect()
     }
 
     fn noise(amplitude: f32, seconds: usize) -> Vec<f32> {
@@ -147,13 +147,13 @@ mod tests {
     fn silence_and_noise_are_not_speech() {
         assert_eq!(spans(&vec![0.0; 160_000], 320), []);
         for amplitude in [0.0005, 0.01, 0.2] {
-            let found: f64 = spans(&noise(amplitude, 20), 320).iter().map(|(begin, end)| end - begin).sum();
+            let found: f64 = spans(&noise(amplitude, 20), 320).iter().map(|(start, end)| end - start).sum();
             assert!(found < 0.5, "{found} s of speech in noise of {amplitude}");
         }
     }
 
     #[test]
-    fn sentences_are_found_with_the_pauses_between_them() {
+    fn sentences_and_pauses_are_detected() {
         for (name, sentences) in [("a.wav", 3), ("b.wav", 3)] {
             let sound = fixture(name);
             let mut padded = vec![0.0; 32_000];
@@ -163,15 +163,15 @@ mod tests {
             assert!((sentences..=sentences + 3).contains(&found.len()), "{name}: {found:?}");
             let (first, last) = (found[0].0, found[found.len() - 1].1);
             let length = sound.len() as f64 / 16_000.0;
-            assert!((1.9..2.4).contains(&first), "{name} begins at {first}");
+            assert!((1.9..2.4).contains(&first), "{name} starts at {first}");
             assert!((length + 1.3..length + 2.3).contains(&last), "{name} ends at {last} of {length}");
-            let speech: f64 = found.iter().map(|(begin, end)| end - begin).sum();
+            let speech: f64 = found.iter().map(|(start, end)| end - start).sum();
             assert!(speech > 0.6 * length, "{name}: {speech} s of {length} s");
         }
     }
 
     #[test]
-    fn how_the_stream_is_cut_makes_no_difference() {
+    fn the_chunk_size_makes_no_difference() {
         let sound = fixture("a.wav");
         assert_eq!(spans(&sound, 320), spans(&sound, 1_111));
     }

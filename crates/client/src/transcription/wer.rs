@@ -1,16 +1,17 @@
-//! Word error rate: how far a transcript is from what was said.
+//! Word error rate of a transcript against a reference text.
 
-/// Errors of a transcript, counted in words.
+/// Word errors of a transcript.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WordErrors {
-    /// Fewest substitutions, deletions and insertions that turn the reference into the transcript.
+    /// Levenshtein distance in words: substitutions, deletions and insertions.
     pub errors: usize,
-    /// Words of the reference.
+    /// Number of words of the reference.
     pub words: usize,
 }
 
 impl WordErrors {
-    /// Errors per word of the reference; over 1 if much was made up. Of an empty reference: 0, or 1 if anything was heard.
+    /// Errors per word of the reference; above 1 if many words were inserted. For an empty reference: 0 if the transcript is
+    /// empty, else 1.
     pub fn rate(self) -> f64 {
         match (self.errors, self.words) {
             (0, _) => 0.0,
@@ -20,14 +21,14 @@ impl WordErrors {
     }
 }
 
-/// Compares a transcript with its reference, after [`words`] has made both comparable.
+/// Compares a transcript with its reference, both normalised by [`words`].
 pub fn word_errors(reference: &str, transcript: &str) -> WordErrors {
     let (reference, transcript) = (words(reference), words(transcript));
     WordErrors { errors: distance(&reference, &transcript), words: reference.len() }
 }
 
-/// The words of a text as they are compared: lower case, no punctuation, numbers as they are written. Apostrophes
-/// inside a word are dropped ("don't" is "dont"); a hyphen parts words.
+/// The normalised words of a text: lower case, without punctuation, numbers as written. Apostrophes are removed ("don't"
+/// becomes "dont"); a hyphen separates words.
 pub fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['\'', '’'], "");
     lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()

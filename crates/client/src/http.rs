@@ -1,13 +1,13 @@
-//! Bringing a sealed record into the archive.
+//! The office's HTTP API: JSON requests and record uploads.
 
 use anyhow::{Context as _, bail};
 use std::{path::Path, time::Duration};
 use telcon_proto::{CallId, http::RecordKept};
 
-/// How long one request may take: a part of an hour of sound on a slow line.
+/// Timeout of a request: the largest record part over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A client for `url`, which needs this machine's root certificates only where there is TLS.
+/// An HTTP client for `url`. Root certificates are needed only for `https`.
 fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     let mut config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
     if url.starts_with("https:") {
@@ -16,49 +16,49 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     Ok(config.build().into())
 }
 
-/// Whether a request failed without an answer: nobody knows whether the server did what it was asked for.
+/// Whether a request failed without a response, so that its outcome is unknown.
 pub fn is_unanswered(error: &anyhow::Error) -> bool {
     error.downcast_ref::<ureq::Error>().is_some()
 }
 
-/// A JSON request to the office's HTTP API.
+/// Sends a JSON request.
 ///
 /// # Errors
-/// With the server's own words when it refuses.
+/// When there is no response, or the server refuses, with the server's message.
 pub fn post_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>, body: &[u8]) -> anyhow::Result<T> {
     let mut request = agent(url)?.post(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
-    read(request.send(body).with_context(|| format!("no answer from {url}; is the server running?"))?)
+    parse(request.send(body).with_context(|| format!("no answer from {url}; is the server running?"))?)
 }
 
-/// Reads JSON from the office's HTTP API.
+/// Reads a JSON resource.
 ///
 /// # Errors
-/// With the server's own words when it refuses.
+/// When there is no response, or the server refuses, with the server's message.
 pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) -> anyhow::Result<T> {
     let mut request = agent(url)?.get(url);
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
-    read(request.call().with_context(|| format!("no answer from {url}; is the server running?"))?)
+    parse(request.call().with_context(|| format!("no answer from {url}; is the server running?"))?)
 }
 
-fn read<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
+fn parse<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
     let text = response.body_mut().read_to_string()?;
     if !response.status().is_success() {
-        bail!("the office's server refused ({}): {}", response.status().as_u16(), said(text));
+        bail!("the office's server refused ({}): {}", response.status().as_u16(), error_message(text));
     }
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The server's own words in an answer that refuses.
-fn said(text: String) -> String {
+/// The server's message in an error response.
+fn error_message(text: String) -> String {
     serde_json::from_str::<telcon_proto::http::ApiError>(&text).map(|e| e.error).unwrap_or(text)
 }
 
-/// Uploads a record's parts and then its seal; the archive takes all of it or nothing. May be repeated.
+/// Uploads a record: its parts, then its seal. The archive accepts all of it or nothing. Idempotent.
 ///
 /// # Errors
 /// When a file cannot be read or the server refuses.
@@ -71,7 +71,7 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
     for part in &seal.parts {
         let bytes = match std::fs::read(dir.join(&part.name)) {
             Ok(bytes) => bytes,
-            // An earlier run may have begun to clear what the archive has.
+            // An interrupted earlier run may have deleted parts that the archive already has.
             Err(error) => return finish().map_err(|_| anyhow::anyhow!("cannot read {}: {error}", part.name)),
         };
         let url = format!("{server}/api/calls/{call}/record/{}", part.name);
@@ -81,9 +81,9 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
             .header("content-type", "application/octet-stream")
             .send(&bytes[..])?;
         if !response.status().is_success() {
-            let said = said(response.body_mut().read_to_string()?);
-            // An archive that has this record already, whose answer was lost, says so to its seal.
-            return finish().map_err(|_| anyhow::anyhow!("the archive refused {}: {said}", part.name));
+            let message = error_message(response.body_mut().read_to_string()?);
+            // If the archive already has this record and its response was lost, it accepts the seal again.
+            return finish().map_err(|_| anyhow::anyhow!("the archive refused {}: {message}", part.name));
         }
     }
     finish()

@@ -1,0 +1,207 @@
+//! Delivery of sealed records from the spool to the archive, with retries.
+
+use super::{NoteEvent, TranscriptLine};
+use crate::{
+    endpoint::{Endpoint, now_ms},
+    http::upload,
+};
+use anyhow::{Context as _, bail};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, TryRecvError},
+    time::{Duration, Instant},
+};
+use telcon_core::{
+    Device,
+    view::{CallState, View},
+};
+use telcon_proto::{CallId, message::NoticeState};
+use telcon_record::CustodianRecipient;
+
+/// Interval at which the note-taker's events are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Initial backoff of a record that the office did not accept, doubled after each failure up to [`MAX_BACKOFF`].
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Suffix of the directory of a record that is in the archive and being deleted from the spool. It is not a call id, so that
+/// a half-deleted record is not taken for one that waits for delivery.
+const DELIVERED: &str = "kept";
+
+/// Delivers the records of a spool.
+pub struct RecordUploader {
+    /// The note-taker's endpoint.
+    pub endpoint: Endpoint,
+    events: Receiver<NoteEvent>,
+    server: String,
+    spool: PathBuf,
+    custodians: Vec<CustodianRecipient>,
+    device: Device,
+    /// Calls with unfinished records, which may still continue.
+    unfinished: Vec<CallId>,
+    queue: VecDeque<Delivery>,
+}
+
+/// A sealed record that waits for delivery.
+struct Delivery {
+    call: CallId,
+    dir: PathBuf,
+    transcript: Vec<TranscriptLine>,
+    next_attempt: Instant,
+    backoff: Duration,
+}
+
+/// A record that reached the archive.
+pub struct DeliveredRecord {
+    /// The call.
+    pub call: CallId,
+    /// The record's directory below the archive's `records`.
+    pub record: String,
+    /// Index of its log entry.
+    pub log_index: u64,
+    /// The transcript.
+    pub transcript: Vec<TranscriptLine>,
+}
+
+impl Delivery {
+    fn new(call: CallId, dir: PathBuf, transcript: Vec<TranscriptLine>) -> Self {
+        Self { call, dir, transcript, next_attempt: Instant::now(), backoff: MIN_BACKOFF }
+    }
+
+    /// Uploads the record and deletes it from the spool; returns the index of its log entry. Blocks.
+    fn attempt(&self, server: &str, token: &str) -> anyhow::Result<u64> {
+        let kept = upload(server, token, self.call, &self.dir)?;
+        // Deleted only now that the record is in the archive and in the log.
+        let delivered = self.dir.with_extension(DELIVERED);
+        std::fs::rename(&self.dir, &delivered).with_context(|| format!("cannot rename {}", self.dir.display()))?;
+        if let Err(error) = std::fs::remove_dir_all(&delivered) {
+            tracing::warn!(call = %self.call, %error, "cannot delete {}: the archive has it; delete it by hand", delivered.display());
+        }
+        Ok(kept.logged.index)
+    }
+}
+
+/// Deletes records from the spool that are in the archive.
+pub fn delete_delivered(spool: &Path) {
+    for entry in std::fs::read_dir(spool).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|suffix| suffix == DELIVERED) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+impl RecordUploader {
+    /// An uploader for the note-taker at this endpoint. `device` is the note-taker's device, which signs unfinished records;
+    /// `unfinished` are the calls whose records an earlier run left in the spool.
+    pub fn new(
+        endpoint: Endpoint,
+        events: Receiver<NoteEvent>,
+        server: String,
+        spool: PathBuf,
+        custodians: Vec<CustodianRecipient>,
+        device: Device,
+        unfinished: Vec<CallId>,
+    ) -> Self {
+        Self { endpoint, events, server, spool, custodians, device, unfinished, queue: VecDeque::new() }
+    }
+
+    /// Waits until the next record is delivered. Records that the office does not accept stay in the spool and are retried
+    /// with backoff.
+    ///
+    /// # Errors
+    /// A problem of the note-taker, with what to do about it. Call again to continue.
+    pub async fn next(&mut self) -> anyhow::Result<DeliveredRecord> {
+        loop {
+            match self.events.try_recv() {
+                Ok(NoteEvent::Problem(problem)) => bail!("{problem}"),
+                Ok(NoteEvent::Sealed { call, dir, transcript }) => {
+                    tracing::info!(%call, "record sealed; waiting for delivery to the archive");
+                    self.enqueue(call, dir, transcript);
+                }
+                Ok(NoteEvent::Unfinished(call)) => self.unfinished.push(call),
+                Err(TryRecvError::Empty) => {
+                    self.seal_unfinished();
+                    match self.attempt_due().await? {
+                        Some(delivered) => return Ok(delivered),
+                        None => tokio::time::sleep(POLL_INTERVAL).await,
+                    }
+                }
+                Err(TryRecvError::Disconnected) => bail!("the note-taker ended"),
+            }
+        }
+    }
+
+    /// Queues a record. Idempotent: a record may be found at the end of its call and again in the spool.
+    fn enqueue(&mut self, call: CallId, dir: PathBuf, transcript: Vec<TranscriptLine>) {
+        match self.queue.iter_mut().find(|queued| queued.call == call) {
+            Some(queued) if queued.transcript.is_empty() => queued.transcript = transcript,
+            Some(_) => {}
+            None => self.queue.push_back(Delivery::new(call, dir, transcript)),
+        }
+    }
+
+    /// Seals the unfinished records of calls that are over. Those of calls that continue are resumed by rejoining.
+    fn seal_unfinished(&mut self) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        let view = self.endpoint.view().borrow().clone();
+        if !view.caught_up {
+            return;
+        }
+        let (over, continuing) = partition_unfinished(std::mem::take(&mut self.unfinished), &view);
+        self.unfinished = continuing;
+        for call in over {
+            match super::seal_unfinished(&self.spool, &self.custodians, &self.device, call, now_ms()) {
+                Ok(true) => self.enqueue(call, self.spool.join(call.to_hex()), Vec::new()),
+                Ok(false) => {}
+                // Left for an operator, so that it does not block other records.
+                Err(error) => {
+                    tracing::error!(%call, %error, "an unfinished record in the spool cannot be sealed; inspect it there");
+                }
+            }
+        }
+    }
+
+    /// Attempts the next delivery that is due, if there is a connection.
+    async fn attempt_due(&mut self) -> anyhow::Result<Option<DeliveredRecord>> {
+        let Some(token) = self.endpoint.view().borrow().token.clone() else { return Ok(None) };
+        let Some(due) = self.queue.iter().position(|queued| queued.next_attempt <= Instant::now()) else {
+            return Ok(None);
+        };
+        let mut delivery = self.queue.remove(due).expect("invariant: it was just found");
+        let server = self.server.clone();
+        let outcome;
+        (outcome, delivery) =
+            tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token), delivery)).await?;
+        match outcome {
+            Ok(log_index) => {
+                let Delivery { call, transcript, .. } = delivery;
+                let record = format!("{call}-{}", self.device.me().device());
+                Ok(Some(DeliveredRecord { call, record, log_index, transcript }))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    call = %delivery.call, retry_s = delivery.backoff.as_secs(),
+                    "the archive did not accept a record; it stays in the spool and is retried: {error:#}"
+                );
+                delivery.next_attempt = Instant::now() + delivery.backoff;
+                delivery.backoff = (delivery.backoff * 2).min(MAX_BACKOFF);
+                self.queue.push_back(delivery);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Splits calls with unfinished records into those that are over and those that continue. The call that this device is in
+/// is in neither: its record is being resumed.
+fn partition_unfinished(unfinished: Vec<CallId>, view: &View) -> (Vec<CallId>, Vec<CallId>) {
+    let current = view.call.as_ref().filter(|call| call.state != CallState::Ended).map(|call| call.call);
+    let is_over = |call: &CallId| {
+        let notice = view.notices.iter().find(|notice| notice.call == *call);
+        notice.is_none_or(|notice| matches!(notice.state, NoticeState::Ended { .. }))
+    };
+    unfinished.into_iter().filter(|call| Some(*call) != current).partition(is_over)
+}
