@@ -38,7 +38,7 @@ pub(super) async fn enrol(
     .await?;
     // The client may hang up: a device whose enrolment is in the log gets its certificates into the archive all the same.
     let enrolling = tokio::spawn(take(app, new));
-    let enrolled = enrolling.await.map_err(|error| HttpError::internal(&error, "a task of the server failed"))??;
+    let enrolled = enrolling.await.map_err(|error| HttpError::internal(&error, "enrol a device"))??;
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
 
