@@ -3,7 +3,7 @@
 use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
-use telcon_proto::{Card, DeviceId, Ended, PersonId, RecordMode, Role};
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode, Role};
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
 
