@@ -5,7 +5,7 @@
 //! | `port` | the traits: [`Store`], the one writer, and [`Queries`], what HTTP requests read |
 //! | `rows` | the vocabulary: rows, [`Write`]s, the [`Snapshot`] that a start loads |
 //! | `write`, `load`, `read` | the one SQL text |
-//! | `database` | what a database must be able to do, and the ports over any that can |
+//! | `database`, `over_sql` | what a database must be able to do, and the ports over any that can |
 //! | `sqlite`, `postgres`, `schema` | the databases |
 //! | `migration` | copying everything from one database to another |
 //!
@@ -20,6 +20,7 @@ mod database;
 mod load;
 mod location;
 pub mod migration;
+mod over_sql;
 mod port;
 mod postgres;
 mod read;

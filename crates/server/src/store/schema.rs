@@ -1,7 +1,6 @@
 //! The tables, by version, in the dialect of each database. All else is one SQL text.
 
-use super::{StoreError, database::Statements, sqlite::failed, value::values};
-use rusqlite::Connection;
+use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
 pub(super) const VERSION: i64 = 5;
@@ -72,7 +71,7 @@ pub(super) const TABLES: [Table; 8] = [
 ];
 
 /// What brings an SQLite database from version `i` to `i + 1`. A step that was released is never edited.
-const SQLITE: [&str; VERSION as usize] = [
+pub(super) const SQLITE: [&str; VERSION as usize] = [
     "
 CREATE TABLE devices (
     device BLOB PRIMARY KEY CHECK (length(device) = 16),
@@ -235,26 +234,6 @@ CREATE TABLE marks (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL);
 
 /// What brings a PostgreSQL database from version `i + 5` to `i + 6`.
 const POSTGRES_STEPS: [&str; VERSION as usize - 5] = [];
-
-/// The version of an SQLite database; 0 if it is new.
-pub(super) fn sqlite_version(connection: &Connection) -> Result<i64, StoreError> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
-}
-
-/// Creates the tables of an SQLite database, or brings older ones to [`VERSION`].
-pub(super) fn upgrade_sqlite(connection: &mut Connection) -> Result<(), StoreError> {
-    let found = sqlite_version(connection)?;
-    if found > VERSION {
-        return Err(StoreError::Newer { found, known: VERSION });
-    }
-    for (from, step) in SQLITE.iter().enumerate().skip(found as usize) {
-        let transaction = connection.transaction().map_err(failed)?;
-        transaction.execute_batch(step).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", from as i64 + 1).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
-    }
-    Ok(())
-}
 
 /// Creates the tables of a PostgreSQL database, or brings older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {

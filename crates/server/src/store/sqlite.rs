@@ -2,7 +2,8 @@
 
 use super::{
     StoreError,
-    database::{Access, Database, Reader, Statements, Writer},
+    database::{Access, Database, Statements},
+    over_sql::{Reader, Writer},
     schema,
     value::{Row, Value},
 };
@@ -20,7 +21,7 @@ pub(super) fn writer(path: &Path) -> Result<Writer<Sqlite>, StoreError> {
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
          PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;";
     connection.execute_batch(pragmas).map_err(failed)?;
-    schema::upgrade_sqlite(&mut connection)?;
+    upgrade(&mut connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(Writer(Sqlite(connection)))
 }
@@ -30,7 +31,7 @@ pub(super) fn reader(path: &Path) -> Result<Reader<Sqlite>, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.execute_batch("PRAGMA busy_timeout = 5000;").map_err(failed)?;
-    let found = schema::sqlite_version(&connection)?;
+    let found = version(&connection)?;
     if found != schema::VERSION {
         return Err(if found > schema::VERSION {
             StoreError::Newer { found, known: schema::VERSION }
@@ -45,9 +46,29 @@ pub(super) fn reader(path: &Path) -> Result<Reader<Sqlite>, StoreError> {
     Ok(Reader(Mutex::new(Sqlite(connection))))
 }
 
+/// The version of an SQLite database; 0 if it is new.
+fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
+}
+
+/// Creates the tables of an SQLite database, or brings older ones to [`schema::VERSION`].
+fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = version(connection)?;
+    if found > schema::VERSION {
+        return Err(StoreError::Newer { found, known: schema::VERSION });
+    }
+    for (from, step) in schema::SQLITE.iter().enumerate().skip(found as usize) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(step).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", from as i64 + 1).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// The error of a statement.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn failed(error: rusqlite::Error) -> StoreError {
+fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => StoreError::Conflict(error.to_string()),
         _ => StoreError::Database(error.to_string()),

@@ -9,7 +9,8 @@ mod tls;
 
 use super::{
     StoreError,
-    database::{Access, Database, Reader, Statements, Writer},
+    database::{Access, Database, Statements},
+    over_sql::{Reader, Writer},
     schema,
     value::{Row, Value},
 };
