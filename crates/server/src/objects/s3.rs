@@ -109,7 +109,6 @@ fn is_loopback(endpoint: &str) -> bool {
     host.is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|addr: std::net::IpAddr| addr.is_loopback()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: Error) -> ObjectError {
     ObjectError::Remote(error.to_string())
 }

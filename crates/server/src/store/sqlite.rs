@@ -67,7 +67,6 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// The error of a statement.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => StoreError::Conflict(error.to_string()),

@@ -235,7 +235,6 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: postgres::Error) -> StoreError {
     if error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
         return StoreError::Conflict(chain(&error));
