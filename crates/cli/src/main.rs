@@ -5,6 +5,7 @@ mod bench;
 mod call;
 mod demo;
 mod device;
+mod migrate;
 mod note;
 mod office;
 mod plain;
@@ -37,6 +38,8 @@ enum Command {
     Init(office::InitArgs),
     /// Run an office's server.
     Serve(serve::ServeArgs),
+    /// Move an office's database and sealed files to PostgreSQL and S3.
+    Migrate(migrate::MigrateArgs),
     /// Run a relay of its own, on another machine than the server.
     Relay(relay::RelayArgs),
     /// Make a one-time link that enrols a device for a person.
@@ -99,10 +102,11 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Init(args) => office::init(args),
             Command::Serve(args) => serve::run(args).await,
+            Command::Migrate(args) => tokio::task::block_in_place(|| migrate::run(&args)),
             Command::Relay(args) => relay::run(args).await,
             Command::Invite(args) => office::invite(args),
             Command::Enrol(args) => device::enrol(args),
-            Command::Devices(args) => office::devices(args),
+            Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => call::call(args).await,
             Command::Note(args) => note::note(args).await,

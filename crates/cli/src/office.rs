@@ -12,7 +12,7 @@ use telcon_client::{endpoint::now_ms, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
 use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
-use telcon_server::store::Reader;
+use telcon_server::store::StoreLocation;
 
 /// How long an enrolment link works by default, hours.
 const LINK_HOURS: u64 = 24;
@@ -299,18 +299,20 @@ pub struct DevicesArgs {
     /// The server's directory (`server` in the directory of `telcon init`). The server may be running.
     #[arg(long)]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub store: crate::serve::StoreArgs,
 }
 
 /// `telcon devices`.
-pub fn devices(args: DevicesArgs) -> anyhow::Result<()> {
-    let path = args.data.join("telcon.db");
-    if !path.exists() {
+pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
+    let location = args.store.location(&args.data)?;
+    if matches!(&location, StoreLocation::Sqlite(path) if !path.exists()) {
         bail!(
             "{} holds no server that has run: name the `server` directory that `telcon init` made",
             args.data.display()
         );
     }
-    let devices = Reader::open(&path)?.devices()?;
+    let devices = location.reader()?.devices()?;
     println!("{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name", "device", "enrolled (UTC)", "role", "state", "person");
     for row in &devices {
         let state = if row.revoked_ms.is_some() { "revoked" } else { "enrolled" };

@@ -10,7 +10,54 @@ use std::{
 use telcon_client::endpoint::now_ms;
 use telcon_identity::Authority;
 use telcon_proto::{RecordMode, http::OfficeInfo};
-use telcon_server::{MAX_TURN_SECRET_BYTES, Running, Server, ServerConfig, Turn};
+use telcon_server::{
+    MAX_TURN_SECRET_BYTES, Running, Server, ServerConfig, Turn, objects::ObjectsLocation, store::StoreLocation,
+};
+
+/// Where an office's database is.
+#[derive(Args, Clone)]
+pub struct StoreArgs {
+    /// The database: postgres://USER@HOST/DATABASE, or sqlite:PATH; by default telcon.db in the server's directory. A
+    /// command line is seen by every user of the machine: a password belongs into PGPASSWORD.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+}
+
+impl StoreArgs {
+    /// The location that they name.
+    ///
+    /// # Errors
+    /// If they name none.
+    pub fn location(&self, data: &Path) -> anyhow::Result<StoreLocation> {
+        Ok(self
+            .store
+            .as_deref()
+            .map(StoreLocation::parse)
+            .transpose()?
+            .unwrap_or_else(|| StoreLocation::default_in(data)))
+    }
+}
+
+/// Where an office's sealed files are.
+#[derive(Args, Clone)]
+pub struct ObjectsArgs {
+    /// The sealed files: s3://BUCKET/PREFIX, or disk:PATH; by default archive in the server's directory. Credentials,
+    /// region and endpoint of S3 are read from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+    /// AWS_ENDPOINT_URL). The log stays in the server's directory.
+    #[arg(long, value_name = "URL")]
+    pub objects: Option<String>,
+}
+
+impl ObjectsArgs {
+    /// The location that they name.
+    ///
+    /// # Errors
+    /// If they name none.
+    pub fn location(&self, data: &Path) -> anyhow::Result<ObjectsLocation> {
+        let named = self.objects.as_deref().map(|text| ObjectsLocation::parse(text, data)).transpose()?;
+        Ok(named.unwrap_or_else(|| ObjectsLocation::default_in(data)))
+    }
+}
 
 /// Arguments of `telcon serve`.
 #[derive(Args)]
@@ -39,6 +86,10 @@ pub struct ServeArgs {
     /// File with the secret that this server shares with the TURN server (coturn: static-auth-secret).
     #[arg(long, requires = "turn")]
     pub turn_secret: Option<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub objects: ObjectsArgs,
 }
 
 /// A running server.
@@ -65,6 +116,11 @@ pub async fn start(
         config.media = media;
         config.media_addrs = public.into_iter().collect();
     }
+    start_with(config).await
+}
+
+async fn start_with(config: ServerConfig) -> anyhow::Result<Running> {
+    let dir = config.data_dir.clone();
     Server::start(config).await.with_context(|| format!("the server could not start from {}", dir.display()))
 }
 
@@ -87,7 +143,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         bail!("{} is the whole office: give the server only its part, --data {}", args.data.display(), inner.display());
     }
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
-    let running = start(&args.data, args.listen, Some((args.media, args.media_addr)), args.web, turn).await?;
+    let config = ServerConfig {
+        store: args.store.location(&args.data)?,
+        objects: args.objects.location(&args.data)?,
+        listen: args.listen,
+        media: args.media,
+        media_addrs: args.media_addr.into_iter().collect(),
+        web_dir: args.web,
+        turn,
+        ..ServerConfig::local(&args.data)
+    };
+    let running = start_with(config).await?;
     crate::plain::tell!("the office {} answers at http://{}", running.office.domain, running.http_addr);
     let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
     crate::plain::tell!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));

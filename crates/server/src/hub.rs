@@ -5,10 +5,10 @@
 //! switchboard starts again from what is durable, as after a crash. There is one way to recover, and it is tested.
 
 use crate::{
-    archive::{Appender, Certificates, Prover},
+    archive::{Appender, Prover},
     limits::{INBOX_MESSAGES, OUTBOX_MESSAGES},
     reconcile::{ReconcileError, reconcile},
-    store::{Store, Write},
+    store::{Store, StoreError, Write},
     switchboard::{
         CheckRing, CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply,
         RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket,
@@ -71,6 +71,8 @@ pub enum Input {
     Seal(Box<Seal>, oneshot::Sender<Answer>),
     /// What became of a log entry.
     Logged(Ticket, Option<u64>),
+    /// All entries of the log below this size have been reported by [`Input::Logged`].
+    LogReported(u64),
     /// What the relay says to an offer.
     LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
     /// The relay lost a leg.
@@ -123,7 +125,7 @@ pub type RingChecker = Box<dyn Fn() -> Box<dyn CheckRing> + Send>;
 /// What the hub drives.
 pub struct Parts {
     /// The store.
-    pub store: Store,
+    pub store: Box<dyn Store>,
     /// The office's policy.
     pub policy: Policy,
     /// Checks rings.
@@ -132,8 +134,6 @@ pub struct Parts {
     pub log: Appender,
     /// Proofs.
     pub prover: Arc<Prover>,
-    /// Where certificates are kept.
-    pub certificates: Certificates,
     /// The relay.
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
@@ -153,6 +153,8 @@ pub struct Hub {
     started: (Instant, u64),
     /// The store failed, and failed again when the switchboard was to start anew: the board is not to be believed.
     broken: bool,
+    /// Size of the log that the store is to be told with its next transaction.
+    log_reported: Option<u64>,
 }
 
 impl Hub {
@@ -160,11 +162,8 @@ impl Hub {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn new(parts: Parts, now_ms: u64) -> Result<Self, crate::store::StoreError> {
+    pub fn new(mut parts: Parts, now_ms: u64) -> Result<Self, StoreError> {
         let snapshot = parts.store.load()?;
-        for device in snapshot.devices.iter().filter(|d| d.log_index.is_some()) {
-            keep_certificates(&parts.certificates, device);
-        }
         let (board, effects) = Switchboard::new(parts.policy.clone(), (parts.rings)(), snapshot, now_ms);
         let mut hub = Self {
             parts,
@@ -175,6 +174,7 @@ impl Hub {
             cut: Vec::new(),
             started: (Instant::now(), now_ms),
             broken: false,
+            log_reported: None,
         };
         hub.perform(effects);
         Ok(hub)
@@ -261,6 +261,10 @@ impl Hub {
                 self.board.seal(request, *seal, now)
             }
             Input::Logged(ticket, index) => self.board.logged(ticket, index, now),
+            Input::LogReported(size) => {
+                self.log_reported = Some(size);
+                return;
+            }
             Input::LegAdded(call, device, session, answer) => self.board.leg_added(call, device, session, answer, now),
             Input::LegLost(call, device) => self.board.leg_lost(call, device, now),
             Input::Gauges(reply) => {
@@ -279,15 +283,14 @@ impl Hub {
         id
     }
 
-    fn perform(&mut self, effects: Effects) {
+    fn perform(&mut self, mut effects: Effects) {
+        if !effects.writes.is_empty() {
+            // It costs no transaction of its own: what it says is only where the next start begins to read.
+            effects.writes.extend(self.log_reported.take().map(Write::LogSeen));
+        }
         if let Err(error) = self.parts.store.apply(&effects.writes) {
             tracing::error!(%error, "the store failed; the switchboard starts again from what is durable");
             return self.start_again(&effects);
-        }
-        for write in &effects.writes {
-            if let Write::Device(row) = write {
-                keep_certificates(&self.parts.certificates, row);
-            }
         }
         for output in effects.outputs {
             match output {
@@ -378,7 +381,7 @@ impl Hub {
     /// Starts the switchboard from what is durable in store and log.
     fn restored(&mut self) -> Result<(), ReconcileError> {
         // Entries may be on their way to the log: what they are about is not forgotten.
-        reconcile(&mut self.parts.store, &self.parts.prover, false)?;
+        reconcile(&mut *self.parts.store, &self.parts.prover, false)?;
         let snapshot = self.parts.store.load()?;
         let now = self.now_ms();
         let (board, effects) = Switchboard::new(self.parts.policy.clone(), (self.parts.rings)(), snapshot, now);
@@ -386,13 +389,6 @@ impl Hub {
         self.board = board;
         self.perform(Effects { writes: Vec::new(), outputs: effects.outputs });
         Ok(())
-    }
-}
-
-fn keep_certificates(certificates: &Certificates, device: &crate::store::DeviceRow) {
-    if let Err(error) = certificates.keep(device) {
-        // Written again at the next start; until then an auditor finds it missing.
-        tracing::error!(%error, device = %device.device, "a certificate could not be written to the archive");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            web ──────────────► hub ───► switchboard (sans-IO: who may do what, in which order)
-//!  devices ◄─ socket, records ◄──┘│ └───► store       (SQLite: durable before anything leaves)
+//!  devices ◄─ socket, records ◄──┘│ └───► store       (SQLite or PostgreSQL: durable before anything leaves)
 //!                                 ├─────► archive     (log, records, certificates: what auditors get)
 //!                                 └─────► media ────► relay
 //! ```
@@ -15,13 +15,22 @@ mod digest;
 mod hub;
 pub mod limits;
 mod media;
+mod migrate;
 pub mod node;
+pub mod objects;
+mod places;
 mod reconcile;
 mod server;
 pub mod store;
 pub mod switchboard;
 mod web;
 
+pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};
+pub use places::PlacesError;
 pub use reconcile::ReconcileError;
 pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
+
+#[cfg(test)]
+#[path = "../tests/peers/mod.rs"]
+mod peers;

@@ -1,15 +1,17 @@
-//! After a crash, or after the store failed: the log is the truth, and the store catches up. Whatever is in the log and
+//! After a crash, or after the store failed: the log is authoritative, and the store catches up. Whatever is in the log and
 //! not in the store was appended just before.
+//!
+//! A running server advances [`Write::LogSeen`] with its other writes, so that what is read here are the entries of its last
+//! moments, and not all since its last start.
 
 use crate::{
     archive::{ProofError, Prover},
     store::{RecordRow, Store, StoreError, Write},
 };
-use std::collections::HashMap;
-use telcon_proto::{
-    DeviceId, Digest,
-    entry::{Entry, ReadEntry},
-};
+use telcon_proto::entry::{Entry, ReadEntry};
+
+/// Entries of the log that are applied in one transaction.
+const BATCH: u64 = 1024;
 
 /// Why log and store could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,12 @@ pub enum ReconcileError {
         /// Entries when the store last looked.
         seen: u64,
     },
+    /// The log has entries, and the store never heard of any, nor of a device.
+    #[error(
+        "the database is empty, and the log has {0} entries: it is not this office's database. Name the right one, restore \
+         it from a backup, or move it there with `telcon migrate`"
+    )]
+    EmptyStore(u64),
 }
 
 /// Brings the store up to the log. At the start of the process (`nothing_pending`), a device that the log does not have
@@ -37,63 +45,75 @@ pub enum ReconcileError {
 ///
 /// # Errors
 /// [`ReconcileError`].
-pub fn reconcile(store: &mut Store, log: &Prover, nothing_pending: bool) -> Result<(), ReconcileError> {
-    let (seen, (size, _)) = (store.log_seen()?, log.checkpoint());
+pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> Result<(), ReconcileError> {
+    let (position, (size, _)) = (store.log_position()?, log.checkpoint());
+    let seen = position.seen;
     if size < seen {
         return Err(ReconcileError::RolledBack { found: size, seen });
     }
-    let from = if store.reads_log_again()? { 0 } else { seen };
-    let devices: HashMap<DeviceId, Digest> =
-        store.load()?.devices.into_iter().map(|d| (d.device, d.cert_sha256)).collect();
-    let mut writes = Vec::new();
-    for (index, bytes) in (from..).zip(log.entries_from(from)?) {
-        // Entries of newer programs and other tools are no business of the store.
-        let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
-        let write = match entry {
-            Entry::DeviceEnrolled { device, cert_sha256, .. } => {
-                (devices.get(&device) == Some(&cert_sha256)).then_some(Write::DeviceLogged(device, index))
-            }
-            Entry::DeviceRevoked { device, time_ms } => {
-                // A database from an older backup does not know it.
-                writes.push(Write::DeviceRevoked(device, time_ms, None));
-                Some(Write::RevocationLogged(device, index))
-            }
-            Entry::CallOpened { call, .. } => Some(Write::CallOpened(call, index)),
-            Entry::CallEnded { call, .. } => Some(Write::EndLogged(call, index)),
-            Entry::RecordMissing { call, .. } => Some(Write::MissingLogged(call, index)),
-            Entry::ArchiveOpened { .. } => None,
-            Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
-                Some(Write::Record(RecordRow {
-                    call,
-                    device,
-                    digest: record_digest,
-                    kept_ms: time_ms,
-                    log_index: index,
-                    partial,
-                }))
-            }
-        };
-        writes.extend(write);
+    // A device's row is durable before anything is appended about it.
+    if seen == 0 && size > 0 && store.load()?.devices.is_empty() {
+        return Err(ReconcileError::EmptyStore(size));
     }
-    store.apply(&writes)?;
-    let forgotten: Vec<Write> = store
-        .load()?
-        .devices
-        .into_iter()
-        .filter(|d| nothing_pending && d.log_index.is_none())
-        .map(|d| Write::DeviceForgotten(d.device))
-        .collect();
-    store.apply(&forgotten)?;
-    Ok(store.set_log_seen(size)?)
+    let mut next = if position.reread { 0 } else { seen };
+    while next < size {
+        let end = size.min(next + BATCH);
+        let mut writes = Vec::new();
+        for (index, bytes) in (next..end).zip(log.entries(next..end)?) {
+            // Entries of newer programs and other tools are no business of the store.
+            let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
+            append_writes(store, entry, index, &mut writes)?;
+        }
+        // A log that is read again is accounted for only as a whole.
+        if end == size || !position.reread {
+            writes.push(Write::LogSeen(end));
+        }
+        store.apply(&writes)?;
+        next = end;
+    }
+    if nothing_pending {
+        store.apply(&[Write::UnloggedDevicesForgotten])?;
+    }
+    Ok(())
+}
+
+/// What an entry means to the store.
+fn append_writes(store: &mut dyn Store, entry: Entry, index: u64, writes: &mut Vec<Write>) -> Result<(), StoreError> {
+    match entry {
+        Entry::DeviceEnrolled { device, cert_sha256, .. } => {
+            if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
+                writes.push(Write::DeviceLogged(device, index));
+            }
+        }
+        Entry::DeviceRevoked { device, time_ms } => {
+            // A database from an older backup does not know it.
+            writes.extend([Write::DeviceRevoked(device, time_ms, None), Write::RevocationLogged(device, index)]);
+        }
+        Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
+        Entry::CallEnded { call, .. } => writes.push(Write::EndLogged(call, index)),
+        Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
+        Entry::ArchiveOpened { .. } => {}
+        Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
+            writes.push(Write::Record(RecordRow {
+                call,
+                device,
+                digest: record_digest,
+                kept_ms: time_ms,
+                log_index: index,
+                partial,
+            }));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::archive::LogWriter;
-    use crate::store::{CallRow, DeviceRow, Stage};
+    use crate::store::{CallRow, DeviceRow, Stage, StoreLocation};
     use telcon_log::LogSigner;
-    use telcon_proto::{Blob, CallId, Card, Ended, PersonId, RecordMode, Role, SuiteName};
+    use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode, Role, SuiteName};
 
     const CALL: CallId = CallId::from_bytes([0xca; 16]);
 
@@ -120,7 +140,7 @@ mod tests {
     #[test]
     fn the_store_catches_up_with_the_log() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(&dir.path().join("db")).unwrap();
+        let mut store = StoreLocation::Sqlite(dir.path().join("db")).writer().unwrap();
         let open = || LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
         let mut log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
         let call = CallRow {
@@ -162,7 +182,7 @@ mod tests {
         let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
         log.append(&bytes, 2);
-        reconcile(&mut store, &log.prover(), true).unwrap();
+        reconcile(&mut *store, &log.prover(), true).unwrap();
         let found = store.load().unwrap();
         assert_eq!(found.devices.iter().map(|d| d.log_index).collect::<Vec<_>>(), [Some(0)]);
         assert_eq!(found.active[0].row.stage, Stage::Ringing);
@@ -173,20 +193,24 @@ mod tests {
         let ended =
             Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
         log.append(&[ended.to_bytes()], 3);
-        reconcile(&mut store, &log.prover(), true).unwrap();
+        reconcile(&mut *store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);
 
         // The database is of an older backup than the log.
         let revoked = Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]) };
         log.append(&[revoked.to_bytes()], 4);
-        reconcile(&mut store, &log.prover(), true).unwrap();
+        reconcile(&mut *store, &log.prover(), true).unwrap();
         assert_eq!(store.load().unwrap().devices[0].revoked_ms, Some(4));
+
+        assert_eq!(store.log_position().unwrap().seen, 6);
+        let mut empty = StoreLocation::Sqlite(dir.path().join("another")).writer().unwrap();
+        assert!(matches!(reconcile(&mut *empty, &log.prover(), true), Err(ReconcileError::EmptyStore(6))));
 
         drop(log);
         std::fs::remove_dir_all(dir.path().join("log")).unwrap();
         let log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
         assert!(matches!(
-            reconcile(&mut store, &log.prover(), true),
+            reconcile(&mut *store, &log.prover(), true),
             Err(ReconcileError::RolledBack { found: 0, seen: 6 })
         ));
     }

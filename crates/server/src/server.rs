@@ -1,12 +1,14 @@
 //! Putting it together: `telcon serve` as a library.
 
 use crate::{
-    archive::{Certificates, LogWriter, RecordStore, now_ms},
+    archive::{Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, RECORD_DUE_MS},
     media,
+    objects::{ObjectError, ObjectsLocation},
+    places::{Places, PlacesError},
     reconcile::{ReconcileError, reconcile},
-    store::{Reader, Store, StoreError},
+    store::{StoreError, StoreLocation},
     switchboard::{CheckRing, Policy},
     web::{self, App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
 };
@@ -19,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
@@ -32,6 +34,10 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
 pub struct ServerConfig {
     /// Directory that [`Server::init`] made.
     pub data_dir: PathBuf,
+    /// The database.
+    pub store: StoreLocation,
+    /// Where sealed files are kept.
+    pub objects: ObjectsLocation,
     /// Where HTTP and WebSocket are served. In front of it stands whatever terminates TLS.
     pub listen: SocketAddr,
     /// Where the relay's UDP socket is bound.
@@ -53,8 +59,11 @@ impl ServerConfig {
     /// A server on this machine only, at free ports, over `data_dir`.
     pub fn local(data_dir: impl Into<PathBuf>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            store: StoreLocation::default_in(&data_dir),
+            objects: ObjectsLocation::default_in(&data_dir),
+            data_dir,
             listen: any,
             media: any,
             media_addrs: Vec::new(),
@@ -117,6 +126,15 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The office's places are others than those that were named.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
+    /// The object store cannot be opened.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// Records in the object store cannot be listed.
+    #[error("the archive's records: {0}")]
+    Records(#[from] RecordError),
     /// Log and database do not fit together.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
@@ -126,6 +144,8 @@ pub enum StartError {
 pub struct Server;
 
 const OFFICE_FILE: &str = "office.json";
+/// Version of `office.json`.
+const OFFICE_VERSION: u64 = 1;
 const SEED_FILE: &str = "log.seed";
 const RELAY_TOKEN_FILE: &str = "relay.token";
 
@@ -161,13 +181,10 @@ impl Server {
         fits(&Office::pin(&info, None)?, &signer)?;
         write_private(&data_dir.join(SEED_FILE), &seed).map_err(at(&data_dir.join(SEED_FILE)))?;
         LogWriter::open(&archive.join("log"), signer, now_ms())?;
-        let text = |value: serde_json::Result<Vec<u8>>| {
-            value.expect("invariant: an office has no map keys that JSON cannot hold")
-        };
         let public = archive.join(OFFICE_FILE);
-        write_private(&public, &text(serde_json::to_vec_pretty(&info))).map_err(at(&public))?;
+        write_private(&public, &office_text(&info)).map_err(at(&public))?;
         // Last: its presence says that everything before it is there.
-        write_private(&place, &text(serde_json::to_vec_pretty(&info))).map_err(at(&place))?;
+        write_private(&place, &office_text(&info)).map_err(at(&place))?;
         Ok(info)
     }
 
@@ -181,18 +198,19 @@ impl Server {
         let signer = signer(&info.domain, &seed)?;
         fits(&pinned, &signer)?;
         let archive = config.data_dir.join("archive");
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StartError::File { path, source }
-        };
-
         let log_dir = archive.join("log");
         let writer = LogWriter::open(&log_dir, signer, now_ms())?;
-        let database = config.data_dir.join("telcon.db");
-        let mut store = Store::open(&database)?;
+        Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
-        reconcile(&mut store, &prover, true)?;
-        let reader = Reader::open(&database)?;
+        let (store, reader) = {
+            let (location, prover) = (config.store.clone(), prover.clone());
+            blocking(move || {
+                let mut store = location.writer()?;
+                reconcile(&mut *store, &prover, true)?;
+                Ok((store, location.reader()?))
+            })
+            .await?
+        };
 
         let listener = TcpListener::bind(config.listen)
             .await
@@ -204,16 +222,29 @@ impl Server {
         let relay_config = RelayConfig { workers, ..RelayConfig::new(media_addrs.clone()) };
         let (relay, relay_task) = telcon_relay::net::start(media, relay_config).await.map_err(no_media)?;
 
-        let records = RecordStore::open(&archive).map_err(at(&archive))?;
-        let unlogged = records.unknown(&reader.record_names()?).map_err(at(&archive))?;
+        let runtime = tokio::runtime::Handle::current();
+        let (objects, on) = (config.objects.clone(), runtime.clone());
+        let (records, certificates, pending, reader) = blocking(move || {
+            let objects = objects.open(on)?;
+            let records = RecordStore::new(objects.clone());
+            if records.needs_scan()? {
+                records.scan(&reader.record_names()?)?;
+            }
+            let pending = records.pending()?;
+            Ok((records, Certificates::new(objects), pending, reader))
+        })
+        .await?;
 
         let relay_token = relay_token(&config.data_dir.join(RELAY_TOKEN_FILE))?;
         let (hub, inputs) = hub::channel();
         let for_log = hub.clone();
         let (log, log_thread) = writer
-            .spawn(move |ticket, index| {
+            .spawn(move |event| {
                 // Fails only while the server stops; what was not stored is found in the log at the next start.
-                for_log.send_blocking(Input::Logged(ticket, index));
+                for_log.send_blocking(match event {
+                    LogEvent::Appended(ticket, index) => Input::Logged(ticket, index),
+                    LogEvent::Reported(size) => Input::LogReported(size),
+                });
             })
             .map_err(StartError::System)?;
         // Numbers of legs: a server that starts again begins above all that an earlier run gave out.
@@ -231,11 +262,9 @@ impl Server {
             rings: Box::new(move || Box::new(Verify(for_rings.clone()))),
             log,
             prover: prover.clone(),
-            certificates: Certificates::open(&archive).map_err(at(&archive))?,
             relay: ways.commands,
         };
-        let engine = Hub::new(parts, now_ms())?;
-        let runtime = tokio::runtime::Handle::current();
+        let engine = blocking(move || Ok(Hub::new(parts, now_ms())?)).await?;
         let hub_thread = std::thread::Builder::new()
             .name("switchboard".into())
             .spawn(move || engine.run(inputs, &runtime))
@@ -247,6 +276,7 @@ impl Server {
             reader,
             prover,
             records,
+            certificates,
             office: pinned,
             info: info.clone(),
             log_dir,
@@ -259,7 +289,9 @@ impl Server {
             unauthenticated: App::unauthenticated_slots(),
             turn: config.turn.clone(),
         });
-        tokio::spawn(web::adopt_records(app.clone(), unlogged));
+        tokio::spawn(web::adopt_records(app.clone(), pending));
+        let for_certificates = app.clone();
+        tokio::task::spawn_blocking(move || keep_missing_certificates(&for_certificates));
         let tidying = tokio::spawn(tidy_daily(app.clone()));
         let (stop, stopped) = oneshot::channel::<()>();
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
@@ -315,19 +347,39 @@ impl Running {
     }
 }
 
+/// At the start, stores what a process that was killed did not: a device's certificates come after its log entry.
+fn keep_missing_certificates(app: &App) {
+    let devices = app.reader.devices().map_err(|error| error.to_string());
+    match devices.and_then(|devices| app.certificates.keep_missing(&devices).map_err(|error| error.to_string())) {
+        Ok(0) => {}
+        Ok(devices) => tracing::info!(devices, "certificates that were missing from the archive were stored"),
+        Err(error) => {
+            tracing::error!(error, "certificates may be missing from the archive: the next start tries again")
+        }
+    }
+}
+
 /// At the start and every day, removes what was uploaded of records that never became whole.
 async fn tidy_daily(app: Arc<App>) {
     let mut days = tokio::time::interval(Duration::from_hours(24));
     loop {
         days.tick().await;
         let app = app.clone();
-        let before = SystemTime::now() - Duration::from_millis(INCOMING_KEPT_MS);
+        let before = now_ms().saturating_sub(INCOMING_KEPT_MS);
         match tokio::task::spawn_blocking(move || app.records.tidy(before)).await {
             Ok(Ok(0)) | Err(_) => {}
             Ok(Ok(removed)) => tracing::info!(removed, "uploads that never became a record were removed"),
             Ok(Err(error)) => tracing::warn!(%error, "old uploads could not be removed"),
         }
     }
+}
+
+/// Runs what waits for a disk or a network off the threads of the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StartError::System(io::Error::other(error)))?
 }
 
 /// How long open connections may take to close at shutdown.
@@ -361,12 +413,32 @@ fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
         }
     };
     let (path, bytes) = read(OFFICE_FILE)?;
-    let made_by = "(an office made by another version must be made anew)";
-    let office =
-        serde_json::from_slice(&bytes).map_err(|e| StartError::Damaged { path, what: format!("{e} {made_by}") })?;
+    let office = office_of(&bytes).map_err(|what| StartError::Damaged { path, what })?;
     let (path, seed) = read(SEED_FILE)?;
     let seed = seed.try_into().map_err(|_| StartError::Damaged { path, what: "it must hold 32 bytes".into() })?;
     Ok((office, seed))
+}
+
+/// Reads `office.json` of any version up to [`OFFICE_VERSION`]. The first ones did not say their version, and were 1.
+fn office_of(bytes: &[u8]) -> Result<OfficeInfo, String> {
+    let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let version = match value.as_object_mut().and_then(|fields| fields.remove("version")) {
+        None => OFFICE_VERSION,
+        Some(version) => version.as_u64().ok_or("its version is no number")?,
+    };
+    if version != OFFICE_VERSION {
+        return Err(format!(
+            "it is of version {version}, and this program knows {OFFICE_VERSION}: run the newer program"
+        ));
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// `office.json` as this program writes it.
+fn office_text(info: &OfficeInfo) -> Vec<u8> {
+    let mut value = serde_json::to_value(info).expect("invariant: an office has no map keys that JSON cannot hold");
+    value["version"] = OFFICE_VERSION.into();
+    serde_json::to_vec_pretty(&value).expect("invariant: it is a JSON value")
 }
 
 /// What relays of their own show; made when a server first needs it.
@@ -419,4 +491,29 @@ fn media_addresses(config: &ServerConfig) -> io::Result<(SocketAddr, Vec<SocketA
     let mut told = if config.media_addrs.is_empty() { vec![bind] } else { config.media_addrs.clone() };
     told.iter_mut().filter(|a| a.port() == 0).for_each(|a| a.set_port(bind.port()));
     Ok((bind, told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_proto::{Blob, SuiteName};
+
+    #[test]
+    fn the_offices_file_says_its_version_and_older_ones_are_read() {
+        let info = OfficeInfo {
+            domain: "office.example".into(),
+            name: "Office".into(),
+            authority: Blob(vec![1]),
+            suite: SuiteName::Hybrid,
+            charter: "jws".into(),
+        };
+        let text = String::from_utf8(office_text(&info)).unwrap();
+        assert!(text.contains("\"version\": 1"), "{text}");
+        assert_eq!(office_of(text.as_bytes()).unwrap(), info);
+        // Before it had a version.
+        assert_eq!(office_of(&serde_json::to_vec(&info).unwrap()).unwrap(), info);
+        let newer = text.replace("\"version\": 1", "\"version\": 2");
+        assert!(office_of(newer.as_bytes()).unwrap_err().contains("newer"));
+        assert!(office_of(b"{}").is_err() && office_of(b"[]").is_err());
+    }
 }

@@ -1,59 +1,101 @@
-//! Certificates of all devices there ever were, as files that auditors look for.
+//! Certificates of all devices there ever were, as objects that auditors look for.
 
-use crate::store::DeviceRow;
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+use crate::{
+    objects::{Key, ObjectError, Objects},
+    store::DeviceRow,
 };
+use std::{collections::BTreeSet, sync::Arc};
+use telcon_proto::Digest;
 
-/// `archive/devices` and `archive/issuers`.
+const DEVICES: &str = "devices";
+const ISSUERS: &str = "issuers";
+
+/// `devices/` and `issuers/` of the archive.
+#[derive(Clone)]
 pub struct Certificates {
-    devices: PathBuf,
-    issuers: PathBuf,
+    objects: Arc<dyn Objects>,
 }
 
 impl Certificates {
-    /// Keeps certificates below `archive`, where it makes its directories.
-    ///
-    /// # Errors
-    /// If they cannot be made.
-    pub fn open(archive: &Path) -> io::Result<Self> {
-        let this = Self { devices: archive.join("devices"), issuers: archive.join("issuers") };
-        fs::create_dir_all(&this.devices)?;
-        fs::create_dir_all(&this.issuers)?;
-        Ok(this)
+    /// Keeps certificates in `objects`.
+    pub fn new(objects: Arc<dyn Objects>) -> Self {
+        Self { objects }
     }
 
-    /// Writes a device's certificate and the one that signed it, if they are not there.
+    /// Stores a device's certificate and the one that signed it, if they are not there.
     ///
     /// # Errors
-    /// If the disk fails.
-    pub fn keep(&self, device: &DeviceRow) -> io::Result<()> {
-        for (dir, der) in [&self.devices, &self.issuers].into_iter().zip(&device.chain) {
-            let path = dir.join(format!("{}.der", device.cert_sha256));
-            if !path.exists() {
-                write_whole(&path, der.as_slice())?;
-            }
+    /// The object store's.
+    pub fn keep(&self, device: &DeviceRow) -> Result<(), ObjectError> {
+        for (group, der) in [DEVICES, ISSUERS].into_iter().zip(&device.chain) {
+            self.objects.create(&key(group, &device.cert_sha256), der.as_slice())?;
         }
         Ok(())
     }
+
+    /// Stores what is missing of these devices' certificates: a process may have been killed before it did. Gives how many
+    /// devices lacked one.
+    ///
+    /// # Errors
+    /// The object store's.
+    pub fn keep_missing(&self, devices: &[DeviceRow]) -> Result<usize, ObjectError> {
+        let mut there = BTreeSet::new();
+        for group in [DEVICES, ISSUERS] {
+            let group = Key::parse(group).expect("invariant: it is a key");
+            there.extend(self.objects.list(&group)?.into_iter().map(|object| object.key));
+        }
+        let is_missing = |device: &&DeviceRow| {
+            [DEVICES, ISSUERS].iter().any(|group| !there.contains(&key(group, &device.cert_sha256)))
+        };
+        let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
+        missing.iter().try_for_each(|device| self.keep(device))?;
+        Ok(missing.len())
+    }
 }
 
-/// Writes a file under another name first, so that nobody ever sees half of it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    sync_parent(path)
+fn key(group: &str, cert_sha256: &Digest) -> Key {
+    Key::parse(&format!("{group}/{cert_sha256}.der")).expect("invariant: a digest is hexadecimal")
 }
 
-/// Makes a rename into the directory of `path` durable.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::DiskObjects;
+    use telcon_proto::{Blob, Card, DeviceId, PersonId, Role};
+
+    fn device(n: u8) -> DeviceRow {
+        let person = PersonId::from_bytes([n; 16]);
+        DeviceRow {
+            device: DeviceId::from_bytes([n; 16]),
+            card: Card {
+                person,
+                name: "A".into(),
+                organisation: "B".into(),
+                role: Role::Principal,
+                zone: "UTC".into(),
+            },
+            chain: vec![Blob(vec![n]), Blob(vec![n, n])],
+            cert_sha256: Digest::from_bytes([n; 32]),
+            enrolment: format!("{n}"),
+            enrolled_ms: 1,
+            revoked_ms: None,
+            revocation: None,
+            log_index: Some(1),
+            revoked_index: None,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_stored_and_nothing_is_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificates = Certificates::new(Arc::new(DiskObjects::open(dir.path()).unwrap()));
+        certificates.keep(&device(1)).unwrap();
+        certificates.keep(&DeviceRow { chain: vec![Blob(vec![9]), Blob(vec![9])], ..device(1) }).unwrap();
+        assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "01".repeat(32)))).unwrap(), [1]);
+        std::fs::remove_file(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap();
+        assert_eq!(certificates.keep_missing(&[device(1), device(2), device(3)]).unwrap(), 3);
+        assert_eq!(certificates.keep_missing(&[device(1), device(2), device(3)]).unwrap(), 0);
+        assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap(), [1, 1]);
+        assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "03".repeat(32)))).unwrap(), [3]);
     }
 }

@@ -7,6 +7,10 @@
 //! archive/devices/<sha256 hex>.der           certificates of all devices there ever were
 //! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
 //! ```
+//!
+//! The log is always on the local disk of the server: it has one writer, its files are small and rewritten as it grows, and
+//! each append waits for them. Everything else is in an object store ([`crate::objects`]), which is this directory by
+//! default. Where it is a bucket, the bucket copied into `archive/` beside the log makes the same directory.
 
 mod certificates;
 mod proofs;
@@ -15,7 +19,7 @@ mod writer;
 
 pub use certificates::Certificates;
 pub use proofs::{ProofError, Prover};
-pub use records::{Claim, RecordError, RecordStore, parse_seal};
-pub use writer::{Appender, LogWriter};
+pub use records::{Claim, PartUpload, RecordError, RecordStore, parse_seal};
+pub use writer::{Appender, LogEvent, LogWriter};
 
 pub(crate) use writer::now_ms;

@@ -1,6 +1,7 @@
 //! Proofs out of the published log. Reading takes no lock that the writer holds.
 
 use std::{
+    ops::Range,
     path::PathBuf,
     sync::{PoisonError, RwLock},
 };
@@ -62,14 +63,14 @@ impl Prover {
         Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
     }
 
-    /// All entries from index `from` on.
+    /// The entries of this range of indices, as far as the log has them.
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn entries_from(&self, from: u64) -> Result<Vec<Vec<u8>>, ProofError> {
+    pub fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, ProofError> {
         let (size, _) = self.checkpoint();
         let tree = Tree::new(self.reader.clone(), size);
-        let entries = tree.entries(from.min(size)..size)?;
+        let entries = tree.entries(range.start.min(size)..range.end.min(size))?;
         entries.map(|entry| Ok(entry?.1)).collect()
     }
 

@@ -1,27 +1,28 @@
-//! Sealed records on disk. Parts wait in a hidden directory until a seal that lists them, all of them and nothing else,
-//! has arrived; only then does the record get its name. The server has no key and no code to open any.
+//! Sealed records. Parts wait below `.incoming/` until a seal that lists them, all of them and nothing else, has arrived;
+//! only then is the record put in its place. The server has no key and no code to open any.
 
-use super::certificates::{sync_parent, write_whole};
-use crate::{digest::sha256, limits::MAX_RECORD_BYTES};
+use crate::{
+    digest::sha256,
+    limits::MAX_RECORD_BYTES,
+    objects::{Key, Listed, ObjectError, Objects, Spool},
+};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::SystemTime,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::{self, Write as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use telcon_proto::{
     CallId, DeviceId, Digest,
     limits::{MAX_RECORD_PART_BYTES, MAX_RECORD_PARTS},
     seal::{PartDigest, SEAL_FILE, Seal},
 };
+use tokio::io::AsyncWriteExt as _;
 
+const RECORDS: &str = "records";
 const INCOMING: &str = ".incoming";
+const PENDING: &str = ".pending";
+const SCANNED: &str = "scanned";
 /// Longest name of a part: `part-000000.tar.age` is 19 characters.
 const MAX_PART_NAME: usize = 64;
 
@@ -61,6 +62,9 @@ pub enum RecordError {
     /// The disk failed.
     #[error("the archive's disk failed: {0}")]
     Io(#[from] io::Error),
+    /// The object store failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
 }
 
 /// Reads the seal of a record of this call, signed, and checks all that can be checked without its parts.
@@ -75,43 +79,103 @@ pub fn parse_seal(bytes: &[u8], call: CallId) -> Result<Seal, RecordError> {
     }
 }
 
-/// `archive/records`, and `archive/.incoming` for what is not whole yet.
+/// `records/`, `.incoming/` for what is not complete yet, and `.pending/` for what the log may not have yet.
 pub struct RecordStore {
-    dir: PathBuf,
-    incoming: PathBuf,
+    objects: Arc<dyn Objects>,
     most_bytes: u64,
-    /// Records whose seals are being checked: no part of theirs changes meanwhile.
-    busy: Busy,
-    /// Numbers uploads, so that two of one part never write to one file.
-    uploads: AtomicU64,
+    uploads: Arc<Mutex<Uploads>>,
 }
 
-type Busy = Arc<Mutex<BTreeSet<(CallId, DeviceId)>>>;
+/// What is going on with records that are not complete, by call and note-taker.
+#[derive(Default)]
+struct Uploads {
+    records: HashMap<(CallId, DeviceId), Incoming>,
+    next: u64,
+}
+
+/// One record that is not complete.
+struct Incoming {
+    /// Tells it from an earlier one of the same call and device.
+    number: u64,
+    /// Whether its seal is being checked: no part changes meanwhile.
+    claimed: bool,
+    /// Parts that are being stored at this moment.
+    storing: BTreeSet<String>,
+    /// Parts that are stored; none until they were listed.
+    parts: Option<BTreeMap<String, Part>>,
+}
+
+/// A part that is stored.
+#[derive(Clone)]
+struct Part {
+    bytes: u64,
+    /// SHA-256 of what was received, where it was this process that received it.
+    sha256: Option<Digest>,
+}
+
+impl Uploads {
+    fn record(&mut self, of: (CallId, DeviceId)) -> &mut Incoming {
+        let next = &mut self.next;
+        self.records.entry(of).or_insert_with(|| {
+            *next += 1;
+            Incoming { number: *next, claimed: false, storing: BTreeSet::new(), parts: None }
+        })
+    }
+}
 
 /// A record that is one request's alone, until this is dropped.
 pub struct Claim {
-    busy: Busy,
+    uploads: Arc<Mutex<Uploads>>,
     of: (CallId, DeviceId),
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
+        if let Some(record) = lock(&self.uploads).records.get_mut(&self.of) {
+            record.claimed = false;
+        }
+    }
+}
+
+/// A part that is being received. What was received is forgotten when this is dropped.
+pub struct PartUpload {
+    spool: Spool,
+    file: tokio::fs::File,
+    of: (CallId, DeviceId),
+    number: u64,
+    name: String,
+    bytes: u64,
+    hash: Sha256,
+}
+
+impl PartUpload {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// [`RecordError::PartTooLong`], or the disk's.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MAX_RECORD_PART_BYTES as u64 {
+            return Err(RecordError::PartTooLong);
+        }
+        self.hash.update(bytes);
+        Ok(self.file.write_all(bytes).await?)
+    }
+
+    /// Flushes what was received to disk.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn sync(&mut self) -> Result<(), RecordError> {
+        self.file.flush().await?;
+        Ok(self.file.sync_all().await?)
     }
 }
 
 impl RecordStore {
-    /// Keeps records below `archive`, where it makes its directories.
-    ///
-    /// # Errors
-    /// If they cannot be made.
-    pub fn open(archive: &Path) -> io::Result<Self> {
-        let (dir, incoming) = (archive.join("records"), archive.join(INCOMING));
-        let (busy, uploads) = (Busy::default(), AtomicU64::new(0));
-        let this = Self { dir, incoming, most_bytes: MAX_RECORD_BYTES, busy, uploads };
-        fs::create_dir_all(&this.dir)?;
-        fs::create_dir_all(&this.incoming)?;
-        Ok(this)
+    /// Keeps records in `objects`.
+    pub fn new(objects: Arc<dyn Objects>) -> Self {
+        Self { objects, most_bytes: MAX_RECORD_BYTES, uploads: Arc::default() }
     }
 
     /// Claims a record, to check its seal and to have it logged.
@@ -119,207 +183,306 @@ impl RecordStore {
     /// # Errors
     /// [`RecordError::Busy`].
     pub fn claim(&self, call: CallId, device: DeviceId) -> Result<Claim, RecordError> {
-        let of = (call, device);
-        match self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(of) {
-            true => Ok(Claim { busy: self.busy.clone(), of }),
-            false => Err(RecordError::Busy),
+        let (of, mut uploads) = ((call, device), lock(&self.uploads));
+        let record = uploads.record(of);
+        if record.claimed || !record.storing.is_empty() {
+            return Err(RecordError::Busy);
         }
+        record.claimed = true;
+        Ok(Claim { uploads: self.uploads.clone(), of })
     }
 
-    /// Takes the name of a record from it that the log does not have, and will not: its note-taker may bring it again. To be
+    /// Takes a record from its place that the log does not have, and will not: its note-taker may bring it again. To be
     /// called with its claim held.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn withdraw(&self, call: CallId, device: Option<DeviceId>) -> io::Result<()> {
-        let place = self.place(call, device);
-        if !place.exists() {
-            return Ok(());
+    /// The object store's.
+    pub fn withdraw(&self, call: CallId, device: Option<DeviceId>) -> Result<(), RecordError> {
+        let place = place(call, device);
+        if self.objects.get(&seal_of(&place))?.is_some() {
+            let incoming = Key::parse(&format!("{INCOMING}/{}", place.name())).expect("invariant: ids are hexadecimal");
+            self.objects.relocate(&place, &incoming, SEAL_FILE)?;
         }
-        let incoming = self.incoming.join(place.file_name().unwrap_or_default());
-        match fs::remove_dir_all(&incoming) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        self.objects.delete(&pending(&place))?;
+        if let Some(device) = device {
+            // What is there now was not received just now: it is listed and read again.
+            let mut uploads = lock(&self.uploads);
+            uploads.record((call, device)).parts = None;
         }
-        fs::rename(&place, &incoming)?;
-        sync_parent(&place)
+        Ok(())
     }
 
-    /// Records in their place whose names are not among `known`, as a process leaves them that was killed before the log had
-    /// them. Without a device: of an older program.
+    /// The log has this record: nothing of it is pending.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn unknown(&self, known: &BTreeSet<String>) -> io::Result<Vec<(CallId, Option<DeviceId>)>> {
-        let mut unknown = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let Ok(name) = entry?.file_name().into_string() else { continue };
-            let (call, device) = name.split_once('-').map_or((&*name, None), |(call, device)| (call, Some(device)));
-            let (Ok(call), device) = (call.parse(), device.map(str::parse).transpose()) else { continue };
-            if let Ok(device) = device.map_err(drop)
-                && !known.contains(&name)
-            {
-                unknown.push((call, device));
+    /// The object store's.
+    pub fn logged(&self, call: CallId, device: DeviceId) -> Result<(), RecordError> {
+        Ok(self.objects.delete(&pending(&place(call, Some(device))))?)
+    }
+
+    /// Whether [`RecordStore::scan`] is to be called: programs before this one kept no list of what is pending.
+    ///
+    /// # Errors
+    /// The object store's.
+    pub fn needs_scan(&self) -> Result<bool, RecordError> {
+        Ok(self.objects.get(&scanned())?.is_none())
+    }
+
+    /// Lists as pending all records in their place whose names are not among `known`.
+    ///
+    /// # Errors
+    /// The object store's.
+    pub fn scan(&self, known: &BTreeSet<String>) -> Result<(), RecordError> {
+        for object in self.objects.list(&records())? {
+            let Some(record) = object.key.parent().filter(|_| object.key.name() == SEAL_FILE) else { continue };
+            if ids_of(record.name()).is_some() && !known.contains(record.name()) {
+                self.objects.create(&pending(&record), b"")?;
             }
         }
-        Ok(unknown)
+        self.objects.create(&scanned(), b"")?;
+        Ok(())
     }
 
-    /// Removes what was uploaded once more of records that are kept, and of those that never came whole in all the time
-    /// since `before`. Gives how many were removed.
+    /// Records in their place of which the log may not know, as a process leaves them that was killed between the two.
+    /// Without a device: of an older program.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn tidy(&self, before: SystemTime) -> io::Result<usize> {
+    /// The object store's.
+    pub fn pending(&self) -> Result<Vec<(CallId, Option<DeviceId>)>, RecordError> {
+        let mut found = Vec::new();
+        for object in self.objects.list(&Key::parse(PENDING).expect("invariant: it is a key"))? {
+            let Some((call, device)) = ids_of(object.key.name()) else { continue };
+            if self.objects.get(&seal_of(&place(call, device)))?.is_some() {
+                found.push((call, device));
+            } else {
+                // It had not been put in its place: its note-taker sends the seal again.
+                self.objects.delete(&object.key)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes what was uploaded once more of records that are kept, and of those of which nothing arrived since `before`,
+    /// milliseconds since 1970 UTC. Gives how many were removed.
+    ///
+    /// # Errors
+    /// The object store's.
+    pub fn tidy(&self, before_ms: u64) -> Result<usize, RecordError> {
+        let incoming = Key::parse(INCOMING).expect("invariant: it is a key");
+        let mut groups: BTreeMap<Key, Vec<Listed>> = BTreeMap::new();
+        for object in self.objects.list(&incoming)? {
+            if let Some(record) = object.key.parent() {
+                groups.entry(record).or_default().push(object);
+            }
+        }
         let mut removed = 0;
-        for entry in fs::read_dir(&self.incoming)? {
-            let entry = entry?;
-            let kept = self.dir.join(entry.file_name()).exists();
-            // A directory changes whenever a part is added to it.
-            if kept || entry.metadata()?.modified()? < before {
-                // One that cannot be removed keeps no other.
-                removed += usize::from(fs::remove_dir_all(entry.path()).is_ok());
+        for (record, objects) in groups {
+            let kept = Key::parse(&format!("{RECORDS}/{}/{SEAL_FILE}", record.name()));
+            let kept = kept.map(|seal| self.objects.get(&seal)).transpose()?.flatten().is_some();
+            if !kept && objects.iter().any(|object| object.modified_ms >= before_ms) {
+                continue;
             }
+            let of = record
+                .name()
+                .split_once('-')
+                .and_then(|(call, device)| Some((call.parse().ok()?, device.parse().ok()?)));
+            let claim = match of.map(|(call, device)| self.claim(call, device)) {
+                Some(Err(_)) => continue,
+                claim => claim,
+            };
+            for object in &objects {
+                self.objects.delete(&object.key)?;
+            }
+            removed += 1;
+            if let Some(of) = of {
+                lock(&self.uploads).records.remove(&of);
+            }
+            drop(claim);
         }
         Ok(removed)
     }
 
-    /// Where to write a part before [`RecordStore::keep_part`]: a file of this upload alone, in the directory of this call and
-    /// device.
+    /// Begins to receive a part of the record of this call and device, for [`RecordStore::keep_part`].
     ///
     /// # Errors
-    /// [`RecordError::PartName`], [`RecordError::TooManyParts`], [`RecordError::TooLong`], or the disk's.
-    pub fn part_file(&self, call: CallId, device: DeviceId, name: &str) -> Result<PathBuf, RecordError> {
+    /// [`RecordError::PartName`], [`RecordError::TooManyParts`], [`RecordError::TooLong`], or the object store's.
+    pub fn begin_part(&self, call: CallId, device: DeviceId, name: &str) -> Result<PartUpload, RecordError> {
         if !is_part_name(name) {
             return Err(RecordError::PartName);
         }
-        let dir = self.incoming(call, device);
-        fs::create_dir_all(&dir)?;
-        let (mut files, mut bytes) = (0, 0);
-        for entry in fs::read_dir(&dir)? {
-            let entry = entry?;
-            files += 1;
-            // What is sent again replaces what was there.
-            let replaced = entry.file_name().to_str().is_some_and(|old| named(old) == name);
-            bytes += if replaced { 0 } else { entry.metadata()?.len() };
-        }
-        // Twice as many as parts: each may have an unfinished twin.
-        if files > 2 * MAX_RECORD_PARTS {
+        let of = (call, device);
+        let parts = self.parts(of)?;
+        if parts.len() >= MAX_RECORD_PARTS && !parts.contains_key(name) {
             return Err(RecordError::TooManyParts);
         }
-        if bytes > self.most_bytes {
+        // What is sent again replaces what was there.
+        if parts.iter().filter(|(part, _)| *part != name).map(|(_, part)| part.bytes).sum::<u64>() > self.most_bytes {
             return Err(RecordError::TooLong);
         }
-        let upload = self.uploads.fetch_add(1, Ordering::Relaxed);
-        Ok(dir.join(format!(".{name}{UPLOAD}{upload}")))
+        let number = lock(&self.uploads).record(of).number;
+        let spool = self.objects.spool()?;
+        let file = tokio::fs::File::from_std(spool.create()?);
+        Ok(PartUpload { spool, file, of, number, name: name.to_owned(), bytes: 0, hash: Sha256::new() })
     }
 
-    /// Gives a part its name, once all of it is on disk. An older part of the same name is replaced.
+    /// Stores a part, once all of it was received and flushed. An older part of the same name is replaced.
     ///
     /// # Errors
-    /// [`RecordError::Busy`], or the disk's.
-    pub fn keep_part(&self, call: CallId, device: DeviceId, unfinished: &Path) -> Result<(), RecordError> {
-        let name = unfinished.file_name().and_then(|n| n.to_str()).map(named).ok_or(RecordError::PartName)?;
-        // Held while it gets its name: a seal is checked before it, or after.
-        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.contains(&(call, device)) {
-            let _ = fs::remove_file(unfinished);
-            return Err(RecordError::Busy);
+    /// [`RecordError::Busy`], or the object store's.
+    pub fn keep_part(&self, upload: PartUpload) -> Result<(), RecordError> {
+        let PartUpload { spool, of, number, name, bytes, hash, .. } = upload;
+        {
+            let mut uploads = lock(&self.uploads);
+            let record = uploads.record(of);
+            // Another number: the record was completed or tidied away meanwhile.
+            if record.claimed || record.number != number || !record.storing.insert(name.clone()) {
+                return Err(RecordError::Busy);
+            }
         }
-        fs::rename(unfinished, unfinished.with_file_name(name))?;
-        Ok(())
+        let key = incoming(of).child(&name).expect("invariant: the name of a part is one of a key");
+        let stored = self.objects.put(&key, spool);
+        let mut uploads = lock(&self.uploads);
+        let record = uploads.record(of);
+        record.storing.remove(&name);
+        match stored {
+            Ok(()) => {
+                let part = Part { bytes, sha256: Some(Digest::from_bytes(hash.finalize().into())) };
+                if let Some(parts) = &mut record.parts {
+                    parts.insert(name, part);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // Which of the two is there is not known.
+                record.parts = None;
+                Err(error.into())
+            }
+        }
     }
 
-    /// Takes the record: checks the uploaded parts against the seal, stores the seal, and gives the record its name.
+    /// Takes the record: checks the uploaded parts against the seal, stores the seal, and puts the record in its place.
     /// The same record again is no error.
     ///
     /// # Errors
     /// [`RecordError`].
     pub fn finish(&self, claim: &Claim, seal: &Seal, text: &[u8]) -> Result<(), RecordError> {
-        let (call, device) = claim.of;
+        let of @ (call, device) = claim.of;
         if call != seal.call_id {
             return Err(RecordError::Seal("it is of another call".into()));
         }
-        let place = self.place(call, Some(device));
-        if place.exists() {
-            let same = fs::read(place.join(SEAL_FILE))? == text;
-            return if same { Ok(()) } else { Err(RecordError::Other) };
+        let place = place(call, Some(device));
+        if let Some(kept) = self.objects.get(&seal_of(&place))? {
+            return if kept == text { Ok(()) } else { Err(RecordError::Other) };
         }
-        let incoming = self.incoming(seal.call_id, device);
+        let parts = self.parts(of)?;
         for part in &seal.parts {
-            check_part(&incoming, part)?;
+            self.check_part(of, part, parts.get(&part.name))?;
         }
         let listed: BTreeSet<&str> = seal.parts.iter().map(|p| p.name.as_str()).collect();
-        for entry in fs::read_dir(&incoming)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name == SEAL_FILE || name.ends_with(".unfinished") {
-                if name != SEAL_FILE {
-                    fs::remove_file(incoming.join(&name))?;
-                }
-            } else if !listed.contains(name.as_str()) {
-                return Err(RecordError::Unlisted(name));
-            }
+        if let Some(unlisted) = parts.keys().find(|name| !listed.contains(name.as_str())) {
+            return Err(RecordError::Unlisted(unlisted.clone()));
         }
-        write_whole(&incoming.join(SEAL_FILE), text)?;
-        fs::rename(&incoming, &place)?;
-        sync_parent(&place)?;
+        let incoming = incoming(of);
+        let spool = self.objects.spool()?;
+        let mut file = spool.create()?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        self.objects.put(&seal_of(&incoming), spool)?;
+        // Before it is in its place, and until the log has it: a process that is killed in between finds it at its next start.
+        self.objects.create(&pending(&place), b"")?;
+        self.objects.relocate(&incoming, &place, SEAL_FILE)?;
+        lock(&self.uploads).records.remove(&of);
         Ok(())
     }
 
     /// The text of the seal of the record that `device` brought; see [`crate::store::RecordRow::device`].
     ///
     /// # Errors
-    /// [`RecordError::NotFound`] and the disk's.
+    /// [`RecordError::NotFound`] and the object store's.
     pub fn seal_text(&self, call: CallId, device: Option<DeviceId>) -> Result<String, RecordError> {
-        fs::read_to_string(self.place(call, device).join(SEAL_FILE)).map_err(missing)
+        let bytes = self.objects.get(&seal_of(&place(call, device)))?.ok_or(RecordError::NotFound)?;
+        String::from_utf8(bytes).map_err(|_| RecordError::Seal("it is no text".into()))
     }
 
-    /// Where a part of a kept record is.
+    /// A part of a kept record.
     ///
     /// # Errors
-    /// [`RecordError::NotFound`].
-    pub fn part_path(&self, call: CallId, device: Option<DeviceId>, name: &str) -> Result<PathBuf, RecordError> {
-        let path = self.place(call, device).join(name);
-        if is_part_name(name) && path.is_file() { Ok(path) } else { Err(RecordError::NotFound) }
-    }
-
-    fn incoming(&self, call: CallId, device: DeviceId) -> PathBuf {
-        self.incoming.join(format!("{call}-{device}"))
-    }
-
-    fn place(&self, call: CallId, device: Option<DeviceId>) -> PathBuf {
-        self.dir.join(device.map_or_else(|| call.to_hex(), |device| format!("{call}-{device}")))
-    }
-}
-
-/// What comes between the name of a part and the number of its upload.
-const UPLOAD: &str = "~";
-
-/// The part that a file is of, or will be.
-fn named(file: &str) -> &str {
-    let name = file.trim_start_matches('.');
-    name.split_once(UPLOAD).map_or(name, |(name, _)| name)
-}
-
-fn check_part(dir: &Path, part: &PartDigest) -> Result<(), RecordError> {
-    let wrong = || RecordError::Part(part.name.clone());
-    let mut file = File::open(dir.join(&part.name)).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => wrong(),
-        _ => e.into(),
-    })?;
-    if file.metadata()?.len() != part.bytes {
-        return Err(wrong());
-    }
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => hash.update(&buffer[..n]),
+    /// [`RecordError::NotFound`] and the object store's.
+    pub fn part(&self, call: CallId, device: Option<DeviceId>, name: &str) -> Result<Vec<u8>, RecordError> {
+        let place = place(call, device);
+        let key = place.child(name).filter(|_| is_part_name(name)).ok_or(RecordError::NotFound)?;
+        // Without its seal it is being put in its place, and not there yet.
+        if self.objects.get(&seal_of(&place))?.is_none() {
+            return Err(RecordError::NotFound);
         }
+        self.objects.get(&key)?.ok_or(RecordError::NotFound)
     }
-    let found = Digest::from_bytes(hash.finalize().into());
-    if found == part.sha256 { Ok(()) } else { Err(wrong()) }
+
+    /// The parts of a record that is not complete.
+    fn parts(&self, of: (CallId, DeviceId)) -> Result<BTreeMap<String, Part>, RecordError> {
+        if let Some(parts) = &lock(&self.uploads).record(of).parts {
+            return Ok(parts.clone());
+        }
+        let listed = self.objects.list(&incoming(of))?.into_iter();
+        let parts = listed.filter(|object| is_part_name(object.key.name()));
+        let parts: BTreeMap<String, Part> =
+            parts.map(|object| (object.key.name().to_owned(), Part { bytes: object.bytes, sha256: None })).collect();
+        Ok(lock(&self.uploads).record(of).parts.get_or_insert(parts).clone())
+    }
+
+    fn check_part(&self, of: (CallId, DeviceId), part: &PartDigest, stored: Option<&Part>) -> Result<(), RecordError> {
+        let wrong = || RecordError::Part(part.name.clone());
+        let stored = stored.filter(|stored| stored.bytes == part.bytes).ok_or_else(wrong)?;
+        let digest = match &stored.sha256 {
+            Some(digest) => *digest,
+            // An earlier run of this process received it.
+            None => {
+                let key = incoming(of).child(&part.name).ok_or_else(wrong)?;
+                let bytes =
+                    self.objects.get(&key)?.filter(|bytes| bytes.len() as u64 == part.bytes).ok_or_else(wrong)?;
+                sha256(&bytes)
+            }
+        };
+        if digest == part.sha256 { Ok(()) } else { Err(wrong()) }
+    }
+}
+
+fn lock(uploads: &Mutex<Uploads>) -> MutexGuard<'_, Uploads> {
+    uploads.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn records() -> Key {
+    Key::parse(RECORDS).expect("invariant: it is a key")
+}
+
+fn incoming((call, device): (CallId, DeviceId)) -> Key {
+    Key::parse(&format!("{INCOMING}/{call}-{device}")).expect("invariant: ids are hexadecimal")
+}
+
+fn place(call: CallId, device: Option<DeviceId>) -> Key {
+    let name = device.map_or_else(|| call.to_hex(), |device| format!("{call}-{device}"));
+    records().child(&name).expect("invariant: ids are hexadecimal")
+}
+
+/// What says that a record is in its place, or nearly, and the log may not have it.
+fn pending(record: &Key) -> Key {
+    Key::parse(&format!("{PENDING}/{}", record.name())).expect("invariant: it is the name of a key")
+}
+
+fn scanned() -> Key {
+    Key::parse(&format!("{PENDING}/{SCANNED}")).expect("invariant: it is a key")
+}
+
+/// The call and device of which this is the record's name.
+fn ids_of(name: &str) -> Option<(CallId, Option<DeviceId>)> {
+    match name.split_once('-') {
+        Some((call, device)) => Some((call.parse().ok()?, Some(device.parse().ok()?))),
+        None => Some((name.parse().ok()?, None)),
+    }
+}
+
+fn seal_of(record: &Key) -> Key {
+    record.child(SEAL_FILE).expect("invariant: it is the name of a key")
 }
 
 fn is_part_name(name: &str) -> bool {
@@ -333,13 +496,11 @@ fn is_part_name(name: &str) -> bool {
         && !name.ends_with(".unfinished")
 }
 
-fn missing(error: io::Error) -> RecordError {
-    if error.kind() == io::ErrorKind::NotFound { RecordError::NotFound } else { error.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::DiskObjects;
+    use std::path::Path;
 
     const CALL: CallId = CallId::from_bytes([0xca; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([3; 16]);
@@ -356,69 +517,84 @@ mod tests {
         seal.to_json()
     }
 
+    fn store(dir: &Path) -> RecordStore {
+        RecordStore::new(Arc::new(DiskObjects::open(dir).unwrap()))
+    }
+
+    fn receive(store: &RecordStore, device: DeviceId, name: &str, bytes: &[u8]) -> PartUpload {
+        let mut upload = store.begin_part(CALL, device, name).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            upload.write(bytes).await.unwrap();
+            upload.sync().await.unwrap();
+        });
+        upload
+    }
+
     fn upload(store: &RecordStore, name: &str, bytes: &[u8]) {
-        let path = store.part_file(CALL, DEVICE, name).unwrap();
-        fs::write(&path, bytes).unwrap();
-        store.keep_part(CALL, DEVICE, &path).unwrap();
+        store.keep_part(receive(store, DEVICE, name, bytes)).unwrap();
     }
 
     fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
-        store.finish(&store.claim(CALL, DEVICE)?, &parse_seal(text, CALL)?, text)
+        store.finish(&store.claim(CALL, DEVICE)?, &Seal::parse(text, CALL)?, text)
     }
 
     #[test]
-    fn a_record_gets_its_name_only_when_it_is_whole() {
+    fn a_record_gets_its_place_only_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path()).unwrap();
+        let records = store(dir.path());
         let text = seal(&[("part-000000.tar.age", b"one"), ("part-000001.tar.age", b"two")]);
-        upload(&store, "part-000000.tar.age", b"one");
-        assert!(matches!(finish(&store, &text), Err(RecordError::Part(p)) if p == "part-000001.tar.age"));
-        upload(&store, "part-000001.tar.age", b"twO");
-        assert!(matches!(finish(&store, &text), Err(RecordError::Part(_))));
-        upload(&store, "part-000001.tar.age", b"two");
-        upload(&store, "part-000002.tar.age", b"more");
-        assert!(matches!(finish(&store, &text), Err(RecordError::Unlisted(_))));
-        assert!(matches!(store.part_path(CALL, Some(DEVICE), "part-000000.tar.age"), Err(RecordError::NotFound)));
-        fs::remove_file(store.incoming(CALL, DEVICE).join("part-000002.tar.age")).unwrap();
-        finish(&store, &text).unwrap();
-        finish(&store, &text).expect("the same again is no error");
-        assert_eq!(fs::read(store.part_path(CALL, Some(DEVICE), "part-000001.tar.age").unwrap()).unwrap(), b"two");
-        assert_eq!(store.seal_text(CALL, Some(DEVICE)).unwrap().as_bytes(), text);
+        upload(&records, "part-000000.tar.age", b"one");
+        assert!(matches!(finish(&records, &text), Err(RecordError::Part(p)) if p == "part-000001.tar.age"));
+        upload(&records, "part-000001.tar.age", b"twO");
+        assert!(matches!(finish(&records, &text), Err(RecordError::Part(_))));
+        // The process starts again: what it received is read again.
+        let records = store(dir.path());
+        assert!(matches!(finish(&records, &text), Err(RecordError::Part(_))));
+        upload(&records, "part-000001.tar.age", b"two");
+        upload(&records, "part-000002.tar.age", b"more");
+        assert!(matches!(finish(&records, &text), Err(RecordError::Unlisted(_))));
+        assert!(matches!(records.part(CALL, Some(DEVICE), "part-000000.tar.age"), Err(RecordError::NotFound)));
+        records.objects.delete(&incoming((CALL, DEVICE)).child("part-000002.tar.age").unwrap()).unwrap();
+        let records = store(dir.path());
+        finish(&records, &text).unwrap();
+        finish(&records, &text).expect("the same again is no error");
+        assert_eq!(records.part(CALL, Some(DEVICE), "part-000001.tar.age").unwrap(), b"two");
+        assert_eq!(records.seal_text(CALL, Some(DEVICE)).unwrap().as_bytes(), text);
         let other = seal(&[("part-000000.tar.age", b"other")]);
-        assert!(matches!(finish(&store, &other), Err(RecordError::Other)));
+        assert!(matches!(finish(&records, &other), Err(RecordError::Other)));
     }
 
     #[test]
     fn a_record_has_a_size_and_what_never_became_one_is_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = RecordStore::open(dir.path()).unwrap();
-        store.most_bytes = 4;
-        upload(&store, "part-000000.tar.age", b"12345");
-        assert!(matches!(store.part_file(CALL, DEVICE, "part-000001.tar.age"), Err(RecordError::TooLong)));
-        upload(&store, "part-000000.tar.age", b"one");
+        let mut records = store(dir.path());
+        records.most_bytes = 4;
+        upload(&records, "part-000000.tar.age", b"12345");
+        assert!(matches!(records.begin_part(CALL, DEVICE, "part-000001.tar.age"), Err(RecordError::TooLong)));
+        upload(&records, "part-000000.tar.age", b"one");
 
-        let now = SystemTime::now();
-        let hour = std::time::Duration::from_secs(3600);
-        assert_eq!(store.tidy(now - hour).unwrap(), 0, "somebody may still bring the rest");
+        let now = crate::archive::now_ms();
+        let hour = 3_600_000;
+        assert_eq!(records.tidy(now - hour).unwrap(), 0, "somebody may still bring the rest");
         let other = DeviceId::from_bytes([4; 16]);
-        store.part_file(CALL, other, "part-000000.tar.age").unwrap();
-        finish(&store, &seal(&[("part-000000.tar.age", b"one")])).unwrap();
-        assert_eq!(store.tidy(now - hour).unwrap(), 0, "another note-taker still brings its own record of the call");
-        store.part_file(CALL, DEVICE, "part-000000.tar.age").unwrap();
-        assert_eq!(store.tidy(now - hour).unwrap(), 1, "this one is kept already");
-        let later = CallId::from_bytes([1; 16]);
-        store.part_file(later, DEVICE, "part-000000.tar.age").unwrap();
-        assert_eq!(store.tidy(now + hour).unwrap(), 2);
-        assert!(store.part_path(CALL, Some(DEVICE), "part-000000.tar.age").is_ok(), "records stay");
+        records.keep_part(receive(&records, other, "part-000000.tar.age", b"two")).unwrap();
+        finish(&records, &seal(&[("part-000000.tar.age", b"one")])).unwrap();
+        assert_eq!(records.tidy(now - hour).unwrap(), 0, "another note-taker still brings its own record of the call");
+        upload(&records, "part-000000.tar.age", b"one");
+        assert_eq!(records.tidy(now - hour).unwrap(), 1, "this one is kept already");
+        assert_eq!(records.tidy(now + hour).unwrap(), 1, "nothing arrived for too long");
+        assert!(records.part(CALL, Some(DEVICE), "part-000000.tar.age").is_ok(), "records stay");
+        upload(&records, "part-000000.tar.age", b"one");
     }
 
     #[test]
-    fn names_do_not_lead_out_of_the_directory() {
+    fn names_do_not_lead_out_of_the_archive() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path()).unwrap();
+        let records = store(dir.path());
         for bad in ["", "..", "../x", "a/b", ".hidden", "seal.json", "A", "a..b", "x\0", &"a".repeat(65)] {
-            assert!(matches!(store.part_file(CALL, DEVICE, bad), Err(RecordError::PartName)), "{bad:?}");
-            assert!(matches!(store.part_path(CALL, Some(DEVICE), bad), Err(RecordError::NotFound)), "{bad:?}");
+            assert!(matches!(records.begin_part(CALL, DEVICE, bad), Err(RecordError::PartName)), "{bad:?}");
+            assert!(matches!(records.part(CALL, Some(DEVICE), bad), Err(RecordError::NotFound)), "{bad:?}");
         }
     }
 
@@ -439,46 +615,74 @@ mod tests {
     #[test]
     fn while_a_seal_is_checked_no_part_changes() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path()).unwrap();
+        let records = store(dir.path());
         let name = "part-000000.tar.age";
-        upload(&store, name, b"one");
-        // Two uploads of one part, and one of them is slow.
-        let [slow, other] = [0, 1].map(|_| store.part_file(CALL, DEVICE, name).unwrap());
-        assert_ne!(slow, other, "never the same file");
-        fs::write(&slow, b"changed").unwrap();
-        let claim = store.claim(CALL, DEVICE).unwrap();
-        assert!(matches!(store.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
-        assert!(matches!(store.keep_part(CALL, DEVICE, &slow), Err(RecordError::Busy)));
+        upload(&records, name, b"one");
+        // Two uploads of one part, and both are slow.
+        let [slow, other] = [b"changed", b"another"].map(|bytes| receive(&records, DEVICE, name, bytes));
+        let claim = records.claim(CALL, DEVICE).unwrap();
+        assert!(matches!(records.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
+        assert!(matches!(records.keep_part(slow), Err(RecordError::Busy)));
         let text = seal(&[(name, b"one")]);
-        store.finish(&claim, &parse_seal(&text, CALL).unwrap(), &text).unwrap();
+        records.finish(&claim, &Seal::parse(&text, CALL).unwrap(), &text).unwrap();
         drop(claim);
-        assert!(store.keep_part(CALL, DEVICE, &other).is_err(), "its place is gone");
-        assert_eq!(fs::read(store.part_path(CALL, Some(DEVICE), name).unwrap()).unwrap(), b"one");
+        assert!(matches!(records.keep_part(other), Err(RecordError::Busy)), "the record is complete");
+        assert_eq!(records.part(CALL, Some(DEVICE), name).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_part_that_is_too_long_is_refused_as_it_arrives() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = store(dir.path());
+        let mut upload = records.begin_part(CALL, DEVICE, "part-000000.tar.age").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let half = vec![0; MAX_RECORD_PART_BYTES / 2];
+        runtime.block_on(async {
+            upload.write(&half).await.unwrap();
+            upload.write(&half).await.unwrap();
+            assert!(matches!(upload.write(&[0]).await, Err(RecordError::PartTooLong)));
+        });
+        drop(upload);
+        assert_eq!(std::fs::read_dir(dir.path().join(".spool")).unwrap().count(), 0);
     }
 
     #[test]
     fn a_record_that_the_log_does_not_have_is_found_and_may_come_again() {
         let dir = tempfile::tempdir().unwrap();
-        let store = RecordStore::open(dir.path()).unwrap();
+        let records = store(dir.path());
         let (name, other) = ("part-000000.tar.age", CallId::from_bytes([1; 16]));
         let text = seal(&[(name, b"one")]);
         let bring = || {
-            upload(&store, name, b"one");
-            finish(&store, &text).unwrap();
+            upload(&records, name, b"one");
+            finish(&records, &text).unwrap();
         };
         bring();
         // An older program, and somebody's notes.
         for stray in [&other.to_hex(), "notes", "notes-of-mine"] {
-            fs::create_dir(dir.path().join("records").join(stray)).unwrap();
+            let stray = dir.path().join("records").join(stray);
+            std::fs::create_dir(&stray).unwrap();
+            std::fs::write(stray.join(SEAL_FILE), "{}").unwrap();
         }
-        let known = BTreeSet::from([format!("{CALL}-{DEVICE}")]);
-        assert_eq!(store.unknown(&known).unwrap(), [(other, None)]);
-        assert_eq!(store.unknown(&BTreeSet::new()).unwrap().len(), 2);
-        store.withdraw(other, None).unwrap();
-        store.withdraw(CALL, Some(DEVICE)).unwrap();
-        assert!(matches!(store.seal_text(CALL, Some(DEVICE)), Err(RecordError::NotFound)));
-        assert_eq!(store.unknown(&BTreeSet::new()).unwrap(), []);
+        assert_eq!(records.pending().unwrap(), [(CALL, Some(DEVICE))]);
+        records.logged(CALL, DEVICE).unwrap();
+        assert_eq!(records.pending().unwrap(), []);
+        // The first start of this program looks at all of them, and the others at what is pending.
+        assert!(records.needs_scan().unwrap());
+        records.scan(&BTreeSet::from([format!("{CALL}-{DEVICE}")])).unwrap();
+        assert!(!records.needs_scan().unwrap());
+        assert_eq!(records.pending().unwrap(), [(other, None)]);
+        records.withdraw(other, None).unwrap();
+        records.withdraw(CALL, Some(DEVICE)).unwrap();
+        records.withdraw(CALL, Some(DEVICE)).expect("it is gone already");
+        assert!(matches!(records.seal_text(CALL, Some(DEVICE)), Err(RecordError::NotFound)));
+        assert_eq!(records.pending().unwrap(), []);
+        finish(&records, &text).expect("its parts are still there");
+        records.withdraw(CALL, Some(DEVICE)).unwrap();
         bring();
+        assert_eq!(records.pending().unwrap(), [(CALL, Some(DEVICE))]);
+        // Killed before it was put in its place.
+        records.objects.relocate(&place(CALL, Some(DEVICE)), &incoming((CALL, DEVICE)), SEAL_FILE).unwrap();
+        assert_eq!(records.pending().unwrap(), []);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct LogWriter {
     prover: Arc<Prover>,
     /// Entries of an append that failed halfway, and the log's size before it: they may be in the log, or not.
     doubt: Option<(u64, Vec<Vec<u8>>)>,
+    /// Whether entries turned out to be in the log after their append was reported as failed.
+    unreported: bool,
     /// What was appended lately. The same entry again, to the byte, is a repetition after some failure.
     recent: HashMap<Vec<u8>, u64>,
     order: VecDeque<Vec<u8>>,
@@ -35,7 +37,7 @@ impl LogWriter {
     pub fn open(dir: &Path, signer: LogSigner, now_ms: u64) -> Result<Self, LogError> {
         let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
         let prover = Arc::new(Prover::new(dir.to_owned(), log.checkpoint()));
-        Ok(Self { log, prover, doubt: None, recent: HashMap::new(), order: VecDeque::new() })
+        Ok(Self { log, prover, doubt: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
     }
 
     /// Proves what is in the log.
@@ -99,6 +101,7 @@ impl LogWriter {
             return Err(error);
         }
         if self.log.checkpoint().size() > before {
+            self.unreported = true;
             self.remember(&entries, before);
             self.prover.publish(self.log.checkpoint());
         }
@@ -118,11 +121,15 @@ impl LogWriter {
         }
     }
 
-    /// Starts the thread. `done` is told of each entry; the thread ends when the [`Appender`] is dropped.
-    pub fn spawn(
-        mut self,
-        done: impl Fn(Ticket, Option<u64>) + Send + 'static,
-    ) -> std::io::Result<(Appender, JoinHandle<()>)> {
+    /// The size below which every entry's index was given to whoever appended it; none if some never was. Then the next
+    /// start finds those entries when it compares store and log.
+    fn reported(&self) -> Option<u64> {
+        (self.doubt.is_none() && !self.unreported).then(|| self.size())
+    }
+
+    /// Starts the thread. `report` is called on it for each entry, and with [`LogEvent::Reported`] after each batch; the
+    /// thread ends when the [`Appender`] is dropped.
+    pub fn spawn(mut self, report: impl Fn(LogEvent) + Send + 'static) -> std::io::Result<(Appender, JoinHandle<()>)> {
         let (sender, jobs) = mpsc::channel::<(Ticket, Entry)>();
         let run = move || {
             while let Ok(first) = jobs.recv() {
@@ -130,13 +137,25 @@ impl LogWriter {
                 batch.extend(jobs.try_iter().take(MAX_APPEND_ENTRIES - 1));
                 let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
                 for ((ticket, _), index) in batch.into_iter().zip(self.append(&entries, now_ms())) {
-                    done(ticket, index);
+                    report(LogEvent::Appended(ticket, index));
+                }
+                if let Some(size) = self.reported() {
+                    report(LogEvent::Reported(size));
                 }
             }
         };
         let thread = std::thread::Builder::new().name("log".into()).spawn(run)?;
         Ok((Appender(sender), thread))
     }
+}
+
+/// What the log's thread reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogEvent {
+    /// An entry has this index, or is not known to be in the log.
+    Appended(Ticket, Option<u64>),
+    /// All entries of the log below this size have been reported.
+    Reported(u64),
 }
 
 /// Hands entries to the log's thread.
@@ -192,11 +211,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = open(dir.path());
         writer.append(&[b"a".to_vec()], 2);
+        assert_eq!(writer.reported(), Some(1));
         // As if the append of "b" had reached the disk, and its caller had been told that it failed.
         writer.append(&[b"b".to_vec()], 2);
         writer.recent.clear();
         writer.doubt = Some((1, vec![b"b".to_vec()]));
+        assert_eq!(writer.reported(), None);
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
+        assert_eq!(writer.reported(), None, "whether whoever appended b heard of it is not known here");
         assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
         assert_eq!(writer.size(), 3);
     }

@@ -1,7 +1,16 @@
 //! The driver where it matters: the store fails, a connection is slow, a proof is sent.
 
+mod faults;
+
 use super::*;
-use crate::{archive::LogWriter, limits::RECORD_DUE_MS};
+use crate::{
+    archive::{LogEvent, LogWriter},
+    limits::RECORD_DUE_MS,
+    store::{
+        StoreLocation,
+        faulty::{FaultControl, FaultyStore},
+    },
+};
 use telcon_log::LogSigner;
 use telcon_proto::{Blob, Card, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
 
@@ -16,7 +25,8 @@ impl CheckRing for Unsigned {
 
 struct World {
     hub: Hub,
-    logged: std::sync::mpsc::Receiver<(Ticket, Option<u64>)>,
+    store: FaultControl,
+    logged: std::sync::mpsc::Receiver<LogEvent>,
     _relay: mpsc::UnboundedReceiver<RelayCommand>,
     _dir: tempfile::TempDir,
 }
@@ -32,10 +42,12 @@ impl World {
         let writer = LogWriter::open(&dir.path().join("log"), signer, 1).unwrap();
         let prover = writer.prover();
         let (done, logged) = std::sync::mpsc::channel();
-        let (log, _) = writer.spawn(move |ticket, index| drop(done.send((ticket, index)))).unwrap();
+        let (log, _) = writer.spawn(move |event| drop(done.send(event))).unwrap();
         let (relay, commands) = mpsc::unbounded_channel();
+        let store = FaultControl::default();
+        let database = StoreLocation::default_in(dir.path()).writer().unwrap();
         let parts = Parts {
-            store: Store::open(&dir.path().join("telcon.db")).unwrap(),
+            store: Box::new(FaultyStore::new(database, store.clone())),
             policy: Policy {
                 domain: "office.example".into(),
                 suite: SuiteName::Hybrid,
@@ -45,10 +57,10 @@ impl World {
             rings: Box::new(|| Box::new(Unsigned)),
             log,
             prover,
-            certificates: Certificates::open(dir.path()).unwrap(),
             relay,
         };
-        let mut world = Self { hub: Hub::new(parts, 1_000_000).unwrap(), logged, _relay: commands, _dir: dir };
+        let hub = Hub::new(parts, 1_000_000).unwrap();
+        let mut world = Self { hub, store, logged, _relay: commands, _dir: dir };
         for n in [1, 2] {
             let (reply, mut answer) = oneshot::channel();
             world.hub.handle(Input::Enrol(Box::new(new_device(n)), reply));
@@ -60,8 +72,12 @@ impl World {
 
     /// Waits for one entry to be in the log, and tells the hub.
     fn log(&mut self) {
-        let (ticket, index) = self.logged.recv_timeout(Duration::from_secs(60)).unwrap();
-        self.hub.handle(Input::Logged(ticket, index));
+        loop {
+            match self.logged.recv_timeout(Duration::from_secs(60)).unwrap() {
+                LogEvent::Appended(ticket, index) => return self.hub.handle(Input::Logged(ticket, index)),
+                LogEvent::Reported(size) => self.hub.handle(Input::LogReported(size)),
+            }
+        }
     }
 
     fn connect(&mut self, session: u64, n: u8) -> mpsc::Receiver<Outgoing> {
@@ -130,13 +146,13 @@ fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
     drain(&mut caller);
     drain(&mut callee);
     world.ring(1, 7);
-    world.hub.parts.store.refuse_writes(true);
+    world.store.take_down();
     world.log();
     assert_eq!(drain(&mut caller), (vec![], true), "the caller hears of no call that the store forgot");
     assert_eq!(drain(&mut callee), (vec![], true));
     world.hub.handle(Input::Ping(SessionId(1), 0));
     assert!(world.hub.broken, "the store fails still");
-    world.hub.parts.store.refuse_writes(false);
+    world.store.repair();
     // The opening had reached the log, so the call goes on from there.
     let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
     let (heard, closed) = drain(&mut callee);

@@ -1,108 +1,86 @@
-//! Reading everything a switchboard starts from.
+//! Reading what a switchboard starts from.
 
-use super::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, StoreError, Unfinished, sql};
-use rusqlite::{Connection, Row};
-use telcon_proto::{Blob, CallId, DeviceId};
+use super::{
+    ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, StoreError, Unfinished,
+    database::Statements,
+    value::{Row, values},
+};
+use telcon_proto::{CallId, DeviceId};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
      revocation";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
+pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
-const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
-
-/// Calls of which something is owed: the entry of their end, an entry that says why they have no record, or the record of a
-/// note-taker that was in them.
-const UNFINISHED: &str = "stage = 'ended' AND opened_index IS NOT NULL AND (
-    ended_index IS NULL
-    OR (mode <> 'log_only' AND missing_index IS NULL
-        AND (answered_ms IS NOT NULL OR how IN ('failed', 'interrupted', 'revoked'))
-        AND NOT EXISTS (SELECT 1 FROM records WHERE records.call = calls.call))
-    OR (mode <> 'log_only' AND answered_ms IS NOT NULL AND noted AND EXISTS (
-        SELECT 1 FROM participants JOIN devices USING (device)
-        WHERE participants.call = calls.call AND json_extract(devices.card, '$.role') = 'note_taker' AND NOT EXISTS (
-            SELECT 1 FROM records WHERE records.call = calls.call
-            AND (records.device IS NULL OR records.device = participants.device)))))";
-
-pub(super) fn snapshot(c: &Connection) -> Result<Snapshot, StoreError> {
-    let devices = all(c, &format!("SELECT {DEVICE_COLUMNS} FROM devices ORDER BY enrolled_ms"), [], device_row)?;
-    let rows = all(c, &format!("SELECT {CALL_COLUMNS} FROM calls WHERE stage <> 'ended'"), [], call_row)?;
-    let active = rows.into_iter().map(|row| active(c, row)).collect::<Result<_, _>>()?;
-    let rows = all(c, &format!("SELECT {CALL_COLUMNS} FROM calls WHERE {UNFINISHED}"), [], call_row)?;
-    let unfinished = rows.into_iter().map(|row| {
-        let (participants, records) = (participants(c, &row.call)?, records(c, &row.call)?);
-        Ok(Unfinished { row, participants, records })
-    });
-    let unfinished = unfinished.collect::<Result<_, StoreError>>()?;
-    let known = all(c, "SELECT call FROM calls", [], |row| sql::call(row, 0))?;
+pub(super) fn snapshot(t: &mut dyn Statements) -> Result<Snapshot, StoreError> {
+    let devices = format!("SELECT {DEVICE_COLUMNS} FROM devices ORDER BY enrolled_ms, device");
+    let devices = all(t, &devices, &[], device_row)?;
+    // `settled` is 1 for a call that is over and of which nothing is owed.
+    let calls = format!("SELECT {CALL_COLUMNS} FROM calls WHERE settled = 0 ORDER BY call");
+    let calls = all(t, &calls, &[], call_row)?;
+    let (mut active, mut unfinished) = (Vec::new(), Vec::new());
+    for row in calls {
+        if row.stage == Stage::Ended {
+            let (participants, records) = (participants(t, &row.call)?, records(t, &row.call)?);
+            unfinished.push(Unfinished { row, participants, records });
+        } else {
+            active.push(active_call(t, row)?);
+        }
+    }
+    let known = all(t, "SELECT call FROM calls", &[], |row| row.call(0))?;
     Ok(Snapshot { devices, active, unfinished, known })
 }
 
-pub(super) fn participants(c: &Connection, call: &CallId) -> Result<Vec<DeviceId>, StoreError> {
-    let key = sql::id(call.as_bytes());
-    all(c, "SELECT device FROM participants WHERE call = ?1 ORDER BY device", [key], |row| sql::device(row, 0))
+pub(super) fn device(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+    let sql = format!("SELECT {DEVICE_COLUMNS} FROM devices WHERE device = $1");
+    Ok(all(t, &sql, values![device], device_row)?.pop())
 }
 
-/// The records of a call, in the order in which they came.
-pub(super) fn records(c: &Connection, call: &CallId) -> Result<Vec<RecordRow>, StoreError> {
-    let query = format!("SELECT {RECORD_COLUMNS} FROM records WHERE call = ?1 ORDER BY log_index");
-    all(c, &query, [sql::id(call.as_bytes())], record_row)
+fn participants(t: &mut dyn Statements, call: &CallId) -> Result<Vec<DeviceId>, StoreError> {
+    let sql = "SELECT device FROM participants WHERE call = $1 ORDER BY device";
+    all(t, sql, values![call], |row| row.device(0))
 }
 
-/// The records of calls that a query names, in the order in which they came.
-pub(super) fn records_of(
-    c: &Connection,
-    calls: &str,
-    params: impl rusqlite::Params,
-) -> Result<Vec<RecordRow>, StoreError> {
-    all(
-        c,
-        &format!("SELECT {RECORD_COLUMNS} FROM records WHERE call IN ({calls}) ORDER BY log_index"),
-        params,
-        record_row,
-    )
+/// The records of a call, in the order in which they arrived.
+pub(super) fn records(t: &mut dyn Statements, call: &CallId) -> Result<Vec<RecordRow>, StoreError> {
+    let sql = format!("SELECT {RECORD_COLUMNS} FROM records WHERE call = $1 ORDER BY log_index");
+    all(t, &sql, values![call], record_row)
 }
 
-fn record_row(row: &Row<'_>) -> Result<RecordRow, StoreError> {
+pub(super) fn record_row(row: &Row) -> Result<RecordRow, StoreError> {
     Ok(RecordRow {
-        call: sql::call(row, 0)?,
-        digest: sql::digest(row, 1)?,
-        device: match row.get::<_, Option<Vec<u8>>>(2)? {
-            Some(_) => Some(sql::device(row, 2)?),
-            None => None,
-        },
-        kept_ms: sql::number(row, 3)?,
-        log_index: sql::number(row, 4)?,
-        partial: row.get(5)?,
+        call: row.call(0)?,
+        digest: row.digest(1)?,
+        device: row.optional_device(2)?,
+        kept_ms: row.number(3)?,
+        log_index: row.number(4)?,
+        partial: row.flag(5)?,
     })
 }
 
-fn active(c: &Connection, row: CallRow) -> Result<ActiveCall, StoreError> {
-    let call = row.call;
-    let key = || [sql::id(call.as_bytes())];
-    let members = all(c, "SELECT device, leaving FROM members WHERE call = ?1 ORDER BY place", key(), |row| {
-        Ok((sql::device(row, 0)?, row.get::<_, bool>(1)?))
+fn active_call(t: &mut dyn Statements, row: CallRow) -> Result<ActiveCall, StoreError> {
+    let key = values![&row.call];
+    let members = all(t, "SELECT device, leaving FROM members WHERE call = $1 ORDER BY place", key, |row| {
+        Ok((row.device(0)?, row.flag(1)?))
     })?;
-    let asks = all(c, "SELECT device, key_package, answer FROM asks WHERE call = ?1", key(), |row| {
-        Ok(Ask { device: sql::device(row, 0)?, key_package: Blob(row.get(1)?), answer: row.get(2)? })
+    let asks = "SELECT device, key_package, answer FROM asks WHERE call = $1 ORDER BY device";
+    let asks =
+        all(t, asks, key, |row| Ok(Ask { device: row.device(0)?, key_package: row.blob(1)?, answer: row.flag(2)? }))?;
+    let handshakes =
+        "SELECT seq, from_device, commit_message, welcome, adds, members FROM handshakes WHERE call = $1 ORDER BY seq";
+    let handshakes = all(t, handshakes, key, |row| {
+        Ok(Handshake {
+            seq: row.number(0)?,
+            from: row.device(1)?,
+            commit: row.blob(2)?,
+            welcome: row.optional_blob(3)?,
+            adds: row.json(4, "list of devices")?,
+            members: row.json(5, "list of devices")?,
+        })
     })?;
-    let handshakes = all(
-        c,
-        "SELECT seq, from_device, commit_message, welcome, adds, members FROM handshakes WHERE call = ?1 ORDER BY seq",
-        key(),
-        |row| {
-            Ok(Handshake {
-                seq: sql::number(row, 0)?,
-                from: sql::device(row, 1)?,
-                commit: Blob(row.get(2)?),
-                welcome: row.get::<_, Option<Vec<u8>>>(3)?.map(Blob),
-                adds: sql::parse(&row.get::<_, String>(4)?, "list of devices")?,
-                members: sql::parse(&row.get::<_, String>(5)?, "list of devices")?,
-            })
-        },
-    )?;
     Ok(ActiveCall {
-        participants: participants(c, &row.call)?,
+        participants: participants(t, &row.call)?,
         row,
         leaving: members.iter().filter(|m| m.1).map(|m| m.0).collect(),
         members: members.into_iter().map(|m| m.0).collect(),
@@ -113,56 +91,47 @@ fn active(c: &Connection, row: CallRow) -> Result<ActiveCall, StoreError> {
 
 /// All rows of a query, each read by `read`.
 pub(super) fn all<T>(
-    c: &Connection,
-    query: &str,
-    params: impl rusqlite::Params,
-    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    t: &mut dyn Statements,
+    sql: &str,
+    values: &[super::value::Value],
+    read: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let mut statement = c.prepare_cached(query)?;
-    let mut rows = statement.query(params)?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        out.push(read(row)?);
-    }
-    Ok(out)
+    t.query(sql, values)?.iter().map(read).collect()
 }
 
-pub(super) fn device_row(row: &Row<'_>) -> Result<DeviceRow, StoreError> {
+pub(super) fn device_row(row: &Row) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
-        device: sql::device(row, 0)?,
-        card: sql::parse(&row.get::<_, String>(1)?, "card")?,
-        chain: vec![Blob(row.get(2)?), Blob(row.get(3)?)],
-        cert_sha256: sql::digest(row, 4)?,
-        enrolment: row.get(5)?,
-        enrolled_ms: sql::number(row, 6)?,
-        revoked_ms: sql::maybe(row, 7)?,
-        log_index: sql::maybe(row, 8)?,
-        revoked_index: sql::maybe(row, 9)?,
-        revocation: row.get(10)?,
+        device: row.device(0)?,
+        card: row.json(1, "card")?,
+        chain: vec![row.blob(2)?, row.blob(3)?],
+        cert_sha256: row.digest(4)?,
+        enrolment: row.text(5)?,
+        enrolled_ms: row.number(6)?,
+        revoked_ms: row.optional_number(7)?,
+        log_index: row.optional_number(8)?,
+        revoked_index: row.optional_number(9)?,
+        revocation: row.optional_text(10)?,
     })
 }
 
-pub(super) fn call_row(row: &Row<'_>) -> Result<CallRow, StoreError> {
+pub(super) fn call_row(row: &Row) -> Result<CallRow, StoreError> {
     Ok(CallRow {
-        call: sql::call(row, 0)?,
-        ring: row.get(1)?,
-        from_device: sql::device(row, 2)?,
-        from: sql::parse(&row.get::<_, String>(3)?, "card")?,
-        to: sql::parse(&row.get::<_, String>(4)?, "card")?,
-        mode: sql::from_word(row.get(5)?, "record mode")?,
-        stage: Stage::parse(&row.get::<_, String>(6)?).ok_or(StoreError::Damaged("stage"))?,
-        epoch: sql::number(row, 7)?,
-        answerer: match row.get::<_, Option<Vec<u8>>>(8)? {
-            Some(_) => Some(sql::device(row, 8)?),
-            None => None,
-        },
-        noted: row.get(9)?,
-        opened_ms: sql::number(row, 10)?,
-        answered_ms: sql::maybe(row, 11)?,
-        ended_ms: sql::maybe(row, 12)?,
-        how: row.get::<_, Option<String>>(13)?.map(|w| sql::from_word(w, "end")).transpose()?,
-        opened_index: sql::maybe(row, 14)?,
-        ended_index: sql::maybe(row, 15)?,
-        missing_index: sql::maybe(row, 16)?,
+        call: row.call(0)?,
+        ring: row.text(1)?,
+        from_device: row.device(2)?,
+        from: row.json(3, "card")?,
+        to: row.json(4, "card")?,
+        mode: row.word(5, "record mode")?,
+        stage: Stage::parse(&row.text(6)?).ok_or(StoreError::Damaged("stage"))?,
+        epoch: row.number(7)?,
+        answerer: row.optional_device(8)?,
+        noted: row.flag(9)?,
+        opened_ms: row.number(10)?,
+        answered_ms: row.optional_number(11)?,
+        ended_ms: row.optional_number(12)?,
+        how: if row.is_null(13) { None } else { Some(row.word(13, "end")?) },
+        opened_index: row.optional_number(14)?,
+        ended_index: row.optional_number(15)?,
+        missing_index: row.optional_number(16)?,
     })
 }

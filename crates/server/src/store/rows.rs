@@ -149,6 +149,8 @@ pub enum Write {
     DeviceLogged(DeviceId, u64),
     /// The log did not take it: its enrolment can be used again.
     DeviceForgotten(DeviceId),
+    /// No device that the log does not have will ever get there: enrolments that were interrupted can be used again.
+    UnloggedDevicesForgotten,
     /// A device was revoked, at this time, on this word where it is known.
     DeviceRevoked(DeviceId, u64, Option<String>),
     /// The entry of the revocation is in the log.
@@ -184,6 +186,8 @@ pub enum Write {
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
+    /// Every entry of the log below this size is accounted for in the store.
+    LogSeen(u64),
 }
 
 /// A call that is not over, with everything needed to go on.

@@ -1,13 +1,77 @@
-//! The database's tables, by version.
+//! The tables, by version, in the dialect of each database. All else is one SQL text.
 
-use super::StoreError;
-use rusqlite::Connection;
+use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
-/// What brings a database from version `i` to `i + 1`. A step that was released is never edited.
-const STEPS: [&str; VERSION as usize] = [
+/// A table as every database has it: what a migration from one database to another copies.
+pub(super) struct Table {
+    pub name: &'static str,
+    /// Its columns, those of the primary key first.
+    pub columns: &'static [&'static str],
+    /// How many of them are the primary key.
+    pub key: usize,
+}
+
+/// All tables of [`VERSION`].
+pub(super) const TABLES: [Table; 8] = [
+    Table {
+        name: "devices",
+        columns: &[
+            "device",
+            "card",
+            "role",
+            "certificate",
+            "issuer",
+            "cert_sha256",
+            "enrolment",
+            "enrolled_ms",
+            "revoked_ms",
+            "log_index",
+            "revoked_index",
+            "revocation",
+        ],
+        key: 1,
+    },
+    Table {
+        name: "calls",
+        columns: &[
+            "call",
+            "ring",
+            "from_device",
+            "from_card",
+            "to_card",
+            "mode",
+            "stage",
+            "epoch",
+            "answerer",
+            "noted",
+            "opened_ms",
+            "answered_ms",
+            "ended_ms",
+            "how",
+            "opened_index",
+            "ended_index",
+            "missing_index",
+            "settled",
+        ],
+        key: 1,
+    },
+    Table { name: "members", columns: &["call", "device", "place", "leaving"], key: 2 },
+    Table { name: "participants", columns: &["call", "device"], key: 2 },
+    Table { name: "asks", columns: &["call", "device", "key_package", "answer"], key: 2 },
+    Table {
+        name: "handshakes",
+        columns: &["call", "seq", "from_device", "commit_message", "welcome", "adds", "members"],
+        key: 2,
+    },
+    Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
+    Table { name: "marks", columns: &["name", "value"], key: 1 },
+];
+
+/// What brings an SQLite database from version `i` to `i + 1`. A step that was released is never edited.
+pub(super) const SQLITE: [&str; VERSION as usize] = [
     "
 CREATE TABLE devices (
     device BLOB PRIMARY KEY CHECK (length(device) = 16),
@@ -84,19 +148,118 @@ DROP TABLE one_record;
     "
 ALTER TABLE devices ADD COLUMN revocation TEXT;
 ",
+    // What queries ask for is a column. A start loads calls that are not settled, and not all that ever were.
+    "
+ALTER TABLE devices ADD COLUMN role TEXT NOT NULL DEFAULT '';
+UPDATE devices SET role = json_extract(card, '$.role');
+ALTER TABLE calls ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+UPDATE calls SET settled = 1 WHERE stage = 'ended' AND NOT (opened_index IS NOT NULL AND (
+    ended_index IS NULL
+    OR (mode <> 'log_only' AND missing_index IS NULL
+        AND (answered_ms IS NOT NULL OR how IN ('failed', 'interrupted', 'revoked'))
+        AND NOT EXISTS (SELECT 1 FROM records WHERE records.call = calls.call))
+    OR (mode <> 'log_only' AND answered_ms IS NOT NULL AND noted = 1 AND EXISTS (
+        SELECT 1 FROM participants JOIN devices ON devices.device = participants.device
+        WHERE participants.call = calls.call AND devices.role = 'note_taker' AND NOT EXISTS (
+            SELECT 1 FROM records WHERE records.call = calls.call
+            AND (records.device IS NULL OR records.device = participants.device))))));
+DROP INDEX calls_active;
+CREATE INDEX calls_unsettled ON calls (call) WHERE settled = 0;
+",
 ];
 
-/// Makes the tables, or brings older ones to [`VERSION`].
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > VERSION {
-        return Err(StoreError::Newer { found, known: VERSION });
+/// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
+/// SQLite does.
+const POSTGRES: &str = "
+CREATE TABLE devices (
+    device BYTEA PRIMARY KEY CHECK (length(device) = 16),
+    card TEXT NOT NULL,
+    role TEXT NOT NULL,
+    certificate BYTEA NOT NULL,
+    issuer BYTEA NOT NULL,
+    cert_sha256 TEXT NOT NULL UNIQUE,
+    enrolment TEXT NOT NULL UNIQUE,
+    enrolled_ms BIGINT NOT NULL,
+    revoked_ms BIGINT,
+    log_index BIGINT,
+    revoked_index BIGINT,
+    revocation TEXT
+);
+CREATE TABLE calls (
+    call BYTEA PRIMARY KEY CHECK (length(call) = 16),
+    ring TEXT NOT NULL,
+    from_device BYTEA NOT NULL,
+    from_card TEXT NOT NULL,
+    to_card TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    answerer BYTEA,
+    noted BIGINT NOT NULL,
+    opened_ms BIGINT NOT NULL,
+    answered_ms BIGINT,
+    ended_ms BIGINT,
+    how TEXT,
+    opened_index BIGINT,
+    ended_index BIGINT,
+    missing_index BIGINT,
+    settled BIGINT NOT NULL
+);
+CREATE INDEX calls_unsettled ON calls (call) WHERE settled = 0;
+CREATE INDEX calls_opened ON calls (opened_ms);
+CREATE TABLE members (
+    call BYTEA NOT NULL, device BYTEA NOT NULL, place BIGINT NOT NULL, leaving BIGINT NOT NULL,
+    PRIMARY KEY (call, device)
+);
+CREATE TABLE participants (
+    call BYTEA NOT NULL, device BYTEA NOT NULL,
+    PRIMARY KEY (call, device)
+);
+CREATE TABLE asks (
+    call BYTEA NOT NULL, device BYTEA NOT NULL, key_package BYTEA NOT NULL, answer BIGINT NOT NULL,
+    PRIMARY KEY (call, device)
+);
+CREATE TABLE handshakes (
+    call BYTEA NOT NULL, seq BIGINT NOT NULL, from_device BYTEA NOT NULL, commit_message BYTEA NOT NULL,
+    welcome BYTEA, adds TEXT NOT NULL, members TEXT NOT NULL,
+    PRIMARY KEY (call, seq)
+);
+CREATE TABLE records (
+    call BYTEA NOT NULL, digest TEXT NOT NULL, device BYTEA, kept_ms BIGINT NOT NULL, log_index BIGINT NOT NULL,
+    partial BIGINT NOT NULL,
+    PRIMARY KEY (call, log_index)
+);
+CREATE TABLE marks (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL);
+";
+
+/// What brings a PostgreSQL database from version `i + 5` to `i + 6`.
+const POSTGRES_STEPS: [&str; VERSION as usize - 5] = [];
+
+/// Creates the tables of a PostgreSQL database, or brings older ones to [`VERSION`], inside a transaction.
+pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {
+    let found = match postgres_version(t)? {
+        Some(found) if found > VERSION => return Err(StoreError::Newer { found, known: VERSION }),
+        Some(found) => found,
+        None => {
+            t.batch(POSTGRES)?;
+            5
+        }
+    };
+    for step in POSTGRES_STEPS.iter().skip((found - 5) as usize) {
+        t.batch(step)?;
     }
-    for (from, step) in STEPS.iter().enumerate().skip(found as usize) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", from as i64 + 1)?;
-        transaction.commit()?;
-    }
+    let mark = "INSERT INTO marks (name, value) VALUES ('version', $1)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    t.execute(mark, values![VERSION as u64])?;
     Ok(())
+}
+
+/// The version of a PostgreSQL database; none if it has no tables.
+pub(super) fn postgres_version(t: &mut dyn Statements) -> Result<Option<i64>, StoreError> {
+    let tables = "SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = 'marks' AND schemaname = current_schema()";
+    if t.query(tables, &[])?.is_empty() {
+        return Ok(None);
+    }
+    let found = t.query("SELECT value FROM marks WHERE name = 'version'", &[])?;
+    found.first().map(|row| row.int(0)).transpose()?.ok_or(StoreError::Damaged("version")).map(Some)
 }

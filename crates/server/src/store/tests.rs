@@ -1,7 +1,9 @@
-//! What a crash leaves, and what it must not.
+//! One suite over every database: what a crash leaves, and what it must not.
 
-use super::*;
-use telcon_proto::{Card, DeviceId, Ended, PersonId, RecordMode, Role};
+use super::{faulty::*, testing::TestStore, *};
+use crate::peers::PostgresServer;
+use std::collections::BTreeSet;
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode, Role};
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
 
@@ -46,7 +48,7 @@ fn enrolled(n: u8) -> Write {
         device: device(n),
         card: card(n),
         chain: vec![Blob(vec![n]), Blob(vec![n, n])],
-        cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
+        cert_sha256: Digest::from_bytes([n; 32]),
         enrolment: format!("{n}"),
         enrolled_ms: 1,
         revoked_ms: None,
@@ -68,31 +70,53 @@ fn commit(seq: u64, adds: &[u8], members: &[u8]) -> Write {
     Write::Committed { call: CALL, handshake: Box::new(handshake), noted: false }
 }
 
-struct Disk(tempfile::TempDir);
+/// A test of the suite.
+type Case = (&'static str, fn(&TestStore));
 
-impl Disk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-    fn path(&self) -> std::path::PathBuf {
-        self.0.path().join("telcon.db")
-    }
-    fn open(&self) -> Store {
-        Store::open(&self.path()).unwrap()
+/// Every database must pass these.
+const SUITE: &[Case] = &[
+    ("restores_everything", restores_everything),
+    ("applies_all_or_nothing", applies_all_or_nothing),
+    ("keeps_what_it_confirmed", keeps_what_it_confirmed),
+    ("erases_a_call_with_its_end", erases_a_call_with_its_end),
+    ("owes_a_record_of_each_note_taker", owes_a_record_of_each_note_taker),
+    ("owes_the_reason_why_there_is_no_record", owes_the_reason_why_there_is_no_record),
+    ("uses_ids_once", uses_ids_once),
+    ("answers_queries", answers_queries),
+    ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
+    ("forgets_devices_that_the_log_has_not", forgets_devices_that_the_log_has_not),
+    ("follows_the_log", follows_the_log),
+    ("repeats_are_harmless", repeats_are_harmless),
+    ("reads_while_it_writes", reads_while_it_writes),
+    ("refuses_a_newer_database", refuses_a_newer_database),
+];
+
+#[test]
+fn sqlite_passes_the_suite() {
+    for (name, case) in SUITE {
+        eprintln!("{name}");
+        case(&TestStore::sqlite());
     }
 }
 
 #[test]
-fn everything_comes_back() {
-    let disk = Disk::new();
+fn postgres_passes_the_suite() {
+    let server = PostgresServer::start();
+    for (name, case) in SUITE {
+        eprintln!("{name}");
+        case(&TestStore::postgres(&server, name));
+    }
+}
+
+fn restores_everything(disk: &TestStore) {
     let ask = Ask { device: device(4), key_package: Blob(vec![4]), answer: true };
-    let mut store = disk.open();
+    let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(2), Write::Call(Box::new(call()))]).unwrap();
     store.apply(&[Write::CallOpened(CALL, 7), Write::CallAnswered(CALL, device(2), 9)]).unwrap();
     store.apply(&[commit(1, &[2], &[1, 2]), commit(2, &[3], &[1, 2, 3]), Write::Asked(CALL, ask.clone())]).unwrap();
     store.apply(&[Write::Leaving(CALL, device(3))]).unwrap();
     drop(store);
-    let found = disk.open().load().unwrap();
+    let found = disk.writer().load().unwrap();
     assert_eq!(found.devices.len(), 2);
     let [active] = &found.active[..] else { panic!("{found:?}") };
     assert_eq!(active.members, [device(1), device(2), device(3)]);
@@ -100,6 +124,7 @@ fn everything_comes_back() {
     assert_eq!(active.leaving, [device(3)]);
     assert_eq!(active.asks, [ask]);
     assert_eq!(active.handshakes.iter().map(|h| h.seq).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(active.handshakes[0].welcome, Some(Blob(vec![0xff])));
     assert_eq!(
         active.row,
         CallRow {
@@ -113,49 +138,54 @@ fn everything_comes_back() {
     );
 }
 
-#[test]
-fn a_transaction_is_all_or_nothing() {
-    let disk = Disk::new();
-    let mut store = disk.open();
+fn applies_all_or_nothing(disk: &TestStore) {
+    let mut store = disk.writer();
     store.apply(&[Write::Call(Box::new(call()))]).unwrap();
     // The second commit is of an epoch that is past: both are refused.
     assert!(store.apply(&[commit(1, &[], &[1]), commit(1, &[], &[1])]).is_err());
     let active = store.load().unwrap().active.remove(0);
     assert_eq!((active.row.epoch, active.handshakes.len()), (0, 0));
+    // Neither does a conflict leave half of a batch.
+    assert!(matches!(store.apply(&[enrolled(1), Write::Call(Box::new(call()))]), Err(StoreError::Conflict(_))));
+    assert_eq!(store.load().unwrap().devices, []);
+    store.apply(&[commit(1, &[], &[1])]).expect("a failed transaction leaves the store usable");
 }
 
-#[test]
-fn a_process_that_is_killed_forgets_nothing_that_it_confirmed() {
-    // A second connection sees what is on disk while the first was never closed, as after a kill.
-    let disk = Disk::new();
-    let mut store = disk.open();
-    store.apply(&[Write::Call(Box::new(call())), commit(1, &[], &[1])]).unwrap();
-    std::mem::forget(store);
-    assert_eq!(disk.open().load().unwrap().active[0].row.epoch, 1);
+fn keeps_what_it_confirmed(disk: &TestStore) {
+    // Another connection sees what is durable while the first was never closed, as after a kill.
+    let mut store = disk.writer();
+    store
+        .apply(&[enrolled(1), Write::Call(Box::new(call())), commit(1, &[], &[1]), Write::CallOpened(CALL, 1)])
+        .unwrap();
+    assert_eq!(disk.reader().record(&CALL).unwrap().unwrap().0.call.epoch, 1);
+    if matches!(disk.location, StoreLocation::Sqlite(_)) {
+        std::mem::forget(store);
+    } else {
+        // Its session holds the lock until the server notices.
+        drop(store);
+    }
+    assert_eq!(disk.writer().load().unwrap().active[0].row.epoch, 1);
 }
 
-#[test]
-fn what_served_a_call_alone_is_erased_with_its_end() {
-    let disk = Disk::new();
-    let mut store = disk.open();
+fn erases_a_call_with_its_end(disk: &TestStore) {
+    let mut store = disk.writer();
     let ask = Ask { device: device(4), key_package: Blob(vec![4]), answer: false };
     store.apply(&[enrolled(1), enrolled(2), Write::Call(Box::new(call())), commit(1, &[2], &[1, 2])]).unwrap();
     store.apply(&[Write::CallOpened(CALL, 1), Write::Asked(CALL, ask)]).unwrap();
     store.apply(&[Write::CallAnswered(CALL, device(2), 6), Write::CallEnded(CALL, Ended::HungUp, 8)]).unwrap();
     for table in ["handshakes", "asks", "members"] {
-        let rows: i64 = store.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap();
-        assert_eq!(rows, 0, "{table}");
+        assert_eq!(disk.number(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
-    let unfinished = |store: &Store| store.load().unwrap().unfinished;
-    let [Unfinished { row, participants, .. }] = &unfinished(&store)[..] else { panic!("its end is owed to the log") };
+    let mut unfinished = || store.load().unwrap().unfinished;
+    let [Unfinished { row, participants, .. }] = &unfinished()[..] else { panic!("its end is owed to the log") };
     assert_eq!((row.how, participants.len()), (Some(Ended::HungUp), 2));
     store.apply(&[Write::EndLogged(CALL, 2)]).unwrap();
-    assert_eq!(unfinished(&store).len(), 1, "its record is owed to the archive");
+    assert_eq!(store.load().unwrap().unfinished.len(), 1, "its record is owed to the archive");
     store.apply(&[Write::Record(record(1))]).unwrap();
-    assert_eq!(unfinished(&store), []);
-    assert_eq!(store.load().unwrap().known, [CALL]);
+    assert_eq!(store.load().unwrap().unfinished, []);
+    assert!(store.call_exists(&CALL).unwrap());
 
-    let reader = Reader::open(&disk.path()).unwrap();
+    let reader = disk.reader();
     assert_eq!(reader.records(10).unwrap()[0].records, [record(1)]);
     let (_, devices) = reader.record(&CALL).unwrap().unwrap();
     assert_eq!(devices.iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
@@ -166,23 +196,24 @@ fn record(by: u8) -> RecordRow {
     RecordRow {
         call: CALL,
         device: Some(device(by)),
-        digest: telcon_proto::Digest::from_bytes([by; 32]),
+        digest: Digest::from_bytes([by; 32]),
         kept_ms: 9,
         log_index: 3 + u64::from(by),
         partial: true,
     }
 }
 
-#[test]
-fn a_record_of_each_note_taker_is_owed() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    let note_taker = |n: u8| match enrolled(n) {
+fn note_taker(n: u8) -> Write {
+    match enrolled(n) {
         Write::Device(row) => {
             Write::Device(Box::new(DeviceRow { card: Card { role: Role::NoteTaker, ..card(n) }, ..*row }))
         }
         _ => unreachable!(),
-    };
+    }
+}
+
+fn owes_a_record_of_each_note_taker(disk: &TestStore) {
+    let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(2), note_taker(5), note_taker(6), Write::Call(Box::new(call()))]).unwrap();
     let mut commit = commit(1, &[2, 5, 6], &[1, 2, 5, 6]);
     if let Write::Committed { noted, .. } = &mut commit {
@@ -190,65 +221,231 @@ fn a_record_of_each_note_taker_is_owed() {
     }
     store.apply(&[commit, Write::CallOpened(CALL, 1), Write::CallAnswered(CALL, device(2), 6)]).unwrap();
     store.apply(&[Write::CallEnded(CALL, Ended::HungUp, 8), Write::EndLogged(CALL, 2)]).unwrap();
-    let brought = |store: &Store| {
+    let brought = |store: &mut Box<dyn Store>| {
         let unfinished = store.load().unwrap().unfinished;
         unfinished.first().map(|call| call.records.iter().filter_map(|r| r.device).collect::<Vec<_>>())
     };
-    assert_eq!(brought(&store), Some(vec![]));
+    assert_eq!(brought(&mut store), Some(vec![]));
     store.apply(&[Write::Record(record(5))]).unwrap();
-    assert_eq!(brought(&store), Some(vec![device(5)]), "the other has one to bring");
+    assert_eq!(brought(&mut store), Some(vec![device(5)]), "the other has one to bring");
     store.apply(&[Write::Record(record(6)), Write::Record(record(5))]).unwrap();
-    assert_eq!(brought(&store), None);
-    let reader = Reader::open(&disk.path()).unwrap();
+    assert_eq!(brought(&mut store), None);
+    let reader = disk.reader();
     assert_eq!(reader.record(&CALL).unwrap().unwrap().0.records, [record(5), record(6)]);
     assert!(reader.records(10).unwrap()[0].is_partial());
-    let whole = RecordRow { partial: false, ..record(6) };
-    store.apply(&[Write::Record(whole)]).unwrap();
+    let complete = RecordRow { partial: false, ..record(6) };
+    store.apply(&[Write::Record(complete)]).unwrap();
     assert!(!reader.records(10).unwrap()[0].is_partial(), "one of them lacks nothing");
 }
 
-/// What the program wrote that knew one record of each call, and kept no revocations.
-const ONE_RECORD_EACH: &str = "DROP TABLE records; CREATE TABLE records (
-    call BLOB PRIMARY KEY, digest TEXT NOT NULL, kept_ms INTEGER NOT NULL, log_index INTEGER NOT NULL,
-    partial INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID; ALTER TABLE devices DROP COLUMN revocation;";
-
-#[test]
-fn a_database_of_version_2_keeps_its_records() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    store.apply(&[Write::Call(Box::new(call())), Write::CallOpened(CALL, 1)]).unwrap();
-    let old = "INSERT INTO records SELECT call, 'of 5', 9, 8, 1 FROM calls; PRAGMA user_version = 2;";
-    store.connection.execute_batch(&format!("{ONE_RECORD_EACH} {old}")).unwrap();
-    drop(store);
-    drop(disk.open());
-    let found = Reader::open(&disk.path()).unwrap().records(1).unwrap();
-    assert_eq!(found[0].records, [RecordRow { device: None, ..record(5) }]);
+fn owes_the_reason_why_there_is_no_record(disk: &TestStore) {
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), Write::Call(Box::new(call()))]).unwrap();
+    store.apply(&[Write::CallEnded(CALL, Ended::Failed, 8)]).unwrap();
+    assert_eq!(store.load().unwrap().unfinished, [], "the log never heard of it");
+    // After a crash the log turns out to have its opening.
+    store.apply(&[Write::CallOpened(CALL, 1), Write::EndLogged(CALL, 2)]).unwrap();
+    let [Unfinished { row, .. }] = &store.load().unwrap().unfinished[..] else { panic!("the reason is owed") };
+    assert_eq!((row.stage, row.how, row.ended_index), (Stage::Ended, Some(Ended::Failed), Some(2)));
+    store.apply(&[Write::MissingLogged(CALL, 3)]).unwrap();
+    assert_eq!(store.load().unwrap().unfinished, []);
+    assert_eq!(disk.reader().records(1).unwrap()[0].call.missing_index, Some(3));
 }
 
-#[test]
-fn an_enrolment_is_used_once() {
-    let mut store = Disk::new().open();
+fn uses_ids_once(disk: &TestStore) {
+    let mut store = disk.writer();
+    assert!(!store.call_exists(&CALL).unwrap() && !store.enrolment_is_used("1").unwrap());
+    assert_eq!(store.device(&device(1)).unwrap(), None);
+    store.apply(&[enrolled(1), Write::Call(Box::new(call())), Write::CallEnded(CALL, Ended::Missed, 6)]).unwrap();
+    assert!(matches!(store.apply(&[enrolled(1)]), Err(StoreError::Conflict(_))));
+    assert!(matches!(store.apply(&[Write::Call(Box::new(call()))]), Err(StoreError::Conflict(_))));
+    let same_enrolment = match enrolled(2) {
+        Write::Device(row) => Write::Device(Box::new(DeviceRow { enrolment: "1".into(), ..*row })),
+        _ => unreachable!(),
+    };
+    assert!(matches!(store.apply(&[same_enrolment]), Err(StoreError::Conflict(_))));
+    assert!(store.call_exists(&CALL).unwrap() && store.enrolment_is_used("1").unwrap());
+    assert_eq!(store.device(&device(1)).unwrap().unwrap().cert_sha256, Digest::from_bytes([1; 32]));
+}
+
+fn answers_queries(disk: &TestStore) {
+    let mut store = disk.writer();
+    let unlogged = match enrolled(3) {
+        Write::Device(row) => Write::Device(Box::new(DeviceRow { log_index: None, ..*row })),
+        _ => unreachable!(),
+    };
+    store.apply(&[enrolled(1), enrolled(2), unlogged]).unwrap();
+    for n in 0..5u8 {
+        let id = CallId::from_bytes([n; 16]);
+        let row = CallRow { call: id, opened_ms: 100 - u64::from(n), ..call() };
+        store.apply(&[Write::Call(Box::new(row))]).unwrap();
+        if n > 0 {
+            store.apply(&[Write::CallOpened(id, u64::from(n))]).unwrap();
+        }
+    }
+    let old = RecordRow { call: CallId::from_bytes([2; 16]), device: None, ..record(1) };
+    store
+        .apply(&[
+            Write::Record(old.clone()),
+            Write::Record(RecordRow { call: CallId::from_bytes([3; 16]), ..record(1) }),
+        ])
+        .unwrap();
+    let reader = disk.reader();
+    let found: Vec<u8> = reader.records(3).unwrap().iter().map(|r| r.call.call.as_bytes()[0]).collect();
+    assert_eq!(found, [1, 2, 3], "newest first, and only what the log has");
+    assert_eq!(reader.records(2).unwrap()[1].records, [old]);
+    assert_eq!(reader.records(100).unwrap().len(), 4);
+    assert_eq!(reader.devices().unwrap().iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
+    assert!(reader.device(&device(1)).unwrap().is_some());
+    assert_eq!(reader.device(&device(3)).unwrap(), None, "it is not in the log");
+    assert!(store.device(&device(3)).unwrap().is_some());
+    let names = [format!("{}-{}", "03".repeat(16), device(1)), "02".repeat(16)];
+    assert_eq!(reader.record_names().unwrap(), BTreeSet::from(names));
+}
+
+fn a_revocation_keeps_its_first_time(disk: &TestStore) {
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), Write::DeviceRevoked(device(1), 4, None)]).unwrap();
+    store
+        .apply(&[Write::DeviceRevoked(device(1), 5, Some("jws".into())), Write::RevocationLogged(device(1), 9)])
+        .unwrap();
+    let found = store.device(&device(1)).unwrap().unwrap();
+    assert_eq!((found.revoked_ms, found.revocation.as_deref(), found.revoked_index), (Some(4), Some("jws"), Some(9)));
+}
+
+fn forgets_devices_that_the_log_has_not(disk: &TestStore) {
+    let mut store = disk.writer();
+    let unlogged = |n| match enrolled(n) {
+        Write::Device(row) => Write::Device(Box::new(DeviceRow { log_index: None, ..*row })),
+        _ => unreachable!(),
+    };
+    store.apply(&[enrolled(1), unlogged(2), unlogged(3), unlogged(4)]).unwrap();
+    store
+        .apply(&[
+            Write::DeviceLogged(device(2), 7),
+            Write::DeviceForgotten(device(1)),
+            Write::DeviceForgotten(device(3)),
+        ])
+        .unwrap();
+    let left = |store: &mut Box<dyn Store>| store.load().unwrap().devices.iter().map(|d| d.device).collect::<Vec<_>>();
+    assert_eq!(left(&mut store), [device(1), device(2), device(4)]);
+    store.apply(&[Write::UnloggedDevicesForgotten]).unwrap();
+    assert_eq!(left(&mut store), [device(1), device(2)]);
+    store.apply(&[unlogged(4)]).expect("its enrolment is free again");
+}
+
+fn follows_the_log(disk: &TestStore) {
+    let mut store = disk.writer();
+    assert_eq!(store.log_position().unwrap(), LogPosition::default());
+    store.apply(&[Write::LogSeen(5)]).unwrap();
+    store.apply(&[Write::LogSeen(6)]).unwrap();
+    drop(store);
+    assert_eq!(disk.writer().log_position().unwrap(), LogPosition { seen: 6, reread: false });
+    disk.execute("INSERT INTO marks (name, value) VALUES ('log_again', 1)");
+    let mut store = disk.writer();
+    assert_eq!(store.log_position().unwrap(), LogPosition { seen: 6, reread: true });
+    store.apply(&[Write::LogSeen(7)]).unwrap();
+    assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: false });
+}
+
+fn repeats_are_harmless(disk: &TestStore) {
+    // After a failure whose outcome is unknown, these are written again from the log.
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), enrolled(5), Write::Call(Box::new(call())), Write::CallOpened(CALL, 1)]).unwrap();
+    store.apply(&[Write::CallAnswered(CALL, device(5), 2), Write::CallEnded(CALL, Ended::HungUp, 3)]).unwrap();
+    let again = [
+        Write::CallOpened(CALL, 1),
+        Write::EndLogged(CALL, 2),
+        Write::MissingLogged(CALL, 3),
+        Write::Record(record(5)),
+        Write::DeviceLogged(device(1), 1),
+        Write::LogSeen(9),
+    ];
+    store.apply(&again).unwrap();
+    let once = (store.load().unwrap(), disk.reader().records(9).unwrap());
+    store.apply(&again).unwrap();
+    assert_eq!((store.load().unwrap(), disk.reader().records(9).unwrap()), once);
+}
+
+fn reads_while_it_writes(disk: &TestStore) {
+    let mut store = disk.writer();
     store.apply(&[enrolled(1)]).unwrap();
-    assert!(store.apply(&[enrolled(1)]).is_err());
+    let reader = disk.reader();
+    std::thread::scope(|scope| {
+        let reads = scope.spawn(|| {
+            let mut seen = 0;
+            while seen < 200 {
+                let devices = reader.devices().unwrap().len();
+                assert!(devices >= seen, "what was read once stays");
+                seen = devices;
+            }
+        });
+        for n in 2..=200 {
+            store.apply(&[enrolled(n)]).unwrap();
+        }
+        reads.join().unwrap();
+    });
+}
+
+fn refuses_a_newer_database(disk: &TestStore) {
+    drop(disk.writer());
+    disk.execute(match disk.location {
+        StoreLocation::Sqlite(_) => "PRAGMA user_version = 99",
+        StoreLocation::Postgres(_) => "UPDATE marks SET value = 99 WHERE name = 'version'",
+    });
+    assert!(matches!(disk.location.writer(), Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(disk.location.reader(), Err(StoreError::Newer { found: 99, .. })));
 }
 
 #[test]
-fn a_newer_database_is_not_touched() {
-    let disk = Disk::new();
-    disk.open().connection.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(Store::open(&disk.path()), Err(StoreError::Newer { found: 99, .. })));
+fn postgres_has_one_writer_and_survives_a_crash_of_its_server() {
+    let mut server = PostgresServer::start();
+    let disk = TestStore::postgres(&server, "crash");
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), Write::Call(Box::new(call())), commit(1, &[], &[1])]).unwrap();
+    assert!(matches!(disk.location.writer(), Err(StoreError::InUse)));
+    let reader = disk.reader();
+    server.crash();
+    // The session is lost, and with it the lock: this is reported, and the next transaction begins in a new session.
+    assert!(matches!(store.apply(&[commit(2, &[], &[1])]), Err(StoreError::Database(_))));
+    store.apply(&[commit(2, &[], &[1])]).unwrap();
+    assert_eq!(store.load().unwrap().active[0].row.epoch, 2);
+    assert!(reader.devices().is_err(), "so does a reader's");
+    assert_eq!(reader.devices().unwrap().len(), 1);
+    assert!(matches!(disk.location.writer(), Err(StoreError::InUse)), "the new session has the lock");
+
+    // A server that lost its session while another one took over cannot write any more.
+    server.crash();
+    let mut other = disk.writer();
+    assert!(store.apply(&[commit(3, &[], &[1])]).is_err());
+    assert!(matches!(store.apply(&[commit(3, &[], &[1])]), Err(StoreError::InUse)));
+    other.apply(&[commit(3, &[], &[1])]).unwrap();
 }
 
 #[test]
-fn a_database_of_version_1_reads_the_log_again_and_knows_how_long_it_was() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    store.set_log_seen(5).unwrap();
-    let back = "ALTER TABLE records DROP COLUMN partial; PRAGMA user_version = 1;";
-    store.connection.execute_batch(&format!("{ONE_RECORD_EACH} {back}")).unwrap();
-    drop(store);
-    let mut store = disk.open();
-    assert_eq!((store.log_seen().unwrap(), store.reads_log_again().unwrap()), (5, true));
-    store.set_log_seen(6).unwrap();
-    assert_eq!((store.log_seen().unwrap(), store.reads_log_again().unwrap()), (6, false));
+fn an_sqlite_reader_does_not_read_an_older_schema() {
+    let disk = TestStore::sqlite();
+    drop(disk.writer());
+    disk.execute("PRAGMA user_version = 4");
+    assert!(matches!(disk.location.reader(), Err(StoreError::Location(_))));
+}
+
+#[test]
+fn injected_faults_do_what_they_say() {
+    let disk = TestStore::sqlite();
+    let control = FaultControl::default();
+    let mut store = FaultyStore::new(disk.writer(), control.clone());
+    control.inject(Fault::Failed, 1, 1);
+    store.apply(&[enrolled(1)]).unwrap();
+    assert!(store.apply(&[enrolled(2)]).is_err());
+    store.apply(&[enrolled(3)]).unwrap();
+    control.inject(Fault::FailedButPersisted, 0, 1);
+    assert!(store.apply(&[enrolled(4)]).is_err());
+    let devices: Vec<_> = store.load().unwrap().devices.iter().map(|d| d.device).collect();
+    assert_eq!(devices, [device(1), device(3), device(4)]);
+    control.take_down();
+    assert!(store.load().is_err());
+    control.repair();
+    assert!(store.load().is_ok());
+    assert_eq!(control.transactions(), 4);
 }

@@ -36,11 +36,27 @@ pub(super) async fn enrol(
         })
     })
     .await?;
+    // The client may hang up: a device whose enrolment is in the log gets its certificates into the archive all the same.
+    let enrolling = tokio::spawn(take(app, new));
+    let enrolled = enrolling.await.map_err(|error| HttpError::internal(&error, "enrol a device"))??;
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Has a device logged, and puts its certificates into the archive.
+async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
     let device = new.device;
     let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(HttpError::unavailable)?;
     let Reply::Logged(index) = answer?;
-    let logged = blocking(move || Ok(app.prover.prove(index)?)).await?;
-    Ok((StatusCode::CREATED, Json(Enrolled { device, logged })))
+    let logged = blocking(move || {
+        let kept = app.reader.device(&device).map_err(|error| error.to_string());
+        let kept =
+            kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.keep(&row).map_err(|e| e.to_string())));
+        if let Err(error) = kept {
+            tracing::error!(%device, error, "a certificate is not in the archive yet: the next start of the server stores it");
+        }
+        Ok(app.prover.prove(index)?)
+    });
+    Ok(Enrolled { device, logged: logged.await? })
 }
 
 /// Verifies a certificate chain, and that devices will accept the log entry made of it.

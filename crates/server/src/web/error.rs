@@ -79,7 +79,7 @@ impl From<Refusal> for HttpError {
 impl From<RecordError> for HttpError {
     fn from(error: RecordError) -> Self {
         let status = match &error {
-            RecordError::Io(_) => return Self::internal(&error, "read or write the archive"),
+            RecordError::Io(_) | RecordError::Objects(_) => return Self::internal(&error, "read or write the archive"),
             RecordError::NotFound => StatusCode::NOT_FOUND,
             RecordError::Other | RecordError::Busy => StatusCode::CONFLICT,
             RecordError::TooManyParts | RecordError::PartTooLong | RecordError::TooLong => {

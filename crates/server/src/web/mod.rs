@@ -23,11 +23,11 @@ pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 use crate::{
-    archive::{Prover, RecordStore},
+    archive::{Certificates, Prover, RecordStore},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS},
     media::NodeInput,
-    store,
+    store::Queries,
 };
 use axum::{
     Json, Router,
@@ -54,11 +54,13 @@ pub struct App {
     /// Bearer tokens of open connections.
     pub tokens: Tokens,
     /// The database, for reading.
-    pub reader: store::Reader,
+    pub reader: Box<dyn Queries>,
     /// Log proofs.
     pub prover: Arc<Prover>,
     /// Sealed records.
     pub records: RecordStore,
+    /// Certificates of devices.
+    pub certificates: Certificates,
     /// The office's trust anchor, to verify against.
     pub office: Office,
     /// The office's public description.

@@ -24,9 +24,8 @@ use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, DeviceId, Role,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof},
-    limits::MAX_RECORD_PART_BYTES,
 };
-use tokio::{io::AsyncWriteExt as _, time::timeout};
+use tokio::time::timeout;
 
 /// Longest list of calls. Older calls are in the log and the archive.
 const MAX_LINES: u32 = 1000;
@@ -58,25 +57,17 @@ pub(super) async fn upload(
     let bearer = note_taker(&app, &headers)?;
     let call = call_id(&call)?;
     check_expected(&app, call, bearer.device).await?;
-    let for_path = app.clone();
-    let unfinished = blocking(move || Ok(for_path.records.part_file(call, bearer.device, &name)?)).await?;
-    let io = |e: std::io::Error| HttpError::from(RecordError::Io(e));
-    let mut file = tokio::fs::File::create(&unfinished).await.map_err(io)?;
+    let for_store = app.clone();
+    let mut upload = blocking(move || Ok(for_store.records.begin_part(call, bearer.device, &name)?)).await?;
     let mut stream = body.into_data_stream();
-    let mut total = 0;
     let broke_off = || HttpError::new(StatusCode::BAD_REQUEST, "the upload was interrupted: send the part again");
     loop {
         let next = timeout(Duration::from_millis(UPLOAD_PAUSE_MS), stream.next()).await;
         let Some(chunk) = next.map_err(|_| broke_off())? else { break };
-        let chunk = chunk.map_err(|_| broke_off())?;
-        total += chunk.len();
-        if total > MAX_RECORD_PART_BYTES {
-            return Err(RecordError::PartTooLong.into());
-        }
-        file.write_all(&chunk).await.map_err(io)?;
+        upload.write(&chunk.map_err(|_| broke_off())?).await?;
     }
-    file.sync_all().await.map_err(io)?;
-    blocking(move || Ok(app.records.keep_part(call, bearer.device, &unfinished)?)).await?;
+    upload.sync().await?;
+    blocking(move || Ok(app.records.keep_part(upload)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -141,7 +132,10 @@ async fn archive_record(
     let claim = Arc::new(app.records.claim(call, device)?);
     let (for_check, checked) = (app.clone(), text.clone());
     let seal = match blocking(move || check_seal(&for_check, call, device, &checked)).await? {
-        Checked::Kept(kept) => return Ok((false, kept)),
+        Checked::Kept(kept) => {
+            blocking(move || Ok(remove_pending(&app, call, device))).await?;
+            return Ok((false, kept));
+        }
         Checked::New(seal) => *seal,
     };
     check_expected(&app, call, device).await?;
@@ -163,7 +157,11 @@ async fn archive_record(
     match answer {
         Ok(Reply::Logged(index)) => {
             count(&app.counters.records);
-            let logged = blocking(move || Ok(app.prover.prove(index)?)).await?;
+            let logged = blocking(move || {
+                remove_pending(&app, call, device);
+                Ok(app.prover.prove(index)?)
+            })
+            .await?;
             Ok((true, RecordKept { logged }))
         }
         // Unknown whether the log has it: the record stays, and the client retries.
@@ -175,20 +173,27 @@ async fn archive_record(
     }
 }
 
+/// The log has the record, so it is not pending any more. If that cannot be stored, the next start finds it out.
+fn remove_pending(app: &App, call: CallId, device: DeviceId) {
+    if let Err(error) = app.records.logged(call, device) {
+        tracing::warn!(%call, %device, %error, "a logged record stays listed as pending; retrying at the next start");
+    }
+}
+
 /// Removes a record from the archive, unless the log has an entry of it.
 fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), HttpError> {
     let logged =
         app.reader.record(&call)?.is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
     if !logged {
-        app.records.withdraw(call, Some(device)).map_err(RecordError::Io)?;
+        app.records.withdraw(call, Some(device))?;
     }
     Ok(())
 }
 
 /// At start: appends the log entries of complete records that an earlier run could not log. Their note-takers may be gone,
 /// so nobody would retry.
-pub(crate) async fn adopt(app: Arc<App>, unknown: Vec<(CallId, Option<DeviceId>)>) {
-    for (call, device) in unknown {
+pub(crate) async fn adopt(app: Arc<App>, pending: Vec<(CallId, Option<DeviceId>)>) {
+    for (call, device) in pending {
         if let Err(HttpError(status, why)) = adopt_one(app.clone(), call, device).await {
             // If it is unknown whether the log has it, the record stays: the next start retries.
             tracing::warn!(%call, %status, error = why, "a record of an earlier run could not be logged; retrying at the next start");
@@ -200,7 +205,7 @@ async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Res
     let for_disk = app.clone();
     let Some(device) = device else {
         // Archived by a version without devices in the path; its note-taker delivers it again.
-        return blocking(move || Ok(for_disk.records.withdraw(call, None).map_err(RecordError::Io)?)).await;
+        return blocking(move || Ok(for_disk.records.withdraw(call, None)?)).await;
     };
     let text = blocking(move || Ok(for_disk.records.seal_text(call, Some(device))?)).await?;
     match archive_record(app.clone(), call, device, text.into()).await {
@@ -298,8 +303,7 @@ pub(super) async fn part(
     let bytes = blocking(move || {
         let (stored, _) = visible(&app, &bearer, call)?;
         let kept = stored.records.iter().find(|r| r.log_index == index).ok_or(RecordError::NotFound)?;
-        let path = app.records.part_path(call, kept.device, &name)?;
-        Ok(std::fs::read(path).map_err(RecordError::Io)?)
+        Ok(app.records.part(call, kept.device, &name)?)
     });
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     limits::RECORD_DUE_MS,
-    store::Store,
+    store::{Store, StoreLocation},
     switchboard::{
         CheckRing, CloseReason, Effects, NewDevice, Output, Policy, Refusal, RelayCommand, Reply, RequestId, SessionId,
         Switchboard, Ticket,
@@ -36,7 +36,7 @@ pub struct Office {
     pub relay: Vec<RelayCommand>,
     pub replies: Vec<(RequestId, Result<Reply, Refusal>)>,
     pub closed: Vec<(SessionId, CloseReason)>,
-    store: Store,
+    store: Box<dyn Store>,
     dir: tempfile::TempDir,
     heard: BTreeMap<SessionId, Vec<ServerMessage>>,
     sessions: BTreeMap<DeviceId, SessionId>,
@@ -89,7 +89,7 @@ pub fn kind(message: &ServerMessage) -> String {
 impl Office {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("telcon.db")).unwrap();
+        let mut store = StoreLocation::default_in(dir.path()).writer().unwrap();
         let (board, _) = Switchboard::new(policy(), Box::new(Unsigned), store.load().unwrap(), 1_000_000);
         Self {
             board,
@@ -132,7 +132,7 @@ impl Office {
 
     /// The process dies and starts again over the same disk. Nobody is connected.
     pub fn restart(&mut self) {
-        self.store = Store::open(&self.dir.path().join("telcon.db")).unwrap();
+        self.store = StoreLocation::default_in(self.dir.path()).writer().unwrap();
         self.sessions.clear();
         self.held.clear();
         let (board, effects) = Switchboard::new(policy(), Box::new(Unsigned), self.store.load().unwrap(), self.now);

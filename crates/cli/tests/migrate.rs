@@ -1,0 +1,180 @@
+//! An office moves to PostgreSQL and S3, is killed on the way, and goes on there.
+
+mod office;
+#[path = "../../server/tests/peers/mod.rs"]
+mod peers;
+
+use office::{Office, Running, ok, telcon};
+use peers::{MotoServer, PostgresServer};
+use std::{path::Path, process::Command};
+
+const RECORD: &str = "records/e5684fda5d6e72a066e67411efcca0f1-ba6f277427e53879927b904ad08042dd";
+
+/// An office of the version before this one, with a record: what is moved is what is really there.
+fn old_office(dir: &Path) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/fixtures/office-0.1.0.tar.gz");
+    ok(Command::new("tar").arg("-xzf").arg(fixture).arg("-C").arg(dir));
+}
+
+struct Target {
+    postgres: PostgresServer,
+    moto: MotoServer,
+}
+
+impl Target {
+    fn new() -> Self {
+        let this = Self { postgres: PostgresServer::start(), moto: MotoServer::start() };
+        this.moto.reset("sealed");
+        this
+    }
+
+    /// The command with where the office goes to.
+    fn to(&self, mut command: Command) -> Command {
+        command.arg("--store").arg(self.postgres.url("postgres")).args(["--objects", "s3://sealed/office"]);
+        command.envs(self.moto.environment());
+        command
+    }
+
+    fn migrate(&self, data: &Path) -> Command {
+        let mut migrate = telcon();
+        migrate.arg("migrate").arg("--from-data").arg(data);
+        self.to(migrate)
+    }
+}
+
+/// All files below a directory, with what is in them.
+fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(next) = dirs.pop() {
+        for entry in std::fs::read_dir(next).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else {
+                found.push((path.strip_prefix(dir).unwrap().display().to_string(), std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_migration_is_killed_at_each_step_and_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    old_office(dir.path());
+    let (data, target) = (dir.path().join("server"), Target::new());
+    let sealed = contents(&data.join("archive"));
+    // Each of these is said when the step before it is done.
+    let steps = ["copied 0 of", "copied 13 of", "compared 13 of", "table devices", "table calls", "table marks"];
+    for step in steps {
+        let mut running = Running::start(&mut target.migrate(&data));
+        running.says(step);
+        running.kill();
+        let refused = target.to(serve(&data)).output().unwrap();
+        if data.join("stores.json").exists() {
+            // It was faster than the signal, which is as good.
+            break;
+        }
+        assert!(!refused.status.success(), "a server does not start with a target that is not complete");
+    }
+    let output = ok(&mut target.migrate(&data));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("sealed files: 13") || text.contains("there already"), "{text}");
+    assert_eq!(contents(&data.join("archive")), sealed, "the source is as it was");
+    assert!(data.join("telcon.db").exists());
+    let text = String::from_utf8(ok(&mut target.migrate(&data)).stdout).unwrap();
+    assert!(text.contains("there already"), "{text}");
+
+    // With the old places the server refuses, and says which ones to name.
+    let refused = serve(&data).output().unwrap();
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && text.contains("--store"), "{text}");
+
+    // The source's records are not needed any more.
+    std::fs::rename(data.join("archive/records"), dir.path().join("records")).unwrap();
+    std::fs::rename(data.join("telcon.db"), dir.path().join("telcon.db")).unwrap();
+    let server = Running::start(&mut target.to(serve(&data)));
+    let line = server.says("answers at");
+    let second = target.to(serve(&data)).output().unwrap();
+    assert!(!second.status.success(), "one server at a time");
+    let running = target.migrate(&data).output().unwrap();
+    assert!(String::from_utf8_lossy(&running.stderr).contains("stop it first"));
+    let devices =
+        ok(telcon().arg("devices").arg("--data").arg(&data).arg("--store").arg(target.postgres.url("postgres")));
+    let devices = String::from_utf8(devices.stdout).unwrap();
+    assert!(devices.contains("Notes, Office of the President") && devices.contains("revoked"), "{devices}");
+
+    // A new device is enrolled there, and its certificate is in the bucket.
+    let url = line.split("http://").nth(1).unwrap().trim().to_owned();
+    let mut invite = telcon();
+    invite.args(["invite", "--name", "New", "--organisation", "Office of the President", "--role", "principal"]);
+    invite.arg("--data").arg(dir.path()).arg("--server").arg(format!("http://{url}"));
+    let link = String::from_utf8(ok(&mut invite).stdout).unwrap();
+    ok(telcon().args(["enrol", "--device"]).arg(dir.path().join("new.json")).arg(link.trim()));
+    drop(server);
+
+    // The bucket beside the log is an archive that an auditor accepts.
+    let archive = dir.path().join("auditor");
+    std::fs::create_dir_all(&archive).unwrap();
+    ok(Command::new("cp").arg("-r").arg(data.join("archive/log")).arg(data.join("archive/office.json")).arg(&archive));
+    for (key, bytes) in target.moto.objects("sealed", "office/") {
+        let path = archive.join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(archive.join("devices")).unwrap().count(), 5);
+    ok(telcon().args(["archive", "verify"]).arg(&archive));
+    assert_eq!(contents(&archive.join(RECORD)), contents(&dir.path().join(RECORD)));
+}
+
+fn serve(data: &Path) -> Command {
+    let mut serve = telcon();
+    serve.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+    serve
+}
+
+#[test]
+fn what_cannot_be_moved_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    old_office(dir.path());
+    let (data, target) = (dir.path().join("server"), Target::new());
+    let refused = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(telcon().arg("migrate").arg("--from-data").arg(&data)).contains("--objects"));
+    assert!(refused(&mut target.migrate(dir.path())).contains("holds no office"));
+    // Somebody else's objects and rows.
+    target.moto.put("sealed", &format!("office/{RECORD}/seal.json"), b"another");
+    assert!(refused(&mut target.migrate(&data)).contains("seal.json"));
+    target.moto.reset("sealed");
+    let mut postgres = postgres::Client::connect(&target.postgres.url("postgres"), postgres::NoTls).unwrap();
+    let mut migrate = telcon();
+    migrate.arg("migrate").arg("--from-data").arg(&data).arg("--objects").arg("s3://sealed/office");
+    ok(migrate.envs(target.moto.environment()));
+    // The tables are made, and another office's call is in them.
+    assert!(refused(&mut target.to(serve(&data))).contains("--store"));
+    ok(&mut target.migrate(&data));
+    std::fs::remove_file(data.join("stores.json")).unwrap();
+    assert!(postgres.execute("UPDATE calls SET opened_ms = 1", &[]).unwrap() > 0);
+    assert!(refused(&mut target.migrate(&data)).contains("is not empty"));
+    let mut server = Running::start(&mut serve(&data));
+    server.says("answers at");
+    server.kill();
+}
+
+#[test]
+fn a_new_office_begins_where_it_is_told() {
+    let target = Target::new();
+    let mut office = Office::new();
+    office.kill_server();
+    // Nothing has happened in it yet.
+    let data = office.path("server");
+    let server = Running::start(&mut target.to(serve(&data)));
+    server.says("answers at");
+    drop(server);
+    let refused = serve(&data).output().unwrap();
+    assert!(!refused.status.success(), "an office stays where it began");
+}

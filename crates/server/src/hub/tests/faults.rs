@@ -1,0 +1,126 @@
+//! The store fails at each transaction of a call, once without and once with effect. After every failure the switchboard
+//! starts again from what is durable, devices connect again, and the call reaches the log and the store once, and the same.
+
+use super::*;
+use crate::store::{Stage, faulty::Fault};
+use std::time::Instant;
+use telcon_proto::entry::Entry;
+
+const CALL: CallId = CallId::from_bytes([7; 16]);
+
+/// A device that connects again whenever it is disconnected.
+struct Client {
+    device: u8,
+    session: u64,
+    outbox: Option<mpsc::Receiver<Outgoing>>,
+}
+
+impl Client {
+    fn new(device: u8) -> Self {
+        Self { device, session: u64::from(device) * 1_000_000, outbox: None }
+    }
+
+    fn stay_connected(&mut self, world: &mut World) {
+        if let Some(outbox) = &mut self.outbox
+            && !drain(outbox).1
+        {
+            return;
+        }
+        self.session += 1;
+        self.outbox = Some(world.connect(self.session, self.device));
+    }
+}
+
+impl World {
+    /// Hands over what the log reported.
+    fn hand_over(&mut self) {
+        while let Ok(event) = self.logged.recv_timeout(Duration::from_millis(20)) {
+            match event {
+                LogEvent::Appended(ticket, index) => self.hub.handle(Input::Logged(ticket, index)),
+                LogEvent::Reported(size) => self.hub.handle(Input::LogReported(size)),
+            }
+        }
+    }
+
+    fn stage(&mut self) -> Option<Stage> {
+        let snapshot = self.hub.parts.store.load().unwrap();
+        let active = snapshot.active.iter().find(|call| call.row.call == CALL).map(|call| call.row.stage);
+        let ended = || snapshot.unfinished.iter().find(|call| call.row.call == CALL).map(|_| Stage::Ended);
+        active.or_else(ended)
+    }
+
+    /// A ring and the end of it, however often it takes.
+    fn call_from_ring_to_end(&mut self) {
+        let (mut caller, mut callee) = (Client::new(1), Client::new(2));
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut rang = false;
+        loop {
+            assert!(Instant::now() < until, "the call does not come to its end");
+            caller.stay_connected(self);
+            callee.stay_connected(self);
+            match self.stage() {
+                None if rang && self.hub.parts.store.call_exists(&CALL).unwrap() => return,
+                None | Some(Stage::Opening) => {
+                    self.ring(caller.session, 7);
+                    rang = true;
+                }
+                Some(Stage::Ringing | Stage::Live) => {
+                    let hang_up = ClientMessage::HangUp { call: CALL, failed: false };
+                    self.hub.handle(Input::Message(SessionId(caller.session), Box::new(hang_up)));
+                }
+                Some(Stage::Ended) => {}
+            }
+            self.hub.cut_connections();
+            self.hand_over();
+        }
+    }
+
+    /// What the log has of the call: indices of its opening and of its end.
+    fn logged(&self) -> (Vec<u64>, Vec<u64>) {
+        let (size, _) = self.hub.parts.prover.checkpoint();
+        let (mut opened, mut ended) = (Vec::new(), Vec::new());
+        for (index, bytes) in (0..).zip(self.hub.parts.prover.entries(0..size).unwrap()) {
+            match serde_json::from_slice(&bytes).unwrap() {
+                Entry::CallOpened { call, .. } if call == CALL => opened.push(index),
+                Entry::CallEnded { call, .. } if call == CALL => ended.push(index),
+                _ => {}
+            }
+        }
+        (opened, ended)
+    }
+}
+
+#[test]
+fn a_call_survives_a_failure_of_each_of_its_transactions() {
+    let mut clean = World::new();
+    let before = clean.store.transactions();
+    clean.call_from_ring_to_end();
+    let transactions = clean.store.transactions() - before;
+    assert!(transactions >= 4, "ring, opened, ended, logged: {transactions}");
+    for fault in [Fault::Failed, Fault::FailedButPersisted] {
+        for after in 0..transactions {
+            for times in [1, 2] {
+                let mut world = World::new();
+                world.store.inject(fault, after, times);
+                world.call_from_ring_to_end();
+                world.store.repair();
+                let what = format!("{fault:?} {times} times after {after} transactions");
+                let (opened, ended) = world.logged();
+                let ([opened], [ended]) = (&opened[..], &ended[..]) else { panic!("{what}: {opened:?} {ended:?}") };
+                let reader = StoreLocation::default_in(world._dir.path()).reader().unwrap();
+                let stored = reader.record(&CALL).unwrap().unwrap().0.call;
+                assert_eq!(
+                    (stored.stage, stored.opened_index, stored.ended_index),
+                    (Stage::Ended, Some(*opened), Some(*ended)),
+                    "{what}"
+                );
+                // Comparing all of the log with the store finds nothing new.
+                let before = world.hub.parts.store.load().unwrap();
+                world.hub.parts.store.apply(&[Write::LogSeen(0)]).unwrap();
+                reconcile(&mut *world.hub.parts.store, &world.hub.parts.prover, true).unwrap();
+                assert_eq!(world.hub.parts.store.load().unwrap(), before, "{what}");
+                assert_eq!(reader.record(&CALL).unwrap().unwrap().0.call, stored, "{what}");
+            }
+        }
+    }
+}

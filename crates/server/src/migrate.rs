@@ -1,0 +1,213 @@
+//! Moving an office from the database and directory that it began with to others: `telcon migrate`.
+//!
+//! The source is read and never changed, apart from an upgrade of its schema. Every step can be interrupted and run again:
+//! objects that are there already are compared and not copied twice; the database is copied in one transaction; and only
+//! after both were compared with the source does `stores.json` name the new places. From then on a server refuses to start
+//! with the old ones, so that no call is ever written to a copy that nobody reads.
+
+use crate::{
+    digest::sha256,
+    objects::{Key, Listed, ObjectError, Objects, ObjectsLocation},
+    places::{Places, PlacesError},
+    store::{
+        StoreError, StoreLocation,
+        migration::{self, CopiedTable},
+    },
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+use telcon_log::{DiskStorage, StorageError};
+use tokio::runtime::Handle;
+
+/// Why an office was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// There is none.
+    #[error("{0} holds no office: name the `server` directory that `telcon init` made")]
+    NoOffice(PathBuf),
+    /// A server runs there.
+    #[error("a server runs in {0}: stop it first")]
+    InUse(PathBuf),
+    /// The log's directory cannot be locked.
+    #[error("the log: {0}")]
+    Log(StorageError),
+    /// Where the office is cannot be read or written.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
+    /// A database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object store failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// The target has another object of this name.
+    #[error("{target} has another {key} than {source_place}: give a bucket or prefix that holds nothing")]
+    Differs {
+        /// The name.
+        key: Key,
+        /// Where it was to be copied from.
+        source_place: String,
+        /// Where it was to be copied to.
+        target: String,
+    },
+    /// The source lost an object while it was copied.
+    #[error("{0} is gone from the source: start again")]
+    Gone(Key),
+}
+
+/// What is going on, for whoever waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many of so many objects are in the target.
+    Copied(usize, usize),
+    /// So many of so many objects were read again and are the same.
+    Compared(usize, usize),
+    /// This table of the database is being copied.
+    Table(String),
+}
+
+/// What was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Tables of the database; empty if it stayed.
+    pub tables: Vec<CopiedTable>,
+    /// Number of objects, and of their bytes.
+    pub objects: (usize, u64),
+    /// SHA-256 over the names and digests of all objects, hexadecimal; none if they stayed.
+    pub objects_sha256: Option<String>,
+}
+
+/// Moves the office in `data_dir`. Not to be called on a thread of an async runtime.
+///
+/// # Errors
+/// [`MigrateError`]; the source is unchanged and in use.
+pub fn migrate(
+    data_dir: &Path,
+    store: Option<&StoreLocation>,
+    objects: Option<&ObjectsLocation>,
+    runtime: &Handle,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, MigrateError> {
+    let (archive, office_file) = (data_dir.join("archive"), data_dir.join("office.json"));
+    let office = match std::fs::read(&office_file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(MigrateError::NoOffice(data_dir.to_owned()));
+        }
+        read => read.map_err(ObjectError::from)?,
+    };
+    // Held until the end. A server holds it as long as it runs.
+    let _lock = match DiskStorage::open(archive.join("log")) {
+        Err(StorageError::InUse) => return Err(MigrateError::InUse(data_dir.to_owned())),
+        opened => opened.map_err(MigrateError::Log)?,
+    };
+    let office = sha256(&office).to_string();
+    let mut places = Places::read(data_dir)?;
+    let mut report = Report { tables: Vec::new(), objects: (0, 0), objects_sha256: None };
+    if let Some(to) = objects.filter(|to| !places.is_at_objects(data_dir, to)) {
+        let from = places.objects(data_dir)?;
+        let copying = Copying { from: from.open(runtime.clone())?, to: to.open(runtime.clone())?, names: (&from, to) };
+        let found = copying.copy(&mut progress)?;
+        copying.compare(&found, &mut report, &mut progress)?;
+        places.set_objects(data_dir, to);
+    }
+    let mut moved_store = None;
+    if let Some(to) = store.filter(|to| !places.is_at_store(data_dir, to)) {
+        let from = places.store(data_dir)?;
+        report.tables = migration::copy(&from, to, &office, |table| progress(Progress::Table(table.to_owned())))?;
+        places.set_store(data_dir, to);
+        moved_store = Some(to);
+    }
+    places.write(data_dir)?;
+    if let Some(to) = moved_store {
+        migration::finish(to, &office)?;
+    }
+    Ok(report)
+}
+
+struct Copying<'a> {
+    from: std::sync::Arc<dyn Objects>,
+    to: std::sync::Arc<dyn Objects>,
+    names: (&'a ObjectsLocation, &'a ObjectsLocation),
+}
+
+/// What an object store has of an office. What is not complete yet is replaced where it differs.
+const GROUPS: [&str; 4] = ["devices", "issuers", "records", INCOMING];
+const INCOMING: &str = ".incoming";
+
+impl Copying<'_> {
+    fn copy(&self, progress: &mut impl FnMut(Progress)) -> Result<Vec<Listed>, MigrateError> {
+        let (mut source, there) = (all(&*self.from)?, all(&*self.to)?);
+        let there: BTreeMap<&Key, u64> = there.iter().map(|found| (&found.key, found.bytes)).collect();
+        // A record is there when its seal is: seals come last.
+        source.sort_by_key(|object| object.key.name() == "seal.json");
+        let total = source.len();
+        progress(Progress::Copied(0, total));
+        for (done, object) in source.iter().enumerate() {
+            if there.get(&object.key) != Some(&object.bytes) {
+                let bytes = self.from.get(&object.key)?.ok_or_else(|| MigrateError::Gone(object.key.clone()))?;
+                if object.key.as_str().starts_with(INCOMING) {
+                    let spool = self.to.spool()?;
+                    let mut file = spool.create().map_err(ObjectError::from)?;
+                    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(ObjectError::from)?;
+                    self.to.put(&object.key, spool)?;
+                } else if !self.to.create(&object.key, &bytes)? {
+                    self.same(&object.key, &bytes)?;
+                }
+            }
+            progress(Progress::Copied(done + 1, total));
+        }
+        Ok(source)
+    }
+
+    /// Reads everything again, on both sides.
+    fn compare(
+        &self,
+        source: &[Listed],
+        report: &mut Report,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(), MigrateError> {
+        let mut hash = Sha256::new();
+        let mut sorted: Vec<&Listed> = source.iter().collect();
+        sorted.sort();
+        for (done, object) in sorted.iter().enumerate() {
+            let bytes = self.from.get(&object.key)?.ok_or_else(|| MigrateError::Gone(object.key.clone()))?;
+            self.same(&object.key, &bytes)?;
+            hash.update(format!("{} {}\n", object.key, sha256(&bytes)));
+            report.objects.0 += 1;
+            report.objects.1 += bytes.len() as u64;
+            progress(Progress::Compared(done + 1, sorted.len()));
+        }
+        // What waits in the target and not in the source was left by an interrupted copy.
+        for stale in self.to.list(&group(INCOMING))? {
+            if !source.iter().any(|object| object.key == stale.key) {
+                self.to.delete(&stale.key)?;
+            }
+        }
+        report.objects_sha256 = Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        Ok(())
+    }
+
+    fn same(&self, key: &Key, bytes: &[u8]) -> Result<(), MigrateError> {
+        if self.to.get(key)?.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        let (from, to) = self.names;
+        Err(MigrateError::Differs { key: key.clone(), source_place: from.to_string(), target: to.to_string() })
+    }
+}
+
+fn all(objects: &dyn Objects) -> Result<Vec<Listed>, MigrateError> {
+    let mut found = Vec::new();
+    for name in GROUPS {
+        found.extend(objects.list(&group(name))?);
+    }
+    Ok(found)
+}
+
+fn group(name: &str) -> Key {
+    Key::parse(name).expect("invariant: it is a key")
+}

@@ -1,0 +1,166 @@
+//! Objects as files below a directory, on a file system where renaming is atomic and a directory can be flushed (any Unix
+//! one). What a process that was killed left half written is in `.spool`, and is removed at the next start.
+
+use super::{Key, Listed, ObjectError, Objects, Spool};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    time::UNIX_EPOCH,
+};
+
+const SPOOL: &str = ".spool";
+
+/// The directory.
+#[derive(Debug)]
+pub struct DiskObjects {
+    root: PathBuf,
+    /// Numbers spools, so that no two are one file.
+    spools: AtomicU64,
+}
+
+impl DiskObjects {
+    /// Keeps objects below `root`, for the one process that writes there. The directory is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made, or its spool cannot be emptied.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        let spool = root.join(SPOOL);
+        match fs::remove_dir_all(&spool) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::create_dir_all(&spool)?;
+        Ok(Self { root, spools: AtomicU64::new(0) })
+    }
+
+    fn place(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    /// Makes the directories of an object, durably, and gives the lowest.
+    fn make_parent(&self, place: &Path) -> io::Result<PathBuf> {
+        let dir = place.parent().unwrap_or(&self.root);
+        let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+        for dir in missing.into_iter().rev() {
+            match fs::create_dir(dir) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            sync_parent(dir)?;
+        }
+        Ok(dir.to_owned())
+    }
+
+    fn collect(&self, dir: &Path, key: &Key, found: &mut Vec<Listed>) -> io::Result<()> {
+        let entries = match fs::read_dir(dir) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            // A name that is no key is not ours.
+            let Some(key) = entry.file_name().to_str().and_then(|name| key.child(name)) else { continue };
+            let metadata = match entry.metadata() {
+                // Relocated or deleted meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?,
+            };
+            if metadata.is_dir() {
+                self.collect(&entry.path(), &key, found)?;
+            } else if metadata.is_file() {
+                let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+                found.push(Listed { key, bytes: metadata.len(), modified_ms: modified.as_millis() as u64 });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Objects for DiskObjects {
+    fn spool(&self) -> Result<Spool, ObjectError> {
+        let number = self.spools.fetch_add(1, Ordering::Relaxed);
+        Ok(Spool::at(self.root.join(SPOOL).join(number.to_string())))
+    }
+
+    fn put(&self, key: &Key, spool: Spool) -> Result<(), ObjectError> {
+        let place = self.place(key);
+        self.make_parent(&place)?;
+        fs::rename(spool.path(), &place)?;
+        Ok(sync_parent(&place)?)
+    }
+
+    fn create(&self, key: &Key, bytes: &[u8]) -> Result<bool, ObjectError> {
+        let place = self.place(key);
+        if place.exists() {
+            return Ok(false);
+        }
+        let spool = self.spool()?;
+        let mut file = spool.create()?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        self.make_parent(&place)?;
+        // Unlike renaming, this fails where there is one.
+        match fs::hard_link(spool.path(), &place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            linked => linked?,
+        }
+        sync_parent(&place)?;
+        Ok(true)
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, ObjectError> {
+        let place = self.place(key);
+        match fs::read(&place) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn list(&self, below: &Key) -> Result<Vec<Listed>, ObjectError> {
+        let mut found = Vec::new();
+        self.collect(&self.place(below), below, &mut found)?;
+        found.sort();
+        Ok(found)
+    }
+
+    fn delete(&self, key: &Key) -> Result<(), ObjectError> {
+        let place = self.place(key);
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
+        }
+        if let Some(parent) = place.parent().filter(|parent| *parent != self.root) {
+            // Fails where there are others, which is as it should be.
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+
+    fn relocate(&self, from: &Key, to: &Key, _marker: &str) -> Result<(), ObjectError> {
+        let (from, to) = (self.place(from), self.place(to));
+        self.make_parent(&to)?;
+        match fs::remove_dir_all(&to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        // All at once, so that the marker needs no care.
+        fs::rename(&from, &to)?;
+        sync_parent(&to)?;
+        Ok(sync_parent(&from)?)
+    }
+}
+
+/// Makes changes of names in the directory of `path` durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,224 @@
+//! Where an office keeps its database and its sealed files: `stores.json` in the server's directory. A server that is
+//! started with other places than the office uses refuses, instead of serving an old copy or an empty one.
+
+use crate::{
+    objects::{ObjectError, ObjectsLocation},
+    store::{StoreError, StoreLocation},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+const FILE: &str = "stores.json";
+/// Version of the file.
+const VERSION: u32 = 1;
+
+/// Why the places of an office are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacesError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is damaged, or of a newer program.
+    #[error("{path} is damaged or of a newer program: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The server was told of another database.
+    #[error(
+        "this office's database is {used}, and not {given}: name that one with --store, or move it with `telcon migrate`"
+    )]
+    OtherStore {
+        /// The one in use.
+        used: String,
+        /// The one that was named.
+        given: String,
+    },
+    /// The server was told of another object store.
+    #[error(
+        "this office's sealed files are at {used}, and not at {given}: name that place with --objects, or move them with \
+         `telcon migrate`"
+    )]
+    OtherObjects {
+        /// The one in use.
+        used: String,
+        /// The one that was named.
+        given: String,
+    },
+    /// The file names a place that cannot be opened without more.
+    #[error("stores.json names {0}, which is not enough to open it")]
+    NotEnough(String),
+}
+
+/// The places, as messages and the file name them: without passwords. None stands for the default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Places {
+    version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    objects: Option<String>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { version: VERSION, store: None, objects: None }
+    }
+}
+
+impl Places {
+    /// Reads the file; an office without one uses the defaults.
+    ///
+    /// # Errors
+    /// [`PlacesError`].
+    pub fn read(data_dir: &Path) -> Result<Self, PlacesError> {
+        let path = data_dir.join(FILE);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            read => read.map_err(|source| PlacesError::File { path: path.clone(), source })?,
+        };
+        let damaged = |what: String| PlacesError::Damaged { path: path.clone(), what };
+        let places: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if places.version != VERSION {
+            return Err(damaged(format!("its version is {}, and this program knows {VERSION}", places.version)));
+        }
+        Ok(places)
+    }
+
+    /// Writes the file, durably and as a whole.
+    ///
+    /// # Errors
+    /// [`PlacesError::File`].
+    pub fn write(&self, data_dir: &Path) -> Result<(), PlacesError> {
+        let (path, unfinished) = (data_dir.join(FILE), data_dir.join(format!("{FILE}.unfinished")));
+        let text = serde_json::to_vec_pretty(self).expect("invariant: places have no map keys that JSON cannot hold");
+        let write = || {
+            let mut file = File::create(&unfinished)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)?;
+            File::open(data_dir)?.sync_all()
+        };
+        write().map_err(|source| PlacesError::File { path: path.clone(), source })
+    }
+
+    /// Checks the places with which a server is started. An office whose log is empty has none yet, and uses these from now
+    /// on.
+    ///
+    /// # Errors
+    /// [`PlacesError`].
+    pub fn check(
+        data_dir: &Path,
+        store: &StoreLocation,
+        objects: &ObjectsLocation,
+        new_office: bool,
+    ) -> Result<(), PlacesError> {
+        let mut places = Self::read(data_dir)?;
+        if new_office && places == Self::default() {
+            places.set_store(data_dir, store);
+            places.set_objects(data_dir, objects);
+            return if places == Self::default() { Ok(()) } else { places.write(data_dir) };
+        }
+        if !places.is_at_store(data_dir, store) {
+            let used = places.store.unwrap_or_else(|| StoreLocation::default_in(data_dir).to_string());
+            return Err(PlacesError::OtherStore { used, given: store.to_string() });
+        }
+        if !places.is_at_objects(data_dir, objects) {
+            let used = places.objects.unwrap_or_else(|| ObjectsLocation::default_in(data_dir).to_string());
+            return Err(PlacesError::OtherObjects { used, given: objects.to_string() });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_at_store(&self, data_dir: &Path, store: &StoreLocation) -> bool {
+        self.store == store_name(data_dir, store)
+    }
+
+    pub(crate) fn is_at_objects(&self, data_dir: &Path, objects: &ObjectsLocation) -> bool {
+        self.objects == objects_name(data_dir, objects)
+    }
+
+    pub(crate) fn set_store(&mut self, data_dir: &Path, store: &StoreLocation) {
+        self.store = store_name(data_dir, store);
+    }
+
+    pub(crate) fn set_objects(&mut self, data_dir: &Path, objects: &ObjectsLocation) {
+        self.objects = objects_name(data_dir, objects);
+    }
+
+    /// The database in use, as far as the file says all of it.
+    pub(crate) fn store(&self, data_dir: &Path) -> Result<StoreLocation, PlacesError> {
+        match &self.store {
+            None => Ok(StoreLocation::default_in(data_dir)),
+            Some(text) => {
+                let not_enough = |_: StoreError| PlacesError::NotEnough(text.clone());
+                let location = StoreLocation::parse(text).map_err(not_enough)?;
+                // User and password were left out.
+                if matches!(location, StoreLocation::Postgres(_)) {
+                    Err(PlacesError::NotEnough(text.clone()))
+                } else {
+                    Ok(location)
+                }
+            }
+        }
+    }
+
+    /// The object store in use.
+    pub(crate) fn objects(&self, data_dir: &Path) -> Result<ObjectsLocation, PlacesError> {
+        match &self.objects {
+            None => Ok(ObjectsLocation::default_in(data_dir)),
+            Some(text) => {
+                ObjectsLocation::parse(text, data_dir).map_err(|_: ObjectError| PlacesError::NotEnough(text.clone()))
+            }
+        }
+    }
+}
+
+fn store_name(data_dir: &Path, store: &StoreLocation) -> Option<String> {
+    (*store != StoreLocation::default_in(data_dir)).then(|| store.to_string())
+}
+
+fn objects_name(data_dir: &Path, objects: &ObjectsLocation) -> Option<String> {
+    (*objects != ObjectsLocation::default_in(data_dir)).then(|| objects.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_does_not_start_with_other_places_than_its_office_uses() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path();
+        let (store, objects) = (StoreLocation::default_in(data), ObjectsLocation::default_in(data));
+        let postgres = StoreLocation::parse("postgres://telcon:secret@db.example/telcon").unwrap();
+        let bucket = ObjectsLocation::parse("s3://sealed/office", data).unwrap();
+        // An office that was made before there was a choice.
+        Places::check(data, &store, &objects, false).unwrap();
+        assert!(matches!(Places::check(data, &postgres, &objects, false), Err(PlacesError::OtherStore { .. })));
+        assert!(matches!(Places::check(data, &store, &bucket, false), Err(PlacesError::OtherObjects { .. })));
+        // A new one may begin anywhere, and stays there.
+        Places::check(data, &postgres, &bucket, true).unwrap();
+        Places::check(data, &postgres, &bucket, false).unwrap();
+        Places::check(data, &postgres, &bucket, true).unwrap();
+        let other_password = StoreLocation::parse("postgres://telcon:another@db.example/telcon").unwrap();
+        Places::check(data, &other_password, &bucket, false).unwrap();
+        let refused = Places::check(data, &store, &objects, true).unwrap_err();
+        assert!(refused.to_string().contains("postgres://db.example/telcon"), "{refused}");
+        assert!(!fs::read_to_string(data.join(FILE)).unwrap().contains("secret"));
+        fs::write(data.join(FILE), r#"{"version":2,"shards":[]}"#).unwrap();
+        assert!(matches!(Places::read(data), Err(PlacesError::Damaged { .. })));
+    }
+}

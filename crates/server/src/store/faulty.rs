@@ -1,0 +1,133 @@
+//! A store that fails on command, over a real one.
+
+use super::{DeviceRow, LogPosition, Snapshot, Store, StoreError, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use telcon_proto::{CallId, DeviceId};
+
+/// How the next transactions end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// They fail, and nothing is stored.
+    Failed,
+    /// They are stored, and reported as failed: the answer was lost.
+    FailedButPersisted,
+    /// Everything fails, reads too.
+    Down,
+}
+
+/// Commands a [`FaultyStore`] from outside.
+#[derive(Clone, Default)]
+pub(crate) struct FaultControl(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    fault: Option<Fault>,
+    /// Transactions that still succeed before the fault sets in, and how many fail then.
+    after: usize,
+    times: usize,
+    applied: usize,
+}
+
+impl FaultControl {
+    /// Everything fails from now on.
+    pub fn take_down(&self) {
+        self.inject(Fault::Down, 0, usize::MAX);
+    }
+
+    /// After `after` more transactions, `times` of them end so.
+    pub fn inject(&self, fault: Fault, after: usize, times: usize) {
+        let mut state = self.state();
+        (state.fault, state.after, state.times) = (Some(fault), after, times);
+    }
+
+    /// Nothing fails any more.
+    pub fn repair(&self) {
+        self.state().fault = None;
+    }
+
+    /// How many transactions there were.
+    pub fn transactions(&self) -> usize {
+        self.state().applied
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<Fault> {
+        let mut state = self.state();
+        state.applied += 1;
+        let fault = state.fault?;
+        if state.after > 0 {
+            state.after -= 1;
+            return None;
+        }
+        if state.times == 0 {
+            state.fault = None;
+            return None;
+        }
+        state.times = state.times.saturating_sub(1);
+        Some(fault)
+    }
+}
+
+/// The store.
+pub(crate) struct FaultyStore {
+    inner: Box<dyn Store>,
+    control: FaultControl,
+}
+
+impl FaultyStore {
+    pub fn new(inner: Box<dyn Store>, control: FaultControl) -> Self {
+        Self { inner, control }
+    }
+
+    fn up(&self) -> Result<(), StoreError> {
+        if self.control.state().fault == Some(Fault::Down) { Err(injected()) } else { Ok(()) }
+    }
+}
+
+fn injected() -> StoreError {
+    StoreError::Database("injected fault".into())
+}
+
+impl Store for FaultyStore {
+    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        match self.control.next() {
+            None => self.inner.apply(writes),
+            Some(Fault::FailedButPersisted) => {
+                self.inner.apply(writes)?;
+                Err(injected())
+            }
+            Some(Fault::Failed | Fault::Down) => Err(injected()),
+        }
+    }
+
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        self.up()?;
+        self.inner.load()
+    }
+
+    fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        self.up()?;
+        self.inner.device(device)
+    }
+
+    fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {
+        self.up()?;
+        self.inner.enrolment_is_used(enrolment)
+    }
+
+    fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
+        self.up()?;
+        self.inner.call_exists(call)
+    }
+
+    fn log_position(&mut self) -> Result<LogPosition, StoreError> {
+        self.up()?;
+        self.inner.log_position()
+    }
+}

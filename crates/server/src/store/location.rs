@@ -1,0 +1,100 @@
+//! Where a store is.
+
+use super::{Queries, Store, StoreError, postgres, sqlite};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// The database of an office. What it prints holds no password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A `postgres://` URL.
+    Postgres(String),
+}
+
+impl StoreLocation {
+    /// The default: `telcon.db` in the server's data directory.
+    pub fn default_in(data_dir: &Path) -> Self {
+        Self::Sqlite(data_dir.join("telcon.db"))
+    }
+
+    /// Reads a location: `postgres://…`, or `sqlite:` and the path of a file.
+    ///
+    /// # Errors
+    /// [`StoreError::Location`] if it is neither.
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Ok(Self::Postgres(text.to_owned()))
+        } else if let Some(path) = text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            Ok(Self::Sqlite(path.into()))
+        } else {
+            Err(StoreError::Location("a store is postgres://user@host/database, or sqlite:/path/of/telcon.db".into()))
+        }
+    }
+
+    /// Opens it for the one writer, and brings its schema up to date. Not to be called on a thread of an async runtime.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process writes to a PostgreSQL database. An SQLite file has one writer because the
+    /// log beside it has one.
+    pub fn writer(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::writer(path)?),
+            Self::Postgres(url) => Box::new(postgres::writer(url)?),
+        })
+    }
+
+    /// Opens it for reading. Not to be called on a thread of an async runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`], also if no writer of this version has opened it before.
+    pub fn reader(&self) -> Result<Box<dyn Queries>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::reader(path)?),
+            Self::Postgres(url) => Box::new(postgres::reader(url)?),
+        })
+    }
+}
+
+impl fmt::Display for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            // User, password and options stay out of messages and files.
+            Self::Postgres(url) => {
+                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+                write!(f, "postgres://{}", rest.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let location = StoreLocation::parse("postgres://telcon:hunter2@db.example:5432/telcon?options=x").unwrap();
+        assert_eq!(location.to_string(), "postgres://db.example:5432/telcon");
+        assert_eq!(format!("{location:?}"), "postgres://db.example:5432/telcon");
+    }
+
+    #[test]
+    fn what_is_no_location_is_refused() {
+        for bad in ["", "telcon.db", "mysql://x", "sqlite:"] {
+            assert!(matches!(StoreLocation::parse(bad), Err(StoreError::Location(_))), "{bad:?}");
+        }
+        assert_eq!(StoreLocation::parse("sqlite:a.db").unwrap(), StoreLocation::Sqlite("a.db".into()));
+    }
+}

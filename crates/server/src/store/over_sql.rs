@@ -1,0 +1,90 @@
+//! The ports over any [`Database`].
+
+use super::{
+    DeviceRow, LogPosition, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
+    database::{Access, Database, Statements},
+    load, read,
+    value::values,
+    write,
+};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+use telcon_proto::{CallId, DeviceId};
+
+/// The writer over a database.
+pub(super) struct Writer<D>(pub D);
+
+impl<D: Database> Store for Writer<D> {
+    fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.0.transaction(Access::Write, |t| writes.iter().try_for_each(|one| write::apply(t, one)))
+    }
+
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        self.0.transaction(Access::Read, load::snapshot)
+    }
+
+    fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        self.0.transaction(Access::Read, |t| load::device(t, device))
+    }
+
+    fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM devices WHERE enrolment = $1";
+        self.0.transaction(Access::Read, |t| Ok(!t.query(sql, values![enrolment])?.is_empty()))
+    }
+
+    fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM calls WHERE call = $1";
+        self.0.transaction(Access::Read, |t| Ok(!t.query(sql, values![call])?.is_empty()))
+    }
+
+    fn log_position(&mut self) -> Result<LogPosition, StoreError> {
+        self.0.transaction(Access::Read, |t| {
+            let mut position = LogPosition::default();
+            for row in t.query("SELECT name, value FROM marks", &[])? {
+                match &*row.text(0)? {
+                    "log_seen" => position.seen = row.number(1)?,
+                    "log_again" => position.reread = true,
+                    _ => {}
+                }
+            }
+            Ok(position)
+        })
+    }
+}
+
+/// The reader over a database.
+pub(super) struct Reader<D>(pub Mutex<D>);
+
+impl<D: Database> Reader<D> {
+    fn read<T>(&self, body: impl FnOnce(&mut dyn Statements) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        // A panic in a query leaves the connection usable: its transaction is rolled back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).transaction(Access::Read, body)
+    }
+}
+
+impl<D: Database> Queries for Reader<D> {
+    fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+        Ok(self.read(|t| load::device(t, device))?.filter(|row| row.log_index.is_some()))
+    }
+
+    fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
+        self.read(read::devices)
+    }
+
+    fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
+        self.read(|t| read::records(t, limit))
+    }
+
+    fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
+        self.read(|t| read::record(t, call))
+    }
+
+    fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read(read::record_names)
+    }
+}

@@ -1,0 +1,148 @@
+//! SQLite: the default, one file in the server's data directory.
+
+use super::{
+    StoreError,
+    database::{Access, Database, Statements},
+    over_sql::{Reader, Writer},
+    schema,
+    value::{Row, Value},
+};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::ValueRef};
+use std::{path::Path, sync::Mutex};
+
+/// A connection to a database file.
+pub(super) struct Sqlite(Connection);
+
+/// Opens or creates the database at `path` for its writer, and brings its schema up to date.
+pub(super) fn writer(path: &Path) -> Result<Writer<Sqlite>, StoreError> {
+    let mut connection = Connection::open(path).map_err(failed)?;
+    // FULL: in WAL mode NORMAL may lose the last transactions in a power cut, and a lost commit would leave members in an
+    // epoch that the server denies.
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;";
+    connection.execute_batch(pragmas).map_err(failed)?;
+    upgrade(&mut connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(Writer(Sqlite(connection)))
+}
+
+/// Opens the database at `path` for reading. Its writer must have created it.
+pub(super) fn reader(path: &Path) -> Result<Reader<Sqlite>, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.execute_batch("PRAGMA busy_timeout = 5000;").map_err(failed)?;
+    let found = version(&connection)?;
+    if found != schema::VERSION {
+        return Err(if found > schema::VERSION {
+            StoreError::Newer { found, known: schema::VERSION }
+        } else {
+            StoreError::Location(format!(
+                "{} is of version {found}, and this program reads {}: start the server once, which upgrades it",
+                path.display(),
+                schema::VERSION
+            ))
+        });
+    }
+    Ok(Reader(Mutex::new(Sqlite(connection))))
+}
+
+/// The version of an SQLite database; 0 if it is new.
+fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
+}
+
+/// Creates the tables of an SQLite database, or brings older ones to [`schema::VERSION`].
+fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = version(connection)?;
+    if found > schema::VERSION {
+        return Err(StoreError::Newer { found, known: schema::VERSION });
+    }
+    for (from, step) in schema::SQLITE.iter().enumerate().skip(found as usize) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(step).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", from as i64 + 1).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The error of a statement.
+fn failed(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => StoreError::Conflict(error.to_string()),
+        _ => StoreError::Database(error.to_string()),
+    }
+}
+
+impl Database for Sqlite {
+    fn transaction<T>(
+        &mut self,
+        access: Access,
+        body: impl FnOnce(&mut dyn Statements) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let behavior = match access {
+            Access::Read => TransactionBehavior::Deferred,
+            Access::Write => TransactionBehavior::Immediate,
+        };
+        let transaction = self.0.transaction_with_behavior(behavior).map_err(failed)?;
+        let done = body(&mut InTransaction(&transaction))?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+}
+
+struct InTransaction<'a>(&'a Connection);
+
+impl InTransaction<'_> {
+    fn prepare(&self, sql: &str, values: &[Value]) -> Result<rusqlite::CachedStatement<'_>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        for (index, value) in (1..).zip(values) {
+            debug_assert_eq!(
+                statement.parameter_name(index),
+                Some(&*format!("${index}")),
+                "not in ascending order: {sql}"
+            );
+            match value {
+                Value::Null => statement.raw_bind_parameter(index, rusqlite::types::Null),
+                Value::Int(value) => statement.raw_bind_parameter(index, value),
+                Value::Text(value) => statement.raw_bind_parameter(index, value),
+                Value::Bytes(value) => statement.raw_bind_parameter(index, value),
+            }
+            .map_err(failed)?;
+        }
+        Ok(statement)
+    }
+}
+
+impl Statements for InTransaction<'_> {
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        Ok(self.prepare(sql, values)?.raw_execute().map_err(failed)? as u64)
+    }
+
+    fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.0.execute_batch(sql).map_err(failed)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.prepare(sql, values)?;
+        let columns = statement.column_count();
+        let (mut rows, mut found) = (statement.raw_query(), Vec::new());
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..columns).map(|column| value(row.get_ref(column).map_err(failed)?));
+            found.push(Row(values.collect::<Result<_, _>>()?));
+        }
+        Ok(found)
+    }
+}
+
+fn value(value: ValueRef<'_>) -> Result<Value, StoreError> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Int(value),
+        ValueRef::Text(value) => {
+            Value::Text(String::from_utf8(value.to_vec()).map_err(|_| StoreError::Damaged("text"))?)
+        }
+        ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+        ValueRef::Real(_) => return Err(StoreError::Damaged("number")),
+    })
+}

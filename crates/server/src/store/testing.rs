@@ -1,0 +1,55 @@
+//! Databases for tests.
+
+use super::{Queries, Store, StoreLocation};
+use crate::peers::PostgresServer;
+use tempfile::TempDir;
+
+/// An empty database that a test opens, closes and opens again.
+pub(crate) struct TestStore {
+    pub location: StoreLocation,
+    _dir: Option<TempDir>,
+}
+
+impl TestStore {
+    /// An SQLite file.
+    pub fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let location = StoreLocation::Sqlite(dir.path().join("telcon.db"));
+        Self { location, _dir: Some(dir) }
+    }
+
+    /// A new database in this server.
+    pub fn postgres(server: &PostgresServer, name: &str) -> Self {
+        Self { location: StoreLocation::Postgres(server.create_database(name)), _dir: None }
+    }
+
+    pub fn writer(&self) -> Box<dyn Store> {
+        self.location.writer().unwrap()
+    }
+
+    pub fn reader(&self) -> Box<dyn Queries> {
+        self.location.reader().unwrap()
+    }
+
+    /// Runs SQL that no port offers.
+    pub fn execute(&self, sql: &str) {
+        match &self.location {
+            StoreLocation::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
+            StoreLocation::Postgres(url) => {
+                postgres::Client::connect(url, postgres::NoTls).unwrap().batch_execute(sql).unwrap();
+            }
+        }
+    }
+
+    /// A number that a query finds.
+    pub fn number(&self, sql: &str) -> i64 {
+        match &self.location {
+            StoreLocation::Sqlite(path) => {
+                rusqlite::Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            StoreLocation::Postgres(url) => {
+                postgres::Client::connect(url, postgres::NoTls).unwrap().query_one(sql, &[]).unwrap().get(0)
+            }
+        }
+    }
+}

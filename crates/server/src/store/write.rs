@@ -1,0 +1,209 @@
+//! Applying one [`Write`] inside a transaction.
+
+use super::{
+    CallRow, Handshake, StoreError, Write,
+    database::Statements,
+    value::{Value, json, values},
+};
+use telcon_proto::CallId;
+
+pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
+    let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
+    match write {
+        Write::Device(row) => {
+            let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
+            run(
+                "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
+                     log_index, revoked_index, revocation)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                &[
+                    Value::from(&row.device),
+                    json(&row.card),
+                    row.card.role.as_str().into(),
+                    certificate.into(),
+                    issuer.into(),
+                    (&row.cert_sha256).into(),
+                    (&row.enrolment).into(),
+                    row.enrolled_ms.into(),
+                    row.revoked_ms.into(),
+                    row.log_index.into(),
+                    row.revoked_index.into(),
+                    row.revocation.as_ref().into(),
+                ],
+            )
+        }
+        Write::DeviceLogged(device, index) => {
+            run("UPDATE devices SET log_index = $1 WHERE device = $2", values![*index, device])
+        }
+        Write::DeviceForgotten(device) => {
+            run("DELETE FROM devices WHERE device = $1 AND log_index IS NULL", values![device])
+        }
+        Write::UnloggedDevicesForgotten => run("DELETE FROM devices WHERE log_index IS NULL", &[]),
+        Write::DeviceRevoked(device, ms, jws) => run(
+            "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, $1), revocation = COALESCE(revocation, $2)
+             WHERE device = $3",
+            values![*ms, jws.as_ref(), device],
+        ),
+        Write::RevocationLogged(device, index) => {
+            run("UPDATE devices SET revoked_index = $1 WHERE device = $2", values![*index, device])
+        }
+        Write::Call(row) => insert_call(t, row),
+        Write::CallOpened(call, index) => {
+            run(
+                "UPDATE calls SET opened_index = $1, stage = CASE stage WHEN 'opening' THEN 'ringing' ELSE stage END
+                 WHERE call = $2",
+                values![*index, call],
+            )?;
+            settle(t, call)
+        }
+        Write::CallAnswered(call, device, ms) => run(
+            "UPDATE calls SET stage = 'live', answerer = $1, answered_ms = $2 WHERE call = $3",
+            values![device, *ms, call],
+        ),
+        Write::Asked(call, ask) => run(
+            "INSERT INTO asks (call, device, key_package, answer) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (call, device) DO UPDATE SET key_package = excluded.key_package, answer = excluded.answer",
+            values![call, &ask.device, &ask.key_package, ask.answer],
+        ),
+        Write::AskDropped(call, device) => {
+            run("DELETE FROM asks WHERE call = $1 AND device = $2", values![call, device])
+        }
+        Write::Leaving(call, device) => {
+            run("UPDATE members SET leaving = 1 WHERE call = $1 AND device = $2", values![call, device])
+        }
+        Write::Committed { call, handshake, noted } => insert_commit(t, call, handshake, *noted),
+        Write::HandshakesForgotten(call, seq) => {
+            run("DELETE FROM handshakes WHERE call = $1 AND seq <= $2", values![call, *seq])
+        }
+        Write::CallEnded(call, how, ms) => {
+            run(
+                "UPDATE calls SET stage = 'ended', how = $1, ended_ms = $2 WHERE call = $3",
+                values![how.as_str(), *ms, call],
+            )?;
+            for sql in [
+                "DELETE FROM asks WHERE call = $1",
+                "DELETE FROM members WHERE call = $1",
+                "DELETE FROM handshakes WHERE call = $1",
+            ] {
+                run(sql, values![call])?;
+            }
+            settle(t, call)
+        }
+        Write::EndLogged(call, index) => {
+            run("UPDATE calls SET ended_index = $1 WHERE call = $2", values![*index, call])?;
+            settle(t, call)
+        }
+        Write::MissingLogged(call, index) => {
+            run("UPDATE calls SET missing_index = $1 WHERE call = $2", values![*index, call])?;
+            settle(t, call)
+        }
+        Write::Record(row) => {
+            run(
+                "INSERT INTO records (call, digest, device, kept_ms, log_index, partial) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (call, log_index) DO UPDATE SET digest = excluded.digest, device = excluded.device,
+                     kept_ms = excluded.kept_ms, partial = excluded.partial",
+                values![&row.call, &row.digest, row.device.as_ref(), row.kept_ms, row.log_index, row.partial],
+            )?;
+            settle(t, &row.call)
+        }
+        Write::LogSeen(size) => {
+            run(
+                "INSERT INTO marks (name, value) VALUES ('log_seen', $1)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                values![*size],
+            )?;
+            run("DELETE FROM marks WHERE name = 'log_again'", &[])
+        }
+    }
+}
+
+/// A call is settled when it is over and nothing is owed of it: neither the entry of its end, nor an entry that says why it
+/// has no record, nor the record of a note-taker that was in it. Settled calls are not loaded at the start.
+fn settle(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
+    t.execute(
+        "UPDATE calls SET settled = CASE WHEN stage = 'ended' AND NOT (opened_index IS NOT NULL AND (
+             ended_index IS NULL
+             OR (mode <> 'log_only' AND missing_index IS NULL
+                 AND (answered_ms IS NOT NULL OR how IN ('failed', 'interrupted', 'revoked'))
+                 AND NOT EXISTS (SELECT 1 FROM records WHERE records.call = calls.call))
+             OR (mode <> 'log_only' AND answered_ms IS NOT NULL AND noted = 1 AND EXISTS (
+                 SELECT 1 FROM participants JOIN devices ON devices.device = participants.device
+                 WHERE participants.call = calls.call AND devices.role = 'note_taker' AND NOT EXISTS (
+                     SELECT 1 FROM records WHERE records.call = calls.call
+                     AND (records.device IS NULL OR records.device = participants.device))))))
+         THEN 1 ELSE 0 END WHERE call = $1",
+        values![call],
+    )?;
+    Ok(())
+}
+
+fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> {
+    t.execute(
+        "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
+             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)",
+        &[
+            Value::from(&row.call),
+            (&row.ring).into(),
+            (&row.from_device).into(),
+            json(&row.from),
+            json(&row.to),
+            row.mode.as_str().into(),
+            row.stage.word().into(),
+            row.epoch.into(),
+            row.answerer.as_ref().into(),
+            row.noted.into(),
+            row.opened_ms.into(),
+            row.answered_ms.into(),
+            row.ended_ms.into(),
+            row.how.map(|how| how.as_str()).into(),
+            row.opened_index.into(),
+            row.ended_index.into(),
+            row.missing_index.into(),
+        ],
+    )?;
+    let key = values![&row.call, &row.from_device];
+    t.execute("INSERT INTO members (call, device, place, leaving) VALUES ($1, $2, 0, 0)", key)?;
+    t.execute("INSERT INTO participants (call, device) VALUES ($1, $2)", key)?;
+    Ok(())
+}
+
+fn insert_commit(t: &mut dyn Statements, call: &CallId, step: &Handshake, noted: bool) -> Result<(), StoreError> {
+    // The sequence number is the epoch: both grow by one with each commit that is taken.
+    let changed = t.execute(
+        "UPDATE calls SET epoch = $1, noted = CASE WHEN $2 = 1 THEN 1 ELSE noted END WHERE call = $3 AND epoch + 1 = $1",
+        values![step.seq, noted, call],
+    )?;
+    if changed != 1 {
+        return Err(StoreError::Damaged("epoch"));
+    }
+    t.execute(
+        "INSERT INTO handshakes (call, seq, from_device, commit_message, welcome, adds, members)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            Value::from(call),
+            step.seq.into(),
+            (&step.from).into(),
+            (&step.commit).into(),
+            step.welcome.as_ref().into(),
+            json(&step.adds),
+            json(&step.members),
+        ],
+    )?;
+    t.execute("UPDATE members SET place = -1 WHERE call = $1", values![call])?;
+    for (place, device) in step.members.iter().enumerate() {
+        t.execute(
+            "INSERT INTO members (call, device, place, leaving) VALUES ($1, $2, $3, 0)
+             ON CONFLICT (call, device) DO UPDATE SET place = excluded.place",
+            values![call, device, place as u64],
+        )?;
+    }
+    t.execute("DELETE FROM members WHERE call = $1 AND place < 0", values![call])?;
+    for device in &step.adds {
+        let key = values![call, device];
+        t.execute("DELETE FROM asks WHERE call = $1 AND device = $2", key)?;
+        t.execute("UPDATE members SET leaving = 0 WHERE call = $1 AND device = $2", key)?;
+        t.execute("INSERT INTO participants (call, device) VALUES ($1, $2) ON CONFLICT DO NOTHING", key)?;
+    }
+    Ok(())
+}
