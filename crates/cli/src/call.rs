@@ -33,6 +33,8 @@ use tokio::{
 
 /// How long a hang-up may take to be heard.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
+/// How long the office may take to find somebody by name.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
 /// How long the office may take to be reached, for somebody who rings.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether sound comes, and how long none may come before the terminal says so.
@@ -316,6 +318,17 @@ fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact
     }
 }
 
+/// In an office with more people than a list holds, the others are found by name.
+async fn find(endpoint: &Endpoint, view: View, name: &str) -> anyhow::Result<View> {
+    if !view.people_more || view.people.iter().any(|one| same(&one.card.name, name)) {
+        return Ok(view);
+    }
+    endpoint.command(Command::FindPeople { name: name.to_owned() });
+    let found = endpoint.until(|view| view.people.iter().any(|one| same(&one.card.name, name)));
+    // Whom the office does not know either is said with the list that there is.
+    Ok(timeout(FOUND_WITHIN, found).await.unwrap_or(Ok(view))?)
+}
+
 /// A device that was in a call when its program died comes back to it. Whoever rings somebody now ends that call first.
 async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
     let going_on = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
@@ -346,6 +359,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     };
     if let Some(name) = &args.to {
         leave_the_last(endpoint).await?;
+        let view = find(endpoint, view, name).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let there =

@@ -18,7 +18,7 @@ use telcon_proto::{
     http::OfficeInfo,
     node::{FromNode, MAX_NODE_MESSAGE_BYTES, ToNode},
 };
-use telcon_server::node::{Left, NodeHandle, RelayNode, serve_numbers};
+use telcon_server::node::{NodeHandle, RelayNode, SessionEnd, serve_metrics};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -101,7 +101,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
         crate::plain::tell!("its numbers are at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(serve_numbers(listener, handle.clone()));
+        tokio::spawn(serve_metrics(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
     let (mut known, mut waits, mut trouble) = (false, false, String::new());
@@ -111,12 +111,12 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
             ended = &mut task => bail!("the relay has stopped: {ended:?}"),
         };
         match left {
-            Ok(Left::Drained) => {
+            Ok(SessionEnd::Drained) => {
                 crate::plain::tell!("the relay has no calls any more and ends");
                 return Ok(());
             }
-            Ok(Left::Stopped) => bail!("the relay has stopped"),
-            Ok(Left::Connection) => {
+            Ok(SessionEnd::Stopped) => bail!("the relay has stopped"),
+            Ok(SessionEnd::Disconnected) => {
                 (known, trouble) = (true, String::new());
                 if !handle.is_draining() {
                     crate::plain::tell!(
@@ -152,7 +152,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     }
 }
 
-async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<Left> {
+async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<SessionEnd> {
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
         .context("the switchboard did not take this relay: is the token the one in its directory?")?;
@@ -181,12 +181,12 @@ async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Re
             }
         }
     });
-    let left = node.converse(&mut heard, &say).await;
+    let left = node.serve(&mut heard, &say).await;
     // What was said last still goes out.
     drop(say);
     let _ = writer.await;
     reader.abort();
-    if left == Left::Connection && !stays.is_finished() {
+    if left == SessionEnd::Disconnected && !stays.is_finished() {
         stays.abort();
         bail!("the office's server ended the connection at once: is it of the same version as this relay?");
     }

@@ -44,11 +44,8 @@ const RECONNECT_MIN: Duration = Duration::from_millis(100);
 const RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// Frames of another epoch kept for the commit that is on its way: a fifth of a second of seven speakers.
 const MAX_EARLY_FRAMES: usize = 70;
-/// How long a note-taker that was not let into a call turns to others before it asks again.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
-/// For how long a call must have been live without a note-taker before this one leaves a call that only rings for it: another
-/// that is free is there sooner.
-const NOBODY_COMES: Duration = Duration::from_secs(2);
+/// How often a note-taker without a call tells the office that it is free.
+const AVAILABLE_EVERY: Duration = Duration::from_secs(5);
 /// For how long an office may take to open a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// For how long its connection may take nothing. Sound waits meanwhile.
@@ -181,8 +178,8 @@ impl Endpoint {
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             office: None,
             epoch: Instant::now(),
-            asked: BTreeMap::new(),
-            unattended: BTreeMap::new(),
+            assigned: None,
+            available_at: None,
             looked: Instant::now(),
             rung_at: None,
             answered_at: None,
@@ -290,11 +287,20 @@ struct Task {
     epoch: Instant,
     rung_at: Option<Instant>,
     answered_at: Option<Instant>,
-    /// Calls that this note-taker asked to be let into, and when.
-    asked: BTreeMap<CallId, Instant>,
-    /// Live calls that no note-taker is in or comes to, and since when this one knows.
-    unattended: BTreeMap<CallId, Instant>,
+    /// The call that the office assigned this note-taker to, until it joins it.
+    assigned: Option<CallId>,
+    /// When the office was told last that this note-taker is free.
+    available_at: Option<Instant>,
     looked: Instant,
+}
+
+/// Backoff with jitter: between half of `wait` and all of it, so that after a restart of the server its devices do not all
+/// return at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    let mut random = [0; 4];
+    // Without randomness from the system there is no connection either.
+    let _ = getrandom::fill(&mut random);
+    wait.mul_f64(0.5 + f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX) / 2.0)
 }
 
 impl Task {
@@ -333,7 +339,7 @@ impl Task {
                 }
                 Err(error) => self.trouble(format!("no connection to {}: {error:#}", self.server)),
             }
-            if self.meanwhile(&mut inbox, sleep(wait)).await.is_none() {
+            if self.meanwhile(&mut inbox, sleep(jittered(wait))).await.is_none() {
                 return;
             }
             wait = (wait * 2).min(RECONNECT_MAX);
@@ -468,6 +474,10 @@ impl Task {
                         let early = std::mem::take(&mut self.early);
                         early.into_iter().for_each(|frame| self.received(frame));
                     }
+                    if let Event::Assigned { call } = event {
+                        self.assigned = Some(call);
+                        self.attend(&self.engine.view());
+                    }
                     self.ear.event(&event, &self.engine, self.clock.now());
                 }
             }
@@ -508,37 +518,27 @@ impl Task {
         let _ = self.view.send(self.engine.view());
     }
 
-    /// Joins a call that needs a note-taker: one that is live before one that rings, and the one that waits longest. A call
-    /// that only rings is left for a live one that nobody else comes to.
+    /// Joins the call that the office assigned, and leaves one that only rings for it. Which note-taker writes which call is
+    /// decided by the office; this one says that it is free, and again in case that was lost.
     fn attend(&mut self, view: &View) {
-        use telcon_proto::message::NoticeState;
-        let needs = view.notices.iter().filter(|n| n.can_listen && !n.noted && !n.note_taker_asks);
-        let mut needs: Vec<_> = needs.filter(|notice| !self.asked.contains_key(&notice.call)).collect();
-        needs.sort_by_key(|notice| (!matches!(notice.state, NoticeState::Live { .. }), notice.opened_ms));
-        let live = needs.iter().take_while(|notice| matches!(notice.state, NoticeState::Live { .. }));
-        let live: Vec<CallId> = live.map(|notice| notice.call).collect();
-        // By this device's own time: its clock and the office's need not agree.
-        self.unattended.retain(|call, _| live.contains(call));
-        for call in &live {
-            self.unattended.entry(*call).or_insert_with(Instant::now);
-        }
         let now = self.now();
-        match view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended) {
-            None => {
-                if let Some(notice) = needs.first() {
-                    self.asked.insert(notice.call, Instant::now());
-                    self.engine.command(now, UserCommand::Listen { call: notice.call });
+        let current = view.call.as_ref().filter(|call| call.state != telcon_core::view::CallState::Ended);
+        match (current, self.assigned) {
+            (None, Some(call)) => {
+                (self.assigned, self.available_at) = (None, None);
+                self.engine.command(now, UserCommand::Listen { call });
+            }
+            (None, None) if view.caught_up => {
+                if self.available_at.is_none_or(|at| at.elapsed() >= AVAILABLE_EVERY) {
+                    self.available_at = Some(Instant::now());
+                    self.engine.command(now, UserCommand::Available);
                 }
             }
-            Some(call) if call.started_ms.is_none() => {
-                let nobody_comes = |since: &Instant| since.elapsed() >= NOBODY_COMES;
-                if self.unattended.iter().any(|(other, since)| *other != call.call && nobody_comes(since)) {
-                    // Left, and not kept out of it: where another takes the live one, this one comes back at once.
-                    self.asked.remove(&call.call);
-                    self.engine.command(now, UserCommand::Leave);
-                }
+            (None, None) => self.available_at = None,
+            (Some(current), Some(call)) if current.call != call && current.started_ms.is_none() => {
+                self.engine.command(now, UserCommand::Leave);
             }
-            Some(_) => {}
+            (Some(_), _) => (self.assigned, self.available_at) = (None, None),
         }
     }
 
@@ -638,9 +638,7 @@ impl Task {
             self.engine.command(now, UserCommand::MediaFailed);
         }
         if self.auto_listen && self.looked.elapsed() >= LOOK_EVERY {
-            // One that was not let in may be now, and one that waited long enough is turned to.
             self.looked = Instant::now();
-            self.asked.retain(|_, at| at.elapsed() < ASK_AGAIN);
             self.attend(&self.engine.view());
         }
         self.speak();

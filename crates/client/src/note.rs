@@ -295,6 +295,7 @@ impl Ear for NoteTaker {
                 }
                 taking.people.extend(members.iter().cloned());
             }
+            Event::Assigned { .. } => {}
             Event::Live { .. } => {
                 // To one that stood still, the answer may have come at any time of that.
                 let stood_still_ms = self.stood_still_ms();

@@ -11,15 +11,18 @@
 //! keys nor the one with the sealed records.
 
 pub mod archive;
+mod assignment;
 mod digest;
 mod hub;
 pub mod limits;
 mod media;
 pub mod node;
+mod placement;
 mod reconcile;
 mod server;
 pub mod store;
 pub mod switchboard;
+mod timers;
 mod web;
 
 pub use reconcile::ReconcileError;

@@ -1,5 +1,5 @@
-//! A relay in a process of its own: it registers with its switchboard, opens the calls that it is shown to be in the log, and
-//! goes on forwarding while the switchboard is away.
+//! A standalone relay (`telcon relay`): it registers with its switchboard, opens the calls whose log entry is proven to it, and
+//! keeps forwarding while the switchboard is not connected.
 
 use crate::web::ConnectionLimits;
 use axum::{
@@ -36,12 +36,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-/// How long calls stay that the switchboard does not name again after it was away.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// Events that a slow connection may leave unread.
-const WAITING: usize = 1024;
+/// After the switchboard reconnected, how long it may take to open a call again before the call is closed here.
+const REOPEN_WITHIN: Duration = Duration::from_secs(60);
+/// Replies that may wait for a slow connection.
+const REPLY_QUEUE: usize = 1024;
 
-/// A relay of its own.
+/// A standalone relay.
 pub struct RelayNode {
     relay: RelayHandle,
     office: Office,
@@ -52,24 +52,24 @@ pub struct RelayNode {
     calls: HashSet<CallId>,
 }
 
-/// Why a conversation with the switchboard ended.
+/// Why a session with the switchboard ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Left {
-    /// The connection is lost: connect again.
-    Connection,
-    /// It was to stop, and its last call has moved or is over.
+pub enum SessionEnd {
+    /// The connection is lost: reconnect.
+    Disconnected,
+    /// It was to drain, and its last call has moved or is over.
     Drained,
-    /// The relay's own task has ended.
+    /// The relay's task has ended.
     Stopped,
 }
 
-impl From<Stopped> for Left {
+impl From<Stopped> for SessionEnd {
     fn from(_: Stopped) -> Self {
         Self::Stopped
     }
 }
 
-/// Asks a relay to stop, and looks at it.
+/// Drains a relay, and reads its state.
 #[derive(Clone)]
 pub struct NodeHandle {
     relay: RelayHandle,
@@ -79,22 +79,22 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
-    /// Where devices are told that it is.
+    /// The address that devices are told.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether its switchboard knows it now.
+    /// Whether it is registered with its switchboard now.
     pub fn is_registered(&self) -> bool {
         self.registered.load(Ordering::Relaxed)
     }
 
-    /// No new calls from now on; those that it has are moved, and then it is drained.
+    /// No new calls from now on. Those that it has fail over, and then it is drained.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was asked to stop.
+    /// Whether it drains.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -117,8 +117,8 @@ impl NodeHandle {
 }
 
 impl RelayNode {
-    /// Starts the relay at `media`; devices are told `media_addrs`, or `media` if there are none. `office` is whose log it
-    /// believes.
+    /// Starts the relay at `media`; devices are told `media_addrs`, or `media` if there are none. `office` is the office whose
+    /// log proofs it verifies.
     ///
     /// # Errors
     /// When the socket cannot be bound or no address is one that devices can send to.
@@ -139,58 +139,67 @@ impl RelayNode {
         Ok((Self { relay, office, max_calls, address, draining, registered, calls: HashSet::new() }, handle, task))
     }
 
-    /// Talks with the switchboard over one connection: `heard` is what it says, `say` takes what is said to it. Calls that
-    /// it has from before stay, and are forgotten if the switchboard does not open them again within a minute.
-    pub async fn converse(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
+    /// One session with the switchboard, over one connection: its messages arrive through `incoming`, ours leave through
+    /// `outgoing`. Calls of an earlier session stay, and are closed if the switchboard does not open them again within a
+    /// minute.
+    pub async fn serve(
+        &mut self,
+        incoming: &mut mpsc::Receiver<ToNode>,
+        outgoing: &mpsc::Sender<FromNode>,
+    ) -> SessionEnd {
         self.registered.store(true, Ordering::Relaxed);
-        let left = self.talk(heard, say).await;
+        let end = self.run_session(incoming, outgoing).await;
         self.registered.store(false, Ordering::Relaxed);
-        left
+        end
     }
 
-    async fn talk(&mut self, heard: &mut mpsc::Receiver<ToNode>, say: &mpsc::Sender<FromNode>) -> Left {
+    async fn run_session(
+        &mut self,
+        incoming: &mut mpsc::Receiver<ToNode>,
+        outgoing: &mpsc::Sender<FromNode>,
+    ) -> SessionEnd {
         let mut events = self.relay.events();
-        let mut beat = interval(Duration::from_millis(NODE_BEAT_MS));
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut unnamed = self.calls.clone();
-        let forget_at = Instant::now() + FORGOTTEN_AFTER;
+        let mut heartbeat = interval(Duration::from_millis(NODE_BEAT_MS));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut not_reopened = self.calls.clone();
+        let close_at = Instant::now() + REOPEN_WITHIN;
         let (max_calls, address) = (self.max_calls as u64, self.address);
         let hello = FromNode::Hello { version: NODE_VERSION, max_calls, address };
-        if say.send(hello).await.is_err() {
-            return Left::Connection;
+        if outgoing.send(hello).await.is_err() {
+            return SessionEnd::Disconnected;
         }
-        let (replies, mut answered) = mpsc::channel(WAITING);
+        let (replies, mut replied) = mpsc::channel(REPLY_QUEUE);
         loop {
-            let said = tokio::select! {
-                message = heard.recv() => match message {
-                    Some(message) => match self.obey(message, &mut unnamed, &replies).await {
+            let message = tokio::select! {
+                command = incoming.recv() => match command {
+                    Some(command) => match self.handle_command(command, &mut not_reopened, &replies).await {
                         Ok(()) => continue,
-                        Err(left) => return left,
+                        Err(end) => return end,
                     },
-                    None => return Left::Connection,
+                    None => return SessionEnd::Disconnected,
                 },
-                Some(reply) = answered.recv() => reply,
+                Some(reply) = replied.recv() => reply,
                 event = events.recv() => match event {
                     Ok(RelayEvent::LegGone { leg, .. }) => FromNode::LegGone { leg: leg.0 },
                     Ok(RelayEvent::LegConnected { leg, .. }) => FromNode::LegConnected { leg: leg.0 },
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return Left::Stopped,
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return SessionEnd::Stopped,
                     _ => continue,
                 },
-                _ = beat.tick() => match self.relay.stats().await {
+                _ = heartbeat.tick() => match self.relay.stats().await {
                     Ok(stats) => {
                         let draining = self.draining.load(Ordering::Relaxed);
                         let load = FromNode::Load { calls: stats.calls, legs: stats.legs, draining };
-                        // Its calls have moved when the last device has its leg elsewhere.
+                        // Its calls have failed over when the last device has its leg elsewhere.
                         if draining && stats.legs == 0 {
-                            let _ = say.send(load).await;
-                            return Left::Drained;
+                            let _ = outgoing.send(load).await;
+                            return SessionEnd::Drained;
                         }
                         load
                     }
                     Err(stopped) => return stopped.into(),
                 },
-                () = sleep_until(forget_at), if !unnamed.is_empty() => {
-                    for call in std::mem::take(&mut unnamed) {
+                () = sleep_until(close_at), if !not_reopened.is_empty() => {
+                    for call in std::mem::take(&mut not_reopened) {
                         self.calls.remove(&call);
                         if let Err(stopped) = self.relay.close_call(call).await {
                             return stopped.into();
@@ -199,29 +208,29 @@ impl RelayNode {
                     continue;
                 }
             };
-            if say.send(said).await.is_err() {
-                return Left::Connection;
+            if outgoing.send(message).await.is_err() {
+                return SessionEnd::Disconnected;
             }
         }
     }
 
-    async fn obey(
+    async fn handle_command(
         &mut self,
-        message: ToNode,
-        unnamed: &mut HashSet<CallId>,
+        command: ToNode,
+        not_reopened: &mut HashSet<CallId>,
         replies: &mpsc::Sender<FromNode>,
-    ) -> Result<(), Left> {
-        match message {
+    ) -> Result<(), SessionEnd> {
+        match command {
             ToNode::OpenCall { call, opened } => {
-                let Some(log_index) = self.in_the_log(call, &opened) else {
-                    tracing::error!(%call, "the switchboard named a call whose opening is not in the log; it stays closed");
+                let Some(log_index) = self.verified_opening(call, &opened) else {
+                    tracing::error!(%call, "call not opened: the proof of its log entry does not hold; check the server's log");
                     return Ok(());
                 };
-                unnamed.remove(&call);
+                not_reopened.remove(&call);
                 match self.relay.open_call(OpenedCall { call, log_index }).await {
                     Ok(()) => drop(self.calls.insert(call)),
                     Err(telcon_relay::driver::HandleError::Stopped(stopped)) => return Err(stopped.into()),
-                    Err(error) => tracing::error!(%call, %error, "a call was not opened"),
+                    Err(error) => tracing::error!(%call, %error, "call not opened"),
                 }
             }
             ToNode::CloseCall { call } => {
@@ -234,7 +243,7 @@ impl RelayNode {
                     Ok(answer) => (Some(answer), None),
                     Err(error) => (None, Some(error.to_string())),
                 };
-                // Full only when the connection is stuck, which then ends.
+                // Full only if the connection takes nothing; it then times out.
                 let _ = replies.try_send(FromNode::LegAdded { leg, answer, refused });
             }
             ToNode::RemoveLeg { leg } => drop(self.relay.remove_leg(LegId(leg)).await?),
@@ -243,15 +252,15 @@ impl RelayNode {
     }
 
     /// The log index of a call's opening, if the proof of it holds.
-    fn in_the_log(&self, call: CallId, opened: &Logged) -> Option<u64> {
+    fn verified_opening(&self, call: CallId, opened: &Logged) -> Option<u64> {
         let entry = self.office.verify_logged(opened).ok()?;
         let opens = matches!(entry.entry(), Some(Entry::CallOpened { call: about, .. }) if *about == call);
         opens.then_some(opened.index)
     }
 }
 
-/// Serves `/metrics` and `/healthz` of a relay of its own, until the task is dropped.
-pub async fn serve_numbers(listener: TcpListener, handle: NodeHandle) -> io::Result<()> {
+/// Serves `/metrics` and `/healthz` of a standalone relay, until the task is dropped.
+pub async fn serve_metrics(listener: TcpListener, handle: NodeHandle) -> io::Result<()> {
     let health = |State(handle): State<NodeHandle>| async move {
         match handle.stats().await {
             Ok(stats) => {

@@ -10,7 +10,7 @@ use telcon_proto::{
     message::Logged,
     node::{FromNode, NODE_BEAT_MS, NODE_VERSION, ToNode},
 };
-use telcon_server::node::{Left, RelayNode};
+use telcon_server::node::{RelayNode, SessionEnd};
 use tokio::sync::mpsc;
 use tokio_tungstenite::{
     connect_async,
@@ -24,7 +24,7 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
     let (mut node, handle, _task) = RelayNode::start(office.anchor.clone(), any, Vec::new()).await.unwrap();
     let (tell, mut told) = mpsc::channel(8);
     let (say, mut said) = mpsc::channel(64);
-    let talk = tokio::spawn(async move { node.converse(&mut told, &say).await });
+    let talk = tokio::spawn(async move { node.serve(&mut told, &say).await });
     assert!(matches!(said.recv().await, Some(FromNode::Hello { .. })));
 
     let call = CallId::from_bytes([1; 16]);
@@ -44,7 +44,7 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
     assert_eq!(handle.stats().await.unwrap().calls, 0);
 
     handle.drain();
-    assert_eq!(talk.await.unwrap(), Left::Drained);
+    assert_eq!(talk.await.unwrap(), SessionEnd::Drained);
 }
 
 /// A relay of its own that says how well it is, and answers nothing. What it is told.

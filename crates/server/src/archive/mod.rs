@@ -8,6 +8,7 @@
 //! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
 //! ```
 
+mod cache;
 mod certificates;
 mod proofs;
 mod records;

@@ -88,6 +88,25 @@ impl Store {
         load::snapshot(&self.connection)
     }
 
+    /// Whether there ever was a call of this id.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn call_exists(&self, call: &CallId) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE call = ?1)")?;
+        Ok(statement.query_row([id(call.as_bytes())], |row| row.get(0))?)
+    }
+
+    /// Whether an enrolment was used.
+    ///
+    /// # Errors
+    /// If SQLite cannot read.
+    pub fn enrolment_is_used(&self, enrolment: &str) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM devices WHERE enrolment = ?1)";
+        let mut statement = self.connection.prepare_cached(query)?;
+        Ok(statement.query_row([enrolment], |row| row.get(0))?)
+    }
+
     /// Up to which size the log was compared with the store at start.
     ///
     /// # Errors

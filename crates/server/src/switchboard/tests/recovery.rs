@@ -19,11 +19,11 @@ fn while_the_log_was_at_the_opening() {
     office.restart();
     office.connect(1);
     office.connect(2);
-    assert_eq!(office.heard(2), ["signed_in"], "there was no entry, so there is no call");
+    assert_eq!(office.received(2), ["signed_in"], "there was no entry, so there is no call");
     assert_eq!(office.call_entries(), Vec::<String>::new());
-    office.deaf();
+    office.discard();
     rings(&mut office);
-    assert_eq!(office.heard(1), ["refused"], "and its id is not used again");
+    assert_eq!(office.received(1), ["refused"], "and its id is not used again");
 }
 
 #[test]
@@ -32,16 +32,16 @@ fn while_it_rang() {
     rings(&mut office);
     office.restart();
     office.connect(2);
-    assert_eq!(office.heard(2), ["signed_in", "ringing"]);
+    assert_eq!(office.received(2), ["signed_in", "ringing"]);
     office.connect(1);
     let Some(S::SignedIn { in_call, .. }) = office.messages(1).into_iter().next() else { panic!("not signed in") };
     assert_eq!(in_call, Some(CALL));
     office.send(1, C::Resume { call: CALL, after: 0 });
-    assert_eq!(office.heard(1), ["opened", "media_lost"]);
+    assert_eq!(office.received(1), ["opened", "media_lost"]);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.commit(1, 0, &[2], &[]);
-    assert_eq!(office.heard(1), ["join_asked", "committed"]);
-    assert_eq!(office.heard(2), ["people", "welcome"]);
+    assert_eq!(office.received(1), ["join_asked", "committed"]);
+    assert_eq!(office.received(2), ["welcome"]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn between_answer_and_commit() {
             .any(|m| matches!(m, S::JoinAsked { answer: true, key_package, .. } if *key_package == blob("kp2")))
     );
     office.commit(1, 0, &[2], &[]);
-    assert!(office.heard(2).contains(&"welcome".to_owned()));
+    assert!(office.received(2).contains(&"welcome".to_owned()));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn right_after_a_commit_was_stored_and_before_anybody_heard() {
     office.restart();
     for n in [1, 2] {
         office.connect(n);
-        office.deaf();
+        office.discard();
         office.send(n, C::Resume { call: CALL, after: 1 });
         let heard = office.messages(n);
         assert!(
@@ -101,9 +101,9 @@ fn while_somebody_was_leaving() {
     office.send(3, C::HangUp { call: CALL, failed: false });
     office.restart();
     office.connect(1);
-    office.deaf();
+    office.discard();
     office.send(1, C::Resume { call: CALL, after: 2 });
-    assert_eq!(office.heard(1), ["media_lost", "remove_asked"]);
+    assert_eq!(office.received(1), ["media_lost", "remove_asked"]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn before_the_end_was_in_the_log() {
     office.restart();
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     office.connect(2);
-    office.deaf();
+    office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
     assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::HungUp, .. }]));
 }
@@ -141,7 +141,7 @@ fn between_a_revocation_and_its_entry() {
     office.restart();
     assert_eq!(office.log.len(), before + 1);
     office.connect(2);
-    assert_eq!(office.heard(2), ["revoked"]);
+    assert_eq!(office.received(2), ["revoked"]);
 }
 
 #[test]
