@@ -323,7 +323,7 @@ async fn find(endpoint: &Endpoint, view: View, name: &str) -> anyhow::Result<Vie
     if !view.people_more || view.people.iter().any(|one| same(&one.card.name, name)) {
         return Ok(view);
     }
-    endpoint.command(Command::FindPeople { name: name.to_owned() });
+    endpoint.command(UserCommand::FindPeople { name: name.to_owned() });
     let found = endpoint.until(|view| view.people.iter().any(|one| same(&one.card.name, name)));
     // Whom the office does not know either is said with the list that there is.
     Ok(timeout(FOUND_WITHIN, found).await.unwrap_or(Ok(view))?)

@@ -200,7 +200,7 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Runs until [`Input::Stop`], on a thread of its own.
+    /// Runs until [`Input::Stop`], on a dedicated thread.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, runtime: &Handle) {
         loop {
             let wait = self.board.next_timeout().map(|at| Duration::from_millis(at.saturating_sub(self.now_ms())));

@@ -1,11 +1,15 @@
 //! The switchboard: sign-in, rings, call ordering, the archive it keeps, and the relay it embeds.
 //!
 //! ```text
-//!            web ──────────────► hub ───► switchboard (sans-IO: who may do what, in which order)
-//!  devices ◄─ socket, records ◄──┘│ └───► store       (SQLite: durable before anything leaves)
+//!            web ──────────────► hub ───► switchboard ──► assignment  (engines: who may do what, in which order;
+//!  devices ◄─ socket, records ◄──┘│ │                                  which note-taker writes which call)
+//!                                 │ └───► store       (durable before anything is sent)
 //!                                 ├─────► archive     (log, records, certificates: what auditors get)
-//!                                 └─────► media ────► relay
+//!                                 └─────► media ────► placement       (engine: which relay a call is on)
+//!                                           └───────► relay
 //! ```
+//!
+//! Engines (`switchboard`, `assignment`, `placement`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
 //! What must not exist here: code that could open anything. This crate depends on neither the crate with the group
 //! keys nor the one with the sealed records.

@@ -193,7 +193,7 @@ impl Media {
             }
             Decision::CloseCall { host: Host::Embedded, call } => {
                 // The relay is gone only when the server stops.
-                drop(self.relay.close_call(call).await);
+                let _ = self.relay.close_call(call).await;
                 None
             }
             Decision::CloseCall { host: Host::Standalone(relay), call } => self.send(relay, ToNode::CloseCall { call }),
@@ -205,7 +205,7 @@ impl Media {
                 self.send(relay, ToNode::AddLeg { call, leg: leg.0, offer })
             }
             Decision::RemoveLeg { host: Host::Embedded, leg } => {
-                drop(self.relay.remove_leg(leg).await);
+                let _ = self.relay.remove_leg(leg).await;
                 None
             }
             Decision::RemoveLeg { host: Host::Standalone(relay), leg } => {

@@ -282,7 +282,9 @@ impl Assignment {
         let spare = spare.filter_map(|(device, known)| Some((ringing(known)?, *device))).max();
         if let Some((_, device)) = spare {
             if let Some(ringing) = self.note_takers.get(&device).and_then(|known| known.call) {
-                self.change(ringing, now_ms, |state| drop(state.release(device)));
+                self.change(ringing, now_ms, |state| {
+                    state.release(device);
+                });
             }
             self.assign_to(call, device, now_ms);
             // Another note-taker may be free for the call that only rings.

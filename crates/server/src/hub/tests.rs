@@ -113,7 +113,7 @@ fn new_device(n: u8) -> NewDevice {
     }
 }
 
-/// What is in the outbox now, and whether the connection was given up.
+/// What is in the outbox now, and whether the connection is closed.
 fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
     let mut messages = Vec::new();
     loop {
@@ -127,7 +127,7 @@ fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
 }
 
 #[test]
-fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
+fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     let mut world = World::new();
     let (mut caller, mut callee) = (world.connect(1, 1), world.connect(2, 2));
     drain(&mut caller);
@@ -135,7 +135,7 @@ fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
     world.ring(1, 7);
     world.hub.parts.store.refuse_writes(true);
     world.log();
-    assert_eq!(drain(&mut caller), (vec![], true), "the caller hears of no call that the store forgot");
+    assert_eq!(drain(&mut caller), (vec![], true), "the caller is not told of a call that the store lost");
     assert_eq!(drain(&mut callee), (vec![], true));
     world.handle(Input::Ping(SessionId(1), 0));
     assert!(world.hub.state_unknown, "the store fails still");

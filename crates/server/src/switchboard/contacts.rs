@@ -2,10 +2,10 @@
 //!
 //! A list has at most [`CONTACTS_AT_SIGN_IN`] people. Where there are more, the others are found by name
 //! ([`telcon_proto::ClientMessage::FindPeople`]). A connection is told of changes of the people that it was sent, and of no
-//! others; changes are collected for [`CONTACTS_INTERVAL_MS`], so that a thousand people who come back within a second are
+//! others; changes are collected for [`CONTACTS_INTERVAL_MS`], so that a thousand people who reconnect within a second are
 //! one message to each connection.
 
-use super::{context::Context, context::Timer, directory::Directory, port::SessionId};
+use super::{directory::Directory, port::SessionId};
 use crate::limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -164,7 +164,7 @@ impl Contacts {
     }
 
     /// Changes that are due, one message for each connection that they concern; or when they are due.
-    fn collect(
+    pub fn collect(
         &mut self,
         directory: &Directory,
         now_ms: u64,
@@ -219,19 +219,6 @@ impl Contacts {
                 list.listed.insert(card.person);
                 self.watchers.entry(card.person).or_default().insert(session);
             }
-        }
-    }
-}
-
-impl Context {
-    /// Sends changes of people that are due, or sees to it that they are sent in time.
-    pub(super) fn send_contact_changes(&mut self, now_ms: u64) {
-        match self.contacts.collect(&self.directory, now_ms) {
-            Ok(messages) => {
-                self.timers.set(Timer::Contacts, None);
-                messages.into_iter().for_each(|(session, message)| self.send(session, message));
-            }
-            Err(due) => self.timers.set(Timer::Contacts, due),
         }
     }
 }

@@ -89,6 +89,17 @@ impl Context {
         self.output(Output::Close(session, reason));
     }
 
+    /// Sends changes of people that are due, or sees to it that they are sent in time.
+    pub fn send_contact_changes(&mut self, now_ms: u64) {
+        match self.contacts.collect(&self.directory, now_ms) {
+            Ok(messages) => {
+                self.timers.set(Timer::Contacts, None);
+                messages.into_iter().for_each(|(session, message)| self.send(session, message));
+            }
+            Err(due) => self.timers.set(Timer::Contacts, due),
+        }
+    }
+
     /// Connections of staff, who are told of every call.
     pub fn staff(&self) -> Vec<SessionId> {
         let roles = ROLES.into_iter().filter(|role| watches_calls(*role));

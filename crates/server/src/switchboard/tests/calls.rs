@@ -30,7 +30,7 @@ fn ended(office: &mut Office, n: u8) -> Option<Ended> {
 }
 
 #[test]
-fn nobody_hears_of_a_call_before_the_log_has_it() {
+fn nothing_is_sent_before_the_log_has_the_opening() {
     let mut office = Office::staffed();
     office.hold_log = true;
     rings(&mut office);
@@ -105,7 +105,7 @@ fn a_call_from_ring_to_hanging_up() {
 }
 
 #[test]
-fn two_who_ring_each_other_at_the_same_moment_are_in_one_call() {
+fn glare_puts_both_people_into_one_call() {
     let back = CallId::from_bytes([9; 16]);
     for first_is_in_the_log in [true, false] {
         let mut office = Office::staffed();
@@ -148,7 +148,7 @@ fn the_first_of_several_devices_to_answer_wins() {
 }
 
 #[test]
-fn ways_a_ring_ends_without_an_answer() {
+fn each_end_of_an_unanswered_ring_is_logged() {
     type Act = fn(&mut Office);
     let cases: [(&str, Act, Ended); 5] = [
         ("declined", |o| o.send(2, C::Decline { call: CALL }), Ended::Declined),
@@ -173,12 +173,12 @@ fn ways_a_ring_ends_without_an_answer() {
         assert_eq!(office.call_entries(), entries, "{name}");
         office.restart();
         office.pass(RECORD_DUE_MS);
-        assert_eq!(office.call_entries(), entries, "{name}: nothing more is owed");
+        assert_eq!(office.call_entries(), entries, "{name}: nothing more is pending");
     }
 }
 
 #[test]
-fn one_device_that_cannot_show_the_ring_does_not_silence_the_others() {
+fn one_device_that_cannot_show_the_ring_does_not_stop_the_others() {
     let mut office = Office::staffed();
     office.enrol(20, 2, Role::Principal).unwrap();
     office.connect(20);
@@ -298,7 +298,7 @@ fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
 }
 
 #[test]
-fn staff_that_signs_in_hears_of_the_calls_there_are() {
+fn staff_that_signs_in_gets_notices_of_open_calls() {
     let mut office = Office::in_call();
     office.disconnect(4);
     office.connect(4);
@@ -362,7 +362,7 @@ fn a_person_has_one_name_and_one_role() {
 }
 
 #[test]
-fn a_revoked_device_is_cut_at_once_and_for_good() {
+fn a_revoked_device_is_disconnected_and_cannot_sign_in_again() {
     let mut office = Office::staffed();
     let session = office.session(2);
     office.log_works = false;
@@ -400,7 +400,7 @@ fn noted_call() -> Office {
 }
 
 #[test]
-fn a_record_is_taken_once_from_whoever_was_in_the_call() {
+fn a_record_is_accepted_once_from_a_note_taker_of_the_call() {
     let mut office = noted_call();
     let send = |office: &mut Office, n| {
         let effects = office.board.seal(RequestId(1), seal(CALL, n), true, office.now);
@@ -444,11 +444,11 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
         office.run(effects);
         office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
     };
-    let owed = |office: &Office| office.board.gauges().records_pending;
-    assert_eq!(owed(&office), 1);
+    let pending = |office: &Office| office.board.gauges().records_pending;
+    assert_eq!(pending(&office), 1);
     office.discard();
     send(&mut office, 5, true).unwrap();
-    assert_eq!(owed(&office), 0, "the call is on record");
+    assert_eq!(pending(&office), 0, "the call is on record");
     let partial = |office: &mut Office| {
         office
             .messages(4)
@@ -463,7 +463,7 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     // Long afterwards, and the server was started again meanwhile.
     office.pass(RECORD_DUE_MS * 2);
     office.restart();
-    assert_eq!(owed(&office), 0);
+    assert_eq!(pending(&office), 0);
     assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each, still");
     office.connect(4);
     office.discard();
@@ -504,7 +504,7 @@ fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
 }
 
 #[test]
-fn an_entry_that_the_log_did_not_confirm_is_asked_for_again_as_it_was() {
+fn an_unconfirmed_entry_is_appended_again_unchanged() {
     let mut office = noted_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.hold_log = true;
@@ -523,7 +523,7 @@ fn an_entry_that_the_log_did_not_confirm_is_asked_for_again_as_it_was() {
 }
 
 #[test]
-fn a_missing_record_is_on_record_and_still_welcome() {
+fn a_missing_record_is_logged_and_still_accepted_later() {
     let mut office = noted_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.pass(RECORD_DUE_MS - 1);
@@ -543,7 +543,7 @@ fn a_missing_record_is_on_record_and_still_welcome() {
 }
 
 #[test]
-fn a_call_without_a_note_taker_says_so_at_once() {
+fn a_call_without_a_note_taker_is_logged_without_record_immediately() {
     let mut office = Office::in_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.pass(0);
@@ -551,7 +551,7 @@ fn a_call_without_a_note_taker_says_so_at_once() {
 }
 
 #[test]
-fn no_record_is_owed_of_a_call_kept_as_log_only_or_not_answered() {
+fn no_record_is_pending_of_a_call_kept_as_log_only_or_not_answered() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
     office.send(2, C::Answer { call: CALL, key_package: blob("kp") });

@@ -85,7 +85,7 @@ fn changes_of_a_second_are_one_message() {
 }
 
 #[test]
-fn whoever_has_no_device_any_more_is_removed() {
+fn a_person_without_device_is_removed_from_lists() {
     let mut office = Office::staffed();
     let effects = office.board.revoke(RequestId(900), device(2), "jws".into(), office.now);
     office.run(effects);

@@ -15,7 +15,7 @@ fn id(n: u32) -> [u8; 16] {
 }
 
 /// An office with a call of the kit's devices, and beside it `others` connected counterparts, of whom every second pair is in
-/// a call with a principal of its own.
+/// a call with another bystander.
 fn office_with(others: u32) -> Office {
     let mut office = Office::in_call();
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });

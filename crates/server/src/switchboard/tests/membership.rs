@@ -1,4 +1,4 @@
-//! Who is in the group: commits, listeners, leaving, coming back, legs.
+//! Who is in the group: commits, listeners, leaving, resuming, legs.
 
 use super::kit::{CALL, Office, blob, device, kind, person, ring};
 use crate::{
@@ -29,7 +29,7 @@ fn code_or_none(office: &mut Office, n: u8) -> Option<RefusalCode> {
 }
 
 #[test]
-fn of_two_commits_at_once_the_first_is_taken() {
+fn of_two_concurrent_commits_the_first_is_ordered() {
     let mut office = Office::in_call();
     office.commit(2, 1, &[], &[]);
     office.commit(1, 1, &[], &[]);
@@ -57,7 +57,7 @@ fn a_note_taker_joins_while_it_rings() {
 }
 
 #[test]
-fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
+fn a_note_taker_without_heartbeat_can_be_replaced() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -102,8 +102,8 @@ fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
 }
 
 #[test]
-fn a_note_taker_that_asks_again_and_again_keeps_the_others_out_no_longer() {
-    // By asking anew, by leaving and coming back, by another connection.
+fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
+    // By asking again, by leaving and asking again, over another connection.
     for how in 0..3 {
         let mut office = Office::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
@@ -148,7 +148,7 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     ask(&mut office, 3);
     assert_eq!(asks(&office.messages(5)), Some(true), "the others need not ask");
     ask(&mut office, 5);
-    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at the same moment");
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at once");
     // The first is gone before it was let in: another may.
     office.disconnect(3);
     assert_eq!(asks(&office.messages(5)), Some(false));
@@ -157,7 +157,7 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     assert_eq!(asks(&office.messages(6)), Some(false), "it is a member now");
     ask(&mut office, 6);
     assert_eq!(code(&mut office, 6), RefusalCode::NotAllowed);
-    // The one that writes comes back with fresh keys, as after a restart.
+    // The one that writes rejoins with fresh keys, as after a restart.
     office.discard();
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(5)]);
@@ -170,7 +170,7 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
 }
 
 #[test]
-fn a_note_taker_that_nobody_lets_in_keeps_no_other_out() {
+fn a_request_that_expires_does_not_block_other_note_takers() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -192,18 +192,18 @@ fn a_note_taker_that_nobody_lets_in_keeps_no_other_out() {
 }
 
 #[test]
-fn a_listener_that_went_away_before_it_was_let_in_asks_anew() {
+fn a_listener_that_disconnected_before_it_was_added_asks_again() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.disconnect(3);
     office.discard();
     office.commit(1, 1, &[3], &[]);
     let heard = office.received(1);
-    assert!(heard.contains(&"commit_refused".to_owned()), "two note-takers could be let in at once: {heard:?}");
+    assert!(heard.contains(&"commit_refused".to_owned()), "or two note-takers could be added: {heard:?}");
 }
 
 #[test]
-fn a_note_taker_that_left_does_not_come_back_beside_the_one_that_took_its_place() {
+fn a_note_taker_that_left_does_not_rejoin_beside_its_replacement() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -218,7 +218,7 @@ fn a_note_taker_that_left_does_not_come_back_beside_the_one_that_took_its_place(
 }
 
 #[test]
-fn who_may_listen() {
+fn roles_that_may_listen() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Principal).unwrap();
     office.connect(5);
@@ -227,13 +227,13 @@ fn who_may_listen() {
     ask(&mut office, 3);
     assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "nothing is to be noted");
     ask(&mut office, 5);
-    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal of the office is no listener");
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal does not listen");
     ask(&mut office, 4);
     assert_eq!(asked(&office.messages(1)), [device(4)]);
 }
 
 #[test]
-fn a_full_call_takes_no_more() {
+fn a_full_call_refuses_more_members() {
     let mut office = Office::in_call();
     for n in 10..10 + MAX_MEMBERS as u8 - 1 {
         office.enrol(n, n, Role::DutyOfficer).unwrap();
@@ -262,7 +262,7 @@ fn a_listener_leaves_and_is_removed() {
 }
 
 #[test]
-fn when_the_committer_vanishes_another_is_asked() {
+fn when_the_committer_disconnects_another_is_asked() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     assert_eq!(asked(&office.messages(1)), [device(3)]);
@@ -271,7 +271,7 @@ fn when_the_committer_vanishes_another_is_asked() {
     // Both are gone: it waits.
     office.disconnect(2);
     office.connect(2);
-    assert_eq!(office.received(2), ["signed_in"], "whoever connects is asked when it says that it kept its keys");
+    assert_eq!(office.received(2), ["signed_in"], "a device that connects is asked once it resumes");
     office.send(2, C::Resume { call: CALL, after: 1 });
     assert_eq!(asked(&office.messages(2)), [device(3)]);
     office.connect(1);
@@ -301,7 +301,7 @@ fn a_device_that_reloaded_rejoins() {
 }
 
 #[test]
-fn nobody_can_add_the_only_one_who_held_the_keys() {
+fn the_only_member_cannot_rejoin() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
     office.disconnect(1);
@@ -311,7 +311,7 @@ fn nobody_can_add_the_only_one_who_held_the_keys() {
 }
 
 #[test]
-fn commits_that_are_not_taken() {
+fn commits_that_are_refused() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
@@ -335,13 +335,13 @@ fn commits_that_are_not_taken() {
     assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
     office.send(1, bare(Some(blob("w")), vec![]));
     assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
-    // A principal may show a listener the door.
+    // A principal may remove a listener.
     office.commit(2, 2, &[], &[3]);
     assert_eq!(office.received(2), ["committed"]);
 }
 
 #[test]
-fn who_was_away_gets_what_it_missed_and_no_more() {
+fn a_device_that_resumes_gets_the_handshakes_that_it_missed() {
     let mut office = Office::in_call();
     office.disconnect(2);
     ask(&mut office, 3);
@@ -377,7 +377,7 @@ fn a_welcome_that_was_lost_is_sent_again() {
 }
 
 #[test]
-fn a_side_without_a_connection_ends_the_call_in_time() {
+fn a_side_without_connection_ends_the_call_after_the_timeout() {
     let mut office = Office::in_call();
     office.disconnect(2);
     office.pass(ABANDONED_AFTER_MS - 1);
@@ -392,11 +392,11 @@ fn a_side_without_a_connection_ends_the_call_in_time() {
     office.connect(2);
     office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
-    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it comes back");
+    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it reconnects");
 }
 
 #[test]
-fn a_lost_listener_is_removed_and_the_call_goes_on() {
+fn a_lost_listener_is_removed_and_the_call_continues() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
@@ -432,7 +432,7 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
 }
 
 #[test]
-fn legs_are_for_those_in_the_call_and_those_it_rings() {
+fn legs_are_for_participants_and_ringing_devices() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
     office.discard();

@@ -1,4 +1,4 @@
-//! The process dies in the middle of each state, and starts again over what the disk holds.
+//! The process is killed in each state and restarted over what the disk holds.
 
 use super::kit::{CALL, Office, blob, device, person, ring};
 use telcon_proto::{
@@ -11,7 +11,7 @@ fn rings(office: &mut Office) {
 }
 
 #[test]
-fn while_the_log_was_at_the_opening() {
+fn restart_while_the_opening_is_appended() {
     let mut office = Office::staffed();
     office.hold_log = true;
     rings(&mut office);
@@ -27,7 +27,7 @@ fn while_the_log_was_at_the_opening() {
 }
 
 #[test]
-fn while_it_rang() {
+fn restart_while_it_rings() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.restart();
@@ -45,7 +45,7 @@ fn while_it_rang() {
 }
 
 #[test]
-fn while_it_rang_and_for_longer_than_it_rings() {
+fn restart_after_the_ring_timeout() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.now += RING_TIMEOUT_MS;
@@ -54,7 +54,7 @@ fn while_it_rang_and_for_longer_than_it_rings() {
 }
 
 #[test]
-fn between_answer_and_commit() {
+fn restart_between_answer_and_commit() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
@@ -74,7 +74,7 @@ fn between_answer_and_commit() {
 }
 
 #[test]
-fn right_after_a_commit_was_stored_and_before_anybody_heard() {
+fn restart_after_a_commit_was_stored_and_before_it_was_sent() {
     let mut office = Office::in_call();
     office.disconnect(2);
     office.commit(1, 1, &[], &[]);
@@ -94,7 +94,7 @@ fn right_after_a_commit_was_stored_and_before_anybody_heard() {
 }
 
 #[test]
-fn while_somebody_was_leaving() {
+fn restart_while_a_member_leaves() {
     let mut office = Office::in_call();
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
     office.commit(1, 1, &[3], &[]);
@@ -107,7 +107,7 @@ fn while_somebody_was_leaving() {
 }
 
 #[test]
-fn and_nobody_comes_back() {
+fn restart_after_which_nobody_reconnects() {
     let mut office = Office::in_call();
     office.restart();
     office.pass(ABANDONED_AFTER_MS - 1);
@@ -117,7 +117,7 @@ fn and_nobody_comes_back() {
 }
 
 #[test]
-fn before_the_end_was_in_the_log() {
+fn restart_before_the_end_is_logged() {
     let mut office = Office::in_call();
     office.hold_log = true;
     office.send(1, C::HangUp { call: CALL, failed: false });
@@ -131,7 +131,7 @@ fn before_the_end_was_in_the_log() {
 }
 
 #[test]
-fn between_a_revocation_and_its_entry() {
+fn restart_between_a_revocation_and_its_entry() {
     let mut office = Office::staffed();
     office.hold_log = true;
     let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), "jws".into(), office.now);
@@ -145,7 +145,7 @@ fn between_a_revocation_and_its_entry() {
 }
 
 #[test]
-fn devices_come_back_with_what_they_were() {
+fn devices_keep_their_roles_over_a_restart() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.restart();
