@@ -8,6 +8,7 @@ import type { RecordLine, RecordProof, Records } from './engine/records';
 import { error_sentence } from './engine/error_sentence';
 import { local_zone } from './view/clock';
 import { is_pending } from './view/records';
+import { wanted_name } from './view/people';
 import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
 /** The result of a request to the office. `problem` is a sentence for the person. */
@@ -127,6 +128,12 @@ export class App {
   }
 
   // Actions of the person.
+
+  /** Asks the office for the people whom the search names, where the list does not have everybody. */
+  find_people(): void {
+    const name = this.view && wanted_name(this.view, this.query);
+    if (name) this.host().command({ do: 'find_people', name });
+  }
 
   ring(person: string): void {
     this.host().request_microphone();

@@ -33,6 +33,8 @@ use tokio::{
 
 /// Timeout for the end of the call after a hang-up.
 const HANG_UP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Timeout for finding somebody by name who is not in the list.
+const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout for connecting to the office before ringing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which reception is checked, and time without audio after which the terminal says so.
@@ -319,6 +321,17 @@ fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact
     }
 }
 
+/// An office with many people sends a part of them; the others are found by name.
+async fn find(endpoint: &Endpoint, view: View, name: &str) -> anyhow::Result<View> {
+    if !view.people_more || view.people.iter().any(|one| same(&one.card.name, name)) {
+        return Ok(view);
+    }
+    endpoint.command(UserCommand::FindPeople { name: name.to_owned() });
+    let found = endpoint.until(|view| view.people.iter().any(|one| same(&one.card.name, name)));
+    // If the office does not know the name either, the error shows the list that there is.
+    Ok(timeout(FIND_TIMEOUT, found).await.unwrap_or(Ok(view))?)
+}
+
 /// A device whose process died in a call rejoins it on connecting. Ringing somebody ends that call first.
 async fn end_previous_call(endpoint: &Endpoint) -> anyhow::Result<()> {
     let in_call = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
@@ -349,6 +362,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     };
     if let Some(name) = &args.to {
         end_previous_call(endpoint).await?;
+        let view = find(endpoint, view, name).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let reachability =

@@ -297,6 +297,7 @@ impl MediaSink for NoteTaker {
                 }));
                 session.on_members(members, now_ms);
             }
+            Event::Assigned { .. } => {}
             Event::Live { .. } => {
                 // After a suspension the answer may have arrived at any time during it.
                 let suspended_ms = self.suspension.suspended_for_ms(Instant::now());

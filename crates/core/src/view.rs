@@ -17,6 +17,8 @@ pub struct View {
     pub office: Option<OfficeName>,
     /// The people that it can ring.
     pub people: Vec<Contact>,
+    /// Whether there are others, who are found by name.
+    pub people_more: bool,
     /// The least record mode of a call.
     pub mode: RecordMode,
     /// Bearer token for the HTTP API while connected.

@@ -1,17 +1,17 @@
-//! The switchboard's driver: one thread that owns the engine and the store, and gives each effect its order. Writes
-//! are durable before anything else leaves; then messages, log entries and relay commands go out as they came.
+//! The switchboard's driver: one thread that owns the engine and the store. Inputs that wait are taken together: their writes
+//! are one transaction (group commit), and once that is durable their messages, log entries and relay commands go out in order.
 //!
-//! If the store fails, nothing that depended on the write leaves the server: all connections are closed and the
-//! switchboard starts again from what is durable, as after a crash. There is one way to recover, and it is tested.
+//! If the store fails, nothing that depended on the write leaves the server: all connections are closed and the switchboard
+//! starts again from what is durable, as after a crash. There is one way to recover, and it is tested.
 
 use crate::{
     archive::{Appender, Prover},
-    limits::{INBOX_MESSAGES, OUTBOX_MESSAGES},
+    limits::{INBOX_MESSAGES, MAX_BATCH, OUTBOX_MESSAGES},
     reconcile::{ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
-        CheckRing, CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply,
-        RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
+        Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::{
@@ -57,15 +57,17 @@ pub enum Input {
     },
     /// A connection is gone.
     Disconnected(SessionId),
-    /// A message.
+    /// A message, but not a ring.
     Message(SessionId, Box<ClientMessage>),
+    /// A ring that was verified, or why it does not hold. Whether its call exists is looked up here.
+    Ring(SessionId, Box<Result<VerifiedRing, String>>),
     /// The connection wants the newest checkpoint, proven from the tree of this size on.
     Ping(SessionId, u64),
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
-    /// Revoke a device, by this word of the authority, which was checked.
+    /// Revoke a device, by this revocation of the authority, which was verified.
     Revoke(DeviceId, String, oneshot::Sender<Answer>),
-    /// May this device bring this call's record?
+    /// Whether this device may bring this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.
     Seal(Box<Seal>, oneshot::Sender<Answer>),
@@ -73,7 +75,7 @@ pub enum Input {
     Logged(Ticket, Option<u64>),
     /// All entries of the log below this size have been reported by [`Input::Logged`].
     LogReported(u64),
-    /// What the relay says to an offer.
+    /// The relay answered an offer, or refused it.
     LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
@@ -98,7 +100,7 @@ impl HubHandle {
         self.0.blocking_send(input).is_ok()
     }
 
-    /// Asks and waits for the answer; none if the switchboard had to start again meanwhile, or has stopped.
+    /// Asks and waits for the answer; none if the switchboard recovered meanwhile, or has stopped.
     pub async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         if !self.send(input(reply)).await {
@@ -119,17 +121,12 @@ pub fn outbox() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
     mpsc::channel(OUTBOX_MESSAGES)
 }
 
-/// Makes the checker of rings anew, for each start of the switchboard.
-pub type RingChecker = Box<dyn Fn() -> Box<dyn CheckRing> + Send>;
-
 /// What the hub drives.
 pub struct Parts {
     /// The store.
     pub store: Box<dyn Store>,
     /// The office's policy.
     pub policy: Policy,
-    /// Checks rings.
-    pub rings: RingChecker,
     /// The log.
     pub log: Appender,
     /// Proofs.
@@ -138,8 +135,29 @@ pub struct Parts {
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
 
-/// Pause between tries of a store that fails.
+/// Pause between attempts to recover while the store fails.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is done once the writes of a batch are durable.
+enum Step {
+    Output(Output),
+    Checkpoint(SessionId, u64),
+    Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
+}
+
+/// What some inputs caused together.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<Write>,
+    steps: Vec<Step>,
+}
+
+impl Batch {
+    fn add(&mut self, effects: Effects) {
+        self.writes.extend(effects.writes);
+        self.steps.extend(effects.outputs.into_iter().map(Step::Output));
+    }
+}
 
 /// The driver.
 pub struct Hub {
@@ -148,11 +166,11 @@ pub struct Hub {
     outboxes: HashMap<SessionId, mpsc::Sender<Outgoing>>,
     requests: HashMap<RequestId, oneshot::Sender<Answer>>,
     next_request: u64,
-    /// Connections to be cut: too slow, or without a proof that they need.
-    cut: Vec<SessionId>,
+    /// Connections to be closed: their send queue is full, or a proof that they need cannot be read.
+    failed: Vec<SessionId>,
     started: (Instant, u64),
-    /// The store failed, and failed again when the switchboard was to start anew: the board is not to be believed.
-    broken: bool,
+    /// The store failed, and so did the recovery: the engine's state is unknown until the store recovers.
+    state_unknown: bool,
     /// Size of the log that the store is to be told with its next transaction.
     log_reported: Option<u64>,
 }
@@ -164,23 +182,25 @@ impl Hub {
     /// If the store cannot be read.
     pub fn new(mut parts: Parts, now_ms: u64) -> Result<Self, StoreError> {
         let snapshot = parts.store.load()?;
-        let (board, effects) = Switchboard::new(parts.policy.clone(), (parts.rings)(), snapshot, now_ms);
+        let (board, effects) = Switchboard::new(parts.policy.clone(), snapshot, now_ms);
         let mut hub = Self {
             parts,
             board,
             outboxes: HashMap::new(),
             requests: HashMap::new(),
             next_request: 1,
-            cut: Vec::new(),
+            failed: Vec::new(),
             started: (Instant::now(), now_ms),
-            broken: false,
+            state_unknown: false,
             log_reported: None,
         };
-        hub.perform(effects);
+        let mut batch = Batch::default();
+        batch.add(effects);
+        hub.commit(batch);
         Ok(hub)
     }
 
-    /// Runs until [`Input::Stop`], on a thread of its own.
+    /// Runs until [`Input::Stop`], on a dedicated thread.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, runtime: &Handle) {
         loop {
             let wait = self.board.next_timeout().map(|at| Duration::from_millis(at.saturating_sub(self.now_ms())));
@@ -192,19 +212,29 @@ impl Hub {
                 }
                 None => Ok(inputs.blocking_recv()),
             };
+            let mut batch = Batch::default();
             match received {
-                Err(()) if self.broken => {
-                    self.start_again(&Effects::default());
+                Err(()) if self.state_unknown => {
+                    self.recover(&[]);
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Err(()) => {
-                    let effects = self.board.timeout(self.now_ms());
-                    self.perform(effects);
-                }
+                Err(()) => batch.add(self.board.timeout(self.now_ms())),
                 Ok(None | Some(Input::Stop)) => return,
-                Ok(Some(input)) => self.handle(input),
+                Ok(Some(input)) => self.take(input, &mut batch),
             }
-            self.cut_connections();
+            let mut stop = false;
+            for _ in 1..MAX_BATCH {
+                match inputs.try_recv() {
+                    Ok(Input::Stop) => stop = true,
+                    Ok(input) => self.take(input, &mut batch),
+                    Err(_) => break,
+                }
+            }
+            self.commit(batch);
+            self.close_failed();
+            if stop {
+                return;
+            }
         }
     }
 
@@ -213,11 +243,12 @@ impl Hub {
         self.started.1 + self.started.0.elapsed().as_millis() as u64
     }
 
-    fn handle(&mut self, input: Input) {
-        if self.broken {
-            self.start_again(&Effects::default());
-            if self.broken {
-                // Whoever waits for an answer sees that there is none, and tries again.
+    /// Runs the engine on one input. What it causes is added to the batch.
+    fn take(&mut self, input: Input, batch: &mut Batch) {
+        if self.state_unknown {
+            self.recover(&[]);
+            if self.state_unknown {
+                // A request that is not answered is tried again by its client.
                 return;
             }
         }
@@ -227,14 +258,12 @@ impl Hub {
                 self.outboxes.insert(session, outbox);
                 match self.board.connected(session, device, token, now) {
                     Ok((signed_in, effects)) => {
-                        // Nobody waits any more if the connection was lost just now; its end is reported separately.
-                        let _ = reply.send(Ok(signed_in));
+                        batch.steps.push(Step::Admit(reply, Ok(signed_in)));
                         effects
                     }
                     Err(message) => {
                         self.outboxes.remove(&session);
-                        let _ = reply.send(Err(message));
-                        return;
+                        return batch.steps.push(Step::Admit(reply, Err(message)));
                     }
                 }
             }
@@ -243,23 +272,38 @@ impl Hub {
                 self.board.disconnected(session, now)
             }
             Input::Message(session, message) => self.board.message(session, *message, now),
-            Input::Ping(session, from_size) => return self.send_checkpoint(session, from_size),
+            Input::Ring(session, ring) => {
+                let looked_up = ring.and_then(|ring| self.look_up_call(ring));
+                self.board.ring(session, looked_up, now)
+            }
+            Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Enrol(device, reply) => {
+                let Ok(enrolment_is_used) = self.parts.store.enrolment_is_used(&device.enrolment) else {
+                    let _ = reply.send(Err(store_failed()));
+                    return;
+                };
                 let request = self.request(reply);
-                self.board.enrol(request, *device, now)
+                self.board.enrol(request, NewDevice { enrolment_is_used, ..*device }, now)
             }
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);
                 self.board.revoke(request, device, jws, now)
             }
             Input::MaySeal(call, device, reply) => {
-                let _ = reply.send(self.board.may_seal(&call, &device));
+                let exists = self.ended_call_exists(&call);
+                let _ = reply.send(exists.and_then(|exists| self.board.may_seal(&call, &device, exists)));
                 return;
             }
-            Input::Seal(seal, reply) => {
-                let request = self.request(reply);
-                self.board.seal(request, *seal, now)
-            }
+            Input::Seal(seal, reply) => match self.ended_call_exists(&seal.call) {
+                Ok(exists) => {
+                    let request = self.request(reply);
+                    self.board.seal(request, *seal, exists, now)
+                }
+                Err(refusal) => {
+                    let _ = reply.send(Err(refusal));
+                    return;
+                }
+            },
             Input::Logged(ticket, index) => self.board.logged(ticket, index, now),
             Input::LogReported(size) => {
                 self.log_reported = Some(size);
@@ -273,7 +317,28 @@ impl Hub {
             }
             Input::Stop => return,
         };
-        self.perform(effects);
+        batch.add(effects);
+    }
+
+    fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, String> {
+        match self.parts.store.call_exists(&ring.ring.call) {
+            Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
+            Err(error) => {
+                tracing::error!(call = %ring.ring.call, %error, "the store cannot be read: a ring was refused");
+                Err("the server's store cannot be read now: ring again".to_owned())
+            }
+        }
+    }
+
+    /// Whether there was a call of this id. Calls that are live, or whose record is pending, are not looked up.
+    fn ended_call_exists(&mut self, call: &CallId) -> Result<bool, Refusal> {
+        if self.board.awaits_record(call) {
+            return Ok(true);
+        }
+        self.parts.store.call_exists(call).map_err(|error| {
+            tracing::error!(%call, %error, "the store cannot be read: a record was refused");
+            store_failed()
+        })
     }
 
     fn request(&mut self, reply: oneshot::Sender<Answer>) -> RequestId {
@@ -283,37 +348,52 @@ impl Hub {
         id
     }
 
-    fn perform(&mut self, mut effects: Effects) {
-        if !effects.writes.is_empty() {
-            // It costs no transaction of its own: what it says is only where the next start begins to read.
-            effects.writes.extend(self.log_reported.take().map(Write::LogSeen));
+    /// Makes the writes of a batch durable, then carries out the rest of it.
+    fn commit(&mut self, mut batch: Batch) {
+        if !batch.writes.is_empty() {
+            // Costs no transaction: it only says where the next start begins to read the log.
+            batch.writes.extend(self.log_reported.take().map(Write::LogSeen));
         }
-        if let Err(error) = self.parts.store.apply(&effects.writes) {
-            tracing::error!(%error, "the store failed; the switchboard starts again from what is durable");
-            return self.start_again(&effects);
+        if let Err(error) = self.parts.store.apply(&batch.writes) {
+            tracing::error!(
+                %error,
+                "the store failed: all connections are closed, and the switchboard recovers from what is durable"
+            );
+            return self.recover(&batch.steps);
         }
-        for output in effects.outputs {
-            match output {
-                Output::Send(session, message) => self.send(session, *message),
-                Output::Close(session, reason) => {
-                    if let Some(outbox) = self.outboxes.remove(&session) {
-                        // A connection that is too slow to hear why notices that its outbox is gone.
-                        let _ = outbox.try_send(Outgoing::Close(reason));
-                    }
+        for step in batch.steps {
+            match step {
+                Step::Output(output) => self.carry_out(output),
+                Step::Checkpoint(session, from_size) => self.send_checkpoint(session, from_size),
+                Step::Admit(reply, answer) => {
+                    // Nobody waits if the connection was lost meanwhile; its end is reported separately.
+                    let _ = reply.send(answer);
                 }
-                Output::Append(ticket, entry) => {
-                    if !self.parts.log.append(ticket, entry) {
-                        tracing::error!("the log's thread has stopped");
-                    }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send(session, message) => self.send(session, *message),
+            Output::Close(session, reason) => {
+                if let Some(outbox) = self.outboxes.remove(&session) {
+                    // A connection whose send queue is full notices that the queue is gone.
+                    let _ = outbox.try_send(Outgoing::Close(reason));
                 }
-                Output::Relay(command) => {
-                    // Fails only while the server stops.
-                    let _ = self.parts.relay.send(command);
+            }
+            Output::Append(ticket, entry) => {
+                if !self.parts.log.append(ticket, entry) {
+                    tracing::error!("the log's thread has stopped: restart the server");
                 }
-                Output::Reply(request, answer) => {
-                    if let Some(reply) = self.requests.remove(&request) {
-                        let _ = reply.send(answer);
-                    }
+            }
+            Output::Relay(command) => {
+                // Fails only while the server stops.
+                let _ = self.parts.relay.send(command);
+            }
+            Output::Reply(request, answer) => {
+                if let Some(reply) = self.requests.remove(&request) {
+                    let _ = reply.send(answer);
                 }
             }
         }
@@ -322,14 +402,14 @@ impl Hub {
     fn send(&mut self, session: SessionId, mut message: ServerMessage) {
         let Some(outbox) = self.outboxes.get(&session) else { return };
         if let Err(error) = self.parts.prover.fill(&mut message) {
-            // Without its proof the message would be refused. The device comes back and resumes.
-            tracing::error!(%error, "a proof could not be read");
-            self.cut.push(session);
+            // Without its proof the message would be refused. The device reconnects and resumes.
+            tracing::error!(session = session.0, %error, "closing connection: a log proof cannot be read; check the log's disk");
+            self.failed.push(session);
         } else if let Err(error) = outbox.try_send(Outgoing::Text(encode(&message))) {
             if let TrySendError::Full(_) = error {
-                tracing::warn!("a connection is cut: it does not take its messages");
+                tracing::warn!(session = session.0, "closing slow consumer: send queue full");
             }
-            self.cut.push(session);
+            self.failed.push(session);
         }
     }
 
@@ -340,7 +420,7 @@ impl Hub {
         let message = match proof {
             Ok(consistency) => ServerMessage::Checkpoint { checkpoint, from_size, consistency },
             Err(error) => {
-                tracing::error!(%error, "a proof could not be read");
+                tracing::error!(%error, "a consistency proof cannot be read: check the log's disk");
                 let message = "the log cannot be read now: try again later".to_owned();
                 ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
             }
@@ -348,48 +428,56 @@ impl Hub {
         self.send(session, message);
     }
 
-    fn cut_connections(&mut self) {
-        while let Some(session) = self.cut.pop() {
+    fn close_failed(&mut self) {
+        while let Some(session) = self.failed.pop() {
             if self.outboxes.remove(&session).is_some() {
-                let effects = self.board.disconnected(session, self.now_ms());
-                self.perform(effects);
+                let mut batch = Batch::default();
+                batch.add(self.board.disconnected(session, self.now_ms()));
+                self.commit(batch);
             }
         }
     }
 
-    fn start_again(&mut self, lost: &Effects) {
+    /// Closes everything and starts the engine from what is durable. `lost` is what was not carried out.
+    fn recover(&mut self, lost: &[Step]) {
         self.outboxes.clear();
-        self.cut.clear();
-        for output in &lost.outputs {
-            if let Output::Reply(request, _) = output {
+        self.failed.clear();
+        for step in lost {
+            // Whether it took place is not known: it is not answered, and its client tries again.
+            if let Step::Output(Output::Reply(request, _)) = step {
                 self.requests.remove(request);
             }
         }
         for (_, reply) in self.requests.drain() {
-            let text = "the server's store failed: try again, and tell who runs it";
-            let _ = reply.send(Err(Refusal::new(RefusalKind::Unavailable, text)));
+            let _ = reply.send(Err(store_failed()));
         }
-        self.broken = match self.restored() {
+        self.state_unknown = match self.restart_engine() {
             Ok(()) => false,
             Err(error) => {
-                tracing::error!(%error, "the store fails still; the next message tries again");
+                tracing::error!(%error, "state unknown until the store recovers: check the database; every message tries again");
                 true
             }
         };
     }
 
-    /// Starts the switchboard from what is durable in store and log.
-    fn restored(&mut self) -> Result<(), ReconcileError> {
-        // Entries may be on their way to the log: what they are about is not forgotten.
+    /// Starts the engine from what is durable in store and log.
+    fn restart_engine(&mut self) -> Result<(), ReconcileError> {
+        // Appends may still be under way: what they are about is kept.
         reconcile(&mut *self.parts.store, &self.parts.prover, false)?;
         let snapshot = self.parts.store.load()?;
         let now = self.now_ms();
-        let (board, effects) = Switchboard::new(self.parts.policy.clone(), (self.parts.rings)(), snapshot, now);
+        let (board, effects) = Switchboard::new(self.parts.policy.clone(), snapshot, now);
         self.parts.store.apply(&effects.writes)?;
         self.board = board;
-        self.perform(Effects { writes: Vec::new(), outputs: effects.outputs });
+        let mut batch = Batch::default();
+        batch.add(Effects { writes: Vec::new(), outputs: effects.outputs });
+        self.commit(batch);
         Ok(())
     }
+}
+
+fn store_failed() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "the server's store failed: try again, and tell who runs it")
 }
 
 fn encode(message: &ServerMessage) -> String {

@@ -1,16 +1,21 @@
 //! The switchboard: sign-in, rings, call ordering, the archive it keeps, and the relay it embeds.
 //!
 //! ```text
-//!            web ──────────────► hub ───► switchboard (sans-IO: who may do what, in which order)
-//!  devices ◄─ socket, records ◄──┘│ └───► store       (SQLite or PostgreSQL: durable before anything leaves)
+//!            web ──────────────► hub ───► switchboard ──► assignment  (engines: who may do what, in which order;
+//!  devices ◄─ socket, records ◄──┘│ │                                  which note-taker writes which call)
+//!                                 │ └───► store       (SQLite or PostgreSQL: durable before anything is sent)
 //!                                 ├─────► archive     (log, records, certificates: what auditors get)
-//!                                 └─────► media ────► relay
+//!                                 └─────► media ────► placement       (engine: which relay a call is on)
+//!                                           └───────► relay
 //! ```
+//!
+//! Engines (`switchboard`, `assignment`, `placement`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
 //! What must not exist here: code that could open anything. This crate depends on neither the crate with the group
 //! keys nor the one with the sealed records.
 
 pub mod archive;
+mod assignment;
 mod digest;
 mod hub;
 pub mod limits;
@@ -18,11 +23,13 @@ mod media;
 mod migrate;
 pub mod node;
 pub mod objects;
+mod placement;
 mod places;
 mod reconcile;
 mod server;
 pub mod store;
 pub mod switchboard;
+mod timers;
 mod web;
 
 pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};

@@ -8,15 +8,28 @@ pub const LOG_RETRY_MS: u64 = 5_000;
 /// Rings that one device may send in a minute. Each is two entries that stay in the log for good.
 pub const MAX_RINGS_PER_MINUTE: usize = 12;
 /// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
-/// are about 200 KB together; a member that sends more than this makes others rejoin, and no more.
+/// are about 200 KB together; a member that sends more than this only makes others rejoin.
 pub const MAX_HANDSHAKE_BYTES: usize = 16 * 1024 * 1024;
-/// Ended calls whose end is remembered for devices that come back and ask.
+/// Ended calls whose end is kept in memory, for devices that were disconnected when they ended.
 pub const RECENT_ENDS: usize = 256;
-/// Messages that wait for one slow connection before it is cut. A reconnect replays fewer handshakes than this in
-/// any call that people hold.
+/// People in the list of a device that signs in; the others are found by name. A principal's list of favourites fits, and a
+/// sign-in costs the same in an office of ten thousand.
+pub const CONTACTS_AT_SIGN_IN: usize = 64;
+/// People in the answer to one search.
+pub const CONTACTS_FOUND: usize = 32;
+/// Shortest time between two messages about changes of people to one device, milliseconds.
+pub const CONTACTS_INTERVAL_MS: u64 = 1_000;
+/// Calls that staff is told of at sign-in: as many as their list shows.
+pub const NOTICES_AT_SIGN_IN: usize = 64;
+/// Send queue of one connection, messages. One that is full belongs to a slow consumer, which is closed. A resume replays
+/// fewer handshakes than this in any call that people hold.
 pub const OUTBOX_MESSAGES: usize = 512;
-/// Inputs that wait for the switchboard before connections are told that the server is busy.
+/// Queue of inputs of the switchboard. While it is full, connections are not read (backpressure).
 pub const INBOX_MESSAGES: usize = 4096;
+/// Most inputs whose writes share one transaction of the store.
+pub const MAX_BATCH: usize = 256;
+/// Read buffer of a WebSocket, bytes. Most messages are shorter, and idle connections hold it.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Longest body of `POST /api/devices` and `POST /api/revocations`, bytes: two ML-DSA-87 certificates in base64.
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.

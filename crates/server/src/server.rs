@@ -9,7 +9,7 @@ use crate::{
     places::{Places, PlacesError},
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
-    switchboard::{CheckRing, Policy},
+    switchboard::Policy,
     web::{self, App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,7 +25,7 @@ use std::{
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::{http::OfficeInfo, message::Ring};
+use telcon_proto::http::OfficeInfo;
 use telcon_relay::RelayConfig;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
 
@@ -255,15 +255,7 @@ impl Server {
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
         };
-        let for_rings = pinned.clone();
-        let parts = Parts {
-            store,
-            policy,
-            rings: Box::new(move || Box::new(Verify(for_rings.clone()))),
-            log,
-            prover: prover.clone(),
-            relay: ways.commands,
-        };
+        let parts = Parts { store, policy, log, prover: prover.clone(), relay: ways.commands };
         let engine = blocking(move || Ok(Hub::new(parts, now_ms())?)).await?;
         let hub_thread = std::thread::Builder::new()
             .name("switchboard".into())
@@ -283,7 +275,7 @@ impl Server {
             web_dir: config.web_dir,
             relay,
             relay_token: RelayToken::new(&relay_token),
-            nodes: ways.nodes,
+            relays: ways.relays,
             media: ways.numbers,
             counters: Counters::default(),
             unauthenticated: App::unauthenticated_slots(),
@@ -384,15 +376,6 @@ async fn blocking<T: Send + 'static>(
 
 /// How long open connections may take to close at shutdown.
 const SHUTDOWN_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// Checks rings against the office.
-struct Verify(Office);
-
-impl CheckRing for Verify {
-    fn check(&self, jws: &str, now_ms: u64) -> Result<Ring, String> {
-        self.0.verify_ring(jws, now_ms).map(|verified| verified.ring().clone()).map_err(|why| why.to_string())
-    }
-}
 
 fn signer(domain: &str, seed: &[u8; 32]) -> Result<LogSigner, KeyError> {
     LogSigner::from_seed(seed, &format!("{domain}/log"))

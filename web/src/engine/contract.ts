@@ -102,6 +102,8 @@ export interface View {
   you: (Card & { device: string }) | null;
   office: { domain: string; name: string } | null;
   people: Contact[];
+  /** There are others, who are found by name. */
+  people_more: boolean;
   mode: RecordMode;
   /** Bearer of `/api/records`, while connected. */
   token: string | null;
@@ -117,6 +119,7 @@ export type Command =
   | { do: 'decline' }
   | { do: 'hang_up' }
   | { do: 'listen'; call: string }
+  | { do: 'find_people'; name: string }
   | { do: 'leave' }
   | { do: 'offer'; sdp: string }
   | { do: 'mute'; on: boolean }

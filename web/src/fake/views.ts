@@ -23,6 +23,7 @@ export function view(more: Partial<View> = {}): View {
     you: { ...president, device: device(1) },
     office: { domain: 'office.example', name: 'Office of the President' },
     people: few,
+    people_more: false,
     mode: 'memo',
     token: 'token',
     log: { size: 90_512, checked_ms: NOW - 6_000, ok: true, problem: null },

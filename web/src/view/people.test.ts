@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { few, governor, many, minister, norland } from '../fake/people';
 import { NOW, view } from '../fake/views';
-import { people_screen } from './people';
+import { people_screen, wanted_name } from './people';
 
 const HERE = 'Europe/Lisbon';
 const names = (rows: { name: string }[]) => rows.map((row) => row.name);
@@ -26,6 +26,14 @@ describe('people', () => {
     expect(offline.others.every((row) => !row.can_ring && row.state.endsWith(' · you are offline'))).toBe(true);
     expect(offline.offline).toMatch(/^Not connected/);
     expect(offline.verified).toBe(false);
+  });
+
+  it('are found by the office where the list does not have everybody', () => {
+    expect(people_screen(view({ people_more: true }), new Set(), '', NOW, HERE).search).toBe(true);
+    expect(wanted_name(view({ people_more: true }), ' no ')).toBe('no');
+    expect(wanted_name(view({ people_more: true }), 'n')).toBeNull();
+    expect(wanted_name(view(), 'norland')).toBeNull();
+    expect(wanted_name(view({ people_more: true, phase: 'offline' }), 'norland')).toBeNull();
   });
 
   it('can be searched when there are many, ignoring accents, by word prefixes', () => {

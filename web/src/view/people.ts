@@ -45,7 +45,7 @@ export function people_screen(
   const rows = [...view.people]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((contact) => row(contact, favourites.has(contact.person), ready, now, local_zone));
-  const search = rows.length >= SEARCH_FROM;
+  const search = view.people_more || rows.length >= SEARCH_FROM;
   const found = search ? rows.filter((row) => matches(row, query)) : rows;
   return {
     office: [view.office?.name ?? 'Telcon', time(now, local_zone)].join(' · '),
@@ -73,6 +73,12 @@ function row(contact: Contact, favourite: boolean, ready: boolean, now: number, 
       .join(' · '),
     can_ring: ready && contact.reachable,
   };
+}
+
+/** What the office is to be asked for, where the list does not have everybody: two letters or more. */
+export function wanted_name(view: View, query: string): string | null {
+  const name = query.trim();
+  return view.people_more && view.phase === 'ready' && name.length >= 2 ? name : null;
 }
 
 /** Whether each word of the query is a prefix of a word of the row. */

@@ -48,7 +48,7 @@ const AUTO_JOIN_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct Options {
     pub(super) server: String,
     pub(super) auto_answer: bool,
-    /// Chooses calls to join; none if calls are joined only on command.
+    /// Carries out assignments to calls; none if calls are joined only on command.
     pub(super) auto_join: Option<AutoJoin>,
 }
 
@@ -79,6 +79,15 @@ pub(super) struct Driver {
     /// The last logged connection problem.
     logged_problem: Option<String>,
     auto_joined_at: Instant,
+}
+
+/// Between half of `backoff` and all of it, so that after a restart of the server its devices do not all reconnect at the same
+/// moment.
+fn jittered(backoff: Duration) -> Duration {
+    let mut random = [0; 4];
+    // If the system has no randomness, connecting fails too, with an error that says so.
+    let _ = getrandom::fill(&mut random);
+    backoff.mul_f64(0.5 + f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX) / 2.0)
 }
 
 impl Driver {
@@ -142,7 +151,7 @@ impl Driver {
                 }
                 Err(error) => self.log_problem(format!("cannot connect to the office: {error:#}")),
             }
-            self.run_offline(requests, sleep(backoff)).await?;
+            self.run_offline(requests, sleep(jittered(backoff))).await?;
             backoff = (backoff * 2).min(MAX_BACKOFF);
         }
     }
@@ -269,6 +278,10 @@ impl Driver {
                     if let Event::Epoch { .. } = event {
                         self.media.open_early(&mut self.engine, &mut *self.sink, now);
                     }
+                    if let (Event::Assigned { call }, Some(auto_join)) = (&event, &mut self.options.auto_join) {
+                        auto_join.assign(*call);
+                        self.auto_join(&self.engine.view());
+                    }
                     self.sink.on_event(&event, &self.engine, now);
                 }
             }
@@ -307,9 +320,12 @@ impl Driver {
 
     fn auto_join(&mut self, view: &View) {
         let Some(auto_join) = &mut self.options.auto_join else { return };
-        match auto_join.decide(&view.notices, view.call.as_ref(), Instant::now()) {
+        let current = view.call.as_ref().filter(|call| call.state != CallState::Ended);
+        let current = current.map(|call| (call.call, call.started_ms.is_some()));
+        match auto_join.decide(current, view.caught_up, Instant::now()) {
             Some(JoinAction::Join(call)) => self.command(UserCommand::Listen { call }),
             Some(JoinAction::Leave) => self.command(UserCommand::Leave),
+            Some(JoinAction::ReportAvailable) => self.command(UserCommand::Available),
             None => {}
         }
     }
@@ -375,11 +391,8 @@ impl Driver {
             self.leg_retry_at = None;
             self.command(UserCommand::MediaFailed);
         }
-        if self.auto_joined_at.elapsed() >= AUTO_JOIN_INTERVAL
-            && let Some(auto_join) = &mut self.options.auto_join
-        {
+        if self.auto_joined_at.elapsed() >= AUTO_JOIN_INTERVAL {
             self.auto_joined_at = Instant::now();
-            auto_join.expire_attempts(Instant::now());
             self.auto_join(&self.engine.view());
         }
         let leg = self.leg.as_ref();

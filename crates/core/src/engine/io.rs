@@ -30,6 +30,13 @@ pub enum UserCommand {
         /// The call.
         call: CallId,
     },
+    /// Find people by name, beside those that the office sent. They are added to the list.
+    FindPeople {
+        /// Beginnings of words of their name or organisation.
+        name: String,
+    },
+    /// This note-taker has no call, and takes the one that [`Event::Assigned`] names.
+    Available,
     /// The media leg's offer, after [`Output::OpenLeg`].
     Offer {
         /// WebRTC offer.
@@ -88,6 +95,11 @@ pub enum Event {
         authenticator: Vec<u8>,
         /// All holders of the epoch's key.
         members: Vec<(DeviceId, telcon_proto::Card)>,
+    },
+    /// The office assigned this note-taker to a call: leave any other, and listen to this one.
+    Assigned {
+        /// The call.
+        call: CallId,
     },
     /// Both principals are in the call.
     Live {

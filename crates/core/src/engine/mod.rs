@@ -64,6 +64,7 @@ pub struct Engine {
     out: VecDeque<Output>,
     phase: ConnectionState,
     people: Vec<Contact>,
+    people_more: bool,
     mode: RecordMode,
     token: Option<String>,
     notices: BTreeMap<CallId, NoticeView>,
@@ -92,6 +93,7 @@ impl Engine {
             out: VecDeque::new(),
             phase: ConnectionState::Connecting,
             people: Vec::new(),
+            people_more: false,
             mode: RecordMode::LogOnly,
             token: None,
             notices: BTreeMap::new(),
@@ -250,6 +252,7 @@ impl Engine {
                 name: self.device.office().name().to_owned(),
             }),
             people: self.people.clone(),
+            people_more: self.people_more,
             mode: self.mode,
             token: self.token.clone(),
             log: self.log.clone(),
@@ -289,6 +292,9 @@ impl Engine {
             UserCommand::Decline => self.with_call(Call::decline),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
+            UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),
+            UserCommand::Available if self.is_connected() => self.send(ClientMessage::Available {}),
+            UserCommand::FindPeople { .. } | UserCommand::Available => {}
             UserCommand::Offer { sdp } => self.with_call(|call, context| {
                 context.out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
             }),

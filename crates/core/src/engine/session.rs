@@ -1,13 +1,14 @@
 //! Dispatch of the switchboard's messages: sign-in, rings, refusals; a message about a call goes to the call.
 
-use super::{Engine, Output, log_audit, notices};
+use super::{Engine, Event, Output, log_audit, notices};
 use crate::{
     call::Call,
     view::{AlertLevel, ConnectionState},
 };
 use telcon_proto::{
-    CallId, ClientMessage, ServerMessage,
+    CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
+    words::Contact,
 };
 
 pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
@@ -22,9 +23,9 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             );
             engine.send(ClientMessage::Prove { jws });
         }
-        ServerMessage::SignedIn { people, mode, token, in_call, checkpoint, .. } => {
+        ServerMessage::SignedIn { people, people_more, mode, token, in_call, checkpoint, .. } => {
             engine.phase = ConnectionState::Ready;
-            engine.people = people;
+            (engine.people, engine.people_more) = (people, people_more);
             // The server may ask for more than the authority does, never for less.
             engine.mode = mode.max(engine.device.office().floor());
             engine.token = Some(token);
@@ -35,7 +36,8 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             engine.ping(now_ms);
             rejoin(engine, in_call);
         }
-        ServerMessage::People { people } => engine.people = people,
+        ServerMessage::PeopleChanged { changed, removed } => people_changed(engine, changed, &removed),
+        ServerMessage::Assigned { call } => engine.out.push_back(Output::Event(Event::Assigned { call })),
         ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
             // The answer to the ping after signing in: everything that the office sends at sign-in came before it.
             engine.caught_up = engine.phase == ConnectionState::Ready;
@@ -182,4 +184,15 @@ fn on_ring(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
             format!("A ring was refused because it could not be verified: {error}. Tell the security officer."),
         ),
     }
+}
+
+/// Applies changes to the list of people, which stays sorted by name.
+fn people_changed(engine: &mut Engine, changed: Vec<Contact>, removed: &[PersonId]) {
+    let unchanged = |contact: &Contact| {
+        let person = contact.card.person;
+        !removed.contains(&person) && changed.iter().all(|new| new.card.person != person)
+    };
+    engine.people.retain(unchanged);
+    engine.people.extend(changed);
+    engine.people.sort_by(|a, b| (&a.card.name, a.card.person).cmp(&(&b.card.name, b.card.person)));
 }

@@ -100,4 +100,12 @@ pub enum ClientMessage {
         /// Size of the newest tree that this device has verified; 0 when it has none.
         log_size: u64,
     },
+    /// Finds people whom this device can ring, beside those that it was sent. Answered by
+    /// [`super::ServerMessage::PeopleChanged`].
+    FindPeople {
+        /// Beginnings of words of their name or organisation.
+        name: String,
+    },
+    /// This note-taker has no call, and takes any that [`super::ServerMessage::Assigned`] names.
+    Available {},
 }

@@ -1,7 +1,7 @@
 //! What the switchboard sends to a device, and why it refuses.
 
 use super::{Logged, Notice};
-use crate::{Blob, CallId, Card, DeviceId, Ended, RecordMode, SuiteName, words::Contact};
+use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, words::Contact};
 use serde::{Deserialize, Serialize};
 
 /// What the switchboard sends.
@@ -17,8 +17,11 @@ pub enum ServerMessage {
     SignedIn {
         /// Who the server takes it for.
         you: Card,
-        /// Whom it can ring.
+        /// Whom it can ring, by name; the first ones where there are many.
         people: Vec<Contact>,
+        /// Whether there are others: see [`super::ClientMessage::FindPeople`].
+        #[serde(default)]
+        people_more: bool,
         /// The suite of the office's calls.
         suite: SuiteName,
         /// The least that is kept of the office's calls.
@@ -31,10 +34,18 @@ pub enum ServerMessage {
         /// Newest checkpoint of the log (C2SP signed note).
         checkpoint: String,
     },
-    /// People or their reachability changed.
-    People {
-        /// All whom this device can ring.
-        people: Vec<Contact>,
+    /// Changes of the people whom this device can ring.
+    PeopleChanged {
+        /// People who are new, renamed, found, or whose reachability changed.
+        changed: Vec<Contact>,
+        /// People who cannot be rung any more, or were found by a search before the latest.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<PersonId>,
+    },
+    /// To a note-taker that is available: it is to ask to join this call, and to leave the one that it is in.
+    Assigned {
+        /// The call.
+        call: CallId,
     },
     /// The caller's ring is logged and on its way.
     Opened {

@@ -12,6 +12,7 @@
 //! each append waits for them. Everything else is in an object store ([`crate::objects`]), which is this directory by
 //! default. Where it is a bucket, the bucket copied into `archive/` beside the log makes the same directory.
 
+mod cache;
 mod certificates;
 mod proofs;
 mod records;

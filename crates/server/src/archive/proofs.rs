@@ -1,5 +1,7 @@
-//! Proofs out of the published log. Reading takes no lock that the writer holds.
+//! Proofs out of the published log. Reading takes no lock that the writer holds, and reads no file twice for what does not
+//! change: the hub fills proofs into most of its messages.
 
+use super::cache::{EntryCache, TileCache};
 use std::{
     ops::Range,
     path::PathBuf,
@@ -27,14 +29,19 @@ pub enum ProofError {
 
 /// Proves entries under the newest checkpoint.
 pub struct Prover {
-    reader: DiskReader,
+    reader: TileCache<DiskReader>,
+    entries: EntryCache,
     newest: RwLock<(u64, String)>,
 }
 
 impl Prover {
     /// Reads the log in `dir`, whose newest checkpoint is this.
     pub fn new(dir: PathBuf, newest: &SignedCheckpoint) -> Self {
-        Self { reader: DiskReader::new(dir), newest: RwLock::new((newest.size(), newest.note().to_owned())) }
+        Self {
+            reader: TileCache::new(DiskReader::new(dir)),
+            entries: EntryCache::new(),
+            newest: RwLock::new((newest.size(), newest.note().to_owned())),
+        }
     }
 
     pub(super) fn publish(&self, newest: &SignedCheckpoint) {
@@ -58,8 +65,11 @@ impl Prover {
     fn prove_under(&self, index: u64, size: u64, checkpoint: String) -> Result<Logged, ProofError> {
         let tree = Tree::new(self.reader.clone(), size);
         let proof = tree.inclusion_proof(index, size)?;
-        let mut entries = tree.entries(index..index + 1)?;
-        let (_, entry) = entries.next().ok_or(ProofError::Range { size })??;
+        let entry = self.entries.get(index, || {
+            let mut entries = tree.entries(index..index + 1)?;
+            let (_, entry) = entries.next().ok_or(ProofError::Range { size })??;
+            Ok::<_, ProofError>(entry)
+        })?;
         Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
     }
 

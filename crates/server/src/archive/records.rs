@@ -536,7 +536,7 @@ mod tests {
     }
 
     fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
-        store.finish(&store.claim(CALL, DEVICE)?, &Seal::parse(text, CALL)?, text)
+        store.finish(&store.claim(CALL, DEVICE)?, &parse_seal(text, CALL)?, text)
     }
 
     #[test]
@@ -624,7 +624,7 @@ mod tests {
         assert!(matches!(records.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
         assert!(matches!(records.keep_part(slow), Err(RecordError::Busy)));
         let text = seal(&[(name, b"one")]);
-        records.finish(&claim, &Seal::parse(&text, CALL).unwrap(), &text).unwrap();
+        records.finish(&claim, &parse_seal(&text, CALL).unwrap(), &text).unwrap();
         drop(claim);
         assert!(matches!(records.keep_part(other), Err(RecordError::Busy)), "the record is complete");
         assert_eq!(records.part(CALL, Some(DEVICE), name).unwrap(), b"one");

@@ -1,4 +1,4 @@
-//! The driver where it matters: the store fails, a connection is slow, a proof is sent.
+//! The driver's own duties: the store fails, a consumer is slow, inputs share a transaction, facts are looked up.
 
 mod faults;
 
@@ -13,15 +13,6 @@ use crate::{
 };
 use telcon_log::LogSigner;
 use telcon_proto::{Blob, Card, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
-
-/// In tests a ring is signed by being JSON.
-struct Unsigned;
-
-impl CheckRing for Unsigned {
-    fn check(&self, jws: &str, _now_ms: u64) -> Result<Ring, String> {
-        serde_json::from_str(jws).map_err(|e| e.to_string())
-    }
-}
 
 struct World {
     hub: Hub,
@@ -54,7 +45,6 @@ impl World {
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
             },
-            rings: Box::new(|| Box::new(Unsigned)),
             log,
             prover,
             relay,
@@ -63,19 +53,30 @@ impl World {
         let mut world = Self { hub, store, logged, _relay: commands, _dir: dir };
         for n in [1, 2] {
             let (reply, mut answer) = oneshot::channel();
-            world.hub.handle(Input::Enrol(Box::new(new_device(n)), reply));
+            world.handle(Input::Enrol(Box::new(new_device(n)), reply));
             world.log();
             assert!(answer.try_recv().unwrap().is_ok());
         }
         world
     }
 
+    fn handle(&mut self, input: Input) {
+        self.handle_all([input]);
+    }
+
+    /// As if all had waited: one batch.
+    fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        let mut batch = Batch::default();
+        inputs.into_iter().for_each(|input| self.hub.take(input, &mut batch));
+        self.hub.commit(batch);
+    }
+
     /// Waits for one entry to be in the log, and tells the hub.
     fn log(&mut self) {
         loop {
             match self.logged.recv_timeout(Duration::from_secs(60)).unwrap() {
-                LogEvent::Appended(ticket, index) => return self.hub.handle(Input::Logged(ticket, index)),
-                LogEvent::Reported(size) => self.hub.handle(Input::LogReported(size)),
+                LogEvent::Appended(ticket, index) => return self.handle(Input::Logged(ticket, index)),
+                LogEvent::Reported(size) => self.handle(Input::LogReported(size)),
             }
         }
     }
@@ -83,7 +84,7 @@ impl World {
     fn connect(&mut self, session: u64, n: u8) -> mpsc::Receiver<Outgoing> {
         let (sender, receiver) = outbox();
         let (reply, _answer) = oneshot::channel();
-        self.hub.handle(Input::Connected {
+        self.handle(Input::Connected {
             session: SessionId(session),
             device: device(n),
             token: "t".into(),
@@ -104,8 +105,9 @@ impl World {
             suite: SuiteName::Hybrid,
             at_ms: 0,
         };
-        let message = ClientMessage::Ring { jws: serde_json::to_string(&ring).unwrap() };
-        self.hub.handle(Input::Message(SessionId(session), Box::new(message)));
+        let jws = serde_json::to_string(&ring).unwrap();
+        let verified = VerifiedRing { ring, jws, call_exists: false };
+        self.handle(Input::Ring(SessionId(session), Box::new(Ok(verified))));
     }
 }
 
@@ -123,10 +125,11 @@ fn new_device(n: u8) -> NewDevice {
         chain: vec![Blob(vec![n]), Blob(vec![n])],
         cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
         enrolment: format!("{n}"),
+        enrolment_is_used: false,
     }
 }
 
-/// What is in the outbox now, and whether the connection was given up.
+/// What is in the outbox now, and whether the connection is closed.
 fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
     let mut messages = Vec::new();
     loop {
@@ -140,7 +143,7 @@ fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
 }
 
 #[test]
-fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
+fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     let mut world = World::new();
     let (mut caller, mut callee) = (world.connect(1, 1), world.connect(2, 2));
     drain(&mut caller);
@@ -148,10 +151,10 @@ fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
     world.ring(1, 7);
     world.store.take_down();
     world.log();
-    assert_eq!(drain(&mut caller), (vec![], true), "the caller hears of no call that the store forgot");
+    assert_eq!(drain(&mut caller), (vec![], true), "the caller is not told of a call that the store lost");
     assert_eq!(drain(&mut callee), (vec![], true));
-    world.hub.handle(Input::Ping(SessionId(1), 0));
-    assert!(world.hub.broken, "the store fails still");
+    world.handle(Input::Ping(SessionId(1), 0));
+    assert!(world.hub.state_unknown, "the store fails still");
     world.store.repair();
     // The opening had reached the log, so the call goes on from there.
     let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
@@ -162,7 +165,7 @@ fn nothing_leaves_when_the_store_fails_and_all_goes_on_afterwards() {
     assert!(more.iter().any(|m| matches!(m, ServerMessage::SignedIn { in_call: c, .. } if *c == in_call)), "{more:?}");
     assert!(!closed);
     let hang_up = ClientMessage::HangUp { call: CallId::from_bytes([7; 16]), failed: false };
-    world.hub.handle(Input::Message(SessionId(3), Box::new(hang_up)));
+    world.handle(Input::Message(SessionId(3), Box::new(hang_up)));
     world.log();
     let (last, _) = world.hub.parts.prover.checkpoint();
     let entry = world.hub.parts.prover.prove(last - 1).unwrap().entry;
@@ -175,14 +178,69 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
 }
 
 #[test]
-fn a_connection_that_takes_no_messages_is_cut() {
+fn a_slow_consumer_is_closed() {
     let mut world = World::new();
     let mut slow = world.connect(1, 1);
     for _ in 0..OUTBOX_MESSAGES {
-        world.hub.handle(Input::Ping(SessionId(1), 0));
+        world.handle(Input::Ping(SessionId(1), 0));
     }
-    world.hub.cut_connections();
+    world.hub.close_failed();
     assert_eq!(world.hub.board.gauges().sessions, 0);
     let (messages, closed) = drain(&mut slow);
     assert_eq!((messages.len(), closed), (OUTBOX_MESSAGES, true));
+}
+
+#[test]
+fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
+    let mut world = World::new();
+    let (mut caller, _callee) = (world.connect(1, 1), world.connect(2, 2));
+    drain(&mut caller);
+    world.ring(1, 7);
+    world.log();
+    let call = CallId::from_bytes([7; 16]);
+    let ping = || Input::Ping(SessionId(1), 0);
+    let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call }));
+    drain(&mut caller);
+    world.handle_all([ping(), decline, ping()]);
+    let kinds: Vec<bool> =
+        drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Checkpoint { .. })).collect();
+    assert_eq!(kinds, [true, false, true], "checkpoint, end of the call, checkpoint");
+    // All of a batch is lost with its transaction.
+    world.store.take_down();
+    let disconnect = Input::Disconnected(SessionId(2));
+    let (reply, mut answer) = oneshot::channel();
+    world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), ping()]);
+    assert_eq!(drain(&mut caller), (vec![], true));
+    assert!(answer.try_recv().unwrap().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable));
+}
+
+#[test]
+fn an_id_that_the_store_knows_is_not_used_again() {
+    let mut world = World::new();
+    let (mut caller, _callee) = (world.connect(1, 1), world.connect(2, 2));
+    let call = CallId::from_bytes([7; 16]);
+    world.ring(1, 7);
+    world.log();
+    world.handle(Input::Message(SessionId(1), Box::new(ClientMessage::HangUp { call, failed: false })));
+    world.log();
+    // Long forgotten in memory.
+    let policy = world.hub.parts.policy.clone();
+    let snapshot = world.hub.parts.store.load().unwrap();
+    world.hub.board = Switchboard::new(policy, snapshot, 2_000_000).0;
+    let _callee = world.connect(4, 2);
+    let mut again = world.connect(3, 1);
+    drain(&mut caller);
+    drain(&mut again);
+    world.ring(3, 7);
+    let (heard, _) = drain(&mut again);
+    assert!(matches!(&heard[..], [ServerMessage::Refused { code: RefusalCode::NotAllowed, .. }]), "{heard:?}");
+    let (reply, mut answer) = oneshot::channel();
+    world.handle(Input::MaySeal(call, device(1), reply));
+    assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::Conflict, "nothing is pending of it");
+    let (reply, mut answer) = oneshot::channel();
+    world.handle(Input::MaySeal(CallId::from_bytes([9; 16]), device(1), reply));
+    assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::NotFound);
+    let (reply, mut answer) = oneshot::channel();
+    world.handle(Input::Enrol(Box::new(NewDevice { device: device(9), ..new_device(1) }), reply));
+    assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::Gone);
 }

@@ -1,9 +1,9 @@
 //! One call that is not over.
 
 use super::{
-    desk::{Desk, entry_at},
-    port::{Output, RelayCommand, SessionId},
-    takers::Takers,
+    context::Context,
+    directory::Directory,
+    port::{Output, RelayCommand, SessionId, entry_at},
 };
 use crate::{
     limits::MAX_HANDSHAKE_BYTES,
@@ -11,18 +11,17 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
-    CallId, DeviceId, PersonId, Role, ServerMessage,
+    CallId, DeviceId, PersonId, RecordMode, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
     message::{Notice, NoticeState, PersonNamed},
+    policy::{Action, allows},
 };
 
-/// A device that waits to be added, and who was asked to add it.
+/// A device that waits to be added, and the committer that was asked to add it.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub ask: Ask,
     pub asked: Option<SessionId>,
-    /// When it asked, milliseconds since 1970.
-    pub since_ms: u64,
 }
 
 /// A call and everything the server knows of it.
@@ -35,10 +34,9 @@ pub(super) struct Call {
     pub members: Vec<DeviceId>,
     /// Members that left, were lost or were revoked, until a commit removes them.
     pub leaving: BTreeSet<DeviceId>,
-    /// Whom the committer was last asked to remove.
+    /// The committer that was asked last to remove members, and which.
     pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
-    pub takers: Takers,
     /// Devices that take part over this connection: they joined over it, or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
     /// Since when a device that takes part is not connected.
@@ -53,6 +51,10 @@ pub(super) struct Call {
     handshake_bytes: usize,
     /// Sequence number of the newest handshake that is no longer kept.
     pub forgotten: u64,
+    /// Staff is to be told how the call stands, at the end of the input.
+    notice_due: bool,
+    /// Devices that the index of calls by device has for this call.
+    pub indexed: BTreeSet<DeviceId>,
 }
 
 impl Call {
@@ -65,7 +67,6 @@ impl Call {
             leaving: BTreeSet::new(),
             removal_asked: None,
             waiting: Vec::new(),
-            takers: Takers::default(),
             present: BTreeMap::from([(caller, session)]),
             lost: BTreeMap::new(),
             ringing: BTreeSet::new(),
@@ -75,22 +76,22 @@ impl Call {
             handshakes: VecDeque::new(),
             handshake_bytes: 0,
             forgotten: 0,
+            notice_due: false,
+            indexed: BTreeSet::new(),
         }
     }
 
-    /// As it was stored. Nobody is connected yet: whoever takes part counts as lost from now on.
+    /// As it was stored. Nobody is connected yet: every participant counts as lost from now on.
     pub fn restored(stored: ActiveCall, now_ms: u64) -> Self {
         let taking_part = stored.members.iter().chain(stored.row.answerer.iter());
         let lost = taking_part.filter(|d| !stored.leaving.contains(d)).map(|d| (*d, now_ms)).collect();
-        let takers = Takers::let_in(&stored.members, now_ms);
         let forgotten = stored.handshakes.first().map_or(stored.row.epoch, |h| h.seq - 1);
         Self {
             participants: stored.participants.into_iter().collect(),
             members: stored.members,
             leaving: stored.leaving.into_iter().collect(),
             removal_asked: None,
-            waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None, since_ms: now_ms }).collect(),
-            takers,
+            waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None }).collect(),
             present: BTreeMap::new(),
             lost,
             ringing: BTreeSet::new(),
@@ -100,6 +101,8 @@ impl Call {
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
             handshakes: stored.handshakes.into(),
             forgotten,
+            notice_due: false,
+            indexed: BTreeSet::new(),
             row: stored.row,
         }
     }
@@ -121,29 +124,32 @@ impl Call {
         self.waiting.iter().any(|w| w.ask.device == *device)
     }
 
-    /// Whether the device takes part, so that it may come back after losing its connection.
+    /// Whether the device is a participant, which may resume or rejoin after it lost its connection.
     pub fn takes_part(&self, device: &DeviceId) -> bool {
         self.is_member(device) || self.is_principals(device)
     }
 
     /// Whether one of its two sides is in it by this device alone, so that it ends with the device.
-    pub fn hangs_on(&self, device: &DeviceId) -> bool {
+    pub fn depends_on(&self, device: &DeviceId) -> bool {
         matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.is_principals(device)
     }
 
-    /// Whether this person speaks in it (or is being rung, or rings).
-    pub fn engages(&self, person: PersonId) -> bool {
-        self.row.from.person == person || self.row.to.person == person
+    /// Every device that a message of, or about, may concern the call.
+    pub fn involved(&self) -> BTreeSet<DeviceId> {
+        let waiting = self.waiting.iter().map(|w| &w.ask.device);
+        let connected = self.present.keys().chain(self.lost.keys()).chain(&self.ringing).chain(&self.legs);
+        let sides = [&self.row.from_device].into_iter().chain(&self.row.answerer);
+        self.members.iter().chain(waiting).chain(connected).chain(sides).copied().collect()
     }
 
-    /// The device now takes part over this connection.
-    pub fn arrive(&mut self, device: DeviceId, session: SessionId) {
+    /// The device takes part over this connection from now on.
+    pub fn connect(&mut self, device: DeviceId, session: SessionId) {
         self.present.insert(device, session);
         self.lost.remove(&device);
     }
 
     /// The device's connection is gone.
-    pub fn depart(&mut self, device: DeviceId, now_ms: u64) {
+    pub fn disconnect(&mut self, device: DeviceId, now_ms: u64) {
         self.present.remove(&device);
         self.ringing.remove(&device);
         if self.takes_part(&device) {
@@ -151,8 +157,8 @@ impl Call {
         }
     }
 
-    /// Who is to commit: the caller's device if it can, else the oldest member that can. A device that itself waits
-    /// to be added lost the group's state and cannot.
+    /// The member that is asked to commit: the caller's device if it can, else the oldest member that can. A device that
+    /// itself waits to be added lost the group's state and cannot.
     pub(super) fn committer(&self) -> Option<(DeviceId, SessionId)> {
         let can = |device: &DeviceId| {
             let session = self.present.get(device)?;
@@ -161,26 +167,26 @@ impl Call {
         can(&self.row.from_device).or_else(|| self.members.iter().find_map(can))
     }
 
-    /// Asks the committer for whatever it was not asked for yet.
-    pub fn ask_committer(&mut self, desk: &mut Desk) {
+    /// Asks the committer for everything that it was not asked for yet.
+    pub fn ask_committer(&mut self, context: &mut Context) {
         let Some((_, session)) = self.committer() else { return };
         if !self.leaving.is_empty() {
             let wanted = (session, self.leaving.clone());
             if self.removal_asked.as_ref() != Some(&wanted) {
                 let devices = self.leaving.iter().copied().collect();
-                desk.send(session, ServerMessage::RemoveAsked { call: self.row.call, devices });
+                context.send(session, ServerMessage::RemoveAsked { call: self.row.call, devices });
                 self.removal_asked = Some(wanted);
             }
         }
         for waiting in &mut self.waiting {
-            // Whoever is away now would not get its welcome before it has asked anew.
+            // One that is disconnected asks again, with a fresh KeyPackage, when it is back.
             if waiting.asked == Some(session) || !self.present.contains_key(&waiting.ask.device) {
                 continue;
             }
             waiting.asked = Some(session);
             let Ask { device, key_package, answer } = waiting.ask.clone();
-            let logged = desk.device_entry(&device);
-            desk.send(
+            let logged = context.directory.device_entry(&device);
+            context.send(
                 session,
                 ServerMessage::JoinAsked { call: self.row.call, from: device, key_package, device: logged, answer },
             );
@@ -188,38 +194,37 @@ impl Call {
     }
 
     /// A device waits to be added, with this key package from now on.
-    pub fn wait(&mut self, ask: Ask, desk: &mut Desk, now_ms: u64) {
-        desk.write(Write::Asked(self.row.call, ask.clone()));
+    pub fn wait(&mut self, ask: Ask, context: &mut Context) {
+        context.write(Write::Asked(self.row.call, ask.clone()));
         self.waiting.retain(|w| w.ask.device != ask.device);
-        self.takers.asks(ask.device, now_ms);
-        self.waiting.push(Waiting { ask, asked: None, since_ms: now_ms });
+        self.waiting.push(Waiting { ask, asked: None });
     }
 
-    pub fn stop_waiting(&mut self, device: &DeviceId, desk: &mut Desk) {
+    pub fn stop_waiting(&mut self, device: &DeviceId, context: &mut Context) {
         if self.is_waiting(device) {
             self.waiting.retain(|w| w.ask.device != *device);
-            desk.write(Write::AskDropped(self.row.call, *device));
+            context.write(Write::AskDropped(self.row.call, *device));
         }
     }
 
-    /// A member is to be removed from the group; it gets nothing of the call from now on.
-    pub fn leave(&mut self, device: DeviceId, desk: &mut Desk) {
+    /// A member is to be removed from the group. It gets no messages of the call from now on.
+    pub fn leave(&mut self, device: DeviceId, context: &mut Context) {
         self.present.remove(&device);
         self.lost.remove(&device);
-        self.drop_leg(device, desk);
+        self.drop_leg(device, context);
         if self.members.contains(&device) && self.leaving.insert(device) {
-            desk.write(Write::Leaving(self.row.call, device));
+            context.write(Write::Leaving(self.row.call, device));
         }
     }
 
-    pub fn drop_leg(&mut self, device: DeviceId, desk: &mut Desk) {
+    pub fn drop_leg(&mut self, device: DeviceId, context: &mut Context) {
         if self.legs.remove(&device) {
-            desk.relay(RelayCommand::RemoveLeg(self.row.call, device));
+            context.relay(RelayCommand::RemoveLeg(self.row.call, device));
         }
     }
 
-    /// Keeps a handshake for those who reconnect, and forgets the oldest beyond the limits.
-    pub fn keep(&mut self, handshake: Handshake, desk: &mut Desk) {
+    /// Keeps a handshake for devices that resume, and forgets the oldest beyond the limits.
+    pub fn keep(&mut self, handshake: Handshake, context: &mut Context) {
         self.handshake_bytes += size(&handshake);
         self.handshakes.push_back(handshake);
         let before = self.forgotten;
@@ -229,46 +234,46 @@ impl Call {
             self.forgotten = oldest.seq;
         }
         if self.forgotten != before {
-            desk.write(Write::HandshakesForgotten(self.row.call, self.forgotten));
+            context.write(Write::HandshakesForgotten(self.row.call, self.forgotten));
         }
     }
 
     /// A handshake, for those who were members before it.
-    pub fn committed(&self, handshake: &Handshake, desk: &Desk) -> ServerMessage {
+    pub fn committed(&self, handshake: &Handshake, directory: &Directory) -> ServerMessage {
         ServerMessage::Committed {
             call: self.row.call,
             seq: handshake.seq,
             from: handshake.from,
             commit: handshake.commit.clone(),
-            devices: handshake.adds.iter().map(|d| desk.device_entry(d)).collect(),
+            devices: handshake.adds.iter().map(|d| directory.device_entry(d)).collect(),
         }
     }
 
     /// The welcome of a handshake, for those it added.
-    pub fn welcome(&self, handshake: &Handshake, desk: &Desk) -> Option<ServerMessage> {
+    pub fn welcome(&self, handshake: &Handshake, directory: &Directory) -> Option<ServerMessage> {
         Some(ServerMessage::Welcome {
             call: self.row.call,
             seq: handshake.seq,
             welcome: handshake.welcome.clone()?,
             ring: self.row.ring.clone(),
             opened: entry_at(self.row.opened_index.unwrap_or_default()),
-            devices: handshake.members.iter().map(|d| desk.device_entry(d)).collect(),
+            devices: handshake.members.iter().map(|d| directory.device_entry(d)).collect(),
         })
     }
 
     /// When something is due next, milliseconds since 1970.
-    pub fn next_timeout(&self, desk: &Desk) -> Option<u64> {
+    pub fn next_timeout(&self) -> Option<u64> {
         let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,
         };
-        ring.into_iter().chain(lost).chain(self.takers_due_ms(desk)).min()
+        ring.into_iter().chain(lost).min()
     }
 
     /// Whether the person's side has had no connection for too long.
-    pub fn abandoned_by(&self, person: PersonId, desk: &Desk, now_ms: u64) -> bool {
-        let mine = |d: &&DeviceId| desk.is_person(d, person);
+    pub fn abandoned_by(&self, person: PersonId, directory: &Directory, now_ms: u64) -> bool {
+        let mine = |d: &&DeviceId| directory.is_person(d, person);
         if self.present.keys().any(|d| mine(&d)) {
             return false;
         }
@@ -277,21 +282,30 @@ impl Call {
         since.is_none_or(|since| now_ms >= since + ABANDONED_AFTER_MS)
     }
 
-    /// Tells staff how the call stands.
-    pub fn notify_staff(&self, desk: &mut Desk) {
-        for session in desk.staff() {
-            let notice = ServerMessage::Notice(self.notice(desk));
-            desk.send(session, notice);
+    /// Tells staff how the call stands, once all of the present input is done.
+    pub fn notify_staff(&mut self) {
+        self.notice_due = true;
+    }
+
+    /// Sends what [`Call::notify_staff`] asked for.
+    pub fn send_notice(&mut self, context: &mut Context) {
+        if std::mem::take(&mut self.notice_due) {
+            let notice = ServerMessage::Notice(self.notice(context));
+            for session in context.staff() {
+                context.send(session, notice.clone());
+            }
         }
     }
 
-    pub fn notice(&self, desk: &Desk) -> Notice {
+    pub fn notice(&self, context: &Context) -> Notice {
         let state = match (self.row.stage, self.row.how, self.row.answered_ms) {
             (Stage::Ended, Some(how), _) => NoticeState::Ended { how },
             (Stage::Live, _, Some(since_ms)) => NoticeState::Live { since_ms },
             _ => NoticeState::Ringing,
         };
-        let members = self.members.iter().filter(|d| !self.leaving.contains(d)).filter_map(|d| desk.party(d));
+        let members =
+            self.members.iter().filter(|d| !self.leaving.contains(d)).filter_map(|d| context.directory.party(d));
+        let status = context.assignment.status(self.row.call);
         Notice {
             call: self.row.call,
             from: self.row.from.clone(),
@@ -299,22 +313,19 @@ impl Call {
             mode: self.row.mode,
             state,
             members: members.collect(),
-            note_taker_asks: self.note_taker_asks(desk).is_some(),
-            note_taker_silent: self.is_note_taker_silent(desk),
+            note_taker_asks: status.expected,
+            note_taker_silent: status.silent,
             opened_ms: self.row.opened_ms,
         }
     }
 
     /// Whether a listener of this role may join.
     pub fn admits(&self, role: Role) -> bool {
-        match role {
-            Role::DutyOfficer => true,
-            Role::NoteTaker => self.row.mode != telcon_proto::RecordMode::LogOnly,
-            Role::Principal | Role::Counterpart => false,
-        }
+        let writes = allows(role, Action::WriteRecord);
+        allows(role, Action::ListenIn) && (!writes || self.row.mode != RecordMode::LogOnly)
     }
 
-    /// Everybody who is to hear that it is over.
+    /// Every device that is told that the call is over.
     pub fn audience(&self) -> BTreeSet<DeviceId> {
         let waiting = self.waiting.iter().map(|w| w.ask.device);
         let members = self.members.iter().filter(|d| !self.leaving.contains(d)).copied();
@@ -327,10 +338,10 @@ fn size(handshake: &Handshake) -> usize {
 }
 
 /// Sends `message` to the members that are connected, but not to `except`.
-pub(super) fn tell_members(call: &Call, desk: &mut Desk, except: &[DeviceId], message: &ServerMessage) {
+pub(super) fn tell_members(call: &Call, context: &mut Context, except: &[DeviceId], message: &ServerMessage) {
     for (device, session) in &call.present {
         if call.is_member(device) && !except.contains(device) {
-            desk.output(Output::Send(*session, Box::new(message.clone())));
+            context.output(Output::Send(*session, Box::new(message.clone())));
         }
     }
 }

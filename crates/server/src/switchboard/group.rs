@@ -1,13 +1,13 @@
-//! Who is in the group. The server orders commits and routes by what their senders declare; it cannot look inside
-//! them, and members believe only what MLS shows them.
+//! Who is in the group. The server orders commits and routes by what their senders declare; it cannot look inside them, and
+//! members trust only what MLS shows them.
 
 use super::{
     call::{Call, tell_members},
-    desk::Desk,
+    context::Context,
     port::SessionId,
 };
 use crate::store::{Ask, Handshake, Write};
-use telcon_proto::{Blob, DeviceId, Role, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
+use telcon_proto::{Blob, DeviceId, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
 
 /// A commit that a member wants ordered.
 pub(super) struct Proposed {
@@ -24,39 +24,39 @@ impl Call {
         session: SessionId,
         from: DeviceId,
         key_package: Blob,
-        desk: &mut Desk,
+        context: &mut Context,
         now_ms: u64,
     ) {
         let id = self.row.call;
-        let Some(role) = desk.role(&from) else { return };
-        // A note-taker that left is one that comes anew: meanwhile another may have taken its place.
-        let stays = self.members.contains(&from) && (role != Role::NoteTaker || self.is_member(&from));
-        let returns = self.is_principals(&from) || stays;
-        if !returns && !self.admits(role) {
+        let Some(role) = context.directory.role(&from) else { return };
+        let writes = context.directory.writes_records(&from);
+        // A note-taker that left asks like any other: meanwhile another may have taken its place.
+        let stays = self.members.contains(&from) && (!writes || self.is_member(&from));
+        let rejoins = self.is_principals(&from) || stays;
+        if !rejoins && !self.admits(role) {
             let text =
                 "this device may not join the call: its person neither rang, answered, nor listens for the office";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let others = self.members.iter().any(|d| *d != from && !self.leaving.contains(d) && !self.is_waiting(d));
         if !others {
             let text = "nobody else holds the keys of this call: hang up and ring again";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        if role == Role::NoteTaker && !returns && self.is_noted_by_another(&from, desk) {
+        if writes && !rejoins && !context.assignment.may_request(id, from) {
             let text = "another note-taker writes this call";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        let coming =
+        let waiting =
             self.waiting.iter().filter(|w| !self.members.contains(&w.ask.device) && w.ask.device != from).count();
-        if !self.members.contains(&from) && self.members.len() + coming >= MAX_MEMBERS {
+        if !self.members.contains(&from) && self.members.len() + waiting >= MAX_MEMBERS {
             let text = "the call is full: somebody must leave it first";
-            return desk.refuse(session, Some(id), RefusalCode::TooMany, text);
+            return context.refuse(session, Some(id), RefusalCode::TooMany, text);
         }
-        self.arrive(from, session);
-        self.wait(Ask { device: from, key_package, answer: false }, desk, now_ms);
-        if role == Role::NoteTaker && !returns {
-            // Before any other one asks as well.
-            self.notify_staff(desk);
+        self.connect(from, session);
+        self.wait(Ask { device: from, key_package, answer: false }, context);
+        if writes {
+            context.assignment.requested(id, from, now_ms);
         }
     }
 
@@ -65,31 +65,31 @@ impl Call {
         session: SessionId,
         from: DeviceId,
         proposed: Proposed,
-        desk: &mut Desk,
+        context: &mut Context,
         now_ms: u64,
     ) {
         let id = self.row.call;
         if !self.is_member(&from) || self.present.get(&from) != Some(&session) {
             let text = "only a member that takes part can commit: resume or ask to join first";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let refused = ServerMessage::CommitRefused { call: id, epoch: proposed.epoch, now: self.row.epoch };
         if proposed.epoch != self.row.epoch {
-            return desk.send(session, refused);
+            return context.send(session, refused);
         }
-        // One member does the work; a listener that commits unasked could otherwise end the call with a damaged commit.
+        // A listener that commits without being asked could end the call with a damaged commit.
         let asked = self.committer().is_some_and(|(device, _)| device == from);
         let check = match asked || self.is_principals(&from) {
             true => self.check_commit(&from, &proposed),
             false => Err("only the member that was asked, or a principal, changes who is in the call"),
         };
         if let Err(text) = check {
-            // What else it held is still to be done, and is asked for again.
+            // What the commit held beside the fault is still to be done, and is asked for again.
             self.waiting.iter_mut().filter(|w| proposed.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
             self.removal_asked = None;
-            // Both: the device must drop the commit, and somebody must read why.
-            desk.send(session, refused);
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            // Both: the device drops the commit, and a person reads why.
+            context.send(session, refused);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let Proposed { commit, welcome, adds, removes, .. } = proposed;
         let before = self.members.clone();
@@ -97,21 +97,21 @@ impl Call {
         self.members.extend(&adds);
         self.participants.extend(&adds);
         self.row.epoch += 1;
-        self.row.noted |= adds.iter().any(|d| desk.role(d) == Some(Role::NoteTaker));
+        self.row.noted |= adds.iter().any(|d| context.directory.writes_records(d));
         let handshake = Handshake { seq: self.row.epoch, from, commit, welcome, adds, members: self.members.clone() };
-        desk.write(Write::Committed { call: id, handshake: Box::new(handshake.clone()), noted: self.row.noted });
+        context.write(Write::Committed { call: id, handshake: Box::new(handshake.clone()), noted: self.row.noted });
 
-        // Everybody who was a member and still takes part hears of it, those it removes as well: they stop decrypting.
-        let committed = self.committed(&handshake, desk);
+        // To every member that is connected, those that it removes included: they stop decrypting.
+        let committed = self.committed(&handshake, &context.directory);
         for device in before.iter().filter(|d| !handshake.adds.contains(d)) {
             if let Some(session) = self.present.get(device) {
-                desk.send(*session, committed.clone());
+                context.send(*session, committed.clone());
             }
         }
-        if let Some(welcome) = self.welcome(&handshake, desk) {
+        if let Some(welcome) = self.welcome(&handshake, &context.directory) {
             for device in &handshake.adds {
                 if let Some(session) = self.present.get(device) {
-                    desk.send(*session, welcome.clone());
+                    context.send(*session, welcome.clone());
                 }
             }
         }
@@ -119,21 +119,21 @@ impl Call {
             self.leaving.remove(device);
             self.waiting.retain(|w| w.ask.device != *device);
             if !self.present.contains_key(device) {
-                // Added while away: it has as long to come back as any other.
+                // Added while it was disconnected: it has as long to resume as any other.
                 self.lost.entry(*device).or_insert(now_ms);
             }
         }
         for device in removes.iter().filter(|d| !handshake.adds.contains(d)) {
             self.leaving.remove(device);
             self.lost.remove(device);
-            self.drop_leg(*device, desk);
+            self.drop_leg(*device, context);
             if !self.is_waiting(device) {
                 self.present.remove(device);
             }
         }
-        self.takers.came(&handshake.adds, now_ms);
-        self.keep(handshake, desk);
-        self.notify_staff(desk);
+        context.assignment.admitted(id, &handshake.adds, now_ms);
+        self.keep(handshake, context);
+        self.notify_staff();
     }
 
     /// Whether the member may add and remove those.
@@ -160,7 +160,7 @@ impl Call {
         if removes.contains(from) {
             return Err("a member cannot remove itself: hang up, and another removes it");
         }
-        // A principal may show a listener the door; nobody removes a principal that did not leave.
+        // A principal may remove a listener; nobody removes a principal that did not leave.
         let allowed = |d: &DeviceId| {
             self.leaving.contains(d) || adds.contains(d) || (self.is_principals(from) && !self.is_principals(d))
         };
@@ -173,36 +173,36 @@ impl Call {
         Ok(())
     }
 
-    /// A device came back that kept its keys: it gets what it missed.
-    pub(super) fn resume(&mut self, session: SessionId, from: DeviceId, after: u64, desk: &mut Desk) {
+    /// A device that kept its keys continues the call: it gets the handshakes that it missed.
+    pub(super) fn resume(&mut self, session: SessionId, from: DeviceId, after: u64, context: &mut Context) {
         let id = self.row.call;
         if !(self.is_member(&from) || (self.is_principals(&from) && self.is_waiting(&from))) {
             let text = "this device is no member of the call any more: ask to join";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let added = self.handshakes.iter().rev().find(|h| h.adds.contains(&from)).map(|h| h.seq);
         let welcomed = added.filter(|seq| *seq > after);
         let from_seq = welcomed.unwrap_or(after.saturating_add(1));
         if from_seq <= self.forgotten || after > self.row.epoch {
             let text = "what this device missed is no longer kept: ask to join";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        self.arrive(from, session);
+        self.connect(from, session);
         if self.is_member(&from) {
             for handshake in self.handshakes.iter().filter(|h| h.seq >= from_seq) {
                 let message = if welcomed == Some(handshake.seq) {
-                    self.welcome(handshake, desk)
+                    self.welcome(handshake, &context.directory)
                 } else {
-                    Some(self.committed(handshake, desk))
+                    Some(self.committed(handshake, &context.directory))
                 };
                 if let Some(message) = message {
-                    desk.send(session, message);
+                    context.send(session, message);
                 }
             }
         }
-        self.tell_again(&from, session, desk);
+        self.resend_opened(&from, session, context);
         if !self.legs.contains(&from) {
-            desk.send(session, ServerMessage::MediaLost { call: id });
+            context.send(session, ServerMessage::MediaLost { call: id });
         }
     }
 
@@ -211,20 +211,20 @@ impl Call {
         session: SessionId,
         from: DeviceId,
         message: Blob,
-        desk: &mut Desk,
+        context: &mut Context,
         now_ms: u64,
     ) {
         let id = self.row.call;
         if !self.is_member(&from) || self.present.get(&from) != Some(&session) {
             let text = "only a member that takes part can send to the others";
-            return desk.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         if message.0.len() > telcon_proto::limits::MAX_APPLICATION_BYTES {
             let text = "the message is too long: send less at once";
-            return desk.refuse(session, Some(id), RefusalCode::Malformed, text);
+            return context.refuse(session, Some(id), RefusalCode::Malformed, text);
         }
-        tell_members(self, desk, &[from], &ServerMessage::Application { call: id, from, message });
-        self.spoke(from, desk, now_ms);
+        tell_members(self, context, &[from], &ServerMessage::Application { call: id, from, message });
+        context.assignment.heard(id, from, now_ms);
     }
 }
 

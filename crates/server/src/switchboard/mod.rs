@@ -1,55 +1,77 @@
 //! The switchboard as an engine: no sockets, no clock, no disk. Time is an argument; what is to be done comes out as
 //! [`Effects`], whose writes are durable before anything else leaves the server.
 //!
+//! A driver (the hub, a test, a simulation) calls one method for each input, carries the effects out in their order, and calls
+//! [`Switchboard::timeout`] at [`Switchboard::next_timeout`]. Facts that only the store or cryptography knows are arguments:
+//! whether a ring's signature holds ([`VerifiedRing`]), whether a call id or an enrolment was used before.
+//!
+//! Each input costs what it concerns: calls are found by person and by device, deadlines by time, and changes of people go to
+//! those who were sent them.
+//!
 //! | module | idea |
 //! |---|---|
 //! | `port` | what goes in and out |
-//! | `desk` | who is enrolled, who is connected, whom they can ring |
-//! | `call` | one call that is not over |
+//! | `context` | what the calls share: directory, effects, timers |
+//! | `directory` | who is enrolled, who is connected |
+//! | `contacts` | whom a device can ring: lists, changes, finding |
+//! | `live_calls` | calls that are not over, with indexes |
+//! | `call` | one of them |
 //! | `ring` | opening, ringing, answering, ending |
-//! | `group` | who is in the group: asks, commits, leaving, coming back |
-//! | `takers` | which note-taker writes it |
-//! | `media` | legs and application messages |
-//! | `enrol` | enrolling and revoking devices |
-//! | `after` | what is owed after a call: its end in the log, its record |
+//! | `group` | who is in the group: asks, commits, leaving, resuming |
+//! | `note_takers` | the calls as `assignment` sees them |
+//! | `legs` | media legs |
+//! | `enrolment` | enrolling and revoking devices |
+//! | `post_call` | what is pending after a call: its end in the log, its records |
 
-mod after;
 mod call;
-mod desk;
-mod enrol;
+mod contacts;
+mod context;
+mod directory;
+mod enrolment;
 mod group;
-mod media;
+mod legs;
+mod live_calls;
+mod note_takers;
 mod port;
+mod post_call;
 mod ring;
-mod takers;
 
 pub use port::{
-    CheckRing, CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
-    Seal, SessionId, Ticket,
+    CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId, Seal,
+    SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{
-    limits::RECENT_ENDS,
+    limits::{NOTICES_AT_SIGN_IN, RECENT_ENDS},
     store::{Snapshot, Stage},
 };
-use after::Afters;
 use call::Call;
-use desk::{Desk, Device, Session};
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use telcon_proto::{CallId, ClientMessage, DeviceId, Ended, Role, ServerMessage, message::RefusalCode};
+use context::{Context, Timer, watches_calls};
+use directory::Device;
+use live_calls::LiveCalls;
+use post_call::PendingRecords;
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+use telcon_proto::{CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage, message::RefusalCode};
 
 /// Sign-ins, rings and calls of one office.
 pub struct Switchboard {
-    desk: Desk,
-    rings: Box<dyn CheckRing>,
-    calls: BTreeMap<CallId, Call>,
-    /// All calls there ever were.
-    known: HashSet<CallId>,
-    recent: VecDeque<(CallId, Ended)>,
-    afters: Afters,
+    context: Context,
+    calls: LiveCalls,
+    /// Ends of the calls that ended last, for devices that ask.
+    recent: VecDeque<CallId>,
+    recent_ends: HashMap<CallId, Ended>,
+    pending: PendingRecords,
+    /// Enrolments of devices whose log entry is not confirmed.
+    enrolling: HashMap<DeviceId, String>,
+    /// How many calls were settled, for the test of what an input costs.
+    #[cfg(test)]
+    settled: usize,
 }
 
-/// Whose connection a session number stands for.
+/// Who signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The device.
@@ -69,37 +91,41 @@ pub struct Gauges {
     pub sessions: usize,
     /// Devices that may sign in.
     pub devices: usize,
-    /// Calls whose record is due or missing.
-    pub records_owed: usize,
+    /// Calls that should have a record and have none.
+    pub records_pending: usize,
 }
 
 impl Switchboard {
-    /// Starts from what was stored. Calls that were not over go on: their members have
-    /// [`telcon_proto::limits::ABANDONED_AFTER_MS`] to come back.
-    pub fn new(policy: Policy, rings: Box<dyn CheckRing>, stored: Snapshot, now_ms: u64) -> (Self, Effects) {
-        let mut desk = Desk::new(policy);
+    /// Starts from what was stored. Calls that were not over go on: their participants have
+    /// [`telcon_proto::limits::ABANDONED_AFTER_MS`] to resume.
+    pub fn new(policy: Policy, stored: Snapshot, now_ms: u64) -> (Self, Effects) {
+        let mut this = Self {
+            context: Context::new(policy),
+            calls: LiveCalls::default(),
+            recent: VecDeque::new(),
+            recent_ends: HashMap::new(),
+            pending: PendingRecords::default(),
+            enrolling: HashMap::new(),
+            #[cfg(test)]
+            settled: 0,
+        };
         for row in stored.devices {
-            desk.enrolments.insert(row.enrolment);
+            if row.log_index.is_none() {
+                this.enrolling.insert(row.device, row.enrolment);
+            }
             let device = Device {
-                card: row.card,
+                card: Arc::new(row.card),
                 enrolled_ms: row.enrolled_ms,
                 revoked_ms: row.revoked_ms,
-                revocation: row.revocation,
+                revocation: row.revocation.map(String::into_boxed_str),
                 log_index: row.log_index,
             };
-            desk.devices.insert(row.device, device);
+            this.context.directory.insert(row.device, device);
             if let (Some(ms), None) = (row.revoked_ms, row.revoked_index) {
-                enrol::append_revocation(&mut desk, row.device, ms, None);
+                enrolment::append_revocation(&mut this.context, row.device, ms, None);
             }
         }
-        let mut this = Self {
-            desk,
-            rings,
-            calls: BTreeMap::new(),
-            known: stored.known.into_iter().collect(),
-            recent: VecDeque::new(),
-            afters: Afters::default(),
-        };
+        this.context.contacts.load(&this.context.directory);
         for active in stored.active {
             let call = Call::restored(active, now_ms);
             this.restore(call, now_ms);
@@ -107,10 +133,9 @@ impl Switchboard {
         for unfinished in stored.unfinished {
             let row = &unfinished.row;
             this.remember_end(row.call, row.how.unwrap_or(Ended::Interrupted));
-            this.afters.restore(&unfinished, &mut this.desk);
+            this.pending.restore(&unfinished, &mut this.context);
         }
-        this.tick(now_ms);
-        let effects = this.desk.take_effects();
+        let effects = this.finish(now_ms);
         (this, effects)
     }
 
@@ -125,46 +150,57 @@ impl Switchboard {
         token: String,
         now_ms: u64,
     ) -> Result<(SignedIn, Effects), Box<ServerMessage>> {
-        let known = self.desk.devices.get(&device);
-        let card = match known {
+        let card = match self.context.directory.device(&device) {
             Some(d) if d.revoked_ms.is_some() => {
-                return Err(Box::new(ServerMessage::Revoked { jws: d.revocation.clone() }));
+                return Err(Box::new(ServerMessage::Revoked { jws: d.revocation.as_deref().map(str::to_owned) }));
             }
-            Some(d) if d.log_index.is_some() => d.card.clone(),
+            Some(d) if d.is_valid() => d.card.clone(),
             _ => return Err(Box::new(unknown_device())),
         };
-        if let Some(older) = self.desk.online.get(&device).copied() {
-            self.desk.close(older, CloseReason::Replaced);
+        if let Some(older) = self.context.directory.session_of(&device) {
+            self.context.close(older, CloseReason::Replaced);
             self.forget_session(older, now_ms);
         }
-        let new_here = !self.desk.sessions.values().any(|s| s.card.person == card.person);
-        self.desk.sessions.insert(session, Session { device, card: card.clone() });
-        self.desk.online.insert(device, session);
-        let in_call =
-            self.calls.values().find(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id);
+        let first = self.context.directory.sign_in(session, device, card.clone());
+        let (people, people_more) = self.context.contacts.open_list(session, &card, &self.context.directory);
+        let own = self.calls.of_device(&device);
+        let in_call = own.iter().filter_map(|id| self.calls.get(id));
+        let in_call = in_call.filter(|c| c.row.stage != Stage::Opening && c.takes_part(&device)).map(Call::id).next();
         let signed_in = ServerMessage::SignedIn {
-            you: card.clone(),
-            people: self.desk.contacts_of(&card),
-            suite: self.desk.policy.suite,
-            mode: self.desk.policy.floor,
+            you: (*card).clone(),
+            people,
+            people_more,
+            suite: self.context.policy.suite,
+            mode: self.context.policy.floor,
             token,
             in_call,
             checkpoint: String::new(),
         };
-        self.desk.send(session, signed_in);
-        if new_here {
-            self.desk.people_changed(&card);
+        self.context.send(session, signed_in);
+        if first {
+            self.person_changed(card.person);
         }
-        if desk::is_staff(card.role) {
-            for call in self.calls.values().filter(|c| c.row.stage != Stage::Opening) {
-                let notice = ServerMessage::Notice(call.notice(&self.desk));
-                self.desk.send(session, notice);
+        if watches_calls(card.role) {
+            self.send_notices(session, in_call);
+        }
+        let ringing: Vec<CallId> = self.calls.of_person(card.person).map(Call::id).collect();
+        for id in ringing {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.ring_device(device, &mut self.context);
             }
         }
-        for call in self.calls.values_mut() {
-            call.ring_device(device, &mut self.desk);
-        }
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
+    }
+
+    /// Tells staff that signs in of the calls that were opened last, and of the one that it is in.
+    fn send_notices(&mut self, session: SessionId, in_call: Option<CallId>) {
+        let newest: Vec<&Call> = self.calls.newest(NOTICES_AT_SIGN_IN).collect();
+        let own = in_call.filter(|own| newest.iter().all(|call| call.id() != *own));
+        let own = own.and_then(|own| self.calls.get(&own));
+        for call in own.into_iter().chain(newest.into_iter().rev()) {
+            let notice = ServerMessage::Notice(call.notice(&self.context));
+            self.context.send(session, notice);
+        }
     }
 
     /// A connection is gone.
@@ -173,37 +209,50 @@ impl Switchboard {
         self.finish(now_ms)
     }
 
-    /// A signed-in device sent a message.
+    /// A signed-in device sent a message. A ring goes to [`Switchboard::ring`], once it is verified.
     pub fn message(&mut self, session: SessionId, message: ClientMessage, now_ms: u64) -> Effects {
-        let Some(from) = self.desk.sessions.get(&session).map(|s| s.device) else { return Effects::default() };
+        let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         use ClientMessage as M;
         match message {
-            M::Ring { jws } => self.ring(session, from, jws, now_ms),
-            M::RingShown { call } => self.on_call(session, call, |c, desk| c.ring_shown(from, desk)),
+            M::RingShown { call } => self.on_call(session, call, |c, context| c.ring_shown(from, context)),
             M::Answer { call, key_package } => {
-                self.on_call(session, call, |c, desk| c.answer(session, from, key_package, desk, now_ms));
+                self.on_call(session, call, |c, context| c.answer(session, from, key_package, context, now_ms));
             }
             M::Decline { call } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
             M::AskJoin { call, key_package } => {
-                // A listener waits at one call's door.
-                for other in self.calls.values_mut().filter(|other| other.id() != call && !other.takes_part(&from)) {
-                    other.stop_waiting(&from, &mut self.desk);
+                // A listener waits to be let into one call.
+                for other in self.calls.of_device(&from).into_iter().filter(|other| *other != call) {
+                    if let Some(other) = self.calls.get_mut(&other).filter(|other| !other.takes_part(&from)) {
+                        other.stop_waiting(&from, &mut self.context);
+                    }
                 }
-                self.on_call(session, call, |c, desk| c.ask_join(session, from, key_package, desk, now_ms));
+                self.on_call(session, call, |c, context| c.ask_join(session, from, key_package, context, now_ms));
             }
             M::Commit { call, epoch, commit, welcome, adds, removes } => {
                 let proposed = group::Proposed { epoch, commit, welcome, adds, removes };
-                self.on_call(session, call, |c, desk| c.commit(session, from, proposed, desk, now_ms));
+                self.on_call(session, call, |c, context| c.commit(session, from, proposed, context, now_ms));
             }
             M::Application { call, message } => {
-                self.on_call(session, call, |c, desk| c.application(session, from, message, desk, now_ms));
+                self.on_call(session, call, |c, context| c.application(session, from, message, context, now_ms));
             }
-            M::Offer { call, sdp } => self.on_call(session, call, |c, desk| c.offer(session, from, sdp, desk)),
-            M::Resume { call, after } => self.on_call(session, call, |c, desk| c.resume(session, from, after, desk)),
+            M::Offer { call, sdp } => self.on_call(session, call, |c, context| c.offer(session, from, sdp, context)),
+            M::Resume { call, after } => {
+                self.on_call(session, call, |c, context| c.resume(session, from, after, context))
+            }
+            M::FindPeople { name } => {
+                if let Some(found) = self.context.contacts.find(session, &name, &self.context.directory) {
+                    self.context.send(session, found);
+                }
+            }
+            M::Available {} => self.available(session, from, now_ms),
+            M::Ring { .. } => {
+                let text = "the server did not verify this ring: ring again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::Hello { .. } | M::Prove { .. } | M::Ping { .. } => {
                 let text = "this connection is signed in already: open another one to sign in again";
-                self.desk.refuse(session, None, RefusalCode::Malformed, text);
+                self.context.refuse(session, None, RefusalCode::Malformed, text);
             }
         }
         self.finish(now_ms)
@@ -216,7 +265,7 @@ impl Switchboard {
 
     /// When [`Switchboard::timeout`] is due next, milliseconds since 1970 UTC.
     pub fn next_timeout(&self) -> Option<u64> {
-        self.calls.values().filter_map(|call| call.next_timeout(&self.desk)).chain(self.afters.next_timeout()).min()
+        self.context.timers.next().into_iter().chain(self.context.assignment.next_timeout()).min()
     }
 
     /// What became of an entry that [`Output::Append`] asked for: its index, or that the log failed.
@@ -225,81 +274,127 @@ impl Switchboard {
             Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index),
             Ticket::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
             Ticket::Opened(call) => self.opened(call, index, now_ms),
-            Ticket::Ended(call) => self.afters.end_logged(call, index, &mut self.desk, now_ms),
-            Ticket::Sealed(seal, request) => self.afters.sealed(*seal, request, index, &mut self.desk, now_ms),
-            Ticket::Missing(call) => self.afters.missing_logged(call, index, &mut self.desk, now_ms),
+            Ticket::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
+            Ticket::Sealed(seal, request) => self.pending.sealed(*seal, request, index, &mut self.context, now_ms),
+            Ticket::Missing(call) => self.pending.missing_logged(call, index, &mut self.context, now_ms),
         }
         self.finish(now_ms)
     }
 
     /// Numbers for the operator.
     pub fn gauges(&self) -> Gauges {
-        let count = |stage| self.calls.values().filter(|c| c.row.stage == stage).count();
         Gauges {
-            ringing: count(Stage::Ringing),
-            live: count(Stage::Live),
-            sessions: self.desk.sessions.len(),
-            devices: self.desk.devices.values().filter(|d| d.revoked_ms.is_none() && d.log_index.is_some()).count(),
-            records_owed: self.afters.records_owed(),
+            ringing: self.calls.ringing(),
+            live: self.calls.live(),
+            sessions: self.context.directory.sessions(),
+            devices: self.context.directory.valid_devices(),
+            records_pending: self.pending.without_record(),
         }
     }
 
+    /// Ends every input: does what is due, and settles the calls that were changed.
     fn finish(&mut self, now_ms: u64) -> Effects {
-        self.tick(now_ms);
-        for call in self.calls.values_mut() {
-            call.ask_committer(&mut self.desk);
+        let mut changed = BTreeSet::new();
+        let mut fired = BTreeSet::new();
+        loop {
+            let touched = self.calls.take_touched();
+            for id in &touched {
+                self.settle(*id, &fired, now_ms);
+            }
+            let settled = touched.is_empty();
+            changed.extend(touched);
+            if self.context.assignment.next_timeout().is_some_and(|at| at <= now_ms) {
+                self.context.assignment.timeout(now_ms);
+            }
+            if self.carry_out_assignments() {
+                continue;
+            }
+            match self.context.timers.pop_due(now_ms) {
+                Some(Timer::Call(id)) => {
+                    fired.insert(id);
+                    let due = self.calls.get_mut(&id).and_then(|call| call.due(&mut self.context, now_ms));
+                    if let Some(how) = due {
+                        self.end(id, how, now_ms);
+                    }
+                }
+                Some(timer) => self.on_pending_timer(timer, now_ms),
+                None if settled => break,
+                None => {}
+            }
         }
-        self.desk.take_effects()
+        for id in changed {
+            self.calls.conclude(&id, &mut self.context);
+        }
+        self.context.send_contact_changes(now_ms);
+        // What was touched by the last step is settled with the next input.
+        self.calls.take_touched();
+        self.context.take_effects()
     }
 
-    /// Does what is due.
-    fn tick(&mut self, now_ms: u64) {
-        let due: Vec<(CallId, Ended)> =
-            self.calls.values_mut().filter_map(|c| Some((c.id(), c.due(&mut self.desk, now_ms)?))).collect();
-        for (call, how) in due {
-            self.end(call, how, now_ms);
+    /// Brings indexes, timers and the assignment of note-takers up to a call's state.
+    fn settle(&mut self, id: CallId, fired: &BTreeSet<CallId>, now_ms: u64) {
+        #[cfg(test)]
+        {
+            self.settled += 1;
         }
-        self.afters.tick(&mut self.desk, now_ms);
+        self.calls.reindex(&id);
+        let call = self.calls.get(&id);
+        let due = call.and_then(Call::next_timeout);
+        // A call whose timer fired in this input is not looked at again in the same millisecond.
+        let due = due.map(|at| if fired.contains(&id) { at.max(now_ms + 1) } else { at });
+        self.context.timers.set(Timer::Call(id), due);
+        let facts = call.and_then(|call| call.assignment_facts(&self.context.directory));
+        self.context.assignment.update(id, facts, now_ms);
     }
 
-    fn on_call(&mut self, session: SessionId, call: CallId, act: impl FnOnce(&mut Call, &mut Desk)) {
-        match self.calls.get_mut(&call).filter(|c| c.row.stage != Stage::Opening) {
-            Some(found) => act(found, &mut self.desk),
+    /// A person's devices or connections have changed.
+    fn person_changed(&mut self, person: PersonId) {
+        self.context.contacts.changed(person, &self.context.directory);
+    }
+
+    fn on_call(&mut self, session: SessionId, call: CallId, act: impl FnOnce(&mut Call, &mut Context)) {
+        match self.calls.known_mut(&call) {
+            Some(found) => act(found, &mut self.context),
             None => self.no_such_call(session, call),
         }
     }
 
-    /// A call that is over says how, to whoever was away when it ended.
+    /// A device that was disconnected when the call ended is told how it did.
     fn no_such_call(&mut self, session: SessionId, call: CallId) {
-        match self.recent.iter().find(|(id, _)| *id == call) {
-            Some((_, how)) => self.desk.send(session, ServerMessage::Ended { call, how: *how }),
-            None => self.desk.refuse(session, Some(call), RefusalCode::NoSuchCall, "no such call, or it is over"),
+        match self.recent_ends.get(&call) {
+            Some(how) => self.context.send(session, ServerMessage::Ended { call, how: *how }),
+            None => self.context.refuse(session, Some(call), RefusalCode::NoSuchCall, "no such call, or it is over"),
         }
     }
 
     fn remember_end(&mut self, call: CallId, how: Ended) {
-        if self.recent.len() == RECENT_ENDS {
-            self.recent.pop_front();
+        if self.recent.len() == RECENT_ENDS
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_ends.remove(&oldest);
         }
-        self.recent.push_back((call, how));
+        self.recent.push_back(call);
+        self.recent_ends.insert(call, how);
+    }
+
+    fn has_ended(&self, call: CallId) -> bool {
+        self.recent_ends.contains_key(&call)
     }
 
     fn forget_session(&mut self, session: SessionId, now_ms: u64) {
-        let Some(gone) = self.desk.sessions.remove(&session) else { return };
-        self.desk.online.remove(&gone.device);
-        for call in self.calls.values_mut() {
-            let asked = call.note_taker_asks(&self.desk) == Some(gone.device);
-            call.depart(gone.device, now_ms);
+        let Some((gone, last)) = self.context.directory.sign_out(session) else { return };
+        self.context.contacts.close_list(session);
+        self.context.assignment.disconnected(gone.device, now_ms);
+        for id in self.calls.of_device(&gone.device) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            call.disconnect(gone.device, now_ms);
             if !call.takes_part(&gone.device) {
-                // Whoever is let in is there: it asks again.
-                call.stop_waiting(&gone.device, &mut self.desk);
-            }
-            if asked {
-                call.notify_staff(&mut self.desk);
+                // One that was not let in yet asks again when it is back.
+                call.stop_waiting(&gone.device, &mut self.context);
             }
         }
-        if !self.desk.sessions.values().any(|s| s.card.person == gone.card.person) {
-            self.desk.people_changed(&gone.card);
+        if last {
+            self.person_changed(gone.card.person);
         }
     }
 }

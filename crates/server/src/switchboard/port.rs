@@ -1,14 +1,17 @@
 //! What goes into the switchboard and what comes out of it.
 
 use crate::store::Write;
-use telcon_proto::entry::Entry;
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, RecordMode, ServerMessage, SuiteName, message::Ring};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, Digest, RecordMode, ServerMessage, SuiteName,
+    entry::Entry,
+    message::{Logged, Ring},
+};
 
-/// One signed-in connection, numbered by whoever holds the sockets. Numbers are never used twice.
+/// One signed-in connection, numbered by the driver. Numbers are never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
-/// One HTTP request that waits for the switchboard.
+/// One HTTP request that waits for the switchboard's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
@@ -25,13 +28,15 @@ pub struct Policy {
     pub record_due_ms: u64,
 }
 
-/// Checks a ring's signature and certificates against the office.
-pub trait CheckRing: Send {
-    /// The ring in `jws`, if a device that the office enrolled signed it and it is not too old at `now_ms`.
-    ///
-    /// # Errors
-    /// What is wrong with it, for people.
-    fn check(&self, jws: &str, now_ms: u64) -> Result<Ring, String>;
+/// A ring whose signature and certificates the driver verified against the office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedRing {
+    /// What was signed.
+    pub ring: Ring,
+    /// As the caller's device signed it.
+    pub jws: String,
+    /// Whether the store has a call of this id. Calls that the switchboard has in memory need not be looked up.
+    pub call_exists: bool,
 }
 
 /// What one input caused. The writes are made durable, all or none, before anything else leaves the server.
@@ -46,8 +51,8 @@ pub struct Effects {
 /// What the switchboard wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send it. Log proofs inside carry only the index of their entry, and an empty checkpoint: whoever sends it
-    /// fills them in, so that every proof leads to the newest checkpoint.
+    /// Send it. Log proofs inside carry only the index of their entry, and an empty checkpoint: the driver fills them in, so
+    /// that every proof leads to the newest checkpoint.
     Send(SessionId, Box<ServerMessage>),
     /// Close the connection. The session is already forgotten.
     Close(SessionId, CloseReason),
@@ -92,7 +97,7 @@ pub enum RelayCommand {
     OpenCall(CallId, u64),
     /// It is over.
     CloseCall(CallId),
-    /// A device offers its leg. The answer comes back through [`super::Switchboard::leg_added`].
+    /// A device offers its leg. The answer arrives through [`super::Switchboard::leg_added`].
     AddLeg {
         /// The call.
         call: CallId,
@@ -158,6 +163,8 @@ pub struct NewDevice {
     pub cert_sha256: Digest,
     /// The enrolment.
     pub enrolment: String,
+    /// Whether the store has a device of this enrolment.
+    pub enrolment_is_used: bool,
 }
 
 /// A sealed record whose parts and signature were checked.
@@ -175,4 +182,9 @@ pub struct Seal {
     pub parts: usize,
     /// Whether the note-taker says that something is missing.
     pub partial: bool,
+}
+
+/// A reference to an entry of the log; see [`Output::Send`].
+pub(super) fn entry_at(index: u64) -> Logged {
+    Logged { entry: Blob::default(), index, proof: Vec::new(), checkpoint: String::new() }
 }

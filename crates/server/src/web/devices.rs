@@ -68,6 +68,8 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
         card: verified.card().clone(),
         cert_sha256: Digest::from_bytes(verified.cert_sha256()),
         enrolment: hex(&verified.enrolment()),
+        // The hub looks it up.
+        enrolment_is_used: false,
         chain,
     };
     rehearse(office, verified, &new, now_ms)?;

@@ -65,7 +65,12 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         page.line("calls_live", "gauge", "Calls that were answered and have not ended.", g.live as u64);
         page.line("sessions", "gauge", "Signed-in connections.", g.sessions as u64);
         page.line("devices", "gauge", "Enrolled devices.", g.devices as u64);
-        page.line("records_pending", "gauge", "Ended calls whose record is not in the archive.", g.records_owed as u64);
+        page.line(
+            "records_pending",
+            "gauge",
+            "Ended calls whose record is not in the archive.",
+            g.records_pending as u64,
+        );
     }
     page.line("log_entries", "gauge", "Entries in the log.", app.prover.checkpoint().0);
     let c = &app.counters;
@@ -87,7 +92,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         "relays_unreachable_total",
         "counter",
         "Times that no device of a call could reach its relay.",
-        read(&m.unreached),
+        read(&m.unreachable),
     );
     if let Ok(stats) = app.relay.stats().await {
         relay(&stats, &mut page);

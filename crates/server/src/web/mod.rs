@@ -26,7 +26,7 @@ use crate::{
     archive::{Certificates, Prover, RecordStore},
     hub::HubHandle,
     limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS},
-    media::NodeInput,
+    media::RelayInput,
     store::Queries,
 };
 use axum::{
@@ -76,7 +76,7 @@ pub struct App {
     /// The token of standalone relays.
     pub relay_token: RelayToken,
     /// Channel to the task that manages standalone relays.
-    pub(crate) nodes: mpsc::Sender<NodeInput>,
+    pub(crate) relays: mpsc::Sender<RelayInput>,
     /// Counters of that task.
     pub(crate) media: Arc<crate::media::Numbers>,
     /// Slots of connections that have not signed in.

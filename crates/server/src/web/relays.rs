@@ -1,7 +1,7 @@
 //! The WebSocket of standalone relays (`telcon relay`), authenticated by the office's relay token.
 
 use super::App;
-use crate::media::{NodeId, NodeInput};
+use crate::{media::RelayInput, placement::RelayId};
 use axum::{
     extract::{
         State,
@@ -58,16 +58,16 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upg
     }
     let most = MAX_NODE_MESSAGE_BYTES;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |mut socket| {
-        let node = NodeId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let relay = RelayId(NEXT.fetch_add(1, Ordering::Relaxed));
         let Some((max_calls, address)) = read_hello(&mut socket).await else {
             return tracing::warn!(
                 "refused a relay: its first message is no hello of this version; update `telcon relay`"
             );
         };
         let (to, outgoing) = mpsc::channel(SEND_QUEUE);
-        if app.nodes.send(NodeInput::Arrived { node, to, max_calls, address }).await.is_ok() {
-            serve_relay(&mut socket, node, outgoing, &app.nodes).await;
-            let _ = app.nodes.send(NodeInput::Gone(node)).await;
+        if app.relays.send(RelayInput::Registered { relay, to, max_calls, address }).await.is_ok() {
+            serve_relay(&mut socket, relay, outgoing, &app.relays).await;
+            let _ = app.relays.send(RelayInput::Lost(relay)).await;
         }
     })
 }
@@ -88,9 +88,9 @@ fn read(message: &Message) -> Option<FromNode> {
 /// Runs until the relay times out, sends an invalid message, or does not read.
 async fn serve_relay(
     socket: &mut WebSocket,
-    node: NodeId,
+    relay: RelayId,
     mut outgoing: mpsc::Receiver<ToNode>,
-    nodes: &mpsc::Sender<NodeInput>,
+    relays: &mpsc::Sender<RelayInput>,
 ) {
     let mut deadline = Instant::now() + HEARTBEAT_TIMEOUT;
     loop {
@@ -109,7 +109,7 @@ async fn serve_relay(
                     continue;
                 }
                 let Some(message) = read(&message) else { return };
-                if nodes.send(NodeInput::Said(node, message)).await.is_err() {
+                if relays.send(RelayInput::Received(relay, message)).await.is_err() {
                     return;
                 }
             }

@@ -4,9 +4,9 @@ use super::{App, Bearer, connections::ClientAddress, metrics::count, security::s
 use crate::{
     archive::now_ms,
     hub::{Input, Outgoing, outbox},
-    limits::IDLE_TIMEOUT_MS,
+    limits::{IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     store::DeviceRow,
-    switchboard::{CloseReason, SessionId},
+    switchboard::{CloseReason, SessionId, VerifiedRing},
     web::error::HttpError,
 };
 use axum::{
@@ -60,7 +60,8 @@ pub(super) async fn upgrade(
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();
     };
-    upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES).on_upgrade(async move |socket| {
+    let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    upgrade.read_buffer_size(SOCKET_READ_BUFFER_BYTES).on_upgrade(async move |socket| {
         let mut connection = Connection { socket, app };
         let signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()).await;
         drop(slot);
@@ -180,6 +181,7 @@ impl Connection {
                     count(&self.app.counters.messages);
                     let input = match message {
                         ClientMessage::Ping { log_size } => Input::Ping(session, log_size),
+                        ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
                         message => Input::Message(session, Box::new(message)),
                     };
                     if !self.app.hub.send(input).await {
@@ -247,6 +249,15 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
     telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
         .map_err(|_| not_proven())?;
     Ok(row)
+}
+
+/// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.
+async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, String> {
+    let verified = tokio::task::spawn_blocking(move || {
+        let verified = app.office.verify_ring(&jws, now_ms()).map_err(|why| why.to_string())?;
+        Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
+    });
+    verified.await.unwrap_or_else(|_| Err("the server could not verify it: ring again".to_owned()))
 }
 
 fn random() -> Option<[u8; 32]> {

@@ -425,6 +425,7 @@ impl World {
         let message = ServerMessage::SignedIn {
             you: self.nodes[node].card.clone(),
             people,
+            people_more: false,
             suite: self.info.suite,
             mode: RecordMode::LogOnly,
             token: "token".into(),

@@ -36,8 +36,8 @@ impl World {
     fn hand_over(&mut self) {
         while let Ok(event) = self.logged.recv_timeout(Duration::from_millis(20)) {
             match event {
-                LogEvent::Appended(ticket, index) => self.hub.handle(Input::Logged(ticket, index)),
-                LogEvent::Reported(size) => self.hub.handle(Input::LogReported(size)),
+                LogEvent::Appended(ticket, index) => self.handle(Input::Logged(ticket, index)),
+                LogEvent::Reported(size) => self.handle(Input::LogReported(size)),
             }
         }
     }
@@ -66,11 +66,11 @@ impl World {
                 }
                 Some(Stage::Ringing | Stage::Live) => {
                     let hang_up = ClientMessage::HangUp { call: CALL, failed: false };
-                    self.hub.handle(Input::Message(SessionId(caller.session), Box::new(hang_up)));
+                    self.handle(Input::Message(SessionId(caller.session), Box::new(hang_up)));
                 }
                 Some(Stage::Ended) => {}
             }
-            self.hub.cut_connections();
+            self.hub.close_failed();
             self.hand_over();
         }
     }

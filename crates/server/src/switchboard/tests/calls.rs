@@ -30,19 +30,19 @@ fn ended(office: &mut Office, n: u8) -> Option<Ended> {
 }
 
 #[test]
-fn nobody_hears_of_a_call_before_the_log_has_it() {
+fn nothing_is_sent_before_the_log_has_the_opening() {
     let mut office = Office::staffed();
     office.hold_log = true;
     rings(&mut office);
     for n in 1..=4 {
-        assert_eq!(office.heard(n), Vec::<String>::new(), "device {n}");
+        assert_eq!(office.received(n), Vec::<String>::new(), "device {n}");
     }
     assert!(office.relay.is_empty());
     office.release_log();
-    assert_eq!(office.heard(1), ["opened"]);
-    assert_eq!(office.heard(2), ["ringing"]);
-    assert_eq!(office.heard(3), ["notice"]);
-    assert_eq!(office.heard(4), ["notice"]);
+    assert_eq!(office.received(1), ["opened"]);
+    assert_eq!(office.received(2), ["ringing"]);
+    assert_eq!(office.received(3), ["notice"]);
+    assert_eq!(office.received(4), ["notice"]);
     assert_eq!(office.relay, [RelayCommand::OpenCall(CALL, 4)]);
 }
 
@@ -52,14 +52,14 @@ fn no_entry_no_call() {
     office.log_works = false;
     rings(&mut office);
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::Unavailable));
-    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.relay, []);
     // Its id is used up, and another call goes through once the log works.
     office.log_works = true;
     rings(&mut office);
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
     office.send(1, ring(CallId::from_bytes([1; 16]), device(1), person(2), RecordMode::Memo));
-    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.received(1), ["opened"]);
 }
 
 #[test]
@@ -68,18 +68,18 @@ fn a_call_from_ring_to_hanging_up() {
     rings(&mut office);
     office.send(2, C::RingShown { call: CALL });
     office.send(2, C::RingShown { call: CALL });
-    assert_eq!(office.heard(1), ["opened", "ringing_there"]);
+    assert_eq!(office.received(1), ["opened", "ringing_there"]);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     let asked = office.messages(1);
     assert!(matches!(&asked[..], [S::JoinAsked { from, answer: true, key_package, .. }]
         if *from == device(2) && *key_package == blob("kp2")));
     office.commit(1, 0, &[2], &[]);
-    assert_eq!(office.heard(1), ["committed"]);
+    assert_eq!(office.received(1), ["committed"]);
     let heard = office.messages(2);
     assert!(matches!(&heard[..], [S::Ringing { .. }, S::Welcome { seq: 1, devices, .. }] if devices.len() == 2));
     office.send(1, C::Application { call: CALL, message: blob("a") });
-    assert_eq!(office.heard(1), Vec::<String>::new());
-    assert_eq!(office.heard(2), ["application"]);
+    assert_eq!(office.received(1), Vec::<String>::new());
+    assert_eq!(office.received(2), ["application"]);
     office.send(2, C::HangUp { call: CALL, failed: false });
     assert_eq!(ended(&mut office, 1), Some(Ended::HungUp));
     assert_eq!(ended(&mut office, 2), Some(Ended::HungUp));
@@ -105,7 +105,7 @@ fn a_call_from_ring_to_hanging_up() {
 }
 
 #[test]
-fn two_who_ring_each_other_at_the_same_moment_are_in_one_call() {
+fn glare_puts_both_people_into_one_call() {
     let back = CallId::from_bytes([9; 16]);
     for first_is_in_the_log in [true, false] {
         let mut office = Office::staffed();
@@ -121,10 +121,10 @@ fn two_who_ring_each_other_at_the_same_moment_are_in_one_call() {
             assert!(matches!(heard[told + 1..], [S::Ringing { .. }]), "and the first rings there again: {heard:?}");
         } else {
             office.release_log();
-            assert_eq!(office.heard(2), ["ringing"]);
+            assert_eq!(office.received(2), ["ringing"]);
         }
         office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
-        assert!(office.heard(1).contains(&"join_asked".to_owned()));
+        assert!(office.received(1).contains(&"join_asked".to_owned()));
         assert_eq!(office.call_entries(), ["call_opened"], "the second ring is no attempt of its own");
     }
 }
@@ -137,18 +137,18 @@ fn the_first_of_several_devices_to_answer_wins() {
     rings(&mut office);
     office.enrol(21, 2, Role::Principal).unwrap();
     office.connect(21);
-    assert_eq!(office.heard(20), ["signed_in", "ringing"]);
-    assert_eq!(office.heard(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
+    assert_eq!(office.received(20), ["signed_in", "ringing"]);
+    assert_eq!(office.received(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
     office.send(20, C::Answer { call: CALL, key_package: blob("kp20") });
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
-    assert_eq!(office.heard(2), ["ringing", "taken_elsewhere", "refused"]);
-    assert_eq!(office.heard(21), ["taken_elsewhere"]);
-    assert_eq!(office.heard(20), Vec::<String>::new());
-    assert_eq!(office.heard(1).iter().filter(|k| *k == "join_asked").count(), 1);
+    assert_eq!(office.received(2), ["ringing", "taken_elsewhere", "refused"]);
+    assert_eq!(office.received(21), ["taken_elsewhere"]);
+    assert_eq!(office.received(20), Vec::<String>::new());
+    assert_eq!(office.received(1).iter().filter(|k| *k == "join_asked").count(), 1);
 }
 
 #[test]
-fn ways_a_ring_ends_without_an_answer() {
+fn each_end_of_an_unanswered_ring_is_logged() {
     type Act = fn(&mut Office);
     let cases: [(&str, Act, Ended); 5] = [
         ("declined", |o| o.send(2, C::Decline { call: CALL }), Ended::Declined),
@@ -173,32 +173,32 @@ fn ways_a_ring_ends_without_an_answer() {
         assert_eq!(office.call_entries(), entries, "{name}");
         office.restart();
         office.pass(RECORD_DUE_MS);
-        assert_eq!(office.call_entries(), entries, "{name}: nothing more is owed");
+        assert_eq!(office.call_entries(), entries, "{name}: nothing more is pending");
     }
 }
 
 #[test]
-fn one_device_that_cannot_show_the_ring_does_not_silence_the_others() {
+fn one_device_that_cannot_show_the_ring_does_not_stop_the_others() {
     let mut office = Office::staffed();
     office.enrol(20, 2, Role::Principal).unwrap();
     office.connect(20);
-    office.deaf();
+    office.discard();
     rings(&mut office);
     office.send(2, C::HangUp { call: CALL, failed: true });
-    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.received(1), ["opened"]);
     office.send(20, C::Answer { call: CALL, key_package: blob("kp") });
-    assert_eq!(office.heard(1), ["join_asked"]);
+    assert_eq!(office.received(1), ["join_asked"]);
 }
 
 #[test]
 fn an_attempt_that_reaches_nobody_is_on_record() {
     let mut office = Office::staffed();
     office.disconnect(2);
-    office.deaf();
+    office.discard();
     rings(&mut office);
-    assert_eq!(office.heard(1), ["ended"]);
+    assert_eq!(office.received(1), ["ended"]);
     assert_eq!(office.call_entries(), ["call_opened", "call_ended missed"]);
-    assert_eq!(office.heard(4), ["notice"]);
+    assert_eq!(office.received(4), ["notice"]);
 }
 
 #[test]
@@ -206,11 +206,11 @@ fn somebody_in_a_call_is_busy_and_cannot_ring() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.connect(5);
-    office.deaf();
+    office.discard();
     let other = CallId::from_bytes([5; 16]);
     office.send(5, ring(other, device(5), person(2), RecordMode::Memo));
     assert_eq!(ended(&mut office, 5), Some(Ended::Busy));
-    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.call_entries(), ["call_opened", "call_opened", "call_ended busy"]);
     office.send(2, ring(CallId::from_bytes([6; 16]), device(2), person(5), RecordMode::Memo));
     assert_eq!(refusal(&mut office, 2), Some(RefusalCode::NotAllowed));
@@ -222,7 +222,7 @@ fn rings_that_are_refused() {
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.enrol(6, 6, Role::Counterpart).unwrap();
     office.connect(5);
-    office.deaf();
+    office.discard();
     let entries = office.log.len();
     let memo = RecordMode::Memo;
     let cases = [
@@ -244,11 +244,11 @@ fn rings_that_are_refused() {
 #[test]
 fn a_ring_below_the_floor_of_the_office_is_refused() {
     let mut office = Office::staffed();
-    office.board.desk.policy.floor = RecordMode::Memo;
+    office.board.context.policy.floor = RecordMode::Memo;
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Audio));
-    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.received(1), ["opened"]);
 }
 
 #[test]
@@ -257,10 +257,10 @@ fn the_same_ring_again_is_the_same_call() {
     rings(&mut office);
     office.disconnect(1);
     office.connect(1);
-    office.deaf();
+    office.discard();
     rings(&mut office);
-    assert_eq!(office.heard(1), ["opened"]);
-    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.received(1), ["opened"]);
+    assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.call_entries(), ["call_opened"]);
 }
 
@@ -268,7 +268,7 @@ fn the_same_ring_again_is_the_same_call() {
 fn rings_are_limited_by_the_minute() {
     let mut office = Office::staffed();
     for i in 0..=MAX_RINGS_PER_MINUTE as u8 {
-        office.deaf();
+        office.discard();
         let call = CallId::from_bytes([i; 16]);
         office.send(1, ring(call, device(1), person(2), RecordMode::Memo));
         office.send(1, C::HangUp { call, failed: false });
@@ -276,7 +276,7 @@ fn rings_are_limited_by_the_minute() {
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::TooMany));
     office.pass(60_000);
     rings(&mut office);
-    assert_eq!(office.heard(1), ["opened"]);
+    assert_eq!(office.received(1), ["opened"]);
 }
 
 #[test]
@@ -294,33 +294,15 @@ fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
     assert!(office.log.iter().any(
         |entry| matches!(entry, telcon_proto::entry::Entry::CallEnded { time_ms, answered: Some(true), .. } if *time_ms == at)
     ));
-    assert_eq!(office.board.afters.next_timeout(), None);
+    assert_eq!(office.board.next_timeout(), None);
 }
 
 #[test]
-fn staff_that_signs_in_hears_of_the_calls_there_are() {
+fn staff_that_signs_in_gets_notices_of_open_calls() {
     let mut office = Office::in_call();
     office.disconnect(4);
     office.connect(4);
-    assert_eq!(office.heard(4), ["signed_in", "notice"]);
-}
-
-#[test]
-fn people_are_told_who_can_be_reached() {
-    let mut office = Office::staffed();
-    office.enrol(5, 5, Role::Counterpart).unwrap();
-    office.enrol(6, 6, Role::Counterpart).unwrap();
-    office.deaf();
-    office.connect(5);
-    let Some(S::SignedIn { people, .. }) = office.messages(5).into_iter().next() else { panic!("not signed in") };
-    let seen: Vec<_> = people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect();
-    assert_eq!(seen, [("Person 1", true), ("Person 2", true)], "a counterpart sees principals and nobody else");
-    assert_eq!(office.heard(1), ["people"]);
-    assert_eq!(office.heard(4), Vec::<String>::new());
-    office.disconnect(5);
-    let Some(S::People { people }) = office.messages(1).pop() else { panic!("not told") };
-    let seen: Vec<_> = people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect();
-    assert_eq!(seen, [("Person 2", true), ("Person 5", false), ("Person 6", false)]);
+    assert_eq!(office.received(4), ["signed_in", "notice"]);
 }
 
 #[test]
@@ -329,7 +311,7 @@ fn a_device_that_connects_again_replaces_its_older_connection() {
     let older = office.session(1);
     office.connect(1);
     assert_eq!(office.closed, [(older, CloseReason::Replaced)]);
-    assert_eq!(office.heard(1), ["signed_in"]);
+    assert_eq!(office.received(1), ["signed_in"]);
 }
 
 #[test]
@@ -380,7 +362,7 @@ fn a_person_has_one_name_and_one_role() {
 }
 
 #[test]
-fn a_revoked_device_is_cut_at_once_and_for_good() {
+fn a_revoked_device_is_disconnected_and_cannot_sign_in_again() {
     let mut office = Office::staffed();
     let session = office.session(2);
     office.log_works = false;
@@ -389,7 +371,7 @@ fn a_revoked_device_is_cut_at_once_and_for_good() {
     assert_eq!(office.closed, [(session, CloseReason::Revoked)]);
     assert_eq!(office.replies.pop().unwrap().1.unwrap_err().kind, RefusalKind::Unavailable);
     office.connect(2);
-    assert_eq!(office.heard(2), ["revoked"]);
+    assert_eq!(office.received(2), ["revoked"]);
     office.log_works = true;
     office.pass(LOG_RETRY_MS);
     assert!(matches!(office.log.last(), Some(telcon_proto::entry::Entry::DeviceRevoked { .. })));
@@ -418,22 +400,22 @@ fn noted_call() -> Office {
 }
 
 #[test]
-fn a_record_is_taken_once_from_whoever_was_in_the_call() {
+fn a_record_is_accepted_once_from_a_note_taker_of_the_call() {
     let mut office = noted_call();
     let send = |office: &mut Office, n| {
-        let effects = office.board.seal(RequestId(1), seal(CALL, n), office.now);
+        let effects = office.board.seal(RequestId(1), seal(CALL, n), true, office.now);
         office.run(effects);
         office.replies.pop().unwrap().1
     };
     assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "not over");
     office.send(1, C::HangUp { call: CALL, failed: false });
     assert_eq!(send(&mut office, 4).unwrap_err().kind, RefusalKind::Forbidden, "was not in it");
-    office.deaf();
+    office.discard();
     office.log_works = false;
     assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Unavailable);
     office.log_works = true;
     assert!(send(&mut office, 3).is_ok());
-    assert_eq!(office.heard(4), ["record_kept"]);
+    assert_eq!(office.received(4), ["record_kept"]);
     assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "it has one");
     assert_eq!(send(&mut office, 1).unwrap_err().kind, RefusalKind::Conflict, "and the others spoke");
     office.restart();
@@ -458,15 +440,15 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     office.send(1, C::HangUp { call: CALL, failed: false });
     let send = |office: &mut Office, n: u8, partial: bool| {
         let seal = Seal { partial, digest: telcon_proto::Digest::from_bytes([n; 32]), ..seal(CALL, n) };
-        let effects = office.board.seal(RequestId(1), seal, office.now);
+        let effects = office.board.seal(RequestId(1), seal, true, office.now);
         office.run(effects);
         office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
     };
-    let owed = |office: &Office| office.board.gauges().records_owed;
-    assert_eq!(owed(&office), 1);
-    office.deaf();
+    let pending = |office: &Office| office.board.gauges().records_pending;
+    assert_eq!(pending(&office), 1);
+    office.discard();
     send(&mut office, 5, true).unwrap();
-    assert_eq!(owed(&office), 0, "the call is on record");
+    assert_eq!(pending(&office), 0, "the call is on record");
     let partial = |office: &mut Office| {
         office
             .messages(4)
@@ -481,10 +463,10 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     // Long afterwards, and the server was started again meanwhile.
     office.pass(RECORD_DUE_MS * 2);
     office.restart();
-    assert_eq!(owed(&office), 0);
+    assert_eq!(pending(&office), 0);
     assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each, still");
     office.connect(4);
-    office.deaf();
+    office.discard();
     send(&mut office, 3, false).unwrap();
     assert_eq!(partial(&mut office), Some(false), "one of the two is whole");
     assert_eq!(send(&mut office, 3, false), Err(RefusalKind::Conflict));
@@ -506,7 +488,7 @@ fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
     }
     office.send(1, C::HangUp { call: CALL, failed: false });
     let send = |office: &mut Office, n: u8| {
-        let effects = office.board.seal(RequestId(1), seal(CALL, n), office.now);
+        let effects = office.board.seal(RequestId(1), seal(CALL, n), true, office.now);
         office.run(effects);
         office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
     };
@@ -517,18 +499,18 @@ fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
     let effects = office.board.revoke(RequestId(900), device(6), "jws".into(), office.now);
     office.run(effects);
     office.replies.clear();
-    assert_eq!(office.board.may_seal(&CALL, &device(6)).unwrap_err().kind, RefusalKind::Forbidden);
+    assert_eq!(office.board.may_seal(&CALL, &device(6), true).unwrap_err().kind, RefusalKind::Forbidden);
     assert_eq!(send(&mut office, 6), Err(RefusalKind::Forbidden), "revoked while its record was checked");
 }
 
 #[test]
-fn an_entry_that_the_log_did_not_confirm_is_asked_for_again_as_it_was() {
+fn an_unconfirmed_entry_is_appended_again_unchanged() {
     let mut office = noted_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.hold_log = true;
     let mut asked = Vec::new();
     for _ in 0..2 {
-        let effects = office.board.seal(RequestId(1), seal(CALL, 3), office.now);
+        let effects = office.board.seal(RequestId(1), seal(CALL, 3), true, office.now);
         office.run(effects);
         let (ticket, entry) = office.held.pop().unwrap();
         asked.push(entry.to_bytes());
@@ -541,7 +523,7 @@ fn an_entry_that_the_log_did_not_confirm_is_asked_for_again_as_it_was() {
 }
 
 #[test]
-fn a_missing_record_is_on_record_and_still_welcome() {
+fn a_missing_record_is_logged_and_still_accepted_later() {
     let mut office = noted_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.pass(RECORD_DUE_MS - 1);
@@ -554,14 +536,14 @@ fn a_missing_record_is_on_record_and_still_welcome() {
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     office.restart();
     office.pass(RECORD_DUE_MS);
-    let effects = office.board.seal(RequestId(1), seal(CALL, 3), office.now);
+    let effects = office.board.seal(RequestId(1), seal(CALL, 3), true, office.now);
     office.run(effects);
     assert!(office.replies.pop().unwrap().1.is_ok());
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing", "record_sealed"]);
 }
 
 #[test]
-fn a_call_without_a_note_taker_says_so_at_once() {
+fn a_call_without_a_note_taker_is_logged_without_record_immediately() {
     let mut office = Office::in_call();
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.pass(0);
@@ -569,7 +551,7 @@ fn a_call_without_a_note_taker_says_so_at_once() {
 }
 
 #[test]
-fn no_record_is_owed_of_a_call_kept_as_log_only_or_not_answered() {
+fn no_record_is_pending_of_a_call_kept_as_log_only_or_not_answered() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
     office.send(2, C::Answer { call: CALL, key_package: blob("kp") });

@@ -1,27 +1,24 @@
-//! An office in virtual time: a switchboard, a real store on disk, a log in memory, and devices that only listen.
+//! An office in virtual time: a switchboard, a real store on disk, a log in memory, and devices that only receive.
 
 use crate::{
-    limits::RECORD_DUE_MS,
+    limits::{CONTACTS_INTERVAL_MS, RECORD_DUE_MS},
     store::{Store, StoreLocation},
     switchboard::{
-        CheckRing, CloseReason, Effects, NewDevice, Output, Policy, Refusal, RelayCommand, Reply, RequestId, SessionId,
-        Switchboard, Ticket,
+        CloseReason, Effects, NewDevice, Output, Policy, Refusal, RelayCommand, Reply, RequestId, SessionId,
+        Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::collections::BTreeMap;
-use telcon_proto::entry::Entry;
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
-    message::Ring,
+    entry::Entry, message::Ring,
 };
 
 /// In tests a ring is signed by being JSON.
-struct Unsigned;
-
-impl CheckRing for Unsigned {
-    fn check(&self, jws: &str, _now_ms: u64) -> Result<Ring, String> {
-        serde_json::from_str(jws).map_err(|_| "the signature does not hold".to_owned())
-    }
+fn verify(jws: String, store: &Store) -> Result<VerifiedRing, String> {
+    let ring: Ring = serde_json::from_str(&jws).map_err(|_| "the signature does not hold".to_owned())?;
+    let call_exists = store.call_exists(&ring.call).unwrap();
+    Ok(VerifiedRing { ring, jws, call_exists })
 }
 
 /// The office and its devices.
@@ -36,9 +33,11 @@ pub struct Office {
     pub relay: Vec<RelayCommand>,
     pub replies: Vec<(RequestId, Result<Reply, Refusal>)>,
     pub closed: Vec<(SessionId, CloseReason)>,
+    /// Whether writes reach the disk: a test that fills an office waits for no disk.
+    pub durable: bool,
     store: Box<dyn Store>,
     dir: tempfile::TempDir,
-    heard: BTreeMap<SessionId, Vec<ServerMessage>>,
+    received: BTreeMap<SessionId, Vec<ServerMessage>>,
     sessions: BTreeMap<DeviceId, SessionId>,
     next: u64,
 }
@@ -90,7 +89,7 @@ impl Office {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut store = StoreLocation::default_in(dir.path()).writer().unwrap();
-        let (board, _) = Switchboard::new(policy(), Box::new(Unsigned), store.load().unwrap(), 1_000_000);
+        let (board, _) = Switchboard::new(policy(), store.load().unwrap(), 1_000_000);
         Self {
             board,
             now: 1_000_000,
@@ -101,9 +100,10 @@ impl Office {
             relay: Vec::new(),
             replies: Vec::new(),
             closed: Vec::new(),
+            durable: true,
             store,
             dir,
-            heard: BTreeMap::new(),
+            received: BTreeMap::new(),
             sessions: BTreeMap::new(),
             next: 1,
         }
@@ -116,7 +116,8 @@ impl Office {
             office.enrol(n, n, role).unwrap();
             office.connect(n);
         }
-        office.deaf();
+        office.pass(CONTACTS_INTERVAL_MS);
+        office.discard();
         office
     }
 
@@ -126,7 +127,7 @@ impl Office {
         office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
         office.send(2, ClientMessage::Answer { call: CALL, key_package: blob("kp2") });
         office.commit(1, 0, &[2], &[]);
-        office.deaf();
+        office.discard();
         office
     }
 
@@ -135,7 +136,7 @@ impl Office {
         self.store = StoreLocation::default_in(self.dir.path()).writer().unwrap();
         self.sessions.clear();
         self.held.clear();
-        let (board, effects) = Switchboard::new(policy(), Box::new(Unsigned), self.store.load().unwrap(), self.now);
+        let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
         self.board = board;
         self.run(effects);
     }
@@ -155,6 +156,7 @@ impl Office {
             chain: vec![blob("device"), blob("enrolment")],
             cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
             enrolment: format!("enrolment {n}"),
+            enrolment_is_used: self.store.enrolment_is_used(&format!("enrolment {n}")).unwrap(),
         };
         let effects = self.board.enrol(RequestId(self.next), new, self.now);
         self.run(effects);
@@ -167,7 +169,7 @@ impl Office {
         self.sessions.insert(device(n), session);
         match self.board.connected(session, device(n), "token".into(), self.now) {
             Ok((_, effects)) => self.run(effects),
-            Err(message) => self.heard.entry(session).or_default().push(*message),
+            Err(message) => self.received.entry(session).or_default().push(*message),
         }
     }
 
@@ -178,8 +180,20 @@ impl Office {
     }
 
     pub fn send(&mut self, n: u8, message: ClientMessage) {
-        let effects = self.board.message(self.sessions[&device(n)], message, self.now);
+        self.send_over(self.sessions[&device(n)], message);
+    }
+
+    pub fn send_over(&mut self, session: SessionId, message: ClientMessage) {
+        let effects = self.effects_of(session, message);
         self.run(effects);
+    }
+
+    /// What a message causes, not carried out.
+    pub fn effects_of(&mut self, session: SessionId, message: ClientMessage) -> Effects {
+        match message {
+            ClientMessage::Ring { jws } => self.board.ring(session, verify(jws, &self.store), self.now),
+            message => self.board.message(session, message, self.now),
+        }
     }
 
     pub fn commit(&mut self, n: u8, epoch: u64, adds: &[u8], removes: &[u8]) {
@@ -205,18 +219,18 @@ impl Office {
         self.now = until;
     }
 
-    /// What the device heard since it was last asked, by type.
-    pub fn heard(&mut self, n: u8) -> Vec<String> {
+    /// What the device received since this was last called, by type.
+    pub fn received(&mut self, n: u8) -> Vec<String> {
         self.messages(n).iter().map(kind).collect()
     }
 
     pub fn messages(&mut self, n: u8) -> Vec<ServerMessage> {
-        self.sessions.get(&device(n)).and_then(|s| self.heard.remove(s)).unwrap_or_default()
+        self.sessions.get(&device(n)).and_then(|s| self.received.remove(s)).unwrap_or_default()
     }
 
-    /// Forgets what everybody heard.
-    pub fn deaf(&mut self) {
-        self.heard.clear();
+    /// Discards what was received so far.
+    pub fn discard(&mut self) {
+        self.received.clear();
         self.relay.clear();
     }
 
@@ -237,10 +251,12 @@ impl Office {
     }
 
     pub fn run(&mut self, effects: Effects) {
-        self.store.apply(&effects.writes).unwrap();
+        if self.durable {
+            self.store.apply(&effects.writes).unwrap();
+        }
         for output in effects.outputs {
             match output {
-                Output::Send(session, message) => self.heard.entry(session).or_default().push(*message),
+                Output::Send(session, message) => self.received.entry(session).or_default().push(*message),
                 Output::Close(session, reason) => {
                     self.sessions.retain(|_, s| *s != session);
                     self.closed.push((session, reason));

@@ -1,9 +1,9 @@
-//! Who is in the group: commits, listeners, leaving, coming back, legs.
+//! Who is in the group: commits, listeners, leaving, resuming, legs.
 
 use super::kit::{CALL, Office, blob, device, kind, person, ring};
-use crate::switchboard::{
-    RelayCommand, RequestId,
-    takers::{ASK_COUNTS_MS, SILENCE_COUNTS_MS},
+use crate::{
+    assignment::{HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS},
+    switchboard::{RelayCommand, RequestId},
 };
 use telcon_proto::{
     ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
@@ -29,17 +29,17 @@ fn code_or_none(office: &mut Office, n: u8) -> Option<RefusalCode> {
 }
 
 #[test]
-fn of_two_commits_at_once_the_first_is_taken() {
+fn of_two_concurrent_commits_the_first_is_ordered() {
     let mut office = Office::in_call();
     office.commit(2, 1, &[], &[]);
     office.commit(1, 1, &[], &[]);
-    assert_eq!(office.heard(2), ["committed"]);
+    assert_eq!(office.received(2), ["committed"]);
     let heard = office.messages(1);
     assert!(
         matches!(&heard[..], [S::Committed { seq: 2, from, .. }, S::CommitRefused { epoch: 1, now: 2, .. }] if *from == device(2))
     );
     office.commit(1, 2, &[], &[]);
-    assert_eq!(office.heard(1), ["committed"]);
+    assert_eq!(office.received(1), ["committed"]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_note_taker_joins_while_it_rings() {
     ask(&mut office, 3);
     assert_eq!(asked(&office.messages(1)), [device(3)]);
     office.commit(1, 0, &[3], &[]);
-    assert_eq!(office.heard(3), ["notice", "notice", "welcome", "notice"]);
+    assert_eq!(office.received(3), ["notice", "notice", "welcome", "notice"]);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.commit(1, 1, &[2], &[]);
     let heard = office.messages(3);
@@ -57,7 +57,7 @@ fn a_note_taker_joins_while_it_rings() {
 }
 
 #[test]
-fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
+fn a_note_taker_without_heartbeat_can_be_replaced() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -69,11 +69,11 @@ fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
         told.map(|notice| notice.note_taker_silent)
     };
     for _ in 0..5 {
-        office.pass(SILENCE_COUNTS_MS - 1);
+        office.pass(HEARTBEAT_TIMEOUT_MS - 1);
         says(&mut office);
     }
     assert_eq!(silent(&mut office), Some(false), "as it was let in, and no word since");
-    office.pass(SILENCE_COUNTS_MS - 1);
+    office.pass(HEARTBEAT_TIMEOUT_MS - 1);
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
     office.pass(1);
@@ -84,8 +84,8 @@ fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
     // It hangs for good. Its connection stands, and the other takes over.
-    office.pass(SILENCE_COUNTS_MS);
-    office.deaf();
+    office.pass(HEARTBEAT_TIMEOUT_MS);
+    office.discard();
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(5)]);
     office.commit(1, 2, &[5], &[]);
@@ -97,13 +97,13 @@ fn a_note_taker_of_which_nothing_comes_keeps_no_other_out() {
         office.connect(n);
     }
     assert_eq!(silent(&mut office), Some(false));
-    office.pass(SILENCE_COUNTS_MS);
+    office.pass(HEARTBEAT_TIMEOUT_MS);
     assert_eq!(silent(&mut office), Some(true));
 }
 
 #[test]
-fn a_note_taker_that_asks_again_and_again_keeps_the_others_out_no_longer() {
-    // By asking anew, by leaving and coming back, by another connection.
+fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
+    // By asking again, by leaving and asking again, over another connection.
     for how in 0..3 {
         let mut office = Office::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
@@ -111,7 +111,7 @@ fn a_note_taker_that_asks_again_and_again_keeps_the_others_out_no_longer() {
         for _ in 0..3 {
             ask(&mut office, 3);
             assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "it may ask");
-            office.pass(ASK_COUNTS_MS / 3);
+            office.pass(REQUEST_TIMEOUT_MS / 3);
             match how {
                 0 => {}
                 1 => office.send(3, C::HangUp { call: CALL, failed: false }),
@@ -121,13 +121,13 @@ fn a_note_taker_that_asks_again_and_again_keeps_the_others_out_no_longer() {
                 }
             }
         }
-        office.pass(1 + ASK_COUNTS_MS - 3 * (ASK_COUNTS_MS / 3));
+        office.pass(1 + REQUEST_TIMEOUT_MS - 3 * (REQUEST_TIMEOUT_MS / 3));
         ask(&mut office, 3);
-        office.deaf();
+        office.discard();
         ask(&mut office, 5);
         assert_eq!(asked(&office.messages(1)), [device(5)], "how {how}");
         // Nobody lets in the first: its ask ends too, and holds no place in the call.
-        office.pass(ASK_COUNTS_MS);
+        office.pass(REQUEST_TIMEOUT_MS);
         assert_eq!(office.board.next_timeout(), None, "how {how}");
     }
 }
@@ -144,11 +144,11 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
         office.connect(n);
     }
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
-    office.deaf();
+    office.discard();
     ask(&mut office, 3);
     assert_eq!(asks(&office.messages(5)), Some(true), "the others need not ask");
     ask(&mut office, 5);
-    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at the same moment");
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at once");
     // The first is gone before it was let in: another may.
     office.disconnect(3);
     assert_eq!(asks(&office.messages(5)), Some(false));
@@ -157,53 +157,53 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     assert_eq!(asks(&office.messages(6)), Some(false), "it is a member now");
     ask(&mut office, 6);
     assert_eq!(code(&mut office, 6), RefusalCode::NotAllowed);
-    // The one that writes comes back with fresh keys, as after a restart.
-    office.deaf();
+    // The one that writes rejoins with fresh keys, as after a restart.
+    office.discard();
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(5)]);
     // It leaves for good: now the call needs another.
     office.commit(1, 1, &[5], &[5]);
     office.send(5, C::HangUp { call: CALL, failed: false });
-    office.deaf();
+    office.discard();
     ask(&mut office, 6);
     assert_eq!(asked(&office.messages(1)), [device(6)]);
 }
 
 #[test]
-fn a_note_taker_that_nobody_lets_in_keeps_no_other_out() {
+fn a_request_that_expires_does_not_block_other_note_takers() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
     ask(&mut office, 3);
-    office.deaf();
-    office.pass(ASK_COUNTS_MS - 1);
+    office.discard();
+    office.pass(REQUEST_TIMEOUT_MS - 1);
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
     office.pass(1);
     assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
-    assert!(office.heard(5).contains(&"notice".to_owned()), "the call needs another");
-    office.deaf();
+    assert!(office.received(5).contains(&"notice".to_owned()), "the call needs another");
+    office.discard();
     // The same one is faster again, and counts for nothing.
     ask(&mut office, 3);
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(3), device(5)]);
     office.commit(1, 1, &[5], &[]);
-    assert!(office.heard(5).contains(&"welcome".to_owned()));
+    assert!(office.received(5).contains(&"welcome".to_owned()));
 }
 
 #[test]
-fn a_listener_that_went_away_before_it_was_let_in_asks_anew() {
+fn a_listener_that_disconnected_before_it_was_added_asks_again() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.disconnect(3);
-    office.deaf();
+    office.discard();
     office.commit(1, 1, &[3], &[]);
-    let heard = office.heard(1);
-    assert!(heard.contains(&"commit_refused".to_owned()), "two note-takers could be let in at once: {heard:?}");
+    let heard = office.received(1);
+    assert!(heard.contains(&"commit_refused".to_owned()), "or two note-takers could be added: {heard:?}");
 }
 
 #[test]
-fn a_note_taker_that_left_does_not_come_back_beside_the_one_that_took_its_place() {
+fn a_note_taker_that_left_does_not_rejoin_beside_its_replacement() {
     let mut office = Office::in_call();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -212,28 +212,28 @@ fn a_note_taker_that_left_does_not_come_back_beside_the_one_that_took_its_place(
     // It is still a member for the group, until the commit that removes it.
     office.send(3, C::HangUp { call: CALL, failed: false });
     ask(&mut office, 5);
-    office.deaf();
+    office.discard();
     ask(&mut office, 3);
     assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
 }
 
 #[test]
-fn who_may_listen() {
+fn roles_that_may_listen() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Principal).unwrap();
     office.connect(5);
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
-    office.deaf();
+    office.discard();
     ask(&mut office, 3);
     assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "nothing is to be noted");
     ask(&mut office, 5);
-    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal of the office is no listener");
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal does not listen");
     ask(&mut office, 4);
     assert_eq!(asked(&office.messages(1)), [device(4)]);
 }
 
 #[test]
-fn a_full_call_takes_no_more() {
+fn a_full_call_refuses_more_members() {
     let mut office = Office::in_call();
     for n in 10..10 + MAX_MEMBERS as u8 - 1 {
         office.enrol(n, n, Role::DutyOfficer).unwrap();
@@ -249,20 +249,20 @@ fn a_listener_leaves_and_is_removed() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
-    office.deaf();
+    office.discard();
     office.send(3, C::HangUp { call: CALL, failed: false });
     let heard = office.messages(1);
     assert!(matches!(&heard[..], [S::RemoveAsked { devices, .. }] if devices[..] == [device(3)]));
     office.send(1, C::Application { call: CALL, message: blob("secret") });
-    assert!(!office.heard(3).contains(&"application".to_owned()), "it gets nothing more, before it is removed too");
+    assert!(!office.received(3).contains(&"application".to_owned()), "it gets nothing more, before it is removed too");
     office.commit(1, 2, &[], &[3]);
-    assert_eq!(office.heard(1), ["committed"]);
-    assert!(!office.heard(3).contains(&"committed".to_owned()));
-    assert_eq!(office.heard(2), ["application", "committed"]);
+    assert_eq!(office.received(1), ["committed"]);
+    assert!(!office.received(3).contains(&"committed".to_owned()));
+    assert_eq!(office.received(2), ["application", "committed"]);
 }
 
 #[test]
-fn when_the_committer_vanishes_another_is_asked() {
+fn when_the_committer_disconnects_another_is_asked() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     assert_eq!(asked(&office.messages(1)), [device(3)]);
@@ -271,7 +271,7 @@ fn when_the_committer_vanishes_another_is_asked() {
     // Both are gone: it waits.
     office.disconnect(2);
     office.connect(2);
-    assert_eq!(office.heard(2), ["signed_in"], "whoever connects is asked when it says that it kept its keys");
+    assert_eq!(office.received(2), ["signed_in"], "a device that connects is asked once it resumes");
     office.send(2, C::Resume { call: CALL, after: 1 });
     assert_eq!(asked(&office.messages(2)), [device(3)]);
     office.connect(1);
@@ -279,7 +279,7 @@ fn when_the_committer_vanishes_another_is_asked() {
     assert_eq!(asked(&office.messages(1)), [device(3)], "the caller comes first");
     office.commit(2, 1, &[3], &[]);
     office.commit(1, 1, &[3], &[]);
-    assert_eq!(office.heard(1), ["committed", "commit_refused"]);
+    assert_eq!(office.received(1), ["committed", "commit_refused"]);
 }
 
 #[test]
@@ -294,14 +294,14 @@ fn a_device_that_reloaded_rejoins() {
     office.commit(2, 1, &[1], &[]);
     assert_eq!(code(&mut office, 2), RefusalCode::NotAllowed, "its old leaf goes in the same commit");
     office.commit(2, 1, &[1], &[1]);
-    assert_eq!(office.heard(2), ["committed"]);
-    assert_eq!(office.heard(1), ["welcome"]);
+    assert_eq!(office.received(2), ["committed"]);
+    assert_eq!(office.received(1), ["welcome"]);
     office.send(1, C::Application { call: CALL, message: blob("again") });
-    assert_eq!(office.heard(2), ["application"]);
+    assert_eq!(office.received(2), ["application"]);
 }
 
 #[test]
-fn nobody_can_add_the_only_one_who_held_the_keys() {
+fn the_only_member_cannot_rejoin() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
     office.disconnect(1);
@@ -311,12 +311,12 @@ fn nobody_can_add_the_only_one_who_held_the_keys() {
 }
 
 #[test]
-fn commits_that_are_not_taken() {
+fn commits_that_are_refused() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
     ask(&mut office, 4);
-    office.deaf();
+    office.discard();
     let cases: [(&str, u8, &[u8], &[u8]); 7] = [
         ("did not ask", 1, &[9], &[]),
         ("twice", 1, &[4, 4], &[]),
@@ -335,27 +335,27 @@ fn commits_that_are_not_taken() {
     assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
     office.send(1, bare(Some(blob("w")), vec![]));
     assert_eq!(code(&mut office, 1), RefusalCode::NotAllowed);
-    // A principal may show a listener the door.
+    // A principal may remove a listener.
     office.commit(2, 2, &[], &[3]);
-    assert_eq!(office.heard(2), ["committed"]);
+    assert_eq!(office.received(2), ["committed"]);
 }
 
 #[test]
-fn who_was_away_gets_what_it_missed_and_no_more() {
+fn a_device_that_resumes_gets_the_handshakes_that_it_missed() {
     let mut office = Office::in_call();
     office.disconnect(2);
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
     office.commit(1, 2, &[], &[]);
     office.connect(2);
-    office.deaf();
+    office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
     let heard = office.messages(2);
     assert!(matches!(&heard[..], [S::Committed { seq: 2, .. }, S::Committed { seq: 3, .. }, S::MediaLost { .. }]));
     // The one that joined second never gets what was before.
     office.disconnect(3);
     office.connect(3);
-    office.deaf();
+    office.discard();
     office.send(3, C::Resume { call: CALL, after: 0 });
     let heard = office.messages(3);
     assert!(matches!(&heard[..], [S::Welcome { seq: 2, .. }, S::Committed { seq: 3, .. }, S::MediaLost { .. }]));
@@ -371,13 +371,13 @@ fn a_welcome_that_was_lost_is_sent_again() {
     office.disconnect(2);
     office.commit(1, 0, &[2], &[]);
     office.connect(2);
-    office.deaf();
+    office.discard();
     office.send(2, C::Resume { call: CALL, after: 0 });
-    assert_eq!(office.heard(2), ["welcome", "media_lost"]);
+    assert_eq!(office.received(2), ["welcome", "media_lost"]);
 }
 
 #[test]
-fn a_side_without_a_connection_ends_the_call_in_time() {
+fn a_side_without_connection_ends_the_call_after_the_timeout() {
     let mut office = Office::in_call();
     office.disconnect(2);
     office.pass(ABANDONED_AFTER_MS - 1);
@@ -385,25 +385,25 @@ fn a_side_without_a_connection_ends_the_call_in_time() {
     office.send(2, C::Resume { call: CALL, after: 1 });
     office.pass(ABANDONED_AFTER_MS * 2);
     office.disconnect(2);
-    office.deaf();
+    office.discard();
     office.pass(ABANDONED_AFTER_MS);
     let heard = office.messages(1);
     assert!(matches!(&heard[..], [S::Ended { how: Ended::Interrupted, .. }]));
     office.connect(2);
-    office.deaf();
+    office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
-    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it comes back");
+    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it reconnects");
 }
 
 #[test]
-fn a_lost_listener_is_removed_and_the_call_goes_on() {
+fn a_lost_listener_is_removed_and_the_call_continues() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
     office.disconnect(3);
-    office.deaf();
+    office.discard();
     office.pass(ABANDONED_AFTER_MS);
-    assert_eq!(office.heard(1), ["remove_asked"]);
+    assert_eq!(office.received(1), ["remove_asked"]);
     office.connect(3);
     let Some(S::SignedIn { in_call, .. }) = office.messages(3).into_iter().next() else { panic!("not signed in") };
     assert_eq!(in_call, None);
@@ -419,10 +419,10 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
     office.send(3, C::Offer { call: CALL, sdp: "offer".into() });
     let effects = office.board.leg_added(CALL, device(3), office.session(3), Ok("answer".into()), office.now);
     office.run(effects);
-    office.deaf();
+    office.discard();
     let effects = office.board.revoke(RequestId(1), device(3), "jws".into(), office.now);
     office.run(effects);
-    assert_eq!(office.heard(1), ["remove_asked"]);
+    assert_eq!(office.received(1), ["remove_asked"]);
     assert_eq!(office.relay, [RelayCommand::RemoveLeg(CALL, device(3))]);
     let effects = office.board.revoke(RequestId(2), device(2), "jws".into(), office.now);
     office.run(effects);
@@ -432,10 +432,10 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
 }
 
 #[test]
-fn legs_are_for_those_in_the_call_and_those_it_rings() {
+fn legs_are_for_participants_and_ringing_devices() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
-    office.deaf();
+    office.discard();
     let offer = || C::Offer { call: CALL, sdp: "offer".into() };
     for n in [1, 2] {
         office.send(n, offer());
@@ -445,7 +445,7 @@ fn legs_are_for_those_in_the_call_and_those_it_rings() {
         office.relay.clear();
         let effects = office.board.leg_added(CALL, device(n), session, Ok("answer".into()), office.now);
         office.run(effects);
-        assert_eq!(office.heard(n), ["media_answer"]);
+        assert_eq!(office.received(n), ["media_answer"]);
     }
     office.send(4, offer());
     assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);
@@ -455,14 +455,14 @@ fn legs_are_for_those_in_the_call_and_those_it_rings() {
     assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
     let effects = office.board.leg_lost(CALL, device(1), office.now);
     office.run(effects);
-    assert_eq!(office.heard(1), ["media_lost"]);
+    assert_eq!(office.received(1), ["media_lost"]);
     // An answer of the relay that comes after the end is undone.
     office.send(1, C::HangUp { call: CALL, failed: false });
-    office.deaf();
+    office.discard();
     let effects = office.board.leg_added(CALL, device(1), office.session(1), Ok("answer".into()), office.now);
     office.run(effects);
     assert_eq!(office.relay, [RelayCommand::RemoveLeg(CALL, device(1))]);
-    assert_eq!(office.heard(1), Vec::<String>::new());
+    assert_eq!(office.received(1), Vec::<String>::new());
 }
 
 #[test]
@@ -472,5 +472,5 @@ fn application_messages_are_from_members_and_short() {
     assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);
     office.send(1, C::Application { call: CALL, message: blob(&"x".repeat(MAX_APPLICATION_BYTES + 1)) });
     assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
-    assert_eq!(office.heard(2), Vec::<String>::new());
+    assert_eq!(office.received(2), Vec::<String>::new());
 }

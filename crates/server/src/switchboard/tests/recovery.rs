@@ -1,4 +1,4 @@
-//! The process dies in the middle of each state, and starts again over what the disk holds.
+//! The process is killed in each state and restarted over what the disk holds.
 
 use super::kit::{CALL, Office, blob, device, person, ring};
 use telcon_proto::{
@@ -11,7 +11,7 @@ fn rings(office: &mut Office) {
 }
 
 #[test]
-fn while_the_log_was_at_the_opening() {
+fn restart_while_the_opening_is_appended() {
     let mut office = Office::staffed();
     office.hold_log = true;
     rings(&mut office);
@@ -19,33 +19,33 @@ fn while_the_log_was_at_the_opening() {
     office.restart();
     office.connect(1);
     office.connect(2);
-    assert_eq!(office.heard(2), ["signed_in"], "there was no entry, so there is no call");
+    assert_eq!(office.received(2), ["signed_in"], "there was no entry, so there is no call");
     assert_eq!(office.call_entries(), Vec::<String>::new());
-    office.deaf();
+    office.discard();
     rings(&mut office);
-    assert_eq!(office.heard(1), ["refused"], "and its id is not used again");
+    assert_eq!(office.received(1), ["refused"], "and its id is not used again");
 }
 
 #[test]
-fn while_it_rang() {
+fn restart_while_it_rings() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.restart();
     office.connect(2);
-    assert_eq!(office.heard(2), ["signed_in", "ringing"]);
+    assert_eq!(office.received(2), ["signed_in", "ringing"]);
     office.connect(1);
     let Some(S::SignedIn { in_call, .. }) = office.messages(1).into_iter().next() else { panic!("not signed in") };
     assert_eq!(in_call, Some(CALL));
     office.send(1, C::Resume { call: CALL, after: 0 });
-    assert_eq!(office.heard(1), ["opened", "media_lost"]);
+    assert_eq!(office.received(1), ["opened", "media_lost"]);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.commit(1, 0, &[2], &[]);
-    assert_eq!(office.heard(1), ["join_asked", "committed"]);
-    assert_eq!(office.heard(2), ["people", "welcome"]);
+    assert_eq!(office.received(1), ["join_asked", "committed"]);
+    assert_eq!(office.received(2), ["welcome"]);
 }
 
 #[test]
-fn while_it_rang_and_for_longer_than_it_rings() {
+fn restart_after_the_ring_timeout() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.now += RING_TIMEOUT_MS;
@@ -54,7 +54,7 @@ fn while_it_rang_and_for_longer_than_it_rings() {
 }
 
 #[test]
-fn between_answer_and_commit() {
+fn restart_between_answer_and_commit() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
@@ -70,18 +70,18 @@ fn between_answer_and_commit() {
             .any(|m| matches!(m, S::JoinAsked { answer: true, key_package, .. } if *key_package == blob("kp2")))
     );
     office.commit(1, 0, &[2], &[]);
-    assert!(office.heard(2).contains(&"welcome".to_owned()));
+    assert!(office.received(2).contains(&"welcome".to_owned()));
 }
 
 #[test]
-fn right_after_a_commit_was_stored_and_before_anybody_heard() {
+fn restart_after_a_commit_was_stored_and_before_it_was_sent() {
     let mut office = Office::in_call();
     office.disconnect(2);
     office.commit(1, 1, &[], &[]);
     office.restart();
     for n in [1, 2] {
         office.connect(n);
-        office.deaf();
+        office.discard();
         office.send(n, C::Resume { call: CALL, after: 1 });
         let heard = office.messages(n);
         assert!(
@@ -94,20 +94,20 @@ fn right_after_a_commit_was_stored_and_before_anybody_heard() {
 }
 
 #[test]
-fn while_somebody_was_leaving() {
+fn restart_while_a_member_leaves() {
     let mut office = Office::in_call();
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
     office.commit(1, 1, &[3], &[]);
     office.send(3, C::HangUp { call: CALL, failed: false });
     office.restart();
     office.connect(1);
-    office.deaf();
+    office.discard();
     office.send(1, C::Resume { call: CALL, after: 2 });
-    assert_eq!(office.heard(1), ["media_lost", "remove_asked"]);
+    assert_eq!(office.received(1), ["media_lost", "remove_asked"]);
 }
 
 #[test]
-fn and_nobody_comes_back() {
+fn restart_after_which_nobody_reconnects() {
     let mut office = Office::in_call();
     office.restart();
     office.pass(ABANDONED_AFTER_MS - 1);
@@ -117,7 +117,7 @@ fn and_nobody_comes_back() {
 }
 
 #[test]
-fn before_the_end_was_in_the_log() {
+fn restart_before_the_end_is_logged() {
     let mut office = Office::in_call();
     office.hold_log = true;
     office.send(1, C::HangUp { call: CALL, failed: false });
@@ -125,13 +125,13 @@ fn before_the_end_was_in_the_log() {
     office.restart();
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     office.connect(2);
-    office.deaf();
+    office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
     assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::HungUp, .. }]));
 }
 
 #[test]
-fn between_a_revocation_and_its_entry() {
+fn restart_between_a_revocation_and_its_entry() {
     let mut office = Office::staffed();
     office.hold_log = true;
     let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), "jws".into(), office.now);
@@ -141,11 +141,11 @@ fn between_a_revocation_and_its_entry() {
     office.restart();
     assert_eq!(office.log.len(), before + 1);
     office.connect(2);
-    assert_eq!(office.heard(2), ["revoked"]);
+    assert_eq!(office.received(2), ["revoked"]);
 }
 
 #[test]
-fn devices_come_back_with_what_they_were() {
+fn devices_keep_their_roles_over_a_restart() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.restart();

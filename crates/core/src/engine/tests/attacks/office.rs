@@ -71,7 +71,16 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
     world.wire = Some(Box::new(move |to, message| {
         vec![match message {
             ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == 1 => {
-                ServerMessage::SignedIn { you, people, suite, mode, token, in_call: Some(other), checkpoint }
+                ServerMessage::SignedIn {
+                    you,
+                    people,
+                    people_more: false,
+                    suite,
+                    mode,
+                    token,
+                    in_call: Some(other),
+                    checkpoint,
+                }
             }
             message => message,
         }]
@@ -89,11 +98,11 @@ fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_sai
         let mut world = World::of_two(50);
         world.wire = Some(Box::new(move |_, message| {
             vec![match message {
-                ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } => {
+                ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint } => {
                     for contact in &mut people {
                         contact.card.name = "The President of Norland".into();
                     }
-                    ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }
+                    ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
                 }
                 // Whether it is an answer is the server's word: it may call it a listener, or a return.
                 ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
@@ -158,7 +167,7 @@ fn what_is_told_last_of_a_revoked_device_is_that_it_is_to_be_erased() {
     assert!(told.contains(&Output::CloseLeg) && told.contains(&Output::View), "{told:?}");
     assert!(!told.contains(&Output::Persist));
     engine.command(now, UserCommand::Dismiss);
-    engine.handle(now, ServerMessage::People { people: Vec::new() });
+    engine.handle(now, ServerMessage::PeopleChanged { changed: Vec::new(), removed: Vec::new() });
     assert!(!std::iter::from_fn(|| engine.poll()).any(|output| output == Output::Persist));
 }
 

@@ -15,7 +15,16 @@ fn says_that_it_is_in_the_call(world: &mut World, node: usize) {
     let call = world.room().id;
     world.wire = Some(Box::new(move |to, message| match message {
         ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == node => {
-            vec![ServerMessage::SignedIn { you, people, suite, mode, token, in_call: Some(call), checkpoint }]
+            vec![ServerMessage::SignedIn {
+                you,
+                people,
+                people_more: false,
+                suite,
+                mode,
+                token,
+                in_call: Some(call),
+                checkpoint,
+            }]
         }
         ServerMessage::Ringing { .. } if to == node => vec![],
         message => vec![message],
@@ -102,9 +111,11 @@ fn whoever_rings_at_the_same_moment_under_another_name_is_not_answered() {
     // The list that the person rings from is the server's: it shows the name of one on the person of another.
     let swapped = world.nodes[0].card.person;
     world.wire = Some(Box::new(move |to, message| match message {
-        ServerMessage::SignedIn { you, mut people, suite, mode, token, in_call, checkpoint } if to == 1 => {
+        ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint }
+            if to == 1 =>
+        {
             people.iter_mut().filter(|c| c.card.person == swapped).for_each(|c| c.card.name = "Somebody else".into());
-            vec![ServerMessage::SignedIn { you, people, suite, mode, token, in_call, checkpoint }]
+            vec![ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }]
         }
         message => vec![message],
     }));

@@ -1,0 +1,314 @@
+//! Which note-taker writes a call: a sans-IO engine. The state of calls, what note-takers do and the time go in,
+//! [`Decision`]s come out. The switchboard drives it, and nobody else decides.
+//!
+//! A note-taker that is free says so ([`Assignment::available`]) and is assigned a call: one that is live before one that only
+//! rings, and the one that has waited longest. It then asks to join, and the members let it in. One note-taker writes a call
+//! for as long as it can be heard. What it says is encrypted; that it says something is all that the server knows of it.
+
+mod state;
+
+use crate::timers::Timers;
+use state::CallState;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
+use telcon_proto::{CallId, DeviceId};
+
+/// How long a request to join keeps other note-takers from asking, milliseconds: to be let in takes a round trip or two. One
+/// that asks again, or left and came back, is still at its first request.
+pub(crate) const REQUEST_TIMEOUT_MS: u64 = 10_000;
+/// After this time a first request is forgotten, milliseconds: a note-taker that wrote another call meanwhile asks like any
+/// other.
+const REQUEST_FORGOTTEN_MS: u64 = 60_000;
+/// How long a note-taker without a heartbeat keeps others from asking, milliseconds. One that writes sends one every two
+/// seconds; one that was restarted is back sooner.
+pub(crate) const HEARTBEAT_TIMEOUT_MS: u64 = 10_000;
+/// How long an assigned note-taker has to ask to join, milliseconds.
+pub(crate) const ASSIGNMENT_TIMEOUT_MS: u64 = 5_000;
+/// "Available" within this time after an assignment was sent before the assignment arrived, milliseconds.
+const CROSSING_MS: u64 = 1_000;
+/// How long a live call goes without a note-taker, milliseconds, before one is taken from a call that only rings.
+pub(crate) const UNATTENDED_MS: u64 = 2_000;
+/// How long a note-taker that did not get into a call is not assigned to it again, milliseconds.
+pub(crate) const REASSIGN_AFTER_MS: u64 = 5_000;
+
+/// What the engine knows of a call that is to be written: it rings or is live, and more than the log entry is kept of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallFacts {
+    /// It was answered.
+    pub(crate) live: bool,
+    /// When it was opened.
+    pub(crate) opened_ms: u64,
+    /// Note-takers among its members.
+    pub(crate) writers: BTreeSet<DeviceId>,
+    /// Note-takers that asked to join, are connected, and were not let in yet.
+    pub(crate) asking: BTreeSet<DeviceId>,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Tell the note-taker to join the call, and to leave the one that it is in.
+    Assign {
+        /// The call.
+        call: CallId,
+        /// The note-taker.
+        device: DeviceId,
+    },
+    /// Nobody let the note-taker in: its request ends.
+    ExpireRequest {
+        /// The call.
+        call: CallId,
+        /// The note-taker.
+        device: DeviceId,
+    },
+    /// [`Assignment::status`] of the call has changed.
+    StatusChanged(CallId),
+}
+
+/// What staff is told of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// A note-taker is about to join.
+    pub(crate) expected: bool,
+    /// There are note-takers among the members, and none of them can be heard.
+    pub(crate) silent: bool,
+}
+
+/// A note-taker that takes assignments.
+#[derive(Debug, Default)]
+struct NoteTaker {
+    /// Since when it is free; none while it has a call.
+    free_since_ms: Option<u64>,
+    /// The call that it was assigned to, asks to join, or writes.
+    call: Option<CallId>,
+}
+
+/// Order of calls without a note-taker: live ones first, then by age.
+type Priority = (Reverse<bool>, u64, CallId);
+
+/// The engine.
+#[derive(Debug, Default)]
+pub(crate) struct Assignment {
+    calls: BTreeMap<CallId, CallState>,
+    note_takers: BTreeMap<DeviceId, NoteTaker>,
+    /// Free note-takers, the longest free first.
+    free: BTreeSet<(u64, DeviceId)>,
+    /// Calls that need a note-taker.
+    unattended: BTreeSet<Priority>,
+    timers: Timers<CallId>,
+    decisions: VecDeque<Decision>,
+}
+
+impl Assignment {
+    /// What to do next; nothing when all is done.
+    pub(crate) fn poll(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
+    }
+
+    /// When [`Assignment::timeout`] is due.
+    pub(crate) fn next_timeout(&self) -> Option<u64> {
+        self.timers.next()
+    }
+
+    /// A call has changed; `None` once it is over.
+    pub(crate) fn update(&mut self, call: CallId, facts: Option<CallFacts>, now_ms: u64) {
+        let Some(facts) = facts else {
+            if let Some(state) = self.calls.remove(&call) {
+                self.unattended.remove(&state.priority(call));
+                self.timers.set(call, None);
+                let involved: Vec<DeviceId> = state.involved().collect();
+                involved.into_iter().for_each(|device| self.leave(device, call));
+            }
+            return;
+        };
+        if self.calls.get(&call).is_some_and(|state| state.facts == facts) {
+            return;
+        }
+        let state = self.calls.entry(call).or_insert_with(|| CallState::new(facts.opened_ms));
+        let before = (state.status(), state.priority(call));
+        let left: Vec<DeviceId> = state.involved().collect();
+        state.update(facts, now_ms);
+        let involved: BTreeSet<DeviceId> = state.involved().collect();
+        if state.status() != before.0 {
+            self.decisions.push_back(Decision::StatusChanged(call));
+        }
+        self.unattended.remove(&before.1);
+        for device in left.into_iter().filter(|device| !involved.contains(device)) {
+            self.leave(device, call);
+        }
+        for device in involved {
+            self.join(device, call);
+        }
+        self.settle(call, now_ms);
+        self.assign(now_ms);
+    }
+
+    /// A note-taker asks to join, for the first time or again.
+    pub(crate) fn requested(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
+        self.change(call, now_ms, |state| state.requested(device, now_ms));
+        self.assign(now_ms);
+    }
+
+    /// The members let these devices in.
+    pub(crate) fn admitted(&mut self, call: CallId, devices: &[DeviceId], now_ms: u64) {
+        self.change(call, now_ms, |state| devices.iter().for_each(|device| state.admitted(*device, now_ms)));
+        self.assign(now_ms);
+    }
+
+    /// A member sent something.
+    pub(crate) fn heard(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
+        if self.calls.get(&call).is_some_and(|state| state.facts.writers.contains(&device)) {
+            self.change(call, now_ms, |state| state.heard(device, now_ms));
+        }
+    }
+
+    /// A note-taker has no call, and takes any.
+    pub(crate) fn available(&mut self, device: DeviceId, now_ms: u64) {
+        let known = self.note_takers.entry(device).or_default();
+        if known.free_since_ms.is_some() {
+            return;
+        }
+        let assigned = known.call.and_then(|call| self.calls.get(&call)?.assigned);
+        if assigned.is_some_and(|(to, since)| to == device && now_ms < since + CROSSING_MS) {
+            return;
+        }
+        if let Some(call) = known.call.take() {
+            // It was assigned a call, and has given it up.
+            self.change(call, now_ms, |state| state.give_up(device, now_ms));
+        }
+        let known = self.note_takers.entry(device).or_default();
+        if known.call.is_none() {
+            known.free_since_ms = Some(now_ms);
+            self.free.insert((now_ms, device));
+        }
+        self.assign(now_ms);
+    }
+
+    /// A note-taker's connection is gone.
+    pub(crate) fn disconnected(&mut self, device: DeviceId, now_ms: u64) {
+        let Some(known) = self.note_takers.remove(&device) else { return };
+        if let Some(since) = known.free_since_ms {
+            self.free.remove(&(since, device));
+        }
+        if let Some(call) = known.call {
+            self.change(call, now_ms, |state| state.give_up(device, now_ms));
+        }
+        self.assign(now_ms);
+    }
+
+    /// Whether a note-taker may ask to join: no other writes the call, or is about to.
+    pub(crate) fn may_request(&self, call: CallId, device: DeviceId) -> bool {
+        self.calls.get(&call).is_none_or(|state| !state.taken_by_another(device))
+    }
+
+    /// What staff is told of a call.
+    pub(crate) fn status(&self, call: CallId) -> Status {
+        self.calls.get(&call).map(CallState::status).unwrap_or_default()
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, now_ms: u64) {
+        while let Some(call) = self.timers.pop_due(now_ms) {
+            let mut expired = Vec::new();
+            self.change(call, now_ms, |state| expired = state.expire(now_ms));
+            for device in expired {
+                self.leave(device, call);
+                self.decisions.push_back(Decision::ExpireRequest { call, device });
+            }
+            self.assign(now_ms);
+            self.take_from_ringing(call, now_ms);
+        }
+    }
+
+    /// Changes a call's state and settles what follows from it.
+    fn change(&mut self, call: CallId, now_ms: u64, change: impl FnOnce(&mut CallState)) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let before = (state.status(), state.priority(call));
+        change(state);
+        if state.status() != before.0 {
+            self.decisions.push_back(Decision::StatusChanged(call));
+        }
+        self.unattended.remove(&before.1);
+        self.settle(call, now_ms);
+    }
+
+    fn settle(&mut self, call: CallId, now_ms: u64) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        state.note_attendance(now_ms);
+        if state.is_unattended() {
+            self.unattended.insert(state.priority(call));
+        }
+        let staffed = !self.note_takers.is_empty();
+        self.timers.set(call, state.next_timeout(staffed, now_ms));
+    }
+
+    /// Assigns free note-takers to calls that need one.
+    fn assign(&mut self, now_ms: u64) {
+        if self.free.is_empty() || self.unattended.is_empty() {
+            return;
+        }
+        let mut matched = Vec::new();
+        let mut free: Vec<(u64, DeviceId)> = self.free.iter().copied().collect();
+        for priority in &self.unattended {
+            let Some(state) = self.calls.get(&priority.2) else { continue };
+            let Some(at) = free.iter().position(|(_, device)| state.may_be_assigned(*device, now_ms)) else { continue };
+            matched.push((priority.2, free.remove(at).1));
+            if free.is_empty() {
+                break;
+            }
+        }
+        for (call, device) in matched {
+            self.assign_to(call, device, now_ms);
+        }
+    }
+
+    fn assign_to(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
+        self.join(device, call);
+        self.change(call, now_ms, |state| state.assigned = Some((device, now_ms)));
+        self.decisions.push_back(Decision::Assign { call, device });
+    }
+
+    /// A live call has waited too long, and no note-taker is free: one that only waits for an answer elsewhere is taken, from
+    /// the call that was opened last.
+    fn take_from_ringing(&mut self, call: CallId, now_ms: u64) {
+        let Some(state) = self.calls.get(&call).filter(|state| state.is_overdue(now_ms)) else { return };
+        let ringing = |known: &NoteTaker| {
+            let other = known.call.and_then(|id| self.calls.get(&id))?;
+            (!other.facts.live).then_some(other.facts.opened_ms)
+        };
+        let spare = self.note_takers.iter().filter(|(device, _)| state.may_be_assigned(**device, now_ms));
+        let spare = spare.filter_map(|(device, known)| Some((ringing(known)?, *device))).max();
+        if let Some((_, device)) = spare {
+            if let Some(ringing) = self.note_takers.get(&device).and_then(|known| known.call) {
+                self.change(ringing, now_ms, |state| {
+                    state.release(device);
+                });
+            }
+            self.assign_to(call, device, now_ms);
+            // Another note-taker may be free for the call that only rings.
+            self.assign(now_ms);
+        }
+    }
+
+    /// The note-taker has this call.
+    fn join(&mut self, device: DeviceId, call: CallId) {
+        if let Some(known) = self.note_takers.get_mut(&device) {
+            known.call = Some(call);
+            if let Some(since) = known.free_since_ms.take() {
+                self.free.remove(&(since, device));
+            }
+        }
+    }
+
+    /// The note-taker has this call no longer. It is free when it says so.
+    fn leave(&mut self, device: DeviceId, call: CallId) {
+        if let Some(known) = self.note_takers.get_mut(&device).filter(|known| known.call == Some(call)) {
+            known.call = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

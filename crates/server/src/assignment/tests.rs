@@ -1,0 +1,296 @@
+//! Assignment in virtual time: one note-taker for each call, and none that keeps the others out for nothing.
+
+use super::*;
+use proptest::prelude::*;
+
+fn call(n: u8) -> CallId {
+    CallId::from_bytes([n; 16])
+}
+
+fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+/// The engine and the calls as a switchboard would have them.
+#[derive(Default)]
+struct Office {
+    engine: Assignment,
+    calls: BTreeMap<CallId, CallFacts>,
+    now: u64,
+}
+
+impl Office {
+    fn ring(&mut self, n: u8) {
+        self.calls.insert(call(n), CallFacts { opened_ms: self.now, ..CallFacts::default() });
+        self.update(n);
+    }
+
+    fn live(&mut self, n: u8) {
+        self.facts(n).live = true;
+        self.update(n);
+    }
+
+    fn end(&mut self, n: u8) {
+        self.calls.remove(&call(n));
+        self.engine.update(call(n), None, self.now);
+    }
+
+    fn facts(&mut self, n: u8) -> &mut CallFacts {
+        self.calls.get_mut(&call(n)).unwrap()
+    }
+
+    fn update(&mut self, n: u8) {
+        let facts = self.facts(n).clone();
+        self.engine.update(call(n), Some(facts), self.now);
+    }
+
+    /// Whether it may.
+    fn request(&mut self, n: u8, by: u8) -> bool {
+        let may = self.engine.may_request(call(n), device(by));
+        if may {
+            self.engine.requested(call(n), device(by), self.now);
+            self.facts(n).asking.insert(device(by));
+            self.update(n);
+        }
+        may
+    }
+
+    fn admit(&mut self, n: u8, by: u8) {
+        self.engine.admitted(call(n), &[device(by)], self.now);
+        self.facts(n).asking.remove(&device(by));
+        self.facts(n).writers.insert(device(by));
+        self.update(n);
+    }
+
+    fn leave(&mut self, n: u8, by: u8) {
+        self.facts(n).asking.remove(&device(by));
+        self.facts(n).writers.remove(&device(by));
+        self.update(n);
+    }
+
+    fn available(&mut self, by: u8) {
+        self.engine.available(device(by), self.now);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let until = self.now + ms;
+        while let Some(at) = self.engine.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.engine.timeout(self.now);
+            self.carry_out();
+        }
+        self.now = until;
+    }
+
+    /// Ends the requests that expired, and returns what was assigned.
+    fn carry_out(&mut self) -> Vec<(CallId, DeviceId)> {
+        let mut assigned = Vec::new();
+        while let Some(decision) = self.engine.poll() {
+            match decision {
+                Decision::Assign { call, device } => assigned.push((call, device)),
+                Decision::ExpireRequest { call, device } => {
+                    self.calls.get_mut(&call).unwrap().asking.remove(&device);
+                    self.engine.update(call, Some(self.calls[&call].clone()), self.now);
+                }
+                Decision::StatusChanged(_) => {}
+            }
+        }
+        assigned
+    }
+
+    fn status(&self, n: u8) -> (bool, bool) {
+        let Status { expected, silent } = self.engine.status(call(n));
+        (expected, silent)
+    }
+}
+
+#[test]
+fn the_longest_free_note_taker_is_assigned_to_the_call_that_needs_it_most() {
+    let mut office = Office::default();
+    for n in [1, 2, 3] {
+        office.ring(n);
+        office.now += 1;
+    }
+    office.live(3);
+    assert_eq!(office.carry_out(), [], "nobody is free");
+    office.available(7);
+    assert_eq!(office.carry_out(), [(call(3), device(7))], "a live call comes first");
+    assert_eq!(office.status(3), (true, false));
+    office.available(8);
+    assert_eq!(office.carry_out(), [(call(1), device(8))], "then the oldest");
+    assert!(!office.engine.may_request(call(1), device(7)), "it is another's");
+    assert!(office.request(1, 8));
+    office.admit(1, 8);
+    assert_eq!(office.status(1), (false, false));
+    office.end(1);
+    office.available(8);
+    assert_eq!(office.carry_out(), [(call(2), device(8))]);
+}
+
+#[test]
+fn an_assignment_that_is_not_taken_up_goes_to_another() {
+    let mut office = Office::default();
+    office.available(7);
+    office.now += 1;
+    office.available(8);
+    office.ring(1);
+    assert_eq!(office.carry_out(), [(call(1), device(7))]);
+    office.engine.timeout(office.now + ASSIGNMENT_TIMEOUT_MS);
+    assert_eq!(office.carry_out(), [(call(1), device(8))]);
+    // A connection that ends gives it back at once.
+    office.engine.disconnected(device(8), office.now);
+    office.available(9);
+    assert_eq!(office.carry_out(), [(call(1), device(9))]);
+    office.available(9);
+    assert_eq!(office.carry_out(), [], "sent before the assignment arrived");
+    // One that gives up, and says that it is free, has another try after a while.
+    office.now += CROSSING_MS;
+    office.available(9);
+    assert_eq!(office.carry_out(), []);
+    office.engine.timeout(office.now + REASSIGN_AFTER_MS);
+    assert_eq!(office.carry_out(), [(call(1), device(9))]);
+}
+
+#[test]
+fn a_live_call_takes_the_note_taker_of_a_call_that_only_rings() {
+    let mut office = Office::default();
+    office.available(7);
+    office.ring(1);
+    office.carry_out();
+    office.request(1, 7);
+    office.admit(1, 7);
+    office.ring(2);
+    office.live(2);
+    office.engine.timeout(office.now + UNATTENDED_MS - 1);
+    assert_eq!(office.carry_out(), []);
+    office.engine.timeout(office.now + UNATTENDED_MS);
+    assert_eq!(office.carry_out(), [(call(2), device(7))]);
+    // It is not taken from a call that is live.
+    office.leave(1, 7);
+    office.request(2, 7);
+    office.admit(2, 7);
+    office.ring(3);
+    office.live(3);
+    office.engine.timeout(office.now + 2 * UNATTENDED_MS);
+    assert_eq!(office.carry_out(), []);
+}
+
+#[test]
+fn a_request_that_nobody_grants_keeps_no_other_out() {
+    let mut office = Office::default();
+    office.ring(1);
+    assert!(office.request(1, 7));
+    office.pass(REQUEST_TIMEOUT_MS - 1);
+    assert!(!office.request(1, 8));
+    office.pass(1);
+    assert!(office.calls[&call(1)].asking.is_empty());
+    // The same one is faster again, and counts for nothing.
+    assert!(office.request(1, 7));
+    assert_eq!(office.status(1), (false, false));
+    assert!(office.request(1, 8));
+    office.pass(REQUEST_TIMEOUT_MS);
+    assert!(office.calls[&call(1)].asking.is_empty(), "both end");
+    office.pass(REQUEST_FORGOTTEN_MS);
+    assert_eq!(office.engine.next_timeout(), None);
+}
+
+#[test]
+fn asking_again_does_not_extend_the_first_request() {
+    let mut office = Office::default();
+    office.ring(1);
+    for _ in 0..3 {
+        assert!(office.request(1, 7));
+        office.pass(REQUEST_TIMEOUT_MS / 3);
+        office.leave(1, 7);
+    }
+    office.pass(1);
+    office.request(1, 7);
+    assert_eq!(office.status(1), (false, false));
+    assert!(office.request(1, 8));
+}
+
+#[test]
+fn a_writer_without_heartbeat_is_replaced() {
+    let mut office = Office::default();
+    office.ring(1);
+    office.request(1, 7);
+    office.admit(1, 7);
+    for _ in 0..5 {
+        office.pass(HEARTBEAT_TIMEOUT_MS - 1);
+        office.engine.heard(call(1), device(7), office.now);
+    }
+    assert!(!office.request(1, 8));
+    office.pass(HEARTBEAT_TIMEOUT_MS);
+    assert_eq!(office.status(1), (false, true));
+    assert!(office.engine.may_request(call(1), device(8)));
+    office.engine.heard(call(1), device(7), office.now);
+    assert_eq!(office.status(1), (false, false));
+    assert!(!office.engine.may_request(call(1), device(8)), "it is back");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Random histories of three calls and four note-takers. Whatever happens: no note-taker has two assignments, and none is
+    /// free for a call that goes without.
+    #[test]
+    fn one_note_taker_for_each_call(steps in prop::collection::vec((0..8u8, 1..4u8, 1..5u8, 0..9_000u64), 1..150)) {
+        let mut office = Office::default();
+        for (what, n, by, ms) in steps {
+            let open = office.calls.contains_key(&call(n));
+            match what {
+                0 if !open => office.ring(n),
+                1 if open => office.live(n),
+                2 if open => office.end(n),
+                3 => office.available(by),
+                4 if open && !office.calls[&call(n)].writers.contains(&device(by)) => drop(office.request(n, by)),
+                5 if open && office.calls[&call(n)].asking.contains(&device(by)) => {
+                    // Members let in one that waits, unless another note-taker was let in meanwhile and can be heard.
+                    if office.engine.may_request(call(n), device(by)) {
+                        office.admit(n, by);
+                    }
+                }
+                6 => {
+                    for n in 1..4 {
+                        if office.calls.contains_key(&call(n)) {
+                            office.leave(n, by);
+                        }
+                    }
+                    office.engine.disconnected(device(by), office.now);
+                }
+                _ => {
+                    for (id, facts) in &office.calls {
+                        for writer in facts.writers.iter().filter(|_| ms % 2 == 0) {
+                            office.engine.heard(*id, *writer, office.now);
+                        }
+                    }
+                    office.pass(ms);
+                }
+            }
+            office.carry_out();
+            for (id, state) in &office.engine.calls {
+                let silent = office.engine.status(*id).silent;
+                prop_assert!(!silent || !state.facts.writers.is_empty());
+                if state.is_unattended() {
+                    prop_assert!(office.engine.may_request(*id, device(200)), "anybody may ask");
+                }
+                prop_assert_eq!(state.is_unattended(), office.engine.unattended.contains(&state.priority(*id)));
+                if state.is_unattended() {
+                    let willing = office.engine.free.iter().any(|(_, one)| state.may_be_assigned(*one, office.now));
+                    prop_assert!(!willing, "a free note-taker, and a call without one");
+                }
+            }
+            let assigned: Vec<DeviceId> =
+                office.engine.calls.values().filter_map(|state| Some(state.assigned?.0)).collect();
+            prop_assert_eq!(assigned.iter().collect::<BTreeSet<_>>().len(), assigned.len());
+            for (since, one) in &office.engine.free {
+                prop_assert_eq!(office.engine.note_takers[one].free_since_ms, Some(*since));
+                prop_assert!(!assigned.contains(one));
+            }
+            prop_assert_eq!(office.engine.calls.len(), office.calls.len());
+        }
+        // Left alone, it comes to rest.
+        office.pass(10 * REQUEST_FORGOTTEN_MS);
+        prop_assert!(office.engine.unattended.len() <= office.calls.len());
+    }
+}

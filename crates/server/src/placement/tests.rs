@@ -1,0 +1,417 @@
+//! Placement in virtual time: each way in which a call leaves its relay, and random histories against the rules that must
+//! always hold.
+
+use super::{
+    pool::{QUARANTINE_MS, REACHED_FOR_MS},
+    *,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
+const ONE: Host = Host::Standalone(RelayId(1));
+const TWO: Host = Host::Standalone(RelayId(2));
+
+fn call(n: u8) -> CallId {
+    CallId::from_bytes([n; 16])
+}
+
+fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+struct World {
+    placement: Placement,
+    now: u64,
+}
+
+impl World {
+    fn with_relays(relays: u64) -> Self {
+        let mut world = Self { placement: Placement::new(0), now: 1_000_000 };
+        for n in 1..=relays {
+            world.register(n);
+        }
+        world
+    }
+
+    fn register(&mut self, n: u64) {
+        self.event(Event::Registered { relay: RelayId(n), max_calls: 100, address: ADDRESS });
+    }
+
+    /// What is decided, without what is only logged.
+    fn event(&mut self, event: Event) -> Vec<Decision> {
+        self.placement.handle(event, self.now);
+        self.decisions()
+    }
+
+    fn decisions(&mut self) -> Vec<Decision> {
+        let all = std::iter::from_fn(|| self.placement.poll());
+        all.filter(|decision| !matches!(decision, Decision::Report(_))).collect()
+    }
+
+    fn open(&mut self, n: u8) -> Host {
+        match &self.event(Event::CallOpened(call(n), u64::from(n)))[..] {
+            [Decision::OpenCall { host, .. }] => *host,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn offer(&mut self, n: u8, from: u8) -> Vec<Decision> {
+        let offer = "v=0".to_owned();
+        self.event(Event::Offered { call: call(n), device: device(from), session: SessionId(u64::from(from)), offer })
+    }
+
+    /// Offers, and says where the offer went and which leg it is.
+    fn leg(&mut self, n: u8, from: u8) -> (Host, LegId) {
+        match self.offer(n, from).pop() {
+            Some(Decision::AddLeg { host, leg, .. }) => (host, leg),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answer(&mut self, (host, leg): (Host, LegId)) -> Vec<Decision> {
+        self.event(Event::Answered { host, leg, answer: Ok("v=0".into()) })
+    }
+
+    fn pass(&mut self, ms: u64) -> Vec<Decision> {
+        let until = self.now + ms;
+        while let Some(at) = self.placement.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.placement.timeout(self.now);
+        }
+        self.now = until;
+        self.decisions()
+    }
+}
+
+/// Whether the call moved so, and its device was told.
+fn moved(decisions: &[Decision], to: Host, devices: &[u8]) {
+    let opened = decisions.iter().any(|d| matches!(d, Decision::OpenCall { host, .. } if *host == to));
+    let lost: Vec<_> = decisions
+        .iter()
+        .filter_map(|d| if let Decision::LegLost(_, device) = d { Some(*device) } else { None })
+        .collect();
+    let expected: Vec<_> = devices.iter().map(|n| device(*n)).collect();
+    assert!(opened && lost == expected, "{decisions:?}");
+}
+
+#[test]
+fn a_call_goes_to_a_standalone_relay_if_there_is_one_and_is_opened_once() {
+    let mut world = World::with_relays(0);
+    assert_eq!(world.open(1), Host::Embedded);
+    world.register(1);
+    assert_eq!(world.open(2), ONE);
+    assert_eq!(world.event(Event::CallOpened(call(2), 2)), [], "repeated after the store recovered");
+    assert_eq!(world.event(Event::CallClosed(call(2))), [Decision::CloseCall { host: ONE, call: call(2) }]);
+    assert_eq!(world.event(Event::CallClosed(call(2))), []);
+}
+
+#[test]
+fn an_offer_goes_to_the_calls_relay_and_its_answer_to_the_device() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let leg = world.leg(1, 5);
+    assert_eq!(leg.0, ONE);
+    assert_eq!(world.event(Event::Answered { host: TWO, leg: leg.1, answer: Ok("x".into()) }), [], "another relay");
+    let answer = Ok("v=0".to_owned());
+    assert_eq!(
+        world.answer(leg),
+        [Decision::Answer { call: call(1), device: device(5), session: SessionId(5), answer }]
+    );
+    world.event(Event::Connected { host: ONE, leg: leg.1 });
+    assert_eq!(world.leg(1, 5), leg, "a new offer renews the leg");
+    assert!(matches!(&world.offer(9, 5)[..], [Decision::Answer { answer: Err(_), .. }]), "no such call");
+}
+
+#[test]
+fn calls_of_a_lost_relay_fail_over_and_their_devices_offer_again() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let leg = world.leg(1, 5);
+    world.answer(leg);
+    world.event(Event::Connected { host: ONE, leg: leg.1 });
+    world.register(2);
+    moved(&world.event(Event::Lost(RelayId(1))), TWO, &[5]);
+    assert_eq!(world.event(Event::Lost(RelayId(1))), []);
+    assert_eq!(world.event(Event::Gone { host: ONE, leg: leg.1 }), [], "the device was told already");
+    let again = world.leg(1, 5);
+    assert_eq!(again.0, TWO);
+    moved(&world.event(Event::Lost(RelayId(2))), Host::Embedded, &[5]);
+    assert_eq!(world.placement.counts(), Counts { relays: 0, moved: 2, unreachable: 0 });
+}
+
+#[test]
+fn a_draining_relay_loses_its_calls_once_and_keeps_the_legs_until_they_are_made_elsewhere() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let leg = world.leg(1, 5);
+    world.answer(leg);
+    let heartbeat = Event::Heartbeat { relay: RelayId(1), calls: 1, legs: 1, draining: true };
+    moved(&world.event(heartbeat.clone()), Host::Embedded, &[5]);
+    assert_eq!(world.event(heartbeat), []);
+    assert_eq!(world.open(2), Host::Embedded, "no new calls");
+    let decisions = world.offer(1, 5);
+    assert_eq!(decisions[0], Decision::RemoveLeg { host: ONE, leg: leg.1 });
+    assert!(matches!(decisions[1], Decision::AddLeg { host: Host::Embedded, .. }));
+}
+
+#[test]
+fn a_relay_that_does_not_answer_offers_is_evicted() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    world.leg(1, 5);
+    assert_eq!(world.pass(ANSWER_TIMEOUT_MS - 1), []);
+    let decisions = world.pass(1);
+    assert_eq!(decisions[0], Decision::Evict(RelayId(1)));
+    moved(&decisions, Host::Embedded, &[5]);
+    assert_eq!(world.placement.next_timeout(), None);
+    world.register(2);
+    assert_eq!(world.open(2), Host::Embedded, "it may be the same relay again");
+    world.pass(QUARANTINE_MS);
+    assert_eq!(world.open(3), TWO);
+    // An answer in time, and then the call's end, leave nothing to wait for.
+    let leg = world.leg(3, 5);
+    assert!(world.placement.next_timeout().is_some());
+    world.answer(leg);
+    assert_eq!(world.placement.next_timeout(), None);
+    world.leg(3, 6);
+    world.event(Event::CallClosed(call(3)));
+    assert_eq!(world.placement.next_timeout(), None);
+}
+
+#[test]
+fn a_relay_that_refuses_a_leg_loses_the_call_and_the_embedded_one_has_the_last_word() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let (host, leg) = world.leg(1, 5);
+    let refusal = || Err("full".to_owned());
+    let decisions = world.event(Event::Answered { host, leg, answer: refusal() });
+    moved(&decisions, Host::Embedded, &[5]);
+    assert_eq!(decisions.last(), Some(&Decision::CloseCall { host: ONE, call: call(1) }));
+    let (host, leg) = world.leg(1, 5);
+    assert_eq!(host, Host::Embedded);
+    let decisions = world.event(Event::Answered { host, leg, answer: refusal() });
+    assert!(matches!(&decisions[..], [Decision::Answer { answer: Err(_), .. }]));
+}
+
+#[test]
+fn a_relay_that_no_device_reaches_loses_the_call_at_the_second_offer_and_is_quarantined() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let leg = world.leg(1, 5);
+    world.answer(leg);
+    world.pass(ATTEMPT_WINDOW_MS - 1);
+    assert_eq!(world.leg(1, 5).0, ONE, "sent before the device knew: the same attempt");
+    world.pass(ATTEMPT_WINDOW_MS);
+    let decisions = world.offer(1, 5);
+    moved(&decisions, Host::Embedded, &[5]);
+    assert!(matches!(decisions.last(), Some(Decision::AddLeg { host: Host::Embedded, .. })), "{decisions:?}");
+    assert_eq!(world.open(2), Host::Embedded);
+    world.pass(QUARANTINE_MS);
+    assert_eq!(world.open(3), ONE);
+    assert_eq!(world.placement.counts().unreachable, 1);
+}
+
+#[test]
+fn one_device_with_a_bad_network_does_not_quarantine_a_relay_that_carries_others() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    world.open(2);
+    let works = world.leg(2, 7);
+    world.answer(works);
+    world.event(Event::Connected { host: ONE, leg: works.1 });
+    world.pass(REACHED_FOR_MS);
+    let mut offers = 0;
+    while world.leg(1, 5).0 == ONE {
+        offers += 1;
+        world.pass(1_000);
+        assert!(offers < 5);
+        let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
+        world.answer((ONE, leg));
+    }
+    assert_eq!(offers, 2, "one attempt more than at a relay that nobody reaches");
+    assert_eq!(world.open(3), ONE);
+}
+
+#[test]
+fn while_another_device_of_the_call_is_connected_it_stays() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let works = world.leg(1, 6);
+    world.answer(works);
+    world.event(Event::Connected { host: ONE, leg: works.1 });
+    for _ in 0..10 {
+        let leg = world.leg(1, 5);
+        assert_eq!(leg.0, ONE);
+        world.answer(leg);
+        world.pass(1_000);
+    }
+    world.event(Event::Gone { host: ONE, leg: works.1 });
+    world.leg(1, 5);
+    world.pass(1_000);
+    let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
+    world.answer((ONE, leg));
+    world.leg(1, 5);
+    world.pass(1_000);
+    assert_eq!(world.leg(1, 5).0, Host::Embedded);
+}
+
+#[test]
+fn the_end_of_a_leg_is_reported_by_its_relay_and_not_while_a_newer_offer_is_unanswered() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let (_, leg) = world.leg(1, 5);
+    assert_eq!(world.event(Event::Gone { host: ONE, leg }), [], "it is the leg before");
+    world.answer((ONE, leg));
+    assert_eq!(world.event(Event::Gone { host: TWO, leg }), []);
+    assert_eq!(world.event(Event::Gone { host: ONE, leg }), [Decision::LegLost(call(1), device(5))]);
+    assert_eq!(world.event(Event::LegClosed(call(1), device(5))), []);
+}
+
+/// One step of a random history. Small numbers, so that events meet.
+#[derive(Clone, Debug)]
+enum Step {
+    Register,
+    Lose(u8),
+    Heartbeat(u8, u8, bool),
+    Open(u8),
+    Close(u8),
+    Offer(u8, u8),
+    CloseLeg(u8, u8),
+    Answer(u8, bool),
+    Connect(u8),
+    Gone(u8),
+    Pass(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (relay, id, dev, leg) = (1..5u8, 1..7u8, 1..4u8, 0..16u8);
+    prop_oneof![
+        1 => Just(Step::Register),
+        1 => relay.clone().prop_map(Step::Lose),
+        1 => (relay, 0..4u8, prop::bool::weighted(0.2)).prop_map(|(r, load, drain)| Step::Heartbeat(r, load, drain)),
+        3 => id.clone().prop_map(Step::Open),
+        1 => id.clone().prop_map(Step::Close),
+        6 => (id.clone(), dev.clone()).prop_map(|(c, d)| Step::Offer(c, d)),
+        1 => (id, dev).prop_map(|(c, d)| Step::CloseLeg(c, d)),
+        5 => (leg.clone(), prop::bool::weighted(0.8)).prop_map(|(l, ok)| Step::Answer(l, ok)),
+        3 => leg.clone().prop_map(Step::Connect),
+        1 => leg.prop_map(Step::Gone),
+        3 => (0..5_000u16).prop_map(Step::Pass),
+    ]
+}
+
+/// What relays and devices would know after carrying out the decisions.
+#[derive(Default)]
+struct Model {
+    registered: BTreeMap<u64, bool>,
+    open: BTreeMap<CallId, Host>,
+    /// Legs handed to relays, newest last.
+    handed: Vec<(Host, LegId)>,
+}
+
+impl Model {
+    fn carry_out(&mut self, decisions: &[Decision], opened: &BTreeSet<CallId>) -> Result<(), TestCaseError> {
+        for decision in decisions {
+            match decision {
+                Decision::OpenCall { host, call, .. } => {
+                    prop_assert!(opened.contains(call));
+                    if let Host::Standalone(RelayId(n)) = host {
+                        prop_assert_eq!(
+                            self.registered.get(n),
+                            Some(&false),
+                            "placed on a relay that is gone or drains"
+                        );
+                    }
+                    self.open.insert(*call, *host);
+                }
+                Decision::CloseCall { host, call } => {
+                    if self.open.get(call) == Some(host) {
+                        self.open.remove(call);
+                    }
+                }
+                Decision::AddLeg { host, call, leg, .. } => {
+                    prop_assert_eq!(self.open.get(call), Some(host), "a leg where the call is not");
+                    self.handed.push((*host, *leg));
+                }
+                Decision::Evict(RelayId(n)) => drop(self.registered.remove(n)),
+                Decision::LegLost(call, _) => prop_assert!(opened.contains(call)),
+                Decision::RemoveLeg { .. } | Decision::Answer { .. } | Decision::Report(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_open_call_is_on_one_live_relay_whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::with_relays(0);
+        let mut model = Model::default();
+        let mut opened = BTreeSet::new();
+        let mut connections = 0u64;
+        for step in steps {
+            let nth = |model: &Model, n: u8| model.handed.iter().rev().nth(usize::from(n)).copied();
+            // The relays' connections have numbers that are never used again.
+            let relay = |model: &Model, n: u8| model.registered.keys().nth(usize::from(n - 1)).copied().map(RelayId);
+            let event = match step {
+                Step::Register => {
+                    connections += 1;
+                    model.registered.insert(connections, false);
+                    let (relay, max_calls) = (RelayId(connections), 3);
+                    Some(Event::Registered { relay, max_calls, address: ADDRESS })
+                }
+                Step::Lose(n) => relay(&model, n).map(|lost| {
+                    model.registered.remove(&lost.0);
+                    Event::Lost(lost)
+                }),
+                Step::Heartbeat(n, load, drain) => relay(&model, n).map(|relay| {
+                    let draining = model.registered.get(&relay.0) == Some(&true) || drain;
+                    model.registered.insert(relay.0, draining);
+                    Event::Heartbeat { relay, calls: u64::from(load), legs: u64::from(load), draining }
+                }),
+                Step::Open(n) => {
+                    opened.insert(call(n));
+                    Some(Event::CallOpened(call(n), u64::from(n)))
+                }
+                Step::Close(n) => {
+                    opened.remove(&call(n));
+                    Some(Event::CallClosed(call(n)))
+                }
+                Step::Offer(n, from) => {
+                    let (call, device, session) = (call(n), device(from), SessionId(1));
+                    Some(Event::Offered { call, device, session, offer: String::new() })
+                }
+                Step::CloseLeg(n, of) => Some(Event::LegClosed(call(n), device(of))),
+                Step::Answer(n, ok) => nth(&model, n).map(|(host, leg)| {
+                    let answer = if ok { Ok(String::new()) } else { Err(String::new()) };
+                    Event::Answered { host, leg, answer }
+                }),
+                Step::Connect(n) => nth(&model, n).map(|(host, leg)| Event::Connected { host, leg }),
+                Step::Gone(n) => nth(&model, n).map(|(host, leg)| Event::Gone { host, leg }),
+                Step::Pass(ms) => {
+                    let decisions = world.pass(u64::from(ms));
+                    model.carry_out(&decisions, &opened)?;
+                    None
+                }
+            };
+            if let Some(event) = event {
+                let decisions = world.event(event);
+                model.carry_out(&decisions, &opened)?;
+            }
+            // Each open call is where the relays were told, and that relay is there.
+            let placed: BTreeMap<CallId, Host> =
+                opened.iter().filter_map(|id| Some((*id, world.placement.legs.call(*id)?.host))).collect();
+            prop_assert_eq!(&placed, &model.open);
+            prop_assert_eq!(placed.len(), opened.len());
+            for host in placed.values() {
+                if let Host::Standalone(RelayId(n)) = host {
+                    prop_assert!(model.registered.contains_key(n));
+                }
+            }
+            world.placement.legs.check();
+        }
+    }
+}

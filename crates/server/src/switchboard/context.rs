@@ -1,0 +1,115 @@
+//! What the calls share: the directory, the effects of the present input, and the engines and timers beside them.
+
+use super::{
+    contacts::Contacts,
+    directory::Directory,
+    port::{CloseReason, Effects, Output, Policy, RelayCommand, SessionId, Ticket},
+};
+use crate::{assignment::Assignment, store::Write, timers::Timers};
+use telcon_proto::{
+    CallId, DeviceId, Role, ServerMessage,
+    entry::Entry,
+    message::RefusalCode,
+    policy::{Action, ROLES, allows},
+};
+
+/// What is due at a time. The deadlines of note-takers are with [`Assignment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Timer {
+    /// A call: nobody answers, or a side is away for too long.
+    Call(CallId),
+    /// The entry of a call's end is to be appended again.
+    AppendEnd(CallId),
+    /// A call's record is due.
+    Record(CallId),
+    /// The entry of a revocation is to be appended again.
+    AppendRevocation(DeviceId),
+    /// Changes of people are to be sent.
+    Contacts,
+}
+
+/// The switchboard without its calls.
+pub(super) struct Context {
+    pub policy: Policy,
+    pub directory: Directory,
+    pub contacts: Contacts,
+    pub assignment: Assignment,
+    pub timers: Timers<Timer>,
+    effects: Effects,
+}
+
+impl Context {
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            directory: Directory::default(),
+            contacts: Contacts::default(),
+            assignment: Assignment::default(),
+            timers: Timers::default(),
+            effects: Effects::default(),
+        }
+    }
+
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub fn write(&mut self, write: Write) {
+        self.effects.writes.push(write);
+    }
+
+    pub fn output(&mut self, output: Output) {
+        self.effects.outputs.push(output);
+    }
+
+    pub fn send(&mut self, to: SessionId, message: ServerMessage) {
+        self.output(Output::Send(to, Box::new(message)));
+    }
+
+    /// Sends to the device, if it is connected.
+    pub fn tell(&mut self, device: &DeviceId, message: ServerMessage) {
+        if let Some(session) = self.directory.session_of(device) {
+            self.send(session, message);
+        }
+    }
+
+    pub fn refuse(&mut self, to: SessionId, call: Option<CallId>, code: RefusalCode, message: &str) {
+        self.send(to, ServerMessage::Refused { call, code, message: message.to_owned() });
+    }
+
+    pub fn append(&mut self, ticket: Ticket, entry: Entry) {
+        self.output(Output::Append(ticket, entry));
+    }
+
+    pub fn relay(&mut self, command: RelayCommand) {
+        self.output(Output::Relay(command));
+    }
+
+    pub fn close(&mut self, session: SessionId, reason: CloseReason) {
+        self.output(Output::Close(session, reason));
+    }
+
+    /// Sends changes of people that are due, or sees to it that they are sent in time.
+    pub fn send_contact_changes(&mut self, now_ms: u64) {
+        match self.contacts.collect(&self.directory, now_ms) {
+            Ok(messages) => {
+                self.timers.set(Timer::Contacts, None);
+                messages.into_iter().for_each(|(session, message)| self.send(session, message));
+            }
+            Err(due) => self.timers.set(Timer::Contacts, due),
+        }
+    }
+
+    /// Connections of staff, who are told of every call.
+    pub fn staff(&self) -> Vec<SessionId> {
+        let roles = ROLES.into_iter().filter(|role| watches_calls(*role));
+        let mut sessions: Vec<_> = roles.flat_map(|role| self.directory.sessions_of_role(role)).collect();
+        sessions.sort_unstable();
+        sessions
+    }
+}
+
+/// Whether the role is told of the office's calls.
+pub(super) fn watches_calls(role: Role) -> bool {
+    allows(role, Action::WatchCalls)
+}

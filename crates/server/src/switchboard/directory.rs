@@ -1,0 +1,235 @@
+//! Who is enrolled and who is connected, with the indexes that answer by person and by role.
+
+use crate::limits::MAX_RINGS_PER_MINUTE;
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+use telcon_proto::{
+    Card, DeviceId, PersonId, Role,
+    message::Logged,
+    policy::{Action, allows},
+    words::{Contact, Party},
+};
+
+use super::port::SessionId;
+
+/// An enrolled device.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub card: Arc<Card>,
+    pub enrolled_ms: u64,
+    /// Since when it is revoked.
+    pub revoked_ms: Option<u64>,
+    /// The authority's signed revocation, where it is known.
+    pub revocation: Option<Box<str>>,
+    /// Index of its entry in the log. Without one it cannot sign in.
+    pub log_index: Option<u64>,
+}
+
+impl Device {
+    /// Whether it may sign in.
+    pub fn is_valid(&self) -> bool {
+        self.revoked_ms.is_none() && self.log_index.is_some()
+    }
+}
+
+/// A signed-in connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub device: DeviceId,
+    pub card: Arc<Card>,
+}
+
+/// What is counted for each person: no message looks at the devices of everybody.
+#[derive(Debug, Default)]
+struct Person {
+    /// Devices that are not revoked, those that are being enrolled included.
+    devices: Vec<DeviceId>,
+    /// How many of them are connected.
+    online: usize,
+}
+
+/// Devices, people and connections.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    devices: HashMap<DeviceId, Device>,
+    people: HashMap<PersonId, Person>,
+    sessions: HashMap<SessionId, Session>,
+    online: HashMap<DeviceId, SessionId>,
+    by_role: HashMap<Role, BTreeSet<SessionId>>,
+    rings: HashMap<DeviceId, VecDeque<u64>>,
+    valid: usize,
+}
+
+impl Directory {
+    pub fn insert(&mut self, id: DeviceId, device: Device) {
+        if device.revoked_ms.is_none() {
+            self.people.entry(device.card.person).or_default().devices.push(id);
+        }
+        self.valid += usize::from(device.is_valid());
+        self.devices.insert(id, device);
+    }
+
+    /// The log did not take the device's entry.
+    pub fn remove(&mut self, id: DeviceId) {
+        if let Some(device) = self.devices.remove(&id) {
+            self.valid -= usize::from(device.is_valid());
+            self.forget_of_person(id, device.card.person);
+        }
+    }
+
+    /// The log has the device's entry.
+    pub fn logged(&mut self, id: DeviceId, index: u64) -> Option<Arc<Card>> {
+        let device = self.devices.get_mut(&id)?;
+        self.valid -= usize::from(device.is_valid());
+        device.log_index = Some(index);
+        self.valid += usize::from(device.is_valid());
+        Some(device.card.clone())
+    }
+
+    /// From now on the device may not sign in.
+    pub fn revoke(&mut self, id: DeviceId, now_ms: u64, jws: &str) -> Option<Arc<Card>> {
+        let device = self.devices.get_mut(&id)?;
+        self.valid -= usize::from(device.is_valid());
+        device.revoked_ms = Some(now_ms);
+        device.revocation = Some(jws.into());
+        let card = device.card.clone();
+        self.forget_of_person(id, card.person);
+        Some(card)
+    }
+
+    fn forget_of_person(&mut self, id: DeviceId, person: PersonId) {
+        let Some(found) = self.people.get_mut(&person) else { return };
+        found.devices.retain(|device| *device != id);
+        if found.devices.is_empty() && found.online == 0 {
+            self.people.remove(&person);
+        }
+    }
+
+    pub fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices.get(id)
+    }
+
+    /// Devices that may sign in.
+    pub fn valid_devices(&self) -> usize {
+        self.valid
+    }
+
+    pub fn card(&self, device: &DeviceId) -> Option<&Arc<Card>> {
+        self.devices.get(device).map(|d| &d.card)
+    }
+
+    pub fn role(&self, device: &DeviceId) -> Option<Role> {
+        self.card(device).map(|c| c.role)
+    }
+
+    /// Whether the device is a note-taker's.
+    pub fn writes_records(&self, device: &DeviceId) -> bool {
+        self.role(device).is_some_and(|role| allows(role, Action::WriteRecord))
+    }
+
+    pub fn is_person(&self, device: &DeviceId, person: PersonId) -> bool {
+        self.card(device).is_some_and(|c| c.person == person)
+    }
+
+    pub fn party(&self, device: &DeviceId) -> Option<Party> {
+        self.card(device).map(|card| Party { device: *device, card: Card::clone(card) })
+    }
+
+    /// Reference to the device's log entry; its proof is filled in when it is sent.
+    pub fn device_entry(&self, device: &DeviceId) -> Logged {
+        super::port::entry_at(self.devices.get(device).and_then(|d| d.log_index).unwrap_or_default())
+    }
+
+    /// Devices of a person that are not revoked.
+    pub fn devices_of(&self, person: PersonId) -> impl Iterator<Item = (&DeviceId, &Device)> {
+        let devices = self.people.get(&person).map(|p| p.devices.as_slice()).unwrap_or_default();
+        devices.iter().filter_map(|id| Some((id, self.devices.get(id)?)))
+    }
+
+    /// The person, as the certificate of their newest device names them. None without a device that may sign in.
+    pub fn person(&self, person: PersonId) -> Option<&Arc<Card>> {
+        let valid = self.devices_of(person).filter(|(_, d)| d.is_valid());
+        valid.max_by_key(|(_, d)| d.enrolled_ms).map(|(_, d)| &d.card)
+    }
+
+    /// The person as others see them in their list.
+    pub fn contact(&self, person: PersonId) -> Option<Contact> {
+        let card = Card::clone(self.person(person)?);
+        Some(Contact { reachable: self.is_reachable(person), card })
+    }
+
+    pub fn is_reachable(&self, person: PersonId) -> bool {
+        self.people.get(&person).is_some_and(|p| p.online > 0)
+    }
+
+    /// Everybody who has a device that may sign in.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        self.people.keys().copied()
+    }
+
+    pub fn online_devices_of(&self, person: PersonId) -> Vec<DeviceId> {
+        let online = self.devices_of(person).map(|(id, _)| *id).filter(|id| self.online.contains_key(id));
+        let mut devices: Vec<_> = online.collect();
+        devices.sort_unstable();
+        devices
+    }
+
+    pub fn session_of(&self, device: &DeviceId) -> Option<SessionId> {
+        self.online.get(device).copied()
+    }
+
+    pub fn session(&self, session: SessionId) -> Option<&Session> {
+        self.sessions.get(&session)
+    }
+
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Connections of people of a role.
+    pub fn sessions_of_role(&self, role: Role) -> impl Iterator<Item = SessionId> {
+        self.by_role.get(&role).into_iter().flatten().copied()
+    }
+
+    /// Signs a connection in. Says whether the person had none before.
+    pub fn sign_in(&mut self, session: SessionId, device: DeviceId, card: Arc<Card>) -> bool {
+        let person = self.people.entry(card.person).or_default();
+        person.online += 1;
+        let first = person.online == 1;
+        self.by_role.entry(card.role).or_default().insert(session);
+        self.online.insert(device, session);
+        self.sessions.insert(session, Session { device, card });
+        first
+    }
+
+    /// Forgets a connection. Says whose it was, and whether the person has none now.
+    pub fn sign_out(&mut self, session: SessionId) -> Option<(Session, bool)> {
+        let gone = self.sessions.remove(&session)?;
+        self.online.remove(&gone.device);
+        if let Some(role) = self.by_role.get_mut(&gone.card.role) {
+            role.remove(&session);
+        }
+        let person = self.people.entry(gone.card.person).or_default();
+        person.online -= 1;
+        let last = person.online == 0;
+        if last && person.devices.is_empty() {
+            self.people.remove(&gone.card.person);
+        }
+        Some((gone, last))
+    }
+
+    /// Whether the device may ring once more in this minute.
+    pub fn count_ring(&mut self, device: DeviceId, now_ms: u64) -> bool {
+        let times = self.rings.entry(device).or_default();
+        while times.front().is_some_and(|t| now_ms.saturating_sub(*t) >= 60_000) {
+            times.pop_front();
+        }
+        let free = times.len() < MAX_RINGS_PER_MINUTE;
+        if free {
+            times.push_back(now_ms);
+        }
+        free
+    }
+}

@@ -1,0 +1,171 @@
+//! Enrolling and revoking devices.
+
+use super::{
+    Switchboard,
+    context::Context,
+    directory::Device,
+    port::{CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Ticket},
+};
+use crate::store::{DeviceRow, Write};
+use std::sync::Arc;
+use telcon_proto::{Card, DeviceId, Ended, ServerMessage, entry::Entry, limits::MAX_DEVICES_PER_PERSON};
+
+impl Switchboard {
+    /// Enrols a device whose certificates were checked. The request is answered once the log has it.
+    pub fn enrol(&mut self, request: RequestId, new: NewDevice, now_ms: u64) -> Effects {
+        let refused = self.may_enrol(&new).err();
+        if let Some(refusal) = refused {
+            self.context.output(Output::Reply(request, Err(refusal)));
+            return self.finish(now_ms);
+        }
+        let entry = Entry::DeviceEnrolled {
+            time_ms: now_ms,
+            device: new.device,
+            cert_sha256: new.cert_sha256,
+            enrolment: new.enrolment.clone(),
+        };
+        self.enrolling.insert(new.device, new.enrolment.clone());
+        let card = Arc::new(new.card.clone());
+        let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
+        self.context.directory.insert(new.device, device);
+        let row = DeviceRow {
+            device: new.device,
+            card: new.card,
+            chain: new.chain,
+            cert_sha256: new.cert_sha256,
+            enrolment: new.enrolment,
+            enrolled_ms: now_ms,
+            revoked_ms: None,
+            revocation: None,
+            log_index: None,
+            revoked_index: None,
+        };
+        self.context.write(Write::Device(Box::new(row)));
+        self.context.append(Ticket::Enrolled(new.device, request), entry);
+        self.finish(now_ms)
+    }
+
+    fn may_enrol(&self, new: &NewDevice) -> Result<(), Refusal> {
+        if new.enrolment_is_used || self.enrolling.values().any(|enrolment| *enrolment == new.enrolment) {
+            let text = "this enrolment was used already, and each is for one device: ask your office for another";
+            return Err(Refusal::new(RefusalKind::Gone, text));
+        }
+        let directory = &self.context.directory;
+        if directory.device(&new.device).is_some() {
+            return Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"));
+        }
+        // One person under two names, or in two roles, is two people on a screen.
+        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role);
+        let others = directory.devices_of(new.card.person);
+        if let Some((_, other)) = others.into_iter().find(|(_, d)| words(&d.card) != words(&new.card)) {
+            let Card { name, organisation, role, .. } = &*other.card;
+            let text = format!(
+                "this person is enrolled as {name}, {organisation}, {}: ask your office for a link with those words, or to \
+                 revoke the devices under them first",
+                role.as_str().replace('_', " ")
+            );
+            return Err(Refusal::new(RefusalKind::Conflict, text));
+        }
+        let devices = directory.devices_of(new.card.person).count();
+        if devices >= MAX_DEVICES_PER_PERSON {
+            let text = format!("the person has {devices} devices, and more are not allowed: revoke one first");
+            return Err(Refusal::new(RefusalKind::Conflict, text));
+        }
+        Ok(())
+    }
+
+    pub(super) fn enrolment_logged(&mut self, device: DeviceId, request: RequestId, index: Option<u64>) {
+        let Some(index) = index else {
+            self.context.directory.remove(device);
+            self.context.write(Write::DeviceForgotten(device));
+            // The enrolment stays in `enrolling`, and so used, until a restart has compared store and log: the entry may be on
+            // disk.
+            self.context.output(Output::Reply(request, Err(log_failed())));
+            return;
+        };
+        self.enrolling.remove(&device);
+        let Some(card) = self.context.directory.logged(device, index) else { return };
+        self.context.write(Write::DeviceLogged(device, index));
+        self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
+        self.person_changed(card.person);
+    }
+
+    /// Revokes a device, by a revocation that the office's authority signed and the driver verified. The device is disconnected
+    /// at once; the request is answered when the log has it.
+    pub fn revoke(&mut self, request: RequestId, device: DeviceId, jws: String, now_ms: u64) -> Effects {
+        let refusal = match self.context.directory.device(&device).filter(|d| d.log_index.is_some()) {
+            None => Some(Refusal::new(RefusalKind::NotFound, "no such device is enrolled here")),
+            Some(found) if found.revoked_ms.is_some() => {
+                Some(Refusal::new(RefusalKind::Conflict, "this device was revoked already"))
+            }
+            Some(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            self.context.output(Output::Reply(request, Err(refusal)));
+            return self.finish(now_ms);
+        }
+        let card = self.context.directory.revoke(device, now_ms, &jws);
+        self.context.write(Write::DeviceRevoked(device, now_ms, Some(jws.clone())));
+        append_revocation(&mut self.context, device, now_ms, Some(request));
+        if let Some(session) = self.context.directory.session_of(&device) {
+            self.context.send(session, ServerMessage::Revoked { jws: Some(jws) });
+            self.context.close(session, CloseReason::Revoked);
+            self.forget_session(session, now_ms);
+        }
+        for id in self.calls.of_device(&device) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            if call.depends_on(&device) {
+                self.end(id, Ended::Revoked, now_ms);
+                continue;
+            }
+            call.stop_waiting(&device, &mut self.context);
+            call.ringing.remove(&device);
+            let was_in = call.members.contains(&device);
+            call.leave(device, &mut self.context);
+            if was_in {
+                call.notify_staff();
+            }
+        }
+        if let Some(card) = card {
+            self.person_changed(card.person);
+        }
+        self.finish(now_ms)
+    }
+
+    pub(super) fn revocation_logged(
+        &mut self,
+        device: DeviceId,
+        request: Option<RequestId>,
+        index: Option<u64>,
+        now_ms: u64,
+    ) {
+        match (index, request) {
+            (Some(index), request) => {
+                self.context.write(Write::RevocationLogged(device, index));
+                if let Some(request) = request {
+                    self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
+                }
+            }
+            (None, request) => {
+                if let Some(request) = request {
+                    let text =
+                        "the device is disconnected, but the log could not take the revocation yet; it is tried again";
+                    let refusal = Refusal::new(RefusalKind::Unavailable, text);
+                    self.context.output(Output::Reply(request, Err(refusal)));
+                }
+                let revoked_ms = self.context.directory.device(&device).and_then(|d| d.revoked_ms).unwrap_or(now_ms);
+                self.pending.retry_revocation(device, revoked_ms, now_ms, &mut self.context);
+            }
+        }
+    }
+}
+
+/// Asks the log to take a revocation.
+pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
+    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device });
+}
+
+/// The answer to a request when the log failed.
+pub(super) fn log_failed() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "the office's log cannot be written now: try again, and tell who runs it")
+}

@@ -1,0 +1,77 @@
+//! Legs: which devices may have one, and what the relay says of them.
+
+use super::{
+    Switchboard,
+    call::Call,
+    context::Context,
+    port::{Effects, RelayCommand, SessionId},
+};
+use telcon_proto::{CallId, DeviceId, ServerMessage, limits::MAX_SDP_BYTES, message::RefusalCode};
+
+impl Switchboard {
+    /// The relay answered the offer of a leg, or refused it and says why.
+    pub fn leg_added(
+        &mut self,
+        call: CallId,
+        device: DeviceId,
+        session: SessionId,
+        answer: Result<String, String>,
+        now_ms: u64,
+    ) -> Effects {
+        let here = self.context.directory.session_of(&device) == Some(session);
+        match (answer, self.calls.get_mut(&call)) {
+            (Ok(sdp), Some(found)) if found.may_have_leg(&device, &self.context) => {
+                found.legs.insert(device);
+                if here {
+                    self.context.send(session, ServerMessage::MediaAnswer { call, sdp });
+                }
+            }
+            // The call ended, or the device left it, before the relay answered.
+            (Ok(_), _) => self.context.relay(RelayCommand::RemoveLeg(call, device)),
+            (Err(why), Some(_)) if here => {
+                // The relay's words are for the operator; a person reads a sentence of the office's.
+                tracing::warn!(%call, ?why, "relay refused a leg");
+                self.context.refuse(session, Some(call), RefusalCode::NotAllowed, "the relay did not take the sound");
+            }
+            (Err(_), _) => {}
+        }
+        self.finish(now_ms)
+    }
+
+    /// The relay lost a leg, or an offer of one.
+    pub fn leg_lost(&mut self, call: CallId, device: DeviceId, now_ms: u64) -> Effects {
+        if let Some(found) = self.calls.get_mut(&call)
+            && (found.legs.remove(&device) || found.may_have_leg(&device, &self.context))
+        {
+            self.context.tell(&device, ServerMessage::MediaLost { call });
+        }
+        self.finish(now_ms)
+    }
+}
+
+impl Call {
+    /// Participants have legs, and so have devices that are about to become members: what is forwarded to them is of no use
+    /// without keys, and the first word is not lost while a leg is set up.
+    fn may_have_leg(&self, device: &DeviceId, context: &Context) -> bool {
+        let rings = self.row.stage == crate::store::Stage::Ringing
+            && context.directory.is_person(device, self.row.to.person)
+            && !self.failed.contains(device);
+        self.takes_part(device) || self.is_waiting(device) || rings
+    }
+
+    pub(super) fn offer(&mut self, session: SessionId, from: DeviceId, sdp: String, context: &mut Context) {
+        let id = self.row.call;
+        if !self.may_have_leg(&from, context) {
+            let text = "this device is not in the call";
+            return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+        }
+        if sdp.len() > MAX_SDP_BYTES {
+            return context.refuse(session, Some(id), RefusalCode::Malformed, "the offer is too long");
+        }
+        // SDP is lines of text (RFC 8866, section 5).
+        if sdp.chars().any(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
+            return context.refuse(session, Some(id), RefusalCode::Malformed, "the offer is no text");
+        }
+        context.relay(RelayCommand::AddLeg { call: id, device: from, session, sdp });
+    }
+}

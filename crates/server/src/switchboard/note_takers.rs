@@ -1,0 +1,74 @@
+//! What [`crate::assignment`] knows of the calls, and what its decisions do to them.
+
+use super::{Switchboard, call::Call, directory::Directory, port::SessionId};
+use crate::{
+    assignment::{CallFacts, Decision},
+    store::Stage,
+};
+use telcon_proto::{CallId, DeviceId, RecordMode, ServerMessage, message::RefusalCode};
+
+impl Call {
+    /// None for a call of which nothing is to be written.
+    pub(super) fn assignment_facts(&self, directory: &Directory) -> Option<CallFacts> {
+        if !self.is_ringing_or_live() || self.row.mode == RecordMode::LogOnly {
+            return None;
+        }
+        let note_taker = |device: &&DeviceId| directory.writes_records(device);
+        let waiting = self.waiting.iter().map(|waiting| &waiting.ask.device);
+        let asking = waiting.filter(|device| self.present.contains_key(device) && !self.is_member(device));
+        Some(CallFacts {
+            live: self.row.stage == Stage::Live,
+            opened_ms: self.row.opened_ms,
+            writers: self.members.iter().filter(|d| self.is_member(d)).filter(note_taker).copied().collect(),
+            asking: asking.filter(note_taker).copied().collect(),
+        })
+    }
+}
+
+impl Switchboard {
+    /// A note-taker has no call, and takes any.
+    pub(super) fn available(&mut self, session: SessionId, from: DeviceId, now_ms: u64) {
+        if !self.context.directory.writes_records(&from) {
+            let text = "only a note-taker is assigned to calls";
+            return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+        }
+        self.context.assignment.available(from, now_ms);
+    }
+
+    /// Carries out what the assignment engine decided. Says whether there was anything.
+    pub(super) fn carry_out_assignments(&mut self) -> bool {
+        let mut any = false;
+        while let Some(decision) = self.context.assignment.poll() {
+            any = true;
+            match decision {
+                Decision::Assign { call, device } => self.assign(call, device),
+                Decision::ExpireRequest { call, device } => self.expire_request(call, device),
+                Decision::StatusChanged(call) => {
+                    if let Some(call) = self.calls.get_mut(&call) {
+                        call.notify_staff();
+                    }
+                }
+            }
+        }
+        any
+    }
+
+    fn assign(&mut self, id: CallId, device: DeviceId) {
+        let Some(session) = self.context.directory.session_of(&device) else { return };
+        let Some(call) = self.calls.get(&id) else { return };
+        // It signed in when there were more calls than it was told of.
+        let notice = call.notice(&self.context);
+        self.context.send(session, ServerMessage::Notice(notice));
+        self.context.send(session, ServerMessage::Assigned { call: id });
+    }
+
+    fn expire_request(&mut self, id: CallId, device: DeviceId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.stop_waiting(&device, &mut self.context);
+        if let Some(session) = call.present.remove(&device) {
+            let text = "nobody in the call let this note-taker in: it may ask again";
+            self.context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+        }
+        call.drop_leg(device, &mut self.context);
+    }
+}
