@@ -323,11 +323,11 @@ fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact
 
 /// An office with many people sends a part of them; the others are found by name.
 async fn find(endpoint: &Endpoint, view: View, name: &str) -> anyhow::Result<View> {
-    if !view.people_more || view.people.iter().any(|one| same(&one.card.name, name)) {
+    if !view.people_more || view.people.iter().any(|one| matches_name(&one.card.name, name)) {
         return Ok(view);
     }
     endpoint.command(UserCommand::FindPeople { name: name.to_owned() });
-    let found = endpoint.until(|view| view.people.iter().any(|one| same(&one.card.name, name)));
+    let found = endpoint.until(|view| view.people.iter().any(|one| matches_name(&one.card.name, name)));
     // If the office does not know the name either, the error shows the list that there is.
     Ok(timeout(FIND_TIMEOUT, found).await.unwrap_or(Ok(view))?)
 }
