@@ -12,7 +12,7 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::Office;
 use telcon_proto::http::OfficeInfo;
 use telcon_record::{
-    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, seal::Signer,
+    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, Signer,
     verify_archive,
 };
 
@@ -101,7 +101,7 @@ impl SignatureVerifier for Signatures {
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256: Some(cert_sha256) })
     }
 
-    fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
         let device = self.office.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         Ok(device.device().to_hex())
     }
@@ -132,9 +132,9 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
     }
     let mut options = ArchiveOptions {
         log_key: office.log_key().clone(),
-        remembered: Vec::new(),
+        known_checkpoints: Vec::new(),
         witnesses: Vec::new(),
-        patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
+        grace_since_ms: now_ms().saturating_sub(PATIENCE_MS),
         now_ms: now_ms(),
         floor: office.floor(),
     };
@@ -144,7 +144,7 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
         let file = fs::File::open(path).with_context(named)?;
         file.take(MAX_CHECKPOINT_BYTES).read_to_string(&mut note).with_context(named)?;
         let seen = options.log_key.open(&note).with_context(|| format!("{} is no checkpoint of this log", named()))?;
-        options.remembered.push(seen.checkpoint().clone());
+        options.known_checkpoints.push(seen.checkpoint().clone());
     }
     for key in known.witnesses {
         let witness = key.parse().map_err(|_| anyhow::anyhow!("{key:?} is no witness's key (NAME+HASH+BASE64)"))?;

@@ -17,7 +17,7 @@ use std::{
 use taking::{Taking, date, sign};
 use telcon_core::{Engine, Event, call::captions::Caption};
 use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
-use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Resumed};
+use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Recovered};
 
 /// How often what was heard is sealed, milliseconds. A note-taker that is killed loses at most this much, and a part
 /// has a cost of about 1.5 KB for the custodians' stanzas.
@@ -244,13 +244,13 @@ pub fn seal_left_behind(
     now_ms: u64,
 ) -> Result<bool, RecordError> {
     let dir = &spool.join(call.to_hex());
-    let mut sealed = match RecordWriter::resume(dir, custodians) {
-        Ok(Resumed::Sealed(sealed)) => sealed,
-        Ok(Resumed::Writing(mut writer)) => writer.finish(&BagInfo {
+    let mut sealed = match RecordWriter::recover(dir, custodians) {
+        Ok(Recovered::Sealed(sealed)) => sealed,
+        Ok(Recovered::Unfinished(mut writer)) => writer.finish(&BagInfo {
             date: date(now_ms),
             partial: true,
             reason: "the note-taker was interrupted and the call ended before it came back".into(),
-            more: Vec::new(),
+            extra: Vec::new(),
         })?,
         Err(RecordError::NoRecord(_)) => return Ok(false),
         Err(error) => return Err(error),

@@ -18,7 +18,7 @@ use telcon_core::{Engine, call::captions::Caption};
 use telcon_identity::{DeviceKey, sign_record};
 use telcon_proto::{CallId, Card, DeviceId, RecordMode};
 use telcon_record::{
-    BagInfo, CustodianRecipient, OpusChunk, Payload, RecordError, RecordWriter, Resumed, Salt, Sealed, Segment,
+    BagInfo, CustodianRecipient, OpusChunk, Payload, RecordError, RecordWriter, Recovered, Salt, Sealed, Segment,
     ogg_opus, salted_json, salted_jsonl, salted_vtt,
 };
 
@@ -95,9 +95,9 @@ impl Spool {
     fn open(&mut self, call: CallId) -> Result<&mut RecordWriter, RecordError> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => match RecordWriter::resume(&self.dir, &self.custodians) {
-                Ok(Resumed::Writing(writer)) => *writer,
-                Ok(Resumed::Sealed(_)) => return Err(RecordError::Exists(self.dir.clone())),
+            None => match RecordWriter::recover(&self.dir, &self.custodians) {
+                Ok(Recovered::Unfinished(writer)) => *writer,
+                Ok(Recovered::Sealed(_)) => return Err(RecordError::Exists(self.dir.clone())),
                 Err(RecordError::NoRecord(_)) => RecordWriter::create(&self.dir, &self.custodians, &call.to_hex())?,
                 Err(error) => return Err(error),
             },
@@ -485,7 +485,7 @@ impl Taking {
                     _ => String::new(),
                 };
                 let (date, partial) = (date(now_ms), !reason.is_empty());
-                writer.finish(&BagInfo { date, partial, reason, more })?
+                writer.finish(&BagInfo { date, partial, reason, extra: more })?
             }
         };
         let sealed = self.sealed.insert(sealed);
