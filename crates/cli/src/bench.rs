@@ -1,4 +1,4 @@
-//! `telcon bench`: a relay, ours or another's, measured.
+//! `telcon bench`: measures a relay, ours or another one.
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Subcommand)]
 pub enum BenchCommand {
-    /// Drive a relay with calls, and say what a packet costs it.
+    /// Load a relay with calls, and report its cost per packet.
     Relay(RelayArgs),
     /// Write benchmarks.md and its pictures from the JSON files of runs.
     #[command(hide = true)]
@@ -41,53 +41,53 @@ pub struct DocumentArgs {
 #[derive(Args)]
 #[command(after_help = "Example: telcon bench relay --peer telcon --peer coturn --calls 30 --parties 4 --rounds 3")]
 pub struct RelayArgs {
-    /// Who carries the packets; several take turns. Janus needs root, for a network namespace.
+    /// The relay to measure; several are measured in turn. Janus needs root for a network namespace.
     #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]
     peers: Vec<PeerArg>,
-    /// Calls at a moment; with --step, at first.
+    /// Simultaneous calls; with --step, the initial number.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
     /// Parties of each call, 2 to 8.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=8))]
     parties: u32,
-    /// Milliseconds of sound in a packet: 10, 20, 40 or 60.
+    /// Audio per packet, milliseconds: 10, 20, 40 or 60.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = frame)]
     frame: u64,
-    /// Rounds that count; one more goes before them. 0 is one round that counts.
+    /// Measured rounds after a warm-up round. 0 is one round without warm-up.
     #[arg(long, default_value_t = 0)]
     rounds: u32,
-    /// Seconds that are counted, of each round.
+    /// Measured time per round, seconds.
     #[arg(long, default_value_t = 5.0, value_parser = |text: &str| seconds(text, 0.1))]
     seconds: f64,
-    /// Seconds before that.
+    /// Warm-up time per round, seconds.
     #[arg(long, default_value_t = 2.0, value_parser = |text: &str| seconds(text, 0.0))]
     warm: f64,
-    /// Parties that join at the same time.
+    /// Parties that join simultaneously.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     joins: u64,
-    /// Nobody speaks: for the memory of a leg that is only there.
+    /// No media, to measure the memory of an idle leg.
     #[arg(long)]
     idle: bool,
-    /// Raise the load until it is not held: loss above 0.1 % or 99 of 100 packets later than 20 ms.
+    /// Raise the load until loss exceeds 0.1 % or the 99th percentile of latency exceeds 20 ms.
     #[arg(long, conflicts_with_all = ["calls_curve", "flood"])]
     step: bool,
-    /// Go through these numbers of calls, as 10,20,40.
+    /// Measure these numbers of calls in turn, for example 10,20,40.
     #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls_curve: Vec<u32>,
-    /// Beside the calls, so many datagrams of strangers a second, one number after the other: 0,10000,100000.
+    /// Add this many unsolicited datagrams per second, in turn: 0,10000,100000.
     #[arg(long, value_name = "A_SECOND", value_delimiter = ',', conflicts_with = "calls_curve", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     flood: Vec<u32>,
-    /// Meet in a network namespace, as Janus does. Needs root.
+    /// Run in a network namespace, as Janus does. Needs root.
     #[arg(long)]
     cable: bool,
-    /// Write everything to this file, as JSON, when it is over. Times in it are nanoseconds.
+    /// Write the results to this file, as JSON. Times are in nanoseconds.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 fn frame(text: &str) -> Result<u64, String> {
     let opus = text.parse().ok().filter(|ms| [10, 20, 40, 60].contains(ms));
-    opus.ok_or_else(|| "Opus has frames of 10, 20, 40 or 60 ms".to_owned())
+    opus.ok_or_else(|| "Opus frames are 10, 20, 40 or 60 ms long".to_owned())
 }
 
 fn seconds(text: &str, least: f64) -> Result<f64, String> {

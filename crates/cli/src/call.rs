@@ -1,4 +1,4 @@
-//! `telcon call`: a person's device in a terminal, with files for sound.
+//! `telcon call`: a person's device in a terminal, with audio files.
 
 use crate::{
     device::{self, REVOKED, revoked},
@@ -31,45 +31,45 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a hang-up may take to be heard.
+/// How long to wait until a hang-up is confirmed.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
-/// How long the office may take to be reached, for somebody who rings.
+/// How long connecting to the office may take before ringing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is looked whether sound comes, and how long none may come before the terminal says so.
+/// How often received audio is checked, and after how long its absence is reported.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const NO_SOUND_AFTER: Duration = Duration::from_secs(3);
-/// How long what was said last may take to be on its way.
+/// Time to flush the last message.
 const BEAT: Duration = Duration::from_millis(50);
 
 /// Arguments of `telcon call`.
 #[derive(Args)]
 #[command(
-    after_help = "Ctrl-C, or SIGTERM, hangs up.\n\nExamples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
+    after_help = "Ctrl-C or SIGTERM hangs up.\n\nExamples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
                         telcon call --device mine.json --answer --say reply.wav --hear heard/"
 )]
 pub struct CallArgs {
-    /// The device's keys (telcon enrol).
+    /// The device's state file (see telcon enrol).
     #[arg(long)]
     pub device: PathBuf,
-    /// The office's server.
+    /// Address of the office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Ring the person of this name (capital or small letters are the same), or of this person id where several have it.
+    /// Ring the person with this name (case-insensitive), or with this person id if the name is ambiguous.
     #[arg(long, conflicts_with = "answer", required_unless_present = "answer")]
     pub to: Option<String>,
     /// Wait for a ring and answer it.
     #[arg(long)]
     pub answer: bool,
-    /// With --answer: give up when nobody rang for so many seconds. (With --to: thirty, for the office to be reached.)
+    /// With --answer: give up after this many seconds without a ring. (With --to, connecting may take 30 s.)
     #[arg(long, conflicts_with = "to", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub wait: Option<u64>,
-    /// Speak this WAV file, then hang up (unless --stay).
+    /// Play this WAV file into the call, then hang up (unless --stay).
     #[arg(long)]
     pub say: Option<PathBuf>,
-    /// Write what is heard here: one WAV file per speaker.
+    /// Directory for received audio: one WAV file per speaker.
     #[arg(long)]
     pub hear: Option<PathBuf>,
-    /// Stay in the call after speaking, until the other side hangs up.
+    /// Stay in the call after --say, until the other side hangs up.
     #[arg(long)]
     pub stay: bool,
 }
@@ -83,7 +83,7 @@ pub struct WavEar {
 impl WavEar {
     /// Writes into `dir`, which is made.
     pub fn new(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self { dir: dir.to_owned(), files: BTreeMap::new() })
     }
 }
@@ -93,7 +93,7 @@ impl Ear for WavEar {
         if let Event::Ended { .. } = event {
             for file in self.files.values_mut() {
                 if let Err(error) = file.flush() {
-                    tracing::error!(%error, "the end of what was heard cannot be written");
+                    tracing::error!(%error, "cannot complete a file of received audio");
                 }
             }
         }
@@ -105,12 +105,12 @@ impl Ear for WavEar {
             std::collections::btree_map::Entry::Vacant(place) => {
                 match wav::Writer::create(&self.dir.join(format!("{from}.wav"))) {
                     Ok(file) => place.insert(file),
-                    Err(error) => return tracing::error!(%error, "what is heard cannot be written"),
+                    Err(error) => return tracing::error!(%error, "cannot write received audio"),
                 }
             }
         };
         if let Err(error) = file.write(frame) {
-            tracing::error!(%error, "what is heard cannot be written");
+            tracing::error!(%error, "cannot write received audio");
         }
     }
 }
@@ -118,7 +118,7 @@ impl Ear for WavEar {
 /// Who was in the call, by device.
 type Names = Arc<Mutex<BTreeMap<DeviceId, String>>>;
 
-/// Knows who is heard, and writes it where it is to be written.
+/// Collects the participants' names, and writes received audio where --hear is given.
 struct TerminalEar {
     wav: Option<WavEar>,
     names: Names,
@@ -142,9 +142,9 @@ impl Ear for TerminalEar {
     }
 }
 
-/// Reads a WAV file as frames to say.
+/// Reads a WAV file as frames to send.
 pub fn speech(path: &Path) -> anyhow::Result<Vec<Frame>> {
-    let samples = wav::read(path).with_context(|| format!("cannot speak {}", path.display()))?;
+    let samples = wav::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(frames(&samples).collect())
 }
 
@@ -156,12 +156,12 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     let say = args.say.as_deref().map(speech).transpose()?;
     Device::open(&device::open(&args.device)?, now_ms())?;
     let _held = device::hold(&args.device)?;
-    // Read again: whoever held it before may have changed it.
+    // Read again: the previous holder of the lock may have changed it.
     let state = device::open(&args.device)?;
     let config =
         EndpointConfig { server: server_url(&args.server)?, state, auto_answer: args.answer, auto_listen: false };
     let endpoint = Endpoint::start(config, ear, device::keeper(args.device.clone()))?;
-    let mut stop = signal(SignalKind::terminate()).context("the system gives no signals")?;
+    let mut stop = signal(SignalKind::terminate()).context("cannot handle signals")?;
     tokio::select! {
         done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
@@ -172,7 +172,7 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Leaves as a person would, so that nobody waits for this device.
+/// Hangs up, so that nobody waits for this device.
 async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow::Result<()> {
     let was_live = match &endpoint.view().borrow().call {
         Some(call) if call.state != CallState::Ended => call.started_ms.is_some(),
@@ -181,7 +181,7 @@ async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow:
     endpoint.command(UserCommand::HangUp);
     let over = endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     let _ = timeout(HANG_UP_WITHIN, over).await;
-    // What was said last is on its way.
+    // The last message is being sent.
     tokio::time::sleep(BEAT).await;
     if !was_live {
         bail!("stopped before the call was answered");
@@ -191,7 +191,7 @@ async fn hang_up(args: &CallArgs, endpoint: &Endpoint, names: &Names) -> anyhow:
     Ok(())
 }
 
-/// Says who was heard.
+/// Reports received frames per speaker.
 fn tell_heard(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
     for (device, heard) in endpoint.stats().heard {
         let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
@@ -201,7 +201,7 @@ fn tell_heard(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
     }
 }
 
-/// What a screen shows of a call, in lines.
+/// What a screen shows of a call, as text.
 #[derive(Default, PartialEq)]
 struct Shown {
     phrase: String,
@@ -210,8 +210,8 @@ struct Shown {
     office: &'static str,
 }
 
-const OFFICE_SILENT: &str = "the office's server does not answer this device: the call goes on while sound comes, and \
-                             whether it is recorded cannot be told now";
+const OFFICE_SILENT: &str = "the office's server does not answer this device: the call continues while audio is received; whether it is \
+                             recorded is unknown";
 const OFFICE_ANSWERS: &str = "the office's server answers again";
 
 impl Shown {
@@ -222,9 +222,9 @@ impl Shown {
         let member = |member: &telcon_core::view::MemberView| {
             let does = match (member.you, member.lost, member.muted, member.card.role) {
                 (true, ..) => "you",
-                (_, true, ..) => "listens, does not answer",
+                (_, true, ..) => "listens, not responding",
                 (_, _, true, _) => "muted",
-                (.., Role::NoteTaker) => "listens, writes",
+                (.., Role::NoteTaker) => "listens, takes notes",
                 (.., Role::DutyOfficer) => "listens",
                 _ => "speaks",
             };
@@ -233,7 +233,7 @@ impl Shown {
         let record = match (call.mode, call.note_taker) {
             (RecordMode::LogOnly, _) => "log only".to_owned(),
             (mode, true) => format!("on the record: {}", mode_word(mode)),
-            (mode, false) => format!("NOT BEING RECORDED; it should be: {}", mode_word(mode)),
+            (mode, false) => format!("NOT BEING RECORDED, although it should be: {}", mode_word(mode)),
         };
         Some(Self {
             phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),
@@ -244,7 +244,7 @@ impl Shown {
     }
 }
 
-/// Prints what changes on the screen of a call: who is in it, whether it is recorded, the phrase.
+/// Prints changes of a call's screen: participants, recording, phrase.
 async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     let mut view = endpoint.view();
     let (mut before, mut alerts) = (Shown { office: OFFICE_ANSWERS, ..Shown::default() }, Vec::new());
@@ -267,7 +267,7 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     }
 }
 
-/// Says when no sound comes in a call, and for how long none came when it is back. Everybody sends all the time, silence too.
+/// Reports missing audio, and its duration when it returns. Everybody sends continuously, silence too.
 async fn show_sound(endpoint: &Endpoint) {
     let mut beat = tokio::time::interval(LOOK_EVERY);
     let (mut heard, mut since, mut told) = (0, Instant::now(), false);
@@ -280,12 +280,12 @@ async fn show_sound(endpoint: &Endpoint) {
         });
         if !live || now != heard {
             if told && live {
-                tell!("sound comes again; for {:.1} s none came", since.elapsed().as_secs_f64());
+                tell!("audio is received again after {:.1} s", since.elapsed().as_secs_f64());
             }
             (heard, since, told) = (now, Instant::now(), false);
         } else if !told && since.elapsed() > NO_SOUND_AFTER {
             tell!(
-                "NO SOUND COMES, for {} s now, by UDP, TCP or TLS: does this device reach the office's relay?",
+                "NO AUDIO for {} s, over UDP, TCP or TLS: does this device reach the office's relay?",
                 NO_SOUND_AFTER.as_secs()
             );
             told = true;
@@ -293,12 +293,12 @@ async fn show_sound(endpoint: &Endpoint) {
     }
 }
 
-/// Whether two names are one to a person who types.
+/// Whether a typed name means this name.
 fn same(name: &str, typed: &str) -> bool {
     name.trim().to_lowercase() == typed.trim().to_lowercase()
 }
 
-/// Whom `--to` names.
+/// The contact that `--to` names.
 fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact> {
     let id: Option<PersonId> = named.parse().ok();
     let found: Vec<_> =
@@ -307,23 +307,23 @@ fn contact<'a>(people: &'a [Contact], named: &str) -> anyhow::Result<&'a Contact
         [one] => Ok(one),
         [] => {
             let names: Vec<_> = people.iter().map(|contact| contact.card.name.as_str()).collect();
-            bail!("this device may ring nobody who is called {named:?}; it may ring: {}", names.join(", "))
+            bail!("no contact is named {named:?}; contacts: {}", names.join(", "))
         }
         _ => {
             let each = found.iter().map(|one| format!("{} ({})", one.card.person.to_hex(), one.card.organisation));
-            bail!("several are called {named:?}; name one by id: {}", each.collect::<Vec<_>>().join(", "))
+            bail!("several contacts are named {named:?}; use an id: {}", each.collect::<Vec<_>>().join(", "))
         }
     }
 }
 
-/// A device that was in a call when its program died comes back to it. Whoever rings somebody now ends that call first.
+/// Ends a call that this device resumed after a crash, before ringing.
 async fn leave_the_last(endpoint: &Endpoint) -> anyhow::Result<()> {
     let going_on = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
     let view = endpoint.until(|view| view.caught_up).await?;
     if !going_on(&view) {
         return Ok(());
     }
-    tell!("this device was in a call still; it is ended first");
+    tell!("this device is still in a call; ending it first");
     endpoint.command(UserCommand::HangUp);
     endpoint.until(|view| !going_on(view)).await?;
     endpoint.command(UserCommand::Dismiss);
@@ -348,8 +348,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         leave_the_last(endpoint).await?;
         let Contact { card, reachable } = contact(&view.people, name)?;
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
-        let there =
-            if *reachable { "" } else { " (no device of theirs is connected: only the attempt will be on record)" };
+        let there = if *reachable { "" } else { " (no device of theirs is connected: only the attempt is logged)" };
         tell!("ringing {}, {}{there} …", plain(&card.name), plain(&card.organisation));
     } else {
         tell!("waiting for a ring …");
@@ -381,7 +380,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
         let said = endpoint.say(frames);
-        // Nothing is said any more once the other side hung up.
+        // Stop sending when the other side hangs up.
         tokio::select! {
             _ = said => {}
             view = over() => drop(view?),
@@ -399,9 +398,9 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     let ended = view.call.and_then(|call| Some((call.ended?, call.problem)));
     match ended {
         Some(("failed", problem)) => bail!("the call was stopped: {}", problem.unwrap_or_default()),
-        Some(("interrupted", _)) => bail!("the connection was lost, and the call ended"),
-        Some(("revoked", _)) => bail!("the call was closed: their office or yours revoked a device that was in it"),
-        _ if nothing => bail!("nothing was heard in this call: no sound came by the office's relay"),
+        Some(("interrupted", _)) => bail!("the connection was lost and the call ended"),
+        Some(("revoked", _)) => bail!("the call ended because the office revoked a device in it"),
+        _ if nothing => bail!("no audio was received in this call from the office's relay"),
         _ => Ok(()),
     }
 }

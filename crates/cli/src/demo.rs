@@ -1,4 +1,4 @@
-//! `telcon demo`: a whole office on one machine, and the main job done once, step by step.
+//! `telcon demo`: a whole office on one machine, and one call in it, checked step by step.
 
 use crate::{
     archive,
@@ -30,9 +30,9 @@ use telcon_core::{
 use telcon_proto::{Card, Role, SuiteName};
 use tokio::time::timeout;
 
-/// Longest wait for a step of the demonstration.
+/// Longest wait for one step.
 const STEP: Duration = Duration::from_secs(60);
-/// Longest wait for the last words to be transcribed and the record to be sealed.
+/// Longest wait for transcription and sealing of the record.
 const SEALING: Duration = Duration::from_secs(600);
 const SPEECH_A: &[u8] = include_bytes!("../../client/fixtures/a.wav");
 const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
@@ -43,34 +43,34 @@ const SPEECH_B: &[u8] = include_bytes!("../../client/fixtures/b.wav");
     after_help = "Examples:\n  telcon demo --asr-model tiny.en\n  telcon demo --once --json report.json --say-a a.wav --say-b b.wav"
 )]
 pub struct DemoArgs {
-    /// Make the call, check everything, and end.
+    /// Make the call, check everything, and exit.
     #[arg(long)]
     pub once: bool,
-    /// Write what happened here, as JSON; if it did not come out, an object with `error`.
+    /// Write a report to this file, as JSON; after a failure, an object with `error`.
     #[arg(long)]
     pub json: Option<PathBuf>,
-    /// What A says (WAV); a fixture by default.
+    /// Speech of A (WAV); default: a built-in recording.
     #[arg(long)]
     pub say_a: Option<PathBuf>,
-    /// What B says (WAV), after A; a fixture by default.
+    /// Speech of B (WAV), after A; default: a built-in recording.
     #[arg(long)]
     pub say_b: Option<PathBuf>,
-    /// A Whisper model in CTranslate2 form. Without one the record has no transcript, and says so.
+    /// Directory of a Whisper model in CTranslate2 format. Without it the record has no transcript, and says so.
     #[arg(long)]
     pub asr_model: Option<PathBuf>,
-    /// Where the office lives. Kept between runs; a new temporary directory with --once.
+    /// Directory of the office, kept between runs; default with --once: a temporary directory.
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// The built page.
+    /// Directory of the built web page.
     #[arg(long)]
     pub web: Option<PathBuf>,
-    /// Address of the page and the API. Port 0 takes a free one (the default with --once).
+    /// Address of the web page and the API. Port 0 selects a free port (default with --once).
     #[arg(long)]
     pub listen: Option<SocketAddr>,
-    /// Cipher suite of the office, when it is made.
+    /// Cipher suite, when the office is created.
     #[arg(long, value_enum, default_value_t = office::Suite::Hybrid)]
     pub suite: office::Suite,
-    /// What is kept of calls, when the office is made.
+    /// Record mode, when the office is created.
     #[arg(long, value_enum, default_value_t = office::Mode::Audio)]
     pub record_mode: office::Mode,
 }
@@ -90,7 +90,7 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
     ("Duty officer", "Office of the President", Role::DutyOfficer, "America/New_York", "duty-officer"),
 ];
 
-/// People as they were made, so that links of later runs are for the same ones.
+/// The people of the demonstration, kept so that links of later runs are for the same ones.
 #[derive(Serialize, Deserialize)]
 struct Cast {
     people: Vec<Card>,
@@ -105,7 +105,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let report = args.json.clone();
     let done = demonstrate(args).await;
     if let (Err(error), Some(path)) = (&done, report) {
-        // What an earlier run wrote there is not what this one found.
+        // An earlier run's report must not be taken for this one's.
         let failed = format!("{:#}\n", json!({ "error": format!("{error:#}") }));
         if let Err(error) = fs::write(&path, failed) {
             crate::plain::tell!("telcon: cannot write {}: {error}", path.display());
@@ -116,12 +116,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     serve::check_page(args.web.as_deref())?;
-    // What cannot be spoken or loaded is said before an office is made for it.
+    // Unreadable audio or models are reported before an office is created.
     for path in [&args.say_a, &args.say_b].into_iter().flatten() {
         speech(path)?;
     }
     if let Some(dir) = args.asr_model.as_ref().filter(|dir| !dir.join("model.bin").is_file()) {
-        bail!("{} is no speech model: it has no model.bin (`make build` fetches one)", dir.display());
+        bail!("{} is not a speech model: it has no model.bin (`make build` fetches one)", dir.display());
     }
     let data = match &args.data {
         Some(dir) => dir.clone(),
@@ -134,14 +134,14 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     println!("Telcon demonstration in {}", data.display());
     if !data.join("authority/certificate.der").exists() {
         office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
-        step("an office with its own authority, log and custodian was made");
+        step("created an office: authority, log, custodian key");
     }
     let serving =
         serve::start(&data.join("server"), listen, None, args.web.clone(), None).await.with_context(|| {
-            format!("the demonstration's office cannot go on; without {} a new one is made", data.display())
+            format!("the demonstration's office cannot be started; delete {} to create a new one", data.display())
         })?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
-    step(format!("the switchboard answers at {server}"));
+    step(format!("the server is ready at {server}"));
     let cast = cast(&data)?;
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         let path = data.join("devices").join(format!("{}.json", person.4));
@@ -149,7 +149,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
             let link = office::invitation(&office::authority(&data)?, card.clone(), 60)?.to_fragment();
             let (server, to) = (server.clone(), path.clone());
             tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
-            step(format!("{} enrolled a device; its certificate is in the log", card.name));
+            step(format!("enrolled a device of {}; its certificate is in the log", card.name));
         }
     }
     let noting = start_noting(&NoteArgs {
@@ -165,7 +165,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         Ok(done) => done,
         Err(error) => {
             serving.shutdown().await;
-            return Err(error.context("the demonstration did not come out"));
+            return Err(error.context("the demonstration failed"));
         }
     };
     if let Some(path) = &args.json {
@@ -175,7 +175,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     if args.once {
         serving.shutdown().await;
         if args.data.is_none() {
-            println!("What was made, the custodian's key too, stays in {} until you remove it.", data.display());
+            println!("The office, including the custodian's key, remains in {} until you delete it.", data.display());
         }
         return Ok(());
     }
@@ -217,7 +217,7 @@ async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -
             let view = endpoint.view().borrow().clone();
             let problem = view.call.and_then(|call| call.problem);
             let alerts: Vec<_> = view.alerts.into_iter().map(|alert| alert.text).collect();
-            bail!("waited in vain for {what}. {} {}", problem.unwrap_or_default(), alerts.join(" "))
+            bail!("timed out waiting for {what}. {} {}", problem.unwrap_or_default(), alerts.join(" "))
         }
     }
 }
@@ -255,9 +255,9 @@ async fn main_job(
     println!("\nThe call");
     a.command(UserCommand::Ring { person: callee, mode: None });
     let view = until(&a, "the opening in the log", |view| state(view).is_some_and(|s| s != CallState::Opening)).await?;
-    let call = view.call.as_ref().context("no call came to be")?;
+    let call = view.call.as_ref().context("there is no call")?;
     let index = call.opened_index.with_context(|| format!("the ring failed: {:?} {:?}", call.ended, call.problem))?;
-    step(format!("rung: the opening is entry {index} of the log, and only then it rang"));
+    step(format!("rang: the opening is log entry {index}, committed before anything rang"));
     let (view_a, view_b) = tokio::try_join!(
         until(&a, "the answer", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
         until(&b, "the ring", |view| state(view).is_some_and(|s| matches!(s, CallState::Live | CallState::Ended))),
@@ -266,16 +266,16 @@ async fn main_job(
     if call_a.state != CallState::Live || call_b.state != CallState::Live {
         bail!("the call failed: {:?} {:?}", call_a.problem, call_b.problem);
     }
-    step(format!("verified: B's device checked the ring of {}, {}", cast.people[0].name, cast.people[0].organisation));
+    step(format!("verified: B's device verified the ring of {}, {}", cast.people[0].name, cast.people[0].organisation));
     let both = |view: &View| view.call.as_ref().is_some_and(|call| call.members.len() >= 3);
     let (view_a, view_b) = tokio::try_join!(until(&a, "the note-taker", both), until(&b, "the note-taker", both))?;
     let (call_a, call_b) = (view_a.call.context("A has no call")?, view_b.call.context("B has no call")?);
     if call_a.phrase.is_none() || call_a.phrase != call_b.phrase {
-        bail!("the two screens do not show the same phrase");
+        bail!("the two screens show different phrases");
     }
     let phrase = call_a.phrase.map(|words| words.join(" · ")).unwrap_or_default();
     let names: Vec<_> = call_a.members.iter().map(|member| member.card.name.as_str()).collect();
-    step(format!("answered: both screens show “{phrase}” and the same list: {}", names.join(", ")));
+    step(format!("answered: both screens show “{phrase}” and the same participants: {}", names.join(", ")));
     let suite = match call_a.suite {
         SuiteName::Hybrid => "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519 (0x004E)",
         SuiteName::Cnsa2 => "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87 (0x0907)",
@@ -294,13 +294,13 @@ async fn main_job(
             () => None,
         })
         .collect();
-    // What was said last is still in jitter buffers: a second of the silence that follows, then the end.
+    // The last words are still in jitter buffers: a second of silence follows before the end.
     let _ = a.say(vec![telcon_client::audio::frame::SILENCE; 50]).await;
     a.command(UserCommand::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await?;
     step("ended: the end is in the log");
     let kept = timeout(SEALING, noting.next()).await.context("the record was not sealed in time")??;
-    step(format!("sealed where it was heard; the digest is entry {} of the log", kept.log_index));
+    step(format!("sealed on the note-taker's machine; the digest is log entry {}", kept.log_index));
     let report = prove(data, &kept, &devices)?;
     let (stats_a, stats_b, stats_n) = (a.stats(), b.stats(), noting.endpoint.stats());
     let report = json!({
@@ -318,7 +318,7 @@ async fn main_job(
         let line = &report["heard"][listener][speaker];
         let (packets, lost) = (line["packets"].as_u64().unwrap_or(0), line["lost"].as_u64().unwrap_or(0));
         if packets == 0 || lost * 100 > packets + lost {
-            bail!("{listener} heard {packets} frames of {speaker} and missed {lost}: more than 1 % is missing");
+            bail!("{listener} received {packets} frames of {speaker} and lost {lost}: more than 1 %");
         }
     }
     Ok((report, noting))
@@ -337,14 +337,14 @@ fn prove(
         bail!("the archive does not verify: {}", problems.join("; "));
     }
     step(format!(
-        "verified offline: {} log entries, {} calls, {} of {} records whole",
+        "verified offline: {} log entries, {} calls, {} of {} records valid",
         report.entries, report.calls, report.records_good, report.records
     ));
     let out = data.join("opened").join(kept.call.to_hex());
     private_dir(&data.join("opened"))?;
     let record = archive_dir.join("records").join(&kept.record);
     let opened = archive::open_with(&data.join("custodian/identity.txt"), &record, &out)?;
-    step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
+    step(format!("opened with the custodian's key: {} files, {} transcript segments", opened.files, opened.segments));
     let transcript = kept
         .transcript
         .iter()
@@ -366,18 +366,16 @@ async fn keep_serving(
 ) -> anyhow::Result<()> {
     let counterpart = endpoint(data, server, "counterpart", true)?;
     let reply = speak(None, SPEECH_B, data, "b.wav")?;
-    println!(
-        "\nOpen these in browsers, each in one of its own: a browser, or a private window of it, is one person's device."
-    );
-    println!("Each link works once; run the demo again for new ones.");
+    println!("\nOpen each link in its own browser or private window: a browser profile is one person's device.");
+    println!("Each link works once; restart the demo for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         if matches!(person.2, Role::Principal | Role::DutyOfficer) {
             let link = office::invitation(&office::authority(data)?, card.clone(), 24 * 60)?.to_fragment();
             println!("\n  {}\n  {server}/#enrol={link}", card.name);
         }
     }
-    println!("\nRing {}: it answers by itself and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
-    // One future each for the whole time: what happens while another is busy is not lost.
+    println!("\nRing {}, who answers automatically and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
+    // One future each for the whole time, so that no event is lost while another one is handled.
     let answers = async {
         loop {
             counterpart.until(|view| state(view) == Some(CallState::Live)).await?;

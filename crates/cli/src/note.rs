@@ -1,4 +1,4 @@
-//! `telcon note`: the office's note-taker, and its way to the archive.
+//! `telcon note`: runs a note-taker and delivers its records.
 
 use crate::{
     device::{self, REVOKED, revoked},
@@ -41,19 +41,19 @@ const KEPT: &str = "kept";
     after_help = "Example: telcon note --device note-taker.json --spool spool/ --custodians custodians.txt --asr-model tiny.en"
 )]
 pub struct NoteArgs {
-    /// The device's keys (telcon enrol, with a link for a note-taker).
+    /// The note-taker's device file (see telcon enrol).
     #[arg(long)]
     pub device: PathBuf,
-    /// The office's server.
+    /// Address of the office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Where sealed records wait for the archive.
+    /// Directory for sealed records until they are archived. One per note-taker.
     #[arg(long)]
     pub spool: PathBuf,
-    /// The custodians' recipients (age1pq1…), one a line.
+    /// File with the custodians' recipients (age1pq1…), one per line.
     #[arg(long)]
     pub custodians: PathBuf,
-    /// A Whisper model in CTranslate2 form. Without one, records say that they have no transcript.
+    /// Directory of a Whisper model in CTranslate2 format. Without it records have no transcript, and say so.
     #[arg(long)]
     pub asr_model: Option<PathBuf>,
 }
@@ -103,7 +103,7 @@ pub async fn start_noting(args: &NoteArgs) -> anyhow::Result<Noting> {
     let recogniser = args.asr_model.clone().map(ready_models).transpose()?;
     let own = Device::open(&state, now_ms())?;
     if own.me().card().role != Role::NoteTaker {
-        bail!("{} is the device of {}, who is no note-taker", args.device.display(), own.me().card().name);
+        bail!("{} is a device of {}, who is not a note-taker", args.device.display(), own.me().card().name);
     }
     let held =
         [device::hold(&args.device)?, device::hold(&args.spool).context("each note-taker needs a spool of its own")?];
@@ -247,7 +247,7 @@ impl Noting {
 /// `telcon note`.
 pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
     let mut noting = start_noting(&args).await?;
-    crate::plain::tell!("the note-taker waits for calls");
+    crate::plain::tell!("the note-taker is ready and waits for calls");
     loop {
         let mut view = noting.endpoint.view();
         tokio::select! {
@@ -256,7 +256,7 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
                 Err(_) => bail!("the note-taker ended"),
             },
             kept = noting.next() => match kept {
-                Ok(kept) => crate::plain::tell!("record of {} is in the archive, log entry {}", kept.call, kept.log_index),
+                Ok(kept) => crate::plain::tell!("record of call {} is in the archive, log entry {}", kept.call, kept.log_index),
                 Err(error) => tracing::error!("{error:#}"),
             },
             _ = tokio::signal::ctrl_c() => return Ok(()),

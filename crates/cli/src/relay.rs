@@ -1,4 +1,4 @@
-//! `telcon relay`: a relay in a process of its own. It has no key to anything that is said.
+//! `telcon relay`: a standalone relay. It has no key to the content of any call.
 
 use crate::{
     office::{digest, hex, server_url},
@@ -26,20 +26,20 @@ use tokio::{
     time::sleep,
 };
 
-/// Longest token file that is read, bytes.
+/// Maximum size of the token file, bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
-/// Messages that wait, each way.
+/// Queue length in each direction, messages.
 const WAITING: usize = 1024;
-/// A connection that lasts no longer was not taken.
+/// A connection that ends sooner was rejected by the server.
 const MOMENT: Duration = Duration::from_millis(300);
-/// Pause before a switchboard that was lost is looked for again.
+/// Delay between attempts to reconnect.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// Arguments of `telcon relay`.
 #[derive(Args)]
 #[command(after_help = "Example: telcon relay --server https://office.example --authority 5d1c… --token relay.token \
-                        --media 0.0.0.0:3478 --media-addr 203.0.113.8:3478\nThe token is in the file relay.token of the server's directory. \
-                        SIGTERM: it takes no new calls, its calls move to another relay, and it ends.")]
+                        --media 0.0.0.0:3478 --media-addr 203.0.113.8:3478\nThe token is the file relay.token in the server's directory.\n\
+                        SIGTERM drains: no new calls, current calls move to other relays, then the relay exits.")]
 pub struct RelayArgs {
     /// The office's server.
     #[arg(long)]
@@ -47,16 +47,16 @@ pub struct RelayArgs {
     /// File with the office's relay token.
     #[arg(long)]
     pub token: PathBuf,
-    /// SHA-256 of the office authority's certificate, as `telcon init` printed it. Without it the server is believed.
+    /// The authority's digest, as printed by `telcon init`. Without it the relay trusts the server's statement.
     #[arg(long, value_parser = digest)]
     pub authority: Option<[u8; 32]>,
-    /// Address of its port, UDP and TCP.
+    /// Address of the relay's port, for UDP and TCP.
     #[arg(long)]
     pub media: SocketAddr,
-    /// Address at which devices reach it, if it is another one.
+    /// Address at which devices reach the relay, if different from --media.
     #[arg(long)]
     pub media_addr: Option<SocketAddr>,
-    /// Where /metrics and /healthz are served.
+    /// Address of /metrics and /healthz.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
 }
@@ -66,41 +66,46 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let server = &server_url(&args.server)?;
     let token = read_token(&args.token)?;
     let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
-    let office = Office::pin(&info, None).context("what --server shows is no office")?;
+    let office = Office::pin(&info, None).context("--server is not a Telcon office")?;
     let shown = office.authority_sha256();
     if args.authority.is_some_and(|known| known != shown) {
         bail!(
-            "--authority is not the digest that {server} shows, which is {}: if that is not the one that `telcon init` printed, this is not \
-             your office's server",
+            "the authority of {server} is {}, not the one given with --authority: if `telcon init` did not print this digest, this is not your \
+             office's server",
             hex(&shown)
         );
     }
     if args.authority.is_none() {
-        crate::plain::tell!("without --authority this relay believes {server}, whose authority is {}", hex(&shown));
+        crate::plain::tell!(
+            "warning: without --authority this relay trusts {server}; its authority is {}",
+            hex(&shown)
+        );
     }
     if args.media_addr.is_some_and(|at| at.port() == 0) {
-        bail!("--media-addr needs the port at which devices reach this relay");
+        bail!("--media-addr needs a port other than 0");
     }
     let (mut node, handle, mut task) =
         RelayNode::start(office, args.media, args.media_addr.into_iter().collect()).await.map_err(|error| {
             let advice = match error.kind() {
-                ErrorKind::AddrInUse => "something else has this port: choose another, or end that",
+                ErrorKind::AddrInUse => "the port is in use: choose another one",
                 ErrorKind::AddrNotAvailable => "this machine does not have that address",
-                ErrorKind::PermissionDenied => "ports below 1024 are for root",
-                _ => "is it an address that devices can send to? If they reach it at another one: --media-addr",
+                ErrorKind::PermissionDenied => "ports below 1024 need root",
+                _ => "is it an address that devices can reach? If they use another one, give --media-addr",
             };
-            anyhow::Error::from(error).context(format!("the relay cannot be at {}: {advice}", args.media))
+            anyhow::Error::from(error).context(format!("cannot use {} for media: {advice}", args.media))
         })?;
     let at = handle.address();
     if at.port() > 0 {
-        crate::plain::tell!("devices send their sound to {at} (UDP, or TCP where their network has no UDP)");
+        crate::plain::tell!("media at {at} (UDP and TCP)");
     }
     if at.ip().is_loopback() {
-        crate::plain::tell!("so no device of another machine reaches it: give --media 0.0.0.0:3478 and --media-addr");
+        crate::plain::tell!(
+            "warning: that is the loopback address, which other machines cannot reach: use --media 0.0.0.0:3478 and --media-addr"
+        );
     }
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
-        crate::plain::tell!("its numbers are at http://{}/metrics", listener.local_addr()?);
+        crate::plain::tell!("metrics at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(serve_numbers(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
@@ -112,24 +117,22 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         };
         match left {
             Ok(Left::Drained) => {
-                crate::plain::tell!("the relay has no calls any more and ends");
+                crate::plain::tell!("no calls left; the relay exits");
                 return Ok(());
             }
             Ok(Left::Stopped) => bail!("the relay has stopped"),
             Ok(Left::Connection) => {
                 (known, trouble) = (true, String::new());
                 if !handle.is_draining() {
-                    crate::plain::tell!(
-                        "the office's server is lost; calls go on without it, and it is tried until it is back"
-                    );
+                    crate::plain::tell!("lost the connection to the office's server; calls continue, reconnecting");
                 }
             }
-            // At the start it is the operator's mistake; later the switchboard is away, and calls go on without it.
+            // At the start this is a configuration error; later the server is away, and calls continue.
             Err(error) if !known => return Err(error),
             Err(error) => {
                 let text = format!("{error:#}");
                 if text != trouble && !handle.is_draining() {
-                    crate::plain::tell!("this relay is not registered: {}", plain(&text));
+                    crate::plain::tell!("not registered: {}", plain(&text));
                 }
                 trouble = text;
             }
@@ -137,13 +140,13 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         if handle.is_draining() {
             let legs = handle.stats().await.map_or(0, |stats| stats.legs);
             if legs == 0 {
-                crate::plain::tell!("the relay has no calls any more and ends");
+                crate::plain::tell!("no calls left; the relay exits");
                 return Ok(());
             }
             if !waits {
                 crate::plain::tell!(
-                    "the office's server is away, so that calls cannot move: this relay stays until it is back, or until its calls are over. \
-                     Another SIGTERM ends it with them."
+                    "the office's server is away, so calls cannot move: waiting for the server or for the end of the calls. A second SIGTERM \
+                     ends both."
                 );
                 waits = true;
             }
@@ -155,18 +158,18 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
 async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<Left> {
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
-        .context("the switchboard did not take this relay: is the token the one in its directory?")?;
-    // A server of another version ends the connection at once.
+        .context("the office's server rejected this relay: is the token the one in its directory?")?;
+    // A server of another version closes the connection immediately.
     let stays = tokio::spawn(async {
         sleep(MOMENT).await;
-        crate::plain::tell!("the relay is registered");
+        crate::plain::tell!("registered with the office's server");
     });
     let (out, mut texts) = socket::texts(socket);
     let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
     let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
     let reader = tokio::spawn(async move {
         while let Some(text) = texts.recv().await {
-            // What this version does not understand is a newer switchboard's: connecting again shows the version.
+            // An unknown message comes from a newer server: reconnecting shows the version.
             let Ok(message) = serde_json::from_str(&text) else { return };
             if hear.send(message).await.is_err() {
                 return;
@@ -182,13 +185,13 @@ async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Re
         }
     });
     let left = node.converse(&mut heard, &say).await;
-    // What was said last still goes out.
+    // Queued messages are still sent.
     drop(say);
     let _ = writer.await;
     reader.abort();
     if left == Left::Connection && !stays.is_finished() {
         stays.abort();
-        bail!("the office's server ended the connection at once: is it of the same version as this relay?");
+        bail!("the office's server closed the connection immediately: does it have the same version as this relay?");
     }
     Ok(left)
 }
@@ -198,7 +201,7 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
     let token = text.trim();
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if token.is_empty() || text.len() > MAX_TOKEN_BYTES || !plain {
-        bail!("{} holds no relay token: copy relay.token from the server's directory", path.display());
+        bail!("{} is not a relay token: copy relay.token from the server's directory", path.display());
     }
     Ok(token.to_owned())
 }
@@ -207,7 +210,7 @@ fn drain_on_signal(handle: NodeHandle) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        crate::plain::tell!("the relay takes no new calls; those that it has move");
+        crate::plain::tell!("draining: no new calls, current calls move");
         handle.drain();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         std::process::exit(1);

@@ -1,4 +1,4 @@
-//! Small files with secrets: written whole or not at all, readable by their owner only.
+//! Small files with secrets: written atomically, readable by their owner only.
 
 use anyhow::{Context as _, bail};
 use std::{
@@ -8,13 +8,13 @@ use std::{
     path::Path,
 };
 
-/// Makes a directory that only its owner enters.
+/// Creates a directory that only its owner can access.
 pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| format!("cannot make {}", dir.display()))
+        .with_context(|| format!("cannot create {}", dir.display()))
 }
 
 /// Replaces a file, atomically, readable by its owner only.
@@ -25,7 +25,7 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&tmp, path)?;
-        // The folder of a bare file name is the one that we are in.
+        // The directory of a bare file name is the current one.
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::File::open(dir)?.sync_all()
     };
@@ -36,7 +36,7 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 pub fn random() -> anyhow::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     if let Err(error) = getrandom::fill(&mut bytes) {
-        bail!("the system gives no randomness: {error}");
+        bail!("no randomness from the operating system: {error}");
     }
     Ok(bytes)
 }
@@ -44,9 +44,9 @@ pub fn random() -> anyhow::Result<[u8; 32]> {
 /// A 32-byte secret kept as a file.
 pub fn read_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
     let bytes = fs::read(path)
-        .with_context(|| format!("cannot read {}; was the office made with `telcon init`?", path.display()))?;
+        .with_context(|| format!("cannot read {}: was the office created with `telcon init`?", path.display()))?;
     match bytes.try_into() {
         Ok(seed) => Ok(seed),
-        Err(_) => bail!("{} is damaged: it must hold 32 bytes", path.display()),
+        Err(_) => bail!("{} is damaged: it must contain 32 bytes", path.display()),
     }
 }
