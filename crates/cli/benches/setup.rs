@@ -1,8 +1,8 @@
-//! How long people wait: from ringing to the other side's ring, and from the answer to the first frame that is decrypted.
-//! Over loopback, and with 100 ms of round trip added in user space to everything between devices and server.
+//! Call setup latency: from ring to ringing, and from answer to the first decrypted frame. Over loopback, and with 100 ms of
+//! round-trip time added in user space between devices and server.
 //!
-//! The legs of media are made while it rings, as they are when a person takes a moment to pick up; what is measured
-//! begins with the answer. Medians of [`ROUNDS`] calls, on a machine that does nothing else.
+//! Media legs are set up while it rings, as in practice; the measurement starts with the answer. Medians of [`ROUNDS`] calls
+//! on an otherwise idle machine.
 
 #[path = "../tests/office/mod.rs"]
 mod office;
@@ -21,11 +21,11 @@ use telcon_core::{UserCommand, view::CallState};
 
 /// A device rings at most twelve times a minute.
 const ROUNDS: usize = 11;
-/// How long it rings before the answer: the time in which legs are made.
+/// Time from ring to answer, in which media legs are set up.
 const PICKS_UP_AFTER: Duration = Duration::from_millis(1_500);
 
 fn main() {
-    // `cargo test --benches` asks for nothing to be measured.
+    // `cargo test --benches` runs this without measuring.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
@@ -43,7 +43,7 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
     let mut office = Office::of(suite);
     let mut url = office.url();
     if !one_way.is_zero() {
-        // Devices reach the server through wires that are long.
+        // Devices reach the server with added latency.
         office.kill_server();
         let relay = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let near = long_datagrams(relay, one_way);
@@ -84,7 +84,7 @@ fn quantiles(mut times: Vec<f64>) -> String {
     }
 }
 
-/// Does each thing as long after it was put in as `delay` says, in order.
+/// Performs each action after `delay`, in order.
 fn later<T: Send + 'static>(delay: Duration, mut act: impl FnMut(T) -> bool + Send + 'static) -> mpsc::Sender<T> {
     let (put, taken) = mpsc::channel::<(Instant, T)>();
     let (near, queue) = mpsc::channel::<T>();
@@ -98,7 +98,7 @@ fn later<T: Send + 'static>(delay: Duration, mut act: impl FnMut(T) -> bool + Se
     near
 }
 
-/// A port whose connections lead to the server, each way as late as `delay` says.
+/// A port that forwards connections to the server with `delay` in each direction.
 fn long_streams(server: u16, delay: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = listener.local_addr().unwrap();
@@ -129,7 +129,7 @@ fn long_streams(server: u16, delay: Duration) -> SocketAddr {
     near
 }
 
-/// An address whose datagrams go to the relay, and its answers back, as late as `delay` says.
+/// An address that forwards datagrams to and from the relay with `delay` in each direction.
 fn long_datagrams(relay: SocketAddr, delay: Duration) -> SocketAddr {
     let near = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = near.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! `telcon archive`: the auditor's and the custodian's side. Neither asks a server.
+//! `telcon archive`: for auditors and custodians. Needs no server.
 
 use crate::office::{digest, hex};
 use anyhow::{Context as _, bail};
@@ -12,24 +12,24 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::Office;
 use telcon_proto::http::OfficeInfo;
 use telcon_record::{
-    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, seal::Signer,
+    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, Signer,
     verify_archive,
 };
 
-/// How long after its end a record may still be on its way into the archive, milliseconds: as long as the server waits before
-/// the log says that it is missing, and two minutes.
-const PATIENCE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
-/// Longest checkpoint file that is read, bytes: a signed note with many cosignatures.
+/// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
+/// minutes.
+const GRACE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
+/// Maximum size of a checkpoint file, bytes: a signed note with many cosignatures.
 const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
 
 /// `telcon archive …`.
 #[derive(Subcommand)]
 pub enum ArchiveCommand {
-    /// Check a whole archive offline: log, records, signatures, gaps.
+    /// Verify an archive offline: log, records, signatures, missing records.
     Verify(VerifyArgs),
-    /// Open one record with a custodian's key.
+    /// Open a record with a custodian's key.
     Open(OpenArgs),
-    /// Print the newest checkpoint that a device has seen, for `verify --checkpoint`.
+    /// Print the newest checkpoint that a device has verified, for `verify --checkpoint`.
     Checkpoint(CheckpointArgs),
 }
 
@@ -37,7 +37,7 @@ pub enum ArchiveCommand {
 #[derive(Args)]
 #[command(after_help = "Example: telcon archive checkpoint --device mine.json > seen.txt")]
 pub struct CheckpointArgs {
-    /// The device's file.
+    /// The device's state file.
     #[arg(long)]
     pub device: PathBuf,
 }
@@ -50,17 +50,17 @@ pub struct CheckpointArgs {
 pub struct VerifyArgs {
     /// The archive's directory.
     pub archive: PathBuf,
-    /// SHA-256 of the office authority's certificate, from somewhere else than the archive (`telcon init` prints it).
-    /// Without it the archive's own copy is used, and only that it is whole in itself is shown.
+    /// The authority's digest (printed by `telcon init`), from a source other than the archive. Without it the archive's own
+    /// copy is used, and only its consistency is verified.
     #[arg(long, value_parser = digest)]
     pub authority: Option<[u8; 32]>,
-    /// A checkpoint that was seen before, kept somewhere else: the log must continue it. May be given several times.
+    /// File with a checkpoint seen earlier: the log must extend it. Can be repeated.
     #[arg(long)]
     pub checkpoint: Vec<PathBuf>,
-    /// Key of a witness that must have cosigned the newest checkpoint. May be given several times.
+    /// Key of a witness that must have cosigned the checkpoint. Can be repeated.
     #[arg(long)]
     pub witness: Vec<String>,
-    /// Write the whole report here.
+    /// Write the report to this file, as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
 }
@@ -71,12 +71,12 @@ pub struct VerifyArgs {
     after_help = "Example: telcon archive open --identity custodian/identity.txt archive/records/0f1e… --out opened"
 )]
 pub struct OpenArgs {
-    /// File with the custodian's key (AGE-SECRET-KEY-PQ-1…).
+    /// File with the custodian's secret key (AGE-SECRET-KEY-PQ-1…).
     #[arg(long)]
     pub identity: PathBuf,
-    /// The record's directory: `records/CALL-DEVICE`, or `records/CALL` where the call has one record only.
+    /// The record's directory: `records/CALL-DEVICE`, or `records/CALL` if the call has a single record.
     pub record: PathBuf,
-    /// Directory to make, with the bag, the joined sound and the transcript.
+    /// Directory to create for bag, audio and transcript.
     #[arg(long)]
     pub out: PathBuf,
 }
@@ -101,40 +101,40 @@ impl SignatureVerifier for Signatures {
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256: Some(cert_sha256) })
     }
 
-    fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
         let device = self.office.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         Ok(device.device().to_hex())
     }
 }
 
-/// What an auditor knows from somewhere else than the archive.
+/// What an auditor knows from sources other than the archive.
 #[derive(Default)]
 pub struct Known<'a> {
-    /// SHA-256 of the authority's certificate.
+    /// The authority's digest.
     pub authority: Option<[u8; 32]>,
-    /// Files with checkpoints seen before.
+    /// Files with checkpoints seen earlier.
     pub checkpoints: &'a [PathBuf],
     /// Keys of witnesses.
     pub witnesses: &'a [String],
 }
 
-/// Checks the archive in `dir`.
+/// Verifies the archive in `dir`.
 pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
     let path = dir.join("office.json");
     if !dir.join("log").is_dir() {
-        bail!("{} is no archive: name the directory `archive` below the server's", dir.display());
+        bail!("{} is not an archive: name the `archive` directory inside the server's", dir.display());
     }
     let info = fs::read(&path).with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
     let info: OfficeInfo = serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
     let office = Office::pin(&info, None)?;
     if known.authority.is_some_and(|wanted| office.authority_sha256() != wanted) {
-        bail!("the archive's authority is {}, not the one you named", hex(&office.authority_sha256()));
+        bail!("the archive's authority is {}, not the one given with --authority", hex(&office.authority_sha256()));
     }
     let mut options = ArchiveOptions {
         log_key: office.log_key().clone(),
-        remembered: Vec::new(),
+        known_checkpoints: Vec::new(),
         witnesses: Vec::new(),
-        patient_since_ms: now_ms().saturating_sub(PATIENCE_MS),
+        grace_since_ms: now_ms().saturating_sub(GRACE_MS),
         now_ms: now_ms(),
         floor: office.floor(),
     };
@@ -143,11 +143,12 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
         let mut note = String::new();
         let file = fs::File::open(path).with_context(named)?;
         file.take(MAX_CHECKPOINT_BYTES).read_to_string(&mut note).with_context(named)?;
-        let seen = options.log_key.open(&note).with_context(|| format!("{} is no checkpoint of this log", named()))?;
-        options.remembered.push(seen.checkpoint().clone());
+        let seen =
+            options.log_key.open(&note).with_context(|| format!("{} is not a checkpoint of this log", named()))?;
+        options.known_checkpoints.push(seen.checkpoint().clone());
     }
     for key in known.witnesses {
-        let witness = key.parse().map_err(|_| anyhow::anyhow!("{key:?} is no witness's key (NAME+HASH+BASE64)"))?;
+        let witness = key.parse().map_err(|_| anyhow::anyhow!("{key:?} is not a witness key (NAME+HASH+BASE64)"))?;
         options.witnesses.push(witness);
     }
     Ok(verify_archive(dir, &Signatures { office }, &options))
@@ -155,7 +156,7 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
 
 fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {
     let state = crate::device::open(&args.device)?;
-    let seen = state.log.as_ref().context("this device has not been connected yet, so it has seen no checkpoint")?;
+    let seen = state.log.as_ref().context("this device has never connected, so it has no checkpoint")?;
     print!("{}", seen.checkpoint);
     Ok(())
 }
@@ -167,14 +168,14 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         fs::write(path, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("log       {} entries, {} tiles and bundles read", report.entries, report.tiles);
+    println!("log       {} entries; {} tiles and bundles verified", report.entries, report.tiles);
     println!("devices   {}", report.devices);
-    println!("calls     {} opened, {} still open or being sealed", report.calls, report.pending);
-    println!("records   {} of {} hold ({} partial)", report.records_good, report.records, report.records_partial);
+    println!("calls     {} opened; {} live or waiting for their record", report.calls, report.pending);
+    println!("records   {} of {} valid ({} partial)", report.records_good, report.records, report.records_partial);
     for partial in &report.partial {
         let when = partial.opened_ms.map(|ms| format!(" of {}", utc(ms))).unwrap_or_default();
         println!(
-            "partial   {}{when}: its note-taker signed that it is not whole; why stands in the record",
+            "partial   {}{when}: declared incomplete by its note-taker; the record contains the reason",
             partial.record
         );
     }
@@ -187,17 +188,15 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         );
     }
     if args.authority.is_none() {
-        println!(
-            "note      the authority was taken from the archive itself; give --authority to know that it is yours"
-        );
+        println!("note      the authority is the archive's own; --authority verifies that it is yours");
     }
     match args.checkpoint.len() {
         0 => {
-            println!("note      no checkpoint from elsewhere was given: that the log was never rewritten is not shown")
+            println!("note      without --checkpoint a rewritten log cannot be detected")
         }
         _ if !report.is_good() => {}
-        1 => println!("log       it continues the checkpoint that you gave"),
-        many => println!("log       it continues the {many} checkpoints that you gave"),
+        1 => println!("log       extends the given checkpoint"),
+        many => println!("log       extends the {many} given checkpoints"),
     }
     for problem in &report.problems {
         let about = match (&problem.record, &problem.call) {
@@ -209,12 +208,12 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     }
     if !report.is_good() {
         let found = report.problems.len();
-        bail!("the archive does not hold: {found} problem{}", if found == 1 { "" } else { "s" });
+        bail!("the archive is invalid: {found} problem{}", if found == 1 { "" } else { "s" });
     }
     match report.records_partial {
-        0 => println!("The archive holds."),
-        1 => println!("The archive holds; one of its records is partial."),
-        many => println!("The archive holds; {many} of its records are partial."),
+        0 => println!("The archive is valid."),
+        1 => println!("The archive is valid; one record is partial."),
+        many => println!("The archive is valid; {many} records are partial."),
     }
     Ok(())
 }
@@ -226,15 +225,15 @@ pub fn open_with(identity: &Path, record: &Path, out: &Path) -> anyhow::Result<t
     let identities = lines
         .map(CustodianIdentity::parse)
         .collect::<Result<Vec<_>, _>>()
-        .with_context(|| format!("{} is no file of a custodian's key (AGE-SECRET-KEY-PQ-1…)", identity.display()))?;
+        .with_context(|| format!("{} does not contain a custodian's key (AGE-SECRET-KEY-PQ-1…)", identity.display()))?;
     let record = find(record)?;
     if out.exists() {
-        bail!("{} exists: choose another directory", out.display());
+        bail!("{} already exists: choose another directory", out.display());
     }
     Ok(telcon_record::open_record(&record, &identities, out)?)
 }
 
-/// The record's directory, where `named` is it or is called as the record's call.
+/// The record's directory, given it or the path `records/CALL` of a call with one record.
 fn find(named: &Path) -> anyhow::Result<PathBuf> {
     if named.join("seal.json").exists() {
         return Ok(named.to_owned());
@@ -247,19 +246,18 @@ fn find(named: &Path) -> anyhow::Result<PathBuf> {
         .collect();
     found.sort();
     match &found[..] {
-        [] => bail!(
-            "{} is no record: name one directory below `records`; its name begins with its call's",
-            named.display()
-        ),
+        [] => {
+            bail!("{} is not a record: name a directory in `records`; names start with the call's id", named.display())
+        }
         [one] => Ok(one.clone()),
         many => {
             let names: Vec<String> = many.iter().map(|path| format!("\n  {}", path.display())).collect();
-            bail!("the call has {} records, one of each note-taker; open each by itself:{}", many.len(), names.concat())
+            bail!("the call has {} records, one per note-taker; open one of:{}", many.len(), names.concat())
         }
     }
 }
 
-/// A time as people read it, to the minute.
+/// A time for people, to the minute.
 fn utc(ms: u64) -> String {
     time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64).map_or_else(
         |_| format!("{ms} ms after 1970"),
@@ -272,8 +270,8 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     let out = args.out.display();
     let (parts, files) = (opened.parts, opened.files);
     if opened.partial {
-        println!("Record {} is as it was sealed: {parts} parts, {files} files.", opened.call_id);
-        println!("It is partial: {}", opened.reason);
+        println!("Record {} is intact but partial: {parts} parts, {files} files.", opened.call_id);
+        println!("Reason: {}", opened.reason);
     } else {
         println!("Record {} is whole: {parts} parts, {files} files.", opened.call_id);
     }
@@ -289,13 +287,13 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     }
     println!("  {out}/bag            the bag (RFC 8493)");
     if args.out.join("transcript.vtt").exists() {
-        println!("  {out}/transcript.vtt {} lines, a machine's draft", opened.segments);
+        println!("  {out}/transcript.vtt {} segments, a machine's draft", opened.segments);
     } else {
-        println!("  no transcript: nothing that was said was written down");
+        println!("  no transcript");
     }
     for audio in &opened.audio {
         println!(
-            "  {out}/audio/{}.opus  {:.1} s from the beginning of the call",
+            "  {out}/audio/{}.opus  {:.1} s from the start of the call",
             audio.speaker,
             audio.length_ms as f64 / 1e3
         );

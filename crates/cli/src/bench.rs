@@ -139,7 +139,7 @@ pub struct OfficeArgs {
 
 fn frame(text: &str) -> Result<u64, String> {
     let opus = text.parse().ok().filter(|ms| [10, 20, 40, 60].contains(ms));
-    opus.ok_or_else(|| "Opus has frames of 10, 20, 40 or 60 ms".to_owned())
+    opus.ok_or_else(|| "Opus frames are 10, 20, 40 or 60 ms long".to_owned())
 }
 
 fn seconds(text: &str, least: f64) -> Result<f64, String> {

@@ -46,14 +46,14 @@ const FLUSH_TIME: Duration = Duration::from_millis(50);
 /// Arguments of `telcon call`.
 #[derive(Args)]
 #[command(
-    after_help = "Ctrl-C, or SIGTERM, hangs up.\n\nExamples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
+    after_help = "Ctrl-C or SIGTERM hangs up.\n\nExamples:\n  telcon call --device mine.json --to \"The President\" --say hello.wav --hear heard/\n  \
                         telcon call --device mine.json --answer --say reply.wav --hear heard/"
 )]
 pub struct CallArgs {
-    /// The device's keys (telcon enrol).
+    /// The device's state file (see telcon enrol).
     #[arg(long)]
     pub device: PathBuf,
-    /// The office's server.
+    /// Address of the office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
     /// Ring the person with this name (case-insensitive), or with this person id if several have the name.
@@ -238,7 +238,7 @@ impl PrintedState {
         let record = match (call.mode, call.note_taker) {
             (RecordMode::LogOnly, _) => "log only".to_owned(),
             (mode, true) => format!("on the record: {}", mode_word(mode)),
-            (mode, false) => format!("NOT BEING RECORDED; it should be: {}", mode_word(mode)),
+            (mode, false) => format!("NOT BEING RECORDED, although it should be: {}", mode_word(mode)),
         };
         Some(Self {
             phrase: call.phrase.map(|words| words.join(" · ")).unwrap_or_default(),

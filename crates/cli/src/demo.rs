@@ -91,7 +91,7 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
     ("Duty officer", "Office of the President", Role::DutyOfficer, "America/New_York", "duty-officer"),
 ];
 
-/// People as they were made, so that links of later runs are for the same ones.
+/// The people of the demonstration, kept so that links of later runs are for the same ones.
 #[derive(Serialize, Deserialize)]
 struct Cast {
     people: Vec<Card>,
@@ -142,7 +142,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
             format!("the demonstration's office cannot be started; delete {} to create a new one", data.display())
         })?;
     let server = format!("http://localhost:{}", serving.http_addr.port());
-    step(format!("the switchboard answers at {server}"));
+    step(format!("the server is ready at {server}"));
     let cast = cast(&data)?;
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         let path = data.join("devices").join(format!("{}.json", person.4));
@@ -150,7 +150,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
             let link = office::invitation(&office::authority(&data)?, card.clone(), 60)?.to_fragment();
             let (server, to) = (server.clone(), path.clone());
             tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
-            step(format!("{} enrolled a device; its certificate is in the log", card.name));
+            step(format!("enrolled a device of {}; its certificate is in the log", card.name));
         }
     }
     let note_taker = start_note_taker(&NoteArgs {
@@ -267,16 +267,16 @@ async fn run_call(
     if call_a.state != CallState::Live || call_b.state != CallState::Live {
         bail!("the call failed: {:?} {:?}", call_a.problem, call_b.problem);
     }
-    step(format!("verified: B's device checked the ring of {}, {}", cast.people[0].name, cast.people[0].organisation));
+    step(format!("verified: B's device verified the ring of {}, {}", cast.people[0].name, cast.people[0].organisation));
     let both = |view: &View| view.call.as_ref().is_some_and(|call| call.members.len() >= 3);
     let (view_a, view_b) = tokio::try_join!(until(&a, "the note-taker", both), until(&b, "the note-taker", both))?;
     let (call_a, call_b) = (view_a.call.context("A has no call")?, view_b.call.context("B has no call")?);
     if call_a.phrase.is_none() || call_a.phrase != call_b.phrase {
-        bail!("the two screens do not show the same phrase");
+        bail!("the two screens show different phrases");
     }
     let phrase = call_a.phrase.map(|words| words.join(" · ")).unwrap_or_default();
     let names: Vec<_> = call_a.members.iter().map(|member| member.card.name.as_str()).collect();
-    step(format!("answered: both screens show “{phrase}” and the same list: {}", names.join(", ")));
+    step(format!("answered: both screens show “{phrase}” and the same participants: {}", names.join(", ")));
     let suite = match call_a.suite {
         SuiteName::Hybrid => "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519 (0x004E)",
         SuiteName::Cnsa2 => "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87 (0x0907)",
@@ -340,7 +340,7 @@ fn prove(
         bail!("the archive does not verify: {}", problems.join("; "));
     }
     step(format!(
-        "verified offline: {} log entries, {} calls, {} of {} records whole",
+        "verified offline: {} log entries, {} calls, {} of {} records valid",
         report.entries, report.calls, report.records_good, report.records
     ));
     let out = data.join("opened").join(record.call.to_hex());

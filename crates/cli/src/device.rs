@@ -49,7 +49,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
         bail!("not an enrolment link: it has the form http://office.example/#enrol=…");
     };
     if args.device.exists() {
-        bail!("{} exists; a device is enrolled once. Choose another file.", args.device.display());
+        bail!("{} already exists; choose another file", args.device.display());
     }
     enrol_at(server, fragment, &args.device)?;
     println!("This machine is enrolled; its keys are in {}.", args.device.display());

@@ -12,18 +12,21 @@ mod plain;
 mod relay;
 mod serve;
 mod store;
+#[cfg(test)]
+mod usage_tests;
 
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{io::IsTerminal as _, process::ExitCode};
 
-/// Calls between leaders: private end to end, and on the record.
+/// Calls between leaders: end-to-end encrypted, verified, and on the record.
 #[derive(Parser)]
 #[command(
     name = "telcon",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 ok, 1 refused or failed, 2 usage."
+    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage.\n\
+                  TELCON_LOG sets the log level, for example TELCON_LOG=telcon=debug."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -32,37 +35,37 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a whole office on this machine, make a call in it, and keep it running to try.
+    /// Run a demonstration office on this machine, make a call in it, and keep it running.
     Demo(demo::DemoArgs),
-    /// Create an office: its authority, its log key, its custodian.
+    /// Create an office: authority, log key, custodian key.
     Init(office::InitArgs),
     /// Run an office's server.
     Serve(serve::ServeArgs),
     /// Move an office's database and sealed files to PostgreSQL and S3.
     Migrate(migrate::MigrateArgs),
-    /// Run a relay of its own, on another machine than the server.
+    /// Run a standalone relay, on another machine than the server.
     Relay(relay::RelayArgs),
-    /// Make a one-time link that enrols a device for a person.
+    /// Create a single-use link that enrols a device for a person.
     Invite(office::InviteArgs),
-    /// Enrol this machine as a device, from a link.
+    /// Enrol this machine as a device, with a link.
     Enrol(device::EnrolArgs),
-    /// List the devices that are enrolled.
+    /// List the enrolled devices.
     Devices(office::DevicesArgs),
-    /// Revoke a device, at once.
+    /// Revoke a device immediately.
     Revoke(office::RevokeArgs),
-    /// Ring or answer from a terminal, with files for sound.
+    /// Ring or answer from a terminal, with audio files.
     Call(call::CallArgs),
-    /// Run the office's note-taker.
+    /// Run a note-taker.
     Note(note::NoteArgs),
-    /// Verify an archive, or open a record.
+    /// Verify an archive, or open a record in it.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
-    /// Measure a relay.
+    /// Measure a relay under load.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
 }
 
-/// What happened and why, each said once: many errors name their cause themselves.
+/// The error and its causes, without repetition: many errors include their cause in their text.
 fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -86,14 +89,14 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .init();
-    // Each connection is a file. Where the system does not allow more, the limit that stands is kept.
+    // Each connection is a file. If the limit cannot be raised, the current one remains.
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            plain::tell!("telcon: the system gives no threads: {error}");
+            plain::tell!("telcon: cannot start threads: {error}");
             return ExitCode::from(1);
         }
     };

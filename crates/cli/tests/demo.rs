@@ -1,4 +1,4 @@
-//! The main job, end to end, as the command's contract says it: a real server, real sockets, real speech.
+//! `telcon demo`, end to end: a real server, real sockets, real speech.
 
 use serde_json::Value;
 use std::process::Command;
@@ -50,14 +50,14 @@ fn check(report: &Value) {
 }
 
 #[test]
-fn two_principals_talk_and_the_archive_proves_it() {
+fn demo_call_is_recorded_and_verified() {
     let (report, _dir) = demo(&[]);
     check(&report);
     assert!(report["suite"].as_str().unwrap().contains("0x004E"));
 }
 
 #[test]
-fn the_same_with_the_cnsa2_suite() {
+fn demo_call_with_cnsa2_suite() {
     let (report, _dir) = demo(&["--suite", "cnsa2"]);
     check(&report);
     assert!(report["suite"].as_str().unwrap().contains("MLDSA87"));

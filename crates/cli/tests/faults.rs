@@ -1,4 +1,4 @@
-//! What a bad night brings: processes killed in the middle of a call, a disk that is full. Real processes, real sockets.
+//! Faults with real processes and sockets: processes killed during a call, a full disk, stalled machines.
 
 mod office;
 
@@ -13,7 +13,7 @@ use telcon_core::{
     view::{CallState, View},
 };
 
-/// Waits until more is heard than that.
+/// Waits until more frames than this were received.
 async fn hears_more(endpoint: &Endpoint, than: u64) {
     tokio::time::timeout(PATIENCE, endpoint.until_received(than + 1)).await.expect("nothing more is heard").unwrap();
 }
@@ -24,7 +24,7 @@ async fn hang_up(call: &InCall) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
+async fn call_resumes_after_server_crash() {
     let mut call = in_call().await;
     speak(&call.a, 50).await;
     hears_more(&call.b, 0).await;
@@ -45,7 +45,7 @@ async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
     hears_more(&call.a, of_a + 25).await;
     hears_more(&call.b, of_b + 25).await;
 
-    // The log that each device remembers is continued by the one it sees now: it has not forked.
+    // The log extends the checkpoint of each device: no split view.
     for endpoint in [&call.a, &call.b] {
         let log =
             until(endpoint, "the log", |view| view.log.as_ref().is_some_and(|log| log.checked_ms > before.checked_ms));
@@ -59,7 +59,7 @@ async fn a_server_killed_in_a_call_comes_back_and_so_does_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through() {
+async fn ring_survives_server_crash() {
     let mut office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
@@ -71,7 +71,7 @@ async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through(
     office.serve();
     until(&b, "the connection", |view| view.token.is_some()).await;
     let view = until(&b, "the ring to be settled", |view| view.caught_up).await;
-    // Either it still rings, and can be answered; or it is over on both sides, and in the log. It is never half of each.
+    // Either it still rings and can be answered, or it has ended on both sides and in the log; never a mixture.
     if state(&view) == Some(CallState::Ringing) {
         b.command(Do::Answer);
         until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
@@ -85,10 +85,10 @@ async fn a_server_killed_while_it_rings_and_started_again_puts_the_call_through(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_before_the_record_came_gets_it_afterwards() {
+async fn record_is_delivered_after_server_crash() {
     let mut call = in_call().await;
     speak(&call.a, 50).await;
-    // The archive takes nothing until the server is gone, so that the record cannot have come before.
+    // The archive accepts nothing until the server is killed, so that the record cannot arrive before.
     let records = call.office.path("server/archive/records");
     fs::rename(&records, records.with_extension("away")).unwrap();
     fs::write(&records, b"").unwrap();
@@ -105,10 +105,10 @@ async fn a_server_killed_before_the_record_came_gets_it_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_the_archive_cannot_take_stays_and_is_tried_again() {
+async fn record_that_the_archive_cannot_store_is_retried() {
     let call = in_call().await;
     speak(&call.a, 50).await;
-    // Where records go there is a file: every upload fails.
+    // A file blocks the records' directory: every upload fails.
     let records = call.office.path("server/archive/records");
     fs::rename(&records, records.with_extension("away")).unwrap();
     fs::write(&records, b"").unwrap();
@@ -121,7 +121,7 @@ async fn a_record_that_the_archive_cannot_take_stays_and_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
+async fn note_taker_crash_is_noted_in_the_record() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
     let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
@@ -132,7 +132,7 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
         "one device, one process"
     );
     call.notes.kill();
-    // Speech goes on meanwhile.
+    // Speech continues meanwhile.
     speak(&call.a, 50).await;
     until(&call.a, "word that nobody takes notes", |view| !taken(view)).await;
     let epoch = |view: &View| view.call.as_ref().and_then(|call| call.epoch);
@@ -166,19 +166,19 @@ async fn a_note_taker_killed_in_a_call_comes_back_and_the_record_says_so() {
         }
         None => println!("NOT RUN: no gap is looked for in a transcript, because TELCON_ASR_MODEL names no model"),
     }
-    // What came after the gap has its place after the gap: six seconds, one, and as long as it takes to be missed.
+    // Segments after the gap have times after the gap: six seconds, one, and the time until the failure is detected.
     let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
     let lengths: Vec<f64> = lengths.collect();
     assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{said}");
 }
 
-/// Stops a process where it is, or lets it go on.
+/// Sends a signal to stop or continue a process.
 fn signal(process: &Running, signal: &str) {
     assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same_words() {
+async fn repeatedly_stalled_note_taker_transcribes_everything() {
     let Some(model) = std::env::var_os("TELCON_ASR_MODEL") else {
         return println!("NOT RUN: TELCON_ASR_MODEL names no model");
     };
@@ -194,7 +194,7 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
     }
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     let said: Vec<Frame> = telcon_client::audio::frames(&telcon_client::audio::wav::read(&fixture).unwrap()).collect();
-    // Again and again it stands still for two thirds of a second: what is said in the meantime waits in its socket.
+    // It stalls repeatedly for two thirds of a second; packets wait in its socket's buffer.
     for some in said.chunks(50) {
         signal(&notes, "-STOP");
         let (still, work) = some.split_at(some.len() * 2 / 3);
@@ -217,7 +217,7 @@ async fn a_note_taker_whose_machine_stands_still_again_and_again_writes_the_same
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_taker_that_stands_still_for_two_seconds_and_a_half_has_all_of_them_afterwards() {
+async fn note_taker_stalled_for_2500_ms_loses_no_packets() {
     let call = in_call().await;
     speak(&call.a, 75).await;
     signal(&call.notes, "-STOP");
@@ -231,7 +231,7 @@ async fn a_note_taker_that_stands_still_for_two_seconds_and_a_half_has_all_of_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what_it_missed() {
+async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     let office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, false, Box::new(NullSink)));
@@ -241,13 +241,13 @@ async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what
     let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
     until(&a, "a note-taker at work", taken).await;
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
-    // Before the call is answered, so that it does not know since when there is something to hear.
+    // Before the answer, so that it does not know since when there is audio.
     signal(&notes, "-STOP");
     b.command(Do::Answer);
     for endpoint in [&a, &b] {
         until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
     }
-    // Longer than what counts as a clock that was set.
+    // Longer than the threshold for a changed clock.
     speak(&a, 600).await;
     until(&a, "word that nobody takes notes", |view| !taken(view)).await;
     signal(&notes, "-CONT");
@@ -257,14 +257,14 @@ async fn a_note_taker_that_hung_and_goes_on_is_seen_to_write_again_and_says_what
     let report = office.verify();
     let (said, _) = office.open_record();
     assert_eq!(report["records_partial"], 1, "{said}");
-    // That it missed so much, or, where it was stopped before it was let in, that it came so late.
-    let reason = said.lines().find_map(|line| line.strip_prefix("It is partial: ")).unwrap();
+    // It reports the missed time, or, if stopped before it was admitted, that it joined late.
+    let reason = said.lines().find_map(|line| line.strip_prefix("Reason: ")).unwrap();
     let seconds = reason.split(' ').find_map(|word| word.parse::<u32>().ok());
     assert!(seconds.is_some_and(|seconds| (11..20).contains(&seconds)), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_taker_killed_for_good_leaves_a_sealed_partial_record() {
+async fn permanently_killed_note_taker_leaves_a_partial_record() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
     call.notes.kill();
@@ -277,11 +277,11 @@ async fn a_note_taker_killed_for_good_leaves_a_sealed_partial_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_the_call_is_on_the_note_takers_disk_in_the_clear() {
+async fn spool_contains_no_plaintext() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
     call.notes.kill();
-    // What is there is the ledger and sealed parts; no Ogg page, no JSON, no name.
+    // It contains the journal and sealed parts; no Ogg page, no plaintext JSON, no name.
     let mut files = Vec::new();
     walk(&call.office.path("spool"), &mut files);
     assert!(files.iter().any(|(name, _)| name.ends_with(".age")), "a part was sealed: {files:?}");
@@ -302,7 +302,7 @@ fn walk(dir: &std::path::Path, files: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A note-taker whose spool is a disk of half a megabyte, most of it taken, in a mount namespace of its own.
+/// A note-taker whose spool is a nearly full disk of half a megabyte, in its own mount namespace.
 fn note_on_a_full_disk(call: &office::Office, device: &std::path::Path) -> Option<Running> {
     let spool = call.path("spool");
     fs::create_dir_all(&spool).unwrap();
@@ -323,7 +323,7 @@ fn note_on_a_full_disk(call: &office::Office, device: &std::path::Path) -> Optio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_is_full_while_sealing_loses_nothing_once_there_is_room() {
+async fn full_disk_while_sealing_loses_nothing() {
     let office = office::Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
@@ -336,7 +336,7 @@ async fn a_disk_that_is_full_while_sealing_loses_nothing_once_there_is_room() {
     notes.says("cannot be sealed");
     a.command(Do::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
-    // The operator makes room. (The disk is in the note-taker's namespace.)
+    // The operator frees space. (The disk is in the note-taker's namespace.)
     let inside = format!("/proc/{}/root{}", notes.id(), office.path("spool/filler").display());
     fs::remove_file(inside).unwrap();
     notes.says("is in the archive");
@@ -344,13 +344,13 @@ async fn a_disk_that_is_full_while_sealing_loses_nothing_once_there_is_room() {
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
     let (said, out) = office.open_record();
     assert!(!said.contains("partial"), "{said}");
-    // All twelve seconds are there: Opus at 32 kbit/s is 4 kB a second.
+    // All twelve seconds are recorded: Opus at 32 kbit/s is 4 kB per second.
     let sound: u64 = fs::read_dir(out.join("audio")).unwrap().flatten().map(|e| e.metadata().unwrap().len()).sum();
     assert!(sound > 12 * 4_000, "{sound} bytes of sound");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_answer_at_once_on_two_devices_and_one_is_in_the_call() {
+async fn simultaneous_answers_on_two_devices_admit_one() {
     let office = office::Office::new();
     let a = office.enrol("A", "principal");
     let link = |person: Option<&str>| {
@@ -388,7 +388,7 @@ async fn two_people_answer_at_once_on_two_devices_and_one_is_in_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_was_rolled_back_is_found_by_what_a_device_remembers() {
+async fn log_rollback_is_detected_with_a_device_checkpoint() {
     let office = office::Office::new();
     let copy = |from: &str, to: &str| {
         ok(Command::new("cp").arg("-r").arg(office.path(from)).arg(office.path(to)));
@@ -408,8 +408,8 @@ async fn a_log_that_was_rolled_back_is_found_by_what_a_device_remembers() {
         verify
     };
     let said = String::from_utf8(ok(&mut verify("server/archive")).stdout).unwrap();
-    assert!(said.contains("continues the checkpoint"), "{said}");
-    // Whole in itself, and older than what was seen.
+    assert!(said.contains("extends the given checkpoint"), "{said}");
+    // Consistent in itself, but older than the checkpoint.
     ok(telcon().args(["archive", "verify"]).arg(office.path("earlier")));
     let output = verify("earlier").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,5 +1,4 @@
-//! A network that lets no UDP through, as some hotels and some guests' rooms have: the call goes by TCP. One that lets nothing
-//! through but TLS: the call goes by the office's TURN server.
+//! Restricted networks: without UDP the call uses ICE-TCP; where only TLS passes, it uses the office's TURN server.
 
 mod office;
 
@@ -10,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Everything from here on is in a network of its own, in which every UDP packet is refused.
+/// Runs the program in a network namespace that rejects UDP.
 const WITHOUT_UDP: &str = "ip link set lo up && ip rule add pref 10 lookup local && ip rule del pref 0 \
                            && ip rule add pref 1 ipproto udp prohibit && exec \"$@\"";
 
@@ -21,7 +20,7 @@ fn without_udp(program: &str) -> Command {
 }
 
 #[test]
-fn a_call_where_no_udp_passes_is_heard_and_recorded() {
+fn call_without_udp_is_audible_and_recorded() {
     if !without_udp("true").status().is_ok_and(|status| status.success()) {
         println!("NOT RUN: no network of its own can be made here (unshare, user namespaces, iproute2)");
         return;
@@ -44,16 +43,16 @@ fn a_call_where_no_udp_passes_is_heard_and_recorded() {
     }
 }
 
-/// Everything from here on is in a network of its own, in which a device (127.0.0.1) has no UDP, and no TCP to the relay
-/// (127.0.0.3). What the TURN server (127.0.0.2) sends to the relay goes through.
+/// A network namespace in which a device (127.0.0.1) has no UDP and no TCP to the relay (127.0.0.3), while the TURN server
+/// (127.0.0.2) reaches the relay.
 const ONLY_TLS: &str = "ip link set lo up && ip rule add pref 10 lookup local && ip rule del pref 0 \
                         && ip rule add pref 1 from 127.0.0.1 ipproto udp prohibit \
                         && ip rule add pref 2 to 127.0.0.3 ipproto tcp prohibit && exec \"$@\"";
-/// Set where this test runs inside that network.
+/// Set when this test runs inside that namespace.
 const INSIDE: &str = "TELCON_TEST_ONLY_TLS";
 
 #[test]
-fn a_call_where_nothing_but_tls_passes_goes_by_the_turn_server() {
+fn call_where_only_tls_passes_uses_turn() {
     if std::env::var_os(INSIDE).is_some() {
         return call_by_turn();
     }
@@ -66,13 +65,13 @@ fn a_call_where_nothing_but_tls_passes_goes_by_the_turn_server() {
     let mut inside = Command::new("unshare");
     inside.args(["--user", "--map-root-user", "--net", "sh", "-c", ONLY_TLS, "sh"]);
     inside.arg(std::env::current_exe().unwrap()).args(["--exact", "--nocapture"]);
-    let output = inside.arg("a_call_where_nothing_but_tls_passes_goes_by_the_turn_server").env(INSIDE, "1").output();
+    let output = inside.arg("call_where_only_tls_passes_uses_turn").env(INSIDE, "1").output();
     let output = output.unwrap();
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
 
-/// Ends the TURN server with the test.
+/// Stops the TURN server when dropped.
 struct Coturn(Child);
 
 impl Drop for Coturn {
@@ -112,7 +111,7 @@ fn call_by_turn() {
     office.media = ["--media".to_owned(), relay.to_string()].into_iter().chain(turn).collect();
     office.media.push(office.path("turn.secret").to_string_lossy().into_owned());
     office.serve();
-    // The network is what the test is about.
+    // Without the namespace the test would prove nothing.
     let sent = UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"?", relay);
     assert!(sent.is_err() && TcpStream::connect(relay).is_err(), "a device reaches the relay by nothing but TLS");
 

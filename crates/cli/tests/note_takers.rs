@@ -1,4 +1,4 @@
-//! An office with more than one note-taker: as many calls at once are on the record.
+//! Several note-takers: as many simultaneous calls are recorded.
 
 mod office;
 
@@ -14,7 +14,7 @@ use telcon_proto::{
     http::{RecordLine, RecordProof},
 };
 
-/// Starts a note-taker with a spool of its own.
+/// Starts a note-taker with its own spool.
 fn take_notes(office: &Office, device: &Path, spool: &str) -> Running {
     let mut note = office::telcon();
     note.arg("note").arg("--device").arg(device).arg("--server").arg(office.url());
@@ -36,8 +36,8 @@ fn takers(view: &View) -> BTreeSet<String> {
     members.filter(|m| m.card.role == Role::NoteTaker).map(|m| m.card.name.clone()).collect()
 }
 
-/// Waits until each of two calls has one note-taker of its own. (One that came to a call while it rang may leave it for one
-/// that is live already, and come back.)
+/// Waits until each of two calls has its own note-taker. (A note-taker that joined a ringing call can leave it for a live
+/// one, and return.)
 async fn one_each(a: &Endpoint, c: &Endpoint) {
     let (mut a, mut c) = (a.view(), c.view());
     let settle = async {
@@ -58,7 +58,7 @@ async fn one_each(a: &Endpoint, c: &Endpoint) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_calls_at_once_have_a_note_taker_each_and_two_records() {
+async fn simultaneous_calls_have_a_note_taker_and_record_each() {
     let office = Office::new();
     let notes: Vec<Running> = ["Notes one", "Notes two"]
         .iter()
@@ -71,7 +71,7 @@ async fn two_calls_at_once_have_a_note_taker_each_and_two_records() {
     let [a, b, c, d] = &people[..] else { unreachable!() };
     rings(a, "B").await;
     rings(c, "D").await;
-    // Both note-takers see both calls; each is in one, and no call has two.
+    // Both note-takers see both calls; each records one, and no call has two.
     one_each(a, c).await;
     for endpoint in [a, b, c, d] {
         until(endpoint, "the note-taker", |view| members(view) == 3).await;
@@ -107,7 +107,7 @@ async fn note_takers_do_not_share_a_spool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
+async fn both_records_are_kept_after_note_taker_failover() {
     let office = Office::new();
     let (one, two) = (office.enrol("Notes one", "note-taker"), office.enrol("Notes two", "note-taker"));
     let mut first = take_notes(&office, &one, "spool one");
@@ -117,7 +117,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     until(&a, "the first note-taker", |view| takers(view).contains("Notes one")).await;
     speak(&a, 150).await;
     let second = take_notes(&office, &two, "spool two");
-    // It hangs: its connection stands, and nothing comes of it.
+    // It hangs: its connection stays open, but it sends nothing.
     let hung = std::process::Command::new("kill").args(["-STOP", &first.id().to_string()]).status();
     assert!(hung.unwrap().success());
     until(&a, "the other note-taker", |view| takers(view).contains("Notes two")).await;
@@ -126,7 +126,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     let call = a.view().borrow().call.as_ref().unwrap().call;
     a.command(Do::HangUp);
     second.says("is in the archive");
-    // The machine of the first comes back when all is over.
+    // The first one's machine resumes when the call is over.
     let first = take_notes(&office, &one, "spool one");
     first.says("is in the archive");
 
@@ -138,7 +138,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
         assert!(left.iter().all(|entry| entry.file_name() != *call.to_hex()), "{left:?}");
     }
 
-    // By the call's name alone it is not clear which of them is meant.
+    // The call's id alone is ambiguous.
     let records = office.path("server/archive/records");
     let open = |record: &Path, out: &str| {
         let mut open = office::telcon();
@@ -154,13 +154,13 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
         let output = open(&record.path(), &format!("opened {n}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        reasons.extend(said.lines().find_map(|line| line.strip_prefix("It is partial: ").map(str::to_owned)));
+        reasons.extend(said.lines().find_map(|line| line.strip_prefix("Reason: ").map(str::to_owned)));
     }
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("the call ended before it resumed")), "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("after the call was answered")), "{reasons:?}");
 
-    // A device checks both for itself.
+    // A device verifies both.
     let (server, token) = (office.url(), a.view().borrow().token.clone().unwrap());
     let get = move || telcon_client::http::get_json(&format!("{server}/api/records/{call}"), Some(&token));
     let proof: RecordProof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
@@ -169,7 +169,7 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
     assert!(checked.ok && checked.partial, "{checked:#?}");
     let sealed = checked.checks.iter().find(|check| check.title == "Sealed where it was heard").unwrap();
     assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
-    // What the server shows of them is not believed.
+    // The server's summary is not trusted.
     type Lie = fn(&mut RecordLine);
     let lies: [(&str, Lie); 5] = [
         ("nobody answered", |line| line.answered_ms = None),
@@ -183,13 +183,13 @@ async fn where_one_note_taker_took_over_from_another_both_records_are_kept() {
         change(&mut told.line);
         assert!(!telcon_core::proof::check_record(&office.anchor(), &told).ok, "{lie}");
     }
-    // The same one twice is not two.
+    // A repeated record counts once.
     let twice = RecordProof { records: vec![proof.records[0].clone(), proof.records[0].clone()], ..proof };
     assert!(!telcon_core::proof::check_record(&office.anchor(), &twice).ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_one() {
+async fn call_without_note_taker_is_shown_without_record() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
@@ -200,7 +200,7 @@ async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_
     let token = a.view().borrow().token.clone().unwrap();
     a.command(Do::HangUp);
     until(&b, "the end", |view| view.call.as_ref().is_some_and(|call| call.ended.is_some())).await;
-    // The log hears of it after the end of the call.
+    // The entry follows after the end of the call.
     let proof = loop {
         let (url, token) = (format!("{}/api/records/{call}", office.url()), token.clone());
         let get = move || telcon_client::http::get_json::<RecordProof>(&url, Some(&token));
@@ -211,7 +211,7 @@ async fn a_call_without_a_note_taker_is_shown_to_have_no_record_and_not_a_wrong_
     };
     let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
     assert_eq!((checked.ok, checked.missing.as_deref()), (true, Some("no note-taker was in the call")), "{checked:#?}");
-    // That there is none is not believed without the log's word, nor that there is one.
+    // Neither its absence nor its presence is trusted without a log proof.
     let shown = |missing, line| {
         let mut told = RecordProof { missing, ..proof.clone() };
         told.line.missing = line;

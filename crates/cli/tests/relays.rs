@@ -1,4 +1,4 @@
-//! Relays in processes of their own: calls are placed on them, and outlive them.
+//! Standalone relays: calls are placed on them, and survive their failure.
 
 mod office;
 
@@ -12,7 +12,7 @@ use std::{
 use telcon_client::endpoint::{Endpoint, NullSink};
 use telcon_core::{UserCommand as Do, view::CallState};
 
-/// A registered standalone relay, and the address of its metrics.
+/// A registered relay and the address of its metrics.
 struct Relay {
     process: Running,
     numbers: String,
@@ -28,9 +28,9 @@ impl Relay {
         relay.args(["relay", "--media", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--server", &office.url()]);
         relay.args(more);
         let process = Running::start(relay.arg("--token").arg(office.path("server/relay.token")));
-        let numbers = process.says("metrics are at");
+        let numbers = process.says("metrics at");
         let numbers = numbers.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
-        process.says("registered");
+        process.says("registered with");
         Self { process, numbers }
     }
 
@@ -49,7 +49,7 @@ impl Relay {
     }
 }
 
-/// Both hear more than they had.
+/// Waits until both receive further frames.
 async fn both_hear_more(call: &InCall) {
     for (from, to) in [(&call.a, &call.b), (&call.b, &call.a)] {
         let before = to.stats().frames_received();
@@ -63,7 +63,7 @@ async fn heard(endpoint: &Endpoint, frames: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
+async fn call_fails_over_when_its_relay_dies_or_drains() {
     let office = Office::new();
     let mut relays = vec![Relay::start(&office), Relay::start(&office)];
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
@@ -75,7 +75,7 @@ async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
     let before = [&call.a, &call.b].map(|endpoint| endpoint.stats().frames_received());
     dies.process.kill();
     let killed = Instant::now();
-    // Each sends all the time, silence too: what is heard from now on came another way.
+    // Each sends continuously, silence too: later frames came through the other relay.
     heard(&call.a, before[0] + 50).await;
     heard(&call.b, before[1] + 50).await;
     println!("after the relay was killed, both were heard for a second by {:?}", killed.elapsed());
@@ -86,7 +86,7 @@ async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
     let stops = &mut relays[0].process;
     assert!(Command::new("kill").arg("-TERM").arg(stops.id().to_string()).status().unwrap().success());
     assert!(stops.ended(), "{}", stops.said());
-    assert!(stops.said().contains("drained"), "{}", stops.said());
+    assert!(stops.said().contains("no calls left"), "{}", stops.said());
     both_hear_more(&call).await;
     assert_eq!(members(&call.a.view().borrow()), 3);
 
@@ -98,7 +98,7 @@ async fn a_call_moves_when_its_relay_dies_and_again_when_the_next_is_to_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sound_goes_on_while_the_server_is_away() {
+async fn audio_continues_while_the_server_is_away() {
     let office = Office::new();
     let relay = Relay::start(&office);
     let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
@@ -113,11 +113,11 @@ async fn sound_goes_on_while_the_server_is_away() {
         until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live)).await;
     }
     both_hear_more(&call).await;
-    assert!(relay.process.said().contains("registered"));
+    assert!(relay.process.said().contains("registered with"));
 }
 
 #[test]
-fn a_relay_without_the_offices_token_is_not_taken() {
+fn relay_with_wrong_token_is_rejected() {
     let office = Office::new();
     std::fs::write(office.path("wrong.token"), "0123456789012345678901234567890123456789").unwrap();
     let mut relay = telcon();
@@ -129,9 +129,9 @@ fn a_relay_without_the_offices_token_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_leaves_a_relay_that_its_devices_do_not_reach() {
+async fn call_fails_over_from_unreachable_relay() {
     let office = Office::new();
-    // Port 9 of this machine: nobody is there.
+    // Nothing listens on port 9.
     let lost = Relay::told(&office, &["--media-addr", "127.0.0.1:9"]);
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
@@ -142,17 +142,17 @@ async fn a_call_leaves_a_relay_that_its_devices_do_not_reach() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_it_is_back() {
+async fn draining_relay_keeps_its_calls_until_the_server_returns() {
     let office = Office::new();
     let mut relay = Relay::start(&office);
     let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_hear_more(&call).await;
     call.office.kill_server();
-    relay.process.says("the office's server is lost");
+    relay.process.says("lost the connection to the office");
     let answer = relay.ask("/healthz");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not registered"), "{answer}");
     assert!(Command::new("kill").arg("-TERM").arg(relay.process.id().to_string()).status().unwrap().success());
-    relay.process.says("this relay runs until it is back");
+    relay.process.says("waiting for the server");
     both_hear_more(&call).await;
     assert_eq!(relay.legs(), 3, "it carries the call still");
     call.office.serve();
@@ -161,14 +161,14 @@ async fn a_relay_that_is_to_stop_while_the_server_is_away_keeps_its_calls_until_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_leaves_the_servers_own_relay_where_that_is_not_reached_and_there_is_another() {
+async fn call_fails_over_from_unreachable_embedded_relay() {
     let mut office = Office::new();
     office.kill_server();
     office.media.extend(["--media-addr".into(), "127.0.0.1:9".into()]);
     office.serve();
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     assert_eq!(call.b.stats().frames_received(), 0);
-    // The call is there before the relay, as after a restart of the server.
+    // The call exists before the relay registers, as after a restart of the server.
     let relay = Relay::start(&call.office);
     both_hear_more(&call).await;
     assert_eq!(relay.legs(), 3);

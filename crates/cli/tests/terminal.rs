@@ -1,4 +1,4 @@
-//! `telcon call` as a person at a terminal meets it.
+//! `telcon call` at a terminal.
 
 mod office;
 
@@ -29,7 +29,7 @@ fn two_terminals_call_each_other_by_name() {
     assert!(answers.ended(), "{}", answers.said());
     assert!(answers.said().contains("heard The President: "), "{}", answers.said());
 
-    // Nobody is there.
+    // No server listens there.
     let mut nowhere = telcon();
     nowhere.args(["call", "--answer", "--wait", "1", "--server", "http://127.0.0.1:1", "--device"]).arg(&b);
     let output = nowhere.output().unwrap();
@@ -46,7 +46,7 @@ fn two_terminals_call_each_other_by_name() {
 }
 
 #[test]
-fn a_link_works_for_minutes_where_an_hour_is_too_long() {
+fn link_validity_can_be_given_in_minutes() {
     let office = Office::new();
     let invite = |minutes: &str| {
         let mut invite = telcon();
@@ -66,7 +66,7 @@ fn signal(process: &Running, signal: &str) {
 }
 
 #[test]
-fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while() {
+fn sigterm_hangs_up_and_a_silent_office_does_not_end_the_call() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let mut answers = Running::start(call(&office, &b).arg("--answer"));
@@ -74,7 +74,7 @@ fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while()
     let mut rings = Running::start(call(&office, &a).args(["--to", "B"]));
     rings.says("in this call: ");
     answers.says("in this call: ");
-    // The server stands still: nobody of the call is said to be gone, and nothing of it ends.
+    // The server is stalled: no member is reported as gone, and the call does not end.
     let server = office.server.as_ref().unwrap();
     signal(server, "-STOP");
     rings.says("the office's server is not reachable");
@@ -87,7 +87,7 @@ fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while()
     assert!(rings.said().contains("heard B: ") && rings.said().contains("hung up"), "{}", rings.said());
     assert!(answers.ended(), "{}", answers.said());
 
-    // Nothing was hung up where there was no call.
+    // Without a call there is nothing to hang up.
     let mut waits = Running::start(call(&office, &b).arg("--answer"));
     waits.says("waiting for a ring");
     signal(&waits, "-TERM");
@@ -95,7 +95,7 @@ fn whoever_stops_the_program_hangs_up_and_the_office_may_be_silent_for_a_while()
 }
 
 #[test]
-fn a_server_that_refuses_a_device_is_quoted() {
+fn server_refusal_is_shown() {
     let (office, other) = (Office::new(), Office::new());
     let device = office.enrol("A", "principal");
     let output = call(&other, &device).args(["--answer", "--wait", "2"]).output().unwrap();
@@ -106,7 +106,7 @@ fn a_server_that_refuses_a_device_is_quoted() {
 }
 
 #[test]
-fn nobody_listens_to_what_the_terminal_says_and_the_call_goes_on() {
+fn closed_output_pipe_does_not_end_the_call() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let mut answers = Running::start(call(&office, &b).arg("--answer"));
@@ -121,7 +121,7 @@ fn nobody_listens_to_what_the_terminal_says_and_the_call_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_keys_of_a_revoked_device_are_gone_when_it_is_told() {
+async fn keys_of_revoked_device_are_erased_before_it_is_reported() {
     let office = Office::new();
     let device = office.enrol("A", "principal");
     let state = DeviceState::parse(&std::fs::read_to_string(&device).unwrap()).unwrap();

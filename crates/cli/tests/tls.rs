@@ -1,4 +1,4 @@
-//! Over TLS, as an office runs it: a proxy with a certificate in front of the server.
+//! TLS as in production: a proxy with a certificate in front of the server.
 
 mod office;
 
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A proxy in front of the office's server. Its address, and the file with the certificate that it shows.
+/// Starts a proxy in front of the office's server; returns its address and its certificate's file.
 async fn proxy(office: &Office) -> (String, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = office.path("ca.pem");
@@ -44,7 +44,7 @@ async fn proxy(office: &Office) -> (String, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn devices_reach_their_office_over_tls_and_only_if_they_know_its_certificate() {
+async fn devices_connect_over_tls_only_with_a_trusted_certificate() {
     let office = Office::new();
     let (url, certificate) = proxy(&office).await;
     let enrol = |name: &str, role: &str, trusts: bool| {
@@ -70,7 +70,7 @@ async fn devices_reach_their_office_over_tls_and_only_if_they_know_its_certifica
             ok(&mut enrol(name, role, true));
         }
     });
-    // B answers from a process of its own, over TLS; A is here.
+    // B answers from a separate process over TLS; A runs here.
     let mut answers = telcon();
     answers.args(["call", "--answer", "--server", &url, "--device"]).arg(office.path("B.json"));
     let mut b = office::Running::start(answers.env("SSL_CERT_FILE", &certificate));

@@ -24,7 +24,7 @@ use std::{
 };
 use telcon_core::{Engine, Event, call::captions::Caption};
 use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
-use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Resumed};
+use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Recovered};
 
 /// Interval of sealing, milliseconds. A note-taker that is killed loses at most this much. Each part costs about 1.5 KB for the
 /// custodians' stanzas.
@@ -251,13 +251,13 @@ pub fn seal_unfinished(
     now_ms: u64,
 ) -> Result<bool, RecordError> {
     let dir = &spool.join(call.to_hex());
-    let mut sealed = match RecordWriter::resume(dir, custodians) {
-        Ok(Resumed::Sealed(sealed)) => sealed,
-        Ok(Resumed::Writing(mut writer)) => writer.finish(&BagInfo {
+    let mut sealed = match RecordWriter::recover(dir, custodians) {
+        Ok(Recovered::Sealed(sealed)) => sealed,
+        Ok(Recovered::Unfinished(mut writer)) => writer.finish(&BagInfo {
             date: date(now_ms),
             partial: true,
             reason: "the note-taker was interrupted, and the call ended before it resumed".into(),
-            more: Vec::new(),
+            extra: Vec::new(),
         })?,
         Err(RecordError::NoRecord(_)) => return Ok(false),
         Err(error) => return Err(error),

@@ -1,10 +1,10 @@
-//! Checking an archive offline: does everything the log says exist, and is everything that exists in the log?
+//! Offline verification of an archive: everything logged exists, and everything that exists is logged.
 //!
 //! ```text
 //! archive/log/                        the log, C2SP tlog-tiles
-//! archive/records/<call id>-<device>/ records: one of each note-taker that heard some of the call
+//! archive/records/<call id>-<device>/ records: one per note-taker that recorded some of the call
 //! archive/devices/<sha256 hex>.der    device certificates
-//! archive/issuers/<sha256 hex>.der    under the same names, the enrolment certificates that signed them
+//! archive/issuers/<sha256 hex>.der    the enrolment certificates that signed them, under the same names
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,30 +18,31 @@ use telcon_log::{
 
 use crate::check::check_all;
 use crate::digest::{Digest, sha256};
-use crate::ledger::{DeviceEntries, Enrolled, Ledger, SealEntry};
+use crate::history::{DeviceEntries, Enrolled, History, SealEntry};
 use crate::path::record_name;
 use crate::report::{ArchiveReport, PartialRecord, Problem, ProblemKind};
-use crate::seal::{SEAL_FILE, Seal, SignatureVerifier};
+use crate::seal::{SEAL_FILE, Seal};
+use crate::signature::{Devices, SignatureVerifier};
 use telcon_proto::RecordMode;
 
-/// Bytes of a device certificate: an X.509 certificate with a post-quantum key and signature has about 8 kB.
+/// Maximum size of a device certificate, bytes: one with a post-quantum key and signature has about 8 kB.
 pub const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 
-/// What the auditor brings.
+/// What the auditor knows from sources other than the archive.
 #[derive(Debug, Clone)]
 pub struct ArchiveOptions {
-    /// The log's public key, from somewhere other than the archive.
+    /// The log's public key.
     pub log_key: VerifierKey,
-    /// Checkpoints seen before; without any, a rollback or a fork cannot be seen.
-    pub remembered: Vec<Checkpoint>,
+    /// Checkpoints seen before. Without any, a rollback or split view cannot be detected.
+    pub known_checkpoints: Vec<Checkpoint>,
     /// Witnesses that must have cosigned the checkpoint.
     pub witnesses: Vec<CosignerKey>,
-    /// Calls opened since then (milliseconds since the Unix epoch) may be going on still, and calls that ended since then may
-    /// still be being sealed; they are no problem yet. 0 would excuse every call, `u64::MAX` none.
-    pub patient_since_ms: u64,
-    /// The auditor's time, milliseconds since the Unix epoch: nothing in the log is of a later one.
+    /// Start of the grace period, milliseconds since the Unix epoch: calls opened since then may still be live, and records of
+    /// calls that ended since then may still be pending. 0 excuses every call, `u64::MAX` none.
+    pub grace_since_ms: u64,
+    /// The auditor's time, milliseconds since the Unix epoch. Later timestamps in the log are problems.
     pub now_ms: u64,
-    /// The least that the office keeps of a call, as its authority says.
+    /// The lowest record mode that the office's charter allows.
     pub floor: RecordMode,
 }
 
@@ -49,53 +50,35 @@ pub struct ArchiveOptions {
 const ENTRIES_PER_BATCH: usize = 256;
 const QUEUED_BATCHES: usize = 16;
 
-/// How far the auditor's clock and the office's may differ, milliseconds.
-pub(crate) const CLOCKS_DIFFER_MS: u64 = 5 * 60_000;
+/// Tolerated difference between the auditor's clock and the office's, milliseconds.
+pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 
-/// The device certificates of an archive. A certificate is here only if its file is named after its SHA-256.
-#[derive(Debug, Clone, Default)]
-pub struct Devices {
-    certificates: BTreeMap<Digest, Vec<u8>>,
-}
-
-impl Devices {
-    /// The certificate (DER) with this SHA-256.
-    pub fn certificate(&self, sha256: &Digest) -> Option<&[u8]> {
-        self.certificates.get(sha256).map(Vec::as_slice)
-    }
-
-    /// All certificates (DER) by their SHA-256.
-    pub fn certificates(&self) -> impl Iterator<Item = (&Digest, &[u8])> {
-        self.certificates.iter().map(|(digest, der)| (digest, der.as_slice()))
-    }
-}
-
-/// Checks the archive in `dir` and reports everything that is wrong with it; nothing ends the check early. No key opens
-/// anything here and nothing is written.
+/// Verifies the archive in `dir` and reports every problem; no problem ends the verification early. It needs no secret and
+/// writes nothing.
 ///
-/// * The log: every tile and entry against the signed checkpoint, the remembered checkpoints, the witnesses. If it is not
-///   sound, its entries are looked at all the same; where some cannot be read, nothing is concluded from what is not in the others.
-/// * Calls: each opened once, ended once, in that order, at times that have been; none keeps less than the office's floor; each
-///   answered one whose mode is not *log only* has a record or a reason for having none.
-/// * Records: at most one of each note-taker; each in the log exists, is whole ([`crate::check_record`]), has the digest, signature, count and state that the log
-///   says, and its signature verifies, by a device that was enrolled and not revoked when the entry was written. Each on the disk
-///   is in the log.
-/// * Devices: an enrolment makes one device; every certificate is in the log and in the archive, and by the office's authority.
+/// * Log: every tile and entry is verified against the signed checkpoint, the known checkpoints and the witnesses. If the log is
+///   invalid, its readable entries are still examined; if some are unreadable, nothing is concluded from absent entries.
+/// * Calls: each is opened once and ended once, in that order, not in the future, and not below the charter's floor. Each
+///   answered call whose mode is not *log only* has a record or a logged reason for having none.
+/// * Records: at most one per note-taker. Each logged record exists, is valid ([`crate::check_record`]), and has the logged
+///   digest, signature, number of parts and state; its signature verifies and is by a device that was enrolled and not
+///   revoked when the entry was written. Each record on disk is logged.
+/// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
-    let (ledger, report) = (Ledger::default(), empty_report(options));
-    let mut audit = Audit { ledger, report, devices: Devices::default(), record: None };
+    let (history, report) = (History::default(), empty_report(options));
+    let mut audit = Audit { history, report, devices: Devices::default(), record: None };
     audit.log(&dir.join("log"), options);
     audit.certificates(dir, verifier);
     audit.records(&dir.join("records"), verifier);
-    let until_ms = options.now_ms.saturating_add(CLOCKS_DIFFER_MS);
-    audit.ledger.undated(until_ms);
-    audit.ledger.below(options.floor);
-    let (gaps, pending) = audit.ledger.gaps(options.patient_since_ms, until_ms);
-    let Audit { ledger, mut report, .. } = audit;
-    report.calls = ledger.calls.values().filter(|call| call.opened.is_some()).count() as u64;
+    let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+    audit.history.check_timestamps(until_ms);
+    audit.history.check_floor(options.floor);
+    let (gaps, pending) = audit.history.find_gaps(options.grace_since_ms, until_ms);
+    let Audit { history, mut report, .. } = audit;
+    report.calls = history.calls.values().filter(|call| call.opened.is_some()).count() as u64;
     (report.gaps, report.pending) = (gaps, pending);
-    report.entry_types = ledger.counts;
-    report.problems = ledger.problems;
+    report.entry_types = history.counts;
+    report.problems = history.problems;
     report
 }
 
@@ -121,17 +104,17 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
     }
 }
 
-/// A certificate's file (DER), if it is one that can be read and not too long.
+/// The content of a certificate file (DER), if it is readable and within the size limit.
 fn certificate(path: &Path) -> Option<Vec<u8>> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    let fits = metadata.is_file() && metadata.len() <= MAX_CERTIFICATE_BYTES;
-    fits.then(|| std::fs::read(path).ok()).flatten()
+    let valid = metadata.is_file() && metadata.len() <= MAX_CERTIFICATE_BYTES;
+    valid.then(|| std::fs::read(path).ok()).flatten()
 }
 
-/// Verifies the log on one thread and collects its entries on another, reading each file once. The ledger is meaningless if
+/// Verifies the log on one thread and collects its entries on another, reading each file once. The history is meaningless if
 /// the log does not verify.
-fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeReport<DiskReader>, AuditError>, Ledger) {
-    let mut ledger = Ledger::default();
+fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeReport<DiskReader>, AuditError>, History) {
+    let mut history = History::default();
     let (sender, batches) = mpsc::sync_channel::<Vec<(u64, Vec<u8>)>>(QUEUED_BATCHES);
     let verified = std::thread::scope(|scope| {
         let verification = scope.spawn(move || {
@@ -143,40 +126,41 @@ fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeRepor
                     let _ = sender.send(std::mem::replace(&mut batch, Vec::with_capacity(ENTRIES_PER_BATCH)));
                 }
             };
-            let verified = verify_tree_visiting(DiskReader::new(dir), &options.log_key, &options.remembered, visit);
+            let verified =
+                verify_tree_visiting(DiskReader::new(dir), &options.log_key, &options.known_checkpoints, visit);
             let _ = sender.send(batch);
             verified
         });
-        batches.into_iter().flatten().for_each(|(index, entry)| ledger.entry(index, &entry));
+        batches.into_iter().flatten().for_each(|(index, entry)| history.add_entry(index, &entry));
         verification.join().expect("invariant: verification does not panic")
     });
-    (verified, ledger)
+    (verified, history)
 }
 
 struct Audit {
-    ledger: Ledger,
+    history: History,
     report: ArchiveReport,
     devices: Devices,
-    /// The directory of the record that is looked at.
+    /// The directory of the record being verified.
     record: Option<String>,
 }
 
 impl Audit {
     fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: impl ToString) {
         let (call, record) = (call.map(str::to_owned), self.record.clone());
-        self.ledger.problems.push(Problem { kind, call, record, text: text.to_string() });
+        self.history.problems.push(Problem { kind, call, record, text: text.to_string() });
     }
 
     fn log(&mut self, dir: &Path, options: &ArchiveOptions) {
-        let (verified, ledger) = verify_and_collect(dir, options);
+        let (verified, history) = verify_and_collect(dir, options);
         let tree = match verified {
             Ok(tree) => tree,
             Err(e) => {
-                self.problem(ProblemKind::Log, None, format!("the log is not sound, so no entry is proven: {e}"));
+                self.problem(ProblemKind::Log, None, format!("the log is invalid, so no entry is proven: {e}"));
                 return self.unproven_entries(dir, &options.log_key);
             }
         };
-        self.ledger = ledger;
+        self.history = history;
         let checkpoint = tree.checkpoint();
         (self.report.entries, self.report.tiles) = (checkpoint.size(), tree.tiles());
         self.checkpoint(checkpoint, &options.witnesses);
@@ -193,9 +177,9 @@ impl Audit {
         }
     }
 
-    /// The entries of a log that is not sound: worth looking at, since the other problems tell what the damage is.
+    /// Examines the entries of an invalid log: the problems found in them show the extent of the damage.
     fn unproven_entries(&mut self, dir: &Path, key: &VerifierKey) {
-        self.ledger.torn = true;
+        self.history.incomplete = true;
         let Ok(note) = std::fs::read_to_string(dir.join(telcon_log::tile::CHECKPOINT_PATH)) else {
             return;
         };
@@ -208,12 +192,12 @@ impl Audit {
         };
         for entry in entries {
             match entry {
-                Ok((index, bytes)) => self.ledger.entry(index, &bytes),
-                // It would be the same for every entry of the bundle, and the first problem names it.
+                Ok((index, bytes)) => self.history.add_entry(index, &bytes),
+                // The error would repeat for every entry of the bundle, and the first problem reports it.
                 Err(_) => return,
             }
         }
-        self.ledger.torn = false;
+        self.history.incomplete = false;
     }
 
     fn certificates(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
@@ -222,23 +206,23 @@ impl Audit {
             let named = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok());
             let bytes = certificate(&path).unwrap_or_default();
             match named {
-                Some(digest) if sha256(&bytes) == digest => drop(self.devices.certificates.insert(digest, bytes)),
+                Some(digest) if sha256(&bytes) == digest => self.devices.insert(digest, bytes),
                 _ => self.problem(ProblemKind::Device, None, format!("devices/{name} is not named after its SHA-256")),
             }
         }
         let enrolled = |(id, entries): (&String, &DeviceEntries)| -> Vec<(String, Enrolled)> {
             entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
         };
-        let logged: Vec<(String, Enrolled)> = self.ledger.devices.iter().flat_map(enrolled).collect();
+        let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
         for (device, Enrolled { time_ms, cert_sha256, .. }) in &logged {
             let issuer = certificate(&archive.join(format!("issuers/{cert_sha256}.der")));
             let flaw = match (self.devices.certificate(cert_sha256), issuer) {
                 (None, _) => Some("is missing".to_owned()),
-                (_, None) => Some("cannot be checked: the enrolment certificate that signed it is missing".to_owned()),
-                (Some(der), Some(issuer)) => match verifier.vouched(der, &issuer, *time_ms) {
+                (_, None) => Some("cannot be verified: the enrolment certificate that signed it is missing".to_owned()),
+                (Some(der), Some(issuer)) => match verifier.verify_enrolment(der, &issuer, *time_ms) {
                     Ok(id) if id == *device => None,
-                    Ok(id) => Some(format!("is of another device, {id}")),
-                    Err(why) => Some(format!("is not the office's: {why}")),
+                    Ok(id) => Some(format!("belongs to another device, {id}")),
+                    Err(why) => Some(format!("was not issued by the office: {why}")),
                 },
             };
             match flaw {
@@ -249,13 +233,17 @@ impl Audit {
                 }
             }
         }
-        if self.ledger.torn {
+        if self.history.incomplete {
             return;
         }
-        let of_none = |digest: &&Digest| !logged.iter().any(|(_, enrolled)| enrolled.cert_sha256 == **digest);
-        let unlogged: Vec<Digest> = self.devices.certificates.keys().filter(of_none).copied().collect();
+        let of_none = |digest: &Digest| !logged.iter().any(|(_, enrolled)| enrolled.cert_sha256 == *digest);
+        let unlogged: Vec<Digest> = self.devices.certificates().map(|(digest, _)| *digest).filter(of_none).collect();
         for digest in unlogged {
-            self.problem(ProblemKind::Device, None, format!("the certificate {digest} is of no device in the log"));
+            self.problem(
+                ProblemKind::Device,
+                None,
+                format!("the certificate {digest} belongs to no device in the log"),
+            );
         }
     }
 
@@ -264,21 +252,21 @@ impl Audit {
         for path in self.list(dir) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some((call, device)) = record_name(&name) else {
-                self.problem(ProblemKind::Record, None, format!("records/{name} is no record"));
+                self.problem(ProblemKind::Record, None, format!("records/{name} is not a record"));
                 continue;
             };
             self.record = Some(name.clone());
-            let seals = self.ledger.calls.get(call).map(|entries| &entries.seals[..]).unwrap_or_default();
+            let seals = self.history.calls.get(call).map(|entries| &entries.seals[..]).unwrap_or_default();
             let sealed = seals.iter().find(|seal| seal.device.as_deref() == device).cloned();
             on_disk.extend(sealed.as_ref().map(|seal| seal.index));
             self.record(call, &path, sealed.as_ref(), verifier);
         }
-        let logged = self.ledger.calls.iter().flat_map(|(call, entries)| entries.seals.iter().map(move |s| (call, s)));
+        let logged = self.history.calls.iter().flat_map(|(call, entries)| entries.seals.iter().map(move |s| (call, s)));
         let absent = logged.filter(|(_, seal)| !on_disk.contains(&seal.index));
         let absent: Vec<_> = absent.map(|(call, seal)| (call.clone(), seal.index, seal.device.clone())).collect();
         for (call, index, device) in absent {
             self.record = Some(device.map_or_else(|| call.clone(), |device| format!("{call}-{device}")));
-            let text = format!("entry {index} of the log says that it was sealed, and it is not in the archive");
+            let text = format!("sealed according to log entry {index}, but not in the archive");
             self.problem(ProblemKind::Record, Some(&call), text);
         }
         self.record = None;
@@ -286,16 +274,12 @@ impl Audit {
 
     fn record(&mut self, call: &str, dir: &Path, entry: Option<&SealEntry>, verifier: &dyn SignatureVerifier) {
         self.report.records += 1;
-        let before = self.ledger.problems.len();
+        let before = self.history.problems.len();
         let Some(entry) = entry else {
-            if self.ledger.torn {
+            if self.history.incomplete {
                 return drop(self.parts(call, dir));
             }
-            return self.problem(
-                ProblemKind::Record,
-                Some(call),
-                "it is in the archive, and no entry of the log says so",
-            );
+            return self.problem(ProblemKind::Record, Some(call), "in the archive, but not in the log");
         };
         let Some(seal) = self.parts(call, dir) else { return };
         self.report.record_bytes += seal.parts.iter().map(|p| p.bytes).sum::<u64>();
@@ -303,29 +287,25 @@ impl Audit {
             ("call", seal.call_id.to_hex() == call),
             ("record digest", seal.record_digest == entry.record_digest),
             ("number of parts", seal.parts.len() as u64 == entry.parts),
-            ("partial or complete state", seal.partial == entry.partial),
+            ("partial state", seal.partial == entry.partial),
             ("signature", seal.jws.as_ref() == Some(&entry.jws)),
         ];
         for (what, _) in equal.iter().filter(|(_, equal)| !equal) {
-            self.problem(
-                ProblemKind::Record,
-                Some(call),
-                format!("its {what} is not the one in entry {}", entry.index),
-            );
+            self.problem(ProblemKind::Record, Some(call), format!("its {what} differs from log entry {}", entry.index));
         }
         self.signature(call, &seal, entry, verifier);
-        if self.ledger.problems.len() == before {
+        if self.history.problems.len() == before {
             self.report.records_good += 1;
             if seal.partial {
                 self.report.records_partial += 1;
-                let opened_ms = self.ledger.calls.get(call).and_then(|known| known.opened).map(|(at, _)| at);
+                let opened_ms = self.history.calls.get(call).and_then(|known| known.opened).map(|(at, _)| at);
                 let record = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.report.partial.push(PartialRecord { call: call.to_owned(), record, opened_ms });
             }
         }
     }
 
-    /// Checks a record alone, by its seal.
+    /// Checks a record against its seal.
     fn parts(&mut self, call: &str, dir: &Path) -> Option<Seal> {
         match check_all(dir) {
             Ok((seal, problems)) => {
@@ -343,29 +323,29 @@ impl Audit {
         let signer = match verifier.verify(&entry.jws, &seal.claims(), &self.devices) {
             Ok(signer) => signer,
             Err(why) => {
-                return self.problem(ProblemKind::Signature, Some(call), format!("the signature is not good: {why}"));
+                return self.problem(ProblemKind::Signature, Some(call), format!("invalid signature: {why}"));
             }
         };
         if entry.device.as_ref().is_some_and(|named| *named != signer.device) {
-            let text = format!("signed by {}, and entry {} names another device", signer.device, entry.index);
+            let text = format!("signed by {}, but log entry {} names another device", signer.device, entry.index);
             return self.problem(ProblemKind::Signature, Some(call), text);
         }
-        let known = self.ledger.devices.get(&signer.device);
+        let known = self.history.devices.get(&signer.device);
         let enrolled = known.is_some_and(|device| {
             let certificate_fits = |c: &Digest| signer.cert_sha256.is_none_or(|signed| signed == *c);
             device.enrolled.iter().any(|e| e.index < entry.index && certificate_fits(&e.cert_sha256))
         });
         let revoked = known.and_then(|device| device.revoked).is_some_and(|index| index < entry.index);
-        if !enrolled && !self.ledger.torn {
-            let text = format!("signed by {}, which was not enrolled with that certificate by then", signer.device);
+        if !enrolled && !self.history.incomplete {
+            let text = format!("signed by {}, which was not enrolled with that certificate at the time", signer.device);
             self.problem(ProblemKind::Signature, Some(call), text);
         } else if revoked {
-            let text = format!("signed by {}, which had been revoked", signer.device);
+            let text = format!("signed by {}, which had been revoked before", signer.device);
             self.problem(ProblemKind::Signature, Some(call), text);
         }
     }
 
-    /// The entries of a directory, sorted; no directory is an empty one.
+    /// The entries of a directory, sorted; a missing directory counts as empty.
     fn list(&mut self, dir: &Path) -> Vec<PathBuf> {
         let read = std::fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect());
         match read {

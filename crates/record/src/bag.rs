@@ -1,4 +1,4 @@
-//! The bag (RFC 8493): what its tag files say, and whether a set of files is a valid bag.
+//! The bag (RFC 8493): writing its tag files, and validation of a set of files as a bag.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ const MANIFEST: &str = "manifest-sha256.txt";
 const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 const BAGIT: &str = "bagit.txt";
 
-/// Bytes of one value in `bag-info.txt`; a reason or a title, not a document.
+/// Maximum size of a value in `bag-info.txt`, bytes: a reason or a title, not a document.
 pub const MAX_INFO_VALUE_BYTES: usize = 2000;
 
-/// What the caller says of a record in `bag-info.txt` when it is finished. All of it is sealed.
+/// Metadata for `bag-info.txt`, given when a record is finished. It is sealed with the record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BagInfo {
     /// `Bagging-Date`, as RFC 8493 writes it: `YYYY-MM-DD`.
     pub date: String,
-    /// Whether the record is known to lack something: a crash, a lost device, a full disk.
+    /// Whether the record is known to be incomplete: a crash, a lost device, a full disk.
     pub partial: bool,
-    /// Why it is partial; empty for a complete one.
+    /// Why it is partial; empty for a whole record.
     pub reason: String,
-    /// Further elements such as `Contact-Name`; labels of letters, digits and `-`.
-    pub more: Vec<(String, String)>,
+    /// Further elements such as `Contact-Name`. Labels consist of letters, digits and `-`.
+    pub extra: Vec<(String, String)>,
 }
 
-/// A payload file as the manifest knows it.
+/// A payload file as the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
@@ -39,7 +39,7 @@ pub struct FileEntry {
     pub bytes: u64,
 }
 
-/// The tag files of a bag with `files`, in the order they are written.
+/// The tag files of a bag with `files`, in the order in which they are written.
 pub(crate) fn tag_files(
     call_id: &str,
     sessions: u32,
@@ -61,10 +61,10 @@ pub(crate) fn tag_files(
         info.partial,
     );
     let reason = ("Telcon-Reason".to_owned(), info.reason.clone());
-    for (label, value) in info.more.iter().chain((!info.reason.is_empty()).then_some(&reason)) {
-        // Twice the same label would leave it to the reader which one counts.
+    for (label, value) in info.extra.iter().chain((!info.reason.is_empty()).then_some(&reason)) {
+        // With a repeated label, which value applies would depend on the reader.
         if bag_info.lines().any(|line| line.split(':').next() == Some(label)) {
-            return Err(RecordError::Misuse("a BagInfo label that the record sets itself, or twice the same"));
+            return Err(RecordError::Misuse("a BagInfo label is repeated or reserved"));
         }
         if label.is_empty() || !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(RecordError::Misuse("a BagInfo label must be letters, digits and hyphens"));
@@ -72,7 +72,7 @@ pub(crate) fn tag_files(
         if value.len() > MAX_INFO_VALUE_BYTES {
             return Err(RecordError::Misuse("a BagInfo value is too long"));
         }
-        // A line break would begin another element.
+        // A line break would start another element.
         let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         bag_info.push_str(&format!("{label}: {}\n", value.trim()));
     }
@@ -85,14 +85,14 @@ pub(crate) fn tag_files(
     Ok(tags)
 }
 
-/// Collects what was found while extracting a bag, then judges it.
+/// Collects the files of a bag during extraction, then validates the bag.
 #[derive(Default)]
-pub(crate) struct Check {
+pub(crate) struct BagValidator {
     payload: BTreeMap<String, (Digest, u64)>,
     tags: BTreeMap<String, Vec<u8>>,
 }
 
-/// What a valid bag says of itself.
+/// Metadata of a valid bag.
 #[derive(Debug)]
 pub(crate) struct ValidBag {
     pub(crate) files: usize,
@@ -101,20 +101,20 @@ pub(crate) struct ValidBag {
     pub(crate) info: Vec<(String, String)>,
 }
 
-impl Check {
-    /// Takes note of one extracted file.
-    pub(crate) fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), RecordError> {
+impl BagValidator {
+    /// Adds an extracted file.
+    pub(crate) fn add_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), RecordError> {
         if path.starts_with("data/") {
             self.payload.insert(path.to_owned(), (sha256(bytes), bytes.len() as u64));
         } else if matches!(path, BAGIT | BAG_INFO | MANIFEST | TAG_MANIFEST) {
             self.tags.insert(path.to_owned(), bytes.to_vec());
         } else {
-            return Err(RecordError::Bag(format!("{path} does not belong in it")));
+            return Err(RecordError::Bag(format!("{path} is not a file of a bag")));
         }
         Ok(())
     }
 
-    /// Whether the files are a complete and valid bag (RFC 8493 section 3) of this call.
+    /// Checks that the files are a complete and valid bag (RFC 8493, section 3) of this call.
     pub(crate) fn finish(self, call_id: &str, partial: bool) -> Result<ValidBag, RecordError> {
         let bad = |what: String| RecordError::Bag(what);
         let tag = |name: &str| {
@@ -122,17 +122,17 @@ impl Check {
             std::str::from_utf8(bytes).map_err(|_| bad(format!("{name} is not UTF-8")))
         };
         if tag(BAGIT)? != BAGIT_TXT {
-            return Err(bad(format!("{BAGIT} is not that of BagIt 1.0")));
+            return Err(bad(format!("{BAGIT} does not declare BagIt 1.0")));
         }
         let tag_digests = self.tags.iter().map(|(path, bytes)| (path.as_str(), sha256(bytes)));
         let listed_tags = tag_digests.filter(|(path, _)| *path != TAG_MANIFEST);
-        compare(TAG_MANIFEST, tag(TAG_MANIFEST)?, listed_tags.collect())?;
+        check_manifest(TAG_MANIFEST, tag(TAG_MANIFEST)?, listed_tags.collect())?;
         let payload = self.payload.iter().map(|(path, (digest, _))| (path.as_str(), *digest));
-        compare(MANIFEST, tag(MANIFEST)?, payload.collect())?;
+        check_manifest(MANIFEST, tag(MANIFEST)?, payload.collect())?;
 
         let mut info = Vec::new();
         for line in tag(BAG_INFO)?.lines() {
-            let (label, value) = line.split_once(": ").ok_or_else(|| bad(format!("{BAG_INFO} has a strange line")))?;
+            let (label, value) = line.split_once(": ").ok_or_else(|| bad(format!("{BAG_INFO} has an invalid line")))?;
             info.push((label.to_owned(), value.to_owned()));
         }
         let bytes = self.payload.values().map(|(_, bytes)| bytes).sum();
@@ -151,17 +151,17 @@ impl Check {
     }
 }
 
-/// Whether `manifest` lists exactly `found`.
-fn compare(name: &str, manifest: &str, mut found: BTreeMap<&str, Digest>) -> Result<(), RecordError> {
+/// Checks that `manifest` lists exactly `found`.
+fn check_manifest(name: &str, manifest: &str, mut found: BTreeMap<&str, Digest>) -> Result<(), RecordError> {
     let bad = |what: String| Err(RecordError::Bag(format!("{name}: {what}")));
     for line in manifest.lines() {
         let parsed = line.split_once("  ").and_then(|(digest, path)| Some((digest.parse::<Digest>().ok()?, path)));
         let Some((digest, path)) = parsed else {
-            return bad("a line is no digest and path".into());
+            return bad("a line is not a digest and a path".into());
         };
         match found.remove(path) {
             Some(actual) if actual == digest => {}
-            Some(_) => return bad(format!("{path} has another digest")),
+            Some(_) => return bad(format!("{path} has a different digest")),
             None => return bad(format!("{path} is missing, or listed twice")),
         }
     }
@@ -192,31 +192,31 @@ mod tests {
     }
 
     fn check(files: &[(String, Vec<u8>)]) -> Result<ValidBag, String> {
-        let mut check = Check::default();
+        let mut check = BagValidator::default();
         for (path, bytes) in files {
-            check.file(path, bytes).map_err(|e| e.to_string())?;
+            check.add_file(path, bytes).map_err(|e| e.to_string())?;
         }
         check.finish(CALL, false).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn a_bag_we_write_is_valid() {
+    fn written_bag_is_valid() {
         let valid = check(&bag(&info())).unwrap();
         assert_eq!((valid.files, valid.bytes), (2, 6));
         assert!(valid.info.contains(&("External-Identifier".into(), CALL.into())));
     }
 
     #[test]
-    fn every_change_is_found() {
+    fn every_change_is_detected() {
         let edit = |f: &dyn Fn(&mut Files)| {
             let mut files = bag(&info());
             f(&mut files);
             check(&files).unwrap_err()
         };
-        assert!(edit(&|f| f[0].1.push(0)).contains("data/a has another digest"));
+        assert!(edit(&|f| f[0].1.push(0)).contains("data/a has a different digest"));
         assert!(edit(&|f| drop(f.remove(0))).contains("data/a is missing"));
         assert!(edit(&|f| f.push(("data/c".into(), vec![]))).contains("data/c is not listed"));
-        assert!(edit(&|f| f.push(("fetch.txt".into(), vec![]))).contains("does not belong"));
+        assert!(edit(&|f| f.push(("fetch.txt".into(), vec![]))).contains("not a file of a bag"));
         for tag in 2..6 {
             assert!(edit(&|f| drop(f.remove(tag))).contains("missing"), "{tag}");
             assert!(!edit(&|f| f[tag].1.push(b'x')).is_empty(), "{tag}");
@@ -224,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn the_bag_of_another_call_or_state_is_not_this_ones() {
+    fn bag_of_another_call_or_state_is_refused() {
         let refused = |call: &str, partial: bool| {
-            let mut check = Check::default();
-            bag(&info()).iter().for_each(|(path, bytes)| check.file(path, bytes).unwrap());
+            let mut check = BagValidator::default();
+            bag(&info()).iter().for_each(|(path, bytes)| check.add_file(path, bytes).unwrap());
             check.finish(call, partial).unwrap_err().to_string()
         };
         assert!(refused(&"f".repeat(32), false).contains("External-Identifier"));
@@ -235,13 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_forge_elements() {
+    fn values_cannot_inject_elements() {
         let reason = "power\nTelcon-Partial: false".to_owned();
         let valid = check(&bag(&BagInfo { reason, ..info() })).unwrap();
         assert!(valid.info.contains(&("Telcon-Reason".into(), "power Telcon-Partial: false".into())));
-        let bad_label = BagInfo { more: vec![("A: b\nC".into(), "d".into())], ..info() };
+        let bad_label = BagInfo { extra: vec![("A: b\nC".into(), "d".into())], ..info() };
         assert!(matches!(tag_files(CALL, 1, &[], &bad_label), Err(RecordError::Misuse(_))));
-        let twice = BagInfo { more: vec![("Payload-Oxum".into(), "0.0".into())], ..info() };
+        let twice = BagInfo { extra: vec![("Payload-Oxum".into(), "0.0".into())], ..info() };
         assert!(matches!(tag_files(CALL, 1, &[], &twice), Err(RecordError::Misuse(_))));
         let bad_date = BagInfo { date: "22.11.2026".into(), ..info() };
         assert!(matches!(tag_files(CALL, 1, &[], &bad_date), Err(RecordError::Misuse(_))));

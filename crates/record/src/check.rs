@@ -1,4 +1,4 @@
-//! What can be said of a record without any key: its seal is consistent and its parts are the ones sealed.
+//! Verification of a record without a key: the seal is consistent and the parts are those it lists.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,9 +9,12 @@ use crate::error::RecordError;
 use crate::part::{self, is_part_name};
 use crate::seal::{self, PartDigest, Seal};
 
-/// Checks a record's directory without opening it: `seal.json` ([`seal::parse`]), that exactly the listed parts are there
-/// with their lengths and SHA-256, and that each is sealed to as many post-quantum keys as there are custodians and to
-/// nothing else. Does not verify the signature; see [`crate::SignatureVerifier`].
+/// Checks a record's directory without decrypting: `seal.json` is valid ([`seal::parse`]), exactly the listed parts exist with
+/// their lengths and SHA-256, and each is sealed to as many post-quantum keys as there are custodians and to nothing else.
+/// Does not verify the signature; see [`crate::SignatureVerifier`].
+///
+/// # Errors
+/// The first problem found.
 pub fn check_record(dir: &Path) -> Result<Seal, RecordError> {
     let (seal, problems) = check_all(dir)?;
     match problems.into_iter().next() {
@@ -20,15 +23,18 @@ pub fn check_record(dir: &Path) -> Result<Seal, RecordError> {
     }
 }
 
-/// As [`check_record`], but goes on after a bad part and gives every problem. Fails only without a readable seal.
+/// As [`check_record`], but continues after an invalid part and returns every problem.
+///
+/// # Errors
+/// The seal is missing or invalid.
 pub fn check_all(dir: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
     let seal = seal::load(dir)?;
     let mut problems = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| RecordError::io(dir, e))? {
         let name = entry.map_err(|e| RecordError::io(dir, e))?.file_name().to_string_lossy().into_owned();
-        // Anything else in the directory (a desktop's files) is not in the record and does no harm.
+        // Other files (a desktop environment's, for example) are not part of the record and harmless.
         if is_part_name(&name) && seal.parts.binary_search_by(|p| p.name.as_str().cmp(&name)).is_err() {
-            problems.push(RecordError::PartExtra(name));
+            problems.push(RecordError::PartUnlisted(name));
         }
     }
     for part in &seal.parts {
@@ -40,14 +46,14 @@ pub fn check_all(dir: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
     Ok((seal, problems))
 }
 
-/// Reads a part into memory, if it is the one that was sealed.
+/// Reads a part into memory if it is the listed one.
 pub(crate) fn read_part(dir: &Path, part: &PartDigest) -> Result<Vec<u8>, RecordError> {
     let path = dir.join(&part.name);
     let failed = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => RecordError::PartMissing(part.name.clone()),
         _ => RecordError::io(&path, e),
     };
-    // The seal limits the length; a longer file is not read to its end, and no link is followed to a device.
+    // The seal bounds the length: a longer file is not read to its end. Symbolic links are not followed.
     let kind = std::fs::symlink_metadata(&path).map_err(failed)?;
     if !kind.is_file() || kind.len() != part.bytes {
         return Err(RecordError::PartChanged(part.name.clone()));

@@ -1,4 +1,4 @@
-//! The keys that records are sealed to: age's post-quantum hybrid recipient `mlkem768x25519`.
+//! Custodian keys: age's post-quantum hybrid recipient `mlkem768x25519`, to which records are sealed.
 //!
 //! Stanza `-> mlkem768x25519 <base64 of the 1120-byte X-Wing ciphertext>` with a 32-byte body: HPKE (RFC 9180) base
 //! mode with KEM 0x647a (X-Wing), HKDF-SHA256 and ChaCha20-Poly1305, `info` = `age-encryption.org/mlkem768x25519`, empty
@@ -22,40 +22,40 @@ use hpke::rand_core::CryptoRng;
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use zeroize::Zeroizing;
 
-/// First word of the stanza that this recipient writes.
+/// Tag of the stanza that this recipient writes.
 pub const STANZA_TAG: &str = "mlkem768x25519";
 
 const HPKE_INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
 const RECIPIENT_HRP: Hrp = Hrp::parse_unchecked("age1pq");
 const IDENTITY_HRP: Hrp = Hrp::parse_unchecked("age-secret-key-pq-");
 
-/// Bytes of an X-Wing secret seed.
+/// Size of an X-Wing secret seed, bytes.
 pub const SEED_BYTES: usize = 32;
 
-/// The file key and the Poly1305 tag. Checked before opening: age asks for it, because a long ciphertext of this AEAD
-/// could be made to open under many keys.
+/// Size of the stanza body: file key and Poly1305 tag. Checked before decryption, as age requires, because this AEAD does not
+/// commit to its key and a longer ciphertext could decrypt under several.
 const BODY_BYTES: usize = FILE_KEY_BYTES + 16;
 
-/// Why a text is no custodian key. Says nothing of the text itself, which may be a secret.
+/// Why a text is not a custodian key. Never contains the text, which may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not Bech32, or a bad checksum.
-    #[error("not a Bech32 text, or mistyped")]
-    Encoding,
-    /// Bech32, but of another kind of key; age's classical `age1…` recipients among them.
+    /// Not Bech32, or a wrong checksum.
+    #[error("not valid Bech32 (mistyped?)")]
+    InvalidEncoding,
+    /// Bech32, but another kind of key, such as a classical `age1…` recipient.
     #[error("not a post-quantum age key")]
-    Kind,
+    WrongKind,
     /// The right kind, but the bytes are not a valid key.
-    #[error("the key is not valid")]
-    Key,
+    #[error("the key is invalid")]
+    InvalidKey,
 }
 
-/// The public half of a custodian's key; text form `age1pq1…`.
+/// A custodian's public key; text form `age1pq1…`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CustodianRecipient(<XWing as Kem>::PublicKey);
 
-/// The secret half of a custodian's key; text form `AGE-SECRET-KEY-PQ-1…`. Has no `Display`, so that it is never logged
-/// by accident: ask for [`CustodianIdentity::to_secret_string`].
+/// A custodian's secret key; text form `AGE-SECRET-KEY-PQ-1…`. It has no `Display`, so that it cannot be logged by accident;
+/// see [`CustodianIdentity::to_secret_string`].
 #[derive(Clone)]
 pub struct CustodianIdentity(<XWing as Kem>::PrivateKey);
 
@@ -67,22 +67,22 @@ impl CustodianIdentity {
         Self::from_seed(&seed)
     }
 
-    /// The identity with this X-Wing seed, for callers that hold randomness of their own. Every seed is a valid key.
+    /// The identity with this X-Wing seed. Every seed is a valid key.
     pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
         Self(<XWing as Kem>::PrivateKey::from_bytes(seed).expect("invariant: any 32 bytes are an X-Wing seed"))
     }
 
-    /// Reads `AGE-SECRET-KEY-PQ-1…`, surrounding whitespace allowed. The text must be upper case, as age writes it.
+    /// Parses `AGE-SECRET-KEY-PQ-1…`, in upper case as age writes it; surrounding whitespace is ignored.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let text = text.trim();
         let bytes = Zeroizing::new(decode(text, IDENTITY_HRP)?);
         if !text.starts_with("AGE-SECRET-KEY-PQ-1") {
-            return Err(KeyError::Kind);
+            return Err(KeyError::WrongKind);
         }
-        <XWing as Kem>::PrivateKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Key)
+        <XWing as Kem>::PrivateKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::InvalidKey)
     }
 
-    /// The secret in age's text form. Whoever has it opens every record sealed to this custodian.
+    /// The secret in age's text form. It decrypts every record sealed to this custodian.
     pub fn to_secret_string(&self) -> Zeroizing<String> {
         let mut bytes = self.0.to_bytes();
         let mut text = encode(IDENTITY_HRP, &bytes);
@@ -91,26 +91,26 @@ impl CustodianIdentity {
         Zeroizing::new(text)
     }
 
-    /// The public half.
+    /// The public key.
     pub fn recipient(&self) -> CustodianRecipient {
         CustodianRecipient(XWing::sk_to_pk(&self.0))
     }
 }
 
 impl CustodianRecipient {
-    /// Reads `age1pq1…`, surrounding whitespace allowed.
+    /// Parses `age1pq1…`; surrounding whitespace is ignored.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let text = text.trim();
         let bytes = decode(text, RECIPIENT_HRP)?;
         if !text.starts_with("age1pq1") {
-            return Err(KeyError::Kind);
+            return Err(KeyError::WrongKind);
         }
-        <XWing as Kem>::PublicKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::Key)
+        <XWing as Kem>::PublicKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::InvalidKey)
     }
 }
 
-/// Bech32 without its limit of length: a recipient has 1,959 characters. Its checksum then only finds mistypes, which is all
-/// age asks of it.
+/// Bech32 without a length limit: a recipient has 1,959 characters. At that length the checksum only detects typing errors,
+/// which is what age uses it for.
 enum LongBech32 {}
 
 impl Checksum for LongBech32 {
@@ -126,8 +126,8 @@ fn encode(hrp: Hrp, bytes: &[u8]) -> String {
 }
 
 fn decode(text: &str, hrp: Hrp) -> Result<Vec<u8>, KeyError> {
-    let decoded = CheckedHrpstring::new::<LongBech32>(text).map_err(|_| KeyError::Encoding)?;
-    if decoded.hrp() == hrp { Ok(decoded.byte_iter().collect()) } else { Err(KeyError::Kind) }
+    let decoded = CheckedHrpstring::new::<LongBech32>(text).map_err(|_| KeyError::InvalidEncoding)?;
+    if decoded.hrp() == hrp { Ok(decoded.byte_iter().collect()) } else { Err(KeyError::WrongKind) }
 }
 
 impl FromStr for CustodianRecipient {
@@ -145,7 +145,7 @@ impl fmt::Display for CustodianRecipient {
 
 impl fmt::Debug for CustodianRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Two kilobytes of base 32 help nobody in a debug print; the first characters tell keys apart.
+        // The first characters distinguish keys; the rest is two kilobytes of base 32.
         let text = self.to_string();
         write!(f, "CustodianRecipient({}…)", &text[..24])
     }
@@ -172,8 +172,7 @@ impl age::Recipient for CustodianRecipient {
             args: vec![BASE64_STANDARD_NO_PAD.encode(encapsulated.to_bytes())],
             body,
         };
-        // With this label age refuses to seal one file to this and to a classical recipient: whoever broke the
-        // classical one would have the file.
+        // With this label age refuses to seal a file to this and a classical recipient, whose compromise would expose it.
         Ok((vec![stanza], HashSet::from(["postquantum".to_owned()])))
     }
 }
@@ -191,7 +190,7 @@ impl age::Identity for CustodianIdentity {
         let (Some(encapsulated), BODY_BYTES) = (encapsulated, stanza.body.len()) else {
             return Some(Err(DecryptError::InvalidHeader));
         };
-        // X-Wing rejects implicitly: another custodian's stanza fails at the AEAD, which means "not for this key".
+        // X-Wing uses implicit rejection: another custodian's stanza fails at the AEAD, which means "not for this key".
         let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeR::Base,
             &self.0,
@@ -223,7 +222,7 @@ mod tests {
         CustodianIdentity::from_seed(&[n; SEED_BYTES])
     }
 
-    /// Counts up: enough to see that randomness is taken from the argument.
+    /// Yields 1, 2, 3, …, which shows that randomness is taken from the argument.
     struct Counter(u8);
 
     impl TryRng for Counter {
@@ -244,7 +243,7 @@ mod tests {
     impl TryCryptoRng for Counter {}
 
     #[test]
-    fn randomness_is_the_arguments() {
+    fn randomness_comes_from_the_argument() {
         let mut rng = Counter(0);
         assert_eq!(CustodianIdentity::generate(&mut rng).recipient(), identity(1).recipient());
         assert_eq!(CustodianIdentity::generate(&mut rng).recipient(), identity(2).recipient());
@@ -262,20 +261,20 @@ mod tests {
     }
 
     #[test]
-    fn other_and_damaged_keys_are_refused() {
+    fn wrong_and_damaged_keys_are_refused() {
         let classical = age::x25519::Identity::generate();
-        assert_eq!(CustodianRecipient::parse(&classical.to_public().to_string()), Err(KeyError::Kind));
+        assert_eq!(CustodianRecipient::parse(&classical.to_public().to_string()), Err(KeyError::WrongKind));
         let public = identity(1).recipient().to_string();
-        assert_eq!(CustodianRecipient::parse(&public[..public.len() - 1]), Err(KeyError::Encoding));
-        assert_eq!(CustodianRecipient::parse(&public.to_uppercase()), Err(KeyError::Kind));
-        assert_eq!(CustodianRecipient::parse(&encode(RECIPIENT_HRP, &[0; 32])), Err(KeyError::Key));
+        assert_eq!(CustodianRecipient::parse(&public[..public.len() - 1]), Err(KeyError::InvalidEncoding));
+        assert_eq!(CustodianRecipient::parse(&public.to_uppercase()), Err(KeyError::WrongKind));
+        assert_eq!(CustodianRecipient::parse(&encode(RECIPIENT_HRP, &[0; 32])), Err(KeyError::InvalidKey));
         let secret = identity(1).to_secret_string();
-        assert_eq!(CustodianIdentity::parse(&secret.to_lowercase()).unwrap_err(), KeyError::Kind);
-        assert_eq!(CustodianIdentity::parse(&public).unwrap_err(), KeyError::Kind);
+        assert_eq!(CustodianIdentity::parse(&secret.to_lowercase()).unwrap_err(), KeyError::WrongKind);
+        assert_eq!(CustodianIdentity::parse(&public).unwrap_err(), KeyError::WrongKind);
     }
 
     #[test]
-    fn a_stanza_opens_for_its_key_only() {
+    fn stanza_decrypts_with_its_key_only() {
         let key = FileKey::new(Box::new([7; 16]));
         let (stanzas, labels) = identity(1).recipient().wrap_file_key(&key).unwrap();
         assert!(labels.contains("postquantum"));
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_stanzas_are_errors_not_mismatches() {
+    fn malformed_stanza_is_an_error_not_a_mismatch() {
         let key = FileKey::new(Box::new([7; 16]));
         let good = || identity(1).recipient().wrap_file_key(&key).unwrap().0.remove(0);
         let mut long_body = good();
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn age_refuses_to_mix_with_a_classical_recipient() {
+    fn age_refuses_mixing_with_classical_recipient() {
         let classical = age::x25519::Identity::generate().to_public();
         let ours = identity(1).recipient();
         let mixed: [&dyn Recipient; 2] = [&ours, &classical];
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print() {
+    fn debug_output_hides_secrets() {
         assert_eq!(format!("{:?}", identity(1)), "CustodianIdentity(secret)");
     }
 }

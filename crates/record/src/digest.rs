@@ -9,7 +9,7 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
-/// The digest and the length of everything that `reader` gives.
+/// The digest and length of everything that `reader` yields.
 ///
 /// # Errors
 /// Those of the reader; an interrupted read is repeated.

@@ -1,29 +1,31 @@
-//! The few file-system operations the writer needs, as a trait, so that tests can make any of them fail or be the last.
+//! The file system operations the writer needs, as a trait, so that tests can inject a failure or crash at any of them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Result, Write};
 use std::path::Path;
 
-/// What the writer does to its disk. An operation that returned `Ok` survives a loss of power, except a rename, creation or
-/// removal of a name, which does after [`SpoolFs::sync_dir`].
+use crate::error::RecordError;
+
+/// A file system with explicit durability. An operation that returned `Ok` survives power loss; creation, renaming and removal
+/// of names become durable with [`SpoolFs::sync_dir`].
 pub trait SpoolFs: Send + Sync {
-    /// Creates a directory and its parents, for this user only.
+    /// Creates a directory and its parents with access for this user only.
     fn create_dir(&self, dir: &Path) -> Result<()>;
-    /// Creates or replaces a file and waits until its content is on the disk.
+    /// Creates or replaces a file and waits until its content is durable.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()>;
-    /// Appends to a file and waits until it is on the disk.
+    /// Appends to a file and waits until the content is durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()>;
-    /// Cuts a file to `length` bytes and waits until that is on the disk.
+    /// Truncates a file to `length` bytes and waits until that is durable.
     fn truncate(&self, path: &Path, length: u64) -> Result<()>;
     /// Renames a file, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-    /// Waits until the names in a directory are on the disk.
+    /// Waits until the names in a directory are durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> Result<()>;
 }
 
-/// The real disk.
+/// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskFs;
 
@@ -58,11 +60,31 @@ impl SpoolFs for DiskFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        // Windows cannot open a directory as a file and makes names durable with the file itself.
+        // Windows cannot open a directory as a file; there, names become durable with the file.
         if cfg!(windows) { Ok(()) } else { File::open(dir)?.sync_all() }
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         std::fs::remove_file(path)
     }
+}
+
+/// The temporary name of a file that is being written.
+pub(crate) fn tmp_name(name: &str) -> String {
+    format!("{name}.tmp")
+}
+
+/// Writes a file atomically: it exists completely or not at all.
+pub(crate) fn replace_file(
+    fs: &dyn SpoolFs,
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> std::result::Result<(), RecordError> {
+    let (own, tmp) = (dir.join(name), dir.join(tmp_name(name)));
+    let written = fs.write(&tmp, bytes).and_then(|()| fs.rename(&tmp, &own)).and_then(|()| fs.sync_dir(dir));
+    written.map_err(|e| {
+        let _ = fs.remove(&tmp);
+        RecordError::io(own, e)
+    })
 }

@@ -1,8 +1,8 @@
-//! The resume journal: what a note-taker that was killed must know to go on with a record it cannot read.
+//! The journal: what a restarted note-taker needs to continue a record that it cannot decrypt.
 //!
-//! A file of JSON lines in clear text next to the parts. It holds paths, lengths and digests of salted files (see
-//! [`crate::Payload`]) and nothing else of the call. First a `begin` line, then a `session` line for each run of the
-//! note-taker and a `part` line for each part, every line on the disk before what it announces happens.
+//! A write-ahead file of JSON lines beside the parts, unencrypted. It contains paths, lengths and digests of salted files (see
+//! [`crate::Payload`]) and nothing else of the call: a `begin` line, then a `session` line per run of the note-taker and a
+//! `part` line per part. Each line is durable before what it announces happens.
 
 use serde::{Deserialize, Serialize};
 use telcon_proto::CallId;
@@ -13,49 +13,49 @@ use crate::part::part_name;
 use crate::path::is_bag_path;
 use crate::seal::{MAX_RECORD_PARTS, PartDigest};
 
-/// Name of the journal in the record's directory; gone once the record is sealed.
+/// Name of the journal in the record's directory. It is removed when the record is sealed.
 pub const JOURNAL_FILE: &str = "resume.jsonl";
 
-/// One line.
+/// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Line {
-    /// The record begins.
+    /// Starts the record.
     Begin { version: u32, call_id: CallId, custodians: Vec<String> },
-    /// A run of the note-taker begins; from 1, rising.
+    /// Starts a run of the note-taker, numbered from 1.
     Session(u32),
-    /// A part is committed: its file is complete under its temporary name and about to get its own.
+    /// Commits a part: its file is complete under its temporary name and about to be renamed.
     Part {
         digest: PartDigest,
         files: Vec<FileEntry>,
-        /// Set in the last part only: the record is finished but for `seal.json`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        last: Option<Last>,
+        /// Set in the final part only: everything but `seal.json` is written.
+        #[serde(default, rename = "last", skip_serializing_if = "Option::is_none")]
+        final_part: Option<FinalPart>,
     },
 }
 
-/// What `seal.json` says that the parts do not.
+/// What `seal.json` needs beside the list of parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Last {
+pub(crate) struct FinalPart {
     pub(crate) partial: bool,
 }
 
-/// A journal, read and checked.
+/// A parsed and validated journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
     pub(crate) call_id: CallId,
     pub(crate) custodians: Vec<String>,
     pub(crate) session: u32,
     pub(crate) parts: Vec<JournalPart>,
-    pub(crate) last: Option<Last>,
-    /// The last line is that of a part; so it may have been followed by nothing yet, not even by the part's rename.
-    pub(crate) ends_with_part: bool,
-    /// Bytes of the whole lines; what follows is torn and to be cut off.
-    pub(crate) good_bytes: u64,
+    pub(crate) final_part: Option<FinalPart>,
+    /// The newest line is a part's: nothing after it may have happened yet, not even the part's rename.
+    pub(crate) part_is_newest_line: bool,
+    /// Length of the complete lines, bytes. What follows is torn and must be truncated.
+    pub(crate) valid_bytes: u64,
 }
 
-/// A committed part and where its line begins.
+/// A committed part and the offset of its line.
 #[derive(Debug)]
 pub(crate) struct JournalPart {
     pub(crate) digest: PartDigest,
@@ -64,7 +64,7 @@ pub(crate) struct JournalPart {
 }
 
 impl Line {
-    /// The line with its line feed.
+    /// The serialized line with its line feed.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).expect("invariant: a journal line has nothing JSON cannot hold");
         bytes.push(b'\n');
@@ -73,8 +73,8 @@ impl Line {
 }
 
 impl Journal {
-    /// Reads a journal. A last line that is torn (no line feed, or not JSON: the crash came while it was written) is left
-    /// out, since nothing happens before its line is whole; any other damage is an error.
+    /// Parses a journal. A torn last line (no line feed, or not JSON, because of a crash during the write) is ignored: nothing
+    /// it announces has happened. Any other damage is an error.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut journal: Option<Journal> = None;
         let mut at = 0;
@@ -90,48 +90,48 @@ impl Journal {
             };
             match (journal.as_mut(), line) {
                 (None, Line::Begin { version: 1, call_id, custodians }) => {
-                    journal = Some(Journal::begun(call_id, custodians));
+                    journal = Some(Journal::started(call_id, custodians));
                 }
-                (Some(j), Line::Session(session)) if j.last.is_none() && session > j.session => {
-                    (j.session, j.ends_with_part) = (session, false);
+                (Some(j), Line::Session(session)) if j.final_part.is_none() && session > j.session => {
+                    (j.session, j.part_is_newest_line) = (session, false);
                 }
-                (Some(j), Line::Part { digest, files, last }) => {
-                    j.part(digest, files, last, at as u64).map_err(bad)?;
+                (Some(j), Line::Part { digest, files, final_part }) => {
+                    j.part(digest, files, final_part, at as u64).map_err(bad)?;
                 }
-                _ => return Err(bad("a line out of order")),
+                _ => return Err(bad("the line is out of order")),
             }
             at = next;
             if let Some(journal) = &mut journal {
-                journal.good_bytes = at as u64;
+                journal.valid_bytes = at as u64;
             }
         }
-        journal.ok_or(RecordError::Journal { line: 1, what: "it has no beginning".to_owned() })
+        journal.ok_or(RecordError::Journal { line: 1, what: "the first line is missing or invalid".to_owned() })
     }
 
-    fn begun(call_id: CallId, custodians: Vec<String>) -> Self {
+    fn started(call_id: CallId, custodians: Vec<String>) -> Self {
         let parts = Vec::new();
-        Self { call_id, custodians, session: 0, parts, last: None, ends_with_part: false, good_bytes: 0 }
+        Self { call_id, custodians, session: 0, parts, final_part: None, part_is_newest_line: false, valid_bytes: 0 }
     }
 
     fn part(
         &mut self,
         digest: PartDigest,
         files: Vec<FileEntry>,
-        last: Option<Last>,
+        final_part: Option<FinalPart>,
         line_start: u64,
     ) -> Result<(), &'static str> {
-        if self.last.is_some() || self.session == 0 || self.parts.len() >= MAX_RECORD_PARTS {
-            return Err("a part where none can be");
+        if self.final_part.is_some() || self.session == 0 || self.parts.len() >= MAX_RECORD_PARTS {
+            return Err("a part is not allowed here");
         }
         if digest.name != part_name(self.parts.len()) {
-            return Err("a part out of order");
+            return Err("the part is out of order");
         }
         if !files.iter().all(|f| f.path.starts_with("data/") && is_bag_path(&f.path)) {
-            return Err("a file that is not in data/");
+            return Err("a file is not in data/");
         }
         self.parts.push(JournalPart { digest, files, line_start });
-        self.last = last;
-        self.ends_with_part = true;
+        self.final_part = final_part;
+        self.part_is_newest_line = true;
         Ok(())
     }
 }
@@ -150,7 +150,7 @@ mod tests {
     fn part(index: usize, last: bool) -> Line {
         let digest = PartDigest { name: part_name(index), sha256: sha256(b"x"), bytes: 1 };
         let file = FileEntry { path: format!("data/session-1/{index}.json"), sha256: sha256(b"y"), bytes: 2 };
-        Line::Part { digest, files: vec![file], last: last.then_some(Last { partial: true }) }
+        Line::Part { digest, files: vec![file], final_part: last.then_some(FinalPart { partial: true }) }
     }
 
     fn bytes(lines: &[Line]) -> Vec<u8> {
@@ -158,28 +158,31 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_is_written() {
+    fn journal_round_trips() {
         let text = bytes(&[begin(), Line::Session(1), part(0, false), Line::Session(2), part(1, true)]);
         let journal = Journal::parse(&text).unwrap();
-        assert_eq!((journal.session, journal.parts.len(), journal.last), (2, 2, Some(Last { partial: true })));
-        assert_eq!(journal.good_bytes, text.len() as u64);
+        assert_eq!(
+            (journal.session, journal.parts.len(), journal.final_part),
+            (2, 2, Some(FinalPart { partial: true }))
+        );
+        assert_eq!(journal.valid_bytes, text.len() as u64);
         assert_eq!(&text[journal.parts[1].line_start as usize..], part(1, true).to_bytes());
     }
 
     #[test]
-    fn a_torn_last_line_is_cut_off_wherever_it_tore() {
+    fn torn_last_line_is_truncated_at_every_offset() {
         let whole = bytes(&[begin(), Line::Session(1)]);
         let text = bytes(&[begin(), Line::Session(1), part(0, false)]);
         for cut in whole.len()..text.len() {
             let journal = Journal::parse(&text[..cut]).unwrap();
-            assert_eq!((journal.parts.len(), journal.good_bytes), (0, whole.len() as u64), "{cut}");
+            assert_eq!((journal.parts.len(), journal.valid_bytes), (0, whole.len() as u64), "{cut}");
         }
         let garbage = [whole.as_slice(), b"\0\0\0\n"].concat();
-        assert_eq!(Journal::parse(&garbage).unwrap().good_bytes, whole.len() as u64);
+        assert_eq!(Journal::parse(&garbage).unwrap().valid_bytes, whole.len() as u64);
     }
 
     #[test]
-    fn damage_elsewhere_is_an_error() {
+    fn other_damage_is_an_error() {
         let cases = [
             bytes(&[begin(), begin()]),
             bytes(&[Line::Session(1), begin()]),

@@ -1,60 +1,62 @@
-//! One call's record: the bag, sealing to custodians, opening, and checking an archive against its log.
+//! One call's record: its bag, sealing to custodians, opening, and verification of an archive against its log.
 //!
 //! A record is a directory `<call_id>/` with `part-000000.tar.age`, `part-000001.tar.age`, … and `seal.json`. Each part is a
-//! complete age file sealed to all custodians. Its plaintext is a fragment of a tar stream, whole members; decrypted and
-//! concatenated the parts are one tar stream that holds one BagIt bag (RFC 8493) in the directory `<call_id>`. So a record
-//! opens without this crate:
+//! complete age file sealed to all custodians. Its plaintext is a fragment of a tar stream that contains whole members only;
+//! decrypted and concatenated, the parts are one tar stream with one BagIt bag (RFC 8493) in the directory `<call_id>`. A
+//! record therefore opens without this crate:
 //!
 //! ```text
 //! for part in part-*.tar.age; do age -d -i custodian.key "$part"; done | tar x
 //! ```
 //!
-//! The note-taker writes with [`RecordWriter`], a custodian opens with [`open_record`], an auditor checks without any key with
-//! [`check_record`] and [`verify_archive`]. Nothing of the call is on a disk in the clear before a custodian opens it; what
-//! the spool does show is listed in [`payload`].
+//! A note-taker writes with [`RecordWriter`], a custodian opens with [`open_record`], and an auditor verifies with
+//! [`check_record`] and [`verify_archive`], which need no key. Plaintext reaches a disk only when a custodian opens the record;
+//! [`payload`] lists what an unopened spool reveals.
 
 pub mod archive;
+mod assemble;
 pub mod bag;
 pub mod check;
 pub mod custodian;
 pub mod digest;
 pub mod error;
 pub mod fs;
+mod history;
 mod journal;
-mod ledger;
-mod merge;
 mod open;
 pub mod opus;
 pub mod part;
 mod path;
 pub mod payload;
+mod recovery;
 pub mod report;
-mod resume;
 pub mod seal;
 mod sealed;
+pub mod signature;
 mod tar;
 pub mod transcript;
 pub mod vtt;
 mod writer;
 
-pub use archive::{ArchiveOptions, Devices, verify_archive};
+pub use archive::{ArchiveOptions, verify_archive};
+pub use assemble::SpeakerAudio;
 pub use bag::{BagInfo, FileEntry, MAX_INFO_VALUE_BYTES};
 pub use check::check_record;
 pub use custodian::{CustodianIdentity, CustodianRecipient, KeyError};
 pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
-/// The version of the randomness traits that this crate's functions take.
+/// The `rand_core` version whose traits this crate's functions take.
 pub use hpke::rand_core;
 pub use journal::JOURNAL_FILE;
-pub use merge::SpeakerAudio;
 pub use open::{OpenedRecord, open_record};
 pub use opus::{OpusChunk, OpusError, ogg_opus};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, is_bag_path, is_call_id};
 pub use payload::{Payload, Salt, salted_json, salted_jsonl, salted_vtt};
+pub use recovery::Recovered;
 pub use report::{ArchiveReport, Gap, PartialRecord, Problem, ProblemKind};
-pub use resume::Resumed;
-pub use seal::{PartDigest, SEAL_FILE, Seal, SealClaims, SignatureVerifier, Signer};
+pub use seal::{PartDigest, SEAL_FILE, Seal, SealClaims};
 pub use sealed::Sealed;
+pub use signature::{Devices, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
 pub use transcript::Segment;
 pub use vtt::{Cue, VttError, parse_vtt, write_vtt};

@@ -1,4 +1,5 @@
-//! Ogg Opus (RFC 7845): one chunk of one speaker as a complete file, and chunks joined into one file per speaker.
+//! Ogg Opus (RFC 7845): a chunk of one speaker's audio as a complete file, and concatenation of chunks into one file per
+//! speaker.
 
 use std::io::{Cursor, Write};
 
@@ -6,55 +7,58 @@ use ogg::{PacketReader, PacketWriteEndInfo, PacketWriter};
 
 use crate::payload::{Payload, Salt};
 
-/// Samples in a packet: 20 ms at 48 kHz, the only packets Telcon sends.
+/// Samples per packet: 20 ms at 48 kHz, the only packet duration that Telcon sends.
 pub const SAMPLES_PER_PACKET: u64 = 960;
 
-/// Milliseconds in a packet.
+/// Duration of a packet, milliseconds.
 pub const MS_PER_PACKET: u64 = 20;
 
-/// Bytes of an Opus packet with one frame (RFC 6716 section 3.2.1).
+/// Maximum size of an Opus packet with one frame, bytes (RFC 6716, section 3.2.1).
 pub const MAX_PACKET_BYTES: usize = 1276;
 
-/// Packets on one Ogg page: a second. A page holds at most 255 segments of 255 bytes.
+/// Packets per Ogg page: one second. A page has at most 255 segments of 255 bytes.
 const PACKETS_PER_PAGE: u64 = 50;
 
-/// Longest silence put in for a gap between chunks: a day. A chunk that claims to begin later is joined without.
+/// Longest gap between chunks that is filled with silence: a day. A chunk that claims a later start is appended directly.
 const MAX_GAP_PACKETS: u64 = 24 * 3600 * 50;
 
-/// Difference between where a chunk says it begins and where the joined sound stands that is not worth correcting: clocks
-/// drift, and chunks are cut at packets.
-const SLACK_PACKETS: u64 = 5;
+/// Shortest gap that is filled with silence. Smaller differences between a chunk's start time and the position in the output
+/// come from clock drift and from cutting chunks at packet boundaries.
+const MIN_GAP_PACKETS: u64 = 5;
 
 /// 20 ms of digital silence: fullband CELT, mono, one frame of two bytes.
 const SILENCE: [u8; 3] = [0xf8, 0xff, 0xfe];
 
-/// A packet of nothing but its first byte tells a decoder that the frame was lost, so that it conceals it (RFC 6716 3.2.1).
-const LOST: [u8; 1] = [0xf8];
+/// A packet with only its TOC byte marks a lost frame, which a decoder conceals (RFC 6716, section 3.2.1).
+const LOST_PACKET: [u8; 1] = [0xf8];
 
 const START_COMMENT: &str = "TELCON_START_MS=";
 
-/// One speaker's sound for a few seconds.
+/// A few seconds of one speaker's audio.
 #[derive(Debug, Clone, Copy)]
 pub struct OpusChunk<'a> {
-    /// Milliseconds since the call began at the first packet.
+    /// Start of the first packet, milliseconds since the start of the call.
     pub start_ms: u64,
-    /// Samples (48 kHz) the decoder should drop at the start, from the encoder's look-ahead; 312 is usual.
+    /// Samples (48 kHz) for the decoder to discard at the start, because of the encoder's look-ahead; usually 312.
     pub pre_skip: u16,
-    /// Opus packets of 20 ms, mono; an empty one stands for one that was lost.
+    /// Opus packets of 20 ms, mono; an empty one marks a lost packet.
     pub packets: &'a [&'a [u8]],
 }
 
-/// Sound that is no Ogg Opus of the kind [`ogg_opus`] writes, or that cannot be written as such.
+/// Audio that is not Ogg Opus as [`ogg_opus`] writes it, or cannot be written as such.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct OpusError(pub(crate) String);
 
-/// A chunk as a complete Ogg Opus file, salted by a comment in its tags.
+/// A chunk as a complete Ogg Opus file, salted with a comment in its tags.
+///
+/// # Errors
+/// The chunk has no packets, or one larger than [`MAX_PACKET_BYTES`].
 pub fn ogg_opus(salt: Salt, chunk: &OpusChunk<'_>) -> Result<Payload, OpusError> {
     if chunk.packets.is_empty() || chunk.packets.iter().any(|p| p.len() > MAX_PACKET_BYTES) {
         return Err(OpusError("a chunk needs packets, each of at most 1276 bytes".to_owned()));
     }
-    // Streams that are chained (RFC 3533) need different serial numbers; the salt's bits are as good as any.
+    // Chained streams (RFC 3533) need distinct serial numbers; the salt is random.
     let comments = [format!("{START_COMMENT}{}", chunk.start_ms), format!("TELCON_SALT={}", salt.hex())];
     let serial = u32::from_str_radix(&salt.hex()[..8], 16).expect("invariant: a salt is hexadecimal digits");
     let mut out = Vec::with_capacity(chunk.packets.iter().map(|p| p.len() + 2).sum::<usize>() + 1024);
@@ -66,11 +70,11 @@ pub fn ogg_opus(salt: Salt, chunk: &OpusChunk<'_>) -> Result<Payload, OpusError>
     Ok(Payload::salted(out))
 }
 
-/// Writes one Opus stream packet by packet.
+/// Writes one Ogg Opus stream packet by packet.
 pub(crate) struct OpusWriter<W: Write> {
     writer: PacketWriter<'static, W>,
     serial: u32,
-    /// Held back, because only the last packet of a stream is marked.
+    /// The newest packet, held back because the last packet of a stream needs a flag.
     next: Option<Vec<u8>>,
     written: u64,
 }
@@ -97,16 +101,16 @@ impl<W: Write> OpusWriter<W> {
         Ok(Self { writer, serial, next: None, written: 0 })
     }
 
-    /// The next packet; an empty one is written as lost.
+    /// Appends a packet; an empty one is written as lost.
     pub(crate) fn packet(&mut self, packet: &[u8]) -> Result<(), OpusError> {
-        let packet = if packet.is_empty() { LOST.to_vec() } else { packet.to_vec() };
+        let packet = if packet.is_empty() { LOST_PACKET.to_vec() } else { packet.to_vec() };
         match self.next.replace(packet) {
             Some(previous) => self.write(previous, false),
             None => Ok(()),
         }
     }
 
-    /// Packets taken so far.
+    /// Number of packets appended so far.
     pub(crate) fn position(&self) -> u64 {
         self.written + u64::from(self.next.is_some())
     }
@@ -126,17 +130,17 @@ impl<W: Write> OpusWriter<W> {
             (false, 0) => PacketWriteEndInfo::EndPage,
             (false, _) => PacketWriteEndInfo::NormalPacket,
         };
-        // RFC 7845 section 4: the granule position counts samples that can be decoded from all packets so far.
+        // RFC 7845, section 4: the granule position counts the samples that all packets so far decode to.
         let granule = self.written * SAMPLES_PER_PACKET;
         self.writer.write_packet(packet, self.serial, end, granule).map_err(write_error)
     }
 }
 
 fn write_error(e: std::io::Error) -> OpusError {
-    OpusError(format!("writing sound: {e}"))
+    OpusError(format!("writing audio: {e}"))
 }
 
-/// A chunk read back.
+/// A parsed chunk.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ReadChunk {
     pub(crate) start_ms: u64,
@@ -144,20 +148,20 @@ pub(crate) struct ReadChunk {
     pub(crate) packets: Vec<Vec<u8>>,
 }
 
-/// Reads what [`ogg_opus`] wrote.
+/// Parses what [`ogg_opus`] wrote.
 pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
     let bad = |what: &str| OpusError(what.to_owned());
     let mut reader = PacketReader::new(Cursor::new(bytes));
-    let mut next = || reader.read_packet().map_err(|e| OpusError(format!("no Ogg stream: {e}")));
+    let mut next = || reader.read_packet().map_err(|e| OpusError(format!("not an Ogg stream: {e}")));
     let head = next()?.ok_or_else(|| bad("no packets"))?;
     let Some([1, 1, skip_low, skip_high, ..]) = head.data.strip_prefix(b"OpusHead") else {
-        return Err(bad("no mono Opus stream"));
+        return Err(bad("not a mono Opus stream"));
     };
     let pre_skip = u16::from_le_bytes([*skip_low, *skip_high]);
     let tags = next()?.ok_or_else(|| bad("no tags"))?;
-    let comments = comments(&tags.data).ok_or_else(|| bad("tags that cannot be read"))?;
+    let comments = parse_comments(&tags.data).ok_or_else(|| bad("the tags are malformed"))?;
     let start = comments.iter().find_map(|c| c.strip_prefix(START_COMMENT));
-    let start_ms = start.and_then(|ms| ms.parse().ok()).ok_or_else(|| bad("its start is not in its tags"))?;
+    let start_ms = start.and_then(|ms| ms.parse().ok()).ok_or_else(|| bad("the tags have no start time"))?;
     let mut packets = Vec::new();
     while let Some(packet) = next()? {
         if packet.stream_serial() != head.stream_serial() || packet.data.len() > MAX_PACKET_BYTES {
@@ -168,21 +172,21 @@ pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
     Ok(ReadChunk { start_ms, pre_skip, packets })
 }
 
-/// Takes a length off the front.
-fn number(rest: &mut &[u8]) -> Option<usize> {
+/// Reads a 32-bit length and advances.
+fn read_length(rest: &mut &[u8]) -> Option<usize> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     *rest = after;
     usize::try_from(u32::from_le_bytes(*length)).ok()
 }
 
-fn comments(tags: &[u8]) -> Option<Vec<String>> {
+fn parse_comments(tags: &[u8]) -> Option<Vec<String>> {
     let mut rest = tags.strip_prefix(b"OpusTags")?;
-    let vendor = number(&mut rest)?;
+    let vendor = read_length(&mut rest)?;
     rest = rest.split_at_checked(vendor)?.1;
-    let count = number(&mut rest)?;
+    let count = read_length(&mut rest)?;
     let mut comments = Vec::new();
     for _ in 0..count {
-        let length = number(&mut rest)?;
+        let length = read_length(&mut rest)?;
         let (text, after) = rest.split_at_checked(length)?;
         rest = after;
         comments.push(String::from_utf8_lossy(text).into_owned());
@@ -190,19 +194,19 @@ fn comments(tags: &[u8]) -> Option<Vec<String>> {
     Some(comments)
 }
 
-/// Joins chunks to one stream that keeps the call's time: it begins with the call, gaps become silence.
-pub(crate) struct Joiner<W: Write> {
+/// Concatenates chunks into one stream on the call's timeline: it starts with the call, and gaps become silence.
+pub(crate) struct ChunkJoiner<W: Write> {
     out: Option<W>,
     writer: Option<OpusWriter<W>>,
     serial: u32,
 }
 
-impl<W: Write> Joiner<W> {
+impl<W: Write> ChunkJoiner<W> {
     pub(crate) fn new(out: W, serial: u32) -> Self {
         Self { out: Some(out), writer: None, serial }
     }
 
-    /// Appends a chunk; chunks must come in the order of their time.
+    /// Appends a chunk; chunks must be in order of time.
     pub(crate) fn chunk(&mut self, chunk: &ReadChunk) -> Result<(), OpusError> {
         if let Some(out) = self.out.take() {
             self.writer = Some(OpusWriter::new(out, self.serial, chunk.pre_skip, &[format!("{START_COMMENT}0")])?);
@@ -211,7 +215,7 @@ impl<W: Write> Joiner<W> {
             return Err(OpusError("the stream is finished".to_owned()));
         };
         let gap = (chunk.start_ms / MS_PER_PACKET).saturating_sub(writer.position());
-        if (SLACK_PACKETS..=MAX_GAP_PACKETS).contains(&gap) {
+        if (MIN_GAP_PACKETS..=MAX_GAP_PACKETS).contains(&gap) {
             for _ in 0..gap {
                 writer.packet(&SILENCE)?;
             }
@@ -219,7 +223,7 @@ impl<W: Write> Joiner<W> {
         chunk.packets.iter().try_for_each(|packet| writer.packet(packet))
     }
 
-    /// Ends the stream; gives its length in milliseconds.
+    /// Ends the stream; returns its duration, milliseconds.
     pub(crate) fn finish(self) -> Result<u64, OpusError> {
         let writer = self.writer.ok_or_else(|| OpusError("no chunks".to_owned()))?;
         let length = writer.position() * MS_PER_PACKET;
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_reads_back() {
+    fn chunk_round_trips() {
         let many: Vec<Vec<u8>> = (0..500).map(|n| vec![0xf8, n as u8, (n >> 8) as u8]).collect();
         let refs: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
         let read = chunk(1234, &refs);
@@ -248,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_packet_is_marked_as_lost() {
-        assert_eq!(chunk(0, &[&[1, 2], &[], &[3]]).packets, [vec![1, 2], LOST.to_vec(), vec![3]]);
+    fn lost_packet_is_marked() {
+        assert_eq!(chunk(0, &[&[1, 2], &[], &[3]]).packets, [vec![1, 2], LOST_PACKET.to_vec(), vec![3]]);
     }
 
     #[test]
-    fn the_headers_are_those_of_the_rfc() {
+    fn headers_conform_to_rfc_7845() {
         let chunk = OpusChunk { start_ms: 0, pre_skip: 0x0138, packets: &[&SILENCE] };
         let file = ogg_opus(Salt::from_bytes([1; 32]), &chunk).unwrap();
         let at = file.bytes().windows(8).position(|w| w == b"OpusHead").unwrap();
@@ -266,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn gaps_become_silence_and_drift_does_not() {
+    fn gaps_become_silence_but_drift_does_not() {
         let mut out = Vec::new();
-        let mut joiner = Joiner::new(&mut out, 1);
+        let mut joiner = ChunkJoiner::new(&mut out, 1);
         joiner.chunk(&chunk(200, &[&[1], &[2]])).unwrap();
         joiner.chunk(&chunk(260, &[&[3]])).unwrap();
         joiner.chunk(&chunk(1000, &[&[4]])).unwrap();
@@ -281,12 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_too_much_are_refused() {
+    fn empty_and_oversized_chunks_are_refused() {
         let huge = [0; MAX_PACKET_BYTES + 1];
         for packets in [&[][..], &[&huge[..]][..]] {
             assert!(ogg_opus(Salt::from_bytes([1; 32]), &OpusChunk { start_ms: 0, pre_skip: 0, packets }).is_err());
         }
-        assert!(Joiner::new(Vec::new(), 1).finish().is_err());
+        assert!(ChunkJoiner::new(Vec::new(), 1).finish().is_err());
     }
 
     proptest! {
@@ -298,7 +302,7 @@ mod tests {
             let at = at % file.len();
             file[at] = value;
             let _ = read_chunk(&file);
-            let _ = comments(&bytes);
+            let _ = parse_comments(&bytes);
         }
     }
 }

@@ -8,21 +8,21 @@ use zeroize::Zeroizing;
 use crate::custodian::{CustodianIdentity, CustodianRecipient, STANZA_TAG};
 use crate::error::RecordError;
 
-/// Bytes of a part's file. A writer's parts are smaller (its buffer is bounded, the last part has the manifests too); an
-/// opener holds one part in memory.
+/// Maximum size of a part file, bytes. Written parts are smaller, because the writer's buffer is bounded; the last part adds
+/// the manifests. Opening keeps one part in memory.
 pub const MAX_PART_BYTES: u64 = 160 << 20;
 
-/// Bytes of an age header: about 1.6 kB per custodian, and one line of grease.
+/// Maximum size of an age header, bytes: about 1.6 kB per custodian and one grease stanza.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
 
 pub use telcon_proto::seal::part_name;
 
-/// Whether a file's name is, or was meant to be, that of a part.
+/// Whether a file name has the form of a part's name, valid or not.
 pub(crate) fn is_part_name(name: &str) -> bool {
     name.starts_with("part-") && name.ends_with(".tar.age")
 }
 
-/// Seals `plaintext` to all `custodians`. In memory only.
+/// Seals `plaintext` to all `custodians`, in memory.
 pub(crate) fn seal(plaintext: &[u8], custodians: &[CustodianRecipient]) -> Result<Vec<u8>, RecordError> {
     let to_error = |e: std::io::Error| RecordError::io("age", e);
     let encryptor = Encryptor::with_recipients(custodians.iter().map(|c| c as &dyn Recipient))
@@ -33,7 +33,7 @@ pub(crate) fn seal(plaintext: &[u8], custodians: &[CustodianRecipient]) -> Resul
     Ok(sealed)
 }
 
-/// Opens a part with the first identity that fits.
+/// Decrypts a part with the first matching identity.
 pub(crate) fn open(
     name: &str,
     sealed: &[u8],
@@ -46,27 +46,27 @@ pub(crate) fn open(
         Err(DecryptError::NoMatchingKeys) => return Err(RecordError::WrongIdentity(name.to_owned())),
         Err(e) => return Err(failed(e.to_string())),
     };
-    // Once: growing would leave copies of the plaintext in freed memory.
+    // Allocated once: reallocation would leave copies of the plaintext in freed memory.
     let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len()));
     reader.read_to_end(&mut plaintext).map_err(|e| failed(e.to_string()))?;
     Ok(plaintext)
 }
 
-/// Checks, without any key, that a part's header has one post-quantum stanza per custodian and no other way in. The
-/// header is authenticated by the file key, so this is what the note-taker wrote or the part does not open.
+/// Checks without a key that a part's header has one post-quantum stanza per custodian and no other recipient. The header
+/// is authenticated by the file key: a changed header makes the part undecryptable.
 pub(crate) fn check_header(name: &str, sealed: &[u8], custodians: usize) -> Result<(), RecordError> {
     let bad = |what: String| Err(RecordError::PartHeader { part: name.to_owned(), what });
     let header = &sealed[..sealed.len().min(MAX_HEADER_BYTES)];
     let mut lines = header.split(|b| *b == b'\n');
     if lines.next() != Some(b"age-encryption.org/v1".as_slice()) {
-        return bad("no age file".into());
+        return bad("not an age file".into());
     }
     let mut stanzas = 0;
     for line in lines {
         if line.starts_with(b"---") {
             return match stanzas == custodians {
                 true => Ok(()),
-                false => bad(format!("sealed to {stanzas} keys, the seal lists {custodians} custodians")),
+                false => bad(format!("sealed to {stanzas} keys, but the seal lists {custodians} custodians")),
             };
         }
         let Some(stanza) = line.strip_prefix(b"-> ") else {
@@ -76,11 +76,11 @@ pub(crate) fn check_header(name: &str, sealed: &[u8], custodians: usize) -> Resu
         if tag == STANZA_TAG {
             stanzas += 1;
         } else if !tag.ends_with("-grease") {
-            // age writes a meaningless `…-grease` stanza to keep readers tolerant. Anything else is another way in.
+            // age adds a random `…-grease` stanza so that readers ignore unknown ones. Anything else is another recipient.
             return bad(format!("also sealed to a recipient of another kind ({tag})"));
         }
     }
-    bad("its header has no end".into())
+    bad("the header is not terminated".into())
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_custodian_opens_and_nobody_else() {
+    fn only_listed_custodians_can_decrypt() {
         let sealed = seal(b"hello", &[identity(1).recipient(), identity(2).recipient()]).unwrap();
         check_header("p", &sealed, 2).unwrap();
         for n in [1, 2] {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_classical_recipient_in_the_header_is_found() {
+    fn classical_recipient_in_header_is_detected() {
         let sealed = seal(b"hello", &[identity(1).recipient()]).unwrap();
         let text = String::from_utf8_lossy(&sealed[..21]).into_owned();
         assert_eq!(text, "age-encryption.org/v1");

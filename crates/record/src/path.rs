@@ -1,15 +1,14 @@
-//! Names of files inside a bag: few characters, so that they mean the same to every tool and every file system.
+//! Paths inside a bag, restricted to characters that every tool and file system treats alike.
 
-/// Longest path inside the bag, in bytes. With the 33 bytes of the bag's own directory a member's name is then no longer
-/// than the 155 bytes of the prefix field of a POSIX ustar header, so it can be split wherever its slashes are, and no tar
-/// extension is ever needed or accepted.
+/// Longest path inside the bag, bytes. Together with the 33 bytes of the bag's own directory it fits the 155-byte prefix field
+/// of a POSIX ustar header, so a name can be split at any slash and no tar extension is needed or accepted.
 pub const MAX_PATH_BYTES: usize = 120;
 
-/// Longest single name in a path; the ustar name field holds 100 bytes.
+/// Longest single name in a path, bytes; the ustar name field has 100.
 pub const MAX_NAME_BYTES: usize = 99;
 
-/// Whether `path` may name a file in a bag: relative, `/` between names of ASCII letters, digits, `.`, `_`, `-`; no name is
-/// empty or starts with a dot (so neither `..` nor hidden files) or ends with one (Windows drops it).
+/// Whether `path` is valid in a bag: relative, with `/` between names of ASCII letters, digits, `.`, `_` and `-`. No name is
+/// empty, starts with a dot (which excludes `..` and hidden files) or ends with one (Windows strips it).
 pub fn is_bag_path(path: &str) -> bool {
     let name_ok = |name: &str| {
         !name.is_empty()
@@ -21,12 +20,12 @@ pub fn is_bag_path(path: &str) -> bool {
     path.len() <= MAX_PATH_BYTES && path.split('/').all(name_ok)
 }
 
-/// Whether `text` is a call's id: 32 lower-case hexadecimal digits.
+/// Whether `text` is a call id: 32 lower-case hexadecimal digits.
 pub fn is_call_id(text: &str) -> bool {
     crate::digest::is_hex(text, 32)
 }
 
-/// The call and the note-taker's device in the name of a record's directory. Older programs named only the call.
+/// The call and the note-taker's device in a record directory's name. Versions before 0.1 named only the call.
 pub(crate) fn record_name(name: &str) -> Option<(&str, Option<&str>)> {
     let (call, device) = match name.split_once('-') {
         Some((call, device)) => (call, Some(device).filter(|device| !device.is_empty())?.into()),
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_relative_paths() {
+    fn only_plain_relative_paths_are_valid() {
         for good in ["data/session-1/events/000003.jsonl", "a", "bag-info.txt"] {
             assert!(is_bag_path(good), "{good}");
         }

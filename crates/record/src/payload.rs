@@ -1,14 +1,13 @@
-//! Files as they go into a record: salted, so that their digests tell nothing.
+//! Payload files: salted, so that their digests reveal nothing, and padded, so that their lengths reveal little.
 //!
-//! The resume journal holds, in clear text, the path, length and SHA-256 of every payload file so far. The SHA-256 of a
-//! short guessable text ("yes", a list of participants) is as good as the text: whoever steals the spool hashes guesses
-//! until one fits. So every payload file carries 256 random bits of its own, inside the file. To test a guess, a thief
-//! would have to guess those bits too, 2^256 times, for each file; and two equal texts have unrelated digests. The bits are
-//! stored only in the sealed part (and in the writer's memory until then).
+//! The journal contains, unencrypted, the path, length and SHA-256 of every payload file written so far. The digest of a short
+//! guessable text ("yes", a list of participants) would reveal the text to a thief of the spool, who hashes guesses until one
+//! matches. Every payload file therefore contains a salt of 256 random bits, which makes guessing infeasible and gives equal
+//! texts unrelated digests. The salt is stored in the sealed part only, and in the writer's memory until then.
 //!
-//! That is why [`Payload`] can only be made by the builders of this crate, each of which consumes a fresh [`Salt`].
-//! Lengths are not secret-proof: text payloads are therefore padded to multiples of [`TEXT_BLOCK_BYTES`], and sound is of
-//! constant bit rate, so that the size of a part does not show in which ten seconds somebody spoke.
+//! A [`Payload`] can only be made by this crate's builders, each of which consumes a fresh [`Salt`]. Text payloads are padded
+//! to multiples of [`TEXT_BLOCK_BYTES`] and audio has a constant bit rate, so that the size of a part does not reveal when
+//! somebody spoke.
 
 use std::fmt;
 
@@ -19,11 +18,11 @@ use zeroize::Zeroizing;
 use crate::digest::{Digest, hex, sha256};
 use crate::vtt::{self, Cue};
 
-/// Text payloads are padded to a multiple of this. Ten seconds of fast speech are about 400 bytes of transcript and a few
-/// hundred of events: one block whether anybody spoke or not.
+/// Text payloads are padded to a multiple of this, bytes. Ten seconds of fast speech are about 400 bytes of transcript and a
+/// few hundred bytes of events: one block, whether anybody spoke or not.
 pub const TEXT_BLOCK_BYTES: usize = 4096;
 
-/// 256 random bits for one file. Consumed by use: one salt in two files would show that the files are equal.
+/// 256 random bits for one file. Consumed by use: the same salt in two files would reveal whether the files are equal.
 pub struct Salt([u8; 32]);
 
 impl Salt {
@@ -34,7 +33,7 @@ impl Salt {
         Self(bytes)
     }
 
-    /// A salt from 32 bytes of the caller's randomness; never use the same bytes twice.
+    /// A salt from 32 random bytes. The same bytes must never be used twice.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -50,7 +49,7 @@ impl fmt::Debug for Salt {
     }
 }
 
-/// The bytes of one salted file, wiped when dropped.
+/// The content of one salted file, zeroized on drop.
 pub struct Payload(Zeroizing<Vec<u8>>);
 
 impl Payload {
@@ -58,12 +57,12 @@ impl Payload {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The file's bytes, salt included.
+    /// The file's content, salt included.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// SHA-256 of the bytes.
+    /// SHA-256 of the content.
     pub fn digest(&self) -> Digest {
         sha256(&self.0)
     }
@@ -75,8 +74,11 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// JSON lines: a first line `{"salt":"…"}` padded with spaces, then one line per item. Readers skip objects that have only
-/// a `salt`. Fails only if an item's own serialisation does.
+/// JSON lines: a first line `{"salt":"…"}` padded with spaces, then one line per item. Readers skip objects whose only field
+/// is `salt`.
+///
+/// # Errors
+/// An item's own serialization fails.
 pub fn salted_jsonl<T: Serialize>(salt: Salt, items: &[T]) -> Result<Payload, serde_json::Error> {
     let mut body = Zeroizing::new(Vec::new());
     for item in items {
@@ -87,7 +89,10 @@ pub fn salted_jsonl<T: Serialize>(salt: Salt, items: &[T]) -> Result<Payload, se
     Ok(padded(&[head.as_bytes()], &[b"\n", &body]))
 }
 
-/// One JSON document `{"salt":"…","content":…}`, padded with spaces before the final newline.
+/// A JSON document `{"salt":"…","content":…}`, padded with spaces before the final newline.
+///
+/// # Errors
+/// The serialization of `content` fails.
 pub fn salted_json<T: Serialize>(salt: Salt, content: &T) -> Result<Payload, serde_json::Error> {
     let body = Zeroizing::new(serde_json::to_vec(content)?);
     let head = format!("{{\"salt\":\"{}\",\"content\":", salt.hex());
@@ -101,11 +106,11 @@ pub fn salted_vtt(salt: Salt, cues: &[Cue]) -> Payload {
     padded(&[head.as_bytes()], &[b"\n\n", body.as_bytes()])
 }
 
-/// `before`, spaces up to a whole number of blocks, `after`.
+/// `before` and `after` with spaces between them, up to a whole number of blocks.
 fn padded(before: &[&[u8]], after: &[&[u8]]) -> Payload {
     let length = |pieces: &[&[u8]]| pieces.iter().map(|p| p.len()).sum::<usize>();
     let total = (length(before) + length(after)).next_multiple_of(TEXT_BLOCK_BYTES);
-    // Allocated once: a growing Vec would leave copies of the text in freed memory.
+    // Allocated once: reallocation would leave copies of the plaintext in freed memory.
     let mut bytes = Vec::with_capacity(total);
     before.iter().for_each(|piece| bytes.extend_from_slice(piece));
     bytes.resize(total - length(after), b' ');
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_salt_is_in_every_kind_and_changes_the_digest() {
+    fn every_format_contains_the_salt_which_changes_the_digest() {
         let cue = [Cue { start_ms: 0, end_ms: 1, voice: "A".into(), text: "yes".into() }];
         let make: [fn(Salt, &[Cue]) -> Payload; 3] =
             [|salt, _| salted_jsonl(salt, &["yes"]).unwrap(), |salt, _| salted_json(salt, &"yes").unwrap(), salted_vtt];
@@ -134,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn length_does_not_follow_the_content() {
+    fn length_does_not_reveal_content() {
         let short = salted_jsonl(salt(1), &["yes"]).unwrap();
         let long = salted_jsonl(salt(1), &["well, ".repeat(300)]).unwrap();
         assert_eq!((short.bytes().len(), long.bytes().len()), (TEXT_BLOCK_BYTES, TEXT_BLOCK_BYTES));
     }
 
     #[test]
-    fn padding_keeps_the_formats_readable() {
+    fn padded_formats_remain_readable() {
         let lines = salted_jsonl(salt(1), &[1, 2]).unwrap();
         let values: Vec<serde_json::Value> = lines
             .bytes()

@@ -1,4 +1,4 @@
-//! What checking an archive found, in a form that people and programs read.
+//! The result of verifying an archive, for people and programs.
 
 use std::collections::BTreeMap;
 
@@ -6,53 +6,53 @@ use serde::Serialize;
 
 use telcon_proto::{Ended, RecordMode};
 
-/// Everything that [`crate::verify_archive`] found.
+/// The result of [`crate::verify_archive`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ArchiveReport {
-    /// What is wrong. Empty: the archive is what its log says.
+    /// Problems found. Empty: the archive agrees with its log.
     pub problems: Vec<Problem>,
-    /// The log's name.
+    /// The log's origin (its name in checkpoints).
     pub origin: String,
-    /// Entries in the log, and tiles checked; 0 if the log itself is not sound.
+    /// Number of entries in the log; 0 if the log is invalid.
     pub entries: u64,
-    /// Tiles and entry bundles that were read and computed again.
+    /// Number of tiles and entry bundles that were read and recomputed.
     pub tiles: u64,
-    /// The checkpoint as a signed note. Keep it: the next check then sees whether the log was rewritten.
+    /// The checkpoint as a signed note. Kept for the next verification, it reveals whether the log was rewritten.
     pub checkpoint: Option<String>,
-    /// When the log signed it, seconds since the Unix epoch.
+    /// When the log signed the checkpoint, seconds since the Unix epoch.
     pub checkpoint_time_s: Option<u64>,
-    /// Witnesses whose cosignature under the checkpoint is good, and when they gave it (seconds since the Unix epoch).
+    /// Witnesses with a valid cosignature of the checkpoint, and when they signed, seconds since the Unix epoch.
     pub witnesses: BTreeMap<String, u64>,
-    /// Entries by type.
+    /// Number of entries by type.
     pub entry_types: BTreeMap<String, u64>,
-    /// Calls that were opened.
+    /// Number of calls opened.
     pub calls: u64,
-    /// Calls that may be going on or being sealed still.
+    /// Number of calls that may still be live or waiting for their record.
     pub pending: u64,
-    /// Record directories that were checked.
+    /// Number of record directories.
     pub records: u64,
-    /// Records that are whole, in the log, and properly signed.
+    /// Number of records that are valid, in the log, and correctly signed; partial ones included.
     pub records_good: u64,
-    /// Of these, how many say that they lack something.
+    /// Number of partial records among the valid ones.
     pub records_partial: u64,
-    /// Those.
+    /// The partial records.
     pub partial: Vec<PartialRecord>,
-    /// Bytes of all parts.
+    /// Total size of all parts, bytes.
     pub record_bytes: u64,
-    /// Device certificates that are in the log and in the archive.
+    /// Number of valid device certificates in both log and archive.
     pub devices: u64,
-    /// Answered calls that should have a record and have none, with or without a reason.
+    /// The gap report: calls that should have a record and have none, with or without a reason.
     pub gaps: Vec<Gap>,
 }
 
-/// A record that says of itself that it lacks something.
+/// A record whose note-taker declared it incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartialRecord {
     /// The call.
     pub call: String,
     /// The record's directory below `records`.
     pub record: String,
-    /// When the call was opened, milliseconds since the Unix epoch, if the log says so.
+    /// When the call was opened, milliseconds since the Unix epoch, if the log contains it.
     pub opened_ms: Option<u64>,
 }
 
@@ -65,40 +65,40 @@ pub struct Gap {
     pub opened_ms: u64,
     /// How it ended.
     pub how: Ended,
-    /// What should have been kept.
+    /// The call's record mode.
     pub mode: RecordMode,
-    /// The reason in the log; `None` is a problem too.
+    /// The reason in the log; `None` is a problem as well.
     pub why: Option<String>,
 }
 
-/// One thing that is wrong.
+/// A problem found in an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What it is about.
+    /// Its subject.
     pub kind: ProblemKind,
-    /// The call, where it is about one.
+    /// The call concerned, if any.
     pub call: Option<String>,
-    /// The record's directory below `records`, where it is about one of the call's records.
+    /// The directory below `records` of the record concerned, if any.
     pub record: Option<String>,
-    /// What is wrong, for people.
+    /// Description for people.
     pub text: String,
 }
 
-/// What a problem is about.
+/// The subject of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
-    /// The log itself: changed, rolled back, forked, not cosigned.
+    /// The log: modified, rolled back, split view, not cosigned.
     Log,
     /// An entry that cannot be read.
     Entry,
-    /// Entries of a call that do not fit together.
+    /// Inconsistent entries of a call.
     Call,
     /// A call without a record and without a reason.
     Gap,
-    /// A record that is not what was sealed, or not what the log says.
+    /// A record that differs from what was sealed or logged.
     Record,
-    /// A signature under a record.
+    /// A record's signature.
     Signature,
     /// A device or its certificate.
     Device,
@@ -107,7 +107,7 @@ pub enum ProblemKind {
 }
 
 impl ArchiveReport {
-    /// Whether nothing is wrong. Gaps with a reason are not wrong.
+    /// Whether there are no problems. A gap with a reason is not a problem.
     pub fn is_good(&self) -> bool {
         self.problems.is_empty()
     }

@@ -1,40 +1,16 @@
-//! Reading and checking `seal.json` on this side of the archive: the format is [`telcon_proto::seal`]'s; here custodians' keys
-//! are checked to be keys, and the signature's verifier is named.
+//! Reading `seal.json`: the format is defined in [`telcon_proto::seal`]; here the custodians' keys are validated as well.
 
 use std::path::Path;
 
 pub use telcon_proto::limits::{MAX_CUSTODIANS, MAX_RECORD_PARTS, MAX_SEAL_BYTES, MAX_SEAL_JWS_BYTES};
 pub use telcon_proto::seal::{PartDigest, SEAL_FILE, SEAL_VERSION, Seal, SealClaims};
 
-use crate::archive::Devices;
 use crate::custodian::CustodianRecipient;
-use crate::digest::{Digest, sha256};
+use crate::digest::sha256;
 use crate::error::RecordError;
 
-/// Who signed a seal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
-    /// The device's id, as the log's entries name it.
-    pub device: String,
-    /// SHA-256 of the certificate the signature was verified with, where that is known. An archive check compares it with
-    /// the log.
-    pub cert_sha256: Option<Digest>,
-}
-
-/// Verifies the signature under a seal. Implemented over `telcon-identity` by who has it; this crate knows no signatures.
-pub trait SignatureVerifier {
-    /// Whether `jws` is a valid signature by a device over exactly `claims`. `devices` has the archive's certificates
-    /// (outside of an archive it is empty, and the verifier needs its own). Whether the device was enrolled at the time is
-    /// checked by the caller. An error says why not, in words for a report.
-    fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String>;
-
-    /// Whether the office vouched for a device at `enrolled_ms`: its certificate is by `issuer` (both DER), and that by the
-    /// office's authority. Gives the device's id. An error says why not.
-    fn vouched(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String>;
-}
-
-/// Reads and checks `seal.json` ([`Seal::parse`]), and that each custodian is a key in its canonical form: the text is hashed.
-/// Does not look at the parts or the signature.
+/// Parses and checks `seal.json` ([`Seal::parse`]), and that each custodian is a key in its canonical text form, because the
+/// text is hashed. Does not check the parts or the signature.
 ///
 /// # Errors
 /// [`RecordError::Seal`].
@@ -86,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_custodian_or_digest_is_refused() {
+    fn changed_custodian_or_digest_is_refused() {
         let mut changed = seal();
         changed.custodians.pop();
         assert!(matches!(parse(&changed.to_json()), Err(RecordError::Seal(_))));
@@ -96,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn even_a_consistent_seal_must_name_keys_properly() {
+    fn consistent_seal_with_invalid_keys_is_refused() {
         let good = seal().custodians;
         assert!(parse(&sealed_to(good.clone()).to_json()).is_ok());
         let classical = age::x25519::Identity::generate().to_public().to_string();
@@ -115,7 +91,7 @@ mod tests {
         }
 
         #[test]
-        fn no_flipped_byte_is_accepted_as_another_record(at in 0usize..4000, bit in 0u8..8) {
+        fn flipped_bit_never_yields_another_record(at in 0usize..4000, bit in 0u8..8) {
             let original = seal();
             let mut json = original.to_json();
             let at = at % json.len();

@@ -1,15 +1,14 @@
-//! A finished record on the note-taker's disk, before and after its signature.
+//! A finished record in the spool, before and after it is signed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::RecordError;
-use crate::fs::SpoolFs;
+use crate::fs::{SpoolFs, replace_file};
 use crate::seal::{MAX_SEAL_JWS_BYTES, PartDigest, SEAL_FILE, Seal, SealClaims};
-use crate::writer::replace_file;
 
-/// A record whose parts and `seal.json` are on the disk.
+/// A record whose parts and `seal.json` are durable.
 pub struct Sealed {
     fs: Arc<dyn SpoolFs>,
     dir: PathBuf,
@@ -26,12 +25,12 @@ impl Sealed {
         &self.seal.parts
     }
 
-    /// What the log entry and the signature name.
+    /// The digest that the log entry and the signature cover.
     pub fn record_digest(&self) -> Digest {
         self.seal.record_digest
     }
 
-    /// Bytes of all parts together.
+    /// Total size of all parts, bytes.
     pub fn total_bytes(&self) -> u64 {
         self.seal.parts.iter().map(|p| p.bytes).sum()
     }
@@ -46,15 +45,16 @@ impl Sealed {
         &self.dir
     }
 
-    /// What the note-taker's device should sign.
+    /// The claims that the note-taker's device signs.
     pub fn claims(&self) -> SealClaims {
         self.seal.claims()
     }
 
-    /// Puts the signature into `seal.json`. The JWS (compact form) is not verified here.
+    /// Adds the signature to `seal.json`. The JWS (compact serialization) is not verified here.
     ///
     /// # Errors
-    /// [`RecordError::Misuse`] if the text is no compact JWS by its form, and failures of the disk; repeat after those.
+    /// [`RecordError::Misuse`] if the text does not have the form of a compact JWS; disk errors, after which the call can be
+    /// retried.
     pub fn attach_signature(&mut self, jws: &str) -> Result<(), RecordError> {
         let url_safe = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
         if jws.len() > MAX_SEAL_JWS_BYTES || jws.split('.').count() != 3 || !jws.split('.').all(url_safe) {

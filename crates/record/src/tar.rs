@@ -1,7 +1,7 @@
-//! Tar fragments: whole members in POSIX ustar form, plain files only.
+//! Tar fragments: whole members in POSIX ustar format, regular files only.
 //!
-//! The reader is stricter than tar itself, because what it reads comes out of an archive that an attacker may have
-//! written: no links, devices, directories, extensions or sparse files, no name outside the bag, no name twice.
+//! The reader is stricter than tar, because an attacker may have written its input: no links, devices, directories, extensions
+//! or sparse files, no path outside the bag, no repeated path.
 
 use std::collections::HashSet;
 
@@ -12,33 +12,33 @@ use crate::path::is_bag_path;
 
 const BLOCK: usize = 512;
 
-/// The two zero blocks that end a tar stream; only the last part has them.
-pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+/// The two zero blocks that terminate a tar stream; only the final part has them.
+pub(crate) const END_OF_ARCHIVE: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-/// Members a record may have. A day of ten speakers in ten-second chunks is 86,400 sound files; the manifest of so many
-/// members with the longest paths still fits in one member.
+/// Maximum number of members of a record. A day of ten speakers in ten-second chunks is 86,400 audio files; the manifest of
+/// the maximum with the longest paths fits in one member.
 pub const MAX_MEMBERS: usize = 250_000;
 const _: () = assert!(MAX_MEMBERS as u64 * (64 + 2 + crate::path::MAX_PATH_BYTES as u64 + 1) <= MAX_MEMBER_BYTES);
 
-/// Bytes one file in a record may have; the writer's buffer holds less.
+/// Maximum size of one file in a record, bytes; the writer's buffer is smaller.
 pub const MAX_MEMBER_BYTES: u64 = 64 << 20;
 
-/// Bytes all files of a record may have together: a day of ten speakers at 64 kbit/s is 7 GB.
+/// Maximum total size of a record's files, bytes: a day of ten speakers at 64 kbit/s is 7 GB.
 pub const MAX_RECORD_BYTES: u64 = 16 << 30;
 
-/// Bytes that a member of `length` bytes takes in a tar stream.
+/// Size in a tar stream of a member of `length` bytes.
 pub(crate) fn member_bytes(length: usize) -> usize {
     BLOCK + length.next_multiple_of(BLOCK)
 }
 
-/// Appends one file. `root` is the bag's directory (the call id), `path` the path inside the bag.
+/// Appends one file. `root` is the bag's directory (the call id), `path` is relative to it.
 pub(crate) fn append_member(out: &mut Vec<u8>, root: &str, path: &str, bytes: &[u8]) -> Result<(), RecordError> {
     let mut header = Header::new_ustar();
-    header.set_path(format!("{root}/{path}")).map_err(|_| RecordError::Path(path.to_owned()))?;
+    header.set_path(format!("{root}/{path}")).map_err(|_| RecordError::InvalidPath(path.to_owned()))?;
     header.set_entry_type(EntryType::Regular);
     header.set_size(bytes.len() as u64);
     header.set_mode(0o400);
-    // No clock, user or group: the times that matter are in the files.
+    // No time, user or group: relevant times are in the files.
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
@@ -49,21 +49,21 @@ pub(crate) fn append_member(out: &mut Vec<u8>, root: &str, path: &str, bytes: &[
     Ok(())
 }
 
-/// Reads the members of a record's fragments, one fragment after the other.
-pub(crate) struct Reader {
+/// Reads the members of a record's fragments in order.
+pub(crate) struct TarReader {
     root: String,
     seen: HashSet<String>,
     total: u64,
 }
 
-impl Reader {
-    /// A reader for the bag whose directory is `root`.
+impl TarReader {
+    /// A reader for the bag in directory `root`.
     pub(crate) fn new(root: &str) -> Self {
         Self { root: root.to_owned(), seen: HashSet::new(), total: 0 }
     }
 
-    /// Gives every member of `fragment` to `file` as (path inside the bag, bytes). `last` says whether the end of the
-    /// archive must follow, or must not occur.
+    /// Calls `file` with path (inside the bag) and content of every member of `fragment`. `last` says whether the end-of-archive
+    /// blocks are required or forbidden.
     pub(crate) fn read(
         &mut self,
         fragment: &[u8],
@@ -74,34 +74,34 @@ impl Reader {
         let mut rest = fragment;
         loop {
             if rest.is_empty() {
-                return if last { refuse("it ends without its end mark") } else { Ok(()) };
+                return if last { refuse("the end-of-archive blocks are missing") } else { Ok(()) };
             }
             let Some((block, after)) = rest.split_first_chunk::<BLOCK>() else {
-                return refuse("it ends inside a header");
+                return refuse("truncated inside a header");
             };
             if block.iter().all(|b| *b == 0) {
-                return match (last, rest == END) {
+                return match (last, rest == END_OF_ARCHIVE) {
                     (true, true) => Ok(()),
-                    (true, false) => refuse("there is something after its end mark"),
-                    (false, _) => refuse("it ends before the last part"),
+                    (true, false) => refuse("data follows the end-of-archive blocks"),
+                    (false, _) => refuse("end-of-archive blocks before the final part"),
                 };
             }
-            let (path, size) = self.member(block)?;
+            let (path, size) = self.check_header(block)?;
             if size > after.len() as u64 {
-                return refuse("it ends inside a file");
+                return refuse("truncated inside a file");
             }
             let (bytes, after) = after.split_at(size as usize);
             let padding = bytes.len().next_multiple_of(BLOCK) - bytes.len();
             match after.split_at_checked(padding) {
                 Some((zeros, next)) if zeros.iter().all(|b| *b == 0) => rest = next,
-                _ => return refuse("the padding of a file is cut off or not zero"),
+                _ => return refuse("the padding of a file is truncated or not zero"),
             }
             file(&path, bytes)?;
         }
     }
 
-    /// Checks one header; gives the path inside the bag and the size.
-    fn member(&mut self, block: &[u8; BLOCK]) -> Result<(String, u64), RecordError> {
+    /// Checks one header; returns the path inside the bag and the size.
+    fn check_header(&mut self, block: &[u8; BLOCK]) -> Result<(String, u64), RecordError> {
         let refuse = |what: String| RecordError::Tar(what);
         let header = Header::from_byte_slice(block);
         let sum: u32 =
@@ -114,22 +114,22 @@ impl Reader {
         }
         let name = String::from_utf8_lossy(&header.path_bytes()).into_owned();
         if header.entry_type() != EntryType::Regular || header.link_name_bytes().is_some() {
-            return Err(refuse(format!("{name:?} is not a plain file")));
+            return Err(refuse(format!("{name:?} is not a regular file")));
         }
         let path = name.strip_prefix(self.root.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let Some(path) = path.filter(|path| is_bag_path(path)) else {
             return Err(refuse(format!("{name:?} is not a path in this bag")));
         };
-        let size = header.entry_size().map_err(|_| refuse(format!("{name:?} has no size")))?;
+        let size = header.entry_size().map_err(|_| refuse(format!("{name:?} has an invalid size")))?;
         self.total = self.total.saturating_add(size);
         if size > MAX_MEMBER_BYTES || self.total > MAX_RECORD_BYTES {
             return Err(refuse(format!("{name:?} is too large")));
         }
         if self.seen.len() >= MAX_MEMBERS {
-            return Err(refuse("it has too many files".into()));
+            return Err(refuse("too many files".into()));
         }
         if !self.seen.insert(path.to_owned()) {
-            return Err(refuse(format!("{name:?} is there twice")));
+            return Err(refuse(format!("{name:?} is repeated")));
         }
         Ok((path.to_owned(), size))
     }
@@ -155,7 +155,7 @@ mod tests {
 
     fn read(fragment: &[u8], last: bool) -> Result<Vec<(String, Vec<u8>)>, String> {
         let mut files = Vec::new();
-        Reader::new(ROOT)
+        TarReader::new(ROOT)
             .read(fragment, last, |path, bytes| {
                 files.push((path.to_owned(), bytes.to_vec()));
                 Ok(())
@@ -170,16 +170,16 @@ mod tests {
         assert_eq!(read(&one, false).unwrap(), [("data/a.txt".to_owned(), b"hello".to_vec())]);
         assert_eq!(one.len(), member_bytes(5));
         let mut last = one.clone();
-        last.extend_from_slice(&END);
+        last.extend_from_slice(&END_OF_ARCHIVE);
         assert_eq!(read(&last, true).unwrap().len(), 1);
-        assert!(read(&last, false).unwrap_err().contains("before the last part"));
-        assert!(read(&one, true).unwrap_err().contains("without its end mark"));
+        assert!(read(&last, false).unwrap_err().contains("before the final part"));
+        assert!(read(&one, true).unwrap_err().contains("end-of-archive blocks are missing"));
         last.push(0);
-        assert!(read(&last, true).unwrap_err().contains("after its end mark"));
+        assert!(read(&last, true).unwrap_err().contains("follows the end-of-archive"));
     }
 
     #[test]
-    fn the_longest_path_fits() {
+    fn longest_path_fits() {
         let path = format!("data/{}/{}", "d".repeat(15), "f".repeat(99));
         assert_eq!(path.len(), crate::path::MAX_PATH_BYTES);
         let mut out = Vec::new();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn escaping_paths_are_refused() {
+    fn paths_outside_the_bag_are_refused() {
         for name in ["../evil", "/etc/passwd", "data/../../evil", "other/data/a", ROOT, "C:\\evil"] {
             let bad = fragment(
                 |h| {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_a_plain_file_is_refused() {
+    fn anything_but_a_regular_file_is_refused() {
         for kind in [
             EntryType::Symlink,
             EntryType::Link,
@@ -222,14 +222,14 @@ mod tests {
             EntryType::Continuous,
         ] {
             let bad = fragment(|h| h.set_entry_type(kind), b"x");
-            assert!(read(&bad, false).unwrap_err().contains("not a plain file"), "{kind:?}");
+            assert!(read(&bad, false).unwrap_err().contains("not a regular file"), "{kind:?}");
         }
         let hidden_link = fragment(|h| h.set_link_name("/etc/passwd").unwrap(), b"x");
-        assert!(read(&hidden_link, false).unwrap_err().contains("not a plain file"));
+        assert!(read(&hidden_link, false).unwrap_err().contains("not a regular file"));
     }
 
     #[test]
-    fn huge_truncated_and_repeated_members_are_refused() {
+    fn oversized_truncated_and_repeated_members_are_refused() {
         let huge = fragment(|h| h.set_size(MAX_MEMBER_BYTES + 1), b"x");
         assert!(read(&huge, false).unwrap_err().contains("too large"));
         let endless = fragment(|h| h.set_size(u64::MAX), b"x");
@@ -239,16 +239,16 @@ mod tests {
         let one = fragment(|_| (), b"x");
         assert!(read(&one[..BLOCK + 1], false).unwrap_err().contains("padding"));
         assert!(read(&one[..100], false).unwrap_err().contains("inside a header"));
-        assert!(read(&[one.clone(), one.clone()].concat(), false).unwrap_err().contains("twice"));
+        assert!(read(&[one.clone(), one.clone()].concat(), false).unwrap_err().contains("repeated"));
         let mut flipped = one;
         flipped[0] ^= 1;
         assert!(read(&flipped, false).unwrap_err().contains("checksum"));
     }
 
     #[test]
-    fn a_total_over_the_limit_is_refused() {
+    fn total_size_over_the_limit_is_refused() {
         let one = fragment(|_| (), b"x");
-        let mut reader = Reader::new(ROOT);
+        let mut reader = TarReader::new(ROOT);
         reader.total = MAX_RECORD_BYTES;
         assert!(reader.read(&one, false, |_, _| Ok(())).unwrap_err().to_string().contains("too large"));
     }
@@ -260,7 +260,7 @@ mod tests {
         }
 
         #[test]
-        fn every_bag_path_fits(path in "data(/[a-z]{1,99}){1,6}") {
+        fn every_valid_bag_path_fits(path in "data(/[a-z]{1,99}){1,6}") {
             let mut out = Vec::new();
             if is_bag_path(&path) {
                 append_member(&mut out, ROOT, &path, b"x").unwrap();

@@ -1,27 +1,43 @@
-//! Transcript segments as the note-taker's speech recognition delivers them, and their two public forms.
+//! Transcript segments as the note-taker's speech recognition produces them, and the two files assembled from them.
 //!
-//! In the bag a piece of transcript is `data/session-<N>/transcript/<piece>.jsonl`: one [`Segment`] per line (made with
-//! [`crate::salted_jsonl`]). Opening merges all pieces of all sessions. What speech recognition heard is a machine's draft;
-//! the merged files say so.
+//! In the bag, `data/session-<N>/transcript/<piece>.jsonl` contains one [`Segment`] per line (see [`crate::salted_jsonl`]).
+//! Opening assembles all pieces of all sessions. The output of speech recognition is a draft, and the assembled files
+//! say so.
 
 use serde::{Deserialize, Serialize};
 
 use crate::vtt::{Cue, cues_text};
 
 /// One utterance.
+///
+/// ```
+/// use telcon_record::{Segment, parse_vtt, write_vtt};
+///
+/// let segment = Segment {
+///     start_ms: 1_000,
+///     end_ms: 2_500,
+///     speaker: "5f".repeat(16),
+///     name: "The President of Norland".into(),
+///     text: "Good evening.".into(),
+///     language: Some("en".into()),
+/// };
+/// let file = write_vtt(&[(&segment).into()]);
+/// assert!(file.contains("00:00:01.000 --> 00:00:02.500\n<v The President of Norland>Good evening."));
+/// assert_eq!(parse_vtt(&file).unwrap()[0].text, segment.text);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Start, milliseconds since the call began (in later sessions too).
+    /// Start, milliseconds since the start of the call (not of the session).
     pub start_ms: u64,
-    /// End, milliseconds since the call began.
+    /// End, milliseconds since the start of the call.
     pub end_ms: u64,
-    /// The speaker's id, as in the `audio/<speaker>/` path. Empty where the note-taker itself says something of this time.
+    /// The speaker's id, as in the `audio/<speaker>/` path. Empty for a remark of the note-taker about this time.
     pub speaker: String,
-    /// The speaker's name as participants saw it.
+    /// The speaker's name as shown to the participants.
     pub name: String,
-    /// What was heard.
+    /// The recognized text.
     pub text: String,
-    /// BCP 47 language, where it is known.
+    /// BCP 47 language tag, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
@@ -33,18 +49,18 @@ impl From<&Segment> for Cue {
     }
 }
 
-/// The segments of one piece, and how many lines were none. A line with nothing but a salt is neither.
+/// The segments of one piece, and the number of unreadable lines. The salt's line counts as neither.
 pub(crate) fn parse_piece(bytes: &[u8]) -> (Vec<Segment>, usize) {
     let mut segments = Vec::new();
-    let mut strange = 0;
+    let mut unreadable = 0;
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         match serde_json::from_slice::<Segment>(line) {
             Ok(segment) => segments.push(segment),
             Err(_) if is_salt(line) => {}
-            Err(_) => strange += 1,
+            Err(_) => unreadable += 1,
         }
     }
-    (segments, strange)
+    (segments, unreadable)
 }
 
 fn is_salt(line: &[u8]) -> bool {
@@ -52,14 +68,14 @@ fn is_salt(line: &[u8]) -> bool {
     object.is_ok_and(|o| o.len() == 1 && o.contains_key("salt"))
 }
 
-/// All segments as one WebVTT file, in the order they began.
-pub(crate) fn merged_vtt(segments: &[Segment]) -> String {
+/// All segments as one WebVTT file, ordered by start.
+pub(crate) fn draft_vtt(segments: &[Segment]) -> String {
     let cues: Vec<Cue> = segments.iter().map(Cue::from).collect();
-    format!("WEBVTT\n\nNOTE Heard by speech recognition: a draft until a person signs it.\n\n{}", cues_text(&cues))
+    format!("WEBVTT\n\nNOTE Produced by speech recognition: a draft until a person signs it.\n\n{}", cues_text(&cues))
 }
 
-/// All segments as one JSON document, in the order they began.
-pub(crate) fn merged_json(segments: &[Segment]) -> Vec<u8> {
+/// All segments as one JSON document, ordered by start.
+pub(crate) fn draft_json(segments: &[Segment]) -> Vec<u8> {
     let document = serde_json::json!({ "draft": true, "segments": segments });
     let mut json = serde_json::to_vec_pretty(&document).expect("invariant: segments have nothing JSON cannot hold");
     json.push(b'\n');
@@ -72,7 +88,7 @@ mod tests {
     use crate::payload::{Salt, salted_jsonl};
 
     #[test]
-    fn a_salted_piece_reads_back() {
+    fn salted_piece_round_trips() {
         let text = "Good evening.".to_owned();
         let (speaker, name) = ("d1".to_owned(), "The President".to_owned());
         let segment = Segment { start_ms: 1, end_ms: 2, speaker, name, text, language: Some("en".into()) };
@@ -80,6 +96,6 @@ mod tests {
         assert_eq!(parse_piece(piece.bytes()), (vec![segment.clone()], 0));
         let damaged = [piece.bytes(), b"{\"salt\":\"x\",\"text\":1}\nnonsense\n"].concat();
         assert_eq!(parse_piece(&damaged), (vec![segment.clone()], 2));
-        assert!(merged_vtt(&[segment]).contains("<v The President>Good evening."));
+        assert!(draft_vtt(&[segment]).contains("<v The President>Good evening."));
     }
 }

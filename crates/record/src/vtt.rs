@@ -1,21 +1,21 @@
-//! WebVTT (W3C) as transcripts use it: cues with a voice, and a reader for what the writer writes.
+//! WebVTT (W3C) for transcripts: cues with a voice, and a parser for what is written here.
 
 use std::fmt::Write;
 
-/// One cue: who said what from when to when, in milliseconds since the call began.
+/// One cue: speaker, text, start and end, in milliseconds since the start of the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cue {
     /// Start, milliseconds.
     pub start_ms: u64,
     /// End, milliseconds; written as at least one millisecond after the start, as WebVTT requires.
     pub end_ms: u64,
-    /// The speaker's name, for the `<v Name>` tag; empty for none.
+    /// The speaker's name for the `<v Name>` tag; empty for no tag.
     pub voice: String,
-    /// What was said. Line breaks and runs of spaces become one space.
+    /// The text. Line breaks and runs of spaces become one space.
     pub text: String,
 }
 
-/// A text that is not WebVTT of the kind this crate writes.
+/// A text is not WebVTT as this crate writes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a transcript in WebVTT: line {line}: {what}")]
 pub struct VttError {
@@ -25,12 +25,12 @@ pub struct VttError {
     pub what: &'static str,
 }
 
-/// A complete WebVTT file. For a file that goes into a record use [`crate::salted_vtt`].
+/// A complete WebVTT file. For files in a record use [`crate::salted_vtt`].
 pub fn write_vtt(cues: &[Cue]) -> String {
     format!("WEBVTT\n\n{}", cues_text(cues))
 }
 
-/// The cue blocks alone.
+/// The cue blocks without the header.
 pub(crate) fn cues_text(cues: &[Cue]) -> String {
     let mut out = String::new();
     for cue in cues {
@@ -42,8 +42,11 @@ pub(crate) fn cues_text(cues: &[Cue]) -> String {
     out
 }
 
-/// Reads a WebVTT file: comments and styles are skipped, cue identifiers and settings ignored, `<v>` tags and escapes
-/// undone; other tags stay in the text.
+/// Parses a WebVTT file. Comments and styles are skipped, cue identifiers and settings ignored, `<v>` tags and escapes
+/// decoded; other tags remain in the text.
+///
+/// # Errors
+/// The first line that is neither part of a cue nor of a comment.
 pub fn parse_vtt(text: &str) -> Result<Vec<Cue>, VttError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().enumerate().map(|(n, line)| (n + 1, line)).peekable();
@@ -72,7 +75,7 @@ pub fn parse_vtt(text: &str) -> Result<Vec<Cue>, VttError> {
             }
         }
         let Some((start_ms, end_ms)) = parse_timing(timing.1) else {
-            return fail(timing.0, "a timing line that cannot be read");
+            return fail(timing.0, "an invalid timing line");
         };
         let mut body = Vec::new();
         while let Some((_, line)) = lines.next_if(|(_, line)| !line.is_empty()) {
@@ -118,8 +121,7 @@ fn parse_timestamp(text: &str) -> Option<u64> {
     Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + number(millis, 3)?)
 }
 
-/// Escapes what WebVTT gives meaning to, and makes one line of it: a blank line would end the cue, and `-->` would begin
-/// another.
+/// Escapes markup and joins lines: a blank line would end the cue, and `-->` would start another.
 fn escape(text: &str) -> String {
     let words: Vec<&str> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn written_as_specified() {
+    fn output_conforms_to_the_specification() {
         let text = write_vtt(&[cue("President <A>", "Yes & no.\n\n00:00.000 --> 00:01.000\nforged")]);
         let expected = "WEBVTT\n\n01:02:03.004 --> 01:02:04.000\n<v President &lt;A&gt;>Yes &amp; no. 00:00.000 --&gt; \
                         00:01.000 forged\n\n";
@@ -149,21 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_interval_gets_a_millisecond() {
+    fn empty_interval_is_extended_to_one_millisecond() {
         let cues =
             parse_vtt(&write_vtt(&[Cue { start_ms: 5, end_ms: 5, voice: "A".into(), text: "x".into() }])).unwrap();
         assert_eq!((cues[0].start_ms, cues[0].end_ms), (5, 6));
     }
 
     #[test]
-    fn comments_identifiers_and_settings_are_read_past() {
+    fn comments_identifiers_and_settings_are_skipped() {
         let text = "\u{feff}WEBVTT - title\r\n\r\nNOTE a\r\nb\r\n\r\n7\r\n00:01.000 --> 00:02.000 align:start\r\nHello\r\nthere\r\n";
         let expected = Cue { start_ms: 1000, end_ms: 2000, voice: String::new(), text: "Hello there".into() };
         assert_eq!(parse_vtt(text).unwrap(), [expected]);
     }
 
     #[test]
-    fn what_is_no_transcript_is_refused() {
+    fn malformed_files_are_refused() {
         for (text, line) in [
             ("", 1),
             ("WEBVTTX", 1),
@@ -177,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn anything_written_reads_back(voice in "\\PC{0,20}", text in "\\PC{0,40}", start in 0u64..1 << 36, length in 1u64..1 << 20) {
+        fn written_cues_round_trip(voice in "\\PC{0,20}", text in "\\PC{0,40}", start in 0u64..1 << 36, length in 1u64..1 << 20) {
             let normal = |s: &str| s.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
             let cue = Cue { start_ms: start, end_ms: start + length, voice: normal(&voice), text: normal(&text) };
             let read = parse_vtt(&write_vtt(&[Cue { voice, text, ..cue.clone() }])).unwrap();

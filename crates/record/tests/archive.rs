@@ -1,4 +1,4 @@
-//! Checking an archive against its log: a good one, and one attack or fault at a time.
+//! Verification of an archive against its log: a valid one, and one attack or fault at a time.
 
 mod support;
 
@@ -10,7 +10,7 @@ use telcon_proto::entry::Entry;
 use telcon_proto::{CallId, DeviceId, Ended, RecordMode, SuiteName};
 use telcon_record::*;
 
-/// The auditor's time.
+/// The auditor's time, milliseconds.
 const NOW: u64 = 1_000_000;
 const ORIGIN: &str = "office.example/archive";
 
@@ -47,7 +47,7 @@ impl SignatureVerifier for FakeVerifier {
         }
     }
 
-    fn vouched(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<String, String> {
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<String, String> {
         let of = |bytes: &[u8]| String::from_utf8_lossy(bytes).rsplit(' ').next().unwrap_or_default().to_owned();
         match issuer.starts_with(b"the office, of") && of(issuer) == of(certificate) {
             true => Ok(of(certificate)),
@@ -78,7 +78,7 @@ fn enrolled(device: &str, enrolment: &str) -> Entry {
     Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment: enrolment.into() }
 }
 
-/// Writes the record of call `n`, signed by `device`; gives its entry.
+/// Writes the record of call `n`, signed by `device`; returns its log entry.
 fn record(archive: &Path, n: u8, device: &str) -> Entry {
     let device = self::device(device);
     let dir = archive.join("records").join(format!("{}-{device}", call(n)));
@@ -152,9 +152,9 @@ impl Archive {
         let witnesses = vec![witness.key().clone()];
         ArchiveOptions {
             log_key,
-            remembered: vec![],
+            known_checkpoints: vec![],
             witnesses,
-            patient_since_ms: u64::MAX,
+            grace_since_ms: u64::MAX,
             now_ms: NOW,
             floor: RecordMode::LogOnly,
         }
@@ -164,7 +164,7 @@ impl Archive {
         verify_archive(self.path(), &FakeVerifier, &self.write_log())
     }
 
-    /// The only problem there is.
+    /// The only problem reported.
     fn problem(&self) -> (ProblemKind, Option<String>, String) {
         let report = self.verify();
         assert_eq!(report.problems.len(), 1, "{:#?}", report.problems);
@@ -174,7 +174,7 @@ impl Archive {
 }
 
 #[test]
-fn a_good_archive() {
+fn valid_archive_has_no_problems() {
     let archive = Archive::good();
     let report = archive.verify();
     assert!(report.is_good(), "{:#?}", report.problems);
@@ -188,23 +188,23 @@ fn a_good_archive() {
 }
 
 #[test]
-fn a_call_without_record_or_reason() {
+fn missing_record_without_reason_is_a_gap_after_the_grace_period() {
     let mut archive = Archive::good();
     archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ended::HungUp)]);
     assert_eq!(archive.problem().0, ProblemKind::Gap);
-    let report = archive.verify_again_with_patience(6000);
+    let report = archive.verify_with_grace(6000);
     assert!(report.is_good() && report.pending == 1, "{:#?}", report.problems);
 }
 
 #[test]
-fn a_date_that_is_to_come_excuses_nothing() {
+fn future_timestamp_does_not_extend_the_grace_period() {
     let (how, answered, answered_ms) = (Ended::Revoked, Some(true), None);
     let later = Entry::CallEnded { time_ms: 2 * NOW, call: id(6), how, answered, answered_ms };
     for late in [later, ended(6, Ended::Revoked)] {
         let mut archive = Archive::good();
         let dated = matches!(late, Entry::CallEnded { time_ms, .. } if time_ms > NOW);
         archive.entries.extend([opened(6, RecordMode::Memo), late]);
-        let report = archive.verify_with(|options| options.patient_since_ms = NOW - 1);
+        let report = archive.verify_with(|options| options.grace_since_ms = NOW - 1);
         let about: Vec<_> = report.problems.iter().map(|problem| problem.kind).collect();
         assert_eq!(about.contains(&ProblemKind::Call), dated, "{:#?}", report.problems);
         assert!(about.contains(&ProblemKind::Gap), "no record and no reason: {:#?}", report.problems);
@@ -212,7 +212,7 @@ fn a_date_that_is_to_come_excuses_nothing() {
 }
 
 #[test]
-fn a_call_of_which_less_is_kept_than_the_authority_demands() {
+fn record_mode_below_the_floor_is_reported() {
     let archive = Archive::good();
     let floor = |floor| archive.verify_with(|options| options.floor = floor).problems;
     assert!(floor(RecordMode::LogOnly).is_empty());
@@ -228,37 +228,37 @@ impl Archive {
         verify_archive(self.path(), &FakeVerifier, &options)
     }
 
-    fn verify_again_with_patience(&self, patient_since_ms: u64) -> ArchiveReport {
+    fn verify_with_grace(&self, grace_since_ms: u64) -> ArchiveReport {
         std::fs::remove_dir_all(self.path().join("log")).unwrap();
-        let options = ArchiveOptions { patient_since_ms, ..self.write_log() };
+        let options = ArchiveOptions { grace_since_ms, ..self.write_log() };
         verify_archive(self.path(), &FakeVerifier, &options)
     }
 }
 
 #[test]
-fn a_call_that_never_ended_ended_twice_or_never_began() {
+fn inconsistent_call_entries_are_reported() {
     let mut archive = Archive::good();
     archive.entries.push(opened(6, RecordMode::LogOnly));
-    assert_eq!(archive.problem(), (ProblemKind::Gap, Some(call(6)), "opened, and never ended".into()));
+    assert_eq!(archive.problem(), (ProblemKind::Gap, Some(call(6)), "opened but never ended".into()));
     let mut archive = Archive::good();
     archive.entries.push(ended(3, Ended::HungUp));
     assert!(archive.problem().2.ends_with("ended twice"));
     let mut archive = Archive::good();
     archive.entries.push(ended(7, Ended::HungUp));
-    assert!(archive.problem().2.ends_with("ended, but was never opened"));
+    assert!(archive.problem().2.ends_with("ended but never opened"));
     let mut archive = Archive::good();
     archive.entries.push(opened(3, RecordMode::LogOnly));
     assert!(archive.problem().2.contains("opened twice"));
     let mut archive = Archive::good();
     archive.entries.push(Entry::RecordMissing { time_ms: 9, call: id(4), why: " ".into() });
-    assert!(archive.problem().2.contains("nobody said why"));
+    assert!(archive.problem().2.contains("missing without a reason"));
 }
 
 #[test]
-fn records_that_are_not_what_the_log_says() {
+fn records_that_differ_from_the_log_are_reported() {
     let archive = Archive::good();
     std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
-    let expected = "entry 4 of the log says that it was sealed, and it is not in the archive";
+    let expected = "sealed according to log entry 4, but not in the archive";
     assert_eq!(archive.problem(), (ProblemKind::Record, Some(call(1)), expected.into()));
 
     let archive = Archive::good();
@@ -272,27 +272,27 @@ fn records_that_are_not_what_the_log_says() {
 
     let archive = Archive::good();
     record(archive.path(), 3, "notes");
-    assert!(archive.problem().2.contains("no entry of the log says so"));
+    assert!(archive.problem().2.contains("in the archive, but not in the log"));
 
     let archive = Archive::good();
     std::fs::create_dir(archive.path().join("records/stray")).unwrap();
-    assert!(archive.problem().2.contains("records/stray is no record"));
+    assert!(archive.problem().2.contains("records/stray is not a record"));
 }
 
 #[test]
-fn a_record_that_was_replaced_by_another() {
-    // The whole directory of call 1 is replaced by a consistent and signed one with other content.
+fn replaced_record_is_detected() {
+    // The directory of call 1 is replaced by a consistent and signed record with different content.
     let archive = Archive::good();
     std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
     record(archive.path(), 1, "notes");
     let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
-    assert!(texts.iter().any(|t| t.contains("record digest is not the one in entry 4")), "{texts:?}");
-    assert!(texts.iter().any(|t| t.contains("the signature is not good")), "{texts:?}");
-    assert_eq!(archive.verify_again_with_patience(u64::MAX).records_good, 1);
+    assert!(texts.iter().any(|t| t.contains("record digest differs from log entry 4")), "{texts:?}");
+    assert!(texts.iter().any(|t| t.contains("invalid signature")), "{texts:?}");
+    assert_eq!(archive.verify_with_grace(u64::MAX).records_good, 1);
 }
 
 #[test]
-fn entries_that_say_something_else_than_the_seal() {
+fn entry_that_differs_from_the_seal_is_reported() {
     let change = |edit: &dyn Fn(&mut u64, &mut bool)| {
         let mut archive = Archive::good();
         let Some(Entry::RecordSealed { parts, partial, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
@@ -300,12 +300,12 @@ fn entries_that_say_something_else_than_the_seal() {
         archive.problem().2
     };
     assert!(change(&|parts, _| *parts = 9).contains("number of parts"));
-    assert!(change(&|_, partial| *partial = true).contains("partial or complete state"));
+    assert!(change(&|_, partial| *partial = true).contains("partial state"));
 }
 
 #[test]
-fn a_record_of_each_note_taker_and_not_two_of_one() {
-    // The desk's device stands for a second note-taker.
+fn one_record_per_note_taker_is_allowed() {
+    // The desk's device acts as the second note-taker.
     let mut archive = Archive::good();
     archive.entries.push(record(archive.path(), 2, "desk"));
     let report = archive.verify();
@@ -317,14 +317,14 @@ fn a_record_of_each_note_taker_and_not_two_of_one() {
 
     std::fs::remove_dir_all(archive.path().join("records").join(&names[0])).unwrap();
     let lost = archive.verify_with(|_| ()).problems;
-    assert!(matches!(&lost[..], [p] if p.text.contains("it is not in the archive")), "{lost:#?}");
+    assert!(matches!(&lost[..], [p] if p.text.contains("not in the archive")), "{lost:#?}");
 
     let mut archive = Archive::good();
     archive.entries.push(archive.entries[4].clone());
     let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
     assert!(texts.iter().any(|text| text.contains("sealed twice by one note-taker")), "{texts:?}");
 
-    // The entry and the directory name one device, and another signed.
+    // Entry and directory name one device, but another one signed.
     let mut archive = Archive::good();
     let Some(Entry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
     *device = Some(self::device("desk"));
@@ -335,7 +335,7 @@ fn a_record_of_each_note_taker_and_not_two_of_one() {
 }
 
 #[test]
-fn a_record_that_an_older_program_took_is_called_as_its_call() {
+fn record_directory_named_by_call_only_is_still_valid() {
     let mut archive = Archive::good();
     let Some(Entry::RecordSealed { device, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
     *device = None;
@@ -344,19 +344,19 @@ fn a_record_that_an_older_program_took_is_called_as_its_call() {
 }
 
 #[test]
-fn signatures_by_the_wrong_device() {
+fn signature_by_a_revoked_late_or_unknown_device_is_reported() {
     let mut archive = Archive::good();
     archive.entries.insert(2, Entry::DeviceRevoked { time_ms: 2, device: device("notes") });
     let report = archive.verify();
     assert_eq!(report.problems.len(), 2, "{:#?}", report.problems);
     assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("had been revoked")));
 
-    // Revoked later: what it signed before stays good.
+    // Revoked later: earlier signatures remain valid.
     let mut archive = Archive::good();
     archive.entries.push(Entry::DeviceRevoked { time_ms: 99, device: device("notes") });
     assert!(archive.verify().is_good());
 
-    // Enrolled only afterwards.
+    // Enrolled after signing.
     let mut archive = Archive::good();
     let late = archive.entries.remove(0);
     archive.entries.push(late);
@@ -376,14 +376,14 @@ fn devices_and_certificates() {
     archive.entries.push(enrolled("second", "e1"));
     let texts: Vec<String> = archive.verify().problems.into_iter().map(|p| p.text).collect();
     let (first, second) = (device("notes"), device("second"));
-    let twice = format!("enrolment e1 made {second} after it had made {first}");
+    let twice = format!("enrolment e1 was used for {second}, and before that for {first}");
     assert!(texts.iter().any(|t| t.contains(&twice)), "{texts:?}");
     assert!(texts.iter().any(|t| t.contains(&certificate(second))), "{texts:?}");
 
     let archive = Archive::good();
     let der = b"nobody's";
     std::fs::write(archive.path().join(format!("devices/{}.der", sha256(der))), der).unwrap();
-    assert!(archive.problem().2.contains("of no device in the log"));
+    assert!(archive.problem().2.contains("belongs to no device in the log"));
 
     let archive = Archive::good();
     std::fs::write(archive.path().join(format!("devices/{}.der", "0".repeat(64))), der).unwrap();
@@ -391,7 +391,7 @@ fn devices_and_certificates() {
 }
 
 #[test]
-fn a_device_that_the_office_did_not_vouch_for() {
+fn device_not_issued_by_the_office_is_reported() {
     let issuer = |archive: &Archive, device: &str| {
         let digest = sha256(certificate(self::device(device)).as_bytes());
         archive.path().join(format!("issuers/{digest}.der"))
@@ -401,25 +401,25 @@ fn a_device_that_the_office_did_not_vouch_for() {
     assert!(archive.problem().2.contains("the enrolment certificate that signed it is missing"));
     let archive = Archive::good();
     std::fs::write(issuer(&archive, "desk"), format!("the server itself, of {}", device("desk"))).unwrap();
-    assert!(archive.problem().2.contains("is not the office's: by somebody else"));
+    assert!(archive.problem().2.contains("was not issued by the office: by somebody else"));
 
-    // The log gives a device's certificate to another.
+    // The log attributes a device's certificate to another device.
     let mut archive = Archive::good();
     let Entry::DeviceEnrolled { device, .. } = &mut archive.entries[1] else { unreachable!() };
     *device = self::device("impostor");
     let text = archive.problem().2;
-    assert!(text.contains(&format!("is of another device, {}", self::device("desk"))), "{text}");
+    assert!(text.contains(&format!("belongs to another device, {}", self::device("desk"))), "{text}");
 }
 
 #[test]
-fn of_a_log_with_a_hole_nothing_is_concluded_from_what_is_not_in_it() {
+fn nothing_is_concluded_from_absence_in_an_incomplete_log() {
     let archive = Archive::good();
     let options = archive.write_log();
     let bundle = files_below(&archive.path().join("log")).into_keys().find(|f| f.contains("entries")).unwrap();
     std::fs::remove_file(archive.path().join("log").join(bundle)).unwrap();
     let report = verify_archive(archive.path(), &FakeVerifier, &options);
     assert!(matches!(&report.problems[..], [one] if one.kind == ProblemKind::Log), "{:#?}", report.problems);
-    // What can be seen of a record alone is still looked at.
+    // Records are still checked against their seals.
     std::fs::remove_file(archive.record_dir(1).join("seal.json")).unwrap();
     let report = verify_archive(archive.path(), &FakeVerifier, &options);
     let kinds: Vec<ProblemKind> = report.problems.iter().map(|p| p.kind).collect();
@@ -428,7 +428,7 @@ fn of_a_log_with_a_hole_nothing_is_concluded_from_what_is_not_in_it() {
 }
 
 #[test]
-fn a_log_that_was_changed_is_told_and_the_rest_is_checked_all_the_same() {
+fn modified_log_is_reported_and_the_rest_still_verified() {
     let archive = Archive::good();
     let options = archive.write_log();
     std::fs::write(archive.record_dir(1).join("part-000000.tar.age"), b"x").unwrap();
@@ -445,7 +445,7 @@ fn a_log_that_was_changed_is_told_and_the_rest_is_checked_all_the_same() {
 }
 
 #[test]
-fn no_log_no_witness_no_archive() {
+fn missing_log_or_cosignature_is_reported() {
     let archive = Archive::good();
     let mut options = archive.write_log();
     options.witnesses.push(Cosigner::from_seed(&[8; 32], "other.example").unwrap().key().clone());
@@ -459,7 +459,7 @@ fn no_log_no_witness_no_archive() {
 }
 
 #[test]
-fn an_entry_that_is_none_of_ours() {
+fn unknown_entry_types_are_counted_and_malformed_ones_reported() {
     let archive = Archive::good();
     let options = archive.write_log();
     let signer = LogSigner::from_seed(&[5; 32], ORIGIN).unwrap();

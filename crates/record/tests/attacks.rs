@@ -1,4 +1,4 @@
-//! What somebody who can change the archive, or who was the note-taker, might try. Nothing may come out of any of it.
+//! Attacks by somebody who can modify the archive, or by a malicious note-taker. None may produce output.
 
 mod support;
 
@@ -7,10 +7,10 @@ use std::path::Path;
 use support::*;
 use telcon_record::*;
 
-/// Opening must fail, and leave nothing.
+/// Opening must fail and leave nothing behind.
 fn refuse(dir: &Path) -> RecordError {
     let out = dir.parent().unwrap().join("out");
-    let error = open_record(dir, &[identity(1)], &out).expect_err("was opened");
+    let error = open_record(dir, &[identity(1)], &out).expect_err("the attack succeeded");
     let left: Vec<_> = std::fs::read_dir(dir.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, [dir.file_name().unwrap()], "something was left behind");
     error
@@ -28,7 +28,7 @@ fn part(n: usize) -> String {
 }
 
 #[test]
-fn changed_part() {
+fn modified_part_is_refused() {
     for at in [0, 30, 3000, usize::MAX] {
         let error = with_record(|dir| {
             let mut bytes = std::fs::read(dir.join(part(1))).unwrap();
@@ -41,7 +41,7 @@ fn changed_part() {
 }
 
 #[test]
-fn swapped_parts() {
+fn swapped_parts_are_refused() {
     let error = with_record(|dir| {
         std::fs::rename(dir.join(part(0)), dir.join("x")).unwrap();
         std::fs::rename(dir.join(part(1)), dir.join(part(0))).unwrap();
@@ -51,7 +51,7 @@ fn swapped_parts() {
 }
 
 #[test]
-fn missing_part() {
+fn missing_part_is_refused() {
     for n in 0..3 {
         let error = with_record(|dir| std::fs::remove_file(dir.join(part(n))).unwrap());
         assert!(matches!(error, RecordError::PartMissing(name) if name == part(n)));
@@ -59,15 +59,15 @@ fn missing_part() {
 }
 
 #[test]
-fn extra_part() {
+fn unlisted_part_is_refused() {
     let error = with_record(|dir| {
         std::fs::copy(dir.join(part(0)), dir.join(part(3))).unwrap();
     });
-    assert!(matches!(error, RecordError::PartExtra(name) if name == part(3)));
+    assert!(matches!(error, RecordError::PartUnlisted(name) if name == part(3)));
 }
 
 #[test]
-fn truncated_and_extended_part() {
+fn truncated_and_extended_parts_are_refused() {
     for length in [0, 100, 5000] {
         let error = with_record(|dir| {
             let bytes = std::fs::read(dir.join(part(2))).unwrap();
@@ -84,7 +84,7 @@ fn truncated_and_extended_part() {
 
 #[cfg(unix)]
 #[test]
-fn part_replaced_by_a_link() {
+fn part_replaced_by_a_symlink_is_refused() {
     let error = with_record(|dir| {
         std::fs::rename(dir.join(part(0)), dir.join("moved")).unwrap();
         std::os::unix::fs::symlink(dir.join("moved"), dir.join(part(0))).unwrap();
@@ -93,7 +93,7 @@ fn part_replaced_by_a_link() {
 }
 
 #[test]
-fn changed_seal() {
+fn modified_seal_is_refused() {
     let edits: [&dyn Fn(&mut serde_json::Value); 6] = [
         &|s| s["partial"] = true.into(),
         &|s| s["call_id"] = "f".repeat(32).into(),
@@ -116,7 +116,7 @@ fn changed_seal() {
 }
 
 #[test]
-fn wrong_identity() {
+fn wrong_identity_cannot_open() {
     let root = tempfile::tempdir().unwrap();
     let dir = small_record(root.path());
     let out = root.path().join("out");
@@ -127,17 +127,17 @@ fn wrong_identity() {
 }
 
 #[test]
-fn existing_target_is_left_alone() {
+fn existing_output_directory_is_not_touched() {
     let root = tempfile::tempdir().unwrap();
     let dir = small_record(root.path());
     let out = root.path().join("out");
     std::fs::create_dir(&out).unwrap();
     std::fs::write(out.join("mine"), b"mine").unwrap();
-    assert!(matches!(open_record(&dir, &[identity(1)], &out), Err(RecordError::OutExists(_))));
+    assert!(matches!(open_record(&dir, &[identity(1)], &out), Err(RecordError::OutputExists(_))));
     assert_eq!(files_below(&out).len(), 1);
 }
 
-/// A record whose parts hold these tar fragments, consistent in every other way: a malicious note-taker's.
+/// A record with these tar fragments, consistent in every other respect, as a malicious note-taker could write it.
 fn forged(fragments: &[Vec<u8>]) -> RecordError {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
@@ -165,7 +165,7 @@ fn member(name: &str, kind: tar::EntryType, size: Option<u64>, bytes: &[u8]) -> 
 }
 
 #[test]
-fn escaping_tar_members() {
+fn tar_paths_outside_the_bag_are_refused() {
     let inside_up = format!("{CALL}/data/../../../evil");
     for name in ["../evil", "/tmp/evil", "evil", inside_up.as_str()] {
         let error = forged(&[member(name, tar::EntryType::Regular, None, b"x"), vec![0; 1024]]);
@@ -174,7 +174,7 @@ fn escaping_tar_members() {
 }
 
 #[test]
-fn links_and_devices_in_the_tar() {
+fn tar_links_and_devices_are_refused() {
     let name = format!("{CALL}/data");
     for kind in [tar::EntryType::Symlink, tar::EntryType::Link, tar::EntryType::Char, tar::EntryType::Fifo] {
         let through = member(&format!("{CALL}/data/passwd"), tar::EntryType::Regular, None, b"x");
@@ -184,7 +184,7 @@ fn links_and_devices_in_the_tar() {
 }
 
 #[test]
-fn huge_and_cut_members() {
+fn oversized_and_truncated_members_are_refused() {
     let name = format!("{CALL}/data/a");
     for size in [MAX_MEMBER_BYTES + 1, u64::from(u32::MAX), 4096] {
         let error = forged(&[member(&name, tar::EntryType::Regular, Some(size), b"x"), vec![0; 1024]]);
@@ -193,28 +193,28 @@ fn huge_and_cut_members() {
 }
 
 #[test]
-fn member_split_over_two_parts() {
+fn member_split_over_two_parts_is_refused() {
     let whole = member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, &[7; 2000]);
     let error = forged(&[whole[..1024].to_vec(), whole[1024..].to_vec(), vec![0; 1024]]);
     assert!(matches!(error, RecordError::Tar(_)));
 }
 
 #[test]
-fn early_end_hides_later_parts() {
+fn early_end_of_archive_is_refused() {
     let first = [member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, b"x"), vec![0; 1024]].concat();
     let error = forged(&[first, vec![0; 1024]]);
     assert!(matches!(error, RecordError::Tar(_)));
 }
 
 #[test]
-fn no_bag_in_the_tar() {
+fn tar_without_a_bag_is_refused() {
     let file = member(&format!("{CALL}/data/a"), tar::EntryType::Regular, None, b"x");
     assert!(matches!(forged(&[file, vec![0; 1024]]), RecordError::Bag(_)));
 }
 
 #[test]
-fn classical_recipient_mixed_in() {
-    // age itself refuses to mix, so the stanza is put in by hand.
+fn added_classical_recipient_is_refused() {
+    // age itself refuses to mix recipients, so the stanza is inserted by hand.
     let classical = age::x25519::Identity::generate();
     let theirs = age_seal(b"x", &[&classical.to_public()]);
     let stanza_end = theirs.windows(4).position(|w| w == b"\n-> " || w == b"\n---").unwrap();
@@ -231,7 +231,7 @@ fn classical_recipient_mixed_in() {
 }
 
 #[test]
-fn sealed_to_somebody_who_is_not_listed() {
+fn unlisted_recipient_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let dir = small_record(root.path());
     let keys = custodians();
@@ -243,7 +243,7 @@ fn sealed_to_somebody_who_is_not_listed() {
 }
 
 #[test]
-fn a_seal_that_fits_changed_ciphertext_does_not_help() {
+fn matching_seal_does_not_hide_modified_or_omitted_parts() {
     let root = tempfile::tempdir().unwrap();
     let dir = small_record(root.path());
     let mut parts: Vec<Vec<u8>> = (0..3).map(|n| std::fs::read(dir.join(part(n))).unwrap()).collect();
@@ -251,7 +251,7 @@ fn a_seal_that_fits_changed_ciphertext_does_not_help() {
     forge(&dir, &parts, &custodians(), false);
     assert!(matches!(refuse(&dir), RecordError::Decrypt { .. }));
 
-    // Whole parts left out, or in another order, under a seal that fits: the bag tells.
+    // Parts omitted under a matching seal: bag validation detects it.
     for order in [&[0, 2][..], &[1, 2]] {
         let root = tempfile::tempdir().unwrap();
         let dir = small_record(root.path());
@@ -263,7 +263,7 @@ fn a_seal_that_fits_changed_ciphertext_does_not_help() {
 }
 
 #[test]
-fn a_partial_record_cannot_be_passed_off_as_complete() {
+fn partial_record_cannot_be_presented_as_whole() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();

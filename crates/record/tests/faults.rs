@@ -1,4 +1,4 @@
-//! The note-taker is killed, or its disk is full, at every single file-system operation.
+//! The note-taker is killed, or its disk is full, at every file system operation.
 
 mod support;
 
@@ -16,7 +16,7 @@ fn file_name(n: u8) -> String {
     format!("events/{n:06}.jsonl")
 }
 
-/// Writes a record until something fails. Gives the paths that the writer said are safe, and whether it was finished.
+/// Writes a record until an operation fails. Returns the paths that the writer reported as durable, and whether it finished.
 fn write_until_killed(fs: Arc<dyn SpoolFs>, dir: &Path) -> (Vec<String>, bool) {
     let mut safe = Vec::new();
     let Ok(mut writer) = RecordWriter::create_on(fs, dir, &custodians(), CALL) else {
@@ -37,8 +37,8 @@ fn write_until_killed(fs: Arc<dyn SpoolFs>, dir: &Path) -> (Vec<String>, bool) {
     (safe, true)
 }
 
-/// The files in parts that reached their commit: the journal has their line, and the part is there under one of its names.
-/// Read here without the crate's own code. These must not be lost even if the writer was killed before it could say so.
+/// The files in committed parts: the journal has the part's line, and the part exists under one of its names. Parsed here
+/// without the crate's code. They must not be lost, even if the writer was killed before it could report them.
 fn committed(dir: &Path) -> Vec<String> {
     let journal = std::fs::read_to_string(dir.join("resume.jsonl")).unwrap_or_default();
     let whole = journal.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -58,25 +58,25 @@ fn committed(dir: &Path) -> Vec<String> {
     files
 }
 
-/// Resumes, finishes where that is to do, opens, and checks that everything safe is in the bag.
+/// Recovers, finishes if necessary, opens, and checks that the bag contains every durable file.
 fn recover(dir: &Path, safe: &[String], finished: bool, what: &str) {
     let committed = committed(dir);
-    // The journal goes last, so without it the seal speaks for the parts.
+    // The journal is removed last, so without it the seal lists the parts.
     let known = committed.len() >= safe.len() || dir.join("seal.json").exists();
     assert!(known, "{what}: {safe:?}, but only {committed:?}");
-    let writer = match RecordWriter::resume(dir, &custodians()) {
-        Ok(Resumed::Writing(writer)) => Some(writer),
-        Ok(Resumed::Sealed(_)) => None,
+    let writer = match RecordWriter::recover(dir, &custodians()) {
+        Ok(Recovered::Unfinished(writer)) => Some(writer),
+        Ok(Recovered::Sealed(_)) => None,
         Err(RecordError::NoRecord(_)) if safe.is_empty() => {
-            // Killed in `create`: beginning again works.
+            // Killed in `create`: creating the record again works.
             RecordWriter::create(dir, &custodians(), CALL).unwrap_or_else(|e| panic!("{what}: {e}"));
             return;
         }
         Err(e) => panic!("{what}: {e}"),
     };
     if let Some(mut writer) = writer {
-        assert!(!finished, "{what}: finished, but resumed");
-        assert_eq!(writer.set_aside(), [""; 0], "{what}");
+        assert!(!finished, "{what}: finished, but recovered as unfinished");
+        assert_eq!(writer.foreign_parts(), [""; 0], "{what}");
         assert!(writer.session() > 1, "{what}");
         writer.add("events/000000.jsonl", payload(77, "after the crash")).unwrap();
         writer.finish(&info(true)).unwrap();
@@ -92,7 +92,7 @@ fn recover(dir: &Path, safe: &[String], finished: bool, what: &str) {
 }
 
 #[test]
-fn killed_at_every_operation() {
+fn kill_at_every_operation_loses_nothing_committed() {
     let mut kills = 0;
     for effect in EFFECTS {
         for at in 0.. {
@@ -113,7 +113,7 @@ fn killed_at_every_operation() {
 }
 
 #[test]
-fn killed_again_while_resuming() {
+fn kill_during_recovery_loses_nothing_committed() {
     let mut kills = 0;
     for effect in EFFECTS {
         for first in 0.. {
@@ -137,19 +137,24 @@ fn killed_again_while_resuming() {
                     std::fs::write(dir.join(name), bytes).unwrap();
                 }
                 let fs = Arc::new(FaultyFs::new(second, effect, Fault::Kill));
-                let _ = RecordWriter::resume_on(fs.clone(), &dir, &custodians());
+                let _ = RecordWriter::recover_on(fs.clone(), &dir, &custodians());
                 if !fs.hit() {
                     break;
                 }
                 kills += 1;
-                recover(&dir, &safe, finished, &format!("killed at {first} and, resuming, at {second}, {effect:?}"));
+                recover(
+                    &dir,
+                    &safe,
+                    finished,
+                    &format!("killed at {first} and, during recovery, at {second}, {effect:?}"),
+                );
             }
         }
     }
     assert!(kills > 100, "{kills}");
 }
 
-/// Repeats a call that fails because the disk is full, which is over after `TIMES` operations.
+/// Retries a call that fails because the disk is full, which lasts for a limited number of operations.
 fn retry<T>(what: &str, dir: &Path, mut call: impl FnMut() -> Result<T, RecordError>) -> T {
     for _ in 0..3 {
         match call() {
@@ -164,7 +169,7 @@ fn retry<T>(what: &str, dir: &Path, mut call: impl FnMut() -> Result<T, RecordEr
 }
 
 #[test]
-fn full_at_every_operation_and_at_the_clean_up_after_it() {
+fn full_disk_at_every_operation_and_its_cleanup_is_retryable() {
     for (effect, times) in EFFECTS.into_iter().flat_map(|effect| [(effect, 1), (effect, 2)]) {
         for at in 0.. {
             let what = format!("full at operation {at} for {times}, {effect:?}");
@@ -173,10 +178,10 @@ fn full_at_every_operation_and_at_the_clean_up_after_it() {
             let fs = Arc::new(FaultyFs::new(at, effect, Fault::Full(times)));
             let mut writer = retry(&what, root.path(), || {
                 match RecordWriter::create_on(fs.clone(), &dir, &custodians(), CALL) {
-                    // Failed, but was there all the same.
-                    Err(RecordError::Exists(_)) => match RecordWriter::resume_on(fs.clone(), &dir, &custodians())? {
-                        Resumed::Writing(writer) => Ok(*writer),
-                        Resumed::Sealed(_) => panic!("{what}: sealed"),
+                    // Reported as failed, but created.
+                    Err(RecordError::Exists(_)) => match RecordWriter::recover_on(fs.clone(), &dir, &custodians())? {
+                        Recovered::Unfinished(writer) => Ok(*writer),
+                        Recovered::Sealed(_) => panic!("{what}: sealed"),
                     },
                     other => other,
                 }
@@ -199,7 +204,7 @@ fn full_at_every_operation_and_at_the_clean_up_after_it() {
 }
 
 #[test]
-fn a_disk_that_stays_full_keeps_everything_in_memory() {
+fn persistently_full_disk_keeps_data_in_memory() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let fs = Arc::new(FullFs(AtomicBool::new(false)));
@@ -224,7 +229,7 @@ fn a_disk_that_stays_full_keeps_everything_in_memory() {
 }
 
 #[test]
-fn a_full_buffer_takes_nothing_more_and_loses_nothing() {
+fn full_buffer_refuses_more_and_loses_nothing() {
     let root = tempfile::tempdir().unwrap();
     let mut writer = RecordWriter::create(&root.path().join(CALL), &custodians(), CALL).unwrap();
     let big = |n: u8| payload(n, &"x".repeat(20 << 20));
@@ -255,19 +260,19 @@ fn damage_that_no_crash_causes_is_an_error() {
     let mut bytes = std::fs::read(&part).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&part, bytes).unwrap();
-    assert!(matches!(RecordWriter::resume(&dir, &custodians()), Err(RecordError::PartChanged(_))));
+    assert!(matches!(RecordWriter::recover(&dir, &custodians()), Err(RecordError::PartChanged(_))));
 
     let dir = begun(&root.path().join("missing"));
     std::fs::remove_file(dir.join("part-000000.tar.age")).unwrap();
-    assert!(matches!(RecordWriter::resume(&dir, &custodians()), Err(RecordError::PartMissing(_))));
+    assert!(matches!(RecordWriter::recover(&dir, &custodians()), Err(RecordError::PartMissing(_))));
 
     let dir = begun(&root.path().join("others"));
-    assert!(matches!(RecordWriter::resume(&dir, &custodians()[..1]), Err(RecordError::OtherCustodians)));
+    assert!(matches!(RecordWriter::recover(&dir, &custodians()[..1]), Err(RecordError::CustodiansDiffer)));
     assert!(matches!(RecordWriter::create(&dir, &custodians(), CALL), Err(RecordError::Exists(_))));
 }
 
 #[test]
-fn a_part_the_journal_does_not_know_is_set_aside_and_kept() {
+fn part_unknown_to_the_journal_is_renamed_and_kept() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
@@ -275,8 +280,10 @@ fn a_part_the_journal_does_not_know_is_set_aside_and_kept() {
     writer.flush_part().unwrap();
     drop(writer);
     std::fs::write(dir.join("part-000001.tar.age"), b"foreign").unwrap();
-    let Ok(Resumed::Writing(mut writer)) = RecordWriter::resume(&dir, &custodians()) else { panic!("not resumed") };
-    assert_eq!(writer.set_aside(), ["part-000001.tar.age"]);
+    let Ok(Recovered::Unfinished(mut writer)) = RecordWriter::recover(&dir, &custodians()) else {
+        panic!("not recovered as unfinished")
+    };
+    assert_eq!(writer.foreign_parts(), ["part-000001.tar.age"]);
     writer.finish(&info(true)).unwrap();
     assert_eq!(files_below(&dir)["part-000001.tar.age.foreign"], b"foreign");
     assert_eq!(open_record(&dir, &[identity(1)], &root.path().join("out")).unwrap().parts, 2);

@@ -1,5 +1,5 @@
-//! Other people's tools open our records, and we open what they seal: npm `age-encryption`, Python's `tarfile`, PyPI
-//! `bagit`, GNU tar, and, where they are installed, opus-tools.
+//! Interoperability: third-party tools open our records, and we open what they seal. npm `age-encryption`, Python's
+//! `tarfile`, PyPI `bagit`, GNU tar, and opus-tools if installed.
 //!
 //! Needs `TELCON_INTEROP`: a directory with `node_modules/age-encryption` and `venv/bin/python` with `bagit`.
 
@@ -20,13 +20,13 @@ fn tools() -> Option<PathBuf> {
     tools
 }
 
-/// Runs a program; gives its output, or fails with what it said.
+/// Runs a program and returns its output; fails with its standard error.
 fn run(command: &mut Command, input: &[u8]) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {stderr}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 #[test]
-fn others_open_our_record() {
+fn third_party_tools_open_our_record() {
     let Some(tools) = tools() else { return };
     let root = tempfile::tempdir().unwrap();
     let dir = small_record(root.path());
@@ -62,7 +62,7 @@ fn others_open_our_record() {
 }
 
 #[test]
-fn we_open_what_others_seal() {
+fn we_open_what_third_party_tools_seal() {
     let Some(tools) = tools() else { return };
     let root = tempfile::tempdir().unwrap();
     let sealed = root.path().join("x.age");
@@ -84,7 +84,7 @@ fn we_open_what_others_seal() {
 }
 
 #[test]
-fn others_play_our_sound() {
+fn third_party_tools_play_our_audio() {
     if tools().is_none() {
         return;
     }
@@ -107,11 +107,11 @@ fn others_play_our_sound() {
     open_record(&dir, &[identity(1)], &out).unwrap();
     let chunk = out.join("bag/data/session-1/audio/alice/000000.opus");
     for (file, packets) in [(chunk, 100), (out.join("audio/alice.opus"), 350)] {
-        let said = run(Command::new("opusinfo").arg(&file), b"");
-        assert!(!said.to_lowercase().contains("warning") && !said.to_lowercase().contains("error"), "{said}");
+        let info = run(Command::new("opusinfo").arg(&file), b"").to_lowercase();
+        assert!(!info.contains("warning") && !info.contains("error"), "{info}");
         let raw = root.path().join("raw");
         run(Command::new("opusdec").args(["--quiet", "--no-dither", "--rate", "48000"]).arg(&file).arg(&raw), b"");
         let samples = std::fs::metadata(&raw).unwrap().len() / 2;
-        assert_eq!(samples, packets * 960 - 312, "{said}");
+        assert_eq!(samples, packets * 960 - 312, "{info}");
     }
 }

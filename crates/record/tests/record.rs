@@ -1,4 +1,4 @@
-//! A record from its first part to the custodian's ears, and what can be seen of it on the way.
+//! A record from its first part to its opening, and what it reveals in between.
 
 mod support;
 
@@ -7,7 +7,7 @@ use std::io::Read;
 use support::*;
 use telcon_record::*;
 
-const MARKER: &str = "MARKER-of-what-was-said";
+const MARKER: &str = "MARKER-of-plaintext";
 const SILENCE: &[u8] = &[0xf8, 0xff, 0xfe];
 
 fn segment(start_ms: u64, speaker: &str, text: &str) -> Segment {
@@ -20,7 +20,7 @@ fn sound(n: u8, start_ms: u64) -> Payload {
     ogg_opus(salt(n), &OpusChunk { start_ms, pre_skip: 312, packets: &packets }).unwrap()
 }
 
-/// Two sessions of a call with two speakers: the note-taker was killed in between.
+/// Two recording sessions of a call with two speakers: the note-taker was killed between them.
 fn write_call(dir: &std::path::Path, mut each_step: impl FnMut()) -> Sealed {
     let mut writer = RecordWriter::create(dir, &custodians(), CALL).unwrap();
     for n in 0..2u8 {
@@ -35,7 +35,9 @@ fn write_call(dir: &std::path::Path, mut each_step: impl FnMut()) -> Sealed {
     }
     writer.add("events/000009.jsonl", payload(30, MARKER)).unwrap();
     drop(writer);
-    let Ok(Resumed::Writing(mut writer)) = RecordWriter::resume(dir, &custodians()) else { panic!("not resumed") };
+    let Ok(Recovered::Unfinished(mut writer)) = RecordWriter::recover(dir, &custodians()) else {
+        panic!("not recovered as unfinished")
+    };
     assert_eq!(writer.session(), 2);
     writer.add("audio/alice/000000.opus", sound(40, 5000)).unwrap();
     writer.add("transcript/000000.jsonl", salted_jsonl(salt(41), &[segment(5000, "bob", "Later.")]).unwrap()).unwrap();
@@ -47,7 +49,7 @@ fn write_call(dir: &std::path::Path, mut each_step: impl FnMut()) -> Sealed {
 }
 
 #[test]
-fn a_call_with_a_crash_opens_whole_and_says_that_it_is_partial() {
+fn record_with_a_crash_opens_as_partial() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let mut sealed = write_call(&dir, || ());
@@ -77,7 +79,7 @@ fn a_call_with_a_crash_opens_whole_and_says_that_it_is_partial() {
 }
 
 #[test]
-fn nothing_of_the_call_is_on_the_disk_while_it_is_written() {
+fn no_plaintext_reaches_the_disk_during_the_call() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let mut scans = 0;
@@ -86,11 +88,11 @@ fn nothing_of_the_call_is_on_the_disk_while_it_is_written() {
         for (name, bytes) in files_below(root.path()) {
             seen += bytes.len();
             let leaked = bytes.windows(MARKER.len()).any(|w| w == MARKER.as_bytes());
-            assert!(!leaked, "{name} shows what was said");
-            let shown =
+            assert!(!leaked, "{name} contains plaintext");
+            let revealed =
                 [&b"Speaker"[..], b"OggS", b"WEBVTT", b"salt"].iter().any(|m| bytes.windows(m.len()).any(|w| w == *m));
-            // Four bytes occur in ciphertext by chance; the long ones and the clear-text files decide.
-            assert!(!shown || name.ends_with(".age"), "{name} shows content");
+            // Four bytes occur in ciphertext by chance; longer markers and unencrypted files decide.
+            assert!(!revealed || name.ends_with(".age"), "{name} reveals content");
         }
         scans += 1;
     });
@@ -98,7 +100,7 @@ fn nothing_of_the_call_is_on_the_disk_while_it_is_written() {
 }
 
 #[test]
-fn the_journal_tells_no_guess() {
+fn journal_does_not_confirm_guesses() {
     let root = tempfile::tempdir().unwrap();
     let digests = |n: u8, text: &str| {
         let dir = root.path().join(format!("{n}"));
@@ -110,13 +112,13 @@ fn the_journal_tells_no_guess() {
         part["part"]["files"][0].clone()
     };
     let (one, other_salt, other_text) = (digests(1, "yes"), digests(2, "yes"), digests(3, "a much longer sentence"));
-    assert_ne!(one["sha256"], other_salt["sha256"], "equal content must not show");
-    assert_eq!(one["bytes"], other_text["bytes"], "nor short content");
+    assert_ne!(one["sha256"], other_salt["sha256"], "equal content must not be recognizable");
+    assert_eq!(one["bytes"], other_text["bytes"], "nor its length");
     assert_eq!(one.as_object().unwrap().len(), 3, "path, digest, length and nothing else");
 }
 
 #[test]
-fn the_parts_decrypt_with_plain_age_to_one_tar_stream() {
+fn parts_decrypt_with_age_to_one_tar_stream() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let sealed = write_call(&dir, || ());
@@ -135,7 +137,7 @@ fn the_parts_decrypt_with_plain_age_to_one_tar_stream() {
 }
 
 #[test]
-fn an_empty_call_has_a_record_too() {
+fn call_without_content_has_a_valid_record() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(CALL);
     let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
@@ -155,7 +157,7 @@ fn misuse_is_refused() {
     }
     let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();
     for path in ["../x", "", "a b", "/etc/passwd"] {
-        assert!(matches!(writer.add(path, payload(1, "x")), Err((RecordError::Path(_), _))), "{path}");
+        assert!(matches!(writer.add(path, payload(1, "x")), Err((RecordError::InvalidPath(_), _))), "{path}");
     }
     writer.add("a", payload(1, "x")).unwrap();
     assert!(matches!(writer.add("a", payload(2, "x")), Err((RecordError::Duplicate(_), _))));

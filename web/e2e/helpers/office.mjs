@@ -61,7 +61,7 @@ export class Office {
 
   async serve() {
     const at = ['--listen', `127.0.0.1:${this.port}`, ...this.media, '--web', WEB];
-    this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'answers at');
+    this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'ready at');
   }
 
   /** Kills the server without a chance to clean up, like a power cut. */

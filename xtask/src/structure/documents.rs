@@ -118,6 +118,18 @@ fn the_protocol_document_names_every_route() {
 }
 
 #[test]
+fn metrics_in_the_operating_document_exist() {
+    let source: String = files("crates/server/src", "rs").iter().map(|path| read(path)).collect();
+    for span in code_spans(&read(Path::new("docs/operating.md"))) {
+        let Some(name) = span.strip_prefix("telcon_") else { continue };
+        // Counters of relays are made from a list of names.
+        let inner = name.strip_prefix("relay_").and_then(|name| name.strip_suffix("_total")).unwrap_or(name);
+        let exists = [name, inner].iter().any(|name| source.contains(&format!("\"{name}\"")));
+        assert!(exists, "docs/operating.md names the metric {span}, which the server does not have");
+    }
+}
+
+#[test]
 fn headings_and_spans_are_found() {
     assert_eq!(anchor(" What it does, and why "), "what-it-does-and-why");
     assert_eq!(code_spans("a `b c` d\n```sh\n`no`\n```\n`e`"), ["b c", "e"]);

@@ -8,20 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Files outside of `proto` that may read a serialized format, and why it is not in `proto`. Entries without a use fail.
 const READERS: &[(&str, &str)] = &[
-    ("crates/core/src/captions.rs", "end-to-end encrypted between members: servers must not know it"),
+    ("crates/core/src/call/captions.rs", "end-to-end encrypted between members: servers must not know it"),
+    ("crates/core/src/call/message.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/device.rs", "a device's state at rest, which only this crate reads"),
-    ("crates/core/src/engine/mod.rs", "commands of a screen to the engine in the same process"),
+    ("crates/core/src/engine/io.rs", "commands of a screen to the engine in the same process"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
+    ("crates/identity/src/logged.rs", "the time of an entry of a type that this version does not know"),
     ("crates/identity/src/ring.rs", "the version of a ring, read before the rest of it"),
     ("crates/identity/src/statement.rs", "payloads that are signed and verified in this file alone"),
     ("crates/log/src/checkpoint.rs", "a checkpoint as part of a device's state"),
     ("crates/record/src/bag.rs", "part of the journal, which only this crate reads"),
-    ("crates/record/src/entries.rs", "moves to proto"),
     ("crates/record/src/journal.rs", "the spool's journal, which only this crate reads"),
-    ("crates/record/src/seal.rs", "moves to proto"),
     ("crates/record/src/transcript.rs", "a file inside the sealed bag"),
-    ("crates/server/src/archive/records.rs", "moves to proto"),
-    ("crates/server/src/entry.rs", "moves to proto"),
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
     ("crates/server/src/web/log_files.rs", "a query string"),
 ];

@@ -1,4 +1,4 @@
-//! An office of real processes in a folder of its own: what an operator types, typed by a test.
+//! An office of real processes in a temporary directory, operated as an operator would.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -20,10 +20,10 @@ use telcon_core::{
 };
 use tempfile::TempDir;
 
-/// Longest wait for anything: a machine under load, not a measure of speed.
+/// Longest wait for anything. Generous for machines under load; not a performance assertion.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// `telcon`, to be given arguments.
+/// The `telcon` command without arguments.
 pub fn telcon() -> Command {
     Command::new(env!("CARGO_BIN_EXE_telcon"))
 }
@@ -36,7 +36,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it; what it says on standard error is kept.
+    /// Starts it and collects its standard error.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("telcon starts");
         let errors = BufReader::new(child.stderr.take().unwrap());
@@ -52,23 +52,23 @@ impl Running {
         Self { child, lines, said }
     }
 
-    /// Waits for a line with these words.
+    /// Waits for a line that contains these words.
     pub fn says(&self, words: &str) -> String {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(words) => return line,
                 Ok(_) => {}
-                Err(_) => panic!("waited in vain for {words:?}; it said:\n{}", self.said()),
+                Err(_) => panic!("timed out waiting for {words:?}; output:\n{}", self.said()),
             }
         }
     }
 
-    /// Everything it said so far.
+    /// Its output so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    /// As a power cut would: no chance to tidy up.
+    /// Kills it (SIGKILL), as a power failure would.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -78,7 +78,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its end. Whether it ended well.
+    /// Waits for its exit; returns whether it succeeded.
     pub fn ended(&mut self) -> bool {
         self.child.wait().unwrap().success()
     }
@@ -96,17 +96,17 @@ pub struct Office {
     pub dir: TempDir,
     pub port: u16,
     pub server: Option<Running>,
-    /// How the relay is reached, as `telcon serve` is told.
+    /// The media arguments of `telcon serve`.
     pub media: Vec<String>,
 }
 
 impl Office {
-    /// Makes an office that keeps sound, and starts its server.
+    /// Creates an office with record mode audio, and starts its server.
     pub fn new() -> Self {
         Self::of("hybrid")
     }
 
-    /// One with this suite.
+    /// As `new`, with this suite.
     pub fn of(suite: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut init = telcon();
@@ -120,7 +120,7 @@ impl Office {
             "audio",
         ]);
         ok(init.args(["--suite", suite, "--data"]).arg(dir.path()));
-        // A port that was just free, so that the server can come back to it.
+        // A port that was just free, so that a restarted server can use it again.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let media = vec!["--media".into(), "127.0.0.1:0".into()];
         let mut office = Self { dir, port, server: None, media };
@@ -136,13 +136,13 @@ impl Office {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Starts the server, again too.
+    /// Starts or restarts the server.
     pub fn serve(&mut self) {
         let mut serve = telcon();
         serve.arg("serve").arg("--data").arg(self.path("server")).args(&self.media);
         let running =
             Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).env("TELCON_LOG", "trace"));
-        running.says("answers at");
+        running.says("ready at");
         self.server = Some(running);
     }
 
@@ -158,7 +158,7 @@ impl Office {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Enrols a device of a new person. Its file.
+    /// Enrols a device of a new person; returns its file.
     pub fn enrol(&self, name: &str, role: &str) -> PathBuf {
         let path = self.path(&format!("{}.json", name.replace(' ', "-")));
         ok(telcon().args(["enrol", "--device"]).arg(&path).arg(self.invite(name, role)));
@@ -177,7 +177,7 @@ impl Office {
         Endpoint::start(config, ear, Box::new(move |text| std::fs::write(&path, text).unwrap())).unwrap()
     }
 
-    /// `telcon note`, to be given more.
+    /// `telcon note` for this office, to be extended.
     pub fn note(&self, device: &Path) -> Command {
         let mut note = telcon();
         note.arg("note").arg("--device").arg(device).arg("--server").arg(self.url());
@@ -192,7 +192,7 @@ impl Office {
         notes
     }
 
-    /// What `telcon archive verify --json` found; it must have found nothing wrong.
+    /// The report of `telcon archive verify --json`, which must have no problems.
     pub fn verify(&self) -> serde_json::Value {
         let json = self.path("verify.json");
         let mut verify = telcon();
@@ -200,13 +200,13 @@ impl Office {
         serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
     }
 
-    /// What its devices believe it by.
+    /// The office as its devices pin it.
     pub fn anchor(&self) -> telcon_identity::Office {
         let info = std::fs::read(self.path("server/archive/office.json")).unwrap();
         telcon_identity::Office::pin(&serde_json::from_slice(&info).unwrap(), None).unwrap()
     }
 
-    /// Opens the one record there is. What was said of it, and where it is.
+    /// Opens the only record; returns the output and the directory.
     pub fn open_record(&self) -> (String, PathBuf) {
         let records: Vec<_> = std::fs::read_dir(self.path("server/archive/records")).unwrap().flatten().collect();
         assert_eq!(records.len(), 1, "one record");
@@ -218,7 +218,7 @@ impl Office {
     }
 }
 
-/// Runs to the end, which must be good.
+/// Runs a command that must succeed.
 pub fn ok(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -235,7 +235,7 @@ pub struct InCall {
     pub notes: Running,
 }
 
-/// Makes it.
+/// Starts the call.
 pub async fn in_call() -> InCall {
     in_call_with(Box::new(NullSink), Box::new(NullSink)).await
 }
@@ -257,7 +257,7 @@ pub async fn in_call_at(office: Office, ear_a: Box<dyn MediaSink>, ear_b: Box<dy
     InCall { office, a, b, note_taker, notes }
 }
 
-/// A rings B, who answers by itself.
+/// A rings B, whose device answers automatically.
 pub async fn ring(a: &Endpoint, b: &Endpoint) {
     until(b, "B to be there", |view| view.token.is_some()).await;
     rings(a).await;
@@ -282,7 +282,7 @@ pub fn members(view: &View) -> usize {
     view.call.as_ref().map_or(0, |call| call.members.len())
 }
 
-/// Waits until a device's screen shows so.
+/// Waits until a device's view satisfies the condition.
 pub async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -> View {
     match tokio::time::timeout(PATIENCE, endpoint.until(so)).await {
         Ok(view) => view.unwrap(),
@@ -290,7 +290,7 @@ pub async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> boo
     }
 }
 
-/// Says so many frames of something that is not silence.
+/// Sends this many frames that are not silent.
 pub async fn speak(endpoint: &Endpoint, frames: usize) {
     let tone = |n: usize| -> Frame {
         let mut frame = telcon_client::audio::frame::SILENCE;

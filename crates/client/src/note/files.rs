@@ -14,7 +14,7 @@ use telcon_core::Device;
 use telcon_identity::{DeviceKey, sign_record};
 use telcon_proto::{CallId, DeviceId};
 use telcon_record::{
-    BagInfo, CustodianRecipient, Payload, RecordError, RecordWriter, Resumed, Salt, Sealed, Segment, salted_json,
+    BagInfo, CustodianRecipient, Payload, RecordError, RecordWriter, Recovered, Salt, Sealed, Segment, salted_json,
     salted_jsonl, salted_vtt,
 };
 
@@ -59,9 +59,9 @@ impl SpoolDir {
     fn open(&mut self, call: CallId) -> Result<&mut RecordWriter, RecordError> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => match RecordWriter::resume(&self.dir, &self.custodians) {
-                Ok(Resumed::Writing(writer)) => *writer,
-                Ok(Resumed::Sealed(_)) => return Err(RecordError::Exists(self.dir.clone())),
+            None => match RecordWriter::recover(&self.dir, &self.custodians) {
+                Ok(Recovered::Unfinished(writer)) => *writer,
+                Ok(Recovered::Sealed(_)) => return Err(RecordError::Exists(self.dir.clone())),
                 Err(RecordError::NoRecord(_)) => RecordWriter::create(&self.dir, &self.custodians, &call.to_hex())?,
                 Err(error) => return Err(error),
             },

@@ -1,4 +1,4 @@
-//! What the tests of records share: keys, files, a disk that fails or stops on demand, and forged records.
+//! Shared by the tests: keys, files, fault injection, and forged records.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -31,10 +31,10 @@ pub fn payload(n: u8, text: &str) -> Payload {
 
 pub fn info(partial: bool) -> BagInfo {
     let reason = if partial { "the note-taker was restarted" } else { "" };
-    BagInfo { date: "2026-11-22".into(), partial, reason: reason.into(), more: vec![] }
+    BagInfo { date: "2026-11-22".into(), partial, reason: reason.into(), extra: vec![] }
 }
 
-/// All files below `dir` by their path from it.
+/// All files below `dir` by their relative path.
 pub fn files_below(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![dir.to_owned()];
@@ -52,13 +52,13 @@ pub fn files_below(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// What an operation that fails has done to the disk by then.
+/// What a failing operation has already done to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Nothing,
-    /// Half of what was to be written.
+    /// Half of the data is written.
     Half,
-    /// Everything; only the answer is missing.
+    /// The operation completed; only its result is lost.
     All,
 }
 
@@ -66,13 +66,13 @@ pub const EFFECTS: [Effect; 3] = [Effect::Nothing, Effect::Half, Effect::All];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The process ends in the middle: nothing happens from then on.
+    /// The process is killed: no later operation happens.
     Kill,
-    /// The disk is full for so many operations.
+    /// The disk is full for this number of operations.
     Full(usize),
 }
 
-/// The real disk, except that operation number `at` (from 0) goes wrong.
+/// The real file system, except that operation number `at` (from 0) fails.
 pub struct FaultyFs {
     at: usize,
     effect: Effect,
@@ -85,7 +85,7 @@ impl FaultyFs {
         Self { at, effect, fault, count: Mutex::new(0) }
     }
 
-    /// Whether the fault was reached.
+    /// Whether the fault was triggered.
     pub fn hit(&self) -> bool {
         *self.count.lock().unwrap() > self.at
     }
@@ -142,11 +142,11 @@ impl SpoolFs for FaultyFs {
     }
 }
 
-/// A disk that is full while the flag is set, and half-writes then.
+/// A disk that is full while the flag is set, and then writes half of the data.
 pub struct FullFs(pub std::sync::atomic::AtomicBool);
 
 impl FullFs {
-    fn room(&self) -> Result<()> {
+    fn check_space(&self) -> Result<()> {
         match self.0.load(std::sync::atomic::Ordering::SeqCst) {
             true => Err(ErrorKind::StorageFull.into()),
             false => Ok(()),
@@ -159,11 +159,11 @@ impl SpoolFs for FullFs {
         DiskFs.create_dir(dir)
     }
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        self.room().inspect_err(|_| DiskFs.write(path, half(bytes)).unwrap())?;
+        self.check_space().inspect_err(|_| DiskFs.write(path, half(bytes)).unwrap())?;
         DiskFs.write(path, bytes)
     }
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        self.room().inspect_err(|_| DiskFs.append(path, half(bytes)).unwrap())?;
+        self.check_space().inspect_err(|_| DiskFs.append(path, half(bytes)).unwrap())?;
         DiskFs.append(path, bytes)
     }
     fn truncate(&self, path: &Path, length: u64) -> Result<()> {
@@ -180,7 +180,7 @@ impl SpoolFs for FullFs {
     }
 }
 
-/// Seals with age directly, as somebody who is not this crate would.
+/// Seals with age directly, without this crate's code.
 pub fn age_seal(plaintext: &[u8], recipients: &[&dyn age::Recipient]) -> Vec<u8> {
     let mut sealed = Vec::new();
     let encryptor = age::Encryptor::with_recipients(recipients.iter().copied()).unwrap();
@@ -190,8 +190,8 @@ pub fn age_seal(plaintext: &[u8], recipients: &[&dyn age::Recipient]) -> Vec<u8>
     sealed
 }
 
-/// Writes a consistent record directory around these sealed parts: what a malicious note-taker could do. The listing is
-/// written here from the documentation, not with the crate's own code.
+/// Writes a consistent record directory around these sealed parts, as a malicious note-taker could. The listing is written
+/// from the documentation, not with the crate's code.
 pub fn forge(dir: &Path, parts: &[Vec<u8>], custodians: &[CustodianRecipient], partial: bool) {
     std::fs::create_dir_all(dir).unwrap();
     let mut listing = format!("telcon-record-v1\ncall {CALL}\npartial {partial}\n");
@@ -210,7 +210,7 @@ pub fn forge(dir: &Path, parts: &[Vec<u8>], custodians: &[CustodianRecipient], p
     std::fs::write(dir.join("seal.json"), serde_json::to_vec(&seal).unwrap()).unwrap();
 }
 
-/// A small complete record of three parts in `root/<call>`; gives its directory.
+/// Writes a small record of three parts to `root/<call>`; returns its directory.
 pub fn small_record(root: &Path) -> PathBuf {
     let dir = root.join(CALL);
     let mut writer = RecordWriter::create(&dir, &custodians(), CALL).unwrap();

@@ -15,7 +15,7 @@ use telcon_proto::{
 };
 
 /// In tests a ring is signed by being JSON.
-fn verify(jws: String, store: &Store) -> Result<VerifiedRing, String> {
+fn verify(jws: String, store: &mut dyn Store) -> Result<VerifiedRing, String> {
     let ring: Ring = serde_json::from_str(&jws).map_err(|_| "the signature does not hold".to_owned())?;
     let call_exists = store.call_exists(&ring.call).unwrap();
     Ok(VerifiedRing { ring, jws, call_exists })
@@ -191,7 +191,7 @@ impl Office {
     /// What a message causes, not carried out.
     pub fn effects_of(&mut self, session: SessionId, message: ClientMessage) -> Effects {
         match message {
-            ClientMessage::Ring { jws } => self.board.ring(session, verify(jws, &self.store), self.now),
+            ClientMessage::Ring { jws } => self.board.ring(session, verify(jws, &mut *self.store), self.now),
             message => self.board.message(session, message, self.now),
         }
     }

@@ -1,4 +1,4 @@
-//! Going on with a record after the note-taker was killed, at any moment.
+//! Crash recovery of a record, from any point at which the note-taker can have been killed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -8,45 +8,45 @@ use std::sync::Arc;
 use crate::custodian::CustodianRecipient;
 use crate::digest::{sha256, sha256_reader};
 use crate::error::RecordError;
-use crate::fs::{DiskFs, SpoolFs};
+use crate::fs::{DiskFs, SpoolFs, replace_file, tmp_name};
 use crate::journal::{JOURNAL_FILE, Journal, Line};
 use crate::part::is_part_name;
 use crate::seal::{self, PartDigest, SEAL_FILE, Seal};
 use crate::sealed::Sealed;
-use crate::writer::{RecordWriter, replace_file, tmp_name};
+use crate::writer::RecordWriter;
 
-/// What was found in a record's directory.
-pub enum Resumed {
-    /// The record is not finished: go on in the writer's new session, or finish it as partial.
-    Writing(Box<RecordWriter>),
-    /// The record is sealed; perhaps the signature or the upload is left to do.
+/// The state of a record found in its directory.
+pub enum Recovered {
+    /// The record is unfinished: continue in the writer's new session, or finish it as partial.
+    Unfinished(Box<RecordWriter>),
+    /// The record is sealed. Signature and upload may still be pending.
     Sealed(Sealed),
 }
 
 impl RecordWriter {
-    /// Takes up the record in `dir` after a crash. No sealed part is lost: a part whose commit was reached is brought to
-    /// its place, a half-written one is removed. Everything committed is read again and checked against the journal.
+    /// Recovers the record in `dir` after a crash. No sealed part is lost: the rename of a committed part is completed, and an
+    /// uncommitted part is removed. All committed parts are read and checked against the journal.
     ///
     /// # Errors
-    /// [`RecordError::NoRecord`] if `dir` has neither journal nor seal (a crash in `create`: nothing was recorded, remove the
-    /// directory); [`RecordError::OtherCustodians`] if `custodians` are not those it was begun with, in the same order;
-    /// [`RecordError::PartMissing`], [`RecordError::PartChanged`] and [`RecordError::Journal`] for damage that no crash
-    /// causes; failures of the disk.
-    pub fn resume(dir: &Path, custodians: &[CustodianRecipient]) -> Result<Resumed, RecordError> {
-        Self::resume_on(Arc::new(DiskFs), dir, custodians)
+    /// [`RecordError::NoRecord`] if `dir` contains neither journal nor seal (a crash in `create`: nothing was recorded, remove
+    /// the directory); [`RecordError::CustodiansDiffer`] if `custodians` are not those of the record, in the same order;
+    /// [`RecordError::PartMissing`], [`RecordError::PartChanged`] and [`RecordError::Journal`] for damage that a crash cannot
+    /// cause; disk errors.
+    pub fn recover(dir: &Path, custodians: &[CustodianRecipient]) -> Result<Recovered, RecordError> {
+        Self::recover_on(Arc::new(DiskFs), dir, custodians)
     }
 
-    /// [`RecordWriter::resume`] on another file system.
-    pub fn resume_on(
+    /// [`RecordWriter::recover`] on another file system.
+    pub fn recover_on(
         fs: Arc<dyn SpoolFs>,
         dir: &Path,
         custodians: &[CustodianRecipient],
-    ) -> Result<Resumed, RecordError> {
+    ) -> Result<Recovered, RecordError> {
         if dir.join(SEAL_FILE).exists() {
             let seal = seal::load(dir)?;
-            tidy(&*fs, dir, &[])?;
+            remove_leftovers(&*fs, dir, &[])?;
             remove_journal(&*fs, dir)?;
-            return Ok(Resumed::Sealed(Sealed::new(fs, dir.to_owned(), seal)));
+            return Ok(Recovered::Sealed(Sealed::new(fs, dir.to_owned(), seal)));
         }
         let path = dir.join(JOURNAL_FILE);
         let bytes = match std::fs::read(&path) {
@@ -55,20 +55,25 @@ impl RecordWriter {
             Err(e) => return Err(RecordError::io(path, e)),
         };
         let journal = Journal::parse(&bytes)?;
-        let torn = journal.good_bytes < bytes.len() as u64;
+        let torn = journal.valid_bytes < bytes.len() as u64;
         let mut writer = Self::from_journal(fs, dir, custodians, journal, torn)?;
-        writer.settle()?;
+        writer.finish_commit()?;
         let part_names: Vec<String> = writer.parts.iter().map(|p| p.name.clone()).collect();
-        writer.set_aside = tidy(&*writer.fs, dir, &part_names)?;
-        if let Some(last) = &writer.last {
-            let seal =
-                Seal::unsigned(writer.call_id, writer.parts.clone(), writer.custodian_texts(), last.partial, sha256);
+        writer.foreign_parts = remove_leftovers(&*writer.fs, dir, &part_names)?;
+        if let Some(final_part) = &writer.final_part {
+            let seal = Seal::unsigned(
+                writer.call_id,
+                writer.parts.clone(),
+                writer.custodian_texts(),
+                final_part.partial,
+                sha256,
+            );
             replace_file(&*writer.fs, dir, SEAL_FILE, &seal.to_json())?;
             remove_journal(&*writer.fs, dir)?;
-            return Ok(Resumed::Sealed(Sealed::new(writer.fs, dir.to_owned(), seal)));
+            return Ok(Recovered::Sealed(Sealed::new(writer.fs, dir.to_owned(), seal)));
         }
         writer.next_session()?;
-        Ok(Resumed::Writing(Box::new(writer)))
+        Ok(Recovered::Unfinished(Box::new(writer)))
     }
 
     fn from_journal(
@@ -79,35 +84,35 @@ impl RecordWriter {
         mut torn: bool,
     ) -> Result<Self, RecordError> {
         if !custodians.iter().map(ToString::to_string).eq(journal.custodians.iter().cloned()) {
-            return Err(RecordError::OtherCustodians);
+            return Err(RecordError::CustodiansDiffer);
         }
-        let mut unsettled = false;
-        let mut taken_back = None;
-        let newest = journal.parts.len().checked_sub(1).filter(|_| journal.ends_with_part && !torn);
+        let mut rename_pending = false;
+        let mut rolled_back = None;
+        let newest = journal.parts.len().checked_sub(1).filter(|_| journal.part_is_newest_line && !torn);
         for (index, part) in journal.parts.iter().enumerate() {
             let name = &part.digest.name;
-            match matches(dir, name, &part.digest)? {
+            match file_matches(dir, name, &part.digest)? {
                 Some(true) => {}
                 Some(false) => return Err(RecordError::PartChanged(name.clone())),
                 None if newest != Some(index) => return Err(RecordError::PartMissing(name.clone())),
-                // Committed and not renamed yet; or the writer could not write the line properly, took the part back, and
-                // was killed before it could take back the line (it still held the part's files in memory then, and
-                // had not told its caller that they are safe).
-                None if matches(dir, &tmp_name(name), &part.digest)? == Some(true) => unsettled = true,
-                None => taken_back = Some(part.line_start),
+                // Either committed and not renamed yet; or appending the line failed, the part was rolled back, and the writer
+                // was killed before the line was. In that case the part's files were still in memory, and the caller had not
+                // been told that they are durable.
+                None if file_matches(dir, &tmp_name(name), &part.digest)? == Some(true) => rename_pending = true,
+                None => rolled_back = Some(part.line_start),
             }
         }
-        if let Some(line_start) = taken_back {
+        if let Some(line_start) = rolled_back {
             journal.parts.pop();
-            journal.last = None;
-            journal.good_bytes = line_start;
+            journal.final_part = None;
+            journal.valid_bytes = line_start;
             torn = true;
         }
         let (parts, files): (Vec<_>, Vec<_>) = journal.parts.into_iter().map(|p| (p.digest, p.files)).unzip();
         let files: Vec<_> = files.into_iter().flatten().collect();
         let paths: HashSet<String> = files.iter().map(|f| f.path.clone()).collect();
         if paths.len() != files.len() {
-            return Err(RecordError::Journal { line: 0, what: "a file is there twice".to_owned() });
+            return Err(RecordError::Journal { line: 0, what: "a file is listed twice".to_owned() });
         }
         Ok(Self {
             fs,
@@ -115,13 +120,13 @@ impl RecordWriter {
             call_id: journal.call_id,
             custodians: custodians.to_vec(),
             session: journal.session,
-            journal_bytes: journal.good_bytes,
-            journal_dirty: torn,
+            journal_bytes: journal.valid_bytes,
+            journal_torn: torn,
             files,
             parts,
-            unsettled,
-            last: journal.last,
-            set_aside: Vec::new(),
+            rename_pending,
+            final_part: journal.final_part,
+            foreign_parts: Vec::new(),
             paths,
             buffer: Vec::new(),
             buffered_bytes: 0,
@@ -139,8 +144,8 @@ impl RecordWriter {
     }
 }
 
-/// Whether the file has this length and digest; `None` if it is not there.
-pub(crate) fn matches(dir: &Path, file: &str, expected: &PartDigest) -> Result<Option<bool>, RecordError> {
+/// Whether the file has this length and digest; `None` if it does not exist.
+pub(crate) fn file_matches(dir: &Path, file: &str, expected: &PartDigest) -> Result<Option<bool>, RecordError> {
     let path = dir.join(file);
     match File::open(&path).and_then(sha256_reader) {
         Ok((digest, bytes)) => Ok(Some(digest == expected.sha256 && bytes == expected.bytes)),
@@ -149,8 +154,8 @@ pub(crate) fn matches(dir: &Path, file: &str, expected: &PartDigest) -> Result<O
     }
 }
 
-/// Removes temporary files. With an unsealed record (`parts` not empty or no seal) also sets parts aside that are not ours.
-fn tidy(fs: &dyn SpoolFs, dir: &Path, parts: &[String]) -> Result<Vec<String>, RecordError> {
+/// Removes temporary files. In an unsealed record, also renames parts that the journal does not list.
+fn remove_leftovers(fs: &dyn SpoolFs, dir: &Path, parts: &[String]) -> Result<Vec<String>, RecordError> {
     let sealed = dir.join(SEAL_FILE).exists();
     let mut foreign = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|e| RecordError::io(dir, e))? {

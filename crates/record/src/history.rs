@@ -1,4 +1,4 @@
-//! What a log's entries say of each call and device, and what in it does not fit together.
+//! The history of calls and devices according to the log, and its inconsistencies.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use telcon_proto::{Ended, RecordMode};
 #[derive(Debug, Clone)]
 pub(crate) struct SealEntry {
     pub(crate) index: u64,
-    /// The note-taker's device; none in entries of older programs, whose calls have one record each.
+    /// The note-taker's device; absent in entries by versions before 0.1, which had one record per call.
     pub(crate) device: Option<String>,
     pub(crate) record_digest: Digest,
     pub(crate) jws: String,
@@ -19,7 +19,7 @@ pub(crate) struct SealEntry {
     pub(crate) partial: bool,
 }
 
-/// What the log says of one call.
+/// The entries about one call.
 #[derive(Debug, Default)]
 pub(crate) struct CallEntries {
     pub(crate) opened: Option<(u64, RecordMode)>,
@@ -36,30 +36,30 @@ pub(crate) struct Enrolled {
     pub(crate) cert_sha256: Digest,
 }
 
-/// What the log says of one device.
+/// The entries about one device.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceEntries {
-    /// Of each enrolment.
+    /// One per enrolment.
     pub(crate) enrolled: Vec<Enrolled>,
-    /// Entry of the first revocation.
+    /// Index of the first revocation.
     pub(crate) revoked: Option<u64>,
 }
 
-/// All entries, sorted by what they speak of.
+/// All entries, grouped by call and device.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct History {
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) calls: BTreeMap<String, CallEntries>,
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
     enrolments: BTreeMap<String, String>,
     pub(crate) problems: Vec<Problem>,
-    /// Entries of the log could not be read: what is not in those that were may be in them.
-    pub(crate) torn: bool,
+    /// Some entries could not be read: the absence of an entry proves nothing.
+    pub(crate) incomplete: bool,
 }
 
-impl Ledger {
-    /// Takes in the next entry.
-    pub(crate) fn entry(&mut self, index: u64, bytes: &[u8]) {
+impl History {
+    /// Adds the next entry.
+    pub(crate) fn add_entry(&mut self, index: u64, bytes: &[u8]) {
         let entry = match ReadEntry::parse(bytes) {
             ReadEntry::Known(entry) => entry,
             ReadEntry::Unknown(kind) => return *self.counts.entry(kind).or_default() += 1,
@@ -73,7 +73,9 @@ impl Ledger {
                 let device = device.to_hex();
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
                 if *first != device {
-                    let text = format!("entry {index}: enrolment {enrolment} made {device} after it had made {first}");
+                    let text = format!(
+                        "entry {index}: enrolment {enrolment} was used for {device}, and before that for {first}"
+                    );
                     self.problem(ProblemKind::Device, None, text);
                 }
                 self.devices.entry(device).or_default().enrolled.push(Enrolled { index, time_ms, cert_sha256 });
@@ -83,27 +85,27 @@ impl Ledger {
                 let known = self.devices.entry(device.clone()).or_default();
                 known.revoked.get_or_insert(index);
                 if known.enrolled.is_empty() {
-                    let text = format!("entry {index}: {device} was revoked, but never enrolled");
+                    let text = format!("entry {index}: {device} was revoked but never enrolled");
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
             Entry::CallOpened { time_ms, call, mode, .. } => {
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
-                let fits = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
+                let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
                 known.opened.get_or_insert((time_ms, mode));
-                if !fits {
-                    self.call_problem(&call, format!("entry {index}: opened twice, or after it had ended"));
+                if !in_order {
+                    self.call_problem(&call, format!("entry {index}: opened twice, or opened after its end"));
                 }
             }
             Entry::CallEnded { time_ms, call, how, .. } => {
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
-                let (opened, again) = (known.opened.is_some(), known.ended.is_some());
+                let (opened, duplicate) = (known.opened.is_some(), known.ended.is_some());
                 known.ended.get_or_insert((time_ms, how));
-                match (opened, again) {
+                match (opened, duplicate) {
                     (true, false) => {}
-                    (false, _) => self.call_problem(&call, format!("entry {index}: ended, but was never opened")),
+                    (false, _) => self.call_problem(&call, format!("entry {index}: ended but never opened")),
                     (true, true) => self.call_problem(&call, format!("entry {index}: ended twice")),
                 }
             }
@@ -111,13 +113,13 @@ impl Ledger {
                 let (call, device) = (call.to_hex(), device.map(|device| device.to_hex()));
                 let known = self.calls.entry(call.clone()).or_default();
                 let opened = known.opened.is_some();
-                let of_the_same = |other: &Option<String>| device.is_none() || other.is_none() || *other == device;
-                let again = known.seals.iter().any(|seal| of_the_same(&seal.device));
+                let same_device = |other: &Option<String>| device.is_none() || other.is_none() || *other == device;
+                let duplicate = known.seals.iter().any(|seal| same_device(&seal.device));
                 known.seals.push(SealEntry { index, device, record_digest, jws, parts, partial });
                 if !opened {
-                    self.call_problem(&call, format!("entry {index}: a record of a call that was never opened"));
+                    self.call_problem(&call, format!("entry {index}: record of a call that was never opened"));
                 }
-                if again {
+                if duplicate {
                     self.call_problem(&call, format!("entry {index}: sealed twice by one note-taker"));
                 }
             }
@@ -127,23 +129,26 @@ impl Ledger {
                 let opened = known.opened.is_some();
                 known.missing = Some(why.clone());
                 if !opened {
-                    self.call_problem(&call, format!("entry {index}: no record of a call that was never opened"));
+                    self.call_problem(&call, format!("entry {index}: missing record of a call that was never opened"));
                 }
                 if why.trim().is_empty() {
-                    self.call_problem(&call, format!("entry {index}: the record is missing, and nobody said why"));
+                    self.call_problem(&call, format!("entry {index}: the record is missing without a reason"));
                 }
             }
             Entry::ArchiveOpened { call, .. } => {
                 let call = call.to_hex();
                 if !self.calls.contains_key(&call) {
-                    self.call_problem(&call, format!("entry {index}: a record was opened of a call that never was"));
+                    self.call_problem(
+                        &call,
+                        format!("entry {index}: a custodian opened a record of a call that was never opened"),
+                    );
                 }
             }
         }
     }
 
-    /// Calls dated later than `until_ms`: such a date would excuse a gap for as long as it is to come.
-    pub(crate) fn undated(&mut self, until_ms: u64) {
+    /// Reports calls with timestamps later than `until_ms`: a future timestamp would extend the grace period of a gap.
+    pub(crate) fn check_timestamps(&mut self, until_ms: u64) {
         let late = |at: Option<u64>| at.is_some_and(|at| at > until_ms);
         let found = self
             .calls
@@ -151,48 +156,48 @@ impl Ledger {
             .filter(|(_, entries)| late(entries.opened.map(|(at, _)| at)) || late(entries.ended.map(|(at, _)| at)));
         let found: Vec<String> = found.map(|(call, _)| call.clone()).collect();
         for call in found {
-            self.call_problem(&call, "its entries are dated in the future".to_owned());
+            self.call_problem(&call, "its entries have timestamps in the future".to_owned());
         }
     }
 
-    /// Calls of which less is kept than the office's authority demands.
-    pub(crate) fn below(&mut self, floor: RecordMode) {
+    /// Reports calls with a record mode below the charter's floor.
+    pub(crate) fn check_floor(&mut self, floor: RecordMode) {
         let found = self.calls.iter().filter(|(_, entries)| entries.opened.is_some_and(|(_, mode)| mode < floor));
         let found: Vec<String> = found.map(|(call, _)| call.clone()).collect();
         for call in found {
-            self.call_problem(&call, "less is kept of it than the office's authority demands of every call".to_owned());
+            self.call_problem(&call, "its record mode is below the floor in the office's charter".to_owned());
         }
     }
 
-    /// Calls that should have ended and have not, and the list of calls without a record. A call opened after
-    /// `patient_since_ms` may still be going on, and one that ended after it may still be being sealed; not so one that is
-    /// dated after `until_ms`.
-    pub(crate) fn gaps(&mut self, patient_since_ms: u64, until_ms: u64) -> (Vec<Gap>, u64) {
-        if self.torn {
+    /// The calls without a record, and the number of calls still pending; also reports calls that never ended. A call opened
+    /// after `grace_since_ms` may still be live, and the record of one that ended after it may still be pending; neither
+    /// applies to timestamps after `until_ms`.
+    pub(crate) fn find_gaps(&mut self, grace_since_ms: u64, until_ms: u64) -> (Vec<Gap>, u64) {
+        if self.incomplete {
             return (Vec::new(), 0);
         }
-        let patient = |at: u64| (patient_since_ms..=until_ms).contains(&at);
+        let in_grace = |at: u64| (grace_since_ms..=until_ms).contains(&at);
         let (mut gaps, mut texts, mut pending) = (Vec::new(), Vec::new(), 0);
         for (call, entries) in &self.calls {
             let Some((opened_ms, mode)) = entries.opened else {
                 continue;
             };
             let Some((ended_ms, how)) = entries.ended else {
-                match patient(opened_ms) {
+                match in_grace(opened_ms) {
                     true => pending += 1,
-                    false => texts.push((call.clone(), "opened, and never ended".to_owned())),
+                    false => texts.push((call.clone(), "opened but never ended".to_owned())),
                 }
                 continue;
             };
             if mode == RecordMode::LogOnly || how.was_unanswered() || !entries.seals.is_empty() {
                 continue;
             }
-            if entries.missing.is_none() && patient(ended_ms) {
+            if entries.missing.is_none() && in_grace(ended_ms) {
                 pending += 1;
                 continue;
             }
             if entries.missing.is_none() {
-                texts.push((call.clone(), "has neither a record nor a reason why it has none".to_owned()));
+                texts.push((call.clone(), "has neither a record nor a logged reason for having none".to_owned()));
             }
             gaps.push(Gap { call: call.clone(), opened_ms, how, mode, why: entries.missing.clone() });
         }

@@ -1,0 +1,55 @@
+//! Verification of signatures, as an interface: this crate verifies none itself.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::seal::SealClaims;
+
+/// The signer of a seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The device's id, as log entries name it.
+    pub device: String,
+    /// SHA-256 of the certificate that the signature was verified with, if known. Archive verification compares it with the
+    /// log.
+    pub cert_sha256: Option<Digest>,
+}
+
+/// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.
+pub trait SignatureVerifier {
+    /// Verifies that `jws` is a device's signature over exactly `claims`. `devices` has the archive's certificates; outside of
+    /// an archive it is empty, and the verifier needs its own. The caller checks whether the device was enrolled at the time.
+    ///
+    /// # Errors
+    /// Why it is invalid, for a report.
+    fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String>;
+
+    /// Verifies that the office had issued `certificate` at `enrolled_ms`: it is signed by `issuer` (both DER), which is signed
+    /// by the office's authority. Returns the device's id.
+    ///
+    /// # Errors
+    /// Why it is invalid, for a report.
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String>;
+}
+
+/// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.
+#[derive(Debug, Clone, Default)]
+pub struct Devices {
+    certificates: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Devices {
+    pub(crate) fn insert(&mut self, sha256: Digest, der: Vec<u8>) {
+        self.certificates.insert(sha256, der);
+    }
+
+    /// The certificate (DER) with this SHA-256.
+    pub fn certificate(&self, sha256: &Digest) -> Option<&[u8]> {
+        self.certificates.get(sha256).map(Vec::as_slice)
+    }
+
+    /// All certificates (DER) with their SHA-256.
+    pub fn certificates(&self) -> impl Iterator<Item = (&Digest, &[u8])> {
+        self.certificates.iter().map(|(digest, der)| (digest, der.as_slice()))
+    }
+}
