@@ -1,4 +1,4 @@
-//! `telcon bench`: load tests of relays, and of an office's server.
+//! `telcon bench`: load tests of relays, ours or another one, and of an office's server.
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,9 +20,9 @@ const DOMAIN: &str = "bench.invalid";
 
 #[derive(Subcommand)]
 pub enum BenchCommand {
-    /// Load a relay with calls and measure its CPU time per packet.
+    /// Load a relay with calls, and report its cost per packet.
     Relay(RelayArgs),
-    /// Load an office's server with connected devices and rings.
+    /// Load an office's server with devices and rings, and report its cost per ring.
     Office(OfficeArgs),
     /// Write benchmarks.md and its charts from the JSON files of runs.
     #[command(hide = true)]
@@ -55,46 +55,46 @@ pub struct DocumentArgs {
 #[derive(Args)]
 #[command(after_help = "Example: telcon bench relay --peer telcon --peer coturn --calls 30 --parties 4 --rounds 3")]
 pub struct RelayArgs {
-    /// What forwards the packets; several take turns. Janus needs root, for a network namespace.
+    /// The relay to measure; several are measured in turn. Janus needs root for a network namespace.
     #[arg(long = "peer", value_enum, default_values_t = [PeerArg::Telcon])]
     peers: Vec<PeerArg>,
-    /// Concurrent calls; with --step, the first number.
+    /// Simultaneous calls; with --step, the initial number.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
-    /// Parties per call, 2 to 8.
+    /// Parties of each call, 2 to 8.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=8))]
     parties: u32,
-    /// Frame duration, milliseconds: 10, 20, 40 or 60.
+    /// Audio per packet, milliseconds: 10, 20, 40 or 60.
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = frame)]
     frame: u64,
-    /// Counted rounds, after one warm-up round. 0 is a single counted round.
+    /// Measured rounds after a warm-up round. 0 is one round without warm-up.
     #[arg(long, default_value_t = 0)]
     rounds: u32,
-    /// Measured seconds of each round.
+    /// Measured time per round, seconds.
     #[arg(long, default_value_t = 5.0, value_parser = |text: &str| seconds(text, 0.1))]
     seconds: f64,
-    /// Seconds of media before each measurement.
+    /// Warm-up time per round, seconds.
     #[arg(long, default_value_t = 2.0, value_parser = |text: &str| seconds(text, 0.0))]
     warm: f64,
-    /// Parties that join concurrently.
+    /// Parties that join simultaneously.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     joins: u64,
-    /// Send no media: measures the memory of idle legs.
+    /// No media, to measure the memory of an idle leg.
     #[arg(long)]
     idle: bool,
-    /// Raise the load until it is not sustained: loss above 0.1 % or p99 latency above 20 ms.
+    /// Raise the load until loss exceeds 0.1 % or the 99th percentile of latency exceeds 20 ms.
     #[arg(long, conflicts_with_all = ["calls_curve", "flood"])]
     step: bool,
-    /// Measure these numbers of calls, as 10,20,40.
+    /// Measure these numbers of calls in turn, for example 10,20,40.
     #[arg(long, value_name = "CALLS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls_curve: Vec<u32>,
-    /// Rates of unsolicited datagrams per second beside the calls, as 0,10000,100000.
+    /// Add this many unsolicited datagrams per second, in turn: 0,10000,100000.
     #[arg(long, value_name = "PER_SECOND", value_delimiter = ',', conflicts_with = "calls_curve", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     flood: Vec<u32>,
-    /// Run the relay in a network namespace, as Janus requires. Needs root.
+    /// Run in a network namespace, as Janus does. Needs root.
     #[arg(long)]
     netns: bool,
-    /// Write the results to this file as JSON. Durations are in nanoseconds.
+    /// Write the results to this file, as JSON. Times are in nanoseconds.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -132,7 +132,7 @@ pub struct OfficeArgs {
     /// given.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
-    /// Write the results to this file as JSON. Durations are in nanoseconds unless named otherwise.
+    /// Write the results to this file, as JSON. Times are in nanoseconds unless named otherwise.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }

@@ -18,7 +18,7 @@ use telcon_proto::{
     http::OfficeInfo,
     node::{FromNode, MAX_NODE_MESSAGE_BYTES, ToNode},
 };
-use telcon_server::node::{Left, NodeHandle, RelayNode, serve_numbers};
+use telcon_server::node::{NodeHandle, RelayNode, SessionEnd, serve_metrics};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -29,11 +29,11 @@ use tokio::{
 /// Maximum size of the token file, bytes.
 const MAX_TOKEN_BYTES: usize = 4096;
 /// Queue length in each direction, messages.
-const WAITING: usize = 1024;
+const QUEUE: usize = 1024;
 /// A connection that ends sooner was rejected by the server.
-const MOMENT: Duration = Duration::from_millis(300);
+const REJECTED_WITHIN: Duration = Duration::from_millis(300);
 /// Delay between attempts to reconnect.
-const AGAIN_AFTER: Duration = Duration::from_millis(300);
+const RECONNECT_DELAY: Duration = Duration::from_millis(300);
 
 /// Arguments of `telcon relay`.
 #[derive(Args)]
@@ -106,35 +106,35 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
         crate::plain::tell!("metrics at http://{}/metrics", listener.local_addr()?);
-        tokio::spawn(serve_numbers(listener, handle.clone()));
+        tokio::spawn(serve_metrics(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
-    let (mut known, mut waits, mut trouble) = (false, false, String::new());
+    let (mut registered_once, mut told_waiting, mut last_error) = (false, false, String::new());
     loop {
-        let left = tokio::select! {
-            left = converse(&mut node, server, &token) => left,
+        let end = tokio::select! {
+            end = run_session(&mut node, server, &token) => end,
             ended = &mut task => bail!("the relay has stopped: {ended:?}"),
         };
-        match left {
-            Ok(Left::Drained) => {
+        match end {
+            Ok(SessionEnd::Drained) => {
                 crate::plain::tell!("no calls left; the relay exits");
                 return Ok(());
             }
-            Ok(Left::Stopped) => bail!("the relay has stopped"),
-            Ok(Left::Connection) => {
-                (known, trouble) = (true, String::new());
+            Ok(SessionEnd::Stopped) => bail!("the relay has stopped"),
+            Ok(SessionEnd::ConnectionLost) => {
+                (registered_once, last_error) = (true, String::new());
                 if !handle.is_draining() {
                     crate::plain::tell!("lost the connection to the office's server; calls continue, reconnecting");
                 }
             }
             // At the start this is a configuration error; later the server is away, and calls continue.
-            Err(error) if !known => return Err(error),
+            Err(error) if !registered_once => return Err(error),
             Err(error) => {
                 let text = format!("{error:#}");
-                if text != trouble && !handle.is_draining() {
+                if text != last_error && !handle.is_draining() {
                     crate::plain::tell!("not registered: {}", plain(&text));
                 }
-                trouble = text;
+                last_error = text;
             }
         }
         if handle.is_draining() {
@@ -143,57 +143,57 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
                 crate::plain::tell!("no calls left; the relay exits");
                 return Ok(());
             }
-            if !waits {
+            if !told_waiting {
                 crate::plain::tell!(
                     "the office's server is away, so calls cannot move: waiting for the server or for the end of the calls. A second SIGTERM \
                      ends both."
                 );
-                waits = true;
+                told_waiting = true;
             }
         }
-        sleep(AGAIN_AFTER).await;
+        sleep(RECONNECT_DELAY).await;
     }
 }
 
-async fn converse(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<Left> {
+async fn run_session(node: &mut RelayNode, server: &str, token: &str) -> anyhow::Result<SessionEnd> {
     let socket = socket::connect(server, "/relays", Some(token), MAX_NODE_MESSAGE_BYTES)
         .await
         .context("the office's server rejected this relay: is the token the one in its directory?")?;
     // A server of another version closes the connection immediately.
-    let stays = tokio::spawn(async {
-        sleep(MOMENT).await;
+    let accepted = tokio::spawn(async {
+        sleep(REJECTED_WITHIN).await;
         crate::plain::tell!("registered with the office's server");
     });
     let (out, mut texts) = socket::texts(socket);
-    let (say, mut said) = mpsc::channel::<FromNode>(WAITING);
-    let (hear, mut heard) = mpsc::channel::<ToNode>(WAITING);
+    let (outgoing, mut to_send) = mpsc::channel::<FromNode>(QUEUE);
+    let (received, mut incoming) = mpsc::channel::<ToNode>(QUEUE);
     let reader = tokio::spawn(async move {
         while let Some(text) = texts.recv().await {
             // An unknown message comes from a newer server: reconnecting shows the version.
             let Ok(message) = serde_json::from_str(&text) else { return };
-            if hear.send(message).await.is_err() {
+            if received.send(message).await.is_err() {
                 return;
             }
         }
     });
     let writer = tokio::spawn(async move {
-        while let Some(message) = said.recv().await {
+        while let Some(message) = to_send.recv().await {
             let Ok(text) = serde_json::to_string(&message) else { return };
             if out.send(text).await.is_err() {
                 return;
             }
         }
     });
-    let left = node.converse(&mut heard, &say).await;
+    let end = node.run_session(&mut incoming, &outgoing).await;
     // Queued messages are still sent.
-    drop(say);
+    drop(outgoing);
     let _ = writer.await;
     reader.abort();
-    if left == Left::Connection && !stays.is_finished() {
-        stays.abort();
+    if end == SessionEnd::ConnectionLost && !accepted.is_finished() {
+        accepted.abort();
         bail!("the office's server closed the connection immediately: does it have the same version as this relay?");
     }
-    Ok(left)
+    Ok(end)
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {

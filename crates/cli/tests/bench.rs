@@ -32,8 +32,8 @@ fn packets_through_our_relay_are_counted() {
     // Everybody but the first of each call joined somebody who was sending.
     assert_eq!(figures["setups"], 4);
     assert!(number(&figures["nanoseconds_per_packet"]) > 0.0);
-    assert!(number(&figures["delay"]["p50"]) > 0.0);
-    assert!(number(&figures["delay"]["max"]) >= number(&figures["delay"]["p99"]));
+    assert!(number(&figures["latency"]["p50"]) > 0.0);
+    assert!(number(&figures["latency"]["max"]) >= number(&figures["latency"]["p99"]));
 }
 
 #[test]
@@ -89,6 +89,29 @@ fn first_child(parent: u32) -> Option<String> {
         }
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn small_office_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("office.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telcon"));
+    command.args(["bench", "office", "--devices", "20,40", "--live", "2", "--rings", "2", "--peak", "0"]);
+    command.args(["--seconds", "1", "--idle-seconds", "1", "--log-entries", "300", "--json"]).arg(&file);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(run["by_devices"].as_array().unwrap().len(), 2);
+    assert_eq!(run["by_live_calls"][0]["calls"], 2);
+    for point in [&run["by_devices"][1], &run["by_live_calls"][0]] {
+        let rings = &point["rings"];
+        assert!(number(&rings["completed"]) > 0.0, "{point}");
+        assert_eq!((&rings["sent"], &rings["refused"]), (&rings["completed"], &0.into()), "{point}");
+        assert!(number(&rings["latency"]["p99"]) > 0.0, "{point}");
+    }
+    assert_eq!(run["restart"]["devices"], 40);
+    assert_eq!((&run["restart"]["lost_devices"], &run["restart"]["lost_entries"]), (&0.into(), &0.into()));
+    assert!(number(&run["log"]["verify_seconds"]) > 0.0);
 }
 
 #[test]
