@@ -29,7 +29,7 @@ use telcon_core::{
 };
 use telcon_proto::{
     CallId, DeviceId,
-    http::MediaWays,
+    http::IceServers,
     limits::{FRAME_MS, MAX_MESSAGE_BYTES},
 };
 use tokio::{
@@ -546,8 +546,8 @@ impl Task {
     fn find_turn(&self) -> FindTurn {
         let (url, token) = (format!("{}/api/media", self.server), self.engine.view().token);
         Box::new(move || {
-            let ways: MediaWays = get_json(&url, Some(&token?)).ok()?;
-            ways.ice_servers.iter().find_map(TurnServer::of)
+            let found: IceServers = get_json(&url, Some(&token?)).ok()?;
+            found.ice_servers.iter().find_map(TurnServer::of)
         })
     }
 

@@ -110,14 +110,14 @@ pub struct RecordLine {
     pub missing: bool,
 }
 
-/// `GET /api/media`: ways for media beside the relay's own address, for devices that are signed in.
+/// `GET /api/media`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MediaWays {
+pub struct IceServers {
     /// TURN servers; none where the office has none.
     pub ice_servers: Vec<IceServer>,
-    /// For how long from now their passwords work, milliseconds: the device's clock need not agree with the office's.
+    /// Remaining lifetime of the credentials, milliseconds. Relative, because the device's clock may differ from the office's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub works_ms: Option<u64>,
+    pub ttl_ms: Option<u64>,
 }
 
 /// A TURN server, in the words of WebRTC's `RTCIceServer`.

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use axum::{Json, extract::State, http::HeaderMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::sync::Arc;
-use telcon_proto::http::{IceServer, MediaWays};
+use telcon_proto::http::{IceServer, IceServers};
 
 /// Lifetime of credentials, seconds: longer than a call.
 const TTL_S: u64 = 12 * 3600;
@@ -80,11 +80,11 @@ fn is_turn_url(url: &str) -> bool {
 }
 
 /// `GET /api/media`: for devices that are signed in.
-pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<MediaWays>, HttpError> {
+pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<IceServers>, HttpError> {
     app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let entry = app.turn.as_ref().map(|turn| turn.server(now_ms()));
-    let (ice_servers, works_ms) = entry.map_or((Vec::new(), None), |(server, works_ms)| (vec![server], Some(works_ms)));
-    Ok(Json(MediaWays { ice_servers, works_ms }))
+    let (ice_servers, ttl_ms) = entry.map_or((Vec::new(), None), |(server, ttl_ms)| (vec![server], Some(ttl_ms)));
+    Ok(Json(IceServers { ice_servers, ttl_ms }))
 }
 
 #[cfg(test)]
@@ -97,8 +97,8 @@ mod tests {
     fn the_password_matches_that_of_a_turn_server_with_the_secret() {
         // Computed with `printf 46800 | openssl dgst -sha1 -hmac "north wind" -binary | base64`.
         let turn = Turn::new(vec![URL.into()], "north wind").unwrap();
-        let (server, works_ms) = turn.server(2_000_000);
-        assert_eq!((server.username.as_str(), works_ms), ("46800", 44_800_000));
+        let (server, ttl_ms) = turn.server(2_000_000);
+        assert_eq!((server.username.as_str(), ttl_ms), ("46800", 44_800_000));
         assert_eq!(server.credential, "Ld+1sOB6JMl1+7aSMsFcs4qay8Q=");
         assert_eq!(turn.server(3_600_000).0, server, "all devices share a user name within an hour");
         assert_ne!(turn.server(3_601_000).0, server);
