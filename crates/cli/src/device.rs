@@ -14,7 +14,7 @@ use telcon_client::{
     upload::{get_json, is_unanswered, post_json},
 };
 use telcon_core::{DeviceState, view::ConnectionState};
-use telcon_proto::http::{EnrolRequest, Enrolled};
+use telcon_proto::http::{API_PREFIX, EnrolRequest, Enrolled};
 
 /// Open flag: fail if the lock file is a symbolic link.
 const O_NOFOLLOW: i32 = 0o400_000;
@@ -58,7 +58,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
 
 /// Enrols at a server and writes the device's state to `path`.
 pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
-    let office = get_json(&format!("{server}/api/office"), None)?;
+    let office = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
     let state = DeviceState::enrol(fragment, office, &random()?, now_ms())?;
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         private_dir(dir)?;
@@ -67,7 +67,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
     let early = path.with_extension("enrolling");
     write_secret(&early, state.to_text().as_bytes())?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
-    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}/api/devices"), None, &body);
+    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
     match enrolled {
         Ok(_) => std::fs::rename(&early, path).with_context(|| format!("cannot write {}", path.display())),
         // Without a response it is unknown whether the office accepted the device; its key must be kept.

@@ -12,7 +12,12 @@ use std::{
 const DIR: &str = "[DIR]";
 
 fn telcon(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_telcon")).args(arguments).env_remove("TELCON_LOG").env_remove("COLUMNS").output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_telcon"))
+        .args(arguments)
+        .env_remove("TELCON_LOG")
+        .env_remove("COLUMNS")
+        .output()
+        .unwrap()
 }
 
 /// The command, its exit code and its output, as a golden file has them.

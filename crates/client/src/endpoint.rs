@@ -29,7 +29,7 @@ use telcon_core::{
 };
 use telcon_proto::{
     CallId, DeviceId,
-    http::IceServers,
+    http::{API_PREFIX, IceServers},
     limits::{FRAME_MS, MAX_MESSAGE_BYTES},
 };
 use tokio::{
@@ -544,7 +544,7 @@ impl Task {
 
     /// How a leg finds the office's TURN server, if it ever needs one.
     fn find_turn(&self) -> FindTurn {
-        let (url, token) = (format!("{}/api/media", self.server), self.engine.view().token);
+        let (url, token) = (format!("{}{API_PREFIX}/ice-servers", self.server), self.engine.view().token);
         Box::new(move || {
             let found: IceServers = get_json(&url, Some(&token?)).ok()?;
             found.ice_servers.iter().find_map(TurnServer::of)

@@ -6,6 +6,7 @@ use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::Notic
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct View {
     /// Whether there is a connection to the office.
     pub phase: ConnectionState,
@@ -33,6 +34,7 @@ pub struct View {
 
 /// State of the connection to the office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
     /// Signing in.
@@ -47,6 +49,7 @@ pub enum ConnectionState {
 
 /// This device and its person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct You {
     /// The person.
     #[serde(flatten)]
@@ -57,6 +60,7 @@ pub struct You {
 
 /// The office.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfficeName {
     /// Its domain.
     pub domain: String,
@@ -66,6 +70,7 @@ pub struct OfficeName {
 
 /// What this device knows of the log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogState {
     /// Entries of the newest verified tree.
     pub size: u64,
@@ -79,6 +84,7 @@ pub struct LogState {
 
 /// The role of this device in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// This device rang.
@@ -91,6 +97,7 @@ pub enum Direction {
 
 /// State of a call on this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     /// The ring is sent; its opening is not in the log yet.
@@ -109,6 +116,7 @@ pub enum CallState {
 
 /// A call on the screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CallView {
     /// The call.
     pub call: CallId,
@@ -116,7 +124,8 @@ pub struct CallView {
     pub direction: Direction,
     /// Its state.
     pub state: CallState,
-    /// How it ended.
+    /// How it ended: a word of [`telcon_proto::Ended`], or `taken_elsewhere`.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
     /// What went wrong, as a sentence for the person.
     pub problem: Option<String>,
@@ -160,8 +169,15 @@ pub struct CallView {
     pub captions_behind_ms: Option<u64>,
 }
 
+#[cfg(feature = "schema")]
+fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let logged = generator.subschema_for::<telcon_proto::Ended>();
+    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "type": "null" }] })
+}
+
 /// A member of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberView {
     /// The person, from the certificate.
     #[serde(flatten)]
@@ -178,6 +194,7 @@ pub struct MemberView {
 
 /// A caption on the screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaptionView {
     /// The speaker's name, from the certificate.
     pub name: String,
@@ -188,6 +205,7 @@ pub struct CaptionView {
 
 /// A call of the office, for staff.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoticeView {
     /// The call.
     pub call: CallId,
@@ -217,6 +235,7 @@ pub struct NoticeView {
 
 /// An alert for the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alert {
     /// Severity.
     pub level: AlertLevel,
@@ -226,6 +245,7 @@ pub struct Alert {
 
 /// Severity of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AlertLevel {
     /// An attack, or what looks like one.

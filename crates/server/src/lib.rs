@@ -24,4 +24,5 @@ mod web;
 
 pub use reconcile::ReconcileError;
 pub use server::{Running, Server, ServerConfig, StartError};
+pub use web::openapi;
 pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};

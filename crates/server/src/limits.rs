@@ -17,7 +17,7 @@ pub const RECENT_ENDS: usize = 256;
 pub const OUTBOX_MESSAGES: usize = 512;
 /// Inputs that wait for the switchboard before connections are told that the server is busy.
 pub const INBOX_MESSAGES: usize = 4096;
-/// Longest body of `POST /api/devices` and `POST /api/revocations`, bytes: two ML-DSA-87 certificates in base64.
+/// Longest body of `POST /api/v1/devices` and `POST /api/v1/revocations`, bytes: two ML-DSA-87 certificates in base64.
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
