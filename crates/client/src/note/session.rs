@@ -322,7 +322,7 @@ impl RecordingSession {
                 (.., Some(lacks)) => lacks,
                 _ => String::new(),
             };
-            BagInfo { date: date(now_ms), partial: !reason.is_empty(), reason, more }
+            BagInfo { date: date(now_ms), partial: !reason.is_empty(), reason, extra: more }
         })
     }
 
