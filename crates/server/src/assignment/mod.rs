@@ -166,10 +166,17 @@ impl Assignment {
 
     /// A note-taker has no call, and takes any.
     pub(crate) fn available(&mut self, device: DeviceId, now_ms: u64) {
+        let first = self.note_takers.is_empty();
         let known = self.note_takers.entry(device).or_default();
         if known.free_since_ms.is_some() {
             return;
         }
+        if first {
+            // Without note-takers, no call waits for one.
+            let calls: Vec<CallId> = self.unattended.iter().map(|(_, _, call)| *call).collect();
+            calls.into_iter().for_each(|call| self.settle(call, now_ms));
+        }
+        let known = self.note_takers.entry(device).or_default();
         let assigned = known.call.and_then(|call| self.calls.get(&call)?.assigned);
         if assigned.is_some_and(|(to, since)| to == device && now_ms < since + CROSSING_MS) {
             return;
