@@ -56,7 +56,14 @@ pub(crate) struct ClientAddress(pub(crate) IpAddr);
 pub struct ConnectionSlots {
     total: usize,
     per_address: usize,
-    in_use: Mutex<HashMap<IpAddr, usize>>,
+    in_use: Mutex<InUse>,
+}
+
+/// Counts of acquired slots.
+#[derive(Default)]
+struct InUse {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
 }
 
 /// One counted connection; released on drop.
@@ -75,11 +82,12 @@ impl ConnectionSlots {
     pub fn acquire(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = telcon_relay::limits::subscriber(address);
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_address = in_use.get(&address).copied().unwrap_or(0);
-        if in_use.values().sum::<usize>() >= self.total || of_address >= self.per_address && !address.is_loopback() {
+        let of_address = in_use.by_address.get(&address).copied().unwrap_or(0);
+        if in_use.total >= self.total || of_address >= self.per_address && !address.is_loopback() {
             return None;
         }
-        in_use.insert(address, of_address + 1);
+        in_use.total += 1;
+        in_use.by_address.insert(address, of_address + 1);
         Some(ConnectionSlot { slots: self.clone(), address })
     }
 }
@@ -87,10 +95,11 @@ impl ConnectionSlots {
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut in_use = self.slots.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_address) = in_use.get_mut(&self.address) {
+        in_use.total -= 1;
+        if let Some(of_address) = in_use.by_address.get_mut(&self.address) {
             *of_address -= 1;
             if *of_address == 0 {
-                in_use.remove(&self.address);
+                in_use.by_address.remove(&self.address);
             }
         }
     }
