@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use telcon_client::{socket, upload::get_json};
+use telcon_client::{http::get_json, socket};
 use telcon_identity::Office;
 use telcon_proto::{
     http::{API_PREFIX, OfficeInfo},
