@@ -95,7 +95,7 @@ fn a_migration_is_killed_at_each_step_and_run_again() {
     std::fs::rename(data.join("archive/records"), dir.path().join("records")).unwrap();
     std::fs::rename(data.join("telcon.db"), dir.path().join("telcon.db")).unwrap();
     let server = Running::start(&mut target.to(serve(&data)));
-    let line = server.says("answers at");
+    let line = server.says("ready at");
     let second = target.to(serve(&data)).output().unwrap();
     assert!(!second.status.success(), "one server at a time");
     let running = target.migrate(&data).output().unwrap();
@@ -161,7 +161,7 @@ fn what_cannot_be_moved_is_refused_and_left_alone() {
     assert!(postgres.execute("UPDATE calls SET opened_ms = 1", &[]).unwrap() > 0);
     assert!(refused(&mut target.migrate(&data)).contains("is not empty"));
     let mut server = Running::start(&mut serve(&data));
-    server.says("answers at");
+    server.says("ready at");
     server.kill();
 }
 
@@ -173,7 +173,7 @@ fn a_new_office_begins_where_it_is_told() {
     // Nothing has happened in it yet.
     let data = office.path("server");
     let server = Running::start(&mut target.to(serve(&data)));
-    server.says("answers at");
+    server.says("ready at");
     drop(server);
     let refused = serve(&data).output().unwrap();
     assert!(!refused.status.success(), "an office stays where it began");

@@ -28,8 +28,7 @@ pub(super) fn snapshot(t: &mut dyn Statements) -> Result<Snapshot, StoreError> {
             active.push(active_call(t, row)?);
         }
     }
-    let known = all(t, "SELECT call FROM calls", &[], |row| row.call(0))?;
-    Ok(Snapshot { devices, active, unfinished, known })
+    Ok(Snapshot { devices, active, unfinished })
 }
 
 pub(super) fn device(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {

@@ -227,8 +227,6 @@ pub struct Snapshot {
     pub active: Vec<ActiveCall>,
     /// Calls that are over, and whose end is not in the log or of which a note-taker has a record to bring.
     pub unfinished: Vec<Unfinished>,
-    /// All calls there ever were: a call's id is used once.
-    pub known: Vec<CallId>,
 }
 
 /// Person of a device row, for indices.
