@@ -8,6 +8,7 @@ pub mod device;
 pub mod engine;
 pub mod media;
 pub mod mls;
+pub mod page;
 pub mod proof;
 pub mod view;
 

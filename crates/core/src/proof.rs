@@ -17,6 +17,7 @@ const MAX_WHY_CHARS: usize = 200;
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// Whether it holds.
     pub ok: bool,
@@ -28,6 +29,7 @@ pub struct Check {
 
 /// All that was checked of one record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Whether everything holds.
     pub ok: bool,

@@ -6,6 +6,7 @@ use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::Notic
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct View {
     /// Whether there is a connection to the office.
     pub phase: ConnectionState,
@@ -35,6 +36,7 @@ pub struct View {
 
 /// State of the connection to the office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
     /// Signing in.
@@ -49,6 +51,7 @@ pub enum ConnectionState {
 
 /// This device and its person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct You {
     /// The person.
     #[serde(flatten)]
@@ -59,6 +62,7 @@ pub struct You {
 
 /// The office.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfficeName {
     /// Its domain.
     pub domain: String,
@@ -68,6 +72,7 @@ pub struct OfficeName {
 
 /// What this device knows of the log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogState {
     /// Entries of the newest verified tree.
     pub size: u64,
@@ -81,6 +86,7 @@ pub struct LogState {
 
 /// The role of this device in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// This device rang.
@@ -93,6 +99,7 @@ pub enum Direction {
 
 /// State of a call on this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     /// The ring is sent; its opening is not in the log yet.
@@ -111,6 +118,7 @@ pub enum CallState {
 
 /// A call on the screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CallView {
     /// The call.
     pub call: CallId,
@@ -118,7 +126,8 @@ pub struct CallView {
     pub direction: Direction,
     /// Its state.
     pub state: CallState,
-    /// How it ended.
+    /// How it ended: a word of [`telcon_proto::Ended`], or `taken_elsewhere`.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
     /// What went wrong, as a sentence for the person.
     pub problem: Option<String>,
@@ -162,8 +171,15 @@ pub struct CallView {
     pub captions_behind_ms: Option<u64>,
 }
 
+#[cfg(feature = "schema")]
+fn ended_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let logged = generator.subschema_for::<telcon_proto::Ended>();
+    schemars::json_schema!({ "anyOf": [logged, { "const": "taken_elsewhere" }, { "type": "null" }] })
+}
+
 /// A member of a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberView {
     /// The person, from the certificate.
     #[serde(flatten)]
@@ -180,6 +196,7 @@ pub struct MemberView {
 
 /// A caption on the screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaptionView {
     /// The speaker's name, from the certificate.
     pub name: String,
@@ -190,6 +207,7 @@ pub struct CaptionView {
 
 /// A call of the office, for staff.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoticeView {
     /// The call.
     pub call: CallId,
@@ -219,6 +237,7 @@ pub struct NoticeView {
 
 /// An alert for the person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alert {
     /// Severity.
     pub level: AlertLevel,
@@ -228,6 +247,7 @@ pub struct Alert {
 
 /// Severity of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AlertLevel {
     /// An attack, or what looks like one.

@@ -40,6 +40,20 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Blob {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Blob".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "contentEncoding": "base64",
+            "description": "Bytes as standard base64 (RFC 4648, section 4)."
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

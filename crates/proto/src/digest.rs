@@ -71,6 +71,19 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 as 64 lowercase hexadecimal digits."
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 /// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Entry {
     /// A device was enrolled. One enrolment makes one device.

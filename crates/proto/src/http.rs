@@ -1,11 +1,15 @@
-//! Bodies of the HTTP API, beside the WebSocket.
+//! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
 use crate::{Blob, CallId, Card, DeviceId, Ended, RecordMode, SuiteName, message::Logged};
 use serde::{Deserialize, Serialize};
 
-/// `GET /api/office`: what a new device must know. It believes the authority only if its digest is the one in the
+/// Prefix of the paths of this version of the API.
+pub const API_PREFIX: &str = "/api/v1";
+
+/// `GET /api/v1/office`: what a new device must know. It believes the authority only if its digest is the one in the
 /// enrolment link, which reached the person by another way than this server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfficeInfo {
     /// Domain that names the office.
     pub domain: String,
@@ -21,6 +25,7 @@ pub struct OfficeInfo {
 
 /// What the office authority decided about its server, so that the server cannot decide it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Charter {
     /// The office, by domain.
@@ -33,8 +38,9 @@ pub struct Charter {
     pub at_ms: u64,
 }
 
-/// `POST /api/devices`: enrols a device.
+/// `POST /api/v1/devices`: enrols a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// DER certificates: the device's, then the enrolment certificate that signed it.
@@ -43,6 +49,7 @@ pub struct EnrolRequest {
 
 /// Answer to [`EnrolRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrolled {
     /// The device.
     pub device: DeviceId,
@@ -50,8 +57,9 @@ pub struct Enrolled {
     pub logged: Logged,
 }
 
-/// `POST /api/revocations`: revokes a device.
+/// `POST /api/v1/revocations`: revokes a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
     /// Compact JWS, type `telcon-revocation+jws`, by the office authority over [`Revocation`].
@@ -60,6 +68,7 @@ pub struct RevokeRequest {
 
 /// Payload of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
     /// The office, by domain.
@@ -70,16 +79,18 @@ pub struct Revocation {
     pub at_ms: u64,
 }
 
-/// `POST /api/calls/{call}/record`: the record is complete; its parts were uploaded before with
-/// `PUT /api/calls/{call}/record/{part name}`. The body is the record's `seal.json`.
+/// `POST /api/v1/calls/{call}/record`: the record is complete; its parts were uploaded before with
+/// `PUT /api/v1/calls/{call}/record/{part name}`. The body is the record's `seal.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordKept {
     /// Proof that the record's digest is in the log.
     pub logged: Logged,
 }
 
-/// One line of `GET /api/records`.
+/// One line of `GET /api/v1/records`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordLine {
     /// The call.
     pub call: CallId,
@@ -110,8 +121,9 @@ pub struct RecordLine {
     pub missing: bool,
 }
 
-/// `GET /api/media`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
+/// `GET /api/v1/ice-servers`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IceServers {
     /// TURN servers; none where the office has none.
     pub ice_servers: Vec<IceServer>,
@@ -122,6 +134,7 @@ pub struct IceServers {
 
 /// A TURN server, in the words of WebRTC's `RTCIceServer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// Its addresses (RFC 7065).
     pub urls: Vec<String>,
@@ -131,8 +144,9 @@ pub struct IceServer {
     pub credential: String,
 }
 
-/// `GET /api/records/{call}`: what proves the records of one call, to be checked by the device that asks.
+/// `GET /api/v1/records/{call}`: what proves the records of one call, to be checked by the device that asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordProof {
     /// The line in the list.
     pub line: RecordLine,
@@ -152,8 +166,9 @@ pub struct RecordProof {
 }
 
 /// A sealed record and the proof that it is in the log. Its parts are at
-/// `GET /api/records/{call}/{index of its log entry}/{part name}`.
+/// `GET /api/v1/records/{call}/{index of its log entry}/{part name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProvenRecord {
     /// Proof of the entry that has its digest.
     pub logged: Logged,
@@ -161,8 +176,21 @@ pub struct ProvenRecord {
     pub seal: String,
 }
 
+/// `GET /api/v1/log/consistency`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Consistency {
+    /// Size of the older tree.
+    pub from: u64,
+    /// Size of the newer tree.
+    pub to: u64,
+    /// RFC 6962 consistency proof, base64 hashes.
+    pub consistency: Vec<Blob>,
+}
+
 /// A device certificate chain and the proof that it is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProvenDevice {
     /// DER: device, enrolment.
     pub chain: Vec<Blob>,
@@ -172,6 +200,7 @@ pub struct ProvenDevice {
 
 /// Any error of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApiError {
     /// What happened and what to do.
     pub error: String,

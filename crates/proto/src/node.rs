@@ -19,6 +19,7 @@ pub const MAX_NODE_MESSAGE_BYTES: usize = 6 * MAX_SDP_BYTES + 64 * 1024;
 
 /// From the switchboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToNode {
     /// A call may have legs.
@@ -51,6 +52,7 @@ pub enum ToNode {
 
 /// From the relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FromNode {
     /// The first message.

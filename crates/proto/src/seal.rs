@@ -33,6 +33,7 @@ pub fn part_name(index: usize) -> String {
 
 /// One part as the seal lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PartDigest {
     /// File name, see [`part_name`].
@@ -45,6 +46,7 @@ pub struct PartDigest {
 
 /// The content of `seal.json`. A value that came from [`Seal::parse`] was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
     /// [`SEAL_VERSION`].
@@ -67,6 +69,7 @@ pub struct Seal {
 
 /// What the payload of the seal's JWS names, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SealClaims {
     /// The call.
     pub call: CallId,

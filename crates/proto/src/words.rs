@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it
 /// verified and not from what a server said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A leader, who rings and is rung.
@@ -44,6 +45,7 @@ impl Role {
 
 /// What is kept of a call. Everybody in it sees this word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordMode {
     /// That it took place, and nothing said in it.
@@ -67,6 +69,7 @@ impl RecordMode {
 
 /// The MLS cipher suite of an office, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SuiteName {
     /// MLS suite 0x004E: ML-KEM-768 + X25519, AES-256-GCM, SHA-384, Ed25519.
@@ -77,6 +80,7 @@ pub enum SuiteName {
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// One of the principals hung up.
@@ -121,6 +125,7 @@ impl Ended {
 /// Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it:
 /// good enough to choose whom to ring, never enough to believe who rings).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Card {
     /// The person.
     pub person: PersonId,
@@ -142,6 +147,7 @@ impl std::fmt::Debug for Card {
 
 /// A person of the office whom one can ring, and whether a device of theirs is connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contact {
     /// Who.
     #[serde(flatten)]
@@ -152,6 +158,7 @@ pub struct Contact {
 
 /// A device in a call, named by what the server knows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Party {
     /// The device.
     pub device: DeviceId,

@@ -1,9 +1,11 @@
-//! The call engine for browsers: a thin shell without logic. Text and bytes go in and out; every decision is
-//! `telcon-core`'s.
+//! The call engine for browsers: `wasm-bindgen` bindings without logic. JSON and bytes go in and out; every decision is
+//! `telcon-core`'s, and so are the types of the JSON (`telcon_core::page`).
 
-use serde_json::{Value, json};
-use telcon_core::{DeviceState, Engine, Output, UserCommand};
-use telcon_proto::http::{EnrolRequest, OfficeInfo, RecordProof};
+use telcon_core::{
+    DeviceState, Engine, UserCommand,
+    page::{PageEnrolment, PageOutput},
+};
+use telcon_proto::http::{OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
 
 fn fail(error: impl std::fmt::Display) -> JsError {
@@ -22,7 +24,8 @@ pub struct Telcon {
 
 #[wasm_bindgen]
 impl Telcon {
-    /// Opens a device from what `persist` gave. `seed` is 32 fresh random bytes.
+    /// Restores a device from the last state that was persisted. `seed_bytes` are 32 fresh random bytes; times are
+    /// milliseconds since 1970 UTC.
     #[wasm_bindgen(constructor)]
     pub fn new(state: &str, seed_bytes: &[u8], now_ms: f64) -> Result<Telcon, JsError> {
         let state = DeviceState::parse(state).map_err(fail)?;
@@ -30,15 +33,14 @@ impl Telcon {
         Ok(Self { engine })
     }
 
-    /// Enrols from a link's fragment; gives `{"request": …, "state": "…"}`.
+    /// Makes a device from a link's fragment; returns JSON of a `PageEnrolment`.
     pub fn enrol(fragment: &str, office: &str, seed_bytes: &[u8], now_ms: f64) -> Result<String, JsError> {
         let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
         let state = DeviceState::enrol(fragment, office, &seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
-        let request = EnrolRequest { chain: state.chain().to_vec() };
-        Ok(json!({ "request": request, "state": state.to_text().as_str() }).to_string())
+        serde_json::to_string(&PageEnrolment::new(&state)).map_err(fail)
     }
 
-    /// Whom a link's fragment is for, as JSON: the name to show before a person enrols.
+    /// Verifies a link's fragment; returns JSON of the invited person's `Card`, to show before enrolment.
     pub fn read_invitation(fragment: &str, office: &str) -> Result<String, JsError> {
         let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
         let card = telcon_core::device::invited(fragment, &office).map_err(fail)?;
@@ -55,65 +57,51 @@ impl Telcon {
         self.engine.disconnected(now_ms as u64);
     }
 
-    /// A text message came.
+    /// A text message was received.
     pub fn handle_server(&mut self, now_ms: f64, text: &str) {
         self.engine.handle_text(now_ms as u64, text);
     }
 
-    /// Time passed.
+    /// Advances time.
     pub fn tick(&mut self, now_ms: f64) {
         self.engine.tick(now_ms as u64);
     }
 
-    /// When `tick` is wanted next.
+    /// When `tick` must be called next, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<f64> {
         self.engine.next_wakeup_ms().map(|ms| ms as f64)
     }
 
-    /// A command as JSON.
+    /// Executes a `Command`, given as JSON.
     pub fn command(&mut self, now_ms: f64, command: &str) -> Result<(), JsError> {
         let command: UserCommand = serde_json::from_str(command).map_err(fail)?;
         self.engine.command(now_ms as u64, command);
         Ok(())
     }
 
-    /// The next thing to do, as JSON, until there is nothing.
+    /// The next output, as JSON of a `PageOutput`; nothing when all have been returned.
     pub fn poll(&mut self) -> Option<String> {
         loop {
             let output = self.engine.poll()?;
-            if let Some(value) = self.write(output) {
-                return Some(value.to_string());
+            if let Some(output) = PageOutput::new(&self.engine, output) {
+                return serde_json::to_string(&output).ok();
             }
         }
     }
 
-    fn write(&self, output: Output) -> Option<Value> {
-        Some(match output {
-            Output::Send(message) => json!({ "out": "send", "text": serde_json::to_string(&message).ok()? }),
-            Output::View => json!({ "out": "view", "view": self.engine.view() }),
-            Output::Persist => json!({ "out": "persist", "state": self.engine.state_text().as_str() }),
-            Output::OpenLeg { call } => json!({ "out": "open_leg", "call": call }),
-            Output::MediaAnswer { sdp } => json!({ "out": "media_answer", "sdp": sdp }),
-            Output::CloseLeg => json!({ "out": "close_leg" }),
-            Output::Erase => json!({ "out": "erase" }),
-            Output::Reconnect => json!({ "out": "reconnect" }),
-            Output::Event(_) => return None,
-        })
-    }
-
-    /// Seals one encoded frame; nothing when it must not be sent.
+    /// Encrypts one encoded frame (SFrame); nothing when it must not be sent.
     pub fn seal(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         self.engine.seal(frame)
     }
 
-    /// Opens one encoded frame; nothing when it must not be played. `steady_ms` is of a clock that nobody sets.
+    /// Decrypts one encoded frame; nothing when it must not be played. `steady_ms` is of a monotonic clock.
     pub fn open(&mut self, frame: &[u8], steady_ms: f64) -> Option<Vec<u8>> {
         let opened = self.engine.open(frame).ok()?;
         self.engine.record_arrival(&opened, (steady_ms * 1e3) as u64);
         Some(opened.into_single_packet())
     }
 
-    /// Checks what proves a record; gives `{"ok": …, "checks": […]}`.
+    /// Verifies a `RecordProof`; returns JSON of a `Report`.
     pub fn check_record(&self, proof: &str, _now_ms: f64) -> Result<String, JsError> {
         let proof: RecordProof = serde_json::from_str(proof).map_err(fail)?;
         let report = telcon_core::proof::check_record(self.engine.device().office(), &proof);

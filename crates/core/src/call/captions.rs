@@ -22,6 +22,7 @@ pub const MAX_CAPTION_BYTES: usize = 4096;
 
 /// One line of the transcript as the recogniser gave it: a machine's draft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Caption {
     /// The device whose key sealed the audio.

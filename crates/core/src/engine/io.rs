@@ -7,7 +7,8 @@ use telcon_proto::{CallId, ClientMessage, DeviceId, PersonId, RecordMode};
 
 /// What a person, or the program around the engine, requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum UserCommand {
     /// Ring a person.
     Ring {

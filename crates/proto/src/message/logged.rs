@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// An entry of the log with the proof that it is in the tree of a signed checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Logged {
     /// The entry's bytes (JSON, see the archive's documentation).
     pub entry: Blob,

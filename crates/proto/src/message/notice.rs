@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A call as the office's staff is told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
     /// The call.
     pub call: CallId,
@@ -30,6 +31,7 @@ pub struct Notice {
 
 /// Whom a call rings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PersonNamed {
     /// Who.
     pub card: Card,
@@ -37,6 +39,7 @@ pub struct PersonNamed {
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum NoticeState {
     /// It rings.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Content of a signed ring, the payload of the `telcon-ring+jws`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ring {
     /// [`crate::WIRE_VERSION`].

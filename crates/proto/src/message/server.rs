@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the switchboard sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// Prove that you hold the key of the device you named.
@@ -202,6 +203,7 @@ pub enum ServerMessage {
 
 /// Why the switchboard refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
     /// Not JSON of this version, or over a limit.

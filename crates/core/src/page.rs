@@ -1,0 +1,79 @@
+//! What crosses the boundary between the engine and a web page, as JSON: [`PageOutput`] out, [`crate::UserCommand`] in.
+//! The page's TypeScript types are generated from these types (`cargo xtask contract`).
+
+use crate::{DeviceState, Engine, Output, view::View};
+use serde::Serialize;
+use telcon_proto::{CallId, http::EnrolRequest};
+
+/// An output of the engine, for the page to carry out in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PageOutput {
+    /// Send this over the WebSocket, after states that were output before are durable.
+    Send {
+        /// A `ClientMessage` as text.
+        text: String,
+    },
+    /// The view changed.
+    View {
+        /// All of it.
+        view: Box<View>,
+    },
+    /// Store this state durably. It contains the device's keys.
+    Persist {
+        /// Opaque to the page.
+        state: String,
+    },
+    /// Make a media leg and command its offer.
+    OpenLeg {
+        /// The call.
+        call: CallId,
+    },
+    /// The relay's answer to the offer.
+    MediaAnswer {
+        /// WebRTC answer.
+        sdp: String,
+    },
+    /// Close the media leg.
+    CloseLeg,
+    /// Erase the stored state: the device was revoked.
+    Erase,
+    /// The connection to the office timed out: open another.
+    Reconnect,
+}
+
+impl PageOutput {
+    /// An engine's output as the page gets it; nothing for outputs that concern native programs only.
+    pub fn new(engine: &Engine, output: Output) -> Option<Self> {
+        Some(match output {
+            Output::Send(message) => Self::Send { text: serde_json::to_string(&message).ok()? },
+            Output::View => Self::View { view: Box::new(engine.view()) },
+            Output::Persist => Self::Persist { state: engine.state_text().as_str().to_owned() },
+            Output::OpenLeg { call } => Self::OpenLeg { call },
+            Output::MediaAnswer { sdp } => Self::MediaAnswer { sdp },
+            Output::CloseLeg => Self::CloseLeg,
+            Output::Erase => Self::Erase,
+            Output::Reconnect => Self::Reconnect,
+            Output::Event(_) => return None,
+        })
+    }
+}
+
+/// A device that was made from an enrolment link and is not enrolled yet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PageEnrolment {
+    /// Body of `POST /api/v1/devices`.
+    pub request: EnrolRequest,
+    /// The device's state, to be stored once the office accepted the request.
+    pub state: String,
+}
+
+impl PageEnrolment {
+    /// Of a new device.
+    pub fn new(state: &DeviceState) -> Self {
+        let request = EnrolRequest { chain: state.chain().to_vec() };
+        Self { request, state: state.to_text().as_str().to_owned() }
+    }
+}
