@@ -14,7 +14,7 @@ use telcon_client::{
     http::{get_json, is_unanswered, post_json},
 };
 use telcon_core::{DeviceState, view::ConnectionState};
-use telcon_proto::http::{EnrolRequest, Enrolled};
+use telcon_proto::http::{API_PREFIX, EnrolRequest, Enrolled};
 
 /// `O_NOFOLLOW` of Linux: a symbolic link at a lock file's path is not followed.
 const O_NOFOLLOW: i32 = 0o400_000;
@@ -58,7 +58,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
 
 /// Enrols at a server and saves the device's state at `path`.
 pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
-    let office = get_json(&format!("{server}/api/office"), None)?;
+    let office = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
     let state = DeviceState::enrol(fragment, office, &random()?, now_ms())?;
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         private_dir(dir)?;
@@ -67,7 +67,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
     let temporary = path.with_extension("enrolling");
     write_secret(&temporary, state.to_text().as_bytes())?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
-    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}/api/devices"), None, &body);
+    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
     match enrolled {
         Ok(_) => std::fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display())),
         // Without a response the outcome is unknown, so the key must be kept.

@@ -10,7 +10,10 @@ use std::{
 };
 use telcon_client::{endpoint::now_ms, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
-use telcon_proto::{Card, DeviceId, PersonId, RecordMode, Role, SuiteName, http::RevokeRequest};
+use telcon_proto::{
+    Card, DeviceId, PersonId, RecordMode, Role, SuiteName,
+    http::{API_PREFIX, RevokeRequest},
+};
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::store::StoreLocation;
 
@@ -354,7 +357,7 @@ pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let device: DeviceId = args.device.parse().context("--device is not a device id")?;
     let jws = authority(&args.data)?.revoke(device, now_ms())?;
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
-    let url = format!("{}/api/revocations", server_url(&args.server)?);
+    let url = format!("{}{API_PREFIX}/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;
     println!("The device is revoked. It has left all calls and cannot sign in.");
     Ok(())

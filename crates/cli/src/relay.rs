@@ -15,7 +15,7 @@ use std::{
 use telcon_client::{socket, upload::get_json};
 use telcon_identity::Office;
 use telcon_proto::{
-    http::OfficeInfo,
+    http::{API_PREFIX, OfficeInfo},
     node::{FromNode, MAX_NODE_MESSAGE_BYTES, ToNode},
 };
 use telcon_server::node::{Left, NodeHandle, RelayNode, serve_numbers};
@@ -65,7 +65,7 @@ pub struct RelayArgs {
 pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
     let server = &server_url(&args.server)?;
     let token = read_token(&args.token)?;
-    let info: OfficeInfo = get_json(&format!("{server}/api/office"), None)?;
+    let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
     let office = Office::pin(&info, None).context("--server is not a Telcon office")?;
     let shown = office.authority_sha256();
     if args.authority.is_some_and(|known| known != shown) {

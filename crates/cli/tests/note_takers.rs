@@ -162,7 +162,7 @@ async fn both_records_are_kept_after_note_taker_failover() {
 
     // A device verifies both.
     let (server, token) = (office.url(), a.view().borrow().token.clone().unwrap());
-    let get = move || telcon_client::http::get_json(&format!("{server}/api/records/{call}"), Some(&token));
+    let get = move || telcon_client::http::get_json(&format!("{server}/api/v1/records/{call}"), Some(&token));
     let proof: RecordProof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
     assert_eq!((proof.records.len(), proof.line.records, proof.line.partial), (2, 2, true));
     let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
@@ -202,7 +202,7 @@ async fn call_without_note_taker_is_shown_without_record() {
     until(&b, "the end", |view| view.call.as_ref().is_some_and(|call| call.ended.is_some())).await;
     // The entry follows after the end of the call.
     let proof = loop {
-        let (url, token) = (format!("{}/api/records/{call}", office.url()), token.clone());
+        let (url, token) = (format!("{}/api/v1/records/{call}", office.url()), token.clone());
         let get = move || telcon_client::http::get_json::<RecordProof>(&url, Some(&token));
         let proof = tokio::task::spawn_blocking(get).await.unwrap().unwrap();
         if proof.line.missing {

@@ -2,7 +2,10 @@
 
 use anyhow::{Context as _, bail};
 use std::{path::Path, time::Duration};
-use telcon_proto::{CallId, http::RecordKept};
+use telcon_proto::{
+    CallId,
+    http::{API_PREFIX, RecordKept},
+};
 
 /// Timeout of a request: the largest record part over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -66,7 +69,7 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
     let seal = telcon_record::seal::load(dir)?;
     let finish = || -> anyhow::Result<RecordKept> {
         let text = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
-        post_json(&format!("{server}/api/calls/{call}/record"), Some(token), &text)
+        post_json(&format!("{server}{API_PREFIX}/calls/{call}/record"), Some(token), &text)
     };
     for part in &seal.parts {
         let bytes = match std::fs::read(dir.join(&part.name)) {
@@ -74,7 +77,7 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Re
             // An interrupted earlier run may have deleted parts that the archive already has.
             Err(error) => return finish().map_err(|_| anyhow::anyhow!("cannot read {}: {error}", part.name)),
         };
-        let url = format!("{server}/api/calls/{call}/record/{}", part.name);
+        let url = format!("{server}{API_PREFIX}/calls/{call}/record/{}", part.name);
         let mut response = agent(&url)?
             .put(&url)
             .header("authorization", &format!("Bearer {token}"))

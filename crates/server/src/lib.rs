@@ -36,6 +36,7 @@ pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateRe
 pub use places::PlacesError;
 pub use reconcile::ReconcileError;
 pub use server::{Running, Server, ServerConfig, StartError};
+pub use web::openapi;
 pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
 #[cfg(test)]

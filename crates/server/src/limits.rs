@@ -30,7 +30,7 @@ pub const INBOX_MESSAGES: usize = 4096;
 pub const MAX_BATCH: usize = 256;
 /// Read buffer of a WebSocket, bytes. Most messages are shorter, and idle connections hold it.
 pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Longest body of `POST /api/devices` and `POST /api/revocations`, bytes: two ML-DSA-87 certificates in base64.
+/// Longest body of `POST /api/v1/devices` and `POST /api/v1/revocations`, bytes: two ML-DSA-87 certificates in base64.
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;

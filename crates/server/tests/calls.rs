@@ -137,7 +137,7 @@ async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again(
     }
     office.run().await;
     let caller = Client::sign_in(office.addr(), &a).await;
-    let path = format!("/api/records/{CALL}");
+    let path = format!("/api/v1/records/{CALL}");
     let settled = async {
         loop {
             let proof = office.http("GET", &path, &[("authorization", &caller.bearer())], b"").await;
@@ -161,7 +161,7 @@ async fn a_call_and_its_record(suite: SuiteName) {
 
     // Records: not before the end, not by others, not other than sealed.
     let part = "part-000000.tar.age";
-    let to = format!("/api/calls/{CALL}/record");
+    let to = format!("/api/v1/calls/{CALL}/record");
     let (taker, other) = (noting.bearer(), caller.bearer());
     let put = |bearer: String| {
         let (office, to) = (&office, &to);
@@ -181,6 +181,10 @@ async fn a_call_and_its_record(suite: SuiteName) {
     let good = seal(&n, &[(part, b"sealed")]);
     assert_eq!(post(taker.clone(), good.clone()).await.status, 422, "its part is missing");
     assert_eq!(put(taker.clone()).await.status, 204);
+    // A note-taker of version 0.1 uploads to the paths without a version.
+    let legacy = format!("/api/calls/{CALL}/record");
+    let legacy_part = format!("{legacy}/{part}");
+    assert_eq!(office.http("PUT", &legacy_part, &[("authorization", &taker)], b"sealed").await.status, 204);
     assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 422, "another digest");
     assert_eq!(post(taker.clone(), seal(&a, &[(part, b"sealed")])).await.status, 422, "signed by somebody who speaks");
     // Twice at once, as after an answer that took too long: one of them brings it, and the other takes nothing away.
@@ -192,6 +196,7 @@ async fn a_call_and_its_record(suite: SuiteName) {
     noting.until(|m| matches!(m, S::RecordKept { .. }).then_some(())).await;
     let again = post(taker.clone(), good.clone()).await;
     assert_eq!(again.status, 200, "a note-taker that missed the answer asks again: {}", again.text());
+    assert_eq!(office.http("POST", &legacy, &[("authorization", &taker)], &good).await.status, 200);
     assert_eq!(put(taker.clone()).await.status, 409, "and brings nothing twice");
     assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 409, "nor another");
 
@@ -200,12 +205,14 @@ async fn a_call_and_its_record(suite: SuiteName) {
     let outside = Client::sign_in(office.addr(), &outsider).await;
     let list = |bearer: String| {
         let office = &office;
-        async move { office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.json::<Vec<RecordLine>>() }
+        async move {
+            office.http("GET", "/api/v1/records", &[("authorization", &bearer)], b"").await.json::<Vec<RecordLine>>()
+        }
     };
     assert_eq!(list(outside.bearer()).await, []);
     let lines = list(other.clone()).await;
     assert!(matches!(&lines[..], [l] if l.records == 1 && l.how == Some(Ended::HungUp) && l.to.person == b.person()));
-    let path = format!("/api/records/{CALL}");
+    let path = format!("/api/v1/records/{CALL}");
     assert_eq!(office.http("GET", &path, &[("authorization", &outside.bearer())], b"").await.status, 404);
     assert_eq!(office.get(&path).await.status, 401);
     let proof: RecordProof = office.http("GET", &path, &[("authorization", &other)], b"").await.json();
@@ -284,18 +291,18 @@ async fn a_call_outlives_the_server() {
 async fn a_revoked_device_is_out() {
     let InCall { office, devices: [_, _, n], mut caller, mut noting, .. } = in_call(SuiteName::Hybrid).await;
     let forged = RevokeRequest { jws: "e30.e30.e30".into() };
-    assert_eq!(office.post("/api/revocations", &serde_json::to_vec(&forged).unwrap()).await.status, 403);
+    assert_eq!(office.post("/api/v1/revocations", &serde_json::to_vec(&forged).unwrap()).await.status, 403);
     let jws = office.authority.revoke(n.id, now_ms()).unwrap();
     let request = serde_json::to_vec(&RevokeRequest { jws: jws.clone() }).unwrap();
-    let answer = office.post("/api/revocations", &request).await;
+    let answer = office.post("/api/v1/revocations", &request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     office.anchor.verify_logged(&answer.json()).unwrap();
-    assert_eq!(office.post("/api/revocations", &request).await.status, 409);
+    assert_eq!(office.post("/api/v1/revocations", &request).await.status, 409);
     noting.until(|m| matches!(m, S::Revoked { jws: Some(_) }).then_some(())).await;
     assert_eq!(noting.closed().await, Some(4002));
     caller.until(|m| matches!(m, S::RemoveAsked { devices, .. } if devices == [n.id]).then_some(())).await;
     let bearer = noting.bearer();
-    assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
+    assert_eq!(office.http("GET", "/api/v1/records", &[("authorization", &bearer)], b"").await.status, 401);
     let mut again = Client::raw(office.addr(), None).await.unwrap();
     again.prove(&n, common::DOMAIN).await;
     assert_eq!(again.next().await, Some(S::Revoked { jws: Some(jws) }));

@@ -31,26 +31,26 @@ async fn enrolments_that_are_refused() {
     let card = office.card(Role::Principal);
     let invitation = office.invite(card.clone(), now_ms());
     let first = office.device(card.clone(), &invitation, now_ms());
-    assert_eq!(office.post("/api/devices", &first.enrol_request()).await.status, 201);
+    assert_eq!(office.post("/api/v1/devices", &first.enrol_request()).await.status, 201);
     let second = office.device(card.clone(), &invitation, now_ms());
-    let answer = office.post("/api/devices", &second.enrol_request()).await;
+    let answer = office.post("/api/v1/devices", &second.enrol_request()).await;
     assert_eq!(answer.status, 410);
     assert!(answer.json::<ApiError>().error.contains("used already"));
 
     // The link ran out, and the device dates its certificate back.
     let long_ago = now_ms() - 2 * 3_600_000;
     let old = office.device(card.clone(), &office.invite(card.clone(), long_ago), long_ago + 1000);
-    let answer = office.post("/api/devices", &old.enrol_request()).await;
+    let answer = office.post("/api/v1/devices", &old.enrol_request()).await;
     assert_eq!(answer.status, 422, "{}", answer.text());
 
     let mut stranger = Office::start().await;
     stranger.authority = Authority::create(SuiteName::Hybrid, &[8; 32], DOMAIN, "Chancellery", now_ms()).unwrap();
     let foreign = stranger.device(card.clone(), &stranger.invite(card, now_ms()), now_ms());
-    assert_eq!(office.post("/api/devices", &foreign.enrol_request()).await.status, 422);
+    assert_eq!(office.post("/api/v1/devices", &foreign.enrol_request()).await.status, 422);
 
-    assert_eq!(office.post("/api/devices", b"{").await.status, 400);
-    assert_eq!(office.post("/api/devices", br#"{"chain":[],"also":1}"#).await.status, 422);
-    assert_eq!(office.post("/api/devices", &vec![b' '; 1 << 20]).await.status, 413);
+    assert_eq!(office.post("/api/v1/devices", b"{").await.status, 400);
+    assert_eq!(office.post("/api/v1/devices", br#"{"chain":[],"also":1}"#).await.status, 422);
+    assert_eq!(office.post("/api/v1/devices", &vec![b' '; 1 << 20]).await.status, 413);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +117,7 @@ async fn the_socket_after_sign_in() {
     let mut client = Client::sign_in(office.addr(), &device).await;
     assert_eq!(older.closed().await, Some(4001));
     let bearer = older.bearer();
-    assert_eq!(office.http("GET", "/api/records", &[("authorization", &bearer)], b"").await.status, 401);
+    assert_eq!(office.http("GET", "/api/v1/records", &[("authorization", &bearer)], b"").await.status, 401);
 
     client.send(&C::Ring { jws: "not.a.ring".into() }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotAllowed));
@@ -186,7 +186,7 @@ async fn a_request_that_does_not_get_on_is_cut() {
 async fn pages_log_and_numbers() {
     let office = Office::start().await;
     let device = office.person(Role::Principal).await;
-    let info: OfficeInfo = office.get("/api/office").await.json();
+    let info: OfficeInfo = office.get("/api/v1/office").await.json();
     assert_eq!(info, office.info);
 
     for path in ["/", "/calls/somewhere"] {
@@ -208,7 +208,7 @@ async fn pages_log_and_numbers() {
     assert_eq!(script.header("content-type").as_deref(), Some("text/javascript; charset=utf-8"));
     assert!(script.header("cache-control").unwrap().contains("immutable"));
     for path in
-        ["/assets/none.js", "/../secret", "/%2e%2e/secret", "/api/none", "/log/.state/lock", "/log/../office.json"]
+        ["/assets/none.js", "/../secret", "/%2e%2e/secret", "/api/v1/none", "/log/.state/lock", "/log/../office.json"]
     {
         let answer = office.get(path).await;
         assert_eq!(answer.status, 404, "{path}: {}", answer.text());
@@ -219,9 +219,18 @@ async fn pages_log_and_numbers() {
     assert_eq!(office.anchor.verify_checkpoint(&checkpoint.text()).unwrap(), 1);
     assert_eq!(office.get("/log/tile/0/000.p/1").await.body.len(), 32);
     assert_eq!(office.get("/log/tile/entries/000.p/1").await.status, 200);
-    assert_eq!(office.get("/api/log/consistency?from=0&to=1").await.status, 200);
-    assert_eq!(office.get("/api/log/consistency?from=0&to=9").await.status, 400);
-    assert_eq!(office.get("/api/log/consistency").await.status, 400);
+    assert_eq!(office.get("/api/v1/log/consistency?from=0&to=1").await.status, 200);
+    assert_eq!(office.get("/api/v1/log/consistency?from=0&to=9").await.status, 400);
+    assert_eq!(office.get("/api/v1/log/consistency").await.status, 400);
+
+    for path in ["/api/office", "/api/records", "/api/records/00", "/api/media", "/api/log/consistency?from=0&to=1"] {
+        let answer = office.get(path).await;
+        assert_eq!(answer.status, 410, "{path}: a path of version 0.1");
+        assert!(answer.json::<ApiError>().error.contains("/api/v1"), "{path}");
+    }
+    let description = office.get("/api/v1/openapi.json").await;
+    assert_eq!(description.header("content-type").as_deref(), Some("application/json"));
+    assert_eq!(description.json::<serde_json::Value>()["openapi"], "3.1.0");
 
     let _client = Client::sign_in(office.addr(), &device).await;
     let metrics = office.get("/metrics").await.text();

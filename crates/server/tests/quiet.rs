@@ -44,7 +44,7 @@ async fn the_process_log_names_nobody() {
     caller.until(|m| matches!(m, S::JoinAsked { .. }).then_some(())).await;
     caller.send(&C::HangUp { call, failed: true }).await;
     callee.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
-    office.post("/api/devices", b"nonsense").await;
+    office.post("/api/v1/devices", b"nonsense").await;
     let port = office.addr().port().to_string();
     office.stop().await;
 

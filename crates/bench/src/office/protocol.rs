@@ -14,9 +14,9 @@ use telcon_proto::{
 /// Path of the WebSocket.
 pub(super) const SOCKET_PATH: &str = "/ws";
 /// Path for enrolments (`POST`).
-pub(super) const ENROL_PATH: &str = "/api/devices";
+pub(super) const ENROL_PATH: &str = "/api/v1/devices";
 /// Path of the office's description, which is answered when the server is ready.
-pub(super) const OFFICE_PATH: &str = "/api/office";
+pub(super) const OFFICE_PATH: &str = "/api/v1/office";
 /// Path of the metrics.
 pub(super) const METRICS_PATH: &str = "/metrics";
 /// Metric with the number of log entries.

@@ -24,7 +24,10 @@ use telcon_core::{
     Engine, Event, Output, UserCommand,
     view::{CallState, ConnectionState, Direction, View},
 };
-use telcon_proto::{http::IceServers, limits::MAX_MESSAGE_BYTES};
+use telcon_proto::{
+    http::{API_PREFIX, IceServers},
+    limits::MAX_MESSAGE_BYTES,
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
@@ -332,7 +335,7 @@ impl Driver {
 
     /// Looks up the office's TURN server, for legs that need it.
     fn find_turn_server(&self) -> FindTurnServer {
-        let (url, token) = (format!("{}/api/media", self.options.server), self.engine.view().token);
+        let (url, token) = (format!("{}{API_PREFIX}/ice-servers", self.options.server), self.engine.view().token);
         Box::new(move || {
             let found: IceServers = get_json(&url, Some(&token?)).ok()?;
             found.ice_servers.iter().find_map(TurnServer::of)

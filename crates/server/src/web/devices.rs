@@ -24,6 +24,24 @@ use telcon_proto::{
     message::Logged,
 };
 
+/// Enrols a device.
+///
+/// The server verifies the chain and appends the certificate to the log before it accepts the device. An enrolment
+/// certificate enrols one device. Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/devices", tag = "office",
+    request_body(content = ref("#/components/schemas/EnrolRequest"), description = "Certificate chain of the device"),
+    responses(
+        (status = 201, description = "Enrolled and in the log", body = ref("#/components/schemas/Enrolled")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "A device of this id, or another person under it, is enrolled already", body = ref("#/components/schemas/ApiError")),
+        (status = 410, description = "The enrolment link was used already", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The chain does not verify, is expired or belongs to another office", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn enrol(
     State(app): State<Arc<App>>,
     request: Result<Json<EnrolRequest>, JsonRejection>,
@@ -96,6 +114,25 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
     Ok(())
 }
 
+/// Revokes a device.
+///
+/// Needs no sign-in: the body is signed by the office's authority, whose key is not on the server. The device's calls end,
+/// its connections are closed, and it may not sign in again. Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/revocations", tag = "office",
+    request_body(content = ref("#/components/schemas/RevokeRequest"), description = "Signed revocation"),
+    responses(
+        (status = 200, description = "Revoked and in the log", body = ref("#/components/schemas/Logged")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The signature is not the authority's", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such device", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The device is revoked already", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The body does not have the documented form", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     request: Result<Json<RevokeRequest>, JsonRejection>,

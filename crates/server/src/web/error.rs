@@ -14,6 +14,9 @@ use axum::{
 };
 use telcon_proto::http::ApiError;
 
+/// The sentence of a 404 for a path that is not served.
+pub(super) const NOTHING_HERE: &str = "there is nothing at this address";
+
 /// An error response: status and sentence.
 #[derive(Debug)]
 pub(super) struct HttpError(pub StatusCode, pub String);

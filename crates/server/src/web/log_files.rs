@@ -11,26 +11,30 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use telcon_log::{DiskReader, TilePath, storage::Reader as _};
-use telcon_proto::Blob;
+use telcon_proto::http::Consistency;
 
-#[derive(Deserialize)]
+/// Query of a consistency proof.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Sizes {
+    /// Size of the older tree.
     from: u64,
+    /// Size of the newer tree, at most that of the published checkpoint.
     to: u64,
 }
 
-/// Answer of `GET /api/log/consistency`.
-#[derive(Serialize)]
-pub(super) struct Consistency {
-    from: u64,
-    to: u64,
-    /// RFC 6962 consistency proof, base64 hashes.
-    consistency: Vec<Blob>,
-}
-
+/// A consistency proof between two sizes of the log (RFC 6962).
+#[utoipa::path(
+    get, path = "/log/consistency", tag = "log", params(Sizes),
+    responses(
+        (status = 200, description = "The proof", body = ref("#/components/schemas/Consistency")),
+        (status = 400, description = "The sizes are missing or out of range", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn consistency(
     State(app): State<Arc<App>>,
     sizes: Result<Query<Sizes>, axum::extract::rejection::QueryRejection>,
@@ -41,6 +45,21 @@ pub(super) async fn consistency(
     Ok(Json(Consistency { from, to, consistency }))
 }
 
+/// A published file of the log (C2SP tlog-tiles).
+///
+/// `checkpoint`, `tile/<level>/<index>[.p/<width>]` or `tile/entries/<index>[.p/<width>]`. Tiles never change and may be
+/// cached; the checkpoint may not.
+#[utoipa::path(
+    get, path = "/log/{*path}", tag = "log",
+    params(("path" = String, Path, description = "Path below `/log`; may contain slashes")),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "text/plain"), (Vec<u8> = "application/octet-stream"),
+        )),
+        (status = 404, description = "No such file", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn file(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Response, HttpError> {
     let none = || HttpError::new(StatusCode::NOT_FOUND, "the log has no such file");
     let (content_type, caching) = if path == "checkpoint" {

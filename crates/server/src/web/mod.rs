@@ -1,10 +1,12 @@
 //! HTTP and WebSocket handlers.
 
+mod api;
 mod connections;
 mod devices;
 mod error;
 mod log_files;
 mod metrics;
+mod office;
 mod pages;
 mod records;
 mod relays;
@@ -13,6 +15,7 @@ mod socket;
 mod tokens;
 mod turn;
 
+pub use api::openapi;
 pub(crate) use connections::serve;
 pub use connections::{ConnectionLimits, ConnectionSlots};
 pub use metrics::Counters;
@@ -30,20 +33,16 @@ use crate::{
     store::Queries,
 };
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{StatusCode, header},
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post, put},
 };
 use error::HttpError;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
-use telcon_proto::{
-    http::OfficeInfo,
-    limits::{MAX_RECORD_PART_BYTES, MAX_SEAL_BYTES, MAX_UNSIGNED_CONNECTIONS},
-};
+use telcon_proto::{http::OfficeInfo, limits::MAX_UNSIGNED_CONNECTIONS};
 use telcon_relay::net::RelayHandle;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -97,28 +96,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All routes.
 pub fn router(app: Arc<App>) -> Router {
-    let small = DefaultBodyLimit::max(MAX_JSON_BODY_BYTES);
-    Router::new()
-        .route("/ws", get(socket::upgrade))
-        .route("/relays", get(relays::upgrade))
-        .route("/api/office", get(office))
-        .route("/api/devices", post(devices::enrol).layer(small))
-        .route("/api/revocations", post(devices::revoke).layer(small))
-        .route("/api/log/consistency", get(log_files::consistency))
-        .route("/api/calls/{call}/record", post(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
-        .route("/api/media", get(turn::media))
-        .route("/api/records", get(records::list))
-        .route("/api/records/{call}", get(records::proof))
-        .route("/api/records/{call}/{index}/{name}", get(records::part))
-        .route("/log/{*path}", get(log_files::file))
-        .route("/healthz", get(metrics::health))
-        .route("/metrics", get(metrics::metrics))
+    let (routes, _) = api::routes().split_for_parts();
+    let (uploads, _) = api::uploads().split_for_parts();
+    routes
+        .merge(api::legacy())
         .fallback(pages::page)
         .layer(middleware::from_fn(request_timeout))
-        .route(
-            "/api/calls/{call}/record/{part}",
-            put(records::upload).layer(DefaultBodyLimit::max(MAX_RECORD_PART_BYTES)),
-        )
+        .merge(uploads)
+        .merge(api::legacy_uploads())
         .layer(middleware::from_fn(security::headers))
         .layer(DefaultBodyLimit::max(MAX_JSON_BODY_BYTES))
         .with_state(app)
@@ -129,8 +114,4 @@ async fn request_timeout(request: Request, next: Next) -> Response {
     timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
         HttpError::new(StatusCode::REQUEST_TIMEOUT, "the request took too long: try again").into_response()
     })
-}
-
-async fn office(State(app): State<Arc<App>>) -> impl IntoResponse {
-    (StatusCode::OK, [(header::CACHE_CONTROL, "no-cache")], Json(app.info.clone()))
 }

@@ -15,7 +15,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, method: Method, uri: Uri) 
     let path = uri.path();
     let reserved = path.starts_with("/api/") || path.starts_with("/log/") || path == "/ws";
     if reserved {
-        return HttpError::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
+        return super::api::not_found().into_response();
     }
     if method != Method::GET && method != Method::HEAD {
         return HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "pages are read-only: use GET").into_response();
@@ -25,7 +25,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, method: Method, uri: Uri) 
         return HttpError::new(StatusCode::NOT_FOUND, text).into_response();
     };
     let Some(file) = inside(dir, path) else {
-        return HttpError::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
+        return super::api::not_found().into_response();
     };
     let (file, bytes) = match read(&file).await {
         Some(bytes) => (file, bytes),

@@ -48,6 +48,27 @@ async fn check_expected(app: &App, call: CallId, device: DeviceId) -> Result<(),
     Ok(ask.await.ok_or_else(HttpError::unavailable)??)
 }
 
+/// Uploads one part of a sealed record.
+///
+/// For a note-taker that recorded the call, after its end. Repeating an upload replaces the part; nothing is archived
+/// before the seal arrives. If no record arrives within an hour, the log says that it is missing; it may still be delivered
+/// later. Body: ciphertext, at most 64 MB; a body that pauses for 30 s is refused. A record has at most 4 GB.
+#[utoipa::path(
+    put, path = "/calls/{call}/record/{part}", tag = "records", security(("bearer" = [])),
+    params(("call" = String, Path, description = "Id of the call, 32 hexadecimal digits"), ("part" = String, Path, description = "`part-NNNNNN.tar.age`")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 204, description = "Stored"),
+        (status = 400, description = "The call's id is malformed, or the upload was interrupted: retry", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device was not a note-taker in this call, or is revoked", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such call", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The call has not ended, its record is archived, or a request of this device is in progress", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The part, or the record, is too long", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The name of the part is not valid", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
     Path((call, name)): Path<(String, String)>,
@@ -71,6 +92,27 @@ pub(super) async fn upload(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Completes a record: its parts were uploaded before, the body is its `seal.json`.
+///
+/// The server verifies the seal's signature and the digests of all parts, archives the record, and appends its digest to
+/// the log. Idempotent: repeating it after a lost response returns 200 and the same proof.
+#[utoipa::path(
+    post, path = "/calls/{call}/record", tag = "records", security(("bearer" = [])),
+    params(("call" = String, Path, description = "Id of the call, 32 hexadecimal digits")),
+    request_body(content = ref("#/components/schemas/Seal"), content_type = "application/json", description = "`seal.json`"),
+    responses(
+        (status = 200, description = "This record was archived before", body = ref("#/components/schemas/RecordKept")),
+        (status = 201, description = "Archived and in the log", body = ref("#/components/schemas/RecordKept")),
+        (status = 400, description = "The call's id is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The device is not a note-taker of this call", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such call", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The archive has another record of this device and call", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The seal is too long", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The seal does not verify, or a part is missing or differs", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn seal(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
@@ -227,6 +269,17 @@ fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
     !bearer.role.speaks() || record.call.from.person == bearer.person || record.call.to.person == bearer.person
 }
 
+/// Calls, newest first, with the state of their records.
+///
+/// Staff receive all calls of the office, other people their own. At most 1,000; older calls are in the log and archive.
+#[utoipa::path(
+    get, path = "/records", tag = "records", security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The calls", body = ref("#/components/schemas/RecordLines")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Vec<RecordLine>>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let records = blocking(move || Ok(app.reader.records(MAX_LINES)?)).await?;
@@ -250,6 +303,18 @@ fn line(record: &StoredRecord) -> RecordLine {
     }
 }
 
+/// The proof of one call and its records, for a device to verify.
+#[utoipa::path(
+    get, path = "/records/{call}", tag = "records", security(("bearer" = [])),
+    params(("call" = String, Path, description = "Id of the call, 32 hexadecimal digits")),
+    responses(
+        (status = 200, description = "The proof", body = ref("#/components/schemas/RecordProof")),
+        (status = 400, description = "The call's id is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such call, or this person may not see it", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn proof(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
@@ -293,6 +358,19 @@ fn no_such_call() -> HttpError {
     HttpError::new(StatusCode::NOT_FOUND, "no such call")
 }
 
+/// Downloads one part of a sealed record. Only custodians can decrypt it.
+#[utoipa::path(
+    get, path = "/records/{call}/{index}/{part}", tag = "records", security(("bearer" = [])),
+    params(("call" = String, Path, description = "Id of the call, 32 hexadecimal digits"), ("index" = u64, Path, description = "Index of the record's log entry"),
+        ("part" = String, Path, description = "`part-NNNNNN.tar.age`")),
+    responses(
+        (status = 200, description = "Ciphertext", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 400, description = "The call's id or the index is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such call, record or part, or this person may not see it", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn part(
     State(app): State<Arc<App>>,
     Path((call, index, name)): Path<(String, u64, String)>,

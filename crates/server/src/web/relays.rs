@@ -47,6 +47,17 @@ impl RelayToken {
     }
 }
 
+/// WebSocket of a standalone relay (`telcon relay`).
+///
+/// Messages are JSON text: `FromNode` to the server, `ToNode` to the relay (see `docs/api`). The relay sends its load every
+/// 400 ms; after 1.3 s without a message the server fails its calls over to other relays.
+#[utoipa::path(
+    get, path = "/relays", tag = "connections", security(("bearer" = [])),
+    responses(
+        (status = 101, description = "The connection is a WebSocket now"),
+        (status = 401, description = "The relay token is wrong", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !app.relay_token.is_presented(&headers) {
         super::metrics::count(&app.counters.refused);

@@ -45,6 +45,20 @@ const CLOSE_REVOKED: u16 = 4002;
 
 static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
+/// WebSocket of a device.
+///
+/// Messages are JSON text: `ClientMessage` to the server, `ServerMessage` to the device (see `docs/api`). The first message
+/// is `hello` with the version of the messages, answered by a challenge; the device must sign in within 30 s. Then at most
+/// 100 messages a second. A connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a
+/// violation, 4001 when the device signed in elsewhere, 4002 when it was revoked.
+#[utoipa::path(
+    get, path = "/ws", tag = "connections",
+    responses(
+        (status = 101, description = "The connection is a WebSocket now"),
+        (status = 403, description = "The Origin header is not the office's", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "Too many connections are signing in; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,

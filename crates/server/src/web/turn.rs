@@ -79,8 +79,18 @@ fn is_turn_url(url: &str) -> bool {
         && matches!(transport, "" | "transport=tcp" | "transport=udp")
 }
 
-/// `GET /api/media`: for devices that are signed in.
-pub(super) async fn media(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<IceServers>, HttpError> {
+/// The office's TURN servers, with credentials that are valid for about 12 hours.
+#[utoipa::path(
+    get, path = "/ice-servers", tag = "media", security(("bearer" = [])),
+    responses(
+        (status = 200, description = "TURN servers; none if the office has none", body = ref("#/components/schemas/IceServers")),
+        (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn ice_servers(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<IceServers>, HttpError> {
     app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let entry = app.turn.as_ref().map(|turn| turn.server(now_ms()));
     let (ice_servers, ttl_ms) = entry.map_or((Vec::new(), None), |(server, ttl_ms)| (vec![server], Some(ttl_ms)));

@@ -154,7 +154,7 @@ impl Office {
     pub async fn person(&self, role: Role) -> Device {
         let card = self.card(role);
         let device = self.device(card.clone(), &self.invite(card, now_ms()), now_ms());
-        let answer = self.post("/api/devices", &device.enrol_request()).await;
+        let answer = self.post("/api/v1/devices", &device.enrol_request()).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         let enrolled: Enrolled = answer.json();
         let ders: Vec<&[u8]> = device.chain.iter().map(Vec::as_slice).collect();
