@@ -15,9 +15,9 @@ const devices = [];
 async function office(path, request, response) {
   const json = (status, body) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  if (path === '/api/office') return json(200, { name: 'Office of the President' });
-  if (path === '/api/records') return json(200, []);
-  if (path === '/api/devices') {
+  if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
+  if (path === '/api/v1/records') return json(200, []);
+  if (path === '/api/v1/devices') {
     let body = '';
     for await (const piece of request) body += piece;
     const { chain } = JSON.parse(body);

@@ -1,10 +1,10 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { Report, View } from './engine/contract';
+import type { RecordLine, Report, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import type { MicrophoneState } from './engine/microphone';
-import type { RecordLine, RecordProof, Records } from './engine/records';
+import type { RecordProof, Records } from './engine/records';
 import { error_sentence } from './engine/error_sentence';
 import { local_zone } from './view/clock';
 import { is_pending } from './view/records';
@@ -137,39 +137,39 @@ export class App {
 
   ring(person: string): void {
     this.host().request_microphone();
-    this.host().command({ do: 'ring', person });
+    this.host().command({ type: 'ring', person });
   }
 
   answer(): void {
     this.timings.answer_ms = clock();
-    this.host().command({ do: 'answer' });
+    this.host().command({ type: 'answer' });
     this.host().request_microphone();
     this.host().play();
   }
 
   decline(): void {
-    this.host().command({ do: 'decline' });
+    this.host().command({ type: 'decline' });
   }
 
   hang_up(): void {
-    this.host().command({ do: 'hang_up' });
+    this.host().command({ type: 'hang_up' });
   }
 
   listen(call: string): void {
-    this.host().command({ do: 'listen', call });
+    this.host().command({ type: 'listen', call });
   }
 
   leave(): void {
-    this.host().command({ do: 'leave' });
+    this.host().command({ type: 'leave' });
   }
 
   mute(on: boolean): void {
-    this.host().command({ do: 'mute', on });
+    this.host().command({ type: 'mute', on });
   }
 
   dismiss(): void {
     this.dismissed = this.view?.call?.call ?? null;
-    this.host().command({ do: 'dismiss' });
+    this.host().command({ type: 'dismiss' });
   }
 
   dismiss_alert(text: string): void {

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod contract;
 mod demo;
 mod fixtures;
 mod fuzz;
@@ -34,6 +35,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "build", about: "build the command and the web pages", run: |_| demo::build() },
     Command { name: "run", about: "build, then start the demonstration office; arguments go to it", run: demo::run },
     Command { name: "test", about: "every step below, or those named", run: steps::run },
+    Command {
+        name: "contract",
+        about: "[--write]: generate docs/api and the page's types, and compare or write them",
+        run: contract::command,
+    },
     Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
     Command { name: "bench-network", about: "speech over bad networks: writes docs/network.md", run: network::bench },
     Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`. Each is a command of its own; what fails says how to see it again.
 
-use crate::{rust, wasm, web};
+use crate::{contract, rust, wasm, web};
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ pub const STEPS: &[Step] = &[
     Step { name: "clippy", about: "no warnings", run: rust::clippy },
     Step { name: "wasm", about: "the call engine builds for browsers", run: || wasm::build().map(drop) },
     Step { name: "web", about: "the web pages build; view model tests, type checks", run: web::test },
+    Step { name: "contract", about: "docs/api and the page's types are those of the Rust types", run: contract::check },
     Step { name: "unit", about: "all Rust tests", run: rust::unit },
     Step { name: "doctest", about: "examples in documentation hold", run: rust::doctest },
     Step { name: "doc", about: "documentation builds", run: rust::doc },

@@ -34,6 +34,12 @@ pub fn test() -> Result<()> {
     npm(&["test"])
 }
 
+/// The page's TypeScript types, generated from `docs/api`: written, or compared with what is there.
+pub fn contract(write: bool) -> Result<()> {
+    packages()?;
+    npm(&["run", if write { "contract" } else { "contract:check" }])
+}
+
 /// What a person does, in a real browser against real servers.
 pub fn e2e() -> Result<()> {
     in_browsers("e2e")

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Engine, Output } from './contract';
+import type { PageOutput } from './contract';
 import { Driver, type DriverEnvironment } from './driver';
+import type { Engine } from './engine';
 import type { FromWorker } from './messages';
 
 /** An engine that returns the queued outputs, and an environment that records every action. */
 function pair() {
-  const outputs: Output[] = [];
+  const outputs: PageOutput[] = [];
   const actions: string[] = [];
   const posted: FromWorker[] = [];
   const saves: { resolve: () => void; reject: () => void }[] = [];
@@ -62,7 +63,7 @@ const settle = async () => {
 describe('the driver', () => {
   it('sends immediately when no state is being saved', () => {
     const { outputs, actions, driver } = pair();
-    outputs.push({ out: 'send', text: 'a' }, { out: 'send', text: 'b' });
+    outputs.push({ type: 'send', text: 'a' }, { type: 'send', text: 'b' });
     driver.connected();
     expect(actions).toEqual(['send a', 'send b']);
   });
@@ -70,10 +71,10 @@ describe('the driver', () => {
   it('delays messages that follow a state until that state is on disk', async () => {
     const { outputs, actions, saves, driver } = pair();
     outputs.push(
-      { out: 'persist', state: 's1' },
-      { out: 'send', text: 'a' },
-      { out: 'persist', state: 's2' },
-      { out: 'send', text: 'b' },
+      { type: 'persist', state: 's1' },
+      { type: 'send', text: 'a' },
+      { type: 'persist', state: 's2' },
+      { type: 'send', text: 'b' },
     );
     driver.connected();
     await settle();
@@ -84,14 +85,14 @@ describe('the driver', () => {
     saves[1]?.resolve();
     await settle();
     expect(actions.at(-1)).toBe('send b');
-    outputs.push({ out: 'send', text: 'c' });
+    outputs.push({ type: 'send', text: 'c' });
     driver.connected();
     expect(actions.at(-1)).toBe('send c');
   });
 
   it('stops when the state cannot be saved, and drops the messages that depend on it', async () => {
     const { outputs, actions, posted, saves, driver } = pair();
-    outputs.push({ out: 'persist', state: 's1' }, { out: 'send', text: 'a' });
+    outputs.push({ type: 'persist', state: 's1' }, { type: 'send', text: 'a' });
     driver.connected();
     await settle();
     saves[0]?.reject();
@@ -129,12 +130,12 @@ describe('the driver', () => {
 
   it('erases a revoked device and stops', async () => {
     const { outputs, actions, posted, driver } = pair();
-    outputs.push({ out: 'erase' }, { out: 'send', text: 'late' });
+    outputs.push({ type: 'erase' }, { type: 'send', text: 'late' });
     driver.connected();
     await settle();
     expect(actions).toEqual(['erase', 'stop']);
     expect(posted).toEqual([{ type: 'erased' }]);
-    driver.command({ do: 'answer' });
+    driver.command({ type: 'answer' });
     expect(actions).toHaveLength(2);
   });
 });

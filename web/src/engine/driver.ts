@@ -1,6 +1,7 @@
 // Drives one engine: passes events and time in, and executes its outputs in order.
 
-import type { Command, Engine, Output, Report } from './contract';
+import type { UserCommand, PageOutput, Report } from './contract';
+import type { Engine } from './engine';
 import type { FromWorker } from './messages';
 
 /** I/O that the driver needs. `save` resolves once the state is durable. */
@@ -47,7 +48,7 @@ export class Driver {
     this.#run(() => this.engine.handle_server(this.environment.now(), text));
   }
 
-  command(command: Command): void {
+  command(command: UserCommand): void {
     this.#run(() => this.engine.command(this.environment.now(), JSON.stringify(command)));
   }
 
@@ -87,7 +88,7 @@ export class Driver {
       for (;;) {
         const text = this.engine.poll();
         if (text === undefined || this.#stopped) break;
-        this.#handle_output(JSON.parse(text) as Output);
+        this.#handle_output(JSON.parse(text) as PageOutput);
       }
       this.#schedule();
     } catch (error) {
@@ -95,9 +96,9 @@ export class Driver {
     }
   }
 
-  #handle_output(output: Output): void {
+  #handle_output(output: PageOutput): void {
     const { environment } = this;
-    switch (output.out) {
+    switch (output.type) {
       case 'view':
         return environment.post({ type: 'view', view: output.view });
       case 'open_leg':

@@ -17,8 +17,8 @@ function office(answers: Record<string, () => Response>) {
 describe('enrolment', () => {
   it('posts the request that the engine made, and returns the state only after the office accepted it', async () => {
     const { asked, get } = office({
-      '/api/office': () => new Response('{"name":"Office"}'),
-      '/api/devices': () => new Response('{}'),
+      '/api/v1/office': () => new Response('{"name":"Office"}'),
+      '/api/v1/devices': () => new Response('{}'),
     });
     expect(
       await enrol(
@@ -32,12 +32,12 @@ describe('enrolment', () => {
 
   it('reports why the office refused the link', async () => {
     const refused = () => Response.json({ error: 'this link was used already' }, { status: 409 });
-    const { get } = office({ '/api/office': () => new Response('{}'), '/api/devices': refused });
+    const { get } = office({ '/api/v1/office': () => new Response('{}'), '/api/v1/devices': refused });
     await expect(enrol('f', () => MADE, get)).rejects.toBe('This link was used already.');
   });
 
   it('reports why the engine refused the link, without posting a request', async () => {
-    const { asked, get } = office({ '/api/office': () => new Response('{}') });
+    const { asked, get } = office({ '/api/v1/office': () => new Response('{}') });
     const wrong = () => {
       throw 'This link is of another office.';
     };
@@ -47,7 +47,7 @@ describe('enrolment', () => {
 
   it('reports a network error, and an answer that is not from the office', async () => {
     await expect(enrol('f', () => MADE, office({}).get)).rejects.toMatch(/did not answer.*link is still good/);
-    const proxy = office({ '/api/office': () => new Response('<html>', { status: 502 }) });
+    const proxy = office({ '/api/v1/office': () => new Response('<html>', { status: 502 }) });
     await expect(enrol('f', () => MADE, proxy.get)).rejects.toMatch(/cannot answer at the moment/);
   });
 });

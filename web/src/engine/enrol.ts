@@ -1,6 +1,6 @@
 // Enrols this browser: fetches the office's description, has the engine make keys and a request, and posts the request.
 
-import type { Enrolment } from './contract';
+import { API_PREFIX, type ApiError, type PageEnrolment } from './contract';
 import { error_sentence } from './error_sentence';
 
 type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
@@ -18,9 +18,9 @@ export function is_retryable(problem: string): boolean {
   return problem === NO_ANSWER || problem === UNAVAILABLE;
 }
 
-/** `GET /api/office`, as text for the engine to verify. Throws a sentence for people. */
+/** `GET /api/v1/office`, as text for the engine to verify. Throws a sentence for people. */
 export async function office_info(fetch_office: Fetch = fetch): Promise<string> {
-  const answer = await request_office(fetch_office, '/api/office');
+  const answer = await request_office(fetch_office, '/office');
   if (!answer.ok) throw await refusal_sentence(answer);
   return answer.text();
 }
@@ -32,8 +32,8 @@ export async function enrol(
   fetch_office: Fetch = fetch,
 ): Promise<string> {
   const info = await office_info(fetch_office);
-  const { request, state } = JSON.parse(make(fragment, info)) as Enrolment;
-  const answer = await request_office(fetch_office, '/api/devices', {
+  const { request, state } = JSON.parse(make(fragment, info)) as PageEnrolment;
+  const answer = await request_office(fetch_office, '/devices', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),
@@ -44,7 +44,7 @@ export async function enrol(
 
 async function request_office(fetch_office: Fetch, path: string, init?: RequestInit): Promise<Response> {
   try {
-    return await fetch_office(path, { cache: 'no-store', credentials: 'omit', ...init });
+    return await fetch_office(`${API_PREFIX}${path}`, { cache: 'no-store', credentials: 'omit', ...init });
   } catch {
     throw NO_ANSWER;
   }
@@ -53,7 +53,7 @@ async function request_office(fetch_office: Fetch, path: string, init?: RequestI
 /** The office's error sentence, or a generic one when the body has none. */
 export async function refusal_sentence(answer: Response): Promise<string> {
   try {
-    const { error } = (await answer.json()) as { error?: unknown };
+    const { error } = (await answer.json()) as Partial<ApiError>;
     if (typeof error === 'string' && error) return error_sentence(error);
   } catch {
     // Not JSON: the answer is from a proxy, not from the office.

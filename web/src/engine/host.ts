@@ -1,6 +1,6 @@
 // The page's side of the engine: one worker, commands out, events in.
 
-import type { Card, Command, Report, View } from './contract';
+import type { Card, UserCommand, Report, View } from './contract';
 import { Media } from './media';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
@@ -22,7 +22,7 @@ export interface HostEvents {
 
 /** Requests of the page. */
 export interface Host {
-  command(command: Command): void;
+  command(command: UserCommand): void;
   read_link(fragment: string): void;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
@@ -34,7 +34,7 @@ export interface Host {
 
 export function start_host(worker: Worker, events: HostEvents): Host {
   const post = (message: ToWorker) => worker.postMessage(message);
-  const command = (command: Command) => post({ type: 'command', command });
+  const command = (command: UserCommand) => post({ type: 'command', command });
   const ice = new IceServerCache(fetch_ice_servers);
   const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked }, ice);
   const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: string) => void }>();

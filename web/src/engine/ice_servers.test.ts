@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { IceServerCache, type IceServers } from './ice_servers';
+import type { IceServer, IceServers } from './contract';
+import { IceServerCache } from './ice_servers';
 
 const HOUR = 3_600_000;
 
@@ -18,7 +19,7 @@ function office(answers: (IceServers | Error)[]) {
   return { ice, tokens, pass: (ms: number) => (now += ms) };
 }
 
-const turn = (username: string): RTCIceServer => ({
+const turn = (username: string): IceServer => ({
   urls: ['turns:turn.example:443?transport=tcp'],
   username,
   credential: 'x',

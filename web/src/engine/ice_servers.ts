@@ -1,11 +1,6 @@
 // The office's TURN servers: the fallback transport for networks that let nothing through but TLS.
 
-/** `GET /api/media`. */
-export interface IceServers {
-  ice_servers: RTCIceServer[];
-  /** How long from now their credentials are valid, milliseconds. */
-  ttl_ms?: number;
-}
+import { API_PREFIX, type IceServers } from './contract';
 
 /** Credentials are refreshed when they expire within this, milliseconds: longer than most calls. */
 const REFRESH_BEFORE_EXPIRY_MS = 3 * 3_600_000;
@@ -42,7 +37,7 @@ export class IceServerCache {
 }
 
 export async function fetch_ice_servers(token: string): Promise<IceServers> {
-  const answer = await fetch('/api/media', {
+  const answer = await fetch(`${API_PREFIX}/ice-servers`, {
     cache: 'no-store',
     credentials: 'omit',
     headers: { authorization: `Bearer ${token}` },

@@ -1,21 +1,19 @@
 // The media leg on the page: a peer connection whose every frame goes through the worker's engine.
 // It lives here because peer connections do not exist in workers.
 
-import type { Call, Command } from './contract';
+import { RECEIVE_SLOTS, type CallView, type UserCommand } from './contract';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
 
-/** Receive slots of a leg: every other participant (`RECEIVE_SLOTS` of telcon-proto). */
-const RECEIVE_SLOTS = 7;
 /** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */
 const DISCONNECT_TIMEOUT_MS = 2_500;
 /** How long a microphone requested by a gesture is held without a call, milliseconds: a ring is logged within one second. */
 const CALL_START_TIMEOUT_MS = 10_000;
 
 export interface MediaEvents {
-  command(command: Command): void;
+  command(command: UserCommand): void;
   microphone(state: MicrophoneState): void;
   /** The browser's autoplay policy requires a gesture before it plays sound. */
   sound_blocked(blocked: boolean): void;
@@ -74,7 +72,7 @@ export class Media {
       await connection.setLocalDescription();
       const sdp = connection.localDescription?.sdp;
       if (this.#leg !== leg || !sdp) return;
-      this.events.command({ do: 'offer', sdp: strip_audio_levels(sdp) });
+      this.events.command({ type: 'offer', sdp: strip_audio_levels(sdp) });
       if (this.#sending) await this.#attach(await this.microphone.acquire());
     } catch (error) {
       this.#media_failed(leg, error);
@@ -120,7 +118,7 @@ export class Media {
   }
 
   /** Holds the microphone while this device speaks in a call, and releases it afterwards. */
-  async update_call(call: Call | null): Promise<void> {
+  async update_call(call: CallView | null): Promise<void> {
     this.#mute(call?.muted ?? false);
     if (!call || call.state === 'ended') {
       if (this.#in_call) this.#release();
@@ -186,11 +184,11 @@ export class Media {
     if (this.#leg !== leg) return;
     clearTimeout(leg.disconnect_timer);
     const state = leg.connection.connectionState;
-    if (state === 'failed') this.events.command({ do: 'media_failed' });
+    if (state === 'failed') this.events.command({ type: 'media_failed' });
     if (state === 'disconnected') {
       leg.disconnect_timer = setTimeout(() => {
         if (this.#leg === leg && leg.connection.connectionState === 'disconnected')
-          this.events.command({ do: 'media_failed' });
+          this.events.command({ type: 'media_failed' });
       }, DISCONNECT_TIMEOUT_MS);
     }
   }
@@ -198,6 +196,6 @@ export class Media {
   #media_failed(leg: Leg, error: unknown): void {
     if (this.#leg !== leg) return;
     console.warn('media', error);
-    this.events.command({ do: 'media_failed' });
+    this.events.command({ type: 'media_failed' });
   }
 }

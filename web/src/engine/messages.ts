@@ -1,9 +1,9 @@
 // Messages between the page and the worker that owns the engine.
 
-import type { Card, Command, Report, View } from './contract';
+import type { Card, UserCommand, Report, View } from './contract';
 
 export type ToWorker =
-  | { type: 'command'; command: Command }
+  | { type: 'command'; command: UserCommand }
   | { type: 'read_link'; fragment: string }
   | { type: 'enrol'; fragment: string }
   | { type: 'check_record'; id: number; proof: string }

@@ -1,27 +1,9 @@
 // Records over the office's HTTP API.
 
-import type { Card, Ended, RecordMode } from './contract';
+import { API_PREFIX, type RecordLine } from './contract';
 import { refusal_sentence } from './enrol';
 
-/** One line of `GET /api/records`. */
-export interface RecordLine {
-  call: string;
-  from: Card;
-  to: Card;
-  mode: RecordMode;
-  opened_ms: number;
-  answered_ms?: number;
-  ended_ms?: number;
-  how?: Ended;
-  /** How many sealed records of it are in the archive: one of each note-taker that heard some of it. */
-  records: number;
-  /** There are records, and their note-takers say of each that something is missing. */
-  partial: boolean;
-  /** There is none, and the log says why. */
-  missing?: boolean;
-}
-
-/** `GET /api/records/{call}`: passed unparsed to the engine, which verifies it; the page reads only the line. */
+/** `GET /api/v1/records/{call}`: passed unparsed to the engine, which verifies it; the page reads only the line. */
 export interface RecordProof {
   line: RecordLine;
 }
@@ -34,17 +16,17 @@ export interface Records {
 
 export const records_over_http: Records = {
   async list(token) {
-    return JSON.parse(await get(token, '/api/records')) as RecordLine[];
+    return JSON.parse(await get(token, '/records')) as RecordLine[];
   },
   proof(token, call) {
-    return get(token, `/api/records/${encodeURIComponent(call)}`);
+    return get(token, `/records/${encodeURIComponent(call)}`);
   },
 };
 
 async function get(token: string, path: string): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(`${API_PREFIX}${path}`, {
       cache: 'no-store',
       credentials: 'omit',
       headers: { authorization: `Bearer ${token}` },

@@ -1,7 +1,7 @@
 // The engine as `wasm-bindgen --target web` generates it from the crate telcon-wasm. The generated file is not in the
 // repository; this is the part of it that the page uses.
 declare module 'telcon-wasm' {
-  import type { Engine } from './contract';
+  import type { Engine } from './engine';
 
   export default function init(): Promise<unknown>;
 

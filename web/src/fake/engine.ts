@@ -1,7 +1,8 @@
 // A fake engine with the interface of telcon-wasm, for development, screenshots and tests of the page. It encrypts and
 // verifies nothing. A BroadcastChannel carries the events of a test: rings, and the relay's answers.
 
-import type { Call, Command, Engine, Output, View } from '../engine/contract';
+import type { CallView, UserCommand, PageOutput, View } from '../engine/contract';
+import type { Engine } from '../engine/engine';
 import { president } from './people';
 import { call, device, incoming, live, view } from './views';
 
@@ -15,8 +16,8 @@ const MARK = [0xfa, 0xce];
 export default async function init(): Promise<void> {}
 
 export class Telcon implements Engine {
-  #outputs: Output[] = [];
-  #call: Call | null = null;
+  #outputs: PageOutput[] = [];
+  #call: CallView | null = null;
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
 
@@ -26,7 +27,7 @@ export class Telcon implements Engine {
     // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
       this.#call = live({ started_ms: now_ms, state: 'reconnecting' });
-      this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+      this.#outputs.push({ type: 'open_leg', call: this.#call.call });
       this.#wakeup = now_ms + 50;
     }
     this.#show();
@@ -51,17 +52,17 @@ export class Telcon implements Engine {
     if (this.#wakeup === undefined || now_ms < this.#wakeup || !this.#call) return;
     this.#wakeup = undefined;
     if (this.#call.state === 'opening') {
-      this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+      this.#outputs.push({ type: 'open_leg', call: this.#call.call });
       this.#set(call({ opened_ms: now_ms }));
     } else if (this.#call.state === 'answering' || this.#call.state === 'reconnecting') {
-      this.#outputs.push({ out: 'persist', state: 'fake in a call' });
+      this.#outputs.push({ type: 'persist', state: 'fake in a call' });
       this.#set(live({ direction: this.#call.direction, started_ms: this.#call.started_ms ?? now_ms }));
     }
   }
 
   command(now_ms: number, json: string): void {
-    const command = JSON.parse(json) as Command;
-    switch (command.do) {
+    const command = JSON.parse(json) as UserCommand;
+    switch (command.type) {
       case 'ring':
         this.#wakeup = now_ms + 20;
         return this.#set(call({ state: 'opening', opened_index: null, opened_ms: null }));
@@ -118,10 +119,10 @@ export class Telcon implements Engine {
   free(): void {}
 
   #handle_event(message: TestEvent): void {
-    if (message.fake === 'sdp') this.#outputs.push({ out: 'media_answer', sdp: message.sdp });
+    if (message.fake === 'sdp') this.#outputs.push({ type: 'media_answer', sdp: message.sdp });
     if (message.fake === 'rings') {
       this.#set(incoming({ verified: message.verified }));
-      if (message.verified && this.#call) this.#outputs.push({ out: 'open_leg', call: this.#call.call });
+      if (message.verified && this.#call) this.#outputs.push({ type: 'open_leg', call: this.#call.call });
     }
     if (message.fake === 'answers' && this.#call) {
       this.#wakeup = Date.now();
@@ -130,19 +131,19 @@ export class Telcon implements Engine {
     if (message.fake === 'hangs_up') this.#end('hung_up');
   }
 
-  #end(ended: NonNullable<Call['ended']>): void {
+  #end(ended: NonNullable<CallView['ended']>): void {
     if (!this.#call) return;
-    this.#outputs.push({ out: 'close_leg' }, { out: 'persist', state: 'fake' });
+    this.#outputs.push({ type: 'close_leg' }, { type: 'persist', state: 'fake' });
     this.#set({ ...this.#call, state: 'ended', ended });
   }
 
-  #set(next: Call | null): void {
+  #set(next: CallView | null): void {
     this.#call = next;
     this.#show();
   }
 
   #show(): void {
     const shown: View = view({ call: this.#call, you: { ...president, device: device(1) } });
-    this.#outputs.push({ out: 'view', view: shown });
+    this.#outputs.push({ type: 'view', view: shown });
   }
 }

@@ -1,6 +1,6 @@
 // Builders of engine views, for tests and screenshots.
 
-import type { Call, Card, Member, Notice, View } from '../engine/contract';
+import type { CallView, Card, MemberView, NoticeView, View } from '../engine/contract';
 import { few, minister, officer, president, writer } from './people';
 
 /** Sunday 22 November 2026, 09:42:26 UTC. */
@@ -8,7 +8,7 @@ export const NOW = Date.UTC(2026, 10, 22, 9, 42, 26);
 export const CALL = 'c0'.repeat(16);
 export const device = (n: number) => n.toString(16).padStart(32, 'd');
 
-export const member = (card: Card, n: number, more: Partial<Member> = {}): Member => ({
+export const member = (card: Card, n: number, more: Partial<MemberView> = {}): MemberView => ({
   ...card,
   device: device(n),
   you: false,
@@ -34,7 +34,7 @@ export function view(more: Partial<View> = {}): View {
   };
 }
 
-export function call(more: Partial<Call> = {}): Call {
+export function call(more: Partial<CallView> = {}): CallView {
   return {
     call: CALL,
     direction: 'out',
@@ -64,7 +64,7 @@ export function call(more: Partial<Call> = {}): Call {
   };
 }
 
-export function live(more: Partial<Call> = {}): Call {
+export function live(more: Partial<CallView> = {}): CallView {
   return call({
     state: 'live',
     verified: true,
@@ -76,7 +76,7 @@ export function live(more: Partial<Call> = {}): Call {
   });
 }
 
-export function incoming(more: Partial<Call> = {}): Call {
+export function incoming(more: Partial<CallView> = {}): CallView {
   return call({ direction: 'in', from: minister, to: president, verified: true, ...more });
 }
 
@@ -84,7 +84,7 @@ export function desk(more: Partial<View> = {}): View {
   return view({ you: { ...officer, device: device(6) }, people: [], ...more });
 }
 
-export function notice(more: Partial<Notice> = {}): Notice {
+export function notice(more: Partial<NoticeView> = {}): NoticeView {
   return {
     call: CALL,
     from: president,

@@ -1,9 +1,8 @@
 // Every screen in every state, from fixed views.
 
 import type { App } from '../app.svelte';
-import type { Card, Report, View } from '../engine/contract';
+import type { Card, RecordLine, Report, View } from '../engine/contract';
 import { NO_ANSWER } from '../engine/enrol';
-import type { RecordLine } from '../engine/records';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
 

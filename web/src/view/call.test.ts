@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Call, Ended } from '../engine/contract';
+import type { CallView, Ended } from '../engine/contract';
 import { norland, officer, president } from '../fake/people';
 import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
 import { call_screen, ended_screen, type MediaState } from './call';
 
 const HERE = 'Europe/Lisbon';
 const GOOD: MediaState = { microphone: 'on', sound_blocked: false, media_timed_out: false };
-const shown = (more: Partial<Call> = {}, sound: Partial<MediaState> = {}) =>
+const shown = (more: Partial<CallView> = {}, sound: Partial<MediaState> = {}) =>
   call_screen(view({ call: live(more) }), NOW, { ...GOOD, ...sound });
 
 describe('in a call', () => {
@@ -56,7 +56,7 @@ describe('in a call', () => {
   });
 
   it('says why a call that should be recorded is not', () => {
-    const why = (more: Partial<Call>) => shown(more)?.alarms[0]?.sentence;
+    const why = (more: Partial<CallView>) => shown(more)?.alarms[0]?.sentence;
     expect(why({ note_taker: false })).toMatch(/no note-taker writes it/);
     expect(why({ note_taker: false, started_ms: NOW - 1_000 })).toBeUndefined();
     expect(why({ note_taker: false, mode: 'log_only' })).toBeUndefined();
@@ -75,7 +75,7 @@ describe('in a call', () => {
 });
 
 describe('after a call', () => {
-  const over = (more: Partial<Call>) => ended_screen(view({ call: call({ state: 'ended', ...more }) }), null, HERE);
+  const over = (more: Partial<CallView>) => ended_screen(view({ call: call({ state: 'ended', ...more }) }), null, HERE);
 
   it('each ending has its own text on each side', () => {
     const ends: Ended[] = ['hung_up', 'declined', 'cancelled', 'missed', 'busy', 'failed', 'interrupted', 'revoked'];
@@ -102,7 +102,7 @@ describe('after a call', () => {
   });
 
   it('the state of the record follows from the call and its seal', () => {
-    const record = (more: Partial<Call>) => over(more)?.record.title;
+    const record = (more: Partial<CallView>) => over(more)?.record.title;
     expect(record({ opened_index: null, ended: 'failed' })).toBe('No record');
     expect(record({ ended: 'missed' })).toBe('The attempt is in the log');
     expect(record({ ended: 'hung_up', started_ms: NOW, mode: 'log_only' })).toBe('The call is in the log');
@@ -121,7 +121,7 @@ describe('after a call', () => {
 
   it('a partial record says what is missing, in the colour of its level', () => {
     const said = { ended: 'hung_up', started_ms: NOW } as const;
-    const record = (more: Partial<Call>, of: Parameters<typeof notice>[0] | null = null) =>
+    const record = (more: Partial<CallView>, of: Parameters<typeof notice>[0] | null = null) =>
       ended_screen(
         view({ call: call({ state: 'ended', ...said, ...more }), notices: of ? [notice({ call: CALL, ...of })] : [] }),
         null,

@@ -1,6 +1,6 @@
 // View models of the call screen and of the screen after a call.
 
-import type { Call, Member, View } from '../engine/contract';
+import type { CallView, MemberView, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_text, time_to_the_second } from './clock';
 import {
@@ -105,7 +105,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
   };
 }
 
-function listeners_line(all: Member[]): string | null {
+function listeners_line(all: MemberView[]): string | null {
   const names = all
     .filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer'))
     .map((m) => mid_sentence(m.name));
@@ -115,8 +115,8 @@ function listeners_line(all: Member[]): string | null {
 }
 
 /** This device first, then speakers, then listeners. */
-export function members(all: Member[]): MemberRow[] {
-  const rank = (m: Member) => (m.you ? 0 : m.role === 'principal' || m.role === 'counterpart' ? 1 : 2);
+export function members(all: MemberView[]): MemberRow[] {
+  const rank = (m: MemberView) => (m.you ? 0 : m.role === 'principal' || m.role === 'counterpart' ? 1 : 2);
   return [...all]
     .sort((a, b) => rank(a) - rank(b))
     .map((m) => ({
@@ -159,10 +159,10 @@ export const problem_alarm = (problem: string): Alarm => ({
 export const NOTE_TAKER_JOIN_TIMEOUT_MS = 3_000;
 
 /** The call should be recorded, and no note-taker records it yet. */
-const note_taker_pending = (call: Call) => call.mode !== 'log_only' && !call.note_taker;
+const note_taker_pending = (call: CallView) => call.mode !== 'log_only' && !call.note_taker;
 
 /** Why a call that should be recorded is not being recorded now. */
-export function unrecorded_reason(call: Call, now: number): string | null {
+export function unrecorded_reason(call: CallView, now: number): string | null {
   const should =
     call.mode !== 'log_only' && call.started_ms !== null && now - call.started_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
   if (!should || call.note_taker) return null;
@@ -172,7 +172,7 @@ export function unrecorded_reason(call: Call, now: number): string | null {
 }
 
 function alarms(
-  call: Call,
+  call: CallView,
   now: number,
   { microphone, sound_blocked, media_timed_out }: MediaState,
   name: string,
@@ -256,7 +256,7 @@ export function ended_screen(view: View, ended_ms: number | null, local_zone: st
   };
 }
 
-function record(view: View, call: Call, local_zone: string): EndedRecord {
+function record(view: View, call: CallView, local_zone: string): EndedRecord {
   const notice = view.notices.find((one) => one.call === call.call);
   const kept = notice?.kept_index ?? call.kept_index;
   const partial = notice?.partial ?? call.partial;

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { Call, Caption } from '../engine/contract';
+import type { CallView, CaptionView } from '../engine/contract';
 import { minister, officer, president, secretary } from '../fake/people';
 import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
 import { call_screen, type Alarm } from './call';
 import { desk_screen } from './desk';
 
 const HERE = 'Europe/Lisbon';
-const listening = (more: Partial<Call> = {}) =>
+const listening = (more: Partial<CallView> = {}) =>
   live({
     direction: 'listen',
     members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })],
     ...more,
   });
-const caption = (passage: number, start_ms: number, text: string, final: boolean): Caption => ({
+const caption = (passage: number, start_ms: number, text: string, final: boolean): CaptionView => ({
   speaker: device(2),
   name: minister.name,
   passage,
@@ -119,7 +119,7 @@ describe('the desk', () => {
   });
 
   it('drops a draft without a final line once the same speaker has a later one', () => {
-    const read = (...captions: Caption[]) =>
+    const read = (...captions: CaptionView[]) =>
       desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
         (l) => l.text,
       );
@@ -134,7 +134,7 @@ describe('the desk', () => {
   });
 
   it('shows words once that overlap between a passage and the next', () => {
-    const read = (...captions: Caption[]) =>
+    const read = (...captions: CaptionView[]) =>
       desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
         (l) => l.text,
       );
@@ -148,7 +148,7 @@ describe('the desk', () => {
   });
 
   it('keeps drafts of a later note-taker, which restarts the numbering, and not those of the earlier one', () => {
-    const read = (...captions: Caption[]) =>
+    const read = (...captions: CaptionView[]) =>
       desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
         (l) => l.text,
       );

@@ -1,7 +1,6 @@
 // View model of the duty officer's screen: live calls, transcript, what needs attention.
 
-import type { Call, Caption, Notice, View } from '../engine/contract';
-import type { RecordLine } from '../engine/records';
+import type { CallView, CaptionView, NoticeView, RecordLine, View } from '../engine/contract';
 import { duration, short_date, time, time_to_the_second } from './clock';
 import {
   NOTE_TAKER_JOIN_TIMEOUT_MS,
@@ -113,7 +112,7 @@ export function desk_screen(view: View, now: number, local_zone: string, lines: 
   };
 }
 
-const joined_by_this_device = (view: View, notice: Notice) =>
+const joined_by_this_device = (view: View, notice: NoticeView) =>
   view.call?.call === notice.call && view.call.state !== 'ended';
 
 function log(view: View, local_zone: string): DeskScreen['log'] {
@@ -123,7 +122,7 @@ function log(view: View, local_zone: string): DeskScreen['log'] {
     : { ok: false, words: view.log.problem ?? 'The log does not hold' };
 }
 
-function card(view: View, notice: Notice, now: number): LiveCard {
+function card(view: View, notice: NoticeView, now: number): LiveCard {
   const call = joined_by_this_device(view, notice) ? view.call : null;
   const { state } = notice;
   const why = unrecorded_notice(notice, call, now);
@@ -159,7 +158,7 @@ function card(view: View, notice: Notice, now: number): LiveCard {
 }
 
 /** Why a call that should be recorded is not: as a member sees it, or as the office says. */
-function unrecorded_notice(notice: Notice, call: View['call'], now: number): string | null {
+function unrecorded_notice(notice: NoticeView, call: View['call'], now: number): string | null {
   if (call?.state === 'live') return unrecorded_reason(call, now);
   const live = notice.state.is === 'live' && now - notice.state.since_ms > NOTE_TAKER_JOIN_TIMEOUT_MS;
   return live && notice.mode !== 'log_only' && !notice.noted
@@ -167,7 +166,7 @@ function unrecorded_notice(notice: Notice, call: View['call'], now: number): str
     : null;
 }
 
-function listens(notice: Notice, known: { name: string; role: string; you: boolean }[]): string {
+function listens(notice: NoticeView, known: { name: string; role: string; you: boolean }[]): string {
   if (notice.state.is !== 'live') return 'Nobody hears anything before it is answered.';
   const listeners = known.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer');
   if (listeners.length > 0) {
@@ -178,7 +177,7 @@ function listens(notice: Notice, known: { name: string; role: string; you: boole
   return `${others === 1 ? 'One device listens' : `${others} devices listen`} besides the two. Listen to see who.`;
 }
 
-function transcript(call: Call, names: string, local_zone: string): Transcript {
+function transcript(call: CallView, names: string, local_zone: string): Transcript {
   const seen = new Map<string, number>();
   const lines = without_stale_drafts(call.captions)
     .sort((a, b) => a.start_ms - b.start_ms)
@@ -207,8 +206,8 @@ const OVERLAP_MS = 10_000;
  * is transcribed again with the next, a final line is lost if it arrives during a change of keys, a passage may not be
  * recognised, and a note-taker may stop in the middle of one.
  */
-function without_stale_drafts(captions: Caption[]): Caption[] {
-  const replaces = (line: Caption, draft: Caption) => {
+function without_stale_drafts(captions: CaptionView[]): CaptionView[] {
+  const replaces = (line: CaptionView, draft: CaptionView) => {
     const later_ms = line.start_ms - draft.start_ms;
     const overlaps = line.passage > draft.passage && later_ms <= 0 && later_ms >= -OVERLAP_MS;
     return overlaps || (line.final && ((line.passage >= draft.passage && later_ms >= 0) || later_ms > MAX_PASSAGE_MS));
@@ -218,7 +217,7 @@ function without_stale_drafts(captions: Caption[]): Caption[] {
   );
 }
 
-function transcript_line(caption: Caption, id: string, local_zone: string): TranscriptLine {
+function transcript_line(caption: CaptionView, id: string, local_zone: string): TranscriptLine {
   return {
     id,
     at: time_to_the_second(caption.start_ms, local_zone) ?? '',
@@ -261,7 +260,7 @@ function when(ms: number, now: number, local_zone: string): string {
 }
 
 /** `line`: the office's list entry, if it was fetched after the call ended. */
-function recent(notice: Notice, line: RecordLine | undefined, now: number, local_zone: string): RecentRow {
+function recent(notice: NoticeView, line: RecordLine | undefined, now: number, local_zone: string): RecentRow {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
   const none = notice.kept_index === null && line !== undefined && no_record(line);
   const kept = none

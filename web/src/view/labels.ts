@@ -1,6 +1,6 @@
 // Labels of the product's terms, and formatting of names and numbers.
 
-import type { Call, Card, Ended, RecordMode, Role, Suite } from '../engine/contract';
+import type { CallView, Card, Ended, RecordMode, Role, SuiteName } from '../engine/contract';
 
 /** Icons, each with one meaning. */
 export type Shape =
@@ -42,7 +42,7 @@ export const role_name: Record<Role, string> = {
 };
 
 /** The algorithms of a suite, for technical details. */
-export const suite_labels: Record<Suite, string> = {
+export const suite_labels: Record<SuiteName, string> = {
   hybrid: 'ML-KEM-768 and X25519, AES-256-GCM',
   cnsa2: 'ML-KEM-1024, ML-DSA-87, AES-256-GCM',
 };
@@ -60,7 +60,7 @@ export const ended_labels: Record<Ended, string> = {
 };
 
 /** How a call ended, for a person who was in it. */
-export function ended_text(call: Call): { title: string; sentence: string } {
+export function ended_text(call: CallView): { title: string; sentence: string } {
   const mine = call.direction === 'in';
   const listened = call.direction === 'listen';
   const they = isolate(call.other?.name ?? 'The other side');

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordLine } from '../engine/records';
-import type { Card } from '../engine/contract';
+import type { Card, RecordLine } from '../engine/contract';
 import { minister, norland, president, writer } from '../fake/people';
 import { CALL, NOW } from '../fake/views';
 import { record_days, record_screen, is_pending } from './records';

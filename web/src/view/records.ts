@@ -1,7 +1,6 @@
 // View models of the list of calls, and of one record with its proof.
 
-import type { Card, Report } from '../engine/contract';
-import type { RecordLine } from '../engine/records';
+import type { Card, RecordLine, Report } from '../engine/contract';
 import { date, day_offset, duration_text, time, time_to_the_second } from './clock';
 import { both_names, ended_labels, mid_sentence, mode_labels } from './labels';
 

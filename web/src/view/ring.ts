@@ -1,6 +1,6 @@
 // A ring, going out or coming in. Only what this device verified is ever shown as ringing.
 
-import type { Call, View } from '../engine/contract';
+import type { CallView, View } from '../engine/contract';
 import { both_clocks } from './clock';
 import { join_names, mid_sentence, mode_labels } from './labels';
 
@@ -56,7 +56,7 @@ export function refused_ring(view: View): string | null {
   return 'A ring came that this device could not verify. It was not shown, and nobody was connected. Tell your security officer.';
 }
 
-function listens(call: Call): string {
+function listens(call: CallView): string {
   const listeners = call.members
     .filter((m) => m.role === 'note_taker' || m.role === 'duty_officer')
     .map((m) => mid_sentence(m.name));
@@ -69,7 +69,7 @@ function listens(call: Call): string {
     : 'A note-taker joins the call. Everyone sees who is in it.';
 }
 
-function state(call: Call): RingScreen['state'] {
+function state(call: CallView): RingScreen['state'] {
   const they = call.other ? mid_sentence(call.other.name) : 'the other side';
   switch (call.state) {
     case 'opening':

@@ -1,0 +1,39 @@
+// Generates src/engine/contract.ts from docs/api/page.schema.json, which `cargo xtask contract` generates from the Rust
+// types. With --check it fails where the file differs, and writes nothing.
+
+import { compile } from 'json-schema-to-typescript';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const target = here('src/engine/contract.ts');
+const schema = JSON.parse(await readFile(here('../docs/api/page.schema.json'), 'utf8'));
+
+const banner = `// Generated from the Rust types by \`cargo xtask contract --write\`. Do not edit.
+// What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
+// Nothing here decides anything; the engine has verified whatever these types call verified.`;
+const constants = Object.entries(schema['x-constants'])
+  .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
+  .join('\n');
+const types = await compile(untitled(schema), 'Contract', {
+  additionalProperties: false,
+  bannerComment: `${banner}\n\n${constants}\n`,
+  format: false,
+});
+const text = await format(types, { ...(await resolveConfig(target)), filepath: target });
+
+if (!process.argv.includes('--check')) {
+  await writeFile(target, text);
+} else if ((await readFile(target, 'utf8').catch(() => '')) !== text) {
+  console.error('web/src/engine/contract.ts is out of date. Run `cargo xtask contract --write`.');
+  process.exit(1);
+}
+
+/** Numbers without their Rust formats, which have no meaning in TypeScript. */
+function untitled(value) {
+  if (Array.isArray(value)) return value.map(untitled);
+  if (value === null || typeof value !== 'object') return value;
+  const { format: _format, ...rest } = value;
+  return Object.fromEntries(Object.entries(rest).map(([name, field]) => [name, untitled(field)]));
+}
