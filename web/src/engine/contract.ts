@@ -1,171 +1,985 @@
-// The contract with the engine (crate telcon-wasm): what it shows, what it can be told, what it hands out.
+// Generated from the Rust types by `cargo xtask contract --write`. Do not edit.
+// What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
 // Nothing here decides anything; the engine has verified whatever these types call verified.
 
-export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
-export type RecordMode = 'log_only' | 'memo' | 'audio';
-export type Suite = 'hybrid' | 'cnsa2';
-export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
-
-/** Who somebody is. `zone` is the IANA time zone of where they work. */
-export interface Card {
-  person: string;
-  name: string;
-  organisation: string;
-  role: Role;
-  zone: string;
-}
-
-export interface Contact extends Card {
-  reachable: boolean;
-}
-
-/** A device in the call. */
-export interface Member extends Card {
-  device: string;
-  you: boolean;
-  muted: boolean;
-  /** A note-taker that has not said for a while that it is there. */
-  lost: boolean;
-}
+export const API_PREFIX = '/api/v1';
+export const RECEIVE_SLOTS = 7;
 
 /**
- * A piece of what the note-taker's machine heard. `speaker` is a device; times are milliseconds since 1970 UTC. `passage`
- * grows per speaker, and begins anew with another note-taker.
+ * Severity of an alert.
  */
-export interface Caption {
-  speaker: string;
-  name: string;
-  passage: number;
-  start_ms: number;
-  text: string;
-  final: boolean;
+export type AlertLevel = 'red' | 'amber';
+/**
+ * Bytes as standard base64 (RFC 4648, section 4).
+ */
+export type Blob = string;
+/**
+ * One call. Opaque: says nothing of who is in it, and may stand in logs.
+ */
+export type CallId = string;
+/**
+ * State of a call on this device.
+ */
+export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
+/**
+ * How a call ended.
+ */
+export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+/**
+ * State of the connection to the office.
+ */
+export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
+/**
+ * One enrolled device. Opaque, and may stand in logs.
+ */
+export type DeviceId = string;
+/**
+ * The role of this device in a call.
+ */
+export type Direction = 'out' | 'in' | 'listen';
+/**
+ * Where a call stands.
+ */
+export type NoticeState =
+  | {
+      is: 'ringing';
+    }
+  | {
+      is: 'live';
+      /**
+       * When, milliseconds since 1970 UTC.
+       */
+      since_ms: number;
+    }
+  | {
+      /**
+       * How a call ended.
+       */
+      how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+      is: 'ended';
+    };
+/**
+ * An output of the engine, for the page to carry out in order.
+ */
+export type PageOutput =
+  | {
+      /**
+       * A `ClientMessage` as text.
+       */
+      text: string;
+      type: 'send';
+    }
+  | {
+      type: 'view';
+      view: View;
+    }
+  | {
+      /**
+       * Opaque to the page.
+       */
+      state: string;
+      type: 'persist';
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: string;
+      type: 'open_leg';
+    }
+  | {
+      /**
+       * WebRTC answer.
+       */
+      sdp: string;
+      type: 'media_answer';
+    }
+  | {
+      type: 'close_leg';
+    }
+  | {
+      type: 'erase';
+    }
+  | {
+      type: 'reconnect';
+    };
+/**
+ * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
+ */
+export type PersonId = string;
+/**
+ * What is kept of a call. Everybody in it sees this word.
+ */
+export type RecordMode = 'log_only' | 'memo' | 'audio';
+/**
+ * What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it verified and not from what a server said.
+ */
+export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+/**
+ * The MLS cipher suite of an office, by name.
+ */
+export type SuiteName = 'hybrid' | 'cnsa2';
+/**
+ * What a person, or the program around the engine, requests.
+ */
+export type UserCommand =
+  | {
+      /**
+       * Record mode; the office's minimum if not given.
+       */
+      mode?: RecordMode | null;
+      /**
+       * The person to ring.
+       */
+      person: string;
+      type: 'ring';
+    }
+  | {
+      type: 'answer';
+    }
+  | {
+      type: 'decline';
+    }
+  | {
+      type: 'hang_up';
+    }
+  | {
+      type: 'leave';
+    }
+  | {
+      /**
+       * The call.
+       */
+      call: string;
+      type: 'listen';
+    }
+  | {
+      /**
+       * Beginnings of words of their name or organisation.
+       */
+      name: string;
+      type: 'find_people';
+    }
+  | {
+      type: 'available';
+    }
+  | {
+      /**
+       * WebRTC offer.
+       */
+      sdp: string;
+      type: 'offer';
+    }
+  | {
+      /**
+       * Whether it is muted.
+       */
+      on: boolean;
+      type: 'mute';
+    }
+  | {
+      type: 'media_failed';
+    }
+  | {
+      type: 'dismiss';
+    };
+
+/**
+ * All types of this file, by name.
+ */
+export interface Contract {
+  Alert?: Alert;
+  AlertLevel?: AlertLevel;
+  ApiError?: ApiError;
+  Blob?: Blob;
+  CallId?: CallId;
+  CallState?: CallState;
+  CallView?: CallView;
+  CaptionView?: CaptionView;
+  Card?: Card;
+  Check?: Check;
+  ConnectionState?: ConnectionState;
+  Contact?: Contact;
+  DeviceId?: DeviceId;
+  Direction?: Direction;
+  Ended?: Ended;
+  EnrolRequest?: EnrolRequest;
+  IceServer?: IceServer;
+  IceServers?: IceServers;
+  LogState?: LogState;
+  MemberView?: MemberView;
+  NoticeState?: NoticeState;
+  NoticeView?: NoticeView;
+  OfficeInfo?: OfficeInfo;
+  OfficeName?: OfficeName;
+  PageEnrolment?: PageEnrolment;
+  PageOutput?: PageOutput;
+  PersonId?: PersonId;
+  RecordLine?: RecordLine;
+  RecordMode?: RecordMode;
+  Report?: Report;
+  Role?: Role;
+  SuiteName?: SuiteName;
+  UserCommand?: UserCommand;
+  View?: View1;
+  You?: You;
 }
-
-export interface Call {
-  call: string;
-  direction: 'out' | 'in' | 'listen';
-  state: 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
-  ended: null | Ended | 'taken_elsewhere';
-  problem: string | null;
-  other: Card | null;
-  from: Card | null;
-  to: Card | null;
-  verified: boolean;
-  mode: RecordMode;
-  suite: Suite;
-  phrase: string[] | null;
-  members: Member[];
-  started_ms: number | null;
-  /** Whether a note-taker is in it now, by the verified list, and says that it writes. */
-  note_taker: boolean;
-  /** Whether one was at any time. */
-  noted: boolean;
-  /** Log entry of its sealed record, after its end. */
-  kept_index: number | null;
-  /** Every note-taker that brought a record of it says that something is missing. */
-  partial: boolean;
-  muted: boolean;
-  epoch: number | null;
-  opened_index: number | null;
-  opened_ms: number | null;
-  captions: Caption[];
-  captions_behind_ms: number | null;
-}
-
-export type NoticeState = { is: 'ringing' } | { is: 'live'; since_ms: number } | { is: 'ended'; how: Ended };
-
-/** A call of the office, as its staff is told of it. */
-export interface Notice {
-  call: string;
-  from: Card;
-  to: Card;
-  mode: RecordMode;
-  state: NoticeState;
-  members: number;
-  opened_ms: number;
-  kept_index: number | null;
-  partial: boolean;
-  can_listen: boolean;
-  /** Whether a note-taker is in it, as the office says. */
-  noted: boolean;
-  /** Whether one is about to be. */
-  note_taker_asks: boolean;
-}
-
+/**
+ * An alert for the person.
+ */
 export interface Alert {
+  /**
+   * Severity.
+   */
   level: 'red' | 'amber';
+  /**
+   * One sentence.
+   */
   text: string;
 }
-
-export interface View {
-  phase: 'connecting' | 'offline' | 'ready' | 'revoked';
-  you: (Card & { device: string }) | null;
-  office: { domain: string; name: string } | null;
-  people: Contact[];
-  /** There are others, who are found by name. */
-  people_more: boolean;
-  mode: RecordMode;
-  /** Bearer of `/api/records`, while connected. */
-  token: string | null;
-  log: { size: number; checked_ms: number; ok: boolean; problem: string | null } | null;
-  call: Call | null;
-  notices: Notice[];
-  alerts: Alert[];
+/**
+ * Any error of the HTTP API.
+ */
+export interface ApiError {
+  /**
+   * What happened and what to do.
+   */
+  error: string;
 }
-
-export type Command =
-  | { do: 'ring'; person: string }
-  | { do: 'answer' }
-  | { do: 'decline' }
-  | { do: 'hang_up' }
-  | { do: 'listen'; call: string }
-  | { do: 'find_people'; name: string }
-  | { do: 'leave' }
-  | { do: 'offer'; sdp: string }
-  | { do: 'mute'; on: boolean }
-  | { do: 'media_failed' }
-  /** Clears an ended call. */
-  | { do: 'dismiss' };
-
-export type Output =
-  | { out: 'send'; text: string }
-  | { out: 'view'; view: View }
-  | { out: 'persist'; state: string }
-  | { out: 'open_leg'; call: string }
-  | { out: 'media_answer'; sdp: string }
-  | { out: 'close_leg' }
-  | { out: 'erase' }
-  /** The office does not answer on this connection. */
-  | { out: 'reconnect' };
-
-/** What checking one record found. */
-export interface Report {
-  ok: boolean;
-  checks: { ok: boolean; title: string; detail: string }[];
-  /** The note-taker signed that something is missing from the record. */
+/**
+ * A call on the screen.
+ */
+export interface CallView {
+  /**
+   * The call.
+   */
+  call: string;
+  /**
+   * The note-taker's captions, for those who may read them.
+   */
+  captions: CaptionView[];
+  /**
+   * Latency of the newest caption, milliseconds.
+   */
+  captions_behind_ms: number | null;
+  /**
+   * The role of this device.
+   */
+  direction: 'out' | 'in' | 'listen';
+  /**
+   * How it ended: a word of `Ended`, or `taken_elsewhere`.
+   */
+  ended: Ended | 'taken_elsewhere' | null;
+  /**
+   * The epoch.
+   */
+  epoch: number | null;
+  /**
+   * The caller.
+   */
+  from: Card | null;
+  /**
+   * Log entry of its sealed record, after its end.
+   */
+  kept_index: number | null;
+  /**
+   * All holders of the current key: nobody else can hear.
+   */
+  members: MemberView[];
+  /**
+   * Record mode.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Whether this device's microphone is off.
+   */
+  muted: boolean;
+  /**
+   * Whether a verified note-taker is in it and its heartbeats arrive.
+   */
+  note_taker: boolean;
+  /**
+   * Whether one was in it at any time while this device was.
+   */
+  noted: boolean;
+  /**
+   * Log entry of its opening.
+   */
+  opened_index: number | null;
+  /**
+   * Time of that entry.
+   */
+  opened_ms: number | null;
+  /**
+   * The other party, from a verified certificate; while it rings out, from the office's list.
+   */
+  other: Card | null;
+  /**
+   * Whether every note-taker that brought a record of it says that something is missing.
+   */
   partial: boolean;
-  /** Why there is no record of what was said, as the log says it. */
-  missing: string | null;
-  /** Everybody who was in the call, by their certificates. */
-  people: Card[];
+  /**
+   * The phrase that all screens of the call show.
+   *
+   * @minItems 3
+   * @maxItems 3
+   */
+  phrase: [string, string, string] | null;
+  /**
+   * What went wrong, as a sentence for the person.
+   */
+  problem: string | null;
+  /**
+   * When it was answered, milliseconds since 1970 UTC.
+   */
+  started_ms: number | null;
+  /**
+   * Its state.
+   */
+  state: 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
+  /**
+   * The suite.
+   */
+  suite: 'hybrid' | 'cnsa2';
+  /**
+   * The callee.
+   */
+  to: Card | null;
+  /**
+   * Whether `other` was verified by this device.
+   */
+  verified: boolean;
 }
-
-/** What `Telcon.enrol` returns. */
-export interface Enrolment {
-  request: { chain: string[] };
+/**
+ * A caption on the screen.
+ */
+export interface CaptionView {
+  /**
+   * Latency: how long after the words were said this was sent, milliseconds.
+   */
+  behind_ms: number;
+  /**
+   * Whether the line is final; otherwise it is a draft.
+   */
+  final: boolean;
+  /**
+   * The speaker's name, from the certificate.
+   */
+  name: string;
+  /**
+   * For a draft, the part of the passage: a later draft of the same part replaces it.
+   */
+  part: number;
+  /**
+   * Number of the passage, increasing per speaker. The final lines of a passage replace its drafts.
+   */
+  passage: number;
+  /**
+   * The device whose key sealed the audio.
+   */
+  speaker: string;
+  /**
+   * Start of the words, milliseconds since 1970 UTC by the note-taker's clock.
+   */
+  start_ms: number;
+  /**
+   * The words.
+   */
+  text: string;
+}
+/**
+ * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ */
+export interface Card {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * A member of a call.
+ */
+export interface MemberView {
+  /**
+   * The device.
+   */
+  device: string;
+  /**
+   * Whether it is a note-taker whose heartbeats are overdue.
+   */
+  lost: boolean;
+  /**
+   * Whether its microphone is off.
+   */
+  muted: boolean;
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * Whether it is this one.
+   */
+  you: boolean;
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * One thing that was checked.
+ */
+export interface Check {
+  /**
+   * Numbers and digests, for those who look.
+   */
+  detail: string;
+  /**
+   * Whether it holds.
+   */
+  ok: boolean;
+  /**
+   * What it is, as a short sentence.
+   */
+  title: string;
+}
+/**
+ * A person of the office whom one can ring, and whether a device of theirs is connected.
+ */
+export interface Contact {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Whether one of their devices is connected now.
+   */
+  reachable: boolean;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * `POST /api/v1/devices`: enrols a device.
+ */
+export interface EnrolRequest {
+  /**
+   * DER certificates: the device's, then the enrolment certificate that signed it.
+   */
+  chain: Blob[];
+}
+/**
+ * A TURN server, in the words of WebRTC's `RTCIceServer`.
+ */
+export interface IceServer {
+  /**
+   * The password.
+   */
+  credential: string;
+  /**
+   * Its addresses (RFC 7065).
+   */
+  urls: string[];
+  /**
+   * The name that goes with the password.
+   */
+  username: string;
+}
+/**
+ * `GET /api/v1/ice-servers`: the office's TURN servers, for signed-in devices whose network blocks the relay's own address.
+ */
+export interface IceServers {
+  /**
+   * TURN servers; none where the office has none.
+   */
+  ice_servers: IceServer[];
+  /**
+   * Remaining lifetime of the credentials, milliseconds. Relative, because the device's clock may differ from the office's.
+   */
+  ttl_ms?: number | null;
+}
+/**
+ * What this device knows of the log.
+ */
+export interface LogState {
+  /**
+   * When it was verified, milliseconds since 1970 UTC.
+   */
+  checked_ms: number;
+  /**
+   * Whether it continues all that this device saw before.
+   */
+  ok: boolean;
+  /**
+   * The problem found, if any.
+   */
+  problem: string | null;
+  /**
+   * Entries of the newest verified tree.
+   */
+  size: number;
+}
+/**
+ * A call of the office, for staff.
+ */
+export interface NoticeView {
+  /**
+   * The call.
+   */
+  call: string;
+  /**
+   * Whether this device may join it as a listener now.
+   */
+  can_listen: boolean;
+  from: Card1;
+  /**
+   * Log entry of its sealed record.
+   */
+  kept_index: number | null;
+  /**
+   * Devices in it.
+   */
+  members: number;
+  /**
+   * Record mode.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Whether one is joining, according to the office: another need not.
+   */
+  note_taker_asks: boolean;
+  /**
+   * Whether a note-taker is in it and responsive, according to the office.
+   */
+  noted: boolean;
+  /**
+   * When it was opened, milliseconds since 1970 UTC.
+   */
+  opened_ms: number;
+  /**
+   * Whether every note-taker that brought a record of it says that something is missing.
+   */
+  partial: boolean;
+  /**
+   * Its state.
+   */
+  state:
+    | {
+        is: 'ringing';
+      }
+    | {
+        is: 'live';
+        /**
+         * When, milliseconds since 1970 UTC.
+         */
+        since_ms: number;
+      }
+    | {
+        /**
+         * How a call ended.
+         */
+        how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
+        is: 'ended';
+      };
+  to: Card2;
+}
+/**
+ * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ */
+export interface Card1 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ */
+export interface Card2 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * `GET /api/v1/office`: what a new device must know. It believes the authority only if its digest is the one in the enrolment link, which reached the person by another way than this server.
+ */
+export interface OfficeInfo {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  authority: string;
+  /**
+   * Compact JWS, type `telcon-charter+jws`, by the office authority over `Charter`.
+   */
+  charter: string;
+  /**
+   * Domain that names the office.
+   */
+  domain: string;
+  /**
+   * Name to show.
+   */
+  name: string;
+  /**
+   * The suite of the office's calls.
+   */
+  suite: 'hybrid' | 'cnsa2';
+}
+/**
+ * The office.
+ */
+export interface OfficeName {
+  /**
+   * Its domain.
+   */
+  domain: string;
+  /**
+   * Its name.
+   */
+  name: string;
+}
+/**
+ * A device that was made from an enrolment link and is not enrolled yet.
+ */
+export interface PageEnrolment {
+  request: EnrolRequest1;
+  /**
+   * The device's state, to be stored once the office accepted the request.
+   */
   state: string;
 }
-
-/** The part of the engine that drives a session; the class in `telcon-wasm` has it. */
-export interface Engine {
-  connected(now_ms: number): void;
-  disconnected(now_ms: number): void;
-  handle_server(now_ms: number, text: string): void;
-  tick(now_ms: number): void;
-  command(now_ms: number, json: string): void;
-  poll(): string | undefined;
-  seal(frame: Uint8Array): Uint8Array | undefined;
-  open(frame: Uint8Array, steady_ms: number): Uint8Array | undefined;
-  check_record(proof_json: string, now_ms: number): string;
-  next_wakeup_ms(): number | undefined;
+/**
+ * Body of `POST /api/v1/devices`.
+ */
+export interface EnrolRequest1 {
+  /**
+   * DER certificates: the device's, then the enrolment certificate that signed it.
+   */
+  chain: Blob[];
+}
+/**
+ * All of it.
+ */
+export interface View {
+  /**
+   * What a person must know.
+   */
+  alerts: Alert[];
+  /**
+   * The call.
+   */
+  call: CallView | null;
+  /**
+   * Whether the office has sent its whole state since sign-in: the list of calls is complete.
+   */
+  caught_up: boolean;
+  /**
+   * State of the office's log as this device checked it.
+   */
+  log: LogState | null;
+  /**
+   * The least record mode of a call.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Calls of the office, for staff.
+   */
+  notices: NoticeView[];
+  /**
+   * The office.
+   */
+  office: OfficeName | null;
+  /**
+   * The people that it can ring.
+   */
+  people: Contact[];
+  /**
+   * Whether there are others, who are found by name.
+   */
+  people_more: boolean;
+  /**
+   * Whether there is a connection to the office.
+   */
+  phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * Bearer token for the HTTP API while connected.
+   */
+  token: string | null;
+  /**
+   * Who this device is, from its own certificate.
+   */
+  you: You | null;
+}
+/**
+ * This device and its person.
+ */
+export interface You {
+  /**
+   * The device.
+   */
+  device: string;
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * One line of `GET /api/v1/records`.
+ */
+export interface RecordLine {
+  /**
+   * When it was answered.
+   */
+  answered_ms?: number | null;
+  /**
+   * The call.
+   */
+  call: string;
+  /**
+   * When it ended.
+   */
+  ended_ms?: number | null;
+  from: Card3;
+  /**
+   * How it ended.
+   */
+  how?: Ended | null;
+  /**
+   * Whether there is none, and the log says why.
+   */
+  missing: boolean;
+  /**
+   * What was to be kept.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * When it was opened, milliseconds since 1970 UTC.
+   */
+  opened_ms: number;
+  /**
+   * Whether there are records, and their note-takers say of each that something is missing.
+   */
+  partial: boolean;
+  /**
+   * How many sealed records of it are in the archive: one of each note-taker that heard some of it.
+   */
+  records: number;
+  to: Card4;
+}
+/**
+ * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ */
+export interface Card3 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ */
+export interface Card4 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * What they do.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * All that was checked of one record.
+ */
+export interface Report {
+  /**
+   * One by one.
+   */
+  checks: Check[];
+  /**
+   * Why there is no record of what was said, as the log says it.
+   */
+  missing: string | null;
+  /**
+   * Whether everything holds.
+   */
+  ok: boolean;
+  /**
+   * The note-takers signed that something is missing from each of the records.
+   */
+  partial: boolean;
+  /**
+   * Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not here; the sealed record has the list that the note-taker's device saw.
+   */
+  people: Card[];
+}
+/**
+ * Everything a screen shows.
+ */
+export interface View1 {
+  /**
+   * What a person must know.
+   */
+  alerts: Alert[];
+  /**
+   * The call.
+   */
+  call: CallView | null;
+  /**
+   * Whether the office has sent its whole state since sign-in: the list of calls is complete.
+   */
+  caught_up: boolean;
+  /**
+   * State of the office's log as this device checked it.
+   */
+  log: LogState | null;
+  /**
+   * The least record mode of a call.
+   */
+  mode: 'log_only' | 'memo' | 'audio';
+  /**
+   * Calls of the office, for staff.
+   */
+  notices: NoticeView[];
+  /**
+   * The office.
+   */
+  office: OfficeName | null;
+  /**
+   * The people that it can ring.
+   */
+  people: Contact[];
+  /**
+   * Whether there are others, who are found by name.
+   */
+  people_more: boolean;
+  /**
+   * Whether there is a connection to the office.
+   */
+  phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * Bearer token for the HTTP API while connected.
+   */
+  token: string | null;
+  /**
+   * Who this device is, from its own certificate.
+   */
+  you: You | null;
 }
