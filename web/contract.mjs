@@ -16,7 +16,7 @@ const banner = `// Generated from the Rust types by \`cargo xtask contract --wri
 const constants = Object.entries(schema['x-constants'])
   .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
   .join('\n');
-const types = await compile(untitled(schema), 'Contract', {
+const types = await compile(without_absent_nulls(untitled(schema)), 'Contract', {
   additionalProperties: false,
   bannerComment: `${banner}\n\n${constants}\n`,
   format: false,
@@ -36,4 +36,35 @@ function untitled(value) {
   if (value === null || typeof value !== 'object') return value;
   const { format: _format, ...rest } = value;
   return Object.fromEntries(Object.entries(rest).map(([name, field]) => [name, untitled(field)]));
+}
+
+/** A property that is not required is left out by Rust when it has no value, so it is never null. */
+function without_absent_nulls(value) {
+  if (Array.isArray(value)) return value.map(without_absent_nulls);
+  if (value === null || typeof value !== 'object') return value;
+  const fields = Object.entries(value).map(([name, field]) => [name, without_absent_nulls(field)]);
+  const object = Object.fromEntries(fields);
+  if (object.properties && typeof object.properties === 'object') {
+    const required = new Set(object.required ?? []);
+    const properties = Object.entries(object.properties).map(([name, field]) => [
+      name,
+      required.has(name) ? field : non_null(field),
+    ]);
+    object.properties = Object.fromEntries(properties);
+  }
+  return object;
+}
+
+function non_null(schema) {
+  const { default: _default, ...rest } = schema;
+  if (Array.isArray(rest.type)) {
+    const types = rest.type.filter((type) => type !== 'null');
+    return { ...rest, type: types.length === 1 ? types[0] : types };
+  }
+  if (Array.isArray(rest.anyOf)) {
+    const options = rest.anyOf.filter((option) => option.type !== 'null');
+    if (options.length === 1) return options[0];
+    return { ...rest, anyOf: options };
+  }
+  return rest;
 }

@@ -132,7 +132,7 @@ export class App {
   /** Asks the office for the people whom the search names, where the list does not have everybody. */
   find_people(): void {
     const name = this.view && wanted_name(this.view, this.query);
-    if (name) this.host().command({ do: 'find_people', name });
+    if (name) this.host().command({ type: 'find_people', name });
   }
 
   ring(person: string): void {

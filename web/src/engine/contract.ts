@@ -124,10 +124,7 @@ export type SuiteName = 'hybrid' | 'cnsa2';
  */
 export type UserCommand =
   | {
-      /**
-       * Record mode; the office's minimum if not given.
-       */
-      mode?: RecordMode | null;
+      mode?: RecordMode;
       /**
        * The person to ring.
        */
@@ -536,7 +533,7 @@ export interface IceServers {
   /**
    * Remaining lifetime of the credentials, milliseconds. Relative, because the device's clock may differ from the office's.
    */
-  ttl_ms?: number | null;
+  ttl_ms?: number;
 }
 /**
  * What this device knows of the log.
@@ -819,7 +816,7 @@ export interface RecordLine {
   /**
    * When it was answered.
    */
-  answered_ms?: number | null;
+  answered_ms?: number;
   /**
    * The call.
    */
@@ -827,12 +824,9 @@ export interface RecordLine {
   /**
    * When it ended.
    */
-  ended_ms?: number | null;
+  ended_ms?: number;
   from: Card3;
-  /**
-   * How it ended.
-   */
-  how?: Ended | null;
+  how?: Ended;
   /**
    * Whether there is none, and the log says why.
    */

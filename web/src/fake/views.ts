@@ -24,6 +24,7 @@ export function view(more: Partial<View> = {}): View {
     office: { domain: 'office.example', name: 'Office of the President' },
     people: few,
     people_more: false,
+    caught_up: true,
     mode: 'memo',
     token: 'token',
     log: { size: 90_512, checked_ms: NOW - 6_000, ok: true, problem: null },

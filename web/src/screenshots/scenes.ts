@@ -18,10 +18,10 @@ const favourites = (...people: { person: string }[]): Scene => (app) => {
 };
 
 const CAPTIONS = [
-  { speaker: device(2), name: minister.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
-  { speaker: device(2), name: minister.name, passage: 2, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
-  { speaker: device(1), name: president.name, passage: 3, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
-  { speaker: device(2), name: minister.name, passage: 4, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
+  { speaker: device(2), name: minister.name, passage: 1, part: 0, behind_ms: 0, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+  { speaker: device(2), name: minister.name, passage: 2, part: 0, behind_ms: 0, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
+  { speaker: device(1), name: president.name, passage: 3, part: 0, behind_ms: 0, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
+  { speaker: device(2), name: minister.name, passage: 4, part: 0, behind_ms: 0, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
 ];
 
 const listening = live({
@@ -46,9 +46,9 @@ const long_heard = live({
   other: null,
   members: [member(sandmark, 1), member(union, 2), member(writer, 3), member(officer, 6, { you: true })],
   captions: [
-    { speaker: device(2), name: union.name, passage: 1, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
-    { speaker: device(1), name: sandmark.name, passage: 1, start_ms: NOW - 9_000, text: 'وبشأن عمليات التفتيش، هل تقبلون بدوريات مشتركة؟', final: true },
-    { speaker: device(2), name: union.name, passage: 2, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would', final: false },
+    { speaker: device(2), name: union.name, passage: 1, part: 0, behind_ms: 0, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
+    { speaker: device(1), name: sandmark.name, passage: 1, part: 0, behind_ms: 0, start_ms: NOW - 9_000, text: 'وبشأن عمليات التفتيش، هل تقبلون بدوريات مشتركة؟', final: true },
+    { speaker: device(2), name: union.name, passage: 2, part: 0, behind_ms: 0, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would', final: false },
   ],
   captions_behind_ms: 1400,
 });
@@ -70,6 +70,7 @@ const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
   how: 'hung_up',
   records: 1,
   partial: false,
+  missing: false,
   ...more,
 });
 const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', records: 0 });

@@ -16,6 +16,8 @@ const caption = (passage: number, start_ms: number, text: string, final: boolean
   speaker: device(2),
   name: minister.name,
   passage,
+  part: 0,
+  behind_ms: 0,
   start_ms,
   text,
   final,
@@ -188,6 +190,7 @@ describe('the desk', () => {
       ended_ms: NOW - 7_000_000,
       records: 1,
       partial: false,
+      missing: false,
     };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };

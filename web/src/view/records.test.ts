@@ -16,6 +16,7 @@ const line: RecordLine = {
   how: 'hung_up',
   records: 1,
   partial: false,
+  missing: false,
 };
 const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, records: 0 };
 
