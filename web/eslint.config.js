@@ -26,7 +26,7 @@ export default typescript.config(
   },
   // Callbacks of Playwright run in the page, so both sets of globals are in scope.
   {
-    files: ['e2e/**', '*.js', '*.ts'],
+    files: ['e2e/**', '*.js', '*.mjs', '*.ts'],
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
     rules: { 'no-console': 'off' },
   },
