@@ -10,6 +10,7 @@ mod frame;
 mod generator;
 mod ice;
 pub mod node;
+mod options;
 mod peer;
 pub mod report;
 mod run;
@@ -22,5 +23,6 @@ mod transport;
 mod trial;
 mod turn;
 
+pub use options::{LoadPlan, Options};
 pub use peer::Peer;
-pub use run::{LoadPlan, Options, run};
+pub use run::run;

@@ -46,7 +46,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
         link => link.to_owned(),
     };
     let Some((server, fragment)) = link.trim().split_once("/#enrol=") else {
-        bail!("not an enrolment link: it has the form http://office.example/#enrol=…");
+        bail!("not an enrolment link: it has the form https://office.example/#enrol=…");
     };
     if args.device.exists() {
         bail!("{} already exists; choose another file", args.device.display());

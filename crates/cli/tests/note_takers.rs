@@ -102,7 +102,7 @@ async fn note_takers_do_not_share_a_spool() {
     let output = second.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("a spool of its own") && said.contains("in use"), "{said}");
+    assert!(said.contains("its own spool directory") && said.contains("in use"), "{said}");
     drop(first);
 }
 

@@ -131,7 +131,7 @@ async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again(
     let part = "part-000000.tar.age";
     let (good, bad) = (records.join(format!("{CALL}-{}", n.id)), records.join(format!("{CALL}-{}", a.id)));
     for (place, by) in [(&good, &n), (&bad, &a)] {
-        std::fs::create_dir(place).unwrap();
+        std::fs::create_dir_all(place).unwrap();
         std::fs::write(place.join(part), b"sealed").unwrap();
         std::fs::write(place.join("seal.json"), seal(by, &[(part, b"sealed")])).unwrap();
     }

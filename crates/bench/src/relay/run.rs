@@ -5,17 +5,15 @@ use crate::{
     process,
     relay::{
         baseline::{self, Baseline},
-        generator::LoadProfile,
+        options::{LoadPlan, Options},
         peer::Peer,
         report::{Figures, Load, Round, Run},
         trial::Trial,
     },
-    stop::Stop,
     testbed::{Cores, Testbed},
 };
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::path::PathBuf;
 
 /// Packet loss above which a load counts as not sustained.
 const MAX_LOSS: f64 = 0.001;
@@ -30,74 +28,6 @@ const MAX_OTHERS_SHARE: f64 = 0.1;
 const MAX_WAITED_SHARE: f64 = 0.02;
 /// Attempts per round that was disturbed, and per load that was not sustained.
 const ATTEMPTS: u32 = 3;
-
-/// What is to be measured.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The peers, in the order of each round.
-    pub peers: Vec<Peer>,
-    /// Concurrent calls.
-    pub calls: u32,
-    /// Parties per call, 2 to 8.
-    pub parties: u32,
-    /// Frame duration, milliseconds.
-    pub frame_ms: u64,
-    /// Counted rounds, after one warm-up round. 0 is a single counted round.
-    pub rounds: u32,
-    /// Seconds of media before each measurement.
-    pub warm: f64,
-    /// Seconds of each measurement.
-    pub seconds: f64,
-    /// Parties that join concurrently.
-    pub joins: usize,
-    /// No media is sent, to measure the memory of idle legs.
-    pub idle: bool,
-    /// How the load varies.
-    pub plan: LoadPlan,
-    /// Use a network namespace even if no peer requires it.
-    pub netns: bool,
-    /// The `telcon` program.
-    pub program: PathBuf,
-    /// Cancels the run.
-    pub stop: Stop,
-}
-
-/// How the load varies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoadPlan {
-    /// Constant, in rounds with a fresh process each.
-    Rounds,
-    /// Grows by a quarter, from the given number of calls, until it is not sustained.
-    Step,
-    /// These numbers of calls, in one process.
-    Curve(Vec<u32>),
-    /// Constant, beside these rates of unsolicited datagrams per second.
-    Flood(Vec<u32>),
-}
-
-impl LoadPlan {
-    /// Its name in JSON.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Rounds => "rounds",
-            Self::Step => "step",
-            Self::Curve(_) => "curve",
-            Self::Flood(_) => "flood",
-        }
-    }
-}
-
-impl Options {
-    pub(super) fn profile(&self, peer: Peer) -> LoadProfile {
-        LoadProfile {
-            parties: self.parties,
-            frame_ms: self.frame_ms,
-            send: !self.idle,
-            separate_subscriber: peer == Peer::Janus,
-            joins: self.joins,
-        }
-    }
-}
 
 /// Measures, and passes each round to `on_round` when it is complete.
 ///

@@ -603,7 +603,7 @@ mod tests {
         let good = seal(&[("part-000000.tar.age", b"one")]);
         assert!(parse_seal(&good, CALL).is_ok());
         assert!(parse_seal(&good, CallId::from_bytes([0; 16])).is_err());
-        let changed = String::from_utf8(good).unwrap().replace("\"partial\":false", "\"partial\":true");
+        let changed = String::from_utf8(good).unwrap().replace("\"partial\": false", "\"partial\": true");
         assert!(
             matches!(parse_seal(changed.as_bytes(), CALL), Err(RecordError::Seal(w)) if w.contains("record_digest"))
         );

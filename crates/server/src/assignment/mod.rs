@@ -139,7 +139,7 @@ impl Assignment {
             self.leave(device, call);
         }
         for device in involved {
-            self.join(device, call);
+            self.join(device, call, now_ms);
         }
         self.settle(call, now_ms);
         self.assign(now_ms);
@@ -272,7 +272,7 @@ impl Assignment {
     }
 
     fn assign_to(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
-        self.join(device, call);
+        self.join(device, call, now_ms);
         self.change(call, now_ms, |state| state.assigned = Some((device, now_ms)));
         self.decisions.push_back(Decision::Assign { call, device });
     }
@@ -299,13 +299,17 @@ impl Assignment {
         }
     }
 
-    /// The note-taker has this call.
-    fn join(&mut self, device: DeviceId, call: CallId) {
-        if let Some(known) = self.note_takers.get_mut(&device) {
-            known.call = Some(call);
-            if let Some(since) = known.free_since_ms.take() {
-                self.free.remove(&(since, device));
-            }
+    /// The note-taker has this call, and is not expected in another any longer.
+    fn join(&mut self, device: DeviceId, call: CallId, now_ms: u64) {
+        let Some(known) = self.note_takers.get_mut(&device) else { return };
+        let previous = known.call.replace(call).filter(|previous| *previous != call);
+        if let Some(since) = known.free_since_ms.take() {
+            self.free.remove(&(since, device));
+        }
+        if let Some(previous) = previous {
+            self.change(previous, now_ms, |state| {
+                state.release(device);
+            });
         }
     }
 

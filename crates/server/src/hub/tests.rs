@@ -8,7 +8,7 @@ use crate::{
     limits::RECORD_DUE_MS,
     store::{
         StoreLocation,
-        faulty::{FaultControl, FaultyStore},
+        faulty::{Fault, FaultControl, FaultyStore},
     },
 };
 use telcon_log::LogSigner;
@@ -206,7 +206,7 @@ fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
         drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Checkpoint { .. })).collect();
     assert_eq!(kinds, [true, false, true], "checkpoint, end of the call, checkpoint");
     // All of a batch is lost with its transaction.
-    world.store.take_down();
+    world.store.inject(Fault::Failed, 0, usize::MAX);
     let disconnect = Input::Disconnected(SessionId(2));
     let (reply, mut answer) = oneshot::channel();
     world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), ping()]);

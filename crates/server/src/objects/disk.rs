@@ -145,6 +145,8 @@ impl Objects for DiskObjects {
 
     fn relocate(&self, from: &Key, to: &Key, _marker: &str) -> Result<(), ObjectError> {
         let (from, to) = (self.place(from), self.place(to));
+        // Before anything is removed: a repeated call must not lose what the first one moved.
+        fs::metadata(&from)?;
         self.make_parent(&to)?;
         match fs::remove_dir_all(&to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),

@@ -61,6 +61,10 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(step).map_err(failed)?;
         transaction.pragma_update(None, "user_version", from as i64 + 1).map_err(failed)?;
+        if found == 0 && from as i64 + 1 == schema::VERSION {
+            // A new database holds everything that a log has said so far: there is nothing to read again.
+            transaction.execute("DELETE FROM marks WHERE name = 'log_again'", []).map_err(failed)?;
+        }
         transaction.commit().map_err(failed)?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! starts again from what is durable, devices connect again, and the call reaches the log and the store once, and the same.
 
 use super::*;
-use crate::store::{Stage, faulty::Fault};
+use crate::store::Stage;
 use std::time::Instant;
 use telcon_proto::entry::Entry;
 
@@ -106,8 +106,14 @@ fn a_call_survives_a_failure_of_each_of_its_transactions() {
                 world.store.repair();
                 let what = format!("{fault:?} {times} times after {after} transactions");
                 let (opened, ended) = world.logged();
-                let ([opened], [ended]) = (&opened[..], &ended[..]) else { panic!("{what}: {opened:?} {ended:?}") };
                 let reader = StoreLocation::default_in(world._dir.path()).reader().unwrap();
+                if fault == Fault::FailedButPersisted && after == 0 {
+                    // The switchboard found a call that was never logged. Nobody heard of it, and its id is used up.
+                    assert_eq!((&opened[..], &ended[..]), (&[][..], &[][..]), "{what}");
+                    assert!(reader.record(&CALL).unwrap().is_none(), "{what}");
+                    continue;
+                }
+                let ([opened], [ended]) = (&opened[..], &ended[..]) else { panic!("{what}: {opened:?} {ended:?}") };
                 let stored = reader.record(&CALL).unwrap().unwrap().0.call;
                 assert_eq!(
                     (stored.stage, stored.opened_index, stored.ended_index),

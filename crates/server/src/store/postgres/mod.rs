@@ -113,7 +113,12 @@ fn is_local(host: &Host) -> bool {
 
 impl Postgres {
     fn connect(&self) -> Result<Session, StoreError> {
-        let mut client = self.config.connect(tls::connector()?).map_err(failed)?;
+        // There is no TLS over a Unix socket, and no host name to verify.
+        let only_unix = self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        let mut client = match only_unix && !self.config.get_hosts().is_empty() {
+            true => self.config.connect(postgres::NoTls).map_err(failed)?,
+            false => self.config.connect(tls::connector()?).map_err(failed)?,
+        };
         client.batch_execute(SESSION).map_err(failed)?;
         if self.writer {
             let key = "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))";
