@@ -131,10 +131,8 @@ mod tests {
     fn counterparts_never_ring_each_other_and_listeners_are_never_rung() {
         for caller in ROLES {
             for callee in ROLES {
-                let expected = match (caller, callee) {
-                    (Principal, Principal | Counterpart) | (Counterpart, Principal) => true,
-                    _ => false,
-                };
+                let expected =
+                    matches!((caller, callee), (Principal, Principal | Counterpart) | (Counterpart, Principal));
                 assert_eq!(may_ring(caller, callee), expected, "{caller:?} to {callee:?}");
             }
         }

@@ -127,10 +127,13 @@ async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again(
     drop((caller, callee, noting));
     office.stop().await;
     // As it is between the record's name and the log's entry. Another is no record of this call's note-taker.
-    let records = office.dir.path().join("server/archive/records");
+    let archive = office.dir.path().join("server/archive");
+    let (records, pending) = (archive.join("records"), archive.join(".pending"));
+    std::fs::create_dir_all(&pending).unwrap();
     let part = "part-000000.tar.age";
     let (good, bad) = (records.join(format!("{CALL}-{}", n.id)), records.join(format!("{CALL}-{}", a.id)));
     for (place, by) in [(&good, &n), (&bad, &a)] {
+        std::fs::write(pending.join(format!("{CALL}-{}", by.id)), b"").unwrap();
         std::fs::create_dir_all(place).unwrap();
         std::fs::write(place.join(part), b"sealed").unwrap();
         std::fs::write(place.join("seal.json"), seal(by, &[(part, b"sealed")])).unwrap();

@@ -39,6 +39,7 @@ impl OpenedRing {
 }
 
 /// Where the call stands.
+#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Phase {
     /// This device rang; nothing is proved yet.
     Placing(Placing),
@@ -53,6 +54,7 @@ pub(super) enum Phase {
 }
 
 /// An outgoing ring that the office has not opened.
+#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Placing {
     /// Sent; the office has to prove its opening.
     Sent(SentRing),
@@ -73,6 +75,7 @@ pub(super) struct SentRing {
 }
 
 /// A ring that is in the log and not answered.
+#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Ringing {
     /// This device rang. Listeners may have joined already.
     Outgoing(Box<Session>),
@@ -109,6 +112,7 @@ pub(super) struct AwaitingWelcome {
 }
 
 /// What is known of the ring before the welcome.
+#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum ExpectedRing {
     /// Answered: the ring was verified when it was shown.
     Verified(OpenedRing, LoggedDevice),

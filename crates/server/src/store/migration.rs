@@ -137,6 +137,7 @@ fn summary(t: &mut dyn Statements, table: &Table) -> Result<CopiedTable, StoreEr
 }
 
 /// A connection to either database, with its schema up to date.
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum Any {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),

@@ -175,7 +175,11 @@ async fn archive_record(
     let (for_check, checked) = (app.clone(), text.clone());
     let seal = match blocking(move || check_seal(&for_check, call, device, &checked)).await? {
         Checked::Kept(kept) => {
-            blocking(move || Ok(remove_pending(&app, call, device))).await?;
+            blocking(move || {
+                remove_pending(&app, call, device);
+                Ok(())
+            })
+            .await?;
             return Ok((false, kept));
         }
         Checked::New(seal) => *seal,
