@@ -18,7 +18,7 @@ pub fn check() -> Result<()> {
 }
 
 fn run(write: bool) -> Result<()> {
-    let mut test = process::cargo(&["test", "--locked", "--workspace", "--test", "contract"]);
+    let mut test = rust::cargo(&["test", "--locked", "--workspace", "--test", "contract"])?;
     test.args(rust::features()?).args(["--", "--quiet"]);
     if write {
         test.env("TELCON_CONTRACT_WRITE", "1");

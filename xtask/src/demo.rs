@@ -1,6 +1,6 @@
 //! The command `telcon`, and the demonstration that it comes with.
 
-use crate::{fixtures, process, web};
+use crate::{fixtures, process, rust, web};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -12,17 +12,12 @@ pub fn build() -> Result<()> {
     fixtures::model().map(drop)
 }
 
-/// Builds the command. Its path.
+/// Builds the command with the features that tests have on, so that what was tried is what was tested, and nothing is built
+/// twice. Its path. Naming one test target, a small one, makes cargo choose the same features for all dependencies as when it
+/// builds every test.
 pub fn binary() -> Result<PathBuf> {
-    process::run(&mut process::cargo(&["build", "--locked", "--bin", "telcon"]))?;
-    Ok(process::target_dir().join("debug/telcon"))
-}
-
-/// Builds the command with the features that tests have on. Its path. Naming one test target, a small one, makes cargo
-/// choose the same features for all dependencies as when it builds every test: otherwise it builds most of them twice.
-pub fn tested_binary() -> Result<PathBuf> {
-    let mut command = process::cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"]);
-    process::run(command.args(crate::rust::features()?))?;
+    let mut command = rust::cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"])?;
+    process::run(command.args(rust::features()?))?;
     Ok(process::target_dir().join("debug/telcon"))
 }
 
@@ -44,7 +39,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 /// Makes the demonstration's call once; the run fails unless all of it held. (`crates/cli/tests/demo.rs` does so for each
 /// suite and looks at the report.)
 pub fn once() -> Result<()> {
-    let (binary, model) = (tested_binary()?, fixtures::model()?);
+    let (binary, model) = (binary()?, fixtures::model()?);
     let data = process::target_dir().join("demo");
     if data.exists() {
         std::fs::remove_dir_all(&data).context("cannot clear the last demonstration")?;

@@ -1,5 +1,5 @@
-//! What tests need from outside the workspace: the speech model, other people's tools that open our files, and the
-//! database and object servers that the store's tests start.
+//! What builds and tests need from outside the workspace: the speech engine and a model for it, other people's tools that
+//! open our files, and the database and object servers that the store's tests start.
 
 use crate::{process, stamp};
 use anyhow::{Context, Result, ensure};
@@ -13,6 +13,24 @@ pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
         ("TELCON_MOTO", object_store()?),
         ("TELCON_POSTGRES_BIN", postgres()?),
     ])
+}
+
+/// Fetches the shared library of the speech engine that `telcon-client` links, if it is missing. It is always below the
+/// repository's own `target/`: `.cargo/config.toml` names that place.
+pub fn recognizer() -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")) {
+        return Ok(());
+    }
+    let script = process::root().join("scripts/recognizer/fetch.py");
+    let folder = process::root().join("target/cache/recognizer");
+    let inputs = stamp::Inputs::default().path(&script, &[])?;
+    stamp::unless_done(&folder.join("stamp"), inputs, &[&folder.join("libctranslate2.so")], || {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        process::run(process::command("python3").arg(&script).arg(&folder))
+    })
+    .map(drop)
 }
 
 /// The speech model's folder, downloaded if it is missing.

@@ -44,6 +44,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "bench-network", about: "speech over bad networks: writes docs/network.md", run: network::bench },
     Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "bench-office", about: "load test of a server; arguments go to it", run: peers::bench_office },
+    Command {
+        name: "recognizer",
+        about: "fetch the speech engine's shared library, which plain cargo commands need",
+        run: |_| fixtures::recognizer(),
+    },
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {
         name: "fixtures",

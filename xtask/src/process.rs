@@ -34,7 +34,11 @@ fn is_from_cargo_run(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || name.starts_with("CARGO_MANIFEST_")
         || name.starts_with("CARGO_BIN_")
-        || matches!(name, "CARGO" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "LD_LIBRARY_PATH")
+        // LIBRARY_PATH is from `.cargo/config.toml`, where the next cargo finds it again.
+        || matches!(
+            name,
+            "CARGO" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "LD_LIBRARY_PATH" | "LIBRARY_PATH"
+        )
 }
 
 /// Cargo, without incremental compilation where nothing will be compiled a second time.

@@ -4,6 +4,12 @@ use crate::metadata::Metadata;
 use crate::{fixtures, network, process, tools};
 use anyhow::Result;
 
+/// Cargo for what contains `telcon-client`, which links the speech engine.
+pub fn cargo(arguments: &[&str]) -> Result<std::process::Command> {
+    fixtures::recognizer()?;
+    Ok(process::cargo(arguments))
+}
+
 /// `rustfmt` has nothing to change. Names the files where it has; `make fmt` changes them.
 pub fn fmt() -> Result<()> {
     process::run(&mut process::cargo(&["fmt", "--all", "--check", "--", "-l"]))?;
@@ -12,13 +18,14 @@ pub fn fmt() -> Result<()> {
 
 /// No warnings from the compiler or clippy, in any target.
 pub fn clippy() -> Result<()> {
-    let mut command = process::cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    let mut command = cargo(&["clippy", "--locked", "--workspace", "--all-targets"])?;
     command.args(features()?).args(["--", "-D", "warnings"]);
     process::run(&mut command)
 }
 
 /// Every test of the workspace, with the fixtures that some of them need.
 pub fn unit() -> Result<()> {
+    fixtures::recognizer()?;
     let mut command = tools::NEXTEST.command(&[
         "nextest",
         "run",
@@ -34,12 +41,12 @@ pub fn unit() -> Result<()> {
 
 /// Examples in documentation compile and hold.
 pub fn doctest() -> Result<()> {
-    process::run(process::cargo(&["test", "--locked", "--workspace", "--doc"]).args(features()?))
+    process::run(cargo(&["test", "--locked", "--workspace", "--doc"])?.args(features()?))
 }
 
 /// The API documentation builds, without broken links.
 pub fn doc() -> Result<()> {
-    let mut command = process::cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut command = cargo(&["doc", "--locked", "--workspace", "--no-deps"])?;
     command.args(features()?).env("RUSTDOCFLAGS", "-D warnings");
     process::run(&mut command)
 }
@@ -64,7 +71,7 @@ const SETUP: &str = "setup";
 
 /// The criterion benchmarks. What follows goes to `cargo bench`: `-p CRATE`, or `-- FILTER`.
 pub fn bench(arguments: &[String]) -> Result<()> {
-    let mut command = process::cargo(&["bench", "--locked"]);
+    let mut command = cargo(&["bench", "--locked"])?;
     let one_crate = arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
     let metadata = Metadata::read()?;
     if one_crate {
@@ -79,7 +86,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     process::run(&mut command)?;
     if arguments.is_empty() {
         // Waits of people, in the build that tests use: to build everything in release for it would take longer than it.
-        let mut setup = process::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", SETUP]);
+        let mut setup = cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", SETUP])?;
         process::run(setup.args(features()?))?;
         crate::wasm::bench()?;
         crate::web::measure()?;

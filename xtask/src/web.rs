@@ -52,7 +52,7 @@ pub fn measure() -> Result<()> {
 
 fn in_browsers(script: &str) -> Result<()> {
     build()?;
-    let binary = crate::demo::tested_binary()?;
+    let binary = crate::demo::binary()?;
     let model = crate::fixtures::model()?;
     let mut command = process::command("npm");
     command.args(["run", script]).current_dir(folder());

@@ -209,7 +209,7 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     let model = std::env::var_os("TELCON_ASR_MODEL");
     match &model {
         Some(model) => drop(note.arg("--asr-model").arg(model)),
-        None => println!("NOT RUN: nothing is looked for of a transcript, because TELCON_ASR_MODEL names no model"),
+        None => office::not_run("nothing is looked for of a transcript, because TELCON_ASR_MODEL names no model"),
     }
     let notes = office::Running::start(&mut note);
     notes.says("waits for calls");

@@ -157,7 +157,7 @@ async fn note_taker_crash_is_noted_in_the_record() {
             let gap = transcript.lines().find(|line| line.contains("-->")).unwrap();
             assert!(!gap.starts_with("00:00:00.000"), "{transcript}");
         }
-        None => println!("NOT RUN: no gap is looked for in a transcript, because TELCON_ASR_MODEL names no model"),
+        None => office::not_run("no gap is looked for in a transcript, because TELCON_ASR_MODEL names no model"),
     }
     // Segments after the gap have times after the gap: six seconds, one, and the time until the failure is detected.
     let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
@@ -173,7 +173,7 @@ fn signal(process: &Running, signal: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn repeatedly_stalled_note_taker_transcribes_everything() {
     let Some(model) = std::env::var_os("TELCON_ASR_MODEL") else {
-        return println!("NOT RUN: TELCON_ASR_MODEL names no model");
+        return office::not_run("TELCON_ASR_MODEL names no model");
     };
     let office = office::Office::new();
     let note_taker = office.enrol("Notes", "note-taker");
@@ -304,7 +304,7 @@ fn note_on_a_full_disk(call: &office::Office, device: &std::path::Path) -> Optio
     let probe = ["--user", "--map-root-user", "--mount", "sh", "-c"];
     let possible = Command::new("unshare").args(probe).arg("mount -t tmpfs tmpfs /tmp").status();
     if !possible.is_ok_and(|status| status.success()) {
-        println!("NOT RUN: a small disk cannot be mounted here (unshare, user namespaces)");
+        office::not_run("a small disk cannot be mounted here (unshare, user namespaces)");
         return None;
     }
     let note = call.note(device);

@@ -22,7 +22,7 @@ fn without_udp(program: &str) -> Command {
 #[test]
 fn call_without_udp_is_audible_and_recorded() {
     if !without_udp("true").status().is_ok_and(|status| status.success()) {
-        println!("NOT RUN: no network of its own can be made here (unshare, user namespaces, iproute2)");
+        office::not_run("no network of its own can be made here (unshare, user namespaces, iproute2)");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ fn call_where_only_tls_passes_uses_turn() {
     let own_network = without_udp("true").status().is_ok_and(|status| status.success());
     let coturn = Command::new("turnserver").arg("--version").output().is_ok();
     if !own_network || !coturn {
-        println!("NOT RUN: this needs coturn, and a network of its own (unshare, user namespaces, iproute2)");
+        office::not_run("this needs coturn, and a network of its own (unshare, user namespaces, iproute2)");
         return;
     }
     let mut inside = Command::new("unshare");

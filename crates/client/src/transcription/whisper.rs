@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ct2rs::Tokenizer as _;
 use ct2rs::sys::{ComputeType, Config, StorageView, Whisper as Engine, WhisperGenerationResult, WhisperOptions};
-use ct2rs::tokenizers::hf::Tokenizer;
 
 use super::mel::{HOP, INPUT_FRAMES, INPUT_SAMPLES, MelSpectrogram};
 use super::recognizer::{Effort, Phrase, RecognitionError, Recognizer};
@@ -40,10 +38,9 @@ const MIN_SAMPLES: usize = ASR_SAMPLE_RATE as usize / 10;
 /// Least progress from one window to the next, regardless of the model's timestamps: one second.
 const MIN_STEP: usize = ASR_SAMPLE_RATE as usize;
 /// Required files of a model directory, with advice for each.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 2] = [
     ("model.bin", "name a directory with a Whisper model in CTranslate2 form"),
     ("config.json", "copy it from where the model came from; it belongs to every CTranslate2 model"),
-    ("tokenizer.json", "convert the model with `--copy_files tokenizer.json`, or copy it from the original model"),
 ];
 
 /// A loaded Whisper recognizer. Clones share the model; [`PASSES`] of them can work concurrently.
@@ -54,13 +51,12 @@ pub struct Whisper {
 
 struct Loaded {
     engine: Engine,
-    tokenizer: Tokenizer,
     mel: MelSpectrogram,
     prompt: Vec<&'static str>,
 }
 
 impl Whisper {
-    /// Loads the model in `dir`: `model.bin`, `config.json`, `tokenizer.json` and its vocabulary. Multilingual models are
+    /// Loads the model in `dir`: `model.bin`, `config.json` and its vocabulary. Multilingual models are
     /// prompted for English.
     ///
     /// `preprocessor_config.json` is not read: Whisper models differ only in the number of mel bands, which the model
@@ -84,7 +80,6 @@ impl Whisper {
             ..Config::default()
         };
         let engine = Engine::new(dir, config).map_err(|cause| load(&cause))?;
-        let tokenizer = Tokenizer::new(dir).map_err(|cause| load(&cause))?;
         let mel = MelSpectrogram::new(engine.n_mels());
         // English-only models were not trained with language and task tokens.
         let prompt = if engine.is_multilingual() {
@@ -92,7 +87,7 @@ impl Whisper {
         } else {
             vec!["<|startoftranscript|>"]
         };
-        Ok(Self { loaded: Arc::new(Loaded { engine, tokenizer, mel, prompt }) })
+        Ok(Self { loaded: Arc::new(Loaded { engine, mel, prompt }) })
     }
 }
 
@@ -153,7 +148,7 @@ impl Loaded {
         let length = samples.len() as f64 / f64::from(ASR_SAMPLE_RATE);
         let mut phrases = Vec::new();
         for (start, end, tokens) in split(tokens) {
-            let text = self.tokenizer.decode(tokens).map_err(engine)?;
+            let text = decode(&tokens);
             let text = text.trim();
             // The input is padded to 30 s; a phrase that starts in the padding is a hallucination.
             if text.is_empty() || start >= length {
@@ -236,6 +231,24 @@ fn split(tokens: &[String]) -> Vec<(f64, Option<f64>, Vec<String>)> {
     pieces
 }
 
+/// The text of byte-level tokens. Whisper's vocabulary is that of GPT-2: each character of a token stands for one byte, and a
+/// character of the text may be spread over tokens, so bytes are joined before they are read as UTF-8.
+/// Source: `bytes_to_unicode` in the encoder of GPT-2 (<https://github.com/openai/gpt-2/blob/master/src/encoder.py>).
+fn decode(tokens: &[String]) -> String {
+    let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.chars()).filter_map(byte_of).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The byte that a character of the vocabulary stands for. Printable Latin-1 characters stand for themselves; the other bytes,
+/// in ascending order, have the characters from U+0100 on. None for a character that no token contains.
+fn byte_of(character: char) -> Option<u8> {
+    let is_own = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    match u32::from(character).checked_sub(0x100) {
+        None => u8::try_from(u32::from(character)).ok().filter(is_own),
+        Some(index) => (0..=u8::MAX).filter(|byte| !is_own(byte)).nth(index as usize),
+    }
+}
+
 /// Whether the model is stuck in a loop, repeating the same trigrams.
 fn is_loop(phrases: &[Timed]) -> bool {
     let words: Vec<String> = phrases.iter().flat_map(|timed| super::wer::words(&timed.phrase.text)).collect();
@@ -263,6 +276,18 @@ mod tests {
         assert_eq!(pieces[1], (1.5, Some(3.0), tokens("How Ġsoon")));
         assert_eq!(pieces[2], (3.0, None, tokens("And")));
         assert_eq!(split(&tokens("<|nocaptions|> <|0.00|>")), []);
+    }
+
+    #[test]
+    fn tokens_are_decoded_byte_by_byte() {
+        assert_eq!(decode(&tokens("ĠGood Ġmorning ,")), " Good morning,");
+        // One character over two tokens, and bytes that are no UTF-8.
+        assert_eq!(decode(&tokens("caf Ã ©")), "café");
+        assert_eq!(decode(&tokens("Ã")), "\u{FFFD}");
+        // Each byte has exactly one character.
+        let mut bytes: Vec<u8> = (0..0x200).filter_map(char::from_u32).filter_map(byte_of).collect();
+        bytes.sort_unstable();
+        assert_eq!(bytes, (0..=u8::MAX).collect::<Vec<_>>());
     }
 
     #[test]
@@ -297,9 +322,8 @@ mod tests {
         let error = |dir: &Path| Whisper::load(dir).err().unwrap().to_string();
         assert!(error(dir.path()).contains("has no model.bin: name a directory"));
         std::fs::write(dir.path().join("model.bin"), "nonsense").unwrap();
+        assert!(error(dir.path()).contains("has no config.json"));
         std::fs::write(dir.path().join("config.json"), "{}").unwrap();
-        assert!(error(dir.path()).contains("has no tokenizer.json"));
-        std::fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
         assert!(error(dir.path()).contains("cannot be loaded as a Whisper model"));
     }
 }
