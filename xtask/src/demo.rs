@@ -3,29 +3,19 @@
 use crate::{fixtures, process, rust, web};
 use anyhow::{Context, Result};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 
 /// Builds the command and the web pages, and fetches the speech model.
 pub fn build() -> Result<()> {
     web::build()?;
-    binary()?;
+    rust::binary()?;
     fixtures::model().map(drop)
-}
-
-/// Builds the command with the features that tests have on, so that what was tried is what was tested, and nothing is built
-/// twice. Its path. Naming one test target, a small one, makes cargo choose the same features for all dependencies as when it
-/// builds every test.
-pub fn binary() -> Result<PathBuf> {
-    let mut command = rust::cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"])?;
-    process::run(command.args(rust::features()?))?;
-    Ok(process::target_dir().join("debug/telcon"))
 }
 
 /// Builds what is missing, then becomes the demonstration, so that Ctrl-C reaches it. `arguments` go to it.
 pub fn run(arguments: &[String]) -> Result<()> {
     web::build()?;
     let model = fixtures::model()?;
-    let mut telcon = process::command(binary()?);
+    let mut telcon = process::command(rust::binary()?);
     telcon
         .args(["demo", "--data", "data/demo", "--asr-model"])
         .arg(model)
@@ -39,7 +29,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 /// Makes the demonstration's call once; the run fails unless all of it held. (`crates/cli/tests/demo.rs` does so for each
 /// suite and looks at the report.)
 pub fn once() -> Result<()> {
-    let (binary, model) = (binary()?, fixtures::model()?);
+    let (binary, model) = (rust::binary()?, fixtures::model()?);
     let data = process::target_dir().join("demo");
     if data.exists() {
         std::fs::remove_dir_all(&data).context("cannot clear the last demonstration")?;

@@ -67,7 +67,7 @@ pub fn interop() -> Result<PathBuf> {
         for file in ["package.json", "package-lock.json"] {
             std::fs::copy(lists.join(file), folder.join(file))?;
         }
-        process::run(process::command("npm").args(crate::web::NPM_CI).current_dir(&folder))?;
+        process::run(process::command("npm").args(process::NPM_CI).current_dir(&folder))?;
         make_venv(&folder, &lists.join("requirements.txt"))
     })?;
     Ok(folder)

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod bench;
 mod contract;
 mod demo;
 mod fixtures;
@@ -40,7 +41,7 @@ const COMMANDS: &[Command] = &[
         about: "[--write]: generate docs/api and the page's types, and compare or write them",
         run: contract::command,
     },
-    Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: rust::bench },
+    Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: bench::run },
     Command { name: "bench-network", about: "speech over bad networks: writes docs/network.md", run: network::bench },
     Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "bench-office", about: "load test of a server; arguments go to it", run: peers::bench_office },

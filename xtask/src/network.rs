@@ -14,7 +14,7 @@ const NOISE: &str = "5";
 pub fn bench(arguments: &[String]) -> Result<()> {
     let (model, talk, pesq) = (fixtures::model()?, fixtures::talk()?, pesq()?);
     // Its time is the speech model's and the codec's, which are optimised in the build that tests use too.
-    let mut command = crate::rust::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", BENCH])?;
+    let mut command = rust::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", BENCH])?;
     command.args(rust::features()?).arg("--").arg("--cache").arg(process::target_dir().join("network"));
     command.arg("--speech").arg(talk).args(["--repeats", "1", "--noise", NOISE]);
     if arguments.is_empty() {

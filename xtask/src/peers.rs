@@ -1,6 +1,6 @@
 //! `make bench-peers` and `make bench-office`: the load tests, and the document generated from their results.
 
-use crate::{demo, process};
+use crate::{process, rust};
 use anyhow::{Context, Result, bail};
 use std::{
     fs,
@@ -40,7 +40,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
         bail!("no part {unknown:?}; there are {}, and `document`, which measures nothing", names.join(", "));
     }
-    let telcon = demo::binary()?;
+    let telcon = rust::binary()?;
     let folder = results()?;
     for part in PARTS {
         if arguments.is_empty() || arguments.iter().any(|name| name == part.name) {
@@ -52,7 +52,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 
 /// Runs `telcon bench office` with the given arguments, and writes `docs/benchmarks.md`.
 pub fn bench_office(arguments: &[String]) -> Result<()> {
-    let telcon = demo::binary()?;
+    let telcon = rust::binary()?;
     let folder = results()?;
     // The office is created on the disk of the clone: the directory for temporary files may be in memory.
     let scratch = process::target_dir().join("bench-office");

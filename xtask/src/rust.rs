@@ -1,8 +1,9 @@
-//! Formatting, lints, tests, documentation and dependency rules of the Rust workspace.
+//! Build, formatting, lints, tests, documentation and dependency rules of the Rust workspace.
 
 use crate::metadata::Metadata;
-use crate::{fixtures, network, process, tools};
+use crate::{fixtures, process, tools};
 use anyhow::Result;
+use std::path::PathBuf;
 
 /// Cargo for what contains `telcon-client`, which links the speech engine.
 pub fn cargo(arguments: &[&str]) -> Result<std::process::Command> {
@@ -66,32 +67,13 @@ pub fn deny() -> Result<()> {
     }
 }
 
-/// The benchmark that starts a server and makes calls.
-const SETUP: &str = "setup";
-
-/// The criterion benchmarks. What follows goes to `cargo bench`: `-p CRATE`, or `-- FILTER`.
-pub fn bench(arguments: &[String]) -> Result<()> {
-    let mut command = cargo(&["bench", "--locked"])?;
-    let one_crate = arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
-    let metadata = Metadata::read()?;
-    if one_crate {
-        command.arg("--benches");
-    } else {
-        command.arg("--workspace");
-        for bench in metadata.benches().into_iter().filter(|bench| ![SETUP, network::BENCH].contains(&bench.as_str())) {
-            command.args(["--bench", &bench]);
-        }
-    }
-    command.args(features_from(&metadata)).args(arguments);
-    process::run(&mut command)?;
-    if arguments.is_empty() {
-        // Waits of people, in the build that tests use: to build everything in release for it would take longer than it.
-        let mut setup = cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", SETUP])?;
-        process::run(setup.args(features()?))?;
-        crate::wasm::bench()?;
-        crate::web::measure()?;
-    }
-    Ok(())
+/// Builds the command `telcon` with the features that tests have on, so that what was tried is what was tested, and nothing is
+/// built twice. Its path. Naming one test target, a small one, makes cargo choose the same features for all dependencies as
+/// when it builds every test.
+pub fn binary() -> Result<PathBuf> {
+    let mut command = cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"])?;
+    process::run(command.args(features()?))?;
+    Ok(process::target_dir().join("debug/telcon"))
 }
 
 /// The features that tests need, as an argument.
@@ -99,7 +81,8 @@ pub fn features() -> Result<Vec<String>> {
     Ok(features_from(&Metadata::read()?))
 }
 
-fn features_from(metadata: &Metadata) -> Vec<String> {
+/// The same, of metadata that was read already.
+pub fn features_from(metadata: &Metadata) -> Vec<String> {
     let features = metadata.features_of_tests();
     if features.is_empty() { Vec::new() } else { vec![format!("--features={}", features.join(","))] }
 }

@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`. Each is a command of its own; what fails says how to see it again.
 
-use crate::{contract, rust, wasm, web};
+use crate::{contract, fuzz, rust, wasm, web};
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -17,13 +17,14 @@ pub struct Step {
 /// In the order in which mistakes are cheapest to find.
 pub const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Rust sources are formatted", run: rust::fmt },
-    Step { name: "binary", about: "the command builds", run: || crate::demo::binary().map(drop) },
+    Step { name: "binary", about: "the command builds", run: || rust::binary().map(drop) },
     Step { name: "demo", about: "the main job, end to end, with real sockets and real speech", run: crate::demo::once },
     Step { name: "clippy", about: "no warnings", run: rust::clippy },
     Step { name: "wasm", about: "the call engine builds for browsers", run: || wasm::build().map(drop) },
     Step { name: "web", about: "the web pages build; view model tests, type checks", run: web::test },
     Step { name: "contract", about: "docs/api and the page's types are those of the Rust types", run: contract::check },
     Step { name: "unit", about: "all Rust tests", run: rust::unit },
+    Step { name: "fuzz-targets", about: "the fuzz targets compile", run: fuzz::check },
     Step { name: "doctest", about: "examples in documentation hold", run: rust::doctest },
     Step { name: "doc", about: "documentation builds", run: rust::doc },
     Step { name: "deny", about: "licences, sources and vulnerabilities of dependencies", run: rust::deny },
@@ -68,7 +69,7 @@ fn choose(names: &[String]) -> Result<Vec<&'static Step>> {
 fn summarise(results: &[(&str, bool, Duration)]) -> Result<()> {
     println!();
     for (name, ok, took) in results {
-        println!("  {:<7} {name:<10} {:>8}", if *ok { "ok" } else { "FAILED" }, human(*took));
+        println!("  {:<7} {name:<12} {:>8}", if *ok { "ok" } else { "FAILED" }, human(*took));
     }
     let failed: Vec<_> = results.iter().filter(|(_, ok, _)| !ok).map(|(name, ..)| *name).collect();
     if failed.is_empty() {

@@ -78,10 +78,10 @@ impl Tool {
         if locked {
             command.arg("--locked");
         }
-        // Used a few times, so that building them fast matters more than that they are fast.
+        // Used for seconds, so that building them fast matters more than that they are fast.
         command
             .env("CARGO_TARGET_DIR", process::target_dir().join("tools/build"))
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0");

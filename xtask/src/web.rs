@@ -4,9 +4,6 @@ use crate::{process, stamp, wasm};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// npm, doing exactly what the lock file says, without remarks.
-pub const NPM_CI: &[&str] = &["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-
 /// What is not an input of the pages: what was installed or built, and tests.
 const NOT_SOURCES: &[&str] = &["node_modules", "dist", "dist-fake", "dist-screenshots", "screenshots", "e2e"];
 
@@ -52,7 +49,7 @@ pub fn measure() -> Result<()> {
 
 fn in_browsers(script: &str) -> Result<()> {
     build()?;
-    let binary = crate::demo::binary()?;
+    let binary = crate::rust::binary()?;
     let model = crate::fixtures::model()?;
     let mut command = process::command("npm");
     command.args(["run", script]).current_dir(folder());
@@ -68,7 +65,7 @@ fn packages() -> Result<()> {
         .path(&folder().join("package-lock.json"), &[])?;
     // Inside node_modules, so that it goes when that goes.
     let stamp = folder().join("node_modules/.telcon-stamp");
-    stamp::unless_done(&stamp, inputs, &[], || npm(NPM_CI)).map(drop)
+    stamp::unless_done(&stamp, inputs, &[], || npm(process::NPM_CI)).map(drop)
 }
 
 fn npm(arguments: &[&str]) -> Result<()> {

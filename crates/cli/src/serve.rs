@@ -13,6 +13,7 @@ use telcon_proto::{RecordMode, http::OfficeInfo};
 use telcon_server::{
     MAX_TURN_SECRET_BYTES, Running, Server, ServerConfig, Turn, objects::ObjectsLocation, store::StoreLocation,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Where an office's database is.
 #[derive(Args, Clone)]
@@ -166,7 +167,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
-    tokio::signal::ctrl_c().await?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot install a signal handler")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    crate::plain::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
     running.shutdown().await;
     Ok(())
 }

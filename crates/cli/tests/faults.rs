@@ -165,7 +165,19 @@ async fn note_taker_crash_is_noted_in_the_record() {
     assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{said}");
 }
 
-/// Sends a signal to stop or continue a process.
+#[test]
+fn server_stops_in_order_on_sigterm_and_on_ctrl_c() {
+    let mut office = office::Office::new();
+    for stop in ["-TERM", "-INT"] {
+        let mut server = office.server.take().unwrap();
+        signal(&server, stop);
+        server.says("stopping");
+        assert!(server.ended(), "{stop}: {}", server.said());
+        office.serve();
+    }
+}
+
+/// Sends a signal to a process.
 fn signal(process: &Running, signal: &str) {
     assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
 }

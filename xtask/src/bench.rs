@@ -1,0 +1,33 @@
+//! Every benchmark that measures without other people's programs.
+
+use crate::metadata::Metadata;
+use crate::{network, process, rust, wasm, web};
+use anyhow::Result;
+
+/// The benchmark that starts a server and makes calls.
+const SETUP: &str = "setup";
+
+/// The criterion benchmarks. What follows goes to `cargo bench`: `-p CRATE`, or `-- FILTER`.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let mut command = rust::cargo(&["bench", "--locked"])?;
+    let one_crate = arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
+    let metadata = Metadata::read()?;
+    if one_crate {
+        command.arg("--benches");
+    } else {
+        command.arg("--workspace");
+        for bench in metadata.benches().into_iter().filter(|bench| ![SETUP, network::BENCH].contains(&bench.as_str())) {
+            command.args(["--bench", &bench]);
+        }
+    }
+    command.args(rust::features_from(&metadata)).args(arguments);
+    process::run(&mut command)?;
+    if arguments.is_empty() {
+        // Waits of people, in the build that tests use: to build everything in release for it would take longer than it.
+        let mut setup = rust::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", SETUP])?;
+        process::run(setup.args(rust::features()?))?;
+        wasm::bench()?;
+        web::measure()?;
+    }
+    Ok(())
+}
