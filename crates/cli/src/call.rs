@@ -329,7 +329,10 @@ async fn find(endpoint: &Endpoint, view: View, name: &str) -> anyhow::Result<Vie
     endpoint.command(UserCommand::FindPeople { name: name.to_owned() });
     let found = endpoint.until(|view| view.people.iter().any(|one| matches_name(&one.card.name, name)));
     // If the office does not know the name either, the error shows the list that there is.
-    timeout(FIND_TIMEOUT, found).await.unwrap_or(Ok(view))
+    match timeout(FIND_TIMEOUT, found).await {
+        Ok(found) => Ok(found?),
+        Err(_) => Ok(view),
+    }
 }
 
 /// A device whose process died in a call rejoins it on connecting. Ringing somebody ends that call first.
@@ -343,7 +346,8 @@ async fn end_previous_call(endpoint: &Endpoint) -> anyhow::Result<()> {
     endpoint.command(UserCommand::HangUp);
     endpoint.until(|view| !in_call(view)).await?;
     endpoint.command(UserCommand::Dismiss);
-    endpoint.until(|view| view.call.is_none()).await.map(drop)
+    endpoint.until(|view| view.call.is_none()).await?;
+    Ok(())
 }
 
 async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Option<Vec<Frame>>) -> anyhow::Result<()> {

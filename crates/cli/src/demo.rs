@@ -208,12 +208,12 @@ fn endpoint(data: &Path, server: &str, who: &str, auto_answer: bool) -> anyhow::
     let config =
         EndpointConfig { server: server.to_owned(), state: device::open(&path)?, auto_answer, auto_join: false };
     let sink = WavSink::new(&data.join("heard").join(who))?;
-    Endpoint::start(config, Box::new(sink), device::persister(path))
+    Ok(Endpoint::start(config, Box::new(sink), device::persister(path))?)
 }
 
 async fn until(endpoint: &Endpoint, what: &str, predicate: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
     match timeout(STEP_TIMEOUT, endpoint.until(predicate)).await {
-        Ok(view) => view,
+        Ok(view) => Ok(view?),
         Err(_) => {
             let view = endpoint.view().borrow().clone();
             let problem = view.call.and_then(|call| call.problem);

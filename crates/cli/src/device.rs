@@ -11,7 +11,7 @@ use std::{
 };
 use telcon_client::{
     endpoint::{Endpoint, now_ms},
-    http::{get_json, is_unanswered, post_json},
+    http::{get_json, post_json},
 };
 use telcon_core::{DeviceState, view::ConnectionState};
 use telcon_proto::http::{API_PREFIX, EnrolRequest, Enrolled};
@@ -67,18 +67,18 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
     let temporary = path.with_extension("enrolling");
     write_secret(&temporary, state.to_text().as_bytes())?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
-    let enrolled: anyhow::Result<Enrolled> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
+    let enrolled: Result<Enrolled, _> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
     match enrolled {
         Ok(_) => std::fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display())),
         // Without a response the outcome is unknown, so the key must be kept.
-        Err(error) if is_unanswered(&error) => Err(error.context(format!(
+        Err(error) if error.is_unanswered() => Err(anyhow::Error::from(error).context(format!(
             "the keys are saved in {}: if the link turns out to be used up, the office has enrolled this device, and that \
              file is its key file",
             temporary.display()
         ))),
         Err(error) => {
             let _ = std::fs::remove_file(&temporary);
-            Err(error)
+            Err(error.into())
         }
     }
 }

@@ -9,7 +9,10 @@ mod clock;
 mod driver;
 mod media;
 
-use crate::audio::{frame::Frame, playout::Origin};
+use crate::{
+    audio::{frame::Frame, playout::Origin},
+    error::ClientError,
+};
 pub use clock::now_ms;
 use std::collections::BTreeMap;
 use telcon_core::{DeviceState, Engine, Event, UserCommand, call::captions::Caption, view::View};
@@ -104,9 +107,9 @@ impl Endpoint {
         config: EndpointConfig,
         sink: Box<dyn MediaSink>,
         persist: Box<dyn Fn(&str) + Send>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, ClientError> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness from the system: {error}"))?;
+        getrandom::fill(&mut seed)?;
         let engine = Engine::new(config.state, seed, now_ms())?;
         let (requests, request_queue) = mpsc::unbounded_channel();
         let (view_sender, view) = watch::channel(engine.view());
@@ -147,19 +150,19 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the endpoint ended.
-    pub async fn until_received(&self, frames: u64) -> anyhow::Result<()> {
+    pub async fn until_received(&self, frames: u64) -> Result<(), ClientError> {
         let mut stats = self.stats.clone();
         let waited = stats.wait_for(|stats| stats.frames_received() >= frames).await.map(drop);
-        waited.map_err(|_| anyhow::anyhow!("the endpoint ended"))
+        waited.map_err(|_| ClientError::EndpointEnded)
     }
 
     /// Waits until the view satisfies the predicate.
     ///
     /// # Errors
     /// When the endpoint ended.
-    pub async fn until(&self, mut predicate: impl FnMut(&View) -> bool) -> anyhow::Result<View> {
+    pub async fn until(&self, mut predicate: impl FnMut(&View) -> bool) -> Result<View, ClientError> {
         let mut view = self.view.clone();
         let satisfied = view.wait_for(|view| predicate(view)).await;
-        Ok(satisfied.map_err(|_| anyhow::anyhow!("the endpoint ended"))?.clone())
+        Ok(satisfied.map_err(|_| ClientError::EndpointEnded)?.clone())
     }
 }

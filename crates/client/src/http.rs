@@ -1,6 +1,6 @@
 //! The office's HTTP API: JSON requests and record uploads.
 
-use anyhow::{Context as _, bail};
+use crate::error::ClientError;
 use std::{path::Path, time::Duration};
 use telcon_proto::{
     CallId,
@@ -11,7 +11,7 @@ use telcon_proto::{
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An HTTP client for `url`. Root certificates are needed only for `https`.
-fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
+fn agent(url: &str) -> Result<ureq::Agent, ClientError> {
     let mut config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
     if url.starts_with("https:") {
         config = config.tls_config(crate::tls::http()?);
@@ -19,41 +19,47 @@ fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
     Ok(config.build().into())
 }
 
-/// Whether a request failed without a response, so that its outcome is unknown.
-pub fn is_unanswered(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<ureq::Error>().is_some()
+fn no_answer(url: &str) -> impl FnOnce(ureq::Error) -> ClientError {
+    move |cause| ClientError::NoAnswer { url: url.to_owned(), cause: Box::new(cause) }
 }
 
 /// Sends a JSON request.
 ///
 /// # Errors
 /// When there is no response, or the server refuses, with the server's message.
-pub fn post_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>, body: &[u8]) -> anyhow::Result<T> {
+pub fn post_json<T: serde::de::DeserializeOwned>(
+    url: &str,
+    token: Option<&str>,
+    body: &[u8],
+) -> Result<T, ClientError> {
     let mut request = agent(url)?.post(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
-    parse(request.send(body).with_context(|| format!("no answer from {url}; is the server running?"))?)
+    parse(url, request.send(body).map_err(no_answer(url))?)
 }
 
 /// Reads a JSON resource.
 ///
 /// # Errors
 /// When there is no response, or the server refuses, with the server's message.
-pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) -> anyhow::Result<T> {
+pub fn get_json<T: serde::de::DeserializeOwned>(url: &str, token: Option<&str>) -> Result<T, ClientError> {
     let mut request = agent(url)?.get(url);
     if let Some(token) = token {
         request = request.header("authorization", &format!("Bearer {token}"));
     }
-    parse(request.call().with_context(|| format!("no answer from {url}; is the server running?"))?)
+    parse(url, request.call().map_err(no_answer(url))?)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<T> {
-    let text = response.body_mut().read_to_string()?;
+fn parse<T: serde::de::DeserializeOwned>(
+    url: &str,
+    mut response: ureq::http::Response<ureq::Body>,
+) -> Result<T, ClientError> {
+    let text = response.body_mut().read_to_string().map_err(no_answer(url))?;
     if !response.status().is_success() {
-        bail!("the office's server refused ({}): {}", response.status().as_u16(), error_message(text));
+        return Err(ClientError::Refused { status: response.status().as_u16(), message: error_message(text) });
     }
-    Ok(serde_json::from_str(&text)?)
+    serde_json::from_str(&text).map_err(ClientError::Response)
 }
 
 /// The server's message in an error response.
@@ -65,28 +71,30 @@ fn error_message(text: String) -> String {
 ///
 /// # Errors
 /// When a file cannot be read or the server refuses.
-pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> anyhow::Result<RecordKept> {
+pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> Result<RecordKept, ClientError> {
     let seal = telcon_record::seal::load(dir)?;
-    let finish = || -> anyhow::Result<RecordKept> {
-        let text = std::fs::read(dir.join(telcon_record::SEAL_FILE))?;
+    let finish = || -> Result<RecordKept, ClientError> {
+        let seal = dir.join(telcon_record::SEAL_FILE);
+        let text = std::fs::read(&seal).map_err(ClientError::file(seal))?;
         post_json(&format!("{server}{API_PREFIX}/calls/{call}/record"), Some(token), &text)
     };
     for part in &seal.parts {
         let bytes = match std::fs::read(dir.join(&part.name)) {
             Ok(bytes) => bytes,
             // An interrupted earlier run may have deleted parts that the archive already has.
-            Err(error) => return finish().map_err(|_| anyhow::anyhow!("cannot read {}: {error}", part.name)),
+            Err(error) => return finish().map_err(|_| ClientError::file(dir.join(&part.name))(error)),
         };
         let url = format!("{server}{API_PREFIX}/calls/{call}/record/{}", part.name);
         let mut response = agent(&url)?
             .put(&url)
             .header("authorization", &format!("Bearer {token}"))
             .header("content-type", "application/octet-stream")
-            .send(&bytes[..])?;
+            .send(&bytes[..])
+            .map_err(no_answer(&url))?;
         if !response.status().is_success() {
-            let message = error_message(response.body_mut().read_to_string()?);
+            let message = error_message(response.body_mut().read_to_string().map_err(no_answer(&url))?);
             // If the archive already has this record and its response was lost, it accepts the seal again.
-            return finish().map_err(|_| anyhow::anyhow!("the archive refused {}: {message}", part.name));
+            return finish().map_err(|_| ClientError::PartRefused { part: part.name.clone(), message });
         }
     }
     finish()

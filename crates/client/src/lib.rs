@@ -7,11 +7,13 @@
 //! | [`audio`] | Opus, jitter buffer, WAV files, sample rates |
 //! | [`transcription`] | live speech recognition of separate speakers |
 //! | [`note`] | the note-taker: recording sessions and delivery of sealed records |
+//! | [`error`] | what can fail between a device and its office |
 //! | [`http`], [`socket`] | the office's HTTP API and WebSockets |
 
 mod attendance;
 pub mod audio;
 pub mod endpoint;
+pub mod error;
 pub mod http;
 pub mod note;
 pub mod socket;

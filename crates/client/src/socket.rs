@@ -1,11 +1,12 @@
 //! WebSockets to an office's server, over TLS 1.3 for `https` addresses.
 
+use crate::error::ClientError;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::{net::TcpStream, sync::mpsc};
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{self, Message, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig},
 };
 
 /// Queue length in each direction, messages.
@@ -24,10 +25,14 @@ pub async fn connect(
     path: &str,
     bearer: Option<&str>,
     max_message_bytes: usize,
-) -> anyhow::Result<Socket> {
+) -> Result<Socket, ClientError> {
     let mut request = format!("{}{path}", server.replacen("http", "ws", 1)).into_client_request()?;
     if let Some(token) = bearer {
-        request.headers_mut().insert("authorization", HeaderValue::try_from(format!("Bearer {token}"))?);
+        request.headers_mut().insert(
+            "authorization",
+            HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|error| tungstenite::Error::from(tungstenite::http::Error::from(error)))?,
+        );
     }
     let limit = Some(max_message_bytes);
     let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);

@@ -3,13 +3,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context as _, bail};
+use crate::error::ClientError;
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion, crypto::CryptoProvider, pki_types::CertificateDer,
 };
 
 /// The trusted roots: the system's, or those in the file named by `SSL_CERT_FILE`.
-fn roots() -> anyhow::Result<&'static [CertificateDer<'static>]> {
+fn roots() -> Result<&'static [CertificateDer<'static>], ClientError> {
     static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
@@ -19,10 +19,7 @@ fn roots() -> anyhow::Result<&'static [CertificateDer<'static>]> {
         found.certs
     });
     if roots.is_empty() {
-        bail!(
-            "no root certificates to verify the office's server with: install ca-certificates, or set SSL_CERT_FILE to a \
-             file of certificates"
-        );
+        return Err(ClientError::NoRootCertificates);
     }
     Ok(roots)
 }
@@ -36,7 +33,7 @@ fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// When there are no root certificates.
-pub fn websocket() -> anyhow::Result<Arc<ClientConfig>> {
+pub fn websocket() -> Result<Arc<ClientConfig>, ClientError> {
     config_with(&[&rustls::version::TLS13])
 }
 
@@ -45,16 +42,15 @@ pub fn websocket() -> anyhow::Result<Arc<ClientConfig>> {
 ///
 /// # Errors
 /// When there are no root certificates.
-pub fn turn() -> anyhow::Result<Arc<ClientConfig>> {
+pub fn turn() -> Result<Arc<ClientConfig>, ClientError> {
     config_with(&[&rustls::version::TLS13, &rustls::version::TLS12])
 }
 
-fn config_with(versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result<Arc<ClientConfig>> {
+fn config_with(versions: &[&'static SupportedProtocolVersion]) -> Result<Arc<ClientConfig>, ClientError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots()?.iter().cloned());
     let config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(versions)
-        .context("the TLS library lacks a protocol version")?
+        .with_protocol_versions(versions)?
         .with_root_certificates(store)
         .with_no_client_auth();
     Ok(Arc::new(config))
@@ -64,7 +60,7 @@ fn config_with(versions: &[&'static SupportedProtocolVersion]) -> anyhow::Result
 ///
 /// # Errors
 /// When there are no root certificates.
-pub fn http() -> anyhow::Result<ureq::tls::TlsConfig> {
+pub fn http() -> Result<ureq::tls::TlsConfig, ClientError> {
     let roots = roots()?.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned());
     Ok(ureq::tls::TlsConfig::builder()
         .unversioned_rustls_crypto_provider(provider())

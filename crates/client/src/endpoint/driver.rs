@@ -7,6 +7,8 @@ use super::{
     media::Media,
 };
 use crate::{
+    audio::opus::OpusError,
+    error::ClientError,
     http::get_json,
     socket::{self, Socket},
     transport::{
@@ -101,7 +103,7 @@ impl Driver {
         persist: Box<dyn Fn(&str) + Send>,
         view: watch::Sender<View>,
         stats: watch::Sender<Stats>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, OpusError> {
         Ok(Self {
             options,
             engine,
@@ -131,7 +133,7 @@ impl Driver {
         loop {
             let server = self.options.server.clone();
             let connecting = async move {
-                let expired = |_| anyhow::anyhow!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+                let expired = |_| ClientError::TimedOut(CONNECT_TIMEOUT);
                 let connecting = socket::connect(&server, "/ws", None, MAX_MESSAGE_BYTES);
                 timeout(CONNECT_TIMEOUT, connecting).await.map_err(expired)?
             };
@@ -152,7 +154,7 @@ impl Driver {
                     let now = self.now();
                     self.engine.disconnected(now);
                 }
-                Err(error) => self.log_problem(format!("cannot connect to the office: {error:#}")),
+                Err(error) => self.log_problem(format!("cannot connect to the office: {error}")),
             }
             self.run_offline(requests, sleep(jittered(backoff))).await?;
             backoff = (backoff * 2).min(MAX_BACKOFF);

@@ -3,9 +3,9 @@
 use super::{NoteEvent, TranscriptLine};
 use crate::{
     endpoint::{Endpoint, now_ms},
+    error::ClientError,
     http::upload,
 };
-use anyhow::{Context as _, bail};
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
@@ -70,11 +70,11 @@ impl Delivery {
     }
 
     /// Uploads the record and deletes it from the spool; returns the index of its log entry. Blocks.
-    fn attempt(&self, server: &str, token: &str) -> anyhow::Result<u64> {
+    fn attempt(&self, server: &str, token: &str) -> Result<u64, ClientError> {
         let kept = upload(server, token, self.call, &self.dir)?;
         // Deleted only now that the record is in the archive and in the log.
         let delivered = self.dir.with_extension(DELIVERED);
-        std::fs::rename(&self.dir, &delivered).with_context(|| format!("cannot rename {}", self.dir.display()))?;
+        std::fs::rename(&self.dir, &delivered).map_err(ClientError::file(&self.dir))?;
         if let Err(error) = std::fs::remove_dir_all(&delivered) {
             tracing::warn!(call = %self.call, %error, "cannot delete {}: the archive has it; delete it by hand", delivered.display());
         }
@@ -111,10 +111,10 @@ impl RecordUploader {
     ///
     /// # Errors
     /// A problem of the note-taker, with what to do about it. Call again to continue.
-    pub async fn next(&mut self) -> anyhow::Result<DeliveredRecord> {
+    pub async fn next(&mut self) -> Result<DeliveredRecord, ClientError> {
         loop {
             match self.events.try_recv() {
-                Ok(NoteEvent::Problem(problem)) => bail!("{problem}"),
+                Ok(NoteEvent::Problem(problem)) => return Err(ClientError::NoteTaker(problem)),
                 Ok(NoteEvent::Sealed { call, dir, transcript }) => {
                     tracing::info!(%call, "record sealed; waiting for delivery to the archive");
                     self.enqueue(call, dir, transcript);
@@ -127,7 +127,7 @@ impl RecordUploader {
                         None => tokio::time::sleep(POLL_INTERVAL).await,
                     }
                 }
-                Err(TryRecvError::Disconnected) => bail!("the note-taker ended"),
+                Err(TryRecvError::Disconnected) => return Err(ClientError::EndpointEnded),
             }
         }
     }
@@ -165,7 +165,7 @@ impl RecordUploader {
     }
 
     /// Attempts the next delivery that is due, if there is a connection.
-    async fn attempt_due(&mut self) -> anyhow::Result<Option<DeliveredRecord>> {
+    async fn attempt_due(&mut self) -> Result<Option<DeliveredRecord>, ClientError> {
         let Some(token) = self.endpoint.view().borrow().token.clone() else { return Ok(None) };
         let Some(due) = self.queue.iter().position(|queued| queued.next_attempt <= Instant::now()) else {
             return Ok(None);
@@ -173,8 +173,9 @@ impl RecordUploader {
         let mut delivery = self.queue.remove(due).expect("invariant: it was just found");
         let server = self.server.clone();
         let outcome;
-        (outcome, delivery) =
-            tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token), delivery)).await?;
+        (outcome, delivery) = tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token), delivery))
+            .await
+            .expect("invariant: a delivery does not panic");
         match outcome {
             Ok(log_index) => {
                 let Delivery { call, transcript, .. } = delivery;
@@ -184,7 +185,7 @@ impl RecordUploader {
             Err(error) => {
                 tracing::warn!(
                     call = %delivery.call, retry_s = delivery.backoff.as_secs(),
-                    "the archive did not accept a record; it stays in the spool and is retried: {error:#}"
+                    "the archive did not accept a record; it stays in the spool and is retried: {error}"
                 );
                 delivery.next_attempt = Instant::now() + delivery.backoff;
                 delivery.backoff = (delivery.backoff * 2).min(MAX_BACKOFF);

@@ -1,0 +1,99 @@
+//! Errors of the client where it talks to the office's server.
+
+use crate::audio::opus::OpusError;
+use std::{io, path::PathBuf, time::Duration};
+use telcon_core::DeviceError;
+use telcon_record::RecordError;
+use tokio_tungstenite::tungstenite;
+
+/// Why something did not work between this device and its office.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// There was no complete response, so that the outcome of the request is unknown.
+    #[error("no answer from {url}; is the server running? ({cause})")]
+    NoAnswer {
+        /// What was requested.
+        url: String,
+        /// The cause.
+        cause: Box<ureq::Error>,
+    },
+    /// The server refused.
+    #[error("the office's server refused ({status}): {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The server's message.
+        message: String,
+    },
+    /// The response is not what the API defines.
+    #[error("the response is not what this program expects; server and program may be of different versions: {0}")]
+    Response(serde_json::Error),
+    /// The archive did not take one part of a record.
+    #[error("the archive refused {part}: {message}")]
+    PartRefused {
+        /// The part's file name.
+        part: String,
+        /// The server's message.
+        message: String,
+    },
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// There is nothing to verify the server's certificate with.
+    #[error(
+        "no root certificates to verify the office's server with: install ca-certificates, or set SSL_CERT_FILE to a file of \
+         certificates"
+    )]
+    NoRootCertificates,
+    /// The TLS library.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The WebSocket could not be opened.
+    #[error("{0}")]
+    WebSocket(Box<tungstenite::Error>),
+    /// A file of the spool.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
+    /// A record in the spool.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The device's state.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The audio codec.
+    #[error(transparent)]
+    Opus(#[from] OpusError),
+    /// The system's random number generator.
+    #[error("no randomness from the system: {0}")]
+    Randomness(#[from] getrandom::Error),
+    /// The endpoint's task ended.
+    #[error("the endpoint ended")]
+    EndpointEnded,
+    /// The note-taker reported a problem, with what to do about it.
+    #[error("{0}")]
+    NoteTaker(String),
+}
+
+impl ClientError {
+    /// Whether a request failed without a response, so that its outcome is unknown.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. })
+    }
+
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |cause| Self::File { path, cause }
+    }
+}
+
+impl From<tungstenite::Error> for ClientError {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::WebSocket(Box::new(error))
+    }
+}
