@@ -12,7 +12,7 @@ fn packets<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Vec<u8>>, bool) {
         if unframer.take(piece, |packet| out.push(packet.to_vec())).is_err() {
             return (out, false);
         }
-        assert!(unframer.held() < 2 + MAX_DATAGRAM_BYTES);
+        assert!(unframer.buffered() < 2 + MAX_DATAGRAM_BYTES);
     }
     (out, true)
 }

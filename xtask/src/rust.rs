@@ -45,10 +45,10 @@ pub fn doctest() -> Result<()> {
     process::run(cargo(&["test", "--locked", "--workspace", "--doc"])?.args(features()?))
 }
 
-/// The API documentation builds, without broken links.
+/// The documentation builds, without broken links, of private items too: its readers work on the code.
 pub fn doc() -> Result<()> {
-    let mut command = cargo(&["doc", "--locked", "--workspace", "--no-deps"])?;
-    command.args(features()?).env("RUSTDOCFLAGS", "-D warnings");
+    let mut command = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])?;
+    command.args(features()?).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links");
     process::run(&mut command)
 }
 

@@ -27,7 +27,7 @@ pub struct LogWriter {
 }
 
 /// Entries remembered against repetition. Repetitions follow a failure within seconds.
-const RECENT_ENTRIES: usize = 4096;
+const RECENT_ENTRIES: usize = 2 * MAX_APPEND_ENTRIES;
 
 impl LogWriter {
     /// Opens the log in `dir`, or starts it.
