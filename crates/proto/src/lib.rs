@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod message;
 pub mod node;
+pub mod office;
 pub mod policy;
 pub mod seal;
 pub mod words;
@@ -19,6 +20,7 @@ pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{CallId, DeviceId, IdError, PersonId};
 pub use message::{ClientMessage, ServerMessage};
+pub use office::{OfficeName, Qualified};
 pub use words::{Card, Ended, RecordMode, Role, SuiteName};
 
 /// Version of the messages in this crate. A server refuses a client of another version by name: MLS code points for
