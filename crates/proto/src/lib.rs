@@ -25,4 +25,4 @@ pub use words::{Card, Ended, RecordMode, Role, SuiteName};
 
 /// Version of the messages in this crate. A server refuses a client of another version by name: MLS code points for
 /// the post-quantum suites are drafts, so the wire format is allowed to change and must be able to say so.
-pub const WIRE_VERSION: u16 = 3;
+pub const WIRE_VERSION: u16 = 4;
