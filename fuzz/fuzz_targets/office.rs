@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use telcon_identity::{Authority, Office};
-use telcon_proto::{CallId, RecordMode, SuiteName};
+use telcon_proto::{CallId, Digest, RecordMode, SuiteName};
 
 /// 1 June 2026.
 const NOW: u64 = 1_780_272_000_000;
@@ -21,7 +21,7 @@ fuzz_target!(|input: (&str, Vec<Vec<u8>>)| {
     assert!(OFFICE.verify_ring(text, NOW).is_err());
     assert!(OFFICE.verify_ring_past(text).is_err());
     assert!(OFFICE.verify_revocation(text).is_err());
-    assert!(OFFICE.verify_record(text, CallId::from_bytes([0; 16]), "00").is_err());
+    assert!(OFFICE.verify_record(text, CallId::from_bytes([0; 16]), &Digest::from_bytes([0; 32])).is_err());
     assert!(OFFICE.verify_checkpoint(text).is_err());
     assert!(OFFICE.verify_chain(&chain, NOW).is_err());
 });
