@@ -321,7 +321,7 @@ impl Hub {
     }
 
     fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, String> {
-        match self.parts.store.call_exists(&ring.ring.call) {
+        match self.parts.store.call_exists(&ring.ring.call.id) {
             Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
             Err(error) => {
                 tracing::error!(call = %ring.ring.call, %error, "the store cannot be read: a ring was refused");

@@ -25,7 +25,7 @@ use std::{
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::http::OfficeInfo;
+use telcon_proto::{OfficeName, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
 
@@ -178,14 +178,25 @@ impl Server {
         getrandom::fill(&mut seed).map_err(|e| StartError::System(io::Error::other(e)))?;
         let signer = signer(domain, &seed)?;
         let info = charter(&signer.verifier_key().to_string())?;
-        fits(&Office::pin(&info, None)?, &signer)?;
+        let pinned = Office::pin(&info, None)?;
+        fits(&pinned, &signer)?;
         write_private(&data_dir.join(SEED_FILE), &seed).map_err(at(&data_dir.join(SEED_FILE)))?;
-        LogWriter::open(&archive.join("log"), signer, now_ms())?;
+        LogWriter::open(&archive.join("log"), signer, pinned.domain().clone(), now_ms())?;
         let public = archive.join(OFFICE_FILE);
         write_private(&public, &office_text(&info)).map_err(at(&public))?;
         // Last: its presence says that everything before it is there.
         write_private(&place, &office_text(&info)).map_err(at(&place))?;
         Ok(info)
+    }
+
+    /// The office whose server's directory this is.
+    ///
+    /// # Errors
+    /// If there is none, or its files are damaged.
+    pub fn office(data_dir: &Path) -> Result<OfficeName, StartError> {
+        let (info, _) = read_office(data_dir)?;
+        OfficeName::parse(&info.domain)
+            .map_err(|error| StartError::Damaged { path: data_dir.join(OFFICE_FILE), what: error.to_string() })
     }
 
     /// Starts the server of the office in [`ServerConfig::data_dir`].
@@ -199,15 +210,15 @@ impl Server {
         fits(&pinned, &signer)?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
-        let writer = LogWriter::open(&log_dir, signer, now_ms())?;
+        let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
         let (store, reader) = {
-            let (location, prover) = (config.store.clone(), prover.clone());
+            let (location, prover, home) = (config.store.clone(), prover.clone(), pinned.domain().clone());
             blocking(move || {
-                let mut store = location.writer()?;
+                let mut store = location.writer(&home)?;
                 reconcile(&mut *store, &prover, true)?;
-                Ok((store, location.reader()?))
+                Ok((store, location.reader(&home)?))
             })
             .await?
         };
@@ -250,7 +261,7 @@ impl Server {
         // Numbers of legs: a server that starts again begins above all that an earlier run gave out.
         let ways = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
         let policy = Policy {
-            domain: info.domain.clone(),
+            domain: pinned.domain().clone(),
             suite: info.suite,
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,

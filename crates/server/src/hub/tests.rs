@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use telcon_log::LogSigner;
-use telcon_proto::{Blob, Card, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
+use telcon_proto::{Blob, Card, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
 
 struct World {
     hub: Hub,
@@ -20,6 +20,10 @@ struct World {
     logged: std::sync::mpsc::Receiver<LogEvent>,
     _relay: mpsc::UnboundedReceiver<RelayCommand>,
     _dir: tempfile::TempDir,
+}
+
+fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
 }
 
 fn device(n: u8) -> DeviceId {
@@ -30,17 +34,17 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
-        let writer = LogWriter::open(&dir.path().join("log"), signer, 1).unwrap();
+        let writer = LogWriter::open(&dir.path().join("log"), signer, home(), 1).unwrap();
         let prover = writer.prover();
         let (done, logged) = std::sync::mpsc::channel();
         let (log, _) = writer.spawn(move |event| drop(done.send(event))).unwrap();
         let (relay, commands) = mpsc::unbounded_channel();
         let store = FaultControl::default();
-        let database = StoreLocation::default_in(dir.path()).writer().unwrap();
+        let database = StoreLocation::default_in(dir.path()).writer(&home()).unwrap();
         let parts = Parts {
             store: Box::new(FaultyStore::new(database, store.clone())),
             policy: Policy {
-                domain: "office.example".into(),
+                domain: home(),
                 suite: SuiteName::Hybrid,
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
@@ -97,10 +101,9 @@ impl World {
     fn ring(&mut self, session: u64, call: u8) {
         let ring = Ring {
             version: WIRE_VERSION,
-            call: CallId::from_bytes([call; 16]),
-            office: "office.example".into(),
-            from: device(1),
-            to: PersonId::from_bytes([2; 16]),
+            call: CallId::from_bytes([call; 16]).at(&home()),
+            from: device(1).at(&home()),
+            to: PersonId::from_bytes([2; 16]).at(&home()),
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             at_ms: 0,
@@ -114,6 +117,7 @@ impl World {
 fn new_device(n: u8) -> NewDevice {
     let card = Card {
         person: PersonId::from_bytes([n; 16]),
+        office: home(),
         name: format!("Person {n}"),
         organisation: "Chancellery".into(),
         role: Role::Principal,

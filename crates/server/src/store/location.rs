@@ -1,10 +1,15 @@
 //! Where a store is.
 
-use super::{Queries, Store, StoreError, postgres, sqlite};
+use super::{
+    Queries, Store, StoreError,
+    over_sql::{Reader, Writer},
+    postgres, sqlite,
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
+use telcon_proto::OfficeName;
 
 /// The database of an office. What it prints holds no password.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,26 +40,27 @@ impl StoreLocation {
         }
     }
 
-    /// Opens it for the one writer, and brings its schema up to date. Not to be called on a thread of an async runtime.
+    /// Opens the database of the office `home` for the one writer, and brings its schema up to date. Not to be called on a
+    /// thread of an async runtime.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another process writes to a PostgreSQL database. An SQLite file has one writer because the
     /// log beside it has one.
-    pub fn writer(&self) -> Result<Box<dyn Store>, StoreError> {
+    pub fn writer(&self, home: &OfficeName) -> Result<Box<dyn Store>, StoreError> {
         Ok(match self {
-            Self::Sqlite(path) => Box::new(sqlite::writer(path)?),
-            Self::Postgres(url) => Box::new(postgres::writer(url)?),
+            Self::Sqlite(path) => Box::new(Writer::new(sqlite::writer(path)?, home)),
+            Self::Postgres(url) => Box::new(Writer::new(postgres::writer(url)?, home)),
         })
     }
 
-    /// Opens it for reading. Not to be called on a thread of an async runtime.
+    /// Opens the database of the office `home` for reading. Not to be called on a thread of an async runtime.
     ///
     /// # Errors
     /// [`StoreError`], also if no writer of this version has opened it before.
-    pub fn reader(&self) -> Result<Box<dyn Queries>, StoreError> {
+    pub fn reader(&self, home: &OfficeName) -> Result<Box<dyn Queries>, StoreError> {
         Ok(match self {
-            Self::Sqlite(path) => Box::new(sqlite::reader(path)?),
-            Self::Postgres(url) => Box::new(postgres::reader(url)?),
+            Self::Sqlite(path) => Box::new(Reader::new(sqlite::reader(path)?, home)),
+            Self::Postgres(url) => Box::new(Reader::new(postgres::reader(url)?, home)),
         })
     }
 }

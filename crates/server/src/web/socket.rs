@@ -260,7 +260,7 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
         refused(RefusalCode::NotSignedIn, &format!("the device's certificate is not valid: {why}. Enrol again"))
     })?;
     let (suite, public) = (verified.suite(), verified.public_key());
-    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
+    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain().as_str(), device, nonce)
         .map_err(|_| not_proven())?;
     Ok(row)
 }

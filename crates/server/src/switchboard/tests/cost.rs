@@ -1,6 +1,6 @@
 //! A message costs what it concerns: whatever else is in the office, it looks at the same calls and causes the same effects.
 
-use super::kit::{CALL, Office, blob, device, person, ring};
+use super::kit::{CALL, Office, blob, device, home, person, ring};
 use crate::{
     limits::CONTACTS_INTERVAL_MS,
     switchboard::{NewDevice, Output, RelayCommand, RequestId, Seal, SessionId},
@@ -25,6 +25,7 @@ fn office_with(others: u32) -> Office {
         let role = if n % 2 == 0 { Role::Principal } else { Role::Counterpart };
         let card = Card {
             person: PersonId::from_bytes(id(n)),
+            office: home(),
             // After all of the kit's, so that these see the same people at the head of their lists.
             name: format!("Somebody {n:05}"),
             organisation: "Elsewhere".into(),
