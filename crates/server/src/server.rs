@@ -10,7 +10,7 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
     switchboard::Policy,
-    web::{self, App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
+    web::{self, App, ConnectionLimits, Counters, Liveness, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -275,6 +275,7 @@ impl Server {
 
         let app = Arc::new(App {
             hub: hub.clone(),
+            liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,
             prover,
@@ -296,6 +297,8 @@ impl Server {
         let for_certificates = app.clone();
         tokio::task::spawn_blocking(move || keep_missing_certificates(&for_certificates));
         let tidying = tokio::spawn(tidy_daily(app.clone()));
+        let (probed, for_probes) = (app.clone(), hub.clone());
+        let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
         tracing::info!("the server runs");
@@ -307,7 +310,7 @@ impl Server {
             stop,
             threads: vec![hub_thread, log_thread],
             http_task,
-            tasks: vec![ways.task, tidying],
+            tasks: vec![ways.task, tidying, probes],
             relay_task,
         })
     }

@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use telcon_log::LogSigner;
+use telcon_proto::message::RefusalCode;
 use telcon_proto::{Blob, Card, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
 
 struct World {
@@ -157,8 +158,10 @@ fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     world.log();
     assert_eq!(drain(&mut caller), (vec![], true), "the caller is not told of a call that the store lost");
     assert_eq!(drain(&mut callee), (vec![], true));
-    world.handle(Input::Ping(SessionId(1), 0));
+    let (probe, mut alive) = oneshot::channel();
+    world.handle(Input::Probe(probe));
     assert!(world.hub.state_unknown, "the store fails still");
+    assert!(alive.try_recv().is_err(), "a switchboard that knows nothing does not count as alive");
     world.store.repair();
     // The opening had reached the log, so the call goes on from there.
     let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
@@ -181,12 +184,18 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
     matches!(serde_json::from_slice(entry), Ok(Entry::CallEnded { call: c, .. }) if c == CallId::from_bytes([call; 16]))
 }
 
+/// A message about a call that there is not, which is refused to its sender and concerns nobody else.
+fn unanswerable(session: u64) -> Input {
+    let call = CallId::from_bytes([0xee; 16]);
+    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call }))
+}
+
 #[test]
 fn a_slow_consumer_is_closed() {
     let mut world = World::new();
     let mut slow = world.connect(1, 1);
     for _ in 0..OUTBOX_MESSAGES {
-        world.handle(Input::Ping(SessionId(1), 0));
+        world.handle(unanswerable(1));
     }
     world.hub.close_failed();
     assert_eq!(world.hub.board.gauges().sessions, 0);
@@ -202,18 +211,18 @@ fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
     world.ring(1, 7);
     world.log();
     let call = CallId::from_bytes([7; 16]);
-    let ping = || Input::Ping(SessionId(1), 0);
+    let refused = || unanswerable(1);
     let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call }));
     drain(&mut caller);
-    world.handle_all([ping(), decline, ping()]);
+    world.handle_all([refused(), decline, refused()]);
     let kinds: Vec<bool> =
-        drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Checkpoint { .. })).collect();
-    assert_eq!(kinds, [true, false, true], "checkpoint, end of the call, checkpoint");
+        drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Refused { .. })).collect();
+    assert_eq!(kinds, [true, false, true], "refusal, end of the call, refusal");
     // All of a batch is lost with its transaction.
     world.store.inject(Fault::Failed, 0, usize::MAX);
     let disconnect = Input::Disconnected(SessionId(2));
     let (reply, mut answer) = oneshot::channel();
-    world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), ping()]);
+    world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), refused()]);
     assert_eq!(drain(&mut caller), (vec![], true));
     assert!(answer.try_recv().unwrap().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable));
 }

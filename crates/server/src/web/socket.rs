@@ -194,7 +194,13 @@ impl Connection {
                     }
                     count(&self.app.counters.messages);
                     let input = match message {
-                        ClientMessage::Ping { log_size } => Input::Ping(session, log_size),
+                        ClientMessage::Ping { log_size } => {
+                            if self.app.liveness.is_alive(Instant::now()) {
+                                let answer = checkpoint(self.app.clone(), log_size).await;
+                                self.send(&answer).await;
+                            }
+                            continue;
+                        }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
                         message => Input::Message(session, Box::new(message)),
                     };
@@ -241,6 +247,25 @@ impl Connection {
     async fn close(&mut self, code: u16, why: &'static str) {
         self.write(Message::Close(Some(CloseFrame { code, reason: why.into() }))).await;
     }
+}
+
+/// The newest checkpoint, with the proof that it continues the tree of `from_size` entries.
+async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
+    let (size, checkpoint) = app.prover.checkpoint();
+    // Nothing to prove, so nothing to read. A device that remembers a longer log than this one gets no proof, and raises an
+    // alarm.
+    if from_size == 0 || from_size >= size {
+        return ServerMessage::Checkpoint { checkpoint, from_size, consistency: Vec::new() };
+    }
+    let read = tokio::task::spawn_blocking(move || app.prover.consistency(from_size, size)).await;
+    let failed: Box<dyn std::fmt::Display + Send> = match read {
+        Ok(Ok(consistency)) => return ServerMessage::Checkpoint { checkpoint, from_size, consistency },
+        Ok(Err(error)) => Box::new(error),
+        Err(error) => Box::new(error),
+    };
+    tracing::error!(error = %failed, "a consistency proof cannot be read: check the log's disk");
+    let message = "the log cannot be read now: try again later".to_owned();
+    ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
 }
 
 /// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge.
