@@ -9,10 +9,7 @@ use std::hint::black_box;
 use telcon_core::{
     Device, DeviceState,
     media::sframe::{Header, Key},
-    mls::{
-        group::CallGroup,
-        key_package::{PendingJoin, read_key_package},
-    },
+    mls::{group::CallGroup, join::PendingJoin, key_package::read_key_package},
 };
 use telcon_identity::{Authority, InviteSpec};
 use telcon_log::LogSigner;

@@ -4,8 +4,11 @@
 //! not trust the switchboard: rings, members and log entries are verified here, on the device.
 
 pub mod call;
+mod clock;
+mod context;
 pub mod device;
 pub mod engine;
+pub mod io;
 pub mod media;
 pub mod mls;
 pub mod page;
@@ -14,4 +17,5 @@ pub mod view;
 
 pub use call::ReceivedFrame;
 pub use device::{Device, DeviceError, DeviceState};
-pub use engine::{Engine, Event, Output, UserCommand};
+pub use engine::Engine;
+pub use io::{Event, Output, UserCommand};

@@ -1,6 +1,6 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
-use crate::{call::captions::Caption, mls::phrase::Phrase};
+use crate::{call::message::Caption, mls::phrase::Phrase};
 use serde::Serialize;
 use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, words::Contact};
 

@@ -10,7 +10,7 @@ mod statements;
 mod trust;
 
 use crate::{
-    authority::{CHARTER_TYP, DEVICE_VALIDITY_S, InviteSpec},
+    authority::{CHARTER_TYP, InviteSpec},
     certificate::{Certificate, Description, Span, key_id, serial},
     error::{Flaw, IdentityError, Lapse, Mismatch, Misuse},
     invitation::Invitation,
@@ -22,6 +22,7 @@ use crate::{
     statement::{RECORD_TYP, SIGN_IN_TYP, sign_in, sign_record, verify_sign_in},
     testkit::*,
     trust::TrustStore,
+    validity::DEVICE_VALIDITY_S,
 };
 use base64::{
     Engine as _,

@@ -7,6 +7,7 @@ use crate::{
     jws,
     key::{DeviceKey, SEED_BYTES},
     name::{card_name, office_name, read_office},
+    validity::{AUTHORITY_VALIDITY_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use std::fmt;
 use telcon_log::VerifierKey;
@@ -20,14 +21,6 @@ use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 pub const CHARTER_TYP: &str = "telcon-charter+jws";
 /// Type of a revocation.
 pub const REVOCATION_TYP: &str = "telcon-revocation+jws";
-/// How long a device certificate is valid, seconds: a year, so that a device forgotten in a drawer goes by itself.
-pub const DEVICE_VALIDITY_S: u64 = 365 * 24 * 60 * 60;
-/// How long the authority's certificate is valid, seconds: ten years, longer than any office stays unchanged.
-pub const AUTHORITY_VALIDITY_S: u64 = 10 * DEVICE_VALIDITY_S;
-/// Longest life of an enrolment link, seconds: 30 days. A link is as good as a device until it is used or expires.
-pub const MAX_INVITATION_TTL_S: u64 = 30 * 24 * 60 * 60;
-/// How far a certificate's begin is set before its making, seconds: the clocks of two computers differ by so much.
-pub const CLOCK_TOLERANCE_S: u64 = 60;
 
 /// The authority with its private key.
 pub struct Authority {

@@ -4,11 +4,10 @@
 //! interpret. What stock tools check (RFC 5280 section 6) holds for these chains too.
 
 use crate::{
-    authority::CLOCK_TOLERANCE_S,
-    authority::{DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Lapse, Mismatch, Result},
     name::{read_card, read_office},
+    validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
 use x509_cert::ext::pkix::KeyUsages;

@@ -13,12 +13,12 @@
 //! A link used twice likewise shows as two devices of one enrolment; the switchboard admits the first.
 
 use crate::{
-    authority::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S},
     certificate::{Certificate, Description, Span, key_id, serial},
     chain::check_enrolment,
     error::{Flaw, Lapse, Mismatch, Misuse, Result},
     key::{DeviceKey, SEED_BYTES},
     name::card_name,
+    validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;

@@ -35,6 +35,7 @@ mod office;
 mod ring;
 mod statement;
 mod trust;
+mod validity;
 
 #[cfg(test)]
 mod attacks;
@@ -43,10 +44,7 @@ mod parsers;
 #[cfg(test)]
 mod testkit;
 
-pub use authority::{
-    AUTHORITY_VALIDITY_S, Authority, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, InviteSpec, MAX_INVITATION_TTL_S,
-    REVOCATION_TYP,
-};
+pub use authority::{Authority, InviteSpec, REVOCATION_TYP};
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
 pub use credential::{parse_x509_credential, x509_credential};
@@ -58,3 +56,4 @@ pub use office::Office;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, sign_ring};
 pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
 pub use trust::TrustStore;
+pub use validity::{AUTHORITY_VALIDITY_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S};

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Files outside of `proto` that may read a serialized format, and why it is not in `proto`. Entries without a use fail.
 const READERS: &[(&str, &str)] = &[
-    ("crates/core/src/call/captions.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/call/message.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/device.rs", "a device's state at rest, which only this crate reads"),
-    ("crates/core/src/engine/io.rs", "commands of a screen to the engine in the same process"),
+    ("crates/core/src/io.rs", "commands of a screen to the engine in the same process"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
     ("crates/identity/src/logged.rs", "the time of an entry of a type that this version does not know"),
     ("crates/identity/src/statement.rs", "payloads that are signed and verified in this file alone"),

@@ -5,44 +5,18 @@
 //! X25519).
 
 use super::message::GroupMessage;
+pub use super::message::{Caption, MAX_CAPTION_BYTES};
 use crate::view::CaptionView;
 use chacha20::ChaCha20Rng;
 use hpke::{
     Deserializable, Kem as _, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::XWing,
 };
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telcon_proto::{Blob, DeviceId};
 
 const INFO: &[u8] = b"telcon caption v1";
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
-/// Longest text of one caption, bytes: about two minutes of fast speech.
-pub const MAX_CAPTION_BYTES: usize = 4096;
-
-/// One line of the transcript as the recogniser gave it: a machine's draft.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Caption {
-    /// The device whose key sealed the audio.
-    pub speaker: DeviceId,
-    /// Number of the passage, increasing per speaker. The final lines of a passage replace its drafts.
-    pub passage: u64,
-    /// For a draft, the part of the passage: a later draft of the same part replaces it.
-    #[serde(default)]
-    pub part: u32,
-    /// Start of the words, milliseconds since 1970 UTC by the note-taker's clock.
-    pub start_ms: u64,
-    /// The words.
-    pub text: String,
-    /// Whether the line is final; otherwise it is a draft.
-    #[serde(rename = "final")]
-    pub done: bool,
-    /// Latency: how long after the words were said this was sent, milliseconds.
-    pub behind_ms: u64,
-}
-
 /// A reader's key pair for one call.
 pub struct CaptionKey {
     secret: <XWing as hpke::Kem>::PrivateKey,

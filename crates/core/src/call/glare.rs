@@ -1,7 +1,7 @@
 //! Glare: two people ring each other at the same moment. The office opens the ring that came first and refuses the other;
 //! the refused device waits for the first ring, and answers it without asking again.
 
-use super::phase::OpenedRing;
+use super::ring::OpenedRing;
 use telcon_proto::{Card, RecordMode};
 
 /// How long a device whose own ring was refused waits for the other party's ring, milliseconds.

@@ -1,25 +1,22 @@
 //! Membership of the call: requests to join and leave, commits, and the epochs that they start.
 
+mod commits;
+
 use super::{
     admission::{self, Refusal},
     blob,
-    phase::OptimisticCommit,
-    session::Session,
 };
 use crate::{
     device::Device,
-    engine::{Context, Output},
     media::keyring::Keyring,
     mls::{
-        group::{CallGroup, Incoming, OwnCommit},
+        group::{CallGroup, OwnCommit},
         key_package::{Joiner, read_key_package},
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
-use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role, limits::MAX_MEMBERS, message::Logged,
-};
+use telcon_proto::{CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role, limits::MAX_MEMBERS};
 
 /// Queued membership changes. A call has eight members; more requests than this are a flood.
 const MAX_QUEUED: usize = 2 * MAX_MEMBERS;
@@ -279,123 +276,5 @@ impl Membership {
         self.leaf_owners.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;
         Ok(EnteredEpoch { epoch, authenticator })
-    }
-}
-
-impl Session {
-    /// A device asks to join: verifies it, and queues it for a commit.
-    pub(super) fn on_join_request(
-        &mut self,
-        context: &Context<'_>,
-        from: DeviceId,
-        key_package: Vec<u8>,
-        logged: &Logged,
-        answer: bool,
-    ) -> Result<(), Refusal> {
-        let membership = &mut self.membership;
-        let ring = self.ring.logged.ring().ring();
-        let joiner = read_key_package(&key_package, ring.call.id, membership.group.suite())?;
-        if membership.group.was_used(&joiner) {
-            // A repeated request, or a server that replays the request of a device that has left since.
-            return Ok(());
-        }
-        let (trust, proofs) = (context.device.trust(), std::slice::from_ref(logged));
-        let joining = admission::verify(trust, &self.ring.logged, &joiner.leaf, proofs, context.now_ms())?;
-        if joining.device().device() != from {
-            return Err(Refusal::NotAllowed("a key package of another device was handed over"));
-        }
-        if answer && !joining.device().card().is_of(&ring.to) {
-            return Err(Refusal::NotAllowed("somebody else answered"));
-        }
-        membership.check_callee_name(&ring.to, joining.device())?;
-        if membership.queue.len() >= MAX_QUEUED {
-            return Err(Refusal::NotAllowed("too many asked to join at once"));
-        }
-        membership.queue.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
-        membership.queue.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });
-        Ok(())
-    }
-
-    /// Commits the queued changes, if no commit is pending. Returns whether one was made.
-    pub(super) fn commit_queued(&mut self, context: &mut Context<'_>) -> Result<bool, Refusal> {
-        let message = self.membership.commit_queued(self.ring.logged.ring().ring().call.id)?;
-        let made = message.is_some();
-        context.out.extend(message.map(Output::Send));
-        Ok(made)
-    }
-
-    /// Acts on this device's own commit before it is confirmed, if it brings both parties together: the first word is heard
-    /// a round trip earlier. Whom it adds was verified here and is on the screen from now on. Only in a call that is not live
-    /// yet, where nobody can miss audio sealed with a key that they do not have.
-    pub(super) fn optimistic_commit(&mut self, context: &Context<'_>) -> Result<Option<OptimisticCommit>, Refusal> {
-        let Some(pending) = &self.membership.pending else { return Ok(None) };
-        let joining = pending.changes.iter().filter_map(|change| match change {
-            MembershipChange::Join { device, logged, .. } => Some((*device, (**logged).clone())),
-            MembershipChange::Remove(_) => None,
-        });
-        let joining: Vec<_> = joining.collect();
-        let mut members = vec![context.device.me().device()];
-        members.extend(joining.iter().map(|(device, _)| *device));
-        self.membership.verified.extend(joining);
-        let present: Vec<_> = self.membership.devices().chain(members.iter().copied()).collect();
-        if !self.has_both_parties(context, &present) {
-            return Ok(None);
-        }
-        let (next, own) = (self.membership.group.pending_epoch()?, self.membership.group.own_index());
-        self.membership.keys.seal_with_pending_epoch(next.number, &next.sframe_base_key, own);
-        Ok(Some(OptimisticCommit { members, phrase: next.phrase }))
-    }
-
-    /// The switchboard ordered a commit. A commit of another member is merged only after everybody whom it adds was verified.
-    pub(super) fn on_committed(
-        &mut self,
-        context: &Context<'_>,
-        seq: u64,
-        from: DeviceId,
-        commit: &Blob,
-        proofs: &[Logged],
-    ) -> Result<Processed, Refusal> {
-        let membership = &mut self.membership;
-        if seq <= membership.seq {
-            return Ok(Processed::Known);
-        }
-        if let Some(pending) = membership.pending.take_if(|pending| pending.own.commit == commit.0) {
-            let joined = membership.confirm(pending)?;
-            let added = !joined.is_empty();
-            joined.into_iter().for_each(|logged| self.on_member_joined(logged));
-            self.membership.seq = seq;
-            return Ok(Processed::Own { added });
-        }
-        if from == context.device.me().device() {
-            return Err(Refusal::NotAllowed("a commit came under this device's name that it did not make"));
-        }
-        let Incoming::Commit(change) = membership.group.process(commit.as_slice())? else {
-            return Err(Refusal::NotAllowed("another kind of message came in place of a commit"));
-        };
-        let mut joined = Vec::new();
-        for leaf in &change.added {
-            let trust = context.device.trust();
-            let logged = admission::verify(trust, &self.ring.logged, leaf, proofs, context.now_ms())?;
-            membership.check_callee_name(&self.ring.logged.ring().ring().to, logged.device())?;
-            joined.push(logged);
-        }
-        // A pending commit was made in the epoch that ends now, and cannot be accepted any more.
-        let lost = membership.pending.take();
-        if lost.is_some() {
-            membership.group.discard()?;
-        }
-        membership.group.merge(*change)?;
-        let processed = Processed::Other { lost: lost.is_some() };
-        membership.queue.splice(0..0, lost.into_iter().flat_map(|pending| pending.changes));
-        membership.seq = seq;
-        joined.into_iter().for_each(|logged| self.on_member_joined(logged));
-        Ok(processed)
-    }
-
-    /// A verified device joined, possibly again with fresh keys.
-    fn on_member_joined(&mut self, logged: LoggedDevice) {
-        let device = logged.device().device();
-        self.presence.on_joined(device);
-        self.membership.verified.insert(device, logged);
     }
 }

@@ -7,7 +7,10 @@ use super::{
     message::GroupMessage,
     phase::{Joining, Live, Phase, Placing, Ringing, Welcome},
 };
-use crate::engine::{Context, Event, Output};
+use crate::{
+    context::Context,
+    io::{Event, Output},
+};
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
 impl Call {

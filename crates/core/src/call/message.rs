@@ -1,9 +1,10 @@
 //! Application messages of a call: mute state, heartbeats of note-takers, captions.
 
-use super::{captions::MAX_CAPTION_BYTES, session::Session};
-use crate::{engine::Context, mls::group::Incoming};
 use serde::{Deserialize, Serialize};
-use telcon_proto::{Blob, DeviceId, Role};
+use telcon_proto::{Blob, DeviceId};
+
+/// Longest text of one caption, bytes: about two minutes of fast speech.
+pub const MAX_CAPTION_BYTES: usize = 4096;
 
 /// An application message to all members of a call, encrypted by MLS. The JSON names are part of the wire format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,46 +42,30 @@ pub enum GroupMessage {
         to: DeviceId,
         /// HPKE encapsulated key.
         enc: Blob,
-        /// The sealed [`Caption`](super::captions::Caption) as JSON.
+        /// The sealed [`Caption`] as JSON.
         sealed: Blob,
     },
 }
 
-impl Session {
-    /// An application message. A forged or damaged one is dropped. Gives the time at which the call went live, if the message
-    /// says so.
-    pub(super) fn on_group_message(&mut self, context: &Context<'_>, message: &Blob) -> Option<u64> {
-        let membership = &mut self.membership;
-        let Ok(Incoming::Application { epoch, leaf, bytes }) = membership.group.process(message.as_slice()) else {
-            return None;
-        };
-        let message = serde_json::from_slice::<GroupMessage>(&bytes).ok()?;
-        let from = membership.leaf_owner(epoch, leaf).filter(|from| membership.contains(*from))?;
-        let role = membership.role(from);
-        let me = context.device.me();
-        match message {
-            GroupMessage::Muted { on } => membership.set_muted(from, on),
-            GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| role.is_some_and(Role::speaks)),
-            GroupMessage::Heartbeat { uptime_ms } => {
-                self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);
-            }
-            // A member could lie about it: only the timer on the screen depends on it.
-            GroupMessage::Live { since_ms } => return Some(since_ms),
-            GroupMessage::ReadCaptions { key } => {
-                if role == Some(Role::DutyOfficer) && me.card().role == Role::NoteTaker {
-                    self.captions.add_reader(from, key, context.now_ms());
-                }
-            }
-            GroupMessage::Caption { to, enc, sealed } if to == me.device() && role == Some(Role::NoteTaker) => {
-                let caption = self.captions.open(&enc, &sealed);
-                if let Some(caption) = caption.filter(|caption| caption.text.len() <= MAX_CAPTION_BYTES) {
-                    let speaker = membership.verified.get(&caption.speaker);
-                    let name = speaker.map_or_else(String::new, |device| device.device().card().name.clone());
-                    self.captions.show(name, caption);
-                }
-            }
-            GroupMessage::Caption { .. } => {}
-        }
-        None
-    }
+/// One line of the transcript as the recogniser gave it: a machine's draft.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Caption {
+    /// The device whose key sealed the audio.
+    pub speaker: DeviceId,
+    /// Number of the passage, increasing per speaker. The final lines of a passage replace its drafts.
+    pub passage: u64,
+    /// For a draft, the part of the passage: a later draft of the same part replaces it.
+    #[serde(default)]
+    pub part: u32,
+    /// Start of the words, milliseconds since 1970 UTC by the note-taker's clock.
+    pub start_ms: u64,
+    /// The words.
+    pub text: String,
+    /// Whether the line is final; otherwise it is a draft.
+    #[serde(rename = "final")]
+    pub done: bool,
+    /// Latency: how long after the words were said this was sent, milliseconds.
+    pub behind_ms: u64,
 }

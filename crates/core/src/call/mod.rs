@@ -7,17 +7,19 @@ mod frame;
 mod glare;
 mod group;
 mod handle;
-mod message;
+pub(crate) mod message;
 mod phase;
 mod presence;
+mod ring;
 mod session;
 mod view;
 
 use crate::{
+    context::Context,
     device::{Device, Engaged},
-    engine::{Context, Event, Output},
+    io::{Event, Output},
     media::{keyring::OpenError, keyring::OpenedFrame, rate::RateController, rate::SendProfile},
-    mls::{GroupError, group::CallGroup, key_package::PendingJoin},
+    mls::{GroupError, group::CallGroup, join::PendingJoin},
     view::Direction,
 };
 use admission::Refusal;
@@ -26,9 +28,8 @@ use chacha20::{ChaCha20Rng, rand_core::Rng as _};
 pub use frame::ReceivedFrame;
 use glare::Glare;
 use message::GroupMessage;
-use phase::{
-    AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, OpenedRing, Phase, Placing, Ringing, SentRing,
-};
+use phase::{AwaitingWelcome, Current, Ended, ExpectedRing, Incoming, Joining, Phase, Placing, Ringing, SentRing};
+use ring::OpenedRing;
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
@@ -423,7 +424,7 @@ impl Call {
     // ---- time
 
     /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
-    pub(crate) fn next_wakeup_ms(&self, clock: crate::engine::Clock) -> Option<u64> {
+    pub(crate) fn next_wakeup_ms(&self, clock: crate::clock::Clock) -> Option<u64> {
         let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());

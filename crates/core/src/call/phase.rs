@@ -5,38 +5,18 @@ use super::{
     admission::{self, Refusal},
     blob,
     glare::Glare,
+    ring::OpenedRing,
     session::Session,
 };
 use crate::{
     device::Device,
-    mls::{Leaf, group::CallGroup, key_package::PendingJoin, phrase::Phrase},
+    mls::{Leaf, group::CallGroup, join::PendingJoin, phrase::Phrase},
     view::{CallState, CallView},
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
-
-/// A verified ring whose opening is in the log.
-#[derive(Clone)]
-pub(super) struct OpenedRing {
-    /// The ring, its caller's certificates, and the log entry.
-    pub(super) logged: LoggedRing,
-    /// The signed ring.
-    pub(super) jws: String,
-}
-
-impl OpenedRing {
-    /// Log index and time (milliseconds since 1970 UTC) of the opening.
-    pub(super) fn opened(&self) -> (u64, u64) {
-        (self.logged.entry().index(), self.logged.entry().time_ms())
-    }
-
-    /// The caller.
-    pub(super) fn caller(&self) -> &Card {
-        self.logged.ring().device().card()
-    }
-}
 
 /// Where the call stands.
 #[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]

@@ -3,13 +3,14 @@
 use super::{
     captions::CaptionState,
     group::Membership,
-    message::GroupMessage,
-    phase::OpenedRing,
+    message::{GroupMessage, MAX_CAPTION_BYTES},
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
+    ring::OpenedRing,
 };
 use crate::{
-    engine::{Context, Event, Output},
-    mls::group::CallGroup,
+    context::Context,
+    io::{Event, Output},
+    mls::group::{CallGroup, Incoming},
 };
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
@@ -119,5 +120,42 @@ impl Session {
             devices.iter().filter_map(|device| Some(self.membership.card(me, *device)?.qualified())).collect();
         let callee = &self.ring.logged.ring().ring().to;
         [&self.ring.caller().qualified(), callee].into_iter().all(|party| present.contains(party))
+    }
+
+    /// An application message. A forged or damaged one is dropped. Gives the time at which the call went live, if the message
+    /// says so.
+    pub(super) fn on_group_message(&mut self, context: &Context<'_>, message: &Blob) -> Option<u64> {
+        let membership = &mut self.membership;
+        let Ok(Incoming::Application { epoch, leaf, bytes }) = membership.group.process(message.as_slice()) else {
+            return None;
+        };
+        let message = serde_json::from_slice::<GroupMessage>(&bytes).ok()?;
+        let from = membership.leaf_owner(epoch, leaf).filter(|from| membership.contains(*from))?;
+        let role = membership.role(from);
+        let me = context.device.me();
+        match message {
+            GroupMessage::Muted { on } => membership.set_muted(from, on),
+            GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| role.is_some_and(Role::speaks)),
+            GroupMessage::Heartbeat { uptime_ms } => {
+                self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);
+            }
+            // A member could lie about it: only the timer on the screen depends on it.
+            GroupMessage::Live { since_ms } => return Some(since_ms),
+            GroupMessage::ReadCaptions { key } => {
+                if role == Some(Role::DutyOfficer) && me.card().role == Role::NoteTaker {
+                    self.captions.add_reader(from, key, context.now_ms());
+                }
+            }
+            GroupMessage::Caption { to, enc, sealed } if to == me.device() && role == Some(Role::NoteTaker) => {
+                let caption = self.captions.open(&enc, &sealed);
+                if let Some(caption) = caption.filter(|caption| caption.text.len() <= MAX_CAPTION_BYTES) {
+                    let speaker = membership.verified.get(&caption.speaker);
+                    let name = speaker.map_or_else(String::new, |device| device.device().card().name.clone());
+                    self.captions.show(name, caption);
+                }
+            }
+            GroupMessage::Caption { .. } => {}
+        }
+        None
     }
 }

@@ -46,7 +46,7 @@ impl Call {
             let mut note_takers = session.membership.note_takers(&self.me).into_iter();
             note_takers.any(|device| !session.presence.is_lost(device))
         });
-        let opened = ring.map(super::phase::OpenedRing::opened);
+        let opened = ring.map(super::ring::OpenedRing::opened);
         CallView {
             call: self.id,
             direction: self.direction,

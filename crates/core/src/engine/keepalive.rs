@@ -1,6 +1,9 @@
 //! Keepalive of the connection to the office. A connection can stay open for minutes to a hanging server or over a dead
 //! network: the device would look signed in, and no ring would reach it.
 
+/// Time between two pings, milliseconds: below the minute after which middleboxes drop an idle connection, and often
+/// enough for the log on the screen to be current.
+pub(super) const PING_INTERVAL_MS: u64 = 20_000;
 /// Idle time in a call after which a ping is sent, milliseconds.
 const IDLE_BEFORE_PING_MS: u64 = 2_000;
 /// Timeout of a ping in a call, milliseconds: the end of the call and changes of its members come over this connection.

@@ -1,9 +1,11 @@
 //! The device's audit of the office's log: it follows one tree, and every checkpoint that it relied on must be shown to be
 //! part of that tree.
 
-use super::{Engine, Output, PING_INTERVAL_MS};
+use super::keepalive::PING_INTERVAL_MS;
 use crate::{
+    Engine,
     device::{Claim, LogHead},
+    io::Output,
     view::{AlertLevel, LogState},
 };
 use telcon_identity::IdentityError;
@@ -16,112 +18,112 @@ const CLAIMS_PER_PING: usize = 8;
 /// Time for the office to prove that its log continues a claimed checkpoint, milliseconds.
 const CLAIM_TIMEOUT_MS: u64 = 120_000;
 
-/// The checkpoint sent at sign-in: trusted on first use only.
-pub(super) fn on_sign_in_checkpoint(engine: &mut Engine, checkpoint: &str, now_ms: u64) {
-    match engine.device.office().verify_checkpoint(checkpoint) {
-        Ok(size) if engine.state.log.is_none() => accept_head(engine, size, checkpoint, now_ms),
-        Ok(_) => {}
-        Err(error) => report_log_problem(engine, format!("The log's checkpoint does not hold: {error}."), now_ms),
+impl Engine {
+    /// The checkpoint sent at sign-in: trusted on first use only.
+    pub(super) fn on_sign_in_checkpoint(&mut self, checkpoint: &str, now_ms: u64) {
+        match self.device.office().verify_checkpoint(checkpoint) {
+            Ok(size) if self.state.log.is_none() => self.accept_log_head(size, checkpoint, now_ms),
+            Ok(_) => {}
+            Err(error) => self.report_log_problem(format!("The log's checkpoint does not hold: {error}."), now_ms),
+        }
     }
-}
 
-/// A checkpoint with its consistency proof, in answer to a ping.
-pub(super) fn on_checkpoint(engine: &mut Engine, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
-    let Some(head) = engine.state.log.clone() else { return };
-    settle_claims(engine, &head, checkpoint, from_size, proof, now_ms);
-    if head.size != from_size {
-        return;
-    }
-    match continues(engine, &head, checkpoint, proof) {
-        Ok(size) => accept_head(engine, size, checkpoint, now_ms),
-        Err(error) => report_log_problem(
-            engine,
-            format!(
+    /// A checkpoint with its consistency proof, in answer to a ping.
+    pub(super) fn on_checkpoint(&mut self, checkpoint: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+        let Some(head) = self.state.log.clone() else { return };
+        self.settle_log_claims(&head, checkpoint, from_size, proof, now_ms);
+        if head.size != from_size {
+            return;
+        }
+        match self.log_continues(&head, checkpoint, proof) {
+        Ok(size) => self.accept_log_head(size, checkpoint, now_ms),
+        Err(error) => self.report_log_problem(format!(
                 "The office's log does not continue what this device saw before: {error}. Tell the security officer."
             ),
             now_ms,
         ),
     }
-    engine.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
-}
-
-/// Records checkpoints that an accepted proof rests on: the log must be shown to continue them. A server that showed this
-/// device a forked log cannot give that consistency proof, now or later.
-pub(super) fn record_claims(engine: &mut Engine, checkpoints: impl IntoIterator<Item = String>, now_ms: u64) {
-    for checkpoint in checkpoints {
-        let known = engine.state.log.as_ref().is_some_and(|head| head.checkpoint == checkpoint)
-            || engine.state.claims.iter().any(|claim| claim.checkpoint == checkpoint);
-        let Ok(size) = engine.device.office().verify_checkpoint(&checkpoint) else { continue };
-        if known {
-            continue;
-        }
-        // The oldest claims are kept: a flood must not evict the evidence of a fork.
-        if engine.state.claims.len() == MAX_CLAIMS {
-            return report_fork(engine, "more was proven than the log was seen to continue", now_ms);
-        }
-        engine.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
-        engine.out.push_back(Output::Persist);
+        self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
-}
 
-/// Requests consistency proofs from the claimed checkpoints; reports claims whose proof is overdue. Sent after the ping for
-/// the newest tree head, so that the proofs lead to that one.
-pub(super) fn request_proofs(engine: &mut Engine, now_ms: u64) {
-    let sizes: Vec<u64> = engine.state.claims.iter().map(|claim| claim.size).take(CLAIMS_PER_PING).collect();
-    for log_size in sizes {
-        engine.send(ClientMessage::Ping { log_size });
-    }
-    if engine.state.claims.iter().any(|claim| now_ms.saturating_sub(claim.since_ms) > CLAIM_TIMEOUT_MS) {
-        report_fork(engine, "no proof came", now_ms);
-    }
-}
-
-fn settle_claims(engine: &mut Engine, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
-    let office = engine.device.office();
-    let Ok(newest_size) = office.verify_checkpoint(newest) else { return };
-    let mut forked = None;
-    let mut settled = Vec::new();
-    for claim in engine.state.claims.iter().filter(|claim| claim.size == from_size) {
-        // The proof must lead to the tree that this device follows.
-        let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
-        match office.verify_continues(&claim.checkpoint, newest, proof) {
-            Ok(_) if followed => settled.push(claim.checkpoint.clone()),
-            Ok(_) => {}
-            Err(error) => forked = Some(error.to_string()),
+    /// Records checkpoints that an accepted proof rests on: the log must be shown to continue them. A server that showed this
+    /// device a forked log cannot give that consistency proof, now or later.
+    pub(super) fn record_log_claims(&mut self, checkpoints: impl IntoIterator<Item = String>, now_ms: u64) {
+        for checkpoint in checkpoints {
+            let known = self.state.log.as_ref().is_some_and(|head| head.checkpoint == checkpoint)
+                || self.state.claims.iter().any(|claim| claim.checkpoint == checkpoint);
+            let Ok(size) = self.device.office().verify_checkpoint(&checkpoint) else { continue };
+            if known {
+                continue;
+            }
+            // The oldest claims are kept: a flood must not evict the evidence of a fork.
+            if self.state.claims.len() == MAX_CLAIMS {
+                return self.report_log_fork("more was proven than the log was seen to continue", now_ms);
+            }
+            self.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
+            self.out.push_back(Output::Persist);
         }
     }
-    engine.state.claims.retain(|claim| !settled.contains(&claim.checkpoint));
-    if !settled.is_empty() {
-        engine.out.push_back(Output::Persist);
+
+    /// Requests consistency proofs from the claimed checkpoints; reports claims whose proof is overdue. Sent after the ping for
+    /// the newest tree head, so that the proofs lead to that one.
+    pub(super) fn request_log_proofs(&mut self, now_ms: u64) {
+        let sizes: Vec<u64> = self.state.claims.iter().map(|claim| claim.size).take(CLAIMS_PER_PING).collect();
+        for log_size in sizes {
+            self.send(ClientMessage::Ping { log_size });
+        }
+        if self.state.claims.iter().any(|claim| now_ms.saturating_sub(claim.since_ms) > CLAIM_TIMEOUT_MS) {
+            self.report_log_fork("no proof came", now_ms);
+        }
     }
-    if let Some(error) = forked {
-        report_fork(engine, &error, now_ms);
+
+    fn settle_log_claims(&mut self, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
+        let office = self.device.office();
+        let Ok(newest_size) = office.verify_checkpoint(newest) else { return };
+        let mut forked = None;
+        let mut settled = Vec::new();
+        for claim in self.state.claims.iter().filter(|claim| claim.size == from_size) {
+            // The proof must lead to the tree that this device follows.
+            let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
+            match office.verify_continues(&claim.checkpoint, newest, proof) {
+                Ok(_) if followed => settled.push(claim.checkpoint.clone()),
+                Ok(_) => {}
+                Err(error) => forked = Some(error.to_string()),
+            }
+        }
+        self.state.claims.retain(|claim| !settled.contains(&claim.checkpoint));
+        if !settled.is_empty() {
+            self.out.push_back(Output::Persist);
+        }
+        if let Some(error) = forked {
+            self.report_log_fork(&error, now_ms);
+        }
     }
-}
 
-/// This device accepted a proof from a forked log. This state is permanent.
-fn report_fork(engine: &mut Engine, why: &str, now_ms: u64) {
-    engine.log_forked = true;
-    let text = "A call or a device was shown to this device from another log than the office's";
-    report_log_problem(engine, format!("{text}: {why}. Tell the security officer."), now_ms);
-}
-
-fn continues(engine: &Engine, head: &LogHead, checkpoint: &str, proof: &[Blob]) -> Result<u64, IdentityError> {
-    engine.device.office().verify_continues(&head.checkpoint, checkpoint, proof)
-}
-
-fn accept_head(engine: &mut Engine, size: u64, checkpoint: &str, now_ms: u64) {
-    let grown = engine.state.log.as_ref().is_none_or(|head| head.size != size);
-    engine.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
-    let problem = engine.log.take().and_then(|log| log.problem).filter(|_| engine.log_forked);
-    engine.log = Some(LogState { size, checked_ms: now_ms, ok: !engine.log_forked, problem });
-    if grown {
-        engine.out.push_back(Output::Persist);
+    /// This device accepted a proof from a forked log. This state is permanent.
+    fn report_log_fork(&mut self, why: &str, now_ms: u64) {
+        self.log_forked = true;
+        let text = "A call or a device was shown to this device from another log than the office's";
+        self.report_log_problem(format!("{text}: {why}. Tell the security officer."), now_ms);
     }
-}
 
-fn report_log_problem(engine: &mut Engine, problem: String, now_ms: u64) {
-    let size = engine.state.log.as_ref().map_or(0, |head| head.size);
-    engine.log = Some(LogState { size, checked_ms: now_ms, ok: false, problem: Some(problem.clone()) });
-    engine.alert(AlertLevel::Red, problem);
+    fn log_continues(&self, head: &LogHead, checkpoint: &str, proof: &[Blob]) -> Result<u64, IdentityError> {
+        self.device.office().verify_continues(&head.checkpoint, checkpoint, proof)
+    }
+
+    fn accept_log_head(&mut self, size: u64, checkpoint: &str, now_ms: u64) {
+        let grown = self.state.log.as_ref().is_none_or(|head| head.size != size);
+        self.state.log = Some(LogHead { size, checkpoint: checkpoint.to_owned() });
+        let problem = self.log.take().and_then(|log| log.problem).filter(|_| self.log_forked);
+        self.log = Some(LogState { size, checked_ms: now_ms, ok: !self.log_forked, problem });
+        if grown {
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    fn report_log_problem(&mut self, problem: String, now_ms: u64) {
+        let size = self.state.log.as_ref().map_or(0, |head| head.size);
+        self.log = Some(LogState { size, checked_ms: now_ms, ok: false, problem: Some(problem.clone()) });
+        self.alert(AlertLevel::Red, problem);
+    }
 }

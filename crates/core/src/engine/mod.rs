@@ -2,8 +2,6 @@
 //! and the time go in; messages, media requests and views come out. The same engine runs in a browser's worker, in the
 //! native client, and in tests with virtual time.
 
-mod clock;
-mod io;
 mod keepalive;
 mod log_audit;
 mod notices;
@@ -13,7 +11,10 @@ mod tests;
 
 use crate::{
     call::{Call, Parties, ReceivedFrame, captions::Caption},
+    clock::Clock,
+    context::Context,
     device::{Device, DeviceError, DeviceState},
+    io::{Output, UserCommand},
     media::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
@@ -21,9 +22,7 @@ use crate::{
     view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
-pub(crate) use clock::Clock;
-pub use io::{Event, Output, UserCommand};
-use keepalive::KeepAlive;
+use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
@@ -31,30 +30,10 @@ use telcon_proto::{
 };
 use zeroize::Zeroizing;
 
-/// Time between two pings, milliseconds: below the minute after which middleboxes drop an idle connection, and often
-/// enough for the log on the screen to be current.
-const PING_INTERVAL_MS: u64 = 20_000;
 /// Alerts kept on the screen; older ones are dropped.
 const MAX_ALERTS: usize = 8;
 /// Finished rings kept to detect replays, after a restart too.
 const MAX_FINISHED_RINGS: usize = 64;
-
-/// What a call is given with each input.
-pub(crate) struct Context<'a> {
-    pub(crate) device: &'a Device,
-    pub(crate) clock: Clock,
-    /// Whether this note-taker's program can record.
-    pub(crate) recording: bool,
-    pub(crate) rng: &'a mut ChaCha20Rng,
-    pub(crate) out: &'a mut VecDeque<Output>,
-}
-
-impl Context<'_> {
-    /// Milliseconds since 1970 UTC, by the device's clock.
-    pub(crate) fn now_ms(&self) -> u64 {
-        self.clock.wall_ms
-    }
-}
 
 /// The engine of one device.
 pub struct Engine {
@@ -162,7 +141,7 @@ impl Engine {
             return self.alert(AlertLevel::Red, "The office's server sent a message over the limit. It was ignored.");
         }
         match serde_json::from_str(text) {
-            Ok(message) => self.handle(now_ms, message),
+            Ok(message) => self.on_message(now_ms, message),
             Err(_) => self.alert(
                 AlertLevel::Amber,
                 "The office's server sent something this version does not understand. Reload to get the newest page.",
@@ -423,7 +402,7 @@ impl Engine {
         let log_size = self.state.log.as_ref().map_or(0, |head| head.size);
         self.send(ClientMessage::Ping { log_size });
         self.keepalive.on_ping_sent();
-        log_audit::request_proofs(self, now_ms);
+        self.request_log_proofs(now_ms);
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
@@ -434,7 +413,7 @@ impl Engine {
         }
         self.advance_clock(now_ms);
         self.keepalive.reset();
-        session::handle(self, now_ms, message);
+        self.on_message(now_ms, message);
         if self.phase != ConnectionState::Revoked {
             self.persist_call();
             self.view_changed();

@@ -1,7 +1,6 @@
 //! The staff's list of the office's calls.
 
-use super::Engine;
-use crate::view::NoticeView;
+use crate::{Engine, view::NoticeView};
 use telcon_proto::{
     RecordMode, Role,
     message::{Notice, NoticeState},
@@ -10,32 +9,34 @@ use telcon_proto::{
 /// Finished calls kept in the list.
 const MAX_NOTICES: usize = 64;
 
-/// The office reports the state of a call.
-pub(super) fn on_notice(engine: &mut Engine, notice: Notice) {
-    let staff = !engine.device.me().card().role.speaks();
-    let role = engine.device.me().card().role;
-    let open = !matches!(notice.state, NoticeState::Ended { .. });
-    let keeps = notice.mode != RecordMode::LogOnly || role == Role::DutyOfficer;
-    let old = engine.notices.get(&notice.call);
-    let (kept_index, partial) = old.map_or((None, false), |old| (old.kept_index, old.partial));
-    let view = NoticeView {
-        call: notice.call,
-        from: notice.from,
-        to: notice.to.card,
-        mode: notice.mode,
-        state: notice.state,
-        members: notice.members.len(),
-        opened_ms: notice.opened_ms,
-        kept_index,
-        partial,
-        can_listen: staff && open && keeps,
-        noted: !notice.note_taker_silent && notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
-        note_taker_asks: notice.note_taker_asks,
-    };
-    engine.notices.insert(notice.call, view);
-    while engine.notices.len() > MAX_NOTICES {
-        let oldest = engine.notices.values().min_by_key(|n| n.opened_ms).map(|n| n.call);
-        let Some(oldest) = oldest else { break };
-        engine.notices.remove(&oldest);
+impl Engine {
+    /// The office reports the state of a call.
+    pub(super) fn on_notice(&mut self, notice: Notice) {
+        let staff = !self.device.me().card().role.speaks();
+        let role = self.device.me().card().role;
+        let open = !matches!(notice.state, NoticeState::Ended { .. });
+        let keeps = notice.mode != RecordMode::LogOnly || role == Role::DutyOfficer;
+        let old = self.notices.get(&notice.call);
+        let (kept_index, partial) = old.map_or((None, false), |old| (old.kept_index, old.partial));
+        let view = NoticeView {
+            call: notice.call,
+            from: notice.from,
+            to: notice.to.card,
+            mode: notice.mode,
+            state: notice.state,
+            members: notice.members.len(),
+            opened_ms: notice.opened_ms,
+            kept_index,
+            partial,
+            can_listen: staff && open && keeps,
+            noted: !notice.note_taker_silent && notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
+            note_taker_asks: notice.note_taker_asks,
+        };
+        self.notices.insert(notice.call, view);
+        while self.notices.len() > MAX_NOTICES {
+            let oldest = self.notices.values().min_by_key(|n| n.opened_ms).map(|n| n.call);
+            let Some(oldest) = oldest else { break };
+            self.notices.remove(&oldest);
+        }
     }
 }

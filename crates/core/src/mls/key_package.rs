@@ -1,10 +1,9 @@
-//! Key packages: made by a device that asks to join, and checked by the member that adds it.
+//! Key packages as the member sees them that adds a device.
 
-use super::{GroupError, Leaf, capabilities, group::CallGroup, hostile, join_config, leaf, misuse, read, write};
-use crate::device::{Device, MlsSigner, ciphersuite};
+use super::{GroupError, Leaf, hostile, leaf, misuse, read};
+use crate::device::ciphersuite;
 use openmls::prelude::{
-    ApplicationIdExtension, Extension, Extensions, KeyPackage, KeyPackageIn, LeafNodeIndex, MlsMessageBodyIn,
-    MlsMessageOut, ProtocolVersion, StagedWelcome,
+    ApplicationIdExtension, KeyPackage, KeyPackageIn, LeafNodeIndex, MlsMessageBodyIn, ProtocolVersion,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
@@ -46,64 +45,4 @@ pub(super) fn new_leaf(package: &KeyPackage, call: &[u8]) -> Result<Leaf, GroupE
 /// KeyPackageRef (RFC 9420, section 5.2).
 pub(super) fn reference(package: &KeyPackage, crypto: &impl OpenMlsCrypto) -> Result<Vec<u8>, GroupError> {
     package.hash_ref(crypto).map(|reference| reference.as_slice().to_vec()).map_err(misuse)
-}
-
-/// A fresh key package of this device, waiting for its welcome.
-pub struct PendingJoin {
-    provider: OpenMlsRustCrypto,
-    signer: MlsSigner,
-    key_package: Vec<u8>,
-}
-
-impl PendingJoin {
-    /// Makes a key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
-    pub fn new(device: &Device, call: CallId) -> Result<Self, GroupError> {
-        let provider = OpenMlsRustCrypto::default();
-        let signer = device.signer();
-        let suite = device.office().suite();
-        let of_call = Extension::ApplicationId(ApplicationIdExtension::new(call.as_bytes()));
-        let bundle = KeyPackage::builder()
-            .leaf_node_capabilities(capabilities(suite))
-            .leaf_node_extensions(Extensions::single(of_call).map_err(misuse)?)
-            .build(ciphersuite(suite), &provider, &signer, device.credential())
-            .map_err(misuse)?;
-        let key_package = write(&MlsMessageOut::from(bundle.key_package().clone()))?;
-        Ok(Self { provider, signer, key_package })
-    }
-
-    /// The key package as an MLSMessage.
-    pub fn key_package(&self) -> &[u8] {
-        &self.key_package
-    }
-
-    /// Reads the welcome for `call`. `check` is given every member, this device included, before the group is used. Works
-    /// once: the group takes this device's private keys.
-    ///
-    /// # Errors
-    /// When the welcome is malformed or of another call or suite, or `check` refuses a member.
-    pub fn join<E>(
-        &mut self,
-        call: CallId,
-        suite: SuiteName,
-        welcome: &[u8],
-        check: impl FnOnce(&[Leaf]) -> Result<(), E>,
-    ) -> Result<CallGroup, E>
-    where
-        E: From<GroupError>,
-    {
-        let MlsMessageBodyIn::Welcome(welcome) = read(welcome)?.extract() else {
-            return Err(GroupError::Hostile("not a welcome".into()).into());
-        };
-        let staged = StagedWelcome::new_from_welcome(&self.provider, &join_config(), welcome, None).map_err(hostile)?;
-        if staged.group_context().group_id().as_slice() != call.as_bytes() {
-            return Err(GroupError::Hostile("a welcome to another call".into()).into());
-        }
-        if staged.group_context().ciphersuite() != ciphersuite(suite) {
-            return Err(GroupError::Hostile("a welcome to a call of another suite".into()).into());
-        }
-        let group = staged.into_group(&self.provider).map_err(hostile)?;
-        let group = CallGroup::joined(std::mem::take(&mut self.provider), self.signer.clone(), suite, group);
-        check(&group.members()?)?;
-        Ok(group)
-    }
 }

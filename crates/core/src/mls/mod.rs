@@ -6,6 +6,7 @@
 //! server that kept one cannot show a device as joined that is not there.
 
 pub mod group;
+pub mod join;
 pub mod key_package;
 pub mod phrase;
 

@@ -5,10 +5,7 @@ use crate::{
     UserCommand,
     device::Device,
     engine::tests::kit::{World, committed},
-    mls::{
-        group::CallGroup,
-        key_package::{PendingJoin, read_key_package},
-    },
+    mls::{group::CallGroup, join::PendingJoin, key_package::read_key_package},
     view::CallState,
 };
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};

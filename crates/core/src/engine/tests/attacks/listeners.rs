@@ -6,7 +6,7 @@ use crate::{
     device::Device,
     engine::tests::kit::World,
     media::keyring::OpenError,
-    mls::key_package::{PendingJoin, read_key_package},
+    mls::{join::PendingJoin, key_package::read_key_package},
     view::CallState,
 };
 use telcon_proto::{Blob, ClientMessage, Role, ServerMessage, SuiteName};

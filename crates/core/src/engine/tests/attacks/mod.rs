@@ -13,7 +13,7 @@ use crate::{
     DeviceState,
     device::Device,
     engine::tests::kit::{World, hex, ring_of},
-    mls::key_package::PendingJoin,
+    mls::join::PendingJoin,
 };
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{Blob, ServerMessage};

@@ -6,7 +6,7 @@ use crate::{
     device::Device,
     engine::Engine,
     engine::tests::kit::{START, World},
-    mls::key_package::{PendingJoin, read_key_package},
+    mls::{join::PendingJoin, key_package::read_key_package},
     view::{CallState, ConnectionState},
 };
 use telcon_proto::{Blob, Ended, Role, ServerMessage, SuiteName};

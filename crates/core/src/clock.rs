@@ -15,7 +15,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The device's clock now says `now_ms`.
-    pub(super) fn advance(&mut self, now_ms: u64) {
+    pub(crate) fn advance(&mut self, now_ms: u64) {
         let passed = now_ms.checked_sub(self.wall_ms).filter(|passed| *passed <= MAX_GAP_MS);
         self.uptime_ms += passed.unwrap_or_default();
         self.wall_ms = now_ms;

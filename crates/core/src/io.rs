@@ -1,7 +1,5 @@
 //! What goes into the engine and what comes out of it.
 
-#[cfg(doc)]
-use super::Engine;
 use serde::Deserialize;
 use telcon_proto::{CallId, ClientMessage, DeviceId, PersonId, RecordMode};
 
@@ -59,9 +57,9 @@ pub enum UserCommand {
 pub enum Output {
     /// Send this to the switchboard.
     Send(ClientMessage),
-    /// The view changed: [`Engine::view`].
+    /// The view changed: [`Engine::view`](crate::Engine::view).
     View,
-    /// Store [`Engine::state_text`].
+    /// Store [`Engine::state_text`](crate::Engine::state_text).
     Persist,
     /// Create a media leg and pass its offer to [`UserCommand::Offer`]. An existing leg is replaced.
     OpenLeg {
