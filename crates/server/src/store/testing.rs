@@ -31,7 +31,7 @@ impl TestStore {
         self.location.reader().unwrap()
     }
 
-    /// Runs SQL that no port offers.
+    /// Runs arbitrary SQL, bypassing the ports.
     pub fn execute(&self, sql: &str) {
         match &self.location {
             StoreLocation::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
@@ -41,7 +41,7 @@ impl TestStore {
         }
     }
 
-    /// A number that a query finds.
+    /// The number that a query returns.
     pub fn number(&self, sql: &str) -> i64 {
         match &self.location {
             StoreLocation::Sqlite(path) => {
