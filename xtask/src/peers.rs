@@ -52,7 +52,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 
 /// Runs `telcon bench office` with the given arguments, and writes `docs/benchmarks.md`.
 pub fn bench_office(arguments: &[String]) -> Result<()> {
-    let telcon = rust::binary()?;
+    let telcon = rust::optimised_binary()?;
     let folder = results()?;
     // The office is created on the disk of the clone: the directory for temporary files may be in memory.
     let scratch = process::target_dir().join("bench-office");

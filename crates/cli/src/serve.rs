@@ -98,7 +98,7 @@ pub type Serving = Running;
 
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
 pub fn init(dir: &Path, authority: &Authority, floor: RecordMode) -> anyhow::Result<OfficeInfo> {
-    Ok(Server::init(dir, authority.domain(), |log_key| authority.office(log_key, floor, now_ms()))?)
+    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, floor, now_ms()))?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.

@@ -10,6 +10,7 @@ use std::{
     process::Command,
 };
 use telcon_core::{Device, DeviceState};
+use telcon_server::store::StoreLocation;
 
 /// The creation time of the fixtures of version 0.1, when their devices' certificates were valid.
 const MADE_AT: &str = "2026-11-29 18:00:00";
@@ -85,10 +86,27 @@ fn device_profiles_of_version_0_1_open() {
         let state = DeviceState::parse(&text).unwrap();
         let device = Device::open(&state, MADE_AT_MS).unwrap();
         roles.push(device.me().card().role.as_str());
+        assert_eq!(device.trust().offices().count(), 1, "it trusts only its home office");
+        assert_eq!(&device.me().card().office, device.office().domain());
         // The profile round-trips in the current format.
         assert!(DeviceState::parse(&state.to_text()).is_ok());
     }
     assert_eq!(roles, ["principal", "principal", "counterpart", "note_taker"]);
+}
+
+#[test]
+fn a_ring_of_version_0_1_verifies_for_its_office_and_is_not_accepted_again() {
+    let office = office_of("office-complete.tar.gz");
+    let trust = office.anchor();
+    let home = trust.home().domain().clone();
+    let location = StoreLocation::default_in(&office.path("server"));
+    drop(location.writer(&home).unwrap());
+    let [stored] = &location.reader(&home).unwrap().records(9).unwrap()[..] else { panic!("one call") };
+    let ring = trust.verify_ring_past(&stored.call.ring).unwrap();
+    assert_eq!((ring.ring().version, ring.ring().call.id), (3, stored.call.call));
+    assert!(ring.ring().is_within(&home) && stored.call.from.is_same_person(ring.device().card()));
+    let again = trust.verify_ring(&stored.call.ring, ring.ring().at_ms).unwrap_err();
+    assert!(again.to_string().contains("version 3"), "{again}");
 }
 
 #[test]

@@ -228,6 +228,7 @@ mod tests {
         let card = |n: u8, name: &str, role| Card {
             person: PersonId::from_bytes([n; 16]),
             name: name.into(),
+            office: telcon_proto::OfficeName::parse("office.example").unwrap(),
             organisation: "Office".into(),
             role,
             zone: "UTC".into(),

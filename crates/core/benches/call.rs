@@ -33,6 +33,7 @@ fn devices(suite: SuiteName) -> [Device; 2] {
     [3, 4].map(|n| {
         let card = Card {
             person: PersonId::from_bytes([n; 16]),
+            office: authority.domain().clone(),
             name: "Somebody".into(),
             organisation: "Office".into(),
             role: Role::Principal,

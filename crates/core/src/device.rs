@@ -1,4 +1,4 @@
-//! This device: its keys, its certificates and the office it trusts.
+//! This device: its keys, its certificates and the offices it trusts.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use openmls::prelude::{Ciphersuite, CredentialWithKey};
@@ -9,12 +9,14 @@ use openmls_traits::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use telcon_identity::{DeviceKey, IdentityError, Invitation, Office, VerifiedDevice};
+use telcon_identity::{DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice};
 use telcon_proto::{Blob, DeviceId, SuiteName, http::OfficeInfo};
 use zeroize::Zeroizing;
 
 /// Version of [`DeviceState`] at rest.
-const STATE_VERSION: u16 = 1;
+const STATE_VERSION: u16 = 2;
+/// The version before a device could trust more offices than its own.
+const ONE_OFFICE_VERSION: u16 = 1;
 
 /// Why a device could not be enrolled or opened.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +45,12 @@ pub struct DeviceState {
     seed: Zeroizing<String>,
     device: DeviceId,
     chain: Vec<Blob>,
+    /// The home office.
     office: OfficeInfo,
-    /// The newest tree of the office's log that this device verified: size and root, base64.
+    /// Other offices that this device trusts, each pinned when it was added.
+    #[serde(default)]
+    trusted: Vec<OfficeInfo>,
+    /// The newest tree of the home office's log that this device verified: size and root, base64.
     #[serde(default)]
     pub log: Option<LogHead>,
     /// Recent calls that rang here and ended: a ring replayed after a restart is recognised.
@@ -116,12 +122,38 @@ impl DeviceState {
             device,
             chain: chain.into_iter().map(Blob).collect(),
             office: info,
+            trusted: Vec::new(),
             log: None,
             finished_rings: Vec::new(),
             engaged: None,
             muted_in: None,
             claims: Vec::new(),
         })
+    }
+
+    /// Trusts another office, whose authority has this digest: it came by another way than `info`. For the same authority
+    /// nothing changes.
+    ///
+    /// # Errors
+    /// When `info` is not of that authority, or this device trusts another authority under the office's name.
+    pub fn trust_office(&mut self, info: OfficeInfo, authority_sha256: &[u8; 32]) -> Result<(), DeviceError> {
+        let office = Office::pin(&info, Some(authority_sha256))?;
+        let mut trust = self.trust()?;
+        let is_new = trust.office(office.domain()).is_err();
+        trust.add(office)?;
+        if is_new {
+            self.trusted.push(info);
+        }
+        Ok(())
+    }
+
+    /// The offices that the state holds. They were pinned when they were put into it.
+    fn trust(&self) -> Result<TrustStore, DeviceError> {
+        let mut trust = TrustStore::new(Office::pin(&self.office, None)?);
+        for info in &self.trusted {
+            trust.add(Office::pin(info, None)?)?;
+        }
+        Ok(trust)
     }
 
     /// The certificates to send to the office: device, enrolment.
@@ -134,12 +166,16 @@ impl DeviceState {
         Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
     }
 
-    /// Reads what [`DeviceState::to_text`] wrote.
+    /// Reads what [`DeviceState::to_text`] wrote, in this version or an older one. A state of before a device could trust more
+    /// than one office trusts its home office alone.
     ///
     /// # Errors
-    /// When it is damaged or of another version.
+    /// When it is damaged or of a newer version.
     pub fn parse(text: &str) -> Result<Self, DeviceError> {
-        let state: Self = serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))?;
+        let mut state: Self = serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))?;
+        if state.version == ONE_OFFICE_VERSION && state.trusted.is_empty() {
+            state.version = STATE_VERSION;
+        }
         if state.version != STATE_VERSION {
             return Err(DeviceError::State(format!("version {}, this program reads {STATE_VERSION}", state.version)));
         }
@@ -151,7 +187,7 @@ impl DeviceState {
 pub struct Device {
     key: Arc<DeviceKey>,
     chain: Vec<Vec<u8>>,
-    office: Office,
+    trust: TrustStore,
     me: VerifiedDevice,
 }
 
@@ -161,7 +197,7 @@ impl Device {
     /// # Errors
     /// When the state is damaged, or the certificates do not verify at `now_ms`.
     pub fn open(state: &DeviceState, now_ms: u64) -> Result<Self, DeviceError> {
-        let office = Office::pin(&state.office, None)?;
+        let trust = state.trust()?;
         let seed: Zeroizing<[u8; 32]> = STANDARD
             .decode(state.seed.as_bytes())
             .ok()
@@ -170,11 +206,11 @@ impl Device {
             .ok_or_else(|| DeviceError::State("the key is damaged".into()))?;
         let key = DeviceKey::from_seed(state.suite, &seed);
         let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
-        let me = office.verify_chain(&chain, now_ms)?;
+        let me = trust.home().verify_chain(&chain, now_ms)?;
         if me.public_key() != key.public_bytes() || me.device() != state.device {
             return Err(DeviceError::State("the key and the certificate do not belong together".into()));
         }
-        Ok(Self { key: Arc::new(key), chain, office, me })
+        Ok(Self { key: Arc::new(key), chain, trust, me })
     }
 
     /// This device's verified certificate.
@@ -182,9 +218,14 @@ impl Device {
         &self.me
     }
 
-    /// The office it trusts.
+    /// Its home office: the one whose server it talks to.
     pub fn office(&self) -> &Office {
-        &self.office
+        self.trust.home()
+    }
+
+    /// The offices it trusts: what other people's statements are verified with.
+    pub fn trust(&self) -> &TrustStore {
+        &self.trust
     }
 
     /// Its key, to sign rings and sign-ins.

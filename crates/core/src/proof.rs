@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::collections::BTreeSet;
-use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, Office};
+use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
 use telcon_proto::{
     Card, Ended, RecordMode,
     entry::Entry,
@@ -54,8 +54,12 @@ fn check(title: &'static str, result: Result<String, String>) -> Check {
 const OTHER_ENTRY: &str = "the log entry is about something else";
 
 /// An entry about the call, and what the log proves of it.
-fn entry(office: &Office, logged: &Logged, proof: &RecordProof) -> Result<(LoggedEntry, Entry), String> {
-    let logged = office.verify_logged(logged).map_err(|e| e.to_string())?;
+fn entry(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Result<(LoggedEntry, Entry), String> {
+    let logged = trust.verify_logged(logged).map_err(|e| e.to_string())?;
+    // The line names the call by its identifier alone: the archive is the home office's.
+    if logged.office() != trust.home().domain() {
+        return Err("the log entry is in another office's log".into());
+    }
     match logged.entry().filter(|entry| entry.call() == Some(proof.line.call)).cloned() {
         Some(entry) => Ok((logged, entry)),
         None => Err(OTHER_ENTRY.into()),
@@ -71,9 +75,9 @@ struct LoggedEnd {
     answered_ms: Option<u64>,
 }
 
-fn check_end(office: &Office, proof: &RecordProof) -> Result<LoggedEnd, String> {
+fn check_end(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedEnd, String> {
     let logged = proof.ended.as_ref().ok_or("the call has not ended")?;
-    match entry(office, logged, proof)? {
+    match entry(trust, logged, proof)? {
         (logged, Entry::CallEnded { time_ms, how, answered, answered_ms, .. }) => {
             Ok(LoggedEnd { index: logged.index(), time_ms, how, answered, answered_ms })
         }
@@ -81,24 +85,28 @@ fn check_end(office: &Office, proof: &RecordProof) -> Result<LoggedEnd, String> 
     }
 }
 
-fn check_opening(office: &Office, proof: &RecordProof) -> Result<LoggedRing, String> {
-    let ring = office.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
-    if ring.ring().call != proof.line.call {
+fn check_opening(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedRing, String> {
+    let ring = trust.verify_ring_past(&proof.ring).map_err(|e| e.to_string())?;
+    trust.check_home_ring(&ring).map_err(|e| e.to_string())?;
+    if ring.ring().call.id != proof.line.call {
         return Err("the ring is of another call".into());
     }
-    if ring.ring().mode < office.floor() {
+    if ring.ring().mode < trust.home().floor() {
         return Err("less was kept than the office keeps of every call".into());
     }
-    office.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
+    trust.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
 }
 
-fn check_devices(office: &Office, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {
+fn check_devices(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {
     let one = |device: &ProvenDevice| {
         let chain: Vec<_> = device.chain.iter().map(|blob| blob.as_slice()).collect();
         // Valid when it was entered: that a certificate has expired since does not undo the call.
-        let entered = office.verify_logged(&device.logged).map_err(|e| e.to_string())?.time_ms();
-        let verified = office.verify_chain(&chain, entered).map_err(|e| e.to_string())?;
-        office.verify_device_logged(verified, &device.logged).map_err(|e| e.to_string())
+        let entered = trust.verify_logged(&device.logged).map_err(|e| e.to_string())?.time_ms();
+        let verified = trust.verify_chain(&chain, entered).map_err(|e| e.to_string())?;
+        if verified.office() != trust.home().domain() {
+            return Err("a device of another office is shown as having been in the call".into());
+        }
+        trust.verify_device_logged(verified, &device.logged).map_err(|e| e.to_string())
     };
     proof.devices.iter().map(one).collect()
 }
@@ -107,9 +115,9 @@ fn check_devices(office: &Office, proof: &RecordProof) -> Result<Vec<LoggedDevic
 fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEnd>, devices: &[LoggedDevice]) -> bool {
     let line = &proof.line;
     let content = ring.ring().ring();
-    let callee = devices.iter().map(|known| known.device().card()).find(|card| card.person == content.to);
+    let callee = devices.iter().map(|known| known.device().card()).find(|card| card.is_of(&content.to));
     line.from == *ring.ring().device().card()
-        && line.to.person == content.to
+        && line.to.is_of(&content.to)
         && callee.is_none_or(|card| *card == line.to)
         && line.mode == content.mode
         && line.opened_ms == ring.entry().time_ms()
@@ -134,14 +142,14 @@ struct SealedRecords {
 }
 
 /// Checks each record of the call: one of each note-taker that heard some of it.
-fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<SealedRecords, String> {
+fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<SealedRecords, String> {
     if proof.records.is_empty() {
         return Err("the sealed record is not in the log yet".into());
     }
     let (mut by, mut at, mut partial, mut signers) = (Vec::new(), Vec::new(), true, Vec::new());
     let mut entries = BTreeSet::new();
     for record in &proof.records {
-        let (logged, entry) = entry(office, &record.logged, proof)?;
+        let (logged, entry) = entry(trust, &record.logged, proof)?;
         let Entry::RecordSealed { device, record_digest, jws: logged_jws, parts, partial: logged_partial, .. } = entry
         else {
             return Err(OTHER_ENTRY.into());
@@ -152,7 +160,7 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
             return Err("the digest in the log is of another record".into());
         }
         let jws = seal.jws.as_deref().ok_or("the record is not signed")?;
-        let signed = office.verify_record(jws, proof.line.call, &record_digest).map_err(|e| e.to_string())?;
+        let signed = trust.verify_record(jws, proof.line.call, &record_digest).map_err(|e| e.to_string())?;
         let signer = signed.device();
         // The log entry must say what was signed. Entries of older versions do not name the device.
         let same = logged_jws == jws
@@ -165,13 +173,13 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
         if !allows(signer.card().role, Action::WriteRecord) {
             return Err("the record is signed by a device that is no note-taker's".into());
         }
-        if !devices.iter().any(|known| known.device().device() == signer.device()) {
+        if !devices.iter().any(|known| known.device().qualified() == signer.qualified()) {
             return Err("the device that signed it is not shown to be in the log".into());
         }
-        if signers.contains(&signer.device()) || !entries.insert(logged.index()) {
+        if signers.contains(&signer.qualified()) || !entries.insert(logged.index()) {
             return Err("two records of the call are signed by the same device".into());
         }
-        signers.push(signer.device());
+        signers.push(signer.qualified());
         let (parts, lacks) = (signed.parts(), if signed.partial() { " · partial" } else { "" });
         by.push(format!("{} · {parts} part{}{lacks}", signer.card().name, if parts == 1 { "" } else { "s" }));
         at.push(format!("entry {} · proof of {} hashes", logged.index(), record.logged.proof.len()));
@@ -184,8 +192,8 @@ fn check_sealed(office: &Office, proof: &RecordProof, devices: &[LoggedDevice]) 
 }
 
 /// Where the log says that there is no record of the call, and why.
-fn check_missing(office: &Office, logged: &Logged, proof: &RecordProof) -> Result<(u64, String), String> {
-    let (entry, Entry::RecordMissing { why, .. }) = entry(office, logged, proof)? else {
+fn check_missing(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Result<(u64, String), String> {
+    let (entry, Entry::RecordMissing { why, .. }) = entry(trust, logged, proof)? else {
         return Err(OTHER_ENTRY.into());
     };
     let why: String = why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect();
@@ -194,14 +202,14 @@ fn check_missing(office: &Office, logged: &Logged, proof: &RecordProof) -> Resul
 
 /// Checks everything that the archive gives for the records of a call, without believing the server: what was to be kept comes from the
 /// signed ring, whether it was answered from the log, who was in it from certificates.
-pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
-    let ended = check_end(office, proof);
-    let opened = check_opening(office, proof);
-    let devices = check_devices(office, proof);
+pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
+    let ended = check_end(trust, proof);
+    let opened = check_opening(trust, proof);
+    let devices = check_devices(trust, proof);
     let known = devices.as_deref().unwrap_or_default();
     let line = opened.as_ref().map_err(Clone::clone).and_then(|ring| {
-        let caller = ring.ring().device().device();
-        if !known.iter().any(|known| known.device().device() == caller) {
+        let caller = ring.ring().device().qualified();
+        if !known.iter().any(|known| known.device().qualified() == caller) {
             return Err("the caller's device is not shown to be in the log".into());
         }
         match check_line(proof, ring, ended.as_ref().ok(), known) {
@@ -216,8 +224,8 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
         format!("device log {}", indices.join(", "))
     };
     let missing = proof.missing.as_ref().filter(|_| answered && kept && proof.records.is_empty());
-    let missing = missing.map(|logged| check_missing(office, logged, proof));
-    let sealed = (answered && kept && missing.is_none()).then(|| check_sealed(office, proof, known));
+    let missing = missing.map(|logged| check_missing(trust, logged, proof));
+    let sealed = (answered && kept && missing.is_none()).then(|| check_sealed(trust, proof, known));
     let mut checks = vec![
         check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
         check("Each device known", devices.as_deref().map(indices).map_err(Clone::clone)),
@@ -245,7 +253,7 @@ pub fn check_record(office: &Office, proof: &RecordProof) -> Report {
     }
     let mut people: Vec<Card> = Vec::new();
     for card in known.iter().map(|known| known.device().card()) {
-        if !people.iter().any(|other| other.person == card.person) {
+        if !people.iter().any(|other| other.is_same_person(card)) {
             people.push(card.clone());
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{call::captions::Caption, mls::phrase::Phrase};
 use serde::Serialize;
-use telcon_proto::{CallId, Card, DeviceId, RecordMode, SuiteName, message::NoticeState, words::Contact};
+use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, words::Contact};
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,7 +15,7 @@ pub struct View {
     /// Who this device is, from its own certificate.
     pub you: Option<You>,
     /// The office.
-    pub office: Option<OfficeName>,
+    pub office: Option<OfficeView>,
     /// The people that it can ring.
     pub people: Vec<Contact>,
     /// Whether there are others, who are found by name.
@@ -63,9 +63,9 @@ pub struct You {
 /// The office.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct OfficeName {
+pub struct OfficeView {
     /// Its domain.
-    pub domain: String,
+    pub domain: OfficeName,
     /// Its name.
     pub name: String,
 }

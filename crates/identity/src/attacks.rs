@@ -7,6 +7,7 @@ mod offices;
 mod rings;
 mod signed_texts;
 mod statements;
+mod trust;
 
 use crate::{
     authority::{CHARTER_TYP, DEVICE_VALIDITY_S, InviteSpec},
@@ -20,6 +21,7 @@ use crate::{
     ring::{RING_TYP, sign_ring},
     statement::{RECORD_TYP, SIGN_IN_TYP, sign_in, sign_record, verify_sign_in},
     testkit::*,
+    trust::TrustStore,
 };
 use base64::{
     Engine as _,
@@ -27,7 +29,7 @@ use base64::{
 };
 use serde_json::json;
 use telcon_proto::{
-    CallId, Card, DeviceId, Digest, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
+    CallId, Card, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
     entry::Entry,
     http::OfficeInfo,
     limits::RING_MAX_AGE_MS,

@@ -11,7 +11,7 @@ use crate::{
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    Blob, Card, DeviceId, RecordMode, SuiteName,
+    Blob, Card, DeviceId, OfficeName, RecordMode, SuiteName,
     http::{Charter, OfficeInfo, Revocation},
 };
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
@@ -33,7 +33,7 @@ pub const CLOCK_TOLERANCE_S: u64 = 60;
 pub struct Authority {
     key: DeviceKey,
     certificate: Certificate,
-    domain: String,
+    domain: OfficeName,
 }
 
 /// Whom to invite. The seed is the secret of the link; like the identifier it must be fresh and random.
@@ -57,7 +57,8 @@ impl Authority {
     /// [`Misuse::Domain`], [`Misuse::Name`], [`Misuse::Time`].
     pub fn create(suite: SuiteName, seed: &[u8; SEED_BYTES], domain: &str, name: &str, now_ms: u64) -> Result<Self> {
         let key = DeviceKey::from_seed(suite, seed);
-        let subject = office_name(domain, name)?;
+        let domain = OfficeName::parse(domain).map_err(|_| Misuse::Domain)?;
+        let subject = office_name(&domain, name)?;
         let from_s = (now_ms / 1000).saturating_sub(CLOCK_TOLERANCE_S);
         let public = key.public_bytes();
         let [id @ .., _, _, _, _] = key_id(&public);
@@ -73,7 +74,7 @@ impl Authority {
             usage: KeyUsages::KeyCertSign | KeyUsages::DigitalSignature,
             key_use: None,
         };
-        Ok(Self { certificate: says.sign(&key)?, key, domain: domain.to_owned() })
+        Ok(Self { certificate: says.sign(&key)?, key, domain })
     }
 
     /// Opens an authority from its seed and certificate.
@@ -100,7 +101,7 @@ impl Authority {
     }
 
     /// The office, by domain.
-    pub fn domain(&self) -> &str {
+    pub fn domain(&self) -> &OfficeName {
         &self.domain
     }
 
@@ -118,6 +119,9 @@ impl Authority {
     /// # Errors
     /// [`Misuse`] of the card, the time or the time to live; [`Lapse::Authority`] when the authority ends before.
     pub fn invite(&self, spec: &InviteSpec) -> Result<Invitation> {
+        if spec.card.office != self.domain {
+            return Err(Misuse::CardOffice.into());
+        }
         let ttl_s = spec.ttl_ms / 1000;
         if !(1..=MAX_INVITATION_TTL_S).contains(&ttl_s) {
             return Err(Misuse::InvitationTtl.into());
@@ -159,10 +163,10 @@ impl Authority {
     pub fn office(&self, log_key: &str, floor: RecordMode, now_ms: u64) -> Result<OfficeInfo> {
         log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
         let (domain, name) = read_office(&self.certificate.says().subject)?;
-        let charter = Charter { office: domain.clone(), log_key: log_key.to_owned(), floor, at_ms: now_ms };
+        let charter = Charter { office: domain.to_string(), log_key: log_key.to_owned(), floor, at_ms: now_ms };
         let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
         Ok(OfficeInfo {
-            domain,
+            domain: domain.to_string(),
             name,
             authority: Blob(self.certificate.der().to_vec()),
             suite: self.suite(),
@@ -175,7 +179,7 @@ impl Authority {
     /// # Errors
     /// None today; a suite with a stateful key would have some.
     pub fn revoke(&self, device: DeviceId, now_ms: u64) -> Result<String> {
-        let revocation = Revocation { office: self.domain.clone(), device, at_ms: now_ms };
+        let revocation = Revocation { office: self.domain.to_string(), device, at_ms: now_ms };
         let payload = serde_json::to_vec(&revocation).expect("invariant: strings and numbers are JSON");
         Ok(jws::sign(&self.key, REVOCATION_TYP, &payload, &[]))
     }
@@ -188,7 +192,7 @@ impl fmt::Debug for Authority {
 }
 
 /// Reads an authority's certificate: the certificate, the office's domain and its name.
-pub(crate) fn read_authority(der: &[u8]) -> Result<(Certificate, String, String)> {
+pub(crate) fn read_authority(der: &[u8]) -> Result<(Certificate, OfficeName, String)> {
     let certificate = Certificate::read(der)?;
     let says = certificate.says();
     if !says.constraints.ca {

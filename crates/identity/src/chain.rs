@@ -8,9 +8,9 @@ use crate::{
     authority::{DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Lapse, Mismatch, Result},
-    name::read_card,
+    name::{read_card, read_office},
 };
-use telcon_proto::{Card, DeviceId, SuiteName};
+use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
 use x509_cert::ext::pkix::KeyUsages;
 
 /// A device whose certificate chain leads to the office's authority. Only verification makes one, so holding it is the
@@ -31,6 +31,16 @@ impl VerifiedDevice {
     /// The device.
     pub fn device(&self) -> DeviceId {
         self.device
+    }
+
+    /// The device, with the office that certified it.
+    pub fn qualified(&self) -> Qualified<DeviceId> {
+        self.device.at(self.office())
+    }
+
+    /// The office whose authority certified it.
+    pub fn office(&self) -> &OfficeName {
+        &self.card.office
     }
 
     /// Whose it is, as the office's authority certified it.
@@ -111,7 +121,9 @@ pub(crate) fn check_enrolment(certificate: &Certificate) -> Result<Enrolment> {
     if !fits {
         return Err(Flaw::Validity.into());
     }
-    let (card, id) = read_card(&says.subject)?;
+    // The issuer is a claim until the authority's signature is verified.
+    let (office, _) = read_office(&says.issuer).map_err(|_| Flaw::OtherAuthority)?;
+    let (card, id) = read_card(&says.subject, &office)?;
     if says.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }
@@ -133,6 +145,19 @@ pub(crate) fn verify_enrolment(authority: &Certificate, certificate: &Certificat
         return Err(Flaw::Validity.into());
     }
     Ok(enrolment)
+}
+
+/// The office that a chain claims to be of: the issuer's name in its enrolment certificate. It proves nothing.
+///
+/// # Errors
+/// [`Flaw::ChainLength`], [`Flaw::OtherAuthority`], and those of a malformed certificate.
+pub(crate) fn claimed_office(chain: &[impl AsRef<[u8]>]) -> Result<OfficeName> {
+    let [_, issuer] = chain else {
+        return Err(Flaw::ChainLength.into());
+    };
+    let (office, _) =
+        read_office(&Certificate::read(issuer.as_ref())?.says().issuer).map_err(|_| Flaw::OtherAuthority)?;
+    Ok(office)
 }
 
 /// Checks a chain against the authority, in everything but the present time.
@@ -162,7 +187,7 @@ pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) 
     if says.public == parent.public {
         return Err(Flaw::EnrolmentKeyReused.into());
     }
-    let (card, id) = read_card(&says.subject)?;
+    let (card, id) = read_card(&says.subject, &enrolment.card.office)?;
     if says.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }

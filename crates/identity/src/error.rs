@@ -98,9 +98,15 @@ pub enum Flaw {
     /// The content signed is not what this type carries.
     #[error("a signed text has malformed content")]
     Payload,
-    /// Signed for another office.
-    #[error("a signed text is meant for another office")]
+    /// Of another office than the one whose keys it was to be verified with.
+    #[error("a signed text or a log proof is of another office than it has to be")]
     OtherOffice,
+    /// A second authority under the name of an office that is trusted already.
+    #[error("another authority calls itself by the name of an office that this device trusts")]
+    SecondAuthority,
+    /// The authority of a trusted office, with another log.
+    #[error("an office that this device trusts is described with another log than before")]
+    SecondLog,
     /// Signed by another device than it names.
     #[error("a signed text names another device than the one that signed it")]
     OtherDevice,
@@ -155,6 +161,14 @@ pub enum Mismatch {
     /// An enrolment link of another version.
     #[error("the enrolment link is of version {0}: update this device, or ask for a link from an updated office")]
     InvitationVersion(u8),
+    /// Of an office that is not in the trust store.
+    #[error("it is of an office that this device does not trust: ask your security officer whether it should be added")]
+    UnknownOffice,
+    /// A ring whose caller, callee and call are not all of the home office.
+    #[error(
+        "a ring leads to or from another office, and this office is not connected to others: only its own people can be rung"
+    )]
+    BetweenOffices,
     /// A certificate or link of another suite than the office's.
     #[error("the office uses {office:?} and this is for {other:?}: enrol this device anew")]
     Suite {
@@ -207,6 +221,11 @@ pub enum Misuse {
     /// Not a domain in lower-case ASCII.
     #[error("the office's domain is not a lower-case ASCII domain name such as office.example: change it")]
     Domain,
+    /// A card of another office than the authority's.
+    #[error(
+        "a card names another office than the authority that is to certify it: invite the person at their own office"
+    )]
+    CardOffice,
     /// A time that no certificate can carry.
     #[error("a time is out of range: check this computer's clock")]
     Time,

@@ -5,6 +5,9 @@
 //!   └─ enrolment            one person, one link, one-time key in the link's fragment: the server never sees it
 //!        └─ device          made and signed on the device; valid for a year; its digest is in the log
 //! ```
+//! A device trusts its home office, and any others that its [`TrustStore`] holds. What an identifier, a ring or a proof says of
+//! its office chooses the authority and the log to verify with, and proves nothing.
+//!
 //! What a device believes are types that only verification can make: [`VerifiedDevice`] (the chain holds),
 //! [`LoggedDevice`] (and is in the log), [`VerifiedRing`] (signed by such a device, now, for this office),
 //! [`LoggedRing`] (and the call was opened in the log before).
@@ -31,6 +34,7 @@ mod name;
 mod office;
 mod ring;
 mod statement;
+mod trust;
 
 #[cfg(test)]
 mod attacks;
@@ -50,7 +54,7 @@ pub use error::{Flaw, IdentityError, Lapse, Mismatch, Misuse, Result};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
-pub use name::MAX_DOMAIN_CHARS;
 pub use office::Office;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, sign_ring};
 pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
+pub use trust::TrustStore;

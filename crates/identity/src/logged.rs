@@ -10,6 +10,7 @@ use crate::{
 use serde::Deserialize;
 use telcon_log::{Hash, MAX_ENTRY_LEN, verify_inclusion};
 use telcon_proto::{
+    OfficeName,
     entry::{Entry, ReadEntry},
     limits::RING_MAX_AGE_MS,
     message::Logged,
@@ -21,6 +22,7 @@ const MAX_PROOF_HASHES: usize = 64;
 /// An entry that is in the office's log. Only verification makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEntry {
+    office: OfficeName,
     index: u64,
     size: u64,
     root: Hash,
@@ -29,6 +31,11 @@ pub struct LoggedEntry {
 }
 
 impl LoggedEntry {
+    /// The office whose log it is in.
+    pub fn office(&self) -> &OfficeName {
+        &self.office
+    }
+
     /// Its index in the log, from 0.
     pub fn index(&self) -> u64 {
         self.index
@@ -95,11 +102,14 @@ impl LoggedRing {
 
 impl Office {
     /// Verifies that an entry is in the tree of a checkpoint that the office's log signed. Whether that checkpoint
-    /// continues those seen before is up to whoever remembers them.
+    /// continues those seen before is up to whoever remembers them. A proof that names no office is of before version 4.
     ///
     /// # Errors
-    /// [`Flaw::TooLong`], [`Flaw::Checkpoint`], [`Flaw::LogProof`], [`Flaw::LogEntry`].
+    /// [`Flaw::OtherOffice`], [`Flaw::TooLong`], [`Flaw::Checkpoint`], [`Flaw::LogProof`], [`Flaw::LogEntry`].
     pub fn verify_logged(&self, logged: &Logged) -> Result<LoggedEntry> {
+        if logged.office.as_ref().is_some_and(|office| office != self.domain()) {
+            return Err(Flaw::OtherOffice.into());
+        }
         let bytes = logged.entry.as_slice();
         if bytes.len() > MAX_ENTRY_LEN || logged.proof.len() > MAX_PROOF_HASHES {
             return Err(Flaw::TooLong.into());
@@ -117,7 +127,8 @@ impl Office {
             Some(entry) => entry.time_ms(),
             None => serde_json::from_slice::<Dated>(bytes).map_err(|_| Flaw::LogEntry)?.time_ms,
         };
-        Ok(LoggedEntry { index: logged.index, size: head.size, root: head.root, entry, time_ms })
+        let office = self.domain().clone();
+        Ok(LoggedEntry { office, index: logged.index, size: head.size, root: head.root, entry, time_ms })
     }
 
     /// Verifies that a device's certificate is in the log, entered while its enrolment was open: this is what keeps an
@@ -126,6 +137,9 @@ impl Office {
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
     pub fn verify_device_logged(&self, device: VerifiedDevice, logged: &Logged) -> Result<LoggedDevice> {
+        if device.office() != self.domain() {
+            return Err(Flaw::OtherOffice.into());
+        }
         let entry = self.verify_logged(logged)?;
         let Some(Entry::DeviceEnrolled { device: enrolled, cert_sha256, enrolment, .. }) = entry.entry() else {
             return Err(Flaw::LogEntry.into());
@@ -148,16 +162,19 @@ impl Office {
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
     pub fn verify_opening(&self, ring: VerifiedRing, opened: &Logged) -> Result<LoggedRing> {
+        if ring.ring().call.office != *self.domain() {
+            return Err(Flaw::OtherOffice.into());
+        }
         let entry = self.verify_logged(opened)?;
         let Some(Entry::CallOpened { call, ring_sha256, mode, suite, devices, .. }) = entry.entry() else {
             return Err(Flaw::LogEntry.into());
         };
         let content = ring.ring();
-        let same = *call == content.call
+        let same = *call == content.call.id
             && *ring_sha256.as_bytes() == ring.sha256()
             && *mode == content.mode
             && *suite == content.suite
-            && devices[..] == [content.from];
+            && devices[..] == [content.from.id];
         if !same {
             return Err(Flaw::OtherEntry.into());
         }

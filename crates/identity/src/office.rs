@@ -11,7 +11,7 @@ use crate::{
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    RecordMode, SuiteName,
+    OfficeName, RecordMode, SuiteName,
     http::{Charter, OfficeInfo, Revocation},
 };
 
@@ -24,7 +24,7 @@ use telcon_proto::{
 pub struct Office {
     pub(crate) authority: Certificate,
     pub(crate) log: VerifierKey,
-    domain: String,
+    domain: OfficeName,
     name: String,
     charter: Charter,
 }
@@ -51,7 +51,7 @@ impl Office {
         }
         let charter = jws::verify(&info.charter, CHARTER_TYP, suite, &authority.says().public)?;
         let charter: Charter = serde_json::from_slice(&charter).map_err(|_| Flaw::Payload)?;
-        if charter.office != domain {
+        if domain != charter.office {
             return Err(Flaw::OtherOffice.into());
         }
         let log = charter.log_key.parse().map_err(|_| Flaw::LogKey)?;
@@ -59,7 +59,7 @@ impl Office {
     }
 
     /// Domain that names the office.
-    pub fn domain(&self) -> &str {
+    pub fn domain(&self) -> &OfficeName {
         &self.domain
     }
 
@@ -129,7 +129,7 @@ impl Office {
     pub fn verify_revocation(&self, jws: &str) -> Result<Revocation> {
         let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), &self.authority.says().public)?;
         let revocation: Revocation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
-        if revocation.office != self.domain {
+        if self.domain != revocation.office {
             return Err(Flaw::OtherOffice.into());
         }
         Ok(revocation)

@@ -2,14 +2,18 @@
 
 use crate::{
     chain::VerifiedDevice,
-    error::{Flaw, Lapse, Mismatch, Result},
+    error::{Flaw, IdentityError, Lapse, Mismatch, Result},
     jws,
     key::DeviceKey,
     office::Office,
 };
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use telcon_proto::{WIRE_VERSION, limits::RING_MAX_AGE_MS, message::Ring, policy};
+use telcon_proto::{
+    WIRE_VERSION,
+    limits::RING_MAX_AGE_MS,
+    message::{Ring, RingError},
+    policy,
+};
 
 /// Type of a ring (RFC 7515 section 4.1.9).
 pub const RING_TYP: &str = "telcon-ring+jws";
@@ -47,21 +51,26 @@ impl VerifiedRing {
     }
 }
 
-/// The one member that every version of a ring has.
-#[derive(Deserialize)]
-struct Versioned {
-    version: u16,
+fn read(payload: &[u8]) -> Result<Ring> {
+    Ring::read(payload).map_err(|error| match error {
+        RingError::Malformed => IdentityError::from(Flaw::Payload),
+        RingError::Version(version) => Mismatch::WireVersion(version).into(),
+    })
 }
 
 impl Office {
-    /// Verifies a ring that rings now: signature, chain, office, device, role, suite, age, and that no less is kept than
-    /// the office keeps of every call.
+    /// Verifies a ring that rings now: signature, chain, office, device, role, suite, version, age, and that no less is kept
+    /// than the office keeps of every call. The caller's device is of this office; whether the callee and the call are is up
+    /// to whoever takes the ring ([`Ring::is_within`]).
     ///
     /// # Errors
-    /// Those of [`Office::verify_ring_past`], at the present time; [`Lapse::Ring`], [`Lapse::RingFuture`],
-    /// [`Flaw::RingMode`].
+    /// Those of [`Office::verify_ring_past`], at the present time; [`Mismatch::WireVersion`] for older versions too;
+    /// [`Lapse::Ring`], [`Lapse::RingFuture`], [`Flaw::RingMode`].
     pub fn verify_ring(&self, jws: &str, now_ms: u64) -> Result<VerifiedRing> {
         let ring = self.verify_ring_untimed(jws)?;
+        if ring.ring.version != WIRE_VERSION {
+            return Err(Mismatch::WireVersion(ring.ring.version).into());
+        }
         let at_ms = ring.ring.at_ms;
         if now_ms.saturating_sub(at_ms) > RING_MAX_AGE_MS {
             return Err(Lapse::Ring.into());
@@ -77,8 +86,8 @@ impl Office {
     }
 
     /// Verifies a ring of the past, for a device that joins the call and for auditors: as [`Office::verify_ring`], but the
-    /// certificate need only have been valid when the ring was signed, by the caller's clock. What pins that time is
-    /// [`Office::verify_opening`].
+    /// certificate need only have been valid when the ring was signed, by the caller's clock, and the ring may be of an older
+    /// version. What pins that time is [`Office::verify_opening`].
     ///
     /// # Errors
     /// [`Flaw`]s of the signed text and the chain; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Flaw::RingRole`],
@@ -91,15 +100,11 @@ impl Office {
 
     fn verify_ring_untimed(&self, jws: &str) -> Result<VerifiedRing> {
         let (device, payload) = self.verify_signed(jws, RING_TYP)?;
-        let Versioned { version } = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
-        if version != WIRE_VERSION {
-            return Err(Mismatch::WireVersion(version).into());
-        }
-        let ring: Ring = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
-        if ring.office != self.domain() {
+        let ring = read(&payload)?;
+        if ring.from.office != *self.domain() {
             return Err(Flaw::OtherOffice.into());
         }
-        if ring.from != device.device() {
+        if ring.from.id != device.device() {
             return Err(Flaw::OtherDevice.into());
         }
         if !policy::may_ring_somebody(device.card().role) {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
+    Blob, CallId, Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
     http::OfficeInfo,
     message::{Logged, Ring},
 };
@@ -24,9 +24,20 @@ pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const CALL: CallId = CallId::from_bytes([0xca; 16]);
 pub(crate) const DOMAIN: &str = "office.example";
 
+/// [`DOMAIN`] as a name.
+pub(crate) fn domain() -> OfficeName {
+    OfficeName::parse(DOMAIN).unwrap()
+}
+
+/// Another office's name.
+pub(crate) fn elsewhere() -> OfficeName {
+    OfficeName::parse("other.example").unwrap()
+}
+
 pub(crate) fn card(role: Role) -> Card {
     Card {
         person: PersonId::from_bytes([role as u8 + 1; 16]),
+        office: domain(),
         name: "The President of Norland".into(),
         organisation: "Chancellery of Norland".into(),
         role,
@@ -65,8 +76,10 @@ impl World {
         Self { authority, info, office, log }
     }
 
+    /// Of this office, whatever office the card is of.
     pub(crate) fn spec(&self, card: Card) -> InviteSpec {
         let n = card.role as u8;
+        let card = Card { office: self.office.domain().clone(), ..card };
         InviteSpec { card, enrolment_id: [0xe0 + n; 16], enrolment_seed: [0x50 + n; 32], now_ms: NOW, ttl_ms: HOUR }
     }
 
@@ -100,6 +113,7 @@ impl World {
             index: size - 1,
             proof: proof.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
             checkpoint: note,
+            office: Some(self.office.domain().clone()),
         }
     }
 }
@@ -107,14 +121,27 @@ impl World {
 pub(crate) fn ring(world: &World, from: &Device) -> Ring {
     Ring {
         version: WIRE_VERSION,
-        call: CALL,
-        office: DOMAIN.into(),
-        from: from.id,
-        to: PersonId::from_bytes([9; 16]),
+        call: CALL.at(world.office.domain()),
+        from: from.id.at(world.office.domain()),
+        to: PersonId::from_bytes([9; 16]).at(world.office.domain()),
         mode: RecordMode::Memo,
         suite: world.office.suite(),
         at_ms: NOW,
     }
+}
+
+/// The ring in the form of version 3, which named one office for everything.
+pub(crate) fn ring_v3(ring: &Ring) -> Value {
+    json!({
+        "version": 3,
+        "call": ring.call.id.to_hex(),
+        "office": ring.call.office,
+        "from": ring.from.id.to_hex(),
+        "to": ring.to.id.to_hex(),
+        "mode": ring.mode,
+        "suite": ring.suite,
+        "at_ms": ring.at_ms,
+    })
 }
 
 /// The caller's ring, signed.
@@ -136,11 +163,11 @@ pub(crate) fn enrolled_entry(world: &World, device: &Device) -> Value {
 pub(crate) fn opened_entry(world: &World, jws: &str, ring: &Ring) -> Value {
     json!({
         "type": "call_opened",
-        "call": ring.call.to_hex(),
+        "call": ring.call.id.to_hex(),
         "ring_sha256": hex(&Sha256::digest(jws)),
         "mode": "memo",
         "suite": serde_json::to_value(world.office.suite()).unwrap(),
-        "devices": [ring.from.to_hex()],
+        "devices": [ring.from.id.to_hex()],
         "time_ms": NOW + 50,
     })
 }

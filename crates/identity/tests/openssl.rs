@@ -40,6 +40,7 @@ fn verify_with_openssl(suite: SuiteName) {
     let authority = Authority::create(suite, &[1; 32], "office.example", "Chancellery of Norland", NOW).unwrap();
     let card = Card {
         person: PersonId::from_bytes([3; 16]),
+        office: authority.domain().clone(),
         name: "Førsteminister Ødegård".into(),
         organisation: "Chancellery of Norland".into(),
         role: Role::Principal,

@@ -1,10 +1,10 @@
 //! Opaque identifiers of calls, devices and people: 128 random bits each, written as 32 lowercase hex digits.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::{fmt, str::FromStr};
+use std::{fmt, hash::Hash, str::FromStr};
 
 /// Why a text is not an identifier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an identifier is 32 lowercase hexadecimal digits")]
 pub struct IdError;
 
@@ -32,6 +32,20 @@ fn hex(bytes: &[u8; 16]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// What all identifiers have in common: enough for [`crate::Qualified`] to read and write any of them.
+pub trait OpaqueId: Copy + Eq + Ord + Hash + FromStr<Err = IdError> + sealed::Sealed {
+    /// The type's name, for schemas.
+    const NAME: &'static str;
+
+    /// 32 lowercase hexadecimal digits, as on the wire.
+    fn to_hex(&self) -> String;
+}
+
+mod sealed {
+    /// Identifiers are defined here and nowhere else.
+    pub trait Sealed {}
+}
+
 macro_rules! id {
     ($name:ident, $doc:literal) => {
         #[doc = $doc]
@@ -51,6 +65,16 @@ macro_rules! id {
 
             /// 32 lowercase hexadecimal digits, as on the wire.
             pub fn to_hex(&self) -> String {
+                hex(&self.0)
+            }
+        }
+
+        impl sealed::Sealed for $name {}
+
+        impl OpaqueId for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn to_hex(&self) -> String {
                 hex(&self.0)
             }
         }

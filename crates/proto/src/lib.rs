@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod message;
 pub mod node;
+pub mod office;
 pub mod policy;
 pub mod seal;
 pub mod words;
@@ -19,8 +20,9 @@ pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{CallId, DeviceId, IdError, PersonId};
 pub use message::{ClientMessage, ServerMessage};
+pub use office::{OfficeName, Qualified};
 pub use words::{Card, Ended, RecordMode, Role, SuiteName};
 
 /// Version of the messages in this crate. A server refuses a client of another version by name: MLS code points for
 /// the post-quantum suites are drafts, so the wire format is allowed to change and must be able to say so.
-pub const WIRE_VERSION: u16 = 3;
+pub const WIRE_VERSION: u16 = 4;

@@ -1,6 +1,6 @@
 //! The product's words as types: roles, record modes, how a call ended, who somebody is.
 
-use crate::{DeviceId, PersonId};
+use crate::{DeviceId, OfficeName, PersonId, Qualified};
 use serde::{Deserialize, Serialize};
 
 /// What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it
@@ -129,6 +129,8 @@ impl Ended {
 pub struct Card {
     /// The person.
     pub person: PersonId,
+    /// The office whose authority certifies this card, and whose person it is.
+    pub office: OfficeName,
     /// The name or title to show, such as "The President of Norland".
     pub name: String,
     /// Their own organisation, such as "Chancellery of Norland".
@@ -139,9 +141,37 @@ pub struct Card {
     pub zone: String,
 }
 
+impl Card {
+    /// Reads a card as it was stored. Before version 4 cards did not name their office, and were all of the home office of
+    /// whoever stored them.
+    ///
+    /// # Errors
+    /// If it is not the JSON of a card.
+    pub fn from_stored(json: &str, home: &OfficeName) -> serde_json::Result<Self> {
+        let mut stored: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json)?;
+        stored.entry("office").or_insert_with(|| home.as_str().into());
+        serde_json::from_value(stored.into())
+    }
+
+    /// The person, with their office: what to compare people by.
+    pub fn qualified(&self) -> Qualified<PersonId> {
+        self.person.at(&self.office)
+    }
+
+    /// Whether this is the person's card.
+    pub fn is_of(&self, person: &Qualified<PersonId>) -> bool {
+        self.person == person.id && self.office == person.office
+    }
+
+    /// Whether two cards are the same person's.
+    pub fn is_same_person(&self, other: &Card) -> bool {
+        self.person == other.person && self.office == other.office
+    }
+}
+
 impl std::fmt::Debug for Card {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Card({})", self.role.as_str())
+        write!(f, "Card({}, {})", self.role.as_str(), self.office)
     }
 }
 
@@ -165,4 +195,27 @@ pub struct Party {
     /// Its person.
     #[serde(flatten)]
     pub card: Card,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_card_that_names_no_office_is_of_the_home_office() {
+        let home = OfficeName::parse("office.example").unwrap();
+        let json = serde_json::json!({
+            "person": "07".repeat(16), "name": "A", "organisation": "B", "role": "principal", "zone": "UTC",
+        });
+        let card = Card::from_stored(&json.to_string(), &home).unwrap();
+        assert_eq!(card.office, home);
+        // On the wire it is never left out, and what is stored now says it.
+        assert!(serde_json::from_value::<Card>(json.clone()).is_err());
+        let stored = serde_json::to_string(&card).unwrap();
+        assert_eq!(Card::from_stored(&stored, &OfficeName::parse("other.example").unwrap()).unwrap(), card);
+        let mut bad = json;
+        bad["office"] = "Office.example".into();
+        assert!(Card::from_stored(&bad.to_string(), &home).is_err());
+        assert!(Card::from_stored("[]", &home).is_err());
+    }
 }

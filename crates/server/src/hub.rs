@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage, message::RefusalCode};
+use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage};
 use tokio::{
     runtime::Handle,
     sync::{
@@ -62,8 +62,8 @@ pub enum Input {
     Message(SessionId, Box<ClientMessage>),
     /// A verified ring, or why verification failed. Whether its call exists is looked up here.
     Ring(SessionId, Box<Result<VerifiedRing, String>>),
-    /// The connection wants the newest checkpoint, proven from the tree of this size on.
-    Ping(SessionId, u64),
+    /// Liveness probe. Not answered while the state is unknown.
+    Probe(oneshot::Sender<()>),
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
     /// Revoke a device, by this revocation of the authority, which was verified.
@@ -142,7 +142,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// A step of a batch, carried out once the writes of the batch are durable.
 enum Step {
     Output(Output),
-    Checkpoint(SessionId, u64),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
@@ -278,7 +277,10 @@ impl Hub {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));
                 self.board.ring(session, looked_up, now)
             }
-            Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
+            Input::Probe(reply) => {
+                let _ = reply.send(());
+                return;
+            }
             Input::Enrol(device, reply) => {
                 let Ok(enrolment_is_used) = self.parts.store.enrolment_is_used(&device.enrolment) else {
                     let _ = reply.send(Err(store_failed()));
@@ -323,7 +325,7 @@ impl Hub {
     }
 
     fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, String> {
-        match self.parts.store.call_exists(&ring.ring.call) {
+        match self.parts.store.call_exists(&ring.ring.call.id) {
             Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
             Err(error) => {
                 tracing::error!(call = %ring.ring.call, %error, "a ring was refused: the store cannot be read; check the database");
@@ -368,7 +370,6 @@ impl Hub {
         for step in batch.steps {
             match step {
                 Step::Output(output) => self.carry_out(output),
-                Step::Checkpoint(session, from_size) => self.send_checkpoint(session, from_size),
                 Step::Admit(reply, answer) => {
                     // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);
@@ -415,21 +416,6 @@ impl Hub {
             }
             self.failed.push(session);
         }
-    }
-
-    fn send_checkpoint(&mut self, session: SessionId, from_size: u64) {
-        let (size, checkpoint) = self.parts.prover.checkpoint();
-        // A device that remembers a longer log than this one gets no proof, and alerts its person.
-        let proof = if from_size > size { Ok(Vec::new()) } else { self.parts.prover.consistency(from_size, size) };
-        let message = match proof {
-            Ok(consistency) => ServerMessage::Checkpoint { checkpoint, from_size, consistency },
-            Err(error) => {
-                tracing::error!(%error, "a consistency proof cannot be read: check the log's disk");
-                let message = "the log cannot be read now: try again later".to_owned();
-                ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
-            }
-        };
-        self.send(session, message);
     }
 
     fn close_failed(&mut self) {

@@ -302,6 +302,7 @@ mod tests {
     use super::*;
     use crate::{archive::LogWriter, hub};
     use telcon_log::LogSigner;
+    use telcon_proto::OfficeName;
     use telcon_relay::RelayConfig;
 
     #[tokio::test]
@@ -310,7 +311,8 @@ mod tests {
         let (relay, _task) = telcon_relay::net::start(at, RelayConfig::new(vec![at])).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
-        let log = LogWriter::open(&dir.path().join("log"), signer, 1).unwrap();
+        let log =
+            LogWriter::open(&dir.path().join("log"), signer, OfficeName::parse("office.example").unwrap(), 1).unwrap();
         let (hub, _inputs) = hub::channel();
         let media = Media {
             placement: Placement::new(0),

@@ -113,13 +113,19 @@ mod tests {
     use crate::archive::LogWriter;
     use crate::store::{CallRow, DeviceRow, Stage, StoreLocation};
     use telcon_log::LogSigner;
-    use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode, Role, SuiteName};
+    use telcon_proto::{
+        Blob, CallId, Card, DeviceId, Digest, Ended, OfficeName, PersonId, RecordMode, Role, SuiteName,
+    };
 
     const CALL: CallId = CallId::from_bytes([0xca; 16]);
 
+    fn home() -> OfficeName {
+        OfficeName::parse("office.example").unwrap()
+    }
+
     fn card() -> Card {
-        let person = PersonId::from_bytes([1; 16]);
-        Card { person, name: "A".into(), organisation: "B".into(), role: Role::Principal, zone: "UTC".into() }
+        let (person, office) = (PersonId::from_bytes([1; 16]), home());
+        Card { person, office, name: "A".into(), organisation: "B".into(), role: Role::Principal, zone: "UTC".into() }
     }
 
     fn device(n: u8) -> DeviceRow {
@@ -140,9 +146,9 @@ mod tests {
     #[test]
     fn the_store_is_brought_up_to_the_log() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = StoreLocation::Sqlite(dir.path().join("db")).writer().unwrap();
+        let mut store = StoreLocation::Sqlite(dir.path().join("db")).writer(&home()).unwrap();
         let open = || LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
-        let mut log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
+        let mut log = LogWriter::open(&dir.path().join("log"), open(), home(), 1).unwrap();
         let call = CallRow {
             call: CALL,
             ring: "r".into(),
@@ -203,12 +209,12 @@ mod tests {
         assert_eq!(store.load().unwrap().devices[0].revoked_ms, Some(4));
 
         assert_eq!(store.log_position().unwrap().seen, 6);
-        let mut empty = StoreLocation::Sqlite(dir.path().join("another")).writer().unwrap();
+        let mut empty = StoreLocation::Sqlite(dir.path().join("another")).writer(&home()).unwrap();
         assert!(matches!(reconcile(&mut *empty, &log.prover(), true), Err(ReconcileError::EmptyStore(6))));
 
         drop(log);
         std::fs::remove_dir_all(dir.path().join("log")).unwrap();
-        let log = LogWriter::open(&dir.path().join("log"), open(), 1).unwrap();
+        let log = LogWriter::open(&dir.path().join("log"), open(), home(), 1).unwrap();
         assert!(matches!(
             reconcile(&mut *store, &log.prover(), true),
             Err(ReconcileError::RolledBack { found: 0, seen: 6 })

@@ -10,7 +10,7 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
     switchboard::Policy,
-    web::{self, App, ConnectionLimits, Counters, RelayToken, Tokens, Turn, router, serve},
+    web::{self, App, ConnectionLimits, Counters, Liveness, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -25,7 +25,7 @@ use std::{
 };
 use telcon_identity::{IdentityError, Office};
 use telcon_log::{KeyError, LogSigner, log::Error as LogError};
-use telcon_proto::http::OfficeInfo;
+use telcon_proto::{OfficeName, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
 
@@ -179,14 +179,25 @@ impl Server {
         getrandom::fill(&mut seed).map_err(|e| StartError::System(io::Error::other(e)))?;
         let signer = signer(domain, &seed)?;
         let info = charter(&signer.verifier_key().to_string())?;
-        fits(&Office::pin(&info, None)?, &signer)?;
+        let pinned = Office::pin(&info, None)?;
+        fits(&pinned, &signer)?;
         write_private(&data_dir.join(SEED_FILE), &seed).map_err(at(&data_dir.join(SEED_FILE)))?;
-        LogWriter::open(&archive.join("log"), signer, now_ms())?;
+        LogWriter::open(&archive.join("log"), signer, pinned.domain().clone(), now_ms())?;
         let public = archive.join(OFFICE_FILE);
         write_private(&public, &office_text(&info)).map_err(at(&public))?;
         // Written last: it marks the office as complete.
         write_private(&place, &office_text(&info)).map_err(at(&place))?;
         Ok(info)
+    }
+
+    /// The name of the office in `data_dir`.
+    ///
+    /// # Errors
+    /// If the directory contains no office, or its files are damaged.
+    pub fn office(data_dir: &Path) -> Result<OfficeName, StartError> {
+        let (info, _) = read_office(data_dir)?;
+        OfficeName::parse(&info.domain)
+            .map_err(|error| StartError::Damaged { path: data_dir.join(OFFICE_FILE), what: error.to_string() })
     }
 
     /// Starts the server of the office in [`ServerConfig::data_dir`].
@@ -200,15 +211,15 @@ impl Server {
         fits(&pinned, &signer)?;
         let archive = config.data_dir.join("archive");
         let log_dir = archive.join("log");
-        let writer = LogWriter::open(&log_dir, signer, now_ms())?;
+        let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
         let (store, reader) = {
-            let (location, prover) = (config.store.clone(), prover.clone());
+            let (location, prover, home) = (config.store.clone(), prover.clone(), pinned.domain().clone());
             blocking(move || {
-                let mut store = location.writer()?;
+                let mut store = location.writer(&home)?;
                 reconcile(&mut *store, &prover, true)?;
-                Ok((store, location.reader()?))
+                Ok((store, location.reader(&home)?))
             })
             .await?
         };
@@ -251,7 +262,7 @@ impl Server {
         // Leg numbers start at a multiple of the time, above all numbers of earlier runs.
         let media_handle = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
         let policy = Policy {
-            domain: info.domain.clone(),
+            domain: pinned.domain().clone(),
             suite: info.suite,
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
@@ -265,6 +276,7 @@ impl Server {
 
         let app = Arc::new(App {
             hub: hub.clone(),
+            liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,
             prover,
@@ -285,7 +297,9 @@ impl Server {
         tokio::spawn(web::adopt_records(app.clone(), pending));
         let for_certificates = app.clone();
         tokio::task::spawn_blocking(move || store_missing_certificates(&for_certificates));
-        let tidying = tokio::spawn(remove_stale_uploads_daily(app.clone()));
+        let cleanup = tokio::spawn(remove_stale_uploads_daily(app.clone()));
+        let (probed, for_probes) = (app.clone(), hub.clone());
+        let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
         tracing::info!("server started");
@@ -297,7 +311,7 @@ impl Server {
             stop,
             threads: vec![hub_thread, log_thread],
             http_task,
-            tasks: vec![media_handle.task, tidying],
+            tasks: vec![media_handle.task, cleanup, probes],
             relay_task,
         })
     }

@@ -30,7 +30,13 @@ async fn a_relay_does_not_open_a_call_that_is_not_in_the_log() {
     let call = CallId::from_bytes([1; 16]);
     let checkpoint = office.get("/log/checkpoint").await.text();
     let made_up = format!(r#"{{"type":"call_opened","call":"{call}","time_ms":1}}"#);
-    let opened = Logged { entry: telcon_proto::Blob(made_up.into_bytes()), index: 0, proof: Vec::new(), checkpoint };
+    let opened = Logged {
+        entry: telcon_proto::Blob(made_up.into_bytes()),
+        index: 0,
+        proof: Vec::new(),
+        checkpoint,
+        office: None,
+    };
     tell.send(ToNode::OpenCall { call, opened: Box::new(opened) }).await.unwrap();
     tell.send(ToNode::AddLeg { call, leg: 7, offer: "v=0".into() }).await.unwrap();
     let answer = loop {

@@ -1,7 +1,7 @@
 //! Databases and data directories written by earlier versions are upgraded and remain usable.
 
 use std::{path::Path, process::Command};
-use telcon_proto::{CallId, DeviceId, Digest, Ended, Role};
+use telcon_proto::{CallId, DeviceId, Digest, Ended, OfficeName, Role};
 use telcon_server::{
     Server, ServerConfig,
     store::{Stage, StoreLocation},
@@ -18,6 +18,10 @@ fn database_of_version(version: u32, dir: &Path) -> StoreLocation {
     StoreLocation::Sqlite(path)
 }
 
+fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
+}
+
 fn device(n: u8) -> DeviceId {
     DeviceId::from_bytes([n; 16])
 }
@@ -31,7 +35,7 @@ fn databases_of_versions_1_to_3_are_upgraded_without_loss() {
     for version in 1..=3 {
         let dir = tempfile::tempdir().unwrap();
         let location = database_of_version(version, dir.path());
-        let mut store = location.writer().unwrap();
+        let mut store = location.writer(&home()).unwrap();
         let found = store.load().unwrap();
         let devices: Vec<_> = found.devices.iter().map(|row| (row.device, row.card.role, row.log_index)).collect();
         let expected = [
@@ -40,14 +44,17 @@ fn databases_of_versions_1_to_3_are_upgraded_without_loss() {
             (device(5), Role::NoteTaker, Some(4)),
         ];
         assert_eq!(devices, expected, "version {version}");
+        // Cards of these versions name no office: they belong to the home office.
+        assert!(found.devices.iter().all(|row| row.card.office == home()));
         let [live] = &found.active[..] else { panic!("{version}: {found:?}") };
         assert_eq!((live.row.call, live.row.stage, live.row.epoch), (call(0xc3), Stage::Live, 1));
         assert_eq!(live.members, [device(1), device(2), device(5)]);
+        assert_eq!((&live.row.from.office, &live.row.to.office), (&home(), &home()));
         assert_eq!((live.handshakes.len(), live.asks.len()), (1, 1));
         // One call's record is stored; the other's is still awaited.
         assert_eq!(found.unfinished.iter().map(|unfinished| unfinished.row.call).collect::<Vec<_>>(), [call(0xc2)]);
         assert_eq!(found.unfinished[0].row.how, Some(Ended::HungUp));
-        let records = location.reader().unwrap().records(9).unwrap();
+        let records = location.reader(&home()).unwrap().records(9).unwrap();
         let kept: Vec<_> = records.iter().flat_map(|stored| &stored.records).collect();
         let [record] = kept[..] else { panic!("{version}: {kept:?}") };
         assert_eq!(
@@ -58,7 +65,7 @@ fn databases_of_versions_1_to_3_are_upgraded_without_loss() {
         // Version 1 did not store which records are partial: they are read from the log again.
         assert_eq!((position.seen, position.reread), (5, version == 1), "version {version}");
         drop(store);
-        assert_eq!(location.writer().unwrap().load().unwrap(), found, "a second start changes nothing");
+        assert_eq!(location.writer(&home()).unwrap().load().unwrap(), found, "a second start changes nothing");
     }
 }
 
@@ -72,12 +79,13 @@ async fn an_office_of_version_0_1_0_is_upgraded_by_starting_it() {
     assert_eq!(running.office.domain, "office.example");
     let location = StoreLocation::default_in(&data);
     let (devices, records) = tokio::task::spawn_blocking(move || {
-        let reader = location.reader().unwrap();
+        let reader = location.reader(&home()).unwrap();
         (reader.devices().unwrap(), reader.records(9).unwrap())
     })
     .await
     .unwrap();
     let names: Vec<_> = devices.iter().map(|row| (&*row.card.name, row.revoked_ms.is_some())).collect();
+    assert!(devices.iter().all(|row| row.card.office == home()));
     assert_eq!(names, [("A", false), ("B", false), ("Notes", false), ("Gone", true)]);
     let calls: Vec<_> = records.iter().map(|stored| (stored.call.how, stored.records.len())).collect();
     assert_eq!(calls, [(Some(Ended::Missed), 0), (Some(Ended::HungUp), 1)]);

@@ -104,7 +104,7 @@ impl Telcon {
     /// Verifies a `RecordProof`; returns JSON of a `Report`.
     pub fn check_record(&self, proof: &str, _now_ms: f64) -> Result<String, JsError> {
         let proof: RecordProof = serde_json::from_str(proof).map_err(fail)?;
-        let report = telcon_core::proof::check_record(self.engine.device().office(), &proof);
+        let report = telcon_core::proof::check_record(self.engine.device().trust(), &proof);
         serde_json::to_string(&report).map_err(fail)
     }
 }

@@ -59,6 +59,10 @@ export type NoticeState =
       is: 'ended';
     };
 /**
+ * Name of an office: a domain in lower-case ASCII labels.
+ */
+export type OfficeName = string;
+/**
  * An output of the engine, for the page to carry out in order.
  */
 export type PageOutput =
@@ -209,6 +213,7 @@ export interface Contract {
   NoticeView?: NoticeView;
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
+  OfficeView?: OfficeView;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
   PersonId?: PersonId;
@@ -393,6 +398,10 @@ export interface Card {
    */
   name: string;
   /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
+  /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
@@ -429,6 +438,10 @@ export interface MemberView {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
+  /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
@@ -475,6 +488,10 @@ export interface Contact {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
+  /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
@@ -629,6 +646,10 @@ export interface Card1 {
    */
   name: string;
   /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
+  /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
@@ -653,6 +674,10 @@ export interface Card2 {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
+  /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
@@ -698,7 +723,7 @@ export interface OfficeInfo {
 /**
  * The office.
  */
-export interface OfficeName {
+export interface OfficeView {
   /**
    * Its domain.
    */
@@ -758,7 +783,7 @@ export interface View {
   /**
    * The office.
    */
-  office: OfficeName | null;
+  office: OfficeView | null;
   /**
    * The people that it can ring.
    */
@@ -792,6 +817,10 @@ export interface You {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
+  /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
@@ -858,6 +887,10 @@ export interface Card3 {
    */
   name: string;
   /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
+  /**
    * Their own organisation, such as "Chancellery of Norland".
    */
   organisation: string;
@@ -882,6 +915,10 @@ export interface Card4 {
    * The name or title to show, such as "The President of Norland".
    */
   name: string;
+  /**
+   * The office whose authority certifies this card, and whose person it is.
+   */
+  office: string;
   /**
    * Their own organisation, such as "Chancellery of Norland".
    */
@@ -955,7 +992,7 @@ export interface View1 {
   /**
    * The office.
    */
-  office: OfficeName | null;
+  office: OfficeView | null;
   /**
    * The people that it can ring.
    */

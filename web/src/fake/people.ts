@@ -2,10 +2,14 @@
 
 import type { Card, Contact } from '../engine/contract';
 
+/** The office that certified all of them. */
+export const OFFICE = 'office.example';
+
 const id = (n: number) => n.toString(16).padStart(32, '0');
 
 export const president: Card = {
   person: id(1),
+  office: OFFICE,
   name: 'The President',
   organisation: 'Office of the President',
   role: 'principal',
@@ -13,6 +17,7 @@ export const president: Card = {
 };
 export const minister: Card = {
   person: id(2),
+  office: OFFICE,
   name: 'The Prime Minister of Estmark',
   organisation: 'Office of the Prime Minister',
   role: 'principal',
@@ -20,6 +25,7 @@ export const minister: Card = {
 };
 export const norland: Card = {
   person: id(3),
+  office: OFFICE,
   name: 'The President of Norland',
   organisation: 'Chancellery of Norland',
   role: 'counterpart',
@@ -27,6 +33,7 @@ export const norland: Card = {
 };
 export const secretary: Card = {
   person: id(4),
+  office: OFFICE,
   name: 'The Secretary-General',
   organisation: 'Northern Council',
   role: 'counterpart',
@@ -34,6 +41,7 @@ export const secretary: Card = {
 };
 export const governor: Card = {
   person: id(5),
+  office: OFFICE,
   name: 'The Governor of the Bank',
   organisation: 'Reserve Bank of Estmark',
   role: 'principal',
@@ -41,6 +49,7 @@ export const governor: Card = {
 };
 export const officer: Card = {
   person: id(6),
+  office: OFFICE,
   name: 'Duty officer',
   organisation: 'Office of the President',
   role: 'duty_officer',
@@ -48,6 +57,7 @@ export const officer: Card = {
 };
 export const writer: Card = {
   person: id(7),
+  office: OFFICE,
   name: 'Note-taker',
   organisation: 'Office of the President',
   role: 'note_taker',
@@ -76,6 +86,7 @@ export const many: Contact[] = [
     ['The President of Álvora', 'Palácio da Alvorada de Álvora', 'America/Sao_Paulo'],
   ].map(([name, organisation, zone], i) => ({
     person: id(20 + i),
+    office: OFFICE,
     name: name ?? '',
     organisation: organisation ?? '',
     role: 'counterpart' as const,

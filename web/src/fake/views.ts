@@ -1,7 +1,7 @@
 // Builders of engine views, for tests and screenshots.
 
 import type { CallView, Card, MemberView, NoticeView, View } from '../engine/contract';
-import { few, minister, officer, president, writer } from './people';
+import { OFFICE, few, minister, officer, president, writer } from './people';
 
 /** Sunday 22 November 2026, 09:42:26 UTC. */
 export const NOW = Date.UTC(2026, 10, 22, 9, 42, 26);
@@ -21,7 +21,7 @@ export function view(more: Partial<View> = {}): View {
   return {
     phase: 'ready',
     you: { ...president, device: device(1) },
-    office: { domain: 'office.example', name: 'Office of the President' },
+    office: { domain: OFFICE, name: 'Office of the President' },
     people: few,
     people_more: false,
     caught_up: true,

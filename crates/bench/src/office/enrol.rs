@@ -36,6 +36,7 @@ fn create(authority: &Authority, number: usize, role: Role) -> Result<Device> {
     let person = PersonId::from_bytes(random()?);
     let card = Card {
         person,
+        office: authority.domain().clone(),
         name: format!("Person {number}"),
         organisation: "Benchmark".into(),
         role,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::fmt::Write as _;
 use telcon_identity::{DeviceKey, sign_in, sign_ring};
 use telcon_proto::{
-    Blob, CallId, ClientMessage, DeviceId, PersonId, RecordMode, SuiteName, WIRE_VERSION,
+    Blob, CallId, ClientMessage, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, WIRE_VERSION,
     http::EnrolRequest,
     message::{RefusalCode, Ring},
 };
@@ -109,7 +109,7 @@ pub(super) fn ping() -> String {
 
 /// What a ring is signed over.
 pub(super) struct RingSpec<'a> {
-    pub(super) domain: &'a str,
+    pub(super) office: &'a OfficeName,
     pub(super) suite: SuiteName,
     pub(super) call: CallId,
     pub(super) from: DeviceId,
@@ -121,10 +121,9 @@ pub(super) struct RingSpec<'a> {
 pub(super) fn ring(key: &DeviceKey, chain: &[Vec<u8>], spec: &RingSpec<'_>) -> String {
     let ring = Ring {
         version: WIRE_VERSION,
-        call: spec.call,
-        office: spec.domain.to_owned(),
-        from: spec.from,
-        to: spec.to,
+        call: spec.call.at(spec.office),
+        from: spec.from.at(spec.office),
+        to: spec.to.at(spec.office),
         mode: RecordMode::LogOnly,
         suite: spec.suite,
         at_ms: spec.at_ms,

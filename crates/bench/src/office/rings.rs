@@ -11,7 +11,7 @@ use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, SuiteName};
+use telcon_proto::{CallId, OfficeName, SuiteName};
 
 /// How long rings that were started may take to end after the last one.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ struct Pending {
 pub(super) async fn run(
     fleet: &mut Fleet,
     pairs: &mut Pairs,
-    office: (&str, SuiteName),
+    office: (&OfficeName, SuiteName),
     per_second: f64,
     span: Duration,
 ) -> Result<Rings> {
@@ -187,7 +187,7 @@ pub(super) async fn run(
 ///
 /// # Errors
 /// When one does not become live, or the run is cancelled.
-pub(super) async fn go_live(fleet: &mut Fleet, office: (&str, SuiteName), calls: &[(u32, u32)]) -> Result<()> {
+pub(super) async fn go_live(fleet: &mut Fleet, office: (&OfficeName, SuiteName), calls: &[(u32, u32)]) -> Result<()> {
     let mut waiting = calls.iter().copied();
     let mut setting_up: HashMap<CallId, (u32, u32)> = HashMap::new();
     let mut call_at: HashMap<u32, CallId> = HashMap::new();
@@ -234,9 +234,9 @@ pub(super) async fn go_live(fleet: &mut Fleet, office: (&str, SuiteName), calls:
     }
 }
 
-fn sign(fleet: &Fleet, (domain, suite): (&str, SuiteName), call: CallId, caller: u32, callee: u32) -> String {
+fn sign(fleet: &Fleet, (office, suite): (&OfficeName, SuiteName), call: CallId, caller: u32, callee: u32) -> String {
     let (from, to) = (fleet.device(caller), fleet.device(callee));
-    let spec = RingSpec { domain, suite, call, from: from.id, to: to.person, at_ms: now_ms() };
+    let spec = RingSpec { office, suite, call, from: from.id, to: to.person, at_ms: now_ms() };
     protocol::ring(&from.key, &from.chain, &spec)
 }
 

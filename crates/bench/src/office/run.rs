@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 use telcon_identity::Authority;
-use telcon_proto::{Role, SuiteName};
+use telcon_proto::{OfficeName, Role, SuiteName};
 
 /// Time limit for enrolling and connecting a fleet.
 const CONNECT_LIMIT: Duration = Duration::from_secs(600);
@@ -127,7 +127,7 @@ impl<'a> Stage<'a> {
         let files = TempDir::new()?;
         let NewOffice { server: data, authority } = (options.create)(&files.path().join("office"))?;
         let server = Server::start(testbed, &options.program, &data).await?;
-        let fleet = Fleet::new(server.address, authority.domain(), options.stop.clone());
+        let fleet = Fleet::new(server.address, authority.domain().as_str(), options.stop.clone());
         let memory_before = server.memory()?.proportional;
         Ok(Self { options, authority, server, fleet, roles: Vec::new(), memory_before, _files: files })
     }
@@ -153,13 +153,13 @@ impl<'a> Stage<'a> {
         Ok((self.server.cpu()? - cpu) as f64 / began.elapsed().as_nanos() as f64)
     }
 
-    fn office(&self) -> (String, SuiteName) {
-        (self.authority.domain().to_owned(), self.authority.suite())
+    fn office(&self) -> (OfficeName, SuiteName) {
+        (self.authority.domain().clone(), self.authority.suite())
     }
 
     /// Rings between devices that are not in `engaged`: counterparts ring principals.
     async fn ring(&mut self, engaged: &[u32], per_second: f64, idle_share: f64) -> Result<RingFigures> {
-        let (domain, suite) = self.office();
+        let (office, suite) = self.office();
         let free = |role: Role| -> Vec<u32> {
             let numbers = (0..).zip(&self.roles).filter(|(_, of)| **of == role).map(|(number, _)| number);
             numbers.filter(|number| !engaged.contains(number)).collect()
@@ -169,7 +169,7 @@ impl<'a> Stage<'a> {
         let (entries, others) = (self.server.log_entries().await?, self.server.cpu_of_others()?);
         let (server, generator, began) = (self.server.cpu()?, process::total_cpu_nanoseconds(own)?, Instant::now());
         let span = Duration::from_secs_f64(self.options.seconds);
-        let rings = rings::run(&mut self.fleet, &mut pairs, (&domain, suite), per_second, span).await?;
+        let rings = rings::run(&mut self.fleet, &mut pairs, (&office, suite), per_second, span).await?;
         let nanoseconds = began.elapsed().as_nanos() as f64;
         let server = (self.server.cpu()? - server) as f64;
         let generator = process::total_cpu_nanoseconds(own)?.saturating_sub(generator) as f64;
@@ -267,11 +267,11 @@ async fn by_live_calls(
     let devices = 2 * (most + RINGING_PAIRS);
     let alternating = |number: u32| if number.is_multiple_of(2) { Role::Principal } else { Role::Counterpart };
     stage.grow((0..devices).map(alternating).collect()).await?;
-    let (domain, suite) = stage.office();
+    let (office, suite) = stage.office();
     let mut live = 0;
     for &calls in &options.live {
         let pairs: Vec<(u32, u32)> = (live..calls).map(|call| (2 * call + 1, 2 * call)).collect();
-        rings::go_live(&mut stage.fleet, (&domain, suite), &pairs).await?;
+        rings::go_live(&mut stage.fleet, (&office, suite), &pairs).await?;
         live = calls;
         stage.fleet.idle(SETTLE).await?;
         let idle_share = stage.idle_share().await?;

@@ -205,9 +205,9 @@ impl Office {
     }
 
     /// The office as its devices pin it.
-    pub fn anchor(&self) -> telcon_identity::Office {
+    pub fn anchor(&self) -> telcon_identity::TrustStore {
         let info = std::fs::read(self.path("server/archive/office.json")).unwrap();
-        telcon_identity::Office::pin(&serde_json::from_slice(&info).unwrap(), None).unwrap()
+        telcon_identity::Office::pin(&serde_json::from_slice(&info).unwrap(), None).unwrap().into()
     }
 
     /// Opens the only record; returns the output and the directory.

@@ -330,8 +330,8 @@ impl RecordingSession {
     fn bag_info(&self, now_ms: u64) -> Vec<(String, String)> {
         let mut parties = String::new();
         let mut speakers: Vec<_> = self.participants.values().filter(|card| card.role.speaks()).collect();
-        speakers.sort_by(|a, b| (&a.name, a.person).cmp(&(&b.name, b.person)));
-        speakers.dedup_by_key(|card| card.person);
+        speakers.sort_by(|a, b| (&a.name, a.qualified()).cmp(&(&b.name, b.qualified())));
+        speakers.dedup_by_key(|card| card.qualified());
         for card in speakers {
             let party = format!("{}{}, {}", if parties.is_empty() { "" } else { "; " }, card.name, card.organisation);
             if parties.len() + party.len() <= telcon_record::MAX_INFO_VALUE_BYTES {

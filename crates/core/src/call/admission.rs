@@ -2,7 +2,7 @@
 //! here.
 
 use crate::mls::{GroupError, Leaf};
-use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, Office, VerifiedDevice};
+use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, TrustStore, VerifiedDevice};
 use telcon_proto::{Role, message::Logged};
 
 /// Why a device is not admitted to a call.
@@ -19,20 +19,20 @@ pub(crate) enum Refusal {
     NotAllowed(&'static str),
 }
 
-/// Verifies a leaf and admits it to the call of `ring`: its certificates lead to the office, the leaf's key is the certified
+/// Verifies a leaf and admits it to the call of `ring`: its certificates lead to a trusted office, the leaf's key is the certified
 /// one, the device belongs in this call, and one of `proofs` shows that its certificate is in the log.
 pub(super) fn verify(
-    office: &Office,
+    trust: &TrustStore,
     ring: &LoggedRing,
     leaf: &Leaf,
     proofs: &[Logged],
     now_ms: u64,
 ) -> Result<LoggedDevice, Refusal> {
-    let device = identify(office, leaf, now_ms)?;
+    let device = identify(trust, leaf, now_ms)?;
     admit(ring, &device)?;
     let mut last = Refusal::NotAllowed("a member came without proof that its device is in the log");
     for proof in proofs {
-        match office.verify_device_logged(device.clone(), proof) {
+        match trust.verify_device_logged(device.clone(), proof) {
             Ok(logged) => return Ok(logged),
             Err(error) => last = error.into(),
         }
@@ -41,21 +41,25 @@ pub(super) fn verify(
 }
 
 /// Verifies a leaf's certificates and key, without the log.
-pub(super) fn identify(office: &Office, leaf: &Leaf, now_ms: u64) -> Result<VerifiedDevice, Refusal> {
-    let device = office.verify_chain(&leaf.chain, now_ms)?;
+pub(super) fn identify(trust: &TrustStore, leaf: &Leaf, now_ms: u64) -> Result<VerifiedDevice, Refusal> {
+    let device = trust.verify_chain(&leaf.chain, now_ms)?;
     if device.public_key() != leaf.signature_key {
         return Err(Refusal::NotAllowed("a member's key is not the one in its certificate"));
     }
     Ok(device)
 }
 
-/// Admits a verified device to the call of `ring`: the two parties, and staff who listen.
+/// Admits a verified device to the call of `ring`: the two parties, and staff of their offices who listen.
 fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
-    let card = device.card();
-    let party = card.person == ring.ring().device().card().person || card.person == ring.ring().ring().to;
+    let (card, content) = (device.card(), ring.ring().ring());
+    let party = card.is_same_person(ring.ring().device().card()) || card.is_of(&content.to);
+    let of_their_offices = [&content.from.office, &content.to.office].contains(&&card.office);
     match card.role {
         Role::Principal | Role::Counterpart if party => Ok(()),
-        Role::DutyOfficer | Role::NoteTaker => Ok(()),
+        Role::DutyOfficer | Role::NoteTaker if of_their_offices => Ok(()),
+        Role::DutyOfficer | Role::NoteTaker => {
+            Err(Refusal::NotAllowed("a listener of an office that this call is not of was added to it"))
+        }
         Role::Principal | Role::Counterpart => {
             Err(Refusal::NotAllowed("somebody whom this call is not between was added to it"))
         }

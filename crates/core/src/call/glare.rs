@@ -27,7 +27,7 @@ impl Glare {
     /// keeping no less.
     pub(super) fn matches(&self, ring: &OpenedRing) -> bool {
         let caller = ring.caller();
-        caller.person == self.dialled.person
+        caller.is_same_person(&self.dialled)
             && caller.name == self.dialled.name
             && ring.logged.ring().ring().mode >= self.mode
     }

@@ -17,7 +17,9 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
-use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, Role, limits::MAX_MEMBERS, message::Logged};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role, limits::MAX_MEMBERS, message::Logged,
+};
 
 /// Queued membership changes. A call has eight members; more requests than this are a flood.
 const MAX_QUEUED: usize = 2 * MAX_MEMBERS;
@@ -165,9 +167,9 @@ impl Membership {
 
     /// The office's list of people is not authenticated, certificates are: the person who was rung must join under the name
     /// that was dialled, however they join.
-    fn check_callee_name(&self, callee: telcon_proto::PersonId, device: &VerifiedDevice) -> Result<(), Refusal> {
+    fn check_callee_name(&self, callee: &Qualified<PersonId>, device: &VerifiedDevice) -> Result<(), Refusal> {
         let Some(dialled) = &self.dialled else { return Ok(()) };
-        if device.card().person == callee && device.card().name != dialled.name {
+        if device.card().is_of(callee) && device.card().name != dialled.name {
             return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
         }
         Ok(())
@@ -257,12 +259,13 @@ impl Membership {
 
     /// Takes the current epoch's keys first, and the list of members with them.
     pub(super) fn enter_epoch(&mut self, device: &Device, now_ms: u64) -> Result<EnteredEpoch, Refusal> {
-        let me = device.me().device();
+        let me = device.me().qualified();
         let (epoch, own) = (self.group.epoch(), self.group.own_index());
         let mut roster = BTreeMap::new();
         for leaf in self.group.members()? {
-            let id = admission::identify(device.office(), &leaf, now_ms)?.device();
-            let known = id == me
+            let member = admission::identify(device.trust(), &leaf, now_ms)?;
+            let id = member.device();
+            let known = member.qualified() == me
                 || self.verified.get(&id).is_some_and(|known| known.device().public_key() == leaf.signature_key);
             if !known {
                 return Err(Refusal::NotAllowed("a member that this device never verified"));
@@ -291,20 +294,20 @@ impl Session {
     ) -> Result<(), Refusal> {
         let membership = &mut self.membership;
         let ring = self.ring.logged.ring().ring();
-        let joiner = read_key_package(&key_package, ring.call, membership.group.suite())?;
+        let joiner = read_key_package(&key_package, ring.call.id, membership.group.suite())?;
         if membership.group.was_used(&joiner) {
             // A repeated request, or a server that replays the request of a device that has left since.
             return Ok(());
         }
-        let (office, proofs) = (context.device.office(), std::slice::from_ref(logged));
-        let joining = admission::verify(office, &self.ring.logged, &joiner.leaf, proofs, context.now_ms())?;
+        let (trust, proofs) = (context.device.trust(), std::slice::from_ref(logged));
+        let joining = admission::verify(trust, &self.ring.logged, &joiner.leaf, proofs, context.now_ms())?;
         if joining.device().device() != from {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
-        if answer && joining.device().card().person != ring.to {
+        if answer && !joining.device().card().is_of(&ring.to) {
             return Err(Refusal::NotAllowed("somebody else answered"));
         }
-        membership.check_callee_name(ring.to, joining.device())?;
+        membership.check_callee_name(&ring.to, joining.device())?;
         if membership.queue.len() >= MAX_QUEUED {
             return Err(Refusal::NotAllowed("too many asked to join at once"));
         }
@@ -315,7 +318,7 @@ impl Session {
 
     /// Commits the queued changes, if no commit is pending. Returns whether one was made.
     pub(super) fn commit_queued(&mut self, context: &mut Context<'_>) -> Result<bool, Refusal> {
-        let message = self.membership.commit_queued(self.ring.logged.ring().ring().call)?;
+        let message = self.membership.commit_queued(self.ring.logged.ring().ring().call.id)?;
         let made = message.is_some();
         context.out.extend(message.map(Output::Send));
         Ok(made)
@@ -371,9 +374,9 @@ impl Session {
         };
         let mut joined = Vec::new();
         for leaf in &change.added {
-            let office = context.device.office();
-            let logged = admission::verify(office, &self.ring.logged, leaf, proofs, context.now_ms())?;
-            membership.check_callee_name(self.ring.logged.ring().ring().to, logged.device())?;
+            let trust = context.device.trust();
+            let logged = admission::verify(trust, &self.ring.logged, leaf, proofs, context.now_ms())?;
+            membership.check_callee_name(&self.ring.logged.ring().ring().to, logged.device())?;
             joined.push(logged);
         }
         // A pending commit was made in the epoch that ends now, and cannot be accepted any more.

@@ -70,9 +70,9 @@ impl Call {
     /// The office proves to the caller that the opening is in the log.
     fn on_opened(&mut self, context: &mut Context<'_>, opened: &Logged) -> Result<(), Refusal> {
         let Phase::Placing(Placing::Sent(sent)) = &*self.phase else { return Ok(()) };
-        let office = context.device.office();
-        let ring = office.verify_ring(&sent.jws, context.now_ms())?;
-        let logged = office.verify_opening(ring, opened)?;
+        let trust = context.device.trust();
+        let ring = trust.verify_ring(&sent.jws, context.now_ms())?;
+        let logged = trust.verify_opening(ring, opened)?;
         self.phase.replace(|phase| match phase {
             Phase::Placing(Placing::Sent(sent)) => Phase::Ringing(sent.opened(logged)),
             other => other,

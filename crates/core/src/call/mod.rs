@@ -78,10 +78,9 @@ impl Call {
         let suite = device.office().suite();
         let ring = Ring {
             version: telcon_proto::WIRE_VERSION,
-            call: id,
-            office: device.office().domain().to_owned(),
-            from: me.device(),
-            to: callee.person,
+            call: id.at(device.office().domain()),
+            from: me.qualified(),
+            to: callee.qualified(),
             mode,
             suite,
             at_ms: now_ms,
@@ -107,18 +106,19 @@ impl Call {
         caller: &Logged,
         now_ms: u64,
     ) -> Result<Self, Refusal> {
-        let office = device.office();
-        let ring = office.verify_ring(&jws, now_ms)?;
-        let caller = office.verify_device_logged(ring.device().clone(), caller)?;
-        let ring = OpenedRing { logged: office.verify_opening(ring, opened)?, jws };
+        let trust = device.trust();
+        let ring = trust.verify_ring(&jws, now_ms)?;
+        trust.check_home_ring(&ring)?;
+        let caller = trust.verify_device_logged(ring.device().clone(), caller)?;
+        let ring = OpenedRing { logged: trust.verify_opening(ring, opened)?, jws };
         let content = ring.logged.ring().ring();
-        if content.to != device.me().card().person {
+        if !device.me().card().is_of(&content.to) {
             return Err(Refusal::NotAllowed("it rings somebody else"));
         }
-        if ring.caller().person == content.to {
+        if ring.caller().is_of(&content.to) {
             return Err(Refusal::NotAllowed("somebody rings themselves"));
         }
-        let (id, mode) = (content.call, content.mode);
+        let (id, mode) = (content.call.id, content.mode);
         let parties = Some(Parties { caller: ring.caller().clone(), callee: device.me().card().clone() });
         let join = PendingJoin::new(device, id)?;
         let phase = Phase::Ringing(Ringing::Incoming(Incoming { ring, caller, join, unconfirmed: false }));

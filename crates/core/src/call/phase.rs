@@ -282,22 +282,22 @@ impl AwaitingWelcome {
 
     /// A member added this device: verifies the ring and every member before the group is used.
     pub(super) fn welcome(&mut self, device: &Device, now_ms: u64, welcome: Welcome<'_>) -> Result<Session, Refusal> {
-        let office = device.office();
+        let trust = device.trust();
         let ring = self.expected.ring(device, &welcome)?;
-        if ring.logged.ring().ring().call != welcome.call {
+        if ring.logged.ring().ring().call.id != welcome.call {
             return Err(Refusal::NotAllowed("a welcome with the ring of another call"));
         }
-        let me = device.me().device();
+        let me = device.me().qualified();
         let mut members = Vec::new();
         let mut check = |leaves: &[Leaf]| -> Result<(), Refusal> {
             for leaf in leaves {
-                members.push(admission::verify(office, &ring.logged, leaf, welcome.devices, now_ms)?);
+                members.push(admission::verify(trust, &ring.logged, leaf, welcome.devices, now_ms)?);
             }
             Ok(())
         };
         let suite = ring.logged.ring().ring().suite;
         let group = self.join.join(welcome.call, suite, welcome.welcome.as_slice(), &mut check)?;
-        if !members.iter().any(|member| member.device().device() == me) {
+        if !members.iter().any(|member| member.device().qualified() == me) {
             return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
         }
         let mut verified: BTreeMap<_, _> =
@@ -342,11 +342,12 @@ impl ExpectedRing {
             }
             Self::Rejoining(_) | Self::Listening => {}
         }
-        let office = device.office();
-        let ring = office.verify_ring_past(&welcome.ring)?;
-        if ring.ring().mode < office.floor() {
+        let trust = device.trust();
+        let ring = trust.verify_ring_past(&welcome.ring)?;
+        trust.check_home_ring(&ring)?;
+        if ring.ring().mode < trust.home().floor() {
             return Err(Refusal::NotAllowed("it keeps less than the office keeps of every call"));
         }
-        Ok(OpenedRing { logged: office.verify_opening(ring, welcome.opened)?, jws: welcome.ring.clone() })
+        Ok(OpenedRing { logged: trust.verify_opening(ring, welcome.opened)?, jws: welcome.ring.clone() })
     }
 }

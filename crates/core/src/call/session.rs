@@ -53,7 +53,7 @@ impl Session {
     }
 
     fn call(&self) -> CallId {
-        self.ring.logged.ring().ring().call
+        self.ring.logged.ring().ring().call.id
     }
 
     /// Takes the group's current epoch: the keys first, then the list of members.
@@ -116,7 +116,8 @@ impl Session {
     pub(super) fn has_both_parties(&self, context: &Context<'_>, devices: &[DeviceId]) -> bool {
         let me = context.device.me();
         let present: Vec<_> =
-            devices.iter().filter_map(|device| Some(self.membership.card(me, *device)?.person)).collect();
-        [self.ring.caller().person, self.ring.logged.ring().ring().to].iter().all(|party| present.contains(party))
+            devices.iter().filter_map(|device| Some(self.membership.card(me, *device)?.qualified())).collect();
+        let callee = &self.ring.logged.ring().ring().to;
+        [&self.ring.caller().qualified(), callee].into_iter().all(|party| present.contains(party))
     }
 }

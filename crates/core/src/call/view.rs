@@ -36,10 +36,9 @@ impl Call {
         let callee_verified = callee.is_some();
         let from = caller.or_else(|| self.parties.as_ref().map(|parties| parties.caller.clone()));
         let to = callee.or_else(|| self.parties.as_ref().map(|parties| parties.callee.clone()));
-        let own = Some(self.me.card().person);
         let i_rang = match self.direction {
             Direction::Out => true,
-            Direction::In => from.as_ref().map(|card| card.person) == own,
+            Direction::In => from.as_ref().is_some_and(|card| card.is_same_person(self.me.card())),
             Direction::Listen => false,
         };
         let other = if i_rang { to.clone() } else { from.clone() };
@@ -82,9 +81,9 @@ impl Call {
     /// The callee's card, once a device of the person who was rung is verified.
     fn verified_callee(&self) -> Option<telcon_proto::Card> {
         let session = self.phase.session()?;
-        let to = session.ring.logged.ring().ring().to;
+        let to = &session.ring.logged.ring().ring().to;
         let mut cards = session.membership.verified.values().map(|logged| logged.device().card());
-        cards.find(|card| card.person == to).cloned()
+        cards.find(|card| card.is_of(to)).cloned()
     }
 
     /// All holders of the key that this device seals with, and those whose removal is not confirmed yet.

@@ -18,7 +18,7 @@ use crate::{
         keyring::OpenError,
         rate::{RateController, SendProfile},
     },
-    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeName, View, You},
+    view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 pub(crate) use clock::Clock;
@@ -247,8 +247,8 @@ impl Engine {
             phase: self.phase,
             caught_up: self.caught_up,
             you: Some(You { card: me.card().clone(), device: me.device() }),
-            office: Some(OfficeName {
-                domain: self.device.office().domain().to_owned(),
+            office: Some(OfficeView {
+                domain: self.device.office().domain().clone(),
                 name: self.device.office().name().to_owned(),
             }),
             people: self.people.clone(),
@@ -361,7 +361,10 @@ impl Engine {
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
-        if person == self.device.me().card().person {
+        if to.office != *self.device.office().domain() {
+            return self.alert(AlertLevel::Amber, "This person is of another office, which yours is not connected to.");
+        }
+        if to.is_same_person(self.device.me().card()) {
             return self.alert(AlertLevel::Amber, "This is the person of this device.");
         }
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());

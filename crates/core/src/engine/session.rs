@@ -17,7 +17,7 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             let device = &engine.device;
             let jws = telcon_identity::sign_in(
                 device.key(),
-                device.office().domain(),
+                device.office().domain().as_str(),
                 device.me().device(),
                 nonce.as_slice(),
             );

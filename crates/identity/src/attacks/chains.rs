@@ -102,8 +102,8 @@ fn a_changed_card() {
 
 #[test]
 fn a_subject_that_is_no_card() {
-    device(|says| says.subject = office_name(DOMAIN, "Chancellery").unwrap(), Flaw::Subject);
-    enrolment(|says| says.subject = office_name(DOMAIN, "Chancellery").unwrap(), Flaw::Subject);
+    device(|says| says.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
+    enrolment(|says| says.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn under_another_root() {
         let claimed = forge(&chain[1], &rogue_key, |says| says.issuer_key = Some(key_id(&root)));
         refused(world.office.verify_chain(&[chain[0].clone(), claimed], NOW), Flaw::Signature);
     }
-    enrolment(|says| says.issuer = office_name("other.example", "Other").unwrap(), Flaw::OtherAuthority);
+    enrolment(|says| says.issuer = office_name(&elsewhere(), "Other").unwrap(), Flaw::OtherAuthority);
     enrolment(|says| says.issuer_key = None, Flaw::OtherAuthority);
     device(|says| says.issuer_key = None, Flaw::OtherEnrolment);
     device(|says| says.issuer = says.subject.clone(), Flaw::OtherEnrolment);

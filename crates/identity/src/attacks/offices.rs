@@ -67,7 +67,7 @@ fn a_certificate_that_is_no_authority() {
             (|says| says.constraints.ca = false, Flaw::NotAnIssuer),
             (|says| says.constraints.path_len_constraint = Some(2), Flaw::PathLength),
             (|says| says.usage |= KeyUsages::KeyAgreement, Flaw::KeyUsage),
-            (|says| says.issuer = office_name("a", "b").unwrap(), Flaw::OtherAuthority),
+            (|says| says.issuer = office_name(&elsewhere(), "b").unwrap(), Flaw::OtherAuthority),
             (|says| says.issuer_key = Some([0; 20]), Flaw::OtherAuthority),
             (|says| says.valid.until_s += 1, Flaw::Validity),
             (|says| says.serial = vec![2], Flaw::SerialNumber),

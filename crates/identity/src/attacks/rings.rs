@@ -36,7 +36,7 @@ fn forged_content() {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
         let jws = signed_ring(&world, &caller);
-        let content = Ring { to: PersonId::from_bytes([8; 16]), ..ring(&world, &caller) };
+        let content = Ring { to: PersonId::from_bytes([8; 16]).at(&domain()), ..ring(&world, &caller) };
         let mut parts: Vec<&str> = jws.split('.').collect();
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content).unwrap());
         parts[1] = &payload;
@@ -78,8 +78,8 @@ fn by_another_office_of_the_same_name() {
 }
 
 #[test]
-fn for_another_office() {
-    attack(|ring| ring.office = "other.example".into(), Flaw::OtherOffice);
+fn in_the_name_of_another_office() {
+    attack(|ring| ring.from.office = elsewhere(), Flaw::OtherOffice);
 }
 
 #[test]
@@ -106,6 +106,36 @@ fn of_another_version() {
     let caller = world.enrol(Role::Principal);
     let jws = jws::sign(&caller.key, RING_TYP, br#"{"version":7,"new":[]}"#, &caller.chain);
     refused(world.office.verify_ring(&jws, NOW), Mismatch::WireVersion(7));
+}
+
+#[test]
+fn of_version_3_is_believed_of_the_past_only() {
+    for suite in SUITES {
+        let mut world = World::new(suite);
+        let caller = world.enrol(Role::Principal);
+        let content = ring(&world, &caller);
+        let sign = |payload: &serde_json::Value| {
+            jws::sign(&caller.key, RING_TYP, payload.to_string().as_bytes(), &caller.chain)
+        };
+        let old = sign(&ring_v3(&content));
+        refused(world.office.verify_ring(&old, NOW), Mismatch::WireVersion(3));
+        let read = world.office.verify_ring_past(&old).unwrap();
+        assert_eq!(*read.ring(), Ring { version: 3, ..content.clone() }, "its office is the office of all of it");
+        // Proofs of its time name no office.
+        let opened = world.log(&opened_entry(&world, &old, &content));
+        let opened = Logged { office: None, ..opened };
+        assert_eq!(world.office.verify_opening(read, &opened).unwrap().entry().office(), &domain());
+        let mut abroad = ring_v3(&content);
+        abroad["office"] = json!("other.example");
+        refused(world.office.verify_ring_past(&sign(&abroad)), Flaw::OtherOffice);
+        // The members of one version under the number of another.
+        let mut mixed = ring_v3(&content);
+        mixed["version"] = json!(WIRE_VERSION);
+        refused(world.office.verify_ring_past(&sign(&mixed)), Flaw::Payload);
+        let mut mixed = serde_json::to_value(&content).unwrap();
+        mixed["version"] = json!(3);
+        refused(world.office.verify_ring_past(&sign(&mixed)), Flaw::Payload);
+    }
 }
 
 #[test]

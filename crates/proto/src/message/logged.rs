@@ -1,6 +1,6 @@
 //! A log entry with the proof that the log contains it.
 
-use crate::Blob;
+use crate::{Blob, OfficeName};
 use serde::{Deserialize, Serialize};
 
 /// An entry of the log with the proof that it is in the tree of a signed checkpoint.
@@ -15,4 +15,7 @@ pub struct Logged {
     pub proof: Vec<Blob>,
     /// The signed checkpoint of the tree that the proof leads to.
     pub checkpoint: String,
+    /// The office whose log it is. Proofs of before version 4 do not say: then it is the home office of whoever reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<OfficeName>,
 }

@@ -20,7 +20,7 @@ mod server;
 pub use client::ClientMessage;
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};
-pub use ring::Ring;
+pub use ring::{Ring, RingError};
 pub use server::{RefusalCode, ServerMessage};
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn key(group: &str, cert_sha256: &Digest) -> Key {
 mod tests {
     use super::*;
     use crate::objects::DiskObjects;
-    use telcon_proto::{Blob, Card, DeviceId, PersonId, Role};
+    use telcon_proto::{Blob, Card, DeviceId, OfficeName, PersonId, Role};
 
     fn device(n: u8) -> DeviceRow {
         let person = PersonId::from_bytes([n; 16]);
@@ -69,6 +69,7 @@ mod tests {
             device: DeviceId::from_bytes([n; 16]),
             card: Card {
                 person,
+                office: OfficeName::parse("office.example").unwrap(),
                 name: "A".into(),
                 organisation: "B".into(),
                 role: Role::Principal,

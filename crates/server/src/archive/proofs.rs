@@ -11,7 +11,7 @@ use telcon_log::{
     DiskReader, Hash, SignedCheckpoint,
     tree::{ReadError, Tree},
 };
-use telcon_proto::{Blob, ServerMessage, message::Logged};
+use telcon_proto::{Blob, OfficeName, ServerMessage, message::Logged};
 
 /// Why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +29,17 @@ pub enum ProofError {
 
 /// Proves entries under the newest checkpoint.
 pub struct Prover {
+    office: OfficeName,
     reader: TileCache<DiskReader>,
     entries: EntryCache,
     newest: RwLock<(u64, String)>,
 }
 
 impl Prover {
-    /// A prover over the log in `dir`, whose newest checkpoint is `newest`.
-    pub fn new(dir: PathBuf, newest: &SignedCheckpoint) -> Self {
+    /// A prover over the log of `office` in `dir`, whose newest checkpoint is `newest`.
+    pub fn new(dir: PathBuf, office: OfficeName, newest: &SignedCheckpoint) -> Self {
         Self {
+            office,
             reader: TileCache::new(DiskReader::new(dir)),
             entries: EntryCache::new(),
             newest: RwLock::new((newest.size(), newest.note().to_owned())),
@@ -70,7 +72,7 @@ impl Prover {
             let (_, entry) = entries.next().ok_or(ProofError::Range { size })??;
             Ok::<_, ProofError>(entry)
         })?;
-        Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint })
+        Ok(Logged { entry: Blob(entry), index, proof: blobs(&proof), checkpoint, office: Some(self.office.clone()) })
     }
 
     /// The entries of this range of indices, as far as the log has them.

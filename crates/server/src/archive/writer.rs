@@ -11,7 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
-use telcon_proto::entry::Entry;
+use telcon_proto::{OfficeName, entry::Entry};
 
 /// The open log, and the append whose outcome is unknown, if there is one.
 pub struct LogWriter {
@@ -30,13 +30,13 @@ pub struct LogWriter {
 const RECENT_ENTRIES: usize = 2 * MAX_APPEND_ENTRIES;
 
 impl LogWriter {
-    /// Opens the log in `dir`, or creates it.
+    /// Opens the log of `office` in `dir`, or creates it.
     ///
     /// # Errors
     /// Errors of the log: it is locked, damaged, or has another key.
-    pub fn open(dir: &Path, signer: LogSigner, now_ms: u64) -> Result<Self, LogError> {
+    pub fn open(dir: &Path, signer: LogSigner, office: OfficeName, now_ms: u64) -> Result<Self, LogError> {
         let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
-        let prover = Arc::new(Prover::new(dir.to_owned(), log.checkpoint()));
+        let prover = Arc::new(Prover::new(dir.to_owned(), office, log.checkpoint()));
         Ok(Self { log, prover, unresolved: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     fn open(dir: &Path) -> LogWriter {
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
-        LogWriter::open(dir, signer, 1).unwrap()
+        LogWriter::open(dir, signer, OfficeName::parse("office.example").unwrap(), 1).unwrap()
     }
 
     #[test]
@@ -199,6 +199,7 @@ mod tests {
                 logged.proof.iter().map(|b| telcon_log::Hash(b.0.clone().try_into().unwrap())).collect();
             telcon_log::verify_inclusion(&logged.entry.0, index, checkpoint.size, &proof, &checkpoint.root).unwrap();
             assert_eq!(logged.entry.0, index.to_string().into_bytes());
+            assert!(logged.office.is_some_and(|office| office == *"office.example"));
         }
         assert!(prover.prove(300).is_err());
         assert!(prover.consistency(10, 300).is_ok());

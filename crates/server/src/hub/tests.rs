@@ -12,7 +12,8 @@ use crate::{
     },
 };
 use telcon_log::LogSigner;
-use telcon_proto::{Blob, Card, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
+use telcon_proto::message::RefusalCode;
+use telcon_proto::{Blob, Card, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION, message::Ring};
 
 struct World {
     hub: Hub,
@@ -20,6 +21,10 @@ struct World {
     logged: std::sync::mpsc::Receiver<LogEvent>,
     _relay: mpsc::UnboundedReceiver<RelayCommand>,
     _dir: tempfile::TempDir,
+}
+
+fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
 }
 
 fn device(n: u8) -> DeviceId {
@@ -30,17 +35,17 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
-        let writer = LogWriter::open(&dir.path().join("log"), signer, 1).unwrap();
+        let writer = LogWriter::open(&dir.path().join("log"), signer, home(), 1).unwrap();
         let prover = writer.prover();
         let (done, logged) = std::sync::mpsc::channel();
         let (log, _) = writer.spawn(move |event| drop(done.send(event))).unwrap();
         let (relay, commands) = mpsc::unbounded_channel();
         let store = FaultControl::default();
-        let database = StoreLocation::default_in(dir.path()).writer().unwrap();
+        let database = StoreLocation::default_in(dir.path()).writer(&home()).unwrap();
         let parts = Parts {
             store: Box::new(FaultyStore::new(database, store.clone())),
             policy: Policy {
-                domain: "office.example".into(),
+                domain: home(),
                 suite: SuiteName::Hybrid,
                 floor: RecordMode::LogOnly,
                 record_due_ms: RECORD_DUE_MS,
@@ -97,10 +102,9 @@ impl World {
     fn ring(&mut self, session: u64, call: u8) {
         let ring = Ring {
             version: WIRE_VERSION,
-            call: CallId::from_bytes([call; 16]),
-            office: "office.example".into(),
-            from: device(1),
-            to: PersonId::from_bytes([2; 16]),
+            call: CallId::from_bytes([call; 16]).at(&home()),
+            from: device(1).at(&home()),
+            to: PersonId::from_bytes([2; 16]).at(&home()),
             mode: RecordMode::Memo,
             suite: SuiteName::Hybrid,
             at_ms: 0,
@@ -114,6 +118,7 @@ impl World {
 fn new_device(n: u8) -> NewDevice {
     let card = Card {
         person: PersonId::from_bytes([n; 16]),
+        office: home(),
         name: format!("Person {n}"),
         organisation: "Chancellery".into(),
         role: Role::Principal,
@@ -153,8 +158,10 @@ fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     world.log();
     assert_eq!(drain(&mut caller), (vec![], true), "the caller is not notified of a call that is not stored");
     assert_eq!(drain(&mut callee), (vec![], true));
-    world.handle(Input::Ping(SessionId(1), 0));
+    let (probe, mut alive) = oneshot::channel();
+    world.handle(Input::Probe(probe));
     assert!(world.hub.state_unknown, "the store still fails");
+    assert!(alive.try_recv().is_err(), "a switchboard with unknown state is not alive");
     world.store.repair();
     // The opening had reached the log, so the call continues.
     let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
@@ -177,12 +184,18 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
     matches!(serde_json::from_slice(entry), Ok(Entry::CallEnded { call: c, .. }) if c == CallId::from_bytes([call; 16]))
 }
 
+/// A message about an unknown call: its only effect is a refusal to its sender.
+fn unanswerable(session: u64) -> Input {
+    let call = CallId::from_bytes([0xee; 16]);
+    Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call }))
+}
+
 #[test]
 fn a_slow_consumer_is_closed() {
     let mut world = World::new();
     let mut slow = world.connect(1, 1);
     for _ in 0..OUTBOX_MESSAGES {
-        world.handle(Input::Ping(SessionId(1), 0));
+        world.handle(unanswerable(1));
     }
     world.hub.close_failed();
     assert_eq!(world.hub.board.gauges().sessions, 0);
@@ -198,18 +211,18 @@ fn queued_inputs_share_one_transaction_and_keep_their_order() {
     world.ring(1, 7);
     world.log();
     let call = CallId::from_bytes([7; 16]);
-    let ping = || Input::Ping(SessionId(1), 0);
+    let refused = || unanswerable(1);
     let decline = Input::Message(SessionId(2), Box::new(ClientMessage::Decline { call }));
     drain(&mut caller);
-    world.handle_all([ping(), decline, ping()]);
+    world.handle_all([refused(), decline, refused()]);
     let kinds: Vec<bool> =
-        drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Checkpoint { .. })).collect();
-    assert_eq!(kinds, [true, false, true], "checkpoint, end of the call, checkpoint");
+        drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Refused { .. })).collect();
+    assert_eq!(kinds, [true, false, true], "refusal, end of the call, refusal");
     // A failed transaction loses its whole batch.
     world.store.inject(Fault::Failed, 0, usize::MAX);
     let disconnect = Input::Disconnected(SessionId(2));
     let (reply, mut answer) = oneshot::channel();
-    world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), ping()]);
+    world.handle_all([disconnect, Input::Enrol(Box::new(new_device(3)), reply), refused()]);
     assert_eq!(drain(&mut caller), (vec![], true));
     assert!(answer.try_recv().unwrap().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable));
 }

@@ -5,7 +5,7 @@ use super::{
     database::Statements,
     value::{Row, values},
 };
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
      revocation";
@@ -13,12 +13,12 @@ pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_ca
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
 
-pub(super) fn snapshot(t: &mut dyn Statements) -> Result<Snapshot, StoreError> {
+pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snapshot, StoreError> {
     let devices = format!("SELECT {DEVICE_COLUMNS} FROM devices ORDER BY enrolled_ms, device");
-    let devices = all(t, &devices, &[], device_row)?;
+    let devices = all(t, &devices, &[], |row| device_row(row, home))?;
     // `settled` is 1 for a call that has ended and of which nothing is pending.
     let calls = format!("SELECT {CALL_COLUMNS} FROM calls WHERE settled = 0 ORDER BY call");
-    let calls = all(t, &calls, &[], call_row)?;
+    let calls = all(t, &calls, &[], |row| call_row(row, home))?;
     let (mut active, mut unfinished) = (Vec::new(), Vec::new());
     for row in calls {
         if row.stage == Stage::Ended {
@@ -31,9 +31,13 @@ pub(super) fn snapshot(t: &mut dyn Statements) -> Result<Snapshot, StoreError> {
     Ok(Snapshot { devices, active, unfinished })
 }
 
-pub(super) fn device(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
+pub(super) fn device(
+    t: &mut dyn Statements,
+    device: &DeviceId,
+    home: &OfficeName,
+) -> Result<Option<DeviceRow>, StoreError> {
     let sql = format!("SELECT {DEVICE_COLUMNS} FROM devices WHERE device = $1");
-    Ok(all(t, &sql, values![device], device_row)?.pop())
+    Ok(all(t, &sql, values![device], |row| device_row(row, home))?.pop())
 }
 
 fn participants(t: &mut dyn Statements, call: &CallId) -> Result<Vec<DeviceId>, StoreError> {
@@ -98,10 +102,10 @@ pub(super) fn all<T>(
     t.query(sql, values)?.iter().map(read).collect()
 }
 
-pub(super) fn device_row(row: &Row) -> Result<DeviceRow, StoreError> {
+pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
         device: row.device(0)?,
-        card: row.json(1, "card")?,
+        card: row.card(1, home)?,
         chain: vec![row.blob(2)?, row.blob(3)?],
         cert_sha256: row.digest(4)?,
         enrolment: row.text(5)?,
@@ -113,13 +117,13 @@ pub(super) fn device_row(row: &Row) -> Result<DeviceRow, StoreError> {
     })
 }
 
-pub(super) fn call_row(row: &Row) -> Result<CallRow, StoreError> {
+pub(super) fn call_row(row: &Row, home: &OfficeName) -> Result<CallRow, StoreError> {
     Ok(CallRow {
         call: row.call(0)?,
         ring: row.text(1)?,
         from_device: row.device(2)?,
-        from: row.json(3, "card")?,
-        to: row.json(4, "card")?,
+        from: row.card(3, home)?,
+        to: row.card(4, home)?,
         mode: row.word(5, "record mode")?,
         stage: Stage::parse(&row.text(6)?).ok_or(StoreError::Damaged("stage"))?,
         epoch: row.number(7)?,

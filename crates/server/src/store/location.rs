@@ -1,10 +1,15 @@
 //! Location of a store.
 
-use super::{Queries, Store, StoreError, postgres, sqlite};
+use super::{
+    Queries, Store, StoreError,
+    over_sql::{Reader, Writer},
+    postgres, sqlite,
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
+use telcon_proto::OfficeName;
 
 /// The location of an office's database. `Debug` and `Display` omit passwords.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,27 +40,27 @@ impl StoreLocation {
         }
     }
 
-    /// Opens it for its only writer, and migrates its schema. Blocks: must not be called on a thread of an async
-    /// runtime.
+    /// Opens the database of the office `home` for its only writer, and migrates its schema. Blocks: must not be called
+    /// on a thread of an async runtime.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another process writes to a PostgreSQL database. An SQLite file is protected by the
     /// lock of the log beside it.
-    pub fn writer(&self) -> Result<Box<dyn Store>, StoreError> {
+    pub fn writer(&self, home: &OfficeName) -> Result<Box<dyn Store>, StoreError> {
         Ok(match self {
-            Self::Sqlite(path) => Box::new(sqlite::writer(path)?),
-            Self::Postgres(url) => Box::new(postgres::writer(url)?),
+            Self::Sqlite(path) => Box::new(Writer::new(sqlite::writer(path)?, home)),
+            Self::Postgres(url) => Box::new(Writer::new(postgres::writer(url)?, home)),
         })
     }
 
-    /// Opens it for reading. Blocks: must not be called on a thread of an async runtime.
+    /// Opens the database of the office `home` for reading. Blocks: must not be called on a thread of an async runtime.
     ///
     /// # Errors
     /// [`StoreError`], also if no writer of this version has opened it before.
-    pub fn reader(&self) -> Result<Box<dyn Queries>, StoreError> {
+    pub fn reader(&self, home: &OfficeName) -> Result<Box<dyn Queries>, StoreError> {
         Ok(match self {
-            Self::Sqlite(path) => Box::new(sqlite::reader(path)?),
-            Self::Postgres(url) => Box::new(postgres::reader(url)?),
+            Self::Sqlite(path) => Box::new(Reader::new(sqlite::reader(path)?, home)),
+            Self::Postgres(url) => Box::new(Reader::new(postgres::reader(url)?, home)),
         })
     }
 }

@@ -146,8 +146,8 @@ enum Any {
 impl Any {
     fn open(location: &StoreLocation) -> Result<Self, StoreError> {
         Ok(match location {
-            StoreLocation::Sqlite(path) => Self::Sqlite(sqlite::writer(path)?.0),
-            StoreLocation::Postgres(url) => Self::Postgres(postgres::writer(url)?.0),
+            StoreLocation::Sqlite(path) => Self::Sqlite(sqlite::writer(path)?),
+            StoreLocation::Postgres(url) => Self::Postgres(postgres::writer(url)?),
         })
     }
 }

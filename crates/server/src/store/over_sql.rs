@@ -11,39 +11,49 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, OfficeName};
 
 /// The writer over a database.
-pub(super) struct Writer<D>(pub D);
+pub(super) struct Writer<D> {
+    database: D,
+    /// The office of cards that were stored before cards named their office.
+    home: OfficeName,
+}
+
+impl<D> Writer<D> {
+    pub fn new(database: D, home: &OfficeName) -> Self {
+        Self { database, home: home.clone() }
+    }
+}
 
 impl<D: Database> Store for Writer<D> {
     fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
-        self.0.transaction(Access::Write, |t| writes.iter().try_for_each(|one| write::apply(t, one)))
+        self.database.transaction(Access::Write, |t| writes.iter().try_for_each(|one| write::apply(t, one)))
     }
 
     fn load(&mut self) -> Result<Snapshot, StoreError> {
-        self.0.transaction(Access::Read, load::snapshot)
+        self.database.transaction(Access::Read, |t| load::snapshot(t, &self.home))
     }
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
-        self.0.transaction(Access::Read, |t| load::device(t, device))
+        self.database.transaction(Access::Read, |t| load::device(t, device, &self.home))
     }
 
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM devices WHERE enrolment = $1";
-        self.0.transaction(Access::Read, |t| Ok(!t.query(sql, values![enrolment])?.is_empty()))
+        self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![enrolment])?.is_empty()))
     }
 
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM calls WHERE call = $1";
-        self.0.transaction(Access::Read, |t| Ok(!t.query(sql, values![call])?.is_empty()))
+        self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![call])?.is_empty()))
     }
 
     fn log_position(&mut self) -> Result<LogPosition, StoreError> {
-        self.0.transaction(Access::Read, |t| {
+        self.database.transaction(Access::Read, |t| {
             let mut position = LogPosition::default();
             for row in t.query("SELECT name, value FROM marks", &[])? {
                 match &*row.text(0)? {
@@ -58,30 +68,40 @@ impl<D: Database> Store for Writer<D> {
 }
 
 /// The reader over a database.
-pub(super) struct Reader<D>(pub Mutex<D>);
+pub(super) struct Reader<D> {
+    database: Mutex<D>,
+    /// As of [`Writer`].
+    home: OfficeName,
+}
+
+impl<D> Reader<D> {
+    pub fn new(database: D, home: &OfficeName) -> Self {
+        Self { database: Mutex::new(database), home: home.clone() }
+    }
+}
 
 impl<D: Database> Reader<D> {
     fn read<T>(&self, body: impl FnOnce(&mut dyn Statements) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // A panic in a query leaves the connection usable: its transaction is rolled back.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).transaction(Access::Read, body)
+        self.database.lock().unwrap_or_else(PoisonError::into_inner).transaction(Access::Read, body)
     }
 }
 
 impl<D: Database> Queries for Reader<D> {
     fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
-        Ok(self.read(|t| load::device(t, device))?.filter(|row| row.log_index.is_some()))
+        Ok(self.read(|t| load::device(t, device, &self.home))?.filter(|row| row.log_index.is_some()))
     }
 
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
-        self.read(read::devices)
+        self.read(|t| read::devices(t, &self.home))
     }
 
     fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
-        self.read(|t| read::records(t, limit))
+        self.read(|t| read::records(t, limit, &self.home))
     }
 
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
-        self.read(|t| read::record(t, call))
+        self.read(|t| read::record(t, call, &self.home))
     }
 
     fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {

@@ -7,20 +7,20 @@ use super::{
     value::{Value, values},
 };
 use std::collections::{BTreeSet, HashMap};
-use telcon_proto::CallId;
+use telcon_proto::{CallId, OfficeName};
 
-pub(super) fn devices(t: &mut dyn Statements) -> Result<Vec<DeviceRow>, StoreError> {
+pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<DeviceRow>, StoreError> {
     let columns = load::DEVICE_COLUMNS;
     let sql = format!("SELECT {columns} FROM devices WHERE log_index IS NOT NULL ORDER BY enrolled_ms, device");
-    all(t, &sql, &[], load::device_row)
+    all(t, &sql, &[], |row| load::device_row(row, home))
 }
 
-pub(super) fn records(t: &mut dyn Statements, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
+pub(super) fn records(t: &mut dyn Statements, limit: u32, home: &OfficeName) -> Result<Vec<StoredRecord>, StoreError> {
     let shown = |columns: &str| {
         format!("SELECT {columns} FROM calls WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, call LIMIT $1")
     };
     let limit = &[Value::from(u64::from(limit))];
-    let calls = all(t, &shown(load::CALL_COLUMNS), limit, load::call_row)?;
+    let calls = all(t, &shown(load::CALL_COLUMNS), limit, |row| load::call_row(row, home))?;
     let (columns, calls_shown) = (load::RECORD_COLUMNS, shown("call"));
     let sql = format!("SELECT {columns} FROM records WHERE call IN ({calls_shown}) ORDER BY log_index");
     let mut records: HashMap<CallId, Vec<RecordRow>> = HashMap::new();
@@ -35,15 +35,16 @@ pub(super) fn records(t: &mut dyn Statements, limit: u32) -> Result<Vec<StoredRe
 pub(super) fn record(
     t: &mut dyn Statements,
     call: &CallId,
+    home: &OfficeName,
 ) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
     let sql = format!("SELECT {} FROM calls WHERE call = $1 AND opened_index IS NOT NULL", load::CALL_COLUMNS);
-    let Some(found) = all(t, &sql, values![call], load::call_row)?.pop() else { return Ok(None) };
+    let Some(found) = all(t, &sql, values![call], |row| load::call_row(row, home))?.pop() else { return Ok(None) };
     let sql = format!(
         "SELECT {} FROM devices WHERE device IN (SELECT device FROM participants WHERE call = $1)
          OR device = (SELECT answerer FROM calls WHERE call = $1) ORDER BY enrolled_ms, device",
         load::DEVICE_COLUMNS
     );
-    let devices = all(t, &sql, values![call], load::device_row)?;
+    let devices = all(t, &sql, values![call], |row| load::device_row(row, home))?;
     Ok(Some((StoredRecord { records: load::records(t, call)?, call: found }, devices)))
 }
 

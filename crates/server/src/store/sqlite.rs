@@ -3,18 +3,17 @@
 use super::{
     StoreError,
     database::{Access, Database, Statements},
-    over_sql::{Reader, Writer},
     schema,
     value::{Row, Value},
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::ValueRef};
-use std::{path::Path, sync::Mutex};
+use std::path::Path;
 
 /// A connection to a database file.
 pub(super) struct Sqlite(Connection);
 
 /// Opens or creates the database at `path` for its writer, and migrates its schema.
-pub(super) fn writer(path: &Path) -> Result<Writer<Sqlite>, StoreError> {
+pub(super) fn writer(path: &Path) -> Result<Sqlite, StoreError> {
     let mut connection = Connection::open(path).map_err(failed)?;
     // FULL: in WAL mode NORMAL may lose the last transactions in a power cut, and a lost commit would leave members in an
     // epoch that the server denies.
@@ -23,11 +22,11 @@ pub(super) fn writer(path: &Path) -> Result<Writer<Sqlite>, StoreError> {
     connection.execute_batch(pragmas).map_err(failed)?;
     upgrade(&mut connection)?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(Writer(Sqlite(connection)))
+    Ok(Sqlite(connection))
 }
 
 /// Opens the database at `path` for reading. Its writer must have created it.
-pub(super) fn reader(path: &Path) -> Result<Reader<Sqlite>, StoreError> {
+pub(super) fn reader(path: &Path) -> Result<Sqlite, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.execute_batch("PRAGMA busy_timeout = 5000;").map_err(failed)?;
@@ -43,7 +42,7 @@ pub(super) fn reader(path: &Path) -> Result<Reader<Sqlite>, StoreError> {
             ))
         });
     }
-    Ok(Reader(Mutex::new(Sqlite(connection))))
+    Ok(Sqlite(connection))
 }
 
 /// The version of an SQLite database; 0 if it is new.

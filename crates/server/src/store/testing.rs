@@ -2,7 +2,13 @@
 
 use super::{Queries, Store, StoreLocation};
 use crate::peers::PostgresServer;
+use telcon_proto::OfficeName;
 use tempfile::TempDir;
+
+/// The office of all test databases.
+pub(crate) fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
+}
 
 /// An empty database that a test opens, closes and opens again.
 pub(crate) struct TestStore {
@@ -24,11 +30,11 @@ impl TestStore {
     }
 
     pub fn writer(&self) -> Box<dyn Store> {
-        self.location.writer().unwrap()
+        self.location.writer(&home()).unwrap()
     }
 
     pub fn reader(&self) -> Box<dyn Queries> {
-        self.location.reader().unwrap()
+        self.location.reader(&home()).unwrap()
     }
 
     /// Runs arbitrary SQL, bypassing the ports.

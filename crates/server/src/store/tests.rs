@@ -14,6 +14,7 @@ fn device(n: u8) -> DeviceId {
 fn card(n: u8) -> Card {
     Card {
         person: PersonId::from_bytes([n; 16]),
+        office: testing::home(),
         name: format!("Person {n}"),
         organisation: "Chancellery".into(),
         role: Role::Principal,
@@ -402,8 +403,8 @@ fn a_newer_database_is_refused(disk: &TestStore) {
         StoreLocation::Sqlite(_) => "PRAGMA user_version = 99",
         StoreLocation::Postgres(_) => "UPDATE marks SET value = 99 WHERE name = 'version'",
     });
-    assert!(matches!(disk.location.writer(), Err(StoreError::Newer { found: 99, .. })));
-    assert!(matches!(disk.location.reader(), Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Newer { found: 99, .. })));
 }
 
 #[test]
@@ -412,7 +413,7 @@ fn postgres_has_one_writer_and_survives_a_crash_of_its_server() {
     let disk = TestStore::postgres(&server, "crash");
     let mut store = disk.writer();
     store.apply(&[enrolled(1), Write::Call(Box::new(call())), commit(1, &[], &[1])]).unwrap();
-    assert!(matches!(disk.location.writer(), Err(StoreError::InUse)));
+    assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::InUse)));
     let reader = disk.reader();
     server.crash();
     // The session is lost, and with it the lock: this is reported, and the next transaction begins in a new session.
@@ -421,7 +422,7 @@ fn postgres_has_one_writer_and_survives_a_crash_of_its_server() {
     assert_eq!(store.load().unwrap().active[0].row.epoch, 2);
     assert!(reader.devices().is_err(), "the reader's session is lost too");
     assert_eq!(reader.devices().unwrap().len(), 1);
-    assert!(matches!(disk.location.writer(), Err(StoreError::InUse)), "the new session has the lock");
+    assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::InUse)), "the new session has the lock");
 
     // A server that lost its session while another one acquired the lock can no longer write.
     server.crash();
@@ -436,7 +437,7 @@ fn an_sqlite_reader_does_not_read_an_older_schema() {
     let disk = TestStore::sqlite();
     drop(disk.writer());
     disk.execute("PRAGMA user_version = 4");
-    assert!(matches!(disk.location.reader(), Err(StoreError::Location(_))));
+    assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Location(_))));
 }
 
 #[test]

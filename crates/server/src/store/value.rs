@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use telcon_proto::{Blob, CallId, DeviceId, Digest};
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, OfficeName};
 
 /// One value of a statement or a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,11 @@ impl Row {
     /// A value that was stored with [`json`].
     pub fn json<T: DeserializeOwned>(&self, column: usize, what: &'static str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Damaged(what))
+    }
+
+    /// A card. Cards that were stored without an office are of the office `home`.
+    pub fn card(&self, column: usize, home: &OfficeName) -> Result<Card, StoreError> {
+        Card::from_stored(&self.text(column)?, home).map_err(|_| StoreError::Damaged("card"))
     }
 
     /// A value in its wire form, such as a record mode.

@@ -2,7 +2,7 @@
 
 use crate::store::Write;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, RecordMode, ServerMessage, SuiteName,
+    Blob, CallId, Card, DeviceId, Digest, OfficeName, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
     message::{Logged, Ring},
 };
@@ -19,7 +19,7 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Domain that names the office.
-    pub domain: String,
+    pub domain: OfficeName,
     /// The suite of its calls.
     pub suite: SuiteName,
     /// The floor: the lowest record mode of its calls.
@@ -186,5 +186,5 @@ pub struct Seal {
 
 /// A reference to an entry of the log; see [`Output::Send`].
 pub(super) fn entry_at(index: u64) -> Logged {
-    Logged { entry: Blob::default(), index, proof: Vec::new(), checkpoint: String::new() }
+    Logged { entry: Blob::default(), index, proof: Vec::new(), checkpoint: String::new(), office: None }
 }

@@ -34,8 +34,14 @@ impl Switchboard {
 
     fn verified_ring(&mut self, session: SessionId, from: DeviceId, verified: VerifiedRing, now_ms: u64) {
         let VerifiedRing { ring, jws, call_exists } = verified;
+        // Checked first: the code below compares identifiers without their office.
+        if !ring.is_within(&self.context.policy.domain) {
+            let text = "this office is not connected to others: only its own people can be rung";
+            return self.context.refuse(session, Some(ring.call.id), RefusalCode::NotAllowed, text);
+        }
         // Idempotent: a device that lost its connection before it received `opened` sends the same ring again.
-        if let Some(call) = self.calls.get_mut(&ring.call).filter(|c| c.row.ring == jws && c.row.from_device == from) {
+        if let Some(call) = self.calls.get_mut(&ring.call.id).filter(|c| c.row.ring == jws && c.row.from_device == from)
+        {
             call.connect(from, session);
             if call.row.stage != Stage::Opening {
                 call.send_opened(session, &mut self.context);
@@ -44,7 +50,7 @@ impl Switchboard {
         }
         if let Some(other) = self.glare(&ring, from) {
             let text = "they ring you at this moment: answer their ring";
-            self.context.refuse(session, Some(ring.call), RefusalCode::RingsYou, text);
+            self.context.refuse(session, Some(ring.call.id), RefusalCode::RingsYou, text);
             if let Some(call) = self.calls.get_mut(&other) {
                 // While this device was ringing out, it did not show the other ring: send it again.
                 call.ringing.remove(&from);
@@ -54,7 +60,7 @@ impl Switchboard {
         }
         match self.accept(&ring, from, call_exists, now_ms) {
             Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring),
-            Err((code, text)) => self.context.refuse(session, Some(ring.call), code, text),
+            Err((code, text)) => self.context.refuse(session, Some(ring.call.id), code, text),
         }
     }
 
@@ -63,7 +69,7 @@ impl Switchboard {
         let caller = self.context.directory.card(&from)?.person;
         let glares = |call: &&Call| {
             let ringing = matches!(call.row.stage, Stage::Opening | Stage::Ringing);
-            ringing && call.row.from.person == ring.to && call.row.to.person == caller
+            ringing && call.row.from.person == ring.to.id && call.row.to.person == caller
         };
         self.calls.of_person(caller).find(glares).map(Call::id)
     }
@@ -80,11 +86,8 @@ impl Switchboard {
         if ring.version != WIRE_VERSION {
             return Err((Version, "the ring is of another version: update this device"));
         }
-        if ring.from != from {
+        if ring.from.id != from {
             return Err((NotAllowed, "the ring names another device than the one that sent it"));
-        }
-        if ring.office != policy.domain {
-            return Err((NotAllowed, "the ring names another office"));
         }
         if ring.suite != policy.suite {
             return Err((NotAllowed, "the ring names another cipher suite than the office's: sign in again"));
@@ -95,12 +98,12 @@ impl Switchboard {
                 "the record mode is below the office's minimum: ring with that mode or a higher one",
             ));
         }
-        if call_exists || self.calls.contains(&ring.call) || self.has_ended(ring.call) {
+        if call_exists || self.calls.contains(&ring.call.id) || self.has_ended(ring.call.id) {
             return Err((NotAllowed, "this call was opened before: ring again"));
         }
         let directory = &self.context.directory;
         let caller = directory.card(&from).cloned().ok_or((NotAllowed, "this device is not enrolled"))?;
-        let callee = directory.person(ring.to).cloned();
+        let callee = directory.person(ring.to.id).cloned();
         let callee = callee.ok_or((Unreachable, "no such person here, or they have no device"))?;
         if caller.person == callee.person {
             return Err((NotAllowed, "one cannot ring oneself"));
@@ -116,7 +119,7 @@ impl Switchboard {
             return Err((TooMany, "too many rings from this device: wait a minute"));
         }
         Ok(CallRow {
-            call: ring.call,
+            call: ring.call.id,
             ring: String::new(),
             from_device: from,
             from: (*caller).clone(),

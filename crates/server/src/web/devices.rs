@@ -109,7 +109,7 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
     let mut log = Log::create(MemoryStorage::new(), signer, now_ms).expect(BROKEN);
     let appended = log.append(&[entry.to_bytes()], now_ms).expect(BROKEN);
     let checkpoint = appended.checkpoint.note().to_owned();
-    let logged = Logged { entry: Blob(entry.to_bytes()), index: 0, proof: Vec::new(), checkpoint };
+    let logged = Logged { entry: Blob(entry.to_bytes()), index: 0, proof: Vec::new(), checkpoint, office: None };
     office.verify_device_logged(device, &logged)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ mod api;
 mod connections;
 mod devices;
 mod error;
+mod liveness;
 mod log_files;
 mod metrics;
 mod office;
@@ -40,6 +41,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use error::HttpError;
+pub use liveness::Liveness;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use telcon_identity::Office;
 use telcon_proto::{http::OfficeInfo, limits::MAX_UNSIGNED_CONNECTIONS};
@@ -50,6 +52,8 @@ use tokio::{sync::mpsc, time::timeout};
 pub struct App {
     /// Handle of the switchboard's hub.
     pub hub: HubHandle,
+    /// Liveness of the hub.
+    pub liveness: Liveness,
     /// Bearer tokens of open connections.
     pub tokens: Tokens,
     /// The database, for reading.

@@ -194,7 +194,13 @@ impl Connection {
                     }
                     count(&self.app.counters.messages);
                     let input = match message {
-                        ClientMessage::Ping { log_size } => Input::Ping(session, log_size),
+                        ClientMessage::Ping { log_size } => {
+                            if self.app.liveness.is_alive(Instant::now()) {
+                                let answer = checkpoint(self.app.clone(), log_size).await;
+                                self.send(&answer).await;
+                            }
+                            continue;
+                        }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
                         message => Input::Message(session, Box::new(message)),
                     };
@@ -243,6 +249,25 @@ impl Connection {
     }
 }
 
+/// The newest checkpoint, with the consistency proof from the tree of `from_size` entries.
+async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
+    let (size, checkpoint) = app.prover.checkpoint();
+    // Without new entries there is nothing to prove. A device that remembers a longer log gets no proof, and alerts its
+    // person.
+    if from_size == 0 || from_size >= size {
+        return ServerMessage::Checkpoint { checkpoint, from_size, consistency: Vec::new() };
+    }
+    let read = tokio::task::spawn_blocking(move || app.prover.consistency(from_size, size)).await;
+    let failed: Box<dyn std::fmt::Display + Send> = match read {
+        Ok(Ok(consistency)) => return ServerMessage::Checkpoint { checkpoint, from_size, consistency },
+        Ok(Err(error)) => Box::new(error),
+        Err(error) => Box::new(error),
+    };
+    tracing::error!(error = %failed, "a consistency proof cannot be read: check the log's disk");
+    let message = "the log cannot be read now: try again later".to_owned();
+    ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
+}
+
 /// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge.
 fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
     // One sentence for both cases, so that enrolled devices cannot be enumerated.
@@ -260,7 +285,7 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
         refused(RefusalCode::NotSignedIn, &format!("the device's certificate is not valid: {why}. Enrol again"))
     })?;
     let (suite, public) = (verified.suite(), verified.public_key());
-    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
+    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain().as_str(), device, nonce)
         .map_err(|_| not_proven())?;
     Ok(row)
 }

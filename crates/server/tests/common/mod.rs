@@ -127,6 +127,7 @@ impl Office {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         Card {
             person: PersonId::from_bytes([n; 16]),
+            office: self.anchor.domain().clone(),
             name: format!("Secretperson {n}"),
             organisation: "Secretorganisation".into(),
             role,
@@ -178,10 +179,9 @@ impl Office {
     pub fn ring(&self, from: &Device, to: PersonId, call: CallId, mode: RecordMode) -> ClientMessage {
         let ring = Ring {
             version: WIRE_VERSION,
-            call,
-            office: DOMAIN.into(),
-            from: from.id,
-            to,
+            call: call.at(self.anchor.domain()),
+            from: from.id.at(self.anchor.domain()),
+            to: to.at(self.anchor.domain()),
             mode,
             suite: self.info.suite,
             at_ms: now_ms(),

@@ -168,6 +168,7 @@ impl World {
     pub(super) fn certify(&mut self, person: u8, role: Role) -> (DeviceState, Card) {
         let card = Card {
             person: PersonId::from_bytes([person; 16]),
+            office: self.authority.domain().clone(),
             name: format!("Person {person}"),
             organisation: "Chancellery".into(),
             role,
@@ -212,6 +213,7 @@ impl World {
             index,
             proof: proof.iter().map(|hash| Blob(hash.0.to_vec())).collect(),
             checkpoint: checkpoint.note().to_owned(),
+            office: Some(self.authority.domain().clone()),
         }
     }
 
@@ -236,8 +238,13 @@ impl World {
 
     /// The page is loaded again: what was not stored is gone.
     pub(super) fn reload(&mut self, node: Node) {
-        let seed = self.seed();
         let state = DeviceState::parse(&self.nodes[node].state).unwrap();
+        self.reload_with(node, state);
+    }
+
+    /// As [`World::reload`], with another state than the one that was stored.
+    pub(super) fn reload_with(&mut self, node: Node, state: DeviceState) {
+        let seed = self.seed();
         let device = &mut self.nodes[node];
         device.engine = Engine::new(state, seed, self.now).unwrap();
         device.engine.set_recording(true);
@@ -439,7 +446,7 @@ impl World {
             self.post(node, ServerMessage::Notice(self.notice()));
         }
         if let Some(room) = self.room.as_ref().filter(|room| room.over.is_none() && room.answered.is_none())
-            && room.ring.to == self.nodes[node].card.person
+            && self.nodes[node].card.is_of(&room.ring.to)
         {
             let (jws, opened, device) = (room.jws.clone(), room.opened.clone(), self.nodes[room.caller].proof.clone());
             self.post(node, ServerMessage::Ringing { jws, opened, device });
@@ -450,21 +457,21 @@ impl World {
         let ring = ring_of(&jws);
         let opened = self.append(&serde_json::json!({
             "type": "call_opened",
-            "call": ring.call.to_hex(),
+            "call": ring.call.id.to_hex(),
             "ring_sha256": hex(&Sha256::digest(&jws)),
             "mode": ring.mode.as_str(),
             "suite": ring.suite,
-            "devices": [ring.from.to_hex()],
+            "devices": [ring.from.id.to_hex()],
             "time_ms": self.now,
         }));
-        let call = ring.call;
+        let call = ring.call.id;
         self.post(node, ServerMessage::Opened { call, opened: opened.clone() });
         let device = self.nodes[node].proof.clone();
-        for to in self.of_person(ring.to) {
+        for to in self.of_person(ring.to.id) {
             let (jws, opened, device) = (jws.clone(), opened.clone(), device.clone());
             self.post(to, ServerMessage::Ringing { jws, opened, device });
         }
-        let (id, caller, members) = (ring.call, node, vec![node]);
+        let (id, caller, members) = (ring.call.id, node, vec![node]);
         let (answered, handshakes, over, waiting) = (None, Vec::new(), None, BTreeMap::new());
         self.room =
             Some(Room { id, ring, jws, opened, caller, answered, members, epoch: 0, handshakes, over, waiting });
@@ -587,7 +594,7 @@ impl World {
             (None, Some(_)) => NoticeState::Live { since_ms: self.now },
             (None, None) => NoticeState::Ringing,
         };
-        let to = self.of_person(room.ring.to)[0];
+        let to = self.of_person(room.ring.to.id)[0];
         Notice {
             call: room.id,
             from: self.nodes[room.caller].card.clone(),

@@ -107,7 +107,7 @@ fn a_call_survives_a_failure_of_each_of_its_transactions() {
                 world.store.repair();
                 let what = format!("{fault:?} {times} times after {after} transactions");
                 let (opened, ended) = world.logged();
-                let reader = StoreLocation::default_in(world._dir.path()).reader().unwrap();
+                let reader = StoreLocation::default_in(world._dir.path()).reader(&home()).unwrap();
                 if fault == Fault::FailedButPersisted && after == 0 {
                     // Recovery found a call that was never logged: no device was notified, and its id cannot be reused.
                     assert_eq!((&opened[..], &ended[..]), (&[][..], &[][..]), "{what}");

@@ -9,7 +9,6 @@ mod tls;
 use super::{
     StoreError,
     database::{Access, Database, Statements},
-    over_sql::{Reader, Writer},
     schema,
     value::{Row, Value},
 };
@@ -19,7 +18,7 @@ use postgres::{
     error::SqlState,
     types::{IsNull, ToSql, Type, to_sql_checked},
 };
-use std::{collections::HashMap, error::Error as _, net::IpAddr, sync::Mutex, time::Duration};
+use std::{collections::HashMap, error::Error as _, net::IpAddr, time::Duration};
 
 /// First half of the advisory lock's key; the second is the schema, so that several offices may share a database.
 const LOCK_CLASS: i32 = 0x7e1c_0001;
@@ -55,18 +54,18 @@ impl Drop for Session {
 }
 
 /// Connects to the database at `url` for its only writer, and migrates its schema.
-pub(super) fn writer(url: &str) -> Result<Writer<Postgres>, StoreError> {
+pub(super) fn writer(url: &str) -> Result<Postgres, StoreError> {
     let mut this = Postgres { config: config(url)?, writer: true, session: None };
     this.transaction(Access::Write, schema::upgrade_postgres)?;
-    Ok(Writer(this))
+    Ok(this)
 }
 
 /// Connects to the database at `url` for reading. Its writer must have created it.
-pub(super) fn reader(url: &str) -> Result<Reader<Postgres>, StoreError> {
+pub(super) fn reader(url: &str) -> Result<Postgres, StoreError> {
     let mut this = Postgres { config: config(url)?, writer: false, session: None };
     let known = schema::VERSION;
     match this.transaction(Access::Read, schema::postgres_version)? {
-        Some(found) if found == known => Ok(Reader(Mutex::new(this))),
+        Some(found) if found == known => Ok(this),
         Some(found) if found > known => Err(StoreError::Newer { found, known }),
         _ => Err(StoreError::Location(
             "the PostgreSQL database has no tables: start the server once, which creates them".into(),

@@ -1,14 +1,14 @@
 //! Ringing, answering, ending; devices and staff around it.
 
-use super::kit::{CALL, Office, blob, device, person, ring};
+use super::kit::{CALL, Office, blob, content, device, person, ring, signed};
 use crate::{
     limits::{LOG_RETRY_MS, MAX_RINGS_PER_MINUTE, RECORD_DUE_MS},
     switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal},
 };
 use telcon_proto::{
-    CallId, ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S,
+    CallId, ClientMessage as C, Ended, OfficeName, RecordMode, Role, ServerMessage as S,
     limits::{ABANDONED_AFTER_MS, MAX_DEVICES_PER_PERSON, RING_TIMEOUT_MS},
-    message::{NoticeState, RefusalCode},
+    message::{NoticeState, RefusalCode, Ring},
 };
 
 fn rings(office: &mut Office) {
@@ -243,6 +243,42 @@ fn invalid_rings_are_refused() {
         assert_eq!(refusal(&mut office, n), Some(code), "case {i}");
     }
     assert_eq!(office.log.len(), entries);
+}
+
+#[test]
+fn a_ring_to_or_from_another_office_is_refused() {
+    let mut office = Office::staffed();
+    let entries = office.log.len();
+    let elsewhere = OfficeName::parse("other.example").unwrap();
+    let ours = content(CALL, device(1), person(2), RecordMode::Memo);
+    let rings = [
+        Ring { from: device(1).at(&elsewhere), ..ours.clone() },
+        // The same identifier as a person of this office, but qualified with another office.
+        Ring { to: person(2).at(&elsewhere), ..ours.clone() },
+        Ring { call: CALL.at(&elsewhere), ..ours.clone() },
+    ];
+    for ring in &rings {
+        office.send(1, signed(ring));
+        match &office.messages(1)[..] {
+            [S::Refused { call: Some(CALL), code: RefusalCode::NotAllowed, message }] => {
+                assert!(message.contains("not connected to others"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Nor does it count as glare with a ring from the local person with that identifier.
+    office.send(2, ring(CallId::from_bytes([6; 16]), device(2), person(1), RecordMode::Memo));
+    office.discard();
+    office.send(1, signed(&rings[1]));
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
+    assert_eq!(office.log.len(), entries + 1);
+}
+
+#[test]
+fn a_ring_of_an_older_version_is_refused() {
+    let mut office = Office::staffed();
+    office.send(1, signed(&Ring { version: 3, ..content(CALL, device(1), person(2), RecordMode::Memo) }));
+    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::Version));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Cost of a message: it visits the same calls and causes the same effects, independent of the office's size.
 
-use super::kit::{CALL, Office, blob, device, person, ring};
+use super::kit::{CALL, Office, blob, device, home, person, ring};
 use crate::{
     limits::CONTACTS_INTERVAL_MS,
     switchboard::{NewDevice, Output, RelayCommand, RequestId, Seal, SessionId},
@@ -25,6 +25,7 @@ fn office_with(others: u32) -> Office {
         let role = if n % 2 == 0 { Role::Principal } else { Role::Counterpart };
         let card = Card {
             person: PersonId::from_bytes(id(n)),
+            office: home(),
             // Sorted after the kit's people, so that the kit's devices see the same head of the contact list.
             name: format!("Somebody {n:05}"),
             organisation: "Elsewhere".into(),

@@ -10,14 +10,14 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    Blob, CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, Role, ServerMessage, SuiteName, WIRE_VERSION,
-    entry::Entry, message::Ring,
+    Blob, CallId, Card, ClientMessage, DeviceId, OfficeName, PersonId, RecordMode, Role, ServerMessage, SuiteName,
+    WIRE_VERSION, entry::Entry, message::Ring,
 };
 
 /// Test double for signature verification: a ring is plain JSON, unsigned.
 fn verify(jws: String, store: &mut dyn Store) -> Result<VerifiedRing, String> {
     let ring: Ring = serde_json::from_str(&jws).map_err(|_| "invalid signature".to_owned())?;
-    let call_exists = store.call_exists(&ring.call).unwrap();
+    let call_exists = store.call_exists(&ring.call.id).unwrap();
     Ok(VerifiedRing { ring, jws, call_exists })
 }
 
@@ -52,28 +52,28 @@ pub fn person(n: u8) -> PersonId {
     PersonId::from_bytes([n; 16])
 }
 
+pub fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
+}
+
 pub fn policy() -> Policy {
-    Policy {
-        domain: "office.example".into(),
-        suite: SuiteName::Hybrid,
-        floor: RecordMode::LogOnly,
-        record_due_ms: RECORD_DUE_MS,
-    }
+    Policy { domain: home(), suite: SuiteName::Hybrid, floor: RecordMode::LogOnly, record_due_ms: RECORD_DUE_MS }
 }
 
 /// A ring from a device to a person.
 pub fn ring(call: CallId, from: DeviceId, to: PersonId, mode: RecordMode) -> ClientMessage {
-    let ring = Ring {
-        version: WIRE_VERSION,
-        call,
-        office: "office.example".into(),
-        from,
-        to,
-        mode,
-        suite: SuiteName::Hybrid,
-        at_ms: 0,
-    };
-    ClientMessage::Ring { jws: serde_json::to_string(&ring).unwrap() }
+    signed(&content(call, from, to, mode))
+}
+
+/// The payload of a ring from a device to a person.
+pub fn content(call: CallId, from: DeviceId, to: PersonId, mode: RecordMode) -> Ring {
+    let (call, from, to) = (call.at(&home()), from.at(&home()), to.at(&home()));
+    Ring { version: WIRE_VERSION, call, from, to, mode, suite: SuiteName::Hybrid, at_ms: 0 }
+}
+
+/// A ring message with this payload.
+pub fn signed(ring: &Ring) -> ClientMessage {
+    ClientMessage::Ring { jws: serde_json::to_string(ring).unwrap() }
 }
 
 pub fn blob(text: &str) -> Blob {
@@ -88,7 +88,7 @@ pub fn kind(message: &ServerMessage) -> String {
 impl Office {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = StoreLocation::default_in(dir.path()).writer().unwrap();
+        let mut store = StoreLocation::default_in(dir.path()).writer(&home()).unwrap();
         let (board, _) = Switchboard::new(policy(), store.load().unwrap(), 1_000_000);
         Self {
             board,
@@ -133,7 +133,7 @@ impl Office {
 
     /// Simulates a crash and a restart from the same disk. No device is connected.
     pub fn restart(&mut self) {
-        self.store = StoreLocation::default_in(self.dir.path()).writer().unwrap();
+        self.store = StoreLocation::default_in(self.dir.path()).writer(&home()).unwrap();
         self.sessions.clear();
         self.held.clear();
         let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
@@ -144,6 +144,7 @@ impl Office {
     pub fn enrol(&mut self, n: u8, of: u8, role: Role) -> Result<Reply, Refusal> {
         let card = Card {
             person: person(of),
+            office: home(),
             name: format!("Person {of}"),
             organisation: "Chancellery".into(),
             role,

@@ -4,6 +4,7 @@
 mod commits;
 mod listeners;
 mod office;
+mod offices;
 mod rings;
 mod sound;
 mod taken;
@@ -46,11 +47,11 @@ pub(super) fn opening(jws: &str, now: u64) -> serde_json::Value {
     let ring = ring_of(jws);
     serde_json::json!({
         "type": "call_opened",
-        "call": ring.call.to_hex(),
+        "call": ring.call.id.to_hex(),
         "ring_sha256": hex(&Sha256::digest(jws)),
         "mode": ring.mode.as_str(),
         "suite": ring.suite,
-        "devices": [ring.from.to_hex()],
+        "devices": [ring.from.id.to_hex()],
         "time_ms": now,
     })
 }

@@ -58,7 +58,7 @@ fn a_server_that_forges_a_ring_is_refused() {
         let (state, _, proof) = other.enrol(1, Role::Principal);
         let device = Device::open(&state, world.now).unwrap();
         let mut ring = ring_of(&jws);
-        ring.from = device.me().device();
+        ring.from = device.me().qualified();
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let opened = world.append(&opening(&jws, world.now));
         ServerMessage::Ringing { jws, opened, device: proof }
@@ -117,7 +117,7 @@ fn a_ring_for_somebody_else_is_refused() {
     let world = forged(36, |world, _| {
         let device = Device::open(&state_of(world, 0), world.now).unwrap();
         let mut ring = ring_of(&world.room().jws);
-        ring.to = world.nodes[4].card.person;
+        ring.to = world.nodes[4].card.qualified();
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let opened = world.append(&opening(&jws, world.now));
         ServerMessage::Ringing { jws, opened, device: world.nodes[0].proof.clone() }

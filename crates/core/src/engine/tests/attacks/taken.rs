@@ -88,7 +88,7 @@ fn a_device_comes_back_to_the_ring_that_it_answered_and_to_no_other_of_that_call
             let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
             let opened = world.append(&serde_json::json!({
                 "type": "call_opened", "call": call.to_hex(), "mode": "memo", "suite": ring.suite,
-                "ring_sha256": crate::engine::tests::kit::sha256(&jws), "devices": [ring.from.to_hex()], "time_ms": world.now,
+                "ring_sha256": crate::engine::tests::kit::sha256(&jws), "devices": [ring.from.id.to_hex()], "time_ms": world.now,
             }));
             world.wire = Some(Box::new(move |to, message| match message {
                 ServerMessage::Welcome { call, seq, welcome, devices, .. } if to == 1 => {

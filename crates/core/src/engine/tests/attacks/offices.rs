@@ -1,0 +1,239 @@
+//! Two offices that a device trusts: what one says counts for nothing in the other, and nothing leads from one to the other yet.
+
+use super::{kept_out, opening, state_of};
+use crate::{
+    DeviceState, UserCommand,
+    device::{Device, DeviceError},
+    engine::tests::kit::World,
+    view::CallState,
+};
+use telcon_identity::{Flaw, IdentityError, Mismatch};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId, OfficeName, PersonId, Qualified, RecordMode, Role, ServerMessage,
+    SuiteName, WIRE_VERSION,
+    http::{ProvenDevice, RecordLine, RecordProof},
+    message::{Logged, Ring},
+    words::Contact,
+};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// An office of four whose devices trust another office too.
+fn two_offices(seed: u8) -> (World, World) {
+    let mut here = World::of_four(seed);
+    let there = World::named(SuiteName::Hybrid, seed ^ 0x80, "other.example");
+    for node in 0..here.nodes.len() {
+        let mut state = state_of(&here, node);
+        state.trust_office(there.info.clone(), &there.authority.certificate_sha256()).unwrap();
+        here.reload_with(node, state);
+    }
+    here.settle();
+    assert!(here.nodes.iter().all(|node| node.engine.device().trust().offices().count() == 2));
+    (here, there)
+}
+
+fn sign(device: &Device, ring: &Ring) -> String {
+    telcon_identity::sign_ring(device.key(), device.chain(), ring)
+}
+
+fn ring(world: &World, from: Qualified<DeviceId>, to: Qualified<PersonId>) -> Ring {
+    Ring {
+        version: WIRE_VERSION,
+        call: CallId::from_bytes([0xca; 16]).at(&from.office),
+        from,
+        to,
+        mode: RecordMode::Memo,
+        suite: SuiteName::Hybrid,
+        at_ms: world.now,
+    }
+}
+
+#[test]
+fn devices_that_trust_two_offices_call_within_their_own() {
+    let (mut here, _) = two_offices(150);
+    here.call();
+    assert_eq!((here.state(0), here.state(1)), (CallState::Live, CallState::Live));
+}
+
+#[test]
+fn a_ring_of_another_office_is_refused_while_offices_are_not_connected() {
+    let (mut here, mut there) = two_offices(151);
+    let (state, _, device) = there.enrol(1, Role::Principal);
+    let stranger = Device::open(&state, here.now).unwrap();
+    // All of it is in order: the caller, the log of their office, the person rung.
+    let jws = sign(&stranger, &ring(&here, stranger.me().qualified(), here.nodes[1].card.qualified()));
+    let opened = there.append(&opening(&jws, here.now));
+    here.inject(1, ServerMessage::Ringing { jws, opened, device });
+    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.red(1).iter().any(|text| text.contains("not connected to others")), "{:?}", here.problems());
+}
+
+#[test]
+fn a_ring_for_the_person_of_the_same_identifier_elsewhere_is_refused() {
+    let (mut here, there) = two_offices(152);
+    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
+    let namesake = here.nodes[1].card.person.at(there.authority.domain());
+    let jws = sign(&caller, &ring(&here, caller.me().qualified(), namesake));
+    let opened = here.append(&opening(&jws, here.now));
+    let device = here.nodes[0].proof.clone();
+    here.inject(1, ServerMessage::Ringing { jws, opened, device });
+    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.red(1).iter().any(|text| text.contains("not connected to others")), "{:?}", here.problems());
+}
+
+#[test]
+fn a_ring_whose_opening_is_in_another_offices_log_is_refused() {
+    let (mut here, mut there) = two_offices(153);
+    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
+    let jws = sign(&caller, &ring(&here, caller.me().qualified(), here.nodes[1].card.qualified()));
+    let opened = there.append(&opening(&jws, here.now));
+    let device = here.nodes[0].proof.clone();
+    here.inject(1, ServerMessage::Ringing { jws, opened, device });
+    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.red(1).iter().any(|text| text.contains("another office")), "{:?}", here.problems());
+}
+
+#[test]
+fn a_ring_of_version_3_does_not_ring_any_more() {
+    let (mut here, _) = two_offices(154);
+    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
+    let content = ring(&here, caller.me().qualified(), here.nodes[1].card.qualified());
+    let old = serde_json::json!({
+        "version": 3, "call": content.call.id, "office": "office.example", "from": content.from.id, "to": content.to.id,
+        "mode": content.mode, "suite": content.suite, "at_ms": content.at_ms,
+    });
+    let payload = old.to_string();
+    let jws = telcon_identity::jws::sign(caller.key(), telcon_identity::RING_TYP, payload.as_bytes(), caller.chain());
+    let opened = here.append(&serde_json::json!({
+        "type": "call_opened", "call": content.call.id, "ring_sha256": crate::engine::tests::kit::sha256(&jws),
+        "mode": content.mode, "suite": content.suite, "devices": [content.from.id], "time_ms": here.now,
+    }));
+    let device = here.nodes[0].proof.clone();
+    here.inject(1, ServerMessage::Ringing { jws, opened, device });
+    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.red(1).iter().any(|text| text.contains("version 3")), "{:?}", here.problems());
+}
+
+#[test]
+fn nobody_of_another_office_is_let_into_a_call() {
+    // The second has the identifier of the person rung, in the other office.
+    for (seed, person, role) in [(155, 4, Role::NoteTaker), (156, 2, Role::Counterpart), (157, 3, Role::DutyOfficer)] {
+        let (mut here, mut there) = two_offices(seed);
+        here.call();
+        let (state, _, proof) = there.enrol(person, role);
+        let stranger = Device::open(&state, here.now).unwrap();
+        super::ask_for(&mut here, &stranger, proof, false);
+        assert!(kept_out(&mut here), "{role:?}: {:?}", here.problems());
+    }
+}
+
+#[test]
+fn a_person_of_another_office_in_the_list_is_not_rung() {
+    let (mut here, there) = two_offices(158);
+    let person = here.nodes[1].card.person;
+    let elsewhere = there.authority.domain().clone();
+    let card = Card { office: elsewhere, ..here.nodes[1].card.clone() };
+    let changed = vec![Contact { card, reachable: true }];
+    here.inject(0, ServerMessage::PeopleChanged { changed, removed: vec![] });
+    here.command(0, UserCommand::Ring { person, mode: None });
+    here.settle();
+    assert!(here.nodes[0].engine.view().call.is_none());
+    assert!(!here.received.iter().any(|(_, message)| matches!(message, ClientMessage::Ring { .. })));
+    let alerts = here.nodes[0].engine.view().alerts;
+    assert!(alerts.iter().any(|alert| alert.text.contains("another office")), "{alerts:?}");
+}
+
+#[test]
+fn a_device_of_another_office_is_not_shown_as_having_been_in_a_call() {
+    let (mut here, mut there) = two_offices(163);
+    here.call();
+    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
+    // The identifiers of the caller's person, in the log of an office that the device trusts.
+    let (state, _, logged) = there.enrol(1, Role::Principal);
+    let stranger = Device::open(&state, here.now).unwrap();
+    let proven = |device: &Device, logged: &Logged| ProvenDevice {
+        chain: device.chain().iter().cloned().map(Blob).collect(),
+        logged: logged.clone(),
+    };
+    let room = here.room();
+    let mut proof = RecordProof {
+        line: RecordLine {
+            call: room.id,
+            from: here.nodes[0].card.clone(),
+            to: here.nodes[1].card.clone(),
+            mode: room.ring.mode,
+            opened_ms: here.now,
+            answered_ms: None,
+            ended_ms: None,
+            how: None,
+            records: 0,
+            partial: false,
+            missing: false,
+        },
+        ring: room.jws.clone(),
+        opened: room.opened.clone(),
+        ended: None,
+        records: vec![],
+        missing: None,
+        devices: vec![proven(&caller, &here.nodes[0].proof)],
+    };
+    let check = |proof: &RecordProof, title: &str| {
+        let report = crate::proof::check_record(here.nodes[1].engine.device().trust(), proof);
+        let check = report.checks.into_iter().find(|check| check.title == title).unwrap();
+        (check.ok, check.detail)
+    };
+    for title in ["Opened before it rang", "Each device known"] {
+        assert!(check(&proof, title).0, "{:?}", check(&proof, title));
+    }
+    proof.devices.push(proven(&stranger, &logged));
+    let (ok, why) = check(&proof, "Each device known");
+    assert!(!ok && why.contains("another office"), "{why}");
+    // The opening as another office's log has it.
+    proof.opened = there.append(&opening(&proof.ring, here.now));
+    let (ok, why) = check(&proof, "Opened before it rang");
+    assert!(!ok && why.contains("another office"), "{why}");
+}
+
+#[test]
+fn a_state_of_before_trusts_its_home_office_alone() {
+    let here = World::of_two(159);
+    let mut old: serde_json::Value = serde_json::from_str(&here.nodes[0].engine.state_text()).unwrap();
+    let fields = old.as_object_mut().unwrap();
+    fields.insert("version".into(), 1.into());
+    fields.remove("trusted").unwrap();
+    let state = DeviceState::parse(&old.to_string()).unwrap();
+    let device = Device::open(&state, here.now).unwrap();
+    assert_eq!(device.trust().offices().count(), 1);
+    assert_eq!(device.trust().home().authority_sha256(), here.authority.certificate_sha256());
+    let elsewhere = OfficeName::parse("other.example").unwrap();
+    assert_eq!(device.trust().office(&elsewhere).unwrap_err(), IdentityError::from(Mismatch::UnknownOffice));
+    // It is written in this version, and no state of a later one is read.
+    let text = state.to_text();
+    assert!(text.contains("\"version\":2"), "{}", &text[..40]);
+    assert!(DeviceState::parse(&text.replacen("\"version\":2", "\"version\":3", 1)).is_err());
+}
+
+#[test]
+fn another_authority_under_a_trusted_name_is_not_stored() {
+    let mut here = World::of_two(160);
+    let there = World::named(SuiteName::Hybrid, 161, "other.example");
+    let mut state = state_of(&here, 0);
+    let digest = there.authority.certificate_sha256();
+    for _ in 0..2 {
+        state.trust_office(there.info.clone(), &digest).unwrap();
+    }
+    let refused = |result: Result<(), DeviceError>, why: Flaw| match result {
+        Err(DeviceError::Identity(error)) => assert_eq!(error, IdentityError::from(why)),
+        other => panic!("{other:?}"),
+    };
+    for name in ["other.example", "office.example"] {
+        let rogue = World::named(SuiteName::Hybrid, 162, name);
+        let digest = rogue.authority.certificate_sha256();
+        refused(state.trust_office(rogue.info.clone(), &digest), Flaw::SecondAuthority);
+    }
+    refused(state.trust_office(here.info.clone(), &digest), Flaw::AuthorityDigest);
+    let reopened = DeviceState::parse(&state.to_text()).unwrap();
+    let device = Device::open(&reopened, here.now).unwrap();
+    assert_eq!(device.trust().offices().count(), 2, "adding again changes nothing");
+    here.settle();
+}
