@@ -1,4 +1,4 @@
-# Four words to remember. What they do is in scripts/setup.sh (Debian packages) and xtask/ (everything else).
+# setup, run, build and test are the main targets. They are implemented in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test bench bench-network bench-office bench-peers fuzz doc fmt clean
 
@@ -24,7 +24,7 @@ bench: ## Criterion benchmarks (BENCH="-p telcon-log" for one crate)
 	@scripts/setup.sh run
 	@cargo xtask bench $(BENCH)
 
-bench-network: ## Speech over bad networks, scored: writes docs/network.md
+bench-network: ## Speech over impaired networks, scored: writes docs/network.md
 	@scripts/setup.sh run
 	@cargo xtask bench-network
 

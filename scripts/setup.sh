@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Installs what Telcon needs from Debian, and only what is missing. Rust, Node.js and Python have to be there already.
+# Installs what Telcon needs from Debian, and only what is missing. Rust, Node.js and Python must be installed already.
 #
 #   scripts/setup.sh run     what `make run` needs
 #   scripts/setup.sh test    also what `make test` needs (a browser, namespaces, a TURN server, PostgreSQL)
-#   scripts/setup.sh bench   what `make bench-peers` needs (other people's relays)
+#   scripts/setup.sh bench   what `make bench-peers` needs (Janus and coturn)
 #
 # Everything that is not a system package (npm packages, the speech model, cargo tools) belongs to `cargo xtask`.
 set -euo pipefail
 
 readonly purpose=${1:-run}
-# `-dev` packages and compilers for the native crates (Opus, CTranslate2 through bindgen), and what makes demo speech.
+# `-dev` packages and compilers for the native crates (Opus, CTranslate2 through bindgen), and the demo's speech synthesiser.
 packages=(build-essential cmake clang libclang-dev libopus-dev pkg-config git sox espeak-ng)
 case "$purpose" in
 run) ;;
@@ -82,7 +82,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         "and the WebAssembly target: rustup target add wasm32-unknown-unknown"
 fi
 
-# Debian keeps what makes virtual environments in a package of its own; a Python from elsewhere brings it along.
+# Debian packages `venv` separately; other Python distributions include it.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fresh_services=()
 for service in janus coturn postgresql; do
@@ -91,8 +91,7 @@ for service in janus coturn postgresql; do
     esac
 done
 install "${packages[@]}"
-# Debian starts a service that it installs. Tests and benchmarks start their own instances of these; nothing of them should
-# listen otherwise.
+# Debian starts installed services. Tests and benchmarks start their own instances, so the system's ones are disabled.
 if [ ${#fresh_services[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
     as_root systemctl disable --now "${fresh_services[@]}"
 elif [ ${#fresh_services[@]} -gt 0 ]; then

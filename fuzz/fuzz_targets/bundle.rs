@@ -1,4 +1,4 @@
-//! Entry bundles: what is read accounts for every byte.
+//! Entry bundles: parsing consumes every byte.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Notes and checkpoints: reading is exact, and nothing unsigned is accepted.
+//! Signed notes and checkpoints: parsing is strict, and nothing unsigned is accepted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Packets on a TCP connection: however the stream is cut, the same packets come out of it, or the same end.
+//! Packet framing on a TCP connection: segmentation of the stream changes neither the packets nor the error.
 
 #![no_main]
 

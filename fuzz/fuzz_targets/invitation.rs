@@ -1,4 +1,4 @@
-//! Enrolment links: what is read is written as it was.
+//! Enrolment links: a parsed link serializes to its input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

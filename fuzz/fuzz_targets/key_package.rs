@@ -1,4 +1,4 @@
-//! Key packages, which a switchboard hands over: one that is accepted has a certificate chain and a key.
+//! Key packages from a switchboard: an accepted one has a certificate chain and a key.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

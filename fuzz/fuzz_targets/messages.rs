@@ -1,4 +1,4 @@
-//! Messages of the socket, both ways: what is read is written and read the same.
+//! WebSocket messages in both directions: parsed messages round-trip.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Whatever a device offers: it is refused, or answered with as many sections as it has.
+//! SDP offers of devices: refused, or answered with the same number of media sections.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

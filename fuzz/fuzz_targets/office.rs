@@ -1,4 +1,4 @@
-//! What a switchboard says that somebody signed: nothing that is made up verifies.
+//! Signed statements from a switchboard: no forged one verifies.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Whatever arrives at the relay's port, from a stranger and from a device that has proved its address: nothing is sent
-//! to anybody who was not there, and a stranger is not answered.
+//! Datagrams to the relay's port, from unknown addresses and from a device with a validated address: only validated
+//! addresses are sent to.
 #![no_main]
 
 use aws_lc_rs::hmac::{Context, HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key};
@@ -27,7 +27,7 @@ fn device() -> SocketAddr {
     "192.0.2.2:9".parse().unwrap()
 }
 
-fn stranger() -> SocketAddr {
+fn unknown() -> SocketAddr {
     "192.0.2.3:9".parse().unwrap()
 }
 
@@ -69,7 +69,7 @@ impl World {
                 Output::Event(_) => {}
             }
         }
-        panic!("the relay goes on for ever");
+        panic!("the relay never becomes idle");
     }
 }
 
@@ -84,10 +84,10 @@ fuzz_target!(|datagrams: Vec<(bool, u8, Vec<u8>)>| {
         world.join();
         for (known, later, datagram) in &datagrams {
             world.now += Duration::from_millis(u64::from(*later));
-            let src = if *known { device() } else { stranger() };
+            let src = if *known { device() } else { unknown() };
             world.relay.handle_packet(world.now, src, here(), datagram);
             world.relay.handle_timeout(world.now);
-            assert!(world.sent().iter().all(|to| *to == device()), "a stranger gets nothing");
+            assert!(world.sent().iter().all(|to| *to == device()), "an unknown address gets nothing");
         }
         world.relay.remove_leg(LegId(1));
     });

@@ -1,4 +1,4 @@
-//! Rings of every version and the identifiers in them: what is read is written and read the same.
+//! Rings of every version and their identifiers: parsed rings round-trip.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(person) = text.parse::<Qualified<PersonId>>() {
-        assert_eq!(person.to_text(), text, "there is one spelling");
+        assert_eq!(person.to_text(), text, "identifiers have one encoding");
         assert_eq!(OfficeName::parse(person.office.as_str()), Ok(person.office));
     }
 });

@@ -1,4 +1,4 @@
-//! `seal.json`: what was checked and written again is the same record.
+//! `seal.json`: a validated seal round-trips.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Frames from a relay: what nobody in the call sealed never opens, and a header reads back as it was written.
+//! SFrame from a relay: no frame decrypts that a member did not encrypt, and headers round-trip.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Tiles and their paths: one spelling each.
+//! Tiles and tile paths: each has one encoding.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Keys in text form: what is read prints as it was.
+//! Verifier keys as text: a parsed key prints as its input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Transcripts: what was read and written once is read as the same ever after.
+//! WebVTT transcripts: parsing and writing are idempotent.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -12,7 +12,7 @@ import numpy
 import pesq
 
 RATE = 16_000
-# What PESQ gives for sound that has nothing to do with the reference; it refuses sound in which it finds no speech.
+# PESQ of audio unrelated to the reference. Used where PESQ finds no speech and refuses to compute a score.
 WORST = 1.0
 
 

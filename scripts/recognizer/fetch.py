@@ -13,12 +13,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-# Any Python version's wheel has the same library; naming one makes the file the same everywhere.
+# The wheels of all Python versions contain the same library; one is named, so that its digest can be pinned.
 WHEEL = "ctranslate2==4.8.4 --hash=sha256:1037b3f51d18f1546120686670d71fcdaf85a0500fffccc56d8439ded5d284e5"
 PLATFORM = ["--platform", "manylinux_2_28_x86_64", "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"]
 LIBRARIES = "ctranslate2.libs/"
 # The crate's build script also names these static libraries (its feature `system` is written for another build of the
-# engine). The shared library has what it needs of them, so they are empty archives.
+# engine). The shared library contains them, so they are empty archives here.
 UNUSED = ["cpu_features", "cublas_static", "cublasLt_static", "culibos"]
 EMPTY_ARCHIVE = b"!<arch>\n"
 

@@ -1,9 +1,9 @@
-//! The rules about which crate may know which, held against `cargo metadata` with all features on.
+//! Tests of the allowed dependencies of each crate, from `cargo metadata` with all features enabled.
 
 use crate::metadata::Metadata;
 use std::collections::BTreeSet;
 
-/// Each crate of ours, and those of ours that it may name in its manifest; what these may use comes with them.
+/// Each workspace crate and its allowed direct dependencies within the workspace. Transitive ones are implied.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-proto", &[]),
     ("telcon-log", &[]),
@@ -14,28 +14,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telcon-server", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     ("telcon-client", &["telcon-core", "telcon-record"]),
     ("telcon-wasm", &["telcon-core"]),
-    // It measures the relay and the log directly, and enrols a fleet of devices with an authority of its own. The server
-    // it measures is another process, so it has no code of it.
+    // It measures the relay and the log directly, and enrols a fleet of devices with its own authority. The server
+    // under test is another process, so it does not depend on `telcon-server`.
     ("telcon-bench", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
     ("telcon", &["telcon-server", "telcon-client", "telcon-record", "telcon-bench"]),
     ("xtask", &[]),
 ];
 
-/// What brings sockets, threads or timers: not for crates whose every input is an argument.
+/// Crates with sockets, threads or timers: forbidden in sans-IO crates.
 const INPUT_AND_OUTPUT: &[&str] = &["tokio", "mio", "socket2", "async-std", "smol", "polling"];
 
-/// What opens sealed content or derives keys to it: the servers are built without.
+/// Crates that decrypt content or derive content keys: forbidden in servers.
 const OPENS_CONTENT: &[&str] = &["telcon-core", "telcon-record", "openmls", "age", "hpke"];
 
 fn named(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn with_theirs(names: &[&str]) -> BTreeSet<String> {
+fn with_transitive(names: &[&str]) -> BTreeSet<String> {
     let mut all = named(names);
     for name in names {
-        let (_, theirs) = MAY_USE.iter().find(|(crate_name, _)| crate_name == name).expect("a crate of the table");
-        all.extend(with_theirs(theirs));
+        let (_, direct) = MAY_USE.iter().find(|(crate_name, _)| crate_name == name).expect("a crate of the table");
+        all.extend(with_transitive(direct));
     }
     all
 }
@@ -45,58 +45,58 @@ fn common(metadata: &Metadata, name: &str, refused: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn each_crate_uses_only_those_that_it_may() {
+fn each_crate_has_only_allowed_dependencies() {
     let metadata = Metadata::read().unwrap();
     let members = metadata.members();
     let table = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(members, table, "a crate came or went: say in MAY_USE what it may use");
+    assert_eq!(members, table, "a crate was added or removed: update MAY_USE");
     for (name, allowed) in MAY_USE {
         let ours: BTreeSet<_> = metadata.dependencies(name, false).intersection(&members).cloned().collect();
-        let allowed = with_theirs(allowed);
+        let allowed = with_transitive(allowed);
         let refused: Vec<_> = ours.difference(&allowed).collect();
         assert!(refused.is_empty(), "{name} must not be built with {refused:?}");
     }
 }
 
 #[test]
-fn the_servers_have_nothing_that_opens_content() {
+fn servers_have_no_code_that_decrypts_content() {
     let metadata = Metadata::read().unwrap();
     for name in ["telcon-server", "telcon-relay"] {
         let found = common(&metadata, name, OPENS_CONTENT);
         assert!(
             found.is_empty(),
-            "{name} is built with {found:?}: a server must have no code that could open anything"
+            "{name} is built with {found:?}: servers must not contain code that decrypts content"
         );
     }
 }
 
 #[test]
-fn the_log_knows_none_of_ours() {
+fn the_log_depends_on_no_workspace_crate() {
     let metadata = Metadata::read().unwrap();
     let ours: Vec<_> = metadata.dependencies("telcon-log", true).intersection(&metadata.members()).cloned().collect();
     assert!(ours.is_empty(), "telcon-log is built with {ours:?}");
 }
 
 #[test]
-fn what_takes_its_inputs_as_arguments_has_no_way_to_get_them_itself() {
+fn sans_io_crates_have_no_io_dependencies() {
     let metadata = Metadata::read().unwrap();
-    // telcon-relay's driver is the one exception; its engine is held by the crate's clippy.toml.
+    // telcon-relay is not listed because of its driver; clippy.toml of that crate keeps its engine sans-IO.
     for name in ["telcon-proto", "telcon-log", "telcon-identity", "telcon-core"] {
         let found = common(&metadata, name, INPUT_AND_OUTPUT);
         assert!(found.is_empty(), "{name} is built with {found:?}");
     }
 }
 
-/// The tests above look for absences: this one shows that they would see a presence.
+/// The tests above assert that dependencies are absent: this one shows that present ones are detected.
 #[test]
-fn presences_are_seen() {
+fn present_dependencies_are_detected() {
     let metadata = Metadata::read().unwrap();
     assert!(metadata.dependencies("telcon-relay", false).contains("telcon-proto"));
     assert!(metadata.dependencies("telcon-relay", true).contains("tokio"), "through the feature `driver`");
     assert!(!metadata.dependencies("telcon-relay", false).contains("criterion"), "only its benchmarks use it");
 }
 
-/// Crates in which a person reads every error. Libraries have typed errors, which callers can tell apart.
+/// Programs, whose errors are for people to read. Libraries have typed errors, which callers can match.
 const MAY_USE_ANYHOW: &[&str] = &["telcon", "telcon-bench", "xtask"];
 
 #[test]
@@ -109,10 +109,10 @@ fn only_programs_have_untyped_errors() {
 }
 
 #[test]
-fn no_crate_is_a_grab_bag() {
+fn no_crate_is_a_collection_of_helpers() {
     for name in Metadata::read().unwrap().members() {
         let words = name.split('-').collect::<Vec<_>>();
         let refused = ["common", "util", "utils", "helpers", "misc", "shared"];
-        assert!(!words.iter().any(|word| refused.contains(word)), "{name}: name it after the one thing it is for");
+        assert!(!words.iter().any(|word| refused.contains(word)), "{name}: name the crate after its one purpose");
     }
 }

@@ -1,4 +1,4 @@
-//! Every benchmark that measures without other people's programs.
+//! All benchmarks that need no third-party servers.
 
 use crate::metadata::Metadata;
 use crate::{network, process, rust, wasm, web};
@@ -7,7 +7,7 @@ use anyhow::Result;
 /// The benchmark that starts a server and makes calls.
 const SETUP: &str = "setup";
 
-/// The criterion benchmarks. What follows goes to `cargo bench`: `-p CRATE`, or `-- FILTER`.
+/// Runs the criterion benchmarks. Arguments are passed to `cargo bench`: `-p CRATE`, or `-- FILTER`.
 pub fn run(arguments: &[String]) -> Result<()> {
     let mut command = rust::cargo(&["bench", "--locked"])?;
     let one_crate = arguments.iter().any(|argument| argument == "-p" || argument.starts_with("--package"));
@@ -23,7 +23,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     command.args(rust::features_from(&metadata)).args(arguments);
     process::run(&mut command)?;
     if arguments.is_empty() {
-        // Waits of people, in the build that tests use: to build everything in release for it would take longer than it.
+        // User-visible delays, in the test profile: a release build of everything would take longer than the benchmark.
         let mut setup = rust::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", SETUP])?;
         process::run(setup.args(rust::features()?))?;
         wasm::bench()?;

@@ -1,4 +1,4 @@
-//! The contract with other programs: JSON Schemas and OpenAPI in `docs/api`, and the page's TypeScript types.
+//! The interface to other programs: JSON Schemas and OpenAPI in `docs/api`, and the page's TypeScript types.
 
 use crate::{process, rust, web};
 use anyhow::{Result, bail};
@@ -12,7 +12,7 @@ pub fn command(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Generates everything again; fails where a file differs.
+/// Regenerates everything; fails if a file differs.
 pub fn check() -> Result<()> {
     run(false)
 }

@@ -1,4 +1,4 @@
-//! The command `telcon`, and the demonstration that it comes with.
+//! Builds `telcon`, and runs its demonstration.
 
 use crate::{fixtures, process, rust, web};
 use anyhow::{Context, Result};
@@ -11,7 +11,8 @@ pub fn build() -> Result<()> {
     fixtures::model().map(drop)
 }
 
-/// Builds what is missing, then becomes the demonstration, so that Ctrl-C reaches it. `arguments` go to it.
+/// Builds what is missing, then executes (`exec`) `telcon demo` in this process, so that Ctrl-C reaches it. `arguments`
+/// are passed to it.
 pub fn run(arguments: &[String]) -> Result<()> {
     web::build()?;
     let model = fixtures::model()?;
@@ -26,8 +27,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Err(failure).context("cannot start the demonstration")
 }
 
-/// Makes the demonstration's call once; the run fails unless all of it held. (`crates/cli/tests/demo.rs` does so for each
-/// suite and looks at the report.)
+/// Runs the demonstration's call once and fails if any of its checks fails. (`crates/cli/tests/demo.rs` does so for
+/// each suite and verifies the report.)
 pub fn once() -> Result<()> {
     let (binary, model) = (rust::binary()?, fixtures::model()?);
     let data = process::target_dir().join("demo");

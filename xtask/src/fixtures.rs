@@ -1,11 +1,11 @@
-//! What builds and tests need from outside the workspace: the speech engine and a model for it, other people's tools that
-//! open our files, and the database and object servers that the store's tests start.
+//! External dependencies of builds and tests: the speech engine and a model, third-party tools that open our files, and
+//! the database and object servers of the store's tests.
 
 use crate::{process, stamp};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// The environment that tests find the fixtures by: name and path. Installs what is missing.
+/// Environment variables that point tests to the fixtures: name and path. Installs missing ones.
 pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(vec![
         ("TELCON_ASR_MODEL", model()?),
@@ -16,7 +16,7 @@ pub fn for_tests() -> Result<Vec<(&'static str, PathBuf)>> {
 }
 
 /// Fetches the shared library of the speech engine that `telcon-client` links, if it is missing. It is always below the
-/// repository's own `target/`: `.cargo/config.toml` names that place.
+/// repository's own `target/`: `.cargo/config.toml` names that path.
 pub fn recognizer() -> Result<()> {
     if !cfg!(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")) {
         return Ok(());
@@ -42,14 +42,14 @@ pub fn model() -> Result<PathBuf> {
     Ok(model)
 }
 
-/// The folder of a conversation in two voices that nothing was tuned to; synthesised if it is missing.
+/// The directory of a synthetic conversation in two voices, used for no tuning; generated if missing.
 pub fn talk() -> Result<PathBuf> {
     let script = process::root().join("scripts/fixtures/make_speech.py");
     let folder = process::target_dir().join("cache/talk");
     let sounds = ["a.wav", "b.wav"].map(|name| folder.join(name));
     let inputs = stamp::Inputs::default().path(&script, &[])?;
     stamp::unless_done(&folder.join("stamp"), inputs, &[&sounds[0], &sounds[1]], || {
-        // The script keeps files that exist, so what an older version of it made has to go first.
+        // The script keeps existing files, so files of an older version are removed first.
         sounds.iter().try_for_each(|sound| if sound.exists() { std::fs::remove_file(sound) } else { Ok(()) })?;
         process::run(process::command("python3").arg(&script).arg("--talk").arg(&folder))
     })?;
@@ -79,7 +79,7 @@ pub fn object_store() -> Result<PathBuf> {
 }
 
 /// The folder of `initdb` and `postgres`: from `TELCON_POSTGRES_BIN`, the newest that Debian installed, or the `PATH`.
-/// Tests make a cluster of their own there, in a temporary directory, as a user other than root.
+/// Each test creates its own cluster in a temporary directory, as a user other than root.
 pub fn postgres() -> Result<PathBuf> {
     let mut candidates: Vec<PathBuf> = std::env::var_os("TELCON_POSTGRES_BIN").map(PathBuf::from).into_iter().collect();
     candidates.extend(debian_postgres(Path::new("/usr/lib/postgresql")));

@@ -1,13 +1,13 @@
-//! Fuzzing of everything that parses what a stranger sent. The targets are in `fuzz/`.
+//! Fuzzing of all parsers of untrusted input. The targets are in `fuzz/`.
 
 use crate::{process, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::time::Duration;
 
-/// Long enough to find what is near the surface, short enough to wait for.
+/// Default duration per target: enough for shallow bugs, short enough for interactive use.
 const DEFAULT: Duration = Duration::from_secs(60);
 
-/// `[TARGET] [--seconds N]`: that target, or one after the other.
+/// `[TARGET] [--seconds N]`: that target, or all in turn.
 pub fn run(arguments: &[String]) -> Result<()> {
     let (only, time) = parse(arguments)?;
     let targets = targets()?;
@@ -18,15 +18,15 @@ pub fn run(arguments: &[String]) -> Result<()> {
         println!("\n==> fuzz {target} for {} s", time.as_secs());
         let limit = format!("-max_total_time={}", time.as_secs());
         let mut command = tools::FUZZ.command(&["fuzz", "run", target, "--", &limit, "-print_final_stats=1"])?;
-        // Coverage and sanitizers are compiler options that stable Rust keeps for nightly, but for this.
+        // Coverage and sanitizer options are nightly-only; this variable unlocks them on stable Rust.
         process::run(command.env("RUSTC_BOOTSTRAP", "1"))
-            .with_context(|| format!("{target}: what made it fail is in fuzz/artifacts/{target}"))?;
+            .with_context(|| format!("{target}: the failing input is in fuzz/artifacts/{target}"))?;
     }
     Ok(())
 }
 
-/// Every target compiles: they are built by hand and by nobody else, so that a changed API would go unnoticed. In a target
-/// folder of their own, as their workspace has other profiles; without the sanitizers, which only the fuzzer needs.
+/// Checks that every fuzz target compiles. They are outside the workspace, so no other step would notice a changed API.
+/// Uses a separate target directory, as their profiles differ, and no sanitizers.
 pub fn check() -> Result<()> {
     let mut command = process::cargo(&["check", "--manifest-path", "fuzz/Cargo.toml", "--bins"]);
     process::run(command.env("CARGO_TARGET_DIR", process::target_dir().join("fuzz")))
@@ -49,7 +49,7 @@ fn parse(arguments: &[String]) -> Result<(Option<String>, Duration)> {
     Ok((only, time))
 }
 
-/// One file below `fuzz/fuzz_targets` for each.
+/// Names of all targets: the files in `fuzz/fuzz_targets`.
 fn targets() -> Result<Vec<String>> {
     let folder = process::root().join("fuzz/fuzz_targets");
     let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;

@@ -1,6 +1,5 @@
 //! What `make` and CI call: `cargo xtask COMMAND`. `cargo xtask help` lists the commands.
-//!
-//! Debian packages are `scripts/setup.sh`'s; everything after them happens here.
+//! `scripts/setup.sh` installs Debian packages; everything else happens here.
 
 #[cfg(test)]
 mod architecture;
@@ -35,14 +34,18 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command { name: "build", about: "build the command and the web pages", run: |_| demo::build() },
     Command { name: "run", about: "build, then start the demonstration office; arguments go to it", run: demo::run },
-    Command { name: "test", about: "every step below, or those named", run: steps::run },
+    Command { name: "test", about: "all steps below, or the named ones", run: steps::run },
     Command {
         name: "contract",
         about: "[--write]: generate docs/api and the page's types, and compare or write them",
         run: contract::command,
     },
     Command { name: "bench", about: "criterion benchmarks; arguments go to cargo bench", run: bench::run },
-    Command { name: "bench-network", about: "speech over bad networks: writes docs/network.md", run: network::bench },
+    Command {
+        name: "bench-network",
+        about: "speech over impaired networks: writes docs/network.md",
+        run: network::bench,
+    },
     Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "bench-office", about: "load test of a server; arguments go to it", run: peers::bench_office },
     Command {
@@ -53,7 +56,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {
         name: "fixtures",
-        about: "install what tests need from outside: the speech model, tools, servers; print where",
+        about: "install external test dependencies (speech model, tools, servers) and print their paths",
         run: |_| {
             for (name, path) in fixtures::for_tests()? {
                 println!("{name}={}", path.display());
@@ -97,7 +100,7 @@ fn help() {
     for command in COMMANDS {
         println!("  {:<13} {}", command.name, command.about);
     }
-    println!("\nthe steps of `cargo xtask test`, each a command by its own name too:\n");
+    println!("\nthe steps of `cargo xtask test`, each also a command of its own:\n");
     for step in steps::STEPS {
         println!("  {:<13} {}", step.name, step.about);
     }

@@ -1,4 +1,4 @@
-//! What `cargo metadata` tells about the workspace.
+//! Queries on `cargo metadata`.
 
 use crate::process;
 use anyhow::{Context, Result};
@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 pub struct Metadata(Value);
 
 impl Metadata {
-    /// Asks cargo.
+    /// Runs `cargo metadata`.
     pub fn read() -> Result<Self> {
         let arguments = ["metadata", "--format-version=1", "--all-features", "--locked"];
         let text = process::output(&mut process::cargo(&arguments))?;
-        Ok(Self(serde_json::from_str(&text).context("cargo metadata printed something else than JSON")?))
+        Ok(Self(serde_json::from_str(&text).context("cargo metadata did not print JSON")?))
     }
 
-    /// Names of our own crates.
+    /// Names of the workspace crates.
     #[cfg(test)]
     pub fn members(&self) -> BTreeSet<String> {
         self.own_packages().map(|package| text(package, "name").to_owned()).collect()
@@ -43,13 +43,13 @@ impl Metadata {
         benches.map(|target| text(target, "name").to_owned()).collect()
     }
 
-    /// The version of a crate anywhere in the tree. None if it is not there.
+    /// The version of a crate anywhere in the dependency tree.
     pub fn version_of(&self, name: &str) -> Option<String> {
         let found = list(&self.0, "packages").find(|package| text(package, "name") == name)?;
         Some(text(found, "version").to_owned())
     }
 
-    /// The crates that `name` is built with: not its dev-dependencies, nor, unless `transitive`, theirs in turn.
+    /// The dependencies of `name`, without dev-dependencies: direct ones only, or with `transitive` all.
     #[cfg(test)]
     pub fn dependencies(&self, name: &str, transitive: bool) -> BTreeSet<String> {
         let start = self.own_packages().find(|package| text(package, "name") == name);

@@ -1,4 +1,4 @@
-//! What is understood of speech over bad networks: the measurement, and the page about it.
+//! Intelligibility of speech over impaired networks: runs the benchmark and generates its page.
 
 use crate::{fixtures, process, rust};
 use anyhow::Result;
@@ -7,13 +7,14 @@ use std::path::PathBuf;
 /// The benchmark's name.
 pub const BENCH: &str = "network";
 
-/// How far below the speech the noise of a room is, dB: with less of it, the recogniser hardly minds gaps.
+/// Level of the room noise below the speech, dB. With less noise, the recognizer tolerates gaps.
 const NOISE: &str = "5";
 
-/// Runs it and writes `docs/network.md` with its plots; with arguments, which go to it, it only prints its table.
+/// Runs the benchmark and writes `docs/network.md` with its plots. With arguments, which are passed on, it only prints
+/// the table.
 pub fn bench(arguments: &[String]) -> Result<()> {
     let (model, talk, pesq) = (fixtures::model()?, fixtures::talk()?, pesq()?);
-    // Its time is the speech model's and the codec's, which are optimised in the build that tests use too.
+    // The test profile suffices: the speech model and the codec, which dominate, are optimised in it.
     let mut command = rust::cargo(&["bench", "--locked", "--workspace", "--profile", "dev", "--bench", BENCH])?;
     command.args(rust::features()?).arg("--").arg("--cache").arg(process::target_dir().join("network"));
     command.arg("--speech").arg(talk).args(["--repeats", "1", "--noise", NOISE]);
@@ -23,7 +24,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     process::run(command.args(arguments).env("TELCON_ASR_MODEL", model).env("TELCON_PESQ", pesq))
 }
 
-/// A Python that has the objective measure, installed if missing.
+/// A Python interpreter with `pesq`, installed if missing.
 fn pesq() -> Result<PathBuf> {
     Ok(fixtures::venv("network")?.join("python"))
 }

@@ -78,7 +78,7 @@ fn write_document(telcon: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The program, ended by SIGTERM when we end, so that it can clean up (setpriv belongs to util-linux).
+/// Runs `telcon` under `setpriv` (util-linux), which sends it SIGTERM when xtask ends, so that it can clean up.
 fn command(telcon: &Path) -> std::process::Command {
     let mut command = process::command("setpriv");
     command.args(["--pdeathsig", "TERM"]).arg(telcon);

@@ -1,10 +1,10 @@
-//! Child processes: started from the repository's root, with the environment that a plain shell would give them.
+//! Child processes: started in the repository's root, with the environment of a plain shell.
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Arguments of npm to install exactly what the lock file says, without remarks.
+/// Arguments of npm to install exactly the lock file's versions, quietly.
 pub const NPM_CI: &[&str] = &["ci", "--no-audit", "--no-fund", "--loglevel=error"];
 
 /// The repository's root.
@@ -12,7 +12,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("invariant: xtask/ lies in the repository")
 }
 
-/// Where everything that is built or fetched goes: `CARGO_TARGET_DIR`, or `target/`.
+/// The directory of all build outputs and downloads: `CARGO_TARGET_DIR`, or `target/`.
 pub fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -20,8 +20,8 @@ pub fn target_dir() -> PathBuf {
     }
 }
 
-/// A command in the root. What `cargo run` put into our environment is taken out again: build scripts that watch those
-/// variables would otherwise run anew each time that somebody alternates between `cargo` and `cargo xtask`.
+/// A command in the root directory. Variables that `cargo run` set are removed: build scripts that depend on them would
+/// otherwise rerun whenever `cargo` and `cargo xtask` alternate.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root());
@@ -37,14 +37,14 @@ fn is_from_cargo_run(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || name.starts_with("CARGO_MANIFEST_")
         || name.starts_with("CARGO_BIN_")
-        // LIBRARY_PATH is from `.cargo/config.toml`, where the next cargo finds it again.
+        // LIBRARY_PATH comes from `.cargo/config.toml`, which the child cargo reads itself.
         || matches!(
             name,
             "CARGO" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR" | "LD_LIBRARY_PATH" | "LIBRARY_PATH"
         )
 }
 
-/// Cargo, without incremental compilation where nothing will be compiled a second time.
+/// Cargo, without incremental compilation on CI.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = command("cargo");
     command.args(arguments);
@@ -54,12 +54,12 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether this is an integration machine (`CI=true`).
+/// Whether this runs on CI (`CI=true`).
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
 }
 
-/// Runs to the end; what it prints goes to the terminal.
+/// Runs a command to its end, with its output on the terminal.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
     let status = command.status().with_context(|| format!("cannot start {shown}"))?;
@@ -69,7 +69,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What it prints on standard output, trimmed. Standard error goes to the terminal.
+/// Runs a command and returns its standard output, trimmed. Standard error goes to the terminal.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
     let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {shown}"))?;
@@ -79,12 +79,12 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout).with_context(|| format!("{shown} did not print text"))?.trim().to_owned())
 }
 
-/// Whether it can be started and succeeds. Prints nothing.
+/// Whether a command starts and succeeds. Prints nothing.
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The command as somebody could type it (variables that matter first).
+/// The command as a shell line, with the variables that were set.
 fn show(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let value = value?.to_string_lossy().into_owned();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hides_what_cargo_run_sets() {
+    fn variables_of_cargo_run_are_removed() {
         // A test runs under cargo too, so that these are set in it.
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let seen = output(&mut command("env")).unwrap();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_does_not_succeed() {
+    fn a_missing_program_does_not_succeed() {
         assert!(!succeeds(&mut command("telcon-no-such-program")));
         assert!(succeeds(&mut command("true")));
         assert!(!succeeds(&mut command("false")));

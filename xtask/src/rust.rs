@@ -5,14 +5,14 @@ use crate::{fixtures, process, tools};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// Cargo for what contains `telcon-client`, which links the speech engine.
+/// Cargo for builds that contain `telcon-client`, which links the speech engine.
 pub fn cargo(arguments: &[&str]) -> Result<std::process::Command> {
     fixtures::recognizer()?;
     Ok(process::cargo(arguments))
 }
 
-/// As [`binary`], with the server optimised as in a release. Only two crates are compiled anew for it; the development profile
-/// leaves them unoptimised because most of a server's time is waiting, which is not so when its cost is measured.
+/// As [`binary`], with the server optimised as in a release, for measurements. Only two crates are recompiled; the
+/// development profile leaves them unoptimised, because tests spend little time in them.
 pub fn optimised_binary() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"])?;
     for setting in ["telcon-server.opt-level=3", "telcon.opt-level=1"] {
@@ -22,20 +22,20 @@ pub fn optimised_binary() -> Result<PathBuf> {
     Ok(process::target_dir().join("debug/telcon"))
 }
 
-/// `rustfmt` has nothing to change. Names the files where it has; `make fmt` changes them.
+/// Checks formatting and names the unformatted files; `make fmt` formats them.
 pub fn fmt() -> Result<()> {
     process::run(&mut process::cargo(&["fmt", "--all", "--check", "--", "-l"]))?;
     process::run(&mut process::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check", "--", "-l"]))
 }
 
-/// No warnings from the compiler or clippy, in any target.
+/// Fails on warnings of the compiler or clippy, in any target.
 pub fn clippy() -> Result<()> {
     let mut command = cargo(&["clippy", "--locked", "--workspace", "--all-targets"])?;
     command.args(features()?).args(["--", "-D", "warnings"]);
     process::run(&mut command)
 }
 
-/// Every test of the workspace, with the fixtures that some of them need.
+/// Runs every test of the workspace, with the fixtures that some need.
 pub fn unit() -> Result<()> {
     fixtures::recognizer()?;
     let mut command = tools::NEXTEST.command(&[
@@ -46,24 +46,24 @@ pub fn unit() -> Result<()> {
         "--config-file",
         "xtask/nextest.toml",
     ])?;
-    // All failures at once: a run takes minutes.
+    // Reports all failures at once: a run takes minutes.
     command.arg("--no-fail-fast").args(features()?).envs(fixtures::for_tests()?);
     process::run(&mut command)
 }
 
-/// Examples in documentation compile and hold.
+/// Runs the documentation's examples.
 pub fn doctest() -> Result<()> {
     process::run(cargo(&["test", "--locked", "--workspace", "--doc"])?.args(features()?))
 }
 
-/// The documentation builds, without broken links, of private items too: its readers work on the code.
+/// Builds the documentation, private items included, and fails on broken links.
 pub fn doc() -> Result<()> {
     let mut command = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])?;
     command.args(features()?).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links");
     process::run(&mut command)
 }
 
-/// Licences, sources and bans in `deny.toml`; known vulnerabilities where their database can be reached.
+/// Checks licences, sources and bans of `deny.toml`, and known vulnerabilities if their database is reachable.
 pub fn deny() -> Result<()> {
     let workspace = ["--workspace", "--all-features", "--locked"];
     let check =
@@ -73,14 +73,14 @@ pub fn deny() -> Result<()> {
     if process::succeeds(&mut fetch) {
         process::run(&mut check(&["advisories"])?)
     } else {
-        println!("NOT CHECKED: known vulnerabilities. The RustSec database cannot be reached from here.");
+        println!("NOT CHECKED: known vulnerabilities. The RustSec database is not reachable.");
         Ok(())
     }
 }
 
-/// Builds the command `telcon` with the features that tests have on, so that what was tried is what was tested, and nothing is
-/// built twice. Its path. Naming one test target, a small one, makes cargo choose the same features for all dependencies as
-/// when it builds every test.
+/// Builds `telcon` with the features that tests enable, so that the tested program is the one that runs and nothing is
+/// built twice. Returns its path. Naming a small test target makes cargo resolve the same dependency features as for
+/// all tests.
 pub fn binary() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--locked", "--workspace", "--bin", "telcon", "--test", "bad_input"])?;
     process::run(command.args(features()?))?;
@@ -92,7 +92,7 @@ pub fn features() -> Result<Vec<String>> {
     Ok(features_from(&Metadata::read()?))
 }
 
-/// The same, of metadata that was read already.
+/// [`features`], from metadata that was read already.
 pub fn features_from(metadata: &Metadata) -> Vec<String> {
     let features = metadata.features_of_tests();
     if features.is_empty() { Vec::new() } else { vec![format!("--features={}", features.join(","))] }

@@ -6,18 +6,18 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Collects what a piece of work depends on.
+/// Collects the inputs of a piece of work.
 #[derive(Default)]
 pub struct Inputs(Sha256);
 
 impl Inputs {
-    /// A value that is in no file: a version, a flag.
+    /// An input that is not a file: a version, a flag.
     pub fn value(mut self, value: &str) -> Self {
         self.add(b"value", value.as_bytes());
         self
     }
 
-    /// A file, or every file below a folder but those in folders named in `skip`. What is missing counts as missing.
+    /// A file, or all files below a directory except in subdirectories named in `skip`. A missing file is an input too.
     pub fn path(mut self, path: &Path, skip: &[&str]) -> Result<Self> {
         for file in files(path, skip)? {
             let name = file.strip_prefix(path).unwrap_or(&file);
@@ -40,14 +40,14 @@ impl Inputs {
     }
 }
 
-/// Does `work` unless `stamp` holds the digest of `inputs` and all `outputs` exist. Says whether it did it.
+/// Does `work` unless `stamp` holds the digest of `inputs` and all `outputs` exist. Returns whether it did.
 pub fn unless_done(stamp: &Path, inputs: Inputs, outputs: &[&Path], work: impl FnOnce() -> Result<()>) -> Result<bool> {
     let digest = inputs.digest();
     let done = fs::read_to_string(stamp).is_ok_and(|stamped| stamped == digest);
     if done && outputs.iter().all(|output| output.exists()) {
         return Ok(false);
     }
-    // Work that is cut short must not look done by an older stamp.
+    // Interrupted work must not look done because of an older stamp.
     let _ = fs::remove_file(stamp);
     work()?;
     if let Some(folder) = stamp.parent() {
@@ -57,7 +57,7 @@ pub fn unless_done(stamp: &Path, inputs: Inputs, outputs: &[&Path], work: impl F
     Ok(true)
 }
 
-/// A stamp's usual place.
+/// The path of the named stamp.
 pub fn place(name: &str) -> PathBuf {
     crate::process::target_dir().join("stamps").join(name)
 }
@@ -96,18 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn does_work_once() {
+    fn unchanged_inputs_skip_the_work() {
         let folder = folder();
         assert!(done(folder.path()));
         assert!(!done(folder.path()));
-        // The same contents at another time are the same input.
+        // Modification times are not inputs.
         fs::write(folder.path().join("in/a"), "one").unwrap();
         fs::write(folder.path().join("in/skipped/b"), "ignored").unwrap();
         assert!(!done(folder.path()));
     }
 
     #[test]
-    fn does_it_again_when_an_input_changes_appears_moves_or_goes() {
+    fn changed_added_moved_or_removed_inputs_repeat_the_work() {
         let folder = folder();
         assert!(done(folder.path()));
         fs::write(folder.path().join("in/a"), "two").unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn does_it_again_when_the_output_is_gone() {
+    fn a_missing_output_repeats_the_work() {
         let folder = folder();
         assert!(done(folder.path()));
         fs::remove_file(folder.path().join("out")).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_work_is_not_done() {
+    fn failed_work_is_repeated() {
         let folder = folder();
         let stamp = folder.path().join("stamp");
         let attempt = |outcome: fn() -> Result<()>| unless_done(&stamp, Inputs::default().value("v1"), &[], outcome);

@@ -1,11 +1,11 @@
-//! The steps of `cargo xtask test`. Each is a command of its own; what fails says how to see it again.
+//! The steps of `cargo xtask test`. Each is also a command; a failure prints how to repeat it.
 
 use crate::{contract, fuzz, rust, wasm, web};
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// One thing that is checked.
+/// One check.
 pub struct Step {
     /// The command that runs it alone.
     pub name: &'static str,
@@ -14,7 +14,7 @@ pub struct Step {
     run: fn() -> Result<()>,
 }
 
-/// In the order in which mistakes are cheapest to find.
+/// All steps; fast ones first.
 pub const STEPS: &[Step] = &[
     Step { name: "fmt", about: "Rust sources are formatted", run: rust::fmt },
     Step { name: "binary", about: "the command builds", run: || rust::binary().map(drop) },
@@ -22,14 +22,14 @@ pub const STEPS: &[Step] = &[
     Step { name: "clippy", about: "no warnings", run: rust::clippy },
     Step { name: "wasm", about: "the call engine builds for browsers", run: || wasm::build().map(drop) },
     Step { name: "web", about: "the web pages build; view model tests, type checks", run: web::test },
-    Step { name: "contract", about: "docs/api and the page's types are those of the Rust types", run: contract::check },
+    Step { name: "contract", about: "docs/api and the page's types match the Rust types", run: contract::check },
     Step { name: "unit", about: "all Rust tests", run: rust::unit },
     Step { name: "fuzz-targets", about: "the fuzz targets compile", run: fuzz::check },
-    Step { name: "doctest", about: "examples in documentation hold", run: rust::doctest },
+    Step { name: "doctest", about: "documentation examples pass", run: rust::doctest },
     Step { name: "doc", about: "documentation builds", run: rust::doc },
     Step { name: "deny", about: "licences, sources and vulnerabilities of dependencies", run: rust::deny },
     Step { name: "test-wasm", about: "the call engine's tests, in WebAssembly", run: wasm::test },
-    Step { name: "e2e", about: "calls between browsers, as people make them", run: web::e2e },
+    Step { name: "e2e", about: "end-to-end calls between browsers", run: web::e2e },
 ];
 
 /// The step of that name.
@@ -37,7 +37,7 @@ pub fn find(name: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.name == name)
 }
 
-/// Runs the steps named, or all. Goes on after a failure, so that one run tells everything.
+/// Runs the named steps, or all. Continues after a failure, so that one run reports all failures.
 pub fn run(names: &[String]) -> Result<()> {
     let chosen = choose(names)?;
     let mut results = Vec::new();
@@ -48,7 +48,7 @@ pub fn run(names: &[String]) -> Result<()> {
         let outcome = (step.run)();
         let took = start.elapsed();
         if let Err(failure) = &outcome {
-            println!("{failure:#}\n    to see it again: cargo xtask {}", step.name);
+            println!("{failure:#}\n    to repeat: cargo xtask {}", step.name);
         }
         println!("<== {}: {} in {}", step.name, if outcome.is_ok() { "ok" } else { "FAILED" }, human(took));
         results.push((step.name, outcome.is_ok(), took));
@@ -76,7 +76,7 @@ fn summarise(results: &[(&str, bool, Duration)]) -> Result<()> {
         println!("  all in {}", human(results.iter().map(|(.., took)| *took).sum()));
         return Ok(());
     }
-    bail!("failed: {}. To see one again: cargo xtask {}", failed.join(", "), failed[0])
+    bail!("failed: {}. To repeat one: cargo xtask {}", failed.join(", "), failed[0])
 }
 
 fn human(time: Duration) -> String {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn times_read_well() {
+    fn durations_are_formatted_for_people() {
         assert_eq!(human(Duration::from_millis(1540)), "1.5 s");
         assert_eq!(human(Duration::from_secs(125)), "2:05 min");
     }

@@ -1,4 +1,4 @@
-//! Cargo tools that are not part of Rust. What is on the `PATH` is used; what is not gets built into `target/tools`.
+//! Cargo tools that are not part of Rust: used from the `PATH`, or else built into `target/tools`.
 
 use crate::process;
 use anyhow::{Context, Result};
@@ -10,13 +10,13 @@ use std::process::Command;
 pub struct Tool {
     package: &'static str,
     binary: &'static str,
-    /// What is installed when the machine has none.
+    /// The version to install if there is none.
     version: Cow<'static, str>,
     /// Whether any version on the `PATH` will do.
     any_version: bool,
 }
 
-/// Runs tests, each in a process of its own.
+/// Runs each test in its own process.
 pub const NEXTEST: Tool =
     Tool { package: "cargo-nextest", binary: "cargo-nextest", version: Cow::Borrowed("0.9.143"), any_version: true };
 /// Checks licences, sources and known vulnerabilities of dependencies.
@@ -46,7 +46,7 @@ impl Tool {
         let ours = folder.join("bin").join(self.binary);
         if !self.fits(&ours) {
             println!("building {} {} (once, some minutes)", self.package, self.version);
-            // As its authors locked it, or, where a registry lacks one of those versions, as cargo resolves it now.
+            // With its own lock file; without it if the registry lacks a locked version.
             self.install(&folder, true)
                 .or_else(|_| self.install(&folder, false))
                 .with_context(|| format!("{} could not be installed from crates.io", self.package))?;
@@ -78,7 +78,7 @@ impl Tool {
         if locked {
             command.arg("--locked");
         }
-        // Used for seconds, so that building them fast matters more than that they are fast.
+        // The tools run for seconds: build time matters more than their speed.
         command
             .env("CARGO_TARGET_DIR", process::target_dir().join("tools/build"))
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")

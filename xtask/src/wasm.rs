@@ -12,18 +12,18 @@ use std::process::{Command, Stdio};
 use wasm_bindgen_cli_support::Bindgen;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// The cargo variables of [`TARGET`] start so.
+/// Prefix of cargo's environment variables for [`TARGET`].
 const VARIABLES: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN";
-/// The crates whose tests run in WebAssembly too.
+/// The crates whose tests also run in WebAssembly.
 const TESTED: &[&str] = &["telcon-core"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-/// `rustup` or `debian` overrides which Rust is used: for trying the other one.
+/// Environment variable that overrides which Rust is used: `rustup` or `debian`.
 const CHOICE: &str = "TELCON_WASM_RUST";
 
-/// Builds the module and its JavaScript into `web/src/wasm`, where either has changed. The folder.
+/// Builds the module and its JavaScript into `web/src/wasm` if the inputs have changed. Returns that directory.
 pub fn build() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--locked", "--release", "--package", "telcon-wasm"])?;
-    // For size: it is the first thing that a page on a slow line waits for.
+    // Optimised for size: the page waits for this download first.
     command
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
         .env("CARGO_PROFILE_RELEASE_LTO", "fat")
@@ -85,7 +85,7 @@ fn bind(module: &Path, out: &Path) -> Result<()> {
     bindgen.generate(out).context("wasm-bindgen could not write the JavaScript of the module")
 }
 
-/// The one version of wasm-bindgen in Cargo.lock, after making sure that it is also the one this program was built with.
+/// The version of wasm-bindgen in Cargo.lock. Fails unless it is also the version that xtask was built with.
 fn bindgen_version() -> Result<String> {
     let metadata = Metadata::read()?;
     let (library, writer) = (metadata.version_of("wasm-bindgen"), metadata.version_of("wasm-bindgen-cli-support"));
@@ -98,11 +98,11 @@ fn bindgen_version() -> Result<String> {
     }
 }
 
-/// Cargo for [`TARGET`], in a target folder of its own.
+/// Cargo for [`TARGET`], with a separate target directory.
 fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut command = process::cargo(arguments);
     command.args(["--target", TARGET]).env("CARGO_TARGET_DIR", target_dir());
-    // These would replace ours.
+    // Set in the environment, these would override the flags below.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.env(format!("{VARIABLES}_RUSTFLAGS"), "--cfg getrandom_backend=\"wasm_js\"");
     let sysroot = PathBuf::from(process::output(process::command("rustc").args(["--print", "sysroot"]))?);
@@ -111,7 +111,7 @@ fn cargo(arguments: &[&str]) -> Result<Command> {
     }
     let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
     ensure!(linker.exists(), "{} is missing: it comes with rustup's Rust", linker.display());
-    // Building the standard library is something that cargo keeps for nightly, but for this.
+    // `-Z build-std` is nightly-only; this variable unlocks it on stable.
     command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1").env(format!("{VARIABLES}_LINKER"), linker);
     command.args(["-Z", "build-std=std,panic_abort"]);
     Ok(command)
@@ -134,7 +134,7 @@ fn uses_debian(sysroot: &Path) -> Result<bool> {
     bail!("no Rust for {TARGET} here. scripts/setup.sh installs it: with `rustup target add {TARGET}`, or from Debian")
 }
 
-/// Runs, passing on what it prints. The number of tests that it says passed.
+/// Runs a test command and forwards its output. Returns the number of passed tests.
 fn run_and_count(command: &mut Command) -> Result<u64> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
     let output = child.stdout.take().expect("invariant: standard output is piped");
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_tests_from_the_closing_line() {
+    fn passed_tests_are_parsed_from_the_summary_line() {
         assert_eq!(passed_in("test result: ok. 12 passed; 0 failed; 0 ignored; 0 filtered out"), Some(12));
         assert_eq!(passed_in("test result: FAILED. 3 passed; 1 failed"), Some(3));
         assert_eq!(passed_in("test tests::result ... ok"), None);

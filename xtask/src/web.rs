@@ -4,15 +4,15 @@ use crate::{process, stamp, wasm};
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// What is not an input of the pages: what was installed or built, and tests.
+/// Directories that are no input of the build: installed packages, build outputs, tests.
 const NOT_SOURCES: &[&str] = &["node_modules", "dist", "dist-fake", "dist-screenshots", "screenshots", "e2e"];
 
-/// Where the built pages are.
+/// The directory of the built pages.
 pub fn dist() -> PathBuf {
     folder().join("dist")
 }
 
-/// Packages and pages, each only if what they are made from has changed.
+/// Installs packages and builds the pages, each only if its inputs have changed.
 pub fn build() -> Result<()> {
     wasm::build()?;
     packages()?;
@@ -31,18 +31,18 @@ pub fn test() -> Result<()> {
     npm(&["test"])
 }
 
-/// The page's TypeScript types, generated from `docs/api`: written, or compared with what is there.
+/// The page's TypeScript types, generated from `docs/api`: written, or compared with the existing file.
 pub fn contract(write: bool) -> Result<()> {
     packages()?;
     npm(&["run", if write { "contract" } else { "contract:check" }])
 }
 
-/// What a person does, in a real browser against real servers.
+/// End-to-end tests in a real browser against real servers.
 pub fn e2e() -> Result<()> {
     in_browsers("e2e")
 }
 
-/// How long a person in a browser waits.
+/// User-visible delays in a browser.
 pub fn measure() -> Result<()> {
     in_browsers("measure")
 }
@@ -63,7 +63,7 @@ fn packages() -> Result<()> {
         .value(&node)
         .path(&folder().join("package.json"), &[])?
         .path(&folder().join("package-lock.json"), &[])?;
-    // Inside node_modules, so that it goes when that goes.
+    // Inside node_modules, so that removing it removes the stamp.
     let stamp = folder().join("node_modules/.telcon-stamp");
     stamp::unless_done(&stamp, inputs, &[], || npm(process::NPM_CI)).map(drop)
 }

@@ -23,9 +23,9 @@ use telcon_proto::DeviceId;
 /// Length of the packet pieces searched for: long enough to exclude coincidence.
 const PIECE: usize = 12;
 /// Number of memory scans during the call.
-const LOOKS: usize = 6;
+const SCANS: usize = 6;
 
-/// What only the members may have.
+/// Data that only members of the call may have.
 #[derive(Default)]
 struct Secrets {
     opus: BTreeSet<Vec<u8>>,
@@ -209,10 +209,10 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     let model = std::env::var_os("TELCON_ASR_MODEL");
     match &model {
         Some(model) => drop(note.arg("--asr-model").arg(model)),
-        None => office::not_run("nothing is looked for of a transcript, because TELCON_ASR_MODEL names no model"),
+        None => office::not_run("the search does not cover a transcript: TELCON_ASR_MODEL is not set"),
     }
     let notes = office::Running::start(&mut note);
-    notes.says("waits for calls");
+    notes.wait_for_line("waits for calls");
 
     let secrets = Arc::new(Mutex::new(Secrets::default()));
     let listen = || Box::new(Collects(secrets.clone()));
@@ -226,24 +226,24 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures").join(file);
         frames(&wav::read(&path).unwrap()).collect::<Vec<_>>()
     };
-    let mut looks = Vec::new();
+    let mut scanned = Vec::new();
     let (said_a, said_b) = (a.send_audio(speech("a.wav")), b.send_audio(speech("b.wav")));
-    for look in 0..LOOKS {
-        tokio::time::timeout(office::PATIENCE, b.until_received(40 * (look as u64 + 1))).await.unwrap().unwrap();
-        looks.push((format!("the server's memory, look {look}"), memory(server.id())));
+    for scan in 0..SCANS {
+        tokio::time::timeout(office::PATIENCE, b.until_received(40 * (scan as u64 + 1))).await.unwrap().unwrap();
+        scanned.push((format!("the server's memory, scan {scan}"), memory(server.id())));
     }
     said_a.await.unwrap();
     said_b.await.unwrap();
     let of_note_taker = memory(notes.id());
     a.command(UserCommand::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
-    notes.says("is in the archive");
-    looks.push(("the server's memory after the call".into(), memory(server.id())));
-    files(&office.path("server"), &mut looks);
-    looks.push(("what the server logged".into(), server.said().into_bytes()));
-    looks.extend(wire.carried().into_iter().enumerate().map(|(n, bytes)| (format!("connection {n}"), bytes)));
+    notes.wait_for_line("is in the archive");
+    scanned.push(("the server's memory after the call".into(), memory(server.id())));
+    files(&office.path("server"), &mut scanned);
+    scanned.push(("the server's log output".into(), server.output().into_bytes()));
+    scanned.extend(wire.carried().into_iter().enumerate().map(|(n, bytes)| (format!("connection {n}"), bytes)));
 
-    // What to search for.
+    // The search patterns.
     let secrets = std::mem::take(&mut *secrets.lock().unwrap());
     assert!(secrets.opus.len() > 200 && secrets.keys.len() >= 2, "{} {}", secrets.opus.len(), secrets.keys.len());
     let mut keys: Vec<Vec<u8>> = secrets.keys.into_iter().collect();
@@ -272,26 +272,26 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     assert!(content.finds(&of_note_taker).is_some(), "the search is blind itself");
     assert!(known.finds(format!("{{\"key\":\"{}\"}}", STANDARD.encode(&keys[0])).as_bytes()).is_some());
     let names = Search::new([&b"Office of the President"[..]]);
-    assert!(names.finds(&looks[0].1).is_some(), "the server's memory was not read");
-    let rings = looks
+    assert!(names.finds(&scanned[0].1).is_some(), "the server's memory was not read");
+    let rings = scanned
         .iter()
         .filter(|(at, bytes)| at.starts_with("connection") && bytes.windows(8).any(|w| w == b"\"ring\",\""));
     assert!(
         rings.count() > 0
-            || looks
+            || scanned
                 .iter()
                 .any(|(at, bytes)| at.starts_with("connection") && bytes.windows(6).any(|w| w == b"\"ring\""))
     );
 
-    let mut looked = 0;
-    for (at, bytes) in &looks {
-        looked += bytes.len();
+    let mut total = 0;
+    for (at, bytes) in &scanned {
+        total += bytes.len();
         assert_eq!(content.finds(bytes), None, "{at} holds sound in the clear");
         assert_eq!(known.finds(bytes), None, "{at} holds a key or words in the clear");
     }
     println!(
-        "looked through {} places, {looked} bytes, for {} pieces",
-        looks.len(),
+        "scanned {} sources, {total} bytes, for {} pieces",
+        scanned.len(),
         content.pieces.len() + known.pieces.len()
     );
 }

@@ -1,6 +1,6 @@
-//! The contract with other programs: `docs/api` holds JSON Schemas of all wire messages and HTTP bodies, generated from the
-//! Rust types, and the OpenAPI description generated from the server's handlers. This test fails when a file is out of
-//! date; `cargo xtask contract --write` rewrites them.
+//! The interface to other programs: `docs/api` holds JSON Schemas of all wire messages and HTTP bodies, generated from
+//! the Rust types, and the OpenAPI description generated from the server's handlers. This test fails when a file is out
+//! of date; `cargo xtask contract --write` rewrites them.
 
 use schemars::{
     JsonSchema, SchemaGenerator,
@@ -31,12 +31,12 @@ impl Definitions {
         Self { path, all: Map::new() }
     }
 
-    /// As the program that receives it reads it: fields with defaults are optional.
+    /// The schema for the receiving program: fields with defaults are optional.
     fn read<T: JsonSchema>(self) -> Self {
         self.add::<T>(Contract::Deserialize)
     }
 
-    /// As the program that sends it writes it.
+    /// The schema for the sending program.
     fn written<T: JsonSchema>(self) -> Self {
         self.add::<T>(Contract::Serialize)
     }
@@ -179,7 +179,7 @@ fn openapi() -> Value {
     description
 }
 
-/// Documentation links mean nothing outside Rust: [`crate::x::Y`] becomes `Y`.
+/// Replaces rustdoc links, which are meaningless outside Rust: [`crate::x::Y`] becomes `Y`.
 fn plain(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -267,7 +267,7 @@ fn collect(value: &Value, references: &mut Vec<String>) {
 }
 
 #[test]
-fn every_operation_says_what_it_does_and_how_it_fails() {
+fn every_operation_describes_itself_and_its_errors() {
     let description = openapi();
     for (path, operations) in description["paths"].as_object().expect("there are paths") {
         for (method, operation) in operations.as_object().expect("a path has operations") {

@@ -14,8 +14,11 @@ use telcon_core::{
 };
 
 /// Waits until more frames than this were received.
-async fn hears_more(endpoint: &Endpoint, than: u64) {
-    tokio::time::timeout(PATIENCE, endpoint.until_received(than + 1)).await.expect("nothing more is heard").unwrap();
+async fn receives_more(endpoint: &Endpoint, than: u64) {
+    tokio::time::timeout(PATIENCE, endpoint.until_received(than + 1))
+        .await
+        .expect("no further frames received")
+        .unwrap();
 }
 
 async fn hang_up(call: &InCall) {
@@ -27,7 +30,7 @@ async fn hang_up(call: &InCall) {
 async fn call_resumes_after_server_crash() {
     let mut call = in_call().await;
     speak(&call.a, 50).await;
-    hears_more(&call.b, 0).await;
+    receives_more(&call.b, 0).await;
     let before = call.a.view().borrow().log.clone().unwrap();
 
     call.office.kill_server();
@@ -36,14 +39,13 @@ async fn call_resumes_after_server_crash() {
     }
     call.office.serve();
     for endpoint in [&call.a, &call.b] {
-        until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live) && members(view) == 3)
-            .await;
+        until(endpoint, "the call to resume", |view| state(view) == Some(CallState::Live) && members(view) == 3).await;
     }
     let (of_a, of_b) = (call.a.stats().frames_received(), call.b.stats().frames_received());
     speak(&call.a, 50).await;
     speak(&call.b, 50).await;
-    hears_more(&call.a, of_a + 25).await;
-    hears_more(&call.b, of_b + 25).await;
+    receives_more(&call.a, of_a + 25).await;
+    receives_more(&call.b, of_b + 25).await;
 
     // The log extends the checkpoint of each device: no split view.
     for endpoint in [&call.a, &call.b] {
@@ -53,7 +55,7 @@ async fn call_resumes_after_server_crash() {
         assert!(log.ok && log.size >= before.size, "{:?}", log.problem);
     }
     hang_up(&call).await;
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     let report = call.office.verify();
     assert_eq!((report["records"].as_u64(), report["records_good"].as_u64()), (Some(1), Some(1)), "{report}");
 }
@@ -64,14 +66,14 @@ async fn ring_survives_server_crash() {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
     let b = office.endpoint(&b, false, Box::new(telcon_client::endpoint::NullSink));
-    until(&b, "B to be there", |view| view.token.is_some()).await;
+    until(&b, "B to sign in", |view| view.token.is_some()).await;
     rings(&a).await;
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
     office.kill_server();
     office.serve();
     until(&b, "the connection", |view| view.token.is_some()).await;
     let view = until(&b, "the ring to be settled", |view| view.caught_up).await;
-    // Either it still rings and can be answered, or it has ended on both sides and in the log; never a mixture.
+    // Either it still rings and can be answered, or it has ended on both sides and in the log: no mixed state.
     if state(&view) == Some(CallState::Ringing) {
         b.command(Do::Answer);
         until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
@@ -92,11 +94,11 @@ async fn record_is_delivered_after_server_crash() {
     let records = call.office.path("server/archive/records");
     fs::write(&records, b"in the way").unwrap();
     hang_up(&call).await;
-    call.notes.says("stays in the spool");
+    call.notes.wait_for_line("stays in the spool");
     call.office.kill_server();
     fs::remove_file(&records).unwrap();
     call.office.serve();
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     assert_eq!(call.office.verify()["records_good"], 1);
     let left: Vec<_> = fs::read_dir(call.office.path("spool")).unwrap().flatten().collect();
     assert!(left.is_empty(), "what the archive has, the spool forgets: {left:?}");
@@ -110,9 +112,9 @@ async fn record_that_the_archive_cannot_store_is_retried() {
     let records = call.office.path("server/archive/records");
     fs::write(&records, b"in the way").unwrap();
     hang_up(&call).await;
-    call.notes.says("stays in the spool");
+    call.notes.wait_for_line("stays in the spool");
     fs::remove_file(&records).unwrap();
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     assert_eq!(call.office.verify()["records_good"], 1);
 }
 
@@ -120,8 +122,8 @@ async fn record_that_the_archive_cannot_store_is_retried() {
 async fn note_taker_crash_is_noted_in_the_record() {
     let mut call = in_call().await;
     speak(&call.a, 300).await;
-    let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
-    until(&call.a, "a note-taker at work", taken).await;
+    let recording = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
+    until(&call.a, "an active note-taker", recording).await;
     let second = call.office.note(&call.note_taker).output().unwrap();
     assert!(
         !second.status.success() && String::from_utf8_lossy(&second.stderr).contains("is in use"),
@@ -130,7 +132,7 @@ async fn note_taker_crash_is_noted_in_the_record() {
     call.notes.kill();
     // Speech continues meanwhile.
     speak(&call.a, 50).await;
-    until(&call.a, "word that nobody takes notes", |view| !taken(view)).await;
+    until(&call.a, "the report that nobody records", |view| !recording(view)).await;
     let epoch = |view: &View| view.call.as_ref().and_then(|call| call.epoch);
     let before = epoch(&call.a.view().borrow());
     let model = std::env::var_os("TELCON_ASR_MODEL");
@@ -140,10 +142,10 @@ async fn note_taker_crash_is_noted_in_the_record() {
     }
     call.notes = Running::start(&mut note);
     until(&call.a, "the note-taker, with new keys", |view| epoch(view) > before && members(view) == 3).await;
-    until(&call.a, "a note-taker at work again", taken).await;
+    until(&call.a, "an active note-taker again", recording).await;
     speak(&call.b, 100).await;
     hang_up(&call).await;
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     let report = call.office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(1)), "{report}");
     let (said, opened) = call.office.open_record();
@@ -153,11 +155,11 @@ async fn note_taker_crash_is_noted_in_the_record() {
         Some(_) => {
             let transcript = fs::read_to_string(opened.join("transcript.vtt")).unwrap();
             assert!(transcript.contains("[No audio was received in this period.]"), "{transcript}");
-            // It begins where the earlier run was last heard to write, not with the call.
+            // The gap starts at the earlier run's last heartbeat, not at the start of the call.
             let gap = transcript.lines().find(|line| line.contains("-->")).unwrap();
             assert!(!gap.starts_with("00:00:00.000"), "{transcript}");
         }
-        None => office::not_run("no gap is looked for in a transcript, because TELCON_ASR_MODEL names no model"),
+        None => office::not_run("the transcript is not checked for a gap: TELCON_ASR_MODEL is not set"),
     }
     // Segments after the gap have times after the gap: six seconds, one, and the time until the failure is detected.
     let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
@@ -171,8 +173,8 @@ fn server_stops_in_order_on_sigterm_and_on_ctrl_c() {
     for stop in ["-TERM", "-INT"] {
         let mut server = office.server.take().unwrap();
         signal(&server, stop);
-        server.says("stopping");
-        assert!(server.ended(), "{stop}: {}", server.said());
+        server.wait_for_line("stopping");
+        assert!(server.ended(), "{stop}: {}", server.output());
         office.serve();
     }
 }
@@ -190,7 +192,7 @@ async fn repeatedly_stalled_note_taker_transcribes_everything() {
     let office = office::Office::new();
     let note_taker = office.enrol("Notes", "note-taker");
     let notes = Running::start(office.note(&note_taker).arg("--asr-model").arg(model));
-    notes.says("waits for calls");
+    notes.wait_for_line("waits for calls");
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
     ring(&a, &b).await;
@@ -210,7 +212,7 @@ async fn repeatedly_stalled_note_taker_transcribes_everything() {
     // The last words arrive before the call is over.
     speak(&b, 25).await;
     a.command(Do::HangUp);
-    notes.says("is in the archive");
+    notes.wait_for_line("is in the archive");
     let (_, opened) = office.open_record();
     let lines: serde_json::Value = serde_json::from_slice(&fs::read(opened.join("transcript.json")).unwrap()).unwrap();
     let by_a = lines["segments"].as_array().unwrap().iter().filter(|line| line["name"] == "A");
@@ -230,7 +232,7 @@ async fn note_taker_stalled_for_2500_ms_loses_no_packets() {
     signal(&call.notes, "-CONT");
     speak(&call.a, 75).await;
     hang_up(&call).await;
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     let (said, _) = call.office.open_record();
     assert!(said.contains(" is whole: "), "{said}");
 }
@@ -241,12 +243,12 @@ async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, false, Box::new(NullSink)));
     let notes = office.take_notes(&office.enrol("Notes", "note-taker"));
-    until(&b, "B to be there", |view| view.token.is_some()).await;
+    until(&b, "B to sign in", |view| view.token.is_some()).await;
     rings(&a).await;
-    let taken = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
-    until(&a, "a note-taker at work", taken).await;
+    let recording = |view: &View| view.call.as_ref().is_some_and(|call| call.note_taker);
+    until(&a, "an active note-taker", recording).await;
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
-    // Before the answer, so that it does not know since when there is audio.
+    // Before the answer, so that it does not know when audio started.
     signal(&notes, "-STOP");
     b.command(Do::Answer);
     for endpoint in [&a, &b] {
@@ -254,11 +256,11 @@ async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     }
     // Longer than the threshold for a changed clock.
     speak(&a, 600).await;
-    until(&a, "word that nobody takes notes", |view| !taken(view)).await;
+    until(&a, "the report that nobody records", |view| !recording(view)).await;
     signal(&notes, "-CONT");
-    until(&a, "the note-taker at work again", taken).await;
+    until(&a, "the note-taker to be active again", recording).await;
     a.command(Do::HangUp);
-    notes.says("is in the archive");
+    notes.wait_for_line("is in the archive");
     let report = office.verify();
     let (said, _) = office.open_record();
     assert_eq!(report["records_partial"], 1, "{said}");
@@ -275,7 +277,7 @@ async fn permanently_killed_note_taker_leaves_a_partial_record() {
     call.notes.kill();
     hang_up(&call).await;
     call.notes = call.office.take_notes(&call.note_taker);
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     assert_eq!(call.office.verify()["records_partial"], 1);
     let (said, _) = call.office.open_record();
     assert!(said.contains("the call ended before it resumed"), "{said}");
@@ -323,7 +325,7 @@ fn note_on_a_full_disk(call: &office::Office, device: &std::path::Path) -> Optio
     let mut command = Command::new("unshare");
     command.args(probe).args([script, "sh"]).arg(note.get_program()).args(note.get_args()).env("SPOOL", &spool);
     let notes = Running::start(command.process_group(0));
-    notes.says("waits for calls");
+    notes.wait_for_line("waits for calls");
     Some(notes)
 }
 
@@ -338,13 +340,13 @@ async fn full_disk_while_sealing_loses_nothing() {
     ring(&a, &b).await;
     until(&a, "the note-taker", |view| members(view) == 3).await;
     speak(&a, 600).await;
-    notes.says("cannot be sealed");
+    notes.wait_for_line("cannot be sealed");
     a.command(Do::HangUp);
     until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
     // The operator frees space. (The disk is in the note-taker's namespace.)
     let inside = format!("/proc/{}/root{}", notes.id(), office.path("spool/filler").display());
     fs::remove_file(inside).unwrap();
-    notes.says("is in the archive");
+    notes.wait_for_line("is in the archive");
     let report = office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
     let (said, out) = office.open_record();
@@ -377,7 +379,7 @@ async fn simultaneous_answers_on_two_devices_admit_one() {
         office.endpoint(&office.path(name), true, Box::new(telcon_client::endpoint::NullSink))
     });
     for device in &devices {
-        until(device, "B to be there", |view| view.token.is_some()).await;
+        until(device, "B to sign in", |view| view.token.is_some()).await;
     }
     let a = office.endpoint(&a, false, Box::new(telcon_client::endpoint::NullSink));
     rings(&a).await;

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// What stands in a golden file in place of the test's temporary directory.
+/// Placeholder in golden files for the test's temporary directory.
 const DIR: &str = "[DIR]";
 
 fn telcon(arguments: &[&str]) -> Output {

@@ -1,4 +1,4 @@
-//! An office moves to PostgreSQL and S3, is killed on the way, and goes on there.
+//! Migration of an office to PostgreSQL and S3: crashes in between, repetition, and operation at the new locations.
 
 mod office;
 #[path = "../../server/tests/peers/mod.rs"]
@@ -10,7 +10,7 @@ use std::{path::Path, process::Command};
 
 const RECORD: &str = "records/e5684fda5d6e72a066e67411efcca0f1-ba6f277427e53879927b904ad08042dd";
 
-/// An office of the version before this one, with a record: what is moved is what is really there.
+/// An office of the previous version, with a record: real data to migrate.
 fn old_office(dir: &Path) {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/fixtures/office-0.1.0.tar.gz");
     ok(Command::new("tar").arg("-xzf").arg(fixture).arg("-C").arg(dir));
@@ -28,7 +28,7 @@ impl Target {
         this
     }
 
-    /// The command with where the office goes to.
+    /// Adds the arguments and environment that name the target.
     fn to(&self, mut command: Command) -> Command {
         command.arg("--store").arg(self.postgres.url("postgres")).args(["--objects", "s3://sealed/office"]);
         command.envs(self.moto.environment());
@@ -42,7 +42,7 @@ impl Target {
     }
 }
 
-/// All files below a directory, with what is in them.
+/// All files below a directory, with their contents.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let (mut found, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(next) = dirs.pop() {
@@ -60,42 +60,42 @@ fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_migration_is_killed_at_each_step_and_run_again() {
+fn a_migration_killed_at_any_step_can_be_repeated() {
     let dir = tempfile::tempdir().unwrap();
     old_office(dir.path());
     let (data, target) = (dir.path().join("server"), Target::new());
     let sealed = contents(&data.join("archive"));
-    // Each of these is said when the step before it is done.
+    // Each text is printed when the preceding step is complete.
     let steps = ["copied 0 of", "copied 13 of", "compared 13 of", "table devices", "table calls", "table marks"];
     for step in steps {
         let mut running = Running::start(&mut target.migrate(&data));
-        running.says(step);
+        running.wait_for_line(step);
         running.kill();
         let refused = target.to(serve(&data)).output().unwrap();
         if data.join("stores.json").exists() {
-            // It was faster than the signal, which is as good.
+            // The migration completed before the signal arrived.
             break;
         }
-        assert!(!refused.status.success(), "a server does not start with a target that is not complete");
+        assert!(!refused.status.success(), "a server does not start with an incomplete target");
     }
     let output = ok(&mut target.migrate(&data));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("sealed files: 13") || text.contains("there already"), "{text}");
-    assert_eq!(contents(&data.join("archive")), sealed, "the source is as it was");
+    assert_eq!(contents(&data.join("archive")), sealed, "the source is unchanged");
     assert!(data.join("telcon.db").exists());
     let text = String::from_utf8(ok(&mut target.migrate(&data)).stdout).unwrap();
     assert!(text.contains("there already"), "{text}");
 
-    // With the old places the server refuses, and says which ones to name.
+    // With the old locations the server refuses to start and names the required options.
     let refused = serve(&data).output().unwrap();
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && text.contains("--store"), "{text}");
 
-    // The source's records are not needed any more.
+    // The source's records and database are no longer needed.
     std::fs::rename(data.join("archive/records"), dir.path().join("records")).unwrap();
     std::fs::rename(data.join("telcon.db"), dir.path().join("telcon.db")).unwrap();
     let server = Running::start(&mut target.to(serve(&data)));
-    let line = server.says("ready at");
+    let line = server.wait_for_line("ready at");
     let second = target.to(serve(&data)).output().unwrap();
     assert!(!second.status.success(), "one server at a time");
     let running = target.migrate(&data).output().unwrap();
@@ -114,7 +114,7 @@ fn a_migration_is_killed_at_each_step_and_run_again() {
     ok(telcon().args(["enrol", "--device"]).arg(dir.path().join("new.json")).arg(link.trim()));
     drop(server);
 
-    // The bucket beside the log is an archive that an auditor accepts.
+    // The bucket's contents and the log together are an archive that verifies.
     let archive = dir.path().join("auditor");
     std::fs::create_dir_all(&archive).unwrap();
     ok(Command::new("cp").arg("-r").arg(data.join("archive/log")).arg(data.join("archive/office.json")).arg(&archive));
@@ -135,7 +135,7 @@ fn serve(data: &Path) -> Command {
 }
 
 #[test]
-fn what_cannot_be_moved_is_refused_and_left_alone() {
+fn an_impossible_migration_is_refused_without_changes() {
     let dir = tempfile::tempdir().unwrap();
     old_office(dir.path());
     let (data, target) = (dir.path().join("server"), Target::new());
@@ -146,7 +146,7 @@ fn what_cannot_be_moved_is_refused_and_left_alone() {
     };
     assert!(refused(telcon().arg("migrate").arg("--from-data").arg(&data)).contains("--objects"));
     assert!(refused(&mut target.migrate(dir.path())).contains("holds no office"));
-    // Somebody else's objects and rows.
+    // The target contains unrelated objects and rows.
     target.moto.put("sealed", &format!("office/{RECORD}/seal.json"), b"another");
     assert!(refused(&mut target.migrate(&data)).contains("seal.json"));
     target.moto.reset("sealed");
@@ -154,27 +154,27 @@ fn what_cannot_be_moved_is_refused_and_left_alone() {
     let mut migrate = telcon();
     migrate.arg("migrate").arg("--from-data").arg(&data).arg("--objects").arg("s3://sealed/office");
     ok(migrate.envs(target.moto.environment()));
-    // The tables are made, and another office's call is in them.
+    // The tables exist and contain another office's call.
     assert!(refused(&mut target.to(serve(&data))).contains("--store"));
     ok(&mut target.migrate(&data));
     std::fs::remove_file(data.join("stores.json")).unwrap();
     assert!(postgres.execute("UPDATE calls SET opened_ms = 1", &[]).unwrap() > 0);
     assert!(refused(&mut target.migrate(&data)).contains("is not empty"));
     let mut server = Running::start(&mut serve(&data));
-    server.says("ready at");
+    server.wait_for_line("ready at");
     server.kill();
 }
 
 #[test]
-fn a_new_office_begins_where_it_is_told() {
+fn an_unused_office_adopts_the_locations_of_its_first_start() {
     let target = Target::new();
     let mut office = Office::new();
     office.kill_server();
-    // Nothing has happened in it yet.
+    // The log is still empty.
     let data = office.path("server");
     let server = Running::start(&mut target.to(serve(&data)));
-    server.says("ready at");
+    server.wait_for_line("ready at");
     drop(server);
     let refused = serve(&data).output().unwrap();
-    assert!(!refused.status.success(), "an office stays where it began");
+    assert!(!refused.status.success(), "later starts require the same locations");
 }

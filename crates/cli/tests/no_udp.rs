@@ -22,7 +22,7 @@ fn without_udp(program: &str) -> Command {
 #[test]
 fn call_without_udp_is_audible_and_recorded() {
     if !without_udp("true").status().is_ok_and(|status| status.success()) {
-        office::not_run("no network of its own can be made here (unshare, user namespaces, iproute2)");
+        office::not_run("no network namespace can be created here (unshare, user namespaces, iproute2)");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ fn call_where_only_tls_passes_uses_turn() {
     let own_network = without_udp("true").status().is_ok_and(|status| status.success());
     let coturn = Command::new("turnserver").arg("--version").output().is_ok();
     if !own_network || !coturn {
-        office::not_run("this needs coturn, and a network of its own (unshare, user namespaces, iproute2)");
+        office::not_run("this needs coturn, and a network namespace (unshare, user namespaces, iproute2)");
         return;
     }
     let mut inside = Command::new("unshare");
@@ -123,11 +123,11 @@ fn call_by_turn() {
         call
     };
     let mut answers = Running::start(call(&b).arg("--answer"));
-    answers.says("waiting for a ring");
+    answers.wait_for_line("waiting for a ring");
     let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     ok(call(&a).args(["--to", "B", "--say"]).arg(speech));
-    assert!(answers.ended(), "{}", answers.said());
-    let said = answers.said();
+    assert!(answers.ended(), "{}", answers.output());
+    let said = answers.output();
     let heard = said.lines().find_map(|line| line.strip_prefix("heard A: ")).unwrap_or_else(|| panic!("{said}"));
     let frames: u64 = heard.split(' ').next().unwrap().parse().unwrap();
     assert!(frames > 50, "{said}");

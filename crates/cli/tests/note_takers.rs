@@ -20,7 +20,7 @@ fn take_notes(office: &Office, device: &Path, spool: &str) -> Running {
     note.arg("note").arg("--device").arg(device).arg("--server").arg(office.url());
     note.arg("--spool").arg(office.path(spool)).arg("--custodians").arg(office.path("custodians.txt"));
     let notes = Running::start(&mut note);
-    notes.says("waits for calls");
+    notes.wait_for_line("waits for calls");
     notes
 }
 
@@ -31,7 +31,7 @@ async fn rings(from: &Endpoint, to: &str) {
     from.command(Do::Ring { person, mode: None });
 }
 
-fn takers(view: &View) -> BTreeSet<String> {
+fn note_takers(view: &View) -> BTreeSet<String> {
     let members = view.call.iter().flat_map(|call| &call.members);
     members.filter(|m| m.card.role == Role::NoteTaker).map(|m| m.card.name.clone()).collect()
 }
@@ -42,7 +42,7 @@ async fn one_each(a: &Endpoint, c: &Endpoint) {
     let (mut a, mut c) = (a.view(), c.view());
     let settle = async {
         loop {
-            let (of_a, of_c) = (takers(&a.borrow_and_update()), takers(&c.borrow_and_update()));
+            let (of_a, of_c) = (note_takers(&a.borrow_and_update()), note_takers(&c.borrow_and_update()));
             if of_a.len() == 1 && of_c.len() == 1 && of_a != of_c {
                 return;
             }
@@ -53,7 +53,7 @@ async fn one_each(a: &Endpoint, c: &Endpoint) {
         }
     };
     if tokio::time::timeout(PATIENCE, settle).await.is_err() {
-        panic!("waited in vain for a note-taker of its own in each call: {:#?} {:#?}", *a.borrow(), *c.borrow());
+        panic!("timed out waiting for one note-taker per call: {:#?} {:#?}", *a.borrow(), *c.borrow());
     }
 }
 
@@ -85,7 +85,7 @@ async fn simultaneous_calls_have_a_note_taker_and_record_each() {
         until(endpoint, "the end", |view| state(view) == Some(CallState::Ended)).await;
     }
     for taker in &notes {
-        taker.says("is in the archive");
+        taker.wait_for_line("is in the archive");
     }
     let report = office.verify();
     assert_eq!((report["calls"].as_u64(), report["records_good"].as_u64()), (Some(2), Some(2)), "{report}");
@@ -114,21 +114,21 @@ async fn both_records_are_kept_after_note_taker_failover() {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
     office::ring(&a, &b).await;
-    until(&a, "the first note-taker", |view| takers(view).contains("Notes one")).await;
+    until(&a, "the first note-taker", |view| note_takers(view).contains("Notes one")).await;
     speak(&a, 150).await;
     let second = take_notes(&office, &two, "spool two");
     // It hangs: its connection stays open, but it sends nothing.
     let hung = std::process::Command::new("kill").args(["-STOP", &first.id().to_string()]).status();
     assert!(hung.unwrap().success());
-    until(&a, "the other note-taker", |view| takers(view).contains("Notes two")).await;
+    until(&a, "the other note-taker", |view| note_takers(view).contains("Notes two")).await;
     first.kill();
     speak(&b, 150).await;
     let call = a.view().borrow().call.as_ref().unwrap().call;
     a.command(Do::HangUp);
-    second.says("is in the archive");
+    second.wait_for_line("is in the archive");
     // The first one's machine resumes when the call is over.
     let first = take_notes(&office, &one, "spool one");
-    first.says("is in the archive");
+    first.wait_for_line("is in the archive");
 
     let report = office.verify();
     let count = |name: &str| report[name].as_u64().unwrap();
@@ -176,7 +176,7 @@ async fn both_records_are_kept_after_note_taker_failover() {
         ("it was answered later", |line| line.answered_ms = line.ended_ms),
         ("there is no record", |line| line.records = 0),
         ("there are three", |line| line.records = 3),
-        ("one of them is whole", |line| line.partial = false),
+        ("one of them is complete", |line| line.partial = false),
     ];
     for (lie, change) in lies {
         let mut told = proof.clone();

@@ -1,4 +1,4 @@
-//! What earlier versions left behind opens, verifies and goes on: archives, databases, device profiles, spools.
+//! Compatibility with data of earlier versions: archives, databases, device profiles, spools.
 
 mod office;
 
@@ -12,11 +12,11 @@ use std::{
 use telcon_core::{Device, DeviceState};
 use telcon_server::store::StoreLocation;
 
-/// When the fixtures of version 0.1 were made: their devices' certificates are valid then.
+/// The creation time of the fixtures of version 0.1, when their devices' certificates were valid.
 const MADE_AT: &str = "2026-11-29 18:00:00";
 const MADE_AT_MS: u64 = 1_795_975_200_000;
 
-/// An office of version 0.1, unpacked into a folder of its own. Its server is not started.
+/// An office of version 0.1, unpacked into a temporary directory. Its server is not started.
 fn office_of(name: &str) -> Office {
     let dir = tempfile::tempdir().unwrap();
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v0.1").join(name);
@@ -25,7 +25,7 @@ fn office_of(name: &str) -> Office {
     Office { dir, port, server: None, media: vec!["--media".into(), "127.0.0.1:0".into()] }
 }
 
-/// `telcon` at the time of the fixtures (libfaketime, preloaded); timeouts run as ever.
+/// `telcon` with the wall clock set to the fixtures' time (libfaketime); monotonic timeouts are unaffected.
 fn telcon_then() -> Command {
     let mut command = telcon();
     command.env("LD_PRELOAD", faketime()).env("FAKETIME", format!("@{MADE_AT}")).env("TZ", "UTC");
@@ -43,7 +43,7 @@ fn serve_then(office: &mut Office) {
     let mut serve = telcon_then();
     serve.arg("serve").arg("--data").arg(office.path("server")).args(&office.media);
     let running = Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", office.port)));
-    running.says("ready at");
+    running.wait_for_line("ready at");
     office.server = Some(running);
 }
 
@@ -86,16 +86,16 @@ fn device_profiles_of_version_0_1_open() {
         let state = DeviceState::parse(&text).unwrap();
         let device = Device::open(&state, MADE_AT_MS).unwrap();
         roles.push(device.me().card().role.as_str());
-        assert_eq!(device.trust().offices().count(), 1, "it trusts its home office alone");
+        assert_eq!(device.trust().offices().count(), 1, "it trusts only its home office");
         assert_eq!(&device.me().card().office, device.office().domain());
-        // What is written back is read again.
+        // The profile round-trips in the current format.
         assert!(DeviceState::parse(&state.to_text()).is_ok());
     }
     assert_eq!(roles, ["principal", "principal", "counterpart", "note_taker"]);
 }
 
 #[test]
-fn a_ring_of_version_0_1_is_verified_as_of_its_office_and_does_not_ring_again() {
+fn a_ring_of_version_0_1_verifies_for_its_office_and_is_not_accepted_again() {
     let office = office_of("office-complete.tar.gz");
     let trust = office.anchor();
     let home = trust.home().domain().clone();
@@ -117,7 +117,7 @@ fn a_spool_of_version_0_1_is_delivered_to_the_upgraded_office() {
     note.arg("note").arg("--device").arg(office.path("devices/note-taker.json")).arg("--server").arg(office.url());
     note.arg("--spool").arg(office.path("note-taker/spool")).arg("--custodians").arg(office.path("custodians.txt"));
     let mut notes = Running::start(&mut note);
-    notes.says("is in the archive");
+    notes.wait_for_line("is in the archive");
     notes.kill();
     office.kill_server();
     let report = office.verify();

@@ -15,27 +15,27 @@ use telcon_core::{UserCommand as Do, view::CallState};
 /// A registered relay and the address of its metrics.
 struct Relay {
     process: Running,
-    numbers: String,
+    metrics_address: String,
 }
 
 impl Relay {
     fn start(office: &Office) -> Self {
-        Self::told(office, &[])
+        Self::start_with(office, &[])
     }
 
-    fn told(office: &Office, more: &[&str]) -> Self {
+    fn start_with(office: &Office, more: &[&str]) -> Self {
         let mut relay = telcon();
         relay.args(["relay", "--media", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--server", &office.url()]);
         relay.args(more);
         let process = Running::start(relay.arg("--token").arg(office.path("server/relay.token")));
-        let numbers = process.says("metrics at");
-        let numbers = numbers.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
-        process.says("registered with");
-        Self { process, numbers }
+        let metrics_address = process.wait_for_line("metrics at");
+        let metrics_address = metrics_address.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
+        process.wait_for_line("registered with");
+        Self { process, metrics_address }
     }
 
     fn ask(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.numbers).unwrap();
+        let mut stream = TcpStream::connect(&self.metrics_address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -50,16 +50,16 @@ impl Relay {
 }
 
 /// Waits until both receive further frames.
-async fn both_hear_more(call: &InCall) {
+async fn both_receive_more(call: &InCall) {
     for (from, to) in [(&call.a, &call.b), (&call.b, &call.a)] {
         let before = to.stats().frames_received();
         speak(from, 25).await;
-        heard(to, before + 1).await;
+        until_received(to, before + 1).await;
     }
 }
 
-async fn heard(endpoint: &Endpoint, frames: u64) {
-    tokio::time::timeout(PATIENCE, endpoint.until_received(frames)).await.expect("nothing more is heard").unwrap();
+async fn until_received(endpoint: &Endpoint, frames: u64) {
+    tokio::time::timeout(PATIENCE, endpoint.until_received(frames)).await.expect("no further frames received").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn call_fails_over_when_its_relay_dies_or_drains() {
     let office = Office::new();
     let mut relays = vec![Relay::start(&office), Relay::start(&office)];
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     let busy = relays.iter().position(|relay| relay.legs() == 3).expect("the call is on one of them, whole");
     let mut dies = relays.remove(busy);
     assert_eq!(relays[0].legs(), 0);
@@ -76,23 +76,23 @@ async fn call_fails_over_when_its_relay_dies_or_drains() {
     dies.process.kill();
     let killed = Instant::now();
     // Each sends continuously, silence too: later frames came through the other relay.
-    heard(&call.a, before[0] + 50).await;
-    heard(&call.b, before[1] + 50).await;
-    println!("after the relay was killed, both were heard for a second by {:?}", killed.elapsed());
-    both_hear_more(&call).await;
+    until_received(&call.a, before[0] + 50).await;
+    until_received(&call.b, before[1] + 50).await;
+    println!("after the relay was killed, both were audible again after {:?}", killed.elapsed());
+    both_receive_more(&call).await;
     assert_eq!(relays[0].legs(), 3, "the call is on the other");
     assert!(relays[0].ask("/healthz").starts_with("HTTP/1.1 200"));
 
     let stops = &mut relays[0].process;
     assert!(Command::new("kill").arg("-TERM").arg(stops.id().to_string()).status().unwrap().success());
-    assert!(stops.ended(), "{}", stops.said());
-    assert!(stops.said().contains("no calls left"), "{}", stops.said());
-    both_hear_more(&call).await;
+    assert!(stops.ended(), "{}", stops.output());
+    assert!(stops.output().contains("no calls left"), "{}", stops.output());
+    both_receive_more(&call).await;
     assert_eq!(members(&call.a.view().borrow()), 3);
 
     call.a.command(Do::HangUp);
     until(&call.b, "the end", |view| state(view) == Some(CallState::Ended)).await;
-    call.notes.says("is in the archive");
+    call.notes.wait_for_line("is in the archive");
     let report = call.office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
 }
@@ -102,18 +102,18 @@ async fn audio_continues_while_the_server_is_away() {
     let office = Office::new();
     let relay = Relay::start(&office);
     let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     call.office.kill_server();
     for endpoint in [&call.a, &call.b] {
         until(endpoint, "the loss to be noticed", |view| state(view) == Some(CallState::Reconnecting)).await;
     }
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     call.office.serve();
     for endpoint in [&call.a, &call.b] {
-        until(endpoint, "the call to come back", |view| state(view) == Some(CallState::Live)).await;
+        until(endpoint, "the call to resume", |view| state(view) == Some(CallState::Live)).await;
     }
-    both_hear_more(&call).await;
-    assert!(relay.process.said().contains("registered with"));
+    both_receive_more(&call).await;
+    assert!(relay.process.output().contains("registered with"));
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn relay_with_wrong_token_is_rejected() {
 async fn call_fails_over_from_unreachable_relay() {
     let office = Office::new();
     // Nothing listens on port 9.
-    let lost = Relay::told(&office, &["--media-addr", "127.0.0.1:9"]);
+    let lost = Relay::start_with(&office, &["--media-addr", "127.0.0.1:9"]);
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     assert_eq!(lost.legs(), 0);
-    let said = call.office.server.as_ref().unwrap().said();
+    let said = call.office.server.as_ref().unwrap().output();
     assert!(said.contains("devices cannot reach a relay") && said.contains("127.0.0.1:9"), "{said}");
     assert!(lost.ask("/metrics").contains("telcon_relay_registered 1\n"));
 }
@@ -146,18 +146,18 @@ async fn draining_relay_keeps_its_calls_until_the_server_returns() {
     let office = Office::new();
     let mut relay = Relay::start(&office);
     let mut call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     call.office.kill_server();
-    relay.process.says("lost the connection to the office");
+    relay.process.wait_for_line("lost the connection to the office");
     let answer = relay.ask("/healthz");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not registered"), "{answer}");
     assert!(Command::new("kill").arg("-TERM").arg(relay.process.id().to_string()).status().unwrap().success());
-    relay.process.says("waiting for the server");
-    both_hear_more(&call).await;
+    relay.process.wait_for_line("waiting for the server");
+    both_receive_more(&call).await;
     assert_eq!(relay.legs(), 3, "it carries the call still");
     call.office.serve();
-    assert!(relay.process.ended(), "{}", relay.process.said());
-    both_hear_more(&call).await;
+    assert!(relay.process.ended(), "{}", relay.process.output());
+    both_receive_more(&call).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +170,7 @@ async fn call_fails_over_from_unreachable_embedded_relay() {
     assert_eq!(call.b.stats().frames_received(), 0);
     // The call exists before the relay registers, as after a restart of the server.
     let relay = Relay::start(&call.office);
-    both_hear_more(&call).await;
+    both_receive_more(&call).await;
     assert_eq!(relay.legs(), 3);
-    assert!(call.office.server.as_ref().unwrap().said().contains("relay=\"embedded\""));
+    assert!(call.office.server.as_ref().unwrap().output().contains("relay=\"embedded\""));
 }

@@ -21,13 +21,13 @@ fn two_terminals_call_each_other_by_name() {
     let office = Office::new();
     let (a, b) = (office.enrol("The President", "principal"), office.enrol("Élise Ørsted", "principal"));
     let mut answers = Running::start(call(&office, &b).arg("--answer"));
-    answers.says("waiting for a ring");
+    answers.wait_for_line("waiting for a ring");
     let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     let output = ok(call(&office, &a).args(["--to", " élise ØRSTED", "--say"]).arg(speech));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("in a call with Élise Ørsted, Office of the President"), "{said}");
-    assert!(answers.ended(), "{}", answers.said());
-    assert!(answers.said().contains("heard The President: "), "{}", answers.said());
+    assert!(answers.ended(), "{}", answers.output());
+    assert!(answers.output().contains("heard The President: "), "{}", answers.output());
 
     // No server listens there.
     let mut nowhere = telcon();
@@ -70,28 +70,28 @@ fn sigterm_hangs_up_and_a_silent_office_does_not_end_the_call() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let mut answers = Running::start(call(&office, &b).arg("--answer"));
-    answers.says("waiting for a ring");
+    answers.wait_for_line("waiting for a ring");
     let mut rings = Running::start(call(&office, &a).args(["--to", "B"]));
-    rings.says("in this call: ");
-    answers.says("in this call: ");
+    rings.wait_for_line("in this call: ");
+    answers.wait_for_line("in this call: ");
     // The server is stalled: no member is reported as gone, and the call does not end.
     let server = office.server.as_ref().unwrap();
     signal(server, "-STOP");
-    rings.says("the office's server is not reachable");
-    answers.says("the office's server is not reachable");
+    rings.wait_for_line("the office's server is not reachable");
+    answers.wait_for_line("the office's server is not reachable");
     signal(server, "-CONT");
-    rings.says("the office's server is reachable again");
-    answers.says("the office's server is reachable again");
+    rings.wait_for_line("the office's server is reachable again");
+    answers.wait_for_line("the office's server is reachable again");
     signal(&rings, "-TERM");
-    assert!(rings.ended(), "{}", rings.said());
-    assert!(rings.said().contains("heard B: ") && rings.said().contains("hung up"), "{}", rings.said());
-    assert!(answers.ended(), "{}", answers.said());
+    assert!(rings.ended(), "{}", rings.output());
+    assert!(rings.output().contains("heard B: ") && rings.output().contains("hung up"), "{}", rings.output());
+    assert!(answers.ended(), "{}", answers.output());
 
     // Without a call there is nothing to hang up.
     let mut waits = Running::start(call(&office, &b).arg("--answer"));
-    waits.says("waiting for a ring");
+    waits.wait_for_line("waiting for a ring");
     signal(&waits, "-TERM");
-    assert!(!waits.ended() && waits.said().contains("before there was a call"), "{}", waits.said());
+    assert!(!waits.ended() && waits.output().contains("before there was a call"), "{}", waits.output());
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn closed_output_pipe_does_not_end_the_call() {
     let office = Office::new();
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let mut answers = Running::start(call(&office, &b).arg("--answer"));
-    answers.says("waiting for a ring");
+    answers.wait_for_line("waiting for a ring");
     let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     let mut rings = call(&office, &a);
     let mut rings =
         rings.args(["--to", "B", "--say"]).arg(speech).stderr(std::process::Stdio::piped()).spawn().unwrap();
     drop(rings.stderr.take());
     assert!(rings.wait().unwrap().success());
-    assert!(answers.ended(), "{}", answers.said());
+    assert!(answers.ended(), "{}", answers.output());
 }
 
 #[tokio::test(flavor = "multi_thread")]

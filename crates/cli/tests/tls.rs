@@ -74,7 +74,7 @@ async fn devices_connect_over_tls_only_with_a_trusted_certificate() {
     let mut answers = telcon();
     answers.args(["call", "--answer", "--server", &url, "--device"]).arg(office.path("B.json"));
     let mut b = office::Running::start(answers.env("SSL_CERT_FILE", &certificate));
-    b.says("waiting for a ring");
+    b.wait_for_line("waiting for a ring");
     let a = office.endpoint(&office.path("A.json"), false, Box::new(telcon_client::endpoint::NullSink));
     office::rings(&a).await;
     until(&a, "the call", |view| office::state(view) == Some(telcon_core::view::CallState::Live)).await;

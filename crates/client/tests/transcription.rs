@@ -143,13 +143,13 @@ fn silence_and_noise_are_not_transcribed() {
         transcriber.push(1, &noise, f64::from(tick) * 0.02);
     }
     let captions = results(transcriber.finish());
-    assert!(captions.iter().all(|caption| caption.text.is_empty()), "made up: {captions:?}");
+    assert!(captions.iter().all(|caption| caption.text.is_empty()), "invented text: {captions:?}");
 }
 
-/// Measures how far captions are behind, in real time; takes as long as the speech does.
+/// Measures the latency of captions in real time; takes as long as the speech does.
 #[test]
 #[ignore = "a measurement: runs in real time"]
-fn how_far_captions_are_behind() {
+fn caption_latency() {
     let Some(model) = model() else { return };
     let mut transcriber = transcriber(&model);
     let (one, two) = (through_the_call(&speech("a").frames), through_the_call(&speech("b").frames));

@@ -1,8 +1,9 @@
-//! The switchboard's driver: one thread that owns the engine and the store. Inputs that wait are taken together: their writes
-//! are one transaction (group commit), and once that is durable their messages, log entries and relay commands go out in order.
+//! The switchboard's driver: one thread that owns the engine and the store. Queued inputs are processed as a batch:
+//! their writes are one transaction (group commit), and once it is durable their messages, log appends and relay
+//! commands are sent in order.
 //!
-//! If the store fails, nothing that depended on the write leaves the server: all connections are closed and the switchboard
-//! starts again from what is durable, as after a crash. There is one way to recover, and it is tested.
+//! If the store fails, nothing that depends on the write leaves the server: all connections are closed and the
+//! switchboard restarts from what is durable, as after a crash. There is one recovery path, and tests use it.
 
 use crate::{
     archive::{Appender, Prover},
@@ -28,7 +29,7 @@ use tokio::{
     },
 };
 
-/// What a connection is to do.
+/// An instruction to a connection.
 #[derive(Debug)]
 pub enum Outgoing {
     /// Send this text.
@@ -40,7 +41,7 @@ pub enum Outgoing {
 /// The answer to an HTTP request.
 pub type Answer = Result<Reply, Refusal>;
 
-/// What reaches the switchboard.
+/// An input of the switchboard.
 pub enum Input {
     /// A device proved who it is.
     Connected {
@@ -52,26 +53,26 @@ pub enum Input {
         token: String,
         /// Where its messages go.
         outbox: mpsc::Sender<Outgoing>,
-        /// Whether it is let in, or what to tell it.
+        /// Receives the result of the sign-in, or the message to send before closing.
         reply: oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>,
     },
-    /// A connection is gone.
+    /// A connection ended.
     Disconnected(SessionId),
-    /// A message, but not a ring.
+    /// A message other than a ring.
     Message(SessionId, Box<ClientMessage>),
-    /// A ring that was verified, or why it does not hold. Whether its call exists is looked up here.
+    /// A verified ring, or why verification failed. Whether its call exists is looked up here.
     Ring(SessionId, Box<Result<VerifiedRing, String>>),
-    /// Whether the switchboard is alive. Not answered while its state is unknown.
+    /// Liveness probe. Not answered while the state is unknown.
     Probe(oneshot::Sender<()>),
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
     /// Revoke a device, by this revocation of the authority, which was verified.
     Revoke(DeviceId, String, oneshot::Sender<Answer>),
-    /// Whether this device may bring this call's record.
+    /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.
     Seal(Box<Seal>, oneshot::Sender<Answer>),
-    /// What became of a log entry.
+    /// The result of a log append: the entry's index, or none if it is not known to be in the log.
     Logged(Ticket, Option<u64>),
     /// All entries of the log below this size have been reported by [`Input::Logged`].
     LogReported(u64),
@@ -85,22 +86,22 @@ pub enum Input {
     Stop,
 }
 
-/// Hands inputs to the switchboard.
+/// Sends inputs to the switchboard.
 #[derive(Clone)]
 pub struct HubHandle(mpsc::Sender<Input>);
 
 impl HubHandle {
-    /// Hands over an input, waiting while the switchboard is busy. `false` if it has stopped.
+    /// Queues an input, waiting while the queue is full (backpressure). `false` if the switchboard has stopped.
     pub async fn send(&self, input: Input) -> bool {
         self.0.send(input).await.is_ok()
     }
 
-    /// The same from a thread that may wait.
+    /// [`HubHandle::send`] from a thread that may block.
     pub fn send_blocking(&self, input: Input) -> bool {
         self.0.blocking_send(input).is_ok()
     }
 
-    /// Asks and waits for the answer; none if the switchboard recovered meanwhile, or has stopped.
+    /// Sends a request and waits for its answer; none if the switchboard recovered meanwhile, or has stopped.
     pub async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         if !self.send(input(reply)).await {
@@ -135,16 +136,16 @@ pub struct Parts {
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
 
-/// Pause between attempts to recover while the store fails.
+/// Delay between attempts to recover while the store fails.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is done once the writes of a batch are durable.
+/// A step of a batch, carried out once the writes of the batch are durable.
 enum Step {
     Output(Output),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
-/// What some inputs caused together.
+/// The effects of several inputs.
 #[derive(Default)]
 struct Batch {
     writes: Vec<Write>,
@@ -170,7 +171,7 @@ pub struct Hub {
     started: (Instant, u64),
     /// The store failed, and so did the recovery: the engine's state is unknown until the store recovers.
     state_unknown: bool,
-    /// Size of the log that the store is to be told with its next transaction.
+    /// Log size to be written to the store with its next transaction.
     log_reported: Option<u64>,
 }
 
@@ -237,17 +238,18 @@ impl Hub {
         }
     }
 
-    /// Wall time that does not jump: what it was at the start, and what has passed since.
+    /// Monotonic wall time: the wall clock at the start plus the time elapsed since, so that clock adjustments do not
+    /// move deadlines.
     fn now_ms(&self) -> u64 {
         self.started.1 + self.started.0.elapsed().as_millis() as u64
     }
 
-    /// Runs the engine on one input. What it causes is added to the batch.
+    /// Runs the engine on one input, and adds its effects to the batch.
     fn take(&mut self, input: Input, batch: &mut Batch) {
         if self.state_unknown {
             self.recover(&[]);
             if self.state_unknown {
-                // A request that is not answered is tried again by its client.
+                // An unanswered request is retried by its client.
                 return;
             }
         }
@@ -326,19 +328,20 @@ impl Hub {
         match self.parts.store.call_exists(&ring.ring.call.id) {
             Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
             Err(error) => {
-                tracing::error!(call = %ring.ring.call, %error, "the store cannot be read: a ring was refused");
+                tracing::error!(call = %ring.ring.call, %error, "a ring was refused: the store cannot be read; check the database");
                 Err("the server's store cannot be read now: ring again".to_owned())
             }
         }
     }
 
-    /// Whether there was a call of this id. Calls that are live, or whose record is pending, are not looked up.
+    /// Whether a call with this id ever existed. Not looked up for calls in memory: live ones, and those with a pending
+    /// record.
     fn ended_call_exists(&mut self, call: &CallId) -> Result<bool, Refusal> {
         if self.board.awaits_record(call) {
             return Ok(true);
         }
         self.parts.store.call_exists(call).map_err(|error| {
-            tracing::error!(%call, %error, "the store cannot be read: a record was refused");
+            tracing::error!(%call, %error, "a record was refused: the store cannot be read; check the database");
             store_failed()
         })
     }
@@ -353,7 +356,8 @@ impl Hub {
     /// Makes the writes of a batch durable, then carries out the rest of it.
     fn commit(&mut self, mut batch: Batch) {
         if !batch.writes.is_empty() {
-            // Costs no transaction: it only says where the next start begins to read the log.
+            // Added to a transaction that is made anyway: it only moves the point from which the next start reads the
+            // log.
             batch.writes.extend(self.log_reported.take().map(Write::LogSeen));
         }
         if let Err(error) = self.parts.store.apply(&batch.writes) {
@@ -367,7 +371,7 @@ impl Hub {
             match step {
                 Step::Output(output) => self.carry_out(output),
                 Step::Admit(reply, answer) => {
-                    // Nobody waits if the connection was lost meanwhile; its end is reported separately.
+                    // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);
                 }
             }
@@ -379,13 +383,13 @@ impl Hub {
             Output::Send(session, message) => self.send(session, *message),
             Output::Close(session, reason) => {
                 if let Some(outbox) = self.outboxes.remove(&session) {
-                    // A connection whose send queue is full notices that the queue is gone.
+                    // A connection whose send queue is full ends when its queue is dropped.
                     let _ = outbox.try_send(Outgoing::Close(reason));
                 }
             }
             Output::Append(ticket, entry) => {
                 if !self.parts.log.append(ticket, entry) {
-                    tracing::error!("the log's thread has stopped: restart the server");
+                    tracing::error!("log thread stopped: no entry can be appended; restart the server");
                 }
             }
             Output::Relay(command) => {
@@ -403,7 +407,7 @@ impl Hub {
     fn send(&mut self, session: SessionId, mut message: ServerMessage) {
         let Some(outbox) = self.outboxes.get(&session) else { return };
         if let Err(error) = self.parts.prover.fill(&mut message) {
-            // Without its proof the message would be refused. The device reconnects and resumes.
+            // The device would refuse the message without its proof. It reconnects and resumes.
             tracing::error!(session = session.0, %error, "closing connection: a log proof cannot be read; check the log's disk");
             self.failed.push(session);
         } else if let Err(error) = outbox.try_send(Outgoing::Text(encode(&message))) {
@@ -424,12 +428,13 @@ impl Hub {
         }
     }
 
-    /// Closes everything and starts the engine from what is durable. `lost` is what was not carried out.
+    /// Closes all connections and restarts the engine from what is durable. `lost` are the steps that were not carried
+    /// out.
     fn recover(&mut self, lost: &[Step]) {
         self.outboxes.clear();
         self.failed.clear();
         for step in lost {
-            // Whether it took place is not known: it is not answered, and its client tries again.
+            // Its outcome is unknown: it is not answered, and its client retries.
             if let Step::Output(Output::Reply(request, _)) = step {
                 self.requests.remove(request);
             }
@@ -440,15 +445,15 @@ impl Hub {
         self.state_unknown = match self.restart_engine() {
             Ok(()) => false,
             Err(error) => {
-                tracing::error!(%error, "state unknown until the store recovers: check the database; every message tries again");
+                tracing::error!(%error, "state unknown until the store recovers: check the database; recovery is retried with every message");
                 true
             }
         };
     }
 
-    /// Starts the engine from what is durable in store and log.
+    /// Restarts the engine from what is durable in store and log.
     fn restart_engine(&mut self) -> Result<(), ReconcileError> {
-        // Appends may still be under way: what they are about is kept.
+        // Appends may still be in progress, so rows without a log entry are not discarded.
         reconcile(&mut *self.parts.store, &self.parts.prover, false)?;
         let snapshot = self.parts.store.load()?;
         let now = self.now_ms();
@@ -463,7 +468,7 @@ impl Hub {
 }
 
 fn store_failed() -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, "the server's store failed: try again, and tell who runs it")
+    Refusal::new(RefusalKind::Unavailable, "the server's store failed: try again, and tell its operator")
 }
 
 fn encode(message: &ServerMessage) -> String {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            web ──────────────► hub ───► switchboard ──► assignment  (engines: who may do what, in which order;
-//!  devices ◄─ socket, records ◄──┘│ │                                  which note-taker writes which call)
+//!  devices ◄─ socket, records ◄──┘│ │                                  which note-taker records a call)
 //!                                 │ └───► store       (SQLite or PostgreSQL: durable before anything is sent)
 //!                                 ├─────► archive     (log, records, certificates: what auditors get)
 //!                                 └─────► media ────► placement       (engine: which relay a call is on)
@@ -11,8 +11,8 @@
 //!
 //! Engines (`switchboard`, `assignment`, `placement`) have no clock, socket, disk or randomness; `hub` and `media` drive them.
 //!
-//! What must not exist here: code that could open anything. This crate depends on neither the crate with the group
-//! keys nor the one with the sealed records.
+//! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
+//! keys nor on the one that opens sealed records.
 
 pub mod archive;
 mod assignment;

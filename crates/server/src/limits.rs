@@ -1,11 +1,11 @@
-//! Limits of this server that are no part of the wire.
+//! Limits of this server that are not part of the wire protocol.
 
 /// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
-/// A note-taker seals sound while the call lasts, but its speech recognition may run as long as the call did.
+/// A note-taker seals audio during the call, but its speech recognition may lag by as long as the call was.
 pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;
-/// How long to wait before a failed log entry is tried again, milliseconds. The end of a call must reach the log.
+/// Delay before a failed log append is retried, milliseconds. The end of a call must reach the log.
 pub const LOG_RETRY_MS: u64 = 5_000;
-/// Rings that one device may send in a minute. Each is two entries that stay in the log for good.
+/// Rings that one device may send per minute. Each adds two permanent entries to the log.
 pub const MAX_RINGS_PER_MINUTE: usize = 12;
 /// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
 /// are about 200 KB together; a member that sends more than this only makes others rejoin.
@@ -26,7 +26,7 @@ pub const NOTICES_AT_SIGN_IN: usize = 64;
 pub const OUTBOX_MESSAGES: usize = 512;
 /// Queue of inputs of the switchboard. While it is full, connections are not read (backpressure).
 pub const INBOX_MESSAGES: usize = 4096;
-/// Most inputs whose writes share one transaction of the store.
+/// Most inputs in one transaction of the store.
 pub const MAX_BATCH: usize = 256;
 /// Read buffer of a WebSocket, bytes. Most messages are shorter, and idle connections hold it.
 pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -37,10 +37,9 @@ pub const IDLE_TIMEOUT_MS: u64 = 75_000;
 /// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
 /// the same seconds.
 pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;
-/// How long an upload may pause, milliseconds.
+/// How long an upload may stall, milliseconds.
 pub const UPLOAD_PAUSE_MS: u64 = 30_000;
-/// Bytes that the parts of one record may take on the disk together: a day of eight speakers.
+/// Total size of the parts of one record, bytes: a day of eight speakers.
 pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// How long what was uploaded of a record that never became whole is kept, milliseconds: a week, in which somebody may
-/// mend a note-taker.
+/// How long incomplete uploads of a record are kept, milliseconds: a week, in which somebody can repair the note-taker.
 pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;

@@ -1,5 +1,5 @@
-//! The driver of [`Placement`]: carries its decisions out at the embedded relay and at the connections of standalone ones,
-//! and feeds back what they say.
+//! The driver of [`Placement`]: carries out its decisions at the embedded relay and over the connections of standalone
+//! ones, and feeds their replies and events back.
 
 use crate::{
     archive::Prover,
@@ -26,20 +26,20 @@ use tokio::{
     time::sleep,
 };
 
-/// Messages of standalone relays that may wait to be read.
+/// Length of the queue of messages from standalone relays.
 const RELAY_INPUTS: usize = 1024;
 
-/// What happens to connections of standalone relays.
+/// An event of a standalone relay's connection.
 pub(crate) enum RelayInput {
     /// One registered.
     Registered {
         /// Its connection.
         relay: RelayId,
-        /// The way to it. Dropping it closes the connection.
+        /// Its send queue. Dropping it closes the connection.
         to: mpsc::Sender<ToNode>,
-        /// Most calls that it takes.
+        /// Its capacity, calls.
         max_calls: u64,
-        /// The address that it tells devices.
+        /// The address that it announces to devices.
         address: std::net::SocketAddr,
     },
     /// It sent a message.
@@ -53,9 +53,9 @@ pub(crate) enum RelayInput {
 pub struct Numbers {
     /// Standalone relays that are registered.
     pub relays: AtomicU64,
-    /// Calls that moved from one relay to another.
+    /// Failovers.
     pub moved: AtomicU64,
-    /// Calls that moved because their devices did not reach their relay.
+    /// Failovers because no device of the call reached its relay.
     pub unreachable: AtomicU64,
 }
 
@@ -69,7 +69,8 @@ pub(crate) struct MediaHandle {
 
 /// Starts the driver's task. It ends with the switchboard. `first_leg`: see [`Placement::new`].
 pub(crate) fn spawn(relay: RelayHandle, hub: HubHandle, prover: Arc<Prover>, first_leg: u64) -> MediaHandle {
-    // Unbounded, because the switchboard must not wait for a relay. Each device's messages are limited by the second.
+    // Unbounded, because the switchboard must not wait for a relay. Its length is bounded by the rate limit of each
+    // device's messages.
     let (commands, received) = mpsc::unbounded_channel();
     let (relays, inputs) = mpsc::channel(RELAY_INPUTS);
     let numbers = Arc::new(Numbers::default());
@@ -161,7 +162,7 @@ impl Media {
                 self.connections.remove(&relay);
                 Event::Lost(relay)
             }
-            // Of a connection that is being closed.
+            // Its connection is being closed.
             RelayInput::Received(relay, _) if !self.connections.contains_key(&relay) => return None,
             RelayInput::Received(relay, message) => {
                 let host = Host::Standalone(relay);
@@ -179,12 +180,12 @@ impl Media {
         })
     }
 
-    /// Carries a decision out. What happened by it is the next event.
+    /// Carries out a decision. Returns the event that results from it, if any.
     async fn carry_out(&mut self, decision: Decision) -> Option<Event> {
         match decision {
             Decision::OpenCall { host: Host::Embedded, call, log_index } => {
                 if let Err(error) = self.relay.open_call(OpenedCall { call, log_index }).await {
-                    tracing::error!(%call, %error, "the embedded relay did not open a call: it will have no media");
+                    tracing::error!(%call, %error, "call not opened on the embedded relay: it has no media; restart the server if this repeats");
                 }
                 None
             }
@@ -192,7 +193,7 @@ impl Media {
                 self.open_at(relay, call, log_index).await
             }
             Decision::CloseCall { host: Host::Embedded, call } => {
-                // The relay is gone only when the server stops.
+                // The relay ends only when the server stops.
                 let _ = self.relay.close_call(call).await;
                 None
             }
@@ -236,13 +237,13 @@ impl Media {
         match tokio::task::spawn_blocking(move || prover.prove(log_index)).await {
             Ok(Ok(opened)) => self.send(relay, ToNode::OpenCall { call, opened: Box::new(opened) }),
             _ => {
-                tracing::error!(%call, log_index, "the log entry of a call cannot be read: check the log's disk");
+                tracing::error!(%call, log_index, "call not opened on a standalone relay: its log entry cannot be read; check the log's disk");
                 None
             }
         }
     }
 
-    /// Never waits. A relay that does not read what it is sent is closed: its calls fail over.
+    /// Never waits. A relay whose send queue is full is disconnected: its calls fail over.
     fn send(&mut self, relay: RelayId, message: ToNode) -> Option<Event> {
         let connection = self.connections.get(&relay)?;
         if connection.try_send(message).is_ok() {

@@ -1,9 +1,9 @@
-//! Moving an office from the database and directory that it began with to others: `telcon migrate`.
+//! Migration of an office to another database and object store: `telcon migrate`.
 //!
-//! The source is read and never changed, apart from an upgrade of its schema. Every step can be interrupted and run again:
-//! objects that are there already are compared and not copied twice; the database is copied in one transaction; and only
-//! after both were compared with the source does `stores.json` name the new places. From then on a server refuses to start
-//! with the old ones, so that no call is ever written to a copy that nobody reads.
+//! The source is only read, apart from an upgrade of its schema. Every step is idempotent: objects that the target has
+//! already are compared and not copied again; the database is copied in one transaction; and `stores.json` names the
+//! new stores only after both were compared with the source. From then on a server refuses to start with the old ones,
+//! so that no call is written to an abandoned copy.
 
 use crate::{
     digest::sha256,
@@ -23,19 +23,19 @@ use std::{
 use telcon_log::{DiskStorage, StorageError};
 use tokio::runtime::Handle;
 
-/// Why an office was not moved.
+/// Why an office was not migrated.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// There is none.
+    /// The directory contains no office.
     #[error("{0} holds no office: name the `server` directory that `telcon init` made")]
     NoOffice(PathBuf),
-    /// A server runs there.
+    /// A server is running in the directory.
     #[error("a server runs in {0}: stop it first")]
     InUse(PathBuf),
     /// The log's directory cannot be locked.
     #[error("the log: {0}")]
     Log(StorageError),
-    /// Where the office is cannot be read or written.
+    /// `stores.json` cannot be read or written.
     #[error(transparent)]
     Places(#[from] PlacesError),
     /// A database failed.
@@ -44,8 +44,8 @@ pub enum MigrateError {
     /// An object store failed.
     #[error(transparent)]
     Objects(#[from] ObjectError),
-    /// The target has another object of this name.
-    #[error("{target} has another {key} than {source_place}: give a bucket or prefix that holds nothing")]
+    /// The target has an object with this key and other content.
+    #[error("{target} has a {key} that differs from the one in {source_place}: name an empty bucket or prefix")]
     Differs {
         /// The name.
         key: Key,
@@ -54,34 +54,34 @@ pub enum MigrateError {
         /// Where it was to be copied to.
         target: String,
     },
-    /// The source lost an object while it was copied.
-    #[error("{0} is gone from the source: start again")]
+    /// An object of the source was deleted while it was copied.
+    #[error("{0} was deleted from the source: run the migration again")]
     Gone(Key),
 }
 
-/// What is going on, for whoever waits.
+/// Progress, for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many of so many objects are in the target.
+    /// Objects in the target, and objects in total.
     Copied(usize, usize),
-    /// So many of so many objects were read again and are the same.
+    /// Objects that were compared and are equal, and objects in total.
     Compared(usize, usize),
     /// This table of the database is being copied.
     Table(String),
 }
 
-/// What was moved.
+/// The result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Tables of the database; empty if it stayed.
+    /// Tables of the database; empty if it was not migrated.
     pub tables: Vec<CopiedTable>,
     /// Number of objects, and of their bytes.
     pub objects: (usize, u64),
-    /// SHA-256 over the names and digests of all objects, hexadecimal; none if they stayed.
+    /// SHA-256 over the names and digests of all objects, hexadecimal; none if they were not migrated.
     pub objects_sha256: Option<String>,
 }
 
-/// Moves the office in `data_dir`. Not to be called on a thread of an async runtime.
+/// Migrates the office in `data_dir`. Blocks: must not be called on a thread of an async runtime.
 ///
 /// # Errors
 /// [`MigrateError`]; the source is unchanged and in use.
@@ -99,7 +99,7 @@ pub fn migrate(
         }
         read => read.map_err(ObjectError::from)?,
     };
-    // Held until the end. A server holds it as long as it runs.
+    // The log's lock, held until the end. A server holds it while it runs.
     let _lock = match DiskStorage::open(archive.join("log")) {
         Err(StorageError::InUse) => return Err(MigrateError::InUse(data_dir.to_owned())),
         opened => opened.map_err(MigrateError::Log)?,
@@ -134,7 +134,7 @@ struct Copying<'a> {
     names: (&'a ObjectsLocation, &'a ObjectsLocation),
 }
 
-/// What an object store has of an office. What is not complete yet is replaced where it differs.
+/// The groups of an office's objects. Incomplete uploads are replaced where they differ.
 const GROUPS: [&str; 4] = ["devices", "issuers", "records", INCOMING];
 const INCOMING: &str = ".incoming";
 
@@ -142,7 +142,7 @@ impl Copying<'_> {
     fn copy(&self, progress: &mut impl FnMut(Progress)) -> Result<Vec<Listed>, MigrateError> {
         let (mut source, there) = (all(&*self.from)?, all(&*self.to)?);
         let there: BTreeMap<&Key, u64> = there.iter().map(|found| (&found.key, found.bytes)).collect();
-        // A record is there when its seal is: seals come last.
+        // The seal marks a record as complete, so seals are copied last.
         source.sort_by_key(|object| object.key.name() == "seal.json");
         let total = source.len();
         progress(Progress::Copied(0, total));
@@ -163,7 +163,7 @@ impl Copying<'_> {
         Ok(source)
     }
 
-    /// Reads everything again, on both sides.
+    /// Reads and compares all objects of both sides.
     fn compare(
         &self,
         source: &[Listed],
@@ -181,7 +181,7 @@ impl Copying<'_> {
             report.objects.1 += bytes.len() as u64;
             progress(Progress::Compared(done + 1, sorted.len()));
         }
-        // What waits in the target and not in the source was left by an interrupted copy.
+        // Incomplete uploads that only the target has were left by an interrupted copy.
         for stale in self.to.list(&group(INCOMING))? {
             if !source.iter().any(|object| object.key == stale.key) {
                 self.to.delete(&stale.key)?;
@@ -209,5 +209,5 @@ fn all(objects: &dyn Objects) -> Result<Vec<Listed>, MigrateError> {
 }
 
 fn group(name: &str) -> Key {
-    Key::parse(name).expect("invariant: it is a key")
+    Key::parse(name).expect("invariant: the constant is a valid key")
 }

@@ -1,5 +1,5 @@
-//! Where an office keeps its database and its sealed files: `stores.json` in the server's directory. A server that is
-//! started with other places than the office uses refuses, instead of serving an old copy or an empty one.
+//! `stores.json` in the server's directory: the locations of an office's database and sealed files. A server that is
+//! started with other locations refuses to start, instead of serving an old copy or an empty one.
 
 use crate::{
     objects::{ObjectError, ObjectsLocation},
@@ -16,7 +16,7 @@ const FILE: &str = "stores.json";
 /// Version of the file.
 const VERSION: u32 = 1;
 
-/// Why the places of an office are not known.
+/// Why the locations cannot be determined or do not match.
 #[derive(Debug, thiserror::Error)]
 pub enum PlacesError {
     /// The file cannot be read or written.
@@ -24,44 +24,44 @@ pub enum PlacesError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
-    /// The file is damaged, or of a newer program.
-    #[error("{path} is damaged or of a newer program: {what}")]
+    /// The file is damaged, or was written by a newer version.
+    #[error("{path} is damaged or was written by a newer version: {what}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
-    /// The server was told of another database.
+    /// The server was started with another database.
     #[error(
         "this office's database is {used}, and not {given}: name that one with --store, or move it with `telcon migrate`"
     )]
     OtherStore {
-        /// The one in use.
+        /// The location in use.
         used: String,
-        /// The one that was named.
+        /// The location given.
         given: String,
     },
-    /// The server was told of another object store.
+    /// The server was started with another object store.
     #[error(
         "this office's sealed files are at {used}, and not at {given}: name that place with --objects, or move them with \
          `telcon migrate`"
     )]
     OtherObjects {
-        /// The one in use.
+        /// The location in use.
         used: String,
-        /// The one that was named.
+        /// The location given.
         given: String,
     },
-    /// The file names a place that cannot be opened without more.
-    #[error("stores.json names {0}, which is not enough to open it")]
+    /// The location in the file lacks credentials or options.
+    #[error("stores.json names {0} without user, password or options: give the full location with --store")]
     NotEnough(String),
 }
 
-/// The places, as messages and the file name them: without passwords. None stands for the default.
+/// The locations, as in messages and in the file: without passwords. None is the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Places {
@@ -79,7 +79,7 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Reads the file; an office without one uses the defaults.
+    /// Reads the file; without one the defaults apply.
     ///
     /// # Errors
     /// [`PlacesError`].
@@ -92,12 +92,12 @@ impl Places {
         let damaged = |what: String| PlacesError::Damaged { path: path.clone(), what };
         let places: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if places.version != VERSION {
-            return Err(damaged(format!("its version is {}, and this program knows {VERSION}", places.version)));
+            return Err(damaged(format!("its version is {}, this program supports {VERSION}", places.version)));
         }
         Ok(places)
     }
 
-    /// Writes the file, durably and as a whole.
+    /// Writes the file atomically and durably.
     ///
     /// # Errors
     /// [`PlacesError::File`].
@@ -114,8 +114,7 @@ impl Places {
         write().map_err(|source| PlacesError::File { path: path.clone(), source })
     }
 
-    /// Checks the places with which a server is started. An office whose log is empty has none yet, and uses these from now
-    /// on.
+    /// Checks the locations with which a server is started. An office whose log is empty adopts them.
     ///
     /// # Errors
     /// [`PlacesError`].
@@ -158,14 +157,14 @@ impl Places {
         self.objects = objects_name(data_dir, objects);
     }
 
-    /// The database in use, as far as the file says all of it.
+    /// The database in use, if the file names it completely.
     pub(crate) fn store(&self, data_dir: &Path) -> Result<StoreLocation, PlacesError> {
         match &self.store {
             None => Ok(StoreLocation::default_in(data_dir)),
             Some(text) => {
                 let not_enough = |_: StoreError| PlacesError::NotEnough(text.clone());
                 let location = StoreLocation::parse(text).map_err(not_enough)?;
-                // User and password were left out.
+                // User and password are not in the file.
                 if matches!(location, StoreLocation::Postgres(_)) {
                     Err(PlacesError::NotEnough(text.clone()))
                 } else {
@@ -199,17 +198,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_does_not_start_with_other_places_than_its_office_uses() {
+    fn a_server_does_not_start_with_other_locations_than_its_office_uses() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path();
         let (store, objects) = (StoreLocation::default_in(data), ObjectsLocation::default_in(data));
         let postgres = StoreLocation::parse("postgres://telcon:secret@db.example/telcon").unwrap();
         let bucket = ObjectsLocation::parse("s3://sealed/office", data).unwrap();
-        // An office that was made before there was a choice.
+        // An office created before locations were configurable.
         Places::check(data, &store, &objects, false).unwrap();
         assert!(matches!(Places::check(data, &postgres, &objects, false), Err(PlacesError::OtherStore { .. })));
         assert!(matches!(Places::check(data, &store, &bucket, false), Err(PlacesError::OtherObjects { .. })));
-        // A new one may begin anywhere, and stays there.
+        // A new office adopts any location, and keeps it.
         Places::check(data, &postgres, &bucket, true).unwrap();
         Places::check(data, &postgres, &bucket, false).unwrap();
         Places::check(data, &postgres, &bucket, true).unwrap();

@@ -1,8 +1,8 @@
-//! After a crash, or after the store failed: the log is authoritative, and the store catches up. Whatever is in the log and
-//! not in the store was appended just before.
+//! Reconciliation after a crash or a store failure: the log is authoritative, and the store is brought up to it.
+//! Entries that the store lacks were appended just before the failure.
 //!
-//! A running server advances [`Write::LogSeen`] with its other writes, so that what is read here are the entries of its last
-//! moments, and not all since its last start.
+//! A running server advances [`Write::LogSeen`] with its other writes, so that only its newest entries are read here,
+//! and not all since its last start.
 
 use crate::{
     archive::{ProofError, Prover},
@@ -13,26 +13,26 @@ use telcon_proto::entry::{Entry, ReadEntry};
 /// Entries of the log that are applied in one transaction.
 const BATCH: u64 = 1024;
 
-/// Why log and store could not be compared.
+/// Why log and store could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// The store's fault.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The log's.
+    /// The log cannot be read.
     #[error("the log cannot be read: {0}")]
     Log(#[from] ProofError),
-    /// The log is shorter than the store knows it to have been.
+    /// The log is shorter than recorded in the store.
     #[error(
         "the log has {found} entries and had {seen}: it was rolled back. Restore the whole data directory from one backup"
     )]
     RolledBack {
         /// Entries now.
         found: u64,
-        /// Entries when the store last looked.
+        /// Entries recorded in the store.
         seen: u64,
     },
-    /// The log has entries, and the store never heard of any, nor of a device.
+    /// The log has entries, but the store is empty.
     #[error(
         "the database is empty, and the log has {0} entries: it is not this office's database. Name the right one, restore \
          it from a backup, or move it there with `telcon migrate`"
@@ -40,8 +40,8 @@ pub enum ReconcileError {
     EmptyStore(u64),
 }
 
-/// Brings the store up to the log. At the start of the process (`nothing_pending`), a device that the log does not have
-/// will never get there, and its enrolment is free again.
+/// Brings the store up to the log. At the start of the process (`nothing_pending`), a device without a log entry will
+/// never get one: its enrolment can be used again.
 ///
 /// # Errors
 /// [`ReconcileError`].
@@ -51,7 +51,7 @@ pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> 
     if size < seen {
         return Err(ReconcileError::RolledBack { found: size, seen });
     }
-    // A device's row is durable before anything is appended about it.
+    // A device's row is durable before any entry about it is appended.
     if seen == 0 && size > 0 && store.load()?.devices.is_empty() {
         return Err(ReconcileError::EmptyStore(size));
     }
@@ -60,11 +60,11 @@ pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> 
         let end = size.min(next + BATCH);
         let mut writes = Vec::new();
         for (index, bytes) in (next..end).zip(log.entries(next..end)?) {
-            // Entries of newer programs and other tools are no business of the store.
+            // Entries of newer versions and of other tools do not concern the store.
             let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
             append_writes(store, entry, index, &mut writes)?;
         }
-        // A log that is read again is accounted for only as a whole.
+        // If the log is read again from the start, it counts as processed only when all of it was read.
         if end == size || !position.reread {
             writes.push(Write::LogSeen(end));
         }
@@ -77,7 +77,7 @@ pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> 
     Ok(())
 }
 
-/// What an entry means to the store.
+/// The writes that follow from an entry.
 fn append_writes(store: &mut dyn Store, entry: Entry, index: u64, writes: &mut Vec<Write>) -> Result<(), StoreError> {
     match entry {
         Entry::DeviceEnrolled { device, cert_sha256, .. } => {
@@ -86,7 +86,7 @@ fn append_writes(store: &mut dyn Store, entry: Entry, index: u64, writes: &mut V
             }
         }
         Entry::DeviceRevoked { device, time_ms } => {
-            // A database from an older backup does not know it.
+            // A database from an older backup lacks it.
             writes.extend([Write::DeviceRevoked(device, time_ms, None), Write::RevocationLogged(device, index)]);
         }
         Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_catches_up_with_the_log() {
+    fn the_store_is_brought_up_to_the_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = StoreLocation::Sqlite(dir.path().join("db")).writer(&home()).unwrap();
         let open = || LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
@@ -170,7 +170,7 @@ mod tests {
         };
         store.apply(&[Write::Device(Box::new(device(1))), Write::Device(Box::new(device(2)))]).unwrap();
         store.apply(&[Write::Call(Box::new(call))]).unwrap();
-        // The process died after these appends and before it stored their indices. Device 2 never got that far.
+        // The process died after these appends, before it stored their indices. Device 2 was not appended.
         let enrolled = |n: u8, cert: u8| Entry::DeviceEnrolled {
             time_ms: 1,
             device: DeviceId::from_bytes([n; 16]),

@@ -1,4 +1,4 @@
-//! Putting it together: `telcon serve` as a library.
+//! Assembly of the server: `telcon serve` as a library.
 
 use crate::{
     archive::{Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
@@ -29,34 +29,34 @@ use telcon_proto::{OfficeName, http::OfficeInfo};
 use telcon_relay::RelayConfig;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle as Task};
 
-/// How a server is to run.
+/// Configuration of a server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// Directory that [`Server::init`] made.
+    /// Directory created by [`Server::init`].
     pub data_dir: PathBuf,
     /// The database.
     pub store: StoreLocation,
     /// Where sealed files are kept.
     pub objects: ObjectsLocation,
-    /// Where HTTP and WebSocket are served. In front of it stands whatever terminates TLS.
+    /// Address of HTTP and WebSockets. A proxy in front of it terminates TLS.
     pub listen: SocketAddr,
-    /// Where the relay's UDP socket is bound.
+    /// Bind address of the relay.
     pub media: SocketAddr,
-    /// Addresses that devices are told to send media to; port 0 stands for the port of `media`. Empty: the address of
+    /// Addresses announced to devices for media; port 0 stands for the port of `media`. Empty: the address of
     /// `media`, which then must not be unspecified.
     pub media_addrs: Vec<SocketAddr>,
     /// The web page's files.
     pub web_dir: Option<PathBuf>,
     /// How long a record may take to arrive after its call, milliseconds.
     pub record_due_ms: u64,
-    /// What HTTP connections may take.
+    /// Limits of HTTP connections.
     pub connections: ConnectionLimits,
     /// The office's TURN servers, if it has any.
     pub turn: Option<Turn>,
 }
 
 impl ServerConfig {
-    /// A server on this machine only, at free ports, over `data_dir`.
+    /// A server on loopback only, at free ports, over `data_dir`.
     pub fn local(data_dir: impl Into<PathBuf>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let data_dir = data_dir.into();
@@ -75,13 +75,13 @@ impl ServerConfig {
     }
 }
 
-/// Why a server could not be made or started.
+/// Why a server could not be created or started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is an office in the directory already.
-    #[error("{0} holds an office already; nothing was changed")]
+    /// The directory already contains an office.
+    #[error("{0} already contains an office; nothing was changed")]
     AlreadyThere(PathBuf),
-    /// There is none.
+    /// The directory contains no office.
     #[error("{0} holds no office: make one with `telcon init`")]
     NoOffice(PathBuf),
     /// A file of the office is damaged.
@@ -97,7 +97,7 @@ pub enum StartError {
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
     /// An address cannot be used.
@@ -105,19 +105,19 @@ pub enum StartError {
     Listen {
         /// The address.
         addr: SocketAddr,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gives no randomness or no thread.
-    #[error("the system refuses: {0}")]
+    /// Randomness or a thread is not available.
+    #[error("the operating system refused randomness or a thread: {0}")]
     System(io::Error),
     /// The authority's certificate does not fit the office.
     #[error("the office's authority: {0}")]
     Identity(#[from] IdentityError),
-    /// The charter is for another log.
+    /// The charter names another log key.
     #[error("the authority signed another log key than the one in log.seed: put the right log.seed back")]
     OtherLog,
-    /// The log's key does not fit.
+    /// The log's key is invalid.
     #[error("the log's key: {0}")]
     Key(#[from] KeyError),
     /// The log cannot be opened.
@@ -126,7 +126,7 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The office's places are others than those that were named.
+    /// The office uses other stores than those given.
     #[error(transparent)]
     Places(#[from] PlacesError),
     /// The object store cannot be opened.
@@ -135,12 +135,12 @@ pub enum StartError {
     /// Records in the object store cannot be listed.
     #[error("the archive's records: {0}")]
     Records(#[from] RecordError),
-    /// Log and database do not fit together.
+    /// Log and database are inconsistent.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
 }
 
-/// Makes and starts servers.
+/// Creates and starts servers.
 pub struct Server;
 
 const OFFICE_FILE: &str = "office.json";
@@ -150,11 +150,12 @@ const SEED_FILE: &str = "log.seed";
 const RELAY_TOKEN_FILE: &str = "relay.token";
 
 impl Server {
-    /// Makes the directory of an office's server: the log with its key (`log.seed`, for its owner only), the archive.
+    /// Creates the directory of an office's server: the log with its key (`log.seed`, readable by its owner only), the
+    /// archive.
     /// `charter` has the office's authority describe the office with that key (`telcon_identity::Authority::office`).
     ///
     /// # Errors
-    /// If there is an office already, its parts do not fit, or the disk fails.
+    /// If the directory already contains an office, the charter does not match, or the disk fails.
     pub fn init(
         data_dir: &Path,
         domain: &str,
@@ -169,7 +170,7 @@ impl Server {
             move |source| StartError::File { path, source }
         };
         let archive = data_dir.join("archive");
-        // For its owner only: the database has names in it.
+        // Readable by its owner only: the database contains names.
         let mut private = fs::DirBuilder::new();
         private.recursive(true).mode(0o700);
         private.create(data_dir).map_err(at(data_dir))?;
@@ -184,15 +185,15 @@ impl Server {
         LogWriter::open(&archive.join("log"), signer, pinned.domain().clone(), now_ms())?;
         let public = archive.join(OFFICE_FILE);
         write_private(&public, &office_text(&info)).map_err(at(&public))?;
-        // Last: its presence says that everything before it is there.
+        // Written last: it marks the office as complete.
         write_private(&place, &office_text(&info)).map_err(at(&place))?;
         Ok(info)
     }
 
-    /// The office whose server's directory this is.
+    /// The name of the office in `data_dir`.
     ///
     /// # Errors
-    /// If there is none, or its files are damaged.
+    /// If the directory contains no office, or its files are damaged.
     pub fn office(data_dir: &Path) -> Result<OfficeName, StartError> {
         let (info, _) = read_office(data_dir)?;
         OfficeName::parse(&info.domain)
@@ -251,22 +252,22 @@ impl Server {
         let for_log = hub.clone();
         let (log, log_thread) = writer
             .spawn(move |event| {
-                // Fails only while the server stops; what was not stored is found in the log at the next start.
+                // Fails only while the server stops; the next start reconciles the store with the log.
                 for_log.send_blocking(match event {
                     LogEvent::Appended(ticket, index) => Input::Logged(ticket, index),
                     LogEvent::Reported(size) => Input::LogReported(size),
                 });
             })
             .map_err(StartError::System)?;
-        // Numbers of legs: a server that starts again begins above all that an earlier run gave out.
-        let ways = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
+        // Leg numbers start at a multiple of the time, above all numbers of earlier runs.
+        let media_handle = media::spawn(relay.clone(), hub.clone(), prover.clone(), now_ms() << 16);
         let policy = Policy {
             domain: pinned.domain().clone(),
             suite: info.suite,
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
         };
-        let parts = Parts { store, policy, log, prover: prover.clone(), relay: ways.commands };
+        let parts = Parts { store, policy, log, prover: prover.clone(), relay: media_handle.commands };
         let engine = blocking(move || Ok(Hub::new(parts, now_ms())?)).await?;
         let hub_thread = std::thread::Builder::new()
             .name("switchboard".into())
@@ -287,21 +288,21 @@ impl Server {
             web_dir: config.web_dir,
             relay,
             relay_token: RelayToken::new(&relay_token),
-            relays: ways.relays,
-            media: ways.numbers,
+            relays: media_handle.relays,
+            media: media_handle.numbers,
             counters: Counters::default(),
             unauthenticated: App::unauthenticated_slots(),
             turn: config.turn.clone(),
         });
         tokio::spawn(web::adopt_records(app.clone(), pending));
         let for_certificates = app.clone();
-        tokio::task::spawn_blocking(move || keep_missing_certificates(&for_certificates));
-        let tidying = tokio::spawn(tidy_daily(app.clone()));
+        tokio::task::spawn_blocking(move || store_missing_certificates(&for_certificates));
+        let cleanup = tokio::spawn(remove_stale_uploads_daily(app.clone()));
         let (probed, for_probes) = (app.clone(), hub.clone());
         let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
         let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
-        tracing::info!("the server runs");
+        tracing::info!("server started");
         Ok(Running {
             http_addr,
             media_addrs,
@@ -310,19 +311,19 @@ impl Server {
             stop,
             threads: vec![hub_thread, log_thread],
             http_task,
-            tasks: vec![ways.task, tidying, probes],
+            tasks: vec![media_handle.task, cleanup, probes],
             relay_task,
         })
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Running {
-    /// Where HTTP is served.
+    /// Address of HTTP.
     pub http_addr: SocketAddr,
-    /// Where devices are told to send media.
+    /// Media addresses announced to devices.
     pub media_addrs: Vec<SocketAddr>,
-    /// The office, as devices are told.
+    /// The office's public description.
     pub office: OfficeInfo,
     hub: HubHandle,
     stop: oneshot::Sender<()>,
@@ -333,54 +334,60 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops: connections are closed, and what is being written is finished. Calls go on at the next start, if it is
-    /// soon enough for the devices in them.
+    /// Shuts down: closes connections and completes writes in progress. Calls continue at the next start, if that is
+    /// before their devices give up.
     pub async fn shutdown(self) {
         let Self { hub, stop, threads, http_task, tasks, relay_task, .. } = self;
         let _ = stop.send(());
         hub.send(Input::Stop).await;
         drop(hub);
-        // The hub's end drops all outboxes, so connections close by themselves; what lingers is cut.
+        // The hub's end drops all outboxes, which closes connections; those that linger are aborted.
         if tokio::time::timeout(SHUTDOWN_GRACE, http_task).await.is_err() {
-            tracing::warn!("some connections did not close in time");
+            tracing::warn!("connections aborted: they did not close in time");
         }
         for task in tasks {
             task.abort();
         }
         relay_task.abort();
-        // They end when their channels do; waiting for them is waiting for the disk.
+        // They end when their channels close; joining them waits until the disk has been flushed.
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await;
     }
 }
 
-/// At the start, stores what a process that was killed did not: a device's certificates come after its log entry.
-fn keep_missing_certificates(app: &App) {
+/// At start, stores certificates that a killed process did not: a device's certificates are archived after its log
+/// entry.
+fn store_missing_certificates(app: &App) {
     let devices = app.reader.devices().map_err(|error| error.to_string());
-    match devices.and_then(|devices| app.certificates.keep_missing(&devices).map_err(|error| error.to_string())) {
+    match devices.and_then(|devices| app.certificates.store_missing(&devices).map_err(|error| error.to_string())) {
         Ok(0) => {}
-        Ok(devices) => tracing::info!(devices, "certificates that were missing from the archive were stored"),
+        Ok(devices) => tracing::info!(devices, "missing certificates were stored in the archive"),
         Err(error) => {
-            tracing::error!(error, "certificates may be missing from the archive: the next start tries again")
+            tracing::error!(
+                error,
+                "certificates may be missing from the archive: check archive/devices or the bucket; retried at the next start"
+            )
         }
     }
 }
 
-/// At the start and every day, removes what was uploaded of records that never became whole.
-async fn tidy_daily(app: Arc<App>) {
+/// At start and daily, removes abandoned uploads.
+async fn remove_stale_uploads_daily(app: Arc<App>) {
     let mut days = tokio::time::interval(Duration::from_hours(24));
     loop {
         days.tick().await;
         let app = app.clone();
         let before = now_ms().saturating_sub(INCOMING_KEPT_MS);
-        match tokio::task::spawn_blocking(move || app.records.tidy(before)).await {
+        match tokio::task::spawn_blocking(move || app.records.remove_stale_uploads(before)).await {
             Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(removed)) => tracing::info!(removed, "uploads that never became a record were removed"),
-            Ok(Err(error)) => tracing::warn!(%error, "old uploads could not be removed"),
+            Ok(Ok(removed)) => tracing::info!(removed, "abandoned uploads were removed: check the note-taker's spool"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "abandoned uploads could not be removed: check the disk or the bucket; retried in a day")
+            }
         }
     }
 }
 
-/// Runs what waits for a disk or a network off the threads of the runtime.
+/// Runs blocking work (disk, network) off the runtime's threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
@@ -395,7 +402,7 @@ fn signer(domain: &str, seed: &[u8; 32]) -> Result<LogSigner, KeyError> {
     LogSigner::from_seed(seed, &format!("{domain}/log"))
 }
 
-/// The charter must be for the key that is here, or no device would believe the log.
+/// Checks that the charter names the key in `log.seed`: devices would reject any other log.
 fn fits(office: &Office, signer: &LogSigner) -> Result<(), StartError> {
     if office.log_key() == signer.verifier_key() { Ok(()) } else { Err(StartError::OtherLog) }
 }
@@ -421,12 +428,10 @@ fn office_of(bytes: &[u8]) -> Result<OfficeInfo, String> {
     let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let version = match value.as_object_mut().and_then(|fields| fields.remove("version")) {
         None => OFFICE_VERSION,
-        Some(version) => version.as_u64().ok_or("its version is no number")?,
+        Some(version) => version.as_u64().ok_or("its version is not a number")?,
     };
     if version != OFFICE_VERSION {
-        return Err(format!(
-            "it is of version {version}, and this program knows {OFFICE_VERSION}: run the newer program"
-        ));
+        return Err(format!("it has version {version}, this program supports {OFFICE_VERSION}: run the newer program"));
     }
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
@@ -438,16 +443,18 @@ fn office_text(info: &OfficeInfo) -> Vec<u8> {
     serde_json::to_vec_pretty(&value).expect("invariant: it is a JSON value")
 }
 
-/// What relays of their own show; made when a server first needs it.
+/// The token of standalone relays, created when a server first needs it.
 fn relay_token(path: &Path) -> Result<String, StartError> {
     let at = |source| StartError::File { path: path.to_owned(), source };
     match fs::read_to_string(path) {
-        // Made and not written when the machine stopped: nobody has it.
+        // Created but not written before a crash: no relay has it.
         Ok(token) if token.is_empty() => new_relay_token(path),
         Ok(token) if token.trim().len() >= MIN_TOKEN_CHARS => Ok(token.trim().to_owned()),
         Ok(_) => Err(StartError::Damaged {
             path: path.to_owned(),
-            what: format!("a token has {MIN_TOKEN_CHARS} characters or more: remove the file, and a new one is made"),
+            what: format!(
+                "a token has at least {MIN_TOKEN_CHARS} characters: delete the file, and the server creates a new one"
+            ),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => new_relay_token(path),
         Err(error) => Err(at(error)),
@@ -462,12 +469,12 @@ fn new_relay_token(path: &Path) -> Result<String, StartError> {
     Ok(token)
 }
 
-/// Shortest token of relays, characters.
+/// Shortest relay token, characters.
 const MIN_TOKEN_CHARS: usize = 32;
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).or_else(|e| {
-        // Left by an init that died: nothing was ever served from it.
+        // Left by an interrupted `init`: it was never used.
         if e.kind() != io::ErrorKind::AlreadyExists {
             return Err(e);
         }
@@ -478,11 +485,11 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Where the relay is bound, and what devices are told to send media to.
+/// The relay's bind address, and the addresses announced to devices.
 fn media_addresses(config: &ServerConfig) -> io::Result<(SocketAddr, Vec<SocketAddr>)> {
     let mut bind = config.media;
     if bind.port() == 0 {
-        // Any free port, but one that is known before the relay has it.
+        // A free port that is chosen before the relay binds it, because answers contain it.
         bind.set_port(std::net::UdpSocket::bind(bind)?.local_addr()?.port());
     }
     let mut told = if config.media_addrs.is_empty() { vec![bind] } else { config.media_addrs.clone() };
@@ -496,7 +503,7 @@ mod tests {
     use telcon_proto::{Blob, SuiteName};
 
     #[test]
-    fn the_offices_file_says_its_version_and_older_ones_are_read() {
+    fn office_json_has_a_version_and_older_versions_are_read() {
         let info = OfficeInfo {
             domain: "office.example".into(),
             name: "Office".into(),
@@ -507,7 +514,7 @@ mod tests {
         let text = String::from_utf8(office_text(&info)).unwrap();
         assert!(text.contains("\"version\": 1"), "{text}");
         assert_eq!(office_of(text.as_bytes()).unwrap(), info);
-        // Before it had a version.
+        // The format before it had a version.
         assert_eq!(office_of(&serde_json::to_vec(&info).unwrap()).unwrap(), info);
         let newer = text.replace("\"version\": 1", "\"version\": 2");
         assert!(office_of(newer.as_bytes()).unwrap_err().contains("newer"));

@@ -51,7 +51,7 @@ async fn in_call(suite: SuiteName) -> InCall {
     let mut noting = Client::sign_in(office.addr(), n).await;
     caller.send(&office.ring(a, b.person(), CALL, RecordMode::Memo)).await;
 
-    // The callee's device believes what it verified itself, down to the log.
+    // The callee's device verifies everything itself, down to the log.
     let (jws, opened, device) = callee
         .until(|m| match m {
             S::Ringing { jws, opened, device } => Some((jws, opened, device)),
@@ -62,7 +62,7 @@ async fn in_call(suite: SuiteName) -> InCall {
     assert_eq!(ring.device().card(), &a.card);
     office.anchor.verify_device_logged(ring.device().clone(), &device).unwrap();
     office.anchor.verify_opening(ring, &opened).unwrap();
-    assert_eq!(opened.checkpoint, device.checkpoint, "both proofs are under one checkpoint");
+    assert_eq!(opened.checkpoint, device.checkpoint, "both proofs refer to one checkpoint");
 
     callee.send(&C::RingShown { call: CALL }).await;
     caller.until(|m| matches!(m, S::RingingThere { .. }).then_some(())).await;
@@ -120,13 +120,14 @@ fn seal(n: &Device, parts: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again() {
+async fn a_record_that_a_crash_left_unlogged_is_logged_on_restart() {
     let InCall { mut office, devices: [a, _, n], mut caller, mut callee, noting } = in_call(SuiteName::Hybrid).await;
     callee.send(&C::HangUp { call: CALL, failed: false }).await;
     caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
     drop((caller, callee, noting));
     office.stop().await;
-    // As it is between the record's name and the log's entry. Another is no record of this call's note-taker.
+    // The state between moving a record into place and its log entry. The second record is not from this call's
+    // note-taker.
     let archive = office.dir.path().join("server/archive");
     let (records, pending) = (archive.join("records"), archive.join(".pending"));
     std::fs::create_dir_all(&pending).unwrap();
@@ -152,7 +153,7 @@ async fn a_record_that_a_killed_server_had_taken_is_logged_when_it_starts_again(
     };
     let proof = tokio::time::timeout(std::time::Duration::from_secs(60), settled).await.expect("it is logged");
     office.anchor.verify_logged(&proof.records[0].logged).unwrap();
-    assert!(good.exists(), "the one stays, the other was no note-taker's");
+    assert!(good.exists(), "only the note-taker's record stays");
 }
 
 async fn a_call_and_its_record(suite: SuiteName) {
@@ -162,7 +163,7 @@ async fn a_call_and_its_record(suite: SuiteName) {
     callee.send(&C::Offer { call: CALL, sdp: "no offer".into() }).await;
     callee.until(|m| matches!(m, S::Refused { code: RefusalCode::NotAllowed, .. }).then_some(())).await;
 
-    // Records: not before the end, not by others, not other than sealed.
+    // Records are refused before the call's end, from other devices, and when they differ from their seal.
     let part = "part-000000.tar.age";
     let to = format!("/api/v1/calls/{CALL}/record");
     let (taker, other) = (noting.bearer(), caller.bearer());
@@ -189,8 +190,8 @@ async fn a_call_and_its_record(suite: SuiteName) {
     let legacy_part = format!("{legacy}/{part}");
     assert_eq!(office.http("PUT", &legacy_part, &[("authorization", &taker)], b"sealed").await.status, 204);
     assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 422, "another digest");
-    assert_eq!(post(taker.clone(), seal(&a, &[(part, b"sealed")])).await.status, 422, "signed by somebody who speaks");
-    // Twice at once, as after an answer that took too long: one of them brings it, and the other takes nothing away.
+    assert_eq!(post(taker.clone(), seal(&a, &[(part, b"sealed")])).await.status, 422, "signed by a participant");
+    // Two concurrent uploads, as after a client's timeout: one is stored, and the other does not remove it.
     let (one, two) = tokio::join!(post(taker.clone(), good.clone()), post(taker.clone(), good.clone()));
     let (answer, again) = if one.status == 201 { (one, two) } else { (two, one) };
     assert_eq!(answer.status, 201, "{}", answer.text());
@@ -198,12 +199,12 @@ async fn a_call_and_its_record(suite: SuiteName) {
     office.anchor.verify_logged(&answer.json::<RecordKept>().logged).unwrap();
     noting.until(|m| matches!(m, S::RecordKept { .. }).then_some(())).await;
     let again = post(taker.clone(), good.clone()).await;
-    assert_eq!(again.status, 200, "a note-taker that missed the answer asks again: {}", again.text());
+    assert_eq!(again.status, 200, "a retry after a lost answer succeeds: {}", again.text());
     assert_eq!(office.http("POST", &legacy, &[("authorization", &taker)], &good).await.status, 200);
-    assert_eq!(put(taker.clone()).await.status, 409, "and brings nothing twice");
-    assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 409, "nor another");
+    assert_eq!(put(taker.clone()).await.status, 409, "no part is stored after the seal");
+    assert_eq!(post(taker.clone(), seal(&n, &[(part, b"SEALED")])).await.status, 409, "nor another seal");
 
-    // Who may see it, and what proves it.
+    // Access to the record, and its proof.
     let outsider = office.person(Role::Principal).await;
     let outside = Client::sign_in(office.addr(), &outsider).await;
     let list = |bearer: String| {
@@ -232,7 +233,7 @@ async fn a_call_and_its_record(suite: SuiteName) {
     assert_eq!(office.http("GET", &at(index), &[("authorization", &other)], b"").await.body, b"sealed");
     assert_eq!(office.http("GET", &at(index + 1), &[("authorization", &other)], b"").await.status, 404);
 
-    // What an auditor finds on the disk.
+    // The log as an auditor reads it from disk.
     caller.send(&C::Ping { log_size: 1 }).await;
     let (checkpoint, consistency) = caller
         .until(|m| match m {
@@ -269,7 +270,7 @@ async fn a_call_and_its_record_in_the_cnsa2_suite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_outlives_the_server() {
+async fn a_call_continues_after_a_server_restart() {
     let InCall { mut office, devices: [a, b, _], mut caller, mut callee, .. } = in_call(SuiteName::Hybrid).await;
     office.stop().await;
     assert!(caller.next().await.is_none_or(|m| !matches!(m, S::Ended { .. })));
@@ -291,7 +292,7 @@ async fn a_call_outlives_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_device_is_out() {
+async fn a_revoked_device_is_disconnected_and_refused() {
     let InCall { office, devices: [_, _, n], mut caller, mut noting, .. } = in_call(SuiteName::Hybrid).await;
     let forged = RevokeRequest { jws: "e30.e30.e30".into() };
     assert_eq!(office.post("/api/v1/revocations", &serde_json::to_vec(&forged).unwrap()).await.status, 403);

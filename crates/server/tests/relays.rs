@@ -1,4 +1,4 @@
-//! A relay of its own and what it believes.
+//! Standalone relays: what they verify, and failover when one misbehaves.
 
 mod common;
 
@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_is_not_in_the_log_is_not_opened() {
+async fn a_relay_does_not_open_a_call_that_is_not_in_the_log() {
     let office = Office::start().await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (mut node, handle, _task) = RelayNode::start(office.anchor.clone(), any, Vec::new()).await.unwrap();
@@ -53,13 +53,13 @@ async fn a_call_that_is_not_in_the_log_is_not_opened() {
     assert_eq!(talk.await.unwrap(), SessionEnd::Drained);
 }
 
-/// A relay of its own that says how well it is, and answers nothing. What it is told.
-async fn mute_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
-    relay_that(office, |_| Vec::new()).await
+/// A standalone relay that sends heartbeats and answers nothing. Returns the messages that it receives.
+async fn unresponsive_relay(office: &Office) -> mpsc::UnboundedReceiver<ToNode> {
+    scripted_relay(office, |_| Vec::new()).await
 }
 
-/// One that answers so.
-async fn relay_that(
+/// A standalone relay with scripted answers.
+async fn scripted_relay(
     office: &Office,
     mut answer: impl FnMut(&ToNode) -> Vec<FromNode> + Send + 'static,
 ) -> mpsc::UnboundedReceiver<ToNode> {
@@ -76,10 +76,10 @@ async fn relay_that(
     socket.send(load.clone()).await.unwrap();
     let (tell, told) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut beat = tokio::time::interval(Duration::from_millis(NODE_BEAT_MS));
+        let mut heartbeat = tokio::time::interval(Duration::from_millis(NODE_BEAT_MS));
         loop {
             tokio::select! {
-                _ = beat.tick() => if socket.send(load.clone()).await.is_err() { return },
+                _ = heartbeat.tick() => if socket.send(load.clone()).await.is_err() { return },
                 heard = socket.next() => match heard {
                     Some(Ok(Message::Text(heard))) => {
                         let heard: ToNode = serde_json::from_str(&heard).unwrap();
@@ -100,10 +100,10 @@ async fn relay_that(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_relay_that_answers_no_offer_loses_its_calls_and_gets_no_others_when_it_comes_back() {
+async fn an_unresponsive_relay_loses_its_calls_and_gets_no_new_ones_after_reconnecting() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
-    let mut relay = mute_relay(&office).await;
+    let mut relay = unresponsive_relay(&office).await;
     let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
     let [one, two] = [1, 2].map(|n| CallId::from_bytes([n; 16]));
     let offer = |call| C::Offer { call, sdp: "v=0".into() };
@@ -113,23 +113,23 @@ async fn a_relay_that_answers_no_offer_loses_its_calls_and_gets_no_others_when_i
     assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { call, .. }) if call == one));
     caller.send(&offer(one)).await;
     assert!(matches!(relay.recv().await, Some(ToNode::AddLeg { call, .. }) if call == one));
-    // The device is told to make its leg anew, and the relay of the server's own answers: that this is no offer.
+    // The device is asked to reconnect its leg. The embedded relay answers now: it refuses the invalid offer.
     caller.until(|m| matches!(m, S::MediaLost { call } if call == one).then_some(())).await;
     caller.send(&offer(one)).await;
     caller.until(|m| matches!(m, S::Refused { call: Some(call), .. } if call == one).then_some(())).await;
-    assert!(relay.recv().await.is_none(), "the relay is cut off");
+    assert!(relay.recv().await.is_none(), "the server disconnects the relay");
 
-    let mut relay = mute_relay(&office).await;
+    let mut relay = unresponsive_relay(&office).await;
     caller.send(&C::HangUp { call: one, failed: false }).await;
     caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
     caller.send(&office.ring(&a, b.person(), two, RecordMode::Memo)).await;
     caller.send(&offer(two)).await;
     caller.until(|m| matches!(m, S::Refused { call: Some(call), .. } if call == two).then_some(())).await;
-    assert!(relay.try_recv().is_err(), "it got the next call");
+    assert!(relay.try_recv().is_err(), "the next call was placed on it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
+async fn a_call_whose_relay_refuses_a_leg_moves_to_another_relay() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
     let refuse = |heard: &ToNode| match heard {
@@ -139,7 +139,7 @@ async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
         }
         _ => Vec::new(),
     };
-    let mut relay = relay_that(&office, refuse).await;
+    let mut relay = scripted_relay(&office, refuse).await;
     let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
     let call = CallId::from_bytes([1; 16]);
     caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
@@ -151,17 +151,17 @@ async fn a_relay_that_refuses_a_leg_loses_the_call_and_does_not_end_it() {
         S::Refused { .. } => Some(false),
         _ => None,
     };
-    assert!(caller.until(|m| heard(&m)).await, "it is told to offer again, and nothing of a refusal");
-    // The relay of the server's own has the call now, and it is the last to be asked: that this is no offer stands.
+    assert!(caller.until(|m| heard(&m)).await, "it is asked to offer again and gets no refusal");
+    // The embedded relay has the call now. It is the last candidate, so its refusal of the invalid offer is final.
     caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
     assert!(!caller.until(|m| heard(&m)).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_end_of_a_leg_on_a_relay_that_the_call_has_left_is_no_news() {
+async fn the_end_of_a_leg_on_a_previous_relay_is_ignored() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
-    // It takes a leg, says that it is about to stop, and then that the leg is gone: the device has ended it to make another.
+    // It accepts a leg, reports that it drains, then that the leg ended: the device closed it to connect elsewhere.
     let stops = |heard: &ToNode| match heard {
         ToNode::AddLeg { leg, .. } => vec![
             FromNode::LegAdded { leg: *leg, answer: Some("v=0".into()), refused: None },
@@ -171,7 +171,7 @@ async fn the_end_of_a_leg_on_a_relay_that_the_call_has_left_is_no_news() {
         ],
         _ => Vec::new(),
     };
-    let mut relay = relay_that(&office, stops).await;
+    let mut relay = scripted_relay(&office, stops).await;
     let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
     let call = CallId::from_bytes([1; 16]);
     caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
@@ -179,7 +179,7 @@ async fn the_end_of_a_leg_on_a_relay_that_the_call_has_left_is_no_news() {
     assert!(matches!(relay.recv().await, Some(ToNode::OpenCall { .. })));
     caller.send(&C::Offer { call, sdp: "v=0".into() }).await;
     caller.until(|m| matches!(m, S::MediaLost { .. }).then_some(())).await;
-    // What the relay of this process says of such an offer comes after all that the other one said.
+    // The embedded relay's answer to the next offer comes after all messages of this relay.
     while !matches!(relay.recv().await, Some(ToNode::AddLeg { .. })) {}
     let lost_again = |m| match m {
         S::MediaLost { .. } => Some(true),
@@ -191,7 +191,7 @@ async fn the_end_of_a_leg_on_a_relay_that_the_call_has_left_is_no_news() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it() {
+async fn a_relay_that_becomes_unreachable_during_a_call_loses_the_call() {
     let office = Office::start().await;
     let (a, b) = (office.person(Role::Principal).await, office.person(Role::Counterpart).await);
     let mut connects = true;
@@ -205,7 +205,7 @@ async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it()
         }
         _ => Vec::new(),
     };
-    let mut relay = relay_that(&office, once).await;
+    let mut relay = scripted_relay(&office, once).await;
     let (mut caller, _callee) = (Client::sign_in(office.addr(), &a).await, Client::sign_in(office.addr(), &b).await);
     let call = CallId::from_bytes([1; 16]);
     caller.send(&office.ring(&a, b.person(), call, RecordMode::Memo)).await;
@@ -216,7 +216,7 @@ async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it()
         S::MediaLost { .. } => Some(false),
         _ => None,
     };
-    // A device takes a second at least for a try, and what it sends at once is one try.
+    // A device's attempts are at least a second apart; offers within that time count as one attempt.
     let mut tries = tokio::time::interval(Duration::from_millis(600));
     let mut offers = 0;
     'tries: loop {
@@ -229,8 +229,9 @@ async fn a_relay_that_is_not_reached_any_more_in_the_middle_of_a_call_loses_it()
             }
         }
     }
-    // One connected; the next may be of a network that changed; the third in vain after that is one too many.
+    // The first attempt connected; the second may be due to a changed network; the third failure after that exceeds the
+    // limit.
     assert_eq!(offers, 7);
     let closed = async { while !matches!(relay.recv().await, Some(ToNode::CloseCall { .. })) {} };
-    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("it is told that the call is elsewhere");
+    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the relay is told to close the call");
 }

@@ -1,4 +1,4 @@
-//! Databases and offices of earlier versions, as those versions left them, are opened and go on.
+//! Databases and data directories written by earlier versions are upgraded and remain usable.
 
 use std::{path::Path, process::Command};
 use telcon_proto::{CallId, DeviceId, Digest, Ended, OfficeName, Role};
@@ -31,7 +31,7 @@ fn call(n: u8) -> CallId {
 }
 
 #[test]
-fn databases_of_versions_1_to_3_are_upgraded_with_all_they_hold() {
+fn databases_of_versions_1_to_3_are_upgraded_without_loss() {
     for version in 1..=3 {
         let dir = tempfile::tempdir().unwrap();
         let location = database_of_version(version, dir.path());
@@ -44,15 +44,15 @@ fn databases_of_versions_1_to_3_are_upgraded_with_all_they_hold() {
             (device(5), Role::NoteTaker, Some(4)),
         ];
         assert_eq!(devices, expected, "version {version}");
-        // Cards of these versions named no office: they are the home office's.
+        // Cards of these versions name no office: they belong to the home office.
         assert!(found.devices.iter().all(|row| row.card.office == home()));
         let [live] = &found.active[..] else { panic!("{version}: {found:?}") };
         assert_eq!((live.row.call, live.row.stage, live.row.epoch), (call(0xc3), Stage::Live, 1));
         assert_eq!(live.members, [device(1), device(2), device(5)]);
         assert_eq!((&live.row.from.office, &live.row.to.office), (&home(), &home()));
         assert_eq!((live.handshakes.len(), live.asks.len()), (1, 1));
-        // Of one call the note-taker's record is there; of the other it is owed.
-        assert_eq!(found.unfinished.iter().map(|owed| owed.row.call).collect::<Vec<_>>(), [call(0xc2)]);
+        // One call's record is stored; the other's is still awaited.
+        assert_eq!(found.unfinished.iter().map(|unfinished| unfinished.row.call).collect::<Vec<_>>(), [call(0xc2)]);
         assert_eq!(found.unfinished[0].row.how, Some(Ended::HungUp));
         let records = location.reader(&home()).unwrap().records(9).unwrap();
         let kept: Vec<_> = records.iter().flat_map(|stored| &stored.records).collect();
@@ -62,7 +62,7 @@ fn databases_of_versions_1_to_3_are_upgraded_with_all_they_hold() {
             (call(0xc1), None, Digest::from_bytes([5; 32]), 22)
         );
         let position = store.log_position().unwrap();
-        // Version 1 did not keep which records are partial: the log says it.
+        // Version 1 did not store which records are partial: they are read from the log again.
         assert_eq!((position.seen, position.reread), (5, version == 1), "version {version}");
         drop(store);
         assert_eq!(location.writer(&home()).unwrap().load().unwrap(), found, "a second start changes nothing");
@@ -89,8 +89,8 @@ async fn an_office_of_version_0_1_0_is_upgraded_by_starting_it() {
     assert_eq!(names, [("A", false), ("B", false), ("Notes", false), ("Gone", true)]);
     let calls: Vec<_> = records.iter().map(|stored| (stored.call.how, stored.records.len())).collect();
     assert_eq!(calls, [(Some(Ended::Missed), 0), (Some(Ended::HungUp), 1)]);
-    assert!(records.iter().all(|stored| stored.call.ended_index.is_some()), "what was owed to the log is there");
+    assert!(records.iter().all(|stored| stored.call.ended_index.is_some()), "outstanding log entries were appended");
     running.shutdown().await;
-    // And again, as an office of this version.
+    // A second start, from the upgraded data.
     Server::start(ServerConfig::local(&data)).await.unwrap().shutdown().await;
 }

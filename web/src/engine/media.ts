@@ -84,7 +84,7 @@ export class Media {
     // The answer belongs to a leg that was replaced meanwhile; this leg's answer follows.
     if (!leg || !is_answer_to(sdp, leg.connection.localDescription?.sdp ?? '')) return;
     try {
-      if (!is_opus_only(sdp)) throw new Error('the relay handle_answer with another codec than Opus');
+      if (!is_opus_only(sdp)) throw new Error('the relay answered with another codec than Opus');
       await leg.connection.setRemoteDescription({
         type: 'answer',
         sdp: force_constant_bitrate(strip_audio_levels(sdp)),

@@ -213,7 +213,7 @@ function alarms(
     raise(
       'muted',
       'They cannot hear you',
-      'No microphone was raised. Connect one, then press the button.',
+      'No microphone was found. Connect one, then press the button.',
       'microphone',
     );
   }

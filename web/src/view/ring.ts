@@ -1,29 +1,29 @@
-// A ring, going out or coming in. Only what this device verified is ever shown as ringing.
+// The screen of an outgoing or incoming ring. Only rings that this device has verified are shown.
 
 import type { CallView, View } from '../engine/contract';
 import { both_clocks } from './clock';
 import { join_names, mid_sentence, mode_labels } from './labels';
 
 export interface RingScreen {
-  /** Small, above: which way. */
+  /** Small heading: direction of the call. */
   kind: string;
   name: string;
   organisation: string;
   clocks: string;
   verified: boolean;
-  /** What will be kept. */
+  /** What will be recorded. */
   mode: string;
-  /** Who will hear it besides the two. */
+  /** Who will listen besides the two participants. */
   listens: string;
-  /** Outgoing: where it stands. */
+  /** Outgoing: the progress of the ring. */
   state: { title: string; sentence: string };
-  /** Whether something animated in truth: a bell rings there. */
+  /** Whether to animate: the other device is ringing. */
   animated: boolean;
-  /** What a screen reader is told, once. */
+  /** Announced once to screen readers. */
   announce: string;
 }
 
-/** The ring to show, or nothing: no call, one under way, or one that this device could not verify. */
+/** The ring to show; null without a call, once it is live, or if the device could not verify it. */
 export function ring_screen(view: View, now: number, local_zone: string): RingScreen | null {
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
@@ -47,10 +47,10 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
   };
 }
 
-/** What to tell when a ring came that could not be verified and the engine said nothing of it yet. */
+/** The warning about a ring that could not be verified, unless the engine has raised an alert already. */
 export function refused_ring(view: View): string | null {
   const { call } = view;
-  // A device that comes back to its own call learns from the welcome, and not from a ring, what it is in.
+  // A device that rejoins its own call has no ring: it learns the call's details from the MLS Welcome.
   const forged = call?.direction === 'in' && !call.verified && call.state === 'ringing';
   if (!forged || view.alerts.some((alert) => alert.level === 'red')) return null;
   return 'A ring came that this device could not verify. It was not shown, and nobody was connected. Tell your security officer.';

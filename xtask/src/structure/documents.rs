@@ -1,4 +1,4 @@
-//! Documents name things that exist, and describe the whole protocol.
+//! Documents name only existing files, routes and metrics, and cover the whole protocol.
 
 use super::{files, read, root};
 use std::{collections::BTreeSet, path::Path};
@@ -16,7 +16,7 @@ fn documents() -> Vec<std::path::PathBuf> {
 fn code_spans(text: &str) -> Vec<String> {
     let mut spans = Vec::new();
     for (number, block) in text.split("```").enumerate() {
-        // A span does not cross a paragraph, so an unpaired backtick harms one paragraph.
+        // A span ends with its paragraph, so an unpaired backtick affects one paragraph only.
         for paragraph in block.split("\n\n").filter(|_| number % 2 == 0) {
             spans.extend(paragraph.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " ")));
         }
@@ -36,7 +36,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_in_documents_resolve() {
     for document in documents() {
         let text = read(&document);
         let dir = document.parent().unwrap_or(Path::new(""));
@@ -57,7 +57,7 @@ fn links_lead_somewhere() {
 
 #[test]
 fn paths_in_documents_exist() {
-    // What a document describes may be generated, or belong to an office and not to this repository.
+    // Paths of generated files and of an office's directories are not in this repository.
     let roots = ["crates/", "docs/", "xtask/", "scripts/", "web/src/", "web/e2e/", "fuzz/"];
     let generated = ["web/src/wasm"];
     for document in documents().iter().filter(|document| !document.ends_with("CHANGELOG.md")) {
@@ -90,7 +90,7 @@ fn variants(name: &str) -> Vec<String> {
         let Some(at) = text.find(&head) else { continue };
         let body = &text[at + head.len()..];
         let body = &body[..body.find("\n}").expect("the end of the enumeration")];
-        // The first column of variants is four spaces; fields and documentation are elsewhere.
+        // Variants are indented by four spaces; fields and documentation are not.
         let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
         let names = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
         return names.map(|line| line.split([' ', ',', '(', '{']).next().unwrap_or_default().to_owned()).collect();

@@ -32,7 +32,7 @@ pub fn telcon() -> Command {
 pub struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
-    said: Arc<Mutex<String>>,
+    output: Arc<Mutex<String>>,
 }
 
 impl Running {
@@ -41,31 +41,35 @@ impl Running {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("telcon starts");
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (line, lines) = mpsc::channel();
-        let said = Arc::new(Mutex::new(String::new()));
-        let kept = said.clone();
+        let output = Arc::new(Mutex::new(String::new()));
+        let collected = output.clone();
         std::thread::spawn(move || {
             for text in errors.lines().map_while(Result::ok) {
-                *kept.lock().unwrap() += &format!("{text}\n");
+                *collected.lock().unwrap() += &format!("{text}\n");
                 let _ = line.send(text);
             }
         });
-        Self { child, lines, said }
+        Self { child, lines, output }
     }
 
-    /// Waits for a line that contains these words.
-    pub fn says(&self, words: &str) -> String {
+    /// Waits for a line of output that contains `text`, and returns it.
+    pub fn wait_for_line(&self, text: &str) -> String {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(words) => return line,
+                Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
-                Err(_) => panic!("timed out waiting for {words:?}; output:\n{}", self.said()),
+                Err(_) => panic!(
+                    "timed out waiting for {text:?}; output:
+{}",
+                    self.output()
+                ),
             }
         }
     }
 
-    /// Its output so far.
-    pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+    /// The standard error so far.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
     }
 
     /// Kills it (SIGKILL), as a power failure would.
@@ -106,7 +110,7 @@ impl Office {
         Self::of("hybrid")
     }
 
-    /// As `new`, with this suite.
+    /// As [`Office::new`], with the given cipher suite.
     pub fn of(suite: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut init = telcon();
@@ -142,7 +146,7 @@ impl Office {
         serve.arg("serve").arg("--data").arg(self.path("server")).args(&self.media);
         let running =
             Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).env("TELCON_LOG", "trace"));
-        running.says("ready at");
+        running.wait_for_line("ready at");
         self.server = Some(running);
     }
 
@@ -188,7 +192,7 @@ impl Office {
     /// Starts a note-taker and waits until it is ready.
     pub fn take_notes(&self, device: &Path) -> Running {
         let notes = Running::start(&mut self.note(device));
-        notes.says("waits for calls");
+        notes.wait_for_line("waits for calls");
         notes
     }
 
@@ -240,17 +244,17 @@ pub async fn in_call() -> InCall {
     in_call_with(Box::new(NullSink), Box::new(NullSink)).await
 }
 
-/// With these ears.
-pub async fn in_call_with(ear_a: Box<dyn MediaSink>, ear_b: Box<dyn MediaSink>) -> InCall {
-    in_call_at(Office::new(), ear_a, ear_b).await
+/// As [`in_call`], with sinks for the received audio.
+pub async fn in_call_with(sink_a: Box<dyn MediaSink>, sink_b: Box<dyn MediaSink>) -> InCall {
+    in_call_at(Office::new(), sink_a, sink_b).await
 }
 
-/// In an office that is there.
-pub async fn in_call_at(office: Office, ear_a: Box<dyn MediaSink>, ear_b: Box<dyn MediaSink>) -> InCall {
+/// As [`in_call_with`], in an existing office.
+pub async fn in_call_at(office: Office, sink_a: Box<dyn MediaSink>, sink_b: Box<dyn MediaSink>) -> InCall {
     let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
     let note_taker = office.enrol("Notes", "note-taker");
     let notes = office.take_notes(&note_taker);
-    let (a, b) = (office.endpoint(&a, false, ear_a), office.endpoint(&b, true, ear_b));
+    let (a, b) = (office.endpoint(&a, false, sink_a), office.endpoint(&b, true, sink_b));
     ring(&a, &b).await;
     until(&a, "the note-taker", |view| members(view) == 3).await;
     until(&b, "the note-taker", |view| members(view) == 3).await;
@@ -259,7 +263,7 @@ pub async fn in_call_at(office: Office, ear_a: Box<dyn MediaSink>, ear_b: Box<dy
 
 /// A rings B, whose device answers automatically.
 pub async fn ring(a: &Endpoint, b: &Endpoint) {
-    until(b, "B to be there", |view| view.token.is_some()).await;
+    until(b, "B to sign in", |view| view.token.is_some()).await;
     rings(a).await;
     for endpoint in [a, b] {
         until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
@@ -286,7 +290,7 @@ pub fn members(view: &View) -> usize {
 pub async fn until(endpoint: &Endpoint, what: &str, so: impl FnMut(&View) -> bool) -> View {
     match tokio::time::timeout(PATIENCE, endpoint.until(so)).await {
         Ok(view) => view.unwrap(),
-        Err(_) => panic!("waited in vain for {what}; the screen shows {:#?}", *endpoint.view().borrow()),
+        Err(_) => panic!("timed out waiting for {what}; last view: {:#?}", *endpoint.view().borrow()),
     }
 }
 
@@ -308,8 +312,8 @@ fn frame_len() -> usize {
     telcon_client::audio::frame::FRAME_SAMPLES
 }
 
-/// Says that a test, or a part of it, cannot run on this machine. On an integration machine (`CI=true`) that is a failure:
-/// there everything that tests need has to be installed.
+/// Reports that a test, or a part of it, cannot run on this machine. On CI (`CI=true`) this is a failure: all
+/// dependencies of tests must be installed there.
 pub fn not_run(why: &str) {
     let in_ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
     assert!(!in_ci, "this test has to run in CI: {why}");

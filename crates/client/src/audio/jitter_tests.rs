@@ -101,7 +101,7 @@ fn a_perfect_network_has_no_loss_and_the_smallest_delay() {
     let worst = *run.delays.iter().max().unwrap();
     assert!(worst <= 30_000 + MIN_DELAY_US + FRAME_US, "{worst} µs");
     let stats = run.buffer.stats();
-    // After the last packet the buffer stats a few frames as lost until it calls it a stall.
+    // After the last packet the buffer counts a few frames as lost before it detects a stall.
     let tail = u64::from(STALL_FRAMES) - 1;
     assert_eq!((stats.lost, stats.late, stats.held, stats.skipped), (tail, 0, 0, 0));
 }

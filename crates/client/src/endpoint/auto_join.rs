@@ -1,4 +1,4 @@
-//! When a note-taker joins a call by itself. Which note-taker writes which call is decided by the office's server
+//! Automatic joining of calls by a note-taker. Which note-taker records which call is decided by the office's server
 //! (`telcon_server::assignment`); this device reports that it is available and carries the assignment out. A pure decision: time
 //! is an argument.
 

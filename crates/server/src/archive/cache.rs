@@ -1,5 +1,5 @@
-//! What proofs read again and again, kept in memory: tiles of hashes and single entries. Both are immutable under their names,
-//! so nothing is ever invalidated.
+//! In-memory caches of what proofs read repeatedly: hash tiles and single entries. Both are immutable under their
+//! names, so nothing is ever invalidated.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,12 +8,12 @@ use std::{
 };
 use telcon_log::{Reader, StorageError};
 
-/// Tiles kept: 4 MiB, the right edge of any log and the tiles above the entries of recent calls.
+/// Cached tiles: 4 MiB, the right edge of any log and the tiles above the entries of recent calls.
 const TILES: usize = 512;
-/// Entries kept: those of devices and calls that are proven to their members.
+/// Cached entries: those of devices and calls that are proven to members.
 const ENTRIES: usize = 8_192;
 
-/// The newest values by key, up to a number.
+/// A FIFO cache: the newest values by key, up to a capacity.
 struct Recent<K, V> {
     values: HashMap<K, V>,
     order: VecDeque<K>,
@@ -42,7 +42,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
     }
 }
 
-/// A reader of the log that keeps tiles of hashes.
+/// A log reader that caches hash tiles.
 #[derive(Clone)]
 pub(super) struct TileCache<R> {
     reader: R,
@@ -57,7 +57,7 @@ impl<R> TileCache<R> {
 
 impl<R: Reader> Reader for TileCache<R> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        // Entry bundles are kept entry by entry.
+        // Entry bundles are not cached here: `EntryCache` holds single entries.
         if !path.starts_with("tile/") || path.starts_with("tile/entries/") {
             return self.reader.read(path);
         }
@@ -72,7 +72,7 @@ impl<R: Reader> Reader for TileCache<R> {
     }
 }
 
-/// Entries by index.
+/// A cache of entries by index.
 pub(super) struct EntryCache(Mutex<Recent<u64, Arc<[u8]>>>);
 
 impl EntryCache {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tile_is_read_once_and_what_may_change_each_time() {
+    fn tiles_are_cached_and_mutable_files_are_not() {
         let cache = TileCache::new(Counted(Cell::new(0)));
         for _ in 0..3 {
             assert_eq!(cache.read("tile/0/000.p/3").unwrap().unwrap(), b"tile/0/000.p/3");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_room() {
+    fn the_oldest_value_is_evicted() {
         let mut recent = Recent::with_capacity(2);
         (0..3).for_each(|n| recent.insert(n, n));
         recent.insert(2, 9);

@@ -1,4 +1,4 @@
-//! Certificates of all devices there ever were, as objects that auditors look for.
+//! Certificates of all devices that were ever enrolled, stored as objects where auditors look for them.
 
 use crate::{
     objects::{Key, ObjectError, Objects},
@@ -17,38 +17,38 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Keeps certificates in `objects`.
+    /// Stores certificates in `objects`.
     pub fn new(objects: Arc<dyn Objects>) -> Self {
         Self { objects }
     }
 
-    /// Stores a device's certificate and the one that signed it, if they are not there.
+    /// Stores a device's certificate and the one that signed it, unless they are stored already.
     ///
     /// # Errors
     /// The object store's.
-    pub fn keep(&self, device: &DeviceRow) -> Result<(), ObjectError> {
+    pub fn store(&self, device: &DeviceRow) -> Result<(), ObjectError> {
         for (group, der) in [DEVICES, ISSUERS].into_iter().zip(&device.chain) {
             self.objects.create(&key(group, &device.cert_sha256), der.as_slice())?;
         }
         Ok(())
     }
 
-    /// Stores what is missing of these devices' certificates: a process may have been killed before it did. Gives how many
-    /// devices lacked one.
+    /// Stores those of these devices' certificates that are missing because a process was killed before it stored them.
+    /// Returns the number of devices that lacked one.
     ///
     /// # Errors
     /// The object store's.
-    pub fn keep_missing(&self, devices: &[DeviceRow]) -> Result<usize, ObjectError> {
+    pub fn store_missing(&self, devices: &[DeviceRow]) -> Result<usize, ObjectError> {
         let mut there = BTreeSet::new();
         for group in [DEVICES, ISSUERS] {
-            let group = Key::parse(group).expect("invariant: it is a key");
+            let group = Key::parse(group).expect("invariant: the constant is a valid key");
             there.extend(self.objects.list(&group)?.into_iter().map(|object| object.key));
         }
         let is_missing = |device: &&DeviceRow| {
             [DEVICES, ISSUERS].iter().any(|group| !there.contains(&key(group, &device.cert_sha256)))
         };
         let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
-        missing.iter().try_for_each(|device| self.keep(device))?;
+        missing.iter().try_for_each(|device| self.store(device))?;
         Ok(missing.len())
     }
 }
@@ -87,15 +87,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_stored_and_nothing_is_changed() {
+    fn missing_certificates_are_stored_and_existing_ones_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let certificates = Certificates::new(Arc::new(DiskObjects::open(dir.path()).unwrap()));
-        certificates.keep(&device(1)).unwrap();
-        certificates.keep(&DeviceRow { chain: vec![Blob(vec![9]), Blob(vec![9])], ..device(1) }).unwrap();
+        certificates.store(&device(1)).unwrap();
+        certificates.store(&DeviceRow { chain: vec![Blob(vec![9]), Blob(vec![9])], ..device(1) }).unwrap();
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "01".repeat(32)))).unwrap(), [1]);
         std::fs::remove_file(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap();
-        assert_eq!(certificates.keep_missing(&[device(1), device(2), device(3)]).unwrap(), 3);
-        assert_eq!(certificates.keep_missing(&[device(1), device(2), device(3)]).unwrap(), 0);
+        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 3);
+        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 0);
         assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap(), [1, 1]);
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "03".repeat(32)))).unwrap(), [3]);
     }

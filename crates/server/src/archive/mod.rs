@@ -1,10 +1,10 @@
-//! What is kept for good, in one directory that an auditor can be handed as it is:
+//! The archive: everything that is stored permanently, in one directory that can be handed to an auditor as it is:
 //!
 //! ```text
 //! archive/office.json                        the office: domain, authority's certificate, log key
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
-//! archive/devices/<sha256 hex>.der           certificates of all devices there ever were
+//! archive/devices/<sha256 hex>.der           certificates of all devices ever enrolled
 //! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
 //! ```
 //!

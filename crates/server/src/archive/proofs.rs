@@ -1,5 +1,5 @@
-//! Proofs out of the published log. Reading takes no lock that the writer holds, and reads no file twice for what does not
-//! change: the hub fills proofs into most of its messages.
+//! Proofs from the published log. Reading takes no lock that the writer holds, and immutable data is read from disk
+//! once: the hub puts proofs into most of its messages.
 
 use super::cache::{EntryCache, TileCache};
 use std::{
@@ -13,7 +13,7 @@ use telcon_log::{
 };
 use telcon_proto::{Blob, OfficeName, ServerMessage, message::Logged};
 
-/// Why there is no proof.
+/// Why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     /// The log's files cannot be read.
@@ -36,7 +36,7 @@ pub struct Prover {
 }
 
 impl Prover {
-    /// Reads the log of `office` in `dir`, whose newest checkpoint is this.
+    /// A prover over the log of `office` in `dir`, whose newest checkpoint is `newest`.
     pub fn new(dir: PathBuf, office: OfficeName, newest: &SignedCheckpoint) -> Self {
         Self {
             office,
@@ -101,7 +101,8 @@ impl Prover {
         Ok(blobs(&Tree::new(self.reader.clone(), size).consistency_proof(from, to)?))
     }
 
-    /// Puts proofs into a message that the switchboard left with references to entries, all under one checkpoint.
+    /// Replaces the references to log entries that the switchboard left in a message by proofs, all under one
+    /// checkpoint.
     ///
     /// # Errors
     /// If the log cannot be read.

@@ -1,5 +1,5 @@
-//! Sealed records. Parts wait below `.incoming/` until a seal that lists them, all of them and nothing else, has arrived;
-//! only then is the record put in its place. The server has no key and no code to open any.
+//! Sealed records. Uploaded parts are stored below `.incoming/` until a seal that lists exactly them has arrived; only
+//! then is the record moved into the archive. The server has neither a key nor code to open one.
 
 use crate::{
     digest::sha256,
@@ -26,11 +26,11 @@ const SCANNED: &str = "scanned";
 /// Longest name of a part: `part-000000.tar.age` is 19 characters.
 const MAX_PART_NAME: usize = 64;
 
-/// Why a record was not taken.
+/// Why a record was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// A part's name that no note-taker gives.
-    #[error("a part is called like part-000000.tar.age: lower-case letters, digits, dots and hyphens")]
+    /// The name of a part is malformed.
+    #[error("the name of a part is like part-000000.tar.age: lower-case letters, digits, dots and hyphens")]
     PartName,
     /// More parts than a record has.
     #[error("a record has at most {MAX_RECORD_PARTS} parts")]
@@ -39,21 +39,21 @@ pub enum RecordError {
     #[error("a part has at most {MAX_RECORD_PART_BYTES} bytes: seal more often")]
     PartTooLong,
     /// All parts together are more than a record may have.
-    #[error("the record takes more room than a record may have ({MAX_RECORD_BYTES} bytes)")]
+    #[error("the record is larger than the limit of {MAX_RECORD_BYTES} bytes")]
     TooLong,
     /// `seal.json` cannot be read.
-    #[error("seal.json is not what it should be: {0}")]
+    #[error("seal.json is not valid: {0}")]
     Seal(String),
-    /// A part that the seal lists is not there, or is another.
+    /// A part that the seal lists is missing or differs.
     #[error("{0} is missing or differs from what the seal says: upload it again, then the seal")]
     Part(String),
-    /// There are parts that the seal does not list.
+    /// A part was uploaded that the seal does not list.
     #[error("{0} was uploaded and the seal does not list it")]
     Unlisted(String),
     /// Its seal is being checked at this moment.
     #[error("this record's seal is being checked: wait for the answer, and then send it again")]
     Busy,
-    /// Another record of the call by the same note-taker is kept.
+    /// Another record of the call by the same note-taker is archived.
     #[error("another record of this call by this note-taker is in the archive already")]
     Other,
     /// No such record or part.
@@ -86,16 +86,16 @@ pub struct RecordStore {
     uploads: Arc<Mutex<Uploads>>,
 }
 
-/// What is going on with records that are not complete, by call and note-taker.
+/// The incomplete records, by call and note-taker.
 #[derive(Default)]
 struct Uploads {
     records: HashMap<(CallId, DeviceId), Incoming>,
     next: u64,
 }
 
-/// One record that is not complete.
+/// One incomplete record.
 struct Incoming {
-    /// Tells it from an earlier one of the same call and device.
+    /// Distinguishes it from an earlier upload of the same call and device.
     number: u64,
     /// Whether its seal is being checked: no part changes meanwhile.
     claimed: bool,
@@ -123,7 +123,7 @@ impl Uploads {
     }
 }
 
-/// A record that is one request's alone, until this is dropped.
+/// Exclusive access of one request to a record, until dropped.
 pub struct Claim {
     uploads: Arc<Mutex<Uploads>>,
     of: (CallId, DeviceId),
@@ -137,7 +137,7 @@ impl Drop for Claim {
     }
 }
 
-/// A part that is being received. What was received is forgotten when this is dropped.
+/// A part that is being received. Dropping it discards what was received.
 pub struct PartUpload {
     spool: Spool,
     file: tokio::fs::File,
@@ -149,7 +149,7 @@ pub struct PartUpload {
 }
 
 impl PartUpload {
-    /// Takes the next bytes.
+    /// Writes the next bytes.
     ///
     /// # Errors
     /// [`RecordError::PartTooLong`], or the disk's.
@@ -173,12 +173,12 @@ impl PartUpload {
 }
 
 impl RecordStore {
-    /// Keeps records in `objects`.
+    /// Stores records in `objects`.
     pub fn new(objects: Arc<dyn Objects>) -> Self {
         Self { objects, most_bytes: MAX_RECORD_BYTES, uploads: Arc::default() }
     }
 
-    /// Claims a record, to check its seal and to have it logged.
+    /// Claims a record, to check its seal and log it.
     ///
     /// # Errors
     /// [`RecordError::Busy`].
@@ -192,8 +192,8 @@ impl RecordStore {
         Ok(Claim { uploads: self.uploads.clone(), of })
     }
 
-    /// Takes a record from its place that the log does not have, and will not: its note-taker may bring it again. To be
-    /// called with its claim held.
+    /// Moves a record that the log does not have, and will not get, back out of the archive, so that its note-taker can
+    /// deliver it again. The caller holds its claim.
     ///
     /// # Errors
     /// The object store's.
@@ -205,14 +205,14 @@ impl RecordStore {
         }
         self.objects.delete(&pending(&place))?;
         if let Some(device) = device {
-            // What is there now was not received just now: it is listed and read again.
+            // The stored parts were not hashed on receipt: list and hash them again.
             let mut uploads = lock(&self.uploads);
             uploads.record((call, device)).parts = None;
         }
         Ok(())
     }
 
-    /// The log has this record: nothing of it is pending.
+    /// The log has this record: removes it from the pending list.
     ///
     /// # Errors
     /// The object store's.
@@ -220,7 +220,7 @@ impl RecordStore {
         Ok(self.objects.delete(&pending(&place(call, Some(device))))?)
     }
 
-    /// Whether [`RecordStore::scan`] is to be called: programs before this one kept no list of what is pending.
+    /// Whether [`RecordStore::scan`] has to be called: earlier versions kept no list of pending records.
     ///
     /// # Errors
     /// The object store's.
@@ -228,7 +228,7 @@ impl RecordStore {
         Ok(self.objects.get(&scanned())?.is_none())
     }
 
-    /// Lists as pending all records in their place whose names are not among `known`.
+    /// Adds all archived records whose names are not among `known` to the pending list.
     ///
     /// # Errors
     /// The object store's.
@@ -243,32 +243,32 @@ impl RecordStore {
         Ok(())
     }
 
-    /// Records in their place of which the log may not know, as a process leaves them that was killed between the two.
-    /// Without a device: of an older program.
+    /// Archived records that may not be in the log, because a process was killed between archiving and logging them.
+    /// Without a device: archived by an earlier version.
     ///
     /// # Errors
     /// The object store's.
     pub fn pending(&self) -> Result<Vec<(CallId, Option<DeviceId>)>, RecordError> {
         let mut found = Vec::new();
-        for object in self.objects.list(&Key::parse(PENDING).expect("invariant: it is a key"))? {
+        for object in self.objects.list(&Key::parse(PENDING).expect("invariant: the constant is a valid key"))? {
             let Some((call, device)) = ids_of(object.key.name()) else { continue };
             if self.objects.get(&seal_of(&place(call, device)))?.is_some() {
                 found.push((call, device));
             } else {
-                // It had not been put in its place: its note-taker sends the seal again.
+                // It was not archived yet: its note-taker sends the seal again.
                 self.objects.delete(&object.key)?;
             }
         }
         Ok(found)
     }
 
-    /// Removes what was uploaded once more of records that are kept, and of those of which nothing arrived since `before`,
-    /// milliseconds since 1970 UTC. Gives how many were removed.
+    /// Removes repeated uploads of archived records, and abandoned uploads, of which nothing arrived since `before_ms`
+    /// (milliseconds since 1970 UTC). Returns the number of uploads removed.
     ///
     /// # Errors
     /// The object store's.
-    pub fn tidy(&self, before_ms: u64) -> Result<usize, RecordError> {
-        let incoming = Key::parse(INCOMING).expect("invariant: it is a key");
+    pub fn remove_stale_uploads(&self, before_ms: u64) -> Result<usize, RecordError> {
+        let incoming = Key::parse(INCOMING).expect("invariant: the constant is a valid key");
         let mut groups: BTreeMap<Key, Vec<Listed>> = BTreeMap::new();
         for object in self.objects.list(&incoming)? {
             if let Some(record) = object.key.parent() {
@@ -302,7 +302,7 @@ impl RecordStore {
         Ok(removed)
     }
 
-    /// Begins to receive a part of the record of this call and device, for [`RecordStore::keep_part`].
+    /// Begins to receive a part of the record of this call and device, for [`RecordStore::store_part`].
     ///
     /// # Errors
     /// [`RecordError::PartName`], [`RecordError::TooManyParts`], [`RecordError::TooLong`], or the object store's.
@@ -315,7 +315,7 @@ impl RecordStore {
         if parts.len() >= MAX_RECORD_PARTS && !parts.contains_key(name) {
             return Err(RecordError::TooManyParts);
         }
-        // What is sent again replaces what was there.
+        // A repeated upload replaces the earlier one.
         if parts.iter().filter(|(part, _)| *part != name).map(|(_, part)| part.bytes).sum::<u64>() > self.most_bytes {
             return Err(RecordError::TooLong);
         }
@@ -329,17 +329,17 @@ impl RecordStore {
     ///
     /// # Errors
     /// [`RecordError::Busy`], or the object store's.
-    pub fn keep_part(&self, upload: PartUpload) -> Result<(), RecordError> {
+    pub fn store_part(&self, upload: PartUpload) -> Result<(), RecordError> {
         let PartUpload { spool, of, number, name, bytes, hash, .. } = upload;
         {
             let mut uploads = lock(&self.uploads);
             let record = uploads.record(of);
-            // Another number: the record was completed or tidied away meanwhile.
+            // A different number: the record was completed or removed meanwhile.
             if record.claimed || record.number != number || !record.storing.insert(name.clone()) {
                 return Err(RecordError::Busy);
             }
         }
-        let key = incoming(of).child(&name).expect("invariant: the name of a part is one of a key");
+        let key = incoming(of).child(&name).expect("invariant: a part name is a valid key segment");
         let stored = self.objects.put(&key, spool);
         let mut uploads = lock(&self.uploads);
         let record = uploads.record(of);
@@ -353,15 +353,15 @@ impl RecordStore {
                 Ok(())
             }
             Err(error) => {
-                // Which of the two is there is not known.
+                // Unknown whether the old or the new part is stored.
                 record.parts = None;
                 Err(error.into())
             }
         }
     }
 
-    /// Takes the record: checks the uploaded parts against the seal, stores the seal, and puts the record in its place.
-    /// The same record again is no error.
+    /// Archives the record: checks the uploaded parts against the seal, stores the seal, and moves the record into the
+    /// archive. Idempotent.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -388,37 +388,38 @@ impl RecordStore {
         file.write_all(text)?;
         file.sync_all()?;
         self.objects.put(&seal_of(&incoming), spool)?;
-        // Before it is in its place, and until the log has it: a process that is killed in between finds it at its next start.
+        // Listed as pending from before it is archived until the log has it: if the process is killed in between, the
+        // next start finds it.
         self.objects.create(&pending(&place), b"")?;
         self.objects.relocate(&incoming, &place, SEAL_FILE)?;
         lock(&self.uploads).records.remove(&of);
         Ok(())
     }
 
-    /// The text of the seal of the record that `device` brought; see [`crate::store::RecordRow::device`].
+    /// The text of the seal of the record that `device` delivered; see [`crate::store::RecordRow::device`].
     ///
     /// # Errors
     /// [`RecordError::NotFound`] and the object store's.
     pub fn seal_text(&self, call: CallId, device: Option<DeviceId>) -> Result<String, RecordError> {
         let bytes = self.objects.get(&seal_of(&place(call, device)))?.ok_or(RecordError::NotFound)?;
-        String::from_utf8(bytes).map_err(|_| RecordError::Seal("it is no text".into()))
+        String::from_utf8(bytes).map_err(|_| RecordError::Seal("it is not UTF-8".into()))
     }
 
-    /// A part of a kept record.
+    /// A part of an archived record.
     ///
     /// # Errors
     /// [`RecordError::NotFound`] and the object store's.
     pub fn part(&self, call: CallId, device: Option<DeviceId>, name: &str) -> Result<Vec<u8>, RecordError> {
         let place = place(call, device);
         let key = place.child(name).filter(|_| is_part_name(name)).ok_or(RecordError::NotFound)?;
-        // Without its seal it is being put in its place, and not there yet.
+        // Without its seal it is still being moved into the archive.
         if self.objects.get(&seal_of(&place))?.is_none() {
             return Err(RecordError::NotFound);
         }
         self.objects.get(&key)?.ok_or(RecordError::NotFound)
     }
 
-    /// The parts of a record that is not complete.
+    /// The parts of an incomplete record.
     fn parts(&self, of: (CallId, DeviceId)) -> Result<BTreeMap<String, Part>, RecordError> {
         if let Some(parts) = &lock(&self.uploads).record(of).parts {
             return Ok(parts.clone());
@@ -452,7 +453,7 @@ fn lock(uploads: &Mutex<Uploads>) -> MutexGuard<'_, Uploads> {
 }
 
 fn records() -> Key {
-    Key::parse(RECORDS).expect("invariant: it is a key")
+    Key::parse(RECORDS).expect("invariant: the constant is a valid key")
 }
 
 fn incoming((call, device): (CallId, DeviceId)) -> Key {
@@ -464,16 +465,16 @@ fn place(call: CallId, device: Option<DeviceId>) -> Key {
     records().child(&name).expect("invariant: ids are hexadecimal")
 }
 
-/// What says that a record is in its place, or nearly, and the log may not have it.
+/// The marker of a record that is archived, or being archived, and may not be in the log.
 fn pending(record: &Key) -> Key {
-    Key::parse(&format!("{PENDING}/{}", record.name())).expect("invariant: it is the name of a key")
+    Key::parse(&format!("{PENDING}/{}", record.name())).expect("invariant: the name is a valid key segment")
 }
 
 fn scanned() -> Key {
-    Key::parse(&format!("{PENDING}/{SCANNED}")).expect("invariant: it is a key")
+    Key::parse(&format!("{PENDING}/{SCANNED}")).expect("invariant: the constant is a valid key")
 }
 
-/// The call and device of which this is the record's name.
+/// Parses the name of a record into its call and device.
 fn ids_of(name: &str) -> Option<(CallId, Option<DeviceId>)> {
     match name.split_once('-') {
         Some((call, device)) => Some((call.parse().ok()?, Some(device.parse().ok()?))),
@@ -482,7 +483,7 @@ fn ids_of(name: &str) -> Option<(CallId, Option<DeviceId>)> {
 }
 
 fn seal_of(record: &Key) -> Key {
-    record.child(SEAL_FILE).expect("invariant: it is the name of a key")
+    record.child(SEAL_FILE).expect("invariant: the name is a valid key segment")
 }
 
 fn is_part_name(name: &str) -> bool {
@@ -532,7 +533,7 @@ mod tests {
     }
 
     fn upload(store: &RecordStore, name: &str, bytes: &[u8]) {
-        store.keep_part(receive(store, DEVICE, name, bytes)).unwrap();
+        store.store_part(receive(store, DEVICE, name, bytes)).unwrap();
     }
 
     fn finish(store: &RecordStore, text: &[u8]) -> Result<(), RecordError> {
@@ -540,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_gets_its_place_only_when_it_is_complete() {
+    fn a_record_is_archived_only_when_complete() {
         let dir = tempfile::tempdir().unwrap();
         let records = store(dir.path());
         let text = seal(&[("part-000000.tar.age", b"one"), ("part-000001.tar.age", b"two")]);
@@ -548,7 +549,7 @@ mod tests {
         assert!(matches!(finish(&records, &text), Err(RecordError::Part(p)) if p == "part-000001.tar.age"));
         upload(&records, "part-000001.tar.age", b"twO");
         assert!(matches!(finish(&records, &text), Err(RecordError::Part(_))));
-        // The process starts again: what it received is read again.
+        // After a restart, received parts are hashed again.
         let records = store(dir.path());
         assert!(matches!(finish(&records, &text), Err(RecordError::Part(_))));
         upload(&records, "part-000001.tar.age", b"two");
@@ -558,7 +559,7 @@ mod tests {
         records.objects.delete(&incoming((CALL, DEVICE)).child("part-000002.tar.age").unwrap()).unwrap();
         let records = store(dir.path());
         finish(&records, &text).unwrap();
-        finish(&records, &text).expect("the same again is no error");
+        finish(&records, &text).expect("idempotent");
         assert_eq!(records.part(CALL, Some(DEVICE), "part-000001.tar.age").unwrap(), b"two");
         assert_eq!(records.seal_text(CALL, Some(DEVICE)).unwrap().as_bytes(), text);
         let other = seal(&[("part-000000.tar.age", b"other")]);
@@ -566,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_a_size_and_what_never_became_one_is_removed() {
+    fn record_size_is_limited_and_abandoned_uploads_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let mut records = store(dir.path());
         records.most_bytes = 4;
@@ -576,20 +577,24 @@ mod tests {
 
         let now = crate::archive::now_ms();
         let hour = 3_600_000;
-        assert_eq!(records.tidy(now - hour).unwrap(), 0, "somebody may still bring the rest");
+        assert_eq!(records.remove_stale_uploads(now - hour).unwrap(), 0, "the rest may still arrive");
         let other = DeviceId::from_bytes([4; 16]);
-        records.keep_part(receive(&records, other, "part-000000.tar.age", b"two")).unwrap();
+        records.store_part(receive(&records, other, "part-000000.tar.age", b"two")).unwrap();
         finish(&records, &seal(&[("part-000000.tar.age", b"one")])).unwrap();
-        assert_eq!(records.tidy(now - hour).unwrap(), 0, "another note-taker still brings its own record of the call");
+        assert_eq!(
+            records.remove_stale_uploads(now - hour).unwrap(),
+            0,
+            "another note-taker may still deliver its own record of the call"
+        );
         upload(&records, "part-000000.tar.age", b"one");
-        assert_eq!(records.tidy(now - hour).unwrap(), 1, "this one is kept already");
-        assert_eq!(records.tidy(now + hour).unwrap(), 1, "nothing arrived for too long");
+        assert_eq!(records.remove_stale_uploads(now - hour).unwrap(), 1, "this one is archived already");
+        assert_eq!(records.remove_stale_uploads(now + hour).unwrap(), 1, "abandoned");
         assert!(records.part(CALL, Some(DEVICE), "part-000000.tar.age").is_ok(), "records stay");
         upload(&records, "part-000000.tar.age", b"one");
     }
 
     #[test]
-    fn names_do_not_lead_out_of_the_archive() {
+    fn names_cannot_leave_the_archive() {
         let dir = tempfile::tempdir().unwrap();
         let records = store(dir.path());
         for bad in ["", "..", "../x", "a/b", ".hidden", "seal.json", "A", "a..b", "x\0", &"a".repeat(65)] {
@@ -613,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_seal_is_checked_no_part_changes() {
+    fn parts_are_immutable_while_the_seal_is_checked() {
         let dir = tempfile::tempdir().unwrap();
         let records = store(dir.path());
         let name = "part-000000.tar.age";
@@ -622,16 +627,16 @@ mod tests {
         let [slow, other] = [b"changed", b"another"].map(|bytes| receive(&records, DEVICE, name, bytes));
         let claim = records.claim(CALL, DEVICE).unwrap();
         assert!(matches!(records.claim(CALL, DEVICE), Err(RecordError::Busy)), "one at a time");
-        assert!(matches!(records.keep_part(slow), Err(RecordError::Busy)));
+        assert!(matches!(records.store_part(slow), Err(RecordError::Busy)));
         let text = seal(&[(name, b"one")]);
         records.finish(&claim, &parse_seal(&text, CALL).unwrap(), &text).unwrap();
         drop(claim);
-        assert!(matches!(records.keep_part(other), Err(RecordError::Busy)), "the record is complete");
+        assert!(matches!(records.store_part(other), Err(RecordError::Busy)), "the record is complete");
         assert_eq!(records.part(CALL, Some(DEVICE), name).unwrap(), b"one");
     }
 
     #[test]
-    fn a_part_that_is_too_long_is_refused_as_it_arrives() {
+    fn an_oversized_part_is_refused_while_it_arrives() {
         let dir = tempfile::tempdir().unwrap();
         let records = store(dir.path());
         let mut upload = records.begin_part(CALL, DEVICE, "part-000000.tar.age").unwrap();
@@ -647,7 +652,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_the_log_does_not_have_is_found_and_may_come_again() {
+    fn an_unlogged_record_is_found_and_can_be_delivered_again() {
         let dir = tempfile::tempdir().unwrap();
         let records = store(dir.path());
         let (name, other) = ("part-000000.tar.age", CallId::from_bytes([1; 16]));
@@ -657,7 +662,7 @@ mod tests {
             finish(&records, &text).unwrap();
         };
         bring();
-        // An older program, and somebody's notes.
+        // A record archived by an earlier version, and a file that is not ours.
         for stray in [&other.to_hex(), "notes", "notes-of-mine"] {
             let stray = dir.path().join("records").join(stray);
             std::fs::create_dir(&stray).unwrap();
@@ -666,27 +671,27 @@ mod tests {
         assert_eq!(records.pending().unwrap(), [(CALL, Some(DEVICE))]);
         records.logged(CALL, DEVICE).unwrap();
         assert_eq!(records.pending().unwrap(), []);
-        // The first start of this program looks at all of them, and the others at what is pending.
+        // The first start of this version scans all records; later starts read the pending list.
         assert!(records.needs_scan().unwrap());
         records.scan(&BTreeSet::from([format!("{CALL}-{DEVICE}")])).unwrap();
         assert!(!records.needs_scan().unwrap());
         assert_eq!(records.pending().unwrap(), [(other, None)]);
         records.withdraw(other, None).unwrap();
         records.withdraw(CALL, Some(DEVICE)).unwrap();
-        records.withdraw(CALL, Some(DEVICE)).expect("it is gone already");
+        records.withdraw(CALL, Some(DEVICE)).expect("idempotent");
         assert!(matches!(records.seal_text(CALL, Some(DEVICE)), Err(RecordError::NotFound)));
         assert_eq!(records.pending().unwrap(), []);
         finish(&records, &text).expect("its parts are still there");
         records.withdraw(CALL, Some(DEVICE)).unwrap();
         bring();
         assert_eq!(records.pending().unwrap(), [(CALL, Some(DEVICE))]);
-        // Killed before it was put in its place.
+        // Killed before it was archived.
         records.objects.relocate(&place(CALL, Some(DEVICE)), &incoming((CALL, DEVICE)), SEAL_FILE).unwrap();
         assert_eq!(records.pending().unwrap(), []);
     }
 
     #[test]
-    fn a_seal_that_auditors_could_not_read_is_none() {
+    fn a_seal_that_auditors_could_not_read_is_refused() {
         let change = |edit: &dyn Fn(&mut Seal)| {
             let mut seal: Seal = serde_json::from_slice(&seal(&[("part-000000.tar.age", b"one")])).unwrap();
             edit(&mut seal);

@@ -1,5 +1,5 @@
-//! The one writer of the log. It runs on a thread of its own, because an append waits for the disk; entries that
-//! arrive in the meantime share the next wait.
+//! The log's only writer. It runs on its own thread, because an append waits for the disk; entries that arrive in the
+//! meantime share the next flush.
 
 use super::Prover;
 use crate::switchboard::Ticket;
@@ -13,34 +13,34 @@ use std::{
 use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
 use telcon_proto::{OfficeName, entry::Entry};
 
-/// The open log, and what is not known about it.
+/// The open log, and the append whose outcome is unknown, if there is one.
 pub struct LogWriter {
     log: Log<DiskStorage>,
     prover: Arc<Prover>,
-    /// Entries of an append that failed halfway, and the log's size before it: they may be in the log, or not.
-    doubt: Option<(u64, Vec<Vec<u8>>)>,
+    /// Entries of an append with unknown outcome, and the log's size before it.
+    unresolved: Option<(u64, Vec<Vec<u8>>)>,
     /// Whether entries turned out to be in the log after their append was reported as failed.
     unreported: bool,
-    /// What was appended lately. The same entry again, to the byte, is a repetition after some failure.
+    /// Recently appended entries, to deduplicate: a byte-identical entry is a retry after a failure.
     recent: HashMap<Vec<u8>, u64>,
     order: VecDeque<Vec<u8>>,
 }
 
-/// Entries remembered against repetition. Repetitions follow a failure within seconds.
+/// Entries remembered for deduplication. Retries follow a failure within seconds.
 const RECENT_ENTRIES: usize = 2 * MAX_APPEND_ENTRIES;
 
 impl LogWriter {
-    /// Opens the log of `office` in `dir`, or starts it.
+    /// Opens the log of `office` in `dir`, or creates it.
     ///
     /// # Errors
-    /// Those of the log: it is in use, damaged, or of another key.
+    /// Errors of the log: it is locked, damaged, or has another key.
     pub fn open(dir: &Path, signer: LogSigner, office: OfficeName, now_ms: u64) -> Result<Self, LogError> {
         let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
         let prover = Arc::new(Prover::new(dir.to_owned(), office, log.checkpoint()));
-        Ok(Self { log, prover, doubt: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
+        Ok(Self { log, prover, unresolved: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
     }
 
-    /// Proves what is in the log.
+    /// The prover over this log.
     pub fn prover(&self) -> Arc<Prover> {
         self.prover.clone()
     }
@@ -50,11 +50,11 @@ impl LogWriter {
         self.log.checkpoint().size()
     }
 
-    /// Appends entries: the index of each, or none if it is not known to be in the log. An entry that is appended again
-    /// after some failure, the same to the byte, is not put in twice.
+    /// Appends entries: the index of each, or none if it is not known to be in the log. Idempotent: a byte-identical
+    /// entry that is retried after a failure is not appended twice.
     pub fn append(&mut self, entries: &[Vec<u8>], now_ms: u64) -> Vec<Option<u64>> {
         if let Err(error) = self.settle() {
-            tracing::error!(%error, "the log cannot be written");
+            tracing::error!(%error, "log append failed: no call can be opened until it succeeds; check disk space and permissions of archive/log");
             return vec![None; entries.len()];
         }
         let known: Vec<Option<u64>> = entries.iter().map(|e| self.recent.get(e).copied()).collect();
@@ -70,12 +70,12 @@ impl LogWriter {
                 Some(appended.first_index)
             }
             Err(LogError::InDoubt(error)) => {
-                tracing::error!(%error, "an append to the log failed halfway");
-                self.doubt = Some((before, fresh));
+                tracing::error!(%error, "log append failed with unknown outcome: the log is read again before the next append; check disk space and permissions of archive/log");
+                self.unresolved = Some((before, fresh));
                 None
             }
             Err(error) => {
-                tracing::error!(%error, "the log cannot be written");
+                tracing::error!(%error, "log append failed: no call can be opened until it succeeds; check disk space and permissions of archive/log");
                 None
             }
         };
@@ -93,11 +93,11 @@ impl LogWriter {
             .collect()
     }
 
-    /// Finds out how an append that failed halfway ended.
+    /// Determines the outcome of an append that failed with unknown outcome.
     fn settle(&mut self) -> Result<(), LogError> {
-        let Some((before, entries)) = self.doubt.take() else { return Ok(()) };
+        let Some((before, entries)) = self.unresolved.take() else { return Ok(()) };
         if let Err(error) = self.log.recover() {
-            self.doubt = Some((before, entries));
+            self.unresolved = Some((before, entries));
             return Err(error);
         }
         if self.log.checkpoint().size() > before {
@@ -121,10 +121,10 @@ impl LogWriter {
         }
     }
 
-    /// The size below which every entry's index was given to whoever appended it; none if some never was. Then the next
-    /// start finds those entries when it compares store and log.
+    /// The size below which the index of every entry was reported to its appender; `None` if some index never was: then
+    /// the next start finds those entries when it reconciles the store with the log.
     fn reported(&self) -> Option<u64> {
-        (self.doubt.is_none() && !self.unreported).then(|| self.size())
+        (self.unresolved.is_none() && !self.unreported).then(|| self.size())
     }
 
     /// Starts the thread. `report` is called on it for each entry, and with [`LogEvent::Reported`] after each batch; the
@@ -158,7 +158,7 @@ pub enum LogEvent {
     Reported(u64),
 }
 
-/// Hands entries to the log's thread.
+/// Sends entries to the log's thread.
 #[derive(Clone)]
 pub struct Appender(mpsc::Sender<(Ticket, Entry)>);
 
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_was_in_doubt_is_not_appended_twice() {
+    fn an_entry_with_unknown_outcome_is_not_appended_twice() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = open(dir.path());
         writer.append(&[b"a".to_vec()], 2);
@@ -216,10 +216,10 @@ mod tests {
         // As if the append of "b" had reached the disk, and its caller had been told that it failed.
         writer.append(&[b"b".to_vec()], 2);
         writer.recent.clear();
-        writer.doubt = Some((1, vec![b"b".to_vec()]));
+        writer.unresolved = Some((1, vec![b"b".to_vec()]));
         assert_eq!(writer.reported(), None);
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
-        assert_eq!(writer.reported(), None, "whether whoever appended b heard of it is not known here");
+        assert_eq!(writer.reported(), None, "whether the index of b was reported is unknown");
         assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
         assert_eq!(writer.size(), 3);
     }

@@ -1,9 +1,10 @@
-//! Which note-taker writes a call: a sans-IO engine. The state of calls, what note-takers do and the time go in,
-//! [`Decision`]s come out. The switchboard drives it, and nobody else decides.
+//! Note-taker assignment: which note-taker records a call. A sans-IO engine: the state of calls, events of note-takers
+//! and the time are inputs, [`Decision`]s are outputs. The switchboard drives it; no other code decides.
 //!
-//! A note-taker that is free says so ([`Assignment::available`]) and is assigned a call: one that is live before one that only
-//! rings, and the one that has waited longest. It then asks to join, and the members let it in. One note-taker writes a call
-//! for as long as it can be heard. What it says is encrypted; that it says something is all that the server knows of it.
+//! A note-taker that is free reports it ([`Assignment::available`]) and is assigned a call: live calls before ringing
+//! ones, and then the one that has waited longest. It then requests to join, and the members admit it. One note-taker
+//! records a call for as long as it is live. Heartbeats are encrypted: the server only observes that the note-taker
+//! sends messages.
 
 mod state;
 
@@ -15,25 +16,25 @@ use std::{
 };
 use telcon_proto::{CallId, DeviceId};
 
-/// How long a request to join keeps other note-takers from asking, milliseconds: to be let in takes a round trip or two. One
-/// that asks again, or left and came back, is still at its first request.
+/// How long a request to join blocks other note-takers, milliseconds: admission takes a round trip or two. The time
+/// runs from the first request of a note-taker, also if it repeats the request or leaves and rejoins.
 pub(crate) const REQUEST_TIMEOUT_MS: u64 = 10_000;
-/// After this time a first request is forgotten, milliseconds: a note-taker that wrote another call meanwhile asks like any
-/// other.
+/// After this time a first request is forgotten, milliseconds: a note-taker that recorded another call meanwhile starts
+/// afresh.
 const REQUEST_FORGOTTEN_MS: u64 = 60_000;
-/// How long a note-taker without a heartbeat keeps others from asking, milliseconds. One that writes sends one every two
-/// seconds; one that was restarted is back sooner.
+/// How long a note-taker from which nothing is received blocks others, milliseconds. A recording note-taker sends a
+/// heartbeat every two seconds; a restarted one rejoins sooner than this.
 pub(crate) const HEARTBEAT_TIMEOUT_MS: u64 = 10_000;
-/// How long an assigned note-taker has to ask to join, milliseconds.
+/// How long an assigned note-taker has to request to join, milliseconds.
 pub(crate) const ASSIGNMENT_TIMEOUT_MS: u64 = 5_000;
-/// "Available" within this time after an assignment was sent before the assignment arrived, milliseconds.
+/// An `available` received within this time after an assignment crossed it on the network and is ignored, milliseconds.
 const CROSSING_MS: u64 = 1_000;
-/// How long a live call goes without a note-taker, milliseconds, before one is taken from a call that only rings.
+/// How long a live call is without a note-taker, milliseconds, before one is reassigned from a call that only rings.
 pub(crate) const UNATTENDED_MS: u64 = 2_000;
-/// How long a note-taker that did not get into a call is not assigned to it again, milliseconds.
+/// How long a note-taker that was not admitted to a call is not assigned to it again, milliseconds.
 pub(crate) const REASSIGN_AFTER_MS: u64 = 5_000;
 
-/// What the engine knows of a call that is to be written: it rings or is live, and more than the log entry is kept of it.
+/// What the engine knows of a call that is to be recorded: it rings or is live, and its record mode is not *log only*.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallFacts {
     /// It was answered.
@@ -41,22 +42,22 @@ pub(crate) struct CallFacts {
     /// When it was opened.
     pub(crate) opened_ms: u64,
     /// Note-takers among its members.
-    pub(crate) writers: BTreeSet<DeviceId>,
-    /// Note-takers that asked to join, are connected, and were not let in yet.
+    pub(crate) note_taker_members: BTreeSet<DeviceId>,
+    /// Note-takers that requested to join, are connected, and are not admitted yet.
     pub(crate) asking: BTreeSet<DeviceId>,
 }
 
-/// What is to be done, in this order.
+/// Decisions, to be carried out in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Tell the note-taker to join the call, and to leave the one that it is in.
+    /// Tell the note-taker to join this call, and to leave the one that it is in.
     Assign {
         /// The call.
         call: CallId,
         /// The note-taker.
         device: DeviceId,
     },
-    /// Nobody let the note-taker in: its request ends.
+    /// The note-taker was not admitted in time: its request ends.
     ExpireRequest {
         /// The call.
         call: CallId,
@@ -67,21 +68,21 @@ pub(crate) enum Decision {
     StatusChanged(CallId),
 }
 
-/// What staff is told of a call.
+/// The status of a call's note-takers, as shown to staff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     /// A note-taker is about to join.
     pub(crate) expected: bool,
-    /// There are note-takers among the members, and none of them can be heard.
+    /// There are note-takers among the members, and all of them are unresponsive.
     pub(crate) silent: bool,
 }
 
-/// A note-taker that takes assignments.
+/// A note-taker that accepts assignments.
 #[derive(Debug, Default)]
 struct NoteTaker {
     /// Since when it is free; none while it has a call.
     free_since_ms: Option<u64>,
-    /// The call that it was assigned to, asks to join, or writes.
+    /// The call that it is assigned to, requests to join, or records.
     call: Option<CallId>,
 }
 
@@ -102,7 +103,7 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// What to do next; nothing when all is done.
+    /// The next decision, until there is none.
     pub(crate) fn poll(&mut self) -> Option<Decision> {
         self.decisions.pop_front()
     }
@@ -145,26 +146,26 @@ impl Assignment {
         self.assign(now_ms);
     }
 
-    /// A note-taker asks to join, for the first time or again.
+    /// A note-taker requests to join, for the first time or again.
     pub(crate) fn requested(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
         self.change(call, now_ms, |state| state.requested(device, now_ms));
         self.assign(now_ms);
     }
 
-    /// The members let these devices in.
+    /// The members admitted these devices.
     pub(crate) fn admitted(&mut self, call: CallId, devices: &[DeviceId], now_ms: u64) {
         self.change(call, now_ms, |state| devices.iter().for_each(|device| state.admitted(*device, now_ms)));
         self.assign(now_ms);
     }
 
-    /// A member sent something.
-    pub(crate) fn heard(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
-        if self.calls.get(&call).is_some_and(|state| state.facts.writers.contains(&device)) {
-            self.change(call, now_ms, |state| state.heard(device, now_ms));
+    /// A message of a member was received, which proves that it is live.
+    pub(crate) fn message_received(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
+        if self.calls.get(&call).is_some_and(|state| state.facts.note_taker_members.contains(&device)) {
+            self.change(call, now_ms, |state| state.message_received(device, now_ms));
         }
     }
 
-    /// A note-taker has no call, and takes any.
+    /// A note-taker has no call, and accepts any.
     pub(crate) fn available(&mut self, device: DeviceId, now_ms: u64) {
         let first = self.note_takers.is_empty();
         let known = self.note_takers.entry(device).or_default();
@@ -172,7 +173,7 @@ impl Assignment {
             return;
         }
         if first {
-            // Without note-takers, no call waits for one.
+            // Calls do not wait while there is no note-taker: start their timers now.
             let calls: Vec<CallId> = self.unattended.iter().map(|(_, _, call)| *call).collect();
             calls.into_iter().for_each(|call| self.settle(call, now_ms));
         }
@@ -182,7 +183,7 @@ impl Assignment {
             return;
         }
         if let Some(call) = known.call.take() {
-            // It was assigned a call, and has given it up.
+            // It was assigned a call, and gave it up.
             self.change(call, now_ms, |state| state.give_up(device, now_ms));
         }
         let known = self.note_takers.entry(device).or_default();
@@ -193,7 +194,7 @@ impl Assignment {
         self.assign(now_ms);
     }
 
-    /// A note-taker's connection is gone.
+    /// A note-taker's connection ended.
     pub(crate) fn disconnected(&mut self, device: DeviceId, now_ms: u64) {
         let Some(known) = self.note_takers.remove(&device) else { return };
         if let Some(since) = known.free_since_ms {
@@ -205,17 +206,17 @@ impl Assignment {
         self.assign(now_ms);
     }
 
-    /// Whether a note-taker may ask to join: no other writes the call, or is about to.
+    /// Whether a note-taker may request to join: no other one records the call, or is about to.
     pub(crate) fn may_request(&self, call: CallId, device: DeviceId) -> bool {
-        self.calls.get(&call).is_none_or(|state| !state.taken_by_another(device))
+        self.calls.get(&call).is_none_or(|state| !state.has_another(device))
     }
 
-    /// What staff is told of a call.
+    /// The status of a call's note-takers, as shown to staff.
     pub(crate) fn status(&self, call: CallId) -> Status {
         self.calls.get(&call).map(CallState::status).unwrap_or_default()
     }
 
-    /// Does what is due.
+    /// Processes due timers.
     pub(crate) fn timeout(&mut self, now_ms: u64) {
         while let Some(call) = self.timers.pop_due(now_ms) {
             let mut expired = Vec::new();
@@ -225,11 +226,11 @@ impl Assignment {
                 self.decisions.push_back(Decision::ExpireRequest { call, device });
             }
             self.assign(now_ms);
-            self.take_from_ringing(call, now_ms);
+            self.reassign_from_ringing(call, now_ms);
         }
     }
 
-    /// Changes a call's state and settles what follows from it.
+    /// Changes a call's state, then updates queue, timer and status accordingly.
     fn change(&mut self, call: CallId, now_ms: u64, change: impl FnOnce(&mut CallState)) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let before = (state.status(), state.priority(call));
@@ -243,7 +244,7 @@ impl Assignment {
 
     fn settle(&mut self, call: CallId, now_ms: u64) {
         let Some(state) = self.calls.get_mut(&call) else { return };
-        state.note_attendance(now_ms);
+        state.update_unattended(now_ms);
         if state.is_unattended() {
             self.unattended.insert(state.priority(call));
         }
@@ -277,9 +278,9 @@ impl Assignment {
         self.decisions.push_back(Decision::Assign { call, device });
     }
 
-    /// A live call has waited too long, and no note-taker is free: one that only waits for an answer elsewhere is taken, from
-    /// the call that was opened last.
-    fn take_from_ringing(&mut self, call: CallId, now_ms: u64) {
+    /// A live call has waited too long, and no note-taker is free: reassigns the note-taker of the ringing call that
+    /// was opened last.
+    fn reassign_from_ringing(&mut self, call: CallId, now_ms: u64) {
         let Some(state) = self.calls.get(&call).filter(|state| state.is_overdue(now_ms)) else { return };
         let ringing = |known: &NoteTaker| {
             let other = known.call.and_then(|id| self.calls.get(&id))?;
@@ -299,7 +300,7 @@ impl Assignment {
         }
     }
 
-    /// The note-taker has this call, and is not expected in another any longer.
+    /// The note-taker is occupied by this call, and released from any other.
     fn join(&mut self, device: DeviceId, call: CallId, now_ms: u64) {
         let Some(known) = self.note_takers.get_mut(&device) else { return };
         let previous = known.call.replace(call).filter(|previous| *previous != call);
@@ -313,7 +314,7 @@ impl Assignment {
         }
     }
 
-    /// The note-taker has this call no longer. It is free when it says so.
+    /// The note-taker is not occupied by this call any more. It counts as free once it reports to be available.
     fn leave(&mut self, device: DeviceId, call: CallId) {
         if let Some(known) = self.note_takers.get_mut(&device).filter(|known| known.call == Some(call)) {
             known.call = None;

@@ -1,4 +1,4 @@
-//! What is known of one call's note-takers, beside that they are members.
+//! The state of one call's note-takers: assignment, requests and liveness.
 
 use super::{
     ASSIGNMENT_TIMEOUT_MS, CallFacts, HEARTBEAT_TIMEOUT_MS, Priority, REASSIGN_AFTER_MS, REQUEST_FORGOTTEN_MS,
@@ -13,17 +13,17 @@ use telcon_proto::{CallId, DeviceId};
 #[derive(Debug)]
 pub(super) struct CallState {
     pub(super) facts: CallFacts,
-    /// The note-taker that was told to join and has not asked yet, and since when.
+    /// The note-taker that was assigned and has not requested to join yet, and since when.
     pub(super) assigned: Option<(DeviceId, u64)>,
-    /// When each that was not let in asked first, and when it asked last.
+    /// Time of the first and of the latest request of each note-taker that is not admitted yet.
     requests: BTreeMap<DeviceId, (u64, u64)>,
-    /// Those whose first request expired: their requests keep no other note-taker out.
+    /// Those whose first request expired: their requests block no other note-taker.
     expired: BTreeSet<DeviceId>,
-    /// When each writer was let in or heard last.
-    heard_ms: BTreeMap<DeviceId, u64>,
-    /// Writers that can be heard no longer.
-    silent: BTreeSet<DeviceId>,
-    /// Those that were assigned or asked in vain, and when.
+    /// When each note-taker was admitted, or last sent a message.
+    last_message_ms: BTreeMap<DeviceId, u64>,
+    /// Members that are unresponsive.
+    unresponsive: BTreeSet<DeviceId>,
+    /// Those whose assignment or request expired, and when.
     failed: BTreeMap<DeviceId, u64>,
     /// Since when it needs a note-taker.
     unattended_since_ms: Option<u64>,
@@ -36,26 +36,29 @@ impl CallState {
             assigned: None,
             requests: BTreeMap::new(),
             expired: BTreeSet::new(),
-            heard_ms: BTreeMap::new(),
-            silent: BTreeSet::new(),
+            last_message_ms: BTreeMap::new(),
+            unresponsive: BTreeSet::new(),
             failed: BTreeMap::new(),
             unattended_since_ms: None,
         }
     }
 
     pub(super) fn update(&mut self, facts: CallFacts, now_ms: u64) {
-        for device in facts.writers.difference(&self.facts.writers) {
-            // Let in now; or restored after a restart, when nothing is known of the time before.
-            self.heard_ms.entry(*device).or_insert(now_ms);
+        for device in facts.note_taker_members.difference(&self.facts.note_taker_members) {
+            // Admitted now; or restored after a restart, which does not restore the time of its last message.
+            self.last_message_ms.entry(*device).or_insert(now_ms);
         }
-        for device in self.facts.writers.difference(&facts.writers) {
-            self.heard_ms.remove(device);
-            self.silent.remove(device);
+        for device in self.facts.note_taker_members.difference(&facts.note_taker_members) {
+            self.last_message_ms.remove(device);
+            self.unresponsive.remove(device);
         }
         for device in &facts.asking {
             self.requests.entry(*device).or_insert((now_ms, now_ms));
         }
-        if self.assigned.is_some_and(|(device, _)| facts.asking.contains(&device) || facts.writers.contains(&device)) {
+        if self
+            .assigned
+            .is_some_and(|(device, _)| facts.asking.contains(&device) || facts.note_taker_members.contains(&device))
+        {
             self.assigned = None;
         }
         self.facts = facts;
@@ -73,31 +76,31 @@ impl CallState {
     }
 
     pub(super) fn admitted(&mut self, device: DeviceId, now_ms: u64) {
-        self.heard_ms.insert(device, now_ms);
-        self.silent.remove(&device);
+        self.last_message_ms.insert(device, now_ms);
+        self.unresponsive.remove(&device);
         self.requests.remove(&device);
         self.expired.remove(&device);
         self.failed.remove(&device);
     }
 
-    pub(super) fn heard(&mut self, device: DeviceId, now_ms: u64) {
-        self.heard_ms.insert(device, now_ms);
-        self.silent.remove(&device);
+    pub(super) fn message_received(&mut self, device: DeviceId, now_ms: u64) {
+        self.last_message_ms.insert(device, now_ms);
+        self.unresponsive.remove(&device);
     }
 
-    /// The device was assigned, and will not come.
+    /// The assigned device will not join.
     pub(super) fn give_up(&mut self, device: DeviceId, now_ms: u64) {
         if self.release(device) {
             self.failed.insert(device, now_ms);
         }
     }
 
-    /// The device is needed elsewhere.
+    /// Cancels the assignment of the device. Returns whether it was assigned.
     pub(super) fn release(&mut self, device: DeviceId) -> bool {
         self.assigned.take_if(|(assigned, _)| *assigned == device).is_some()
     }
 
-    /// Requests that end now; silent writers and assignments that were not taken up are noted.
+    /// Expires requests (which are returned), assignments that were not taken up, and the liveness of members.
     pub(super) fn expire(&mut self, now_ms: u64) -> Vec<DeviceId> {
         let late = |device: &&DeviceId| now_ms >= self.request_ends_ms(device, now_ms);
         let late: Vec<DeviceId> = self.facts.asking.iter().filter(late).copied().collect();
@@ -106,9 +109,9 @@ impl CallState {
             self.facts.asking.remove(device);
             self.failed.insert(*device, now_ms);
         }
-        let silent = |device: &&DeviceId| self.silent_from_ms(device).is_some_and(|from| now_ms >= from);
-        let silent: Vec<DeviceId> = self.facts.writers.iter().filter(silent).copied().collect();
-        self.silent.extend(silent);
+        let unresponsive = |device: &&DeviceId| self.unresponsive_from_ms(device).is_some_and(|from| now_ms >= from);
+        let unresponsive: Vec<DeviceId> = self.facts.note_taker_members.iter().filter(unresponsive).copied().collect();
+        self.unresponsive.extend(unresponsive);
         if let Some((device, since)) = self.assigned
             && now_ms >= since + ASSIGNMENT_TIMEOUT_MS
         {
@@ -118,10 +121,10 @@ impl CallState {
         late
     }
 
-    /// When [`CallState::expire`] is due, and where there are note-takers (`staffed`) when one is sought again.
+    /// When [`CallState::expire`] is due, or, if there are note-takers (`staffed`), when assignment is to be retried.
     pub(super) fn next_timeout(&self, staffed: bool, now_ms: u64) -> Option<u64> {
-        let audible = self.facts.writers.iter().filter(|device| !self.silent.contains(device));
-        let silent = audible.filter_map(|device| self.silent_from_ms(device));
+        let live = self.facts.note_taker_members.iter().filter(|device| !self.unresponsive.contains(device));
+        let expiries = live.filter_map(|device| self.unresponsive_from_ms(device));
         let requests = self.facts.asking.iter().map(|device| self.request_ends_ms(device, now_ms));
         let assigned = self.assigned.map(|(_, since)| since + ASSIGNMENT_TIMEOUT_MS);
         let overdue = self.overdue_ms().filter(|at| staffed && now_ms < *at);
@@ -130,7 +133,7 @@ impl CallState {
             .values()
             .map(|since| since + REASSIGN_AFTER_MS)
             .filter(|at| staffed && now_ms < *at && self.is_unattended());
-        silent.chain(requests).chain(assigned).chain(overdue).chain(retry).min()
+        expiries.chain(requests).chain(assigned).chain(overdue).chain(retry).min()
     }
 
     fn request_ends_ms(&self, device: &DeviceId, now_ms: u64) -> u64 {
@@ -138,42 +141,42 @@ impl CallState {
         REQUEST_TIMEOUT_MS + if self.expired.contains(device) { last } else { first }
     }
 
-    fn silent_from_ms(&self, device: &DeviceId) -> Option<u64> {
-        self.heard_ms.get(device).map(|heard| heard + HEARTBEAT_TIMEOUT_MS)
+    fn unresponsive_from_ms(&self, device: &DeviceId) -> Option<u64> {
+        self.last_message_ms.get(device).map(|last| last + HEARTBEAT_TIMEOUT_MS)
     }
 
-    /// Those that keep others from asking.
-    fn takers(&self) -> impl Iterator<Item = &DeviceId> {
-        let audible = self.facts.writers.iter().filter(|device| !self.silent.contains(device));
+    /// The note-takers that block others: live members, unexpired requests, and the assigned one.
+    fn current(&self) -> impl Iterator<Item = &DeviceId> {
+        let live = self.facts.note_taker_members.iter().filter(|device| !self.unresponsive.contains(device));
         let asking = self.facts.asking.iter().filter(|device| !self.expired.contains(device));
-        audible.chain(asking).chain(self.assigned.iter().map(|(device, _)| device))
+        live.chain(asking).chain(self.assigned.iter().map(|(device, _)| device))
     }
 
-    pub(super) fn taken_by_another(&self, device: DeviceId) -> bool {
-        self.takers().any(|taker| *taker != device)
+    pub(super) fn has_another(&self, device: DeviceId) -> bool {
+        self.current().any(|current| *current != device)
     }
 
     pub(super) fn status(&self) -> Status {
         let asking = self.facts.asking.iter().any(|device| !self.expired.contains(device));
-        let writers = &self.facts.writers;
+        let note_taker_members = &self.facts.note_taker_members;
         Status {
             expected: asking || self.assigned.is_some(),
-            silent: !writers.is_empty() && writers.is_subset(&self.silent),
+            silent: !note_taker_members.is_empty() && note_taker_members.is_subset(&self.unresponsive),
         }
     }
 
     pub(super) fn is_unattended(&self) -> bool {
-        self.takers().next().is_none()
+        self.current().next().is_none()
     }
 
-    pub(super) fn note_attendance(&mut self, now_ms: u64) {
+    pub(super) fn update_unattended(&mut self, now_ms: u64) {
         match self.is_unattended() {
             true => drop(self.unattended_since_ms.get_or_insert(now_ms)),
             false => self.unattended_since_ms = None,
         }
     }
 
-    /// When a note-taker of a ringing call is taken for it.
+    /// When a note-taker of a ringing call is reassigned to it.
     fn overdue_ms(&self) -> Option<u64> {
         self.unattended_since_ms.filter(|_| self.facts.live).map(|since| since + UNATTENDED_MS)
     }
@@ -188,7 +191,7 @@ impl CallState {
 
     pub(super) fn involved(&self) -> impl Iterator<Item = DeviceId> {
         let assigned = self.assigned.iter().map(|(device, _)| *device);
-        self.facts.writers.iter().chain(&self.facts.asking).copied().chain(assigned)
+        self.facts.note_taker_members.iter().chain(&self.facts.asking).copied().chain(assigned)
     }
 
     pub(super) fn priority(&self, call: CallId) -> Priority {

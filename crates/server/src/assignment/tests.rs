@@ -1,4 +1,4 @@
-//! Assignment in virtual time: one note-taker for each call, and none that keeps the others out for nothing.
+//! Assignment in virtual time: one note-taker per call, and none that blocks the others without recording.
 
 use super::*;
 use proptest::prelude::*;
@@ -44,7 +44,7 @@ impl Office {
         self.engine.update(call(n), Some(facts), self.now);
     }
 
-    /// Whether it may.
+    /// Requests to join, if that is allowed; returns whether it is.
     fn request(&mut self, n: u8, by: u8) -> bool {
         let may = self.engine.may_request(call(n), device(by));
         if may {
@@ -58,13 +58,13 @@ impl Office {
     fn admit(&mut self, n: u8, by: u8) {
         self.engine.admitted(call(n), &[device(by)], self.now);
         self.facts(n).asking.remove(&device(by));
-        self.facts(n).writers.insert(device(by));
+        self.facts(n).note_taker_members.insert(device(by));
         self.update(n);
     }
 
     fn leave(&mut self, n: u8, by: u8) {
         self.facts(n).asking.remove(&device(by));
-        self.facts(n).writers.remove(&device(by));
+        self.facts(n).note_taker_members.remove(&device(by));
         self.update(n);
     }
 
@@ -82,7 +82,7 @@ impl Office {
         self.now = until;
     }
 
-    /// Ends the requests that expired, and returns what was assigned.
+    /// Ends the requests that expired, and returns the assignments.
     fn carry_out(&mut self) -> Vec<(CallId, DeviceId)> {
         let mut assigned = Vec::new();
         while let Some(decision) = self.engine.poll() {
@@ -105,7 +105,7 @@ impl Office {
 }
 
 #[test]
-fn the_longest_free_note_taker_is_assigned_to_the_call_that_needs_it_most() {
+fn the_longest_free_note_taker_is_assigned_to_the_call_of_highest_priority() {
     let mut office = Office::default();
     for n in [1, 2, 3] {
         office.ring(n);
@@ -118,7 +118,7 @@ fn the_longest_free_note_taker_is_assigned_to_the_call_that_needs_it_most() {
     assert_eq!(office.status(3), (true, false));
     office.available(8);
     assert_eq!(office.carry_out(), [(call(1), device(8))], "then the oldest");
-    assert!(!office.engine.may_request(call(1), device(7)), "it is another's");
+    assert!(!office.engine.may_request(call(1), device(7)), "another one is assigned to it");
     assert!(office.request(1, 8));
     office.admit(1, 8);
     assert_eq!(office.status(1), (false, false));
@@ -128,7 +128,7 @@ fn the_longest_free_note_taker_is_assigned_to_the_call_that_needs_it_most() {
 }
 
 #[test]
-fn an_assignment_that_is_not_taken_up_goes_to_another() {
+fn an_expired_assignment_goes_to_another_note_taker() {
     let mut office = Office::default();
     office.available(7);
     office.now += 1;
@@ -137,13 +137,13 @@ fn an_assignment_that_is_not_taken_up_goes_to_another() {
     assert_eq!(office.carry_out(), [(call(1), device(7))]);
     office.engine.timeout(office.now + ASSIGNMENT_TIMEOUT_MS);
     assert_eq!(office.carry_out(), [(call(1), device(8))]);
-    // A connection that ends gives it back at once.
+    // When its connection ends, its assignment ends at once.
     office.engine.disconnected(device(8), office.now);
     office.available(9);
     assert_eq!(office.carry_out(), [(call(1), device(9))]);
     office.available(9);
-    assert_eq!(office.carry_out(), [], "sent before the assignment arrived");
-    // One that gives up, and says that it is free, has another try after a while.
+    assert_eq!(office.carry_out(), [], "crossed the assignment on the network");
+    // One that gives up and reports to be available is assigned again after a while.
     office.now += CROSSING_MS;
     office.available(9);
     assert_eq!(office.carry_out(), []);
@@ -152,7 +152,7 @@ fn an_assignment_that_is_not_taken_up_goes_to_another() {
 }
 
 #[test]
-fn a_live_call_takes_the_note_taker_of_a_call_that_only_rings() {
+fn the_note_taker_of_a_ringing_call_is_reassigned_to_a_live_call() {
     let mut office = Office::default();
     office.available(7);
     office.ring(1);
@@ -165,7 +165,7 @@ fn a_live_call_takes_the_note_taker_of_a_call_that_only_rings() {
     assert_eq!(office.carry_out(), []);
     office.engine.timeout(office.now + UNATTENDED_MS);
     assert_eq!(office.carry_out(), [(call(2), device(7))]);
-    // It is not taken from a call that is live.
+    // It is not reassigned from a live call.
     office.leave(1, 7);
     office.request(2, 7);
     office.admit(2, 7);
@@ -176,7 +176,7 @@ fn a_live_call_takes_the_note_taker_of_a_call_that_only_rings() {
 }
 
 #[test]
-fn a_request_that_nobody_grants_keeps_no_other_out() {
+fn a_request_that_is_not_granted_does_not_block_others() {
     let mut office = Office::default();
     office.ring(1);
     assert!(office.request(1, 7));
@@ -184,7 +184,7 @@ fn a_request_that_nobody_grants_keeps_no_other_out() {
     assert!(!office.request(1, 8));
     office.pass(1);
     assert!(office.calls[&call(1)].asking.is_empty());
-    // The same one is faster again, and counts for nothing.
+    // The same one requests first again, which blocks nobody.
     assert!(office.request(1, 7));
     assert_eq!(office.status(1), (false, false));
     assert!(office.request(1, 8));
@@ -195,7 +195,7 @@ fn a_request_that_nobody_grants_keeps_no_other_out() {
 }
 
 #[test]
-fn asking_again_does_not_extend_the_first_request() {
+fn repeated_requests_do_not_extend_the_first_one() {
     let mut office = Office::default();
     office.ring(1);
     for _ in 0..3 {
@@ -210,31 +210,31 @@ fn asking_again_does_not_extend_the_first_request() {
 }
 
 #[test]
-fn a_writer_without_heartbeat_is_replaced() {
+fn a_note_taker_without_heartbeat_is_replaced() {
     let mut office = Office::default();
     office.ring(1);
     office.request(1, 7);
     office.admit(1, 7);
     for _ in 0..5 {
         office.pass(HEARTBEAT_TIMEOUT_MS - 1);
-        office.engine.heard(call(1), device(7), office.now);
+        office.engine.message_received(call(1), device(7), office.now);
     }
     assert!(!office.request(1, 8));
     office.pass(HEARTBEAT_TIMEOUT_MS);
     assert_eq!(office.status(1), (false, true));
     assert!(office.engine.may_request(call(1), device(8)));
-    office.engine.heard(call(1), device(7), office.now);
+    office.engine.message_received(call(1), device(7), office.now);
     assert_eq!(office.status(1), (false, false));
-    assert!(!office.engine.may_request(call(1), device(8)), "it is back");
+    assert!(!office.engine.may_request(call(1), device(8)), "it is live again");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Random histories of three calls and four note-takers. Whatever happens: no note-taker has two assignments, and none is
-    /// free for a call that goes without.
+    /// Random histories of three calls and four note-takers. Invariants: no note-taker has two assignments, and none is
+    /// free while a call that it may be assigned to has none.
     #[test]
-    fn one_note_taker_for_each_call(steps in prop::collection::vec((0..8u8, 1..4u8, 1..5u8, 0..9_000u64), 1..150)) {
+    fn every_call_gets_at_most_one_note_taker_and_none_stays_idle(steps in prop::collection::vec((0..8u8, 1..4u8, 1..5u8, 0..9_000u64), 1..150)) {
         let mut office = Office::default();
         for (what, n, by, ms) in steps {
             let open = office.calls.contains_key(&call(n));
@@ -243,9 +243,9 @@ proptest! {
                 1 if open => office.live(n),
                 2 if open => office.end(n),
                 3 => office.available(by),
-                4 if open && !office.calls[&call(n)].writers.contains(&device(by)) => drop(office.request(n, by)),
+                4 if open && !office.calls[&call(n)].note_taker_members.contains(&device(by)) => drop(office.request(n, by)),
                 5 if open && office.calls[&call(n)].asking.contains(&device(by)) => {
-                    // Members let in one that waits, unless another note-taker was let in meanwhile and can be heard.
+                    // Members admit one that waits, unless another note-taker was admitted meanwhile and is live.
                     if office.engine.may_request(call(n), device(by)) {
                         office.admit(n, by);
                     }
@@ -260,8 +260,8 @@ proptest! {
                 }
                 _ => {
                     for (id, facts) in &office.calls {
-                        for writer in facts.writers.iter().filter(|_| ms % 2 == 0) {
-                            office.engine.heard(*id, *writer, office.now);
+                        for writer in facts.note_taker_members.iter().filter(|_| ms % 2 == 0) {
+                            office.engine.message_received(*id, *writer, office.now);
                         }
                     }
                     office.pass(ms);
@@ -270,14 +270,14 @@ proptest! {
             office.carry_out();
             for (id, state) in &office.engine.calls {
                 let silent = office.engine.status(*id).silent;
-                prop_assert!(!silent || !state.facts.writers.is_empty());
+                prop_assert!(!silent || !state.facts.note_taker_members.is_empty());
                 if state.is_unattended() {
-                    prop_assert!(office.engine.may_request(*id, device(200)), "anybody may ask");
+                    prop_assert!(office.engine.may_request(*id, device(200)), "any note-taker may request");
                 }
                 prop_assert_eq!(state.is_unattended(), office.engine.unattended.contains(&state.priority(*id)));
                 if state.is_unattended() {
                     let willing = office.engine.free.iter().any(|(_, one)| state.may_be_assigned(*one, office.now));
-                    prop_assert!(!willing, "a free note-taker, and a call without one");
+                    prop_assert!(!willing, "a note-taker is free and a call has none");
                 }
             }
             let assigned: Vec<DeviceId> =
@@ -289,7 +289,7 @@ proptest! {
             }
             prop_assert_eq!(office.engine.calls.len(), office.calls.len());
         }
-        // Left alone, it comes to rest.
+        // Without further events, all timers run out.
         office.pass(10 * REQUEST_FORGOTTEN_MS);
         prop_assert!(office.engine.unattended.len() <= office.calls.len());
     }

@@ -1,4 +1,4 @@
-//! The driver's own duties: the store fails, a consumer is slow, inputs share a transaction, facts are looked up.
+//! The driver: store failures, slow consumers, group commit, lookups in the store.
 
 mod faults;
 
@@ -69,14 +69,14 @@ impl World {
         self.handle_all([input]);
     }
 
-    /// As if all had waited: one batch.
+    /// Handles all inputs as one batch.
     fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         let mut batch = Batch::default();
         inputs.into_iter().for_each(|input| self.hub.take(input, &mut batch));
         self.hub.commit(batch);
     }
 
-    /// Waits for one entry to be in the log, and tells the hub.
+    /// Waits until one entry is in the log, and reports it to the hub.
     fn log(&mut self) {
         loop {
             match self.logged.recv_timeout(Duration::from_secs(60)).unwrap() {
@@ -134,7 +134,7 @@ fn new_device(n: u8) -> NewDevice {
     }
 }
 
-/// What is in the outbox now, and whether the connection is closed.
+/// The messages in the outbox, and whether the connection is closed.
 fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
     let mut messages = Vec::new();
     loop {
@@ -156,14 +156,14 @@ fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     world.ring(1, 7);
     world.store.take_down();
     world.log();
-    assert_eq!(drain(&mut caller), (vec![], true), "the caller is not told of a call that the store lost");
+    assert_eq!(drain(&mut caller), (vec![], true), "the caller is not notified of a call that is not stored");
     assert_eq!(drain(&mut callee), (vec![], true));
     let (probe, mut alive) = oneshot::channel();
     world.handle(Input::Probe(probe));
-    assert!(world.hub.state_unknown, "the store fails still");
-    assert!(alive.try_recv().is_err(), "a switchboard that knows nothing does not count as alive");
+    assert!(world.hub.state_unknown, "the store still fails");
+    assert!(alive.try_recv().is_err(), "a switchboard with unknown state is not alive");
     world.store.repair();
-    // The opening had reached the log, so the call goes on from there.
+    // The opening had reached the log, so the call continues.
     let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
     let (heard, closed) = drain(&mut callee);
     assert!(heard.iter().any(|m| matches!(m, ServerMessage::Ringing { opened, .. } if opened.index == 2)), "{heard:?}");
@@ -184,7 +184,7 @@ fn is_end_of(entry: &[u8], call: u8) -> bool {
     matches!(serde_json::from_slice(entry), Ok(Entry::CallEnded { call: c, .. }) if c == CallId::from_bytes([call; 16]))
 }
 
-/// A message about a call that there is not, which is refused to its sender and concerns nobody else.
+/// A message about an unknown call: its only effect is a refusal to its sender.
 fn unanswerable(session: u64) -> Input {
     let call = CallId::from_bytes([0xee; 16]);
     Input::Message(SessionId(session), Box::new(ClientMessage::Decline { call }))
@@ -204,7 +204,7 @@ fn a_slow_consumer_is_closed() {
 }
 
 #[test]
-fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
+fn queued_inputs_share_one_transaction_and_keep_their_order() {
     let mut world = World::new();
     let (mut caller, _callee) = (world.connect(1, 1), world.connect(2, 2));
     drain(&mut caller);
@@ -218,7 +218,7 @@ fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
     let kinds: Vec<bool> =
         drain(&mut caller).0.iter().map(|message| matches!(message, ServerMessage::Refused { .. })).collect();
     assert_eq!(kinds, [true, false, true], "refusal, end of the call, refusal");
-    // All of a batch is lost with its transaction.
+    // A failed transaction loses its whole batch.
     world.store.inject(Fault::Failed, 0, usize::MAX);
     let disconnect = Input::Disconnected(SessionId(2));
     let (reply, mut answer) = oneshot::channel();
@@ -228,7 +228,7 @@ fn inputs_that_wait_share_one_transaction_and_keep_their_order() {
 }
 
 #[test]
-fn an_id_that_the_store_knows_is_not_used_again() {
+fn a_call_id_in_the_store_cannot_be_reused() {
     let mut world = World::new();
     let (mut caller, _callee) = (world.connect(1, 1), world.connect(2, 2));
     let call = CallId::from_bytes([7; 16]);
@@ -236,7 +236,7 @@ fn an_id_that_the_store_knows_is_not_used_again() {
     world.log();
     world.handle(Input::Message(SessionId(1), Box::new(ClientMessage::HangUp { call, failed: false })));
     world.log();
-    // Long forgotten in memory.
+    // No longer in memory.
     let policy = world.hub.parts.policy.clone();
     let snapshot = world.hub.parts.store.load().unwrap();
     world.hub.board = Switchboard::new(policy, snapshot, 2_000_000).0;
@@ -249,7 +249,7 @@ fn an_id_that_the_store_knows_is_not_used_again() {
     assert!(matches!(&heard[..], [ServerMessage::Refused { code: RefusalCode::NotAllowed, .. }]), "{heard:?}");
     let (reply, mut answer) = oneshot::channel();
     world.handle(Input::MaySeal(call, device(1), reply));
-    assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::Conflict, "nothing is pending of it");
+    assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::Conflict, "no record of it is pending");
     let (reply, mut answer) = oneshot::channel();
     world.handle(Input::MaySeal(CallId::from_bytes([9; 16]), device(1), reply));
     assert_eq!(answer.try_recv().unwrap().unwrap_err().kind, RefusalKind::NotFound);

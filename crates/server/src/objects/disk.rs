@@ -1,5 +1,5 @@
 //! Objects as files below a directory, on a file system where renaming is atomic and a directory can be flushed (any Unix
-//! one). What a process that was killed left half written is in `.spool`, and is removed at the next start.
+//! one). Files that a killed process left half written are in `.spool`, which is emptied at the next start.
 
 use super::{Key, Listed, ObjectError, Objects, Spool};
 use std::{
@@ -16,15 +16,15 @@ const SPOOL: &str = ".spool";
 #[derive(Debug)]
 pub struct DiskObjects {
     root: PathBuf,
-    /// Numbers spools, so that no two are one file.
+    /// Number of the next spool file: file names are unique.
     spools: AtomicU64,
 }
 
 impl DiskObjects {
-    /// Keeps objects below `root`, for the one process that writes there. The directory is made if it is missing.
+    /// Stores objects below `root`, for the one process that writes there. Creates the directory if it is missing.
     ///
     /// # Errors
-    /// If it cannot be made, or its spool cannot be emptied.
+    /// If it cannot be created, or its spool cannot be emptied.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         let spool = root.join(SPOOL);
@@ -40,7 +40,7 @@ impl DiskObjects {
         self.root.join(key.as_str())
     }
 
-    /// Makes the directories of an object, durably, and gives the lowest.
+    /// Creates the directories of an object durably; returns the innermost.
     fn make_parent(&self, place: &Path) -> io::Result<PathBuf> {
         let dir = place.parent().unwrap_or(&self.root);
         let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
@@ -63,10 +63,10 @@ impl DiskObjects {
         };
         for entry in entries {
             let entry = entry?;
-            // A name that is no key is not ours.
+            // A file whose name is not a valid key is not ours.
             let Some(key) = entry.file_name().to_str().and_then(|name| key.child(name)) else { continue };
             let metadata = match entry.metadata() {
-                // Relocated or deleted meanwhile.
+                // Relocated or deleted concurrently.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 metadata => metadata?,
             };
@@ -104,7 +104,7 @@ impl Objects for DiskObjects {
         file.write_all(bytes)?;
         file.sync_all()?;
         self.make_parent(&place)?;
-        // Unlike renaming, this fails where there is one.
+        // Unlike a rename, this fails if the target exists.
         match fs::hard_link(spool.path(), &place) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             linked => linked?,
@@ -137,7 +137,7 @@ impl Objects for DiskObjects {
             removed => removed?,
         }
         if let Some(parent) = place.parent().filter(|parent| *parent != self.root) {
-            // Fails where there are others, which is as it should be.
+            // Fails, as intended, if the directory has other files.
             let _ = fs::remove_dir(parent);
         }
         Ok(())
@@ -145,21 +145,21 @@ impl Objects for DiskObjects {
 
     fn relocate(&self, from: &Key, to: &Key, _marker: &str) -> Result<(), ObjectError> {
         let (from, to) = (self.place(from), self.place(to));
-        // Before anything is removed: a repeated call must not lose what the first one moved.
+        // Checked before anything is removed: a repeated call must not lose what the first one moved.
         fs::metadata(&from)?;
         self.make_parent(&to)?;
         match fs::remove_dir_all(&to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        // All at once, so that the marker needs no care.
+        // One atomic rename, so the order of the marker is irrelevant.
         fs::rename(&from, &to)?;
         sync_parent(&to)?;
         Ok(sync_parent(&from)?)
     }
 }
 
-/// Makes changes of names in the directory of `path` durable.
+/// Flushes the directory of `path`, which makes renames in it durable.
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),

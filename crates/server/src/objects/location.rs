@@ -17,7 +17,7 @@ pub enum ObjectsLocation {
     S3 {
         /// `s3://bucket` or `s3://bucket/prefix`.
         url: String,
-        /// Directory of files that are not uploaded yet. It belongs to the server, which empties it when it starts.
+        /// Directory of files that are not uploaded yet. The server owns it and empties it at start.
         spool: PathBuf,
     },
 }
@@ -28,7 +28,7 @@ impl ObjectsLocation {
         Self::Disk(data_dir.join("archive"))
     }
 
-    /// Reads a location: `s3://…`, or `disk:` and the path of a directory. Files that are not uploaded yet are below
+    /// Parses a location: `s3://…`, or `disk:` and the path of a directory. Files that are not uploaded yet are below
     /// `data_dir`.
     ///
     /// # Errors
@@ -55,9 +55,9 @@ impl ObjectsLocation {
     }
 }
 
-/// The settings of the environment, as the tools of AWS read them.
+/// The environment variables, as the AWS tools read them.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    // What is no text is none of ours.
+    // Variables that are not UTF-8 are ignored.
     let text =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     text.filter(|(name, _)| name.starts_with("AWS_"))

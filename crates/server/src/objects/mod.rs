@@ -1,4 +1,4 @@
-//! Where sealed files are kept: sealed records and certificates.
+//! Object storage of sealed files: sealed records and certificates.
 //!
 //! | module | idea |
 //! |---|---|
@@ -9,11 +9,9 @@
 //!
 //! The keys are the same everywhere and are those of the archive that an auditor reads ([`crate::archive`]): a bucket that
 //! is copied beside the log is such an archive.
-//!
-//! # What it is trusted for
-//! Whoever can change the objects can withhold or destroy records, which an auditor notices, because the log holds their
-//! digests. They can read none: records are sealed to the custodians before they leave the note-taker's device. They learn
-//! ids of calls and devices, sizes and times.
+//! # What it is trusted for Whoever can change the objects can withhold or destroy records, which an auditor detects,
+//! because the log contains their digests. They can read none: records are sealed to the custodians before they leave
+//! the note-taker's device. They learn ids of calls and devices, sizes and times.
 
 mod disk;
 mod location;

@@ -1,11 +1,11 @@
-//! The port: what an archive needs of an object store.
+//! The port: the interface of an object store that the archive needs.
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
 };
 
-/// Why the object store could not do it.
+/// Why an operation on the object store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The disk failed.
@@ -14,7 +14,7 @@ pub enum ObjectError {
     /// The object store failed, or could not be reached.
     #[error("the object store failed: {0}")]
     Remote(String),
-    /// The location of an object store cannot be understood.
+    /// The location of an object store is malformed.
     #[error("{0}")]
     Location(String),
 }
@@ -27,14 +27,14 @@ pub struct Key(String);
 const MAX_KEY: usize = 512;
 
 impl Key {
-    /// Reads a key. None if it is not one: then it would lead out of the archive, or is not the same everywhere.
+    /// Parses a key. None for a text that could leave the archive, or that not every store would keep unchanged.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         let segment = |s: &str| !s.is_empty() && s != "." && s != ".." && s.bytes().all(allowed);
         (text.len() <= MAX_KEY && text.split('/').all(segment)).then(|| Self(text.to_owned()))
     }
 
-    /// The key of this name below this one.
+    /// The key `name` below this one.
     pub fn child(&self, name: &str) -> Option<Self> {
         Self::parse(&format!("{self}/{name}"))
     }
@@ -54,7 +54,7 @@ impl Key {
         &self.0
     }
 
-    /// This key with the group `from` in front of it exchanged for `to`.
+    /// This key with its prefix `from` replaced by `to`.
     pub(super) fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
         let rest = self.0.strip_prefix(&from.0)?.strip_prefix('/')?;
         to.child(rest)
@@ -67,7 +67,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// An object, as a list names it.
+/// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
     /// Its key.
@@ -78,7 +78,7 @@ pub struct Listed {
     pub modified_ms: u64,
 }
 
-/// A file into which an object is written before it is stored. Removed when dropped.
+/// A temporary file in which an object is written before it is stored. Removed on drop.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -89,7 +89,7 @@ impl Spool {
         Self { path }
     }
 
-    /// Opens the file, empty, for writing. Whoever writes flushes it to disk before it is stored.
+    /// Creates the file, empty, for writing. The caller flushes it to disk before it is stored.
     ///
     /// # Errors
     /// The disk's.
@@ -104,15 +104,15 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        // It is gone where it was renamed.
+        // Fails if it was renamed, which is no error.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// An object store. Its calls wait for a disk or a network: none may be made on a thread of an async runtime.
+/// An object store. Its functions block on disk or network: they must not be called on a thread of an async runtime.
 ///
-/// Objects are never changed once they are in their place. What arrives in parts waits below a key of its own, where objects
-/// may be replaced and deleted, and is relocated when it is complete.
+/// Archived objects are immutable. Uploads that arrive in several objects are stored below a key of their own, where
+/// objects may be replaced and deleted, and are relocated when complete.
 pub trait Objects: Send + Sync {
     /// A new file for [`Objects::put`].
     ///
@@ -120,19 +120,19 @@ pub trait Objects: Send + Sync {
     /// [`ObjectError`].
     fn spool(&self) -> Result<Spool, ObjectError>;
 
-    /// Stores what was written to `spool`, and replaces an object of this key. It is durable when this returns.
+    /// Stores the content of `spool`, replacing an object with this key. Durable on return.
     ///
     /// # Errors
-    /// [`ObjectError`]; the object is the old one or the new one.
+    /// [`ObjectError`]; the stored object is then the old one or the new one.
     fn put(&self, key: &Key, spool: Spool) -> Result<(), ObjectError>;
 
-    /// Stores an object if there is none of this key, and says whether there was none. It is durable when this returns.
+    /// Stores an object if none with this key exists; returns whether it was stored. Durable on return.
     ///
     /// # Errors
-    /// [`ObjectError`]; the object is there as a whole, or not at all.
+    /// [`ObjectError`]; the object is then stored completely or not at all.
     fn create(&self, key: &Key, bytes: &[u8]) -> Result<bool, ObjectError>;
 
-    /// An object's bytes, if there is one of this key.
+    /// The bytes of an object, if it exists.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -144,15 +144,15 @@ pub trait Objects: Send + Sync {
     /// [`ObjectError`].
     fn list(&self, below: &Key) -> Result<Vec<Listed>, ObjectError>;
 
-    /// Deletes an object; none there is no error. For what has not been relocated to its place.
+    /// Deletes an object, if it exists. Only for incomplete uploads and markers.
     ///
     /// # Errors
     /// [`ObjectError`].
     fn delete(&self, key: &Key) -> Result<(), ObjectError>;
 
-    /// Relocates all objects below `from` to below `to`, and replaces what is there. At `to`, the object called `marker`
-    /// appears after all others, and at `from` it disappears before all others: wherever the marker is, everything is.
-    /// After an error or a crash it may be in both places, and can be repeated.
+    /// Moves all objects below `from` to below `to`, replacing existing ones. At `to` the object named `marker` appears
+    /// after all others, and at `from` it disappears before all others: where the marker exists, all objects do. After
+    /// an error or a crash objects may exist in both places; the call can be repeated.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_does_not_lead_anywhere_else() {
+    fn keys_cannot_leave_the_store() {
         for bad in
             ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".", "a/.", "ä", "a b", "a\0", "a\\b", "~", &"a".repeat(513)]
         {

@@ -1,7 +1,7 @@
-//! Objects in an S3 bucket, or in whatever speaks its protocol and honours `If-None-Match`.
+//! Objects in an S3 bucket, or in a compatible store that honours `If-None-Match`.
 //!
 //! Credentials, region and endpoint are those of the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-//! `AWS_REGION`, `AWS_ENDPOINT_URL`), as the tools of AWS read them.
+//! `AWS_REGION`, `AWS_ENDPOINT_URL`), as the AWS tools read them.
 
 use super::{Key, Listed, ObjectError, Objects, Spool};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -21,17 +21,17 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// Copies and deletions at a time while objects are relocated.
-const AT_A_TIME: usize = 16;
-/// How long a request is tried again while the object store fails.
+/// Concurrent copies and deletions while objects are relocated.
+const CONCURRENT: usize = 16;
+/// How long a failing request is retried.
 const RETRY_FOR: Duration = Duration::from_secs(20);
 /// How long one request may take: 64 MiB over a slow line.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The bucket, or what is below a key in it.
+/// A bucket, or a prefix in it.
 pub(super) struct S3Objects {
     bucket: Arc<AmazonS3>,
-    /// In front of all keys; empty for none.
+    /// Prefix of all keys; empty for none.
     prefix: String,
     spool: PathBuf,
     spools: AtomicU64,
@@ -57,7 +57,7 @@ impl S3Objects {
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
-            // The store refuses what arrives changed.
+            // The store refuses an object that was corrupted in transit.
             .with_checksum_algorithm(Checksum::SHA256)
             .with_retry(RetryConfig { backoff, max_retries: 8, retry_timeout: RETRY_FOR });
         let mut local = false;
@@ -86,12 +86,12 @@ impl S3Objects {
         Key::parse(path)
     }
 
-    /// Runs all of `work`, some of it at a time.
+    /// Runs all of `work`, up to [`CONCURRENT`] futures at a time.
     fn each<F: Future<Output = Result<(), Error>>>(
         &self,
         work: impl IntoIterator<Item = F>,
     ) -> Result<(), ObjectError> {
-        let all = stream::iter(work).buffer_unordered(AT_A_TIME).try_for_each(|()| async { Ok(()) });
+        let all = stream::iter(work).buffer_unordered(CONCURRENT).try_for_each(|()| async { Ok(()) });
         self.runtime.block_on(all).map_err(failed)
     }
 
@@ -103,7 +103,8 @@ impl S3Objects {
     }
 }
 
-/// Sealed files need no secrecy on the way, but names and credentials do: plain HTTP is for this machine.
+/// Sealed files need no confidentiality in transit, but names and credentials do: plain HTTP is allowed to loopback
+/// only.
 fn is_loopback(endpoint: &str) -> bool {
     let host = endpoint.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
     host.is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|addr: std::net::IpAddr| addr.is_loopback()))

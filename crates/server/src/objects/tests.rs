@@ -1,4 +1,4 @@
-//! One suite over every object store.
+//! One test suite for every object store.
 
 use super::*;
 use crate::peers::MotoServer;
@@ -7,14 +7,14 @@ use std::{io::Write as _, sync::Arc};
 type Case = (&'static str, fn(&dyn Objects));
 
 const SUITE: &[Case] = &[
-    ("creates_once", creates_once),
-    ("replaces_what_waits", replaces_what_waits),
-    ("lists_what_is_below", lists_what_is_below),
+    ("create_succeeds_once", create_succeeds_once),
+    ("replaces_incomplete_uploads", replaces_incomplete_uploads),
+    ("lists_by_prefix", lists_by_prefix),
     ("deletes", deletes),
-    ("relocates_as_a_whole", relocates_as_a_whole),
-    ("relocates_again_after_a_crash", relocates_again_after_a_crash),
-    ("one_of_many_creates", one_of_many_creates),
-    ("keeps_what_is_large", keeps_what_is_large),
+    ("relocates_all_objects_and_the_marker_last", relocates_all_objects_and_the_marker_last),
+    ("relocation_is_idempotent_after_a_crash", relocation_is_idempotent_after_a_crash),
+    ("one_of_many_concurrent_creates_succeeds", one_of_many_concurrent_creates_succeeds),
+    ("stores_large_objects", stores_large_objects),
 ];
 
 #[test]
@@ -63,18 +63,18 @@ fn names(objects: &dyn Objects, below: &str) -> Vec<String> {
     objects.list(&key(below)).unwrap().iter().map(|found| found.key.to_string()).collect()
 }
 
-fn creates_once(objects: &dyn Objects) {
+fn create_succeeds_once(objects: &dyn Objects) {
     assert_eq!(objects.get(&key("devices/a.der")).unwrap(), None);
     assert!(objects.create(&key("devices/a.der"), b"one").unwrap());
     assert!(!objects.create(&key("devices/a.der"), b"two").unwrap());
     assert_eq!(objects.get(&key("devices/a.der")).unwrap().unwrap(), b"one");
-    assert_eq!(objects.get(&key("devices")).unwrap(), None, "a group is no object");
+    assert_eq!(objects.get(&key("devices")).unwrap(), None, "a group is not an object");
     assert_eq!(objects.get(&key("devices/a.der/b")).unwrap(), None);
     assert!(objects.create(&key("devices/empty"), b"").unwrap());
     assert_eq!(objects.get(&key("devices/empty")).unwrap().unwrap(), b"");
 }
 
-fn replaces_what_waits(objects: &dyn Objects) {
+fn replaces_incomplete_uploads(objects: &dyn Objects) {
     for bytes in [&b"one"[..], b"and two", b""] {
         put(objects, ".incoming/r/part", bytes);
         assert_eq!(objects.get(&key(".incoming/r/part")).unwrap().unwrap(), bytes);
@@ -84,10 +84,10 @@ fn replaces_what_waits(objects: &dyn Objects) {
     dropped.create().unwrap().write_all(b"b").unwrap();
     drop(dropped);
     objects.put(&key(".incoming/r/part"), kept).unwrap();
-    assert_eq!(objects.get(&key(".incoming/r/part")).unwrap().unwrap(), b"a", "two spools are two files");
+    assert_eq!(objects.get(&key(".incoming/r/part")).unwrap().unwrap(), b"a", "spool files are distinct");
 }
 
-fn lists_what_is_below(objects: &dyn Objects) {
+fn lists_by_prefix(objects: &dyn Objects) {
     assert_eq!(names(objects, "records"), [""; 0]);
     for at in ["records/b/2", "records/a/1", "records/ab/1", "records/a/seal.json", "other/a"] {
         assert!(objects.create(&key(at), at.as_bytes()).unwrap());
@@ -112,7 +112,7 @@ fn deletes(objects: &dyn Objects) {
     put(objects, ".incoming/r/1", b"again");
 }
 
-fn relocates_as_a_whole(objects: &dyn Objects) {
+fn relocates_all_objects_and_the_marker_last(objects: &dyn Objects) {
     let (from, to) = (key(".incoming/r"), key("records/r"));
     for (name, bytes) in [("1", b"one"), ("2", b"two"), ("seal.json", b"yes")] {
         put(objects, &format!(".incoming/r/{name}"), bytes);
@@ -122,19 +122,19 @@ fn relocates_as_a_whole(objects: &dyn Objects) {
     assert_eq!(names(objects, "records"), ["records/r/1", "records/r/2", "records/r/seal.json"]);
     assert_eq!(names(objects, ".incoming"), [".incoming/rr/1"]);
     assert_eq!(objects.get(&key("records/r/2")).unwrap().unwrap(), b"two");
-    // And back, over something else.
+    // And back, replacing another object.
     put(objects, ".incoming/r/3", b"stale");
     put(objects, ".incoming/r/1", b"stale");
     objects.relocate(&to, &from, "seal.json").unwrap();
     assert_eq!(names(objects, "records"), [""; 0]);
     assert_eq!(names(objects, ".incoming/r"), [".incoming/r/1", ".incoming/r/2", ".incoming/r/seal.json"]);
     assert_eq!(objects.get(&key(".incoming/r/1")).unwrap().unwrap(), b"one");
-    assert!(objects.relocate(&to, &from, "seal.json").is_err(), "there is nothing");
+    assert!(objects.relocate(&to, &from, "seal.json").is_err(), "no objects");
     assert_eq!(names(objects, ".incoming/r").len(), 3);
 }
 
-fn relocates_again_after_a_crash(objects: &dyn Objects) {
-    // Some parts were copied when the process was killed, and one was uploaded again since.
+fn relocation_is_idempotent_after_a_crash(objects: &dyn Objects) {
+    // Some parts were copied before the process was killed, and one was uploaded again afterwards.
     put(objects, "records/r/1", b"old");
     put(objects, "records/r/9", b"old");
     for (name, bytes) in [("1", b"one"), ("2", b"two"), ("seal.json", b"yes")] {
@@ -145,7 +145,7 @@ fn relocates_again_after_a_crash(objects: &dyn Objects) {
     assert_eq!(objects.get(&key("records/r/1")).unwrap().unwrap(), b"one");
 }
 
-fn one_of_many_creates(objects: &dyn Objects) {
+fn one_of_many_concurrent_creates_succeeds(objects: &dyn Objects) {
     let created = std::thread::scope(|scope| {
         let create = |n: u8| scope.spawn(move || objects.create(&key("devices/x"), &[n]).unwrap());
         let threads: Vec<_> = (0..8).map(create).collect();
@@ -156,7 +156,7 @@ fn one_of_many_creates(objects: &dyn Objects) {
     assert_eq!(objects.get(&key("devices/x")).unwrap().unwrap(), [winner as u8]);
 }
 
-fn keeps_what_is_large(objects: &dyn Objects) {
+fn stores_large_objects(objects: &dyn Objects) {
     let bytes: Vec<u8> = (0..9_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     put(objects, ".incoming/r/1", &bytes);
     assert!(objects.get(&key(".incoming/r/1")).unwrap().unwrap() == bytes);
@@ -164,7 +164,7 @@ fn keeps_what_is_large(objects: &dyn Objects) {
 }
 
 #[test]
-fn what_a_killed_process_was_writing_is_removed_at_the_next_start() {
+fn spool_files_of_a_killed_process_are_removed_at_start() {
     let dir = tempfile::tempdir().unwrap();
     let objects = DiskObjects::open(dir.path()).unwrap();
     let spool = objects.spool().unwrap();
@@ -175,7 +175,7 @@ fn what_a_killed_process_was_writing_is_removed_at_the_next_start() {
 }
 
 #[test]
-fn locations_are_read() {
+fn locations_are_parsed() {
     let data = std::path::Path::new("data");
     for bad in ["", "s4://x", "disk:", "/x"] {
         assert!(matches!(ObjectsLocation::parse(bad, data), Err(ObjectError::Location(_))), "{bad:?}");

@@ -1,4 +1,4 @@
-//! Calls, their legs, and the indexes that make each event cost what it concerns.
+//! Calls and their legs, with indexes, so that handling an event scans nothing unrelated to it.
 
 use super::{Host, RelayId};
 use crate::switchboard::SessionId;
@@ -11,9 +11,9 @@ use telcon_relay::LegId;
 pub(super) struct Leg {
     pub(super) id: LegId,
     pub(super) host: Host,
-    /// Offers that the relay has not answered yet, oldest first: where the answer goes, and when it was asked.
+    /// Unanswered offers, oldest first: the session that gets the answer, and the time of the offer.
     unanswered: VecDeque<(SessionId, u64)>,
-    /// Media can flow on the leg that was offered last.
+    /// The leg that was offered last is connected.
     pub(super) connected: bool,
 }
 
@@ -23,9 +23,9 @@ pub(super) struct Placed {
     pub(super) host: Host,
     pub(super) log_index: u64,
     pub(super) legs: BTreeMap<DeviceId, Leg>,
-    /// Attempts of devices to reach the relay since one of them was connected, and when the last one began.
+    /// Per device, the number of attempts to reach the relay since its last connected leg, and when the last one began.
     pub(super) attempts: BTreeMap<DeviceId, (u32, u64)>,
-    /// Standalone relays that the call's devices did not reach, or that refused its legs.
+    /// Standalone relays that are unreachable for the call's devices, or that refused its legs.
     pub(super) unreachable: BTreeSet<RelayId>,
 }
 
@@ -35,7 +35,7 @@ impl Placed {
     }
 }
 
-/// What is on one relay.
+/// The calls and legs of one relay.
 #[derive(Debug, Default)]
 struct OnHost {
     calls: BTreeSet<CallId>,
@@ -62,7 +62,8 @@ impl Legs {
         self.calls.get(&call)
     }
 
-    /// For `attempts` and `unreachable`. Legs and host change through the methods below, which keep the indexes.
+    /// For changes of `attempts` and `unreachable`. Legs and host are changed by the methods below, which maintain the
+    /// indexes.
     pub(super) fn call_mut(&mut self, call: CallId) -> Option<&mut Placed> {
         self.calls.get_mut(&call)
     }
@@ -71,12 +72,12 @@ impl Legs {
         self.hosts.get(&host).map(|on| on.calls.clone()).unwrap_or_default()
     }
 
-    /// Legs on a relay on which media can flow.
+    /// The number of connected legs on a relay.
     pub(super) fn connected_on(&self, host: Host) -> usize {
         self.hosts.get(&host).map_or(0, |on| on.connected)
     }
 
-    /// When the oldest unanswered offer of a relay was handed to it.
+    /// When the oldest unanswered offer of a relay was sent to it.
     pub(super) fn oldest_unanswered(&self, host: Host) -> Option<u64> {
         self.hosts.get(&host)?.unanswered.first().map(|(asked, _)| *asked)
     }
@@ -86,7 +87,7 @@ impl Legs {
         self.calls.insert(call, placed);
     }
 
-    /// Where the call was, and its legs.
+    /// Removes a call; returns its host and legs.
     pub(super) fn remove_call(&mut self, call: CallId) -> Option<(Host, Vec<Leg>)> {
         let devices: Vec<DeviceId> = self.calls.get(&call)?.legs.keys().copied().collect();
         let legs = devices.into_iter().filter_map(|device| self.remove_leg(call, device)).collect();
@@ -105,7 +106,7 @@ impl Legs {
         }
     }
 
-    /// The leg's number; the same as before where the device has a leg on the call's relay.
+    /// Returns the leg's number: the same as before if the device has a leg on the call's relay.
     pub(super) fn offer(&mut self, call: CallId, device: DeviceId, session: SessionId, now_ms: u64) -> LegId {
         self.last_leg += 1;
         let new = LegId(self.last_leg);
@@ -128,7 +129,7 @@ impl Legs {
         id
     }
 
-    /// A relay answered the oldest offer of a leg that it has.
+    /// A relay answered the oldest offer of one of its legs.
     pub(super) fn answered(&mut self, host: Host, id: LegId) -> Option<(CallId, DeviceId, SessionId)> {
         let (call, device) = *self.names.get(&id)?;
         let leg = self.calls.get_mut(&call)?.legs.get_mut(&device).filter(|leg| leg.host == host && leg.id == id)?;
@@ -141,7 +142,7 @@ impl Legs {
         Some((call, device, session))
     }
 
-    /// `false` where the relay that says so does not have the leg.
+    /// A leg is connected. `false` if it is not on the relay that reports it.
     pub(super) fn connected(&mut self, host: Host, id: LegId) -> bool {
         let Some((call, device)) = self.names.get(&id) else { return false };
         let Some(placed) = self.calls.get_mut(call) else { return false };
@@ -155,8 +156,8 @@ impl Legs {
         true
     }
 
-    /// Whose leg ended; none where the relay that says so does not have it, or has not answered its newest offer: then what
-    /// ended is the leg before it.
+    /// A leg ended; returns whose. None if it is not on the relay that reports it, or if an offer is unanswered: then
+    /// the previous leg ended.
     pub(super) fn gone(&mut self, host: Host, id: LegId) -> Option<(CallId, DeviceId)> {
         let (call, device) = *self.names.get(&id)?;
         let leg = self.calls.get(&call)?.legs.get(&device)?;
@@ -180,8 +181,8 @@ impl Legs {
         Some(leg)
     }
 
-    /// Places a call elsewhere. Legs stay where they are, without the offers that were not answered. Returns the devices that
-    /// have one at the relay that the call left.
+    /// Moves a call to another host. Its legs stay on their relay, without unanswered offers. Returns the devices that
+    /// have a leg on the previous relay.
     pub(super) fn move_call(&mut self, call: CallId, to: Host) -> Vec<DeviceId> {
         let Some(placed) = self.calls.get_mut(&call) else { return Vec::new() };
         let from = std::mem::replace(&mut placed.host, to);
@@ -200,7 +201,7 @@ impl Legs {
         devices
     }
 
-    /// The legs of a call on one relay are no more.
+    /// Removes the legs of a call on one relay.
     pub(super) fn forget_legs_on(&mut self, call: CallId, host: Host) {
         let Some(placed) = self.calls.get(&call) else { return };
         let devices: Vec<DeviceId> =
@@ -210,7 +211,7 @@ impl Legs {
         }
     }
 
-    /// A relay's connection is gone. Its legs stay with their calls until their devices have made others.
+    /// A relay's connection ended. Its legs stay with their calls until their devices have offered new ones.
     pub(super) fn forget_host(&mut self, host: Host) {
         if let Some(on) = self.hosts.get_mut(&host) {
             on.unanswered.clear();
@@ -218,7 +219,7 @@ impl Legs {
         self.prune(host);
     }
 
-    /// Recounts the indexes.
+    /// Checks the indexes against the calls.
     #[cfg(test)]
     pub(super) fn check(&self) {
         let mut hosts: BTreeMap<Host, (BTreeSet<CallId>, usize)> = BTreeMap::new();

@@ -1,9 +1,10 @@
-//! Which relay a call is on: a sans-IO engine. Events and the time go in, [`Decision`]s come out; `media` drives it.
+//! Relay placement: which relay a call is on. A sans-IO engine: events and the time are inputs, [`Decision`]s are
+//! outputs; `media` drives it.
 //!
 //! There is one relay in the server's process, and there may be standalone ones (`telcon relay`). A call is placed on one of
-//! them when it opens: the standalone relay with the least load, or the embedded one where none has room. It fails over when
-//! its relay is lost, drains, does not answer offers, refuses one, or cannot be reached by any device of the call. Devices
-//! make their legs again by themselves.
+//! them when it opens: the standalone relay with the least load, or the embedded one if none has capacity. It fails
+//! over when its relay is lost, drains, does not answer offers, refuses one, or is unreachable for all devices of the
+//! call. Devices offer new legs by themselves.
 //!
 //! | module | idea |
 //! |---|---|
@@ -26,53 +27,53 @@ use telcon_relay::LegId;
 /// How long a standalone relay may take to answer an offer, milliseconds. One that takes longer is evicted.
 pub(crate) const ANSWER_TIMEOUT_MS: u64 = 3_000;
 
-/// Offers of a device within this time are one attempt to reach its relay, milliseconds. A device waits at least a second
-/// before it offers again; an offer that comes sooner was on its way when the call moved, and says nothing of the relay that
-/// the call moved to.
+/// Offers of a device within this time count as one attempt to reach its relay, milliseconds. A device waits at least a
+/// second before it offers again; an earlier offer was in flight when the call failed over, and says nothing about the
+/// new relay.
 pub(crate) const ATTEMPT_WINDOW_MS: u64 = 500;
 
-/// Attempts without a connected leg after which a call fails over: one at a relay that no device reached recently.
+/// Attempts without a connected leg after which a call fails over, at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;
-/// The same at a relay that devices do reach: the failure may be of this device's own network.
+/// The same at a relay that other devices reach: the device's own network may be the cause.
 const MAX_ATTEMPTS_AT_REACHED: u32 = 2;
 
-/// A connection of a standalone relay. A relay that connects again has another id.
+/// A connection of a standalone relay. A relay that reconnects gets a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RelayId(pub(crate) u64);
 
-/// Where a call or a leg is.
+/// The relay of a call or leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Host {
-    /// On the relay of the server's own process. Always there, and the last resort.
+    /// The embedded relay, in the server's process. Always available, and used as the last resort.
     Embedded,
-    /// On a standalone relay.
+    /// A standalone relay.
     Standalone(RelayId),
 }
 
-/// What happened.
+/// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A standalone relay registered.
     Registered {
         /// Its connection.
         relay: RelayId,
-        /// Most calls that it takes.
+        /// Its capacity, calls.
         max_calls: u64,
-        /// The address that it tells devices.
+        /// The address that it announces to devices.
         address: SocketAddr,
     },
     /// A standalone relay reported its load.
     Heartbeat {
-        /// Which.
+        /// The relay.
         relay: RelayId,
         /// Calls on it.
         calls: u64,
         /// Legs on it.
         legs: u64,
-        /// It is about to stop.
+        /// Whether it drains.
         draining: bool,
     },
-    /// The connection of a standalone relay ended, timed out, or does not take what is sent to it.
+    /// The connection of a standalone relay ended, timed out, or its send queue is full.
     Lost(RelayId),
     /// A call opened: its entry is in the log, at this index. Idempotent.
     CallOpened(CallId, u64),
@@ -91,37 +92,37 @@ pub(crate) enum Event {
     },
     /// A device's leg is to be removed.
     LegClosed(CallId, DeviceId),
-    /// A relay answered an offer, or refused it and says why.
+    /// A relay answered an offer, or refused it with a reason.
     Answered {
-        /// Which relay.
+        /// The relay.
         host: Host,
         /// The leg.
         leg: LegId,
         /// WebRTC answer, or the reason of the refusal.
         answer: Result<String, String>,
     },
-    /// Media can flow on a leg.
+    /// A leg is connected.
     Connected {
-        /// Which relay says so.
+        /// The relay that reports it.
         host: Host,
         /// The leg.
         leg: LegId,
     },
     /// A leg ended by itself.
     Gone {
-        /// Which relay says so.
+        /// The relay that reports it.
         host: Host,
         /// The leg.
         leg: LegId,
     },
 }
 
-/// What is to be done, in this order.
+/// Decisions, to be carried out in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Open a call on a relay, with the proof that the entry at `log_index` opened it.
     OpenCall {
-        /// Which relay.
+        /// The relay.
         host: Host,
         /// The call.
         call: CallId,
@@ -130,14 +131,14 @@ pub(crate) enum Decision {
     },
     /// Close a call on a relay.
     CloseCall {
-        /// Which relay.
+        /// The relay.
         host: Host,
         /// The call.
         call: CallId,
     },
     /// Hand an offer to a relay. Its answer is an [`Event::Answered`].
     AddLeg {
-        /// Which relay.
+        /// The relay.
         host: Host,
         /// The call.
         call: CallId,
@@ -148,12 +149,12 @@ pub(crate) enum Decision {
     },
     /// Remove a leg from a relay.
     RemoveLeg {
-        /// Which relay.
+        /// The relay.
         host: Host,
         /// The leg.
         leg: LegId,
     },
-    /// Tell the switchboard what became of an offer.
+    /// Report the result of an offer to the switchboard.
     Answer {
         /// The call.
         call: CallId,
@@ -164,7 +165,7 @@ pub(crate) enum Decision {
         /// WebRTC answer, or the reason of the refusal.
         answer: Result<String, String>,
     },
-    /// Tell the switchboard that a device has to offer its leg again.
+    /// Report to the switchboard that a device has to offer its leg again.
     LegLost(CallId, DeviceId),
     /// Close the connection of a standalone relay that does not answer.
     Evict(RelayId),
@@ -172,58 +173,58 @@ pub(crate) enum Decision {
     Report(Report),
 }
 
-/// What operators read in the log. `relay` names a relay by address and number.
+/// An event for the operator's log. `relay` is a relay's address and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// A relay registered; another one claims the same address.
+    /// A relay registered.
     Registered {
-        /// Which.
+        /// The relay.
         relay: String,
         /// Whether another registered relay has this address.
         duplicate: bool,
     },
-    /// A relay is gone; so many calls fail over.
+    /// A relay was lost; its calls fail over.
     Lost {
-        /// Which.
+        /// The relay.
         relay: String,
         /// Calls on it.
         calls: usize,
         /// Whether it had announced that it drains.
         drained: bool,
     },
-    /// A relay drains; so many calls move.
+    /// A relay drains; its calls fail over.
     Draining {
-        /// Which.
+        /// The relay.
         relay: String,
         /// Calls on it.
         calls: usize,
     },
     /// A relay was evicted because it does not answer offers.
     Unresponsive {
-        /// Which.
+        /// The relay.
         relay: String,
     },
-    /// A call failed over because none of its devices reached its relay.
+    /// A call failed over because its relay is unreachable.
     Unreachable {
-        /// Which.
+        /// The relay.
         relay: String,
         /// The call.
         call: CallId,
-        /// Whether the relay gets no new calls for a while.
+        /// Whether the relay was quarantined.
         quarantined: bool,
     },
     /// A call failed over because its relay refused a leg.
     Refused {
-        /// Which.
+        /// The relay.
         relay: String,
         /// The call.
         call: CallId,
-        /// What the relay said.
+        /// The relay's reason.
         why: String,
     },
     /// A leg ended by itself.
     LegGone {
-        /// Which.
+        /// The relay.
         relay: String,
         /// The call.
         call: CallId,
@@ -235,13 +236,13 @@ pub(crate) enum Report {
 pub(crate) struct Counts {
     /// Standalone relays that are registered now.
     pub(crate) relays: u64,
-    /// Calls that moved from one relay to another.
+    /// Failovers.
     pub(crate) moved: u64,
-    /// Calls that moved because their devices did not reach their relay.
+    /// Failovers because no device of the call reached its relay.
     pub(crate) unreachable: u64,
 }
 
-/// The engine. Times are milliseconds of a clock that does not go back.
+/// The engine. Times are milliseconds of a monotonic clock.
 pub(crate) struct Placement {
     pool: Pool,
     legs: Legs,
@@ -252,8 +253,8 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// Leg numbers start above `first_leg`, which no earlier run of this server may have reached: standalone relays outlive
-    /// the server and name legs by number.
+    /// Leg numbers start above `first_leg`, which must exceed all numbers of earlier runs of this server: standalone
+    /// relays survive a server restart and identify legs by number.
     pub(crate) fn new(first_leg: u64) -> Self {
         Self {
             pool: Pool::default(),
@@ -264,7 +265,7 @@ impl Placement {
         }
     }
 
-    /// What to do next; nothing when all is done.
+    /// The next decision, until there is none.
     pub(crate) fn poll(&mut self) -> Option<Decision> {
         self.decisions.pop_front()
     }
@@ -308,7 +309,7 @@ impl Placement {
                 let Some((host, legs)) = self.legs.remove_call(call) else { return };
                 self.decide(Decision::CloseCall { host, call });
                 self.settle_answers(host);
-                // Those of devices that have not followed the call to its relay yet.
+                // Legs of devices that have not followed the failover yet.
                 for leg in legs.into_iter().filter(|leg| leg.host != host) {
                     self.decide(Decision::RemoveLeg { host: leg.host, leg: leg.id });
                 }
@@ -347,7 +348,7 @@ impl Placement {
     }
 
     fn opened(&mut self, call: CallId, log_index: u64, now_ms: u64) {
-        // The switchboard repeats it after it recovered from a failure of its store: the call stays where it is.
+        // The switchboard repeats it after recovering from a store failure: the placement is unchanged.
         if self.legs.call(call).is_some_and(|placed| placed.log_index == log_index) {
             return;
         }
@@ -363,7 +364,7 @@ impl Placement {
             return self.decide(Decision::Answer { call, device, session, answer });
         };
         let host = placed.host;
-        // A leg on the relay before stays until its device has made another.
+        // A leg on the previous relay stays until its device has a new one.
         if placed.legs.get(&device).is_some_and(|leg| leg.host != host) {
             self.remove_leg(call, device);
         }
@@ -379,8 +380,8 @@ impl Placement {
         }
     }
 
-    /// A device offers a leg again. Where its earlier offers led to no connected leg, and no other device of the call reaches
-    /// the relay either, the call fails over: the relay may be behind a firewall, or at another address than it says.
+    /// A device offers a leg again. If its earlier offers led to no connected leg, and no other device of the call
+    /// reaches the relay either, the call fails over: the relay may be behind a firewall, or announce a wrong address.
     fn fail_over_if_unreachable(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
         let Some(placed) = self.legs.call_mut(call) else { return };
         let host = placed.host;
@@ -393,7 +394,7 @@ impl Placement {
         }
         (*attempts, *began) = (*attempts + 1, now_ms);
         let attempts = *attempts;
-        // A relay that carries other calls is not quarantined for one device, and has one attempt more.
+        // A relay that carries other calls is not quarantined because of one device, which gets one attempt more.
         let carries = self.legs.connected_on(host) > 0;
         let reached = match host {
             Host::Embedded => true,
@@ -409,7 +410,7 @@ impl Placement {
                 placed.unreachable.insert(relay);
                 quarantined = !carries && self.pool.quarantine(relay, now_ms);
             }
-            // The last resort failed: all relays are tried again.
+            // The embedded relay failed too: all relays are candidates again.
             Host::Embedded => placed.unreachable.clear(),
         }
         let relay = self.name(host);
@@ -424,8 +425,8 @@ impl Placement {
         self.settle_answers(host);
         let placed_here = self.legs.call_mut(call).filter(|placed| placed.host == host);
         if let (Err(why), Host::Standalone(relay), Some(placed)) = (&answer, host, placed_here) {
-            // Full, or it does not know the call, or the offer is malformed. Another relay may say otherwise; the embedded one
-            // is asked last, and what it says goes to the device.
+            // It is full, does not know the call, or the offer is malformed. Another relay may accept it; the embedded
+            // one is asked last, and its refusal is reported to the device.
             placed.unreachable.insert(relay);
             let (relay, why) = (self.pool.name(relay), why.clone());
             self.report(Report::Refused { relay, call, why });
@@ -435,10 +436,10 @@ impl Placement {
         self.decide(Decision::Answer { call, device, session, answer });
     }
 
-    /// A leg is gone, says the relay that has it. What another relay says of it is ignored.
+    /// A leg ended, as reported by its relay. A report of another relay is ignored.
     fn gone(&mut self, host: Host, id: LegId) {
         let Some((call, device)) = self.legs.gone(host, id) else { return };
-        // Where the call has left that relay, the device was told already.
+        // If the call has left that relay, the device was notified already.
         if self.legs.call(call).is_some_and(|placed| placed.host != host) {
             return;
         }
@@ -479,7 +480,7 @@ impl Placement {
         self.settle_answers(Host::Standalone(relay));
     }
 
-    /// Moves a call to another relay. `false` if there is none.
+    /// Moves a call to another relay. `false` if no other relay is available.
     fn move_call(&mut self, call: CallId, now_ms: u64) -> bool {
         let Some(placed) = self.legs.call(call) else { return false };
         let (from, log_index, unreachable) = (placed.host, placed.log_index, placed.unreachable.clone());
@@ -491,14 +492,14 @@ impl Placement {
         let devices = self.legs.move_call(call, to);
         self.decide(Decision::OpenCall { host: to, call, log_index });
         for device in devices {
-            // The old leg carries sound until the device has made a new one. Offers that were not answered are not handed on:
-            // one of them may be what the relay died of.
+            // The old leg carries audio until the device has a new one. Unanswered offers are not forwarded to the new
+            // relay: one of them may have crashed the old one.
             self.decide(Decision::LegLost(call, device));
         }
         true
     }
 
-    /// Moves a call from a relay that lives and carries nothing of it, and closes it there.
+    /// Moves a call from a relay that is registered but carries no media of it, and closes it there.
     fn abandon(&mut self, call: CallId, from: Host, now_ms: u64) -> bool {
         let moved = self.move_call(call, now_ms);
         if moved {

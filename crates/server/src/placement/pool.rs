@@ -1,4 +1,4 @@
-//! Standalone relays: how loaded they are, and whether they are believed to be reachable.
+//! The registered standalone relays: load, capacity and reachability.
 
 use super::RelayId;
 use std::{
@@ -6,8 +6,8 @@ use std::{
     net::SocketAddr,
 };
 
-/// How long a relay in quarantine gets no calls, milliseconds, and how long relays that register get none after one was
-/// evicted: it may be the same relay again, and having no load it would be the next to get a call.
+/// Duration of a quarantine, milliseconds. After an eviction, newly registered relays get no calls for this long
+/// either: one may be the evicted relay, which without load would be chosen next.
 pub(super) const QUARANTINE_MS: u64 = 60_000;
 
 /// How long a relay counts as reachable after a leg on it was connected, milliseconds.
@@ -24,27 +24,27 @@ struct Relay {
     address: SocketAddr,
     /// When a leg on it was last connected.
     reached_at: Option<u64>,
-    /// It gets no calls before.
+    /// End of its quarantine.
     quarantined_until: u64,
 }
 
-/// All standalone relays that are registered.
+/// All registered standalone relays.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     relays: BTreeMap<RelayId, Relay>,
-    /// Until when relays that register get no calls.
-    newcomers_wait_until: u64,
+    /// Until when newly registered relays get no calls.
+    new_relays_quarantined_until: u64,
 }
 
 impl Pool {
     pub(super) fn add(&mut self, id: RelayId, max_calls: u64, address: SocketAddr, now_ms: u64) {
-        let quarantined_until = self.newcomers_wait_until.max(now_ms);
+        let quarantined_until = self.new_relays_quarantined_until.max(now_ms);
         let (calls, legs, placed, draining, reached_at) = (0, 0, 0, false, None);
         let relay = Relay { max_calls, calls, legs, placed, draining, address, reached_at, quarantined_until };
         self.relays.insert(id, relay);
     }
 
-    /// Removes a relay. Says whether it had announced that it drains; none if it is not registered.
+    /// Removes a relay. Returns whether it was draining; none if it is not registered.
     pub(super) fn remove(&mut self, id: RelayId) -> Option<bool> {
         self.relays.remove(&id).map(|relay| relay.draining)
     }
@@ -82,8 +82,8 @@ impl Pool {
         self.relays.get(&id).is_some_and(|relay| relay.reached_at.is_some_and(recently))
     }
 
-    /// The devices of a call did not reach it: it gets no calls for a while, unless other devices reached it recently. One
-    /// device alone cannot keep calls from a relay that works.
+    /// The devices of a call did not reach it: quarantines it, unless other devices reached it recently, so that a
+    /// single device cannot keep calls from a working relay.
     pub(super) fn quarantine(&mut self, id: RelayId, now_ms: u64) -> bool {
         if self.is_reached(id, now_ms) {
             return false;
@@ -92,26 +92,26 @@ impl Pool {
         relay.map(|relay| relay.quarantined_until = now_ms + QUARANTINE_MS).is_some()
     }
 
-    /// Removes one that does not answer.
+    /// Removes an unresponsive relay.
     pub(super) fn evict(&mut self, id: RelayId, now_ms: u64) {
         self.relays.remove(&id);
-        self.newcomers_wait_until = now_ms + QUARANTINE_MS;
+        self.new_relays_quarantined_until = now_ms + QUARANTINE_MS;
     }
 
-    /// The relay that a call goes to, other than those `unreachable` for it; none if no relay has room.
+    /// The least loaded relay with capacity, except those `unreachable` for the call.
     pub(super) fn least_loaded(&mut self, unreachable: &BTreeSet<RelayId>, now_ms: u64) -> Option<RelayId> {
         let has_room = |relay: &Relay| {
             let calls = relay.calls.saturating_add(relay.placed);
             !relay.draining && now_ms >= relay.quarantined_until && calls < relay.max_calls
         };
         let open = self.relays.iter_mut().filter(|(id, relay)| has_room(relay) && !unreachable.contains(id));
-        // A call that was placed since the last heartbeat will have two legs at least.
+        // A call that was placed since the last heartbeat will have at least two legs.
         let (id, relay) = open.min_by_key(|(_, relay)| relay.legs.saturating_add(2 * relay.placed))?;
         relay.placed += 1;
         Some(*id)
     }
 
-    /// A relay reports its load. True if it says for the first time that it drains.
+    /// A relay reports its load. Returns whether it starts to drain.
     pub(super) fn heartbeat(&mut self, id: RelayId, calls: u64, legs: u64, draining: bool) -> bool {
         let Some(relay) = self.relays.get_mut(&id) else { return false };
         let first = draining && !relay.draining;
@@ -135,15 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn calls_go_to_the_least_loaded_relay_that_has_room_and_does_not_drain() {
+    fn calls_are_placed_on_the_least_loaded_relay_with_capacity_that_does_not_drain() {
         assert_eq!(pool(0).least_loaded(&NONE, 0), None);
         let mut pool = pool(3);
         pool.heartbeat(RelayId(0), 2, 5, false);
         pool.heartbeat(RelayId(1), 1, 3, false);
-        assert!(pool.heartbeat(RelayId(2), 0, 0, true), "about to stop");
+        assert!(pool.heartbeat(RelayId(2), 0, 0, true), "starts to drain");
         assert!(!pool.heartbeat(RelayId(2), 0, 0, true), "reported once");
         assert_eq!(pool.least_loaded(&NONE, 0), Some(RelayId(1)));
-        // The one placed now counts as two legs until the next heartbeat: a tie, and the lower number.
+        // The call placed now counts as two legs until the next heartbeat: a tie, which the lower number wins.
         assert_eq!(pool.least_loaded(&NONE, 0), Some(RelayId(0)));
         assert_eq!(pool.least_loaded(&NONE, 0), Some(RelayId(1)));
         assert_eq!(pool.least_loaded(&BTreeSet::from([RelayId(0), RelayId(1)]), 0), None);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_no_device_reached_is_quarantined_and_one_that_devices_reach_is_not() {
+    fn unreachable_relays_are_quarantined_and_reached_ones_are_not() {
         let mut pool = pool(1);
         pool.reached(RelayId(0), 0);
         assert!(!pool.quarantine(RelayId(0), REACHED_FOR_MS - 1));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn relays_that_register_after_an_eviction_wait() {
+    fn relays_registered_after_an_eviction_get_no_calls_for_a_minute() {
         let mut pool = pool(3);
         pool.evict(RelayId(1), 0);
         pool.add(RelayId(4), 10, AT, 0);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn two_relays_at_one_address_are_noticed() {
+    fn duplicate_relay_addresses_are_detected() {
         let mut pool = pool(2);
         assert!(pool.has_duplicate_address(RelayId(0)));
         pool.remove(RelayId(1));

@@ -1,5 +1,4 @@
-//! Placement in virtual time: each way in which a call leaves its relay, and random histories against the rules that must
-//! always hold.
+//! Placement in virtual time: each cause of a failover, and random histories against the invariants.
 
 use super::{
     pool::{QUARANTINE_MS, REACHED_FOR_MS},
@@ -38,7 +37,7 @@ impl World {
         self.event(Event::Registered { relay: RelayId(n), max_calls: 100, address: ADDRESS });
     }
 
-    /// What is decided, without what is only logged.
+    /// The decisions, without log reports.
     fn event(&mut self, event: Event) -> Vec<Decision> {
         self.placement.handle(event, self.now);
         self.decisions()
@@ -61,7 +60,7 @@ impl World {
         self.event(Event::Offered { call: call(n), device: device(from), session: SessionId(u64::from(from)), offer })
     }
 
-    /// Offers, and says where the offer went and which leg it is.
+    /// Offers a leg; returns its relay and number.
     fn leg(&mut self, n: u8, from: u8) -> (Host, LegId) {
         match self.offer(n, from).pop() {
             Some(Decision::AddLeg { host, leg, .. }) => (host, leg),
@@ -84,7 +83,7 @@ impl World {
     }
 }
 
-/// Whether the call moved so, and its device was told.
+/// Whether the call moved to `to` and exactly `devices` were notified.
 fn moved(decisions: &[Decision], to: Host, devices: &[u8]) {
     let opened = decisions.iter().any(|d| matches!(d, Decision::OpenCall { host, .. } if *host == to));
     let lost: Vec<_> = decisions
@@ -96,7 +95,7 @@ fn moved(decisions: &[Decision], to: Host, devices: &[u8]) {
 }
 
 #[test]
-fn a_call_goes_to_a_standalone_relay_if_there_is_one_and_is_opened_once() {
+fn a_call_is_placed_on_a_standalone_relay_if_one_is_registered_and_opened_once() {
     let mut world = World::with_relays(0);
     assert_eq!(world.open(1), Host::Embedded);
     world.register(1);
@@ -107,12 +106,16 @@ fn a_call_goes_to_a_standalone_relay_if_there_is_one_and_is_opened_once() {
 }
 
 #[test]
-fn an_offer_goes_to_the_calls_relay_and_its_answer_to_the_device() {
+fn offers_are_routed_to_the_calls_relay_and_answers_to_the_device() {
     let mut world = World::with_relays(1);
     world.open(1);
     let leg = world.leg(1, 5);
     assert_eq!(leg.0, ONE);
-    assert_eq!(world.event(Event::Answered { host: TWO, leg: leg.1, answer: Ok("x".into()) }), [], "another relay");
+    assert_eq!(
+        world.event(Event::Answered { host: TWO, leg: leg.1, answer: Ok("x".into()) }),
+        [],
+        "from another relay"
+    );
     let answer = Ok("v=0".to_owned());
     assert_eq!(
         world.answer(leg),
@@ -133,7 +136,7 @@ fn calls_of_a_lost_relay_fail_over_and_their_devices_offer_again() {
     world.register(2);
     moved(&world.event(Event::Lost(RelayId(1))), TWO, &[5]);
     assert_eq!(world.event(Event::Lost(RelayId(1))), []);
-    assert_eq!(world.event(Event::Gone { host: ONE, leg: leg.1 }), [], "the device was told already");
+    assert_eq!(world.event(Event::Gone { host: ONE, leg: leg.1 }), [], "the device was notified already");
     let again = world.leg(1, 5);
     assert_eq!(again.0, TWO);
     moved(&world.event(Event::Lost(RelayId(2))), Host::Embedded, &[5]);
@@ -141,7 +144,7 @@ fn calls_of_a_lost_relay_fail_over_and_their_devices_offer_again() {
 }
 
 #[test]
-fn a_draining_relay_loses_its_calls_once_and_keeps_the_legs_until_they_are_made_elsewhere() {
+fn calls_of_a_draining_relay_fail_over_once_and_old_legs_stay_until_new_ones_connect() {
     let mut world = World::with_relays(1);
     world.open(1);
     let leg = world.leg(1, 5);
@@ -169,7 +172,7 @@ fn a_relay_that_does_not_answer_offers_is_evicted() {
     assert_eq!(world.open(2), Host::Embedded, "it may be the same relay again");
     world.pass(QUARANTINE_MS);
     assert_eq!(world.open(3), TWO);
-    // An answer in time, and then the call's end, leave nothing to wait for.
+    // After an answer in time, or the end of the call, no timer is left.
     let leg = world.leg(3, 5);
     assert!(world.placement.next_timeout().is_some());
     world.answer(leg);
@@ -180,7 +183,7 @@ fn a_relay_that_does_not_answer_offers_is_evicted() {
 }
 
 #[test]
-fn a_relay_that_refuses_a_leg_loses_the_call_and_the_embedded_one_has_the_last_word() {
+fn a_refused_leg_moves_the_call_and_the_embedded_relays_refusal_is_final() {
     let mut world = World::with_relays(1);
     world.open(1);
     let (host, leg) = world.leg(1, 5);
@@ -195,13 +198,13 @@ fn a_relay_that_refuses_a_leg_loses_the_call_and_the_embedded_one_has_the_last_w
 }
 
 #[test]
-fn a_relay_that_no_device_reaches_loses_the_call_at_the_second_offer_and_is_quarantined() {
+fn an_unreachable_relay_loses_the_call_at_the_second_offer_and_is_quarantined() {
     let mut world = World::with_relays(1);
     world.open(1);
     let leg = world.leg(1, 5);
     world.answer(leg);
     world.pass(ATTEMPT_WINDOW_MS - 1);
-    assert_eq!(world.leg(1, 5).0, ONE, "sent before the device knew: the same attempt");
+    assert_eq!(world.leg(1, 5).0, ONE, "sent before the failover reached the device: the same attempt");
     world.pass(ATTEMPT_WINDOW_MS);
     let decisions = world.offer(1, 5);
     moved(&decisions, Host::Embedded, &[5]);
@@ -213,7 +216,7 @@ fn a_relay_that_no_device_reaches_loses_the_call_at_the_second_offer_and_is_quar
 }
 
 #[test]
-fn one_device_with_a_bad_network_does_not_quarantine_a_relay_that_carries_others() {
+fn one_device_with_a_bad_network_does_not_quarantine_a_working_relay() {
     let mut world = World::with_relays(1);
     world.open(1);
     world.open(2);
@@ -229,12 +232,12 @@ fn one_device_with_a_bad_network_does_not_quarantine_a_relay_that_carries_others
         let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
         world.answer((ONE, leg));
     }
-    assert_eq!(offers, 2, "one attempt more than at a relay that nobody reaches");
+    assert_eq!(offers, 2, "one attempt more than at an unreachable relay");
     assert_eq!(world.open(3), ONE);
 }
 
 #[test]
-fn while_another_device_of_the_call_is_connected_it_stays() {
+fn the_call_stays_while_another_of_its_devices_is_connected() {
     let mut world = World::with_relays(1);
     world.open(1);
     let works = world.leg(1, 6);
@@ -257,18 +260,18 @@ fn while_another_device_of_the_call_is_connected_it_stays() {
 }
 
 #[test]
-fn the_end_of_a_leg_is_reported_by_its_relay_and_not_while_a_newer_offer_is_unanswered() {
+fn the_end_of_a_leg_is_ignored_from_other_relays_and_while_a_newer_offer_is_unanswered() {
     let mut world = World::with_relays(1);
     world.open(1);
     let (_, leg) = world.leg(1, 5);
-    assert_eq!(world.event(Event::Gone { host: ONE, leg }), [], "it is the leg before");
+    assert_eq!(world.event(Event::Gone { host: ONE, leg }), [], "the previous leg ended");
     world.answer((ONE, leg));
     assert_eq!(world.event(Event::Gone { host: TWO, leg }), []);
     assert_eq!(world.event(Event::Gone { host: ONE, leg }), [Decision::LegLost(call(1), device(5))]);
     assert_eq!(world.event(Event::LegClosed(call(1), device(5))), []);
 }
 
-/// One step of a random history. Small numbers, so that events meet.
+/// One step of a random history. Numbers are small, so that events concern the same calls and relays.
 #[derive(Clone, Debug)]
 enum Step {
     Register,
@@ -301,12 +304,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What relays and devices would know after carrying out the decisions.
+/// The state of relays and devices after carrying out the decisions.
 #[derive(Default)]
 struct Model {
     registered: BTreeMap<u64, bool>,
     open: BTreeMap<CallId, Host>,
-    /// Legs handed to relays, newest last.
+    /// Legs offered to relays, newest last.
     handed: Vec<(Host, LegId)>,
 }
 
@@ -317,11 +320,7 @@ impl Model {
                 Decision::OpenCall { host, call, .. } => {
                     prop_assert!(opened.contains(call));
                     if let Host::Standalone(RelayId(n)) = host {
-                        prop_assert_eq!(
-                            self.registered.get(n),
-                            Some(&false),
-                            "placed on a relay that is gone or drains"
-                        );
+                        prop_assert_eq!(self.registered.get(n), Some(&false), "placed on a lost or draining relay");
                     }
                     self.open.insert(*call, *host);
                 }
@@ -331,7 +330,7 @@ impl Model {
                     }
                 }
                 Decision::AddLeg { host, call, leg, .. } => {
-                    prop_assert_eq!(self.open.get(call), Some(host), "a leg where the call is not");
+                    prop_assert_eq!(self.open.get(call), Some(host), "a leg on another relay than its call");
                     self.handed.push((*host, *leg));
                 }
                 Decision::Evict(RelayId(n)) => drop(self.registered.remove(n)),
@@ -347,14 +346,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_open_call_is_on_one_live_relay_whatever_happens(steps in prop::collection::vec(step(), 1..120)) {
+    fn every_open_call_is_on_exactly_one_registered_relay(steps in prop::collection::vec(step(), 1..120)) {
         let mut world = World::with_relays(0);
         let mut model = Model::default();
         let mut opened = BTreeSet::new();
         let mut connections = 0u64;
         for step in steps {
             let nth = |model: &Model, n: u8| model.handed.iter().rev().nth(usize::from(n)).copied();
-            // The relays' connections have numbers that are never used again.
+            // Connection numbers are never reused.
             let relay = |model: &Model, n: u8| model.registered.keys().nth(usize::from(n - 1)).copied().map(RelayId);
             let event = match step {
                 Step::Register => {
@@ -401,7 +400,7 @@ proptest! {
                 let decisions = world.event(event);
                 model.carry_out(&decisions, &opened)?;
             }
-            // Each open call is where the relays were told, and that relay is there.
+            // Each open call is on the relay that was told to open it, and that relay is registered.
             let placed: BTreeMap<CallId, Host> =
                 opened.iter().filter_map(|id| Some((*id, world.placement.legs.call(*id)?.host))).collect();
             prop_assert_eq!(&placed, &model.open);

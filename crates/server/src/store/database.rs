@@ -1,7 +1,7 @@
-//! What a database must be able to do: run statements inside transactions.
+//! The interface of a database: statements inside transactions.
 //!
-//! There is one SQL text for all of them. Parameters are `$1`, `$2`, … in the order of their first use (SQLite numbers
-//! them by that order), rows are inserted with `INSERT … ON CONFLICT`, and nothing is computed from JSON. Only the schemas
+//! All databases share one SQL text. Parameters are `$1`, `$2`, … in the order of their first use (SQLite numbers them
+//! in that order), rows are inserted with `INSERT … ON CONFLICT`, and nothing is computed from JSON. Only the schemas
 //! differ ([`super::schema`]).
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 
 /// Runs statements inside a transaction.
 pub(super) trait Statements {
-    /// Runs a statement; the number of rows it changed.
+    /// Runs a statement; returns the number of changed rows.
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError>;
 
     /// Runs several statements without parameters.
@@ -21,12 +21,12 @@ pub(super) trait Statements {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
 }
 
-/// What a transaction is for.
+/// The access mode of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Reads one state of the database.
+    /// Reads a consistent snapshot.
     Read,
-    /// Changes it, durably.
+    /// Writes; durable when committed.
     Write,
 }
 

@@ -1,4 +1,4 @@
-//! A store that fails on command, over a real one.
+//! Fault injection: a store that fails on command, over a real one.
 
 use super::{DeviceRow, LogPosition, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,18 +11,18 @@ pub(crate) enum Fault {
     Failed,
     /// They are stored, and reported as failed: the answer was lost.
     FailedButPersisted,
-    /// Everything fails, reads too.
+    /// Everything fails, including reads.
     Down,
 }
 
-/// Commands a [`FaultyStore`] from outside.
+/// Controls a [`FaultyStore`].
 #[derive(Clone, Default)]
 pub(crate) struct FaultControl(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    /// Transactions that still succeed before the fault sets in, and how many fail then.
+    /// Transactions that succeed before the fault, and the number that then fail.
     after: usize,
     times: usize,
     applied: usize,
@@ -34,7 +34,7 @@ impl FaultControl {
         self.inject(Fault::Down, 0, usize::MAX);
     }
 
-    /// After `after` more transactions, `times` of them end so.
+    /// After `after` more transactions, `times` of them end with `fault`.
     pub fn inject(&self, fault: Fault, after: usize, times: usize) {
         let mut state = self.state();
         (state.fault, state.after, state.times) = (Some(fault), after, times);
@@ -45,7 +45,7 @@ impl FaultControl {
         self.state().fault = None;
     }
 
-    /// How many transactions there were.
+    /// Number of transactions so far.
     pub fn transactions(&self) -> usize {
         self.state().applied
     }

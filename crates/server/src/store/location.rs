@@ -1,4 +1,4 @@
-//! Where a store is.
+//! Location of a store.
 
 use super::{
     Queries, Store, StoreError,
@@ -11,7 +11,7 @@ use std::{
 };
 use telcon_proto::OfficeName;
 
-/// The database of an office. What it prints holds no password.
+/// The location of an office's database. `Debug` and `Display` omit passwords.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreLocation {
     /// An SQLite file.
@@ -26,7 +26,7 @@ impl StoreLocation {
         Self::Sqlite(data_dir.join("telcon.db"))
     }
 
-    /// Reads a location: `postgres://…`, or `sqlite:` and the path of a file.
+    /// Parses a location: `postgres://…`, or `sqlite:` and the path of a file.
     ///
     /// # Errors
     /// [`StoreError::Location`] if it is neither.
@@ -40,12 +40,12 @@ impl StoreLocation {
         }
     }
 
-    /// Opens the database of the office `home` for the one writer, and brings its schema up to date. Not to be called on a
-    /// thread of an async runtime.
+    /// Opens the database of the office `home` for its only writer, and migrates its schema. Blocks: must not be called
+    /// on a thread of an async runtime.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] while another process writes to a PostgreSQL database. An SQLite file has one writer because the
-    /// log beside it has one.
+    /// [`StoreError::InUse`] while another process writes to a PostgreSQL database. An SQLite file is protected by the
+    /// lock of the log beside it.
     pub fn writer(&self, home: &OfficeName) -> Result<Box<dyn Store>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(Writer::new(sqlite::writer(path)?, home)),
@@ -53,7 +53,7 @@ impl StoreLocation {
         })
     }
 
-    /// Opens the database of the office `home` for reading. Not to be called on a thread of an async runtime.
+    /// Opens the database of the office `home` for reading. Blocks: must not be called on a thread of an async runtime.
     ///
     /// # Errors
     /// [`StoreError`], also if no writer of this version has opened it before.
@@ -69,7 +69,7 @@ impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            // User, password and options stay out of messages and files.
+            // User, password and options are omitted from messages and files.
             Self::Postgres(url) => {
                 let rest = url.split_once("://").map_or("", |(_, rest)| rest);
                 let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_location_is_refused() {
+    fn malformed_locations_are_refused() {
         for bad in ["", "telcon.db", "mysql://x", "sqlite:"] {
             assert!(matches!(StoreLocation::parse(bad), Err(StoreError::Location(_))), "{bad:?}");
         }

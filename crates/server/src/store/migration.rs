@@ -1,7 +1,7 @@
-//! Copying everything from one database to another.
+//! Copies a whole database to another one.
 //!
-//! The copy is one transaction of the target: it is there as a whole or not at all. Until the office uses the target, the
-//! target carries a mark that names the office, and a repeated copy of the same office replaces it.
+//! The copy is one transaction of the target, so it is complete or absent. Until the office uses the target, a mark in
+//! it names the office, and a repeated copy of the same office replaces it.
 
 use super::{
     StoreError, StoreLocation,
@@ -13,10 +13,10 @@ use super::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// Rows that are read at a time.
+/// Rows per read.
 const PAGE: u64 = 500;
 
-/// What was copied of a table, and found again in the target.
+/// A table that was copied and compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Its name.
@@ -27,8 +27,8 @@ pub struct CopiedTable {
     pub sha256: String,
 }
 
-/// Copies all rows of `from` to `to`, which must be empty or hold an unused copy of this `office`, compares both, and commits.
-/// `table` is called before each table. Waits for disk and network.
+/// Copies all rows of `from` to `to`, which must be empty or contain an unused copy of this `office`, compares both,
+/// and commits. `table` is called before each table. Blocks on disk and network.
 ///
 /// # Errors
 /// [`StoreError::Location`] if the target is not empty or the copy differs; then the target is as it was.
@@ -45,7 +45,7 @@ pub fn copy(
             let marked = !t.query("SELECT 1 FROM marks WHERE name = $1", values![&mark])?.is_empty();
             for Table { name, .. } in &TABLES {
                 if !marked && *name != "marks" && !t.query(&format!("SELECT 1 FROM {name} LIMIT 1"), &[])?.is_empty() {
-                    let text = format!("{to} is not empty: give a database that holds nothing");
+                    let text = format!("{to} is not empty: name an empty database");
                     return Err(StoreError::Location(text));
                 }
                 let kept = if *name == "marks" { " WHERE name <> 'version'" } else { "" };
@@ -69,7 +69,7 @@ pub fn copy(
     })
 }
 
-/// Takes the mark from a copy that is in use from now on.
+/// Removes the mark of an unused copy: the office uses it from now on.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -83,7 +83,7 @@ fn mark(office: &str) -> String {
     format!("unused copy of {office}")
 }
 
-/// What a copy leaves out: the version and the mark are the target's own.
+/// Whether a row is excluded from the copy: version and mark are the target's own.
 fn is_own(table: &Table, row: &Row) -> bool {
     let own = |name: &str| name == "version" || name.starts_with("unused copy of ");
     table.name == "marks" && matches!(row.0.first(), Some(Value::Text(name)) if own(name))
@@ -136,8 +136,8 @@ fn summary(t: &mut dyn Statements, table: &Table) -> Result<CopiedTable, StoreEr
     Ok(CopiedTable { table: table.name, rows, sha256 })
 }
 
-/// A connection to either database, with its schema up to date.
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+/// A connection to either database, with its schema migrated.
+#[expect(clippy::large_enum_variant, reason = "only one exists at a time")]
 enum Any {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),

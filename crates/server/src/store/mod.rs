@@ -1,20 +1,20 @@
-//! What must survive a power cut: devices, calls and the order of their commits, in a database.
+//! The store: durable state in a database (devices, calls, the order of their commits).
 //!
 //! | module | idea |
 //! |---|---|
-//! | `port` | the traits: [`Store`], the one writer, and [`Queries`], what HTTP requests read |
-//! | `rows` | the vocabulary: rows, [`Write`]s, the [`Snapshot`] that a start loads |
-//! | `write`, `load`, `read` | the one SQL text |
-//! | `database`, `over_sql` | what a database must be able to do, and the ports over any that can |
+//! | `port` | the traits: [`Store`], the only writer, and [`Queries`], the read side for HTTP requests |
+//! | `rows` | the types: rows, [`Write`]s, the [`Snapshot`] that is loaded at start |
+//! | `write`, `load`, `read` | the SQL text that all databases share |
+//! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
-//! | `migration` | copying everything from one database to another |
+//! | `migration` | copies a whole database to another one |
 //!
 //! # What it is trusted for
-//! The store is trusted for who may sign in and for the order of commits. Whoever can change it can refuse service, replay
-//! an order that members refuse, or invent devices that no member accepts, because certificates and log proofs are checked
-//! by the devices. It holds names, and no content and no key. A PostgreSQL server sees the same as an SQLite file does: it
-//! learns who calls whom and when, so it belongs to the office, and connections to it over a network are TLS with its
-//! certificate verified.
+//! The store is trusted for who may sign in and for the order of commits. Whoever can change it can refuse service,
+//! replay an order of commits that members refuse, or invent devices that no member accepts, because devices verify
+//! certificates and log proofs. It contains names, but no content and no keys. A PostgreSQL server learns what an
+//! SQLite file contains: who calls whom and when. So the office should run it, and connections to it over a network use
+//! TLS with its certificate verified.
 
 mod database;
 mod load;

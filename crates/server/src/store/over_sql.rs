@@ -16,7 +16,7 @@ use telcon_proto::{CallId, DeviceId, OfficeName};
 /// The writer over a database.
 pub(super) struct Writer<D> {
     database: D,
-    /// The office of people who were stored before cards named their office.
+    /// The office of cards that were stored before cards named their office.
     home: OfficeName,
 }
 

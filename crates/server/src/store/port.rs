@@ -1,60 +1,60 @@
-//! The ports: what a switchboard needs of a store ([`Store`]) and what HTTP requests read from it ([`Queries`]).
+//! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
 use super::{CallRow, DeviceRow, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, DeviceId};
 
-/// Why the store could not do it.
+/// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database says so: the disk is full, the connection was lost, or the file is damaged.
+    /// The database reported an error: the disk is full, the connection was lost, or the file is damaged.
     #[error("the database failed: {0}")]
     Database(String),
-    /// A row of this key is there already: a call id, device id or enrolment was used twice.
-    #[error("the database has this row already: {0}")]
+    /// A row with this key exists already: a call id, device id or enrolment was used twice.
+    #[error("the database already has this row: {0}")]
     Conflict(String),
-    /// Another process writes to the database.
+    /// Another process has the database open for writing.
     #[error(
         "another telcon server uses this database: stop it first, or wait until its connection to the database has ended"
     )]
     InUse,
-    /// A newer program wrote it.
-    #[error("the database is of version {found}, and this program knows {known}: run the newer program")]
+    /// A newer version wrote it.
+    #[error("the database has version {found}, this program supports {known}: run the newer program")]
     Newer {
         /// Version of the database.
         found: i64,
-        /// Newest that this program knows.
+        /// Newest version that this program supports.
         known: i64,
     },
-    /// A row does not hold what its column promises.
-    #[error("the database holds a damaged {0}: restore it from a backup")]
+    /// A value is not valid for its column.
+    #[error("the database contains an invalid {0}: restore it from a backup")]
     Damaged(&'static str),
-    /// The location of a store cannot be understood.
+    /// The location of a store is malformed.
     #[error("{0}")]
     Location(String),
 }
 
-/// Up to where the store has been compared with the log.
+/// How far the store has been reconciled with the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogPosition {
-    /// Size of the log of which every entry is accounted for in the store.
+    /// Log size below which the store reflects every entry.
     pub seen: u64,
-    /// Whether the log is to be read from index 0 all the same, because a schema upgrade needs what older programs did not
-    /// keep of it.
+    /// Whether the log has to be read from index 0 nevertheless, because a schema upgrade needs data of entries that
+    /// earlier versions did not store.
     pub reread: bool,
 }
 
-/// The one writer. A transaction is durable when [`Store::apply`] returns `Ok`; after an error it may be durable or not,
-/// and the caller starts over from [`Store::load`].
+/// The only writer. A transaction is durable when [`Store::apply`] returns `Ok`; after an error its outcome is unknown,
+/// and the caller restarts from [`Store::load`].
 pub trait Store: Send {
-    /// Applies all of `writes` in one transaction, or none of them. One call is one flush to disk, however many writes it
-    /// carries: under load, callers pass the writes of several inputs at once (group commit).
+    /// Applies all of `writes` in one transaction, or none of them. Each call costs one flush to disk, regardless of
+    /// the number of writes: under load, callers pass the writes of several inputs together (group commit).
     ///
     /// # Errors
-    /// [`StoreError`]; what was durable before stays.
+    /// [`StoreError`]; earlier transactions stay durable.
     fn apply(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 
-    /// Loads what is live: calls that are not over or of which something is owed, and the devices.
+    /// Loads the live state: calls that have not ended or of which something is pending, and the devices.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -72,20 +72,20 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError>;
 
-    /// Whether there ever was a call of this id.
+    /// Whether a call with this id ever existed.
     ///
     /// # Errors
     /// [`StoreError`].
     fn call_exists(&mut self, call: &CallId) -> Result<bool, StoreError>;
 
-    /// Up to where the store has been compared with the log; advanced by [`Write::LogSeen`].
+    /// How far the store has been reconciled with the log; advanced by [`Write::LogSeen`].
     ///
     /// # Errors
     /// [`StoreError`].
     fn log_position(&mut self) -> Result<LogPosition, StoreError>;
 }
 
-/// A call and what was kept of it.
+/// A call and its archived records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// The call.
@@ -95,13 +95,13 @@ pub struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// Whether there is a record, and none that is complete.
+    /// Whether there are records and all of them are partial.
     pub fn is_partial(&self) -> bool {
         !self.records.is_empty() && self.records.iter().all(|record| record.partial)
     }
 }
 
-/// What HTTP requests read. Over a connection of its own: neither waits for the writer, nor the writer for it.
+/// The read side, for HTTP requests. It has its own connection, so that readers and the writer do not block each other.
 pub trait Queries: Send + Sync {
     /// A device whose enrolment is in the log, revoked or not.
     ///
@@ -121,7 +121,7 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError>;
 
-    /// One call whose opening is in the log, with the devices that were ever in it.
+    /// One call whose opening is in the log, with all devices that were ever in it.
     ///
     /// # Errors
     /// [`StoreError`].

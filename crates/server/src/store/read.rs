@@ -1,4 +1,4 @@
-//! Reading for HTTP requests: lists, and the rows of which proofs are made.
+//! Queries for HTTP requests: lists, and the rows from which proofs are made.
 
 use super::{
     DeviceRow, RecordRow, StoreError, StoredRecord,

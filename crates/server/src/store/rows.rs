@@ -1,4 +1,4 @@
-//! What the store keeps, as types: rows, and the writes that change them.
+//! The types of the store: rows, and the writes that change them.
 
 use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode};
 
@@ -13,25 +13,25 @@ pub struct DeviceRow {
     pub chain: Vec<Blob>,
     /// SHA-256 of the device's certificate.
     pub cert_sha256: Digest,
-    /// The enrolment it used up.
+    /// The enrolment that it consumed.
     pub enrolment: String,
-    /// When, milliseconds since 1970 UTC.
+    /// When it was enrolled, milliseconds since 1970 UTC.
     pub enrolled_ms: u64,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
-    /// The office authority's word for that (`telcon-revocation+jws`): a device that was away is given it when it signs in.
-    /// None where the log is all that knows of the revocation.
+    /// The authority's signed revocation (`telcon-revocation+jws`), sent to a device that was disconnected when it
+    /// signs in. None if the revocation is known from the log only.
     pub revocation: Option<String>,
-    /// Index of its enrolment in the log; none while the log has not taken it.
+    /// Index of its enrolment in the log; none until it is appended.
     pub log_index: Option<u64>,
     /// Index of its revocation in the log.
     pub revoked_index: Option<u64>,
 }
 
-/// Where a call stands, as stored.
+/// The stage of a call, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its opening is on its way to the log. Nobody has heard of it.
+    /// Its opening is being appended to the log. No other device is notified yet.
     Opening,
     /// It rings.
     Ringing,
@@ -69,9 +69,9 @@ pub struct CallRow {
     pub from: Card,
     /// The person rung.
     pub to: Card,
-    /// What is to be kept.
+    /// Its record mode.
     pub mode: RecordMode,
-    /// Where it stands.
+    /// Its stage.
     pub stage: Stage,
     /// Epoch of its MLS group.
     pub epoch: u64,
@@ -91,7 +91,7 @@ pub struct CallRow {
     pub opened_index: Option<u64>,
     /// Index of its end in the log.
     pub ended_index: Option<u64>,
-    /// Index of the entry that its record is missing.
+    /// Index of the *record missing* entry.
     pub missing_index: Option<u64>,
 }
 
@@ -112,7 +112,7 @@ pub struct Handshake {
     pub members: Vec<DeviceId>,
 }
 
-/// A device that waits to be added to a call.
+/// A device that has requested to join a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// Who.
@@ -128,7 +128,8 @@ pub struct Ask {
 pub struct RecordRow {
     /// Its call.
     pub call: CallId,
-    /// The device that sealed it and brought it. None where an older program took it: then it is the call's only one.
+    /// The device that sealed and delivered it. None if an earlier version archived it: then it is the call's only
+    /// record.
     pub device: Option<DeviceId>,
     /// The record's digest, as sealed.
     pub digest: Digest,
@@ -136,22 +137,22 @@ pub struct RecordRow {
     pub kept_ms: u64,
     /// Index of its entry in the log.
     pub log_index: u64,
-    /// Whether the note-taker that sealed it says that something is missing.
+    /// Whether its note-taker declared it partial.
     pub partial: bool,
 }
 
-/// One change. All changes that one input causes are one transaction.
+/// One change. All changes caused by one input are in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// A device is being enrolled.
     Device(Box<DeviceRow>),
     /// Its entry is in the log.
     DeviceLogged(DeviceId, u64),
-    /// The log did not take it: its enrolment can be used again.
+    /// The append failed: removes the device, so that its enrolment can be used again.
     DeviceForgotten(DeviceId),
-    /// No device that the log does not have will ever get there: enrolments that were interrupted can be used again.
+    /// Removes all devices without a log entry, whose enrolment was interrupted: their enrolments can be used again.
     UnloggedDevicesForgotten,
-    /// A device was revoked, at this time, on this word where it is known.
+    /// A device was revoked, at this time, by this signed revocation if it is known.
     DeviceRevoked(DeviceId, u64, Option<String>),
     /// The entry of the revocation is in the log.
     RevocationLogged(DeviceId, u64),
@@ -161,13 +162,13 @@ pub enum Write {
     CallOpened(CallId, u64),
     /// A device answered, at this time.
     CallAnswered(CallId, DeviceId, u64),
-    /// A device waits to be added.
+    /// A device requests to join.
     Asked(CallId, Ask),
-    /// It waits no longer.
+    /// Its request ended.
     AskDropped(CallId, DeviceId),
     /// A member left or was lost, and is to be removed.
     Leaving(CallId, DeviceId),
-    /// A commit was taken: the call's epoch is now one more.
+    /// A commit was ordered: the call's epoch increases by one.
     Committed {
         /// The call.
         call: CallId,
@@ -176,21 +177,21 @@ pub enum Write {
         /// Whether a note-taker was ever in the call.
         noted: bool,
     },
-    /// Commits up to this sequence number need not be kept.
+    /// Handshakes up to this sequence number are deleted.
     HandshakesForgotten(CallId, u64),
-    /// The call ended so, at this time. What served it alone is erased.
+    /// The call ended, in this way and at this time. Its members, requests and handshakes are deleted.
     CallEnded(CallId, Ended, u64),
     /// The entry of its end is in the log.
     EndLogged(CallId, u64),
-    /// The entry that its record is missing is in the log.
+    /// The *record missing* entry is in the log.
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
-    /// Every entry of the log below this size is accounted for in the store.
+    /// The store reflects every log entry below this size.
     LogSeen(u64),
 }
 
-/// A call that is not over, with everything needed to go on.
+/// A call that has not ended, with everything needed to continue it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveCall {
     /// The call.
@@ -207,7 +208,7 @@ pub struct ActiveCall {
     pub handshakes: Vec<Handshake>,
 }
 
-/// A call that is over, and of which something is owed still.
+/// A call that has ended, and of which a log entry or record is pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
     /// The call.
@@ -218,18 +219,18 @@ pub struct Unfinished {
     pub records: Vec<RecordRow>,
 }
 
-/// Everything a switchboard starts from.
+/// The state from which a switchboard starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// All devices, revoked ones too.
+    /// All devices, including revoked ones.
     pub devices: Vec<DeviceRow>,
     /// Calls that are not over.
     pub active: Vec<ActiveCall>,
-    /// Calls that are over, and whose end is not in the log or of which a note-taker has a record to bring.
+    /// Calls that have ended, but whose end is not in the log, or of which a note-taker may still deliver a record.
     pub unfinished: Vec<Unfinished>,
 }
 
-/// Person of a device row, for indices.
+/// The person of a device row, for indices.
 impl DeviceRow {
     /// The person whose device it is.
     pub fn person(&self) -> PersonId {

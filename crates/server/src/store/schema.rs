@@ -1,16 +1,16 @@
-//! The tables, by version, in the dialect of each database. All else is one SQL text.
+//! The schema, by version, in the dialect of each database. All other SQL text is shared.
 
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
 pub(super) const VERSION: i64 = 5;
 
-/// A table as every database has it: what a migration from one database to another copies.
+/// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
     pub name: &'static str,
     /// Its columns, those of the primary key first.
     pub columns: &'static [&'static str],
-    /// How many of them are the primary key.
+    /// Number of primary key columns.
     pub key: usize,
 }
 
@@ -70,7 +70,7 @@ pub(super) const TABLES: [Table; 8] = [
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
-/// What brings an SQLite database from version `i` to `i + 1`. A step that was released is never edited.
+/// The migration of an SQLite database from version `i` to `i + 1`. A released step is never edited.
 pub(super) const SQLITE: [&str; VERSION as usize] = [
     "
 CREATE TABLE devices (
@@ -128,12 +128,12 @@ CREATE TABLE records (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ",
-    // Which records are partial stands in the log: it is read from its beginning once more.
+    // Which records are partial is in the log: requests that it be read again from the start.
     "
 ALTER TABLE records ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
 INSERT INTO marks VALUES ('log_again', 1);
 ",
-    // A call has a record of each note-taker that heard some of it.
+    // A call has one record per note-taker that recorded some of it.
     "
 ALTER TABLE records RENAME TO one_record;
 CREATE TABLE records (
@@ -144,11 +144,11 @@ CREATE TABLE records (
 INSERT INTO records SELECT call, digest, NULL, kept_ms, log_index, partial FROM one_record;
 DROP TABLE one_record;
 ",
-    // A device that was away when it was revoked is given the authority's word for it when it comes.
+    // The authority's signed revocation, for devices that are disconnected when they are revoked.
     "
 ALTER TABLE devices ADD COLUMN revocation TEXT;
 ",
-    // What queries ask for is a column. A start loads calls that are not settled, and not all that ever were.
+    // Columns that queries filter by; calls that are settled are not loaded at start.
     "
 ALTER TABLE devices ADD COLUMN role TEXT NOT NULL DEFAULT '';
 UPDATE devices SET role = json_extract(card, '$.role');
@@ -232,10 +232,10 @@ CREATE TABLE records (
 CREATE TABLE marks (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL);
 ";
 
-/// What brings a PostgreSQL database from version `i + 5` to `i + 6`.
+/// The migration of a PostgreSQL database from version `i + 5` to `i + 6`.
 const POSTGRES_STEPS: [&str; VERSION as usize - 5] = [];
 
-/// Creates the tables of a PostgreSQL database, or brings older ones to [`VERSION`], inside a transaction.
+/// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {
     let found = match postgres_version(t)? {
         Some(found) if found > VERSION => return Err(StoreError::Newer { found, known: VERSION }),

@@ -12,7 +12,7 @@ use std::path::Path;
 /// A connection to a database file.
 pub(super) struct Sqlite(Connection);
 
-/// Opens or creates the database at `path` for its writer, and brings its schema up to date.
+/// Opens or creates the database at `path` for its writer, and migrates its schema.
 pub(super) fn writer(path: &Path) -> Result<Sqlite, StoreError> {
     let mut connection = Connection::open(path).map_err(failed)?;
     // FULL: in WAL mode NORMAL may lose the last transactions in a power cut, and a lost commit would leave members in an
@@ -36,7 +36,7 @@ pub(super) fn reader(path: &Path) -> Result<Sqlite, StoreError> {
             StoreError::Newer { found, known: schema::VERSION }
         } else {
             StoreError::Location(format!(
-                "{} is of version {found}, and this program reads {}: start the server once, which upgrades it",
+                "{} has version {found}, this program reads {}: start the server once, which upgrades it",
                 path.display(),
                 schema::VERSION
             ))
@@ -50,7 +50,7 @@ fn version(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
 }
 
-/// Creates the tables of an SQLite database, or brings older ones to [`schema::VERSION`].
+/// Creates the tables of an SQLite database, or migrates older ones to [`schema::VERSION`].
 fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
     let found = version(connection)?;
     if found > schema::VERSION {
@@ -61,7 +61,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(step).map_err(failed)?;
         transaction.pragma_update(None, "user_version", from as i64 + 1).map_err(failed)?;
         if found == 0 && from as i64 + 1 == schema::VERSION {
-            // A new database holds everything that a log has said so far: there is nothing to read again.
+            // A new database has nothing to add from earlier log entries, so they need not be read again.
             transaction.execute("DELETE FROM marks WHERE name = 'log_again'", []).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;

@@ -5,7 +5,7 @@ use crate::peers::PostgresServer;
 use telcon_proto::OfficeName;
 use tempfile::TempDir;
 
-/// The office whose databases these are.
+/// The office of all test databases.
 pub(crate) fn home() -> OfficeName {
     OfficeName::parse("office.example").unwrap()
 }
@@ -37,7 +37,7 @@ impl TestStore {
         self.location.reader(&home()).unwrap()
     }
 
-    /// Runs SQL that no port offers.
+    /// Runs arbitrary SQL, bypassing the ports.
     pub fn execute(&self, sql: &str) {
         match &self.location {
             StoreLocation::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
@@ -47,7 +47,7 @@ impl TestStore {
         }
     }
 
-    /// A number that a query finds.
+    /// The number that a query returns.
     pub fn number(&self, sql: &str) -> i64 {
         match &self.location {
             StoreLocation::Sqlite(path) => {

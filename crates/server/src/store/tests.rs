@@ -1,4 +1,4 @@
-//! One suite over every database: what a crash leaves, and what it must not.
+//! One test suite for every database, including the state after a crash.
 
 use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
@@ -76,20 +76,29 @@ type Case = (&'static str, fn(&TestStore));
 
 /// Every database must pass these.
 const SUITE: &[Case] = &[
-    ("restores_everything", restores_everything),
-    ("applies_all_or_nothing", applies_all_or_nothing),
-    ("keeps_what_it_confirmed", keeps_what_it_confirmed),
-    ("erases_a_call_with_its_end", erases_a_call_with_its_end),
-    ("owes_a_record_of_each_note_taker", owes_a_record_of_each_note_taker),
-    ("owes_the_reason_why_there_is_no_record", owes_the_reason_why_there_is_no_record),
-    ("uses_ids_once", uses_ids_once),
-    ("answers_queries", answers_queries),
+    ("everything_is_restored", everything_is_restored),
+    ("a_transaction_is_applied_completely_or_not_at_all", a_transaction_is_applied_completely_or_not_at_all),
+    ("confirmed_transactions_are_durable", confirmed_transactions_are_durable),
+    (
+        "the_end_of_a_call_deletes_its_members_requests_and_handshakes",
+        the_end_of_a_call_deletes_its_members_requests_and_handshakes,
+    ),
+    (
+        "a_call_is_unfinished_until_each_note_takers_record_arrived",
+        a_call_is_unfinished_until_each_note_takers_record_arrived,
+    ),
+    (
+        "a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged",
+        a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged,
+    ),
+    ("ids_cannot_be_reused", ids_cannot_be_reused),
+    ("queries_return_only_logged_rows", queries_return_only_logged_rows),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
-    ("forgets_devices_that_the_log_has_not", forgets_devices_that_the_log_has_not),
-    ("follows_the_log", follows_the_log),
-    ("repeats_are_harmless", repeats_are_harmless),
-    ("reads_while_it_writes", reads_while_it_writes),
-    ("refuses_a_newer_database", refuses_a_newer_database),
+    ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
+    ("the_log_position_is_stored", the_log_position_is_stored),
+    ("writes_are_idempotent", writes_are_idempotent),
+    ("reading_does_not_block_writing", reading_does_not_block_writing),
+    ("a_newer_database_is_refused", a_newer_database_is_refused),
 ];
 
 #[test]
@@ -109,7 +118,7 @@ fn postgres_passes_the_suite() {
     }
 }
 
-fn restores_everything(disk: &TestStore) {
+fn everything_is_restored(disk: &TestStore) {
     let ask = Ask { device: device(4), key_package: Blob(vec![4]), answer: true };
     let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(2), Write::Call(Box::new(call()))]).unwrap();
@@ -139,20 +148,20 @@ fn restores_everything(disk: &TestStore) {
     );
 }
 
-fn applies_all_or_nothing(disk: &TestStore) {
+fn a_transaction_is_applied_completely_or_not_at_all(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[Write::Call(Box::new(call()))]).unwrap();
-    // The second commit is of an epoch that is past: both are refused.
+    // The second commit is for a past epoch, so the whole transaction is refused.
     assert!(store.apply(&[commit(1, &[], &[1]), commit(1, &[], &[1])]).is_err());
     let active = store.load().unwrap().active.remove(0);
     assert_eq!((active.row.epoch, active.handshakes.len()), (0, 0));
-    // Neither does a conflict leave half of a batch.
+    // A conflict too leaves no half of a batch.
     assert!(matches!(store.apply(&[enrolled(1), Write::Call(Box::new(call()))]), Err(StoreError::Conflict(_))));
     assert_eq!(store.load().unwrap().devices, []);
     store.apply(&[commit(1, &[], &[1])]).expect("a failed transaction leaves the store usable");
 }
 
-fn keeps_what_it_confirmed(disk: &TestStore) {
+fn confirmed_transactions_are_durable(disk: &TestStore) {
     // Another connection sees what is durable while the first was never closed, as after a kill.
     let mut store = disk.writer();
     store
@@ -168,7 +177,7 @@ fn keeps_what_it_confirmed(disk: &TestStore) {
     assert_eq!(disk.writer().load().unwrap().active[0].row.epoch, 1);
 }
 
-fn erases_a_call_with_its_end(disk: &TestStore) {
+fn the_end_of_a_call_deletes_its_members_requests_and_handshakes(disk: &TestStore) {
     let mut store = disk.writer();
     let ask = Ask { device: device(4), key_package: Blob(vec![4]), answer: false };
     store.apply(&[enrolled(1), enrolled(2), Write::Call(Box::new(call())), commit(1, &[2], &[1, 2])]).unwrap();
@@ -178,10 +187,10 @@ fn erases_a_call_with_its_end(disk: &TestStore) {
         assert_eq!(disk.number(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
     }
     let mut unfinished = || store.load().unwrap().unfinished;
-    let [Unfinished { row, participants, .. }] = &unfinished()[..] else { panic!("its end is owed to the log") };
+    let [Unfinished { row, participants, .. }] = &unfinished()[..] else { panic!("its end is not in the log") };
     assert_eq!((row.how, participants.len()), (Some(Ended::HungUp), 2));
     store.apply(&[Write::EndLogged(CALL, 2)]).unwrap();
-    assert_eq!(store.load().unwrap().unfinished.len(), 1, "its record is owed to the archive");
+    assert_eq!(store.load().unwrap().unfinished.len(), 1, "its record is not in the archive");
     store.apply(&[Write::Record(record(1))]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, []);
     assert!(store.call_exists(&CALL).unwrap());
@@ -213,7 +222,7 @@ fn note_taker(n: u8) -> Write {
     }
 }
 
-fn owes_a_record_of_each_note_taker(disk: &TestStore) {
+fn a_call_is_unfinished_until_each_note_takers_record_arrived(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(2), note_taker(5), note_taker(6), Write::Call(Box::new(call()))]).unwrap();
     let mut commit = commit(1, &[2, 5, 6], &[1, 2, 5, 6]);
@@ -228,7 +237,7 @@ fn owes_a_record_of_each_note_taker(disk: &TestStore) {
     };
     assert_eq!(brought(&mut store), Some(vec![]));
     store.apply(&[Write::Record(record(5))]).unwrap();
-    assert_eq!(brought(&mut store), Some(vec![device(5)]), "the other has one to bring");
+    assert_eq!(brought(&mut store), Some(vec![device(5)]), "the other note-taker's record is pending");
     store.apply(&[Write::Record(record(6)), Write::Record(record(5))]).unwrap();
     assert_eq!(brought(&mut store), None);
     let reader = disk.reader();
@@ -236,24 +245,24 @@ fn owes_a_record_of_each_note_taker(disk: &TestStore) {
     assert!(reader.records(10).unwrap()[0].is_partial());
     let complete = RecordRow { partial: false, ..record(6) };
     store.apply(&[Write::Record(complete)]).unwrap();
-    assert!(!reader.records(10).unwrap()[0].is_partial(), "one of them lacks nothing");
+    assert!(!reader.records(10).unwrap()[0].is_partial(), "one of the two is complete");
 }
 
-fn owes_the_reason_why_there_is_no_record(disk: &TestStore) {
+fn a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1), Write::Call(Box::new(call()))]).unwrap();
     store.apply(&[Write::CallEnded(CALL, Ended::Failed, 8)]).unwrap();
-    assert_eq!(store.load().unwrap().unfinished, [], "the log never heard of it");
+    assert_eq!(store.load().unwrap().unfinished, [], "it is not in the log");
     // After a crash the log turns out to have its opening.
     store.apply(&[Write::CallOpened(CALL, 1), Write::EndLogged(CALL, 2)]).unwrap();
-    let [Unfinished { row, .. }] = &store.load().unwrap().unfinished[..] else { panic!("the reason is owed") };
+    let [Unfinished { row, .. }] = &store.load().unwrap().unfinished[..] else { panic!("the reason is pending") };
     assert_eq!((row.stage, row.how, row.ended_index), (Stage::Ended, Some(Ended::Failed), Some(2)));
     store.apply(&[Write::MissingLogged(CALL, 3)]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, []);
     assert_eq!(disk.reader().records(1).unwrap()[0].call.missing_index, Some(3));
 }
 
-fn uses_ids_once(disk: &TestStore) {
+fn ids_cannot_be_reused(disk: &TestStore) {
     let mut store = disk.writer();
     assert!(!store.call_exists(&CALL).unwrap() && !store.enrolment_is_used("1").unwrap());
     assert_eq!(store.device(&device(1)).unwrap(), None);
@@ -269,7 +278,7 @@ fn uses_ids_once(disk: &TestStore) {
     assert_eq!(store.device(&device(1)).unwrap().unwrap().cert_sha256, Digest::from_bytes([1; 32]));
 }
 
-fn answers_queries(disk: &TestStore) {
+fn queries_return_only_logged_rows(disk: &TestStore) {
     let mut store = disk.writer();
     let unlogged = match enrolled(3) {
         Write::Device(row) => Write::Device(Box::new(DeviceRow { log_index: None, ..*row })),
@@ -293,7 +302,7 @@ fn answers_queries(disk: &TestStore) {
         .unwrap();
     let reader = disk.reader();
     let found: Vec<u8> = reader.records(3).unwrap().iter().map(|r| r.call.call.as_bytes()[0]).collect();
-    assert_eq!(found, [1, 2, 3], "newest first, and only what the log has");
+    assert_eq!(found, [1, 2, 3], "newest first, and only logged calls");
     assert_eq!(reader.records(2).unwrap()[1].records, [old]);
     assert_eq!(reader.records(100).unwrap().len(), 4);
     assert_eq!(reader.devices().unwrap().iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
@@ -314,7 +323,7 @@ fn a_revocation_keeps_its_first_time(disk: &TestStore) {
     assert_eq!((found.revoked_ms, found.revocation.as_deref(), found.revoked_index), (Some(4), Some("jws"), Some(9)));
 }
 
-fn forgets_devices_that_the_log_has_not(disk: &TestStore) {
+fn devices_without_log_entry_can_be_removed(disk: &TestStore) {
     let mut store = disk.writer();
     let unlogged = |n| match enrolled(n) {
         Write::Device(row) => Write::Device(Box::new(DeviceRow { log_index: None, ..*row })),
@@ -332,10 +341,10 @@ fn forgets_devices_that_the_log_has_not(disk: &TestStore) {
     assert_eq!(left(&mut store), [device(1), device(2), device(4)]);
     store.apply(&[Write::UnloggedDevicesForgotten]).unwrap();
     assert_eq!(left(&mut store), [device(1), device(2)]);
-    store.apply(&[unlogged(4)]).expect("its enrolment is free again");
+    store.apply(&[unlogged(4)]).expect("its enrolment can be used again");
 }
 
-fn follows_the_log(disk: &TestStore) {
+fn the_log_position_is_stored(disk: &TestStore) {
     let mut store = disk.writer();
     assert_eq!(store.log_position().unwrap(), LogPosition::default());
     store.apply(&[Write::LogSeen(5)]).unwrap();
@@ -349,8 +358,8 @@ fn follows_the_log(disk: &TestStore) {
     assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: false });
 }
 
-fn repeats_are_harmless(disk: &TestStore) {
-    // After a failure whose outcome is unknown, these are written again from the log.
+fn writes_are_idempotent(disk: &TestStore) {
+    // After a failure with unknown outcome, these are written again from the log.
     let mut store = disk.writer();
     store.apply(&[enrolled(1), enrolled(5), Write::Call(Box::new(call())), Write::CallOpened(CALL, 1)]).unwrap();
     store.apply(&[Write::CallAnswered(CALL, device(5), 2), Write::CallEnded(CALL, Ended::HungUp, 3)]).unwrap();
@@ -368,7 +377,7 @@ fn repeats_are_harmless(disk: &TestStore) {
     assert_eq!((store.load().unwrap(), disk.reader().records(9).unwrap()), once);
 }
 
-fn reads_while_it_writes(disk: &TestStore) {
+fn reading_does_not_block_writing(disk: &TestStore) {
     let mut store = disk.writer();
     store.apply(&[enrolled(1)]).unwrap();
     let reader = disk.reader();
@@ -377,7 +386,7 @@ fn reads_while_it_writes(disk: &TestStore) {
             let mut seen = 0;
             while seen < 200 {
                 let devices = reader.devices().unwrap().len();
-                assert!(devices >= seen, "what was read once stays");
+                assert!(devices >= seen, "rows that were read once do not disappear");
                 seen = devices;
             }
         });
@@ -388,7 +397,7 @@ fn reads_while_it_writes(disk: &TestStore) {
     });
 }
 
-fn refuses_a_newer_database(disk: &TestStore) {
+fn a_newer_database_is_refused(disk: &TestStore) {
     drop(disk.writer());
     disk.execute(match disk.location {
         StoreLocation::Sqlite(_) => "PRAGMA user_version = 99",
@@ -411,11 +420,11 @@ fn postgres_has_one_writer_and_survives_a_crash_of_its_server() {
     assert!(matches!(store.apply(&[commit(2, &[], &[1])]), Err(StoreError::Database(_))));
     store.apply(&[commit(2, &[], &[1])]).unwrap();
     assert_eq!(store.load().unwrap().active[0].row.epoch, 2);
-    assert!(reader.devices().is_err(), "so does a reader's");
+    assert!(reader.devices().is_err(), "the reader's session is lost too");
     assert_eq!(reader.devices().unwrap().len(), 1);
     assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::InUse)), "the new session has the lock");
 
-    // A server that lost its session while another one took over cannot write any more.
+    // A server that lost its session while another one acquired the lock can no longer write.
     server.crash();
     let mut other = disk.writer();
     assert!(store.apply(&[commit(3, &[], &[1])]).is_err());
@@ -432,7 +441,7 @@ fn an_sqlite_reader_does_not_read_an_older_schema() {
 }
 
 #[test]
-fn injected_faults_do_what_they_say() {
+fn injected_faults_have_the_stated_effect() {
     let disk = TestStore::sqlite();
     let control = FaultControl::default();
     let mut store = FaultyStore::new(disk.writer(), control.clone());

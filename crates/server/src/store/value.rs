@@ -1,4 +1,4 @@
-//! Values and rows as every database holds them: integers, texts and byte strings. A flag is 0 or 1.
+//! Values and rows, common to all databases: integers, texts and byte strings. A flag is 0 or 1.
 
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ pub(super) enum Value {
 }
 
 impl From<u64> for Value {
-    /// Times and indices: far below 2^63 for longer than anybody will run this.
+    /// Times and indices, which stay far below 2^63.
     fn from(value: u64) -> Self {
         Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
     }
@@ -77,13 +77,13 @@ macro_rules! values {
 }
 pub(super) use values;
 
-/// Text that is JSON.
+/// A value serialized as JSON text.
 pub(super) fn json<T: Serialize>(value: &T) -> Value {
     let text = serde_json::to_string(value);
     Value::Text(text.expect("invariant: stored types have no map keys that JSON cannot hold"))
 }
 
-/// One row of an answer.
+/// One row of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row(pub Vec<Value>);
 
@@ -164,12 +164,12 @@ impl Row {
         serde_json::from_str(&self.text(column)?).map_err(|_| StoreError::Damaged(what))
     }
 
-    /// A card; one that was stored before cards named their office is of the office `home`.
+    /// A card. Cards that were stored without an office are of the office `home`.
     pub fn card(&self, column: usize, home: &OfficeName) -> Result<Card, StoreError> {
         Card::from_stored(&self.text(column)?, home).map_err(|_| StoreError::Damaged("card"))
     }
 
-    /// A word of the wire, such as a record mode.
+    /// A value in its wire form, such as a record mode.
     pub fn word<T: DeserializeOwned>(&self, column: usize, what: &'static str) -> Result<T, StoreError> {
         let word = serde_json::Value::String(self.text(column)?);
         serde_json::from_value(word).map_err(|_| StoreError::Damaged(what))

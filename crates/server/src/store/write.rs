@@ -1,4 +1,4 @@
-//! Applying one [`Write`] inside a transaction.
+//! Applies one [`Write`] inside a transaction.
 
 use super::{
     CallRow, Handshake, StoreError, Write,
@@ -117,8 +117,8 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
     }
 }
 
-/// A call is settled when it is over and nothing is owed of it: neither the entry of its end, nor an entry that says why it
-/// has no record, nor the record of a note-taker that was in it. Settled calls are not loaded at the start.
+/// A call is settled when it has ended and nothing is pending: neither the log entry of its end, nor one that states
+/// why it has no record, nor the record of a note-taker that was in it. Settled calls are not loaded at start.
 fn settle(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
     t.execute(
         "UPDATE calls SET settled = CASE WHEN stage = 'ended' AND NOT (opened_index IS NOT NULL AND (
@@ -169,7 +169,7 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
 }
 
 fn insert_commit(t: &mut dyn Statements, call: &CallId, step: &Handshake, noted: bool) -> Result<(), StoreError> {
-    // The sequence number is the epoch: both grow by one with each commit that is taken.
+    // The sequence number is the epoch: both increase by one with each ordered commit.
     let changed = t.execute(
         "UPDATE calls SET epoch = $1, noted = CASE WHEN $2 = 1 THEN 1 ELSE noted END WHERE call = $3 AND epoch + 1 = $1",
         values![step.seq, noted, call],

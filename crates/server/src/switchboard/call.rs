@@ -1,4 +1,4 @@
-//! One call that is not over.
+//! One call that has not ended.
 
 use super::{
     context::Context,
@@ -17,14 +17,14 @@ use telcon_proto::{
     policy::{Action, allows},
 };
 
-/// A device that waits to be added, and the committer that was asked to add it.
+/// A request to join, and the committer that was asked to add the device.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub ask: Ask,
     pub asked: Option<SessionId>,
 }
 
-/// A call and everything the server knows of it.
+/// A call and its whole state on the server.
 #[derive(Debug)]
 pub(super) struct Call {
     pub row: CallRow,
@@ -34,26 +34,26 @@ pub(super) struct Call {
     pub members: Vec<DeviceId>,
     /// Members that left, were lost or were revoked, until a commit removes them.
     pub leaving: BTreeSet<DeviceId>,
-    /// The committer that was asked last to remove members, and which.
+    /// The committer that was last asked to remove members, and those members.
     pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
-    /// Devices that take part over this connection: they joined over it, or resumed.
+    /// Connected participants and their connections, over which they joined or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
-    /// Since when a device that takes part is not connected.
+    /// Disconnected participants, and since when.
     pub lost: BTreeMap<DeviceId, u64>,
-    /// Devices of the person rung that were told.
+    /// Devices of the callee to which the ring was sent.
     pub ringing: BTreeSet<DeviceId>,
-    /// Devices of the person rung that could not show it.
+    /// Devices of the callee that refused the ring.
     pub failed: BTreeSet<DeviceId>,
     pub shown: bool,
     pub legs: HashSet<DeviceId>,
     pub handshakes: VecDeque<Handshake>,
     handshake_bytes: usize,
-    /// Sequence number of the newest handshake that is no longer kept.
+    /// Sequence number of the newest discarded handshake.
     pub forgotten: u64,
-    /// Staff is to be told how the call stands, at the end of the input.
+    /// A notice has to be sent to staff at the end of the input.
     notice_due: bool,
-    /// Devices that the index of calls by device has for this call.
+    /// Devices under which the call is indexed.
     pub indexed: BTreeSet<DeviceId>,
 }
 
@@ -81,7 +81,7 @@ impl Call {
         }
     }
 
-    /// As it was stored. Nobody is connected yet: every participant counts as lost from now on.
+    /// Restores a stored call. Nobody is connected yet: every participant counts as disconnected from now on.
     pub fn restored(stored: ActiveCall, now_ms: u64) -> Self {
         let taking_part = stored.members.iter().chain(stored.row.answerer.iter());
         let lost = taking_part.filter(|d| !stored.leaving.contains(d)).map(|d| (*d, now_ms)).collect();
@@ -124,17 +124,17 @@ impl Call {
         self.waiting.iter().any(|w| w.ask.device == *device)
     }
 
-    /// Whether the device is a participant, which may resume or rejoin after it lost its connection.
+    /// Whether the device is a participant, which may resume or rejoin after its connection was lost.
     pub fn takes_part(&self, device: &DeviceId) -> bool {
         self.is_member(device) || self.is_principals(device)
     }
 
-    /// Whether one of its two sides is in it by this device alone, so that it ends with the device.
+    /// Whether this is the only device of one of the two parties, so that the call ends with it.
     pub fn depends_on(&self, device: &DeviceId) -> bool {
         matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.is_principals(device)
     }
 
-    /// Every device that a message of, or about, may concern the call.
+    /// Every device that is concerned by the call.
     pub fn involved(&self) -> BTreeSet<DeviceId> {
         let waiting = self.waiting.iter().map(|w| &w.ask.device);
         let connected = self.present.keys().chain(self.lost.keys()).chain(&self.ringing).chain(&self.legs);
@@ -142,13 +142,13 @@ impl Call {
         self.members.iter().chain(waiting).chain(connected).chain(sides).copied().collect()
     }
 
-    /// The device takes part over this connection from now on.
+    /// The device participates over this connection from now on.
     pub fn connect(&mut self, device: DeviceId, session: SessionId) {
         self.present.insert(device, session);
         self.lost.remove(&device);
     }
 
-    /// The device's connection is gone.
+    /// The device's connection ended.
     pub fn disconnect(&mut self, device: DeviceId, now_ms: u64) {
         self.present.remove(&device);
         self.ringing.remove(&device);
@@ -157,8 +157,8 @@ impl Call {
         }
     }
 
-    /// The member that is asked to commit: the caller's device if it can, else the oldest member that can. A device that
-    /// itself waits to be added lost the group's state and cannot.
+    /// The member that is asked to commit: the caller's device if it can, else the oldest member that can. A device
+    /// that itself requests to join has lost the group's state and cannot.
     pub(super) fn committer(&self) -> Option<(DeviceId, SessionId)> {
         let can = |device: &DeviceId| {
             let session = self.present.get(device)?;
@@ -167,7 +167,7 @@ impl Call {
         can(&self.row.from_device).or_else(|| self.members.iter().find_map(can))
     }
 
-    /// Asks the committer for everything that it was not asked for yet.
+    /// Asks the committer for all changes that it was not asked for yet.
     pub fn ask_committer(&mut self, context: &mut Context) {
         let Some((_, session)) = self.committer() else { return };
         if !self.leaving.is_empty() {
@@ -179,7 +179,7 @@ impl Call {
             }
         }
         for waiting in &mut self.waiting {
-            // One that is disconnected asks again, with a fresh KeyPackage, when it is back.
+            // A disconnected device asks again, with a fresh KeyPackage, when it reconnects.
             if waiting.asked == Some(session) || !self.present.contains_key(&waiting.ask.device) {
                 continue;
             }
@@ -193,7 +193,7 @@ impl Call {
         }
     }
 
-    /// A device waits to be added, with this key package from now on.
+    /// Records a request to join; its KeyPackage replaces that of an earlier request.
     pub fn wait(&mut self, ask: Ask, context: &mut Context) {
         context.write(Write::Asked(self.row.call, ask.clone()));
         self.waiting.retain(|w| w.ask.device != ask.device);
@@ -207,7 +207,7 @@ impl Call {
         }
     }
 
-    /// A member is to be removed from the group. It gets no messages of the call from now on.
+    /// Marks a member for removal from the group. It receives no further messages of the call.
     pub fn leave(&mut self, device: DeviceId, context: &mut Context) {
         self.present.remove(&device);
         self.lost.remove(&device);
@@ -223,7 +223,7 @@ impl Call {
         }
     }
 
-    /// Keeps a handshake for devices that resume, and forgets the oldest beyond the limits.
+    /// Keeps a handshake for devices that resume, and discards the oldest beyond the limits.
     pub fn keep(&mut self, handshake: Handshake, context: &mut Context) {
         self.handshake_bytes += size(&handshake);
         self.handshakes.push_back(handshake);
@@ -238,7 +238,7 @@ impl Call {
         }
     }
 
-    /// A handshake, for those who were members before it.
+    /// The message with a handshake for existing members.
     pub fn committed(&self, handshake: &Handshake, directory: &Directory) -> ServerMessage {
         ServerMessage::Committed {
             call: self.row.call,
@@ -249,7 +249,7 @@ impl Call {
         }
     }
 
-    /// The welcome of a handshake, for those it added.
+    /// The message with the welcome of a handshake for the members that it adds.
     pub fn welcome(&self, handshake: &Handshake, directory: &Directory) -> Option<ServerMessage> {
         Some(ServerMessage::Welcome {
             call: self.row.call,
@@ -261,7 +261,7 @@ impl Call {
         })
     }
 
-    /// When something is due next, milliseconds since 1970.
+    /// The next deadline, milliseconds since 1970 UTC.
     pub fn next_timeout(&self) -> Option<u64> {
         let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
         let lost = match self.row.stage {
@@ -271,23 +271,23 @@ impl Call {
         ring.into_iter().chain(lost).min()
     }
 
-    /// Whether the person's side has had no connection for too long.
+    /// Whether no device of this party has been connected for too long.
     pub fn abandoned_by(&self, person: PersonId, directory: &Directory, now_ms: u64) -> bool {
         let mine = |d: &&DeviceId| directory.is_person(d, person);
         if self.present.keys().any(|d| mine(&d)) {
             return false;
         }
         let since = self.lost.iter().filter(|(d, _)| mine(d)).map(|(_, since)| *since).max();
-        // Nobody present and nobody lost: all of the person's devices left or were revoked.
+        // None connected and none disconnected: all of the person's devices left or were revoked.
         since.is_none_or(|since| now_ms >= since + ABANDONED_AFTER_MS)
     }
 
-    /// Tells staff how the call stands, once all of the present input is done.
+    /// Schedules a notice to staff for the end of the current input.
     pub fn notify_staff(&mut self) {
         self.notice_due = true;
     }
 
-    /// Sends what [`Call::notify_staff`] asked for.
+    /// Sends the notice scheduled by [`Call::notify_staff`].
     pub fn send_notice(&mut self, context: &mut Context) {
         if std::mem::take(&mut self.notice_due) {
             let notice = ServerMessage::Notice(self.notice(context));
@@ -325,7 +325,7 @@ impl Call {
         allows(role, Action::ListenIn) && (!writes || self.row.mode != RecordMode::LogOnly)
     }
 
-    /// Every device that is told that the call is over.
+    /// Every device that is notified of the end of the call.
     pub fn audience(&self) -> BTreeSet<DeviceId> {
         let waiting = self.waiting.iter().map(|w| w.ask.device);
         let members = self.members.iter().filter(|d| !self.leaving.contains(d)).copied();
@@ -337,7 +337,7 @@ fn size(handshake: &Handshake) -> usize {
     handshake.commit.0.len() + handshake.welcome.as_ref().map_or(0, |w| w.0.len())
 }
 
-/// Sends `message` to the members that are connected, but not to `except`.
+/// Sends `message` to the connected members except `except`.
 pub(super) fn tell_members(call: &Call, context: &mut Context, except: &[DeviceId], message: &ServerMessage) {
     for (device, session) in &call.present {
         if call.is_member(device) && !except.contains(device) {

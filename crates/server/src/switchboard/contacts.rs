@@ -1,9 +1,10 @@
-//! Whom a device can ring ([`may_ring`] is the one rule of who sees whom): its list at sign-in, changes of it afterwards, and finding people by name.
+//! The contact list of a device, that is the people whom it may ring ([`may_ring`] is the only rule): sent at sign-in,
+//! then changes, and search by name.
 //!
-//! A list has at most [`CONTACTS_AT_SIGN_IN`] people. Where there are more, the others are found by name
-//! ([`telcon_proto::ClientMessage::FindPeople`]). A connection is told of changes of the people that it was sent, and of no
-//! others; changes are collected for [`CONTACTS_INTERVAL_MS`], so that a thousand people who reconnect within a second are
-//! one message to each connection.
+//! A list has at most [`CONTACTS_AT_SIGN_IN`] people; others are found by name
+//! ([`telcon_proto::ClientMessage::FindPeople`]). A connection is notified only of changes of people that it was sent.
+//! Changes are collected for [`CONTACTS_INTERVAL_MS`], so that a thousand people who reconnect within a second cost one
+//! message per connection.
 
 use super::{directory::Directory, port::SessionId};
 use crate::limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS};
@@ -17,13 +18,13 @@ use telcon_proto::{
     words::Contact,
 };
 
-/// How many people with a matching word a search looks at.
+/// Most people with a matching word that a search examines.
 const MAX_CANDIDATES: usize = 512;
 
-/// Words of a search that count.
+/// Most words of a search that are used.
 const MAX_WORDS: usize = 4;
 
-/// What a connection was sent.
+/// The people that a connection was sent.
 #[derive(Debug)]
 struct List {
     viewer: PersonId,
@@ -32,11 +33,11 @@ struct List {
     listed: BTreeSet<PersonId>,
     /// Found by the latest search.
     found: BTreeSet<PersonId>,
-    /// There are people beside those listed.
+    /// There are more people than those listed.
     more: bool,
 }
 
-/// People by name, and who watches whom.
+/// The index of people by name, and the connections subscribed to each person.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
     by_name: HashMap<Role, BTreeSet<(String, PersonId)>>,
@@ -46,8 +47,8 @@ pub(super) struct Contacts {
     lists: HashMap<SessionId, List>,
     watchers: HashMap<PersonId, BTreeSet<SessionId>>,
     changed: BTreeSet<PersonId>,
-    /// Those of `changed` who were in no list before.
-    newcomers: BTreeSet<PersonId>,
+    /// Those of `changed` who had no device before.
+    added: BTreeSet<PersonId>,
     sent_ms: Option<u64>,
 }
 
@@ -61,7 +62,7 @@ impl Contacts {
         }
         if self.indexed.get(&person) != card {
             if !self.indexed.contains_key(&person) {
-                self.newcomers.insert(person);
+                self.added.insert(person);
             }
             self.index(person, card.cloned());
         }
@@ -91,7 +92,7 @@ impl Contacts {
         }
     }
 
-    /// The list of a connection that signs in, and whether there are people beside those listed.
+    /// Creates the list of a connection that signs in; returns it, and whether there are more people.
     pub fn open_list(&mut self, session: SessionId, viewer: &Card, directory: &Directory) -> (Vec<Contact>, bool) {
         let mut people: Vec<(&String, PersonId)> = Vec::new();
         for role in ROLES.into_iter().filter(|role| may_ring(viewer.role, *role)) {
@@ -126,7 +127,8 @@ impl Contacts {
         }
     }
 
-    /// Whom the connection may ring by these beginnings of words. They are watched until its next search.
+    /// Searches people whom the connection may ring by prefixes of words. Subscribes it to the results until its next
+    /// search.
     pub fn find(&mut self, session: SessionId, text: &str, directory: &Directory) -> Option<ServerMessage> {
         let wanted: Vec<String> = words(text).take(MAX_WORDS).collect();
         let list = self.lists.get(&session)?;
@@ -136,7 +138,7 @@ impl Contacts {
             let all = wanted.iter().all(|start| known.iter().any(|word| word.starts_with(start)));
             (*person != list.viewer && may_ring(list.role, card.role) && all).then_some(*person)
         };
-        // By the longest word, which the fewest people have.
+        // Candidates are those with the longest word, which is usually the rarest.
         let longest = wanted.iter().max_by_key(|word| word.len()).cloned();
         let candidates = longest.into_iter().flat_map(|start| {
             let from = (start.clone(), PersonId::from_bytes([0; 16]));
@@ -163,7 +165,7 @@ impl Contacts {
         Some(ServerMessage::PeopleChanged { changed, removed })
     }
 
-    /// Changes that are due, one message for each connection that they concern; or when they are due.
+    /// Takes the changes that are due, one message per connection concerned; or the time at which they are due.
     pub fn collect(
         &mut self,
         directory: &Directory,
@@ -181,15 +183,15 @@ impl Contacts {
         for person in std::mem::take(&mut self.changed) {
             match directory.contact(person) {
                 Some(contact) => {
-                    if self.newcomers.remove(&person) {
-                        self.list_newcomer(&contact.card, directory);
+                    if self.added.remove(&person) {
+                        self.add_to_lists(&contact.card, directory);
                     }
                     for session in self.watchers.get(&person).into_iter().flatten() {
                         messages.entry(*session).or_default().0.push(contact.clone());
                     }
                 }
                 None => {
-                    self.newcomers.remove(&person);
+                    self.added.remove(&person);
                     for session in self.watchers.remove(&person).into_iter().flatten() {
                         if let Some(list) = self.lists.get_mut(&session) {
                             list.listed.remove(&person);
@@ -204,8 +206,8 @@ impl Contacts {
         Ok(messages.into_iter().map(|(session, lists)| (session, message(lists))).collect())
     }
 
-    /// Somebody who has a device now is added to the lists of those who can ring them, where there is room.
-    fn list_newcomer(&mut self, card: &Card, directory: &Directory) {
+    /// Adds a person who now has a device to the lists of those who may ring them, up to the limit.
+    fn add_to_lists(&mut self, card: &Card, directory: &Directory) {
         for viewer in ROLES.into_iter().filter(|viewer| may_ring(*viewer, card.role)) {
             for session in directory.sessions_of_role(viewer) {
                 let Some(list) = self.lists.get_mut(&session) else { continue };

@@ -1,4 +1,4 @@
-//! What the calls share: the directory, the effects of the present input, and the engines and timers beside them.
+//! The state shared by all calls: directory, effects of the current input, note-taker assignment and timers.
 
 use super::{
     contacts::Contacts,
@@ -13,18 +13,18 @@ use telcon_proto::{
     policy::{Action, ROLES, allows},
 };
 
-/// What is due at a time. The deadlines of note-takers are with [`Assignment`].
+/// A timer. Deadlines of note-takers are in [`Assignment`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
-    /// A call: nobody answers, or a side is away for too long.
+    /// A deadline of a call: nobody answered, or a party was disconnected for too long.
     Call(CallId),
-    /// The entry of a call's end is to be appended again.
+    /// Retry appending the entry of a call's end.
     AppendEnd(CallId),
     /// A call's record is due.
     Record(CallId),
-    /// The entry of a revocation is to be appended again.
+    /// Retry appending the entry of a revocation.
     AppendRevocation(DeviceId),
-    /// Changes of people are to be sent.
+    /// Send contact changes.
     Contacts,
 }
 
@@ -89,7 +89,7 @@ impl Context {
         self.output(Output::Close(session, reason));
     }
 
-    /// Sends changes of people that are due, or sees to it that they are sent in time.
+    /// Sends contact changes that are due, and sets the timer for the others.
     pub fn send_contact_changes(&mut self, now_ms: u64) {
         match self.contacts.collect(&self.directory, now_ms) {
             Ok(messages) => {
@@ -100,7 +100,7 @@ impl Context {
         }
     }
 
-    /// Connections of staff, who are told of every call.
+    /// Connections of staff, who receive notices of every call.
     pub fn staff(&self) -> Vec<SessionId> {
         let roles = ROLES.into_iter().filter(|role| watches_calls(*role));
         let mut sessions: Vec<_> = roles.flat_map(|role| self.directory.sessions_of_role(role)).collect();
@@ -109,7 +109,7 @@ impl Context {
     }
 }
 
-/// Whether the role is told of the office's calls.
+/// Whether the role receives notices of the office's calls.
 pub(super) fn watches_calls(role: Role) -> bool {
     allows(role, Action::WatchCalls)
 }

@@ -1,4 +1,4 @@
-//! Who is enrolled and who is connected, with the indexes that answer by person and by role.
+//! Enrolled devices and connections, indexed by person and by role.
 
 use crate::limits::MAX_RINGS_PER_MINUTE;
 use std::{
@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub card: Arc<Card>,
 }
 
-/// What is counted for each person: no message looks at the devices of everybody.
+/// The devices of one person, so that no message scans all devices.
 #[derive(Debug, Default)]
 struct Person {
     /// Devices that are not revoked, those that are being enrolled included.
@@ -71,7 +71,7 @@ impl Directory {
         self.devices.insert(id, device);
     }
 
-    /// The log did not take the device's entry.
+    /// Appending the device's entry failed.
     pub fn remove(&mut self, id: DeviceId) {
         if let Some(device) = self.devices.remove(&id) {
             self.valid -= usize::from(device.is_valid());
@@ -148,13 +148,13 @@ impl Directory {
         devices.iter().filter_map(|id| Some((id, self.devices.get(id)?)))
     }
 
-    /// The person, as the certificate of their newest device names them. None without a device that may sign in.
+    /// The person's card, from the certificate of their newest device. None without a device that may sign in.
     pub fn person(&self, person: PersonId) -> Option<&Arc<Card>> {
         let valid = self.devices_of(person).filter(|(_, d)| d.is_valid());
         valid.max_by_key(|(_, d)| d.enrolled_ms).map(|(_, d)| &d.card)
     }
 
-    /// The person as others see them in their list.
+    /// The person as shown in contact lists.
     pub fn contact(&self, person: PersonId) -> Option<Contact> {
         let card = Card::clone(self.person(person)?);
         Some(Contact { reachable: self.is_reachable(person), card })
@@ -193,7 +193,7 @@ impl Directory {
         self.by_role.get(&role).into_iter().flatten().copied()
     }
 
-    /// Signs a connection in. Says whether the person had none before.
+    /// Signs a connection in. Returns whether it is the person's first one.
     pub fn sign_in(&mut self, session: SessionId, device: DeviceId, card: Arc<Card>) -> bool {
         let person = self.people.entry(card.person).or_default();
         person.online += 1;
@@ -204,7 +204,7 @@ impl Directory {
         first
     }
 
-    /// Forgets a connection. Says whose it was, and whether the person has none now.
+    /// Removes a connection. Returns whose it was, and whether it was the person's last one.
     pub fn sign_out(&mut self, session: SessionId) -> Option<(Session, bool)> {
         let gone = self.sessions.remove(&session)?;
         self.online.remove(&gone.device);
@@ -220,7 +220,7 @@ impl Directory {
         Some((gone, last))
     }
 
-    /// Whether the device may ring once more in this minute.
+    /// Counts a ring; returns whether it is within the rate limit per minute.
     pub fn count_ring(&mut self, device: DeviceId, now_ms: u64) -> bool {
         let times = self.rings.entry(device).or_default();
         while times.front().is_some_and(|t| now_ms.saturating_sub(*t) >= 60_000) {

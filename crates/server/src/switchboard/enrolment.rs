@@ -1,4 +1,4 @@
-//! Enrolling and revoking devices.
+//! Enrolment and revocation of devices.
 
 use super::{
     Switchboard,
@@ -68,7 +68,7 @@ impl Switchboard {
         }
         let devices = directory.devices_of(new.card.person).count();
         if devices >= MAX_DEVICES_PER_PERSON {
-            let text = format!("the person has {devices} devices, and more are not allowed: revoke one first");
+            let text = format!("the person has {devices} devices, which is the limit: revoke one first");
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         Ok(())
@@ -78,8 +78,8 @@ impl Switchboard {
         let Some(index) = index else {
             self.context.directory.remove(device);
             self.context.write(Write::DeviceForgotten(device));
-            // The enrolment stays in `enrolling`, and so used, until a restart has compared store and log: the entry may be on
-            // disk.
+            // The enrolment stays in `enrolling`, and therefore used, until a restart has reconciled store and log: the
+            // entry may be on disk.
             self.context.output(Output::Reply(request, Err(log_failed())));
             return;
         };
@@ -148,8 +148,7 @@ impl Switchboard {
             }
             (None, request) => {
                 if let Some(request) = request {
-                    let text =
-                        "the device is disconnected, but the log could not take the revocation yet; it is tried again";
+                    let text = "the device is disconnected, but the revocation could not be logged yet; it is retried";
                     let refusal = Refusal::new(RefusalKind::Unavailable, text);
                     self.context.output(Output::Reply(request, Err(refusal)));
                 }
@@ -160,12 +159,12 @@ impl Switchboard {
     }
 }
 
-/// Asks the log to take a revocation.
+/// Appends a revocation to the log.
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
     context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device });
 }
 
 /// The answer to a request when the log failed.
 pub(super) fn log_failed() -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, "the office's log cannot be written now: try again, and tell who runs it")
+    Refusal::new(RefusalKind::Unavailable, "the office's log cannot be written now: try again, and tell its operator")
 }

@@ -1,5 +1,5 @@
-//! Who is in the group. The server orders commits and routes by what their senders declare; it cannot look inside them, and
-//! members trust only what MLS shows them.
+//! Group membership. The server orders commits and routes messages by what their senders declare; it cannot read them,
+//! and members rely only on what they verify by MLS.
 
 use super::{
     call::{Call, tell_members},
@@ -9,7 +9,7 @@ use super::{
 use crate::store::{Ask, Handshake, Write};
 use telcon_proto::{Blob, DeviceId, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
 
-/// A commit that a member wants ordered.
+/// A commit submitted by a member for ordering.
 pub(super) struct Proposed {
     pub epoch: u64,
     pub commit: Blob,
@@ -30,12 +30,11 @@ impl Call {
         let id = self.row.call;
         let Some(role) = context.directory.role(&from) else { return };
         let writes = context.directory.writes_records(&from);
-        // A note-taker that left asks like any other: meanwhile another may have taken its place.
+        // A note-taker that left has no precedence: another may have replaced it meanwhile.
         let stays = self.members.contains(&from) && (!writes || self.is_member(&from));
         let rejoins = self.is_principals(&from) || stays;
         if !rejoins && !self.admits(role) {
-            let text =
-                "this device may not join the call: its person neither rang, answered, nor listens for the office";
+            let text = "this device may not join the call: its person neither rang, answered, nor may listen";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let others = self.members.iter().any(|d| *d != from && !self.leaving.contains(d) && !self.is_waiting(d));
@@ -44,7 +43,7 @@ impl Call {
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         if writes && !rejoins && !context.assignment.may_request(id, from) {
-            let text = "another note-taker writes this call";
+            let text = "another note-taker records this call";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         let waiting =
@@ -84,10 +83,10 @@ impl Call {
             false => Err("only the member that was asked, or a principal, changes who is in the call"),
         };
         if let Err(text) = check {
-            // What the commit held beside the fault is still to be done, and is asked for again.
+            // The changes that the refused commit contained are still pending: ask for them again.
             self.waiting.iter_mut().filter(|w| proposed.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
             self.removal_asked = None;
-            // Both: the device drops the commit, and a person reads why.
+            // Both: the first makes the device drop the commit, the second is shown to its person.
             context.send(session, refused);
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
@@ -101,7 +100,7 @@ impl Call {
         let handshake = Handshake { seq: self.row.epoch, from, commit, welcome, adds, members: self.members.clone() };
         context.write(Write::Committed { call: id, handshake: Box::new(handshake.clone()), noted: self.row.noted });
 
-        // To every member that is connected, those that it removes included: they stop decrypting.
+        // To every connected member, including those that it removes, so that they stop decrypting.
         let committed = self.committed(&handshake, &context.directory);
         for device in before.iter().filter(|d| !handshake.adds.contains(d)) {
             if let Some(session) = self.present.get(device) {
@@ -119,7 +118,7 @@ impl Call {
             self.leaving.remove(device);
             self.waiting.retain(|w| w.ask.device != *device);
             if !self.present.contains_key(device) {
-                // Added while it was disconnected: it has as long to resume as any other.
+                // Added while it was disconnected: its time to resume starts now.
                 self.lost.entry(*device).or_insert(now_ms);
             }
         }
@@ -136,7 +135,7 @@ impl Call {
         self.notify_staff();
     }
 
-    /// Whether the member may add and remove those.
+    /// Checks that the member may add and remove these devices.
     fn check_commit(&self, from: &DeviceId, proposed: &Proposed) -> Result<(), &'static str> {
         let Proposed { commit, welcome, adds, removes, .. } = proposed;
         if commit.0.is_empty() {
@@ -145,7 +144,7 @@ impl Call {
         if welcome.is_some() == adds.is_empty() {
             return Err("a commit has a welcome if, and only if, it adds somebody");
         }
-        if has_twice(adds) || has_twice(removes) {
+        if has_duplicates(adds) || has_duplicates(removes) {
             return Err("the commit names a device twice");
         }
         if !adds.iter().all(|d| self.is_waiting(d)) {
@@ -173,7 +172,7 @@ impl Call {
         Ok(())
     }
 
-    /// A device that kept its keys continues the call: it gets the handshakes that it missed.
+    /// A device that still has its keys resumes the call: replays the handshakes that it missed.
     pub(super) fn resume(&mut self, session: SessionId, from: DeviceId, after: u64, context: &mut Context) {
         let id = self.row.call;
         if !(self.is_member(&from) || (self.is_principals(&from) && self.is_waiting(&from))) {
@@ -224,10 +223,10 @@ impl Call {
             return context.refuse(session, Some(id), RefusalCode::Malformed, text);
         }
         tell_members(self, context, &[from], &ServerMessage::Application { call: id, from, message });
-        context.assignment.heard(id, from, now_ms);
+        context.assignment.message_received(id, from, now_ms);
     }
 }
 
-fn has_twice(devices: &[DeviceId]) -> bool {
+fn has_duplicates(devices: &[DeviceId]) -> bool {
     devices.iter().enumerate().any(|(i, d)| devices[..i].contains(d))
 }

@@ -1,4 +1,4 @@
-//! Legs: which devices may have one, and what the relay says of them.
+//! Legs: which devices may have one, and the relay's events about them.
 
 use super::{
     Switchboard,
@@ -9,7 +9,7 @@ use super::{
 use telcon_proto::{CallId, DeviceId, ServerMessage, limits::MAX_SDP_BYTES, message::RefusalCode};
 
 impl Switchboard {
-    /// The relay answered the offer of a leg, or refused it and says why.
+    /// The relay answered the offer of a leg, or refused it with a reason.
     pub fn leg_added(
         &mut self,
         call: CallId,
@@ -29,9 +29,14 @@ impl Switchboard {
             // The call ended, or the device left it, before the relay answered.
             (Ok(_), _) => self.context.relay(RelayCommand::RemoveLeg(call, device)),
             (Err(why), Some(_)) if here => {
-                // The relay's words are for the operator; a person reads a sentence of the office's.
-                tracing::warn!(%call, ?why, "relay refused a leg");
-                self.context.refuse(session, Some(call), RefusalCode::NotAllowed, "the relay did not take the sound");
+                // The relay's reason is for the operator; the person gets a sentence of the server's.
+                tracing::warn!(%call, ?why, "all relays refused a leg: if repeated, check relay limits and the device's version");
+                self.context.refuse(
+                    session,
+                    Some(call),
+                    RefusalCode::NotAllowed,
+                    "the relay refused the audio connection of this device",
+                );
             }
             (Err(_), _) => {}
         }
@@ -50,8 +55,8 @@ impl Switchboard {
 }
 
 impl Call {
-    /// Participants have legs, and so have devices that are about to become members: what is forwarded to them is of no use
-    /// without keys, and the first word is not lost while a leg is set up.
+    /// Whether the device may have a leg: participants, and devices that may become members. Forwarded media is useless
+    /// without keys, and no word is lost while a leg is set up after the answer.
     fn may_have_leg(&self, device: &DeviceId, context: &Context) -> bool {
         let rings = self.row.stage == crate::store::Stage::Ringing
             && context.directory.is_person(device, self.row.to.person)
@@ -70,7 +75,7 @@ impl Call {
         }
         // SDP is lines of text (RFC 8866, section 5).
         if sdp.chars().any(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
-            return context.refuse(session, Some(id), RefusalCode::Malformed, "the offer is no text");
+            return context.refuse(session, Some(id), RefusalCode::Malformed, "the offer is not valid text");
         }
         context.relay(RelayCommand::AddLeg { call: id, device: from, session, sdp });
     }

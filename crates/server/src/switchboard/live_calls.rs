@@ -1,11 +1,11 @@
-//! Calls that are not over, with indexes by person, by device and by age: each input looks only at the calls it concerns.
+//! Calls that have not ended, indexed by person, device and age, so that an input accesses only the calls it concerns.
 
 use super::{call::Call, context::Context};
 use crate::store::Stage;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use telcon_proto::{CallId, DeviceId, PersonId};
 
-/// All calls of the office that are not over.
+/// All calls of the office that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct LiveCalls {
     calls: HashMap<CallId, Call>,
@@ -14,7 +14,7 @@ pub(super) struct LiveCalls {
     by_age: BTreeSet<(u64, CallId)>,
     ringing: HashSet<CallId>,
     live: HashSet<CallId>,
-    /// Calls that were handed out for change since [`LiveCalls::take_touched`].
+    /// Calls borrowed mutably since the last [`LiveCalls::take_touched`].
     touched: BTreeSet<CallId>,
 }
 
@@ -23,14 +23,14 @@ impl LiveCalls {
         self.calls.get(id)
     }
 
-    /// For change: the call is settled at the end of the input.
+    /// Mutable access; the call is settled at the end of the input.
     pub fn get_mut(&mut self, id: &CallId) -> Option<&mut Call> {
         let call = self.calls.get_mut(id)?;
         self.touched.insert(*id);
         Some(call)
     }
 
-    /// The same, of a call that is in the log.
+    /// [`LiveCalls::get_mut`] of a call whose opening is in the log.
     pub fn known_mut(&mut self, id: &CallId) -> Option<&mut Call> {
         self.get(id).filter(|call| call.row.stage != Stage::Opening)?;
         self.get_mut(id)
@@ -65,12 +65,12 @@ impl LiveCalls {
         Some(call)
     }
 
-    /// Calls that the person rings in, is rung in or speaks in.
+    /// Calls in which the person is a party.
     pub fn of_person(&self, person: PersonId) -> impl Iterator<Item = &Call> {
         self.by_person.get(&person).into_iter().flatten().filter_map(|id| self.calls.get(id))
     }
 
-    /// Calls that the device has any part in.
+    /// Calls that concern the device.
     pub fn of_device(&self, device: &DeviceId) -> Vec<CallId> {
         self.by_device.get(device).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
     }
@@ -93,7 +93,7 @@ impl LiveCalls {
         std::mem::take(&mut self.touched)
     }
 
-    /// Brings the indexes up to a call's state.
+    /// Updates the indexes to a call's state.
     pub fn reindex(&mut self, id: &CallId) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let involved = call.involved();
@@ -113,7 +113,7 @@ impl LiveCalls {
         }
     }
 
-    /// Does at the end of an input what each call that it changed may want: tell staff, ask for a commit.
+    /// At the end of an input, for each changed call: sends the notice to staff and asks for commits.
     pub fn conclude(&mut self, id: &CallId, context: &mut Context) {
         if let Some(call) = self.calls.get_mut(id) {
             call.send_notice(context);

@@ -1,24 +1,24 @@
-//! The switchboard as an engine: no sockets, no clock, no disk. Time is an argument; what is to be done comes out as
-//! [`Effects`], whose writes are durable before anything else leaves the server.
+//! The switchboard, a sans-IO engine: time is an argument, results are [`Effects`], whose writes are durable before
+//! anything else leaves the server.
 //!
 //! A driver (the hub, a test, a simulation) calls one method for each input, carries the effects out in their order, and calls
 //! [`Switchboard::timeout`] at [`Switchboard::next_timeout`]. Facts that only the store or cryptography knows are arguments:
 //! whether a ring's signature holds ([`VerifiedRing`]), whether a call id or an enrolment was used before.
 //!
-//! Each input costs what it concerns: calls are found by person and by device, deadlines by time, and changes of people go to
-//! those who were sent them.
+//! Handling an input scans nothing unrelated to it: calls are indexed by person and device, deadlines by time, and
+//! contact changes are sent to subscribed connections only.
 //!
 //! | module | idea |
 //! |---|---|
-//! | `port` | what goes in and out |
-//! | `context` | what the calls share: directory, effects, timers |
-//! | `directory` | who is enrolled, who is connected |
-//! | `contacts` | whom a device can ring: lists, changes, finding |
-//! | `live_calls` | calls that are not over, with indexes |
-//! | `call` | one of them |
+//! | `port` | inputs and outputs |
+//! | `context` | state shared by all calls: directory, effects, timers |
+//! | `directory` | enrolled devices and connections |
+//! | `contacts` | contact lists: sign-in, changes, search |
+//! | `live_calls` | calls that have not ended, with indexes |
+//! | `call` | one call |
 //! | `ring` | opening, ringing, answering, ending |
-//! | `group` | who is in the group: asks, commits, leaving, resuming |
-//! | `note_takers` | the calls as `assignment` sees them |
+//! | `group` | group membership: join requests, commits, leaving, resuming |
+//! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
@@ -60,43 +60,43 @@ use telcon_proto::{CallId, ClientMessage, DeviceId, Ended, PersonId, Role, Serve
 pub struct Switchboard {
     context: Context,
     calls: LiveCalls,
-    /// Ends of the calls that ended last, for devices that ask.
+    /// The most recent ended calls, for devices that were disconnected at the end.
     recent: VecDeque<CallId>,
     recent_ends: HashMap<CallId, Ended>,
     pending: PendingRecords,
     /// Enrolments of devices whose log entry is not confirmed.
     enrolling: HashMap<DeviceId, String>,
-    /// How many calls were settled, for the test of what an input costs.
+    /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
 }
 
-/// Who signed in.
+/// A signed-in device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The device.
     pub device: DeviceId,
-    /// What its person does.
+    /// Its person's role.
     pub role: Role,
 }
 
-/// Numbers for the operator. They name nobody.
+/// Figures for the operator. They identify nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Calls that ring.
+    /// Ringing calls.
     pub ringing: usize,
-    /// Calls that were answered and are not over.
+    /// Calls that were answered and have not ended.
     pub live: usize,
-    /// Connections that are signed in.
+    /// Signed-in connections.
     pub sessions: usize,
     /// Devices that may sign in.
     pub devices: usize,
-    /// Calls that should have a record and have none.
+    /// Ended calls that should have a record and have none.
     pub records_pending: usize,
 }
 
 impl Switchboard {
-    /// Starts from what was stored. Calls that were not over go on: their participants have
+    /// Starts from the stored state. Calls that had not ended continue: their participants have
     /// [`telcon_proto::limits::ABANDONED_AFTER_MS`] to resume.
     pub fn new(policy: Policy, stored: Snapshot, now_ms: u64) -> (Self, Effects) {
         let mut this = Self {
@@ -139,10 +139,10 @@ impl Switchboard {
         (this, effects)
     }
 
-    /// A device proved who it is. `token` is what it will show over HTTP.
+    /// A device proved its identity. `token` is its bearer token for HTTP requests.
     ///
     /// # Errors
-    /// If the device is unknown or revoked: what to tell it, before the connection is closed.
+    /// If the device is unknown or revoked: the message to send before the connection is closed.
     pub fn connected(
         &mut self,
         session: SessionId,
@@ -192,7 +192,7 @@ impl Switchboard {
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
     }
 
-    /// Tells staff that signs in of the calls that were opened last, and of the one that it is in.
+    /// Sends notices of the newest calls, and of the device's own, to staff that signs in.
     fn send_notices(&mut self, session: SessionId, in_call: Option<CallId>) {
         let newest: Vec<&Call> = self.calls.newest(NOTICES_AT_SIGN_IN).collect();
         let own = in_call.filter(|own| newest.iter().all(|call| call.id() != *own));
@@ -203,7 +203,7 @@ impl Switchboard {
         }
     }
 
-    /// A connection is gone.
+    /// A connection ended.
     pub fn disconnected(&mut self, session: SessionId, now_ms: u64) -> Effects {
         self.forget_session(session, now_ms);
         self.finish(now_ms)
@@ -221,7 +221,7 @@ impl Switchboard {
             M::Decline { call } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
             M::AskJoin { call, key_package } => {
-                // A listener waits to be let into one call.
+                // A listener has at most one pending request to join.
                 for other in self.calls.of_device(&from).into_iter().filter(|other| *other != call) {
                     if let Some(other) = self.calls.get_mut(&other).filter(|other| !other.takes_part(&from)) {
                         other.stop_waiting(&from, &mut self.context);
@@ -268,7 +268,7 @@ impl Switchboard {
         self.context.timers.next().into_iter().chain(self.context.assignment.next_timeout()).min()
     }
 
-    /// What became of an entry that [`Output::Append`] asked for: its index, or that the log failed.
+    /// The result of [`Output::Append`]: the entry's index, or none if the append failed.
     pub fn logged(&mut self, ticket: Ticket, index: Option<u64>, now_ms: u64) -> Effects {
         match ticket {
             Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index),
@@ -292,7 +292,7 @@ impl Switchboard {
         }
     }
 
-    /// Ends every input: does what is due, and settles the calls that were changed.
+    /// Concludes every input: processes due timers, and settles the calls that were changed.
     fn finish(&mut self, now_ms: u64) -> Effects {
         let mut changed = BTreeSet::new();
         let mut fired = BTreeSet::new();
@@ -326,12 +326,12 @@ impl Switchboard {
             self.calls.conclude(&id, &mut self.context);
         }
         self.context.send_contact_changes(now_ms);
-        // What was touched by the last step is settled with the next input.
+        // Calls touched by the last step are settled with the next input.
         self.calls.take_touched();
         self.context.take_effects()
     }
 
-    /// Brings indexes, timers and the assignment of note-takers up to a call's state.
+    /// Updates indexes, timers and note-taker assignment to a call's state.
     fn settle(&mut self, id: CallId, fired: &BTreeSet<CallId>, now_ms: u64) {
         #[cfg(test)]
         {
@@ -340,7 +340,7 @@ impl Switchboard {
         self.calls.reindex(&id);
         let call = self.calls.get(&id);
         let due = call.and_then(Call::next_timeout);
-        // A call whose timer fired in this input is not looked at again in the same millisecond.
+        // A call whose timer fired in this input is not processed again in the same millisecond.
         let due = due.map(|at| if fired.contains(&id) { at.max(now_ms + 1) } else { at });
         self.context.timers.set(Timer::Call(id), due);
         let facts = call.and_then(|call| call.assignment_facts(&self.context.directory));
@@ -359,7 +359,7 @@ impl Switchboard {
         }
     }
 
-    /// A device that was disconnected when the call ended is told how it did.
+    /// Tells a device that was disconnected at the end of the call how it ended.
     fn no_such_call(&mut self, session: SessionId, call: CallId) {
         match self.recent_ends.get(&call) {
             Some(how) => self.context.send(session, ServerMessage::Ended { call, how: *how }),
@@ -389,7 +389,7 @@ impl Switchboard {
             let Some(call) = self.calls.get_mut(&id) else { continue };
             call.disconnect(gone.device, now_ms);
             if !call.takes_part(&gone.device) {
-                // One that was not let in yet asks again when it is back.
+                // A device that was not admitted yet requests again after it reconnects.
                 call.stop_waiting(&gone.device, &mut self.context);
             }
         }

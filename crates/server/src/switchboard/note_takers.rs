@@ -1,4 +1,4 @@
-//! What [`crate::assignment`] knows of the calls, and what its decisions do to them.
+//! Feeds the state of calls to [`crate::assignment`], and carries its decisions out.
 
 use super::{Switchboard, call::Call, directory::Directory, port::SessionId};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use telcon_proto::{CallId, DeviceId, RecordMode, ServerMessage, message::RefusalCode};
 
 impl Call {
-    /// None for a call of which nothing is to be written.
+    /// The input of the assignment engine; none for a call that is not to be recorded.
     pub(super) fn assignment_facts(&self, directory: &Directory) -> Option<CallFacts> {
         if !self.is_ringing_or_live() || self.row.mode == RecordMode::LogOnly {
             return None;
@@ -19,14 +19,14 @@ impl Call {
         Some(CallFacts {
             live: self.row.stage == Stage::Live,
             opened_ms: self.row.opened_ms,
-            writers: self.members.iter().filter(|d| self.is_member(d)).filter(note_taker).copied().collect(),
+            note_taker_members: self.members.iter().filter(|d| self.is_member(d)).filter(note_taker).copied().collect(),
             asking: asking.filter(note_taker).copied().collect(),
         })
     }
 }
 
 impl Switchboard {
-    /// A note-taker has no call, and takes any.
+    /// A note-taker has no call, and accepts any.
     pub(super) fn available(&mut self, session: SessionId, from: DeviceId, now_ms: u64) {
         if !self.context.directory.writes_records(&from) {
             let text = "only a note-taker is assigned to calls";
@@ -35,7 +35,7 @@ impl Switchboard {
         self.context.assignment.available(from, now_ms);
     }
 
-    /// Carries out what the assignment engine decided. Says whether there was anything.
+    /// Carries out the decisions of the assignment engine. Returns whether there were any.
     pub(super) fn carry_out_assignments(&mut self) -> bool {
         let mut any = false;
         while let Some(decision) = self.context.assignment.poll() {
@@ -56,7 +56,7 @@ impl Switchboard {
     fn assign(&mut self, id: CallId, device: DeviceId) {
         let Some(session) = self.context.directory.session_of(&device) else { return };
         let Some(call) = self.calls.get(&id) else { return };
-        // It signed in when there were more calls than it was told of.
+        // It may not have been sent the notice of this call: at sign-in it gets a limited number.
         let notice = call.notice(&self.context);
         self.context.send(session, ServerMessage::Notice(notice));
         self.context.send(session, ServerMessage::Assigned { call: id });
@@ -66,7 +66,7 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.stop_waiting(&device, &mut self.context);
         if let Some(session) = call.present.remove(&device) {
-            let text = "nobody in the call let this note-taker in: it may ask again";
+            let text = "nobody in the call admitted this note-taker: it may ask again";
             self.context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
         call.drop_leg(device, &mut self.context);

@@ -1,4 +1,4 @@
-//! What goes into the switchboard and what comes out of it.
+//! Inputs and outputs of the switchboard.
 
 use crate::store::Write;
 use telcon_proto::{
@@ -15,14 +15,14 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// What the office decided.
+/// The office's settings.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Domain that names the office.
     pub domain: OfficeName,
     /// The suite of its calls.
     pub suite: SuiteName,
-    /// The least that is kept of its calls.
+    /// The floor: the lowest record mode of its calls.
     pub floor: RecordMode,
     /// How long a record may take to arrive, milliseconds ([`crate::limits::RECORD_DUE_MS`]).
     pub record_due_ms: u64,
@@ -31,7 +31,7 @@ pub struct Policy {
 /// A ring whose signature and certificates the driver verified against the office.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRing {
-    /// What was signed.
+    /// The signed content.
     pub ring: Ring,
     /// As the caller's device signed it.
     pub jws: String,
@@ -39,26 +39,26 @@ pub struct VerifiedRing {
     pub call_exists: bool,
 }
 
-/// What one input caused. The writes are made durable, all or none, before anything else leaves the server.
+/// The effects of one input. The writes are made durable, all or none, before anything else leaves the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// Changes of the store: one transaction.
     pub writes: Vec<Write>,
-    /// What is done afterwards, in this order.
+    /// Outputs, carried out afterwards in this order.
     pub outputs: Vec<Output>,
 }
 
-/// What the switchboard wants done.
+/// An output of the switchboard, for its driver to carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send it. Log proofs inside carry only the index of their entry, and an empty checkpoint: the driver fills them in, so
-    /// that every proof leads to the newest checkpoint.
+    /// Send a message. Log proofs in it contain only the index of their entry: the driver fills in proof and
+    /// checkpoint, so that every proof leads to the newest checkpoint.
     Send(SessionId, Box<ServerMessage>),
     /// Close the connection. The session is already forgotten.
     Close(SessionId, CloseReason),
-    /// Append to the log, and tell [`super::Switchboard::logged`].
+    /// Append to the log, and report the result to [`super::Switchboard::logged`].
     Append(Ticket, Entry),
-    /// Do it at the relay.
+    /// A command to the relay.
     Relay(RelayCommand),
     /// Answer the HTTP request.
     Reply(RequestId, Result<Reply, Refusal>),
@@ -73,18 +73,18 @@ pub enum CloseReason {
     Revoked,
 }
 
-/// Which entry it was that the log took or refused.
+/// Identifies a log append when its result is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ticket {
-    /// A device is enrolled, asked for by this request.
+    /// A device is enrolled, requested by this request.
     Enrolled(DeviceId, RequestId),
-    /// A device is revoked; asked for by this request, if it still waits.
+    /// A device is revoked, requested by this request if it still waits.
     Revoked(DeviceId, Option<RequestId>),
     /// A call is opened.
     Opened(CallId),
     /// A call is over.
     Ended(CallId),
-    /// A record arrived, by this request.
+    /// A record was delivered by this request.
     Sealed(Box<Seal>, RequestId),
     /// A record is missing.
     Missing(CallId),
@@ -93,9 +93,9 @@ pub enum Ticket {
 /// A change at the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayCommand {
-    /// A call may have legs: it is in the log, at this index.
+    /// Allow legs for a call: its opening is in the log, at this index.
     OpenCall(CallId, u64),
-    /// It is over.
+    /// The call ended.
     CloseCall(CallId),
     /// A device offers its leg. The answer arrives through [`super::Switchboard::leg_added`].
     AddLeg {
@@ -108,11 +108,11 @@ pub enum RelayCommand {
         /// The offer.
         sdp: String,
     },
-    /// Its leg ends.
+    /// Remove the device's leg.
     RemoveLeg(CallId, DeviceId),
 }
 
-/// What an HTTP request gets.
+/// The successful result of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Done, and in the log at this index.
@@ -138,15 +138,15 @@ impl Refusal {
 /// Kinds of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// It was done before, or contradicts what is there: 409.
+    /// It was done before, or conflicts with existing state: 409.
     Conflict,
-    /// It can be done no longer: 410.
+    /// Not possible any more: 410.
     Gone,
-    /// Not by this device: 403.
+    /// Not allowed to this device: 403.
     Forbidden,
-    /// There is no such thing: 404.
+    /// Not found: 404.
     NotFound,
-    /// The server's own fault; try again: 503.
+    /// A failure of the server; retry: 503.
     Unavailable,
 }
 
@@ -180,7 +180,7 @@ pub struct Seal {
     pub jws: String,
     /// How many parts.
     pub parts: usize,
-    /// Whether the note-taker says that something is missing.
+    /// Whether the note-taker declared it partial.
     pub partial: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What is pending after a call: its end in the log, and its records in the archive. Both survive a restart.
+//! Pending records: what is pending after a call, that is its end in the log and its records in the archive. Both
+//! survive a restart.
 
 use super::{
     Switchboard,
@@ -13,15 +14,14 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use telcon_proto::{CallId, DeviceId, Digest, Ended, RecordMode, ServerMessage, entry::Entry};
 
-/// Calls whose end or records are pending, and revocations that the log did not take. What is due when is in
-/// [`Context::timers`].
+/// Calls whose end or records are pending, and revocations whose append failed. Deadlines are in [`Context::timers`].
 #[derive(Default)]
 pub(super) struct PendingRecords {
     ends: HashMap<CallId, End>,
     records: HashMap<CallId, Pending>,
     /// When the device was revoked.
     revocations: HashMap<DeviceId, u64>,
-    /// Calls of which nothing is kept yet.
+    /// Number of calls without any archived record.
     without_record: usize,
 }
 
@@ -34,27 +34,27 @@ struct End {
 
 /// Records of a call that are not in the archive yet.
 struct Pending {
-    /// What the log will say if none arrives.
+    /// The reason to log if none arrives.
     why: &'static str,
-    /// Devices that were ever in the call: they are told.
+    /// Devices that were ever in the call, to be notified.
     participants: BTreeSet<DeviceId>,
-    /// Note-takers among them that brought none so far: only they know what was said.
+    /// Note-takers among them that have not delivered a record: only they can.
     note_takers: BTreeSet<DeviceId>,
-    /// What arrived.
+    /// The records that arrived.
     kept: Kept,
-    /// Digests of the records that arrived: a record is one note-taker's.
+    /// Digests of the records that arrived, because two note-takers cannot deliver the same record.
     digests: BTreeSet<Digest>,
-    /// Entries whose append was not confirmed. The log may have them: they are appended again, the same to the byte.
+    /// Entries whose append was not confirmed. They may be in the log, so they are retried byte-identically.
     unconfirmed: BTreeMap<DeviceId, Entry>,
-    /// When the record was found missing, for the same reason.
+    /// Time in the *record missing* entry, kept for the same reason.
     missing_ms: Option<u64>,
-    /// When the log is to say that there is none; none when it says so, or was asked to.
+    /// When the record is to be logged as missing; none once that was appended.
     due_ms: Option<u64>,
     /// Whether the entry of a record is being appended.
     arriving: bool,
 }
 
-/// What the archive has of a call.
+/// The archived records of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Nothing,
@@ -80,7 +80,7 @@ impl Switchboard {
     pub fn seal(&mut self, request: RequestId, seal: Seal, call_exists: bool, now_ms: u64) -> Effects {
         let mut refused = self.may_seal(&seal.call, &seal.device, call_exists).err();
         if self.pending.records.get(&seal.call).is_some_and(|pending| pending.digests.contains(&seal.digest)) {
-            refused.get_or_insert(Refusal::new(RefusalKind::Conflict, "another note-taker brought this very record"));
+            refused.get_or_insert(Refusal::new(RefusalKind::Conflict, "another note-taker delivered the same record"));
         }
         match (refused, self.pending.records.get_mut(&seal.call)) {
             (None, Some(pending)) => {
@@ -108,8 +108,8 @@ impl Switchboard {
         self.finish(now_ms)
     }
 
-    /// Whether a record of this call is pending, and this device may bring it. `call_exists` says whether the store has a call
-    /// of this id; it matters only where [`Switchboard::awaits_record`] is false.
+    /// Whether a record of this call is pending, and this device may deliver it. `call_exists`: whether the store has a
+    /// call with this id; used only if [`Switchboard::awaits_record`] is false.
     ///
     /// # Errors
     /// Why not.
@@ -123,11 +123,11 @@ impl Switchboard {
         }
         match self.pending.records.get(call) {
             Some(pending) if pending.arriving => {
-                Err(Refusal::new(RefusalKind::Conflict, "a record of this call is being taken into the archive"))
+                Err(Refusal::new(RefusalKind::Conflict, "a record of this call is being archived: try again"))
             }
             Some(pending) if !pending.note_takers.contains(device) => Err(Refusal::new(
                 RefusalKind::Forbidden,
-                "this device was not in the call, or brought its record of it already",
+                "this device was not in the call, or has delivered its record already",
             )),
             Some(_) => Ok(()),
             None if call_exists || self.has_ended(*call) => Err(Refusal::new(RefusalKind::Conflict, NO_RECORD_PENDING)),
@@ -155,7 +155,7 @@ impl Switchboard {
 }
 
 const NO_RECORD_PENDING: &str =
-    "no record of this call is awaited: it has all of them, was not answered, or is kept as log only";
+    "no record of this call is pending: all were delivered, it was not answered, or its record mode is log only";
 
 const NO_NOTE_TAKER: &str = "no note-taker was in the call";
 
@@ -223,9 +223,9 @@ impl PendingRecords {
                 let why = "a note-taker was in the call, and its record did not arrive in time";
                 (ended_ms.saturating_add(context.policy.record_due_ms), why)
             }
-            // Nobody was there to write one.
+            // There was no note-taker to record it.
             (Some(_), false) => (ended_ms, NO_NOTE_TAKER),
-            // An end by failure does not tell an auditor whether anybody spoke; the other ends do.
+            // After a failure it is not certain whether anybody spoke; other endings are.
             (None, _) if matches!(row.how, Some(Ended::Failed | Ended::Interrupted | Ended::Revoked)) => {
                 (ended_ms, NOBODY_ANSWERED)
             }
@@ -248,7 +248,7 @@ impl PendingRecords {
         }
     }
 
-    /// How many calls should have a record, and have none.
+    /// Number of calls that should have a record and have none.
     pub fn without_record(&self) -> usize {
         self.without_record
     }
@@ -341,7 +341,7 @@ impl Pending {
     }
 }
 
-/// Whether the entry says that the record of this digest is in the archive.
+/// Whether the entry is *record sealed* with this digest.
 fn is_of_record(entry: &Entry, digest: Digest) -> bool {
     matches!(entry, Entry::RecordSealed { record_digest, .. } if *record_digest == digest)
 }

@@ -1,4 +1,4 @@
-//! Opening, ringing, answering, ending. Every attempt is on record: opened first, then how it ended.
+//! Opening, ringing, answering and ending calls. Every attempt is logged: its opening first, then its end.
 
 use super::{
     Switchboard,
@@ -19,7 +19,7 @@ use telcon_proto::{
 };
 
 impl Switchboard {
-    /// A signed-in device rings. The driver has verified the ring, or says for people why it does not hold.
+    /// A signed-in device rings. The driver has verified the ring, or gives the reason of its failure as a sentence.
     pub fn ring(&mut self, session: SessionId, ring: Result<VerifiedRing, String>, now_ms: u64) -> Effects {
         let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         match ring {
@@ -34,12 +34,12 @@ impl Switchboard {
 
     fn verified_ring(&mut self, session: SessionId, from: DeviceId, verified: VerifiedRing, now_ms: u64) {
         let VerifiedRing { ring, jws, call_exists } = verified;
-        // First: from here on identifiers are compared without their office.
+        // Checked first: the code below compares identifiers without their office.
         if !ring.is_within(&self.context.policy.domain) {
             let text = "this office is not connected to others: only its own people can be rung";
             return self.context.refuse(session, Some(ring.call.id), RefusalCode::NotAllowed, text);
         }
-        // Idempotent: a device that lost its connection before it was told "opened" sends the same ring again.
+        // Idempotent: a device that lost its connection before it received `opened` sends the same ring again.
         if let Some(call) = self.calls.get_mut(&ring.call.id).filter(|c| c.row.ring == jws && c.row.from_device == from)
         {
             call.connect(from, session);
@@ -52,7 +52,7 @@ impl Switchboard {
             let text = "they ring you at this moment: answer their ring";
             self.context.refuse(session, Some(ring.call.id), RefusalCode::RingsYou, text);
             if let Some(call) = self.calls.get_mut(&other) {
-                // While this device rang itself it did not show the other ring.
+                // While this device was ringing out, it did not show the other ring: send it again.
                 call.ringing.remove(&from);
                 call.ring_device(from, &mut self.context);
             }
@@ -64,7 +64,7 @@ impl Switchboard {
         }
     }
 
-    /// The call in which the person whom this ring is for rings the person of this device.
+    /// The call in which the callee of this ring rings this device's person.
     fn glare(&self, ring: &Ring, from: DeviceId) -> Option<CallId> {
         let caller = self.context.directory.card(&from)?.person;
         let glares = |call: &&Call| {
@@ -95,7 +95,7 @@ impl Switchboard {
         if ring.mode < policy.floor {
             return Err((
                 NotAllowed,
-                "the office keeps more of its calls than this: ring with its record mode or above",
+                "the record mode is below the office's minimum: ring with that mode or a higher one",
             ));
         }
         if call_exists || self.calls.contains(&ring.call.id) || self.has_ended(ring.call.id) {
@@ -109,7 +109,7 @@ impl Switchboard {
             return Err((NotAllowed, "one cannot ring oneself"));
         }
         if !may_ring(caller.role, callee.role) {
-            return Err((NotAllowed, "people of this role are not rung from here"));
+            return Err((NotAllowed, "this role may not be rung from this device"));
         }
         let engaged = |call: &Call| call.row.from.person == caller.person || call.is_ringing_or_live();
         if self.calls.of_person(caller.person).any(engaged) {
@@ -153,11 +153,11 @@ impl Switchboard {
         self.calls.insert(Call::new(row, session));
     }
 
-    /// The log took the opening, or did not. No entry, no call.
+    /// The result of appending the opening. Without a log entry there is no call.
     pub(super) fn opened(&mut self, id: CallId, index: Option<u64>, now_ms: u64) {
         let opening = self.calls.get(&id).is_some_and(|call| call.row.stage == Stage::Opening);
         let Some(call) = self.calls.get_mut(&id).filter(|_| opening) else {
-            // The entry arrived after the call had been given up: an auditor must find its end as well.
+            // The append succeeded after the call was cancelled: its end must be in the log as well.
             if let Some(index) = index.filter(|_| !self.calls.contains(&id)) {
                 self.context.write(Write::CallOpened(id, index));
                 self.pending.append_end(id, Ended::Failed, None, now_ms, &mut self.context);
@@ -165,7 +165,7 @@ impl Switchboard {
             return;
         };
         let Some(index) = index else {
-            // The row stays: if the entry reached the disk after all, a restart finds it and logs the end.
+            // The row stays: if the entry did reach the disk, a restart finds it and logs the end.
             if let Some(call) = self.calls.remove(&id) {
                 self.context.write(Write::CallEnded(id, Ended::Failed, now_ms));
                 let text = "the office's log cannot be written, and no call takes place that is not in it: \
@@ -181,7 +181,7 @@ impl Switchboard {
         call.row.stage = Stage::Ringing;
         let from = call.row.from_device;
         self.context.write(Write::CallOpened(id, index));
-        // Revoked while the log took it.
+        // Revoked while the opening was appended.
         if self.context.directory.device(&from).is_none_or(|device| device.revoked_ms.is_some()) {
             return self.end(id, Ended::Revoked, now_ms);
         }
@@ -208,11 +208,11 @@ impl Switchboard {
         call.notify_staff();
     }
 
-    /// Continues a call that was stored when the server stopped.
+    /// Continues a stored call after a restart.
     pub(super) fn restore(&mut self, call: Call, now_ms: u64) {
         let id = call.id();
         match call.row.stage {
-            // Its entry never reached the log (or the store would know): there was no call.
+            // Its entry never reached the log (reconciliation would have found it): there was no call.
             Stage::Opening => {
                 self.calls.insert(call);
                 self.opened(id, None, now_ms);
@@ -250,7 +250,7 @@ impl Switchboard {
             if !failed {
                 return self.end(id, Ended::Declined, now_ms);
             }
-            // One device that cannot show the ring does not stop the others.
+            // A device that refuses the ring does not stop the others.
             call.failed.insert(from);
             call.ringing.remove(&from);
             call.drop_leg(from, &mut self.context);
@@ -268,7 +268,7 @@ impl Switchboard {
         self.context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
     }
 
-    /// The call is over. Its end is appended to the log, again and again until the log has it.
+    /// Ends the call. The append of its end is retried until it succeeds.
     pub(super) fn end(&mut self, id: CallId, how: Ended, now_ms: u64) {
         let Some(mut call) = self.calls.remove(&id) else { return };
         self.context.write(Write::CallEnded(id, how, now_ms));
@@ -287,7 +287,7 @@ impl Switchboard {
 }
 
 impl Call {
-    /// Whether it occupies the people in it. A call that is not in the log yet does not.
+    /// Whether it makes its parties busy. A call that is not in the log yet does not.
     pub(super) fn is_ringing_or_live(&self) -> bool {
         matches!(self.row.stage, Stage::Ringing | Stage::Live)
     }
@@ -300,14 +300,14 @@ impl Call {
         }
     }
 
-    /// To the caller's device, which resumes while it rings.
+    /// Repeats `opened` to the caller's device, which resumes while it rings.
     pub(super) fn resend_opened(&self, device: &DeviceId, session: SessionId, context: &mut Context) {
         if self.row.stage == Stage::Ringing && self.row.from_device == *device {
             self.send_opened(session, context);
         }
     }
 
-    /// Rings a device of the person rung, if it is connected and was not told yet.
+    /// Sends the ring to a device of the callee, if it is connected and did not get it yet.
     pub(super) fn ring_device(&mut self, device: DeviceId, context: &mut Context) {
         let online = context.directory.session_of(&device).is_some();
         if !self.rings_at(&device, context) || self.failed.contains(&device) || !online || !self.ringing.insert(device)
@@ -324,7 +324,7 @@ impl Call {
     }
 
     pub(super) fn ring_shown(&mut self, from: DeviceId, context: &mut Context) {
-        // A late message, of a device that does not ring any more, changes nothing.
+        // A late message of a device that does not ring any more is ignored.
         if self.rings_at(&from, context) && !std::mem::replace(&mut self.shown, true) {
             context.tell(&self.row.from_device, ServerMessage::RingingThere { call: self.row.call });
         }
@@ -360,7 +360,8 @@ impl Call {
         self.wait(Ask { device: from, key_package, answer: true }, context);
     }
 
-    /// What is due: removes members that were lost for too long, and says if the call is over.
+    /// Processes due deadlines: removes members that were disconnected for too long; returns how the call ended, if it
+    /// did.
     pub(super) fn due(&mut self, context: &mut Context, now_ms: u64) -> Option<Ended> {
         match self.row.stage {
             Stage::Opening | Stage::Ended => return None,

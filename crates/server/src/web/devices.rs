@@ -60,7 +60,7 @@ pub(super) async fn enrol(
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
 
-/// Has a device logged, and puts its certificates into the archive.
+/// Appends a device's entry to the log, then stores its certificates in the archive.
 async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
     let device = new.device;
     let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(HttpError::unavailable)?;
@@ -68,9 +68,9 @@ async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
     let logged = blocking(move || {
         let kept = app.reader.device(&device).map_err(|error| error.to_string());
         let kept =
-            kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.keep(&row).map_err(|e| e.to_string())));
+            kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.store(&row).map_err(|e| e.to_string())));
         if let Err(error) = kept {
-            tracing::error!(%device, error, "a certificate is not in the archive yet: the next start of the server stores it");
+            tracing::error!(%device, error, "certificate not archived: check archive/devices or the bucket; the next start of the server stores it");
         }
         Ok(app.prover.prove(index)?)
     });

@@ -1,6 +1,5 @@
-//! Whether the switchboard answers. Connections answer the pings of devices themselves, so that an idle device costs the
-//! switchboard nothing; they do so only while this says that it is alive, because a device whose ping is not answered
-//! connects again.
+//! Liveness of the switchboard. Connections answer the pings of devices themselves, so that idle devices cost the
+//! switchboard nothing. They do so only while the switchboard is alive: a device whose ping is not answered reconnects.
 
 use crate::hub::{HubHandle, Input};
 use std::{
@@ -10,8 +9,8 @@ use std::{
 
 /// Interval of probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-/// Age of the last answer from which the switchboard counts as hanging. A device notices that much later than if the
-/// switchboard answered its pings itself.
+/// Age of the last answer from which the switchboard counts as unresponsive. Devices detect it later by this time than
+/// if the switchboard answered their pings itself.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When the switchboard last answered a probe.
@@ -22,12 +21,12 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    /// Of a switchboard that has just started.
+    /// Starts with a recent answer, as of a switchboard that has just started.
     pub fn new(now: Instant) -> Self {
         Self { started: now, answered_ms: AtomicU64::new(0) }
     }
 
-    /// Whether it answered lately.
+    /// Whether the last probe was answered recently enough.
     pub fn is_alive(&self, now: Instant) -> bool {
         let answered = self.started + Duration::from_millis(self.answered_ms.load(Ordering::Relaxed));
         now.saturating_duration_since(answered) < TIMEOUT
@@ -38,7 +37,8 @@ impl Liveness {
         self.answered_ms.store(since_start as u64, Ordering::Relaxed);
     }
 
-    /// Probes for ever. One probe a second, whatever the number of connections; a hanging switchboard is not sent more.
+    /// Probes indefinitely: one probe a second, independent of the number of connections, and no further ones while one
+    /// is unanswered.
     pub async fn probe(&self, hub: HubHandle) {
         loop {
             if hub.ask(Input::Probe).await.is_some() {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_of_three_seconds_is_a_hanging_switchboard_until_it_answers_again() {
+    fn a_switchboard_is_unresponsive_after_three_seconds_until_it_answers_again() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let liveness = Liveness::new(start);

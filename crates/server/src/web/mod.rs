@@ -52,7 +52,7 @@ use tokio::{sync::mpsc, time::timeout};
 pub struct App {
     /// Handle of the switchboard's hub.
     pub hub: HubHandle,
-    /// Whether the hub answers.
+    /// Liveness of the hub.
     pub liveness: Liveness,
     /// Bearer tokens of open connections.
     pub tokens: Tokens,

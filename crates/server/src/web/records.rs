@@ -88,7 +88,7 @@ pub(super) async fn upload(
         upload.write(&chunk.map_err(|_| broke_off())?).await?;
     }
     upload.sync().await?;
-    blocking(move || Ok(app.records.keep_part(upload)?)).await?;
+    blocking(move || Ok(app.records.store_part(upload)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

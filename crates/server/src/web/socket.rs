@@ -249,11 +249,11 @@ impl Connection {
     }
 }
 
-/// The newest checkpoint, with the proof that it continues the tree of `from_size` entries.
+/// The newest checkpoint, with the consistency proof from the tree of `from_size` entries.
 async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
     let (size, checkpoint) = app.prover.checkpoint();
-    // Nothing to prove, so nothing to read. A device that remembers a longer log than this one gets no proof, and raises an
-    // alarm.
+    // Without new entries there is nothing to prove. A device that remembers a longer log gets no proof, and alerts its
+    // person.
     if from_size == 0 || from_size >= size {
         return ServerMessage::Checkpoint { checkpoint, from_size, consistency: Vec::new() };
     }

@@ -1,4 +1,4 @@
-//! An office on real sockets, and a client that is no more than a WebSocket and a key.
+//! An office on real sockets, and a minimal client: a WebSocket and a device key.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -23,7 +23,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-/// Long enough for a loaded machine; nothing waits this long when it works.
+/// Test timeout, generous for a loaded machine. A passing test never waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const DOMAIN: &str = "office.example";
 
@@ -145,13 +145,13 @@ impl Office {
     pub fn device(&self, card: Card, invitation: &Invitation, at_ms: u64) -> Device {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         let id = DeviceId::from_bytes([n; 16]);
-        // A copy: the tests use up some links twice.
+        // A copy: some tests use one link twice.
         let invitation = Invitation::parse(&invitation.to_fragment()).unwrap();
         let (key, chain) = invitation.enrol(&[n + 100; 32], id, at_ms).unwrap();
         Device { key, chain, id, card }
     }
 
-    /// Somebody new with a device.
+    /// A new person with an enrolled device.
     pub async fn person(&self, role: Role) -> Device {
         let card = self.card(role);
         let device = self.device(card.clone(), &self.invite(card, now_ms()), now_ms());
@@ -199,7 +199,7 @@ pub async fn http(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
     stream.write_all(head.as_bytes()).await.unwrap();
-    // A server that refuses by the head closes before it has read the body.
+    // A server that refuses a request by its head closes before it has read the body.
     let _ = stream.write_all(body).await;
     let mut bytes = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an answer");
@@ -233,12 +233,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and says nothing.
+    /// Connects without signing in.
     pub async fn raw(addr: SocketAddr, origin: Option<&str>) -> Result<Self, u16> {
         Self::raw_for(addr, origin, None).await
     }
 
-    /// As a proxy on this machine would, for somebody at an address.
+    /// Connects as a local reverse proxy does, on behalf of a client address (`X-Forwarded-For`).
     pub async fn raw_for(addr: SocketAddr, origin: Option<&str>, speaks_for: Option<&str>) -> Result<Self, u16> {
         let mut request = format!("ws://{addr}/ws").into_client_request().unwrap();
         if let Some(origin) = origin {
@@ -276,7 +276,7 @@ impl Client {
         self.socket.send(Message::Text(text.into())).await.unwrap();
     }
 
-    /// The next message; none when the server closed.
+    /// The next message, or `None` once the server has closed.
     pub async fn next(&mut self) -> Option<ServerMessage> {
         loop {
             match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message in time") {
@@ -287,7 +287,7 @@ impl Client {
         }
     }
 
-    /// The next message that `pick` wants.
+    /// Discards messages until `pick` returns something.
     pub async fn until<T>(&mut self, pick: impl Fn(ServerMessage) -> Option<T>) -> T {
         loop {
             let message = self.next().await.expect("the server did not close");
@@ -297,7 +297,7 @@ impl Client {
         }
     }
 
-    /// The close code, after whatever else comes.
+    /// The close code; messages before it are discarded.
     pub async fn closed(&mut self) -> Option<u16> {
         loop {
             match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("closed in time") {

@@ -1,4 +1,4 @@
-//! Real servers that tests start, each for one test, and end by their process id.
+//! Third-party servers that tests start, one per test, and stop by process id.
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 

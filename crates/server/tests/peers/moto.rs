@@ -8,14 +8,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Moto asks for a signature and does not check it.
+/// Moto requires a signature and does not verify it.
 const AUTHORIZATION: &str = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, \
      SignedHeaders=host, Signature=0";
 
-/// The server. It holds its objects in memory.
+/// The server. It stores its objects in memory.
 pub struct MotoServer {
     child: Child,
-    /// Where it answers, as `http://127.0.0.1:port`.
+    /// Its URL, `http://127.0.0.1:port`.
     pub endpoint: String,
 }
 
@@ -26,7 +26,7 @@ impl MotoServer {
     /// If there is none on this machine: a test that cannot run fails.
     pub fn start() -> Self {
         let mut server = Command::new(find());
-        // Port 0: any that is free.
+        // Port 0: any free port.
         server.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
         let mut child = server.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("moto_server runs");
         let output = child.stderr.take().expect("a pipe");
@@ -38,18 +38,18 @@ impl MotoServer {
 }
 
 impl MotoServer {
-    /// Forgets all objects, and makes an empty bucket.
+    /// Deletes all objects and creates an empty bucket.
     pub fn reset(&self, bucket: &str) {
         self.request("POST", "/moto-api/reset", b"");
         self.request("PUT", &format!("/{bucket}"), b"");
     }
 
-    /// Stores an object, whatever is there.
+    /// Stores an object unconditionally.
     pub fn put(&self, bucket: &str, key: &str, bytes: &[u8]) {
         self.request("PUT", &format!("/{bucket}/{key}"), bytes);
     }
 
-    /// All objects whose keys begin so, without that beginning, and their bytes.
+    /// All objects under a key prefix: keys without the prefix, and contents.
     pub fn objects(&self, bucket: &str, prefix: &str) -> Vec<(String, Vec<u8>)> {
         let list = self.request("GET", &format!("/{bucket}?list-type=2&prefix={prefix}"), b"");
         let list = String::from_utf8(list).expect("XML");
@@ -59,7 +59,7 @@ impl MotoServer {
         keys.map(rest).collect()
     }
 
-    /// The settings that lead a client here.
+    /// Environment variables that point an S3 client to this server.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.clone()),

@@ -48,19 +48,19 @@ impl PostgresServer {
         Self { child, user, dir }
     }
 
-    /// Where a database of this name is.
+    /// The connection URL of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://telcon@{}/{database}", self.dir.path().to_str().unwrap().replace('/', "%2F"))
     }
 
-    /// Makes an empty database, and says where it is.
+    /// Creates an empty database and returns its URL.
     pub fn create_database(&self, name: &str) -> String {
         let mut client = ::postgres::Client::connect(&self.url("postgres"), ::postgres::NoTls).unwrap();
         client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         self.url(name)
     }
 
-    /// Ends its processes at once, as a power cut does, and starts it again: it recovers from its write-ahead log.
+    /// Kills its processes, as a power failure does, and restarts it: it recovers from its write-ahead log.
     pub fn crash(&mut self) {
         end(&mut self.child, "-QUIT");
         self.child = run(self.dir.path(), self.user);
@@ -96,7 +96,7 @@ fn as_user(program: &str, user: Option<(u32, u32)>, dir: &Path) -> Command {
     command
 }
 
-/// Where a program of the server is: in `TELCON_POSTGRES_BIN`, or where Debian puts it.
+/// The path of a PostgreSQL program: in `TELCON_POSTGRES_BIN`, or where Debian installs it.
 fn find(program: &str) -> PathBuf {
     if let Some(dir) = std::env::var_os("TELCON_POSTGRES_BIN") {
         return Path::new(&dir).join(program);

@@ -1,5 +1,6 @@
-//! The store fails at each transaction of a call, once without and once with effect. After every failure the switchboard
-//! starts again from what is durable, devices connect again, and the call reaches the log and the store once, and the same.
+//! Fault matrix: the store fails at each transaction of a call, once without effect and once after persisting. After
+//! every failure the switchboard restarts from what is durable, devices reconnect, and the call reaches the log and the
+//! store exactly once.
 
 use super::*;
 use crate::store::Stage;
@@ -8,7 +9,7 @@ use telcon_proto::entry::Entry;
 
 const CALL: CallId = CallId::from_bytes([7; 16]);
 
-/// A device that connects again whenever it is disconnected.
+/// A device that reconnects whenever it is disconnected.
 struct Client {
     device: u8,
     session: u64,
@@ -32,7 +33,7 @@ impl Client {
 }
 
 impl World {
-    /// Hands over what the log reported.
+    /// Passes the log's reports to the hub.
     fn hand_over(&mut self) {
         while let Ok(event) = self.logged.recv_timeout(Duration::from_millis(20)) {
             match event {
@@ -49,13 +50,13 @@ impl World {
         active.or_else(ended)
     }
 
-    /// A ring and the end of it, however often it takes.
+    /// Rings and ends the call, retrying until both succeeded.
     fn call_from_ring_to_end(&mut self) {
         let (mut caller, mut callee) = (Client::new(1), Client::new(2));
         let until = Instant::now() + Duration::from_secs(60);
         let mut rang = false;
         loop {
-            assert!(Instant::now() < until, "the call does not come to its end");
+            assert!(Instant::now() < until, "timed out: the call did not end");
             caller.stay_connected(self);
             callee.stay_connected(self);
             match self.stage() {
@@ -75,7 +76,7 @@ impl World {
         }
     }
 
-    /// What the log has of the call: indices of its opening and of its end.
+    /// The log indices of the call's opening and end.
     fn logged(&self) -> (Vec<u64>, Vec<u64>) {
         let (size, _) = self.hub.parts.prover.checkpoint();
         let (mut opened, mut ended) = (Vec::new(), Vec::new());
@@ -108,7 +109,7 @@ fn a_call_survives_a_failure_of_each_of_its_transactions() {
                 let (opened, ended) = world.logged();
                 let reader = StoreLocation::default_in(world._dir.path()).reader(&home()).unwrap();
                 if fault == Fault::FailedButPersisted && after == 0 {
-                    // The switchboard found a call that was never logged. Nobody heard of it, and its id is used up.
+                    // Recovery found a call that was never logged: no device was notified, and its id cannot be reused.
                     assert_eq!((&opened[..], &ended[..]), (&[][..], &[][..]), "{what}");
                     assert!(reader.record(&CALL).unwrap().is_none(), "{what}");
                     continue;
@@ -120,7 +121,7 @@ fn a_call_survives_a_failure_of_each_of_its_transactions() {
                     (Stage::Ended, Some(*opened), Some(*ended)),
                     "{what}"
                 );
-                // Comparing all of the log with the store finds nothing new.
+                // Reconciling the whole log with the store changes nothing.
                 let before = world.hub.parts.store.load().unwrap();
                 world.hub.parts.store.apply(&[Write::LogSeen(0)]).unwrap();
                 reconcile(&mut *world.hub.parts.store, &world.hub.parts.prover, true).unwrap();

@@ -1,9 +1,8 @@
-//! PostgreSQL: for an office that has outgrown one machine's disk, or that has its databases in one place already.
+//! PostgreSQL: for an office whose databases are operated centrally, or that has outgrown one machine's disk.
 //!
-//! The writer holds a session-level advisory lock, and each of its transactions runs in the session that holds it. So a
-//! second server cannot write, and neither can a first one whose session was lost: the lock is the fencing token.
-//!
-//! No call of this module may run on a thread of an async runtime: the client blocks.
+//! The writer holds a session-level advisory lock, and each of its transactions runs in the session that holds it. So
+//! neither a second server can write, nor a first one whose session was lost: the lock is the fencing token.
+//! The client blocks: no function of this module may run on a thread of an async runtime.
 
 mod tls;
 
@@ -23,14 +22,14 @@ use std::{collections::HashMap, error::Error as _, net::IpAddr, time::Duration};
 
 /// First half of the advisory lock's key; the second is the schema, so that several offices may share a database.
 const LOCK_CLASS: i32 = 0x7e1c_0001;
-/// How long connecting, and unacknowledged data, may take.
+/// Timeout of connecting, and of unacknowledged data.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
-/// What each session sets. A statement that takes longer is a fault; a dead client's session, and with it the lock, ends
-/// within half a minute.
+/// Settings of each session. A statement that exceeds the timeout is a fault; the session of a dead client, and with it
+/// the lock, ends within half a minute.
 const SESSION: &str = "SET statement_timeout = '60s'; SET lock_timeout = '10s'; SET tcp_keepalives_idle = 10;
     SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET client_min_messages = warning;";
 
-/// A connection that is made again when it was lost.
+/// A connection that is re-established when it was lost.
 pub(super) struct Postgres {
     config: Config,
     writer: bool,
@@ -39,7 +38,7 @@ pub(super) struct Postgres {
 
 /// One session of the server.
 struct Session {
-    /// Always there, until dropped.
+    /// `None` only during drop.
     client: Option<Client>,
     prepared: HashMap<String, Statement>,
 }
@@ -54,7 +53,7 @@ impl Drop for Session {
     }
 }
 
-/// Connects to the database at `url` for its one writer, and brings its schema up to date.
+/// Connects to the database at `url` for its only writer, and migrates its schema.
 pub(super) fn writer(url: &str) -> Result<Postgres, StoreError> {
     let mut this = Postgres { config: config(url)?, writer: true, session: None };
     this.transaction(Access::Write, schema::upgrade_postgres)?;
@@ -69,7 +68,7 @@ pub(super) fn reader(url: &str) -> Result<Postgres, StoreError> {
         Some(found) if found == known => Ok(this),
         Some(found) if found > known => Err(StoreError::Newer { found, known }),
         _ => Err(StoreError::Location(
-            "the PostgreSQL database is not prepared: start the server once, which does it".into(),
+            "the PostgreSQL database has no tables: start the server once, which creates them".into(),
         )),
     }
 }
@@ -87,7 +86,7 @@ fn config(url: &str) -> Result<Config, StoreError> {
         config.password(password);
     }
     if !config.get_hosts().iter().all(is_local) {
-        // The database holds who calls whom: never in the clear over a network.
+        // The database contains who calls whom: never unencrypted over a network.
         config.ssl_mode(SslMode::Require);
     }
     if config.get_application_name().is_none() {
@@ -124,7 +123,7 @@ impl Postgres {
             if !client.query_one(key, &[&LOCK_CLASS]).and_then(|row| row.try_get(0)).map_err(failed)? {
                 return Err(StoreError::InUse);
             }
-            // An acknowledged transaction survives a power cut, whatever the server's default is.
+            // An acknowledged transaction must survive a power failure, whatever the server's default is.
             let setting = client.query_one("SELECT current_setting('synchronous_commit')", &[]);
             if setting.and_then(|row| row.try_get::<_, String>(0)).map_err(failed)? == "off" {
                 client.batch_execute("SET synchronous_commit = on").map_err(failed)?;
@@ -150,7 +149,7 @@ impl Database for Postgres {
         let done = (|| {
             let (level, read_only) = match access {
                 Access::Read => (IsolationLevel::RepeatableRead, true),
-                // There is one writer.
+                // Read committed suffices, because there is only one writer.
                 Access::Write => (IsolationLevel::ReadCommitted, false),
             };
             let builder = client.build_transaction().isolation_level(level).read_only(read_only);
@@ -160,7 +159,7 @@ impl Database for Postgres {
             Ok(done)
         })();
         if matches!(done, Err(StoreError::Database(_))) {
-            // Whatever state the session is in, the next transaction begins in a new one.
+            // The session's state is unknown, so the next transaction uses a new session.
             self.session = None;
         }
         done
@@ -223,7 +222,7 @@ impl ToSql for Value {
     fn to_sql(&self, ty: &Type, out: &mut bytes::BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
-            // A literal beside the parameter makes it one.
+            // A literal beside the parameter gives it this type.
             Self::Int(value) if *ty == Type::INT4 => i32::try_from(*value)?.to_sql(ty, out),
             Self::Int(value) => value.to_sql(ty, out),
             Self::Text(value) => value.to_sql(ty, out),
@@ -232,7 +231,7 @@ impl ToSql for Value {
     }
 
     fn accepts(_: &Type) -> bool {
-        // The schema has these types and no others.
+        // The schema uses only these types.
         true
     }
 
@@ -246,7 +245,7 @@ fn failed(error: postgres::Error) -> StoreError {
     StoreError::Database(chain(&error))
 }
 
-/// An error with its causes. The details of the server's errors, which quote rows, are left out.
+/// An error with its causes. The detail field of server errors is omitted, because it quotes rows.
 fn chain(error: &postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return format!("{} ({})", db.message(), db.code().code());

@@ -1,5 +1,5 @@
-//! TLS to a PostgreSQL server: rustls over AWS-LC, as everywhere in this program. The server's certificate must be of its
-//! host name and of a root that this machine trusts (`SSL_CERT_FILE` names others).
+//! TLS to a PostgreSQL server: rustls over AWS-LC, as everywhere in this program. The server's certificate must match
+//! its host name and chain to a root that this machine trusts (`SSL_CERT_FILE` names others).
 
 use super::StoreError;
 use postgres::{
@@ -24,10 +24,10 @@ use tokio_rustls::{
     },
 };
 
-/// Makes TLS connections where the server or the configuration asks for them.
+/// Makes TLS connections if server or configuration require them.
 pub(super) fn connector() -> Result<Connector, StoreError> {
     let mut roots = RootCertStore::empty();
-    // None at all is no error yet: connections over a Unix socket need none.
+    // No roots at all is not an error here: connections over a Unix socket need none.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])

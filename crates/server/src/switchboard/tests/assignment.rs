@@ -1,4 +1,4 @@
-//! Note-takers that are assigned to calls, from their sign-in to the call's end.
+//! Assignment of note-takers to calls, from sign-in to the call's end.
 
 use super::kit::{CALL, Office, blob, device, person, ring};
 use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, UNATTENDED_MS};
@@ -13,17 +13,17 @@ fn assigned(office: &mut Office, n: u8) -> Vec<CallId> {
 }
 
 #[test]
-fn a_free_note_taker_is_told_of_the_next_call() {
+fn an_available_note_taker_is_assigned_the_next_call() {
     let mut office = Office::staffed();
     office.send(3, C::Available {});
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
-    assert_eq!(office.received(3), ["notice", "assigned", "notice"], "what the call is, and that it is to come");
+    assert_eq!(office.received(3), ["notice", "assigned", "notice"], "the call's notice, then the assignment");
     let Some(S::Notice(notice)) = office.messages(4).pop() else { panic!("no notice") };
-    assert!(notice.note_taker_asks, "staff sees that one is expected");
+    assert!(notice.note_taker_asks, "staff sees that a note-taker is assigned");
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
     office.commit(1, 0, &[3], &[]);
     assert!(office.received(3).contains(&"welcome".to_owned()));
-    // It takes the next call when it says that it is free.
+    // It is assigned another call only after it reports itself available again.
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.discard();
     let next = CallId::from_bytes([2; 16]);
@@ -34,7 +34,7 @@ fn a_free_note_taker_is_told_of_the_next_call() {
 }
 
 #[test]
-fn a_note_taker_that_does_not_come_is_replaced() {
+fn an_assignment_that_times_out_goes_to_another_note_taker() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
@@ -48,11 +48,11 @@ fn a_note_taker_that_does_not_come_is_replaced() {
     office.disconnect(5);
     office.send(3, C::Available {});
     office.pass(ASSIGNMENT_TIMEOUT_MS);
-    assert_eq!(assigned(&mut office, 3), [CALL], "the first may try again");
+    assert_eq!(assigned(&mut office, 3), [CALL], "the first is eligible again");
 }
 
 #[test]
-fn calls_kept_as_log_only_and_other_roles_are_not_assigned() {
+fn only_note_takers_are_assigned_and_only_to_calls_with_a_memo() {
     let mut office = Office::staffed();
     office.send(3, C::Available {});
     office.send(4, C::Available {});

@@ -30,7 +30,7 @@ fn ended(office: &mut Office, n: u8) -> Option<Ended> {
 }
 
 #[test]
-fn nothing_is_sent_before_the_log_has_the_opening() {
+fn nothing_is_sent_before_the_opening_is_logged() {
     let mut office = Office::staffed();
     office.hold_log = true;
     rings(&mut office);
@@ -47,14 +47,14 @@ fn nothing_is_sent_before_the_log_has_the_opening() {
 }
 
 #[test]
-fn no_entry_no_call() {
+fn a_call_whose_opening_cannot_be_logged_is_refused() {
     let mut office = Office::staffed();
     office.log_works = false;
     rings(&mut office);
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::Unavailable));
     assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.relay, []);
-    // Its id is used up, and another call goes through once the log works.
+    // The id cannot be used again; a new call succeeds once the log is writable.
     office.log_works = true;
     rings(&mut office);
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
@@ -83,7 +83,11 @@ fn a_call_from_ring_to_hanging_up() {
     office.send(2, C::HangUp { call: CALL, failed: false });
     assert_eq!(ended(&mut office, 1), Some(Ended::HungUp));
     assert_eq!(ended(&mut office, 2), Some(Ended::HungUp));
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"], "nobody took notes");
+    assert_eq!(
+        office.call_entries(),
+        ["call_opened", "call_ended hung_up", "record_missing"],
+        "no note-taker was in the call"
+    );
     let states: Vec<_> = office
         .messages(4)
         .into_iter()
@@ -105,7 +109,7 @@ fn a_call_from_ring_to_hanging_up() {
 }
 
 #[test]
-fn glare_puts_both_people_into_one_call() {
+fn simultaneous_rings_of_two_people_become_one_call() {
     let back = CallId::from_bytes([9; 16]);
     for first_is_in_the_log in [true, false] {
         let mut office = Office::staffed();
@@ -116,16 +120,16 @@ fn glare_puts_both_people_into_one_call() {
         let told = heard
             .iter()
             .position(|m| matches!(m, S::Refused { code: RefusalCode::RingsYou, call: Some(id), .. } if *id == back));
-        let told = told.expect("the second is told why");
+        let told = told.expect("the second ring is refused with the reason");
         if first_is_in_the_log {
-            assert!(matches!(heard[told + 1..], [S::Ringing { .. }]), "and the first rings there again: {heard:?}");
+            assert!(matches!(heard[told + 1..], [S::Ringing { .. }]), "the first ring is sent again: {heard:?}");
         } else {
             office.release_log();
             assert_eq!(office.received(2), ["ringing"]);
         }
         office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
         assert!(office.received(1).contains(&"join_asked".to_owned()));
-        assert_eq!(office.call_entries(), ["call_opened"], "the second ring is no attempt of its own");
+        assert_eq!(office.call_entries(), ["call_opened"], "the second ring is not logged as a call");
     }
 }
 
@@ -168,17 +172,17 @@ fn each_end_of_an_unanswered_ring_is_logged() {
             assert_eq!(ended(&mut office, 2), Some(how), "{name}");
         }
         let mut entries = vec!["call_opened".to_owned(), format!("call_ended {}", how.as_str())];
-        // Of a failure an auditor could not tell whether anybody spoke.
+        // After a failure an auditor cannot tell whether anybody spoke.
         entries.extend((how == Ended::Failed).then(|| "record_missing".to_owned()));
         assert_eq!(office.call_entries(), entries, "{name}");
         office.restart();
         office.pass(RECORD_DUE_MS);
-        assert_eq!(office.call_entries(), entries, "{name}: nothing more is pending");
+        assert_eq!(office.call_entries(), entries, "{name}: nothing further is logged");
     }
 }
 
 #[test]
-fn one_device_that_cannot_show_the_ring_does_not_stop_the_others() {
+fn a_device_that_fails_to_ring_does_not_stop_the_others() {
     let mut office = Office::staffed();
     office.enrol(20, 2, Role::Principal).unwrap();
     office.connect(20);
@@ -191,7 +195,7 @@ fn one_device_that_cannot_show_the_ring_does_not_stop_the_others() {
 }
 
 #[test]
-fn an_attempt_that_reaches_nobody_is_on_record() {
+fn a_ring_with_no_reachable_device_is_logged() {
     let mut office = Office::staffed();
     office.disconnect(2);
     office.discard();
@@ -217,7 +221,7 @@ fn somebody_in_a_call_is_busy_and_cannot_ring() {
 }
 
 #[test]
-fn rings_that_are_refused() {
+fn invalid_rings_are_refused() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.enrol(6, 6, Role::Counterpart).unwrap();
@@ -242,14 +246,14 @@ fn rings_that_are_refused() {
 }
 
 #[test]
-fn a_ring_that_leads_to_or_from_another_office_is_refused() {
+fn a_ring_to_or_from_another_office_is_refused() {
     let mut office = Office::staffed();
     let entries = office.log.len();
     let elsewhere = OfficeName::parse("other.example").unwrap();
     let ours = content(CALL, device(1), person(2), RecordMode::Memo);
     let rings = [
         Ring { from: device(1).at(&elsewhere), ..ours.clone() },
-        // The identifier is that of somebody here, and means somebody else.
+        // The same identifier as a person of this office, but qualified with another office.
         Ring { to: person(2).at(&elsewhere), ..ours.clone() },
         Ring { call: CALL.at(&elsewhere), ..ours.clone() },
     ];
@@ -262,7 +266,7 @@ fn a_ring_that_leads_to_or_from_another_office_is_refused() {
             other => panic!("{other:?}"),
         }
     }
-    // Nor is it glare when the person of this identifier rings here.
+    // Nor does it count as glare with a ring from the local person with that identifier.
     office.send(2, ring(CallId::from_bytes([6; 16]), device(2), person(1), RecordMode::Memo));
     office.discard();
     office.send(1, signed(&rings[1]));
@@ -278,7 +282,7 @@ fn a_ring_of_an_older_version_is_refused() {
 }
 
 #[test]
-fn a_ring_below_the_floor_of_the_office_is_refused() {
+fn a_ring_below_the_recording_floor_is_refused() {
     let mut office = Office::staffed();
     office.board.context.policy.floor = RecordMode::Memo;
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
@@ -288,7 +292,7 @@ fn a_ring_below_the_floor_of_the_office_is_refused() {
 }
 
 #[test]
-fn the_same_ring_again_is_the_same_call() {
+fn a_repeated_ring_is_idempotent() {
     let mut office = Office::staffed();
     rings(&mut office);
     office.disconnect(1);
@@ -301,7 +305,7 @@ fn the_same_ring_again_is_the_same_call() {
 }
 
 #[test]
-fn rings_are_limited_by_the_minute() {
+fn rings_per_minute_are_limited() {
     let mut office = Office::staffed();
     for i in 0..=MAX_RINGS_PER_MINUTE as u8 {
         office.discard();
@@ -316,7 +320,7 @@ fn rings_are_limited_by_the_minute() {
 }
 
 #[test]
-fn the_end_of_a_call_is_tried_again_until_the_log_has_it() {
+fn the_end_of_a_call_is_retried_until_it_is_logged() {
     let mut office = Office::in_call();
     office.log_works = false;
     office.send(1, C::HangUp { call: CALL, failed: false });
@@ -358,7 +362,7 @@ fn an_unknown_device_does_not_sign_in() {
 }
 
 #[test]
-fn each_enrolment_is_for_one_device_and_each_person_has_only_so_many() {
+fn an_enrolment_works_once_and_devices_per_person_are_limited() {
     let mut office = Office::new();
     assert_eq!(office.enrol(1, 1, Role::Principal), Ok(Reply::Logged(0)));
     assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Gone);
@@ -370,7 +374,7 @@ fn each_enrolment_is_for_one_device_and_each_person_has_only_so_many() {
 }
 
 #[test]
-fn a_device_that_the_log_did_not_take_is_not_enrolled() {
+fn a_device_whose_entry_cannot_be_logged_is_not_enrolled() {
     let mut office = Office::new();
     office.log_works = false;
     assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Unavailable);
@@ -378,7 +382,7 @@ fn a_device_that_the_log_did_not_take_is_not_enrolled() {
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotSignedIn));
     office.log_works = true;
     office.restart();
-    assert!(office.enrol(1, 1, Role::Principal).is_ok(), "after a restart has settled it, the enrolment is free again");
+    assert!(office.enrol(1, 1, Role::Principal).is_ok(), "reconciliation at a restart frees the enrolment");
 }
 
 #[test]
@@ -413,7 +417,7 @@ fn a_revoked_device_is_disconnected_and_cannot_sign_in_again() {
     assert!(matches!(office.log.last(), Some(telcon_proto::entry::Entry::DeviceRevoked { .. })));
     office.restart();
     office.connect(2);
-    // Without the authority's word for it, a device that was away would keep its keys.
+    // Without the authority's signed revocation, a device that was offline would keep its keys.
     assert_eq!(office.messages(2), [S::Revoked { jws: Some("jws".into()) }]);
 }
 
@@ -443,34 +447,34 @@ fn a_record_is_accepted_once_from_a_note_taker_of_the_call() {
         office.run(effects);
         office.replies.pop().unwrap().1
     };
-    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "not over");
+    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "the call is still live");
     office.send(1, C::HangUp { call: CALL, failed: false });
-    assert_eq!(send(&mut office, 4).unwrap_err().kind, RefusalKind::Forbidden, "was not in it");
+    assert_eq!(send(&mut office, 4).unwrap_err().kind, RefusalKind::Forbidden, "it was not in the call");
     office.discard();
     office.log_works = false;
     assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Unavailable);
     office.log_works = true;
     assert!(send(&mut office, 3).is_ok());
     assert_eq!(office.received(4), ["record_kept"]);
-    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "it has one");
-    assert_eq!(send(&mut office, 1).unwrap_err().kind, RefusalKind::Conflict, "and the others spoke");
+    assert_eq!(send(&mut office, 3).unwrap_err().kind, RefusalKind::Conflict, "its record is stored already");
+    assert_eq!(send(&mut office, 1).unwrap_err().kind, RefusalKind::Conflict, "a participant is not a note-taker");
     office.restart();
     office.pass(RECORD_DUE_MS * 2);
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_sealed"]);
 }
 
 #[test]
-fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
+fn each_note_taker_of_a_call_uploads_one_record() {
     let mut office = Office::in_call();
     for n in [5, 6] {
         office.enrol(n, n, Role::NoteTaker).unwrap();
         office.connect(n);
     }
-    // 3 begins, 5 takes over, and 6 is never in it.
+    // 3 is the first note-taker, 5 takes over, and 6 never joins.
     for (epoch, taker) in [(1, 3), (2, 5)] {
         office.send(taker, C::AskJoin { call: CALL, key_package: blob("kp") });
         office.commit(1, epoch, &[taker], &[]);
-        // Nothing comes of it.
+        // No heartbeat follows: it counts as unresponsive.
         office.pass(60_000);
     }
     office.send(1, C::HangUp { call: CALL, failed: false });
@@ -484,7 +488,7 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     assert_eq!(pending(&office), 1);
     office.discard();
     send(&mut office, 5, true).unwrap();
-    assert_eq!(pending(&office), 0, "the call is on record");
+    assert_eq!(pending(&office), 0, "no record is pending");
     let partial = |office: &mut Office| {
         office
             .messages(4)
@@ -493,25 +497,25 @@ fn each_note_taker_that_was_in_a_call_brings_its_own_record() {
     };
     assert_eq!(partial(&mut office), Some(true));
     let kept = |n| office.messages(n).iter().filter(|m| matches!(m, S::RecordKept { .. })).count();
-    assert_eq!([1, 2].map(kept), [1, 1], "those who were in it are told, once");
-    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each");
-    assert_eq!(send(&mut office, 6, true), Err(RefusalKind::Forbidden), "was not in it");
-    // Long afterwards, and the server was started again meanwhile.
+    assert_eq!([1, 2].map(kept), [1, 1], "each participant is notified once");
+    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one record per note-taker");
+    assert_eq!(send(&mut office, 6, true), Err(RefusalKind::Forbidden), "it was not in the call");
+    // After the deadline and a restart.
     office.pass(RECORD_DUE_MS * 2);
     office.restart();
     assert_eq!(pending(&office), 0);
-    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "one each, still");
+    assert_eq!(send(&mut office, 5, true), Err(RefusalKind::Forbidden), "still one record per note-taker");
     office.connect(4);
     office.discard();
     send(&mut office, 3, false).unwrap();
-    assert_eq!(partial(&mut office), Some(false), "one of the two is whole");
+    assert_eq!(partial(&mut office), Some(false), "one of the two records is complete");
     assert_eq!(send(&mut office, 3, false), Err(RefusalKind::Conflict));
     let entries = ["call_opened", "call_ended hung_up", "record_sealed", "record_sealed"];
-    assert_eq!(office.call_entries(), entries, "and no entry says that a record is missing");
+    assert_eq!(office.call_entries(), entries, "no record_missing entry");
 }
 
 #[test]
-fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
+fn copied_records_and_records_of_revoked_devices_are_refused() {
     let mut office = Office::in_call();
     for n in [5, 6] {
         office.enrol(n, n, Role::NoteTaker).unwrap();
@@ -529,14 +533,14 @@ fn a_record_is_one_note_takers_and_not_that_of_a_revoked_device() {
         office.replies.pop().unwrap().1.map_err(|refusal| refusal.kind)
     };
     send(&mut office, 3).unwrap();
-    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "the very record of another");
+    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "the same record as another note-taker's");
     office.restart();
-    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "and still so after a restart");
+    assert_eq!(send(&mut office, 5), Err(RefusalKind::Conflict), "refused after a restart too");
     let effects = office.board.revoke(RequestId(900), device(6), "jws".into(), office.now);
     office.run(effects);
     office.replies.clear();
     assert_eq!(office.board.may_seal(&CALL, &device(6), true).unwrap_err().kind, RefusalKind::Forbidden);
-    assert_eq!(send(&mut office, 6), Err(RefusalKind::Forbidden), "revoked while its record was checked");
+    assert_eq!(send(&mut office, 6), Err(RefusalKind::Forbidden), "revoked during verification of its record");
 }
 
 #[test]
@@ -550,12 +554,12 @@ fn an_unconfirmed_entry_is_appended_again_unchanged() {
         office.run(effects);
         let (ticket, entry) = office.held.pop().unwrap();
         asked.push(entry.to_bytes());
-        // It may be in the log, or not.
+        // The outcome of the append is unknown.
         let effects = office.board.logged(ticket, None, office.now);
         office.run(effects);
         office.pass(1_000);
     }
-    assert_eq!(asked[0], asked[1], "to the byte, so that the log's writer knows it again");
+    assert_eq!(asked[0], asked[1], "identical bytes, so that the log writer detects the duplicate");
 }
 
 #[test]
@@ -587,7 +591,7 @@ fn a_call_without_a_note_taker_is_logged_without_record_immediately() {
 }
 
 #[test]
-fn no_record_is_pending_of_a_call_kept_as_log_only_or_not_answered() {
+fn no_record_is_pending_for_a_log_only_or_unanswered_call() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
     office.send(2, C::Answer { call: CALL, key_package: blob("kp") });

@@ -1,4 +1,4 @@
-//! Whom a device sees in its list: at sign-in, as it changes, and by name.
+//! The contact list of a device: at sign-in, on changes, and by search.
 
 use super::kit::{Office, device, person};
 use crate::{
@@ -44,9 +44,9 @@ fn the_list_is_sent_at_sign_in_and_its_changes_afterwards() {
     );
     office.pass(CONTACTS_INTERVAL_MS);
     let told = changes(&mut office, 1);
-    assert_eq!((told.len(), seen(&told[0].0)), (1, vec![("Person 5", true)]), "the one that changed");
-    assert_eq!(office.received(4), Vec::<String>::new(), "staff rings nobody");
-    assert_eq!(changes(&mut office, 5), [], "nor is it told of itself");
+    assert_eq!((told.len(), seen(&told[0].0)), (1, vec![("Person 5", true)]), "only the changed contact");
+    assert_eq!(office.received(4), Vec::<String>::new(), "staff has no contact list");
+    assert_eq!(changes(&mut office, 5), [], "a device gets no update about its own person");
     office.disconnect(5);
     office.pass(CONTACTS_INTERVAL_MS);
     assert_eq!(seen(&changes(&mut office, 1)[0].0), [("Person 5", false)]);
@@ -68,7 +68,7 @@ fn a_person_with_several_devices_is_reachable_while_one_is_connected() {
 }
 
 #[test]
-fn changes_of_a_second_are_one_message() {
+fn changes_within_a_second_are_sent_as_one_message() {
     let mut office = Office::staffed();
     for n in 5..25 {
         office.enrol(n, n, Role::Counterpart).unwrap();
@@ -97,7 +97,7 @@ fn a_person_without_device_is_removed_from_lists() {
 }
 
 #[test]
-fn of_many_people_the_first_are_listed_and_the_others_are_found_by_name() {
+fn a_contact_list_is_truncated_and_searchable_by_name() {
     let mut office = Office::staffed();
     let many = 5..=(CONTACTS_AT_SIGN_IN as u8 + 20);
     for n in many.clone() {
@@ -120,7 +120,7 @@ fn of_many_people_the_first_are_listed_and_the_others_are_found_by_name() {
     assert_eq!(
         seen(&changes(&mut office, 1)[0].0),
         [(format!("Person {other}").as_str(), false)],
-        "watched from now on"
+        "subscribed from now on"
     );
     office.send(1, C::FindPeople { name: "nobody".into() });
     assert_eq!(changes(&mut office, 1), [(vec![], vec![person(other)])], "until the next search");

@@ -1,4 +1,4 @@
-//! A message costs what it concerns: whatever else is in the office, it looks at the same calls and causes the same effects.
+//! Cost of a message: it visits the same calls and causes the same effects, independent of the office's size.
 
 use super::kit::{CALL, Office, blob, device, home, person, ring};
 use crate::{
@@ -7,15 +7,15 @@ use crate::{
 };
 use telcon_proto::{CallId, Card, ClientMessage as C, DeviceId, PersonId, RecordMode, Role, ServerMessage as S};
 
-/// Ids that no device of the kit has.
+/// Ids distinct from those of the kit's devices.
 fn id(n: u32) -> [u8; 16] {
     let mut id = [0xff; 16];
     id[..4].copy_from_slice(&n.to_be_bytes());
     id
 }
 
-/// An office with a call of the kit's devices, and beside it `others` connected counterparts, of whom every second pair is in
-/// a call with another bystander.
+/// An office with one call between the kit's devices and `others` further connected devices, every second pair of which
+/// is in a call.
 fn office_with(others: u32) -> Office {
     let mut office = Office::in_call();
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
@@ -26,7 +26,7 @@ fn office_with(others: u32) -> Office {
         let card = Card {
             person: PersonId::from_bytes(id(n)),
             office: home(),
-            // After all of the kit's, so that these see the same people at the head of their lists.
+            // Sorted after the kit's people, so that the kit's devices see the same head of the contact list.
             name: format!("Somebody {n:05}"),
             organisation: "Elsewhere".into(),
             role,
@@ -58,7 +58,7 @@ fn office_with(others: u32) -> Office {
     office
 }
 
-/// What one input causes: writes, and outputs by kind. Messages to the other devices are what must not grow.
+/// Effects of one input: writes, and outputs by kind. Messages to other devices must not grow.
 fn cost(office: &mut Office, n: u8, message: C) -> (usize, Vec<String>) {
     let session = office.session(n);
     let effects = office.effects_of(session, message);
@@ -76,7 +76,7 @@ fn cost(office: &mut Office, n: u8, message: C) -> (usize, Vec<String>) {
 }
 
 #[test]
-fn effects_do_not_grow_with_the_rest_of_the_office() {
+fn effects_do_not_grow_with_the_size_of_the_office() {
     let all = |others: u32| {
         let mut office = office_with(others);
         let mut costs = Vec::new();
@@ -105,7 +105,7 @@ fn effects_do_not_grow_with_the_rest_of_the_office() {
         step(&mut office, 2, C::Answer { call: next, key_package: blob("kp2") });
         step(&mut office, 1, C::Decline { call: next });
 
-        // Of staff, whom nobody has in a list: presence concerns those who can see it.
+        // A device of staff, which is in no contact list: its presence is sent to nobody.
         let effects = office.board.disconnected(office.session(4), office.now);
         costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
         let session = SessionId(77);
@@ -125,7 +125,7 @@ fn effects_do_not_grow_with_the_rest_of_the_office() {
         costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
         costs
     };
-    // Both have more calls than staff is told of at sign-in.
+    // Both offices have more calls than staff is sent notices for at sign-in.
     let (few, many) = (all(300), all(1_200));
     for (at, (few, many)) in few.iter().zip(&many).enumerate() {
         assert_eq!(few, many, "step {at}");
@@ -133,7 +133,7 @@ fn effects_do_not_grow_with_the_rest_of_the_office() {
 }
 
 #[test]
-fn a_sign_in_does_not_carry_everybody() {
+fn the_messages_at_sign_in_are_bounded() {
     let mut office = office_with(400);
     office.disconnect(1);
     office.connect(1);

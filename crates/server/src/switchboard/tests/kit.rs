@@ -14,9 +14,9 @@ use telcon_proto::{
     WIRE_VERSION, entry::Entry, message::Ring,
 };
 
-/// In tests a ring is signed by being JSON.
+/// Test double for signature verification: a ring is plain JSON, unsigned.
 fn verify(jws: String, store: &mut dyn Store) -> Result<VerifiedRing, String> {
-    let ring: Ring = serde_json::from_str(&jws).map_err(|_| "the signature does not hold".to_owned())?;
+    let ring: Ring = serde_json::from_str(&jws).map_err(|_| "invalid signature".to_owned())?;
     let call_exists = store.call_exists(&ring.call.id).unwrap();
     Ok(VerifiedRing { ring, jws, call_exists })
 }
@@ -27,13 +27,13 @@ pub struct Office {
     pub now: u64,
     pub log: Vec<Entry>,
     pub log_works: bool,
-    /// While set, entries wait here.
+    /// While set, appends are queued in `held`.
     pub hold_log: bool,
     pub held: Vec<(Ticket, Entry)>,
     pub relay: Vec<RelayCommand>,
     pub replies: Vec<(RequestId, Result<Reply, Refusal>)>,
     pub closed: Vec<(SessionId, CloseReason)>,
-    /// Whether writes reach the disk: a test that fills an office waits for no disk.
+    /// Whether writes are applied to the store. Off in tests that enrol many devices, to save time.
     pub durable: bool,
     store: Box<dyn Store>,
     dir: tempfile::TempDir,
@@ -65,13 +65,13 @@ pub fn ring(call: CallId, from: DeviceId, to: PersonId, mode: RecordMode) -> Cli
     signed(&content(call, from, to, mode))
 }
 
-/// What a ring from a device to a person says.
+/// The payload of a ring from a device to a person.
 pub fn content(call: CallId, from: DeviceId, to: PersonId, mode: RecordMode) -> Ring {
     let (call, from, to) = (call.at(&home()), from.at(&home()), to.at(&home()));
     Ring { version: WIRE_VERSION, call, from, to, mode, suite: SuiteName::Hybrid, at_ms: 0 }
 }
 
-/// A ring of this content.
+/// A ring message with this payload.
 pub fn signed(ring: &Ring) -> ClientMessage {
     ClientMessage::Ring { jws: serde_json::to_string(ring).unwrap() }
 }
@@ -131,7 +131,7 @@ impl Office {
         office
     }
 
-    /// The process dies and starts again over the same disk. Nobody is connected.
+    /// Simulates a crash and a restart from the same disk. No device is connected.
     pub fn restart(&mut self) {
         self.store = StoreLocation::default_in(self.dir.path()).writer(&home()).unwrap();
         self.sessions.clear();
@@ -189,7 +189,7 @@ impl Office {
         self.run(effects);
     }
 
-    /// What a message causes, not carried out.
+    /// The effects of a message, without running them.
     pub fn effects_of(&mut self, session: SessionId, message: ClientMessage) -> Effects {
         match message {
             ClientMessage::Ring { jws } => self.board.ring(session, verify(jws, &mut *self.store), self.now),
@@ -209,7 +209,7 @@ impl Office {
         self.send(n, message);
     }
 
-    /// Time passes; what is due happens when it is due.
+    /// Advances the clock and fires each timeout at its deadline.
     pub fn pass(&mut self, ms: u64) {
         let until = self.now + ms;
         while let Some(at) = self.board.next_timeout().filter(|at| *at <= until) {
@@ -220,7 +220,7 @@ impl Office {
         self.now = until;
     }
 
-    /// What the device received since this was last called, by type.
+    /// Types of the messages that the device received since the previous call.
     pub fn received(&mut self, n: u8) -> Vec<String> {
         self.messages(n).iter().map(kind).collect()
     }
@@ -229,7 +229,7 @@ impl Office {
         self.sessions.get(&device(n)).and_then(|s| self.received.remove(s)).unwrap_or_default()
     }
 
-    /// Discards what was received so far.
+    /// Discards received messages and relay commands.
     pub fn discard(&mut self) {
         self.received.clear();
         self.relay.clear();
@@ -274,7 +274,7 @@ impl Office {
         self.sessions[&device(n)]
     }
 
-    /// Types of the log's entries about calls.
+    /// Types of the log entries that concern calls.
     pub fn call_entries(&self) -> Vec<String> {
         let kind = |e: &Entry| {
             let json = serde_json::to_value(e).unwrap();

@@ -1,4 +1,4 @@
-//! Who is in the group: commits, listeners, leaving, resuming, legs.
+//! Group membership: commits, listeners, leaving, resuming, legs.
 
 use super::kit::{CALL, Office, blob, device, kind, person, ring};
 use crate::{
@@ -63,35 +63,35 @@ fn a_note_taker_without_heartbeat_can_be_replaced() {
     office.connect(5);
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
-    let says = |office: &mut Office| office.send(3, C::Application { call: CALL, message: blob("I write") });
+    let heartbeat = |office: &mut Office| office.send(3, C::Application { call: CALL, message: blob("heartbeat") });
     let silent = |office: &mut Office| {
         let told = office.messages(5).into_iter().rev().find_map(|m| if let S::Notice(n) = m { Some(n) } else { None });
         told.map(|notice| notice.note_taker_silent)
     };
     for _ in 0..5 {
         office.pass(HEARTBEAT_TIMEOUT_MS - 1);
-        says(&mut office);
+        heartbeat(&mut office);
     }
-    assert_eq!(silent(&mut office), Some(false), "as it was let in, and no word since");
+    assert_eq!(silent(&mut office), Some(false), "one notice at admission and no change since");
     office.pass(HEARTBEAT_TIMEOUT_MS - 1);
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
     office.pass(1);
     assert_eq!(silent(&mut office), Some(true));
-    assert_eq!(office.board.next_timeout(), None, "told once");
-    says(&mut office);
-    assert_eq!(silent(&mut office), Some(false), "it is there again");
+    assert_eq!(office.board.next_timeout(), None, "notified once");
+    heartbeat(&mut office);
+    assert_eq!(silent(&mut office), Some(false), "heartbeats resumed");
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed);
-    // It hangs for good. Its connection stands, and the other takes over.
+    // Heartbeats stop for good while the connection stays open: the other note-taker may replace it.
     office.pass(HEARTBEAT_TIMEOUT_MS);
     office.discard();
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(5)]);
     office.commit(1, 2, &[5], &[]);
-    assert_eq!(silent(&mut office), Some(false), "one of the two can be heard");
+    assert_eq!(silent(&mut office), Some(false), "one of the two sends heartbeats");
     assert_eq!(code_or_none(&mut office, 5), None);
-    // After a restart of the server both have as long to be heard as any.
+    // A server restart restarts the heartbeat timeout of both.
     office.restart();
     for n in [1, 2, 3, 5] {
         office.connect(n);
@@ -103,14 +103,14 @@ fn a_note_taker_without_heartbeat_can_be_replaced() {
 
 #[test]
 fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
-    // By asking again, by leaving and asking again, over another connection.
+    // Repeated requests, requests after leaving, and requests over a new connection.
     for how in 0..3 {
         let mut office = Office::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
         office.connect(5);
         for _ in 0..3 {
             ask(&mut office, 3);
-            assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "it may ask");
+            assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "requests are accepted");
             office.pass(REQUEST_TIMEOUT_MS / 3);
             match how {
                 0 => {}
@@ -126,14 +126,14 @@ fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
         office.discard();
         ask(&mut office, 5);
         assert_eq!(asked(&office.messages(1)), [device(5)], "how {how}");
-        // Nobody lets in the first: its ask ends too, and holds no place in the call.
+        // The first is never admitted: its request expires too.
         office.pass(REQUEST_TIMEOUT_MS);
         assert_eq!(office.board.next_timeout(), None, "how {how}");
     }
 }
 
 #[test]
-fn one_note_taker_writes_a_call_and_the_others_stay_free() {
+fn one_note_taker_records_a_call_and_the_others_stay_available() {
     let asks = |messages: &[S]| {
         let last = messages.iter().rev().find_map(|m| if let S::Notice(notice) = m { Some(notice) } else { None });
         last.map(|notice| notice.note_taker_asks)
@@ -148,16 +148,16 @@ fn one_note_taker_writes_a_call_and_the_others_stay_free() {
     ask(&mut office, 3);
     assert_eq!(asks(&office.messages(5)), Some(true), "the others need not ask");
     ask(&mut office, 5);
-    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "both saw the call at once");
-    // The first is gone before it was let in: another may.
+    assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "another request is pending");
+    // The first disconnects before it is admitted: another may request.
     office.disconnect(3);
     assert_eq!(asks(&office.messages(5)), Some(false));
     ask(&mut office, 5);
     office.commit(1, 0, &[5], &[]);
-    assert_eq!(asks(&office.messages(6)), Some(false), "it is a member now");
+    assert_eq!(asks(&office.messages(6)), Some(false), "the pending request became a membership");
     ask(&mut office, 6);
     assert_eq!(code(&mut office, 6), RefusalCode::NotAllowed);
-    // The one that writes rejoins with fresh keys, as after a restart.
+    // The recording note-taker rejoins with a new leaf, as after a restart.
     office.discard();
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(5)]);
@@ -183,7 +183,7 @@ fn a_request_that_expires_does_not_block_other_note_takers() {
     assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed);
     assert!(office.received(5).contains(&"notice".to_owned()), "the call needs another");
     office.discard();
-    // The same one is faster again, and counts for nothing.
+    // The first requests again before the other: an expired request does not block.
     ask(&mut office, 3);
     ask(&mut office, 5);
     assert_eq!(asked(&office.messages(1)), [device(3), device(5)]);
@@ -192,7 +192,7 @@ fn a_request_that_expires_does_not_block_other_note_takers() {
 }
 
 #[test]
-fn a_listener_that_disconnected_before_it_was_added_asks_again() {
+fn the_request_of_a_disconnected_listener_is_void() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.disconnect(3);
@@ -209,7 +209,7 @@ fn a_note_taker_that_left_does_not_rejoin_beside_its_replacement() {
     office.connect(5);
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
-    // It is still a member for the group, until the commit that removes it.
+    // It is still in the MLS group until the commit that removes it.
     office.send(3, C::HangUp { call: CALL, failed: false });
     ask(&mut office, 5);
     office.discard();
@@ -218,14 +218,14 @@ fn a_note_taker_that_left_does_not_rejoin_beside_its_replacement() {
 }
 
 #[test]
-fn roles_that_may_listen() {
+fn only_listening_roles_may_join_a_call() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Principal).unwrap();
     office.connect(5);
     office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
     office.discard();
     ask(&mut office, 3);
-    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "nothing is to be noted");
+    assert_eq!(code(&mut office, 3), RefusalCode::NotAllowed, "a log-only call has no note-taker");
     ask(&mut office, 5);
     assert_eq!(code(&mut office, 5), RefusalCode::NotAllowed, "a principal does not listen");
     ask(&mut office, 4);
@@ -254,7 +254,10 @@ fn a_listener_leaves_and_is_removed() {
     let heard = office.messages(1);
     assert!(matches!(&heard[..], [S::RemoveAsked { devices, .. }] if devices[..] == [device(3)]));
     office.send(1, C::Application { call: CALL, message: blob("secret") });
-    assert!(!office.received(3).contains(&"application".to_owned()), "it gets nothing more, before it is removed too");
+    assert!(
+        !office.received(3).contains(&"application".to_owned()),
+        "it receives nothing, even before its removal is committed"
+    );
     office.commit(1, 2, &[], &[3]);
     assert_eq!(office.received(1), ["committed"]);
     assert!(!office.received(3).contains(&"committed".to_owned()));
@@ -262,13 +265,13 @@ fn a_listener_leaves_and_is_removed() {
 }
 
 #[test]
-fn when_the_committer_disconnects_another_is_asked() {
+fn when_the_committer_disconnects_another_member_is_asked_to_commit() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     assert_eq!(asked(&office.messages(1)), [device(3)]);
     office.disconnect(1);
     assert_eq!(asked(&office.messages(2)), [device(3)]);
-    // Both are gone: it waits.
+    // No member is connected: the request waits.
     office.disconnect(2);
     office.connect(2);
     assert_eq!(office.received(2), ["signed_in"], "a device that connects is asked once it resumes");
@@ -292,7 +295,7 @@ fn a_device_that_reloaded_rejoins() {
     ask(&mut office, 1);
     assert_eq!(asked(&office.messages(2)), [device(1)], "the other member commits");
     office.commit(2, 1, &[1], &[]);
-    assert_eq!(code(&mut office, 2), RefusalCode::NotAllowed, "its old leaf goes in the same commit");
+    assert_eq!(code(&mut office, 2), RefusalCode::NotAllowed, "its old leaf must be removed in the same commit");
     office.commit(2, 1, &[1], &[1]);
     assert_eq!(office.received(2), ["committed"]);
     assert_eq!(office.received(1), ["welcome"]);
@@ -311,7 +314,7 @@ fn the_only_member_cannot_rejoin() {
 }
 
 #[test]
-fn commits_that_are_refused() {
+fn invalid_commits_are_refused() {
     let mut office = Office::in_call();
     ask(&mut office, 3);
     office.commit(1, 1, &[3], &[]);
@@ -352,7 +355,7 @@ fn a_device_that_resumes_gets_the_handshakes_that_it_missed() {
     office.send(2, C::Resume { call: CALL, after: 1 });
     let heard = office.messages(2);
     assert!(matches!(&heard[..], [S::Committed { seq: 2, .. }, S::Committed { seq: 3, .. }, S::MediaLost { .. }]));
-    // The one that joined second never gets what was before.
+    // A member never gets handshakes from before it joined.
     office.disconnect(3);
     office.connect(3);
     office.discard();
@@ -392,7 +395,10 @@ fn a_side_without_connection_ends_the_call_after_the_timeout() {
     office.connect(2);
     office.discard();
     office.send(2, C::Resume { call: CALL, after: 1 });
-    assert!(matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]), "told when it reconnects");
+    assert!(
+        matches!(office.messages(2)[..], [S::Ended { how: Ended::Interrupted, .. }]),
+        "notified when it reconnects"
+    );
 }
 
 #[test]
@@ -432,7 +438,7 @@ fn a_revoked_listener_is_removed_and_a_revoked_principal_ends_it() {
 }
 
 #[test]
-fn legs_are_for_participants_and_ringing_devices() {
+fn only_participants_and_ringing_devices_get_legs() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
     office.discard();
@@ -456,7 +462,7 @@ fn legs_are_for_participants_and_ringing_devices() {
     let effects = office.board.leg_lost(CALL, device(1), office.now);
     office.run(effects);
     assert_eq!(office.received(1), ["media_lost"]);
-    // An answer of the relay that comes after the end is undone.
+    // A leg that the relay accepts after the call's end is removed.
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.discard();
     let effects = office.board.leg_added(CALL, device(1), office.session(1), Ok("answer".into()), office.now);
@@ -466,7 +472,7 @@ fn legs_are_for_participants_and_ringing_devices() {
 }
 
 #[test]
-fn application_messages_are_from_members_and_short() {
+fn application_messages_of_non_members_and_oversized_ones_are_refused() {
     let mut office = Office::in_call();
     office.send(4, C::Application { call: CALL, message: blob("hello") });
     assert_eq!(code(&mut office, 4), RefusalCode::NotAllowed);

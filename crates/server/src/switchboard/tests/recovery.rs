@@ -1,4 +1,4 @@
-//! The process is killed in each state and restarted over what the disk holds.
+//! A crash in each state of a call, and recovery from disk.
 
 use super::kit::{CALL, Office, blob, device, person, ring};
 use telcon_proto::{
@@ -19,11 +19,11 @@ fn restart_while_the_opening_is_appended() {
     office.restart();
     office.connect(1);
     office.connect(2);
-    assert_eq!(office.received(2), ["signed_in"], "there was no entry, so there is no call");
+    assert_eq!(office.received(2), ["signed_in"], "the opening was not logged, so there is no call");
     assert_eq!(office.call_entries(), Vec::<String>::new());
     office.discard();
     rings(&mut office);
-    assert_eq!(office.received(1), ["refused"], "and its id is not used again");
+    assert_eq!(office.received(1), ["refused"], "its id cannot be used again");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn restart_while_a_member_leaves() {
 }
 
 #[test]
-fn restart_after_which_nobody_reconnects() {
+fn restart_with_no_device_reconnecting() {
     let mut office = Office::in_call();
     office.restart();
     office.pass(ABANDONED_AFTER_MS - 1);
@@ -145,7 +145,7 @@ fn restart_between_a_revocation_and_its_entry() {
 }
 
 #[test]
-fn devices_keep_their_roles_over_a_restart() {
+fn devices_keep_their_roles_after_a_restart() {
     let mut office = Office::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.restart();

@@ -1,4 +1,4 @@
-//! What strangers and hostile peers meet.
+//! Unauthenticated and hostile peers against the real server: refusals, limits and timeouts.
 
 mod common;
 
@@ -37,15 +37,15 @@ async fn enrolments_that_are_refused() {
     assert_eq!(answer.status, 410);
     assert!(answer.json::<ApiError>().error.contains("used already"));
 
-    // The link ran out, and the device dates its certificate back.
+    // The link has expired, and the device backdates its certificate.
     let long_ago = now_ms() - 2 * 3_600_000;
     let old = office.device(card.clone(), &office.invite(card.clone(), long_ago), long_ago + 1000);
     let answer = office.post("/api/v1/devices", &old.enrol_request()).await;
     assert_eq!(answer.status, 422, "{}", answer.text());
 
-    let mut stranger = Office::start().await;
-    stranger.authority = Authority::create(SuiteName::Hybrid, &[8; 32], DOMAIN, "Chancellery", now_ms()).unwrap();
-    let foreign = stranger.device(card.clone(), &stranger.invite(card, now_ms()), now_ms());
+    let mut other = Office::start().await;
+    other.authority = Authority::create(SuiteName::Hybrid, &[8; 32], DOMAIN, "Chancellery", now_ms()).unwrap();
+    let foreign = other.device(card.clone(), &other.invite(card, now_ms()), now_ms());
     assert_eq!(office.post("/api/v1/devices", &foreign.enrol_request()).await.status, 422);
 
     assert_eq!(office.post("/api/v1/devices", b"{").await.status, 400);
@@ -54,7 +54,7 @@ async fn enrolments_that_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_socket_before_sign_in() {
+async fn before_sign_in_the_socket_accepts_nothing_but_a_sign_in() {
     let office = Office::start().await;
     let device = office.person(Role::Principal).await;
     let addr = office.addr();
@@ -68,7 +68,7 @@ async fn the_socket_before_sign_in() {
         assert!(matches!(code(client.next().await), Some(RefusalCode::Malformed | RefusalCode::NotSignedIn)), "{text}");
         assert_eq!(client.closed().await, Some(1008), "{text}");
     }
-    // Bytes that are no WebSocket text at all; a fixed sequence, as random as any.
+    // A binary message of pseudo-random bytes, from a fixed seed.
     let mut bytes = vec![0u8; 4096];
     let mut state = 1u32;
     bytes.iter_mut().for_each(|b| {
@@ -100,7 +100,8 @@ async fn the_socket_before_sign_in() {
     client.send(&C::Prove { jws }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotSignedIn));
 
-    // A device that is not enrolled hears the same as one that cannot prove itself, and not earlier.
+    // A device that is not enrolled gets the same refusal, at the same step, as one whose proof fails: no enumeration
+    // oracle.
     let card = office.card(Role::Principal);
     let unknown = office.device(card.clone(), &office.invite(card, now_ms()), now_ms());
     let mut client = Client::raw(addr, None).await.unwrap();
@@ -110,7 +111,7 @@ async fn the_socket_before_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_socket_after_sign_in() {
+async fn a_signed_in_client_that_breaks_the_protocol_or_floods_is_disconnected() {
     let office = Office::start().await;
     let device = office.person(Role::Principal).await;
     let mut older = Client::sign_in(office.addr(), &device).await;
@@ -121,7 +122,7 @@ async fn the_socket_after_sign_in() {
 
     client.send(&C::Ring { jws: "not.a.ring".into() }).await;
     assert_eq!(code(client.next().await), Some(RefusalCode::NotAllowed));
-    // A device that remembers more than there is gets no proof.
+    // A log size beyond the current one gets no consistency proof.
     client.send(&C::Ping { log_size: 1000 }).await;
     assert!(
         matches!(client.next().await, Some(S::Checkpoint { from_size: 1000, consistency, .. }) if consistency.is_empty())
@@ -141,7 +142,7 @@ async fn the_socket_after_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_are_so_many_and_no_more() {
+async fn unauthenticated_connections_are_limited() {
     let office = Office::start().await;
     let mut held = Vec::new();
     for _ in 0..MAX_UNSIGNED_CONNECTIONS {
@@ -152,7 +153,7 @@ async fn strangers_are_so_many_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_from_one_address_keep_nobody_else_out() {
+async fn unauthenticated_connections_of_one_address_do_not_block_others() {
     let office = Office::start().await;
     let mut held = Vec::new();
     for _ in 0..MAX_UNSIGNED_FROM_ONE_ADDRESS {
@@ -163,7 +164,7 @@ async fn strangers_from_one_address_keep_nobody_else_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_does_not_get_on_is_cut() {
+async fn a_request_whose_head_stalls_is_timed_out() {
     let mut office = Office::start().await;
     office.stop().await;
     let mut config = ServerConfig::local(office.dir.path().join("server"));
@@ -173,7 +174,7 @@ async fn a_request_that_does_not_get_on_is_cut() {
         let mut stream = TcpStream::connect(office.addr()).await.unwrap();
         stream.write_all(start.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // Ends when the server ends it.
+        // Reads to the end: the server closes the connection.
         stream.read_to_end(&mut answer).await.unwrap();
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
     }
@@ -183,7 +184,7 @@ async fn a_request_that_does_not_get_on_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_log_and_numbers() {
+async fn pages_log_tiles_api_and_metrics_are_served() {
     let office = Office::start().await;
     let device = office.person(Role::Principal).await;
     let info: OfficeInfo = office.get("/api/v1/office").await.json();
@@ -225,7 +226,7 @@ async fn pages_log_and_numbers() {
 
     for path in ["/api/office", "/api/records", "/api/records/00", "/api/media", "/api/log/consistency?from=0&to=1"] {
         let answer = office.get(path).await;
-        assert_eq!(answer.status, 410, "{path}: a path of version 0.1");
+        assert_eq!(answer.status, 410, "{path}: an unversioned path, as in version 0.1");
         assert!(answer.json::<ApiError>().error.contains("/api/v1"), "{path}");
     }
     let description = office.get("/api/v1/openapi.json").await;
@@ -247,7 +248,10 @@ async fn a_directory_holds_one_office_and_one_server() {
     let dir = office.dir.path().join("server");
     let charter = |log_key: &str| office.authority.office(log_key, RecordMode::Memo, now_ms());
     assert!(matches!(Server::init(&dir, DOMAIN, charter), Err(StartError::AlreadyThere(_))));
-    assert!(matches!(Server::start(ServerConfig::local(&dir)).await, Err(StartError::Log(_))), "it is in use");
+    assert!(
+        matches!(Server::start(ServerConfig::local(&dir)).await, Err(StartError::Log(_))),
+        "the log is locked by the running server"
+    );
     let none = office.dir.path().join("none");
     assert!(matches!(Server::start(ServerConfig::local(&none)).await, Err(StartError::NoOffice(_))));
     let of_another_log = |_: &str| Ok(office.info.clone());
