@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_its_arguments() {
+    fn arguments_are_parsed() {
         assert_eq!(arguments("").unwrap(), (None, DEFAULT));
         assert_eq!(arguments("tile --seconds 5").unwrap(), (Some("tile".into()), Duration::from_secs(5)));
         for wrong in ["--seconds", "--seconds soon", "a b", "--help"] {

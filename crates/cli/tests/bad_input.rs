@@ -58,10 +58,10 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn refused(what: &str, command: &mut Command, folder: &Path) {
     let before = snapshot(folder);
     let output = output_soon(what, command);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{what}: {said}");
-    assert!(said.starts_with("telcon: ") || said.contains("\ntelcon: "), "{what}: {said}");
-    assert!(!said.contains("panicked") && said.len() < 2_000, "{what}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{what}: {printed}");
+    assert!(printed.starts_with("telcon: ") || printed.contains("\ntelcon: "), "{what}: {printed}");
+    assert!(!printed.contains("panicked") && printed.len() < 2_000, "{what}: {printed}");
     assert!(snapshot(folder) == before, "{what}: something was changed");
 }
 

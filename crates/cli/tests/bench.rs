@@ -54,7 +54,7 @@ fn idle_legs_only_connect() {
     assert_eq!((&figures["received"], &figures["parties"]), (&0.into(), &4.into()));
     assert!(figures["resident_per_party"].is_f64(), "two parties more than at first");
     let run = measured(folder.path(), &["--peer", "none", "--idle", "--calls", "1", "--parties", "2"]);
-    assert_eq!(run["rounds"][0]["figures"]["received"], 0, "nor do those say a word that need no relay");
+    assert_eq!(run["rounds"][0]["figures"]["received"], 0, "idle endpoints send no packets without a relay either");
 }
 
 #[test]

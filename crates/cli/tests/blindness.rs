@@ -258,11 +258,11 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
     if model.is_some() {
         let (_, out) = office.open_record();
         let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();
-        let said: Vec<_> =
+        let printed: Vec<_> =
             transcript.lines().filter_map(|line| line.split_once('>').filter(|_| line.starts_with("<v"))).collect();
-        assert!(said.len() >= 3, "{transcript}");
+        assert!(printed.len() >= 3, "{transcript}");
         needles.extend(
-            said.into_iter().filter(|(_, text)| text.len() > 2 * PIECE).flat_map(|(_, text)| forms(text.as_bytes())),
+            printed.into_iter().filter(|(_, text)| text.len() > 2 * PIECE).flat_map(|(_, text)| forms(text.as_bytes())),
         );
     }
     let content = Search::new(secrets.opus.iter().map(Vec::as_slice));

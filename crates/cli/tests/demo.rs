@@ -35,14 +35,14 @@ fn check(report: &Value) {
             let lines = report["transcript"].as_array().unwrap().iter().filter(|line| line["speaker"] == speaker);
             lines.map(|line| line["text"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        for (speaker, other, said) in [
+        for (speaker, other, printed) in [
             ("a", "b", include_str!("../../client/fixtures/a.txt")),
             ("b", "a", include_str!("../../client/fixtures/b.txt")),
         ] {
-            let rate = telcon_client::transcription::wer::word_errors(said, &words(speaker)).rate();
+            let rate = telcon_client::transcription::wer::word_errors(printed, &words(speaker)).rate();
             assert!(rate < 0.2, "{speaker}: word error rate {rate}: {}", words(speaker));
             assert!(
-                telcon_client::transcription::wer::word_errors(said, &words(other)).rate() > 0.5,
+                telcon_client::transcription::wer::word_errors(printed, &words(other)).rate() > 0.5,
                 "speakers were swapped"
             );
         }

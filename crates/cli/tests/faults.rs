@@ -148,9 +148,12 @@ async fn note_taker_crash_is_noted_in_the_record() {
     call.notes.wait_for_line("is in the archive");
     let report = call.office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(1)), "{report}");
-    let (said, opened) = call.office.open_record();
-    assert!(said.contains("Reason: the note-taker was interrupted and resumed: nothing was recorded for "), "{said}");
-    assert!(said.contains("between A, Office of the President; B, Office of the President"), "{said}");
+    let (printed, opened) = call.office.open_record();
+    assert!(
+        printed.contains("Reason: the note-taker was interrupted and resumed: nothing was recorded for "),
+        "{printed}"
+    );
+    assert!(printed.contains("between A, Office of the President; B, Office of the President"), "{printed}");
     match model {
         Some(_) => {
             let transcript = fs::read_to_string(opened.join("transcript.vtt")).unwrap();
@@ -162,9 +165,10 @@ async fn note_taker_crash_is_noted_in_the_record() {
         None => office::not_run("the transcript is not checked for a gap: TELCON_ASR_MODEL is not set"),
     }
     // Segments after the gap have times after the gap: six seconds, one, and the time until the failure is detected.
-    let lengths = said.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
+    let lengths =
+        printed.lines().filter_map(|line| line.split_once(".opus  ")?.1.split(' ').next()?.parse::<f64>().ok());
     let lengths: Vec<f64> = lengths.collect();
-    assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{said}");
+    assert!(lengths.len() == 2 && lengths.iter().all(|length| *length > 12.0), "{printed}");
 }
 
 #[test]
@@ -200,9 +204,10 @@ async fn repeatedly_stalled_note_taker_transcribes_everything() {
         until(endpoint, "the note-taker", |view| members(view) == 3).await;
     }
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
-    let said: Vec<Frame> = telcon_client::audio::frames(&telcon_client::audio::wav::read(&fixture).unwrap()).collect();
+    let printed: Vec<Frame> =
+        telcon_client::audio::frames(&telcon_client::audio::wav::read(&fixture).unwrap()).collect();
     // It stalls repeatedly for two thirds of a second; packets wait in its socket's buffer.
-    for some in said.chunks(50) {
+    for some in printed.chunks(50) {
         signal(&notes, "-STOP");
         let (still, work) = some.split_at(some.len() * 2 / 3);
         a.send_audio(still.to_vec()).await.unwrap();
@@ -233,8 +238,8 @@ async fn note_taker_stalled_for_2500_ms_loses_no_packets() {
     speak(&call.a, 75).await;
     hang_up(&call).await;
     call.notes.wait_for_line("is in the archive");
-    let (said, _) = call.office.open_record();
-    assert!(said.contains(" is whole: "), "{said}");
+    let (printed, _) = call.office.open_record();
+    assert!(printed.contains(" is whole: "), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,12 +267,12 @@ async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     a.command(Do::HangUp);
     notes.wait_for_line("is in the archive");
     let report = office.verify();
-    let (said, _) = office.open_record();
-    assert_eq!(report["records_partial"], 1, "{said}");
+    let (printed, _) = office.open_record();
+    assert_eq!(report["records_partial"], 1, "{printed}");
     // It reports the missed time, or, if stopped before it was admitted, that it joined late.
-    let reason = said.lines().find_map(|line| line.strip_prefix("Reason: ")).unwrap();
+    let reason = printed.lines().find_map(|line| line.strip_prefix("Reason: ")).unwrap();
     let seconds = reason.split(' ').find_map(|word| word.parse::<u32>().ok());
-    assert!(seconds.is_some_and(|seconds| (11..20).contains(&seconds)), "{said}");
+    assert!(seconds.is_some_and(|seconds| (11..20).contains(&seconds)), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,8 +284,8 @@ async fn permanently_killed_note_taker_leaves_a_partial_record() {
     call.notes = call.office.take_notes(&call.note_taker);
     call.notes.wait_for_line("is in the archive");
     assert_eq!(call.office.verify()["records_partial"], 1);
-    let (said, _) = call.office.open_record();
-    assert!(said.contains("the call ended before it resumed"), "{said}");
+    let (printed, _) = call.office.open_record();
+    assert!(printed.contains("the call ended before it resumed"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,8 +354,8 @@ async fn full_disk_while_sealing_loses_nothing() {
     notes.wait_for_line("is in the archive");
     let report = office.verify();
     assert_eq!((report["records_good"].as_u64(), report["records_partial"].as_u64()), (Some(1), Some(0)), "{report}");
-    let (said, out) = office.open_record();
-    assert!(!said.contains("partial"), "{said}");
+    let (printed, out) = office.open_record();
+    assert!(!printed.contains("partial"), "{printed}");
     // All twelve seconds are recorded: Opus at 32 kbit/s is 4 kB per second.
     let sound: u64 = fs::read_dir(out.join("audio")).unwrap().flatten().map(|e| e.metadata().unwrap().len()).sum();
     assert!(sound > 12 * 4_000, "{sound} bytes of sound");
@@ -368,8 +373,8 @@ async fn simultaneous_answers_on_two_devices_admit_one() {
             invite.args(["--person", person]);
         }
         let output = ok(&mut invite);
-        let said = String::from_utf8(output.stderr).unwrap();
-        let person = said.split("--person ").nth(1).unwrap().trim().to_owned();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        let person = printed.split("--person ").nth(1).unwrap().trim().to_owned();
         (String::from_utf8(output.stdout).unwrap().trim().to_owned(), person)
     };
     let (first, person) = link(None);
@@ -414,12 +419,12 @@ async fn log_rollback_is_detected_with_a_device_checkpoint() {
         verify.args(["archive", "verify"]).arg(office.path(archive)).arg("--checkpoint").arg(office.path("seen.txt"));
         verify
     };
-    let said = String::from_utf8(ok(&mut verify("server/archive")).stdout).unwrap();
-    assert!(said.contains("extends the given checkpoint"), "{said}");
+    let printed = String::from_utf8(ok(&mut verify("server/archive")).stdout).unwrap();
+    assert!(printed.contains("extends the given checkpoint"), "{printed}");
     // Consistent in itself, but older than the checkpoint.
     ok(telcon().args(["archive", "verify"]).arg(office.path("earlier")));
     let output = verify("earlier").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("PROBLEM"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("PROBLEM"), "{printed}");
 }

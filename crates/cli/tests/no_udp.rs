@@ -67,8 +67,8 @@ fn call_where_only_tls_passes_uses_turn() {
     inside.arg(std::env::current_exe().unwrap()).args(["--exact", "--nocapture"]);
     let output = inside.arg("call_where_only_tls_passes_uses_turn").env(INSIDE, "1").output();
     let output = output.unwrap();
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
+    let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", printed(&output.stdout), printed(&output.stderr));
 }
 
 /// Stops the TURN server when dropped.
@@ -127,8 +127,8 @@ fn call_by_turn() {
     let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     ok(call(&a).args(["--to", "B", "--say"]).arg(speech));
     assert!(answers.ended(), "{}", answers.output());
-    let said = answers.output();
-    let heard = said.lines().find_map(|line| line.strip_prefix("heard A: ")).unwrap_or_else(|| panic!("{said}"));
+    let printed = answers.output();
+    let heard = printed.lines().find_map(|line| line.strip_prefix("heard A: ")).unwrap_or_else(|| panic!("{printed}"));
     let frames: u64 = heard.split(' ').next().unwrap().parse().unwrap();
-    assert!(frames > 50, "{said}");
+    assert!(frames > 50, "{printed}");
 }

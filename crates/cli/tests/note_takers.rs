@@ -100,9 +100,9 @@ async fn note_takers_do_not_share_a_spool() {
     second.arg("note").arg("--device").arg(&two).arg("--server").arg(office.url());
     second.arg("--spool").arg(office.path("spool")).arg("--custodians").arg(office.path("custodians.txt"));
     let output = second.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("its own spool directory") && said.contains("in use"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("its own spool directory") && printed.contains("in use"), "{printed}");
     drop(first);
 }
 
@@ -146,15 +146,15 @@ async fn both_records_are_kept_after_note_taker_failover() {
         open.arg(record).arg("--out").arg(office.path(out)).output().unwrap()
     };
     let output = open(&records.join(call.to_hex()), "neither");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("has 2 records"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains("has 2 records"), "{printed}");
     let mut reasons = BTreeSet::new();
     for (n, record) in std::fs::read_dir(&records).unwrap().flatten().enumerate() {
-        assert!(said.contains(&*record.path().to_string_lossy()), "{said}");
+        assert!(printed.contains(&*record.path().to_string_lossy()), "{printed}");
         let output = open(&record.path(), &format!("opened {n}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        reasons.extend(said.lines().find_map(|line| line.strip_prefix("Reason: ").map(str::to_owned)));
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        reasons.extend(printed.lines().find_map(|line| line.strip_prefix("Reason: ").map(str::to_owned)));
     }
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("the call ended before it resumed")), "{reasons:?}");

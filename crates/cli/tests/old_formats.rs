@@ -57,8 +57,8 @@ fn an_archive_of_version_0_1_verifies_and_opens() {
     let report = office.verify();
     assert_eq!((count(&report, "calls"), count(&report, "records_good"), count(&report, "devices")), (1, 1, 4));
     assert_eq!(report["gaps"].as_array().unwrap().len(), 0);
-    let (said, out) = office.open_record();
-    assert!(said.contains("7 parts"), "{said}");
+    let (printed, out) = office.open_record();
+    assert!(printed.contains("7 parts"), "{printed}");
     let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();
     assert!(transcript.starts_with("WEBVTT"), "{transcript}");
     assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 2, "the sound of both");

@@ -68,7 +68,7 @@ async fn call_fails_over_when_its_relay_dies_or_drains() {
     let mut relays = vec![Relay::start(&office), Relay::start(&office)];
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_receive_more(&call).await;
-    let busy = relays.iter().position(|relay| relay.legs() == 3).expect("the call is on one of them, whole");
+    let busy = relays.iter().position(|relay| relay.legs() == 3).expect("all legs of the call are on one relay");
     let mut dies = relays.remove(busy);
     assert_eq!(relays[0].legs(), 0);
 
@@ -123,9 +123,9 @@ fn relay_with_wrong_token_is_rejected() {
     let mut relay = telcon();
     relay.args(["relay", "--media", "127.0.0.1:0", "--server", &office.url(), "--token"]);
     let output = relay.arg(office.path("wrong.token")).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("is the token the one in its directory?"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("is the token the one in its directory?"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,8 +136,8 @@ async fn call_fails_over_from_unreachable_relay() {
     let call = in_call_at(office, Box::new(NullSink), Box::new(NullSink)).await;
     both_receive_more(&call).await;
     assert_eq!(lost.legs(), 0);
-    let said = call.office.server.as_ref().unwrap().output();
-    assert!(said.contains("devices cannot reach a relay") && said.contains("127.0.0.1:9"), "{said}");
+    let printed = call.office.server.as_ref().unwrap().output();
+    assert!(printed.contains("devices cannot reach a relay") && printed.contains("127.0.0.1:9"), "{printed}");
     assert!(lost.ask("/metrics").contains("telcon_relay_registered 1\n"));
 }
 

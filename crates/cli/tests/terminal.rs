@@ -24,8 +24,8 @@ fn two_terminals_call_each_other_by_name() {
     answers.wait_for_line("waiting for a ring");
     let speech = Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
     let output = ok(call(&office, &a).args(["--to", " élise ØRSTED", "--say"]).arg(speech));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("in a call with Élise Ørsted, Office of the President"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(printed.contains("in a call with Élise Ørsted, Office of the President"), "{printed}");
     assert!(answers.ended(), "{}", answers.output());
     assert!(answers.output().contains("heard The President: "), "{}", answers.output());
 
@@ -33,16 +33,16 @@ fn two_terminals_call_each_other_by_name() {
     let mut nowhere = telcon();
     nowhere.args(["call", "--answer", "--wait", "1", "--server", "http://127.0.0.1:1", "--device"]).arg(&b);
     let output = nowhere.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        output.status.code() == Some(1) && said.contains("no connection to http://127.0.0.1:1 within 1 s"),
-        "{said}"
+        output.status.code() == Some(1) && printed.contains("no connection to http://127.0.0.1:1 within 1 s"),
+        "{printed}"
     );
 
     // Nobody rings.
     let output = call(&office, &b).args(["--answer", "--wait", "1"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("nobody rang within 1 s"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains("nobody rang within 1 s"), "{printed}");
 }
 
 #[test]
@@ -99,10 +99,10 @@ fn server_refusal_is_shown() {
     let (office, other) = (Office::new(), Office::new());
     let device = office.enrol("A", "principal");
     let output = call(&other, &device).args(["--answer", "--wait", "2"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("refused to sign this device in: "), "{said}");
-    assert!(!said.contains("is the server running?"), "{said}");
-    assert!(said.matches("refused to sign this device in").count() == 1, "each reason is said once: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && printed.contains("refused to sign this device in: "), "{printed}");
+    assert!(!printed.contains("is the server running?"), "{printed}");
+    assert!(printed.matches("refused to sign this device in").count() == 1, "each reason is printed once: {printed}");
 }
 
 #[test]

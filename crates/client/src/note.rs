@@ -2,7 +2,7 @@
 //! unencrypted.
 //!
 //! [`NoteTaker`] receives the call's media; one [`session::RecordingSession`] per call collects and seals the record
-//! ([`files`], [`audio`]); [`delivery`] brings sealed records to the archive.
+//! ([`files`], [`audio`]); [`delivery`] uploads sealed records to the archive.
 
 mod audio;
 pub mod delivery;

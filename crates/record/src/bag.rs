@@ -21,7 +21,7 @@ pub struct BagInfo {
     pub date: String,
     /// Whether the record is known to be incomplete: a crash, a lost device, a full disk.
     pub partial: bool,
-    /// Why it is partial; empty for a whole record.
+    /// Why it is partial; empty for a complete record.
     pub reason: String,
     /// Further elements such as `Contact-Name`. Labels consist of letters, digits and `-`.
     pub extra: Vec<(String, String)>,

@@ -23,7 +23,7 @@ pub struct OpenedRecord {
     pub call_id: CallId,
     /// Whether the note-taker declared the record incomplete; `reason` says why.
     pub partial: bool,
-    /// Why it is partial; empty for a whole record.
+    /// Why it is partial; empty for a complete record.
     pub reason: String,
     /// Number of sealed parts.
     pub parts: usize,

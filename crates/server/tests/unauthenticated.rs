@@ -26,7 +26,7 @@ fn code(message: Option<S>) -> Option<RefusalCode> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn enrolments_that_are_refused() {
+async fn invalid_enrolments_are_refused() {
     let office = Office::start().await;
     let card = office.card(Role::Principal);
     let invitation = office.invite(card.clone(), now_ms());

@@ -26,7 +26,7 @@ const MIN_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Suffix of the directory of a record that is in the archive and being deleted from the spool. It is not a call id, so that
-/// a half-deleted record is not taken for one that waits for delivery.
+/// a half-deleted record is not mistaken for one that waits for delivery.
 const DELIVERED: &str = "kept";
 
 /// Delivers the records of a spool.

@@ -100,7 +100,7 @@ impl CallState {
         self.assigned.take_if(|(assigned, _)| *assigned == device).is_some()
     }
 
-    /// Expires requests (which are returned), assignments that were not taken up, and the liveness of members.
+    /// Expires requests (which are returned), assignments that timed out, and the liveness of members.
     pub(super) fn expire(&mut self, now_ms: u64) -> Vec<DeviceId> {
         let late = |device: &&DeviceId| now_ms >= self.request_ends_ms(device, now_ms);
         let late: Vec<DeviceId> = self.facts.asking.iter().filter(late).copied().collect();

@@ -56,7 +56,7 @@ impl Switchboard {
 
 impl Call {
     /// Whether the device may have a leg: participants, and devices that may become members. Forwarded media is useless
-    /// without keys, and no word is lost while a leg is set up after the answer.
+    /// without keys, and setting the leg up before the answer loses no audio after it.
     fn may_have_leg(&self, device: &DeviceId, context: &Context) -> bool {
         let rings = self.row.stage == crate::store::Stage::Ringing
             && context.directory.is_person(device, self.row.to.person)

@@ -60,7 +60,7 @@ enum Kept {
     Nothing,
     /// Partial records only.
     Parts,
-    /// At least one whole record.
+    /// At least one complete record.
     Whole,
 }
 

@@ -37,7 +37,7 @@ use utoipa_axum::{
 /// The description that clients get, as `cargo xtask contract` wrote it.
 const OPENAPI_JSON: &str = include_str!("../../../../docs/api/openapi.json");
 
-/// Paths of version 0.1, before the API had a version in its paths. Uploads of records are still taken there, see
+/// Paths of version 0.1, before the API had a version in its paths. Uploads of records are still accepted there, see
 /// [`legacy_uploads`]; these answer 410.
 const LEGACY_PATHS: &[&str] = &[
     "/api/office",
