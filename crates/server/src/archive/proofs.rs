@@ -4,11 +4,10 @@
 use super::cache::{EntryCache, TileCache};
 use std::{
     ops::Range,
-    path::PathBuf,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 use telcon_log::{
-    DiskReader, Hash, SignedCheckpoint,
+    Hash, Reader, SignedCheckpoint,
     tree::{ReadError, Tree},
 };
 use telcon_proto::{Blob, ServerMessage, message::Logged};
@@ -29,16 +28,16 @@ pub enum ProofError {
 
 /// Proves entries under the newest checkpoint.
 pub struct Prover {
-    reader: TileCache<DiskReader>,
+    reader: TileCache<Arc<dyn Reader + Send + Sync>>,
     entries: EntryCache,
     newest: RwLock<(u64, String)>,
 }
 
 impl Prover {
-    /// Reads the log in `dir`, whose newest checkpoint is this.
-    pub fn new(dir: PathBuf, newest: &SignedCheckpoint) -> Self {
+    /// Reads the log, whose newest checkpoint is this.
+    pub fn new(log: Arc<dyn Reader + Send + Sync>, newest: &SignedCheckpoint) -> Self {
         Self {
-            reader: TileCache::new(DiskReader::new(dir)),
+            reader: TileCache::new(log),
             entries: EntryCache::new(),
             newest: RwLock::new((newest.size(), newest.note().to_owned())),
         }

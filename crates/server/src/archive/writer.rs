@@ -2,25 +2,30 @@
 //! arrive in the meantime share the next wait.
 
 use super::Prover;
-use crate::switchboard::Ticket;
+use crate::{limits::LOG_RETRY_MS, switchboard::Ticket};
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
+use telcon_log::{
+    DiskReader, DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, Reader, Storage, log::Error as LogError,
+};
 use telcon_proto::entry::Entry;
 
 /// The open log, and what is not known about it.
-pub struct LogWriter {
-    log: Log<DiskStorage>,
+pub struct LogWriter<S = DiskStorage> {
+    log: Log<S>,
     prover: Arc<Prover>,
     /// Entries of an append that failed halfway, and the log's size before it: they may be in the log, or not.
     doubt: Option<(u64, Vec<Vec<u8>>)>,
-    /// Whether entries turned out to be in the log after their append was reported as failed.
-    unreported: bool,
+    /// Who appended entries that are in doubt: they were told that the append failed.
+    doubtful: Vec<(Vec<u8>, Ticket)>,
     /// What was appended lately. The same entry again, to the byte, is a repetition after some failure.
     recent: HashMap<Vec<u8>, u64>,
     order: VecDeque<Vec<u8>>,
@@ -35,9 +40,24 @@ impl LogWriter {
     /// # Errors
     /// Those of the log: it is in use, damaged, or of another key.
     pub fn open(dir: &Path, signer: LogSigner, now_ms: u64) -> Result<Self, LogError> {
-        let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
-        let prover = Arc::new(Prover::new(dir.to_owned(), log.checkpoint()));
-        Ok(Self { log, prover, doubt: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
+        Self::over(DiskStorage::open(dir)?, Arc::new(DiskReader::new(dir)), signer, now_ms)
+    }
+}
+
+impl<S: Storage> LogWriter<S> {
+    /// Opens the log in `storage`, or starts it. Proofs are read through `reader`, which reads the same files.
+    ///
+    /// # Errors
+    /// Those of the log.
+    pub fn over(
+        storage: S,
+        reader: Arc<dyn Reader + Send + Sync>,
+        signer: LogSigner,
+        now_ms: u64,
+    ) -> Result<Self, LogError> {
+        let log = Log::open_or_create(storage, signer, now_ms)?;
+        let prover = Arc::new(Prover::new(reader, log.checkpoint()));
+        Ok(Self { log, prover, doubt: None, doubtful: Vec::new(), recent: HashMap::new(), order: VecDeque::new() })
     }
 
     /// Proves what is in the log.
@@ -101,7 +121,6 @@ impl LogWriter {
             return Err(error);
         }
         if self.log.checkpoint().size() > before {
-            self.unreported = true;
             self.remember(&entries, before);
             self.prover.publish(self.log.checkpoint());
         }
@@ -121,27 +140,63 @@ impl LogWriter {
         }
     }
 
-    /// The size below which every entry's index was given to whoever appended it; none if some never was. Then the next
-    /// start finds those entries when it compares store and log.
+    /// The size below which every entry's index was given to whoever appended it; none while that is in doubt.
     fn reported(&self) -> Option<u64> {
-        (self.doubt.is_none() && !self.unreported).then(|| self.size())
+        self.doubt.is_none().then(|| self.size())
+    }
+
+    /// Whether an append failed halfway, so that [`LogWriter::append_batch`] is to be called again, without entries too.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Appends entries, and says what became of each. An entry that was reported as failed, and that turns out to be in the
+    /// log, is reported again with its index: an opened call whose opening was given up still needs its end.
+    pub fn append_batch(&mut self, batch: Vec<(Ticket, Entry)>, now_ms: u64) -> Vec<LogEvent> {
+        let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let indices = self.append(&entries, now_ms);
+        let mut events = Vec::new();
+        for (entry, ticket) in doubtful {
+            match self.recent.get(&entry).copied() {
+                Some(index) if !entries.contains(&entry) => events.push(LogEvent::Appended(ticket, Some(index))),
+                // Settled: it is not in the log, or whoever appended it has asked again.
+                _ if self.doubt.is_none() => {}
+                _ => self.doubtful.push((entry, ticket)),
+            }
+        }
+        for (((ticket, _), entry), index) in batch.into_iter().zip(entries).zip(indices) {
+            if index.is_none() && self.doubt.as_ref().is_some_and(|(_, doubtful)| doubtful.contains(&entry)) {
+                self.doubtful.push((entry, ticket.clone()));
+            }
+            events.push(LogEvent::Appended(ticket, index));
+        }
+        events.extend(self.reported().map(LogEvent::Reported));
+        events
     }
 
     /// Starts the thread. `report` is called on it for each entry, and with [`LogEvent::Reported`] after each batch; the
     /// thread ends when the [`Appender`] is dropped.
-    pub fn spawn(mut self, report: impl Fn(LogEvent) + Send + 'static) -> std::io::Result<(Appender, JoinHandle<()>)> {
+    pub fn spawn(mut self, report: impl Fn(LogEvent) + Send + 'static) -> std::io::Result<(Appender, JoinHandle<()>)>
+    where
+        S: Send + 'static,
+    {
         let (sender, jobs) = mpsc::channel::<(Ticket, Entry)>();
         let run = move || {
-            while let Ok(first) = jobs.recv() {
-                let mut batch = vec![first];
+            loop {
+                let first = if self.is_in_doubt() {
+                    jobs.recv_timeout(Duration::from_millis(LOG_RETRY_MS))
+                } else {
+                    jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                };
+                let mut batch = Vec::new();
+                match first {
+                    Ok(first) => batch.push(first),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
                 batch.extend(jobs.try_iter().take(MAX_APPEND_ENTRIES - 1));
-                let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
-                for ((ticket, _), index) in batch.into_iter().zip(self.append(&entries, now_ms())) {
-                    report(LogEvent::Appended(ticket, index));
-                }
-                if let Some(size) = self.reported() {
-                    report(LogEvent::Reported(size));
-                }
+                self.append_batch(batch, now_ms()).into_iter().for_each(&report);
             }
         };
         let thread = std::thread::Builder::new().name("log".into()).spawn(run)?;
@@ -218,8 +273,24 @@ mod tests {
         writer.doubt = Some((1, vec![b"b".to_vec()]));
         assert_eq!(writer.reported(), None);
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
-        assert_eq!(writer.reported(), None, "whether whoever appended b heard of it is not known here");
         assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
-        assert_eq!(writer.size(), 3);
+        assert_eq!((writer.size(), writer.reported()), (3, Some(3)));
+    }
+
+    #[test]
+    fn an_entry_that_was_in_doubt_and_is_in_the_log_is_reported_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        let call = telcon_proto::CallId::from_bytes([1; 16]);
+        let entry = Entry::RecordMissing { time_ms: 1, call, why: "w".into() };
+        // As if its append had reached the disk, and had been reported as failed.
+        writer.append(&[entry.to_bytes()], 2);
+        writer.recent.clear();
+        writer.doubt = Some((0, vec![entry.to_bytes()]));
+        writer.doubtful = vec![(entry.to_bytes(), Ticket::Opened(call))];
+        assert!(writer.is_in_doubt());
+        let late = LogEvent::Appended(Ticket::Opened(call), Some(0));
+        assert_eq!(writer.append_batch(Vec::new(), 3), [late, LogEvent::Reported(1)]);
+        assert_eq!(writer.append_batch(Vec::new(), 3), [LogEvent::Reported(1)], "once");
     }
 }

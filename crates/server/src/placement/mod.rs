@@ -24,12 +24,12 @@ use telcon_proto::{CallId, DeviceId};
 use telcon_relay::LegId;
 
 /// How long a standalone relay may take to answer an offer, milliseconds. One that takes longer is evicted.
-pub(crate) const ANSWER_TIMEOUT_MS: u64 = 3_000;
+pub const ANSWER_TIMEOUT_MS: u64 = 3_000;
 
 /// Offers of a device within this time are one attempt to reach its relay, milliseconds. A device waits at least a second
 /// before it offers again; an offer that comes sooner was on its way when the call moved, and says nothing of the relay that
 /// the call moved to.
-pub(crate) const ATTEMPT_WINDOW_MS: u64 = 500;
+pub const ATTEMPT_WINDOW_MS: u64 = 500;
 
 /// Attempts without a connected leg after which a call fails over: one at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;
@@ -38,11 +38,11 @@ const MAX_ATTEMPTS_AT_REACHED: u32 = 2;
 
 /// A connection of a standalone relay. A relay that connects again has another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RelayId(pub(crate) u64);
+pub struct RelayId(pub u64);
 
 /// Where a call or a leg is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Host {
+pub enum Host {
     /// On the relay of the server's own process. Always there, and the last resort.
     Embedded,
     /// On a standalone relay.
@@ -51,7 +51,7 @@ pub(crate) enum Host {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// A standalone relay registered.
     Registered {
         /// Its connection.
@@ -78,6 +78,8 @@ pub(crate) enum Event {
     CallOpened(CallId, u64),
     /// A call ended.
     CallClosed(CallId),
+    /// Calls other than these have ended.
+    KeepOnly(BTreeSet<CallId>),
     /// A device offers a leg.
     Offered {
         /// The call.
@@ -118,7 +120,7 @@ pub(crate) enum Event {
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// Open a call on a relay, with the proof that the entry at `log_index` opened it.
     OpenCall {
         /// Which relay.
@@ -174,7 +176,7 @@ pub(crate) enum Decision {
 
 /// What operators read in the log. `relay` names a relay by address and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub enum Report {
     /// A relay registered; another one claims the same address.
     Registered {
         /// Which.
@@ -232,17 +234,17 @@ pub(crate) enum Report {
 
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Standalone relays that are registered now.
-    pub(crate) relays: u64,
+    pub relays: u64,
     /// Calls that moved from one relay to another.
-    pub(crate) moved: u64,
+    pub moved: u64,
     /// Calls that moved because their devices did not reach their relay.
-    pub(crate) unreachable: u64,
+    pub unreachable: u64,
 }
 
 /// The engine. Times are milliseconds of a clock that does not go back.
-pub(crate) struct Placement {
+pub struct Placement {
     pool: Pool,
     legs: Legs,
     /// When the oldest unanswered offer of a relay times out.
@@ -254,7 +256,7 @@ pub(crate) struct Placement {
 impl Placement {
     /// Leg numbers start above `first_leg`, which no earlier run of this server may have reached: standalone relays outlive
     /// the server and name legs by number.
-    pub(crate) fn new(first_leg: u64) -> Self {
+    pub fn new(first_leg: u64) -> Self {
         Self {
             pool: Pool::default(),
             legs: Legs::starting_at(first_leg),
@@ -265,29 +267,29 @@ impl Placement {
     }
 
     /// What to do next; nothing when all is done.
-    pub(crate) fn poll(&mut self) -> Option<Decision> {
+    pub fn poll(&mut self) -> Option<Decision> {
         self.decisions.pop_front()
     }
 
     /// When [`Placement::timeout`] is due.
-    pub(crate) fn next_timeout(&self) -> Option<u64> {
+    pub fn next_timeout(&self) -> Option<u64> {
         self.answers.next()
     }
 
     /// Totals for the operator.
-    pub(crate) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         Counts { relays: self.pool.len() as u64, ..self.counts }
     }
 
     /// Evicts relays that have not answered an offer in time.
-    pub(crate) fn timeout(&mut self, now_ms: u64) {
+    pub fn timeout(&mut self, now_ms: u64) {
         while let Some(relay) = self.answers.pop_due(now_ms) {
             self.evict_unresponsive(relay, now_ms);
         }
     }
 
     /// Handles one event.
-    pub(crate) fn handle(&mut self, event: Event, now_ms: u64) {
+    pub fn handle(&mut self, event: Event, now_ms: u64) {
         self.timeout(now_ms);
         match event {
             Event::Registered { relay, max_calls, address } => {
@@ -304,13 +306,10 @@ impl Placement {
             }
             Event::Lost(relay) => self.lost(relay, now_ms),
             Event::CallOpened(call, log_index) => self.opened(call, log_index, now_ms),
-            Event::CallClosed(call) => {
-                let Some((host, legs)) = self.legs.remove_call(call) else { return };
-                self.decide(Decision::CloseCall { host, call });
-                self.settle_answers(host);
-                // Those of devices that have not followed the call to its relay yet.
-                for leg in legs.into_iter().filter(|leg| leg.host != host) {
-                    self.decide(Decision::RemoveLeg { host: leg.host, leg: leg.id });
+            Event::CallClosed(call) => self.closed(call),
+            Event::KeepOnly(calls) => {
+                for call in self.legs.call_ids().difference(&calls) {
+                    self.closed(*call);
                 }
             }
             Event::Offered { call, device, session, offer } => self.offered(call, device, session, offer, now_ms),
@@ -354,6 +353,16 @@ impl Placement {
         let host = self.choose(&BTreeSet::new(), now_ms);
         self.legs.place(call, Placed::new(host, log_index, BTreeSet::new()));
         self.decide(Decision::OpenCall { host, call, log_index });
+    }
+
+    fn closed(&mut self, call: CallId) {
+        let Some((host, legs)) = self.legs.remove_call(call) else { return };
+        self.decide(Decision::CloseCall { host, call });
+        self.settle_answers(host);
+        // Those of devices that have not followed the call to its relay yet.
+        for leg in legs.into_iter().filter(|leg| leg.host != host) {
+            self.decide(Decision::RemoveLeg { host: leg.host, leg: leg.id });
+        }
     }
 
     fn offered(&mut self, call: CallId, device: DeviceId, session: SessionId, offer: String, now_ms: u64) {

@@ -1,6 +1,7 @@
 //! What goes into the switchboard and what comes out of it.
 
 use crate::store::Write;
+use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
@@ -93,6 +94,8 @@ pub enum Ticket {
 /// A change at the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayCommand {
+    /// The switchboard starts: calls other than these are over. The driver may have lost the command that closed one.
+    KeepOnly(BTreeSet<CallId>),
     /// A call may have legs: it is in the log, at this index.
     OpenCall(CallId, u64),
     /// It is over.

@@ -5,6 +5,7 @@ use crate::{
     archive::now_ms,
     hub::{Input, Outgoing, outbox},
     limits::{IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    sign_in,
     store::DeviceRow,
     switchboard::{CloseReason, SessionId, VerifiedRing},
     web::error::HttpError,
@@ -243,34 +244,18 @@ impl Connection {
     }
 }
 
-/// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge.
+/// Verifies a sign-in with what the store knows of the device.
 fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
-    // One sentence for both cases, so that enrolled devices cannot be enumerated.
-    let not_proven = || {
-        let text = "this device is not enrolled here, or its proof is not valid: ask your office for an enrolment link";
-        refused(RefusalCode::NotSignedIn, text)
-    };
-    let unavailable = |error: &dyn std::fmt::Display| {
+    let row = app.reader.device(&device).map_err(|error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
         refused(RefusalCode::Unavailable, "the server failed: try again later")
-    };
-    let row = app.reader.device(&device).map_err(|e| unavailable(&e))?.ok_or_else(not_proven)?;
-    let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = app.office.verify_chain(&ders, now_ms()).map_err(|why| {
-        refused(RefusalCode::NotSignedIn, &format!("the device's certificate is not valid: {why}. Enrol again"))
     })?;
-    let (suite, public) = (verified.suite(), verified.public_key());
-    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain(), device, nonce)
-        .map_err(|_| not_proven())?;
-    Ok(row)
+    sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms()).map_err(Some)
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.
 async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, String> {
-    let verified = tokio::task::spawn_blocking(move || {
-        let verified = app.office.verify_ring(&jws, now_ms()).map_err(|why| why.to_string())?;
-        Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
-    });
+    let verified = tokio::task::spawn_blocking(move || sign_in::verify_ring(&app.office, jws, now_ms()));
     verified.await.unwrap_or_else(|_| Err("the server could not verify it: ring again".to_owned()))
 }
 
