@@ -240,9 +240,20 @@ impl Membership {
         self.group.discard()?;
         if now > epoch {
             // Another member's commit was first and will arrive; the changes are committed after it.
-            self.queue.splice(0..0, pending.changes);
+            self.requeue(pending.changes);
         }
         Ok(true)
+    }
+
+    /// Puts back the changes of a commit that was not accepted, before those that came since. A device that has asked again
+    /// since, or left, does not join by its older request.
+    fn requeue(&mut self, mut changes: Vec<MembershipChange>) {
+        let device = |change: &MembershipChange| match change {
+            MembershipChange::Join { device, .. } | MembershipChange::Remove(device) => *device,
+        };
+        let newer: BTreeSet<DeviceId> = self.queue.iter().map(device).collect();
+        changes.retain(|change| matches!(change, MembershipChange::Remove(_)) || !newer.contains(&device(change)));
+        self.queue.splice(0..0, changes);
     }
 
     /// Enters the epoch of this device's own commit.
@@ -383,7 +394,9 @@ impl Session {
         }
         membership.group.merge(*change)?;
         let processed = Processed::Other { lost: lost.is_some() };
-        membership.queue.splice(0..0, lost.into_iter().flat_map(|pending| pending.changes));
+        if let Some(pending) = lost {
+            membership.requeue(pending.changes);
+        }
         membership.seq = seq;
         joined.into_iter().for_each(|logged| self.on_member_joined(logged));
         Ok(processed)

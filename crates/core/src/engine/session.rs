@@ -77,6 +77,9 @@ pub(super) fn handle(engine: &mut Engine, now_ms: u64, message: ServerMessage) {
             }
         }
         message => {
+            if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
+                engine.told_over = Some(*call);
+            }
             let Some(call) = &engine.call else { return };
             let relied_on = call.checkpoints_in(&message);
             let mut problem = None;
@@ -101,14 +104,23 @@ fn yield_to_glare(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, no
 
 fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: &str) {
     let mut text: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+    if code == RefusalCode::NoSuchCall && id.is_some_and(|id| engine.has_finished(id)) {
+        // Both sides agree.
+        return;
+    }
     if code == RefusalCode::NotSignedIn {
         engine.phase = ConnectionState::Offline;
     }
     if text.is_empty() {
         text = "The office's server refused.".into();
     }
-    let ours = engine.call.as_ref().is_some_and(|call| Some(call.id) == id && !call.is_established());
+    let ours = engine.call.as_ref().is_some_and(|call| Some(call.id) == id && call.ends_when_refused(code));
     if ours {
+        // A party that cannot come back ends the call for the other one too, which would wait for it.
+        if let Some(call) = engine.call.as_ref().filter(|call| call.waits_as_party() && code != RefusalCode::NoSuchCall)
+        {
+            engine.send(ClientMessage::HangUp { call: call.id, failed: true });
+        }
         engine.with_call(|call, context| call.give_up(text.clone(), context));
     } else {
         engine.alert(AlertLevel::Amber, text);
@@ -118,6 +130,11 @@ fn refused(engine: &mut Engine, id: Option<CallId>, code: RefusalCode, message: 
 /// After signing in: resumes the call, or rejoins it with fresh keys.
 fn rejoin(engine: &mut Engine, in_call: Option<CallId>) {
     let known = engine.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
+    // It ended here while this device was disconnected, and its person has gone on to another call.
+    if let Some(id) = in_call.filter(|id| known.is_some_and(|have| have != *id) && engine.has_finished(*id)) {
+        engine.send(ClientMessage::HangUp { call: id, failed: false });
+        return engine.with_call(Call::on_unknown_to_office);
+    }
     match (known, in_call) {
         (Some(have), Some(id)) if have == id => {
             engine.with_call(Call::resume);
@@ -163,6 +180,19 @@ fn on_ring(engine: &mut Engine, now_ms: u64, jws: String, opened: &Logged, devic
         return;
     }
     match Call::incoming(&engine.device, jws, opened, device, now_ms) {
+        // It ended here while the office could not be told, and so it still rings there.
+        Ok(call) if engine.state.finished_rings.last() == Some(&call.id) && engine.told_over != Some(call.id) => {
+            let own = engine.call.as_ref().filter(|own| own.id == call.id);
+            let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
+            let call = call.id;
+            engine.send(match declined {
+                true => ClientMessage::Decline { call },
+                false => ClientMessage::HangUp { call, failed: true },
+            });
+            if !known {
+                engine.alert(AlertLevel::Amber, "A ring of an earlier call came again. It was not shown.");
+            }
+        }
         Ok(call) if engine.state.finished_rings.contains(&call.id) => {
             engine.alert(AlertLevel::Red, "A ring of an earlier call came again. It was not shown.");
         }
