@@ -1,6 +1,6 @@
 # setup, run, build and test are the main targets. They are implemented in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test bench bench-network bench-office bench-peers fuzz doc fmt clean
+.PHONY: help setup run build test bench bench-network bench-office bench-peers sim fuzz doc fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench-peers: ## Our relay beside Janus and coturn; writes docs/benchmarks.md (PA
 bench-office: ## A server with 10,000 devices and 100 rings a second; writes docs/benchmarks.md (ARGS="--devices 100")
 	@scripts/setup.sh run
 	@cargo xtask bench-office $(ARGS)
+
+sim: ## Simulate 10,000 offices with the real engines of both sides (SEEDS=500 for fewer)
+	@scripts/setup.sh test
+	@cargo xtask sim $(if $(SEEDS),--seeds $(SEEDS))
 
 fuzz: ## Fuzz one parser after the other (FUZZ="checkpoint --seconds 600" for one)
 	@scripts/setup.sh test

@@ -17,6 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // It measures the relay and the log directly, and enrols a fleet of devices with its own authority. The server
     // under test is another process, so it does not depend on `telcon-server`.
     ("telcon-bench", &["telcon-proto", "telcon-identity", "telcon-log", "telcon-relay"]),
+    // Development only: the engines of both sides in one process. Nothing may use it.
+    ("telcon-sim", &["telcon-core", "telcon-identity", "telcon-log", "telcon-proto", "telcon-relay", "telcon-server"]),
     ("telcon", &["telcon-server", "telcon-client", "telcon-record", "telcon-bench"]),
     ("xtask", &[]),
 ];

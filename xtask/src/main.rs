@@ -13,6 +13,7 @@ mod network;
 mod peers;
 mod process;
 mod rust;
+mod sim;
 mod stamp;
 mod steps;
 #[cfg(test)]
@@ -52,6 +53,11 @@ const COMMANDS: &[Command] = &[
         name: "recognizer",
         about: "fetch the speech engine's shared library, which plain cargo commands need",
         run: |_| fixtures::recognizer(),
+    },
+    Command {
+        name: "sim",
+        about: "[--seeds N] [--first N]: simulate offices, 10,000 unless told otherwise",
+        run: sim::run,
     },
     Command { name: "fuzz", about: "[TARGET] [--seconds N]: fuzz the parsers", run: fuzz::run },
     Command {

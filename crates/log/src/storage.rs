@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 /// Read access, which is all an auditor needs.
 pub trait Reader {
@@ -90,6 +91,12 @@ impl StorageError {
 }
 
 impl<R: Reader + ?Sized> Reader for &R {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        (**self).read(path)
+    }
+}
+
+impl<R: Reader + ?Sized> Reader for Arc<R> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
         (**self).read(path)
     }

@@ -62,6 +62,9 @@ pub enum Input {
     Message(SessionId, Box<ClientMessage>),
     /// A verified ring, or why verification failed. Whether its call exists is looked up here.
     Ring(SessionId, Box<Result<VerifiedRing, String>>),
+    /// A device's ping: it wants the newest checkpoint, with its consistency proof from this size, after everything that its
+    /// earlier messages caused.
+    Ping(SessionId, u64),
     /// Liveness probe. Not answered while the state is unknown.
     Probe(oneshot::Sender<()>),
     /// Enrol a device.
@@ -142,6 +145,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// A step of a batch, carried out once the writes of the batch are durable.
 enum Step {
     Output(Output),
+    Checkpoint(SessionId, u64),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
@@ -277,6 +281,7 @@ impl Hub {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));
                 self.board.ring(session, looked_up, now)
             }
+            Input::Ping(session, from_size) => return batch.steps.push(Step::Checkpoint(session, from_size)),
             Input::Probe(reply) => {
                 let _ = reply.send(());
                 return;
@@ -370,6 +375,10 @@ impl Hub {
         for step in batch.steps {
             match step {
                 Step::Output(output) => self.carry_out(output),
+                Step::Checkpoint(session, from_size) => {
+                    let message = self.parts.prover.checkpoint_message(from_size);
+                    self.send(session, message);
+                }
                 Step::Admit(reply, answer) => {
                     // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);

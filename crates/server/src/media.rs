@@ -145,6 +145,7 @@ impl Media {
 
     fn commanded(&self, command: RelayCommand) -> Event {
         match command {
+            RelayCommand::KeepOnly(calls) => Event::KeepOnly(calls),
             RelayCommand::OpenCall(call, log_index) => Event::CallOpened(call, log_index),
             RelayCommand::CloseCall(call) => Event::CallClosed(call),
             RelayCommand::AddLeg { call, device, session, sdp } => Event::Offered { call, device, session, offer: sdp },

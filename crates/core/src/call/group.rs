@@ -239,9 +239,20 @@ impl Membership {
         self.group.discard()?;
         if now > epoch {
             // Another member's commit was first and will arrive; the changes are committed after it.
-            self.queue.splice(0..0, pending.changes);
+            self.requeue(pending.changes);
         }
         Ok(true)
+    }
+
+    /// Puts back the changes of a commit that was not accepted, before those that came since. A device that has asked again
+    /// since, or left, does not join by its older request.
+    fn requeue(&mut self, mut changes: Vec<MembershipChange>) {
+        let device = |change: &MembershipChange| match change {
+            MembershipChange::Join { device, .. } | MembershipChange::Remove(device) => *device,
+        };
+        let newer: BTreeSet<DeviceId> = self.queue.iter().map(device).collect();
+        changes.retain(|change| matches!(change, MembershipChange::Remove(_)) || !newer.contains(&device(change)));
+        self.queue.splice(0..0, changes);
     }
 
     /// Enters the epoch of this device's own commit.

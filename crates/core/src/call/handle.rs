@@ -10,6 +10,7 @@ use super::{
 use crate::{
     context::Context,
     io::{Event, Output},
+    mls::GroupError,
 };
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
@@ -87,7 +88,14 @@ impl Call {
     /// A member added this device.
     fn on_welcome(&mut self, context: &mut Context<'_>, welcome: Welcome<'_>) -> Result<(), Refusal> {
         let Phase::Joining(Joining::AwaitingWelcome(waiting)) = &mut *self.phase else { return Ok(()) };
-        let session = waiting.welcome(context.device, context.now_ms(), welcome)?;
+        let session = match waiting.welcome(context.device, context.now_ms(), welcome) {
+            // To an earlier request, while the present one was on its way: only this one's keys are left.
+            Err(Refusal::Group(GroupError::OtherKeyPackage)) if !waiting.answered() => {
+                context.out.push_back(Output::Send(waiting.request(self.id)));
+                return Ok(());
+            }
+            welcomed => welcomed?,
+        };
         *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
         self.enter_epoch(context)
     }

@@ -34,7 +34,7 @@ use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
     limits::RING_MAX_AGE_MS,
-    message::{Logged, Ring},
+    message::{Logged, RefusalCode, Ring},
 };
 
 const NOT_PUT_THROUGH: &str =
@@ -176,9 +176,13 @@ impl Call {
         matches!(*self.phase, Phase::Ended(_))
     }
 
-    /// Whether this device is in the call with others, so that a refusal of the server does not end it.
-    pub(crate) fn is_established(&self) -> bool {
-        self.phase.session().is_some_and(|session| !session.membership.is_empty())
+    /// Whether a refusal of the server ends it: while this device waits to be put through or let in. What is refused later, a
+    /// commit or a leg, is one step that failed; only that there is no such call ends a call that nobody has joined yet.
+    pub(crate) fn ends_when_refused(&self, code: RefusalCode) -> bool {
+        match self.phase.session() {
+            None => true,
+            Some(session) => code == RefusalCode::NoSuchCall && session.membership.is_empty(),
+        }
     }
 
     /// Whether it rings here and can be answered or declined.
@@ -199,9 +203,20 @@ impl Call {
         }
     }
 
-    /// The id of an ended call whose ring was verified: that ring is not shown again.
-    pub(crate) fn finished_ring(&self) -> Option<CallId> {
-        matches!(&*self.phase, Phase::Ended(Ended { ring: Some(_), .. })).then_some(self.id)
+    /// The id of an ended call: its ring is not shown again, and nobody is brought back into it.
+    pub(crate) fn finished(&self) -> Option<CallId> {
+        self.is_over().then_some(self.id)
+    }
+
+    /// Whether this device is a party that lost its keys and waits to be let in again.
+    pub(crate) fn waits_as_party(&self) -> bool {
+        let rejoins = matches!(&*self.phase, Phase::Joining(Joining::AwaitingWelcome(waiting)) if waiting.rejoins());
+        rejoins && self.me.card().role.speaks()
+    }
+
+    /// Whether its person said no.
+    pub(crate) fn was_declined(&self) -> bool {
+        matches!(&*self.phase, Phase::Ended(Ended { how: "declined", .. }))
     }
 
     /// When it was opened, by its log entry, milliseconds since 1970 UTC.
@@ -353,9 +368,10 @@ impl Call {
             Phase::Placing(Placing::Sent(_)) => {
                 context.out.push_back(Output::Send(ClientMessage::Resume { call: self.id, after: 0 }));
             }
-            Phase::Joining(Joining::AwaitingWelcome(waiting)) => {
-                context.out.push_back(Output::Send(waiting.request(self.id)));
-            }
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) => match waiting.renew(context.device, self.id) {
+                Ok(request) => context.out.push_back(Output::Send(request)),
+                Err(refusal) => return self.give_up(format!("This device could not make keys: {refusal}."), context),
+            },
             Phase::Live(live) => live.connected = true,
             Phase::Ringing(Ringing::Outgoing(_)) | Phase::Joining(Joining::AwaitingParties(_)) => {}
         }
@@ -369,10 +385,18 @@ impl Call {
     }
 
     /// The office does not count this device into the call, after a reconnect. If it rang here it may still ring: then the
-    /// office repeats the ring before it has sent its whole state.
+    /// office repeats the ring before it has sent its whole state. What a person asked for, and the office may never have
+    /// received, is asked for again: the office takes it once, or says why not.
     pub(crate) fn on_unknown_to_office(&mut self, context: &mut Context<'_>) {
         match &mut *self.phase {
             Phase::Ringing(Ringing::Incoming(incoming)) => incoming.unconfirmed = true,
+            Phase::Placing(Placing::Sent(sent)) => {
+                context.out.push_back(Output::Send(ClientMessage::Ring { jws: sent.jws.clone() }));
+            }
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) if waiting.answered() => {
+                context.out.push_back(Output::Send(waiting.request(self.id)));
+                self.open_leg(context);
+            }
             _ => self.end("interrupted", context),
         }
     }
@@ -439,6 +463,10 @@ impl Call {
     /// Time passed. Returns whether the view changed.
     pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> bool {
         if self.placing_deadline_ms().is_some_and(|at| context.now_ms() >= at) {
+            if !self.yields_on_glare() {
+                // The office may have opened it all the same.
+                context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
+            }
             self.give_up(NOT_PUT_THROUGH.to_owned(), context);
             return true;
         }

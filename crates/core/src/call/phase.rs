@@ -260,6 +260,25 @@ impl AwaitingWelcome {
         }
     }
 
+    /// Whether it answered a ring that it verified.
+    pub(super) fn answered(&self) -> bool {
+        matches!(self.expected, ExpectedRing::Verified(..))
+    }
+
+    /// Whether it was in the call before, and lost its keys.
+    pub(super) fn rejoins(&self) -> bool {
+        matches!(self.expected, ExpectedRing::Rejoining(_))
+    }
+
+    /// Asks again after a reconnect. A member may have added this device while it was away: then the key package is used up,
+    /// and the welcome for it is lost, so that another one is needed. An answer stands as it is.
+    pub(super) fn renew(&mut self, device: &Device, call: CallId) -> Result<ClientMessage, Refusal> {
+        if !self.answered() {
+            self.join = PendingJoin::new(device, call)?;
+        }
+        Ok(self.request(call))
+    }
+
     /// A member added this device: verifies the ring and every member before the group is used.
     pub(super) fn welcome(&mut self, device: &Device, now_ms: u64, welcome: Welcome<'_>) -> Result<Session, Refusal> {
         let trust = device.trust();

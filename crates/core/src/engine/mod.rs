@@ -54,6 +54,8 @@ pub struct Engine {
     keepalive: KeepAlive,
     caught_up: bool,
     log_forked: bool,
+    /// The call that the office said last is over for this device.
+    told_over: Option<CallId>,
     clock: Clock,
     recording: bool,
 }
@@ -83,6 +85,7 @@ impl Engine {
             keepalive: KeepAlive::default(),
             caught_up: false,
             log_forked: false,
+            told_over: None,
             clock: Clock::default(),
             recording: false,
         })
@@ -90,7 +93,21 @@ impl Engine {
 
     /// The next output, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        loop {
+            match self.out.pop_front()? {
+                Output::Send(message) if !self.may_send(&message) => {}
+                output => return Some(output),
+            }
+        }
+    }
+
+    /// Before it has signed this device in, the office closes a connection over which anything but the sign-in comes. What a
+    /// person did in the meantime is sent once it has: see `rejoin_call`.
+    fn may_send(&self, message: &ClientMessage) -> bool {
+        match message {
+            ClientMessage::Hello { .. } | ClientMessage::Prove { .. } => true,
+            _ => matches!(self.phase, ConnectionState::Ready),
+        }
     }
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
@@ -123,6 +140,7 @@ impl Engine {
         let mut changed = false;
         self.with_call(|call, context| changed = call.tick(context));
         if changed {
+            self.persist_call();
             self.view_changed();
         }
         let ping_due = self.phase == ConnectionState::Ready && self.keepalive.ping_due(self.in_call());
@@ -299,7 +317,7 @@ impl Engine {
             self.state.engaged = Some(engaged);
             self.out.push_back(Output::Persist);
         }
-        if let Some(id) = self.call.as_ref().and_then(Call::finished_ring)
+        if let Some(id) = self.call.as_ref().and_then(Call::finished)
             && !self.state.finished_rings.contains(&id)
         {
             self.state.finished_rings.push(id);

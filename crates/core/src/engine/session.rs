@@ -79,6 +79,9 @@ impl Engine {
                 }
             }
             message => {
+                if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
+                    self.told_over = Some(*call);
+                }
                 let Some(call) = &self.call else { return };
                 let relied_on = call.checkpoints_in(&message);
                 let mut problem = None;
@@ -103,14 +106,23 @@ impl Engine {
 
     fn on_refused(&mut self, id: Option<CallId>, code: RefusalCode, message: &str) {
         let mut text: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+        if code == RefusalCode::NoSuchCall && id.is_some_and(|id| self.has_finished(id)) {
+            // Both sides agree.
+            return;
+        }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;
         }
         if text.is_empty() {
             text = "The office's server refused.".into();
         }
-        let ours = self.call.as_ref().is_some_and(|call| Some(call.id) == id && !call.is_established());
+        let ours = self.call.as_ref().is_some_and(|call| Some(call.id) == id && call.ends_when_refused(code));
         if ours {
+            // A party that cannot come back ends the call for the other one too, which would wait for it.
+            let waits = |call: &&Call| call.waits_as_party() && code != RefusalCode::NoSuchCall;
+            if let Some(call) = self.call.as_ref().filter(waits) {
+                self.send(ClientMessage::HangUp { call: call.id, failed: true });
+            }
             self.with_call(|call, context| call.give_up(text.clone(), context));
         } else {
             self.alert(AlertLevel::Amber, text);
@@ -120,6 +132,11 @@ impl Engine {
     /// After signing in: resumes the call, or rejoins it with fresh keys.
     fn rejoin_call(&mut self, in_call: Option<CallId>) {
         let known = self.call.as_ref().filter(|call| !call.is_over()).map(|call| call.id);
+        // It ended here while this device was disconnected, and its person has gone on to another call.
+        if let Some(id) = in_call.filter(|id| known.is_some_and(|have| have != *id) && self.has_finished(*id)) {
+            self.send(ClientMessage::HangUp { call: id, failed: false });
+            return self.with_call(Call::on_unknown_to_office);
+        }
         match (known, in_call) {
             (Some(have), Some(id)) if have == id => {
                 self.with_call(Call::resume);
@@ -165,6 +182,19 @@ impl Engine {
             return;
         }
         match Call::incoming(&self.device, jws, opened, device, now_ms) {
+            // It ended here while the office could not be told, and so it still rings there.
+            Ok(call) if self.state.finished_rings.last() == Some(&call.id) && self.told_over != Some(call.id) => {
+                let own = self.call.as_ref().filter(|own| own.id == call.id);
+                let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
+                let call = call.id;
+                self.send(match declined {
+                    true => ClientMessage::Decline { call },
+                    false => ClientMessage::HangUp { call, failed: true },
+                });
+                if !known {
+                    self.alert(AlertLevel::Amber, "A ring of an earlier call came again. It was not shown.");
+                }
+            }
             Ok(call) if self.state.finished_rings.contains(&call.id) => {
                 self.alert(AlertLevel::Red, "A ring of an earlier call came again. It was not shown.");
             }

@@ -4,6 +4,7 @@ use super::{GroupError, Leaf, capabilities, group::CallGroup, hostile, join_conf
 use crate::device::{Device, MlsSigner, ciphersuite};
 use openmls::prelude::{
     ApplicationIdExtension, Extension, Extensions, KeyPackage, MlsMessageBodyIn, MlsMessageOut, StagedWelcome,
+    WelcomeError,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use telcon_proto::{CallId, SuiteName};
@@ -54,7 +55,11 @@ impl PendingJoin {
         let MlsMessageBodyIn::Welcome(welcome) = read(welcome)?.extract() else {
             return Err(GroupError::Hostile("not a welcome".into()).into());
         };
-        let staged = StagedWelcome::new_from_welcome(&self.provider, &join_config(), welcome, None).map_err(hostile)?;
+        let staged = StagedWelcome::new_from_welcome(&self.provider, &join_config(), welcome, None);
+        let staged = staged.map_err(|error| match error {
+            WelcomeError::NoMatchingKeyPackage => GroupError::OtherKeyPackage,
+            error => hostile(error),
+        })?;
         if staged.group_context().group_id().as_slice() != call.as_bytes() {
             return Err(GroupError::Hostile("a welcome to another call".into()).into());
         }

@@ -34,6 +34,9 @@ pub enum GroupError {
         /// The current one.
         have: u64,
     },
+    /// A welcome for another key package than the one that this device waits with.
+    #[error("the welcome is for another key package")]
+    OtherKeyPackage,
     /// A bug in this program: the group was used wrongly.
     #[error("group misused: {0}")]
     Misuse(String),

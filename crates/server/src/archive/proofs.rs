@@ -4,14 +4,16 @@
 use super::cache::{EntryCache, TileCache};
 use std::{
     ops::Range,
-    path::PathBuf,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 use telcon_log::{
-    DiskReader, Hash, SignedCheckpoint,
+    Hash, Reader, SignedCheckpoint,
     tree::{ReadError, Tree},
 };
-use telcon_proto::{Blob, OfficeName, ServerMessage, message::Logged};
+use telcon_proto::{
+    Blob, OfficeName, ServerMessage,
+    message::{Logged, RefusalCode},
+};
 
 /// Why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,17 +32,17 @@ pub enum ProofError {
 /// Proves entries under the newest checkpoint.
 pub struct Prover {
     office: OfficeName,
-    reader: TileCache<DiskReader>,
+    reader: TileCache<Arc<dyn Reader + Send + Sync>>,
     entries: EntryCache,
     newest: RwLock<(u64, String)>,
 }
 
 impl Prover {
-    /// A prover over the log of `office` in `dir`, whose newest checkpoint is `newest`.
-    pub fn new(dir: PathBuf, office: OfficeName, newest: &SignedCheckpoint) -> Self {
+    /// A prover over the log of `office`, read through `log`, whose newest checkpoint is `newest`.
+    pub fn new(log: Arc<dyn Reader + Send + Sync>, office: OfficeName, newest: &SignedCheckpoint) -> Self {
         Self {
             office,
-            reader: TileCache::new(DiskReader::new(dir)),
+            reader: TileCache::new(log),
             entries: EntryCache::new(),
             newest: RwLock::new((newest.size(), newest.note().to_owned())),
         }
@@ -84,6 +86,31 @@ impl Prover {
         let tree = Tree::new(self.reader.clone(), size);
         let entries = tree.entries(range.start.min(size)..range.end.min(size))?;
         entries.map(|entry| Ok(entry?.1)).collect()
+    }
+
+    /// Whether a ping of a device that knows the log up to `from_size` is answered without reading the log.
+    pub fn needs_no_proof(&self, from_size: u64) -> bool {
+        from_size == 0 || from_size >= self.checkpoint().0
+    }
+
+    /// The answer to a ping: the newest checkpoint, with the consistency proof from the tree of `from_size` entries. A device
+    /// that remembers a longer log than this gets no proof, and alerts its person.
+    pub fn checkpoint_message(&self, from_size: u64) -> ServerMessage {
+        let (size, checkpoint) = self.checkpoint();
+        let proof = if from_size > size { Ok(Vec::new()) } else { self.consistency(from_size, size) };
+        match proof {
+            Ok(consistency) => ServerMessage::Checkpoint { checkpoint, from_size, consistency },
+            Err(error) => {
+                tracing::error!(%error, "a consistency proof cannot be read: check the log's disk");
+                Self::unavailable()
+            }
+        }
+    }
+
+    /// What a device is told whose proof cannot be read.
+    pub fn unavailable() -> ServerMessage {
+        let message = "the log cannot be read now: try again later".to_owned();
+        ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
     }
 
     /// Proof that the tree of `to` entries continues that of `from`; empty where there is nothing to prove.

@@ -2,25 +2,30 @@
 //! meantime share the next flush.
 
 use super::Prover;
-use crate::switchboard::Ticket;
+use crate::{limits::LOG_RETRY_MS, switchboard::Ticket};
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use telcon_log::{DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, log::Error as LogError};
+use telcon_log::{
+    DiskReader, DiskStorage, Log, LogSigner, MAX_APPEND_ENTRIES, Reader, Storage, log::Error as LogError,
+};
 use telcon_proto::{OfficeName, entry::Entry};
 
 /// The open log, and the append whose outcome is unknown, if there is one.
-pub struct LogWriter {
-    log: Log<DiskStorage>,
+pub struct LogWriter<S = DiskStorage> {
+    log: Log<S>,
     prover: Arc<Prover>,
     /// Entries of an append with unknown outcome, and the log's size before it.
     unresolved: Option<(u64, Vec<Vec<u8>>)>,
-    /// Whether entries turned out to be in the log after their append was reported as failed.
-    unreported: bool,
+    /// Appenders of entries with unknown outcome: they were told that the append failed.
+    reported_failed: Vec<(Vec<u8>, Ticket)>,
     /// Recently appended entries, to deduplicate: a byte-identical entry is a retry after a failure.
     recent: HashMap<Vec<u8>, u64>,
     order: VecDeque<Vec<u8>>,
@@ -35,9 +40,32 @@ impl LogWriter {
     /// # Errors
     /// Errors of the log: it is locked, damaged, or has another key.
     pub fn open(dir: &Path, signer: LogSigner, office: OfficeName, now_ms: u64) -> Result<Self, LogError> {
-        let log = Log::open_or_create(DiskStorage::open(dir)?, signer, now_ms)?;
-        let prover = Arc::new(Prover::new(dir.to_owned(), office, log.checkpoint()));
-        Ok(Self { log, prover, unresolved: None, unreported: false, recent: HashMap::new(), order: VecDeque::new() })
+        Self::over(DiskStorage::open(dir)?, Arc::new(DiskReader::new(dir)), signer, office, now_ms)
+    }
+}
+
+impl<S: Storage> LogWriter<S> {
+    /// Opens the log in `storage`, or creates it. Proofs are read through `reader`, which reads the same files.
+    ///
+    /// # Errors
+    /// Errors of the log.
+    pub fn over(
+        storage: S,
+        reader: Arc<dyn Reader + Send + Sync>,
+        signer: LogSigner,
+        office: OfficeName,
+        now_ms: u64,
+    ) -> Result<Self, LogError> {
+        let log = Log::open_or_create(storage, signer, now_ms)?;
+        let prover = Arc::new(Prover::new(reader, office, log.checkpoint()));
+        Ok(Self {
+            log,
+            prover,
+            unresolved: None,
+            reported_failed: Vec::new(),
+            recent: HashMap::new(),
+            order: VecDeque::new(),
+        })
     }
 
     /// The prover over this log.
@@ -101,7 +129,6 @@ impl LogWriter {
             return Err(error);
         }
         if self.log.checkpoint().size() > before {
-            self.unreported = true;
             self.remember(&entries, before);
             self.prover.publish(self.log.checkpoint());
         }
@@ -121,27 +148,64 @@ impl LogWriter {
         }
     }
 
-    /// The size below which the index of every entry was reported to its appender; `None` if some index never was: then
-    /// the next start finds those entries when it reconciles the store with the log.
+    /// The size below which the index of every entry was reported to its appender; `None` while some outcome is unknown.
     fn reported(&self) -> Option<u64> {
-        (self.unresolved.is_none() && !self.unreported).then(|| self.size())
+        self.unresolved.is_none().then(|| self.size())
+    }
+
+    /// Whether the outcome of an append is unknown, so that [`LogWriter::append_batch`] must be called again, if only with
+    /// no entries.
+    pub fn has_unresolved(&self) -> bool {
+        self.unresolved.is_some()
+    }
+
+    /// Appends entries, and reports the outcome of each. An entry that was reported as failed and turns out to be in the log
+    /// is reported again with its index: a call whose opening was given up still needs its end in the log.
+    pub fn append_batch(&mut self, batch: Vec<(Ticket, Entry)>, now_ms: u64) -> Vec<LogEvent> {
+        let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
+        let reported_failed = std::mem::take(&mut self.reported_failed);
+        let indices = self.append(&entries, now_ms);
+        let mut events = Vec::new();
+        for (entry, ticket) in reported_failed {
+            match self.recent.get(&entry).copied() {
+                Some(index) if !entries.contains(&entry) => events.push(LogEvent::Appended(ticket, Some(index))),
+                // Resolved: it is not in the log, or its appender has retried.
+                _ if self.unresolved.is_none() => {}
+                _ => self.reported_failed.push((entry, ticket)),
+            }
+        }
+        for (((ticket, _), entry), index) in batch.into_iter().zip(entries).zip(indices) {
+            if index.is_none() && self.unresolved.as_ref().is_some_and(|(_, unresolved)| unresolved.contains(&entry)) {
+                self.reported_failed.push((entry, ticket.clone()));
+            }
+            events.push(LogEvent::Appended(ticket, index));
+        }
+        events.extend(self.reported().map(LogEvent::Reported));
+        events
     }
 
     /// Starts the thread. `report` is called on it for each entry, and with [`LogEvent::Reported`] after each batch; the
     /// thread ends when the [`Appender`] is dropped.
-    pub fn spawn(mut self, report: impl Fn(LogEvent) + Send + 'static) -> std::io::Result<(Appender, JoinHandle<()>)> {
+    pub fn spawn(mut self, report: impl Fn(LogEvent) + Send + 'static) -> std::io::Result<(Appender, JoinHandle<()>)>
+    where
+        S: Send + 'static,
+    {
         let (sender, jobs) = mpsc::channel::<(Ticket, Entry)>();
         let run = move || {
-            while let Ok(first) = jobs.recv() {
-                let mut batch = vec![first];
+            loop {
+                let first = if self.has_unresolved() {
+                    jobs.recv_timeout(Duration::from_millis(LOG_RETRY_MS))
+                } else {
+                    jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                };
+                let mut batch = Vec::new();
+                match first {
+                    Ok(first) => batch.push(first),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
                 batch.extend(jobs.try_iter().take(MAX_APPEND_ENTRIES - 1));
-                let entries: Vec<Vec<u8>> = batch.iter().map(|(_, entry)| entry.to_bytes()).collect();
-                for ((ticket, _), index) in batch.into_iter().zip(self.append(&entries, now_ms())) {
-                    report(LogEvent::Appended(ticket, index));
-                }
-                if let Some(size) = self.reported() {
-                    report(LogEvent::Reported(size));
-                }
+                self.append_batch(batch, now_ms()).into_iter().for_each(&report);
             }
         };
         let thread = std::thread::Builder::new().name("log".into()).spawn(run)?;
@@ -219,8 +283,24 @@ mod tests {
         writer.unresolved = Some((1, vec![b"b".to_vec()]));
         assert_eq!(writer.reported(), None);
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
-        assert_eq!(writer.reported(), None, "whether the index of b was reported is unknown");
         assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
-        assert_eq!(writer.size(), 3);
+        assert_eq!((writer.size(), writer.reported()), (3, Some(3)));
+    }
+
+    #[test]
+    fn an_entry_that_was_in_doubt_and_is_in_the_log_is_reported_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        let call = telcon_proto::CallId::from_bytes([1; 16]);
+        let entry = Entry::RecordMissing { time_ms: 1, call, why: "w".into() };
+        // As if its append had reached the disk, and had been reported as failed.
+        writer.append(&[entry.to_bytes()], 2);
+        writer.recent.clear();
+        writer.unresolved = Some((0, vec![entry.to_bytes()]));
+        writer.reported_failed = vec![(entry.to_bytes(), Ticket::Opened(call))];
+        assert!(writer.has_unresolved());
+        let late = LogEvent::Appended(Ticket::Opened(call), Some(0));
+        assert_eq!(writer.append_batch(Vec::new(), 3), [late, LogEvent::Reported(1)]);
+        assert_eq!(writer.append_batch(Vec::new(), 3), [LogEvent::Reported(1)], "once");
     }
 }

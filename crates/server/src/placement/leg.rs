@@ -54,6 +54,11 @@ pub(super) struct Legs {
 }
 
 impl Legs {
+    /// All open calls.
+    pub(super) fn call_ids(&self) -> BTreeSet<CallId> {
+        self.calls.keys().copied().collect()
+    }
+
     pub(super) fn starting_at(last_leg: u64) -> Self {
         Self { calls: HashMap::new(), names: HashMap::new(), hosts: BTreeMap::new(), last_leg }
     }

@@ -25,12 +25,12 @@ use telcon_proto::{CallId, DeviceId};
 use telcon_relay::LegId;
 
 /// How long a standalone relay may take to answer an offer, milliseconds. One that takes longer is evicted.
-pub(crate) const ANSWER_TIMEOUT_MS: u64 = 3_000;
+pub const ANSWER_TIMEOUT_MS: u64 = 3_000;
 
 /// Offers of a device within this time count as one attempt to reach its relay, milliseconds. A device waits at least a
 /// second before it offers again; an earlier offer was in flight when the call failed over, and says nothing about the
 /// new relay.
-pub(crate) const ATTEMPT_WINDOW_MS: u64 = 500;
+pub const ATTEMPT_WINDOW_MS: u64 = 500;
 
 /// Attempts without a connected leg after which a call fails over, at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;
@@ -39,11 +39,11 @@ const MAX_ATTEMPTS_AT_REACHED: u32 = 2;
 
 /// A connection of a standalone relay. A relay that reconnects gets a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RelayId(pub(crate) u64);
+pub struct RelayId(pub u64);
 
 /// The relay of a call or leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Host {
+pub enum Host {
     /// The embedded relay, in the server's process. Always available, and used as the last resort.
     Embedded,
     /// A standalone relay.
@@ -52,7 +52,7 @@ pub(crate) enum Host {
 
 /// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// A standalone relay registered.
     Registered {
         /// Its connection.
@@ -79,6 +79,8 @@ pub(crate) enum Event {
     CallOpened(CallId, u64),
     /// A call ended.
     CallClosed(CallId),
+    /// Calls other than these have ended.
+    KeepOnly(BTreeSet<CallId>),
     /// A device offers a leg.
     Offered {
         /// The call.
@@ -119,7 +121,7 @@ pub(crate) enum Event {
 
 /// Decisions, to be carried out in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// Open a call on a relay, with the proof that the entry at `log_index` opened it.
     OpenCall {
         /// The relay.
@@ -175,7 +177,7 @@ pub(crate) enum Decision {
 
 /// An event for the operator's log. `relay` is a relay's address and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub enum Report {
     /// A relay registered.
     Registered {
         /// The relay.
@@ -233,17 +235,17 @@ pub(crate) enum Report {
 
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Standalone relays that are registered now.
-    pub(crate) relays: u64,
+    pub relays: u64,
     /// Failovers.
-    pub(crate) moved: u64,
+    pub moved: u64,
     /// Failovers because no device of the call reached its relay.
-    pub(crate) unreachable: u64,
+    pub unreachable: u64,
 }
 
 /// The engine. Times are milliseconds of a monotonic clock.
-pub(crate) struct Placement {
+pub struct Placement {
     pool: Pool,
     legs: Legs,
     /// When the oldest unanswered offer of a relay times out.
@@ -255,7 +257,7 @@ pub(crate) struct Placement {
 impl Placement {
     /// Leg numbers start above `first_leg`, which must exceed all numbers of earlier runs of this server: standalone
     /// relays survive a server restart and identify legs by number.
-    pub(crate) fn new(first_leg: u64) -> Self {
+    pub fn new(first_leg: u64) -> Self {
         Self {
             pool: Pool::default(),
             legs: Legs::starting_at(first_leg),
@@ -266,29 +268,29 @@ impl Placement {
     }
 
     /// The next decision, until there is none.
-    pub(crate) fn poll(&mut self) -> Option<Decision> {
+    pub fn poll(&mut self) -> Option<Decision> {
         self.decisions.pop_front()
     }
 
     /// When [`Placement::timeout`] is due.
-    pub(crate) fn next_timeout(&self) -> Option<u64> {
+    pub fn next_timeout(&self) -> Option<u64> {
         self.answers.next()
     }
 
     /// Totals for the operator.
-    pub(crate) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         Counts { relays: self.pool.len() as u64, ..self.counts }
     }
 
     /// Evicts relays that have not answered an offer in time.
-    pub(crate) fn timeout(&mut self, now_ms: u64) {
+    pub fn timeout(&mut self, now_ms: u64) {
         while let Some(relay) = self.answers.pop_due(now_ms) {
             self.evict_unresponsive(relay, now_ms);
         }
     }
 
     /// Handles one event.
-    pub(crate) fn handle(&mut self, event: Event, now_ms: u64) {
+    pub fn handle(&mut self, event: Event, now_ms: u64) {
         self.timeout(now_ms);
         match event {
             Event::Registered { relay, max_calls, address } => {
@@ -305,13 +307,10 @@ impl Placement {
             }
             Event::Lost(relay) => self.lost(relay, now_ms),
             Event::CallOpened(call, log_index) => self.opened(call, log_index, now_ms),
-            Event::CallClosed(call) => {
-                let Some((host, legs)) = self.legs.remove_call(call) else { return };
-                self.decide(Decision::CloseCall { host, call });
-                self.settle_answers(host);
-                // Legs of devices that have not followed the failover yet.
-                for leg in legs.into_iter().filter(|leg| leg.host != host) {
-                    self.decide(Decision::RemoveLeg { host: leg.host, leg: leg.id });
+            Event::CallClosed(call) => self.closed(call),
+            Event::KeepOnly(calls) => {
+                for call in self.legs.call_ids().difference(&calls) {
+                    self.closed(*call);
                 }
             }
             Event::Offered { call, device, session, offer } => self.offered(call, device, session, offer, now_ms),
@@ -355,6 +354,16 @@ impl Placement {
         let host = self.choose(&BTreeSet::new(), now_ms);
         self.legs.place(call, Placed::new(host, log_index, BTreeSet::new()));
         self.decide(Decision::OpenCall { host, call, log_index });
+    }
+
+    fn closed(&mut self, call: CallId) {
+        let Some((host, legs)) = self.legs.remove_call(call) else { return };
+        self.decide(Decision::CloseCall { host, call });
+        self.settle_answers(host);
+        // Those of devices that have not followed the call to its relay yet.
+        for leg in legs.into_iter().filter(|leg| leg.host != host) {
+            self.decide(Decision::RemoveLeg { host: leg.host, leg: leg.id });
+        }
     }
 
     fn offered(&mut self, call: CallId, device: DeviceId, session: SessionId, offer: String, now_ms: u64) {

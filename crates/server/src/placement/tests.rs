@@ -414,3 +414,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn calls_that_ended_while_the_switchboard_recovered_are_closed() {
+    let mut world = World::with_relays(1);
+    assert_eq!([world.open(1), world.open(2)], [ONE, ONE]);
+    let closed = world.event(Event::KeepOnly(BTreeSet::from([call(2)])));
+    assert_eq!(closed, [Decision::CloseCall { host: ONE, call: call(1) }]);
+}

@@ -169,6 +169,10 @@ impl Call {
 
     /// Asks the committer for all changes that it was not asked for yet.
     pub fn ask_committer(&mut self, context: &mut Context) {
+        if self.leaving.is_empty() {
+            // Done: a device that joins again and leaves again is to be removed again.
+            self.removal_asked = None;
+        }
         let Some((_, session)) = self.committer() else { return };
         if !self.leaving.is_empty() {
             let wanted = (session, self.leaving.clone());
@@ -261,8 +265,17 @@ impl Call {
         })
     }
 
+    /// Whether every member lost its keys and waits to be added. A member that is not connected may come back with them.
+    pub fn has_lost_its_keys(&self) -> bool {
+        let open = matches!(self.row.stage, Stage::Ringing | Stage::Live);
+        open && !self.members.iter().any(|device| self.is_member(device) && !self.is_waiting(device))
+    }
+
     /// The next deadline, milliseconds since 1970 UTC.
     pub fn next_timeout(&self) -> Option<u64> {
+        if self.has_lost_its_keys() {
+            return Some(0);
+        }
         let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),

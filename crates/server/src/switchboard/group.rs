@@ -199,7 +199,9 @@ impl Call {
                 }
             }
         }
-        self.resend_opened(&from, session, context);
+        if after == 0 {
+            self.resend_opened(&from, session, context);
+        }
         if !self.legs.contains(&from) {
             context.send(session, ServerMessage::MediaLost { call: id });
         }

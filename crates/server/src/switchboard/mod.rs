@@ -126,6 +126,7 @@ impl Switchboard {
             }
         }
         this.context.contacts.load(&this.context.directory);
+        this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
             let call = Call::restored(active, now_ms);
             this.restore(call, now_ms);

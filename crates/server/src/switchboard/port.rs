@@ -1,6 +1,7 @@
 //! Inputs and outputs of the switchboard.
 
 use crate::store::Write;
+use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, OfficeName, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
@@ -93,6 +94,8 @@ pub enum Ticket {
 /// A change at the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayCommand {
+    /// The switchboard starts: calls other than these are over. The driver may have lost the command that closed one.
+    KeepOnly(BTreeSet<CallId>),
     /// Allow legs for a call: its opening is in the log, at this index.
     OpenCall(CallId, u64),
     /// The call ended.

@@ -48,6 +48,10 @@ impl Switchboard {
             }
             return;
         }
+        // It ended while its caller was away, and the caller rings once more.
+        if ring.from.id == from && self.has_ended(ring.call.id) {
+            return self.no_such_call(session, ring.call.id);
+        }
         if let Some(other) = self.glare(&ring, from) {
             let text = "they ring you at this moment: answer their ring";
             self.context.refuse(session, Some(ring.call.id), RefusalCode::RingsYou, text);
@@ -300,9 +304,9 @@ impl Call {
         }
     }
 
-    /// Repeats `opened` to the caller's device, which resumes while it rings.
+    /// Repeats `opened` to the caller's device, which resumes and may not have received it: even after an answer.
     pub(super) fn resend_opened(&self, device: &DeviceId, session: SessionId, context: &mut Context) {
-        if self.row.stage == Stage::Ringing && self.row.from_device == *device {
+        if matches!(self.row.stage, Stage::Ringing | Stage::Live) && self.row.from_device == *device {
             self.send_opened(session, context);
         }
     }
@@ -338,7 +342,15 @@ impl Call {
         context: &mut Context,
         now_ms: u64,
     ) {
-        let again = self.row.stage == Stage::Live && self.row.answerer == Some(from) && !self.members.contains(&from);
+        let answered = self.row.stage == Stage::Live && self.row.answerer == Some(from);
+        if answered && self.is_member(&from) {
+            // It was added while it was away, and has not seen the welcome.
+            return self.resume(session, from, 0, context);
+        }
+        let again = answered && !self.members.contains(&from);
+        if !again && self.row.stage == Stage::Live && context.directory.is_person(&from, self.row.to.person) {
+            return context.send(session, ServerMessage::TakenElsewhere { call: self.row.call });
+        }
         if !again && !self.rings_at(&from, context) {
             let text = "another device has answered this call, or it does not ring here";
             return context.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
@@ -363,6 +375,9 @@ impl Call {
     /// Processes due deadlines: removes members that were disconnected for too long; returns how the call ended, if it
     /// did.
     pub(super) fn due(&mut self, context: &mut Context, now_ms: u64) -> Option<Ended> {
+        if self.has_lost_its_keys() {
+            return Some(Ended::Failed);
+        }
         match self.row.stage {
             Stage::Opening | Stage::Ended => return None,
             Stage::Ringing => {

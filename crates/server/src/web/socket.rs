@@ -5,6 +5,7 @@ use crate::{
     archive::now_ms,
     hub::{Input, Outgoing, outbox},
     limits::{IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    sign_in,
     store::DeviceRow,
     switchboard::{CloseReason, SessionId, VerifiedRing},
     web::error::HttpError,
@@ -38,6 +39,9 @@ use tokio::{
 
 /// Timeout of sending one message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after the last message that went to the switchboard pings go there too. Longer than the switchboard may take to
+/// answer before it counts as hanging.
+const ORDERED_PINGS: Duration = Duration::from_secs(10);
 /// WebSocket close codes (RFC 6455, section 7.4; 4000 and above are private).
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_REPLACED: u16 = 4001;
@@ -159,6 +163,9 @@ impl Connection {
         let mut rate = Rate::new(Instant::now());
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
         let mut idle_at = tokio::time::Instant::now() + idle;
+        // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
+        // switchboard answers pings after those. On an idle connection there is no order to keep.
+        let mut in_order_until = Instant::now() + ORDERED_PINGS;
         let (code, why) = loop {
             tokio::select! {
                 outgoing = signed_in.messages.recv() => match outgoing {
@@ -194,6 +201,9 @@ impl Connection {
                     }
                     count(&self.app.counters.messages);
                     let input = match message {
+                        ClientMessage::Ping { log_size } if Instant::now() < in_order_until => {
+                            Input::Ping(session, log_size)
+                        }
                         ClientMessage::Ping { log_size } => {
                             if self.app.liveness.is_alive(Instant::now()) {
                                 let answer = checkpoint(self.app.clone(), log_size).await;
@@ -204,6 +214,7 @@ impl Connection {
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
                         message => Input::Message(session, Box::new(message)),
                     };
+                    in_order_until = Instant::now() + ORDERED_PINGS;
                     if !self.app.hub.send(input).await {
                         break (CLOSE_POLICY, "server shutting down");
                     }
@@ -249,53 +260,28 @@ impl Connection {
     }
 }
 
-/// The newest checkpoint, with the consistency proof from the tree of `from_size` entries.
+/// The answer to a ping.
 async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
-    let (size, checkpoint) = app.prover.checkpoint();
-    // Without new entries there is nothing to prove. A device that remembers a longer log gets no proof, and alerts its
-    // person.
-    if from_size == 0 || from_size >= size {
-        return ServerMessage::Checkpoint { checkpoint, from_size, consistency: Vec::new() };
+    let prover = app.prover.clone();
+    if prover.needs_no_proof(from_size) {
+        return prover.checkpoint_message(from_size);
     }
-    let read = tokio::task::spawn_blocking(move || app.prover.consistency(from_size, size)).await;
-    let failed: Box<dyn std::fmt::Display + Send> = match read {
-        Ok(Ok(consistency)) => return ServerMessage::Checkpoint { checkpoint, from_size, consistency },
-        Ok(Err(error)) => Box::new(error),
-        Err(error) => Box::new(error),
-    };
-    tracing::error!(error = %failed, "a consistency proof cannot be read: check the log's disk");
-    let message = "the log cannot be read now: try again later".to_owned();
-    ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
+    let read = tokio::task::spawn_blocking(move || prover.checkpoint_message(from_size)).await;
+    read.unwrap_or_else(|_| crate::archive::Prover::unavailable())
 }
 
-/// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge.
+/// Verifies a sign-in with what the store knows of the device.
 fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
-    // One sentence for both cases, so that enrolled devices cannot be enumerated.
-    let not_proven = || {
-        let text = "this device is not enrolled here, or its proof is not valid: ask your office for an enrolment link";
-        refused(RefusalCode::NotSignedIn, text)
-    };
-    let unavailable = |error: &dyn std::fmt::Display| {
+    let row = app.reader.device(&device).map_err(|error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
         refused(RefusalCode::Unavailable, "the server failed: try again later")
-    };
-    let row = app.reader.device(&device).map_err(|e| unavailable(&e))?.ok_or_else(not_proven)?;
-    let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = app.office.verify_chain(&ders, now_ms()).map_err(|why| {
-        refused(RefusalCode::NotSignedIn, &format!("the device's certificate is not valid: {why}. Enrol again"))
     })?;
-    let (suite, public) = (verified.suite(), verified.public_key());
-    telcon_identity::verify_sign_in(jws, suite, public, app.office.domain().as_str(), device, nonce)
-        .map_err(|_| not_proven())?;
-    Ok(row)
+    sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms()).map_err(Some)
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.
 async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, String> {
-    let verified = tokio::task::spawn_blocking(move || {
-        let verified = app.office.verify_ring(&jws, now_ms()).map_err(|why| why.to_string())?;
-        Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
-    });
+    let verified = tokio::task::spawn_blocking(move || sign_in::verify_ring(&app.office, jws, now_ms()));
     verified.await.unwrap_or_else(|_| Err("the server could not verify it: ring again".to_owned()))
 }
 

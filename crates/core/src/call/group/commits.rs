@@ -121,7 +121,9 @@ impl Session {
         }
         membership.group.merge(*change)?;
         let processed = Processed::Other { lost: lost.is_some() };
-        membership.queue.splice(0..0, lost.into_iter().flat_map(|pending| pending.changes));
+        if let Some(pending) = lost {
+            membership.requeue(pending.changes);
+        }
         membership.seq = seq;
         joined.into_iter().for_each(|logged| self.on_member_joined(logged));
         Ok(processed)

@@ -596,3 +596,68 @@ fn one_that_is_not_signed_in_is_given_up_too() {
     world.advance(2_000);
     assert_eq!(world.nodes[0].gave_up, 1);
 }
+
+#[test]
+fn nothing_but_the_sign_in_is_sent_before_it_is_complete() {
+    let mut world = World::of_two(60);
+    world.call();
+    world.disconnect(0);
+    world.received.clear();
+    world.connect(0);
+    world.command(0, UserCommand::Mute { on: true });
+    assert!(world.received.iter().all(|(_, message)| matches!(message, ClientMessage::Hello { .. })));
+    world.settle();
+    assert_eq!(world.state(0), CallState::Live);
+}
+
+#[test]
+fn who_declined_while_disconnected_declines_when_the_ring_comes_again() {
+    let mut world = World::of_two(61);
+    world.ring(0, 1);
+    world.settle();
+    world.disconnect(1);
+    world.command(1, UserCommand::Decline);
+    world.connect(1);
+    world.settle();
+    assert_eq!(world.room().over, Some(Ended::Declined));
+    assert!(world.problems().is_empty(), "{:?}", world.problems());
+}
+
+#[test]
+fn who_answered_while_disconnected_is_put_through_when_the_connection_is_back() {
+    let mut world = World::of_two(62);
+    world.ring(0, 1);
+    world.settle();
+    world.disconnect(1);
+    world.command(1, UserCommand::Answer);
+    world.connect(1);
+    world.settle();
+    assert_eq!([world.state(0), world.state(1)], [CallState::Live; 2], "{:?}", world.problems());
+}
+
+#[test]
+fn a_ring_is_not_given_up_because_one_of_its_commits_was_refused() {
+    let mut world = World::of_two(63);
+    world.ring(0, 1);
+    world.settle();
+    let refused = |code| ServerMessage::Refused { call: Some(world.room().id), code, message: "no".into() };
+    let (commit, over) = (refused(RefusalCode::NotAllowed), refused(RefusalCode::NoSuchCall));
+    world.inject(0, commit);
+    assert_eq!(world.state(0), CallState::Ringing);
+    world.inject(0, over);
+    assert_eq!(world.state(0), CallState::Ended);
+}
+
+#[test]
+fn a_listener_that_was_added_while_it_was_away_gets_in_with_fresh_keys() {
+    let mut world = World::of_four(64);
+    world.call();
+    let call = world.room().id;
+    world.command(2, UserCommand::Listen { call });
+    world.disconnect(2);
+    world.settle();
+    world.connect(2);
+    world.settle();
+    assert_eq!(world.state(2), CallState::Live, "{:?}", world.problems());
+    assert!(world.hears(2, 0) && world.screen(0) == world.screen(2));
+}

@@ -57,7 +57,7 @@ fn a_call_whose_opening_cannot_be_logged_is_refused() {
     // The id cannot be used again; a new call succeeds once the log is writable.
     office.log_works = true;
     rings(&mut office);
-    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
+    assert_eq!(ended(&mut office, 1), Some(Ended::Failed));
     office.send(1, ring(CallId::from_bytes([1; 16]), device(1), person(2), RecordMode::Memo));
     assert_eq!(office.received(1), ["opened"]);
 }
@@ -145,7 +145,7 @@ fn the_first_of_several_devices_to_answer_wins() {
     assert_eq!(office.received(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
     office.send(20, C::Answer { call: CALL, key_package: blob("kp20") });
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
-    assert_eq!(office.received(2), ["ringing", "taken_elsewhere", "refused"]);
+    assert_eq!(office.received(2), ["ringing", "taken_elsewhere", "taken_elsewhere"]);
     assert_eq!(office.received(21), ["taken_elsewhere"]);
     assert_eq!(office.received(20), Vec::<String>::new());
     assert_eq!(office.received(1).iter().filter(|k| *k == "join_asked").count(), 1);

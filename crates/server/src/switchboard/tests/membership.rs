@@ -480,3 +480,58 @@ fn application_messages_of_non_members_and_oversized_ones_are_refused() {
     assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
     assert_eq!(office.received(2), Vec::<String>::new());
 }
+
+#[test]
+fn a_listener_that_leaves_twice_is_removed_twice() {
+    let mut office = Office::in_call();
+    for epoch in [1, 3] {
+        ask(&mut office, 4);
+        office.commit(1, epoch, &[4], &[]);
+        office.discard();
+        office.send(4, C::HangUp { call: CALL, failed: false });
+        assert_eq!(office.received(1), ["remove_asked"], "epoch {epoch}");
+        office.commit(1, epoch + 1, &[], &[4]);
+    }
+}
+
+#[test]
+fn a_caller_that_did_not_hear_that_its_call_is_open_is_told_when_it_resumes_even_after_an_answer() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.disconnect(1);
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.connect(1);
+    office.discard();
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    let heard = office.received(1);
+    assert_eq!(heard.first().map(String::as_str), Some("opened"), "{heard:?}");
+    assert_eq!(heard.last().map(String::as_str), Some("join_asked"), "{heard:?}");
+}
+
+#[test]
+fn who_answers_again_and_was_added_meanwhile_is_welcomed() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    office.disconnect(2);
+    office.commit(1, 0, &[2], &[]);
+    office.connect(2);
+    office.discard();
+    office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
+    assert_eq!(office.received(2).first().map(String::as_str), Some("welcome"));
+}
+
+#[test]
+fn a_call_whose_keys_nobody_holds_any_more_ends() {
+    let mut office = Office::in_call();
+    ask(&mut office, 4);
+    office.commit(1, 1, &[4], &[]);
+    ask(&mut office, 1);
+    ask(&mut office, 2);
+    office.discard();
+    office.send(4, C::HangUp { call: CALL, failed: false });
+    for n in [1, 2] {
+        let heard = office.messages(n);
+        assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Failed, .. })), "{heard:?}");
+    }
+}

@@ -23,7 +23,7 @@ fn restart_while_the_opening_is_appended() {
     assert_eq!(office.call_entries(), Vec::<String>::new());
     office.discard();
     rings(&mut office);
-    assert_eq!(office.received(1), ["refused"], "its id cannot be used again");
+    assert_eq!(office.received(1), ["ended"], "its id cannot be used again");
 }
 
 #[test]

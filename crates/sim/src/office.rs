@@ -1,0 +1,113 @@
+//! The office that is simulated: its authority, its people's cards, enrolments and revocations. Everything that makes or reads
+//! an identity, a card or a ring is in this file.
+
+use crate::rng::Rng;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use telcon_core::DeviceState;
+use telcon_identity::{Authority, InviteSpec, Office as Pinned};
+use telcon_log::{LogSigner, VerifierKey};
+use telcon_proto::{
+    Blob, Card, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName, http::OfficeInfo, message::Ring,
+};
+use telcon_server::switchboard::NewDevice;
+
+const DOMAIN: &str = "office.example";
+const HOUR_MS: u64 = 3_600_000;
+
+/// An office.
+pub struct Office {
+    authority: Authority,
+    log_seed: [u8; 32],
+    /// As the server publishes it.
+    pub info: OfficeInfo,
+    /// As devices and the server pin it.
+    pub pinned: Pinned,
+}
+
+impl Office {
+    /// A new office.
+    pub fn new(rng: &mut Rng, now_ms: u64) -> Self {
+        let before = now_ms - HOUR_MS;
+        let suite = SuiteName::Hybrid;
+        let authority =
+            Authority::create(suite, &rng.bytes(), DOMAIN, "Chancellery", before).expect("an authority of this name");
+        let log_seed = rng.bytes();
+        let key = signer(&log_seed).verifier_key().to_string();
+        let info = authority.office(&key, RecordMode::LogOnly, before).expect("a charter");
+        let pinned = Pinned::pin(&info, None).expect("its own office");
+        Self { authority, log_seed, info, pinned }
+    }
+
+    /// The key that signs the log.
+    pub fn signer(&self) -> LogSigner {
+        signer(&self.log_seed)
+    }
+
+    /// The key that the log is verified by.
+    pub fn log_key(&self) -> VerifierKey {
+        self.pinned.log_key().clone()
+    }
+
+    /// Its domain.
+    pub fn domain(&self) -> OfficeName {
+        domain()
+    }
+
+    /// Keys and certificates of a new device of a person.
+    pub fn certify(&self, card: Card, rng: &mut Rng, now_ms: u64) -> DeviceState {
+        let spec = InviteSpec { card, enrolment_id: rng.bytes(), enrolment_seed: rng.bytes(), now_ms, ttl_ms: HOUR_MS };
+        let fragment = self.authority.invite(&spec).expect("an invitation").to_fragment();
+        DeviceState::enrol(&fragment, self.info.clone(), &rng.bytes(), now_ms).expect("an enrolment")
+    }
+
+    /// What the server checks of a request to enrol a device, and what it makes of it.
+    pub fn new_device(&self, chain: Vec<Blob>, now_ms: u64) -> NewDevice {
+        let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
+        let verified = self.pinned.verify_chain(&ders, now_ms).expect("a chain of this office");
+        NewDevice {
+            device: verified.device(),
+            card: verified.card().clone(),
+            cert_sha256: Digest::from_bytes(verified.cert_sha256()),
+            enrolment: verified.enrolment().iter().map(|byte| format!("{byte:02x}")).collect(),
+            enrolment_is_used: false,
+            chain,
+        }
+    }
+
+    /// The authority's word that a device is revoked.
+    pub fn revoke(&self, device: DeviceId, now_ms: u64) -> String {
+        self.authority.revoke(device, now_ms).expect("a revocation")
+    }
+}
+
+/// The name of the one office.
+pub fn domain() -> OfficeName {
+    DOMAIN.parse().expect("a domain")
+}
+
+fn signer(seed: &[u8; 32]) -> LogSigner {
+    LogSigner::from_seed(seed, &format!("{DOMAIN}/log")).expect("a log key of this name")
+}
+
+/// Person number `n`.
+pub fn card(n: usize, role: Role) -> Card {
+    Card {
+        person: person(n),
+        office: domain(),
+        name: format!("Person {n}"),
+        organisation: "Chancellery".into(),
+        role,
+        zone: "Europe/Oslo".into(),
+    }
+}
+
+/// The id of person number `n`.
+pub fn person(n: usize) -> PersonId {
+    PersonId::from_bytes([n as u8 + 1; 16])
+}
+
+/// What a ring says, unverified: for the simulation's own bookkeeping.
+pub fn ring_of(jws: &str) -> Option<Ring> {
+    let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}

@@ -1,0 +1,399 @@
+//! The office while it runs: virtual time, the queue of what happens next, and the network between devices and server.
+
+use crate::{
+    action::Action,
+    connection::{Connection, ConnectionId, Stage},
+    device::{Device, Draft},
+    disk::{Fault, LogDisk, StoreDisk},
+    office::Office,
+    process::{HubInput, Process, Request},
+    relay::RelayHost,
+    rng::Rng,
+    trace::Trace,
+    watch::Watch,
+};
+use std::collections::BTreeMap;
+use telcon_proto::{
+    ClientMessage, DeviceId, ServerMessage,
+    node::{FromNode, ToNode},
+};
+use telcon_relay::LegId;
+use telcon_server::switchboard::Refusal;
+
+/// 1 June 2026: when every simulation starts, milliseconds since 1970 UTC.
+pub const START_MS: u64 = 1_780_272_000_000;
+
+/// Something that is to happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A person, or fate, acts.
+    Act(Action),
+    /// A device's program starts.
+    DeviceUp(usize),
+    /// A device connects, unless it did since.
+    Connect { device: usize, attempt: u64 },
+    /// A connection reaches the server.
+    Accepted(ConnectionId),
+    /// A message reaches the server.
+    ToServer(ConnectionId, String),
+    /// A message reaches a device.
+    ToDevice(ConnectionId, String),
+    /// The server notices that a connection has ended.
+    ClosedAtServer(ConnectionId),
+    /// A device notices that its connection has ended.
+    ClosedAtDevice(ConnectionId),
+    /// The server looks whether a connection is idle.
+    IdleCheck(ConnectionId),
+    /// A device's engine wanted to be called now.
+    Wake { device: usize, turn: u64 },
+    /// A device's program offers a leg.
+    Offer { device: usize, leg: u64 },
+    /// A device's leg reaches its relay, or does not.
+    LegConnect { device: usize, leg: u64 },
+    /// A device gives up a leg that is not connected.
+    LegTimeout { device: usize, leg: u64 },
+    /// A note-taker's program looks for a call.
+    AutoJoin { device: usize, run: u64 },
+    /// A device's HTTP request reaches the server.
+    Http(Request),
+    /// Its answer, or the lack of one, reaches the device.
+    HttpDone(Request, Result<(), Refusal>),
+    /// The switchboard takes its inputs.
+    Hub(u64),
+    /// The log's thread takes its entries.
+    Log(u64),
+    /// Something reaches the switchboard's inbox.
+    Input(u64, Box<HubInput>),
+    /// Placement looks at what is due.
+    PlacementDue(u64),
+    /// The server's process starts.
+    ServerUp,
+    /// A standalone relay's process starts.
+    RelayUp(usize),
+    /// A standalone relay connects.
+    RelayConnect(usize),
+    /// A standalone relay reports its load.
+    RelayBeat { relay: usize, connection: u64 },
+    /// A message reaches the server from a standalone relay.
+    FromRelay { connection: u64, message: Box<FromNode> },
+    /// A message reaches a standalone relay.
+    ToRelay { connection: u64, message: Box<ToNode> },
+    /// The server looks whether a standalone relay is silent.
+    RelaySilent { connection: u64 },
+    /// The connection of a standalone relay ended.
+    RelayLost { connection: u64 },
+    /// A relay closes calls that were not opened again.
+    RelayForget { relay: usize, connection: u64 },
+}
+
+/// How the network is.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// Least and most delay of a message, milliseconds.
+    pub delay: (u64, u64),
+}
+
+/// The server, what survives it, and the process if one runs.
+pub struct Server {
+    /// The store.
+    pub store: StoreDisk,
+    /// The log's files.
+    pub disk: LogDisk,
+    /// The process.
+    pub process: Option<Box<Process>>,
+    /// How many processes there were.
+    pub boots: u64,
+    /// Sessions are never numbered twice, nor are requests.
+    pub next_session: u64,
+    /// Outputs that are carried out before the power fails.
+    pub crash_in_outputs: Option<u64>,
+}
+
+/// An office while it runs.
+pub struct World {
+    /// Milliseconds since 1970 UTC, by the server's clock.
+    pub now: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    sequence: u64,
+    /// Delays, faults, what people do.
+    pub rng: Rng,
+    /// Keys.
+    pub keys: Rng,
+    /// The office.
+    pub office: Office,
+    /// Devices, in the order in which they were made.
+    pub devices: Vec<Device>,
+    /// Devices that are being enrolled.
+    pub drafts: Vec<Option<Draft>>,
+    /// The server.
+    pub server: Server,
+    /// Relays; the first one is in the server's process.
+    pub relays: Vec<RelayHost>,
+    /// Which leg an answer is of.
+    pub answers: BTreeMap<String, (usize, LegId)>,
+    /// Connections.
+    pub connections: BTreeMap<ConnectionId, Connection>,
+    next_connection: u64,
+    /// The network.
+    pub weather: Weather,
+    /// What happened.
+    pub trace: Trace,
+    /// What must hold.
+    pub watch: Watch,
+    /// Whether people act by themselves, and things fail.
+    pub storm: bool,
+}
+
+impl World {
+    /// An office with a server and relays, and no devices.
+    pub fn new(seed: u64, relays: usize, echo: bool) -> Self {
+        let mut keys = Rng::new(seed, b'k');
+        let office = Office::new(&mut keys, START_MS);
+        let watch = Watch::new(office.log_key());
+        let mut world = Self {
+            now: START_MS,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            rng: Rng::new(seed, b'e'),
+            keys,
+            office,
+            devices: Vec::new(),
+            drafts: Vec::new(),
+            server: Server {
+                store: StoreDisk::new(),
+                disk: LogDisk::default(),
+                process: None,
+                boots: 0,
+                next_session: 1,
+                crash_in_outputs: None,
+            },
+            relays: (0..=relays).map(RelayHost::new).collect(),
+            answers: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 1,
+            weather: Weather { delay: (2, 60) },
+            trace: Trace::new(echo),
+            watch,
+            storm: false,
+        };
+        world.start_server();
+        for relay in 1..world.relays.len() {
+            world.after(5, Event::RelayConnect(relay));
+        }
+        world
+    }
+
+    /// Adds a line to the trace.
+    pub fn note(&mut self, line: impl AsRef<str>) {
+        self.trace.push(self.now - START_MS, line.as_ref());
+    }
+
+    /// Something happens so many milliseconds from now.
+    pub fn after(&mut self, ms: u64, event: Event) {
+        self.at(self.now + ms, event);
+    }
+
+    /// Something happens at this time.
+    pub fn at(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at.max(self.now), self.sequence), event);
+    }
+
+    /// Runs until `ms` from now, or until an invariant does not hold.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > end || self.watch.failed() {
+                break;
+            }
+            let ((at, _), event) = entry.remove_entry();
+            self.now = at;
+            self.step(event);
+        }
+        self.now = end;
+    }
+
+    fn step(&mut self, event: Event) {
+        match event {
+            Event::Act(action) => self.act(action),
+            Event::DeviceUp(device) => self.device_up(device),
+            Event::Connect { device, attempt } => self.connect(device, attempt),
+            Event::Accepted(connection) => self.accepted(connection),
+            Event::ToServer(connection, text) => self.received_by_server(connection, &text),
+            Event::ToDevice(connection, text) => self.received_by_device(connection, &text),
+            Event::ClosedAtServer(connection) => self.closed_at_server(connection),
+            Event::ClosedAtDevice(connection) => self.closed_at_device(connection),
+            Event::IdleCheck(connection) => self.idle_check(connection),
+            Event::Wake { device, turn } => self.wake(device, turn),
+            Event::Offer { device, leg } => self.offer_leg(device, leg),
+            Event::LegConnect { device, leg } => self.leg_connect(device, leg),
+            Event::LegTimeout { device, leg } => self.leg_timeout(device, leg),
+            Event::AutoJoin { device, run } => self.auto_join(device, run),
+            Event::Http(request) => self.http(request),
+            Event::HttpDone(request, answer) => self.http_done(request, answer),
+            Event::Hub(boot) => self.hub(boot),
+            Event::Log(boot) => self.log_thread(boot),
+            Event::Input(boot, input) => {
+                if self.server.process.as_ref().is_some_and(|process| process.boot == boot) {
+                    self.input(*input);
+                }
+            }
+            Event::PlacementDue(boot) => self.placement_due(boot),
+            Event::ServerUp => {
+                if self.server.process.is_none() {
+                    self.start_server();
+                }
+            }
+            Event::RelayUp(relay) => self.relay_up(relay),
+            Event::RelayConnect(relay) => self.relay_connect(relay),
+            Event::RelayBeat { relay, connection } => self.relay_beat(relay, connection),
+            Event::FromRelay { connection, message } => self.received_from_relay(connection, *message),
+            Event::ToRelay { connection, message } => self.received_by_relay(connection, *message),
+            Event::RelaySilent { connection } => self.relay_silent(connection),
+            Event::RelayLost { connection } => self.relay_lost(connection),
+            Event::RelayForget { relay, connection } => self.relay_forget(relay, connection),
+        }
+    }
+
+    // ---- the network
+
+    /// When a message arrives that is sent now to or from a device.
+    fn arrival(&mut self, device: usize, not_before: u64) -> u64 {
+        let (least, most) = self.weather.delay;
+        let sent = self.now.max(self.devices[device].partitioned_until);
+        (sent + self.rng.between(least, most)).max(not_before)
+    }
+
+    /// A device opens a connection.
+    pub fn open_connection(&mut self, device: usize) -> ConnectionId {
+        let id = self.next_connection;
+        self.next_connection += 1;
+        let at = self.arrival(device, self.now);
+        let boot = self.server.boots;
+        let connection = Connection {
+            device,
+            boot,
+            stage: Stage::Hello,
+            device_open: true,
+            server_open: false,
+            up_at: at,
+            down_at: self.now,
+            heard_at: at,
+        };
+        self.connections.insert(id, connection);
+        self.at(at, Event::Accepted(id));
+        id
+    }
+
+    /// A device sends a message over its connection.
+    pub fn send_up(&mut self, device: usize, message: &ClientMessage) {
+        let Some(id) = self.devices[device].connection else { return };
+        let not_before = match self.connections.get(&id) {
+            Some(connection) if connection.device_open => connection.up_at,
+            _ => return,
+        };
+        let text = serde_json::to_string(message).expect("a message is JSON");
+        self.watch.sent_up(device, message, &text);
+        let at = self.arrival(device, not_before);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.up_at = at;
+        }
+        self.at(at, Event::ToServer(id, text));
+    }
+
+    /// The server sends a message over a connection.
+    pub fn send_down(&mut self, id: ConnectionId, message: &ServerMessage) {
+        let (device, not_before) = match self.connections.get(&id) {
+            Some(connection) if connection.server_open => (connection.device, connection.down_at),
+            _ => return,
+        };
+        let at = self.arrival(device, not_before);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.down_at = at;
+        }
+        self.check_sent_down(device, message);
+        let text = serde_json::to_string(message).expect("a message is JSON");
+        self.at(at, Event::ToDevice(id, text));
+    }
+
+    /// The device's end of a connection is closed, properly or because its program died.
+    pub fn close_at_device(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.device_open) else {
+            return;
+        };
+        connection.device_open = false;
+        let (device, not_before) = (connection.device, connection.up_at);
+        let at = self.arrival(device, not_before);
+        self.at(at, Event::ClosedAtServer(id));
+    }
+
+    /// The server's end of a connection is closed. With `abruptly` the device may not get what was sent before.
+    pub fn close_at_server(&mut self, id: ConnectionId, abruptly: bool) {
+        let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.server_open) else {
+            return;
+        };
+        connection.server_open = false;
+        let (device, not_before) = (connection.device, if abruptly { self.now } else { connection.down_at });
+        let at = self.arrival(device, not_before);
+        self.at(at, Event::ClosedAtDevice(id));
+    }
+
+    /// Nothing goes wrong from now on: networks are whole, what was down starts.
+    pub fn heal(&mut self) {
+        self.note("---- heal");
+        self.storm = false;
+        self.weather = Weather { delay: (2, 60) };
+        self.server.store.repair();
+        self.server.disk.repair();
+        self.server.crash_in_outputs = None;
+        for device in &mut self.devices {
+            device.partitioned_until = device.partitioned_until.min(self.now);
+            device.recording = true;
+        }
+        if self.server.process.is_none() {
+            self.after(50, Event::ServerUp);
+        }
+        for relay in 0..self.relays.len() {
+            self.relays[relay].reachable = true;
+            if self.relays[relay].draining {
+                // A relay that drains stops; it does not change its mind.
+                self.relay_crash(relay);
+            }
+            if !self.relays[relay].up && relay > 0 {
+                self.after(100, Event::RelayUp(relay));
+            }
+        }
+        for device in 0..self.devices.len() {
+            if !self.devices[device].is_on() && !self.devices[device].gone {
+                self.after(100, Event::DeviceUp(device));
+            }
+        }
+    }
+
+    /// The power of the server fails.
+    pub fn crash_server(&mut self) {
+        if self.server.process.is_none() {
+            return;
+        }
+        self.note("server: crash");
+        self.stop_process();
+        let down = if self.rng.percent(80) { self.rng.between(100, 3_000) } else { self.rng.between(3_000, 20_000) };
+        self.after(down, Event::ServerUp);
+    }
+
+    /// A fault of the server is to come.
+    pub fn server_fault(&mut self, fault: Fault) {
+        let (after, applied) = (self.rng.below(12), self.rng.percent(50));
+        match self.rng.below(3) {
+            0 => self.server.store.fail(fault, after, applied),
+            1 => self.server.disk.fail(fault, self.rng.below(30), applied),
+            _ if fault == Fault::Crash => self.server.crash_in_outputs = Some(self.rng.below(60)),
+            _ => self.server.disk.fail(fault, self.rng.below(30), applied),
+        }
+    }
+
+    /// The index of a device by its id.
+    pub fn device_of(&self, id: DeviceId) -> Option<usize> {
+        self.devices.iter().position(|device| device.id == id)
+    }
+}
