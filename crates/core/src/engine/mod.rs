@@ -159,7 +159,7 @@ impl Engine {
             return self.alert(AlertLevel::Red, "The office's server sent a message over the limit. It was ignored.");
         }
         match serde_json::from_str(text) {
-            Ok(message) => self.on_message(now_ms, message),
+            Ok(message) => self.handle(now_ms, message),
             Err(_) => self.alert(
                 AlertLevel::Amber,
                 "The office's server sent something this version does not understand. Reload to get the newest page.",
