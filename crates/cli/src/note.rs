@@ -18,7 +18,7 @@ use telcon_client::{
     transcription::Whisper,
 };
 use telcon_core::{Device, view::ConnectionState};
-use telcon_proto::Role;
+use telcon_proto::policy::{Action, allows};
 
 /// Arguments of `telcon note`.
 #[derive(Args)]
@@ -60,7 +60,7 @@ pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTake
     crate::store::private_dir(&args.spool)?;
     let recognizers = args.asr_model.clone().map(load_model).transpose()?;
     let own = Device::open(&state, now_ms())?;
-    if own.me().card().role != Role::NoteTaker {
+    if !allows(own.me().card().role, Action::WriteRecord) {
         let (file, name) = (args.device.display(), &own.me().card().name);
         bail!(
             "{file} is the device of {name}, who is not a note-taker; use a link of `telcon invite` for a note-taker"

@@ -58,6 +58,13 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
 /// All roles, in the order of the table that is printed.
 pub const ROLES: [Role; 4] = [Principal, Counterpart, DutyOfficer, NoteTaker];
 
+impl Role {
+    /// Whether people of this role are heard in calls ([`Action::Speak`]); the others join calls as listeners.
+    pub fn speaks(self) -> bool {
+        allows(self, Action::Speak)
+    }
+}
+
 /// Whether the role may act so at all.
 pub fn allows(role: Role, action: Action) -> bool {
     TABLE.iter().any(|(rule, _, roles)| *rule == action && roles.contains(&role))

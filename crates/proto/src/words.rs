@@ -36,11 +36,6 @@ impl Role {
             .into_iter()
             .find(|r| r.as_str() == word)
     }
-
-    /// Whether people of this role ring and are rung; the others join calls as listeners.
-    pub const fn speaks(self) -> bool {
-        matches!(self, Self::Principal | Self::Counterpart)
-    }
 }
 
 /// What is kept of a call. Everybody in it sees this word.

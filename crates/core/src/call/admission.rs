@@ -3,7 +3,10 @@
 
 use crate::mls::{GroupError, Leaf};
 use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, TrustStore, VerifiedDevice};
-use telcon_proto::{Role, message::Logged};
+use telcon_proto::{
+    message::Logged,
+    policy::{Action, allows},
+};
 
 /// Why a device is not admitted to a call.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +57,14 @@ fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
     let (card, content) = (device.card(), ring.ring().ring());
     let party = card.is_same_person(ring.ring().device().card()) || card.is_of(&content.to);
     let of_their_offices = [&content.from.office, &content.to.office].contains(&&card.office);
-    match card.role {
-        Role::Principal | Role::Counterpart if party => Ok(()),
-        Role::DutyOfficer | Role::NoteTaker if of_their_offices => Ok(()),
-        Role::DutyOfficer | Role::NoteTaker => {
-            Err(Refusal::NotAllowed("a listener of an office that this call is not of was added to it"))
-        }
-        Role::Principal | Role::Counterpart => {
-            Err(Refusal::NotAllowed("somebody whom this call is not between was added to it"))
-        }
+    if allows(card.role, Action::Speak) {
+        return match party {
+            true => Ok(()),
+            false => Err(Refusal::NotAllowed("somebody whom this call is not between was added to it")),
+        };
     }
+    if allows(card.role, Action::ListenIn) && of_their_offices {
+        return Ok(());
+    }
+    Err(Refusal::NotAllowed("a listener of an office that this call is not of was added to it"))
 }

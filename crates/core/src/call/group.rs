@@ -16,7 +16,11 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
-use telcon_proto::{CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role, limits::MAX_MEMBERS};
+use telcon_proto::{
+    CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role,
+    limits::MAX_MEMBERS,
+    policy::{Action, allows},
+};
 
 /// Queued membership changes. A call has eight members; more requests than this are a flood.
 const MAX_QUEUED: usize = 2 * MAX_MEMBERS;
@@ -135,7 +139,7 @@ impl Membership {
     /// The note-takers of the current epoch, this device included.
     pub(super) fn note_takers(&self, me: &VerifiedDevice) -> BTreeSet<DeviceId> {
         let role = |device| if device == me.device() { Some(me.card().role) } else { self.role(device) };
-        self.devices().filter(|device| role(*device) == Some(Role::NoteTaker)).collect()
+        self.devices().filter(|device| role(*device).is_some_and(|role| allows(role, Action::WriteRecord))).collect()
     }
 
     /// Whether the member's microphone is muted.

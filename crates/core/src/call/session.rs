@@ -14,7 +14,10 @@ use crate::{
 };
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
-use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, Role};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage, DeviceId,
+    policy::{Action, allows},
+};
 
 /// See the module.
 pub(super) struct Session {
@@ -82,13 +85,13 @@ impl Session {
         if muted || first {
             self.send(&GroupMessage::Muted { on: muted }, context.out);
         }
-        match context.device.me().card().role {
-            Role::NoteTaker => self.send_heartbeat(context),
-            Role::DutyOfficer => {
-                let key = self.captions.reader_key(context.rng);
-                self.send(&GroupMessage::ReadCaptions { key }, context.out);
-            }
-            Role::Principal | Role::Counterpart => {}
+        let role = context.device.me().card().role;
+        if allows(role, Action::WriteRecord) {
+            self.send_heartbeat(context);
+        }
+        if allows(role, Action::ReadCaptions) {
+            let key = self.captions.reader_key(context.rng);
+            self.send(&GroupMessage::ReadCaptions { key }, context.out);
         }
     }
 
@@ -132,21 +135,22 @@ impl Session {
         let message = serde_json::from_slice::<GroupMessage>(&bytes).ok()?;
         let from = membership.leaf_owner(epoch, leaf).filter(|from| membership.contains(*from))?;
         let role = membership.role(from);
+        let may = |action| role.is_some_and(|role| allows(role, action));
         let me = context.device.me();
         match message {
             GroupMessage::Muted { on } => membership.set_muted(from, on),
-            GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| role.is_some_and(Role::speaks)),
+            GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| may(Action::EndForAll)),
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);
             }
             // A member could lie about it: only the timer on the screen depends on it.
             GroupMessage::Live { since_ms } => return Some(since_ms),
             GroupMessage::ReadCaptions { key } => {
-                if role == Some(Role::DutyOfficer) && me.card().role == Role::NoteTaker {
+                if may(Action::ReadCaptions) && allows(me.card().role, Action::WriteRecord) {
                     self.captions.add_reader(from, key, context.now_ms());
                 }
             }
-            GroupMessage::Caption { to, enc, sealed } if to == me.device() && role == Some(Role::NoteTaker) => {
+            GroupMessage::Caption { to, enc, sealed } if to == me.device() && may(Action::WriteRecord) => {
                 let caption = self.captions.open(&enc, &sealed);
                 if let Some(caption) = caption.filter(|caption| caption.text.len() <= MAX_CAPTION_BYTES) {
                     let speaker = membership.verified.get(&caption.speaker);

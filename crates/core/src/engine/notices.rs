@@ -2,8 +2,9 @@
 
 use crate::{Engine, view::NoticeView};
 use telcon_proto::{
-    RecordMode, Role,
+    RecordMode,
     message::{Notice, NoticeState},
+    policy::{Action, allows},
 };
 
 /// Finished calls kept in the list.
@@ -12,10 +13,9 @@ const MAX_NOTICES: usize = 64;
 impl Engine {
     /// The office reports the state of a call.
     pub(super) fn on_notice(&mut self, notice: Notice) {
-        let staff = !self.device.me().card().role.speaks();
         let role = self.device.me().card().role;
         let open = !matches!(notice.state, NoticeState::Ended { .. });
-        let keeps = notice.mode != RecordMode::LogOnly || role == Role::DutyOfficer;
+        let keeps = notice.mode != RecordMode::LogOnly || !allows(role, Action::WriteRecord);
         let old = self.notices.get(&notice.call);
         let (kept_index, partial) = old.map_or((None, false), |old| (old.kept_index, old.partial));
         let view = NoticeView {
@@ -28,8 +28,9 @@ impl Engine {
             opened_ms: notice.opened_ms,
             kept_index,
             partial,
-            can_listen: staff && open && keeps,
-            noted: !notice.note_taker_silent && notice.members.iter().any(|member| member.card.role == Role::NoteTaker),
+            can_listen: allows(role, Action::ListenIn) && open && keeps,
+            noted: !notice.note_taker_silent
+                && notice.members.iter().any(|member| allows(member.card.role, Action::WriteRecord)),
             note_taker_asks: notice.note_taker_asks,
         };
         self.notices.insert(notice.call, view);

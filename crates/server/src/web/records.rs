@@ -22,8 +22,9 @@ use axum::{
 use futures_util::StreamExt as _;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
-    CallId, DeviceId, Role,
+    CallId, DeviceId,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof},
+    policy::{Action, allows},
 };
 use tokio::time::timeout;
 
@@ -36,9 +37,10 @@ fn call_id(text: &str) -> Result<CallId, HttpError> {
 
 fn note_taker(app: &App, headers: &HeaderMap) -> Result<Bearer, HttpError> {
     let bearer = app.tokens.bearer(headers).ok_or_else(HttpError::unauthorized)?;
-    match bearer.role {
-        Role::NoteTaker => Ok(bearer),
-        _ => Err(HttpError::new(StatusCode::FORBIDDEN, "only a note-taker may upload records")),
+    if allows(bearer.role, Action::WriteRecord) {
+        Ok(bearer)
+    } else {
+        Err(HttpError::new(StatusCode::FORBIDDEN, "only a note-taker may upload records"))
     }
 }
 
@@ -268,9 +270,10 @@ async fn adopt_one(app: Arc<App>, call: CallId, device: Option<DeviceId>) -> Res
     }
 }
 
-/// Staff may see all calls of the office; others only their own.
+/// Whether the role may see all calls of the office, or this is a call of one's own.
 fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
-    !bearer.role.speaks() || record.call.from.person == bearer.person || record.call.to.person == bearer.person
+    let own = record.call.from.person == bearer.person || record.call.to.person == bearer.person;
+    allows(bearer.role, Action::SeeAllRecords) || own && allows(bearer.role, Action::SeeOwnRecords)
 }
 
 /// Calls, newest first, with the state of their records.
