@@ -2,7 +2,7 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase};
 use serde::Serialize;
-use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, words::Contact};
+use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, terms::Contact};
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]

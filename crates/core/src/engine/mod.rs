@@ -26,7 +26,7 @@ use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, words::Contact,
+    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, terms::Contact,
 };
 use zeroize::Zeroizing;
 

@@ -9,7 +9,7 @@ use crate::{
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
-    words::Contact,
+    terms::Contact,
 };
 
 impl Engine {

@@ -21,7 +21,7 @@ use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, Ended, PersonId, RecordMode, Role, ServerMessage, SuiteName,
     http::OfficeInfo,
     message::{Logged, Notice, NoticeState, PersonNamed, Ring},
-    words::Contact,
+    terms::Contact,
 };
 
 /// 1 June 2026.

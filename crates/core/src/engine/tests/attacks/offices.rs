@@ -13,7 +13,7 @@ use telcon_proto::{
     SuiteName, WIRE_VERSION,
     http::{ProvenDevice, RecordLine, RecordProof},
     message::{Logged, Ring},
-    words::Contact,
+    terms::Contact,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
