@@ -136,7 +136,7 @@ export const scenes: Record<string, Scene> = {
   'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
   'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
-  'enrol-other-office': refused_link('The server shows another office authority than the enrolment link names: trust nothing of it and tell the security officer.'),
+  'enrol-other-office': refused_link('The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.'),
   'enrol-no-answer': refused_link(NO_ANSWER),
 
   'people': and(on(view()), favourites(minister, norland)),

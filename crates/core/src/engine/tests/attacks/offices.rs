@@ -90,7 +90,7 @@ fn a_ring_whose_opening_is_in_another_offices_log_is_refused() {
     let device = here.nodes[0].proof.clone();
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
     assert!(here.nodes[1].engine.view().call.is_none());
-    assert!(here.red(1).iter().any(|text| text.contains("another office")), "{:?}", here.problems());
+    assert!(here.red(1).iter().any(|text| text.contains("different office")), "{:?}", here.problems());
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_device_of_another_office_is_not_shown_as_having_been_in_a_call() {
     // The opening as another office's log has it.
     proof.opened = there.append(&opening(&proof.ring, here.now));
     let (ok, why) = check(&proof, "Opened before it rang");
-    assert!(!ok && why.contains("another office"), "{why}");
+    assert!(!ok && why.contains("different office"), "{why}");
 }
 
 #[test]
