@@ -269,7 +269,7 @@ export interface CallView {
    */
   direction: 'out' | 'in' | 'listen';
   /**
-   * How it ended: a word of `Ended`, or `taken_elsewhere`.
+   * How it ended: a name of `Ended`, or `taken_elsewhere`.
    */
   ended: Ended | 'taken_elsewhere' | null;
   /**
@@ -317,7 +317,7 @@ export interface CallView {
    */
   other: Card | null;
   /**
-   * Whether every note-taker that brought a record of it says that something is missing.
+   * Whether all its records are partial.
    */
   partial: boolean;
   /**
@@ -464,19 +464,19 @@ export interface MemberView {
   zone: string;
 }
 /**
- * One thing that was checked.
+ * Result of one check.
  */
 export interface Check {
   /**
-   * Numbers and digests, for those who look.
+   * Numbers and digests, or the reason of a failure.
    */
   detail: string;
   /**
-   * Whether it holds.
+   * Whether it passed.
    */
   ok: boolean;
   /**
-   * What it is, as a short sentence.
+   * What was checked, as a short sentence.
    */
   title: string;
 }
@@ -561,7 +561,7 @@ export interface LogState {
    */
   checked_ms: number;
   /**
-   * Whether it continues all that this device saw before.
+   * Whether it continues every tree that this device verified before.
    */
   ok: boolean;
   /**
@@ -611,7 +611,7 @@ export interface NoticeView {
    */
   opened_ms: number;
   /**
-   * Whether every note-taker that brought a record of it says that something is missing.
+   * Whether all its records are partial.
    */
   partial: boolean;
   /**
@@ -734,7 +734,7 @@ export interface OfficeView {
   name: string;
 }
 /**
- * A device that was made from an enrolment link and is not enrolled yet.
+ * A device that was created from an enrolment link and is not enrolled yet.
  */
 export interface PageEnrolment {
   request: EnrolRequest1;
@@ -757,7 +757,7 @@ export interface EnrolRequest1 {
  */
 export interface View {
   /**
-   * What a person must know.
+   * Alerts for the person.
    */
   alerts: Alert[];
   /**
@@ -789,7 +789,7 @@ export interface View {
    */
   people: Contact[];
   /**
-   * Whether there are others, who are found by name.
+   * Whether there are more, who are found by name.
    */
   people_more: boolean;
   /**
@@ -937,27 +937,27 @@ export interface Card4 {
   zone: string;
 }
 /**
- * All that was checked of one record.
+ * All checks of one call's records.
  */
 export interface Report {
   /**
-   * One by one.
+   * The checks in order.
    */
   checks: Check[];
   /**
-   * Why there is no record of what was said, as the log says it.
+   * Reason of the *record missing* log entry, if there is one.
    */
   missing: string | null;
   /**
-   * Whether everything holds.
+   * Whether all checks passed.
    */
   ok: boolean;
   /**
-   * The note-takers signed that something is missing from each of the records.
+   * Whether all records are partial.
    */
   partial: boolean;
   /**
-   * Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not here; the sealed record has the list that the note-taker's device saw.
+   * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
   people: Card[];
 }
@@ -966,7 +966,7 @@ export interface Report {
  */
 export interface View1 {
   /**
-   * What a person must know.
+   * Alerts for the person.
    */
   alerts: Alert[];
   /**
@@ -998,7 +998,7 @@ export interface View1 {
    */
   people: Contact[];
   /**
-   * Whether there are others, who are found by name.
+   * Whether there are more, who are found by name.
    */
   people_more: boolean;
   /**

@@ -92,10 +92,10 @@ const WHOLE: Report = {
   people: [president, minister, officer, writer],
   checks: [
     { ok: true, title: 'Opened before it rang', detail: 'log entry 90412' },
-    { ok: true, title: 'Each device known', detail: 'device log 1207, 1188, 1190, 3041' },
+    { ok: true, title: 'Every device is in the log', detail: 'device log 1207, 1188, 1190, 3041' },
     { ok: true, title: 'Its end is in the log', detail: 'log entry 90430' },
-    { ok: true, title: 'Shown as it was signed', detail: 'names, mode and times' },
-    { ok: true, title: 'Sealed where it was heard', detail: 'Note-taker · 157 parts' },
+    { ok: true, title: 'Matches what was signed', detail: 'names, mode and times' },
+    { ok: true, title: 'Sealed by its note-taker', detail: 'Note-taker · 157 parts' },
     { ok: true, title: 'Digest in the log', detail: 'entry 90431 · proof of 17 hashes' },
   ],
 };

@@ -8,10 +8,10 @@ use telcon_proto::{Role, message::Logged};
 /// Why a device is not admitted to a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// The certificate, or its log entry, does not hold.
+    /// The certificate or its log entry failed verification.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The group message does not hold.
+    /// The group message failed verification.
     #[error(transparent)]
     Group(#[from] GroupError),
     /// Everything is authentic, but the device does not belong in this call.
@@ -58,10 +58,10 @@ fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
         Role::Principal | Role::Counterpart if party => Ok(()),
         Role::DutyOfficer | Role::NoteTaker if of_their_offices => Ok(()),
         Role::DutyOfficer | Role::NoteTaker => {
-            Err(Refusal::NotAllowed("a listener of an office that this call is not of was added to it"))
+            Err(Refusal::NotAllowed("a listener of an office without a party in this call was added"))
         }
         Role::Principal | Role::Counterpart => {
-            Err(Refusal::NotAllowed("somebody whom this call is not between was added to it"))
+            Err(Refusal::NotAllowed("a speaker who is not a party of this call was added"))
         }
     }
 }
