@@ -25,7 +25,7 @@ use telcon_core::{
     Device, Engine, Event, UserCommand,
     view::{CallState, ConnectionState, View},
 };
-use telcon_proto::{DeviceId, PersonId, RecordMode, Role, words::Contact};
+use telcon_proto::{DeviceId, PersonId, RecordMode, Role, terms::Contact};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,

@@ -167,7 +167,7 @@ async fn both_records_are_kept_after_note_taker_failover() {
     assert_eq!((proof.records.len(), proof.line.records, proof.line.partial), (2, 2, true));
     let checked = telcon_core::proof::check_record(&office.anchor(), &proof);
     assert!(checked.ok && checked.partial, "{checked:#?}");
-    let sealed = checked.checks.iter().find(|check| check.title == "Sealed where it was heard").unwrap();
+    let sealed = checked.checks.iter().find(|check| check.title == "Sealed by its note-taker").unwrap();
     assert!(sealed.detail.contains("Notes one · ") && sealed.detail.contains("Notes two · "), "{}", sealed.detail);
     // The server's summary is not trusted.
     type Lie = fn(&mut RecordLine);

@@ -1,4 +1,4 @@
-//! What the end-to-end part costs: SFrame per frame, MLS per change of members. The same code runs natively and, with
+//! Cost of the end-to-end encryption: SFrame per frame, MLS per membership change. The same code runs natively and, with
 //! the browser's build of the engine, in WebAssembly (`make bench` does both).
 
 #![allow(missing_docs, reason = "criterion_group! makes a public function without any")]

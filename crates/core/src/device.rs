@@ -24,9 +24,9 @@ pub enum DeviceError {
     /// The link or a certificate does not verify.
     #[error(transparent)]
     Identity(#[from] telcon_identity::IdentityError),
-    /// The text is no enrolment link, or a truncated one.
+    /// The text is not an enrolment link, or is truncated.
     #[error(
-        "this is not a whole enrolment link: copy all of it, to its last character, or ask your office for another"
+        "this is not a complete enrolment link: copy all of it, to its last character, or ask your office for another"
     )]
     Link,
     /// The stored state cannot be read.
@@ -67,7 +67,7 @@ pub struct DeviceState {
     pub claims: Vec<Claim>,
 }
 
-/// A call that a person entered.
+/// A call that a person entered on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engaged {
     /// The call.
@@ -103,7 +103,7 @@ impl DeviceState {
     /// `info` is the server's description of the office; it is trusted only as far as the invitation confirms it.
     ///
     /// # Errors
-    /// When the invitation is damaged or expired, or is of another office.
+    /// When the invitation is damaged or expired, or belongs to another office.
     pub fn enrol(fragment: &str, info: OfficeInfo, seed: &[u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
         let invitation = read_link(fragment)?;
         Office::pin(&info, Some(&invitation.authority_sha256()))?;
@@ -131,8 +131,8 @@ impl DeviceState {
         })
     }
 
-    /// Trusts another office, whose authority has this digest: it came by another way than `info`. For the same authority
-    /// nothing changes.
+    /// Trusts another office, whose authority has this digest, obtained out of band. Adding the same authority again changes
+    /// nothing.
     ///
     /// # Errors
     /// When `info` is not of that authority, or this device trusts another authority under the office's name.
@@ -166,8 +166,8 @@ impl DeviceState {
         Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
     }
 
-    /// Reads what [`DeviceState::to_text`] wrote, in this version or an older one. A state of before a device could trust more
-    /// than one office trusts its home office alone.
+    /// Reads what [`DeviceState::to_text`] wrote, in this version or an older one. A version 1 state, from before a device
+    /// could trust more than one office, trusts its home office alone.
     ///
     /// # Errors
     /// When it is damaged or of a newer version.
@@ -208,7 +208,7 @@ impl Device {
         let chain: Vec<_> = state.chain.iter().map(|blob| blob.0.clone()).collect();
         let me = trust.home().verify_chain(&chain, now_ms)?;
         if me.public_key() != key.public_bytes() || me.device() != state.device {
-            return Err(DeviceError::State("the key and the certificate do not belong together".into()));
+            return Err(DeviceError::State("the key does not match the certificate".into()));
         }
         Ok(Self { key: Arc::new(key), chain, trust, me })
     }
@@ -223,7 +223,7 @@ impl Device {
         self.trust.home()
     }
 
-    /// The offices it trusts: what other people's statements are verified with.
+    /// The offices it trusts, with which statements of others are verified.
     pub fn trust(&self) -> &TrustStore {
         &self.trust
     }
@@ -281,7 +281,7 @@ impl Signer for MlsSigner {
     }
 }
 
-/// A truncated link is no attack, but unusable.
+/// A truncated link is unusable, but not an attack.
 fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
     Invitation::parse(fragment).map_err(|error| match error {
         IdentityError::Incompatible(_) => error.into(),
@@ -292,7 +292,7 @@ fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
 /// The person whom an invitation is for, after verifying that it is of the office described by `info`.
 ///
 /// # Errors
-/// When the link is damaged, or is of another office.
+/// When the link is damaged, or belongs to another office.
 pub fn invited(fragment: &str, info: &OfficeInfo) -> Result<telcon_proto::Card, DeviceError> {
     let invitation = read_link(fragment)?;
     let office = Office::pin(info, Some(&invitation.authority_sha256()))?;

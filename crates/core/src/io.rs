@@ -31,10 +31,10 @@ pub enum UserCommand {
     },
     /// Find people by name, beside those that the office sent. They are added to the list.
     FindPeople {
-        /// Beginnings of words of their name or organisation.
+        /// Prefixes of words of their name or organisation.
         name: String,
     },
-    /// This note-taker has no call, and takes the one that [`Event::Assigned`] names.
+    /// This note-taker is available for assignment ([`Event::Assigned`]).
     Available,
     /// The media leg's offer, after [`Output::OpenLeg`].
     Offer {
@@ -77,11 +77,11 @@ pub enum Output {
     Erase,
     /// The connection timed out: close it and reconnect.
     Reconnect,
-    /// Something for the record.
+    /// An event for the recording session.
     Event(Event),
 }
 
-/// What a note-taker records.
+/// An event that a note-taker records.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// This device is in the call, in a new epoch.
@@ -100,7 +100,7 @@ pub enum Event {
         /// The call.
         call: CallId,
     },
-    /// Both principals are in the call.
+    /// Both parties are in the call.
     Live {
         /// The call.
         call: CallId,

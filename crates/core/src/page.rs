@@ -25,7 +25,7 @@ pub enum PageOutput {
         /// Opaque to the page.
         state: String,
     },
-    /// Make a media leg and command its offer.
+    /// Create a media leg and pass its offer to the engine.
     OpenLeg {
         /// The call.
         call: CallId,
@@ -60,7 +60,7 @@ impl PageOutput {
     }
 }
 
-/// A device that was made from an enrolment link and is not enrolled yet.
+/// A device that was created from an enrolment link and is not enrolled yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PageEnrolment {

@@ -1,4 +1,4 @@
-//! Whether a record is what it says, checked on this device from what the archive gives for it.
+//! Verification of a record's proof on this device.
 
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -15,32 +15,32 @@ use telcon_proto::{
 /// Longest reason that is shown, characters.
 const MAX_WHY_CHARS: usize = 200;
 
-/// One thing that was checked.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
-    /// Whether it holds.
+    /// Whether it passed.
     pub ok: bool,
-    /// What it is, as a short sentence.
+    /// What was checked, as a short sentence.
     pub title: &'static str,
-    /// Numbers and digests, for those who look.
+    /// Numbers and digests, or the reason of a failure.
     pub detail: String,
 }
 
-/// All that was checked of one record.
+/// All checks of one call's records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
-    /// Whether everything holds.
+    /// Whether all checks passed.
     pub ok: bool,
-    /// One by one.
+    /// The checks in order.
     pub checks: Vec<Check>,
-    /// The note-takers signed that something is missing from each of the records.
+    /// Whether all records are partial.
     pub partial: bool,
-    /// Why there is no record of what was said, as the log says it.
+    /// Reason of the *record missing* log entry, if there is one.
     pub missing: Option<String>,
-    /// Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not
-    /// here; the sealed record has the list that the note-taker's device saw.
+    /// All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed
+    /// record has the list that the note-taker's device saw.
     pub people: Vec<Card>,
 }
 
@@ -53,10 +53,10 @@ fn check(title: &'static str, result: Result<String, String>) -> Check {
 
 const OTHER_ENTRY: &str = "the log entry is about something else";
 
-/// An entry about the call, and what the log proves of it.
+/// An entry about the call, with its verified log proof.
 fn entry(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Result<(LoggedEntry, Entry), String> {
     let logged = trust.verify_logged(logged).map_err(|e| e.to_string())?;
-    // The line names the call by its identifier alone: the archive is the home office's.
+    // The line has the call's unqualified identifier: the archive is the home office's.
     if logged.office() != trust.home().domain() {
         return Err("the log entry is in another office's log".into());
     }
@@ -66,7 +66,7 @@ fn entry(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Result<(Lo
     }
 }
 
-/// The end of the call as the log has it.
+/// The end of the call according to the log.
 struct LoggedEnd {
     index: u64,
     time_ms: u64,
@@ -92,7 +92,7 @@ fn check_opening(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedRing, 
         return Err("the ring is of another call".into());
     }
     if ring.ring().mode < trust.home().floor() {
-        return Err("less was kept than the office keeps of every call".into());
+        return Err("its record mode is below the office's minimum".into());
     }
     trust.verify_opening(ring, &proof.opened).map_err(|e| e.to_string())
 }
@@ -100,18 +100,18 @@ fn check_opening(trust: &TrustStore, proof: &RecordProof) -> Result<LoggedRing, 
 fn check_devices(trust: &TrustStore, proof: &RecordProof) -> Result<Vec<LoggedDevice>, String> {
     let one = |device: &ProvenDevice| {
         let chain: Vec<_> = device.chain.iter().map(|blob| blob.as_slice()).collect();
-        // Valid when it was entered: that a certificate has expired since does not undo the call.
+        // Verified at the time of the entry: the certificate may have expired since.
         let entered = trust.verify_logged(&device.logged).map_err(|e| e.to_string())?.time_ms();
         let verified = trust.verify_chain(&chain, entered).map_err(|e| e.to_string())?;
         if verified.office() != trust.home().domain() {
-            return Err("a device of another office is shown as having been in the call".into());
+            return Err("the archive lists a device of another office as a participant".into());
         }
         trust.verify_device_logged(verified, &device.logged).map_err(|e| e.to_string())
     };
     proof.devices.iter().map(one).collect()
 }
 
-/// Whether what the archive shows of the call is what the ring, the certificates and the log say of it.
+/// Whether the archive's line matches the ring, the certificates and the log.
 fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEnd>, devices: &[LoggedDevice]) -> bool {
     let line = &proof.line;
     let content = ring.ring().ring();
@@ -131,17 +131,17 @@ fn check_line(proof: &RecordProof, ring: &LoggedRing, ended: Option<&LoggedEnd>,
         })
 }
 
-/// What the archive shows of the sealed records of a call, in words.
+/// Summary of the sealed records of a call.
 struct SealedRecords {
-    /// Whose they are.
+    /// Their note-takers, with numbers of parts.
     by: String,
-    /// Where the log has them.
+    /// Their log entries.
     at: String,
-    /// Of none of them their note-taker says that it is whole.
+    /// None of the records is complete.
     partial: bool,
 }
 
-/// Checks each record of the call: one of each note-taker that heard some of it.
+/// Verifies each record of the call: one per note-taker that recorded some of it.
 fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<SealedRecords, String> {
     if proof.records.is_empty() {
         return Err("the sealed record is not in the log yet".into());
@@ -154,27 +154,27 @@ fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice
         else {
             return Err(OTHER_ENTRY.into());
         };
-        // Parts and custodians are checked by who has the parts: the digest here is compared, not computed.
-        let seal: Seal = serde_json::from_str(&record.seal).map_err(|_| "the record's seal cannot be read")?;
+        // Parts and custodians are verified by the auditor, who has the parts: the digest is only compared here.
+        let seal: Seal = serde_json::from_str(&record.seal).map_err(|_| "the record's seal is malformed")?;
         if record_digest != seal.record_digest {
             return Err("the digest in the log is of another record".into());
         }
         let jws = seal.jws.as_deref().ok_or("the record is not signed")?;
         let signed = trust.verify_record(jws, proof.line.call, &record_digest).map_err(|e| e.to_string())?;
         let signer = signed.device();
-        // The log entry must say what was signed. Entries of older versions do not name the device.
+        // The log entry must match the signed payload. Entries of older versions do not name the device.
         let same = logged_jws == jws
             && parts == signed.parts() as u64
             && logged_partial == signed.partial()
             && device.is_none_or(|device| device == signer.device());
         if !same {
-            return Err("the log says something else of a record than its note-taker signed".into());
+            return Err("the log entry of a record does not match its note-taker's signature".into());
         }
         if !allows(signer.card().role, Action::WriteRecord) {
-            return Err("the record is signed by a device that is no note-taker's".into());
+            return Err("the record is signed by a device that is not a note-taker's".into());
         }
         if !devices.iter().any(|known| known.device().qualified() == signer.qualified()) {
-            return Err("the device that signed it is not shown to be in the log".into());
+            return Err("there is no proof that the device that signed it is in the log".into());
         }
         if signers.contains(&signer.qualified()) || !entries.insert(logged.index()) {
             return Err("two records of the call are signed by the same device".into());
@@ -186,22 +186,22 @@ fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice
         partial &= signed.partial();
     }
     if proof.line.partial != partial {
-        return Err("the archive shows another state of the records than their note-takers signed".into());
+        return Err("the archive shows another completeness of the records than their note-takers signed".into());
     }
     Ok(SealedRecords { by: by.join("; "), at: at.join("; "), partial })
 }
 
-/// Where the log says that there is no record of the call, and why.
+/// Verifies the *record missing* entry; gives its index and reason.
 fn check_missing(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Result<(u64, String), String> {
     let (entry, Entry::RecordMissing { why, .. }) = entry(trust, logged, proof)? else {
         return Err(OTHER_ENTRY.into());
     };
     let why: String = why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect();
-    if why.is_empty() { Err("the log entry says no reason".into()) } else { Ok((entry.index(), why)) }
+    if why.is_empty() { Err("the log entry has no reason".into()) } else { Ok((entry.index(), why)) }
 }
 
-/// Checks everything that the archive gives for the records of a call, without believing the server: what was to be kept comes from the
-/// signed ring, whether it was answered from the log, who was in it from certificates.
+/// Verifies the proof of a call's records without trusting the server: the record mode comes from the signed ring, whether
+/// the call was answered from the log, its participants from certificates.
 pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     let ended = check_end(trust, proof);
     let opened = check_opening(trust, proof);
@@ -210,11 +210,11 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     let line = opened.as_ref().map_err(Clone::clone).and_then(|ring| {
         let caller = ring.ring().device().qualified();
         if !known.iter().any(|known| known.device().qualified() == caller) {
-            return Err("the caller's device is not shown to be in the log".into());
+            return Err("there is no proof that the caller's device is in the log".into());
         }
         match check_line(proof, ring, ended.as_ref().ok(), known) {
             true => Ok("names, mode and times".to_owned()),
-            false => Err("the archive shows something else than the ring and the log say".into()),
+            false => Err("the archive's list does not match the ring and the log".into()),
         }
     });
     let answered = ended.as_ref().is_ok_and(|end| end.answered != Some(false));
@@ -228,9 +228,9 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     let sealed = (answered && kept && missing.is_none()).then(|| check_sealed(trust, proof, known));
     let mut checks = vec![
         check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
-        check("Each device known", devices.as_deref().map(indices).map_err(Clone::clone)),
+        check("Every device is in the log", devices.as_deref().map(indices).map_err(Clone::clone)),
         check("Its end is in the log", ended.map(|end| format!("log entry {}", end.index))),
-        check("Shown as it was signed", line),
+        check("Matches what was signed", line),
     ];
     let (mut partial, mut why) = (false, None);
     if let Some(missing) = missing {
@@ -248,7 +248,7 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
             }
             Err(error) => (Err(error.clone()), Err(error)),
         };
-        checks.push(check("Sealed where it was heard", sealed));
+        checks.push(check("Sealed by its note-taker", sealed));
         checks.push(check("Digest in the log", digest));
     }
     let mut people: Vec<Card> = Vec::new();

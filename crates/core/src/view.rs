@@ -2,7 +2,7 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase};
 use serde::Serialize;
-use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, words::Contact};
+use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, terms::Contact};
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub struct View {
     pub office: Option<OfficeView>,
     /// The people that it can ring.
     pub people: Vec<Contact>,
-    /// Whether there are others, who are found by name.
+    /// Whether there are more, who are found by name.
     pub people_more: bool,
     /// The least record mode of a call.
     pub mode: RecordMode,
@@ -30,7 +30,7 @@ pub struct View {
     pub call: Option<CallView>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
-    /// What a person must know.
+    /// Alerts for the person.
     pub alerts: Vec<Alert>,
 }
 
@@ -78,7 +78,7 @@ pub struct LogState {
     pub size: u64,
     /// When it was verified, milliseconds since 1970 UTC.
     pub checked_ms: u64,
-    /// Whether it continues all that this device saw before.
+    /// Whether it continues every tree that this device verified before.
     pub ok: bool,
     /// The problem found, if any.
     pub problem: Option<String>,
@@ -126,7 +126,7 @@ pub struct CallView {
     pub direction: Direction,
     /// Its state.
     pub state: CallState,
-    /// How it ended: a word of [`telcon_proto::Ended`], or `taken_elsewhere`.
+    /// How it ended: a name of [`telcon_proto::Ended`], or `taken_elsewhere`.
     #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
     /// What went wrong, as a sentence for the person.
@@ -163,7 +163,7 @@ pub struct CallView {
     pub opened_ms: Option<u64>,
     /// Log entry of its sealed record, after its end.
     pub kept_index: Option<u64>,
-    /// Whether every note-taker that brought a record of it says that something is missing.
+    /// Whether all its records are partial.
     pub partial: bool,
     /// The note-taker's captions, for those who may read them.
     pub captions: Vec<CaptionView>,
@@ -225,7 +225,7 @@ pub struct NoticeView {
     pub opened_ms: u64,
     /// Log entry of its sealed record.
     pub kept_index: Option<u64>,
-    /// Whether every note-taker that brought a record of it says that something is missing.
+    /// Whether all its records are partial.
     pub partial: bool,
     /// Whether this device may join it as a listener now.
     pub can_listen: bool,

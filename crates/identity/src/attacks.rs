@@ -1,4 +1,4 @@
-//! Every check as a named attack, in both suites: what an attacker would send, and what it is refused for.
+//! Every check as an attack, in both suites: the attacker's input, and the error that refuses it.
 
 mod chains;
 mod invitations;
@@ -11,8 +11,8 @@ mod trust;
 
 use crate::{
     authority::{CHARTER_TYP, InviteSpec},
-    certificate::{Certificate, Description, Span, key_id, serial},
-    error::{Flaw, IdentityError, Lapse, Mismatch, Misuse},
+    certificate::{Certificate, Fields, Span, key_id, serial},
+    error::{Flaw, IdentityError, Mismatch, Misuse, Validity},
     invitation::Invitation,
     jws,
     key::DeviceKey,
@@ -46,14 +46,14 @@ fn other(suite: SuiteName) -> SuiteName {
     if suite == SuiteName::Hybrid { SuiteName::Cnsa2 } else { SuiteName::Hybrid }
 }
 
-/// The certificate `der` with something changed and a valid signature by `issuer`.
-fn forge(der: &[u8], issuer: &DeviceKey, change: impl FnOnce(&mut Description)) -> Vec<u8> {
-    let mut says = Certificate::read(der).unwrap().says().clone();
-    change(&mut says);
-    says.sign(issuer).unwrap().der().to_vec()
+/// The certificate `der` with changed fields and a valid signature by `issuer`.
+fn forge(der: &[u8], issuer: &DeviceKey, change: impl FnOnce(&mut Fields)) -> Vec<u8> {
+    let mut fields = Certificate::read(der).unwrap().fields().clone();
+    change(&mut fields);
+    fields.sign(issuer).unwrap().der().to_vec()
 }
 
-/// Key of the enrolment of `role`, which its link carried.
+/// Enrolment key of `role`, from its link.
 fn enrolment_key(suite: SuiteName, role: Role) -> DeviceKey {
     DeviceKey::from_seed(suite, &[0x50 + role as u8; 32])
 }
@@ -63,7 +63,7 @@ fn authority_key(suite: SuiteName) -> DeviceKey {
 }
 
 #[test]
-fn an_honest_office_works() {
+fn valid_certificates_rings_and_proofs_are_accepted() {
     for suite in SUITES {
         let mut world = World::new(suite);
         let caller = world.enrol(Role::Principal);

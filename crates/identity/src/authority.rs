@@ -1,8 +1,8 @@
-//! The office's own certificate authority. Its key lives with the office's security officer and never on the server.
+//! The office's own certificate authority. Its key is kept by the office's security officer and never on the server.
 
 use crate::{
-    certificate::{Certificate, Description, Span, key_id, serial},
-    error::{Flaw, Lapse, Misuse, Result},
+    certificate::{Certificate, Fields, Span, key_id, serial},
+    error::{Flaw, Misuse, Result, Validity},
     invitation::Invitation,
     jws,
     key::{DeviceKey, SEED_BYTES},
@@ -29,22 +29,22 @@ pub struct Authority {
     domain: OfficeName,
 }
 
-/// Whom to invite. The seed is the secret of the link; like the identifier it must be fresh and random.
+/// The person to invite. The seed is the secret of the link; like the identifier it must be fresh and random.
 pub struct InviteSpec {
-    /// Who the person is, as every device they enrol will say.
+    /// The person's card, which the enrolled device's certificate will contain.
     pub card: Card,
-    /// Names this enrolment in certificates and in the log.
+    /// Identifies this enrolment in certificates and in the log.
     pub enrolment_id: [u8; 16],
     /// Seed of the one-time enrolment key.
     pub enrolment_seed: [u8; SEED_BYTES],
     /// Now, milliseconds since 1970 UTC.
     pub now_ms: u64,
-    /// How long the link is good, milliseconds, up to [`MAX_INVITATION_TTL_S`].
+    /// Lifetime of the link, milliseconds, up to [`MAX_INVITATION_TTL_S`].
     pub ttl_ms: u64,
 }
 
 impl Authority {
-    /// Makes an authority: a self-signed certificate for the key of `seed`, valid for [`AUTHORITY_VALIDITY_S`].
+    /// Creates an authority: a self-signed certificate for the key of `seed`, valid for [`AUTHORITY_VALIDITY_S`].
     ///
     /// # Errors
     /// [`Misuse::Domain`], [`Misuse::Name`], [`Misuse::Time`].
@@ -55,7 +55,7 @@ impl Authority {
         let from_s = (now_ms / 1000).saturating_sub(CLOCK_TOLERANCE_S);
         let public = key.public_bytes();
         let [id @ .., _, _, _, _] = key_id(&public);
-        let says = Description {
+        let fields = Fields {
             serial: serial(&id).to_vec(),
             issuer: subject.clone(),
             issuer_key: None,
@@ -67,17 +67,17 @@ impl Authority {
             usage: KeyUsages::KeyCertSign | KeyUsages::DigitalSignature,
             key_use: None,
         };
-        Ok(Self { certificate: says.sign(&key)?, key, domain })
+        Ok(Self { certificate: fields.sign(&key)?, key, domain })
     }
 
     /// Opens an authority from its seed and certificate.
     ///
     /// # Errors
-    /// [`Misuse::AuthorityKey`] when they do not belong together; [`Flaw`]s of a certificate that is no authority's.
+    /// [`Misuse::AuthorityKey`] when they do not match; [`Flaw`]s of a certificate that is not an authority's.
     pub fn open(suite: SuiteName, seed: &[u8; SEED_BYTES], cert_der: &[u8]) -> Result<Self> {
         let (certificate, domain, _) = read_authority(cert_der)?;
         let key = DeviceKey::from_seed(suite, seed);
-        if certificate.says().suite != suite || certificate.says().public != key.public_bytes() {
+        if certificate.fields().suite != suite || certificate.fields().public != key.public_bytes() {
             return Err(Misuse::AuthorityKey.into());
         }
         Ok(Self { key, certificate, domain })
@@ -98,7 +98,7 @@ impl Authority {
         &self.domain
     }
 
-    /// The authority's suite, and so the office's.
+    /// The authority's suite, which is the office's.
     pub fn suite(&self) -> SuiteName {
         self.key.suite()
     }
@@ -107,10 +107,10 @@ impl Authority {
     /// digest of the authority into a link.
     ///
     /// The certificate may issue (CA, path length 0) for [`InviteSpec::ttl_ms`] (its private key usage period), and is
-    /// valid as long as a device certificate issued at the last moment.
+    /// valid until a device certificate issued at the last moment expires.
     ///
     /// # Errors
-    /// [`Misuse`] of the card, the time or the time to live; [`Lapse::Authority`] when the authority ends before.
+    /// [`Misuse`] of the card, the time or the lifetime; [`Validity::Authority`] when the authority's certificate expires before.
     pub fn invite(&self, spec: &InviteSpec) -> Result<Invitation> {
         if spec.card.office != self.domain {
             return Err(Misuse::CardOffice.into());
@@ -126,13 +126,13 @@ impl Authority {
             until_s: now_s.checked_add(ttl_s).ok_or(Misuse::Time)?,
         };
         let until_s = key_use.until_s.checked_add(DEVICE_VALIDITY_S).ok_or(Misuse::Time)?;
-        let authority = self.certificate.says();
-        // An authority that has just been made begins no earlier than its first invitation.
+        let authority = self.certificate.fields();
+        // An authority that was just created may become valid later than the tolerance allows for its first invitation.
         let valid = Span { from_s: key_use.from_s.max(authority.valid.from_s), until_s };
         if !authority.valid.contains(&valid) {
-            return Err(Lapse::Authority.into());
+            return Err(Validity::Authority.into());
         }
-        let says = Description {
+        let fields = Fields {
             serial: serial(&spec.enrolment_id).to_vec(),
             issuer: authority.subject.clone(),
             issuer_key: Some(key_id(&authority.public)),
@@ -144,18 +144,18 @@ impl Authority {
             usage: KeyUsages::KeyCertSign.into(),
             key_use: Some(Span { from_s: valid.from_s, ..key_use }),
         };
-        let certificate = says.sign(&self.key)?;
+        let certificate = fields.sign(&self.key)?;
         Invitation::new(self.suite(), spec.enrolment_seed, self.certificate_sha256(), certificate.der())
     }
 
-    /// Describes the office to its devices, and signs as its charter what the server must not choose: the log's key
-    /// (C2SP verifier key) and the least that is kept of a call.
+    /// The office's description for its devices, with its signed charter: the decisions that the server must not make, which
+    /// are the log's key (C2SP verifier key) and the lowest record mode.
     ///
     /// # Errors
     /// [`Flaw::LogKey`].
     pub fn office(&self, log_key: &str, floor: RecordMode, now_ms: u64) -> Result<OfficeInfo> {
         log_key.parse::<VerifierKey>().map_err(|_| Flaw::LogKey)?;
-        let (domain, name) = read_office(&self.certificate.says().subject)?;
+        let (domain, name) = read_office(&self.certificate.fields().subject)?;
         let charter = Charter { office: domain.to_string(), log_key: log_key.to_owned(), floor, at_ms: now_ms };
         let payload = serde_json::to_vec(&charter).expect("invariant: strings and numbers are JSON");
         Ok(OfficeInfo {
@@ -187,27 +187,27 @@ impl fmt::Debug for Authority {
 /// Reads an authority's certificate: the certificate, the office's domain and its name.
 pub(crate) fn read_authority(der: &[u8]) -> Result<(Certificate, OfficeName, String)> {
     let certificate = Certificate::read(der)?;
-    let says = certificate.says();
-    if !says.constraints.ca {
+    let fields = certificate.fields();
+    if !fields.constraints.ca {
         return Err(Flaw::NotAnIssuer.into());
     }
-    if says.constraints.path_len_constraint != Some(1) {
+    if fields.constraints.path_len_constraint != Some(1) {
         return Err(Flaw::PathLength.into());
     }
-    if says.usage != (KeyUsages::KeyCertSign | KeyUsages::DigitalSignature) {
+    if fields.usage != (KeyUsages::KeyCertSign | KeyUsages::DigitalSignature) {
         return Err(Flaw::KeyUsage.into());
     }
-    if says.issuer != says.subject || says.issuer_key.is_some() || says.key_use.is_some() {
+    if fields.issuer != fields.subject || fields.issuer_key.is_some() || fields.key_use.is_some() {
         return Err(Flaw::OtherAuthority.into());
     }
-    if says.valid.length_s() > AUTHORITY_VALIDITY_S || !says.valid.contains(&says.valid) {
+    if fields.valid.length_s() > AUTHORITY_VALIDITY_S || !fields.valid.contains(&fields.valid) {
         return Err(Flaw::Validity.into());
     }
-    let [id @ .., _, _, _, _] = key_id(&says.public);
-    if says.serial != serial(&id) {
+    let [id @ .., _, _, _, _] = key_id(&fields.public);
+    if fields.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }
-    let (domain, name) = read_office(&says.subject)?;
-    certificate.verify(&says.public)?;
+    let (domain, name) = read_office(&fields.subject)?;
+    certificate.verify(&fields.public)?;
     Ok((certificate, domain, name))
 }

@@ -1,8 +1,8 @@
-//! The one form of certificate that this system makes and reads (RFC 5280; ML-DSA as in RFC 9881).
+//! The one certificate profile that this system issues and accepts (RFC 5280; ML-DSA as in RFC 9881).
 //!
-//! A certificate is described by a few values, and the description has exactly one encoding. Reading takes the
-//! description out of the bytes, encodes it again and compares: an unknown extension, another criticality, a second
-//! algorithm, a trailing byte, and everything that one has not thought of, is refused at once.
+//! A certificate has a few fields, and the fields have exactly one encoding. Reading parses the fields, encodes them again
+//! and compares the bytes: an unknown extension, another criticality, a second algorithm, a trailing byte, and anything else
+//! outside the profile is refused.
 
 use crate::{
     error::{Flaw, IdentityError, Misuse, Result},
@@ -41,7 +41,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 9881 section 2.
 const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
 
-/// A time span, both ends within it, in seconds since 1970 UTC: certificates know no smaller unit.
+/// A time span with inclusive ends, in seconds since 1970 UTC, the resolution of certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from_s: u64,
@@ -71,43 +71,43 @@ pub(crate) fn key_id(public: &[u8]) -> KeyId {
     id
 }
 
-/// A serial number that says whose certificate it is: unique, and positive whatever the identifier.
+/// The serial number derived from an identifier: unique, and positive for every identifier.
 pub(crate) fn serial(id: &[u8; 16]) -> [u8; 17] {
     let mut serial = [1; 17];
     serial[1..].copy_from_slice(id);
     serial
 }
 
-/// What a certificate says.
+/// The fields of a certificate of the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Description {
+pub(crate) struct Fields {
     pub(crate) serial: Vec<u8>,
     pub(crate) issuer: Name,
     /// `None` in the authority's own certificate.
     pub(crate) issuer_key: Option<KeyId>,
     pub(crate) subject: Name,
     pub(crate) valid: Span,
-    /// Of the key and of the signature.
+    /// The suite of the key and of the signature.
     pub(crate) suite: SuiteName,
     pub(crate) public: Vec<u8>,
     pub(crate) constraints: BasicConstraints,
     pub(crate) usage: FlagSet<KeyUsages>,
-    /// When the private key may be used, where that is shorter than the certificate's validity (X.509
-    /// privateKeyUsagePeriod): the certificate outlives the key, so that stock tools still accept what it signed.
+    /// Usage period of the private key, if shorter than the certificate's validity (X.509 privateKeyUsagePeriod). The
+    /// certificate stays valid longer, so that standard tools still accept what the key signed.
     pub(crate) key_use: Option<Span>,
 }
 
-/// A certificate in the form described.
+/// A certificate of the profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    says: Description,
+    fields: Fields,
     tbs: Vec<u8>,
     signature: Vec<u8>,
     der: Vec<u8>,
 }
 
-impl Description {
-    /// Makes the certificate, signed by the issuer's key.
+impl Fields {
+    /// Issues the certificate, signed by the issuer's key.
     ///
     /// # Errors
     /// [`Misuse::Time`]: a date after the year 9999.
@@ -115,15 +115,15 @@ impl Description {
         let (tbs, _) = self.encode(&[]).map_err(|_| Misuse::Time)?;
         let signature = issuer.sign(&tbs);
         let (_, der) = self.encode(&signature).map_err(|_| Misuse::Time)?;
-        Ok(Certificate { says: self, tbs, signature, der })
+        Ok(Certificate { fields: self, tbs, signature, der })
     }
 
-    /// The bytes to be signed, and the certificate with `signature`.
+    /// The TBSCertificate, and the certificate with `signature`.
     fn encode(&self, signature: &[u8]) -> builder::Result<(Vec<u8>, Vec<u8>)> {
         let key = Key { suite: self.suite, public: self.public.clone() };
         let validity = Validity::new(time(self.valid.from_s)?, time(self.valid.until_s)?);
         let serial = SerialNumber::new(&self.serial)?;
-        let mut builder = CertificateBuilder::new(Form(self), serial, validity, key.info()?)?;
+        let mut builder = CertificateBuilder::new(Profile(self), serial, validity, key.info()?)?;
         // The builder asks the signer for its algorithm and nothing else.
         let tbs = builder.finalize(&key)?;
         let certificate = builder.assemble(BitString::from_bytes(signature)?, &key)?;
@@ -132,7 +132,7 @@ impl Description {
 }
 
 impl Certificate {
-    /// Reads one certificate in DER. Its signature is not checked yet.
+    /// Parses one certificate in DER. Its signature is not verified yet.
     ///
     /// # Errors
     /// [`Flaw::TooLong`], [`Flaw::CertificateForm`].
@@ -142,17 +142,17 @@ impl Certificate {
         }
         let form = |_| IdentityError::from(Flaw::CertificateForm);
         let x509 = X509::from_der(der).map_err(form)?;
-        let says = describe(x509.tbs_certificate()).ok_or(Flaw::CertificateForm)?;
+        let fields = read_fields(x509.tbs_certificate()).ok_or(Flaw::CertificateForm)?;
         let signature = x509.signature().as_bytes().ok_or(Flaw::CertificateForm)?.to_vec();
-        let (tbs, again) = says.encode(&signature).map_err(|_| Flaw::CertificateForm)?;
+        let (tbs, again) = fields.encode(&signature).map_err(|_| Flaw::CertificateForm)?;
         if again != der {
             return Err(Flaw::CertificateForm.into());
         }
-        Ok(Self { says, tbs, signature, der: again })
+        Ok(Self { fields, tbs, signature, der: again })
     }
 
-    pub(crate) fn says(&self) -> &Description {
-        &self.says
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     pub(crate) fn der(&self) -> &[u8] {
@@ -163,16 +163,16 @@ impl Certificate {
         Sha256::digest(&self.der).into()
     }
 
-    /// Checks the issuer's signature.
+    /// Verifies the issuer's signature.
     ///
     /// # Errors
     /// [`Flaw::Signature`], [`Flaw::PublicKey`].
     pub(crate) fn verify(&self, issuer_public: &[u8]) -> Result<()> {
-        verify_signature(self.says.suite, issuer_public, &self.tbs, &self.signature)
+        verify_signature(self.fields.suite, issuer_public, &self.tbs, &self.signature)
     }
 }
 
-fn describe(tbs: &TbsCertificate) -> Option<Description> {
+fn read_fields(tbs: &TbsCertificate) -> Option<Fields> {
     let suite = suite_of(&tbs.subject_public_key_info().algorithm.oid)?;
     let public = tbs.subject_public_key_info().subject_public_key.as_bytes()?;
     if public.len() != public_key_bytes(suite) {
@@ -189,7 +189,7 @@ fn describe(tbs: &TbsCertificate) -> Option<Description> {
         }),
         None => None,
     };
-    Some(Description {
+    Some(Fields {
         serial: tbs.serial_number().as_bytes().to_vec(),
         issuer: tbs.issuer().clone(),
         issuer_key,
@@ -219,9 +219,9 @@ fn time(time_s: u64) -> builder::Result<Time> {
 }
 
 /// The extensions, in this order: constraints, usage, period, subject key, issuer key.
-struct Form<'a>(&'a Description);
+struct Profile<'a>(&'a Fields);
 
-impl BuilderProfile for Form<'_> {
+impl BuilderProfile for Profile<'_> {
     fn get_issuer(&self, _subject: &Name) -> Name {
         self.0.issuer.clone()
     }
@@ -236,11 +236,11 @@ impl BuilderProfile for Form<'_> {
         _issuer_key: SubjectPublicKeyInfoRef<'_>,
         tbs: &TbsCertificate,
     ) -> builder::Result<Vec<Extension>> {
-        let says = self.0;
+        let fields = self.0;
         let subject = tbs.subject();
         let mut extensions =
-            vec![says.constraints.to_extension(subject, &[])?, KeyUsage(says.usage).to_extension(subject, &[])?];
-        if let Some(span) = says.key_use {
+            vec![fields.constraints.to_extension(subject, &[])?, KeyUsage(fields.usage).to_extension(subject, &[])?];
+        if let Some(span) = fields.key_use {
             let moment = |time_s| GeneralizedTime::from_unix_duration(Duration::from_secs(time_s));
             let period = PrivateKeyUsagePeriod {
                 not_before: Some(moment(span.from_s)?),
@@ -248,9 +248,9 @@ impl BuilderProfile for Form<'_> {
             };
             extensions.push(period.to_extension(subject, &[])?);
         }
-        let own = SubjectKeyIdentifier(OctetString::new(key_id(&says.public))?);
+        let own = SubjectKeyIdentifier(OctetString::new(key_id(&fields.public))?);
         extensions.push(own.to_extension(subject, &[])?);
-        if let Some(issuer) = says.issuer_key {
+        if let Some(issuer) = fields.issuer_key {
             let issuer =
                 AuthorityKeyIdentifier { key_identifier: Some(OctetString::new(issuer)?), ..Default::default() };
             extensions.push(issuer.to_extension(subject, &[])?);
@@ -259,7 +259,7 @@ impl BuilderProfile for Form<'_> {
     }
 }
 
-/// A public key as the builder wants to see it.
+/// A public key with the traits that the builder requires.
 #[derive(Clone)]
 struct Key {
     suite: SuiteName,
@@ -300,14 +300,14 @@ impl EncodePublicKey for Key {
     }
 }
 
-/// The certificate with one more, harmless extension, rightly signed: for the test that refuses it.
+/// The certificate with an additional, harmless extension and a valid signature: for the test that refuses it.
 #[cfg(test)]
 pub(crate) fn with_extra_extension(der: &[u8], issuer: &DeviceKey) -> Vec<u8> {
-    let says = Certificate::read(der).expect("a certificate").says;
-    let key = Key { suite: says.suite, public: says.public.clone() };
-    let validity = Validity::new(time(says.valid.from_s).unwrap(), time(says.valid.until_s).unwrap());
-    let serial = SerialNumber::new(&says.serial).unwrap();
-    let mut builder = CertificateBuilder::new(Form(&says), serial, validity, key.info().unwrap()).unwrap();
+    let fields = Certificate::read(der).expect("a certificate").fields;
+    let key = Key { suite: fields.suite, public: fields.public.clone() };
+    let validity = Validity::new(time(fields.valid.from_s).unwrap(), time(fields.valid.until_s).unwrap());
+    let serial = SerialNumber::new(&fields.serial).unwrap();
+    let mut builder = CertificateBuilder::new(Profile(&fields), serial, validity, key.info().unwrap()).unwrap();
     let extra = x509_cert::ext::pkix::ExtendedKeyUsage(vec![]);
     builder.add_extension(&extra).unwrap();
     let tbs = builder.finalize(&key).unwrap();

@@ -1,19 +1,19 @@
 //! Chains of certificates: device, enrolment, and the pinned authority above them.
 //!
-//! The rules are fixed, and so is the depth: there is no path building, no optional extension and no name constraint to
-//! interpret. What stock tools check (RFC 5280 section 6) holds for these chains too.
+//! Rules and depth are fixed: there is no path building, no optional extension and no name constraint. The chains also pass
+//! standard path validation (RFC 5280 section 6).
 
 use crate::{
     certificate::{Certificate, Span, key_id, serial},
-    error::{Flaw, Lapse, Mismatch, Result},
+    error::{Flaw, Mismatch, Result, Validity},
     name::{read_card, read_office},
     validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
 use x509_cert::ext::pkix::KeyUsages;
 
-/// A device whose certificate chain leads to the office's authority. Only verification makes one, so holding it is the
-/// proof. What it does not say: that the certificate is in the log ([`crate::LoggedDevice`]), or not revoked.
+/// A device whose certificate chain leads to the office's authority. Only verification creates one. It does not prove that
+/// the certificate is in the log ([`crate::LoggedDevice`]), or that it is not revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedDevice {
     device: DeviceId,
@@ -42,7 +42,7 @@ impl VerifiedDevice {
         &self.card.office
     }
 
-    /// Whose it is, as the office's authority certified it.
+    /// The person's card, as the office's authority certified it.
     pub fn card(&self) -> &Card {
         &self.card
     }
@@ -62,7 +62,7 @@ impl VerifiedDevice {
         self.cert_sha256
     }
 
-    /// Identifier of the enrolment that it came by.
+    /// Identifier of its enrolment.
     pub fn enrolment(&self) -> [u8; 16] {
         self.enrolment
     }
@@ -72,7 +72,7 @@ impl VerifiedDevice {
         self.valid.until_s.saturating_mul(1000)
     }
 
-    /// Whether the enrolment was open at a time, give or take what two clocks differ.
+    /// Whether the enrolment was open at a time, within [`CLOCK_TOLERANCE_S`].
     pub(crate) fn enrolled_at(&self, time_ms: u64) -> bool {
         let open = Span {
             from_s: self.key_use.from_s.saturating_sub(CLOCK_TOLERANCE_S),
@@ -85,16 +85,16 @@ impl VerifiedDevice {
     pub(crate) fn check_time(&self, at_ms: u64) -> Result<()> {
         let at_s = at_ms / 1000;
         if at_s > self.valid.until_s {
-            return Err(Lapse::Device.into());
+            return Err(Validity::Device.into());
         }
         if at_s < self.valid.from_s {
-            return Err(Lapse::DeviceNotYet.into());
+            return Err(Validity::DeviceNotYet.into());
         }
         Ok(())
     }
 }
 
-/// What an enrolment certificate says, whoever signed it.
+/// Content of an enrolment certificate whose signature is not verified yet.
 pub(crate) struct Enrolment {
     pub(crate) card: Card,
     pub(crate) id: [u8; 16],
@@ -103,27 +103,27 @@ pub(crate) struct Enrolment {
 
 /// Checks that a certificate has the rights of an enrolment and no more.
 pub(crate) fn check_enrolment(certificate: &Certificate) -> Result<Enrolment> {
-    let says = certificate.says();
-    if !says.constraints.ca {
+    let fields = certificate.fields();
+    if !fields.constraints.ca {
         return Err(Flaw::NotAnIssuer.into());
     }
-    if says.constraints.path_len_constraint != Some(0) {
+    if fields.constraints.path_len_constraint != Some(0) {
         return Err(Flaw::PathLength.into());
     }
-    if says.usage != KeyUsages::KeyCertSign {
+    if fields.usage != KeyUsages::KeyCertSign {
         return Err(Flaw::KeyUsage.into());
     }
-    let key_use = says.key_use.ok_or(Flaw::Validity)?;
-    let fits = says.valid.contains(&key_use)
+    let key_use = fields.key_use.ok_or(Flaw::Validity)?;
+    let fits = fields.valid.contains(&key_use)
         && key_use.length_s() <= MAX_INVITATION_TTL_S + CLOCK_TOLERANCE_S
-        && says.valid.until_s - key_use.until_s <= DEVICE_VALIDITY_S;
+        && fields.valid.until_s - key_use.until_s <= DEVICE_VALIDITY_S;
     if !fits {
         return Err(Flaw::Validity.into());
     }
     // The issuer is a claim until the authority's signature is verified.
-    let (office, _) = read_office(&says.issuer).map_err(|_| Flaw::OtherAuthority)?;
-    let (card, id) = read_card(&says.subject, &office)?;
-    if says.serial != serial(&id) {
+    let (office, _) = read_office(&fields.issuer).map_err(|_| Flaw::OtherAuthority)?;
+    let (card, id) = read_card(&fields.subject, &office)?;
+    if fields.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }
     Ok(Enrolment { card, id, key_use })
@@ -131,16 +131,16 @@ pub(crate) fn check_enrolment(certificate: &Certificate) -> Result<Enrolment> {
 
 /// Checks an enrolment certificate against the authority.
 pub(crate) fn verify_enrolment(authority: &Certificate, certificate: &Certificate) -> Result<Enrolment> {
-    let (root, says) = (authority.says(), certificate.says());
-    if says.suite != root.suite {
-        return Err(Mismatch::Suite { office: root.suite, other: says.suite }.into());
+    let (root, fields) = (authority.fields(), certificate.fields());
+    if fields.suite != root.suite {
+        return Err(Mismatch::Suite { office: root.suite, other: fields.suite }.into());
     }
     let enrolment = check_enrolment(certificate)?;
-    if says.issuer != root.subject || says.issuer_key != Some(key_id(&root.public)) {
+    if fields.issuer != root.subject || fields.issuer_key != Some(key_id(&root.public)) {
         return Err(Flaw::OtherAuthority.into());
     }
     certificate.verify(&root.public)?;
-    if !root.valid.contains(&says.valid) {
+    if !root.valid.contains(&fields.valid) {
         return Err(Flaw::Validity.into());
     }
     Ok(enrolment)
@@ -155,58 +155,58 @@ pub(crate) fn claimed_office(chain: &[impl AsRef<[u8]>]) -> Result<OfficeName> {
         return Err(Flaw::ChainLength.into());
     };
     let (office, _) =
-        read_office(&Certificate::read(issuer.as_ref())?.says().issuer).map_err(|_| Flaw::OtherAuthority)?;
+        read_office(&Certificate::read(issuer.as_ref())?.fields().issuer).map_err(|_| Flaw::OtherAuthority)?;
     Ok(office)
 }
 
-/// Checks a chain against the authority, in everything but the present time.
+/// Verifies a chain against the authority, except for the present time.
 pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
     let [device, issuer] = chain else {
         return Err(Flaw::ChainLength.into());
     };
     let (device, issuer) = (Certificate::read(device.as_ref())?, Certificate::read(issuer.as_ref())?);
     let enrolment = verify_enrolment(authority, &issuer)?;
-    let (says, parent) = (device.says(), issuer.says());
-    if says.suite != parent.suite {
-        return Err(Mismatch::Suite { office: parent.suite, other: says.suite }.into());
+    let (fields, parent) = (device.fields(), issuer.fields());
+    if fields.suite != parent.suite {
+        return Err(Mismatch::Suite { office: parent.suite, other: fields.suite }.into());
     }
-    if says.constraints.ca {
+    if fields.constraints.ca {
         return Err(Flaw::IssuerAsDevice.into());
     }
-    if says.constraints.path_len_constraint.is_some() {
+    if fields.constraints.path_len_constraint.is_some() {
         return Err(Flaw::PathLength.into());
     }
-    if says.usage != KeyUsages::DigitalSignature || says.key_use.is_some() {
+    if fields.usage != KeyUsages::DigitalSignature || fields.key_use.is_some() {
         return Err(Flaw::KeyUsage.into());
     }
-    if says.issuer != parent.subject || says.issuer_key != Some(key_id(&parent.public)) {
+    if fields.issuer != parent.subject || fields.issuer_key != Some(key_id(&parent.public)) {
         return Err(Flaw::OtherEnrolment.into());
     }
     device.verify(&parent.public)?;
-    if says.public == parent.public {
+    if fields.public == parent.public {
         return Err(Flaw::EnrolmentKeyReused.into());
     }
-    let (card, id) = read_card(&says.subject, &enrolment.card.office)?;
-    if says.serial != serial(&id) {
+    let (card, id) = read_card(&fields.subject, &enrolment.card.office)?;
+    if fields.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }
     if card != enrolment.card {
         return Err(Flaw::CardChanged.into());
     }
-    if !enrolment.key_use.contains_s(says.valid.from_s) {
+    if !enrolment.key_use.contains_s(fields.valid.from_s) {
         return Err(Flaw::OutsideEnrolment.into());
     }
-    if !parent.valid.contains(&says.valid) || says.valid.length_s() > DEVICE_VALIDITY_S {
+    if !parent.valid.contains(&fields.valid) || fields.valid.length_s() > DEVICE_VALIDITY_S {
         return Err(Flaw::Validity.into());
     }
     Ok(VerifiedDevice {
         device: DeviceId::from_bytes(id),
         card,
-        public_key: says.public.clone(),
-        suite: says.suite,
+        public_key: fields.public.clone(),
+        suite: fields.suite,
         cert_sha256: device.sha256(),
         enrolment: enrolment.id,
-        valid: says.valid,
+        valid: fields.valid,
         key_use: enrolment.key_use,
     })
 }

@@ -1,4 +1,4 @@
-//! Checkpoints that a device remembers.
+//! Verification of checkpoints and of their consistency.
 
 use crate::{
     error::{Flaw, Result},
@@ -19,8 +19,8 @@ impl Office {
         Ok(self.log.verify_checkpoint(checkpoint).map_err(|_| Flaw::Checkpoint)?.size)
     }
 
-    /// Verifies that the tree of checkpoint `newer` continues the one of `older`: nothing that was in it is gone or
-    /// changed (RFC 9162, section 2.1.4). Gives the newer size.
+    /// Verifies that the tree of checkpoint `newer` continues the one of `older`: nothing in it was removed or changed
+    /// (RFC 9162, section 2.1.4). Gives the newer size.
     ///
     /// # Errors
     /// [`Flaw::Checkpoint`] for a signature, [`Flaw::LogProof`] where the history was rewritten or rolled back.

@@ -35,7 +35,7 @@ pub fn x509_credential(chain: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Reads [`x509_credential`] back. What it returns proves nothing: verify it with [`crate::Office::verify_chain`].
+/// Parses [`x509_credential`]. The chain is not verified: see [`crate::Office::verify_chain`].
 ///
 /// # Errors
 /// [`Flaw::Credential`], [`Flaw::TooLong`].

@@ -1,20 +1,20 @@
-//! Errors by blame: who is at fault decides what to do, and every message says it.
+//! Verification and signing errors, grouped by cause. Each message says what to do.
 
 use telcon_proto::SuiteName;
 
-/// Why something was not believed, or not made.
+/// A verification or signing error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// No honest, undamaged party sends this. Cut it off.
-    #[error("{0}: trust nothing of it and tell the security officer")]
+    /// No honest, correct implementation sends this: close the connection.
+    #[error("{0}: do not trust it, and tell the security officer")]
     Hostile(Flaw),
-    /// Honest perhaps, but of another version or another profile.
+    /// Possibly honest, but of another version, profile or office.
     #[error("{0}")]
     Incompatible(Mismatch),
-    /// Right, but not at this time.
+    /// Authentic, but expired or not yet valid.
     #[error("{0}")]
-    Expired(Lapse),
-    /// The caller of this crate, or the person at the keyboard, asked for something that cannot be.
+    Expired(Validity),
+    /// Invalid input of the caller of this crate or of the person at the keyboard.
     #[error("{0}")]
     Misuse(Misuse),
 }
@@ -22,197 +22,199 @@ pub enum IdentityError {
 /// Shorthand for this crate.
 pub type Result<T> = std::result::Result<T, IdentityError>;
 
-/// What is wrong with something hostile.
+/// The check that hostile input failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// A signature does not hold.
-    #[error("a signature does not hold")]
+    /// Invalid signature.
+    #[error("a signature is invalid")]
     Signature,
-    /// A public key that is none.
+    /// Malformed public key.
     #[error("a public key is malformed")]
     PublicKey,
-    /// Bytes that are not the one encoding of a certificate that this system issues.
-    #[error("a certificate is not of the form that an office issues")]
+    /// Not the canonical encoding of a certificate of our profile.
+    #[error("a certificate does not have the profile that an office issues")]
     CertificateForm,
     /// A certificate or a signed text over its size limit.
     #[error("a certificate or signed text is too long")]
     TooLong,
-    /// A chain that is not device certificate, enrolment certificate.
+    /// A chain other than device certificate, enrolment certificate.
     #[error("a certificate chain is not a device certificate and its enrolment certificate")]
     ChainLength,
-    /// Issued by another authority than the one pinned, whatever it calls itself.
+    /// Issued by another authority than the pinned one, whatever its name.
     #[error("a certificate was issued by another office's authority")]
     OtherAuthority,
     /// A certificate's issuer is not the one that follows in the chain.
     #[error("a device certificate was issued by another enrolment")]
     OtherEnrolment,
-    /// An end certificate in an issuer's place.
+    /// An end-entity certificate used as an issuer.
     #[error("a certificate that may not issue was used to issue another")]
     NotAnIssuer,
-    /// An issuer's certificate in a device's place.
+    /// A CA certificate used as a device certificate.
     #[error("an issuer's certificate was shown as a device's")]
     IssuerAsDevice,
-    /// The path length is not the one of this place in the chain (RFC 5280 section 4.2.1.9).
-    #[error("a certificate allows a longer chain than it may")]
+    /// The path length constraint is not the one for this position in the chain (RFC 5280 section 4.2.1.9).
+    #[error("a certificate allows a longer chain than permitted")]
     PathLength,
-    /// The key usage is not the one of this place in the chain (RFC 5280 section 4.2.1.3).
-    #[error("a certificate allows its key another use than it may")]
+    /// The key usage is not the one for this position in the chain (RFC 5280 section 4.2.1.3).
+    #[error("a certificate has another key usage than allowed")]
     KeyUsage,
-    /// A subject that is not a card and an identifier, or not an office.
+    /// A subject that does not encode a card and an identifier, or an office.
     #[error("a certificate's subject is malformed")]
     Subject,
-    /// The serial number does not repeat the identifier in the subject.
-    #[error("a certificate's serial number is not that of its subject")]
+    /// The serial number is not derived from the identifier in the subject.
+    #[error("a certificate's serial number does not match its subject")]
     SerialNumber,
-    /// The device certificate names somebody else than the enrolment certificate.
-    #[error("a device certificate names somebody else than the office enrolled")]
+    /// The device certificate has another card than the enrolment certificate.
+    #[error("a device certificate names another person than the office enrolled")]
     CardChanged,
-    /// The device kept the one-time enrolment key as its own.
+    /// The device key is the one-time enrolment key.
     #[error("a device certificate is for the one-time enrolment key")]
     EnrolmentKeyReused,
-    /// A validity longer than allowed, reversed, or outside its issuer's.
-    #[error("a certificate is valid for longer than it may be")]
+    /// A validity period longer than allowed, reversed, or outside its issuer's.
+    #[error("a certificate's validity period is not allowed")]
     Validity,
-    /// The device certificate was not made while the enrolment key might be used.
-    #[error("a device certificate was not made within the time of its enrolment")]
+    /// The device certificate was not issued within the enrolment key's usage period.
+    #[error("a device certificate was not issued while its enrolment link was valid")]
     OutsideEnrolment,
     /// The authority is not the one whose digest was pinned.
-    #[error("the server shows another office authority than the enrolment link names")]
+    #[error("the server has another office authority than the one in the enrolment link")]
     AuthorityDigest,
-    /// The authority's certificate contradicts what the server says of the office.
-    #[error("the server calls the office otherwise than its authority does")]
+    /// The server's description of the office contradicts the authority's certificate.
+    #[error("the server's description of the office contradicts the office's certificate")]
     OfficeInfo,
-    /// The invitation's seed and certificate do not belong together, or are no enrolment.
+    /// The link's seed does not match its certificate, or the certificate is not an enrolment certificate.
     #[error("the enrolment link is inconsistent")]
     Invitation,
-    /// Not a compact JWS (RFC 7515 section 7.1) with exactly the header we write.
+    /// Not a compact JWS (RFC 7515 section 7.1) with exactly our header fields.
     #[error("a signed text is malformed")]
     JwsForm,
-    /// A signed text of another kind.
-    #[error("a signed text is of another kind than its place calls for")]
+    /// A JWS of another type.
+    #[error("a signed text is of another type than expected")]
     JwsType,
-    /// Signed with another algorithm than the key's.
-    #[error("a signed text names another algorithm than its key has")]
+    /// The `alg` header is not the algorithm of the key.
+    #[error("a signed text names another algorithm than that of its key")]
     JwsAlgorithm,
-    /// The content signed is not what this type carries.
+    /// The payload is not that of the JWS type.
     #[error("a signed text has malformed content")]
     Payload,
-    /// Of another office than the one whose keys it was to be verified with.
-    #[error("a signed text or a log proof is of another office than it has to be")]
+    /// The named office is not the one whose keys verify it.
+    #[error("a signed text or a log proof belongs to a different office than expected")]
     OtherOffice,
-    /// A second authority under the name of an office that is trusted already.
-    #[error("another authority calls itself by the name of an office that this device trusts")]
+    /// A second authority with the name of a trusted office.
+    #[error("another authority uses the name of an office that this device trusts")]
     SecondAuthority,
-    /// The authority of a trusted office, with another log.
-    #[error("an office that this device trusts is described with another log than before")]
+    /// The authority of a trusted office, with another log key.
+    #[error("an office that this device trusts now has another log key")]
     SecondLog,
     /// Signed by another device than it names.
     #[error("a signed text names another device than the one that signed it")]
     OtherDevice,
-    /// A listener's device rings.
-    #[error("a ring comes from somebody who may not ring")]
+    /// The caller's role may not ring.
+    #[error("a ring comes from a person who may not ring")]
     RingRole,
-    /// Weaker or stronger than the office's suite: there is no negotiation, so no downgrade.
+    /// Another suite than the office's: there is no negotiation, so no downgrade.
     #[error("a ring asks for another suite than the office's")]
     RingSuite,
-    /// The answer to another challenge.
+    /// The nonce is not that of the challenge.
     #[error("a sign-in answers another challenge")]
     OtherChallenge,
-    /// About another call or another digest.
-    #[error("a record's signature is about another call or another content")]
+    /// The signature is for another call or another digest.
+    #[error("a record's signature is for another call or other content")]
     OtherRecord,
-    /// A record signed by somebody who keeps none.
-    #[error("a record was signed by somebody who does not keep records")]
+    /// A record signed by a device whose role may not write records.
+    #[error("a record was signed by a device that is not a note-taker's")]
     RecordRole,
-    /// The log key in the charter is none.
+    /// Malformed log key in the charter.
     #[error("the office's log key is malformed")]
     LogKey,
-    /// A ring that asks for less to be kept than the charter demands.
-    #[error("a ring asks for less to be kept than the office keeps of every call")]
+    /// A ring with a record mode below the charter's minimum.
+    #[error("a ring has a lower record mode than the office requires")]
     RingMode,
     /// The checkpoint is not signed by the office's log.
     #[error("a checkpoint is not signed by the office's log")]
     Checkpoint,
-    /// The proof does not lead from the entry to the checkpoint.
-    #[error("a log proof does not hold")]
+    /// An invalid inclusion or consistency proof.
+    #[error("a log proof is invalid")]
     LogProof,
-    /// The entry is not JSON of the kind expected.
-    #[error("a log entry is malformed or of another kind")]
+    /// The entry is malformed, or of another type than expected.
+    #[error("a log entry is malformed or of another type")]
     LogEntry,
-    /// The entry is about something else.
-    #[error("a log entry is about something else than what it is to prove")]
+    /// The entry does not match the device or ring that it has to prove.
+    #[error("a log entry does not match the device or ring that it should prove")]
     OtherEntry,
-    /// The entry's time and what it proves do not fit.
-    #[error("a log entry was made at another time than what it is to prove")]
+    /// The entry's time is outside the enrolment or too far from the ring's time.
+    #[error("a log entry's time does not match the device or ring that it should prove")]
     EntryTime,
     /// Not the content of an X.509 credential (RFC 9420 section 5.3).
     #[error("a group member's credential is malformed")]
     Credential,
 }
 
-/// What does not fit together, with nobody to blame.
+/// An incompatibility that is nobody's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
     /// A ring of another wire version.
-    #[error("the other side speaks version {0} of the protocol: update the older one")]
+    #[error("the other device uses version {0} of the protocol: update the older one")]
     WireVersion(u16),
     /// An enrolment link of another version.
     #[error("the enrolment link is of version {0}: update this device, or ask for a link from an updated office")]
     InvitationVersion(u8),
-    /// Of an office that is not in the trust store.
-    #[error("it is of an office that this device does not trust: ask your security officer whether it should be added")]
+    /// The office is not in the trust store.
+    #[error("it belongs to an office that this device does not trust: ask your security officer whether to add it")]
     UnknownOffice,
-    /// A ring whose caller, callee and call are not all of the home office.
+    /// A ring whose caller, callee and call do not all belong to the home office.
     #[error(
-        "a ring leads to or from another office, and this office is not connected to others: only its own people can be rung"
+        "a ring is from or to another office, and this office is not connected to others: only its own people can be rung"
     )]
     BetweenOffices,
     /// A certificate or link of another suite than the office's.
-    #[error("the office uses {office:?} and this is for {other:?}: enrol this device anew")]
+    #[error("the office uses {office:?} and this is for {other:?}: enrol this device again")]
     Suite {
         /// The office's suite.
         office: SuiteName,
-        /// The suite met.
+        /// The other suite.
         other: SuiteName,
     },
 }
 
-/// What is not valid now.
+/// Expired or not yet valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Lapse {
-    /// A device certificate after its validity.
-    #[error("a device certificate has expired: enrol the device anew")]
+pub enum Validity {
+    /// An expired device certificate.
+    #[error("a device certificate has expired: enrol the device again")]
     Device,
-    /// A device certificate before its validity.
+    /// A device certificate that is not valid yet.
     #[error("a device certificate is not valid yet: check both devices' clocks")]
     DeviceNotYet,
-    /// An enrolment link after its time.
+    /// An expired enrolment link.
     #[error("the enrolment link has expired: ask the office for a new one")]
     Invitation,
-    /// An enrolment link before its time.
+    /// An enrolment link that is not valid yet.
     #[error("the enrolment link is not valid yet: check this device's clock")]
     InvitationNotYet,
     /// A ring signed too long ago.
-    #[error("a ring is too old to be answered: let them ring again, and if it recurs check both devices' clocks")]
+    #[error(
+        "a ring is too old to be answered: the caller should ring again; if this recurs, check both devices' clocks"
+    )]
     Ring,
     /// A ring signed in the future.
     #[error("a ring is dated in the future: check both devices' clocks")]
     RingFuture,
-    /// An office authority whose certificate ends before what it shall issue.
-    #[error("the office authority's certificate ends too soon: create a new authority")]
+    /// The authority's certificate expires before the one to be issued would.
+    #[error("the office authority's certificate expires too soon: create a new authority")]
     Authority,
 }
 
-/// What cannot be made.
+/// Invalid input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// A name, organisation or office name that cannot stand in a certificate.
+    /// A person's, organisation's or office's name that is not allowed in a certificate.
     #[error(
-        "a name is empty, longer than 64 characters, or has control, direction or outer blank characters: change it"
+        "a name is empty, longer than 64 characters, or contains control or direction characters or outer blanks: change it"
     )]
     Name,
     /// A zone that is not an IANA name.
@@ -222,20 +224,18 @@ pub enum Misuse {
     #[error("the office's domain is not a lower-case ASCII domain name such as office.example: change it")]
     Domain,
     /// A card of another office than the authority's.
-    #[error(
-        "a card names another office than the authority that is to certify it: invite the person at their own office"
-    )]
+    #[error("a card names another office than the certifying authority's: invite the person at their own office")]
     CardOffice,
-    /// A time that no certificate can carry.
+    /// A time that certificates cannot encode.
     #[error("a time is out of range: check this computer's clock")]
     Time,
-    /// A link that would be valid for nothing or too long.
+    /// A lifetime of zero, or above the limit.
     #[error("an enrolment link may be valid for 1 second to 30 days: choose another time")]
     InvitationTtl,
-    /// The seed does not belong to the certificate.
-    #[error("the authority's key does not belong to its certificate: use the two files that were created together")]
+    /// The seed does not match the certificate.
+    #[error("the authority's key does not match its certificate: use the two files that were created together")]
     AuthorityKey,
-    /// The device's seed is the enrolment's.
+    /// The device's seed equals the enrolment's.
     #[error("a device needs a key of its own: draw a fresh seed")]
     SeedReused,
 }
@@ -252,8 +252,8 @@ impl From<Mismatch> for IdentityError {
     }
 }
 
-impl From<Lapse> for IdentityError {
-    fn from(lapse: Lapse) -> Self {
+impl From<Validity> for IdentityError {
+    fn from(lapse: Validity) -> Self {
         Self::Expired(lapse)
     }
 }

@@ -1,21 +1,21 @@
 //! The enrolment link: one person, one device, for a short time.
 //!
 //! The link's fragment (the part after `#`, which browsers do not send) carries a one-time key that the office's
-//! authority certified. The person's device signs its own certificate with it and forgets it. So no server ever holds
-//! anything that can issue a certificate.
+//! authority certified. The person's device signs its own certificate with it and erases it. No server ever holds a key that
+//! can issue a certificate.
 //!
 //! # Backdating
-//! Nobody can tell from a certificate alone when it was signed: whoever finds an expired link can still sign a device
-//! certificate dated back into the link's life. What pins the time is the log: a device is believed only when its log
-//! entry is dated within the enrolment too ([`crate::Office::verify_device_logged`]), and entries are dated by the
-//! switchboard and ordered in a log that cannot be rewritten. So backdating takes a leaked link *and* a switchboard that
-//! lies about the time, and leaves a public entry, out of order, that the person and the security officer can see.
-//! A link used twice likewise shows as two devices of one enrolment; the switchboard admits the first.
+//! A certificate alone does not prove when it was signed: with an expired link one can still sign a device certificate that is
+//! backdated into the link's lifetime. The log fixes the time: a device is accepted only if its log entry is dated within the
+//! enrolment too ([`crate::Office::verify_device_logged`]), and entries are dated by the switchboard and ordered in an
+//! append-only log. Backdating therefore needs a leaked link *and* a switchboard that lies about the time, and leaves a public
+//! entry, out of order, that the person and the security officer can see.
+//! A link that is used twice likewise shows as two devices of one enrolment; the switchboard admits the first.
 
 use crate::{
-    certificate::{Certificate, Description, Span, key_id, serial},
+    certificate::{Certificate, Fields, Span, key_id, serial},
     chain::check_enrolment,
-    error::{Flaw, Lapse, Mismatch, Misuse, Result},
+    error::{Flaw, Mismatch, Misuse, Result, Validity},
     key::{DeviceKey, SEED_BYTES},
     name::card_name,
     validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S},
@@ -33,7 +33,7 @@ const HEADER_BYTES: usize = 2 + SEED_BYTES + 32;
 /// Longest fragment, characters. An ML-DSA-87 certificate with the longest names takes 11,500.
 pub const MAX_FRAGMENT_CHARS: usize = 18 * 1024;
 
-/// An enrolment link's content. It holds a secret: its `Debug` shows none, and the secret is erased when dropped.
+/// Content of an enrolment link. It holds a secret, which `Debug` does not show and which is erased when dropped.
 pub struct Invitation {
     seed: Zeroizing<[u8; SEED_BYTES]>,
     authority_sha256: [u8; 32],
@@ -53,8 +53,8 @@ impl Invitation {
         let seed = Zeroizing::new(seed);
         let certificate = Certificate::read(certificate_der)?;
         let enrolment = check_enrolment(&certificate)?;
-        let says = certificate.says();
-        if says.suite != suite || DeviceKey::from_seed(suite, &seed).public_bytes() != says.public {
+        let fields = certificate.fields();
+        if fields.suite != suite || DeviceKey::from_seed(suite, &seed).public_bytes() != fields.public {
             return Err(Flaw::Invitation.into());
         }
         Ok(Self {
@@ -74,7 +74,7 @@ impl Invitation {
             SuiteName::Hybrid => 1,
             SuiteName::Cnsa2 => 2,
         };
-        // Reserved at full length, so that no growing leaves a copy of the seed behind.
+        // Reserved at full length: a reallocation would leave a copy of the seed in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + self.certificate.der().len()));
         bytes.extend_from_slice(&[VERSION, suite]);
         bytes.extend_from_slice(&*self.seed);
@@ -83,8 +83,8 @@ impl Invitation {
         URL_SAFE_NO_PAD.encode(&*bytes)
     }
 
-    /// Reads a fragment, with or without its `#` and blanks around it. Whether the office issued it is checked by
-    /// [`crate::Office::verify_invitation`], once the authority's certificate was fetched.
+    /// Parses a fragment, with or without its `#` and surrounding blanks. [`crate::Office::verify_invitation`] verifies that the
+    /// office issued it, once the authority's certificate was fetched.
     ///
     /// # Errors
     /// [`Flaw::Invitation`] and [`Flaw`]s of the certificate; [`Mismatch::InvitationVersion`].
@@ -111,14 +111,14 @@ impl Invitation {
         Self::new(suite, seed, authority, certificate)
     }
 
-    /// Whom the link enrols, as the link says: show it as verified only after [`crate::Office::verify_invitation`].
+    /// The person that the link enrols, unverified: show it as verified only after [`crate::Office::verify_invitation`].
     pub fn card(&self) -> &Card {
         &self.card
     }
 
     /// The office's suite.
     pub fn suite(&self) -> SuiteName {
-        self.certificate.says().suite
+        self.certificate.fields().suite
     }
 
     /// Identifier of the enrolment.
@@ -126,7 +126,7 @@ impl Invitation {
         self.enrolment
     }
 
-    /// Until when the link is good, milliseconds since 1970 UTC.
+    /// Until when the link is valid, milliseconds since 1970 UTC.
     pub fn expires_ms(&self) -> u64 {
         self.key_use.until_s.saturating_mul(1000)
     }
@@ -140,11 +140,11 @@ impl Invitation {
         &self.certificate
     }
 
-    /// Enrols a device: makes its key from a fresh random seed and its certificate with the enrolment key, which is
+    /// Enrols a device: creates its key from a fresh random seed and its certificate with the enrolment key, which is
     /// erased. Returns the key and the chain (DER: device, enrolment).
     ///
     /// # Errors
-    /// [`Lapse::Invitation`], [`Lapse::InvitationNotYet`], [`Misuse::SeedReused`].
+    /// [`Validity::Invitation`], [`Validity::InvitationNotYet`], [`Misuse::SeedReused`].
     pub fn enrol(
         self,
         device_seed: &[u8; SEED_BYTES],
@@ -153,18 +153,18 @@ impl Invitation {
     ) -> Result<(DeviceKey, Vec<Vec<u8>>)> {
         let now_s = now_ms / 1000;
         if now_s > self.key_use.until_s {
-            return Err(Lapse::Invitation.into());
+            return Err(Validity::Invitation.into());
         }
         if now_s < self.key_use.from_s {
-            return Err(Lapse::InvitationNotYet.into());
+            return Err(Validity::InvitationNotYet.into());
         }
         if *device_seed == *self.seed {
             return Err(Misuse::SeedReused.into());
         }
-        let enrolment = self.certificate.says();
+        let enrolment = self.certificate.fields();
         let key = DeviceKey::from_seed(enrolment.suite, device_seed);
         let from_s = now_s.saturating_sub(CLOCK_TOLERANCE_S).max(self.key_use.from_s);
-        let says = Description {
+        let fields = Fields {
             serial: serial(device.as_bytes()).to_vec(),
             issuer: enrolment.subject.clone(),
             issuer_key: Some(key_id(&enrolment.public)),
@@ -176,7 +176,7 @@ impl Invitation {
             usage: KeyUsages::DigitalSignature.into(),
             key_use: None,
         };
-        let certificate = says.sign(&DeviceKey::from_seed(enrolment.suite, &self.seed))?;
+        let certificate = fields.sign(&DeviceKey::from_seed(enrolment.suite, &self.seed))?;
         Ok((key, vec![certificate.der().to_vec(), self.certificate.der().to_vec()]))
     }
 }

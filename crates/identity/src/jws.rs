@@ -1,8 +1,8 @@
 //! Signed texts: JWS compact serialization (RFC 7515), with Ed25519 as `EdDSA` (RFC 8037) or `ML-DSA-87` (RFC 9964).
 //!
-//! The header has three members at most: `alg`, `typ`, `x5c`. Any other, `crit` and keys in the header among them, is
-//! refused rather than ignored. The type separates domains: a text signed for one purpose never passes for another. The
-//! algorithm is that of the verifier's key; the header can only agree.
+//! The header has three parameters at most: `alg`, `typ`, `x5c`. Any other, such as `crit` or an embedded key, is refused
+//! rather than ignored. The type separates domains: a JWS of one type is never accepted as another. The algorithm is that of
+//! the verifier's key, and the header has to name the same.
 
 use crate::{
     certificate::MAX_CERTIFICATE_BYTES,
@@ -31,7 +31,7 @@ struct Header {
     x5c: Vec<String>,
 }
 
-/// A signed text taken apart and not verified: it shows whose key to verify it with, and keeps its content to itself.
+/// A parsed, unverified JWS: it exposes the certificates that select the verification key, and no payload.
 pub struct Unverified {
     typ: String,
     suite: SuiteName,
@@ -51,7 +51,7 @@ pub fn sign(key: &DeviceKey, typ: &str, payload: &[u8], x5c: &[Vec<u8>]) -> Stri
     format!("{signed}.{signature}")
 }
 
-/// Takes a signed text apart.
+/// Parses a JWS without verifying it.
 ///
 /// # Errors
 /// [`Flaw::TooLong`], [`Flaw::JwsForm`], [`Flaw::JwsAlgorithm`].
@@ -81,7 +81,7 @@ pub fn decode(token: &str) -> Result<Unverified> {
     })
 }
 
-/// Takes a signed text apart, verifies it with a key known beforehand, and returns its content.
+/// Parses a JWS, verifies it with a known key, and returns its payload.
 ///
 /// # Errors
 /// Those of [`decode`] and [`Unverified::verify`].
@@ -90,17 +90,17 @@ pub fn verify(token: &str, typ: &str, suite: SuiteName, public: &[u8]) -> Result
 }
 
 impl Unverified {
-    /// The type that the header claims.
+    /// The type in the header.
     pub fn typ(&self) -> &str {
         &self.typ
     }
 
-    /// The certificates in the header, DER, leaf first. They prove nothing yet.
+    /// The certificates in the header, DER, leaf first. They are not verified.
     pub fn x5c(&self) -> &[Vec<u8>] {
         &self.x5c
     }
 
-    /// Verifies type, algorithm and signature, and returns the content.
+    /// Verifies type, algorithm and signature, and returns the payload.
     ///
     /// # Errors
     /// [`Flaw::JwsType`], [`Flaw::JwsAlgorithm`], [`Flaw::Signature`], [`Flaw::PublicKey`].

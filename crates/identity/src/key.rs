@@ -22,7 +22,7 @@ enum Secret {
 }
 
 impl DeviceKey {
-    /// The key of a seed, which the caller drew at random and keeps or erases.
+    /// The key of a seed, which the caller generated at random and stores or erases.
     pub fn from_seed(suite: SuiteName, seed: &[u8; SEED_BYTES]) -> Self {
         Self(match suite {
             SuiteName::Hybrid => Secret::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed))),
@@ -64,8 +64,8 @@ impl fmt::Debug for DeviceKey {
     }
 }
 
-/// Checks a signature of [`DeviceKey::sign`]. Ed25519 is checked strictly: keys and commitments of small order, with
-/// which one signature fits many messages, are refused.
+/// Verifies a signature of [`DeviceKey::sign`]. Ed25519 verification is strict: keys and commitments of small order, with
+/// which one signature is valid for many messages, are refused.
 ///
 /// # Errors
 /// [`Flaw::PublicKey`] and [`Flaw::Signature`].
@@ -102,7 +102,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     #[test]
-    fn the_first_key_and_signature_of_rfc_8032() {
+    fn ed25519_keys_and_signatures_are_those_of_rfc_8032() {
         let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
         let key = DeviceKey::from_seed(SuiteName::Hybrid, &seed.try_into().unwrap());
         assert_eq!(key.public_bytes(), hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ml_dsa_87_key_and_signature_as_another_implementation_makes_them() {
+    fn ml_dsa_87_keys_and_signatures_are_those_of_another_implementation() {
         // SHA-256 of key and deterministic signature by noble-post-quantum 0.7 (JavaScript), empty context.
         let key = DeviceKey::from_seed(SuiteName::Cnsa2, &[1; 32]);
         let digest = |bytes: &[u8]| Sha256::digest(bytes).to_vec();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_holds_for_its_message_key_and_suite_only() {
+    fn a_signature_is_valid_for_its_message_key_and_suite_only() {
         for suite in SUITES {
             let (key, other) = (DeviceKey::from_seed(suite, &[1; 32]), DeviceKey::from_seed(suite, &[2; 32]));
             let (public, signature) = (key.public_bytes(), key.sign(b"message"));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ed25519_key_of_small_order_signs_nothing() {
+    fn ed25519_keys_of_small_order_are_refused() {
         // The neutral element as key and commitment, with s = 0, satisfies the cofactored equation for every message.
         let mut neutral = [0; 32];
         neutral[0] = 1;

@@ -1,4 +1,4 @@
-//! What the office's log proves: that a device was enrolled, that a call was opened, and when.
+//! Verification of log proofs: that a device was enrolled, that a call was opened, and when.
 
 use crate::{
     chain::VerifiedDevice,
@@ -19,7 +19,7 @@ use telcon_proto::{
 /// Most hashes in an inclusion proof: the height of a tree of 2^64 entries.
 const MAX_PROOF_HASHES: usize = 64;
 
-/// An entry that is in the office's log. Only verification makes one.
+/// An entry that is in the office's log. Only verification creates one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEntry {
     office: OfficeName,
@@ -46,7 +46,7 @@ impl LoggedEntry {
         self.size
     }
 
-    /// Root of that tree: remember it with the size, and accept a later checkpoint only with a consistency proof.
+    /// Root of that tree: store it with the size, and accept a later checkpoint only with a consistency proof.
     pub fn root(&self) -> &Hash {
         &self.root
     }
@@ -62,7 +62,7 @@ impl LoggedEntry {
     }
 }
 
-/// A verified device whose very certificate is in the log, entered while its enrolment was open.
+/// A verified device of which exactly this certificate is in the log, entered while its enrolment was open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedDevice {
     device: VerifiedDevice,
@@ -81,7 +81,7 @@ impl LoggedDevice {
     }
 }
 
-/// A verified ring whose call was opened in the log, for this very ring.
+/// A verified ring whose call was opened in the log for exactly this ring.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedRing {
     ring: VerifiedRing,
@@ -101,8 +101,9 @@ impl LoggedRing {
 }
 
 impl Office {
-    /// Verifies that an entry is in the tree of a checkpoint that the office's log signed. Whether that checkpoint
-    /// continues those seen before is up to whoever remembers them. A proof that names no office is of before version 4.
+    /// Verifies that an entry is in the tree of a checkpoint that the office's log signed. The caller
+    /// has to verify that the checkpoint continues those that it has accepted before. A proof without an office was made before
+    /// version 4.
     ///
     /// # Errors
     /// [`Flaw::OtherOffice`], [`Flaw::TooLong`], [`Flaw::Checkpoint`], [`Flaw::LogProof`], [`Flaw::LogEntry`].
@@ -125,14 +126,14 @@ impl Office {
         };
         let time_ms = match &entry {
             Some(entry) => entry.time_ms(),
-            None => serde_json::from_slice::<Dated>(bytes).map_err(|_| Flaw::LogEntry)?.time_ms,
+            None => serde_json::from_slice::<Timestamped>(bytes).map_err(|_| Flaw::LogEntry)?.time_ms,
         };
         let office = self.domain().clone();
         Ok(LoggedEntry { office, index: logged.index, size: head.size, root: head.root, entry, time_ms })
     }
 
-    /// Verifies that a device's certificate is in the log, entered while its enrolment was open: this is what keeps an
-    /// expired link from being used with a backdated certificate (give or take a minute between two clocks).
+    /// Verifies that a device's certificate is in the log, entered while its enrolment was open, within the tolerance of the
+    /// clocks: an expired link cannot be used with a backdated certificate.
     ///
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
@@ -156,8 +157,8 @@ impl Office {
         Ok(LoggedDevice { device, entry })
     }
 
-    /// Verifies that the opening of a ring's call is in the log: of this call, mode and suite, by this caller, over this
-    /// very text, and while the ring was fresh.
+    /// Verifies that the opening of a ring's call is in the log: of this call, mode and suite, by this caller, over exactly this
+    /// JWS, and while the ring was recent.
     ///
     /// # Errors
     /// Those of [`Office::verify_logged`]; [`Flaw::LogEntry`], [`Flaw::OtherEntry`], [`Flaw::EntryTime`].
@@ -187,8 +188,8 @@ impl Office {
     }
 }
 
-/// What every entry has, of types that this program does not know too.
+/// The field of every entry, including those of unknown types.
 #[derive(Deserialize)]
-struct Dated {
+struct Timestamped {
     time_ms: u64,
 }

@@ -1,7 +1,7 @@
-//! Names in certificates: who an office or a person is, as an X.501 name and back.
+//! Names in certificates: conversion between offices or cards and X.501 names.
 //!
-//! Each name has one spelling. Reading rebuilds the name from what was read and compares, so that a name with an odd
-//! string type, order, or extra attribute is refused instead of shown.
+//! The encoding is canonical. Reading encodes the result again and compares, so that a name with another string type, order or
+//! an extra attribute is refused instead of shown.
 
 use crate::error::{Flaw, Misuse, Result};
 use telcon_proto::{Card, OfficeName, PersonId, Role, limits::MAX_NAME_CHARS};
@@ -51,8 +51,8 @@ pub(crate) fn read_office(subject: &Name) -> Result<(OfficeName, String)> {
     Ok((domain, name))
 }
 
-/// A person's card, with the identifier of the enrolment or device that the certificate is for. Its office is not in it: that
-/// is the certificate's issuer.
+/// A person's card, with the identifier of the enrolment or device that the certificate is for. It does not contain the
+/// office, which is the certificate's issuer.
 ///
 /// # Errors
 /// [`Misuse::Name`], [`Misuse::Zone`].
@@ -102,15 +102,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 fn check_text(text: &str) -> Result<()> {
     let length = text.chars().count();
-    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(misleads) {
+    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(is_deceptive) {
         return Err(Misuse::Name.into());
     }
     Ok(())
 }
 
-/// Characters that change how the rest of a name is shown, or show nothing: with them one name passes for another.
-/// (The joiners U+200C and U+200D stay, as Persian and Indic spelling needs them.)
-fn misleads(c: char) -> bool {
+/// Invisible characters, and those that change the display of the rest of a name: they allow homographs of another name.
+/// (The joiners U+200C and U+200D are allowed, as Persian and Indic spelling needs them.)
+fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -133,11 +133,11 @@ fn build<'a>(attributes: impl IntoIterator<Item = (ObjectIdentifier, Tag, &'a st
     for (oid, tag, text) in attributes {
         let value = Any::new(tag, text.as_bytes()).expect("invariant: checked texts are short");
         let mut name = RelativeDistinguishedName::default();
-        name.insert(AttributeTypeAndValue { oid, value }).expect("invariant: the first of its set is not there yet");
+        name.insert(AttributeTypeAndValue { oid, value }).expect("invariant: a set of one attribute has no duplicate");
         names.push(name);
     }
     let der = names.to_der().expect("invariant: short names can be encoded");
-    Name::from_der(&der).expect("invariant: a name reads what its own sequence wrote")
+    Name::from_der(&der).expect("invariant: an encoded RDNSequence is a Name")
 }
 
 fn read(name: &Name) -> Result<Vec<(ObjectIdentifier, &str)>> {
@@ -154,7 +154,7 @@ mod tests {
     use crate::testkit::{card, domain};
 
     #[test]
-    fn cards_and_offices_come_back() {
+    fn cards_and_offices_round_trip() {
         for role in [Role::Principal, Role::DutyOfficer, Role::NoteTaker, Role::Counterpart] {
             let card = Card { name: "Førsteminister Ødegård, «a+b=c»".into(), ..card(role) };
             assert_eq!(read_card(&card_name(&card, &[7; 16]).unwrap(), &domain()).unwrap(), (card, [7; 16]));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_mislead_are_refused() {
+    fn deceptive_names_are_refused() {
         let long = "n".repeat(MAX_NAME_CHARS + 1);
         for bad in ["", " ", " A", "A ", "A\nB", "A\0", "A\u{202e}B", "A\u{200b}", "\u{2066}A", "A\u{e0041}", &long] {
             let card = Card { name: bad.into(), ..card(Role::Principal) };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_have_their_form() {
+    fn malformed_zones_are_refused() {
         for bad in ["", "/", "Europe/", "Europe//Oslo", "../etc", "Europe/Oslo ", "Europe/Øslo", &"a".repeat(65)] {
             assert_eq!(check_zone(bad), Err(Misuse::Zone.into()), "{bad}");
         }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_a_name_are_refused() {
+    fn non_canonical_encodings_of_a_name_are_refused() {
         let card = card(Role::Principal);
         let person = card.person.to_hex();
         let mut attributes = vec![

@@ -17,9 +17,9 @@ use telcon_proto::{
 
 /// The office's authority and its charter, as a device pins them once, at enrolment.
 ///
-/// The authority is authenticated by the digest in the enrolment link; it signed the charter, which names the log's key
-/// and the least that is kept of a call. A server that has the log's key and shows two devices two logs is found out by
-/// comparing checkpoints (witnesses do), not by one device alone.
+/// The authority is authenticated by the digest in the enrolment link; it signed the charter, which contains the log's key
+/// and the lowest record mode. A split view (a server that signs two histories with the log's key) is detected by comparing
+/// checkpoints between devices, as witnesses do, not by one device alone.
 #[derive(Clone)]
 pub struct Office {
     pub(crate) authority: Certificate,
@@ -30,13 +30,13 @@ pub struct Office {
 }
 
 impl Office {
-    /// Pins an office. With `authority_sha256`, from the enrolment link or from what a device keeps, the server's word is
-    /// checked against it; without, the authority is believed on first use, which is for auditors who compare digests by
+    /// Pins an office. With `authority_sha256`, from the enrolment link or the device's state, the server's description is
+    /// verified against it; without, the authority is trusted on first use, which is for auditors who compare digests by
     /// hand and for tests.
     ///
     /// # Errors
-    /// [`Flaw::AuthorityDigest`], [`Flaw::OfficeInfo`], [`Flaw::LogKey`], [`Mismatch::Suite`], and what is wrong with the
-    /// authority's certificate or with the charter's signature.
+    /// [`Flaw::AuthorityDigest`], [`Flaw::OfficeInfo`], [`Flaw::LogKey`], [`Mismatch::Suite`], and the
+    /// errors of the authority's certificate and of the charter's signature.
     pub fn pin(info: &OfficeInfo, authority_sha256: Option<&[u8; 32]>) -> Result<Self> {
         let (authority, domain, name) = read_authority(info.authority.as_slice())?;
         if authority_sha256.is_some_and(|pinned| *pinned != authority.sha256()) {
@@ -45,11 +45,11 @@ impl Office {
         if domain != info.domain || name != info.name {
             return Err(Flaw::OfficeInfo.into());
         }
-        let suite = authority.says().suite;
+        let suite = authority.fields().suite;
         if suite != info.suite {
             return Err(Mismatch::Suite { office: suite, other: info.suite }.into());
         }
-        let charter = jws::verify(&info.charter, CHARTER_TYP, suite, &authority.says().public)?;
+        let charter = jws::verify(&info.charter, CHARTER_TYP, suite, &authority.fields().public)?;
         let charter: Charter = serde_json::from_slice(&charter).map_err(|_| Flaw::Payload)?;
         if domain != charter.office {
             return Err(Flaw::OtherOffice.into());
@@ -58,7 +58,7 @@ impl Office {
         Ok(Self { authority, log, domain, name, charter })
     }
 
-    /// Domain that names the office.
+    /// The office's domain, its name on the wire.
     pub fn domain(&self) -> &OfficeName {
         &self.domain
     }
@@ -68,9 +68,9 @@ impl Office {
         &self.name
     }
 
-    /// The suite of the office: of its certificates, and so of its calls.
+    /// The suite of the office's certificates and calls.
     pub fn suite(&self) -> SuiteName {
-        self.authority.says().suite
+        self.authority.fields().suite
     }
 
     /// The authority's certificate, DER.
@@ -78,7 +78,7 @@ impl Office {
         self.authority.der()
     }
 
-    /// SHA-256 of [`Office::authority_der`]: what to keep and to compare.
+    /// SHA-256 of [`Office::authority_der`]: the value to store and compare.
     pub fn authority_sha256(&self) -> [u8; 32] {
         self.authority.sha256()
     }
@@ -88,19 +88,18 @@ impl Office {
         &self.log
     }
 
-    /// The least that is kept of the office's calls, which the authority signed.
+    /// The lowest record mode of the office's calls, which the authority signed.
     pub fn floor(&self) -> RecordMode {
         self.charter.floor
     }
 
-    /// The office as it would be with another log: for trying out, before an entry is logged, whether devices will
-    /// believe it.
+    /// The office with another log key: to check before an entry is logged whether devices will accept it (a dry run).
     #[must_use]
-    pub fn rehearsal(&self, log: VerifierKey) -> Self {
+    pub fn with_log_key(&self, log: VerifierKey) -> Self {
         Self { log, ..self.clone() }
     }
 
-    /// Checks that this office's authority issued an enrolment link: then its card may be shown as verified, before the
+    /// Verifies that this office's authority issued an enrolment link. Its card may then be shown as verified before the
     /// person enrols.
     ///
     /// # Errors
@@ -115,7 +114,7 @@ impl Office {
     /// Verifies a chain (DER: device, enrolment) up to this office's authority, valid at `now_ms`.
     ///
     /// # Errors
-    /// [`Flaw`]s of the chain; [`crate::Lapse::Device`] and [`crate::Lapse::DeviceNotYet`].
+    /// [`Flaw`]s of the chain; [`crate::Validity::Device`] and [`crate::Validity::DeviceNotYet`].
     pub fn verify_chain(&self, chain: &[impl AsRef<[u8]>], now_ms: u64) -> Result<VerifiedDevice> {
         let device = verify_chain(&self.authority, chain)?;
         device.check_time(now_ms)?;
@@ -127,7 +126,7 @@ impl Office {
     /// # Errors
     /// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`].
     pub fn verify_revocation(&self, jws: &str) -> Result<Revocation> {
-        let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), &self.authority.says().public)?;
+        let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), &self.authority.fields().public)?;
         let revocation: Revocation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
         if self.domain != revocation.office {
             return Err(Flaw::OtherOffice.into());

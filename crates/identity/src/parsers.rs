@@ -1,4 +1,4 @@
-//! Every parser against random, truncated and damaged bytes: it answers, and never accepts what was not made.
+//! Every parser with random, truncated and mutated bytes: it never panics and accepts no forgery.
 
 use crate::{
     certificate::Certificate,
@@ -46,17 +46,17 @@ fn with<T>(suite: usize, run: impl FnOnce(&Honest) -> T) -> T {
     run(&HONEST[suite].lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// One thing done to honest bytes.
+/// One mutation of valid bytes.
 #[derive(Clone, Debug)]
-enum Harm {
+enum Mutation {
     Cut(prop::sample::Index),
     Flip(prop::sample::Index, u8),
     Insert(prop::sample::Index, u8),
     Remove(prop::sample::Index),
 }
 
-impl Harm {
-    fn to(&self, bytes: &[u8]) -> Vec<u8> {
+impl Mutation {
+    fn apply(&self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         match self {
             Self::Cut(at) => bytes.truncate(at.index(bytes.len())),
@@ -71,12 +71,12 @@ impl Harm {
     }
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn mutation() -> impl Strategy<Value = Mutation> {
     prop_oneof![
-        any::<prop::sample::Index>().prop_map(Harm::Cut),
-        (any::<prop::sample::Index>(), 1..=255u8).prop_map(|(at, bits)| Harm::Flip(at, bits)),
-        (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, byte)| Harm::Insert(at, byte)),
-        any::<prop::sample::Index>().prop_map(Harm::Remove),
+        any::<prop::sample::Index>().prop_map(Mutation::Cut),
+        (any::<prop::sample::Index>(), 1..=255u8).prop_map(|(at, bits)| Mutation::Flip(at, bits)),
+        (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
+        any::<prop::sample::Index>().prop_map(Mutation::Remove),
     ]
 }
 
@@ -95,10 +95,10 @@ proptest! {
     }
 
     #[test]
-    fn a_harmed_chain_is_refused(suite in 0..2usize, place in 0..2usize, harm in harm()) {
+    fn a_mutated_chain_is_refused(suite in 0..2usize, place in 0..2usize, mutation in mutation()) {
         with(suite, |honest| {
             let mut chain = honest.chain.clone();
-            chain[place] = harm.to(&chain[place]);
+            chain[place] = mutation.apply(&chain[place]);
             prop_assume!(chain != honest.chain);
             prop_assert!(honest.world.office.verify_chain(&chain, NOW).is_err());
             Ok(())
@@ -106,11 +106,11 @@ proptest! {
     }
 
     #[test]
-    fn a_harmed_ring_is_refused(suite in 0..2usize, harm in harm()) {
+    fn a_mutated_ring_is_refused(suite in 0..2usize, mutation in mutation()) {
         with(suite, |honest| {
-            let harmed = String::from_utf8_lossy(&harm.to(honest.ring.as_bytes())).into_owned();
-            prop_assume!(harmed != honest.ring);
-            prop_assert!(honest.world.office.verify_ring(&harmed, NOW).is_err());
+            let mutated = String::from_utf8_lossy(&mutation.apply(honest.ring.as_bytes())).into_owned();
+            prop_assume!(mutated != honest.ring);
+            prop_assert!(honest.world.office.verify_ring(&mutated, NOW).is_err());
             let good = honest.world.office.verify_ring(&honest.ring, NOW).unwrap();
             prop_assert_eq!(good.ring(), &honest.content);
             Ok(())
@@ -118,22 +118,22 @@ proptest! {
     }
 
     #[test]
-    fn a_harmed_link_leads_to_no_device(suite in 0..2usize, harm in harm()) {
+    fn a_mutated_link_is_refused(suite in 0..2usize, mutation in mutation()) {
         with(suite, |honest| {
-            let harmed = String::from_utf8_lossy(&harm.to(honest.fragment.as_bytes())).into_owned();
-            prop_assume!(harmed.trim().trim_start_matches('#') != honest.fragment);
-            // The digest of the authority is the one part that the link does not protect by itself: pinning does.
-            let accepted = Invitation::parse(&harmed).is_ok_and(|link| honest.world.office.verify_invitation(&link).is_ok());
+            let mutated = String::from_utf8_lossy(&mutation.apply(honest.fragment.as_bytes())).into_owned();
+            prop_assume!(mutated.trim().trim_start_matches('#') != honest.fragment);
+            // The link does not protect the digest of the authority itself; pinning it does.
+            let accepted = Invitation::parse(&mutated).is_ok_and(|link| honest.world.office.verify_invitation(&link).is_ok());
             prop_assert!(!accepted);
             Ok(())
         })?;
     }
 
     #[test]
-    fn a_harmed_authority_is_refused(suite in 0..2usize, harm in harm()) {
+    fn a_mutated_authority_is_refused(suite in 0..2usize, mutation in mutation()) {
         with(suite, |honest| {
             let mut info = honest.world.info.clone();
-            info.authority = harm.to(&info.authority.0).into();
+            info.authority = mutation.apply(&info.authority.0).into();
             prop_assume!(info != honest.world.info);
             prop_assert!(Office::pin(&info, None).is_err());
             Ok(())
@@ -141,16 +141,16 @@ proptest! {
     }
 
     #[test]
-    fn a_harmed_log_proof_is_refused(part in 0..3usize, harm in harm()) {
+    fn a_mutated_log_proof_is_refused(part in 0..3usize, mutation in mutation()) {
         with(0, |honest| {
             let mut logged = honest.logged.clone();
             match part {
-                0 => logged.entry = harm.to(&logged.entry.0).into(),
-                1 => logged.proof[0] = harm.to(&logged.proof[0].0).into(),
-                // The note may carry more signatures than the log's own: harm what the log signed.
+                0 => logged.entry = mutation.apply(&logged.entry.0).into(),
+                1 => logged.proof[0] = mutation.apply(&logged.proof[0].0).into(),
+                // The note may carry more signatures than the log's own: mutate what the log signed.
                 _ => {
                     let (text, rest) = logged.checkpoint.split_once("\n\n").unwrap();
-                    logged.checkpoint = format!("{}\n\n{rest}", String::from_utf8_lossy(&harm.to(text.as_bytes())));
+                    logged.checkpoint = format!("{}\n\n{rest}", String::from_utf8_lossy(&mutation.apply(text.as_bytes())));
                 }
             }
             prop_assume!(logged != honest.logged);
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn credentials_come_back(first in prop::collection::vec(any::<u8>(), 0..200), second in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn credentials_round_trip(first in prop::collection::vec(any::<u8>(), 0..200), second in prop::collection::vec(any::<u8>(), 0..200)) {
         let chain = vec![first, second];
         prop_assert_eq!(parse_x509_credential(&x509_credential(&chain)).unwrap(), chain);
     }

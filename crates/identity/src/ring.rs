@@ -1,8 +1,8 @@
-//! Rings: who rings whom, signed by the caller's device, verified by every device that shows it.
+//! Signed rings: created by the caller's device, verified by every device before it shows them.
 
 use crate::{
     chain::VerifiedDevice,
-    error::{Flaw, IdentityError, Lapse, Mismatch, Result},
+    error::{Flaw, IdentityError, Mismatch, Result, Validity},
     jws,
     key::DeviceKey,
     office::Office,
@@ -17,7 +17,7 @@ use telcon_proto::{
 
 /// Type of a ring (RFC 7515 section 4.1.9).
 pub const RING_TYP: &str = "telcon-ring+jws";
-/// How far in the future a ring may be dated, milliseconds: what two clocks differ.
+/// How far in the future a ring may be dated, milliseconds: tolerated difference between two clocks.
 pub const RING_MAX_FUTURE_MS: u64 = 60_000;
 
 /// Signs a ring with the caller's device key and its chain (DER: device, enrolment).
@@ -26,7 +26,7 @@ pub fn sign_ring(key: &DeviceKey, chain: &[Vec<u8>], ring: &Ring) -> String {
     jws::sign(key, RING_TYP, &payload, chain)
 }
 
-/// A ring that a device of the office signed, of somebody who may ring. Only verification makes one.
+/// A ring signed by a device of the office whose role may ring. Only verification creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRing {
     ring: Ring,
@@ -35,12 +35,12 @@ pub struct VerifiedRing {
 }
 
 impl VerifiedRing {
-    /// What was signed.
+    /// The signed payload.
     pub fn ring(&self) -> &Ring {
         &self.ring
     }
 
-    /// Who rings.
+    /// The caller's device.
     pub fn device(&self) -> &VerifiedDevice {
         &self.device
     }
@@ -59,13 +59,13 @@ fn read(payload: &[u8]) -> Result<Ring> {
 }
 
 impl Office {
-    /// Verifies a ring that rings now: signature, chain, office, device, role, suite, version, age, and that no less is kept
-    /// than the office keeps of every call. The caller's device is of this office; whether the callee and the call are is up
-    /// to whoever takes the ring ([`Ring::is_within`]).
+    /// Verifies a new ring: signature, chain, office, device, role, suite, version, age, and that its record mode is not below
+    /// the office's minimum. The caller's device belongs to this office; whether the callee and the call do has to be checked
+    /// by the receiver ([`Ring::is_within`]).
     ///
     /// # Errors
     /// Those of [`Office::verify_ring_past`], at the present time; [`Mismatch::WireVersion`] for older versions too;
-    /// [`Lapse::Ring`], [`Lapse::RingFuture`], [`Flaw::RingMode`].
+    /// [`Validity::Ring`], [`Validity::RingFuture`], [`Flaw::RingMode`].
     pub fn verify_ring(&self, jws: &str, now_ms: u64) -> Result<VerifiedRing> {
         let ring = self.verify_ring_untimed(jws)?;
         if ring.ring.version != WIRE_VERSION {
@@ -73,10 +73,10 @@ impl Office {
         }
         let at_ms = ring.ring.at_ms;
         if now_ms.saturating_sub(at_ms) > RING_MAX_AGE_MS {
-            return Err(Lapse::Ring.into());
+            return Err(Validity::Ring.into());
         }
         if at_ms.saturating_sub(now_ms) > RING_MAX_FUTURE_MS {
-            return Err(Lapse::RingFuture.into());
+            return Err(Validity::RingFuture.into());
         }
         if ring.ring.mode < self.floor() {
             return Err(Flaw::RingMode.into());
@@ -85,13 +85,13 @@ impl Office {
         Ok(ring)
     }
 
-    /// Verifies a ring of the past, for a device that joins the call and for auditors: as [`Office::verify_ring`], but the
-    /// certificate need only have been valid when the ring was signed, by the caller's clock, and the ring may be of an older
-    /// version. What pins that time is [`Office::verify_opening`].
+    /// Verifies a past ring, for a device that joins the call and for auditors: as [`Office::verify_ring`], but the certificate
+    /// only has to have been valid when the ring was signed, by the caller's clock, and the ring may have an older version.
+    /// [`Office::verify_opening`] proves that time.
     ///
     /// # Errors
     /// [`Flaw`]s of the signed text and the chain; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Flaw::RingRole`],
-    /// [`Flaw::RingSuite`]; [`Mismatch::WireVersion`]; [`Lapse::Device`], [`Lapse::DeviceNotYet`].
+    /// [`Flaw::RingSuite`]; [`Mismatch::WireVersion`]; [`Validity::Device`], [`Validity::DeviceNotYet`].
     pub fn verify_ring_past(&self, jws: &str) -> Result<VerifiedRing> {
         let ring = self.verify_ring_untimed(jws)?;
         ring.device.check_time(ring.ring.at_ms)?;

@@ -1,4 +1,4 @@
-//! What else devices sign: their sign-in, and the digest of a record they kept.
+//! Other signed statements of devices: the sign-in, and the digest of a record.
 
 use crate::{
     chain::VerifiedDevice,
@@ -42,8 +42,8 @@ pub fn sign_in(key: &DeviceKey, office_domain: &str, device: DeviceId, nonce: &[
     jws::sign(key, SIGN_IN_TYP, &encode(&statement), &[])
 }
 
-/// Checks the answer to a challenge, with the device's key as verified at its enrolment. That the nonce is fresh and
-/// used once is up to the switchboard.
+/// Verifies the answer to a challenge, with the device's key as verified at its enrolment. The switchboard has to make sure
+/// that the nonce is fresh and used once.
 ///
 /// # Errors
 /// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Flaw::OtherChallenge`].
@@ -68,7 +68,7 @@ pub fn verify_sign_in(
     Ok(())
 }
 
-/// Signs the digest of a call's record: `parts` parts, `partial` if the note-taker did not hear the whole call.
+/// Signs the digest of a call's record: `parts` parts, `partial` if something is missing from it.
 pub fn sign_record(
     key: &DeviceKey,
     chain: &[Vec<u8>],
@@ -82,7 +82,7 @@ pub fn sign_record(
     jws::sign(key, RECORD_TYP, &encode(&statement), chain)
 }
 
-/// A record's signature by a device of the office that keeps records. Only verification makes one.
+/// A verified signature of a record, by a device of the office whose role may write records. Only verification creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRecord {
     device: VerifiedDevice,
@@ -92,7 +92,7 @@ pub struct VerifiedRecord {
 }
 
 impl VerifiedRecord {
-    /// Who signed.
+    /// The device that signed.
     pub fn device(&self) -> &VerifiedDevice {
         &self.device
     }
@@ -102,7 +102,7 @@ impl VerifiedRecord {
         self.parts
     }
 
-    /// Whether the note-taker did not hear the whole call.
+    /// Whether the note-taker signed that something is missing.
     pub fn partial(&self) -> bool {
         self.partial
     }
@@ -118,8 +118,8 @@ impl Office {
     /// write records ([`Action::WriteRecord`]), about this call and this digest.
     ///
     /// # Errors
-    /// [`Flaw`]s of the signed text and the chain; [`Flaw::RecordRole`], [`Flaw::OtherRecord`]; [`crate::Lapse::Device`],
-    /// [`crate::Lapse::DeviceNotYet`].
+    /// [`Flaw`]s of the signed text and the chain; [`Flaw::RecordRole`], [`Flaw::OtherRecord`]; [`crate::Validity::Device`],
+    /// [`crate::Validity::DeviceNotYet`].
     pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &Digest) -> Result<VerifiedRecord> {
         let (device, payload) = self.verify_signed(jws, RECORD_TYP)?;
         let signed: RecordSigned = decode(&payload)?;

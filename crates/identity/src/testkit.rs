@@ -17,7 +17,7 @@ use telcon_proto::{
 };
 
 pub(crate) const SUITES: [SuiteName; 2] = [SuiteName::Hybrid, SuiteName::Cnsa2];
-/// 1 June 2026, some milliseconds past a full second.
+/// 1 June 2026, 123 ms past a full second.
 pub(crate) const NOW: u64 = 1_780_272_000_123;
 pub(crate) const HOUR: u64 = 3_600_000;
 pub(crate) const DAY: u64 = 24 * HOUR;
@@ -76,7 +76,7 @@ impl World {
         Self { authority, info, office, log }
     }
 
-    /// Of this office, whatever office the card is of.
+    /// An invitation to this office, whatever office the card names.
     pub(crate) fn spec(&self, card: Card) -> InviteSpec {
         let n = card.role as u8;
         let card = Card { office: self.office.domain().clone(), ..card };
@@ -101,7 +101,7 @@ impl World {
         proof.iter().map(|hash| Blob(hash.0.to_vec())).collect()
     }
 
-    /// Puts an entry into the log and proves it.
+    /// Appends an entry to the log and proves it.
     pub(crate) fn log(&mut self, entry: &Value) -> Logged {
         let bytes = entry.to_string().into_bytes();
         self.log.append(std::slice::from_ref(&bytes), NOW).unwrap();
@@ -130,7 +130,7 @@ pub(crate) fn ring(world: &World, from: &Device) -> Ring {
     }
 }
 
-/// The ring in the form of version 3, which named one office for everything.
+/// The ring in version 3, which had one office for all identifiers.
 pub(crate) fn ring_v3(ring: &Ring) -> Value {
     json!({
         "version": 3,

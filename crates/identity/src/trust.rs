@@ -1,8 +1,8 @@
-//! The offices that a device trusts, and the choice among them.
+//! The offices that a device trusts, and the selection of the office to verify with.
 //!
-//! What somebody says comes with the name of an office: the issuer in a certificate, the office in a proof or in an identifier.
-//! That name is a claim. It chooses whose authority and whose log to verify with, and the statement is then verified against
-//! that office alone: no office vouches for another, and no key is tried that was not asked for.
+//! Every statement names an office: the issuer in a certificate, the office in a proof or in an identifier. The name is a
+//! claim. It selects the authority and the log to verify with, and the statement is verified against that office alone: no
+//! office certifies another, and no other key is tried.
 
 use crate::{
     chain::{VerifiedDevice, claimed_office},
@@ -56,8 +56,8 @@ impl TrustStore {
         std::iter::once(&self.home).chain(self.others.values())
     }
 
-    /// Trusts another office, which the caller pinned by a digest that came by another way than its server. Adding the same
-    /// authority again changes nothing: what was pinned first stays.
+    /// Trusts another office, which the caller pinned by a digest obtained out of band. Adding the same authority again changes
+    /// nothing: the first pinned description stays.
     ///
     /// # Errors
     /// [`Flaw::SecondAuthority`] if this store has an office of the same name and another authority, [`Flaw::SecondLog`] if
@@ -82,7 +82,7 @@ impl TrustStore {
         self.office(&claimed_office(chain)?)?.verify_chain(chain, now_ms)
     }
 
-    /// Verifies a ring that rings now against the office of the device that signed it, as [`Office::verify_ring`]. It may lead
+    /// Verifies a new ring against the office of the device that signed it, as [`Office::verify_ring`]. It may be
     /// to another office: see [`TrustStore::check_home_ring`].
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl TrustStore {
         self.signers_office(jws, RING_TYP)?.verify_ring(jws, now_ms)
     }
 
-    /// Verifies a ring of the past against the office of the device that signed it, as [`Office::verify_ring_past`].
+    /// Verifies a past ring against the office of the device that signed it, as [`Office::verify_ring_past`].
     ///
     /// # Errors
     /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_ring_past`].
@@ -99,8 +99,8 @@ impl TrustStore {
         self.signers_office(jws, RING_TYP)?.verify_ring_past(jws)
     }
 
-    /// Checks that caller, callee and call of a ring are of the home office. Offices are not connected to each other yet: a ring that
-    /// leads to or from another office has no switchboard that could have put it through.
+    /// Checks that caller, callee and call of a ring belong to the home office. Calls between offices are not implemented: no
+    /// honest switchboard forwards such a ring.
     ///
     /// # Errors
     /// [`Mismatch::BetweenOffices`].
@@ -119,8 +119,8 @@ impl TrustStore {
         self.signers_office(jws, RECORD_TYP)?.verify_record(jws, call, record_digest)
     }
 
-    /// Verifies an entry against the log of the office that the proof names, of the home office if it names none. Whose log it
-    /// had to be in is up to the caller ([`LoggedEntry::office`]).
+    /// Verifies an entry against the log of the office that the proof names, of the home office if it names none. The
+    /// caller has to check that it is the right log ([`LoggedEntry::office`]).
     ///
     /// # Errors
     /// [`Mismatch::UnknownOffice`], and those of [`Office::verify_logged`].
@@ -131,7 +131,7 @@ impl TrustStore {
     /// Verifies that a device is in the log of the office that certified it, as [`Office::verify_device_logged`].
     ///
     /// # Errors
-    /// [`Flaw::OtherOffice`] if the proof is of another office's log; [`Mismatch::UnknownOffice`], and those of
+    /// [`Flaw::OtherOffice`] if the proof is from another office's log; [`Mismatch::UnknownOffice`], and those of
     /// [`Office::verify_device_logged`].
     pub fn verify_device_logged(&self, device: VerifiedDevice, logged: &Logged) -> Result<LoggedDevice> {
         let office = self.office_of_proof(device.office(), logged)?;
@@ -141,7 +141,7 @@ impl TrustStore {
     /// Verifies that the opening of a ring's call is in the log of the call's office, as [`Office::verify_opening`].
     ///
     /// # Errors
-    /// [`Flaw::OtherOffice`] if the proof is of another office's log; [`Mismatch::UnknownOffice`], and those of
+    /// [`Flaw::OtherOffice`] if the proof is from another office's log; [`Mismatch::UnknownOffice`], and those of
     /// [`Office::verify_opening`].
     pub fn verify_opening(&self, ring: VerifiedRing, opened: &Logged) -> Result<LoggedRing> {
         let office = self.office_of_proof(&ring.ring().call.office, opened)?;
@@ -157,8 +157,8 @@ impl TrustStore {
         self.office(&claimed_office(signed.x5c())?)
     }
 
-    /// The office whose log a statement of `wanted` has to be in. A proof that names no office is of the home office's log,
-    /// and so proves nothing of another office.
+    /// The office whose log has to contain a statement of `wanted`. A proof that names no office is of the home office's log
+    /// and proves nothing about another office.
     fn office_of_proof(&self, wanted: &OfficeName, logged: &Logged) -> Result<&Office> {
         let office = self.office(wanted)?;
         match self.named_in(logged) == wanted {

@@ -1,4 +1,4 @@
-//! Somebody else's tool reads what this crate writes: OpenSSL verifies the chain and a signed text.
+//! Interoperability with a third-party tool: OpenSSL verifies the chain and a signed text.
 
 use base64::{
     Engine as _,
@@ -11,7 +11,7 @@ use telcon_proto::{Card, DeviceId, PersonId, Role, SuiteName};
 /// 1 June 2026.
 const NOW: u64 = 1_780_272_000_000;
 
-/// Runs OpenSSL in `dir`; its output with the exit status in words, or `None` where there is no OpenSSL.
+/// Runs OpenSSL in `dir`; gives whether it succeeded and its output, or `None` if OpenSSL is not installed.
 fn openssl(dir: &Path, arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("openssl").args(arguments).current_dir(dir).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -63,7 +63,7 @@ fn verify_with_openssl(suite: SuiteName) {
         let (good, output) = verify(time_s, "enrolment.pem", "device.pem");
         assert!(good, "{output}");
     }
-    // It is a verification: other times and other places in the chain are refused.
+    // Negative controls: other times and other positions in the chain are refused.
     assert!(!verify(now_s + DEVICE_VALIDITY_S + 1, "enrolment.pem", "device.pem").0);
     assert!(!verify(now_s, "root.pem", "device.pem").0);
 
@@ -73,7 +73,7 @@ fn verify_with_openssl(suite: SuiteName) {
         assert!(text.contains(part), "{part} in {text}");
     }
 
-    // And the signature of a signed text holds under the certificate's key.
+    // The signature of a JWS is valid under the certificate's key.
     let token = jws::sign(&key, "test", b"content", &[]);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     std::fs::write(dir.join("signed"), signed).unwrap();

@@ -3,8 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Bytes that travel as standard base64 inside JSON. Its `Debug` shows a length and never the content, so that no
-/// log line can carry what a message carried.
+/// Bytes that travel as standard base64 inside JSON. Its `Debug` shows the length and never the content, so that no
+/// log line contains message content.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Blob(pub Vec<u8>);
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn survives_json_and_hides_from_debug() {
+    fn a_blob_round_trips_through_json_and_debug_shows_no_content() {
         let blob = Blob(b"whispered".to_vec());
         let json = serde_json::to_string(&blob).unwrap();
         assert_eq!(serde_json::from_str::<Blob>(&json).unwrap(), blob);

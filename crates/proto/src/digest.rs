@@ -1,4 +1,4 @@
-//! SHA-256 digests as log entries, seals and file names carry them: 64 lower-case hexadecimal digits.
+//! SHA-256 digests in log entries, seals and file names: 64 lower-case hexadecimal digits.
 //!
 //! This crate only reads and writes digests. Computing one is cryptography and belongs to the crates that hash.
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_form_is_strict() {
+    fn only_64_lowercase_hexadecimal_digits_are_parsed() {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
         for bad in ["", &text.to_uppercase(), &text[1..], &format!("{text}0"), &"g".repeat(64)] {

@@ -1,11 +1,11 @@
 //! Entries of an office's transparency log: the one definition for the switchboard that writes them and for every device and
 //! auditor that reads them.
 //!
-//! An entry is a JSON object with `type` and `time_ms`. It holds opaque ids, digests and times, and nothing that was said.
+//! An entry is a JSON object with `type` and `time_ms`. It holds opaque ids, digests and times, and no content of a call.
 //!
 //! Compatibility: entries are kept for decades, so a type never changes its meaning. A field may be added if it is optional;
 //! anything else is a new type. Readers skip unknown types and unknown fields ([`ReadEntry::Unknown`]); a known type with a
-//! missing or ill-formed field is a fault of whoever wrote the log and is reported ([`ReadEntry::Malformed`]).
+//! missing or ill-formed field is a fault of the log's writer and is reported ([`ReadEntry::Malformed`]).
 //!
 //! ```
 //! use telcon_proto::{CallId, Ended, entry::{Entry, ReadEntry}};
@@ -89,10 +89,10 @@ pub enum Entry {
         jws: String,
         /// Number of parts.
         parts: u64,
-        /// Whether the note-taker says that something is missing from it.
+        /// Whether the note-taker signed that something is missing from it.
         partial: bool,
     },
-    /// A call that should have a record had none when it was due. A later [`Entry::RecordSealed`] may follow.
+    /// The record of a call had not arrived at its deadline. A later [`Entry::RecordSealed`] may follow.
     RecordMissing {
         /// When.
         time_ms: u64,

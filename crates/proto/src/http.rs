@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Prefix of the paths of this version of the API.
 pub const API_PREFIX: &str = "/api/v1";
 
-/// `GET /api/v1/office`: what a new device must know. It believes the authority only if its digest is the one in the
-/// enrolment link, which reached the person by another way than this server.
+/// `GET /api/v1/office`: the office's description for a new device. The device trusts the authority only if its digest is the
+/// one in the enrolment link, which reached the person out of band.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OfficeInfo {
@@ -23,7 +23,7 @@ pub struct OfficeInfo {
     pub charter: String,
 }
 
-/// What the office authority decided about its server, so that the server cannot decide it.
+/// The authority's signed decisions that the server cannot change: the log key and the lowest record mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -32,9 +32,9 @@ pub struct Charter {
     pub office: String,
     /// C2SP verifier key of the office's log.
     pub log_key: String,
-    /// The least that is kept of the office's calls.
+    /// The lowest record mode of the office's calls.
     pub floor: RecordMode,
-    /// When, milliseconds since 1970 UTC.
+    /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
 }
 
@@ -75,7 +75,7 @@ pub struct Revocation {
     pub office: String,
     /// The device.
     pub device: DeviceId,
-    /// When, milliseconds since 1970 UTC.
+    /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
 }
 
@@ -111,12 +111,12 @@ pub struct RecordLine {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<Ended>,
-    /// How many sealed records of it are in the archive: one of each note-taker that heard some of it.
+    /// Number of its sealed records in the archive: one per note-taker that recorded some of it.
     pub records: usize,
-    /// Whether there are records, and their note-takers say of each that something is missing.
+    /// Whether there are records, and all of them are partial.
     #[serde(default)]
     pub partial: bool,
-    /// Whether there is none, and the log says why.
+    /// Whether there is no record, and the log has a *record missing* entry.
     #[serde(default)]
     pub missing: bool,
 }
@@ -132,19 +132,19 @@ pub struct IceServers {
     pub ttl_ms: Option<u64>,
 }
 
-/// A TURN server, in the words of WebRTC's `RTCIceServer`.
+/// A TURN server, with the fields of WebRTC's `RTCIceServer`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IceServer {
     /// Its addresses (RFC 7065).
     pub urls: Vec<String>,
-    /// The name that goes with the password.
+    /// The user name of the credential.
     pub username: String,
     /// The password.
     pub credential: String,
 }
 
-/// `GET /api/v1/records/{call}`: what proves the records of one call, to be checked by the device that asks.
+/// `GET /api/v1/records/{call}`: the proofs of the records of one call, which the requesting device verifies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecordProof {
@@ -158,10 +158,10 @@ pub struct RecordProof {
     pub ended: Option<Logged>,
     /// The sealed records that are in the archive.
     pub records: Vec<ProvenRecord>,
-    /// Proof of the entry that there is none, and why, where the log has one. Records may have come after it.
+    /// Proof of the *record missing* entry with its reason, if the log has one. Records may have arrived after it.
     #[serde(default)]
     pub missing: Option<Logged>,
-    /// Device certificate chains (DER: device, enrolment) of those who were in the call, its note-takers too.
+    /// Device certificate chains (DER: device, enrolment) of all participants of the call, note-takers included.
     pub devices: Vec<ProvenDevice>,
 }
 

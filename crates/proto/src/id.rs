@@ -32,7 +32,7 @@ fn hex(bytes: &[u8; 16]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// What all identifiers have in common: enough for [`crate::Qualified`] to read and write any of them.
+/// Common interface of all identifiers, with which [`crate::Qualified`] parses and formats any of them.
 pub trait OpaqueId: Copy + Eq + Ord + Hash + FromStr<Err = IdError> + sealed::Sealed {
     /// The type's name, for schemas.
     const NAME: &'static str;
@@ -112,8 +112,8 @@ macro_rules! id {
     };
 }
 
-id!(CallId, "One call. Opaque: says nothing of who is in it, and may stand in logs.");
-id!(DeviceId, "One enrolled device. Opaque, and may stand in logs.");
+id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
+id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
 impl fmt::Display for CallId {
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_back_what_it_writes_and_refuses_the_rest() {
+    fn identifiers_round_trip_and_malformed_ones_are_refused() {
         let id = CallId::from_bytes(std::array::from_fn(|i| i as u8 * 16));
         assert_eq!(id.to_hex().parse::<CallId>(), Ok(id));
         for bad in ["", "00", &"g".repeat(32), &"A".repeat(32), &"0".repeat(33), "é0000000000000000000000000000000"] {

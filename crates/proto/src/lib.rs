@@ -1,7 +1,7 @@
 //! Wire types, identifiers, limits and codecs of Telcon.
 //!
-//! This crate holds what two processes must agree on, and nothing that could act: no cryptography, no input or
-//! output, no clock. Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
+//! This crate holds the definitions that two processes share, and no behaviour: no cryptography, no I/O, no clock.
+//! Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
 
 pub mod blob;
 pub mod digest;
@@ -14,15 +14,16 @@ pub mod node;
 pub mod office;
 pub mod policy;
 pub mod seal;
-pub mod words;
+pub mod terms;
 
 pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{CallId, DeviceId, IdError, PersonId};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
-pub use words::{Card, Ended, RecordMode, Role, SuiteName};
+pub use terms::{Card, Ended, RecordMode, Role, SuiteName};
 
-/// Version of the messages in this crate. A server refuses a client of another version by name: MLS code points for
-/// the post-quantum suites are drafts, so the wire format is allowed to change and must be able to say so.
+/// Version of the messages in this crate. A server refuses a client of another version
+/// ([`message::RefusalCode::Version`]): MLS code points for the post-quantum suites are drafts, so the wire format may
+/// change incompatibly.
 pub const WIRE_VERSION: u16 = 4;

@@ -5,7 +5,7 @@
 pub const MAX_MESSAGE_BYTES: usize = 384 * 1024;
 /// Most members of a call: two principals, two interpreters, and listeners of both offices.
 pub const MAX_MEMBERS: usize = 8;
-/// Receive slots that each media leg offers: everybody but oneself.
+/// Receive slots that each media leg offers: one for each other participant.
 pub const RECEIVE_SLOTS: usize = MAX_MEMBERS - 1;
 /// Longest SDP, bytes: eight audio sections of a browser are about 20 KB.
 pub const MAX_SDP_BYTES: usize = 64 * 1024;
@@ -13,19 +13,20 @@ pub const MAX_SDP_BYTES: usize = 64 * 1024;
 pub const MAX_NAME_CHARS: usize = 64;
 /// Most devices of one person. A person has a phone, a desk and a car; more than this is a mistake or an attack.
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
-/// How long a ring rings, milliseconds. Long enough for an aide to carry the phone into a room.
+/// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.
 pub const RING_TIMEOUT_MS: u64 = 45_000;
 /// How old a signed ring may be when a device shows it, milliseconds. It covers the ring's whole life and a minute
 /// of difference between two clocks; an older one is a replay.
 pub const RING_MAX_AGE_MS: u64 = RING_TIMEOUT_MS + 60_000;
 /// How long a call outlives the last connection to all of its members, milliseconds, before it is closed as
-/// interrupted: a server upgrade or a tunnel, not a night.
+/// interrupted. One minute covers a server upgrade or a tunnel.
 pub const ABANDONED_AFTER_MS: u64 = 60_000;
-/// How long a sign-in challenge holds, milliseconds.
+/// How long a sign-in challenge is valid, milliseconds.
 pub const CHALLENGE_TTL_MS: u64 = 30_000;
-/// Open connections that have not signed in yet, per server: what a flood may hold without touching the others.
+/// Cap for unauthenticated connections (not signed in yet), per server: a flood of them cannot exhaust the server for
+/// signed-in devices.
 pub const MAX_UNSIGNED_CONNECTIONS: usize = 256;
-/// Messages that a signed-in device may send per second, sustained, before it is cut off. A call's busiest moment,
+/// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,
 /// eight members joining, needs about forty.
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
 /// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few

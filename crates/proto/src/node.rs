@@ -1,35 +1,35 @@
-//! What a switchboard and a relay of its own say to each other, as JSON over one WebSocket that the relay opens.
+//! Messages between the switchboard and a standalone relay: JSON over one WebSocket that the relay opens.
 //!
-//! The relay is trusted with addresses and with being there. It has no key, and it opens no call without the proof that the
-//! call's opening is in the log.
+//! The relay is trusted with network addresses and with availability. It has no media key, and accepts a call only with the
+//! proof that the call's opening is in the log.
 
 use crate::{CallId, limits::MAX_SDP_BYTES, message::Logged};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// Version of this part of the wire.
+/// Version of this protocol.
 pub const NODE_VERSION: u32 = 2;
-/// How often a relay says how loaded it is, milliseconds.
-pub const NODE_BEAT_MS: u64 = 400;
-/// How long a relay may be silent before its calls are moved, milliseconds: three beats, so that people hear a gap of less
-/// than two seconds.
-pub const NODE_SILENT_MS: u64 = 1_300;
-/// Longest message, bytes: an offer or an answer of which every character is escaped in JSON, and what is around it.
+/// Interval of a relay's heartbeats, which carry its load, milliseconds.
+pub const NODE_HEARTBEAT_INTERVAL_MS: u64 = 400;
+/// Time without a heartbeat after which a relay's calls fail over, milliseconds: three intervals, so that people hear a gap
+/// of less than two seconds.
+pub const NODE_HEARTBEAT_TIMEOUT_MS: u64 = 1_300;
+/// Longest message, bytes: an offer or an answer of which every character is escaped in JSON, and the other fields.
 pub const MAX_NODE_MESSAGE_BYTES: usize = 6 * MAX_SDP_BYTES + 64 * 1024;
 
-/// From the switchboard.
+/// A message of the switchboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToNode {
-    /// A call may have legs.
+    /// The relay may accept legs of a call.
     OpenCall {
         /// The call.
         call: CallId,
         /// Its *call opened* entry, with proof.
         opened: Box<Logged>,
     },
-    /// It is over, or elsewhere.
+    /// The call has ended, or is placed on another relay.
     CloseCall {
         /// The call.
         call: CallId,
@@ -38,7 +38,7 @@ pub enum ToNode {
     AddLeg {
         /// The call.
         call: CallId,
-        /// Names the leg.
+        /// Identifier of the leg.
         leg: u64,
         /// WebRTC offer.
         offer: String,
@@ -50,7 +50,7 @@ pub enum ToNode {
     },
 }
 
-/// From the relay.
+/// A message of the relay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -59,18 +59,18 @@ pub enum FromNode {
     Hello {
         /// [`NODE_VERSION`].
         version: u32,
-        /// Most calls that it takes.
+        /// Capacity in calls.
         max_calls: u64,
-        /// Where it tells devices that it is: for the operator.
+        /// Address announced to devices (its ICE candidate): for the operator's information.
         address: SocketAddr,
     },
-    /// Every [`NODE_BEAT_MS`].
+    /// Heartbeat, sent every [`NODE_HEARTBEAT_INTERVAL_MS`].
     Load {
-        /// Calls.
+        /// Number of calls.
         calls: u64,
-        /// Legs: what a relay's work grows with.
+        /// Number of legs, to which the relay's load is proportional.
         legs: u64,
-        /// It is about to stop: no new calls, and those that it has are to be moved.
+        /// It drains before it stops: it takes no new calls, and its calls have to be moved.
         draining: bool,
     },
     /// The answer to [`ToNode::AddLeg`].
@@ -79,15 +79,15 @@ pub enum FromNode {
         leg: u64,
         /// WebRTC answer.
         answer: Option<String>,
-        /// Why there is none.
+        /// The error, if there is no answer.
         refused: Option<String>,
     },
-    /// Sound can flow on a leg, for the first time or again.
+    /// A leg's media is connected, for the first time or again.
     LegConnected {
         /// The leg.
         leg: u64,
     },
-    /// A leg ended by itself.
+    /// A leg failed or timed out.
     LegGone {
         /// The leg.
         leg: u64,

@@ -1,8 +1,8 @@
-//! Which office: its name, and identifiers that carry it.
+//! Names of offices, and qualified identifiers.
 //!
-//! An identifier is drawn at random by one office and means nothing without it: two offices, or one that means harm, may use
-//! the same. Whatever leaves a device therefore says `id@office` ([`Qualified`]). The name is a claim. It chooses the
-//! authority to verify with, and proves nothing.
+//! An identifier is drawn at random in one office and is unique in that office only: two offices, or a hostile one, may use
+//! the same. Identifiers that leave a device are therefore qualified, `id@office` ([`Qualified`]). The office's name is a claim:
+//! it selects the authority to verify with, and proves nothing.
 
 use crate::id::{CallId, DeviceId, IdError, OpaqueId, PersonId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

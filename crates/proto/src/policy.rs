@@ -1,7 +1,7 @@
-//! What each role may do: the one table that clients, servers and relays decide by.
+//! Permissions by role: the one table that clients, servers and relays use.
 //!
-//! A rule is a row. Whether somebody is *in a position* to act (a party of this call, the signer of this record) is state and
-//! belongs to the engines; whether their role may act at all is decided here. The table is printed into `docs/policy.md`.
+//! A permission is a row. Conditions of state (a party of this call, the signer of this record) are checked by the engines;
+//! whether a role has the permission at all is decided here. The table is printed into `docs/policy.md`.
 //!
 //! ```
 //! use telcon_proto::{Role, policy::{Action, allows}};
@@ -13,7 +13,7 @@
 use crate::Role;
 use Role::{Counterpart, DutyOfficer, NoteTaker, Principal};
 
-/// Something that a role may or may not do.
+/// A permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Ring a principal of the office.
@@ -22,40 +22,40 @@ pub enum Action {
     RingCounterpart,
     /// Be rung, and answer.
     Answer,
-    /// Be a party of a call and be heard in it.
+    /// Be a party of a call and send audio.
     Speak,
-    /// Hang up for everybody in a call that one is a party of.
+    /// End a call for everybody, as one of its parties.
     EndForAll,
-    /// Join a call visibly, without being heard.
+    /// Join a call as a listener: visible to everybody, without sending audio.
     ListenIn,
-    /// Be told of every call of the office while it takes place.
+    /// See every call of the office while it takes place.
     WatchCalls,
     /// Read the live captions of a call.
     ReadCaptions,
-    /// Transcribe a call, seal its record and bring it to the archive.
+    /// Transcribe a call, seal its record and upload it to the archive.
     WriteRecord,
-    /// See that calls of one's own are on the record, and the proof of it.
+    /// See the records of one's own calls, with their proofs.
     SeeOwnRecords,
-    /// See that calls of everybody are on the record, and the proof of it.
+    /// See the records of all calls, with their proofs.
     SeeAllRecords,
 }
 
-/// Every rule: the action, what it means on a screen or in the manual, and the roles that may.
+/// Every rule: the action, its description for screens and the manual, and the roles that have the permission.
 pub const TABLE: &[(Action, &str, &[Role])] = &[
     (Action::RingPrincipal, "ring a principal of the office", &[Principal, Counterpart]),
     (Action::RingCounterpart, "ring a counterpart", &[Principal]),
     (Action::Answer, "be rung and answer", &[Principal, Counterpart]),
-    (Action::Speak, "be a party of a call and be heard", &[Principal, Counterpart]),
-    (Action::EndForAll, "hang up for everybody", &[Principal, Counterpart]),
-    (Action::ListenIn, "join a call visibly, without being heard", &[DutyOfficer, NoteTaker]),
-    (Action::WatchCalls, "be told of every call while it takes place", &[DutyOfficer, NoteTaker]),
+    (Action::Speak, "be a party of a call and send audio", &[Principal, Counterpart]),
+    (Action::EndForAll, "end a call for everybody", &[Principal, Counterpart]),
+    (Action::ListenIn, "join a call as a visible listener, without sending audio", &[DutyOfficer, NoteTaker]),
+    (Action::WatchCalls, "see every call while it takes place", &[DutyOfficer, NoteTaker]),
     (Action::ReadCaptions, "read the live captions of a call", &[DutyOfficer]),
     (Action::WriteRecord, "transcribe a call and seal its record", &[NoteTaker]),
-    (Action::SeeOwnRecords, "see the proof that a call of their own is on the record", &[Principal, Counterpart]),
-    (Action::SeeAllRecords, "see the proof that any call is on the record", &[DutyOfficer, NoteTaker]),
+    (Action::SeeOwnRecords, "see the records of their own calls, with proofs", &[Principal, Counterpart]),
+    (Action::SeeAllRecords, "see the records of all calls, with proofs", &[DutyOfficer, NoteTaker]),
 ];
 
-/// All roles, in the order of the table that is printed.
+/// All roles, in the order of the printed table's columns.
 pub const ROLES: [Role; 4] = [Principal, Counterpart, DutyOfficer, NoteTaker];
 
 impl Role {
@@ -65,12 +65,12 @@ impl Role {
     }
 }
 
-/// Whether the role may act so at all.
+/// Whether the role has the permission.
 pub fn allows(role: Role, action: Action) -> bool {
     TABLE.iter().any(|(rule, _, roles)| *rule == action && roles.contains(&role))
 }
 
-/// The action of ringing somebody of this role; none where nobody rings them.
+/// The permission needed to ring a callee of this role; none if the role is never rung.
 pub fn ringing(callee: Role) -> Option<Action> {
     match callee {
         Principal => Some(Action::RingPrincipal),
@@ -79,12 +79,12 @@ pub fn ringing(callee: Role) -> Option<Action> {
     }
 }
 
-/// Whether somebody of role `caller` may ring somebody of role `callee`.
+/// Whether a person of role `caller` may ring a person of role `callee`.
 pub fn may_ring(caller: Role, callee: Role) -> bool {
     ringing(callee).is_some_and(|action| allows(caller, action))
 }
 
-/// Whether somebody of this role may ring anybody at all.
+/// Whether a person of this role may ring anybody.
 pub fn may_ring_somebody(caller: Role) -> bool {
     allows(caller, Action::RingPrincipal) || allows(caller, Action::RingCounterpart)
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use Action::*;
 
-    /// Every cell of the table, written once more by hand: a change of a rule is a change of two places on purpose.
+    /// Every cell of the table, repeated by hand: a change of a permission has to be made in two places on purpose.
     const EXPECTED: &[(Role, &[Action])] = &[
         (Principal, &[RingPrincipal, RingCounterpart, Answer, Speak, EndForAll, SeeOwnRecords]),
         (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords]),
@@ -130,7 +130,7 @@ mod tests {
     fn every_action_has_one_row() {
         for (action, _, roles) in TABLE {
             assert_eq!(TABLE.iter().filter(|(other, ..)| other == action).count(), 1, "{action:?}");
-            assert!(!roles.is_empty(), "{action:?}: a rule for nobody");
+            assert!(!roles.is_empty(), "{action:?}: a permission that no role has");
         }
     }
 

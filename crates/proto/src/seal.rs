@@ -1,5 +1,5 @@
-//! `seal.json`: what a sealed record consists of, and the note-taker's signature under it. The note-taker writes it, the server
-//! checks it before it keeps the record, auditors check it again.
+//! `seal.json`: the parts of a sealed record, with the note-taker's signature. The note-taker writes it, the server validates it
+//! before it stores the record, and auditors verify it.
 //!
 //! `record_digest` is the SHA-256 of this listing (UTF-8, every line ends with one line feed, fields separated by one space):
 //!
@@ -57,9 +57,9 @@ pub struct Seal {
     pub parts: Vec<PartDigest>,
     /// See the module's documentation.
     pub record_digest: Digest,
-    /// To whom every part is sealed, `age1pq1…`.
+    /// The age recipients that every part is encrypted to, `age1pq1…`.
     pub custodians: Vec<String>,
-    /// Whether the record is known to lack something.
+    /// Whether the record is partial: its note-taker signed that something is missing.
     pub partial: bool,
     /// Compact JWS (RFC 7515) by the note-taker's device; its payload names the call and the record digest, see
     /// [`SealClaims`]. Absent until it is attached.
@@ -67,7 +67,7 @@ pub struct Seal {
     pub jws: Option<String>,
 }
 
-/// What the payload of the seal's JWS names, as JSON.
+/// The JSON payload of the seal's JWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SealClaims {
@@ -83,28 +83,28 @@ pub enum SealError {
     /// Longer than [`MAX_SEAL_BYTES`].
     #[error("it is longer than {MAX_SEAL_BYTES} bytes")]
     TooLong,
-    /// Not the JSON that it should be.
+    /// Not the JSON of a seal.
     #[error("{0}")]
     Json(String),
     /// A version that this program does not know.
     #[error("version {0} is not known: a newer program wrote it")]
     Version(u32),
-    /// None, or more than [`MAX_RECORD_PARTS`].
+    /// No part, or more than [`MAX_RECORD_PARTS`].
     #[error("a record has 1 to {MAX_RECORD_PARTS} parts")]
     PartCount,
-    /// A part with another name than its place demands.
-    #[error("part {0} does not have the name that its place demands, such as part-000000.tar.age")]
+    /// A part that does not have the name for its position.
+    #[error("part {0} does not have the name for its position, such as part-000000.tar.age")]
     PartName(usize),
     /// A part that is too large.
     #[error("part {0} has more than {MAX_RECORD_PART_BYTES} bytes: seal more often")]
     PartBytes(usize),
-    /// None, or more than [`MAX_CUSTODIANS`].
+    /// No custodian, or more than [`MAX_CUSTODIANS`].
     #[error("a record has 1 to {MAX_CUSTODIANS} custodians")]
     CustodianCount,
     /// A custodian that is not of the form of a post-quantum recipient, or is listed twice.
     #[error("custodian {0} is not a post-quantum age recipient (age1pq1…), or is listed twice")]
     Custodian(usize),
-    /// The digest does not fit the listing.
+    /// `record_digest` is not the digest of the listing.
     #[error("record_digest is not the digest of what it lists")]
     Digest,
     /// The signature is too long.
@@ -129,7 +129,7 @@ impl Seal {
     /// that `record_digest` is the digest of the rest. Does not look at the parts or the signature. `sha256` computes SHA-256.
     ///
     /// # Errors
-    /// [`SealError`]: the first thing that is wrong.
+    /// [`SealError`]: the first check that failed.
     pub fn parse(bytes: &[u8], sha256: impl Fn(&[u8]) -> Digest) -> Result<Self, SealError> {
         if bytes.len() > MAX_SEAL_BYTES {
             return Err(SealError::TooLong);
@@ -172,7 +172,7 @@ impl Seal {
         Ok(())
     }
 
-    /// What a signature must cover.
+    /// The payload that the signature has to cover.
     pub fn claims(&self) -> SealClaims {
         SealClaims { call: self.call_id, record_digest: self.record_digest }
     }
@@ -207,7 +207,7 @@ fn is_recipient(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Not SHA-256: these tests are about what is hashed.
+    /// A stand-in for SHA-256: these tests check which bytes are hashed.
     fn fold(bytes: &[u8]) -> Digest {
         let mut sum = [0u8; 32];
         bytes

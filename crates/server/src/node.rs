@@ -23,7 +23,7 @@ use telcon_proto::entry::Entry;
 use telcon_proto::{
     CallId,
     message::Logged,
-    node::{FromNode, NODE_BEAT_MS, NODE_VERSION, ToNode},
+    node::{FromNode, NODE_HEARTBEAT_INTERVAL_MS, NODE_VERSION, ToNode},
 };
 use telcon_relay::{
     LegId, OpenedCall, RelayConfig, RelayEvent, RelayStats,
@@ -158,7 +158,7 @@ impl RelayNode {
         outgoing: &mpsc::Sender<FromNode>,
     ) -> SessionEnd {
         let mut events = self.relay.events();
-        let mut heartbeat = interval(Duration::from_millis(NODE_BEAT_MS));
+        let mut heartbeat = interval(Duration::from_millis(NODE_HEARTBEAT_INTERVAL_MS));
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unconfirmed = self.calls.clone();
         let close_unconfirmed_at = Instant::now() + UNCONFIRMED_CALL_TTL;

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use telcon_proto::{
     CallId, ClientMessage as C, RecordMode, Role, ServerMessage as S,
     message::Logged,
-    node::{FromNode, NODE_BEAT_MS, NODE_VERSION, ToNode},
+    node::{FromNode, NODE_HEARTBEAT_INTERVAL_MS, NODE_VERSION, ToNode},
 };
 use telcon_server::node::{RelayNode, SessionEnd};
 use tokio::sync::mpsc;
@@ -76,7 +76,7 @@ async fn scripted_relay(
     socket.send(load.clone()).await.unwrap();
     let (tell, told) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut heartbeat = tokio::time::interval(Duration::from_millis(NODE_BEAT_MS));
+        let mut heartbeat = tokio::time::interval(Duration::from_millis(NODE_HEARTBEAT_INTERVAL_MS));
         loop {
             tokio::select! {
                 _ = heartbeat.tick() => if socket.send(load.clone()).await.is_err() { return },

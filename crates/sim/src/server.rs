@@ -17,7 +17,7 @@ use telcon_proto::{
     entry::Entry,
     limits::CHALLENGE_TTL_MS,
     message::RefusalCode,
-    node::{FromNode, NODE_BEAT_MS, NODE_SILENT_MS, ToNode},
+    node::{FromNode, NODE_HEARTBEAT_INTERVAL_MS, NODE_HEARTBEAT_TIMEOUT_MS, ToNode},
 };
 use telcon_relay::LegId;
 use telcon_server::{
@@ -666,7 +666,7 @@ impl World {
         self.note(format!("relay {relay}: crash"));
         if let Some(connection) = connection {
             // Its host is gone, or only the process: the server learns by silence, or at once.
-            let wait = if self.rng.percent(50) { 2 } else { NODE_SILENT_MS };
+            let wait = if self.rng.percent(50) { 2 } else { NODE_HEARTBEAT_TIMEOUT_MS };
             self.after(wait, Event::RelayLost { connection });
         }
     }
@@ -692,7 +692,7 @@ impl World {
         self.note(format!("relay {relay}: registers"));
         self.placement(Placed::Registered { relay: RelayId(connection), max_calls: 100, address });
         self.after(1, Event::RelayBeat { relay, connection });
-        self.after(NODE_SILENT_MS, Event::RelaySilent { connection });
+        self.after(NODE_HEARTBEAT_TIMEOUT_MS, Event::RelaySilent { connection });
         self.after(UNCONFIRMED_MS, Event::RelayForget { relay, connection });
     }
 
@@ -708,7 +708,7 @@ impl World {
             self.relay_crash(relay);
             return self.after(5_000, Event::RelayUp(relay));
         }
-        self.after(NODE_BEAT_MS, Event::RelayBeat { relay, connection });
+        self.after(NODE_HEARTBEAT_INTERVAL_MS, Event::RelayBeat { relay, connection });
     }
 
     /// A relay closes calls that were not opened again since it connected.
@@ -776,10 +776,10 @@ impl World {
     pub fn relay_silent(&mut self, connection: u64) {
         let now = self.now;
         let Some(heard) = self.process().and_then(|process| process.relays.get(&connection).copied()) else { return };
-        if now >= heard + NODE_SILENT_MS {
+        if now >= heard + NODE_HEARTBEAT_TIMEOUT_MS {
             self.after(0, Event::RelayLost { connection });
         } else {
-            self.at(heard + NODE_SILENT_MS, Event::RelaySilent { connection });
+            self.at(heard + NODE_HEARTBEAT_TIMEOUT_MS, Event::RelaySilent { connection });
         }
     }
 

@@ -14,7 +14,7 @@ export type AlertLevel = 'red' | 'amber';
  */
 export type Blob = string;
 /**
- * One call. Opaque: says nothing of who is in it, and may stand in logs.
+ * One call. Opaque: it reveals no participant and may be logged.
  */
 export type CallId = string;
 /**
@@ -30,7 +30,7 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
- * One enrolled device. Opaque, and may stand in logs.
+ * One enrolled device. Opaque: it may be logged.
  */
 export type DeviceId = string;
 /**
@@ -38,7 +38,7 @@ export type DeviceId = string;
  */
 export type Direction = 'out' | 'in' | 'listen';
 /**
- * Where a call stands.
+ * State of a call.
  */
 export type NoticeState =
   | {
@@ -112,11 +112,11 @@ export type PageOutput =
  */
 export type PersonId = string;
 /**
- * What is kept of a call. Everybody in it sees this word.
+ * Record mode: what is kept of a call. The screen of every participant shows it.
  */
 export type RecordMode = 'log_only' | 'memo' | 'audio';
 /**
- * What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it verified and not from what a server said.
+ * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
  */
 export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
 /**
@@ -156,7 +156,7 @@ export type UserCommand =
     }
   | {
       /**
-       * Beginnings of words of their name or organisation.
+       * Prefixes of words of their name or organisation.
        */
       name: string;
       type: 'find_people';
@@ -269,7 +269,7 @@ export interface CallView {
    */
   direction: 'out' | 'in' | 'listen';
   /**
-   * How it ended: a word of `Ended`, or `taken_elsewhere`.
+   * How it ended: a name of `Ended`, or `taken_elsewhere`.
    */
   ended: Ended | 'taken_elsewhere' | null;
   /**
@@ -317,7 +317,7 @@ export interface CallView {
    */
   other: Card | null;
   /**
-   * Whether every note-taker that brought a record of it says that something is missing.
+   * Whether all its records are partial.
    */
   partial: boolean;
   /**
@@ -390,7 +390,7 @@ export interface CaptionView {
   text: string;
 }
 /**
- * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card {
   /**
@@ -398,7 +398,7 @@ export interface Card {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -410,7 +410,7 @@ export interface Card {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -439,7 +439,7 @@ export interface MemberView {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -451,7 +451,7 @@ export interface MemberView {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -464,24 +464,24 @@ export interface MemberView {
   zone: string;
 }
 /**
- * One thing that was checked.
+ * Result of one check.
  */
 export interface Check {
   /**
-   * Numbers and digests, for those who look.
+   * Numbers and digests, or the reason of a failure.
    */
   detail: string;
   /**
-   * Whether it holds.
+   * Whether it passed.
    */
   ok: boolean;
   /**
-   * What it is, as a short sentence.
+   * What was checked, as a short sentence.
    */
   title: string;
 }
 /**
- * A person of the office whom one can ring, and whether a device of theirs is connected.
+ * A person whom the device can ring, and whether a device of theirs is connected.
  */
 export interface Contact {
   /**
@@ -489,7 +489,7 @@ export interface Contact {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -505,7 +505,7 @@ export interface Contact {
    */
   reachable: boolean;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -523,7 +523,7 @@ export interface EnrolRequest {
   chain: Blob[];
 }
 /**
- * A TURN server, in the words of WebRTC's `RTCIceServer`.
+ * A TURN server, with the fields of WebRTC's `RTCIceServer`.
  */
 export interface IceServer {
   /**
@@ -535,7 +535,7 @@ export interface IceServer {
    */
   urls: string[];
   /**
-   * The name that goes with the password.
+   * The user name of the credential.
    */
   username: string;
 }
@@ -561,7 +561,7 @@ export interface LogState {
    */
   checked_ms: number;
   /**
-   * Whether it continues all that this device saw before.
+   * Whether it continues every tree that this device verified before.
    */
   ok: boolean;
   /**
@@ -611,7 +611,7 @@ export interface NoticeView {
    */
   opened_ms: number;
   /**
-   * Whether every note-taker that brought a record of it says that something is missing.
+   * Whether all its records are partial.
    */
   partial: boolean;
   /**
@@ -638,7 +638,7 @@ export interface NoticeView {
   to: Card2;
 }
 /**
- * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card1 {
   /**
@@ -646,7 +646,7 @@ export interface Card1 {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -658,7 +658,7 @@ export interface Card1 {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -667,7 +667,7 @@ export interface Card1 {
   zone: string;
 }
 /**
- * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card2 {
   /**
@@ -675,7 +675,7 @@ export interface Card2 {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -687,7 +687,7 @@ export interface Card2 {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -696,7 +696,7 @@ export interface Card2 {
   zone: string;
 }
 /**
- * `GET /api/v1/office`: what a new device must know. It believes the authority only if its digest is the one in the enrolment link, which reached the person by another way than this server.
+ * `GET /api/v1/office`: the office's description for a new device. The device trusts the authority only if its digest is the one in the enrolment link, which reached the person out of band.
  */
 export interface OfficeInfo {
   /**
@@ -734,7 +734,7 @@ export interface OfficeView {
   name: string;
 }
 /**
- * A device that was made from an enrolment link and is not enrolled yet.
+ * A device that was created from an enrolment link and is not enrolled yet.
  */
 export interface PageEnrolment {
   request: EnrolRequest1;
@@ -757,7 +757,7 @@ export interface EnrolRequest1 {
  */
 export interface View {
   /**
-   * What a person must know.
+   * Alerts for the person.
    */
   alerts: Alert[];
   /**
@@ -789,7 +789,7 @@ export interface View {
    */
   people: Contact[];
   /**
-   * Whether there are others, who are found by name.
+   * Whether there are more, who are found by name.
    */
   people_more: boolean;
   /**
@@ -818,7 +818,7 @@ export interface You {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -830,7 +830,7 @@ export interface You {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -857,7 +857,7 @@ export interface RecordLine {
   from: Card3;
   how?: Ended;
   /**
-   * Whether there is none, and the log says why.
+   * Whether there is no record, and the log has a *record missing* entry.
    */
   missing: boolean;
   /**
@@ -869,17 +869,17 @@ export interface RecordLine {
    */
   opened_ms: number;
   /**
-   * Whether there are records, and their note-takers say of each that something is missing.
+   * Whether there are records, and all of them are partial.
    */
   partial: boolean;
   /**
-   * How many sealed records of it are in the archive: one of each note-taker that heard some of it.
+   * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
   to: Card4;
 }
 /**
- * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card3 {
   /**
@@ -887,7 +887,7 @@ export interface Card3 {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -899,7 +899,7 @@ export interface Card3 {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -908,7 +908,7 @@ export interface Card3 {
   zone: string;
 }
 /**
- * Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it: good enough to choose whom to ring, never enough to believe who rings).
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
 export interface Card4 {
   /**
@@ -916,7 +916,7 @@ export interface Card4 {
    */
   name: string;
   /**
-   * The office whose authority certifies this card, and whose person it is.
+   * The office whose authority certified the person.
    */
   office: string;
   /**
@@ -928,7 +928,7 @@ export interface Card4 {
    */
   person: string;
   /**
-   * What they do.
+   * Their role in that office.
    */
   role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
   /**
@@ -937,27 +937,27 @@ export interface Card4 {
   zone: string;
 }
 /**
- * All that was checked of one record.
+ * All checks of one call's records.
  */
 export interface Report {
   /**
-   * One by one.
+   * The checks in order.
    */
   checks: Check[];
   /**
-   * Why there is no record of what was said, as the log says it.
+   * Reason of the *record missing* log entry, if there is one.
    */
   missing: string | null;
   /**
-   * Whether everything holds.
+   * Whether all checks passed.
    */
   ok: boolean;
   /**
-   * The note-takers signed that something is missing from each of the records.
+   * Whether all records are partial.
    */
   partial: boolean;
   /**
-   * Everybody who was in the call, each once, by the certificates of their devices. Who the server left out is not here; the sealed record has the list that the note-taker's device saw.
+   * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
   people: Card[];
 }
@@ -966,7 +966,7 @@ export interface Report {
  */
 export interface View1 {
   /**
-   * What a person must know.
+   * Alerts for the person.
    */
   alerts: Alert[];
   /**
@@ -998,7 +998,7 @@ export interface View1 {
    */
   people: Contact[];
   /**
-   * Whether there are others, who are found by name.
+   * Whether there are more, who are found by name.
    */
   people_more: boolean;
   /**

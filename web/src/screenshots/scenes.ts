@@ -92,10 +92,10 @@ const WHOLE: Report = {
   people: [president, minister, officer, writer],
   checks: [
     { ok: true, title: 'Opened before it rang', detail: 'log entry 90412' },
-    { ok: true, title: 'Each device known', detail: 'device log 1207, 1188, 1190, 3041' },
+    { ok: true, title: 'Every device is in the log', detail: 'device log 1207, 1188, 1190, 3041' },
     { ok: true, title: 'Its end is in the log', detail: 'log entry 90430' },
-    { ok: true, title: 'Shown as it was signed', detail: 'names, mode and times' },
-    { ok: true, title: 'Sealed where it was heard', detail: 'Note-taker · 157 parts' },
+    { ok: true, title: 'Matches what was signed', detail: 'names, mode and times' },
+    { ok: true, title: 'Sealed by its note-taker', detail: 'Note-taker · 157 parts' },
     { ok: true, title: 'Digest in the log', detail: 'entry 90431 · proof of 17 hashes' },
   ],
 };
@@ -136,7 +136,7 @@ export const scenes: Record<string, Scene> = {
   'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
   'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
   'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
-  'enrol-other-office': refused_link('The server shows another office authority than the enrolment link names: trust nothing of it and tell the security officer.'),
+  'enrol-other-office': refused_link('The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.'),
   'enrol-no-answer': refused_link(NO_ANSWER),
 
   'people': and(on(view()), favourites(minister, norland)),

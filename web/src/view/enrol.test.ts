@@ -34,8 +34,8 @@ describe('an enrolment link', () => {
       title: 'This enrolment was used already, and each is for one device',
       sentence: 'Ask your office for another.',
     });
-    expect(shown('A signature does not hold: trust nothing of it and tell the security officer.').title).toBe(
-      'A signature does not hold',
+    expect(shown('A signature is invalid: do not trust it, and tell the security officer.').title).toBe(
+      'A signature is invalid',
     );
     expect(shown('This link is of another office.')).toMatchObject({
       title: 'This link is of another office',

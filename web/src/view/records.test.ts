@@ -124,7 +124,7 @@ describe('a record', () => {
       ).verdict;
     };
     const on_its_way = { records: 0, ended_ms: NOW - 5_000 };
-    const sealed = ['Sealed where it was heard', 'Digest in the log'];
+    const sealed = ['Sealed by its note-taker', 'Digest in the log'];
     expect(of(on_its_way, sealed)).toMatchObject({
       level: 'amber',
       title: 'Not finished yet',
@@ -134,7 +134,7 @@ describe('a record', () => {
       level: 'amber',
       sentence: expect.stringMatching(/goes on/),
     });
-    expect(of(on_its_way, [...sealed, 'Shown as it was signed'])?.level).toBe('red');
+    expect(of(on_its_way, [...sealed, 'Matches what was signed'])?.level).toBe('red');
     expect(of({ ...on_its_way, ended_ms: NOW - 3_600_000 }, sealed)?.level).toBe('red');
     expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
   });

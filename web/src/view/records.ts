@@ -206,7 +206,7 @@ function seal(line: RecordLine): RecordScreen['seal'] {
 function pending_checks(line: RecordLine): string[] {
   return [
     ...(line.ended_ms === undefined ? ['Its end is in the log'] : []),
-    ...(line.records === 0 ? ['Sealed where it was heard', 'Digest in the log'] : []),
+    ...(line.records === 0 ? ['Sealed by its note-taker', 'Digest in the log'] : []),
   ];
 }
 

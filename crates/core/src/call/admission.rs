@@ -11,10 +11,10 @@ use telcon_proto::{
 /// Why a device is not admitted to a call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// The certificate, or its log entry, does not hold.
+    /// The certificate or its log entry failed verification.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The group message does not hold.
+    /// The group message failed verification.
     #[error(transparent)]
     Group(#[from] GroupError),
     /// Everything is authentic, but the device does not belong in this call.
@@ -60,11 +60,11 @@ fn admit(ring: &LoggedRing, device: &VerifiedDevice) -> Result<(), Refusal> {
     if allows(card.role, Action::Speak) {
         return match party {
             true => Ok(()),
-            false => Err(Refusal::NotAllowed("somebody whom this call is not between was added to it")),
+            false => Err(Refusal::NotAllowed("a speaker who is not a party of this call was added")),
         };
     }
     if allows(card.role, Action::ListenIn) && of_their_offices {
         return Ok(());
     }
-    Err(Refusal::NotAllowed("a listener of an office that this call is not of was added to it"))
+    Err(Refusal::NotAllowed("a listener of an office without a party in this call was added"))
 }

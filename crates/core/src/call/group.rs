@@ -72,16 +72,16 @@ pub(super) struct EnteredEpoch {
     pub(super) authenticator: Vec<u8>,
 }
 
-/// What became of an ordered commit.
+/// Result of processing an ordered commit.
 pub(super) enum Processed {
-    /// It had been processed before.
+    /// The commit was processed before.
     Known,
-    /// This device's commit was accepted; whether it added somebody.
+    /// This device's commit was accepted.
     Own {
         /// Whether it added a device.
         added: bool,
     },
-    /// Another member's commit; whether a pending commit of this device lost against it.
+    /// Another member's commit.
     Other {
         /// Whether this device's pending commit was discarded.
         lost: bool,
@@ -171,7 +171,7 @@ impl Membership {
     fn check_callee_name(&self, callee: &Qualified<PersonId>, device: &VerifiedDevice) -> Result<(), Refusal> {
         let Some(dialled) = &self.dialled else { return Ok(()) };
         if device.card().is_of(callee) && device.card().name != dialled.name {
-            return Err(Refusal::NotAllowed("who answered has another name than the one that was rung"));
+            return Err(Refusal::NotAllowed("the person who answered has another name than the one that was rung"));
         }
         Ok(())
     }

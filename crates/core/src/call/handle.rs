@@ -15,7 +15,7 @@ use crate::{
 use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
 impl Call {
-    /// Handles a message about this call. Gives what a person must know, if the call had to be ended or a device was refused.
+    /// Handles a message about this call. Gives the alert for the person, if the call had to be ended or a device was refused.
     pub(crate) fn handle(&mut self, context: &mut Context<'_>, message: ServerMessage) -> Option<String> {
         if self.is_over() || about(&message) != Some(self.id) {
             return None;
@@ -27,7 +27,7 @@ impl Call {
                 match session.on_join_request(context, from, key_package.0, &device, answer) {
                     Ok(()) => self.commit_queued(context),
                     // A device that may not join concerns the security officer; the call goes on.
-                    Err(refusal) => return Some(format!("Somebody was kept out of the call: {refusal}.")),
+                    Err(refusal) => return Some(format!("Somebody was refused admission to the call: {refusal}.")),
                 }
             }
             ServerMessage::RemoveAsked { devices, .. } => {
@@ -108,7 +108,7 @@ impl Call {
         commit: &Blob,
         proofs: &[Logged],
     ) -> Result<(), Refusal> {
-        // Before the welcome there is nothing to apply it to.
+        // Before the welcome there is no group to apply it to.
         let Some(session) = self.phase.session_mut() else { return Ok(()) };
         let added = match session.on_committed(context, seq, from, commit, proofs)? {
             Processed::Known => return Ok(()),
@@ -177,7 +177,7 @@ impl Call {
         Ok(())
     }
 
-    /// The commit that made the call live was not accepted: nobody joined, and nothing more is sealed.
+    /// The optimistic commit was not accepted: nobody joined, and nothing more is sealed.
     fn roll_back(&mut self) {
         self.phase.replace(|phase| match phase {
             Phase::Live(Live { mut session, optimistic: Some(_), .. }) => {

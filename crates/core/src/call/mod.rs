@@ -37,10 +37,9 @@ use telcon_proto::{
     message::{Logged, RefusalCode, Ring},
 };
 
-const NOT_PUT_THROUGH: &str =
-    "Your office did not put this call through. Ring again; if that does not help, tell your office.";
+const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
 
-/// The two people of a call by the office's list, until their certificates are verified.
+/// The two people of a call from the office's list, until their certificates are verified.
 pub(crate) struct Parties {
     /// The caller.
     pub(crate) caller: Card,
@@ -54,7 +53,7 @@ pub(crate) struct Call {
     me: VerifiedDevice,
     direction: Direction,
     suite: SuiteName,
-    /// Record mode by the office's word, until the ring is verified.
+    /// Record mode as the office sent it, until the ring is verified.
     mode: RecordMode,
     parties: Option<Parties>,
     muted: bool,
@@ -114,10 +113,10 @@ impl Call {
         let ring = OpenedRing { logged: trust.verify_opening(ring, opened)?, jws };
         let content = ring.logged.ring().ring();
         if !device.me().card().is_of(&content.to) {
-            return Err(Refusal::NotAllowed("it rings somebody else"));
+            return Err(Refusal::NotAllowed("it is for another person"));
         }
         if ring.caller().is_of(&content.to) {
-            return Err(Refusal::NotAllowed("somebody rings themselves"));
+            return Err(Refusal::NotAllowed("the caller rings themselves"));
         }
         let (id, mode) = (content.call.id, content.mode);
         let parties = Some(Parties { caller: ring.caller().clone(), callee: device.me().card().clone() });
@@ -169,7 +168,7 @@ impl Call {
         Self { id, me, direction, suite, mode, parties: None, muted: false, record: None, phase: Current::new(phase) }
     }
 
-    // ---- what the engine asks about it
+    // ---- queries of the engine
 
     /// Whether it ended.
     pub(crate) fn is_over(&self) -> bool {
@@ -195,7 +194,7 @@ impl Call {
         matches!(*self.phase, Phase::Live(_))
     }
 
-    /// The call that a person entered here: the device rejoins no other. Of a ring that yielded the office knows nothing.
+    /// The call that a person entered here: the device rejoins no other. The office does not know a ring that yielded.
     pub(crate) fn engaged(&self) -> Option<Engaged> {
         match &*self.phase {
             Phase::Placing(Placing::Glare(_)) | Phase::Ringing(Ringing::Incoming(_)) | Phase::Ended(_) => None,
@@ -384,9 +383,9 @@ impl Call {
         self.open_leg(context);
     }
 
-    /// The office does not count this device into the call, after a reconnect. If it rang here it may still ring: then the
-    /// office repeats the ring before it has sent its whole state. What a person asked for, and the office may never have
-    /// received, is asked for again: the office takes it once, or says why not.
+    /// After a reconnect, this device is not in the call according to the office. If it rang here it may still ring: then the
+    /// office repeats the ring before it has sent its whole state. A request that the office may not have received is sent
+    /// again; the office handles it once, or refuses it with a reason.
     pub(crate) fn on_unknown_to_office(&mut self, context: &mut Context<'_>) {
         match &mut *self.phase {
             Phase::Ringing(Ringing::Incoming(incoming)) => incoming.unconfirmed = true,
@@ -467,7 +466,7 @@ impl Call {
                 // The office may have opened it all the same.
                 context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
             }
-            self.give_up(NOT_PUT_THROUGH.to_owned(), context);
+            self.give_up(NOT_OPENED.to_owned(), context);
             return true;
         }
         let Some(session) = self.phase.session_mut() else { return false };

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
 
-/// Where the call stands.
+/// Phase of the call.
 #[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Phase {
     /// This device rang; nothing is proved yet.
@@ -29,7 +29,7 @@ pub(super) enum Phase {
     Joining(Joining),
     /// In the call, with keys.
     Live(Live),
-    /// Over: what is left to show. There are no keys.
+    /// Over: only the view is left. There are no keys.
     Ended(Ended),
 }
 
@@ -123,7 +123,7 @@ pub(super) struct OptimisticCommit {
     pub(super) phrase: Phrase,
 }
 
-/// What is left of a call.
+/// What remains of an ended call.
 pub(super) struct Ended {
     /// How it ended.
     pub(super) how: &'static str,
@@ -345,7 +345,7 @@ impl ExpectedRing {
         let ring = trust.verify_ring_past(&welcome.ring)?;
         trust.check_home_ring(&ring)?;
         if ring.ring().mode < trust.home().floor() {
-            return Err(Refusal::NotAllowed("it keeps less than the office keeps of every call"));
+            return Err(Refusal::NotAllowed("its record mode is below the office's minimum"));
         }
         Ok(OpenedRing { logged: trust.verify_opening(ring, welcome.opened)?, jws: welcome.ring.clone() })
     }

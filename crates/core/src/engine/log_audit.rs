@@ -24,7 +24,7 @@ impl Engine {
         match self.device.office().verify_checkpoint(checkpoint) {
             Ok(size) if self.state.log.is_none() => self.accept_log_head(size, checkpoint, now_ms),
             Ok(_) => {}
-            Err(error) => self.report_log_problem(format!("The log's checkpoint does not hold: {error}."), now_ms),
+            Err(error) => self.report_log_problem(format!("The log's checkpoint is invalid: {error}."), now_ms),
         }
     }
 
@@ -58,7 +58,7 @@ impl Engine {
             }
             // The oldest claims are kept: a flood must not evict the evidence of a fork.
             if self.state.claims.len() == MAX_CLAIMS {
-                return self.report_log_fork("more was proven than the log was seen to continue", now_ms);
+                return self.report_log_fork("too many checkpoints without a consistency proof", now_ms);
             }
             self.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
             self.out.push_back(Output::Persist);
@@ -73,7 +73,7 @@ impl Engine {
             self.send(ClientMessage::Ping { log_size });
         }
         if self.state.claims.iter().any(|claim| now_ms.saturating_sub(claim.since_ms) > CLAIM_TIMEOUT_MS) {
-            self.report_log_fork("no proof came", now_ms);
+            self.report_log_fork("no consistency proof arrived", now_ms);
         }
     }
 
@@ -83,7 +83,7 @@ impl Engine {
         let mut forked = None;
         let mut settled = Vec::new();
         for claim in self.state.claims.iter().filter(|claim| claim.size == from_size) {
-            // The proof must lead to the tree that this device follows.
+            // The proof must lead to the tree head that this device follows.
             let followed = newest_size == head.size && office.verify_continues(&head.checkpoint, newest, &[]).is_ok();
             match office.verify_continues(&claim.checkpoint, newest, proof) {
                 Ok(_) if followed => settled.push(claim.checkpoint.clone()),
@@ -103,7 +103,7 @@ impl Engine {
     /// This device accepted a proof from a forked log. This state is permanent.
     fn report_log_fork(&mut self, why: &str, now_ms: u64) {
         self.log_forked = true;
-        let text = "A call or a device was shown to this device from another log than the office's";
+        let text = "This device accepted a call or a device from another log than the office's";
         self.report_log_problem(format!("{text}: {why}. Tell the security officer."), now_ms);
     }
 

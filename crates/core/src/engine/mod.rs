@@ -26,7 +26,7 @@ use keepalive::{KeepAlive, PING_INTERVAL_MS};
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, words::Contact,
+    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, terms::Contact,
 };
 use zeroize::Zeroizing;
 
@@ -359,10 +359,11 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
         };
         if to.office != *self.device.office().domain() {
-            return self.alert(AlertLevel::Amber, "This person is of another office, which yours is not connected to.");
+            return self
+                .alert(AlertLevel::Amber, "This person belongs to another office, which yours is not connected to.");
         }
         if to.is_same_person(self.device.me().card()) {
-            return self.alert(AlertLevel::Amber, "This is the person of this device.");
+            return self.alert(AlertLevel::Amber, "You cannot ring yourself.");
         }
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
         match Call::place(&self.device, to, mode, &mut self.rng, now_ms) {
@@ -370,7 +371,9 @@ impl Engine {
                 self.call = Some(call);
                 self.send(message);
             }
-            Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
+            Err(error) => {
+                self.alert(AlertLevel::Red, format!("This device could not create keys for the call: {error}."))
+            }
         }
     }
 
@@ -379,7 +382,7 @@ impl Engine {
             return self.alert(AlertLevel::Amber, "Leave the present call first.");
         }
         let Some(notice) = self.notices.get(&id).filter(|notice| notice.can_listen) else {
-            return self.alert(AlertLevel::Amber, "This call is over, or keeps no listeners.");
+            return self.alert(AlertLevel::Amber, "This call is over, or cannot be joined.");
         };
         let parties = Parties { caller: notice.from.clone(), callee: notice.to.clone() };
         let mode = notice.mode;
@@ -387,7 +390,9 @@ impl Engine {
         self.out.push_back(Output::Persist);
         match Call::listen(&mut self.context(), id, mode, parties) {
             Ok(call) => self.call = Some(call),
-            Err(error) => self.alert(AlertLevel::Red, format!("This device could not make keys for a call: {error}.")),
+            Err(error) => {
+                self.alert(AlertLevel::Red, format!("This device could not create keys for the call: {error}."))
+            }
         }
     }
 

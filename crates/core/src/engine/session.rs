@@ -9,7 +9,7 @@ use crate::{
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
-    words::Contact,
+    terms::Contact,
 };
 
 impl Engine {
@@ -28,7 +28,7 @@ impl Engine {
             ServerMessage::SignedIn { people, people_more, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
                 (self.people, self.people_more) = (people, people_more);
-                // The server may ask for more than the authority does, never for less.
+                // The server may raise the charter's minimum record mode, never lower it.
                 self.mode = mode.max(self.device.office().floor());
                 self.token = Some(token);
                 // The office sends a notice of every open call; one without a notice ended while this device was away.
@@ -58,18 +58,18 @@ impl Engine {
             }
             ServerMessage::Revoked { jws } => {
                 let (office, me) = (self.device.office(), self.device.me().device());
-                let word = jws.and_then(|jws| office.verify_revocation(&jws).ok());
-                if word.is_none_or(|revocation| revocation.device != me) {
+                let revocation = jws.and_then(|jws| office.verify_revocation(&jws).ok());
+                if revocation.is_none_or(|revocation| revocation.device != me) {
                     // Without the authority's signature a server cannot erase a device, only refuse it.
                     return self.alert(
                     AlertLevel::Red,
-                    "The office's server says that this device is revoked, and does not show the office's word for it. \
+                    "The office's server says that this device is revoked, but did not show the authority's signature. \
                      Ask your security officer.",
                 );
                 }
                 self.phase = ConnectionState::Revoked;
                 self.with_call(|call, context| call.end("failed", context));
-                // Erasing is the last output: nothing is carried out after it.
+                // Erase is the last output: nothing may be persisted after it.
                 self.view_changed();
                 self.out.push_back(Output::Erase);
             }
@@ -145,7 +145,7 @@ impl Engine {
                 self.with_call(Call::on_unknown_to_office);
                 self.alert(
                 AlertLevel::Red,
-                "The office's server took this device for one in another call than it is in. Tell the security officer.",
+                "The office's server says that this device is in another call than it is. Tell the security officer.",
             );
             }
             // It ended here while disconnected: the office learns of it now. Nobody is brought back into a call that they left.
@@ -155,7 +155,7 @@ impl Engine {
                 let Some(engaged) = self.state.engaged.clone().filter(|engaged| engaged.call == id) else {
                     return self.alert(
                     AlertLevel::Red,
-                    "The office's server would put this device into a call that nobody took up here. Tell the security officer.",
+                    "The office's server says that this device is in a call that was not answered on this device. Tell the security officer.",
                 );
                 };
                 let (mode, muted) = (self.mode, self.state.muted_in == Some(id));
@@ -196,7 +196,7 @@ impl Engine {
                 }
             }
             Ok(call) if self.state.finished_rings.contains(&call.id) => {
-                self.alert(AlertLevel::Red, "A ring of an earlier call came again. It was not shown.");
+                self.alert(AlertLevel::Red, "A ring of an earlier call was repeated. It was not shown.");
             }
             Ok(call) => {
                 self.record_log_claims([opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);

@@ -45,7 +45,7 @@ pub enum PayloadError {
     #[error("a frame of layout version {0}, which this device does not know: update it")]
     Version(u8),
     /// The lengths or ages contradict the header.
-    #[error("a frame that is not laid out as its header says")]
+    #[error("a frame whose layout does not match its header")]
     Layout,
 }
 

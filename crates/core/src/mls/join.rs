@@ -17,7 +17,7 @@ pub struct PendingJoin {
 }
 
 impl PendingJoin {
-    /// Makes a key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
+    /// Creates a key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
     pub fn new(device: &Device, call: CallId) -> Result<Self, GroupError> {
         let provider = OpenMlsRustCrypto::default();
         let signer = device.signer();
@@ -37,7 +37,7 @@ impl PendingJoin {
         &self.key_package
     }
 
-    /// Reads the welcome for `call`. `check` is given every member, this device included, before the group is used. Works
+    /// Processes the welcome for `call`. `check` is given every member, this device included, before the group is used. Works
     /// once: the group takes this device's private keys.
     ///
     /// # Errors

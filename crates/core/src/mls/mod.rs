@@ -1,9 +1,9 @@
 //! MLS (RFC 9420) for calls, with `openmls`.
 //!
 //! This wrapper enforces three rules beyond a bare MLS group: each member's leaf carries an X.509 credential whose key is
-//! the leaf's signature key; no commit is merged before the caller has checked whom it adds; and the caller learns of each
-//! change who joined and who left. A fourth prevents replays: a key package names its call and adds a device once, so a
-//! server that kept one cannot show a device as joined that is not there.
+//! the leaf's signature key; no commit is merged before the caller has checked whom it adds; and each change
+//! reports to the caller who joined and who left. A fourth prevents replays: a key package names its call and adds a device
+//! once, so a server cannot replay a stored one to show an absent device as joined.
 
 pub mod group;
 pub mod join;

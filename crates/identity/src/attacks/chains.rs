@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Enrols a principal, forges the device certificate with the enrolment's true key, and shows it.
-fn device(change: impl Fn(&mut Description), why: impl Into<IdentityError>) {
+/// Enrols a principal and forges the device certificate with the real enrolment key.
+fn device(change: impl Fn(&mut Fields), why: impl Into<IdentityError>) {
     let why = why.into();
     for suite in SUITES {
         let world = World::new(suite);
@@ -13,8 +13,8 @@ fn device(change: impl Fn(&mut Description), why: impl Into<IdentityError>) {
     }
 }
 
-/// The same for the enrolment certificate, with the authority's true key: bugs of an authority, not attacks.
-fn enrolment(change: impl Fn(&mut Description), why: impl Into<IdentityError>) {
+/// Forges the enrolment certificate with the real authority key: bugs of an authority rather than attacks.
+fn enrolment(change: impl Fn(&mut Fields), why: impl Into<IdentityError>) {
     let why = why.into();
     for suite in SUITES {
         let world = World::new(suite);
@@ -25,7 +25,7 @@ fn enrolment(change: impl Fn(&mut Description), why: impl Into<IdentityError>) {
 }
 
 #[test]
-fn of_another_length() {
+fn a_chain_of_another_length_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let [device, enrolment] = <[_; 2]>::try_from(world.enrol(Role::Principal).chain).unwrap();
@@ -39,7 +39,7 @@ fn of_another_length() {
 }
 
 #[test]
-fn an_enrolment_certificate_as_a_device() {
+fn an_enrolment_certificate_as_a_device_certificate_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let enrolment = &world.enrol(Role::Principal).chain[1];
@@ -47,20 +47,23 @@ fn an_enrolment_certificate_as_a_device() {
         let root = world.authority.certificate_der();
         refused(world.office.verify_chain(&[enrolment, root], NOW), Flaw::PathLength);
     }
-    device(|says| says.constraints.ca = true, Flaw::IssuerAsDevice);
-    device(|says| says.public = enrolment_key(says.suite, Role::Principal).public_bytes(), Flaw::EnrolmentKeyReused);
+    device(|fields| fields.constraints.ca = true, Flaw::IssuerAsDevice);
+    device(
+        |fields| fields.public = enrolment_key(fields.suite, Role::Principal).public_bytes(),
+        Flaw::EnrolmentKeyReused,
+    );
 }
 
 #[test]
-fn a_device_certificate_as_an_issuer() {
+fn a_device_certificate_as_an_issuer_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
-        let parent = Certificate::read(&caller.chain[0]).unwrap().says().clone();
-        let rogue = forge(&caller.chain[0], &caller.key, |says| {
-            says.issuer = parent.subject.clone();
-            says.issuer_key = Some(key_id(&parent.public));
-            says.public = DeviceKey::from_seed(suite, &[0xbb; 32]).public_bytes();
+        let parent = Certificate::read(&caller.chain[0]).unwrap().fields().clone();
+        let rogue = forge(&caller.chain[0], &caller.key, |fields| {
+            fields.issuer = parent.subject.clone();
+            fields.issuer_key = Some(key_id(&parent.public));
+            fields.public = DeviceKey::from_seed(suite, &[0xbb; 32]).public_bytes();
         });
         refused(world.office.verify_chain(&[rogue.clone(), caller.chain[0].clone()], NOW), Flaw::NotAnIssuer);
         let long = [rogue, caller.chain[0].clone(), caller.chain[1].clone()];
@@ -69,13 +72,13 @@ fn a_device_certificate_as_an_issuer() {
 }
 
 #[test]
-fn a_device_that_an_enrolment_of_somebody_else_signed() {
+fn a_device_certificate_signed_by_another_enrolment_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let (caller, counterpart) = (world.enrol(Role::Principal), world.enrol(Role::Counterpart));
         let mixed = [counterpart.chain[0].clone(), caller.chain[1].clone()];
         refused(world.office.verify_chain(&mixed, NOW), Flaw::OtherEnrolment);
-        // The counterpart's enrolment key signs in the principal's enrolment's name.
+        // The counterpart's enrolment key signs under the name of the principal's enrolment.
         let mut chain = caller.chain;
         chain[0] = forge(&chain[0], &enrolment_key(suite, Role::Counterpart), |_| ());
         refused(world.office.verify_chain(&chain, NOW), Flaw::Signature);
@@ -83,7 +86,7 @@ fn a_device_that_an_enrolment_of_somebody_else_signed() {
 }
 
 #[test]
-fn a_changed_card() {
+fn a_device_certificate_with_a_changed_card_is_refused() {
     type Change = fn(&mut Card);
     let changes: [Change; 5] = [
         |card| card.name = "The President of Sudland".into(),
@@ -96,42 +99,42 @@ fn a_changed_card() {
         let id = [0xd0; 16];
         let mut changed = card(Role::Principal);
         change(&mut changed);
-        device(|says| says.subject = card_name(&changed, &id).unwrap(), Flaw::CardChanged);
+        device(|fields| fields.subject = card_name(&changed, &id).unwrap(), Flaw::CardChanged);
     }
 }
 
 #[test]
-fn a_subject_that_is_no_card() {
-    device(|says| says.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
-    enrolment(|says| says.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
+fn a_subject_that_is_not_a_card_is_refused() {
+    device(|fields| fields.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
+    enrolment(|fields| fields.subject = office_name(&domain(), "Chancellery").unwrap(), Flaw::Subject);
 }
 
 #[test]
-fn a_serial_number_of_another() {
-    device(|says| says.serial = serial(&[0; 16]).to_vec(), Flaw::SerialNumber);
-    enrolment(|says| says.serial = vec![1], Flaw::SerialNumber);
+fn a_serial_number_that_does_not_match_the_subject_is_refused() {
+    device(|fields| fields.serial = serial(&[0; 16]).to_vec(), Flaw::SerialNumber);
+    enrolment(|fields| fields.serial = vec![1], Flaw::SerialNumber);
 }
 
 #[test]
-fn under_another_root() {
+fn a_chain_under_another_root_is_refused() {
     for suite in SUITES {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let chain = rogue.enrol(Role::Principal).chain;
         refused(world.office.verify_chain(&chain, NOW), Flaw::OtherAuthority);
-        // The rogue names the true authority's key.
+        // The rogue authority names the real authority's key.
         let root = authority_key(suite).public_bytes();
         let rogue_key = DeviceKey::from_seed(suite, &[2; 32]);
-        let claimed = forge(&chain[1], &rogue_key, |says| says.issuer_key = Some(key_id(&root)));
+        let claimed = forge(&chain[1], &rogue_key, |fields| fields.issuer_key = Some(key_id(&root)));
         refused(world.office.verify_chain(&[chain[0].clone(), claimed], NOW), Flaw::Signature);
     }
-    enrolment(|says| says.issuer = office_name(&elsewhere(), "Other").unwrap(), Flaw::OtherAuthority);
-    enrolment(|says| says.issuer_key = None, Flaw::OtherAuthority);
-    device(|says| says.issuer_key = None, Flaw::OtherEnrolment);
-    device(|says| says.issuer = says.subject.clone(), Flaw::OtherEnrolment);
+    enrolment(|fields| fields.issuer = office_name(&elsewhere(), "Other").unwrap(), Flaw::OtherAuthority);
+    enrolment(|fields| fields.issuer_key = None, Flaw::OtherAuthority);
+    device(|fields| fields.issuer_key = None, Flaw::OtherEnrolment);
+    device(|fields| fields.issuer = fields.subject.clone(), Flaw::OtherEnrolment);
 }
 
 #[test]
-fn of_another_suite() {
+fn a_chain_of_another_suite_is_refused() {
     for suite in SUITES {
         let (world, foreign) = (World::new(suite), World::new(other(suite)));
         let chain = foreign.enrol(Role::Principal).chain;
@@ -143,65 +146,65 @@ fn of_another_suite() {
 }
 
 #[test]
-fn a_path_length_that_leaves_room() {
+fn another_path_length_constraint_is_refused() {
     for path_len_constraint in [None, Some(1), Some(255)] {
         let constraints = BasicConstraints { ca: true, path_len_constraint };
-        enrolment(|says| says.constraints = constraints.clone(), Flaw::PathLength);
+        enrolment(|fields| fields.constraints = constraints.clone(), Flaw::PathLength);
     }
-    device(|says| says.constraints.path_len_constraint = Some(0), Flaw::PathLength);
-    enrolment(|says| says.constraints.ca = false, Flaw::NotAnIssuer);
+    device(|fields| fields.constraints.path_len_constraint = Some(0), Flaw::PathLength);
+    enrolment(|fields| fields.constraints.ca = false, Flaw::NotAnIssuer);
 }
 
 #[test]
-fn a_key_usage_too_many() {
-    device(|says| says.usage = KeyUsages::DigitalSignature | KeyUsages::KeyCertSign, Flaw::KeyUsage);
-    device(|says| says.usage = KeyUsages::KeyAgreement.into(), Flaw::KeyUsage);
-    device(|says| says.key_use = Some(says.valid), Flaw::KeyUsage);
-    enrolment(|says| says.usage |= KeyUsages::DigitalSignature, Flaw::KeyUsage);
-    enrolment(|says| says.usage = KeyUsages::CRLSign.into(), Flaw::KeyUsage);
+fn another_key_usage_is_refused() {
+    device(|fields| fields.usage = KeyUsages::DigitalSignature | KeyUsages::KeyCertSign, Flaw::KeyUsage);
+    device(|fields| fields.usage = KeyUsages::KeyAgreement.into(), Flaw::KeyUsage);
+    device(|fields| fields.key_use = Some(fields.valid), Flaw::KeyUsage);
+    enrolment(|fields| fields.usage |= KeyUsages::DigitalSignature, Flaw::KeyUsage);
+    enrolment(|fields| fields.usage = KeyUsages::CRLSign.into(), Flaw::KeyUsage);
 }
 
 #[test]
-fn made_after_the_enrolment_or_before() {
+fn a_device_certificate_issued_outside_its_enrolment_is_refused() {
     let late = NOW / 1000 + 3601;
-    device(|says| says.valid = Span { from_s: late, until_s: late + 60 }, Flaw::OutsideEnrolment);
-    device(|says| says.valid.from_s = NOW / 1000 - 61, Flaw::OutsideEnrolment);
+    device(|fields| fields.valid = Span { from_s: late, until_s: late + 60 }, Flaw::OutsideEnrolment);
+    device(|fields| fields.valid.from_s = NOW / 1000 - 61, Flaw::OutsideEnrolment);
 }
 
 #[test]
-fn valid_for_too_long() {
-    device(|says| says.valid.until_s = says.valid.from_s + DEVICE_VALIDITY_S + 1, Flaw::Validity);
-    device(|says| says.valid.until_s = says.valid.from_s - 1, Flaw::Validity);
-    enrolment(|says| says.valid.until_s += 1, Flaw::Validity);
-    enrolment(|says| says.key_use = None, Flaw::Validity);
+fn a_validity_period_that_is_too_long_or_reversed_is_refused() {
+    device(|fields| fields.valid.until_s = fields.valid.from_s + DEVICE_VALIDITY_S + 1, Flaw::Validity);
+    device(|fields| fields.valid.until_s = fields.valid.from_s - 1, Flaw::Validity);
+    enrolment(|fields| fields.valid.until_s += 1, Flaw::Validity);
+    enrolment(|fields| fields.key_use = None, Flaw::Validity);
     enrolment(
-        |says| says.key_use = Some(Span { from_s: says.valid.from_s, until_s: says.valid.until_s }),
+        |fields| fields.key_use = Some(Span { from_s: fields.valid.from_s, until_s: fields.valid.until_s }),
         Flaw::Validity,
     );
     let before = NOW / 1000 - 2 * 24 * 3600;
     enrolment(
-        |says| {
-            says.valid = Span { from_s: before, until_s: before + 3600 + DEVICE_VALIDITY_S };
-            says.key_use = Some(Span { from_s: before, until_s: before + 3600 });
+        |fields| {
+            fields.valid = Span { from_s: before, until_s: before + 3600 + DEVICE_VALIDITY_S };
+            fields.key_use = Some(Span { from_s: before, until_s: before + 3600 });
         },
         Flaw::Validity,
     );
 }
 
 #[test]
-fn shown_outside_its_validity() {
+fn an_expired_or_not_yet_valid_device_certificate_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let chain = world.enrol(Role::Principal).chain;
         assert!(world.office.verify_chain(&chain, NOW + 364 * DAY).is_ok(), "long after the enrolment's hour");
-        refused(world.office.verify_chain(&chain, NOW + 365 * DAY), Lapse::Device);
-        refused(world.office.verify_chain(&chain, u64::MAX), Lapse::Device);
-        refused(world.office.verify_chain(&chain, NOW - 61_000), Lapse::DeviceNotYet);
+        refused(world.office.verify_chain(&chain, NOW + 365 * DAY), Validity::Device);
+        refused(world.office.verify_chain(&chain, u64::MAX), Validity::Device);
+        refused(world.office.verify_chain(&chain, NOW - 61_000), Validity::DeviceNotYet);
     }
 }
 
 #[test]
-fn with_one_byte_changed_anywhere() {
+fn a_change_of_any_byte_of_a_chain_is_refused() {
     let world = World::new(SuiteName::Hybrid);
     let chain = world.enrol(Role::Principal).chain;
     for place in 0..2 {
@@ -214,7 +217,7 @@ fn with_one_byte_changed_anywhere() {
 }
 
 #[test]
-fn with_bytes_after_the_end() {
+fn trailing_bytes_after_a_certificate_are_refused() {
     let world = World::new(SuiteName::Hybrid);
     let mut chain = world.enrol(Role::Principal).chain;
     chain[0].push(0);
@@ -224,8 +227,8 @@ fn with_bytes_after_the_end() {
 }
 
 #[test]
-fn with_an_extension_more() {
-    // Serial number, subject and all are right; the office's form just has no such extension.
+fn an_additional_extension_is_refused() {
+    // All fields are valid, but the office's profile has no such extension.
     let world = World::new(SuiteName::Hybrid);
     let chain = world.enrol(Role::Principal).chain;
     let key = enrolment_key(SuiteName::Hybrid, Role::Principal);

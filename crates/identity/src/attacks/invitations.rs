@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_link_comes_back_and_enrols() {
+fn a_link_round_trips_and_enrols_a_device() {
     for suite in SUITES {
         let world = World::new(suite);
         let fragment = world.authority.invite(&world.spec(card(Role::Counterpart))).unwrap().to_fragment();
@@ -22,7 +22,7 @@ fn a_link_comes_back_and_enrols() {
 }
 
 #[test]
-fn expired_or_not_begun() {
+fn an_expired_or_not_yet_valid_link_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let enrol = |now_ms| {
@@ -32,13 +32,13 @@ fn expired_or_not_begun() {
         };
         assert!(enrol(NOW + HOUR).is_ok());
         assert!(enrol(NOW - 59_000).is_ok(), "a clock that is a minute slow");
-        refused(enrol(NOW + HOUR + 1000), Lapse::Invitation);
-        refused(enrol(NOW - 62_000), Lapse::InvitationNotYet);
+        refused(enrol(NOW + HOUR + 1000), Validity::Invitation);
+        refused(enrol(NOW - 62_000), Validity::InvitationNotYet);
     }
 }
 
 #[test]
-fn a_forged_link() {
+fn a_forged_link_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let fragment = world.authority.invite(&world.spec(card(Role::Principal))).unwrap().to_fragment();
@@ -56,19 +56,19 @@ fn a_forged_link() {
         refused(Invitation::parse(&fragment[..40]), Flaw::Invitation);
         refused(Invitation::parse(&format!("{fragment}=")), Flaw::Invitation);
         refused(Invitation::parse(&"A".repeat(crate::MAX_FRAGMENT_CHARS + 1)), Flaw::TooLong);
-        // Everything consistent, but certified by the enrolment key itself.
+        // Consistent, but certified by the enrolment key itself.
         let key = enrolment_key(suite, Role::Principal);
         let forged = forge(&bytes[66..], &key, |_| ());
         let invitation = Invitation::new(suite, [0x50; 32], world.office.authority_sha256(), &forged).unwrap();
         refused(world.office.verify_invitation(&invitation), Flaw::Signature);
-        // A device's certificate in the place of the enrolment's.
+        // A device certificate in place of the enrolment certificate.
         let device = &world.enrol(Role::Principal).chain[0];
         refused(Invitation::new(suite, [0x70; 32], [0; 32], device), Flaw::NotAnIssuer);
     }
 }
 
 #[test]
-fn what_an_authority_does_not_issue() {
+fn an_authority_refuses_invalid_invitations() {
     let world = World::new(SuiteName::Hybrid);
     let invite = |change: fn(&mut InviteSpec)| {
         let mut spec = world.spec(card(Role::Principal));
@@ -77,8 +77,8 @@ fn what_an_authority_does_not_issue() {
     };
     refused(invite(|spec| spec.ttl_ms = 999), Misuse::InvitationTtl);
     refused(invite(|spec| spec.ttl_ms = 30 * DAY + 1000), Misuse::InvitationTtl);
-    refused(invite(|spec| spec.now_ms += 9 * 365 * DAY), Lapse::Authority);
-    refused(invite(|spec| spec.now_ms = u64::MAX), Lapse::Authority);
+    refused(invite(|spec| spec.now_ms += 9 * 365 * DAY), Validity::Authority);
+    refused(invite(|spec| spec.now_ms = u64::MAX), Validity::Authority);
     refused(invite(|spec| spec.card.name = "\u{202e}drow".into()), Misuse::Name);
     refused(invite(|spec| spec.card.zone = "Oslo time".into()), Misuse::Zone);
     let invitation = invite(|_| ()).unwrap();
@@ -91,7 +91,7 @@ fn what_an_authority_does_not_issue() {
 }
 
 #[test]
-fn sizes_are_those_that_limits_and_documents_count_on() {
+fn sizes_are_those_that_limits_and_documents_state() {
     for (suite, link, ring_text) in
         [(SuiteName::Hybrid, 900..1100, 2700..3300), (SuiteName::Cnsa2, 10_200..10_800, 34_000..37_000)]
     {
@@ -100,7 +100,7 @@ fn sizes_are_those_that_limits_and_documents_count_on() {
         let jws = signed_ring(&world, &world.enrol(Role::Principal));
         assert!(link.contains(&fragment.len()), "a link has {} characters", fragment.len());
         assert!(ring_text.contains(&jws.len()), "a ring has {} characters", jws.len());
-        // Names at their longest, in the longest UTF-8.
+        // Names of the maximum length, in four-byte UTF-8.
         let longest = Card { name: "𝔑".repeat(64), organisation: "𝔒".repeat(64), ..card(Role::Counterpart) };
         let invitation = world.authority.invite(&world.spec(longest)).unwrap();
         assert!(invitation.to_fragment().len() < crate::MAX_FRAGMENT_CHARS * 3 / 4);

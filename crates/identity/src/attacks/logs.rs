@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_device_that_is_not_in_the_log() {
+fn a_device_that_is_not_in_the_log_is_refused() {
     for suite in SUITES {
         let mut world = World::new(suite);
         let device = world.enrol(Role::Principal);
@@ -39,7 +39,7 @@ fn a_device_that_is_not_in_the_log() {
 }
 
 #[test]
-fn the_entry_of_another_device_or_certificate() {
+fn the_entry_of_another_device_or_certificate_is_refused() {
     for suite in SUITES {
         let mut world = World::new(suite);
         let device = world.enrol(Role::Principal);
@@ -54,7 +54,7 @@ fn the_entry_of_another_device_or_certificate() {
             ("type", json!("device_revoked"), Flaw::LogEntry),
             ("time_ms", json!("now"), Flaw::LogEntry),
             ("time_ms", json!(-1), Flaw::LogEntry),
-            // Backdated: the certificate claims the enrolment's hour, the log knows better.
+            // Backdated: the certificate's time is within the enrolment, the log entry's time is not.
             ("time_ms", json!(NOW + HOUR + 61_000), Flaw::EntryTime),
             ("time_ms", json!(NOW - HOUR), Flaw::EntryTime),
         ] {
@@ -69,7 +69,7 @@ fn the_entry_of_another_device_or_certificate() {
 }
 
 #[test]
-fn the_opening_of_another_ring() {
+fn the_opening_of_another_ring_is_refused() {
     for suite in SUITES {
         let mut world = World::new(suite);
         let caller = world.enrol(Role::Principal);
@@ -97,7 +97,7 @@ fn the_opening_of_another_ring() {
             let opened = world.log(&entry);
             refused(world.office.verify_opening(verified.clone(), &opened), why);
         }
-        // The same call rung once more is another text, and needs an opening of its own.
+        // A second ring for the same call is another JWS, and needs its own opening.
         let again = Ring { at_ms: NOW + 1, ..ring(&world, &caller) };
         let again = world.office.verify_ring(&sign_ring(&caller.key, &caller.chain, &again), NOW).unwrap();
         let opened = world.log(&good);
@@ -106,7 +106,7 @@ fn the_opening_of_another_ring() {
 }
 
 #[test]
-fn a_history_that_was_rewritten_or_rolled_back() {
+fn a_rewritten_or_rolled_back_log_is_refused() {
     let mut world = World::new(SuiteName::Hybrid);
     let mut forked = World::new(SuiteName::Hybrid);
     let mut checkpoints = Vec::new();
@@ -125,7 +125,7 @@ fn a_history_that_was_rewritten_or_rolled_back() {
     refused(office.verify_continues(two, five, &proof[1..]), Flaw::LogProof);
     refused(office.verify_continues(two, five, &[vec![0; 31].into()]), Flaw::LogProof);
     refused(office.verify_continues(two, five, &vec![vec![0; 32].into(); 127]), Flaw::TooLong);
-    // The same key signed another history: what a server would show to one device only.
+    // A split view: the same key signed another history.
     refused(office.verify_continues(two, &forked.checkpoint(), &forked.consistency(2, 6)), Flaw::LogProof);
     let stranger = World::of(SuiteName::Hybrid, 2, DOMAIN).checkpoint();
     refused(office.verify_checkpoint(&stranger), Flaw::Checkpoint);

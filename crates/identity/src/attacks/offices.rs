@@ -1,9 +1,9 @@
-//! Attacks on the anchor: authorities, and what only they may sign.
+//! Attacks on the trust anchor: authorities, and the statements that only they may sign.
 
 use super::*;
 
 #[test]
-fn another_authority_than_the_link_names() {
+fn another_authority_than_the_one_in_the_link_is_refused() {
     for suite in SUITES {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let pinned = world.authority.certificate_sha256();
@@ -14,7 +14,7 @@ fn another_authority_than_the_link_names() {
 }
 
 #[test]
-fn a_server_that_contradicts_the_authority() {
+fn an_office_description_that_contradicts_the_authority_is_refused() {
     for suite in SUITES {
         let info = World::new(suite).info;
         let renamed = |change: fn(&mut telcon_proto::http::OfficeInfo)| {
@@ -31,16 +31,16 @@ fn a_server_that_contradicts_the_authority() {
 }
 
 #[test]
-fn a_charter_that_the_authority_did_not_sign() {
+fn a_charter_that_the_authority_did_not_sign_is_refused() {
     for suite in SUITES {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let pin = |charter: String| Office::pin(&OfficeInfo { charter, ..world.info.clone() }, None);
         assert_eq!(pin(world.info.charter.clone()).unwrap().floor(), RecordMode::Memo);
-        // Another log, or less to be kept, by the server's own hand.
+        // Another log or a lower record mode, signed by the server.
         refused(pin(rogue.info.charter.clone()), Flaw::Signature);
-        // The same key under another domain: an authority that was moved.
+        // The same key under another domain: an authority that was copied.
         refused(pin(World::of(suite, 1, "other.example").info.charter), Flaw::OtherOffice);
-        // What the authority signed for another purpose.
+        // A statement that the authority signed for another purpose.
         let device = DeviceId::from_bytes([5; 16]);
         refused(pin(world.authority.revoke(device, NOW).unwrap()), Flaw::JwsType);
         let signed = |payload: &str| jws::sign(&authority_key(suite), CHARTER_TYP, payload.as_bytes(), &[]);
@@ -52,7 +52,7 @@ fn a_charter_that_the_authority_did_not_sign() {
 }
 
 #[test]
-fn a_certificate_that_is_no_authority() {
+fn a_certificate_that_is_not_an_authoritys_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let root = world.authority.certificate_der().to_vec();
@@ -62,19 +62,19 @@ fn a_certificate_that_is_no_authority() {
             info.authority = der.to_vec().into();
             Office::pin(&info, None)
         };
-        type Change = fn(&mut Description);
+        type Change = fn(&mut Fields);
         let changes: [(Change, Flaw); 8] = [
-            (|says| says.constraints.ca = false, Flaw::NotAnIssuer),
-            (|says| says.constraints.path_len_constraint = Some(2), Flaw::PathLength),
-            (|says| says.usage |= KeyUsages::KeyAgreement, Flaw::KeyUsage),
-            (|says| says.issuer = office_name(&elsewhere(), "b").unwrap(), Flaw::OtherAuthority),
-            (|says| says.issuer_key = Some([0; 20]), Flaw::OtherAuthority),
-            (|says| says.valid.until_s += 1, Flaw::Validity),
-            (|says| says.serial = vec![2], Flaw::SerialNumber),
+            (|fields| fields.constraints.ca = false, Flaw::NotAnIssuer),
+            (|fields| fields.constraints.path_len_constraint = Some(2), Flaw::PathLength),
+            (|fields| fields.usage |= KeyUsages::KeyAgreement, Flaw::KeyUsage),
+            (|fields| fields.issuer = office_name(&elsewhere(), "b").unwrap(), Flaw::OtherAuthority),
+            (|fields| fields.issuer_key = Some([0; 20]), Flaw::OtherAuthority),
+            (|fields| fields.valid.until_s += 1, Flaw::Validity),
+            (|fields| fields.serial = vec![2], Flaw::SerialNumber),
             (
-                |says| {
-                    says.subject = card_name(&card(Role::Principal), &[0; 16]).unwrap();
-                    says.issuer = says.subject.clone();
+                |fields| {
+                    fields.subject = card_name(&card(Role::Principal), &[0; 16]).unwrap();
+                    fields.issuer = fields.subject.clone();
                 },
                 Flaw::Subject,
             ),
@@ -90,7 +90,7 @@ fn a_certificate_that_is_no_authority() {
 }
 
 #[test]
-fn a_key_that_is_not_the_authoritys() {
+fn a_key_that_does_not_match_the_authoritys_certificate_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let der = world.authority.certificate_der();
@@ -101,14 +101,14 @@ fn a_key_that_is_not_the_authoritys() {
 }
 
 #[test]
-fn a_revocation_by_anybody_else() {
+fn a_revocation_not_signed_by_the_authority_is_refused() {
     for suite in SUITES {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let device = DeviceId::from_bytes([5; 16]);
         let revocation = world.office.verify_revocation(&world.authority.revoke(device, NOW).unwrap()).unwrap();
         assert_eq!((revocation.device, revocation.at_ms), (device, NOW));
         refused(world.office.verify_revocation(&rogue.authority.revoke(device, NOW).unwrap()), Flaw::Signature);
-        // The same key under another domain: an authority that was moved.
+        // The same key under another domain: an authority that was copied.
         let moved = World::of(suite, 1, "other.example");
         refused(world.office.verify_revocation(&moved.authority.revoke(device, NOW).unwrap()), Flaw::OtherOffice);
         let own = jws::sign(&authority_key(suite), RING_TYP, b"{}", &[]);

@@ -18,20 +18,20 @@ fn attack(change: impl Fn(&mut Ring), why: impl Into<IdentityError>) {
 }
 
 #[test]
-fn of_a_call_that_keeps_less_than_the_charter_demands() {
+fn a_record_mode_below_the_charters_minimum_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
         let content = Ring { mode: RecordMode::LogOnly, ..ring(&world, &caller) };
         let jws = sign_ring(&caller.key, &caller.chain, &content);
         refused(world.office.verify_ring(&jws, NOW), Flaw::RingMode);
-        // A record of the past is judged by what was asked for then.
+        // A past ring may have a lower record mode: the charter's minimum applies to new rings.
         assert!(world.office.verify_ring_past(&jws).is_ok());
     }
 }
 
 #[test]
-fn forged_content() {
+fn a_ring_with_forged_content_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
@@ -45,7 +45,7 @@ fn forged_content() {
 }
 
 #[test]
-fn signed_by_a_key_that_the_certificate_does_not_have() {
+fn a_ring_signed_by_another_key_than_the_certified_one_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
@@ -56,20 +56,20 @@ fn signed_by_a_key_that_the_certificate_does_not_have() {
 }
 
 #[test]
-fn under_a_swapped_certificate() {
+fn a_ring_with_a_swapped_certificate_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let (caller, counterpart) = (world.enrol(Role::Principal), world.enrol(Role::Counterpart));
         let jws = sign_ring(&counterpart.key, &caller.chain, &ring(&world, &caller));
         refused(world.office.verify_ring(&jws, NOW), Flaw::Signature);
-        // Honestly signed by one device, in the name of another.
+        // Validly signed by one device, in the name of another.
         let jws = sign_ring(&counterpart.key, &counterpart.chain, &ring(&world, &caller));
         refused(world.office.verify_ring(&jws, NOW), Flaw::OtherDevice);
     }
 }
 
 #[test]
-fn by_another_office_of_the_same_name() {
+fn a_ring_by_another_office_of_the_same_name_is_refused() {
     for suite in SUITES {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let jws = signed_ring(&rogue, &rogue.enrol(Role::Principal));
@@ -78,12 +78,12 @@ fn by_another_office_of_the_same_name() {
 }
 
 #[test]
-fn in_the_name_of_another_office() {
+fn a_ring_in_the_name_of_another_office_is_refused() {
     attack(|ring| ring.from.office = elsewhere(), Flaw::OtherOffice);
 }
 
 #[test]
-fn by_a_listener() {
+fn a_ring_by_a_listener_is_refused() {
     for suite in SUITES {
         for role in [Role::DutyOfficer, Role::NoteTaker] {
             let world = World::new(suite);
@@ -94,14 +94,14 @@ fn by_a_listener() {
 }
 
 #[test]
-fn asking_for_another_suite() {
+fn a_ring_with_another_suite_is_refused() {
     attack(|ring| ring.suite = other(ring.suite), Flaw::RingSuite);
 }
 
 #[test]
-fn of_another_version() {
+fn a_ring_of_another_version_is_refused() {
     attack(|ring| ring.version = WIRE_VERSION + 1, Mismatch::WireVersion(WIRE_VERSION + 1));
-    // A later version may have members that this one does not know: it is incompatible and not hostile.
+    // A later version may have fields that this one does not know: it is incompatible, not hostile.
     let world = World::new(SuiteName::Hybrid);
     let caller = world.enrol(Role::Principal);
     let jws = jws::sign(&caller.key, RING_TYP, br#"{"version":7,"new":[]}"#, &caller.chain);
@@ -109,7 +109,7 @@ fn of_another_version() {
 }
 
 #[test]
-fn of_version_3_is_believed_of_the_past_only() {
+fn a_version_3_ring_is_accepted_as_a_past_ring_only() {
     for suite in SUITES {
         let mut world = World::new(suite);
         let caller = world.enrol(Role::Principal);
@@ -120,7 +120,7 @@ fn of_version_3_is_believed_of_the_past_only() {
         let old = sign(&ring_v3(&content));
         refused(world.office.verify_ring(&old, NOW), Mismatch::WireVersion(3));
         let read = world.office.verify_ring_past(&old).unwrap();
-        assert_eq!(*read.ring(), Ring { version: 3, ..content.clone() }, "its office is the office of all of it");
+        assert_eq!(*read.ring(), Ring { version: 3, ..content.clone() }, "its office applies to all identifiers");
         // Proofs of its time name no office.
         let opened = world.log(&opened_entry(&world, &old, &content));
         let opened = Logged { office: None, ..opened };
@@ -128,7 +128,7 @@ fn of_version_3_is_believed_of_the_past_only() {
         let mut abroad = ring_v3(&content);
         abroad["office"] = json!("other.example");
         refused(world.office.verify_ring_past(&sign(&abroad)), Flaw::OtherOffice);
-        // The members of one version under the number of another.
+        // The fields of one version under the number of another.
         let mut mixed = ring_v3(&content);
         mixed["version"] = json!(WIRE_VERSION);
         refused(world.office.verify_ring_past(&sign(&mixed)), Flaw::Payload);
@@ -139,29 +139,29 @@ fn of_version_3_is_believed_of_the_past_only() {
 }
 
 #[test]
-fn replayed() {
-    attack(|ring| ring.at_ms = NOW - RING_MAX_AGE_MS - 1, Lapse::Ring);
+fn a_replayed_ring_is_refused() {
+    attack(|ring| ring.at_ms = NOW - RING_MAX_AGE_MS - 1, Validity::Ring);
     for suite in SUITES {
         let world = World::new(suite);
         let jws = signed_ring(&world, &world.enrol(Role::Principal));
         assert!(world.office.verify_ring(&jws, NOW + RING_MAX_AGE_MS).is_ok());
-        refused(world.office.verify_ring(&jws, NOW + RING_MAX_AGE_MS + 1), Lapse::Ring);
-        assert!(world.office.verify_ring_past(&jws).is_ok(), "auditors come later");
+        refused(world.office.verify_ring(&jws, NOW + RING_MAX_AGE_MS + 1), Validity::Ring);
+        assert!(world.office.verify_ring_past(&jws).is_ok(), "a past ring still verifies");
     }
 }
 
 #[test]
-fn dated_in_the_future() {
-    attack(|ring| ring.at_ms = NOW + 60_001, Lapse::RingFuture);
-    attack(|ring| ring.at_ms = u64::MAX, Lapse::RingFuture);
+fn a_ring_dated_in_the_future_is_refused() {
+    attack(|ring| ring.at_ms = NOW + 60_001, Validity::RingFuture);
+    attack(|ring| ring.at_ms = u64::MAX, Validity::RingFuture);
 }
 
 #[test]
-fn by_an_expired_device() {
+fn a_ring_by_an_expired_device_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
-        for (at_ms, why) in [(NOW + 366 * DAY, Lapse::Device), (NOW - DAY, Lapse::DeviceNotYet)] {
+        for (at_ms, why) in [(NOW + 366 * DAY, Validity::Device), (NOW - DAY, Validity::DeviceNotYet)] {
             let content = Ring { at_ms, ..ring(&world, &caller) };
             let jws = sign_ring(&caller.key, &caller.chain, &content);
             refused(world.office.verify_ring(&jws, at_ms), why);
@@ -171,7 +171,7 @@ fn by_an_expired_device() {
 }
 
 #[test]
-fn with_malformed_content() {
+fn a_ring_with_malformed_content_is_refused() {
     let world = World::new(SuiteName::Hybrid);
     let caller = world.enrol(Role::Principal);
     let good = serde_json::to_string(&ring(&world, &caller)).unwrap();

@@ -8,7 +8,7 @@ fn with_header(key: &DeviceKey, header: &str, payload: &[u8]) -> String {
 }
 
 #[test]
-fn of_one_type_in_the_place_of_another() {
+fn a_jws_of_another_type_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let (caller, note_taker) = (world.enrol(Role::Principal), world.enrol(Role::NoteTaker));
@@ -27,7 +27,7 @@ fn of_one_type_in_the_place_of_another() {
 }
 
 #[test]
-fn of_a_confused_algorithm() {
+fn algorithm_confusion_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let caller = world.enrol(Role::Principal);
@@ -39,7 +39,7 @@ fn of_a_confused_algorithm() {
             let jws = with_header(&caller.key, &header, &content);
             refused(world.office.verify_ring(&jws, NOW), Flaw::JwsAlgorithm);
         }
-        // No signature at all.
+        // Without a signature.
         let jws = signed_ring(&world, &caller);
         let unsigned = &jws[..=jws.rfind('.').unwrap()];
         refused(world.office.verify_ring(unsigned, NOW), Flaw::Signature);
@@ -47,7 +47,7 @@ fn of_a_confused_algorithm() {
 }
 
 #[test]
-fn with_a_header_that_asks_for_more() {
+fn additional_header_parameters_are_refused() {
     let key = DeviceKey::from_seed(SuiteName::Hybrid, &[1; 32]);
     let public = key.public_bytes();
     let verify = |header: &str| jws::verify(&with_header(&key, header, b"content"), "t", SuiteName::Hybrid, &public);
@@ -78,7 +78,7 @@ fn with_a_header_that_asks_for_more() {
 }
 
 #[test]
-fn of_another_form() {
+fn a_malformed_or_non_canonical_jws_is_refused() {
     let key = DeviceKey::from_seed(SuiteName::Hybrid, &[1; 32]);
     let public = key.public_bytes();
     let verify = |token: &str| jws::verify(token, "t", SuiteName::Hybrid, &public);

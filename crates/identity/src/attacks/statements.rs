@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_sign_in_for_another_office_device_or_challenge() {
+fn a_sign_in_for_another_office_device_or_challenge_is_refused() {
     for suite in SUITES {
         let key = DeviceKey::from_seed(suite, &[1; 32]);
         let (device, public) = (DeviceId::from_bytes([5; 16]), key.public_bytes());
@@ -22,7 +22,7 @@ fn a_sign_in_for_another_office_device_or_challenge() {
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 
 #[test]
-fn a_record_of_another_call_content_or_signer() {
+fn a_record_signature_for_another_call_content_or_signer_is_refused() {
     for suite in SUITES {
         let world = World::new(suite);
         let note_taker = world.enrol(Role::NoteTaker);
@@ -34,7 +34,7 @@ fn a_record_of_another_call_content_or_signer() {
         let another = CallId::from_bytes([0; 16]);
         refused(world.office.verify_record(&jws, another, &DIGEST), Flaw::OtherRecord);
         refused(world.office.verify_record(&jws, CALL, &Digest::from_bytes([8; 32])), Flaw::OtherRecord);
-        refused(world.office.verify_record(&sign(&note_taker, NOW + 366 * DAY), CALL, &DIGEST), Lapse::Device);
+        refused(world.office.verify_record(&sign(&note_taker, NOW + 366 * DAY), CALL, &DIGEST), Validity::Device);
         for role in [Role::Principal, Role::Counterpart, Role::DutyOfficer] {
             refused(world.office.verify_record(&sign(&world.enrol(role), NOW), CALL, &DIGEST), Flaw::RecordRole);
         }

@@ -1,8 +1,8 @@
-//! Attacks across offices: claims choose a key, and prove nothing.
+//! Attacks across offices: a claimed office selects a key, and proves nothing.
 
 use super::*;
 
-/// Two offices, and the store of a device of the first that trusts both.
+/// Two offices, and the trust store of a device of the first, which contains both.
 fn two_offices(suite: SuiteName) -> (World, World, TrustStore) {
     let (here, there) = (World::new(suite), World::of(suite, 2, elsewhere().as_str()));
     let mut trust = TrustStore::new(here.office.clone());
@@ -38,7 +38,7 @@ fn each_office_is_verified_with_its_own_keys() {
 }
 
 #[test]
-fn a_ring_by_a_device_of_one_office_that_claims_another() {
+fn a_ring_by_a_device_of_one_office_that_claims_another_is_refused() {
     for suite in SUITES {
         let (here, there, trust) = two_offices(suite);
         let stranger = there.enrol(Role::Principal);
@@ -51,12 +51,12 @@ fn a_ring_by_a_device_of_one_office_that_claims_another() {
         let named = office_name(&domain(), "Chancellery").unwrap();
         let there_key = DeviceKey::from_seed(suite, &[2; 32]);
         let here_key = authority_key(suite).public_bytes();
-        let issuer = forge(&stranger.chain[1], &there_key, |says| says.issuer = named.clone());
+        let issuer = forge(&stranger.chain[1], &there_key, |fields| fields.issuer = named.clone());
         let chain = vec![stranger.chain[0].clone(), issuer];
         refused(trust.verify_ring(&sign_ring(&stranger.key, &chain, &content), NOW), Flaw::OtherAuthority);
-        let issuer = forge(&stranger.chain[1], &there_key, |says| {
-            says.issuer = named;
-            says.issuer_key = Some(key_id(&here_key));
+        let issuer = forge(&stranger.chain[1], &there_key, |fields| {
+            fields.issuer = named;
+            fields.issuer_key = Some(key_id(&here_key));
         });
         let chain = vec![stranger.chain[0].clone(), issuer];
         refused(trust.verify_ring(&sign_ring(&stranger.key, &chain, &content), NOW), Flaw::Signature);
@@ -69,7 +69,7 @@ fn a_ring_by_a_device_of_one_office_that_claims_another() {
 }
 
 #[test]
-fn a_proof_of_one_log_presented_as_anothers() {
+fn a_proof_of_one_log_presented_as_anothers_is_refused() {
     for suite in SUITES {
         let (mut here, mut there, trust) = two_offices(suite);
         let caller = here.enrol(Role::Principal);
@@ -79,12 +79,12 @@ fn a_proof_of_one_log_presented_as_anothers() {
         let verified = trust.verify_ring(&jws, NOW).unwrap();
         let foreign = there.log(&entry);
         let opened = there.log(&opened_entry(&here, &jws, verified.ring()));
-        // As what it is: another office's.
+        // Labelled with the other office.
         refused(trust.verify_device_logged(device.clone(), &foreign), Flaw::OtherOffice);
         refused(trust.verify_opening(verified.clone(), &opened), Flaw::OtherOffice);
         refused(here.office.verify_logged(&foreign), Flaw::OtherOffice);
         refused(here.office.verify_opening(verified.clone(), &opened), Flaw::OtherOffice);
-        // Relabelled, and unlabelled: the key that it chooses then did not sign it.
+        // Relabelled or unlabelled: the key of the selected office did not sign it.
         for office in [Some(domain()), None] {
             let device_proof = Logged { office: office.clone(), ..foreign.clone() };
             refused(trust.verify_logged(&device_proof), Flaw::Checkpoint);
@@ -105,7 +105,7 @@ fn a_proof_of_one_log_presented_as_anothers() {
 }
 
 #[test]
-fn a_device_in_the_log_of_an_office_that_did_not_certify_it() {
+fn a_device_in_the_log_of_an_office_that_did_not_certify_it_is_refused() {
     for suite in SUITES {
         let (here, mut there, _) = two_offices(suite);
         let caller = here.enrol(Role::Principal);
@@ -116,7 +116,7 @@ fn a_device_in_the_log_of_an_office_that_did_not_certify_it() {
 }
 
 #[test]
-fn a_second_authority_under_the_name_of_a_trusted_office() {
+fn a_second_authority_under_the_name_of_a_trusted_office_is_refused() {
     for suite in SUITES {
         let (here, there, mut trust) = two_offices(suite);
         trust.add(there.office.clone()).unwrap();
@@ -128,15 +128,15 @@ fn a_second_authority_under_the_name_of_a_trusted_office() {
             assert_ne!(trust.office(&name).unwrap().authority_sha256(), rogue.office.authority_sha256());
             refused(trust.verify_chain(&rogue.enrol(Role::Principal).chain, NOW), Flaw::OtherAuthority);
         }
-        // The same authority, with a log that somebody else keeps.
+        // The same authority, with a log under another key.
         let log = World::of(suite, 3, elsewhere().as_str()).office.log_key().clone();
-        refused(trust.add(there.office.rehearsal(log)), Flaw::SecondLog);
+        refused(trust.add(there.office.with_log_key(log)), Flaw::SecondLog);
         assert_eq!(trust.office(&elsewhere()).unwrap().log_key(), there.office.log_key());
     }
 }
 
 #[test]
-fn what_is_of_an_unknown_office() {
+fn statements_of_an_unknown_office_are_refused() {
     for suite in SUITES {
         let (here, mut there, _) = two_offices(suite);
         let trust = TrustStore::from(here.office.clone());
@@ -160,7 +160,7 @@ fn what_is_of_an_unknown_office() {
 }
 
 #[test]
-fn a_ring_that_leaves_the_home_office() {
+fn a_ring_that_is_not_within_the_home_office_is_refused() {
     for suite in SUITES {
         let (here, there, trust) = two_offices(suite);
         let caller = here.enrol(Role::Principal);
@@ -171,7 +171,7 @@ fn a_ring_that_leaves_the_home_office() {
         refused(trust.check_home_ring(&verify(&callee)), Mismatch::BetweenOffices);
         let call = Ring { call: CALL.at(&elsewhere()), ..home };
         refused(trust.check_home_ring(&verify(&call)), Mismatch::BetweenOffices);
-        // Everything about it is right, in an office that the device trusts.
+        // A valid ring within the other office, which the device trusts.
         let stranger = trust.verify_ring(&signed_ring(&there, &there.enrol(Role::Principal)), NOW).unwrap();
         refused(trust.check_home_ring(&stranger), Mismatch::BetweenOffices);
     }
@@ -211,7 +211,7 @@ fn a_card_is_certified_by_its_own_office_only() {
 }
 
 #[test]
-fn a_ring_with_abused_qualified_identifiers() {
+fn a_ring_with_malformed_qualified_identifiers_is_refused() {
     let world = World::new(SuiteName::Hybrid);
     let caller = world.enrol(Role::Principal);
     let good = serde_json::to_value(ring(&world, &caller)).unwrap();

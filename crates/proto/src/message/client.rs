@@ -1,9 +1,9 @@
-//! What a device sends to the switchboard of its office.
+//! Messages of a device to the switchboard of its office.
 
 use crate::{Blob, CallId, DeviceId};
 use serde::{Deserialize, Serialize};
 
-/// What a device sends.
+/// A message of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -20,7 +20,7 @@ pub enum ClientMessage {
         /// Compact JWS, type `telcon-sign-in+jws`.
         jws: String,
     },
-    /// Rings a person. The switchboard logs the opening of the call before anybody hears of it.
+    /// Rings a person. The switchboard logs the opening of the call before it notifies any other device.
     Ring {
         /// Compact JWS, type `telcon-ring+jws`, with the device's certificates in its `x5c` header.
         jws: String,
@@ -30,23 +30,23 @@ pub enum ClientMessage {
         /// The call.
         call: CallId,
     },
-    /// This device answers. The first wins.
+    /// This device answers. The first answer wins.
     Answer {
         /// The call.
         call: CallId,
         /// A fresh MLS KeyPackage (RFC 9420, section 10) as an MLSMessage.
         key_package: Blob,
     },
-    /// The person says no, on all devices.
+    /// Declines the ring, on all devices of the person.
     Decline {
         /// The call.
         call: CallId,
     },
-    /// Ends a call, or gives up ringing. From a principal it ends the call for all; from a listener only for them.
+    /// Ends a call, or cancels the ring. From a party it ends the call for everybody; a listener only leaves.
     HangUp {
         /// The call.
         call: CallId,
-        /// Whether this device could not go on (it refused something, or cannot encrypt).
+        /// Whether this device aborts the call (a verification failed, or it cannot encrypt).
         failed: bool,
     },
     /// Asks the members to add this device: a listener, or a device that lost its state by a reload.
@@ -60,7 +60,7 @@ pub enum ClientMessage {
     Commit {
         /// The call.
         call: CallId,
-        /// The epoch the commit was made in. Only the first commit of an epoch is taken.
+        /// The epoch the commit was made in. Only the first commit of an epoch is accepted.
         epoch: u64,
         /// MLSMessage with the commit.
         commit: Blob,
@@ -88,7 +88,7 @@ pub enum ClientMessage {
         /// WebRTC offer: one sendonly and [`crate::limits::RECEIVE_SLOTS`] recvonly audio sections.
         sdp: String,
     },
-    /// After a reconnect: continue a call this device kept its keys of.
+    /// After a reconnect: resumes a call whose keys this device still has.
     Resume {
         /// The call.
         call: CallId,
@@ -104,9 +104,9 @@ pub enum ClientMessage {
     /// Finds people whom this device can ring, beside those that it was sent. Answered by
     /// [`super::ServerMessage::PeopleChanged`].
     FindPeople {
-        /// Beginnings of words of their name or organisation.
+        /// Prefixes of words of their name or organisation.
         name: String,
     },
-    /// This note-taker has no call, and takes any that [`super::ServerMessage::Assigned`] names.
+    /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},
 }

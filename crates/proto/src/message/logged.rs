@@ -15,7 +15,7 @@ pub struct Logged {
     pub proof: Vec<Blob>,
     /// The signed checkpoint of the tree that the proof leads to.
     pub checkpoint: String,
-    /// The office whose log it is. Proofs of before version 4 do not say: then it is the home office of whoever reads it.
+    /// The office whose log it is. Absent before version 4: the reader's home office.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<OfficeName>,
 }

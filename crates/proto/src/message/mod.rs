@@ -1,12 +1,12 @@
 //! Messages between a device and the switchboard of its office, over one WebSocket.
 //!
-//! The server orders and forwards; what it forwards is signed (rings), encrypted to the members (MLS messages) or
-//! proven (log entries), and a client believes none of it before checking.
+//! The server orders and forwards messages. They are signed (rings), encrypted to the members (MLS messages) or carry a proof
+//! (log entries), and a client verifies each before it acts on it.
 //!
-//! | module | idea |
+//! | module | content |
 //! |---|---|
-//! | `client` | what a device sends |
-//! | `server` | what the switchboard sends, and why it refuses |
+//! | `client` | messages of a device |
+//! | `server` | messages of the switchboard, and its refusal codes |
 //! | `ring` | the signed content of a ring |
 //! | `logged` | a log entry with its proof |
 //! | `notice` | a call as staff sees it |

@@ -1,9 +1,9 @@
-//! A call as the office's staff sees it.
+//! State of a call for the office's staff.
 
-use crate::{CallId, Card, Ended, RecordMode, words::Party};
+use crate::{CallId, Card, Ended, RecordMode, terms::Party};
 use serde::{Deserialize, Serialize};
 
-/// A call as the office's staff is told of it.
+/// Notice of a call to the office's staff, sent at each change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
@@ -13,23 +13,23 @@ pub struct Notice {
     pub from: Card,
     /// Whom.
     pub to: PersonNamed,
-    /// What is kept.
+    /// Record mode.
     pub mode: RecordMode,
-    /// Where it stands.
+    /// Its state.
     pub state: NoticeState,
     /// Devices in it now.
     pub members: Vec<Party>,
-    /// A note-taker has asked to be let in, and is not a member yet: another need not ask.
+    /// A note-taker has asked to join and is not a member yet: no other one is needed.
     #[serde(default)]
     pub note_taker_asks: bool,
-    /// There are note-takers among its members, and nothing has come of any for so long that another is to come.
+    /// There are note-takers among its members, and all of them are unresponsive: another is needed.
     #[serde(default)]
     pub note_taker_silent: bool,
     /// When it was opened, milliseconds since 1970 UTC.
     pub opened_ms: u64,
 }
 
-/// Whom a call rings.
+/// The callee.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PersonNamed {
@@ -37,7 +37,7 @@ pub struct PersonNamed {
     pub card: Card,
 }
 
-/// Where a call stands.
+/// State of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "is")]

@@ -1,9 +1,9 @@
-//! The content of a signed ring, in every version that was ever signed.
+//! The payload of a signed ring, in every version that was ever used.
 
 use crate::{CallId, DeviceId, OfficeName, PersonId, Qualified, RecordMode, SuiteName, WIRE_VERSION};
 use serde::{Deserialize, Serialize};
 
-/// The version before identifiers named their office. Archives and spools hold such rings; none is made any more.
+/// The version before qualified identifiers. Archives and spools hold such rings; none is created any more.
 const VERSION_3: u16 = 3;
 
 /// Content of a signed ring, the payload of the `telcon-ring+jws`.
@@ -13,14 +13,14 @@ const VERSION_3: u16 = 3;
 pub struct Ring {
     /// [`crate::WIRE_VERSION`], or the older one in which it was signed.
     pub version: u16,
-    /// The call, drawn at random by the caller's device; its identifier is also the MLS group id. Its office opens it and has
-    /// it in its log.
+    /// The call, drawn at random by the caller's device; its identifier is also the MLS group id. Its office opens and logs
+    /// it.
     pub call: Qualified<CallId>,
     /// The device that rings.
     pub from: Qualified<DeviceId>,
     /// The person rung.
     pub to: Qualified<PersonId>,
-    /// What will be kept.
+    /// Record mode.
     pub mode: RecordMode,
     /// The suite of the call.
     pub suite: SuiteName,
@@ -68,8 +68,8 @@ impl From<RingV3> for Ring {
 }
 
 impl Ring {
-    /// Reads the payload of a ring of this version or an older one. [`Ring::version`] says which it is: whoever takes new
-    /// rings must refuse those of older versions.
+    /// Reads the payload of a ring of this version or an older one. The version is in [`Ring::version`]: a
+    /// receiver of new rings must refuse older versions.
     ///
     /// # Errors
     /// [`RingError`].
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_has_the_members_of_that_version_and_no_others() {
+    fn fields_of_another_version_are_refused() {
         for (mut ring, version) in [(v3(), 4), (v4(), 3)] {
             ring["version"] = version.into();
             assert_eq!(read(&ring), Err(RingError::Malformed), "{ring}");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_named() {
+    fn an_unknown_version_is_reported_with_its_number() {
         for version in [0, 1, 2, 5, u16::MAX] {
             assert_eq!(read(&json!({ "version": version, "new": [] })), Err(RingError::Version(version)));
         }

@@ -1,31 +1,31 @@
-//! What the switchboard sends to a device, and why it refuses.
+//! Messages of the switchboard to a device, and its refusal codes.
 
 use super::{Logged, Notice};
-use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, words::Contact};
+use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, terms::Contact};
 use serde::{Deserialize, Serialize};
 
-/// What the switchboard sends.
+/// A message of the switchboard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// Prove that you hold the key of the device you named.
+    /// Challenge to prove possession of the device's key.
     Challenge {
-        /// 32 random bytes, good once and for [`crate::limits::CHALLENGE_TTL_MS`].
+        /// 32 random bytes, valid once and for [`crate::limits::CHALLENGE_TTL_MS`].
         nonce: Blob,
     },
     /// The device is signed in.
     SignedIn {
-        /// Who the server takes it for.
+        /// The device's person as the server sees it.
         you: Card,
-        /// Whom it can ring, by name; the first ones where there are many.
+        /// People whom it can ring, sorted by name; only the first ones if there are many.
         people: Vec<Contact>,
-        /// Whether there are others: see [`super::ClientMessage::FindPeople`].
+        /// Whether there are more: see [`super::ClientMessage::FindPeople`].
         #[serde(default)]
         people_more: bool,
         /// The suite of the office's calls.
         suite: SuiteName,
-        /// The least that is kept of the office's calls.
+        /// The lowest record mode of the office's calls.
         mode: RecordMode,
         /// Bearer token for uploads and downloads over HTTP, valid while the connection is open.
         token: String,
@@ -43,19 +43,19 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<PersonId>,
     },
-    /// To a note-taker that is available: it is to ask to join this call, and to leave the one that it is in.
+    /// To an available note-taker: it has to ask to join this call, and to leave its present one.
     Assigned {
         /// The call.
         call: CallId,
     },
-    /// The caller's ring is logged and on its way.
+    /// The caller's ring is logged and is sent to the callee.
     Opened {
         /// The call.
         call: CallId,
         /// Proof that its opening is in the log.
         opened: Logged,
     },
-    /// Somebody rings this device's person.
+    /// This device's person is rung.
     Ringing {
         /// The ring as the caller's device signed it.
         jws: String,
@@ -64,12 +64,12 @@ pub enum ServerMessage {
         /// Proof that the caller's device certificate is in the log.
         device: Logged,
     },
-    /// A device of the person rung verified and shows the ring.
+    /// A device of the callee verified the ring and shows it.
     RingingThere {
         /// The call.
         call: CallId,
     },
-    /// To a member that shall commit: a device answered or asks to join.
+    /// To the member that has to commit: a device answered or asks to join.
     JoinAsked {
         /// The call.
         call: CallId,
@@ -82,7 +82,7 @@ pub enum ServerMessage {
         /// Whether this is the answer to the ring.
         answer: bool,
     },
-    /// To a member that shall commit: these devices left, were lost or were revoked, and must be removed.
+    /// To the member that has to commit: these devices left, timed out or were revoked, and must be removed.
     RemoveAsked {
         /// The call.
         call: CallId,
@@ -103,12 +103,12 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         devices: Vec<Logged>,
     },
-    /// The sender's commit was not taken. If the call has moved on (`now` is past `epoch`) another commit was first:
-    /// process what comes, and try again. Otherwise it did something that it may not: drop it.
+    /// The sender's commit was refused. If the call is in a later epoch (`now` is past `epoch`), another commit was ordered
+    /// first: process it and commit the changes again. Otherwise the commit is not allowed: discard it.
     CommitRefused {
         /// The call.
         call: CallId,
-        /// The epoch that the refused commit was made in: by when this comes, the sender may have made another.
+        /// The epoch that the refused commit was made in: the sender may have made another commit since.
         epoch: u64,
         /// The epoch that the call is in now.
         now: u64,
@@ -132,7 +132,7 @@ pub enum ServerMessage {
     Application {
         /// The call.
         call: CallId,
-        /// Who sent it, as the server says; MLS authenticates the true sender.
+        /// The sender as the server sees it; MLS authenticates the sender.
         from: DeviceId,
         /// MLSMessage.
         message: Blob,
@@ -149,7 +149,7 @@ pub enum ServerMessage {
         /// The call.
         call: CallId,
     },
-    /// The ring stopped on this device because another device of the person took it.
+    /// The ring stopped on this device because another device of the person answered it.
     TakenElsewhere {
         /// The call.
         call: CallId,
@@ -169,14 +169,14 @@ pub enum ServerMessage {
         call: CallId,
         /// Index of its entry in the log.
         log_index: u64,
-        /// Whether every note-taker that brought a record of the call so far says that something is missing.
+        /// Whether all records of the call that have arrived so far are partial.
         #[serde(default)]
         partial: bool,
     },
-    /// The device was revoked, and is served no more.
+    /// The device was revoked and is not served any more.
     Revoked {
-        /// The office authority's word for it (`telcon-revocation+jws`), where the server has it at hand. Only with it
-        /// does a device erase its keys: a server alone must not be able to make it.
+        /// The authority's signed revocation (`telcon-revocation+jws`), if the server has it. A device erases its keys only
+        /// with this signature: a server alone must not be able to cause it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jws: Option<String>,
     },
@@ -189,19 +189,19 @@ pub enum ServerMessage {
         /// RFC 6962 consistency proof, base64 hashes; empty for sizes 0 and the newest.
         consistency: Vec<Blob>,
     },
-    /// A message was refused. Nothing changed by it.
+    /// A message was refused and changed nothing.
     Refused {
         /// The call it was about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallId>,
-        /// Why, for programs.
+        /// The reason, for programs.
         code: RefusalCode,
         /// What happened and what to do, for people.
         message: String,
     },
 }
 
-/// Why the switchboard refused.
+/// Reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -210,18 +210,18 @@ pub enum RefusalCode {
     Malformed,
     /// Another wire version.
     Version,
-    /// Unknown or revoked device, or a proof that does not hold.
+    /// Unknown or revoked device, or an invalid sign-in proof.
     NotSignedIn,
-    /// Not allowed to this device or in this state.
+    /// Not allowed for this device or in this state.
     NotAllowed,
     /// No such call, or it is over.
     NoSuchCall,
     /// The person cannot be reached: no device connected.
     Unreachable,
-    /// The person rings this one at the same moment: their ring is on its way here, or comes again.
+    /// Glare: the callee rang this person first, and that ring is being delivered, or will be again.
     RingsYou,
-    /// Too fast or too many.
+    /// A rate or quantity limit was exceeded.
     TooMany,
-    /// The server's own fault: its log or store failed. No log entry, no call.
+    /// Internal error of the server: its log or store failed. Without a log entry no call is opened.
     Unavailable,
 }

@@ -15,7 +15,7 @@ use std::{
 use telcon_proto::{
     Card, PersonId, Role, ServerMessage,
     policy::{ROLES, may_ring},
-    words::Contact,
+    terms::Contact,
 };
 
 /// Most people with a matching word that a search examines.

@@ -9,7 +9,7 @@ use telcon_proto::{
     Card, DeviceId, PersonId, Role,
     message::Logged,
     policy::{Action, allows},
-    words::{Contact, Party},
+    terms::{Contact, Party},
 };
 
 use super::port::SessionId;

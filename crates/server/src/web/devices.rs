@@ -98,8 +98,8 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
 /// valid now. Nothing that devices would refuse enters the real log.
 fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u64) -> Result<(), IdentityError> {
     const BROKEN: &str = "invariant: appending to a log in memory cannot fail";
-    let signer = LogSigner::from_seed(&[0; 32], "rehearsal.invalid/log").expect(BROKEN);
-    let office = office.rehearsal(signer.verifier_key().clone());
+    let signer = LogSigner::from_seed(&[0; 32], "dry-run.invalid/log").expect(BROKEN);
+    let office = office.with_log_key(signer.verifier_key().clone());
     let entry = Entry::DeviceEnrolled {
         time_ms: now_ms,
         device: new.device,

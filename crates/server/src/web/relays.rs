@@ -19,7 +19,7 @@ use std::{
     },
     time::Duration,
 };
-use telcon_proto::node::{FromNode, MAX_NODE_MESSAGE_BYTES, NODE_SILENT_MS, NODE_VERSION, ToNode};
+use telcon_proto::node::{FromNode, MAX_NODE_MESSAGE_BYTES, NODE_HEARTBEAT_TIMEOUT_MS, NODE_VERSION, ToNode};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
@@ -27,7 +27,7 @@ use tokio::{
 
 /// Send queue of a relay, messages. A full queue means that it does not read.
 const SEND_QUEUE: usize = 1024;
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(NODE_SILENT_MS);
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(NODE_HEARTBEAT_TIMEOUT_MS);
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 

@@ -37,11 +37,11 @@ impl Session {
             return Err(Refusal::NotAllowed("a key package of another device was handed over"));
         }
         if answer && !joining.device().card().is_of(&ring.to) {
-            return Err(Refusal::NotAllowed("somebody else answered"));
+            return Err(Refusal::NotAllowed("another person answered"));
         }
         membership.check_callee_name(&ring.to, joining.device())?;
         if membership.queue.len() >= MAX_QUEUED {
-            return Err(Refusal::NotAllowed("too many asked to join at once"));
+            return Err(Refusal::NotAllowed("too many devices asked to join at once"));
         }
         membership.queue.retain(|change| !matches!(change, MembershipChange::Join { device, .. } if *device == from));
         membership.queue.push(MembershipChange::Join { device: from, key_package, logged: Box::new(joining) });

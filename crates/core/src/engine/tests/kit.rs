@@ -1,6 +1,6 @@
 //! An office in memory: its authority, its log, an honest switchboard of a few lines, and the engines of its devices.
 //! Time moves when a test says so. Messages arrive in an order drawn from a seed (in order on each connection), and a
-//! test can stand on the wire and change what the switchboard sends.
+//! test can intercept and change messages of the switchboard.
 
 use crate::{
     DeviceState, Engine, Event, Output, ReceivedFrame, UserCommand,
@@ -21,7 +21,7 @@ use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, Ended, PersonId, RecordMode, Role, ServerMessage, SuiteName,
     http::OfficeInfo,
     message::{Logged, Notice, NoticeState, PersonNamed, Ring},
-    words::Contact,
+    terms::Contact,
 };
 
 /// 1 June 2026.
@@ -40,8 +40,8 @@ pub(super) struct Device {
     pub(super) events: Vec<Event>,
     pub(super) legs: usize,
     pub(super) erased: bool,
-    /// How often it gave up a connection on which the office did not answer.
-    pub(super) gave_up: usize,
+    /// Number of connections that it closed because the office did not answer in time.
+    pub(super) keepalive_timeouts: usize,
     state: String,
     connected: bool,
     inbox: VecDeque<ServerMessage>,
@@ -59,7 +59,7 @@ pub(super) struct Room {
     pub(super) epoch: u64,
     pub(super) handshakes: Vec<Handshake>,
     pub(super) over: Option<Ended>,
-    /// Who asked to join and was not added yet.
+    /// Devices that asked to join and were not added yet.
     pub(super) waiting: BTreeMap<Node, (Blob, bool)>,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Handshake {
     pub(super) devices: Vec<Logged>,
 }
 
-/// What stands between the switchboard and the devices: it sees each message and says what arrives instead.
+/// An interceptor between the switchboard and the devices: it gets each message and gives the messages to deliver instead.
 pub(super) type Wire = Box<dyn FnMut(Node, ServerMessage) -> Vec<ServerMessage>>;
 
 /// The office.
@@ -82,7 +82,7 @@ pub(super) struct World {
     pub(super) log: Log<MemoryStorage>,
     pub(super) nodes: Vec<Device>,
     pub(super) room: Option<Room>,
-    /// Everything the switchboard was ever sent.
+    /// All messages that the switchboard received.
     pub(super) received: Vec<(Node, ClientMessage)>,
     pub(super) wire: Option<Wire>,
     rng: ChaCha20Rng,
@@ -139,7 +139,7 @@ impl World {
             events: Vec::new(),
             legs: 0,
             erased: false,
-            gave_up: 0,
+            keepalive_timeouts: 0,
             state: text,
             connected: false,
             inbox: VecDeque::new(),
@@ -164,7 +164,7 @@ impl World {
         (state, card, proof)
     }
 
-    /// A device with certificates of this office that nobody logged.
+    /// A device with certificates of this office that are not in the log.
     pub(super) fn certify(&mut self, person: u8, role: Role) -> (DeviceState, Card) {
         let card = Card {
             person: PersonId::from_bytes([person; 16]),
@@ -186,7 +186,7 @@ impl World {
         (DeviceState::enrol(&fragment, self.info.clone(), &seed, self.now).unwrap(), card)
     }
 
-    /// The office's log as it is now, under the same key: what a server that forks it would go on with.
+    /// A copy of the log under the same key, with which a server can fork it.
     pub(super) fn fork(&self, seed: u8) -> Log<MemoryStorage> {
         let signer = LogSigner::from_seed(&[seed ^ 0xff; 32], "office.example/log").unwrap();
         Log::open(self.log.storage().clone(), signer).unwrap()
@@ -198,7 +198,7 @@ impl World {
         seed
     }
 
-    /// Puts an entry into the log, with proof.
+    /// Appends an entry to the log, with proof.
     pub(super) fn append(&mut self, entry: &serde_json::Value) -> Logged {
         let bytes = entry.to_string().into_bytes();
         self.log.append(std::slice::from_ref(&bytes), self.now).unwrap();
@@ -217,7 +217,7 @@ impl World {
         }
     }
 
-    // ---- what happens to devices
+    // ---- devices
 
     pub(super) fn connect(&mut self, node: Node) {
         let now = self.now;
@@ -236,13 +236,13 @@ impl World {
         self.drain(node);
     }
 
-    /// The page is loaded again: what was not stored is gone.
+    /// Reloads the page: only persisted state remains.
     pub(super) fn reload(&mut self, node: Node) {
         let state = DeviceState::parse(&self.nodes[node].state).unwrap();
         self.reload_with(node, state);
     }
 
-    /// As [`World::reload`], with another state than the one that was stored.
+    /// As [`World::reload`], with another state than the persisted one.
     pub(super) fn reload_with(&mut self, node: Node, state: DeviceState) {
         let seed = self.seed();
         let device = &mut self.nodes[node];
@@ -288,14 +288,14 @@ impl World {
         self.drain(node);
     }
 
-    /// Hands a message to a device as if its switchboard had sent it.
+    /// Delivers a message to a device as if its switchboard had sent it.
     pub(super) fn inject(&mut self, node: Node, message: ServerMessage) {
         let now = self.now;
         self.nodes[node].engine.handle(now, message);
         self.drain(node);
     }
 
-    /// Time passes; engines are woken when they asked to be.
+    /// Advances virtual time; engines are woken at their deadlines.
     pub(super) fn advance(&mut self, ms: u64) {
         let end = self.now + ms;
         loop {
@@ -315,8 +315,7 @@ impl World {
 
     // ---- the network
 
-    /// Takes what an engine wants done. What it sends reaches the switchboard at once; what the switchboard sends
-    /// waits in inboxes.
+    /// Carries out an engine's outputs. Its messages reach the switchboard at once; those of the switchboard wait in inboxes.
     fn drain(&mut self, node: Node) {
         while let Some(output) = self.nodes[node].engine.poll() {
             match output {
@@ -327,7 +326,7 @@ impl World {
                 Output::Send(_) | Output::View | Output::MediaAnswer { .. } | Output::CloseLeg => {}
                 Output::Persist => self.nodes[node].state = self.nodes[node].engine.state_text().to_string(),
                 Output::OpenLeg { .. } => self.nodes[node].legs += 1,
-                Output::Reconnect => self.nodes[node].gave_up += 1,
+                Output::Reconnect => self.nodes[node].keepalive_timeouts += 1,
                 Output::Erase => self.nodes[node].erased = true,
                 Output::Event(event) => self.nodes[node].events.push(event),
             }
@@ -353,7 +352,7 @@ impl World {
                 return;
             }
         }
-        panic!("the devices and the switchboard go on for ever");
+        panic!("the devices and the switchboard exchange messages endlessly");
     }
 
     pub(super) fn post(&mut self, node: Node, message: ServerMessage) {
@@ -372,7 +371,7 @@ impl World {
         match message {
             ClientMessage::Hello { .. } => self.post(node, ServerMessage::Challenge { nonce: Blob(vec![7; 32]) }),
             ClientMessage::Prove { .. } => self.sign_in(node),
-            // This office sends all its people, and its tests say which note-taker joins.
+            // This office sends all its people, and tests choose the note-taker that joins.
             ClientMessage::FindPeople { .. } | ClientMessage::Available {} => {}
             ClientMessage::Ring { jws } => self.rings(node, jws),
             ClientMessage::RingShown { call } => {
@@ -620,7 +619,7 @@ impl World {
         self.room().members.iter().copied().filter(|member| *member != node).collect()
     }
 
-    // ---- what a test looks at
+    // ---- inspection by tests
 
     pub(super) fn room(&self) -> &Room {
         self.room.as_ref().expect("a call was rung")
@@ -664,7 +663,7 @@ impl World {
         self.nodes[node].engine.open(frame)
     }
 
-    /// Whether `listener` hears `speaker` now, and knows who it is.
+    /// Whether `listener` opens a frame of `speaker`, and attributes it to them.
     pub(super) fn hears(&mut self, listener: Node, speaker: Node) -> bool {
         let packet = [0x78, speaker as u8, 1, 2, 3];
         let Some(frame) = self.speak(speaker, &packet) else { return false };
@@ -672,7 +671,7 @@ impl World {
         self.hear(listener, &frame).is_ok_and(|opened| opened.device == id && opened.packet == packet)
     }
 
-    /// What a device sent of one kind.
+    /// Messages of one kind that a device sent.
     pub(super) fn sent<T>(&self, node: Node, pick: impl Fn(&ClientMessage) -> Option<T>) -> Vec<T> {
         self.received.iter().filter(|(from, _)| *from == node).filter_map(|(_, message)| pick(message)).collect()
     }
@@ -683,7 +682,7 @@ pub(super) fn committed(call: CallId, handshake: &Handshake) -> ServerMessage {
     ServerMessage::Committed { call, seq: *seq, from: *from, commit: commit.clone(), devices: devices.clone() }
 }
 
-/// What a ring says, unverified.
+/// Payload of a ring, unverified.
 pub(super) fn ring_of(jws: &str) -> Ring {
     let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&payload).unwrap()
@@ -699,14 +698,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 impl World {
-    /// A device's own group, for a device that does not keep to its engine's rules.
+    /// A device's group, for a device that does not follow its engine's rules.
     pub(super) fn group(&mut self, node: Node) -> &mut crate::mls::group::CallGroup {
         self.nodes[node].engine.call.as_mut().unwrap().group_mut()
     }
 }
 
 impl Device {
-    /// Drops what waits for it.
+    /// Drops its queued messages.
     pub(super) fn clear(&mut self) {
         self.inbox.clear();
     }

@@ -1,5 +1,4 @@
-//! Engines against each other, with virtual time and seeds: calls as they should go, and every attack that a hostile
-//! switchboard can try on them.
+//! Tests of several engines with virtual time and seeds: calls with an honest switchboard, and attacks by a hostile one.
 
 mod attacks;
 mod calls;

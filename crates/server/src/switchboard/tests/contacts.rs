@@ -5,7 +5,7 @@ use crate::{
     limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS},
     switchboard::RequestId,
 };
-use telcon_proto::{ClientMessage as C, PersonId, Role, ServerMessage as S, words::Contact};
+use telcon_proto::{ClientMessage as C, PersonId, Role, ServerMessage as S, terms::Contact};
 
 fn seen(people: &[Contact]) -> Vec<(&str, bool)> {
     people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect()

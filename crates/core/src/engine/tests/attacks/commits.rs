@@ -1,4 +1,4 @@
-//! The order of commits, and what is in them.
+//! Attacks on the order and content of commits.
 
 use super::{refused, state_of};
 use crate::{
@@ -46,7 +46,7 @@ fn a_server_that_replays_a_commit_as_a_new_one_is_refused() {
 fn a_server_that_reorders_commits_is_refused() {
     let mut world = World::of_four(13);
     world.call();
-    // What the callee should get in one order comes in the other.
+    // The callee receives two commits in reverse order.
     let held: Rc<RefCell<VecDeque<ServerMessage>>> = Rc::default();
     let hold = held.clone();
     world.wire = Some(Box::new(move |to, message| match message {
@@ -71,7 +71,7 @@ fn a_server_that_reorders_commits_is_refused() {
 }
 
 #[test]
-fn a_server_that_drops_a_commit_and_goes_on_is_refused() {
+fn a_server_that_drops_a_commit_is_refused() {
     let mut world = World::of_four(14);
     world.call();
     let dropped = Rc::new(RefCell::new(false));
@@ -117,7 +117,7 @@ fn a_damaged_commit_is_refused_and_a_damaged_application_message_is_dropped() {
 fn a_commit_from_outside_the_call_is_refused() {
     let mut world = World::of_four(17);
     world.call();
-    // A group of the same id, made by somebody who is not in the call.
+    // A group of the same id, created by a device that is not in the call.
     let (call, seq) = (world.room().id, world.room().epoch + 1);
     let desk = Device::open(&state_of(&world, 2), world.now).unwrap();
     let mut group = CallGroup::create(&desk, call, SuiteName::Hybrid).unwrap();
@@ -158,7 +158,7 @@ fn a_welcome_to_a_group_with_somebody_unverified_in_it_is_refused() {
 }
 
 #[test]
-fn a_commit_that_is_never_taken_takes_the_joiner_off_the_screen_and_seals_nothing() {
+fn a_refused_commit_is_rolled_back() {
     for epoch_moves in [false, true] {
         let mut world = World::of_two(41);
         world.ring(0, 1);
@@ -176,7 +176,7 @@ fn a_commit_that_is_never_taken_takes_the_joiner_off_the_screen_and_seals_nothin
         world.inject(0, ServerMessage::CommitRefused { call, epoch: 0, now });
         world.settle();
         assert_eq!(world.state(0), CallState::Ringing);
-        assert!(world.speak(0, b"opus").is_none(), "nothing goes out to nobody");
+        assert!(world.speak(0, b"opus").is_none(), "nothing is sealed without another member");
         assert_eq!((world.view(0).phrase, world.view(0).started_ms), (None, None));
         assert!(!world.screen(0).contains(&"Person 2".to_owned()));
         assert!(world.hear(1, &said).is_err());

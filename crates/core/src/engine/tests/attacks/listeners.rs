@@ -1,6 +1,6 @@
-//! Who listens without being seen.
+//! Attempts to add a hidden listener to a call.
 
-use super::{ask_for, kept_out, refused, state_of};
+use super::{admission_refused, ask_for, refused, state_of};
 use crate::{
     UserCommand,
     device::Device,
@@ -21,7 +21,7 @@ fn a_server_that_adds_a_member_from_an_office_of_its_own_is_refused() {
     let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
     let spy = Device::open(&state, world.now).unwrap();
     ask_for(&mut world, &spy, proof, false);
-    assert!(kept_out(&mut world), "{:?}", world.problems());
+    assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn a_server_that_adds_a_member_whose_certificate_is_not_in_the_log_is_refused() 
     let unlogged = Device::open(&state, world.now).unwrap();
     let proof_of_another = world.nodes[1].proof.clone();
     ask_for(&mut world, &unlogged, proof_of_another, false);
-    assert!(kept_out(&mut world), "{:?}", world.problems());
+    assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
-fn a_server_that_adds_a_member_whom_the_call_is_not_between_is_refused() {
+fn a_server_that_adds_a_speaker_who_is_not_a_party_is_refused() {
     let mut world = World::of_two(3);
     let third = world.join_office(5, Role::Principal);
     world.settle();
@@ -44,18 +44,18 @@ fn a_server_that_adds_a_member_whom_the_call_is_not_between_is_refused() {
     let (state, proof) = (state_of(&world, third), world.nodes[third].proof.clone());
     let stranger = Device::open(&state, world.now).unwrap();
     ask_for(&mut world, &stranger, proof, false);
-    assert!(kept_out(&mut world), "{:?}", world.problems());
+    assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
-fn a_server_that_lets_somebody_else_answer_is_refused() {
+fn an_answer_by_another_person_is_refused() {
     let mut world = World::of_four(4);
     world.ring(0, 1);
     world.settle();
     let (state, proof) = (state_of(&world, 2), world.nodes[2].proof.clone());
     let desk = Device::open(&state, world.now).unwrap();
     ask_for(&mut world, &desk, proof, true);
-    assert!(world.red(0).iter().any(|text| text.contains("somebody else answered")));
+    assert!(world.red(0).iter().any(|text| text.contains("another person answered")));
     assert_eq!(world.state(0), CallState::Ringing);
     assert!(world.speak(0, b"opus").is_none());
 }
@@ -80,8 +80,8 @@ fn a_server_that_swaps_a_key_package_is_refused() {
     }));
     world.command(1, UserCommand::Answer);
     world.settle();
-    assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
-    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for anybody");
+    assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
+    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed");
     assert_eq!(world.view(0).phrase, None);
 }
 
@@ -104,12 +104,12 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
     }));
     world.command(1, UserCommand::Answer);
     world.settle();
-    assert!(world.red(0).iter().any(|text| text.contains("somebody else answered")), "{:?}", world.problems());
+    assert!(world.red(0).iter().any(|text| text.contains("another person answered")), "{:?}", world.problems());
     assert!(world.speak(0, b"opus").is_none());
 }
 
 #[test]
-fn a_server_that_kept_a_key_package_cannot_show_somebody_who_is_not_there() {
+fn a_stored_key_package_cannot_be_replayed_into_another_call() {
     let answered = |world: &World| {
         world.sent(1, |message| match message {
             ClientMessage::Answer { key_package, .. } => Some(key_package.clone()),
@@ -122,20 +122,20 @@ fn a_server_that_kept_a_key_package_cannot_show_somebody_who_is_not_there() {
     let first = world.room().id;
     world.command(1, UserCommand::HangUp);
     world.settle();
-    // In another call it answers in the callee's name, who never touched the telephone.
+    // In another call the server answers with it in the callee's name.
     world.ring(0, 1);
     world.settle();
     let (call, from, proof) = (world.room().id, world.nodes[1].id, world.nodes[1].proof.clone());
     assert_ne!(call, first);
     world.inject(0, ServerMessage::JoinAsked { call, from, key_package: kept, device: proof, answer: true });
     world.settle();
-    assert!(world.red(0).iter().any(|text| text.contains("kept out")), "{:?}", world.problems());
+    assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
     assert_eq!((world.state(0), world.view(0).phrase), (CallState::Ringing, None));
-    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed for nobody");
+    assert!(world.speak(0, b"opus").is_none(), "nothing is sealed");
 }
 
 #[test]
-fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
+fn an_old_join_request_does_not_readmit_a_listener() {
     let mut world = World::of_four(22);
     world.ring(0, 1);
     world.settle();
@@ -157,14 +157,14 @@ fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
         || ServerMessage::JoinAsked { call, from, key_package: asked[0].clone(), device: proof.clone(), answer: false };
     world.inject(0, again());
     world.settle();
-    assert_eq!((world.screen(0).len(), world.screen(1).len()), (2, 2), "the caller lets nobody in by it");
-    // Nor by a hostile member's commit.
+    assert_eq!((world.screen(0).len(), world.screen(1).len()), (2, 2), "the caller admits nobody by it");
+    // A hostile member's commit does not readmit it either.
     let joiner = read_key_package(asked[0].as_slice(), call, SuiteName::Hybrid).unwrap();
     let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
     let (from, seq) = (world.nodes[0].id, world.room().epoch + 1);
     world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof.clone()] });
     assert!(refused(&world, 1), "{:?}", world.view(1));
-    // What they ask anew is another matter.
+    // A new request is accepted.
     let mut world = World::of_four(23);
     world.ring(0, 1);
     world.settle();
@@ -179,7 +179,7 @@ fn a_listener_who_left_is_not_let_in_again_by_what_they_asked_before() {
 }
 
 #[test]
-fn a_member_that_commits_somebody_unverified_is_refused_by_the_others() {
+fn a_commit_that_adds_an_unverified_device_is_refused_by_the_other_members() {
     let mut world = World::of_two(7);
     world.call();
     // The caller's own device is hostile: it adds a device of another office, past its engine's checks.
@@ -198,7 +198,7 @@ fn a_member_that_commits_somebody_unverified_is_refused_by_the_others() {
 fn a_listener_cannot_be_hidden_from_one_screen() {
     let mut world = World::of_four(8);
     world.call();
-    // The switchboard keeps the commit that adds the desk from the callee.
+    // The switchboard withholds the commit that adds the desk from the callee.
     world.wire = Some(Box::new(|to, message| match message {
         ServerMessage::Committed { .. } if to == 1 => vec![],
         message => vec![message],
@@ -207,7 +207,7 @@ fn a_listener_cannot_be_hidden_from_one_screen() {
     world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!((world.screen(0).len(), world.screen(1).len()), (3, 2));
-    // Whoever does not see the listener is not heard by it, nor hears what is said in its presence.
+    // A device that does not see the listener shares no key with it, in either direction.
     let of_callee = world.speak(1, b"opus").unwrap();
     assert!(world.hear(2, &of_callee).is_err());
     let of_caller = world.speak(0, b"opus").unwrap();
@@ -216,7 +216,7 @@ fn a_listener_cannot_be_hidden_from_one_screen() {
 }
 
 #[test]
-fn who_joins_cannot_open_what_was_said_before_and_who_left_cannot_open_what_is_said_after() {
+fn a_new_member_cannot_open_earlier_frames_and_a_former_member_cannot_open_later_ones() {
     let mut world = World::of_four(9);
     world.call();
     let before = world.speak(0, b"before").unwrap();
@@ -225,7 +225,7 @@ fn who_joins_cannot_open_what_was_said_before_and_who_left_cannot_open_what_is_s
     world.settle();
     assert!(world.hear(2, &before).is_err());
     assert!(world.hears(2, 0));
-    // The desk leaves, and keeps all it knew: its engine never hears that it is out.
+    // The desk leaves and keeps its keys: its engine is not told of the removal.
     let keys = world.nodes[2].engine.call.as_mut().unwrap().keys_mut();
     let kept = std::mem::take(keys);
     world.command(2, UserCommand::Leave);
@@ -244,7 +244,7 @@ fn old_keys_are_erased_soon_after_an_epoch_ends() {
     let call = world.room().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
-    assert!(world.hear(1, &old).is_ok(), "what was on its way when the epoch changed is still heard");
+    assert!(world.hear(1, &old).is_ok(), "frames in flight when the epoch changed are still opened");
     world.advance(10_000);
     assert!(world.hear(1, &also).is_err());
 }

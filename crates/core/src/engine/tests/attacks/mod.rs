@@ -1,13 +1,12 @@
-//! A switchboard, a member or a stranger that does not play by the rules. Each test is one thing that they could try,
-//! and what the device does about it.
+//! Attacks by a hostile switchboard, member or unauthenticated peer. Each test is one attack, and the device's reaction.
 
 mod commits;
+mod forced_join;
 mod listeners;
 mod office;
 mod offices;
 mod rings;
 mod sound;
-mod taken;
 
 use crate::{
     DeviceState,
@@ -18,16 +17,16 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{Blob, ServerMessage};
 
-/// The call ended on this device, which says why in red.
+/// Whether the call failed on this device, with a red alert.
 pub(super) fn refused(world: &World, node: usize) -> bool {
     world.view(node).ended == Some("failed") && world.red(node).iter().any(|text| text.contains("could not be trusted"))
 }
 
-/// Somebody was kept out, said in red, and the call goes on between those who were in it.
-pub(super) fn kept_out(world: &mut World) -> bool {
-    let told = world.red(0).iter().any(|text| text.contains("kept out"));
+/// Whether admission was refused with a red alert, and the call continues between its members.
+pub(super) fn admission_refused(world: &mut World) -> bool {
+    let alerted = world.red(0).iter().any(|text| text.contains("refused admission"));
     let same = world.screen(0) == ["Person 1", "Person 2"] && world.screen(1) == world.screen(0);
-    told && same && world.hears(0, 1) && world.hears(1, 0)
+    alerted && same && world.hears(0, 1) && world.hears(1, 0)
 }
 
 /// Asks node 0, as a switchboard would, to add a device.

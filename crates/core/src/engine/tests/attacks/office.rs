@@ -1,4 +1,4 @@
-//! Devices, the log, and the server's word.
+//! Attacks on revocation, contact lists and the log.
 
 use super::{ask_for, state_of};
 use crate::{
@@ -30,7 +30,7 @@ fn a_revoked_device_erases_its_keys_and_leaves_its_call() {
 }
 
 #[test]
-fn a_server_alone_cannot_make_a_device_erase_its_keys_or_end_its_work() {
+fn a_server_alone_cannot_cause_a_device_to_erase_its_keys() {
     let mut world = World::of_two(47);
     world.call();
     let of_another = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
@@ -38,17 +38,17 @@ fn a_server_alone_cannot_make_a_device_erase_its_keys_or_end_its_work() {
         world.inject(0, ServerMessage::Revoked { jws });
         assert_ne!(world.nodes[0].engine.view().phase, ConnectionState::Revoked);
         assert!(!world.nodes[0].erased && world.state(0) == CallState::Live);
-        assert!(world.red(0).iter().any(|text| text.contains("does not show the office's word")));
+        assert!(world.red(0).iter().any(|text| text.contains("did not show the authority's signature")));
     }
     assert!(world.hears(1, 0) && world.hears(0, 1));
 }
 
 #[test]
-fn nobody_is_brought_back_into_a_call_that_they_hung_up() {
+fn a_call_that_was_hung_up_while_disconnected_is_not_rejoined() {
     for reloaded in [false, true] {
         let mut world = World::of_two(48);
         world.call();
-        // The connection is lost, the person hangs up, and the office does not hear of it.
+        // The person hangs up while the device is disconnected.
         world.disconnect(1);
         world.command(1, UserCommand::HangUp);
         if reloaded {
@@ -59,7 +59,7 @@ fn nobody_is_brought_back_into_a_call_that_they_hung_up() {
         world.settle();
         assert!(world.speak(1, b"whispered").is_none());
         assert!(world.nodes[1].engine.view().call.is_none_or(|call| call.state == CallState::Ended));
-        assert_eq!(world.view(0).ended, Some("hung_up"), "and the office hears of it now");
+        assert_eq!(world.view(0).ended, Some("hung_up"), "the office is told after the reconnect");
     }
 }
 
@@ -93,7 +93,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
 }
 
 #[test]
-fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_said() {
+fn a_renamed_person_is_detected_before_the_call_is_live() {
     for as_an_answer in [true, false] {
         let mut world = World::of_two(50);
         world.wire = Some(Box::new(move |_, message| {
@@ -104,7 +104,7 @@ fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_sai
                     }
                     ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
                 }
-                // Whether it is an answer is the server's word: it may call it a listener, or a return.
+                // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
                 ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
                     ServerMessage::JoinAsked { call, from, key_package, device, answer: as_an_answer }
                 }
@@ -125,14 +125,14 @@ fn a_server_that_puts_another_name_on_a_person_is_found_out_before_a_word_is_sai
 }
 
 #[test]
-fn another_name_is_found_out_when_a_listener_lets_them_in() {
+fn a_renamed_person_is_detected_when_a_listener_admits_them() {
     let mut world = World::of_four(47);
     world.ring(0, 1);
     world.settle();
     let call = world.room().id;
     world.command(3, UserCommand::Listen { call });
     world.settle();
-    // As if the list had another name when it was rung.
+    // As if the contact list had another name when the person was rung.
     world.nodes[0].engine.call.as_mut().unwrap().rename_callee("The President of Norland");
     let joiner = PendingJoin::new(&Device::open(&state_of(&world, 1), world.now).unwrap(), world.room().id).unwrap();
     let joiner = read_key_package(joiner.key_package(), world.room().id, SuiteName::Hybrid).unwrap();
@@ -146,7 +146,7 @@ fn another_name_is_found_out_when_a_listener_lets_them_in() {
 }
 
 #[test]
-fn nobody_rings_themselves() {
+fn a_person_cannot_ring_themselves() {
     let mut world = World::of_two(48);
     world.join_office(1, Role::Principal);
     world.settle();
@@ -156,32 +156,32 @@ fn nobody_rings_themselves() {
 }
 
 #[test]
-fn what_is_told_last_of_a_revoked_device_is_that_it_is_to_be_erased() {
+fn erase_is_the_last_output_of_a_revoked_device() {
     let mut world = World::of_two(49);
     world.call();
     let jws = world.authority.revoke(world.nodes[1].id, world.now).unwrap();
     let (now, engine) = (world.now, &mut world.nodes[1].engine);
     engine.handle(now, ServerMessage::Revoked { jws: Some(jws) });
-    let told: Vec<Output> = std::iter::from_fn(|| engine.poll()).collect();
-    assert_eq!(told.last(), Some(&Output::Erase), "a state kept after it would bring the keys back");
-    assert!(told.contains(&Output::CloseLeg) && told.contains(&Output::View), "{told:?}");
-    assert!(!told.contains(&Output::Persist));
+    let outputs: Vec<Output> = std::iter::from_fn(|| engine.poll()).collect();
+    assert_eq!(outputs.last(), Some(&Output::Erase), "a state persisted after it would restore the keys");
+    assert!(outputs.contains(&Output::CloseLeg) && outputs.contains(&Output::View), "{outputs:?}");
+    assert!(!outputs.contains(&Output::Persist));
     engine.command(now, UserCommand::Dismiss);
     engine.handle(now, ServerMessage::PeopleChanged { changed: Vec::new(), removed: Vec::new() });
     assert!(!std::iter::from_fn(|| engine.poll()).any(|output| output == Output::Persist));
 }
 
 #[test]
-fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
+fn a_call_on_a_forked_log_is_reported_once_the_device_sees_the_real_log() {
     let mut world = World::of_two(51);
     let fork = world.fork(51);
-    let truth = std::mem::replace(&mut world.log, fork);
+    let real = std::mem::replace(&mut world.log, fork);
     world.call();
     world.command(0, UserCommand::HangUp);
     world.settle();
-    assert!(world.red(0).is_empty(), "so far nothing is to be seen");
-    // Back on the true log, which goes on without that call.
-    world.log = truth;
+    assert!(world.red(0).is_empty(), "not detectable yet");
+    // Back on the real log, which continues without that call.
+    world.log = real;
     for n in 0..20 {
         world.append(&serde_json::json!({"type": "started", "n": n, "time_ms": world.now}));
     }
@@ -197,10 +197,10 @@ fn a_call_on_a_forked_log_is_told_when_the_device_is_back_on_the_true_one() {
 }
 
 #[test]
-fn a_flood_of_proofs_does_not_push_the_evidence_of_a_fork_out() {
+fn a_flood_of_proofs_does_not_evict_the_evidence_of_a_fork() {
     let mut world = World::of_two(54);
     let fork = world.fork(54);
-    let truth = std::mem::replace(&mut world.log, fork);
+    let real = std::mem::replace(&mut world.log, fork);
     world.call();
     let first = world.nodes[0].engine.state.claims[0].clone();
     for person in 0..80 {
@@ -208,13 +208,13 @@ fn a_flood_of_proofs_does_not_push_the_evidence_of_a_fork_out() {
         ask_for(&mut world, &Device::open(&state, START).unwrap(), proof, false);
     }
     assert!(world.nodes[0].engine.state.claims.contains(&first));
-    world.log = truth;
+    world.log = real;
     world.advance(200_000);
     assert!(world.red(0).iter().any(|text| text.contains("another log")), "{:?}", world.problems());
 }
 
 #[test]
-fn what_an_honest_log_proved_is_settled_within_minutes() {
+fn claims_on_an_honest_log_are_settled_within_a_minute() {
     let mut world = World::of_four(52);
     world.call_of_four();
     assert!(!world.nodes[0].engine.state.claims.is_empty());
@@ -226,7 +226,7 @@ fn what_an_honest_log_proved_is_settled_within_minutes() {
 }
 
 #[test]
-fn a_call_without_its_note_taker_says_so() {
+fn a_call_shows_whether_a_note_taker_is_in_it() {
     let mut world = World::of_four(53);
     world.call();
     assert!(!world.view(0).note_taker && !world.view(0).noted);
@@ -240,10 +240,10 @@ fn a_call_without_its_note_taker_says_so() {
 }
 
 #[test]
-fn a_revoked_device_that_goes_on_listening_hears_nothing_more() {
+fn a_removed_device_that_keeps_its_keys_cannot_open_later_frames() {
     let mut world = World::of_four(41);
     world.call_of_four();
-    // It is never told, and keeps its keys; the others are asked to remove it.
+    // It is not told of the removal and keeps its keys; the other members are asked to remove it.
     world.wire = Some(Box::new(|to, message| if to == 2 { vec![] } else { vec![message] }));
     world.remove(2);
     world.settle();
@@ -254,13 +254,13 @@ fn a_revoked_device_that_goes_on_listening_hears_nothing_more() {
 }
 
 #[test]
-fn a_log_that_was_rolled_back_or_forked_is_told_in_red() {
+fn a_rolled_back_or_forked_log_is_reported_in_a_red_alert() {
     for fork in [true, false] {
         let mut world = World::of_two(42);
         world.append(&serde_json::json!({"type": "started", "time_ms": world.now}));
         world.advance(30_000);
         assert!(world.nodes[0].engine.view().log.unwrap().ok);
-        // Another log under the same key: shorter, or grown differently.
+        // Another log under the same key: shorter, or with other entries.
         let mut other = World::new(SuiteName::Hybrid, 42);
         let entries = if fork { 10 } else { 1 };
         for n in 0..entries {
@@ -276,12 +276,12 @@ fn a_log_that_was_rolled_back_or_forked_is_told_in_red() {
         let log = world.nodes[0].engine.view().log.unwrap();
         assert!(!log.ok && log.problem.is_some());
         assert!(world.red(0).iter().any(|text| text.contains("does not continue")), "{:?}", world.problems());
-        assert_eq!(log.size, size, "what the device saw before is what it goes on holding against the log");
+        assert_eq!(log.size, size, "the device keeps the last verified tree head");
     }
 }
 
 #[test]
-fn words_of_the_server_are_shown_plain_and_short() {
+fn messages_of_the_server_are_sanitised_and_truncated() {
     let mut world = World::of_two(43);
     let message = format!("no\u{7}\u{1b}[31m{}", "x".repeat(10_000));
     let code = telcon_proto::message::RefusalCode::NotAllowed;
@@ -296,7 +296,7 @@ fn words_of_the_server_are_shown_plain_and_short() {
 }
 
 #[test]
-fn messages_of_other_calls_and_out_of_turn_change_nothing() {
+fn messages_of_other_calls_and_unexpected_messages_change_nothing() {
     let mut world = World::of_two(44);
     world.call();
     let other = telcon_proto::CallId::from_bytes([9; 16]);
@@ -314,26 +314,26 @@ fn messages_of_other_calls_and_out_of_turn_change_nothing() {
 }
 
 #[test]
-fn a_flood_of_joiners_is_cut_off() {
+fn queued_join_requests_are_limited() {
     let mut world = World::of_two(45);
     world.call();
-    // Commits are never taken, so what is asked for can only pile up.
+    // Commits are never confirmed, so that requests are queued.
     world.wire = Some(Box::new(|_, message| match message {
         ServerMessage::Committed { .. } => vec![],
         message => vec![message],
     }));
-    let mut kept_out = 0;
+    let mut refused = 0;
     for person in 0..40 {
         let (state, _, proof) = world.enrol(100 + person, Role::DutyOfficer);
         ask_for(&mut world, &Device::open(&state, START).unwrap(), proof, false);
-        kept_out += usize::from(world.red(0).iter().any(|text| text.contains("too many")));
+        refused += usize::from(world.red(0).iter().any(|text| text.contains("too many")));
     }
-    assert!(kept_out > 0);
-    assert!(world.hears(1, 0), "and the call goes on");
+    assert!(refused > 0);
+    assert!(world.hears(1, 0), "the call continues");
 }
 
 #[test]
-fn a_device_with_someone_elses_certificate_does_not_open() {
+fn a_state_with_the_certificate_of_another_device_does_not_open() {
     let mut world = World::of_two(46);
     let (a, b) = (state_of(&world, 0).to_text().to_string(), state_of(&world, 1).to_text().to_string());
     let (mut a, b): (serde_json::Value, serde_json::Value) =
@@ -344,7 +344,7 @@ fn a_device_with_someone_elses_certificate_does_not_open() {
 }
 
 #[test]
-fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark() {
+fn an_end_that_only_the_server_announced_is_recorded_without_a_signer() {
     let signed_by = |world: &World| {
         world.nodes[3].events.iter().find_map(|event| match event {
             Event::Ended { signed_by, .. } => Some(*signed_by),
@@ -355,7 +355,7 @@ fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark
     world.call_of_four();
     let call = world.room().id;
     world.inject(3, ServerMessage::Ended { call, how: Ended::HungUp });
-    assert_eq!(signed_by(&world), Some(None), "no party said so");
+    assert_eq!(signed_by(&world), Some(None), "no party announced it");
     assert_eq!(world.state(0), CallState::Live);
 
     for (seed, party) in [(44, 0), (45, 1)] {
@@ -366,7 +366,7 @@ fn a_server_that_tells_only_the_note_taker_that_the_call_is_over_leaves_its_mark
         assert_eq!(signed_by(&world), Some(Some(world.nodes[party].id)));
     }
 
-    // Staff cannot end it in their name.
+    // Staff cannot announce the end for the parties.
     let mut world = World::of_four(46);
     world.call_of_four();
     let over = Blob(world.group(2).encrypt(br#"{"say":"over"}"#).unwrap());

@@ -1,6 +1,6 @@
-//! Two offices that a device trusts: what one says counts for nothing in the other, and nothing leads from one to the other yet.
+//! Two offices that a device trusts: statements of one are not valid in the other; calls between offices are refused.
 
-use super::{kept_out, opening, state_of};
+use super::{admission_refused, opening, state_of};
 use crate::{
     DeviceState, UserCommand,
     device::{Device, DeviceError},
@@ -13,7 +13,7 @@ use telcon_proto::{
     SuiteName, WIRE_VERSION,
     http::{ProvenDevice, RecordLine, RecordProof},
     message::{Logged, Ring},
-    words::Contact,
+    terms::Contact,
 };
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -60,7 +60,7 @@ fn a_ring_of_another_office_is_refused_while_offices_are_not_connected() {
     let (mut here, mut there) = two_offices(151);
     let (state, _, device) = there.enrol(1, Role::Principal);
     let stranger = Device::open(&state, here.now).unwrap();
-    // All of it is in order: the caller, the log of their office, the person rung.
+    // Caller, log and callee are valid in the other office.
     let jws = sign(&stranger, &ring(&here, stranger.me().qualified(), here.nodes[1].card.qualified()));
     let opened = there.append(&opening(&jws, here.now));
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
@@ -69,7 +69,7 @@ fn a_ring_of_another_office_is_refused_while_offices_are_not_connected() {
 }
 
 #[test]
-fn a_ring_for_the_person_of_the_same_identifier_elsewhere_is_refused() {
+fn a_ring_to_the_same_identifier_in_another_office_is_refused() {
     let (mut here, there) = two_offices(152);
     let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
     let namesake = here.nodes[1].card.person.at(there.authority.domain());
@@ -90,11 +90,11 @@ fn a_ring_whose_opening_is_in_another_offices_log_is_refused() {
     let device = here.nodes[0].proof.clone();
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
     assert!(here.nodes[1].engine.view().call.is_none());
-    assert!(here.red(1).iter().any(|text| text.contains("another office")), "{:?}", here.problems());
+    assert!(here.red(1).iter().any(|text| text.contains("different office")), "{:?}", here.problems());
 }
 
 #[test]
-fn a_ring_of_version_3_does_not_ring_any_more() {
+fn a_version_3_ring_is_refused() {
     let (mut here, _) = two_offices(154);
     let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
     let content = ring(&here, caller.me().qualified(), here.nodes[1].card.qualified());
@@ -115,20 +115,20 @@ fn a_ring_of_version_3_does_not_ring_any_more() {
 }
 
 #[test]
-fn nobody_of_another_office_is_let_into_a_call() {
-    // The second has the identifier of the person rung, in the other office.
+fn devices_of_another_office_are_refused_admission() {
+    // The second has the callee's identifier, in the other office.
     for (seed, person, role) in [(155, 4, Role::NoteTaker), (156, 2, Role::Counterpart), (157, 3, Role::DutyOfficer)] {
         let (mut here, mut there) = two_offices(seed);
         here.call();
         let (state, _, proof) = there.enrol(person, role);
         let stranger = Device::open(&state, here.now).unwrap();
         super::ask_for(&mut here, &stranger, proof, false);
-        assert!(kept_out(&mut here), "{role:?}: {:?}", here.problems());
+        assert!(admission_refused(&mut here), "{role:?}: {:?}", here.problems());
     }
 }
 
 #[test]
-fn a_person_of_another_office_in_the_list_is_not_rung() {
+fn a_contact_of_another_office_cannot_be_rung() {
     let (mut here, there) = two_offices(158);
     let person = here.nodes[1].card.person;
     let elsewhere = there.authority.domain().clone();
@@ -144,7 +144,7 @@ fn a_person_of_another_office_in_the_list_is_not_rung() {
 }
 
 #[test]
-fn a_device_of_another_office_is_not_shown_as_having_been_in_a_call() {
+fn a_device_of_another_office_in_a_record_proof_is_refused() {
     let (mut here, mut there) = two_offices(163);
     here.call();
     let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
@@ -182,20 +182,20 @@ fn a_device_of_another_office_is_not_shown_as_having_been_in_a_call() {
         let check = report.checks.into_iter().find(|check| check.title == title).unwrap();
         (check.ok, check.detail)
     };
-    for title in ["Opened before it rang", "Each device known"] {
+    for title in ["Opened before it rang", "Every device is in the log"] {
         assert!(check(&proof, title).0, "{:?}", check(&proof, title));
     }
     proof.devices.push(proven(&stranger, &logged));
-    let (ok, why) = check(&proof, "Each device known");
+    let (ok, why) = check(&proof, "Every device is in the log");
     assert!(!ok && why.contains("another office"), "{why}");
-    // The opening as another office's log has it.
+    // The opening in another office's log.
     proof.opened = there.append(&opening(&proof.ring, here.now));
     let (ok, why) = check(&proof, "Opened before it rang");
-    assert!(!ok && why.contains("another office"), "{why}");
+    assert!(!ok && why.contains("different office"), "{why}");
 }
 
 #[test]
-fn a_state_of_before_trusts_its_home_office_alone() {
+fn a_version_1_state_trusts_its_home_office_alone() {
     let here = World::of_two(159);
     let mut old: serde_json::Value = serde_json::from_str(&here.nodes[0].engine.state_text()).unwrap();
     let fields = old.as_object_mut().unwrap();
@@ -207,14 +207,14 @@ fn a_state_of_before_trusts_its_home_office_alone() {
     assert_eq!(device.trust().home().authority_sha256(), here.authority.certificate_sha256());
     let elsewhere = OfficeName::parse("other.example").unwrap();
     assert_eq!(device.trust().office(&elsewhere).unwrap_err(), IdentityError::from(Mismatch::UnknownOffice));
-    // It is written in this version, and no state of a later one is read.
+    // It is written in the current version; a state of a later version is refused.
     let text = state.to_text();
     assert!(text.contains("\"version\":2"), "{}", &text[..40]);
     assert!(DeviceState::parse(&text.replacen("\"version\":2", "\"version\":3", 1)).is_err());
 }
 
 #[test]
-fn another_authority_under_a_trusted_name_is_not_stored() {
+fn another_authority_under_a_trusted_name_is_refused() {
     let mut here = World::of_two(160);
     let there = World::named(SuiteName::Hybrid, 161, "other.example");
     let mut state = state_of(&here, 0);

@@ -1,4 +1,4 @@
-//! Rings that nobody made, or that are not this ring.
+//! Forged, changed and replayed rings.
 
 use super::{opening, state_of};
 use crate::{
@@ -15,7 +15,7 @@ use telcon_proto::{
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The message that rings node 1, taken off the wire, changed, and given to it.
+/// Intercepts the ring to node 1, changes it and delivers it.
 fn forged(seed: u8, change: impl FnOnce(&mut World, ServerMessage) -> ServerMessage) -> World {
     let mut world = World::of_four(seed);
     world.join_office(5, Role::Principal);
@@ -44,14 +44,14 @@ fn not_shown(world: &World) -> bool {
 }
 
 #[test]
-fn a_ring_as_it_was_signed_is_shown() {
+fn an_unchanged_ring_is_shown() {
     let world = forged(30, |_, message| message);
     assert_eq!(world.state(1), CallState::Ringing);
 }
 
 #[test]
 fn a_server_that_forges_a_ring_is_refused() {
-    // Signed by a device of an authority that the server made itself, with the office's names.
+    // Signed by a device of an authority that the server created, with the office's names.
     let world = forged(31, |world, message| {
         let ServerMessage::Ringing { jws, .. } = message else { unreachable!() };
         let mut other = World::named(SuiteName::Hybrid, 96, "office.example");
@@ -139,7 +139,7 @@ fn a_ring_of_another_suite_than_the_offices_is_refused() {
 }
 
 #[test]
-fn a_ring_kept_back_until_it_is_old_is_refused() {
+fn a_delayed_ring_is_refused_once_it_is_too_old() {
     let world = forged(38, |world, message| {
         world.now += RING_MAX_AGE_MS + RING_TIMEOUT_MS;
         message
@@ -148,7 +148,7 @@ fn a_ring_kept_back_until_it_is_old_is_refused() {
 }
 
 #[test]
-fn a_ring_that_comes_again_after_its_call_is_not_shown_even_after_a_restart() {
+fn a_ring_replayed_after_its_call_is_not_shown_even_after_a_restart() {
     let mut world = World::of_two(39);
     world.call();
     let (jws, opened) = (world.room().jws.clone(), world.room().opened.clone());

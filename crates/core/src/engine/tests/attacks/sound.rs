@@ -1,18 +1,18 @@
-//! Frames that nobody in the call sealed for this device now.
+//! Unencrypted, damaged, replayed and reflected frames.
 
 use crate::{UserCommand, engine::tests::kit::World};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn sound_without_sframe_is_refused() {
+fn audio_without_sframe_is_refused() {
     let mut world = World::of_two(19);
     world.call();
     for stripped in [&b""[..], &[0x78, 1, 2, 3], &[0; 120], &[0xff; 120]] {
         assert!(world.hear(1, stripped).is_err());
     }
     let frame = world.speak(0, &[0x78, 1, 2, 3]).unwrap();
-    assert!(!frame.windows(3).any(|window| window == [1, 2, 3]), "sound never leaves in the clear");
+    assert!(!frame.windows(3).any(|window| window == [1, 2, 3]), "audio is never sent unencrypted");
     for at in 0..frame.len() {
         let mut damaged = frame.clone();
         damaged[at] ^= 1;
@@ -34,7 +34,7 @@ fn a_replayed_frame_is_refused() {
 }
 
 #[test]
-fn a_relay_that_sends_ones_own_frames_back_is_refused() {
+fn reflected_frames_are_refused() {
     let mut world = World::of_two(21);
     world.call();
     let frame = world.speak(0, b"opus").unwrap();
@@ -42,7 +42,7 @@ fn a_relay_that_sends_ones_own_frames_back_is_refused() {
 }
 
 #[test]
-fn there_is_no_sound_in_the_clear_in_any_state() {
+fn no_state_sends_audio_unencrypted() {
     let mut world = World::of_two(22);
     assert!(world.speak(0, b"opus").is_none());
     world.ring(0, 1);

@@ -1,26 +1,26 @@
-//! The product's words as types: roles, record modes, how a call ended, who somebody is.
+//! Product terms as types: roles, record modes, how a call ended, the identity of a person.
 
 use crate::{DeviceId, OfficeName, PersonId, Qualified};
 use serde::{Deserialize, Serialize};
 
-/// What a person does in the office that vouches for them. Certificates carry it, so a device reads it from what it
-/// verified and not from what a server said.
+/// Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified
+/// certificate, never from the server's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// A leader, who rings and is rung.
+    /// A leader of the office, who rings and is rung.
     Principal,
     /// Connects calls, listens visibly.
     DutyOfficer,
-    /// Writes the record; here usually a machine of the office.
+    /// Transcribes calls and seals their records; usually a program of the office.
     NoteTaker,
-    /// Somebody outside the office to whom it gave access.
+    /// A person outside the office to whom it gave access.
     Counterpart,
 }
 
 impl Role {
-    /// The word in certificates and on the wire.
+    /// The name in certificates and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Principal => "principal",
@@ -30,20 +30,20 @@ impl Role {
         }
     }
 
-    /// Reads [`Role::as_str`] back.
-    pub fn parse(word: &str) -> Option<Self> {
+    /// Parses [`Role::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
         [Self::Principal, Self::DutyOfficer, Self::NoteTaker, Self::Counterpart]
             .into_iter()
-            .find(|r| r.as_str() == word)
+            .find(|r| r.as_str() == name)
     }
 }
 
-/// What is kept of a call. Everybody in it sees this word.
+/// Record mode: what is kept of a call. The screen of every participant shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordMode {
-    /// That it took place, and nothing said in it.
+    /// Only that the call took place, nothing of its content.
     LogOnly,
     /// Notes and a transcript.
     Memo,
@@ -52,7 +52,7 @@ pub enum RecordMode {
 }
 
 impl RecordMode {
-    /// The word on the wire.
+    /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LogOnly => "log_only",
@@ -78,26 +78,26 @@ pub enum SuiteName {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
-    /// One of the principals hung up.
+    /// One of the two parties hung up.
     HungUp,
-    /// The person rung said no.
+    /// The callee declined.
     Declined,
-    /// The caller gave up before an answer.
+    /// The caller cancelled the ring before an answer.
     Cancelled,
     /// Nobody answered in time.
     Missed,
-    /// The person rung was in another call.
+    /// The callee was in another call.
     Busy,
-    /// A device could not go on: it refused what it saw, or could not encrypt.
+    /// A device aborted the call: a verification failed, or it could not encrypt.
     Failed,
     /// All connections were lost for longer than [`crate::limits::ABANDONED_AFTER_MS`].
     Interrupted,
-    /// The office revoked the device through which one of the two was in it.
+    /// The office revoked the device of one of the two parties.
     Revoked,
 }
 
 impl Ended {
-    /// The word on the wire and in the log.
+    /// The name on the wire and in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HungUp => "hung_up",
@@ -111,34 +111,34 @@ impl Ended {
         }
     }
 
-    /// Whether nobody can have spoken, so that there is nothing to record. Of a call that failed that is not certain.
+    /// Whether the call was never answered, so that there is nothing to record. A failed call may have been answered.
     pub const fn was_unanswered(self) -> bool {
         matches!(self, Self::Declined | Self::Cancelled | Self::Missed | Self::Busy)
     }
 }
 
-/// Who somebody is, as a verified certificate says it (or, in a list of people, as the office's server says it:
-/// good enough to choose whom to ring, never enough to believe who rings).
+/// Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to
+/// choose whom to ring, never to identify a caller.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Card {
     /// The person.
     pub person: PersonId,
-    /// The office whose authority certifies this card, and whose person it is.
+    /// The office whose authority certified the person.
     pub office: OfficeName,
     /// The name or title to show, such as "The President of Norland".
     pub name: String,
     /// Their own organisation, such as "Chancellery of Norland".
     pub organisation: String,
-    /// What they do.
+    /// Their role in that office.
     pub role: Role,
     /// IANA time zone of where they work, such as `Europe/Oslo`.
     pub zone: String,
 }
 
 impl Card {
-    /// Reads a card as it was stored. Before version 4 cards did not name their office, and were all of the home office of
-    /// whoever stored them.
+    /// Reads a stored card. Absent before version 4: the office. It is then the home office of the device or server that
+    /// stored the card.
     ///
     /// # Errors
     /// If it is not the JSON of a card.
@@ -148,7 +148,7 @@ impl Card {
         serde_json::from_value(stored.into())
     }
 
-    /// The person, with their office: what to compare people by.
+    /// The person's qualified identifier: people are compared by it.
     pub fn qualified(&self) -> Qualified<PersonId> {
         self.person.at(&self.office)
     }
@@ -170,7 +170,7 @@ impl std::fmt::Debug for Card {
     }
 }
 
-/// A person of the office whom one can ring, and whether a device of theirs is connected.
+/// A person whom the device can ring, and whether a device of theirs is connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contact {
@@ -181,7 +181,7 @@ pub struct Contact {
     pub reachable: bool,
 }
 
-/// A device in a call, named by what the server knows of it.
+/// A device in a call, with the card that the server has for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Party {
@@ -204,7 +204,7 @@ mod tests {
         });
         let card = Card::from_stored(&json.to_string(), &home).unwrap();
         assert_eq!(card.office, home);
-        // On the wire it is never left out, and what is stored now says it.
+        // On the wire the field is mandatory, and cards stored now contain it.
         assert!(serde_json::from_value::<Card>(json.clone()).is_err());
         let stored = serde_json::to_string(&card).unwrap();
         assert_eq!(Card::from_stored(&stored, &OfficeName::parse("other.example").unwrap()).unwrap(), card);

@@ -1,4 +1,4 @@
-//! A server that takes a device into a call by itself, or lets a note-taker seem to be there.
+//! A server that puts a device into a call, or fakes a note-taker's liveness.
 
 use crate::{UserCommand, engine::tests::kit::World, view::CallState};
 use std::{cell::RefCell, rc::Rc};
@@ -6,12 +6,12 @@ use telcon_proto::{Blob, ClientMessage, RecordMode, Role, ServerMessage, message
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn asks_to_join(world: &World, node: usize) -> usize {
+fn join_requests(world: &World, node: usize) -> usize {
     world.sent(node, |m| matches!(m, ClientMessage::AskJoin { .. } | ClientMessage::Answer { .. }).then_some(())).len()
 }
 
-/// Says at the next sign-in of a device that it is in the call that there is.
-fn says_that_it_is_in_the_call(world: &mut World, node: usize) {
+/// At the next sign-in of a device, the server claims that it is in the current call.
+fn claim_in_call(world: &mut World, node: usize) {
     let call = world.room().id;
     world.wire = Some(Box::new(move |to, message| match message {
         ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == node => {
@@ -32,7 +32,7 @@ fn says_that_it_is_in_the_call(world: &mut World, node: usize) {
 }
 
 #[test]
-fn a_server_cannot_put_a_device_into_a_call_that_nobody_took_up() {
+fn a_server_cannot_put_a_device_into_a_call_that_no_person_accepted_on_it() {
     let mut world = World::of_two(60);
     world.wire = Some(Box::new(|_, message| match message {
         ServerMessage::Ringing { .. } => vec![],
@@ -40,37 +40,37 @@ fn a_server_cannot_put_a_device_into_a_call_that_nobody_took_up() {
     }));
     world.ring(0, 1);
     world.settle();
-    says_that_it_is_in_the_call(&mut world, 1);
+    claim_in_call(&mut world, 1);
     world.disconnect(1);
     for _ in 0..2 {
         world.reload(1);
         world.settle();
         assert!(world.nodes[1].engine.view().call.is_none());
-        assert_eq!(asks_to_join(&world, 1), 0, "no key package leaves the device");
-        assert!(world.red(1).iter().any(|text| text.contains("nobody took up")));
+        assert_eq!(join_requests(&world, 1), 0, "no key package leaves the device");
+        assert!(world.red(1).iter().any(|text| text.contains("not answered on this device")));
     }
 }
 
 #[test]
-fn a_ring_that_was_seen_and_not_answered_is_not_taken_up_by_a_reload() {
+fn a_reload_does_not_join_a_call_whose_ring_was_not_answered() {
     let mut world = World::of_two(61);
     world.ring(0, 1);
     world.settle();
     assert_eq!(world.state(1), CallState::Ringing);
-    says_that_it_is_in_the_call(&mut world, 1);
+    claim_in_call(&mut world, 1);
     world.disconnect(1);
     world.reload(1);
     world.settle();
-    assert_eq!(asks_to_join(&world, 1), 0);
+    assert_eq!(join_requests(&world, 1), 0);
 }
 
 #[test]
-fn a_device_comes_back_to_the_ring_that_it_answered_and_to_no_other_of_that_call() {
+fn a_device_rejoins_only_the_ring_that_it_answered() {
     for other_ring in [false, true] {
         let mut world = World::of_two(62);
         world.call();
         let call = world.room().id;
-        // Kept out of it once, it must still know which ring it was.
+        // The first rejoin fails: the device must still know the digest of the ring.
         world.wire = Some(Box::new(|_, message| match message {
             ServerMessage::Welcome { .. } => vec![],
             message => vec![message],
@@ -81,7 +81,7 @@ fn a_device_comes_back_to_the_ring_that_it_answered_and_to_no_other_of_that_call
         assert_eq!(world.state(1), CallState::Answering);
         world.wire = None;
         if other_ring {
-            // Somebody of the office signs another ring with the same call id, for the server.
+            // A person of the office colludes with the server and signs another ring with the same call id.
             let mut ring = world.room().ring.clone();
             ring.at_ms += 1;
             let device = world.nodes[0].engine.device();
@@ -106,9 +106,9 @@ fn a_device_comes_back_to_the_ring_that_it_answered_and_to_no_other_of_that_call
 }
 
 #[test]
-fn whoever_rings_at_the_same_moment_under_another_name_is_not_answered() {
+fn glare_with_a_caller_of_another_name_is_not_answered() {
     let mut world = World::of_two(63);
-    // The list that the person rings from is the server's: it shows the name of one on the person of another.
+    // The contact list is the server's: it shows another name for the person.
     let swapped = world.nodes[0].card.person;
     world.wire = Some(Box::new(move |to, message| match message {
         ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint }
@@ -134,20 +134,20 @@ fn whoever_rings_at_the_same_moment_under_another_name_is_not_answered() {
     let (jws, opened, device) = (room.jws.clone(), room.opened.clone(), world.nodes[0].proof.clone());
     world.inject(1, ServerMessage::Ringing { jws, opened, device });
     world.settle();
-    assert_eq!(asks_to_join(&world, 1), 0);
-    assert_eq!(world.state(1), CallState::Opening, "it can still be given up");
+    assert_eq!(join_requests(&world, 1), 0);
+    assert_eq!(world.state(1), CallState::Opening, "the ring can still be cancelled");
     world.command(1, UserCommand::HangUp);
     let hung_up = world.sent(1, |m| matches!(m, ClientMessage::HangUp { .. }).then_some(()));
-    assert!(hung_up.is_empty(), "the office knows of no such call");
+    assert!(hung_up.is_empty(), "the office never opened that call");
 }
 
 #[test]
-fn what_a_note_taker_said_before_it_died_keeps_it_alive_on_no_screen() {
+fn delayed_heartbeats_do_not_keep_a_dead_note_taker_alive() {
     let mut world = World::of_four(64);
     world.call_of_four();
-    let said: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
-    let (hoard, note_taker) = (said.clone(), world.nodes[3].id);
-    // One in three is let through, the oldest that is left, in time; the others are kept for later.
+    let stored: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
+    let (hoard, note_taker) = (stored.clone(), world.nodes[3].id);
+    // The server delivers one heartbeat in three, the oldest that is left, within the timeout, and stores the others.
     let mut count = 0;
     world.wire = Some(Box::new(move |to, message| match &message {
         ServerMessage::Application { from, .. } if to == 0 && *from == note_taker => {
@@ -159,18 +159,18 @@ fn what_a_note_taker_said_before_it_died_keeps_it_alive_on_no_screen() {
     }));
     world.advance(60_000);
     world.disconnect(3);
-    let left = std::mem::take(&mut *said.borrow_mut());
+    let left = std::mem::take(&mut *stored.borrow_mut());
     assert!(left.len() > 10);
     world.advance(7_000);
     for message in left {
         world.inject(0, message);
         world.advance(3_000);
-        assert!(!world.view(0).note_taker, "what it said is old");
+        assert!(!world.view(0).note_taker, "a delayed heartbeat is stale");
     }
 }
 
 #[test]
-fn a_server_that_breaks_the_connection_again_and_again_does_not_hide_a_dead_note_taker() {
+fn repeated_disconnects_do_not_extend_the_grace_period_of_a_dead_note_taker() {
     let mut world = World::of_four(65);
     world.call_of_four();
     world.advance(10_000);
@@ -187,7 +187,7 @@ fn a_server_that_breaks_the_connection_again_and_again_does_not_hide_a_dead_note
 }
 
 #[test]
-fn a_clock_that_is_set_is_no_silence() {
+fn a_clock_adjustment_is_not_a_missing_heartbeat() {
     let mut world = World::of_four(66);
     world.call_of_four();
     world.advance(10_000);
@@ -204,7 +204,7 @@ fn a_clock_that_is_set_is_no_silence() {
 }
 
 #[test]
-fn a_note_taker_that_cannot_write_does_not_say_so() {
+fn a_note_taker_that_cannot_record_sends_no_heartbeat() {
     let mut world = World::of_four(67);
     world.call_of_four();
     world.nodes[3].engine.set_recording(false);
@@ -216,23 +216,23 @@ fn a_note_taker_that_cannot_write_does_not_say_so() {
 }
 
 #[test]
-fn a_ring_that_is_not_put_through_ends() {
+fn a_ring_that_the_office_does_not_open_ends() {
     let mut world = World::of_two(68);
     world.wire = Some(Box::new(|_, _| Vec::new()));
     world.ring(0, 1);
     world.advance(120_000);
     assert_eq!(world.state(0), CallState::Ended);
-    assert!(world.view(0).problem.unwrap().contains("did not put this call through"));
+    assert!(world.view(0).problem.unwrap().contains("did not open this call"));
 }
 
 #[test]
-fn words_of_an_epoch_before_are_of_whom_had_the_seat_then() {
+fn messages_of_the_previous_epoch_are_attributed_to_its_leaf_owners() {
     let mut world = World::of_four(69);
     let [first, second] = [8, 9].map(|person| world.join_office(person, Role::NoteTaker));
     world.settle();
     world.call_of_four();
     let (call, desk) = (world.room().id, world.nodes[2].id);
-    // The committer's next commit is on its way, so that what is asked of it meanwhile gets into one.
+    // The committer's commit is not confirmed yet, so that the following requests are committed together.
     let held: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
     let hold = held.clone();
     world.wire = Some(Box::new(move |to, message| match message {
@@ -253,21 +253,24 @@ fn words_of_an_epoch_before_are_of_whom_had_the_seat_then() {
         world.inject(0, message);
     }
     world.settle();
-    let seated: Vec<_> = world.view(0).members.iter().map(|member| member.device).collect();
-    assert!(!seated.contains(&desk) && seated.contains(&world.nodes[second].id), "one took the seat of the other");
+    let devices: Vec<_> = world.view(0).members.iter().map(|member| member.device).collect();
+    assert!(!devices.contains(&desk) && devices.contains(&world.nodes[second].id), "the leaf was reused");
     world.inject(0, ServerMessage::Application { call, from: desk, message: Blob(muted) });
-    assert!(world.view(0).members.iter().all(|member| !member.muted), "it is not the newcomer who said it");
+    assert!(
+        world.view(0).members.iter().all(|member| !member.muted),
+        "the message is not attributed to the new owner of the leaf"
+    );
 }
 
-/// What the committer was asked for by note-takers, kept by the server.
-fn asks_of_note_takers(world: &mut World, let_in: bool) -> Rc<RefCell<Vec<ServerMessage>>> {
+/// Join requests of note-takers to the committer, stored by the server, and delivered if `deliver`.
+fn store_note_taker_requests(world: &mut World, deliver: bool) -> Rc<RefCell<Vec<ServerMessage>>> {
     let asks: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
     let (kept, takers) = (asks.clone(), world.nodes.iter().filter(|node| node.card.role == Role::NoteTaker));
     let takers: Vec<_> = takers.map(|node| node.id).collect();
     world.wire = Some(Box::new(move |to, message| match &message {
         ServerMessage::JoinAsked { from, .. } if to == 0 && takers.contains(from) => {
             kept.borrow_mut().push(message.clone());
-            if let_in { vec![message] } else { vec![] }
+            if deliver { vec![message] } else { vec![] }
         }
         _ => vec![message],
     }));
@@ -275,9 +278,9 @@ fn asks_of_note_takers(world: &mut World, let_in: bool) -> Rc<RefCell<Vec<Server
 }
 
 #[test]
-fn a_dead_note_taker_that_is_let_in_again_and_again_is_on_no_screen_as_one_that_writes() {
+fn replayed_join_requests_do_not_keep_a_dead_note_taker_alive() {
     let mut world = World::of_four(70);
-    let asks = asks_of_note_takers(&mut world, true);
+    let asks = store_note_taker_requests(&mut world, true);
     world.call_of_four();
     world.advance(10_000);
     assert!(world.view(0).note_taker && world.view(1).note_taker);
@@ -288,18 +291,18 @@ fn a_dead_note_taker_that_is_let_in_again_and_again_is_on_no_screen_as_one_that_
         let epoch = world.room().epoch;
         world.inject(0, ask.clone());
         world.settle();
-        assert_eq!(world.room().epoch, epoch, "by what it asked once it is let in once");
+        assert_eq!(world.room().epoch, epoch, "a join request is accepted once");
         let told = [0, 1, 2].map(|node| !world.view(node).note_taker);
         assert_eq!(told, [round > 0; 3], "in round {round}");
     }
 }
 
 #[test]
-fn note_takers_that_were_never_there_do_not_each_have_a_time_of_their_own() {
+fn note_takers_without_any_heartbeat_share_one_grace_period() {
     let mut world = World::of_two(71);
     let takers = [8, 9, 10].map(|person| world.join_office(person, Role::NoteTaker));
     world.settle();
-    let asks = asks_of_note_takers(&mut world, false);
+    let asks = store_note_taker_requests(&mut world, false);
     world.call();
     let call = world.room().id;
     for taker in takers {
@@ -318,7 +321,7 @@ fn note_takers_that_were_never_there_do_not_each_have_a_time_of_their_own() {
 }
 
 #[test]
-fn a_call_that_ended_while_a_listener_was_away_is_live_on_its_screen_no_more() {
+fn a_call_that_ended_during_a_disconnect_is_not_stale_in_the_staffs_list() {
     let mut world = World::of_four(72);
     world.call();
     assert_eq!(world.nodes[3].engine.view().notices.len(), 1);
