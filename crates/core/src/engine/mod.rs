@@ -54,8 +54,6 @@ pub struct Engine {
     keepalive: KeepAlive,
     caught_up: bool,
     log_forked: bool,
-    /// The call that the office said last is over for this device.
-    told_over: Option<CallId>,
     clock: Clock,
     recording: bool,
 }
@@ -85,7 +83,6 @@ impl Engine {
             keepalive: KeepAlive::default(),
             caught_up: false,
             log_forked: false,
-            told_over: None,
             clock: Clock::default(),
             recording: false,
         })

@@ -80,7 +80,7 @@ impl Engine {
             }
             message => {
                 if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
-                    self.told_over = Some(*call);
+                    self.on_reported_over(*call);
                 }
                 let Some(call) = &self.call else { return };
                 let relied_on = call.checkpoints_in(&message);
@@ -126,6 +126,15 @@ impl Engine {
             self.with_call(|call, context| call.give_up(text.clone(), context));
         } else {
             self.alert(AlertLevel::Amber, text);
+        }
+    }
+
+    /// The office reports the end of a call: recorded of the present call and of the last one, whose ring may still arrive.
+    fn on_reported_over(&mut self, call: CallId) {
+        let own = self.call.as_ref().is_some_and(|own| own.id == call);
+        if (own || self.state.finished_rings.last() == Some(&call)) && self.state.reported_over != Some(call) {
+            self.state.reported_over = Some(call);
+            self.out.push_back(Output::Persist);
         }
     }
 
@@ -183,7 +192,9 @@ impl Engine {
         }
         match Call::incoming(&self.device, jws, opened, device, now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
-            Ok(call) if self.state.finished_rings.last() == Some(&call.id) && self.told_over != Some(call.id) => {
+            Ok(call)
+                if self.state.finished_rings.last() == Some(&call.id) && self.state.reported_over != Some(call.id) =>
+            {
                 let own = self.call.as_ref().filter(|own| own.id == call.id);
                 let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
                 let call = call.id;
