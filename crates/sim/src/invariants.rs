@@ -305,6 +305,8 @@ impl World {
         }
         let free: Vec<&str> = (0..self.devices.len())
             .filter(|d| self.devices[*d].takes_notes() && self.devices[*d].is_on() && self.call_view(*d).is_none())
+            // A revoked one that a thief cut off the network runs on, and cannot be assigned.
+            .filter(|d| !self.devices[*d].gone)
             .map(|d| self.devices[d].name.as_str())
             .collect();
         let noted = |devices: &[(usize, CallView)]| devices.iter().any(|(d, _)| self.devices[*d].takes_notes());
@@ -437,8 +439,12 @@ impl World {
                     kept.insert(*call);
                     format!("missing {call:?}")
                 }
-                // An enrolment that was in doubt, and was tried again after a restart, is in the log twice, for one device.
-                Entry::DeviceEnrolled { .. } => continue,
+                Entry::DeviceEnrolled { device, enrolment, .. } => {
+                    if !once.insert(format!("enrolled {device:?}")) {
+                        return Err(format!("the log enrols {device:?} twice"));
+                    }
+                    format!("used {enrolment}")
+                }
                 Entry::DeviceRevoked { device, .. } => format!("revoked {device:?}"),
                 Entry::ArchiveOpened { .. } => continue,
             };

@@ -79,15 +79,21 @@ impl<S: Storage> LogWriter<S> {
     }
 
     /// Appends entries: the index of each, or none if it is not known to be in the log. Idempotent: a byte-identical
-    /// entry that is retried after a failure is not appended twice.
+    /// entry that is retried after a failure is not appended twice, also if both are in this batch.
     pub fn append(&mut self, entries: &[Vec<u8>], now_ms: u64) -> Vec<Option<u64>> {
         if let Err(error) = self.settle() {
             tracing::error!(%error, "log append failed: no call can be opened until it succeeds; check disk space and permissions of archive/log");
             return vec![None; entries.len()];
         }
         let known: Vec<Option<u64>> = entries.iter().map(|e| self.recent.get(e).copied()).collect();
-        let fresh: Vec<Vec<u8>> =
-            entries.iter().zip(&known).filter(|(_, k)| k.is_none()).map(|(e, _)| e.clone()).collect();
+        // Where in `fresh` each one is: an entry and its retry can be in one batch.
+        let (mut fresh, mut places) = (Vec::new(), HashMap::new());
+        for (entry, _) in entries.iter().zip(&known).filter(|(_, known)| known.is_none()) {
+            places.entry(entry).or_insert_with(|| {
+                fresh.push(entry.clone());
+                fresh.len() as u64 - 1
+            });
+        }
         if fresh.is_empty() {
             return known;
         }
@@ -108,17 +114,8 @@ impl<S: Storage> LogWriter<S> {
             }
         };
         self.prover.publish(self.log.checkpoint());
-        let mut next = first;
-        known
-            .into_iter()
-            .map(|k| {
-                k.or_else(|| {
-                    let index = next;
-                    next = next.map(|n| n + 1);
-                    index
-                })
-            })
-            .collect()
+        let placed = |entry| Some(first? + places.get(entry)?);
+        entries.iter().zip(known).map(|(entry, known)| known.or_else(|| placed(entry))).collect()
     }
 
     /// Determines the outcome of an append that failed with unknown outcome.
@@ -285,6 +282,16 @@ mod tests {
         assert_eq!(writer.append(&[b"c".to_vec(), b"b".to_vec()], 3), [Some(2), Some(1)]);
         assert_eq!(writer.append(&[b"c".to_vec()], 3), [Some(2)]);
         assert_eq!((writer.size(), writer.reported()), (3, Some(3)));
+    }
+
+    #[test]
+    fn an_entry_and_its_retry_in_one_batch_are_appended_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        let batch = [b"a", b"b", b"a", b"c", b"b"].map(|entry| entry.to_vec());
+        assert_eq!(writer.append(&batch, 2), [0, 1, 0, 2, 1].map(Some));
+        assert_eq!(writer.append(&[b"d".to_vec(), b"a".to_vec(), b"d".to_vec()], 2), [3, 0, 3].map(Some));
+        assert_eq!(writer.size(), 4);
     }
 
     #[test]

@@ -107,6 +107,9 @@ impl CallState {
         for device in &late {
             self.expired.insert(*device);
             self.facts.asking.remove(device);
+            // A note-taker that reports to be free while its repeated request waits is assigned as well. The assignment ends
+            // with the request, because the note-taker is not occupied by this call from now on.
+            self.release(*device);
             self.failed.insert(*device, now_ms);
         }
         let unresponsive = |device: &&DeviceId| self.unresponsive_from_ms(device).is_some_and(|from| now_ms >= from);

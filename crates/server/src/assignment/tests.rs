@@ -210,6 +210,25 @@ fn repeated_requests_do_not_extend_the_first_one() {
 }
 
 #[test]
+fn an_assignment_ends_with_the_request_that_expires() {
+    let mut office = Office::default();
+    office.ring(1);
+    office.live(1);
+    office.ring(2);
+    office.request(1, 7);
+    office.pass(REQUEST_TIMEOUT_MS);
+    // It requests again, which blocks nobody, and says that it is free.
+    office.request(1, 7);
+    office.pass(REASSIGN_AFTER_MS + CROSSING_MS);
+    office.available(7);
+    assert_eq!(office.carry_out(), [(call(1), device(7))]);
+    office.pass(REQUEST_TIMEOUT_MS - REASSIGN_AFTER_MS - CROSSING_MS);
+    office.available(7);
+    assert_eq!(office.carry_out(), [(call(2), device(7))]);
+    assert_eq!(office.engine.calls[&call(1)].assigned, None, "it has one assignment");
+}
+
+#[test]
 fn a_note_taker_without_heartbeat_is_replaced() {
     let mut office = Office::default();
     office.ring(1);

@@ -148,8 +148,6 @@ pub enum Write {
     Device(Box<DeviceRow>),
     /// Its entry is in the log.
     DeviceLogged(DeviceId, u64),
-    /// The append failed: removes the device, so that its enrolment can be used again.
-    DeviceForgotten(DeviceId),
     /// Removes all devices without a log entry, whose enrolment was interrupted: their enrolments can be used again.
     UnloggedDevicesForgotten,
     /// A device was revoked, at this time, by this signed revocation if it is known.

@@ -35,9 +35,6 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::DeviceLogged(device, index) => {
             run("UPDATE devices SET log_index = $1 WHERE device = $2", values![*index, device])
         }
-        Write::DeviceForgotten(device) => {
-            run("DELETE FROM devices WHERE device = $1 AND log_index IS NULL", values![device])
-        }
         Write::UnloggedDevicesForgotten => run("DELETE FROM devices WHERE log_index IS NULL", &[]),
         Write::DeviceRevoked(device, ms, jws) => run(
             "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, $1), revocation = COALESCE(revocation, $2)

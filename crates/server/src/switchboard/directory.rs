@@ -71,14 +71,6 @@ impl Directory {
         self.devices.insert(id, device);
     }
 
-    /// Appending the device's entry failed.
-    pub fn remove(&mut self, id: DeviceId) {
-        if let Some(device) = self.devices.remove(&id) {
-            self.valid -= usize::from(device.is_valid());
-            self.forget_of_person(id, device.card.person);
-        }
-    }
-
     /// The log has the device's entry.
     pub fn logged(&mut self, id: DeviceId, index: u64) -> Option<Arc<Card>> {
         let device = self.devices.get_mut(&id)?;

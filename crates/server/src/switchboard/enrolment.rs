@@ -8,11 +8,28 @@ use super::{
 };
 use crate::store::{DeviceRow, Write};
 use std::sync::Arc;
-use telcon_proto::{Card, DeviceId, Ended, ServerMessage, entry::Entry, limits::MAX_DEVICES_PER_PERSON};
+use telcon_proto::{Card, DeviceId, Digest, Ended, ServerMessage, entry::Entry, limits::MAX_DEVICES_PER_PERSON};
+
+/// An enrolment whose entry is not known to be in the log.
+pub(super) struct Enrolling {
+    /// The enrolment that it consumes.
+    pub enrolment: String,
+    /// SHA-256 of the device's certificate.
+    pub cert_sha256: Digest,
+}
 
 impl Switchboard {
-    /// Enrols a device whose certificates were checked. The request is answered once the log has it.
+    /// Enrols a device whose certificates were checked. The request is answered once the log has it. While the log may have
+    /// an entry of this certificate, a further request appends the same entry, with the same time, so that it is there once.
     pub fn enrol(&mut self, request: RequestId, new: NewDevice, now_ms: u64) -> Effects {
+        let begun = self.enrolling.get(&new.device).filter(|begun| begun.cert_sha256 == new.cert_sha256);
+        let begun = begun.and_then(|begun| Some((begun, self.context.directory.device(&new.device)?.enrolled_ms)));
+        if let Some((Enrolling { enrolment, cert_sha256 }, time_ms)) = begun {
+            let (enrolment, cert_sha256) = (enrolment.clone(), *cert_sha256);
+            let entry = Entry::DeviceEnrolled { time_ms, device: new.device, cert_sha256, enrolment };
+            self.context.append(Ticket::Enrolled(new.device, request), entry);
+            return self.finish(now_ms);
+        }
         let refused = self.may_enrol(&new).err();
         if let Some(refusal) = refused {
             self.context.output(Output::Reply(request, Err(refusal)));
@@ -24,7 +41,8 @@ impl Switchboard {
             cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
         };
-        self.enrolling.insert(new.device, new.enrolment.clone());
+        let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256 };
+        self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
         let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
         self.context.directory.insert(new.device, device);
@@ -46,7 +64,7 @@ impl Switchboard {
     }
 
     fn may_enrol(&self, new: &NewDevice) -> Result<(), Refusal> {
-        if new.enrolment_is_used || self.enrolling.values().any(|enrolment| *enrolment == new.enrolment) {
+        if new.enrolment_is_used || self.enrolling.values().any(|other| other.enrolment == new.enrolment) {
             let text = "this enrolment was used already, and each is for one device: ask your office for another";
             return Err(Refusal::new(RefusalKind::Gone, text));
         }
@@ -76,10 +94,8 @@ impl Switchboard {
 
     pub(super) fn enrolment_logged(&mut self, device: DeviceId, request: RequestId, index: Option<u64>) {
         let Some(index) = index else {
-            self.context.directory.remove(device);
-            self.context.write(Write::DeviceForgotten(device));
-            // The enrolment stays in `enrolling`, and therefore used, until a restart has reconciled store and log: the
-            // entry may be on disk.
+            // The entry may be in the log: the device stays known, here and in the store, and its enrolment used, until the
+            // log reports the entry, the request is repeated, or a restart has reconciled store and log.
             self.context.output(Output::Reply(request, Err(log_failed())));
             return;
         };

@@ -48,6 +48,7 @@ use crate::{
 use call::Call;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
+use enrolment::Enrolling;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
 use std::{
@@ -65,7 +66,7 @@ pub struct Switchboard {
     recent_ends: HashMap<CallId, Ended>,
     pending: PendingRecords,
     /// Enrolments of devices whose log entry is not confirmed.
-    enrolling: HashMap<DeviceId, String>,
+    enrolling: HashMap<DeviceId, Enrolling>,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -111,7 +112,8 @@ impl Switchboard {
         };
         for row in stored.devices {
             if row.log_index.is_none() {
-                this.enrolling.insert(row.device, row.enrolment);
+                let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
+                this.enrolling.insert(row.device, Enrolling { enrolment, cert_sha256 });
             }
             let device = Device {
                 card: Arc::new(row.card),

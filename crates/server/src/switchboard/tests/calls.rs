@@ -3,10 +3,11 @@
 use super::kit::{CALL, Office, blob, content, device, person, ring, signed};
 use crate::{
     limits::{LOG_RETRY_MS, MAX_RINGS_PER_MINUTE, RECORD_DUE_MS},
-    switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal},
+    switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal, Ticket},
 };
 use telcon_proto::{
     CallId, ClientMessage as C, Ended, OfficeName, RecordMode, Role, ServerMessage as S,
+    entry::Entry,
     limits::{ABANDONED_AFTER_MS, MAX_DEVICES_PER_PERSON, RING_TIMEOUT_MS},
     message::{NoticeState, RefusalCode, Ring},
 };
@@ -382,7 +383,46 @@ fn a_device_whose_entry_cannot_be_logged_is_not_enrolled() {
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotSignedIn));
     office.log_works = true;
     office.restart();
-    assert!(office.enrol(1, 1, Role::Principal).is_ok(), "reconciliation at a restart frees the enrolment");
+    assert!(office.enrol(1, 1, Role::Principal).is_ok(), "the same device may ask again");
+}
+
+#[test]
+fn an_enrolment_whose_entry_is_in_doubt_is_tried_again_with_the_same_entry() {
+    let mut office = Office::new();
+    let first_ms = office.now;
+    for restart in [false, true] {
+        office.log_works = false;
+        assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Unavailable);
+        office.now += 5_000;
+        if restart {
+            office.restart();
+        }
+    }
+    office.log_works = true;
+    assert_eq!(office.enrol(1, 1, Role::Principal), Ok(Reply::Logged(0)));
+    let Entry::DeviceEnrolled { time_ms, .. } = &office.log[0] else { panic!("{:?}", office.log) };
+    assert_eq!(*time_ms, first_ms, "the log's writer knows its bytes");
+    assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Gone);
+    office.connect(1);
+    assert_eq!(office.received(1), ["signed_in"]);
+}
+
+#[test]
+fn a_late_report_of_an_enrolment_enrols_the_device_and_leaves_its_enrolment_used() {
+    let mut office = Office::new();
+    office.log_works = false;
+    office.enrol(1, 1, Role::Principal).unwrap_err();
+    let effects = office.board.logged(Ticket::Enrolled(device(1), RequestId(900)), Some(7), office.now);
+    office.run(effects);
+    office.log_works = true;
+    // A report of the failed append that was under way while store and log were reconciled changes nothing.
+    let effects = office.board.logged(Ticket::Enrolled(device(1), RequestId(901)), None, office.now);
+    office.run(effects);
+    office.replies.clear();
+    assert_eq!(office.enrol(1, 1, Role::Principal).unwrap_err().kind, RefusalKind::Gone);
+    assert_eq!(office.log.len(), 0, "it is not appended again");
+    office.connect(1);
+    assert_eq!(office.received(1), ["signed_in"]);
 }
 
 #[test]
