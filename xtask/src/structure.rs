@@ -2,6 +2,7 @@
 //! and that documents name files and commands that exist.
 
 mod documents;
+mod engines;
 mod formats;
 mod imports;
 mod source;

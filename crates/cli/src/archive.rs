@@ -12,7 +12,7 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
 use telcon_proto::http::OfficeInfo;
 use telcon_record::{
-    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, SealClaims, SignatureVerifier, Signer,
+    ArchiveOptions, ArchiveReport, CustodianIdentity, Devices, Digest, RecordReference, SignatureVerifier, Signer,
     verify_archive,
 };
 
@@ -95,7 +95,7 @@ struct Signatures {
 }
 
 impl SignatureVerifier for Signatures {
-    fn verify(&self, jws: &str, claims: &SealClaims, _: &Devices) -> Result<Signer, String> {
+    fn verify(&self, jws: &str, claims: &RecordReference, _: &Devices) -> Result<Signer, String> {
         let signed = self.trust.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
         let cert_sha256 = Digest::from_bytes(signed.device().cert_sha256());
         Ok(Signer { device: signed.device().device().to_hex(), cert_sha256: Some(cert_sha256) })

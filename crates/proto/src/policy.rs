@@ -1,4 +1,4 @@
-//! Permissions by role: the one table that clients, servers and relays use.
+//! Permissions by role: the one table that clients and servers use.
 //!
 //! A permission is a row. Conditions of state (a party of this call, the signer of this record) are checked by the engines;
 //! whether a role has the permission at all is decided here. The table is printed into `docs/policy.md`.

@@ -61,16 +61,16 @@ pub struct Seal {
     pub custodians: Vec<String>,
     /// Whether the record is partial: its note-taker signed that something is missing.
     pub partial: bool,
-    /// Compact JWS (RFC 7515) by the note-taker's device; its payload names the call and the record digest, see
-    /// [`SealClaims`]. Absent until it is attached.
+    /// Compact JWS (RFC 7515) by the note-taker's device; its payload names the call and the record digest (`RecordSigned`
+    /// of `telcon-identity`). Absent until it is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jws: Option<String>,
 }
 
-/// The JSON payload of the seal's JWS.
+/// Which record a seal is of: what its note-taker's device signs over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SealClaims {
+pub struct RecordReference {
     /// The call.
     pub call: CallId,
     /// The record digest.
@@ -173,8 +173,8 @@ impl Seal {
     }
 
     /// The payload that the signature has to cover.
-    pub fn claims(&self) -> SealClaims {
-        SealClaims { call: self.call_id, record_digest: self.record_digest }
+    pub fn claims(&self) -> RecordReference {
+        RecordReference { call: self.call_id, record_digest: self.record_digest }
     }
 
     /// The bytes of `seal.json`.

@@ -54,7 +54,7 @@ pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, is_bag_path, is_call_id};
 pub use payload::{Payload, Salt, salted_json, salted_jsonl, salted_vtt};
 pub use recovery::Recovered;
 pub use report::{ArchiveReport, Gap, PartialRecord, Problem, ProblemKind};
-pub use seal::{PartDigest, SEAL_FILE, Seal, SealClaims};
+pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
 pub use signature::{Devices, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};

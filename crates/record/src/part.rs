@@ -8,10 +8,6 @@ use zeroize::Zeroizing;
 use crate::custodian::{CustodianIdentity, CustodianRecipient, STANZA_TAG};
 use crate::error::RecordError;
 
-/// Maximum size of a part file, bytes. Written parts are smaller, because the writer's buffer is bounded; the last part adds
-/// the manifests. Opening keeps one part in memory.
-pub const MAX_PART_BYTES: u64 = 160 << 20;
-
 /// Maximum size of an age header, bytes: about 1.6 kB per custodian and one grease stanza.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
 

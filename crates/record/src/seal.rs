@@ -3,7 +3,7 @@
 use std::path::Path;
 
 pub use telcon_proto::limits::{MAX_CUSTODIANS, MAX_RECORD_PARTS, MAX_SEAL_BYTES, MAX_SEAL_JWS_BYTES};
-pub use telcon_proto::seal::{PartDigest, SEAL_FILE, SEAL_VERSION, Seal, SealClaims};
+pub use telcon_proto::seal::{PartDigest, RecordReference, SEAL_FILE, SEAL_VERSION, Seal};
 
 use crate::custodian::CustodianRecipient;
 use crate::digest::sha256;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::error::RecordError;
 use crate::fs::{SpoolFs, replace_file};
-use crate::seal::{MAX_SEAL_JWS_BYTES, PartDigest, SEAL_FILE, Seal, SealClaims};
+use crate::seal::{MAX_SEAL_JWS_BYTES, PartDigest, RecordReference, SEAL_FILE, Seal};
 
 /// A record whose parts and `seal.json` are durable.
 pub struct Sealed {
@@ -45,8 +45,8 @@ impl Sealed {
         &self.dir
     }
 
-    /// The claims that the note-taker's device signs.
-    pub fn claims(&self) -> SealClaims {
+    /// Which record it is: what the note-taker's device signs over.
+    pub fn claims(&self) -> RecordReference {
         self.seal.claims()
     }
 

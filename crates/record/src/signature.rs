@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::seal::SealClaims;
+use crate::seal::RecordReference;
 
 /// The signer of a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub trait SignatureVerifier {
     ///
     /// # Errors
     /// Why it is invalid, for a report.
-    fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String>;
+    fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String>;
 
     /// Verifies that the office had issued `certificate` at `enrolled_ms`: it is signed by `issuer` (both DER), which is signed
     /// by the office's authority. Returns the device's id.

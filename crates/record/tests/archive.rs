@@ -37,7 +37,7 @@ fn certificate(device: DeviceId) -> String {
 struct FakeVerifier;
 
 impl SignatureVerifier for FakeVerifier {
-    fn verify(&self, jws: &str, claims: &SealClaims, devices: &Devices) -> Result<Signer, String> {
+    fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String> {
         let fields: Vec<&str> = jws.split('.').collect();
         let cert_sha256 = sha256(format!("certificate of {}", fields[1]).as_bytes());
         devices.certificate(&cert_sha256).ok_or("no certificate")?;
