@@ -158,6 +158,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         turn,
         ..ServerConfig::local(&args.data)
     };
+    // Before the server says that it is ready: from then on it stops in order.
+    let handler = |kind| signal(kind).context("cannot install a signal handler");
+    let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
     let running = start_with(config).await?;
     crate::plain::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
     let addresses: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
@@ -167,9 +170,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
-    let mut terminate = signal(SignalKind::terminate()).context("cannot install a signal handler")?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     crate::plain::tell!("stopping: what was accepted is written, devices reconnect when the server is back");

@@ -37,6 +37,9 @@ pub enum ClientError {
         /// The server's message.
         message: String,
     },
+    /// The server's proof does not show that this very record is in the log.
+    #[error("the server did not prove that the record is in the office's log: {0}")]
+    NotLogged(String),
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),

@@ -32,6 +32,11 @@ pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
 /// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few
 /// seconds for hours; its oldest members must rejoin.
 pub const MAX_HANDSHAKES_KEPT: usize = 4096;
+/// Longest key package, bytes. One in suite `cnsa2`, with its two certificates, has under 40 kB.
+pub const MAX_KEY_PACKAGE_BYTES: usize = 64 * 1024;
+/// Longest commit and welcome together, bytes. The largest honest ones are about 200 kB; base64 and the proofs that the server
+/// adds keep the message to the other members below [`MAX_MESSAGE_BYTES`].
+pub const MAX_COMMIT_BYTES: usize = 256 * 1024;
 /// Longest opaque application message (captions, mute state), bytes.
 pub const MAX_APPLICATION_BYTES: usize = 16 * 1024;
 /// Opus frame, milliseconds.

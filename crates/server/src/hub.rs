@@ -414,7 +414,7 @@ impl Hub {
     }
 
     fn send(&mut self, session: SessionId, mut message: ServerMessage) {
-        let Some(outbox) = self.outboxes.get(&session) else { return };
+        let Some(outbox) = self.outboxes.get(&session).filter(|_| !self.failed.contains(&session)) else { return };
         if let Err(error) = self.parts.prover.fill(&mut message) {
             // The device would refuse the message without its proof. It reconnects and resumes.
             tracing::error!(session = session.0, %error, "closing connection: a log proof cannot be read; check the log's disk");

@@ -16,7 +16,12 @@ use telcon_core::{
     Device,
     view::{CallState, View},
 };
-use telcon_proto::{CallId, message::NoticeState};
+use telcon_identity::Office;
+use telcon_proto::{
+    CallId, DeviceId, Digest,
+    entry::Entry,
+    message::{Logged, NoticeState},
+};
 use telcon_record::CustodianRecipient;
 
 /// Interval at which the note-taker's events are polled.
@@ -70,15 +75,40 @@ impl Delivery {
     }
 
     /// Uploads the record and deletes it from the spool; returns the index of its log entry. Blocks.
-    fn attempt(&self, server: &str, token: &str) -> Result<u64, ClientError> {
+    ///
+    /// # Errors
+    /// When the record cannot be uploaded, or the server does not prove that it is in the log: it stays in the spool.
+    fn attempt(&self, server: &str, token: &str, office: &Office, me: DeviceId) -> Result<u64, ClientError> {
+        let digest = telcon_record::seal::load(&self.dir)?.record_digest;
         let kept = upload(server, token, self.call, &self.dir)?;
-        // Deleted only now that the record is in the archive and in the log.
+        // This is the only copy outside of the server, so it is not deleted on the server's word. With this proof the log names
+        // the record, and its loss would be noticed.
+        check_logged(office, &kept.logged, self.call, me, digest)?;
         let delivered = self.dir.with_extension(DELIVERED);
         std::fs::rename(&self.dir, &delivered).map_err(ClientError::file(&self.dir))?;
         if let Err(error) = std::fs::remove_dir_all(&delivered) {
             tracing::warn!(call = %self.call, %error, "cannot delete {}: the archive has it; delete it by hand", delivered.display());
         }
         Ok(kept.logged.index)
+    }
+}
+
+/// Checks that a log entry is that of this record.
+fn check_logged(
+    office: &Office,
+    logged: &Logged,
+    call: CallId,
+    me: DeviceId,
+    digest: Digest,
+) -> Result<(), ClientError> {
+    let proven = office.verify_logged(logged).map_err(|error| ClientError::NotLogged(error.to_string()))?;
+    match proven.entry() {
+        Some(Entry::RecordSealed { call: logged_call, device, record_digest, .. })
+            if *logged_call == call && *record_digest == digest && device.is_none_or(|device| device == me) =>
+        {
+            Ok(())
+        }
+        _ => Err(ClientError::NotLogged("the entry is not of this record".into())),
     }
 }
 
@@ -172,10 +202,12 @@ impl RecordUploader {
         };
         let mut delivery = self.queue.remove(due).expect("invariant: it was just found");
         let server = self.server.clone();
+        let (office, me) = (self.device.office().clone(), self.device.me().device());
         let outcome;
-        (outcome, delivery) = tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token), delivery))
-            .await
-            .expect("invariant: a delivery does not panic");
+        (outcome, delivery) =
+            tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token, &office, me), delivery))
+                .await
+                .expect("invariant: a delivery does not panic");
         match outcome {
             Ok(log_index) => {
                 let Delivery { call, transcript, .. } = delivery;
@@ -205,4 +237,55 @@ fn partition_unfinished(unfinished: Vec<CallId>, view: &View) -> (Vec<CallId>, V
         notice.is_none_or(|notice| matches!(notice.state, NoticeState::Ended { .. }))
     };
     unfinished.into_iter().filter(|call| Some(*call) != current).partition(is_over)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_identity::Authority;
+    use telcon_log::{Log, LogSigner, MemoryStorage};
+    use telcon_proto::{Blob, RecordMode, SuiteName};
+
+    const NOW: u64 = 1_780_272_000_000;
+    const CALL: CallId = CallId::from_bytes([7; 16]);
+    const ME: DeviceId = DeviceId::from_bytes([3; 16]);
+    const DIGEST: Digest = Digest::from_bytes([5; 32]);
+
+    /// An office, and the proof that its log has this record's entry. `seed` makes another log.
+    fn logged(seed: u8) -> (Office, Logged) {
+        let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Chancellery", NOW).unwrap();
+        let signer = LogSigner::from_seed(&[seed; 32], "office.example/log").unwrap();
+        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::Memo, NOW).unwrap();
+        let office = Office::pin(&info, None).unwrap();
+        let entry = Entry::RecordSealed {
+            time_ms: NOW,
+            call: CALL,
+            device: Some(ME),
+            record_digest: DIGEST,
+            jws: "e30.e30.e30".into(),
+            parts: 1,
+            partial: false,
+        };
+        let mut log = Log::create(MemoryStorage::new(), signer, NOW).unwrap();
+        log.append(&[entry.to_bytes()], NOW).unwrap();
+        // The only entry of its tree needs no hashes.
+        let checkpoint = log.checkpoint().note().to_owned();
+        let entry = Blob(entry.to_bytes());
+        let logged = Logged { entry, index: 0, proof: Vec::new(), checkpoint, office: Some(office.domain().clone()) };
+        (office, logged)
+    }
+
+    #[test]
+    fn a_record_counts_as_delivered_only_with_proof_that_the_log_has_this_very_record() {
+        let (office, proof) = logged(1);
+        assert!(check_logged(&office, &proof, CALL, ME, DIGEST).is_ok());
+        let other = DeviceId::from_bytes([4; 16]);
+        assert!(check_logged(&office, &proof, CallId::from_bytes([8; 16]), ME, DIGEST).is_err());
+        assert!(check_logged(&office, &proof, CALL, other, DIGEST).is_err());
+        assert!(check_logged(&office, &proof, CALL, ME, Digest::from_bytes([6; 32])).is_err());
+        let (_, of_another_log) = logged(2);
+        assert!(check_logged(&office, &of_another_log, CALL, ME, DIGEST).is_err(), "a checkpoint of another key");
+        let forged = Logged { entry: Blob(b"{}".to_vec()), ..proof };
+        assert!(check_logged(&office, &forged, CALL, ME, DIGEST).is_err(), "an entry that is not in the tree");
+    }
 }

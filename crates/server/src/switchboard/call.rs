@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub waiting: Vec<Waiting>,
     /// Connected participants and their connections, over which they joined or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
+    /// Connections to which the handshakes were replayed that their device had missed.
+    pub replayed: BTreeMap<DeviceId, SessionId>,
     /// Disconnected participants, and since when.
     pub lost: BTreeMap<DeviceId, u64>,
     /// Devices of the callee to which the ring was sent.
@@ -68,6 +70,7 @@ impl Call {
             removal_asked: None,
             waiting: Vec::new(),
             present: BTreeMap::from([(caller, session)]),
+            replayed: BTreeMap::new(),
             lost: BTreeMap::new(),
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -93,6 +96,7 @@ impl Call {
             removal_asked: None,
             waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None }).collect(),
             present: BTreeMap::new(),
+            replayed: BTreeMap::new(),
             lost,
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),

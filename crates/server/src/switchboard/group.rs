@@ -186,6 +186,10 @@ impl Call {
             let text = "what this device missed is no longer kept: ask to join";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
+        // Once per connection: a replay is up to 16 MiB, and a connection misses nothing after it.
+        if self.replayed.insert(from, session) == Some(session) {
+            return;
+        }
         self.connect(from, session);
         if self.is_member(&from) {
             for handshake in self.handshakes.iter().filter(|h| h.seq >= from_seq) {

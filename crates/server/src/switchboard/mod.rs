@@ -55,7 +55,11 @@ use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage, message::RefusalCode};
+use telcon_proto::{
+    CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage,
+    limits::{MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES},
+    message::RefusalCode,
+};
 
 /// Sign-ins, rings and calls of one office.
 pub struct Switchboard {
@@ -218,6 +222,18 @@ impl Switchboard {
         use ClientMessage as M;
         match message {
             M::RingShown { call } => self.on_call(session, call, |c, context| c.ring_shown(from, context)),
+            M::Answer { call, key_package } | M::AskJoin { call, key_package }
+                if key_package.0.len() > MAX_KEY_PACKAGE_BYTES =>
+            {
+                let text = "the key package is over the limit";
+                self.context.refuse(session, Some(call), RefusalCode::Malformed, text);
+            }
+            M::Commit { call, commit, welcome, .. }
+                if commit.0.len() + welcome.as_ref().map_or(0, |welcome| welcome.0.len()) > MAX_COMMIT_BYTES =>
+            {
+                let text = "the commit is over the limit";
+                self.context.refuse(session, Some(call), RefusalCode::Malformed, text);
+            }
             M::Answer { call, key_package } => {
                 self.on_call(session, call, |c, context| c.answer(session, from, key_package, context, now_ms));
             }

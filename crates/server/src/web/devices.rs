@@ -150,6 +150,7 @@ pub(super) async fn revoke(
         .await
         .ok_or_else(HttpError::unavailable)?;
     let Reply::Logged(index) = answer?;
+    app.tokens.revoke(revocation.device);
     Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
 }
 

@@ -164,7 +164,7 @@ impl Connection {
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
         let mut idle_at = tokio::time::Instant::now() + idle;
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
-        // switchboard answers pings after those. On an idle connection there is no order to keep.
+        // switchboard answers pings after those. With nothing queued on an idle connection there is no order to keep.
         let mut in_order_until = Instant::now() + ORDERED_PINGS;
         let (code, why) = loop {
             tokio::select! {
@@ -201,7 +201,7 @@ impl Connection {
                     }
                     count(&self.app.counters.messages);
                     let input = match message {
-                        ClientMessage::Ping { log_size } if Instant::now() < in_order_until => {
+                        ClientMessage::Ping { log_size } if Instant::now() < in_order_until || !signed_in.messages.is_empty() => {
                             Input::Ping(session, log_size)
                         }
                         ClientMessage::Ping { log_size } => {

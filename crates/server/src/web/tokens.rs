@@ -39,6 +39,11 @@ impl Tokens {
         TokenGuard { held: self.0.clone(), digest }
     }
 
+    /// Revokes all tokens of a device, whose connections may take a while to close.
+    pub fn revoke(&self, device: DeviceId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|_, bearer| bearer.device != device);
+    }
+
     /// The bearer of the request's token, if it is valid.
     pub fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
@@ -72,5 +77,22 @@ mod tests {
         assert_eq!(tokens.bearer(&headers).map(|b| b.role), Some(Role::NoteTaker));
         drop(guard);
         assert!(tokens.bearer(&headers).is_none());
+    }
+
+    #[test]
+    fn the_tokens_of_a_revoked_device_end_before_its_connections() {
+        let tokens = Tokens::default();
+        let bearer = |n| Bearer {
+            device: DeviceId::from_bytes([n; 16]),
+            person: PersonId::from_bytes([1; 16]),
+            role: Role::Principal,
+        };
+        let headers = |token: &str| {
+            HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"))])
+        };
+        let _guards = [tokens.hold("revoked", bearer(1)), tokens.hold("other", bearer(2))];
+        tokens.revoke(DeviceId::from_bytes([1; 16]));
+        assert!(tokens.bearer(&headers("revoked")).is_none());
+        assert!(tokens.bearer(&headers("other")).is_some());
     }
 }

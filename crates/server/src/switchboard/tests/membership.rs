@@ -7,7 +7,9 @@ use crate::{
 };
 use telcon_proto::{
     ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
-    limits::{ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_MEMBERS, MAX_SDP_BYTES},
+    limits::{
+        ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES, MAX_MEMBERS, MAX_SDP_BYTES,
+    },
     message::RefusalCode,
 };
 
@@ -341,6 +343,38 @@ fn invalid_commits_are_refused() {
     // A principal may remove a listener.
     office.commit(2, 2, &[], &[3]);
     assert_eq!(office.received(2), ["committed"]);
+}
+
+#[test]
+fn handshakes_are_replayed_once_per_connection() {
+    let mut office = Office::in_call();
+    office.commit(2, 1, &[], &[]);
+    office.disconnect(1);
+    office.connect(1);
+    office.discard();
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    assert!(office.received(1).iter().any(|kind| kind == "committed"));
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    assert!(office.received(1).is_empty(), "a replay is up to 16 MiB");
+    office.disconnect(1);
+    office.connect(1);
+    office.discard();
+    office.send(1, C::Resume { call: CALL, after: 0 });
+    assert!(office.received(1).iter().any(|kind| kind == "committed"), "a new connection may have missed them");
+}
+
+#[test]
+fn key_packages_and_commits_over_the_limit_reach_nobody() {
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.discard();
+    office.send(3, C::AskJoin { call: CALL, key_package: blob(&"k".repeat(MAX_KEY_PACKAGE_BYTES + 1)) });
+    assert_eq!(code(&mut office, 3), RefusalCode::Malformed);
+    assert!(office.received(1).is_empty());
+    let commit = blob(&"c".repeat(MAX_COMMIT_BYTES));
+    let message = C::Commit { call: CALL, epoch: 0, commit, welcome: Some(blob("w")), adds: vec![], removes: vec![] };
+    office.send(1, message);
+    assert_eq!(code(&mut office, 1), RefusalCode::Malformed);
 }
 
 #[test]
