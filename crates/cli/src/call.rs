@@ -25,7 +25,11 @@ use telcon_core::{
     Device, Engine, Event, UserCommand,
     view::{CallState, ConnectionState, View},
 };
-use telcon_proto::{DeviceId, PersonId, RecordMode, Role, terms::Contact};
+use telcon_proto::{
+    DeviceId, PersonId, RecordMode,
+    policy::{Action, allows},
+    terms::Contact,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
@@ -229,9 +233,9 @@ impl PrintedState {
                 (true, ..) => "you",
                 (_, true, ..) => "not reachable",
                 (_, _, true, _) => "muted",
-                (.., Role::NoteTaker) => "listens, records",
-                (.., Role::DutyOfficer) => "listens",
-                _ => "speaks",
+                (.., role) if allows(role, Action::WriteRecord) => "listens, records",
+                (.., role) if role.speaks() => "speaks",
+                _ => "listens",
             };
             format!("{} ({activity})", member.card.name)
         };

@@ -91,7 +91,7 @@ pub fn may_ring_somebody(caller: Role) -> bool {
 
 /// The table as Markdown, for the manual.
 pub fn markdown() -> String {
-    let names = ROLES.map(|role| role.as_str().replace('_', " "));
+    let names = ROLES.map(|role| role.as_str().replace("note_taker", "note-taker").replace('_', " "));
     let mut text = format!("| may | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(ROLES.len()));
     for (_, meaning, roles) in TABLE {
         let marks = ROLES.map(|role| if roles.contains(&role) { "yes" } else { "–" });

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -171,7 +171,7 @@ pub struct Hub {
     requests: HashMap<RequestId, oneshot::Sender<Answer>>,
     next_request: u64,
     /// Connections to be closed: their send queue is full, or a proof that they need cannot be read.
-    failed: Vec<SessionId>,
+    failed: BTreeSet<SessionId>,
     started: (Instant, u64),
     /// The store failed, and so did the recovery: the engine's state is unknown until the store recovers.
     state_unknown: bool,
@@ -193,7 +193,7 @@ impl Hub {
             outboxes: HashMap::new(),
             requests: HashMap::new(),
             next_request: 1,
-            failed: Vec::new(),
+            failed: BTreeSet::new(),
             started: (Instant::now(), now_ms),
             state_unknown: false,
             log_reported: None,
@@ -418,17 +418,17 @@ impl Hub {
         if let Err(error) = self.parts.prover.fill(&mut message) {
             // The device would refuse the message without its proof. It reconnects and resumes.
             tracing::error!(session = session.0, %error, "closing connection: a log proof cannot be read; check the log's disk");
-            self.failed.push(session);
+            self.failed.insert(session);
         } else if let Err(error) = outbox.try_send(Outgoing::Text(encode(&message))) {
             if let TrySendError::Full(_) = error {
                 tracing::warn!(session = session.0, "closing slow consumer: send queue full");
             }
-            self.failed.push(session);
+            self.failed.insert(session);
         }
     }
 
     fn close_failed(&mut self) {
-        while let Some(session) = self.failed.pop() {
+        while let Some(session) = self.failed.pop_first() {
             if self.outboxes.remove(&session).is_some() {
                 let mut batch = Batch::default();
                 batch.add(self.board.disconnected(session, self.now_ms()));

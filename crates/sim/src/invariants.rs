@@ -15,42 +15,14 @@ use telcon_log::{Reader as _, tile::CHECKPOINT_PATH, tree::Tree, verify_tree_vis
 use telcon_proto::{
     CallId, DeviceId, Ended, RecordMode, ServerMessage,
     entry::{Entry, ReadEntry},
-    message::{Logged, NoticeState},
+    message::NoticeState,
 };
 
+/// The call that a message is about, a ring's too.
 fn call_of(message: &ServerMessage) -> Option<CallId> {
-    use ServerMessage as M;
     match message {
-        M::Opened { call, .. }
-        | M::RingingThere { call }
-        | M::JoinAsked { call, .. }
-        | M::RemoveAsked { call, .. }
-        | M::Committed { call, .. }
-        | M::CommitRefused { call, .. }
-        | M::Welcome { call, .. }
-        | M::Application { call, .. }
-        | M::MediaAnswer { call, .. }
-        | M::MediaLost { call }
-        | M::TakenElsewhere { call }
-        | M::Ended { call, .. }
-        | M::RecordKept { call, .. }
-        | M::Assigned { call } => Some(*call),
-        M::Notice(notice) => Some(notice.call),
-        M::Refused { call, .. } => *call,
-        M::Ringing { jws, .. } => ring_of(jws).map(|ring| ring.call.id),
-        _ => None,
-    }
-}
-
-fn proofs_in(message: &ServerMessage) -> Vec<&Logged> {
-    use ServerMessage as M;
-    match message {
-        M::Opened { opened, .. } => vec![opened],
-        M::Ringing { opened, device, .. } => vec![opened, device],
-        M::JoinAsked { device, .. } => vec![device],
-        M::Committed { devices, .. } => devices.iter().collect(),
-        M::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
-        _ => Vec::new(),
+        ServerMessage::Ringing { jws, .. } => ring_of(jws).map(|ring| ring.call.id),
+        message => message.call(),
     }
 }
 
@@ -80,7 +52,7 @@ impl World {
     /// A message leaves the server.
     pub fn check_sent_down(&mut self, d: usize, message: &ServerMessage) {
         use ServerMessage as M;
-        for proof in proofs_in(message) {
+        for proof in message.clone().proofs_mut() {
             self.watch.checkpoints.insert(proof.checkpoint.clone());
         }
         if let M::SignedIn { checkpoint, .. } | M::Checkpoint { checkpoint, .. } = message {

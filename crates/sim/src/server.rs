@@ -450,14 +450,11 @@ impl World {
     fn send_checkpoint(&mut self, session: SessionId, from_size: u64) {
         let Some(process) = self.process() else { return };
         let Some(connection) = process.outboxes.get(&session).copied() else { return };
-        let (size, checkpoint) = process.prover.checkpoint();
-        let proof = if from_size > size { Ok(Vec::new()) } else { process.prover.consistency(from_size, size) };
-        match proof {
-            Ok(consistency) => {
-                self.send_down(connection, &ServerMessage::Checkpoint { checkpoint, from_size, consistency });
-            }
-            Err(error) => self.watch.fail(format!("no consistency proof from {from_size} to {size}: {error}")),
+        let message = process.prover.checkpoint_message(from_size);
+        if let ServerMessage::Refused { message, .. } = &message {
+            self.watch.fail(format!("no consistency proof from {from_size}: {message}"));
         }
+        self.send_down(connection, &message);
     }
 
     /// What `hub::Hub::recover` does: everything is closed, and the engine starts from what is durable.

@@ -9,6 +9,7 @@ import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
 import { error_sentence } from './error_sentence';
 import { MediaKeepAlive } from './media_keepalive';
+import { speaks, writes_records } from './roles';
 import { Socket } from './socket';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -25,9 +26,7 @@ const keepalive = new MediaKeepAlive();
 function post(message: FromWorker): void {
   if (message.type === 'view') {
     const { call } = message.view;
-    media_expected =
-      call?.state === 'live' &&
-      call.members.some((m) => !m.you && (m.role === 'principal' || m.role === 'counterpart'));
+    media_expected = call?.state === 'live' && call.members.some((m) => !m.you && speaks(m.role));
   }
   // Each leg reports its first decrypted frame.
   if (message.type === 'open_leg') frame_decrypted = false;
@@ -132,7 +131,7 @@ async function read_link(fragment: string): Promise<FromWorker> {
     const info = await office_info();
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
-    if (person.role === 'note_taker') throw NOTE_TAKER_LINK;
+    if (writes_records(person.role)) throw NOTE_TAKER_LINK;
     return { type: 'link_read', person, office, problem: null };
   } catch (error) {
     return { type: 'link_read', person: null, office, problem: error_sentence(error) };

@@ -1,6 +1,7 @@
 // View models of the call screen and of the screen after a call.
 
 import type { CallView, MemberView, View } from '../engine/contract';
+import { speaks } from '../engine/roles';
 import type { MicrophoneState } from '../engine/microphone';
 import { duration, duration_text, time_to_the_second } from './clock';
 import {
@@ -106,9 +107,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
 }
 
 function listeners_line(all: MemberView[]): string | null {
-  const names = all
-    .filter((m) => !m.you && (m.role === 'note_taker' || m.role === 'duty_officer'))
-    .map((m) => mid_sentence(m.name));
+  const names = all.filter((m) => !m.you && !speaks(m.role)).map((m) => mid_sentence(m.name));
   if (names.length === 0) return null;
   const said = join_names(names);
   return `${said[0]?.toUpperCase()}${said.slice(1)} ${names.length === 1 ? 'listens' : 'listen'}`;
@@ -116,7 +115,7 @@ function listeners_line(all: MemberView[]): string | null {
 
 /** This device first, then speakers, then listeners. */
 export function members(all: MemberView[]): MemberRow[] {
-  const rank = (m: MemberView) => (m.you ? 0 : m.role === 'principal' || m.role === 'counterpart' ? 1 : 2);
+  const rank = (m: MemberView) => (m.you ? 0 : speaks(m.role) ? 1 : 2);
   return [...all]
     .sort((a, b) => rank(a) - rank(b))
     .map((m) => ({

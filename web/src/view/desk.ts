@@ -1,6 +1,7 @@
 // View model of the duty officer's screen: live calls, transcript, what needs attention.
 
-import type { CallView, CaptionView, NoticeView, RecordLine, View } from '../engine/contract';
+import type { CallView, CaptionView, NoticeView, RecordLine, Role, View } from '../engine/contract';
+import { speaks } from '../engine/roles';
 import { duration, short_date, time, time_to_the_second } from './clock';
 import {
   NOTE_TAKER_JOIN_TIMEOUT_MS,
@@ -166,9 +167,9 @@ function unrecorded_notice(notice: NoticeView, call: View['call'], now: number):
     : null;
 }
 
-function listens(notice: NoticeView, known: { name: string; role: string; you: boolean }[]): string {
+function listens(notice: NoticeView, known: { name: string; role: Role; you: boolean }[]): string {
   if (notice.state.is !== 'live') return 'Nobody hears anything before it is answered.';
-  const listeners = known.filter((m) => m.role === 'note_taker' || m.role === 'duty_officer');
+  const listeners = known.filter((m) => !speaks(m.role));
   if (listeners.length > 0) {
     return `Listening: ${join_names(listeners.map((m) => (m.you ? 'you' : mid_sentence(m.name))))}. Everyone sees that.`;
   }

@@ -1,6 +1,7 @@
 // View models of the list of calls, and of one record with its proof.
 
 import type { Card, RecordLine, Report } from '../engine/contract';
+import { speaks, writes_records } from '../engine/roles';
 import { date, day_offset, duration_text, time, time_to_the_second } from './clock';
 import { both_names, ended_labels, mid_sentence, mode_labels } from './labels';
 
@@ -134,9 +135,9 @@ export const no_record = (line: RecordLine) =>
   line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
 
 function listened(people: Card[]): string[] {
-  const staff = people.filter((card) => card.role === 'duty_officer' || card.role === 'note_taker');
+  const staff = people.filter((card) => !speaks(card.role));
   return staff.length > 0
-    ? staff.map((card) => (card.role === 'note_taker' ? `${named(card)}, who wrote the record` : named(card)))
+    ? staff.map((card) => (writes_records(card.role) ? `${named(card)}, who wrote the record` : named(card)))
     : ['Nobody besides the two'];
 }
 

@@ -1,6 +1,7 @@
 // The screen of an outgoing or incoming ring. Only rings that this device has verified are shown.
 
 import type { CallView, View } from '../engine/contract';
+import { speaks } from '../engine/roles';
 import { both_clocks } from './clock';
 import { join_names, mid_sentence, mode_labels } from './labels';
 
@@ -57,9 +58,7 @@ export function refused_ring(view: View): string | null {
 }
 
 function listens(call: CallView): string {
-  const listeners = call.members
-    .filter((m) => m.role === 'note_taker' || m.role === 'duty_officer')
-    .map((m) => mid_sentence(m.name));
+  const listeners = call.members.filter((m) => !speaks(m.role)).map((m) => mid_sentence(m.name));
   if (listeners.length > 0) {
     const names = join_names(listeners);
     return `${names[0]?.toUpperCase()}${names.slice(1)} will listen. Everyone sees who is in the call.`;

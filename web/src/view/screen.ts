@@ -1,6 +1,7 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
 import type { Alert, View } from '../engine/contract';
+import { speaks } from '../engine/roles';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
 
@@ -53,7 +54,7 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
 
 /** Whether this person's home screen is the desk. */
 export function at_desk(view: View): boolean {
-  return view.you?.role === 'duty_officer' || view.you?.role === 'note_taker';
+  return view.you ? !speaks(view.you.role) : false;
 }
 
 /** Each alert once, red before amber, without dismissed amber ones. */

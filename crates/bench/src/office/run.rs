@@ -39,7 +39,7 @@ pub struct NewOffice {
     pub authority: Authority,
 }
 
-/// What is to be measured.
+/// Parameters of a run.
 pub struct Options<'a> {
     /// Fleet sizes, ascending.
     pub devices: Vec<u32>,

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// What is to be measured.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The peers, in the order of each round.

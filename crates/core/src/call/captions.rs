@@ -17,6 +17,7 @@ use telcon_proto::{Blob, DeviceId};
 const INFO: &[u8] = b"telcon caption v1";
 /// Captions kept on the screen.
 const MAX_CAPTIONS: usize = 500;
+
 /// A reader's key pair for one call.
 pub struct CaptionKey {
     secret: <XWing as hpke::Kem>::PrivateKey,

@@ -12,12 +12,12 @@ use crate::{
     io::{Event, Output},
     mls::GroupError,
 };
-use telcon_proto::{Blob, CallId, ClientMessage, DeviceId, ServerMessage, message::Logged};
+use telcon_proto::{Blob, ClientMessage, DeviceId, ServerMessage, message::Logged};
 
 impl Call {
     /// Handles a message about this call. Gives the alert for the person, if the call had to be ended or a device was refused.
     pub(crate) fn handle(&mut self, context: &mut Context<'_>, message: ServerMessage) -> Option<String> {
-        if self.is_over() || about(&message) != Some(self.id) {
+        if self.is_over() || message.call() != Some(self.id) {
             return None;
         }
         let result = match message {
@@ -225,41 +225,5 @@ impl Call {
             session.announce(context, muted, first);
         }
         Ok(())
-    }
-
-    /// The checkpoints that the proofs in a message rest on.
-    pub(crate) fn checkpoints_in(&self, message: &ServerMessage) -> Vec<String> {
-        let of = |proofs: &[Logged]| proofs.iter().map(|proof| proof.checkpoint.clone()).collect();
-        match message {
-            _ if self.is_over() || about(message) != Some(self.id) => Vec::new(),
-            ServerMessage::Opened { opened, .. } => vec![opened.checkpoint.clone()],
-            ServerMessage::JoinAsked { device, .. } => vec![device.checkpoint.clone()],
-            ServerMessage::Committed { devices, .. } => of(devices),
-            ServerMessage::Welcome { opened, devices, .. } => {
-                let mut all: Vec<String> = of(devices);
-                all.push(opened.checkpoint.clone());
-                all
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// The call that a message is about.
-fn about(message: &ServerMessage) -> Option<CallId> {
-    match message {
-        ServerMessage::Opened { call, .. }
-        | ServerMessage::RingingThere { call }
-        | ServerMessage::JoinAsked { call, .. }
-        | ServerMessage::RemoveAsked { call, .. }
-        | ServerMessage::Committed { call, .. }
-        | ServerMessage::CommitRefused { call, .. }
-        | ServerMessage::Welcome { call, .. }
-        | ServerMessage::Application { call, .. }
-        | ServerMessage::MediaAnswer { call, .. }
-        | ServerMessage::MediaLost { call }
-        | ServerMessage::TakenElsewhere { call }
-        | ServerMessage::Ended { call, .. } => Some(*call),
-        _ => None,
     }
 }

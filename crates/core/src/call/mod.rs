@@ -202,7 +202,7 @@ impl Call {
         }
     }
 
-    /// The id of an ended call: its ring is not shown again, and nobody is brought back into it.
+    /// The id of an ended call: the device neither shows its ring again nor rejoins it.
     pub(crate) fn finished(&self) -> Option<CallId> {
         self.is_over().then_some(self.id)
     }
@@ -213,7 +213,7 @@ impl Call {
         rejoins && self.me.card().role.speaks()
     }
 
-    /// Whether its person said no.
+    /// Whether its person declined it.
     pub(crate) fn was_declined(&self) -> bool {
         matches!(&*self.phase, Phase::Ended(Ended { how: "declined", .. }))
     }

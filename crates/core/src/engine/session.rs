@@ -78,12 +78,14 @@ impl Engine {
                     self.on_refused(call, code, &message);
                 }
             }
-            message => {
+            mut message => {
                 if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
                     self.on_reported_over(*call);
                 }
                 let Some(call) = &self.call else { return };
-                let relied_on = call.checkpoints_in(&message);
+                let concerns_it = !call.is_over() && message.call() == Some(call.id);
+                let proofs = if concerns_it { message.proofs_mut() } else { Vec::new() };
+                let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
                 let mut problem = None;
                 self.with_call(|call, context| problem = call.handle(context, message));
                 if let Some(problem) = problem {

@@ -201,6 +201,65 @@ pub enum ServerMessage {
     },
 }
 
+impl ServerMessage {
+    /// The call that it names. A ring names it inside its signed text: none.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Opened { call, .. }
+            | Self::RingingThere { call }
+            | Self::JoinAsked { call, .. }
+            | Self::RemoveAsked { call, .. }
+            | Self::Committed { call, .. }
+            | Self::CommitRefused { call, .. }
+            | Self::Welcome { call, .. }
+            | Self::Application { call, .. }
+            | Self::MediaAnswer { call, .. }
+            | Self::MediaLost { call }
+            | Self::TakenElsewhere { call }
+            | Self::Ended { call, .. }
+            | Self::RecordKept { call, .. }
+            | Self::Assigned { call } => Some(*call),
+            Self::Notice(notice) => Some(notice.call),
+            Self::Refused { call, .. } => *call,
+            Self::Challenge { .. }
+            | Self::SignedIn { .. }
+            | Self::PeopleChanged { .. }
+            | Self::Ringing { .. }
+            | Self::Revoked { .. }
+            | Self::Checkpoint { .. } => None,
+        }
+    }
+
+    /// The inclusion proofs that it carries. The server puts them in, and a device records that it relied on them: a message
+    /// type with a proof that is not listed here would be sent without it.
+    pub fn proofs_mut(&mut self) -> Vec<&mut Logged> {
+        match self {
+            Self::Opened { opened, .. } => vec![opened],
+            Self::Ringing { opened, device, .. } => vec![opened, device],
+            Self::JoinAsked { device, .. } => vec![device],
+            Self::Committed { devices, .. } => devices.iter_mut().collect(),
+            Self::Welcome { opened, devices, .. } => std::iter::once(opened).chain(devices).collect(),
+            Self::Challenge { .. }
+            | Self::SignedIn { .. }
+            | Self::PeopleChanged { .. }
+            | Self::Assigned { .. }
+            | Self::RingingThere { .. }
+            | Self::RemoveAsked { .. }
+            | Self::CommitRefused { .. }
+            | Self::Application { .. }
+            | Self::MediaAnswer { .. }
+            | Self::MediaLost { .. }
+            | Self::TakenElsewhere { .. }
+            | Self::Ended { .. }
+            | Self::Notice(_)
+            | Self::RecordKept { .. }
+            | Self::Revoked { .. }
+            | Self::Checkpoint { .. }
+            | Self::Refused { .. } => Vec::new(),
+        }
+    }
+}
+
 /// Reason of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -107,7 +107,7 @@ impl Prover {
         }
     }
 
-    /// What a device is told whose proof cannot be read.
+    /// The refusal for a device whose proof cannot be read.
     pub fn unavailable() -> ServerMessage {
         let message = "the log cannot be read now: try again later".to_owned();
         ServerMessage::Refused { call: None, code: RefusalCode::Unavailable, message }
@@ -134,26 +134,12 @@ impl Prover {
     /// # Errors
     /// If the log cannot be read.
     pub fn fill(&self, message: &mut ServerMessage) -> Result<(), ProofError> {
-        use ServerMessage as M;
         let (size, newest) = self.checkpoint();
-        let prove = |logged: &mut Logged| -> Result<(), ProofError> {
+        for logged in message.proofs_mut() {
             *logged = self.prove_under(logged.index, size, newest.clone())?;
-            Ok(())
-        };
-        match message {
-            M::Opened { opened, .. } => prove(opened)?,
-            M::Ringing { opened, device, .. } => {
-                prove(opened)?;
-                prove(device)?;
-            }
-            M::JoinAsked { device, .. } => prove(device)?,
-            M::Committed { devices, .. } => devices.iter_mut().try_for_each(prove)?,
-            M::Welcome { opened, devices, .. } => {
-                prove(opened)?;
-                devices.iter_mut().try_for_each(prove)?;
-            }
-            M::SignedIn { checkpoint, .. } => checkpoint.clone_from(&newest),
-            _ => {}
+        }
+        if let ServerMessage::SignedIn { checkpoint, .. } = message {
+            *checkpoint = newest;
         }
         Ok(())
     }

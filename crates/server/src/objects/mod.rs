@@ -9,7 +9,9 @@
 //!
 //! The keys are the same everywhere and are those of the archive that an auditor reads ([`crate::archive`]): a bucket that
 //! is copied beside the log is such an archive.
-//! # What it is trusted for Whoever can change the objects can withhold or destroy records, which an auditor detects,
+//!
+//! # What it is trusted for
+//! Whoever can change the objects can withhold or destroy records, which an auditor detects,
 //! because the log contains their digests. They can read none: records are sealed to the custodians before they leave
 //! the note-taker's device. They learn ids of calls and devices, sizes and times.
 

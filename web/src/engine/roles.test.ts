@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import manual from '../../../docs/policy.md?raw';
+import type { Role } from './contract';
+import { speaks, writes_records } from './roles';
+
+const rows = manual
+  .split('\n')
+  .filter((line) => line.startsWith('|'))
+  .map((line) => line.split('|').map((cell) => cell.trim()));
+const [header = []] = rows;
+
+function allowed(action: string): Role[] {
+  const row = rows.find(([, first]) => first === action);
+  if (!row) throw new Error(`docs/policy.md has no row "${action}"`);
+  return header.filter((_, column) => row[column] === 'yes').map((role) => role.replace(/[ -]/, '_') as Role);
+}
+
+const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker'];
+
+describe('roles', () => {
+  it('are those of the policy', () => {
+    expect(ROLES.filter(speaks).sort()).toEqual(allowed('be a party of a call and send audio').sort());
+    expect(ROLES.filter(writes_records)).toEqual(allowed('transcribe a call and seal its record'));
+  });
+
+  it('has all roles of the table', () => {
+    expect(header.slice(2, -1).map((role) => role.replace(/[ -]/, '_'))).toEqual(ROLES);
+  });
+});
