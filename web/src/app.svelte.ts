@@ -123,7 +123,9 @@ export class App {
     const ended_now = call?.state === 'ended' && before?.call?.call === call.call && before.call.state !== 'ended';
     if (ended_now) this.ended_ms = Date.now();
     if (view.phase === 'revoked') forget_favourites();
-    const signed_in_again = view.token !== null && before?.token !== view.token;
+    // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
+    const known = (of: typeof before) => (of?.log ? of.token : null);
+    const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
   }
 
@@ -261,8 +263,15 @@ export class App {
     if (!shown) this.record = { status: 'loading' };
     if (!token) return;
     try {
-      const proof = await this.office.proof(token, call);
-      const report = await this.host().check(proof);
+      const check = async () => {
+        const log_size = this.view?.log?.size ?? 0;
+        const proof = await this.office.proof(token, call, log_size);
+        const report = await this.host().check(proof);
+        return { proof, report, outdated: !report.ok && this.view?.log?.size !== log_size };
+      };
+      let { proof, report, outdated } = await check();
+      // This device has followed the log further while the proof was on its way.
+      if (outdated) ({ proof, report, outdated } = await check());
       const { line } = JSON.parse(proof) as RecordProof;
       if (wanted()) this.record = { status: 'ready', value: { line, report, at_ms: Date.now() } };
     } catch (error) {

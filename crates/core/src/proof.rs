@@ -1,5 +1,6 @@
 //! Verification of a record's proof on this device.
 
+use crate::Engine;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
@@ -49,6 +50,25 @@ fn check(title: &'static str, result: Result<String, String>) -> Check {
         Ok(detail) => Check { ok: true, title, detail },
         Err(detail) => Check { ok: false, title, detail },
     }
+}
+
+/// Longest time by which an entry's date may be ahead of this device's clock, milliseconds.
+const MAX_AHEAD_MS: u64 = 5 * 60_000;
+
+/// The one checkpoint that all entries are proven under, with the size of its tree. Entries under several checkpoints could be
+/// of several logs.
+fn one_checkpoint<'a>(trust: &TrustStore, proof: &'a RecordProof, now_ms: u64) -> Result<(u64, &'a str), String> {
+    let checkpoint = proof.opened.checkpoint.as_str();
+    if proof.entries().any(|logged| logged.checkpoint != checkpoint) {
+        return Err("the log entries are proven under several checkpoints instead of one".into());
+    }
+    for logged in proof.entries() {
+        let time_ms = trust.verify_logged(logged).map_err(|e| e.to_string())?.time_ms();
+        if time_ms > now_ms + MAX_AHEAD_MS {
+            return Err("a log entry is dated in the future: compare this device's clock with the office's".into());
+        }
+    }
+    Ok((trust.home().verify_checkpoint(checkpoint).map_err(|e| e.to_string())?, checkpoint))
 }
 
 const OTHER_ENTRY: &str = "the log entry is about something else";
@@ -200,8 +220,24 @@ fn check_missing(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Re
     if why.is_empty() { Err("the log entry has no reason".into()) } else { Ok((entry.index(), why)) }
 }
 
-/// Verifies the proof of a call's records without trusting the server: the record mode comes from the signed ring, whether
-/// the call was answered from the log, its participants from certificates.
+impl Engine {
+    /// Verifies the proof of a call's records without trusting the server, and holds its checkpoint to the log that this device
+    /// follows.
+    pub fn check_record(&mut self, now_ms: u64, proof: &RecordProof) -> Report {
+        let log = one_checkpoint(self.device().trust(), proof, now_ms).and_then(|(size, checkpoint)| {
+            self.follow_log(size, checkpoint, proof.from_size, &proof.consistency, now_ms)?;
+            Ok(format!("log of {size} entries"))
+        });
+        let mut report = check_record(self.device().trust(), proof);
+        report.checks.push(check("Its log continues what this device has seen", log));
+        report.ok = report.checks.iter().all(|check| check.ok);
+        report
+    }
+}
+
+/// Verifies the proof of a call's records without trusting the server, except for which log the entries are in
+/// ([`Engine::check_record`]): the record mode comes from the signed ring, whether the call was answered from the log, its
+/// participants from certificates.
 pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     let ended = check_end(trust, proof);
     let opened = check_opening(trust, proof);

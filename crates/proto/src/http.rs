@@ -163,6 +163,29 @@ pub struct RecordProof {
     pub missing: Option<Logged>,
     /// Device certificate chains (DER: device, enrolment) of all participants of the call, note-takers included.
     pub devices: Vec<ProvenDevice>,
+    /// Size of the tree that the device follows, as it asked (`log_size`).
+    #[serde(default)]
+    pub from_size: u64,
+    /// RFC 6962 proof that the tree of the checkpoint, which is one for all entries here, continues that one; base64 hashes.
+    #[serde(default)]
+    pub consistency: Vec<Blob>,
+}
+
+impl RecordProof {
+    /// All entries of the log in it.
+    pub fn entries(&self) -> impl Iterator<Item = &Logged> {
+        let records = self.records.iter().map(|record| &record.logged);
+        let devices = self.devices.iter().map(|device| &device.logged);
+        [&self.opened].into_iter().chain(&self.ended).chain(&self.missing).chain(records).chain(devices)
+    }
+}
+
+/// The query of `GET /api/v1/records/{call}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordProofQuery {
+    /// Size of the tree that the device follows: the proof continues it.
+    #[serde(default)]
+    pub log_size: u64,
 }
 
 /// A sealed record and the proof that it is in the log. Its parts are at

@@ -498,7 +498,7 @@ impl World {
             behind_ms: 1,
         };
         if let Some(engine) = &mut device.engine {
-            engine.publish_caption(&caption);
+            engine.publish_caption(caption);
         }
         self.drain(d);
     }

@@ -101,10 +101,15 @@ impl Telcon {
         Some(opened.into_single_packet())
     }
 
+    /// Whether `poll` has an output: a frame may change the view.
+    pub fn has_output(&self) -> bool {
+        self.engine.has_output()
+    }
+
     /// Verifies a `RecordProof`; returns JSON of a `Report`.
-    pub fn check_record(&self, proof: &str, _now_ms: f64) -> Result<String, JsError> {
+    pub fn check_record(&mut self, proof: &str, now_ms: f64) -> Result<String, JsError> {
         let proof: RecordProof = serde_json::from_str(proof).map_err(fail)?;
-        let report = telcon_core::proof::check_record(self.engine.device().trust(), &proof);
+        let report = self.engine.check_record(now_ms as u64, &proof);
         serde_json::to_string(&report).map_err(fail)
     }
 }

@@ -28,6 +28,7 @@ function pair() {
       return frame.map((b) => b ^ 1);
     },
     open: () => undefined,
+    has_output: () => outputs.length > 0,
     check_record: () => '{"ok":true,"checks":[]}',
     next_wakeup_ms() {
       return this.wakeup;

@@ -63,12 +63,18 @@ export class Driver {
 
   /** Decrypts a frame. `undefined`: drop it. */
   open(frame: Uint8Array): Uint8Array | undefined {
-    return this.#frame(() => this.engine.open(frame, this.environment.monotonic_ms()));
+    const packet = this.#frame(() => this.engine.open(frame, this.environment.monotonic_ms()));
+    // A frame says whether its sender is muted, which may change the view.
+    if (!this.#stopped && this.engine.has_output()) this.#run(() => undefined);
+    return packet;
   }
 
   /** Verifies the proof of one record. Throws a sentence for people. */
   check(proof: string): Report {
-    return JSON.parse(this.engine.check_record(proof, this.environment.now())) as Report;
+    const report = JSON.parse(this.engine.check_record(proof, this.environment.now())) as Report;
+    // The device follows the log from the proof's checkpoint on, which is stored.
+    this.#run(() => undefined);
+    return report;
   }
 
   #frame(work: () => Uint8Array | undefined): Uint8Array | undefined {

@@ -12,6 +12,8 @@ export interface Engine {
   poll(): string | undefined;
   seal(frame: Uint8Array): Uint8Array | undefined;
   open(frame: Uint8Array, steady_ms: number): Uint8Array | undefined;
+  /** Whether `poll` has an output. */
+  has_output(): boolean;
   /** Takes a `RecordProof`, returns a `Report`. */
   check_record(proof_json: string, now_ms: number): string;
   next_wakeup_ms(): number | undefined;

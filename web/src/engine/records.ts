@@ -10,16 +10,16 @@ export interface RecordProof {
 
 export interface Records {
   list(token: string): Promise<RecordLine[]>;
-  /** The proof as text, as received. */
-  proof(token: string, call: string): Promise<string>;
+  /** The proof as text, as received; it continues the log of `log_size` entries, which this device follows. */
+  proof(token: string, call: string, log_size: number): Promise<string>;
 }
 
 export const records_over_http: Records = {
   async list(token) {
     return JSON.parse(await get(token, '/records')) as RecordLine[];
   },
-  proof(token, call) {
-    return get(token, `/records/${encodeURIComponent(call)}`);
+  proof(token, call, log_size) {
+    return get(token, `/records/${encodeURIComponent(call)}?log_size=${log_size}`);
   },
 };
 

@@ -18,6 +18,7 @@ declare module 'telcon-wasm' {
     poll(): string | undefined;
     seal(frame: Uint8Array): Uint8Array | undefined;
     open(frame: Uint8Array, steady_ms: number): Uint8Array | undefined;
+    has_output(): boolean;
     check_record(proof_json: string, now_ms: number): string;
     next_wakeup_ms(): number | undefined;
     free(): void;

@@ -96,6 +96,10 @@ export class Telcon implements Engine {
     return this.#call?.state === 'live' ? Uint8Array.from([...MARK, ...frame.map((b) => b + SHIFT)]) : undefined;
   }
 
+  has_output(): boolean {
+    return this.#outputs.length > 0;
+  }
+
   open(frame: Uint8Array): Uint8Array | undefined {
     const marked = MARK.every((byte, i) => frame[i] === byte);
     return marked && this.#call?.state === 'live' ? frame.slice(MARK.length).map((b) => b - SHIFT) : undefined;

@@ -410,7 +410,7 @@ impl Driver {
         let captions = self.sink.on_tick(now);
         // A note-taker that cannot record publishes no captions: they would count as attendance and keep a replacement away.
         if self.sink.is_recording() {
-            captions.iter().for_each(|caption| self.engine.publish_caption(caption));
+            captions.into_iter().for_each(|caption| self.engine.publish_caption(caption));
         }
         if *self.stats.borrow() != self.media.stats {
             let _ = self.stats.send(self.media.stats.clone());

@@ -4,6 +4,7 @@
 use crate::mls::{GroupError, Leaf};
 use telcon_identity::{IdentityError, LoggedDevice, LoggedRing, TrustStore, VerifiedDevice};
 use telcon_proto::{
+    Card,
     message::Logged,
     policy::{Action, allows},
 };
@@ -50,6 +51,17 @@ pub(super) fn identify(trust: &TrustStore, leaf: &Leaf, now_ms: u64) -> Result<V
         return Err(Refusal::NotAllowed("a member's key is not the one in its certificate"));
     }
     Ok(device)
+}
+
+/// The office's lists are not authenticated, certificates are: what a list showed of a person must be what their certificate
+/// says, in everything that a screen shows. Names alone do not tell apart two people with the same title.
+pub(super) fn check_shown(shown: &Card, certified: &Card) -> Result<(), Refusal> {
+    if shown.is_same_person(certified) && shown != certified {
+        return Err(Refusal::NotAllowed(
+            "the office's list showed this person with another name, organisation, role or time zone than their certificate has",
+        ));
+    }
+    Ok(())
 }
 
 /// Admits a verified device to the call of `ring`: the two parties, and staff of their offices who listen.

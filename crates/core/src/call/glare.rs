@@ -9,7 +9,7 @@ const GLARE_TIMEOUT_MS: u64 = 5_000;
 
 /// A device that yielded to the other party's ring.
 pub(super) struct Glare {
-    /// The person that was rung, with the name that was on the screen.
+    /// The person that was rung, as the screen showed them.
     pub(super) dialled: Card,
     /// The record mode of the refused ring.
     pub(super) mode: RecordMode,
@@ -23,12 +23,10 @@ impl Glare {
         Self { dialled, mode, deadline_ms: now_ms + GLARE_TIMEOUT_MS }
     }
 
-    /// Whether a verified ring is the expected one: of the person that was rung, under the name that was on the screen, and
+    /// Whether a verified ring is the expected one: of the person that was rung, certified as they were shown on the screen, and
     /// keeping no less.
     pub(super) fn matches(&self, ring: &OpenedRing) -> bool {
         let caller = ring.caller();
-        caller.is_same_person(&self.dialled)
-            && caller.name == self.dialled.name
-            && ring.logged.ring().ring().mode >= self.mode
+        *caller == self.dialled && ring.logged.ring().ring().mode >= self.mode
     }
 }

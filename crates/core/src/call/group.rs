@@ -17,7 +17,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, Qualified, Role,
+    CallId, Card, ClientMessage, DeviceId, Role,
     limits::MAX_MEMBERS,
     policy::{Action, allows},
 };
@@ -37,8 +37,8 @@ pub(super) struct Membership {
     pending: Option<PendingCommit>,
     /// Changes that wait for the next commit.
     queue: Vec<MembershipChange>,
-    /// The callee as the person chose it from the office's list, on the device that rang.
-    pub(super) dialled: Option<Card>,
+    /// The parties as the office's list showed them, on a device that chose the call from it. The list is not authenticated.
+    pub(super) shown: Vec<Card>,
     /// Every device that was verified for this call.
     pub(super) verified: BTreeMap<DeviceId, LoggedDevice>,
     /// The members of the current epoch by leaf index. Empty until this device has entered an epoch with others.
@@ -51,6 +51,8 @@ pub(super) struct Membership {
 struct Member {
     device: DeviceId,
     muted: bool,
+    /// Epoch and counter of its newest frame: an older one that comes late does not change whether it is muted.
+    newest: (u64, u64),
 }
 
 enum MembershipChange {
@@ -92,7 +94,7 @@ impl Membership {
     pub(super) fn new(
         group: CallGroup,
         seq: u64,
-        dialled: Option<Card>,
+        shown: Vec<Card>,
         verified: BTreeMap<DeviceId, LoggedDevice>,
     ) -> Self {
         Self {
@@ -101,7 +103,7 @@ impl Membership {
             seq,
             pending: None,
             queue: Vec::new(),
-            dialled,
+            shown,
             verified,
             roster: BTreeMap::new(),
             leaf_owners: BTreeMap::new(),
@@ -116,6 +118,11 @@ impl Membership {
     /// The members of the current epoch: all holders of its keys, this device included.
     pub(super) fn devices(&self) -> impl Iterator<Item = DeviceId> {
         self.roster.values().map(|member| member.device)
+    }
+
+    /// Whether application messages can be encrypted now: not while a commit of this device is pending.
+    pub(super) fn can_encrypt(&self) -> bool {
+        !self.is_empty() && self.pending.is_none()
     }
 
     /// Whether the device is a member of the current epoch.
@@ -147,9 +154,14 @@ impl Membership {
         self.roster.values().any(|member| member.device == device && member.muted)
     }
 
-    /// A member muted or unmuted its microphone.
-    pub(super) fn set_muted(&mut self, device: DeviceId, muted: bool) {
-        self.roster.values_mut().filter(|member| member.device == device).for_each(|member| member.muted = muted);
+    /// A frame of a member says whether its microphone is muted. Returns whether that is new.
+    pub(super) fn on_frame(&mut self, device: DeviceId, position: (u64, u64), muted: bool) -> bool {
+        let mut members = self.roster.values_mut();
+        let Some(member) = members.find(|member| member.device == device && member.newest < position) else {
+            return false;
+        };
+        member.newest = position;
+        std::mem::replace(&mut member.muted, muted) != muted
     }
 
     /// The device that owned a leaf in an epoch: in the next one, another device may own it.
@@ -166,14 +178,9 @@ impl Membership {
         self.pending.as_ref().map(|pending| pending.message.clone())
     }
 
-    /// The office's list of people is not authenticated, certificates are: the person who was rung must join under the name
-    /// that was dialled, however they join.
-    fn check_callee_name(&self, callee: &Qualified<PersonId>, device: &VerifiedDevice) -> Result<(), Refusal> {
-        let Some(dialled) = &self.dialled else { return Ok(()) };
-        if device.card().is_of(callee) && device.card().name != dialled.name {
-            return Err(Refusal::NotAllowed("the person who answered has another name than the one that was rung"));
-        }
-        Ok(())
+    /// Everything that the screen showed about a party must be what the party's certificate says, however they join.
+    pub(super) fn check_shown(&self, certified: &Card) -> Result<(), Refusal> {
+        self.shown.iter().try_for_each(|shown| admission::check_shown(shown, certified))
     }
 
     /// The switchboard asks to remove devices that left or were revoked.
@@ -283,7 +290,7 @@ impl Membership {
                 return Err(Refusal::NotAllowed("a member that this device never verified"));
             }
             self.leaf_owners.insert((epoch, leaf.index), id);
-            roster.insert(leaf.index, Member { device: id, muted: self.is_muted(id) });
+            roster.insert(leaf.index, Member { device: id, muted: self.is_muted(id), newest: (0, 0) });
         }
         let base_key = self.group.sframe_base_key()?;
         let authenticator = self.group.epoch_authenticator();

@@ -196,7 +196,6 @@ impl Call {
             self.end(if speaks { "hung_up" } else { "interrupted" }, context);
             return Ok(());
         }
-        let first = session.membership.is_empty();
         session.enter_epoch(context)?;
         let members: Vec<_> = session.membership.devices().collect();
         let complete = session.has_both_parties(context, &members);
@@ -220,9 +219,8 @@ impl Call {
         if !was_started && self.started_ms().is_some() {
             context.out.push_back(Output::Event(Event::Live { call: self.id }));
         }
-        let muted = self.muted;
         if let Some(session) = self.phase.session_mut() {
-            session.announce(context, muted, first);
+            session.announce(context);
         }
         Ok(())
     }

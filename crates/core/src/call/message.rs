@@ -1,20 +1,13 @@
-//! Application messages of a call: mute state, heartbeats of note-takers, captions.
+//! Application messages of a call: heartbeats of note-takers, captions. The server sees when one is sent and how long it is, so
+//! neither depends on what is said.
 
 use serde::{Deserialize, Serialize};
 use telcon_proto::{Blob, DeviceId};
-
-/// Longest text of one caption, bytes: about two minutes of fast speech.
-pub const MAX_CAPTION_BYTES: usize = 4096;
 
 /// An application message to all members of a call, encrypted by MLS. The JSON names are part of the wire format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GroupMessage {
-    /// The sender's microphone is muted or unmuted. Its frames keep their size and rate.
-    Muted {
-        /// Whether it is muted.
-        on: bool,
-    },
     /// When the call went live: for the timer on the screen of a device that has just joined.
     Live {
         /// Milliseconds since 1970 UTC, by the sender's clock.
@@ -36,13 +29,13 @@ pub enum GroupMessage {
         /// 1216 bytes.
         key: Blob,
     },
-    /// A caption for one reader.
-    Caption {
+    /// Captions for one reader, possibly none: sent at a constant rate and size while there is a reader.
+    Captions {
         /// The reader that it is sealed to.
         to: DeviceId,
         /// HPKE encapsulated key.
         enc: Blob,
-        /// The sealed [`Caption`] as JSON.
+        /// A sealed JSON array of [`Caption`], padded with spaces to [`super::captions::BATCH_BYTES`].
         sealed: Blob,
     },
 }

@@ -40,6 +40,7 @@ use telcon_proto::{
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
 
 /// The two people of a call from the office's list, until their certificates are verified.
+#[derive(Clone)]
 pub(crate) struct Parties {
     /// The caller.
     pub(crate) caller: Card,
@@ -132,7 +133,8 @@ impl Call {
         mode: RecordMode,
         parties: Parties,
     ) -> Result<Self, GroupError> {
-        let call = Self::join(context, id, mode, ExpectedRing::Listening)?;
+        let expected = ExpectedRing::Listening(Box::new(parties.clone()));
+        let call = Self::join(context, id, mode, expected)?;
         Ok(Self { parties: Some(parties), ..call })
     }
 
@@ -305,19 +307,15 @@ impl Call {
         self.end(if unanswered { "cancelled" } else { "hung_up" }, context);
     }
 
-    /// Mutes or unmutes the microphone, and tells the members.
-    pub(crate) fn mute(&mut self, on: bool, context: &mut Context<'_>) {
+    /// Mutes or unmutes the microphone. The members learn it from this device's next frame.
+    pub(crate) fn mute(&mut self, on: bool) {
         self.muted = on;
-        if let Some(session) = self.phase.session_mut() {
-            session.send(&GroupMessage::Muted { on }, context.out);
-        }
     }
 
-    /// Sends a caption to the members who may read it.
-    pub(crate) fn publish_caption(&mut self, caption: &Caption, context: &mut Context<'_>) {
-        let Some(session) = self.phase.session_mut() else { return };
-        for message in session.captions.seal(caption, context.rng) {
-            session.send(&message, context.out);
+    /// Queues a caption for the members who may read it.
+    pub(crate) fn publish_caption(&mut self, caption: Caption) {
+        if let Some(session) = self.phase.session_mut() {
+            session.captions.queue(caption);
         }
     }
 
@@ -419,16 +417,20 @@ impl Call {
 
     /// Seals one packet. Nothing is sent before the call is live.
     pub(crate) fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
-        if let Phase::Live(live) = &mut *self.phase { live.session.membership.keys.seal(packet) } else { None }
+        let Phase::Live(live) = &mut *self.phase else { return None };
+        live.session.membership.keys.set_muted(self.muted);
+        live.session.membership.keys.seal(packet)
     }
 
-    /// Opens one frame.
-    pub(crate) fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
+    /// Opens one frame. Also returns whether its sender muted or unmuted its microphone.
+    pub(crate) fn open(&mut self, frame: &[u8]) -> Result<(ReceivedFrame, bool), OpenError> {
         let session = self.phase.session_mut().ok_or(OpenError::UnknownEpoch)?;
-        let OpenedFrame { leaf, epoch, counter, packet, duplicate, earlier, aggregated } =
+        let OpenedFrame { leaf, epoch, counter, packet, duplicate, earlier, aggregated, muted } =
             session.membership.keys.open(frame)?;
         let device = session.membership.leaf_owner(epoch, leaf).ok_or(OpenError::NotAMember)?;
-        Ok(ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated })
+        let mute_changed = session.membership.on_frame(device, (epoch, counter), muted);
+        let frame = ReceivedFrame { device, stream: (epoch, leaf), counter, packet, duplicate, earlier, aggregated };
+        Ok((frame, mute_changed))
     }
 
     /// How this device sends.
@@ -452,11 +454,12 @@ impl Call {
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
         let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
+        let captions = session.and_then(|session| session.captions.due_ms()).map(wall_ms);
         let lost = match &*self.phase {
             Phase::Live(live) if live.connected => live.session.presence.next_deadline_ms().map(wall_ms),
             _ => None,
         };
-        [expiry, heartbeat, lost, self.placing_deadline_ms()].into_iter().flatten().min()
+        [expiry, heartbeat, captions, lost, self.placing_deadline_ms()].into_iter().flatten().min()
     }
 
     /// Time passed. Returns whether the view changed.
@@ -474,6 +477,7 @@ impl Call {
         if session.heartbeat_due_ms.is_some_and(|at| context.clock.uptime_ms >= at) {
             session.send_heartbeat(context);
         }
+        session.send_captions(context);
         // While this device is disconnected it receives no heartbeats.
         match &mut *self.phase {
             Phase::Live(live) if live.connected => live.session.presence.expire(context.clock.uptime_ms),
@@ -495,9 +499,8 @@ impl Call {
 impl Call {
     /// As if the office's list had shown another name when the callee was dialled.
     pub(crate) fn rename_callee(&mut self, name: &str) {
-        if let Some(dialled) = self.phase.session_mut().and_then(|session| session.membership.dialled.as_mut()) {
-            dialled.name = name.to_owned();
-        }
+        let session = self.phase.session_mut().expect("a call with a group");
+        session.membership.shown.iter_mut().for_each(|shown| shown.name = name.to_owned());
     }
 
     /// The group, for a device that does not follow its engine's rules.
@@ -510,9 +513,9 @@ impl Call {
         &mut self.phase.session_mut().expect("a call with keys").membership.keys
     }
 
-    /// The readers of captions.
-    pub(crate) fn caption_readers_mut(&mut self) -> &mut std::collections::BTreeMap<DeviceId, captions::CaptionReader> {
-        &mut self.phase.session_mut().expect("a call with keys").captions.readers
+    /// The captions.
+    pub(crate) fn captions_mut(&mut self) -> &mut captions::CaptionState {
+        &mut self.phase.session_mut().expect("a call with keys").captions
     }
 }
 

@@ -2,6 +2,7 @@
 //! it: a ring that is not in the log has no session, and an ended call has no keys.
 
 use super::{
+    Parties,
     admission::{self, Refusal},
     blob,
     glare::Glare,
@@ -98,8 +99,8 @@ pub(super) enum ExpectedRing {
     Verified(OpenedRing, LoggedDevice),
     /// Rejoining after a restart: SHA-256 of the ring of the call that this device was in.
     Rejoining(Option<Blob>),
-    /// Listening: the ring comes with the welcome.
-    Listening,
+    /// Listening: the ring comes with the welcome. The parties are those that the screen showed.
+    Listening(Box<Parties>),
 }
 
 /// In the call.
@@ -239,7 +240,7 @@ impl SentRing {
     /// The office proved the opening: it rings.
     pub(super) fn opened(self, logged: LoggedRing) -> Ringing {
         let ring = OpenedRing { logged, jws: self.jws };
-        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, Some(self.dialled), BTreeMap::new())))
+        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, vec![self.dialled], BTreeMap::new())))
     }
 }
 
@@ -256,7 +257,7 @@ impl AwaitingWelcome {
         let key_package = blob(self.join.key_package());
         match self.expected {
             ExpectedRing::Verified(..) => ClientMessage::Answer { call, key_package },
-            ExpectedRing::Rejoining(_) | ExpectedRing::Listening => ClientMessage::AskJoin { call, key_package },
+            ExpectedRing::Rejoining(_) | ExpectedRing::Listening(_) => ClientMessage::AskJoin { call, key_package },
         }
     }
 
@@ -299,12 +300,13 @@ impl AwaitingWelcome {
         if !members.iter().any(|member| member.device().qualified() == me) {
             return Err(Refusal::NotAllowed("a welcome to a call without this device in it"));
         }
+        let shown = self.expected.check_shown(&ring.logged, &members)?;
         let mut verified: BTreeMap<_, _> =
             members.into_iter().map(|member| (member.device().device(), member)).collect();
         if let ExpectedRing::Verified(_, caller) = &self.expected {
             verified.entry(caller.device().device()).or_insert_with(|| caller.clone());
         }
-        Ok(Session::new(ring, group, welcome.seq, None, verified))
+        Ok(Session::new(ring, group, welcome.seq, shown, verified))
     }
 }
 
@@ -328,8 +330,24 @@ impl ExpectedRing {
     fn verified(&self) -> Option<&OpenedRing> {
         match self {
             Self::Verified(ring, _) => Some(ring),
-            Self::Rejoining(_) | Self::Listening => None,
+            Self::Rejoining(_) | Self::Listening(_) => None,
         }
+    }
+
+    /// Holds the ring and the members to what the screen showed before them. Gives the cards that those who join later are
+    /// held to.
+    fn check_shown(&self, ring: &LoggedRing, members: &[LoggedDevice]) -> Result<Vec<Card>, Refusal> {
+        let Self::Listening(parties) = self else { return Ok(Vec::new()) };
+        let shown = vec![parties.caller.clone(), parties.callee.clone()];
+        let certified = ring.ring().device().card();
+        if !parties.caller.is_same_person(certified) || !parties.callee.is_of(&ring.ring().ring().to) {
+            return Err(Refusal::NotAllowed("the office's list showed other people than this call's ring names"));
+        }
+        let members = members.iter().map(|member| member.device().card());
+        for card in members.chain([certified]) {
+            shown.iter().try_for_each(|shown| admission::check_shown(shown, card))?;
+        }
+        Ok(shown)
     }
 
     /// The ring of the call. A ring that was verified here is not replaced: the server cannot change what was answered.
@@ -339,7 +357,7 @@ impl ExpectedRing {
             Self::Rejoining(Some(known)) if known.as_slice() != Sha256::digest(&welcome.ring).as_slice() => {
                 return Err(Refusal::NotAllowed("a welcome to another call than this device was in"));
             }
-            Self::Rejoining(_) | Self::Listening => {}
+            Self::Rejoining(_) | Self::Listening(_) => {}
         }
         let trust = device.trust();
         let ring = trust.verify_ring_past(&welcome.ring)?;

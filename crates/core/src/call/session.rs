@@ -3,7 +3,7 @@
 use super::{
     captions::CaptionState,
     group::Membership,
-    message::{GroupMessage, MAX_CAPTION_BYTES},
+    message::GroupMessage,
     presence::{HEARTBEAT_INTERVAL_MS, Presence},
     ring::OpenedRing,
 };
@@ -42,12 +42,12 @@ impl Session {
         ring: OpenedRing,
         group: CallGroup,
         seq: u64,
-        dialled: Option<Card>,
+        shown: Vec<Card>,
         verified: BTreeMap<DeviceId, LoggedDevice>,
     ) -> Self {
         Self {
             ring,
-            membership: Membership::new(group, seq, dialled, verified),
+            membership: Membership::new(group, seq, shown, verified),
             presence: Presence::default(),
             captions: CaptionState::default(),
             noted: false,
@@ -80,11 +80,7 @@ impl Session {
     }
 
     /// Tells the members of a new epoch what they may not know of this device.
-    pub(super) fn announce(&mut self, context: &mut Context<'_>, muted: bool, first: bool) {
-        // Others may remember a different mute state from before this device rejoined.
-        if muted || first {
-            self.send(&GroupMessage::Muted { on: muted }, context.out);
-        }
+    pub(super) fn announce(&mut self, context: &mut Context<'_>) {
         let role = context.device.me().card().role;
         if allows(role, Action::WriteRecord) {
             self.send_heartbeat(context);
@@ -95,15 +91,26 @@ impl Session {
         }
     }
 
-    /// Encrypts a message to all members. Between this device's commit and its confirmation MLS cannot encrypt: mute state
-    /// and reader keys are sent again in the new epoch.
-    pub(super) fn send(&mut self, message: &GroupMessage, out: &mut VecDeque<Output>) {
+    /// Encrypts a message to all members. Between this device's commit and its confirmation MLS cannot encrypt: reader keys are
+    /// sent again in the new epoch, and captions wait. Returns whether it was sent.
+    pub(super) fn send(&mut self, message: &GroupMessage, out: &mut VecDeque<Output>) -> bool {
         if self.membership.is_empty() {
+            return false;
+        }
+        let Ok(json) = serde_json::to_vec(message) else { return false };
+        let Ok(message) = self.membership.group.encrypt(&json) else { return false };
+        out.push_back(Output::Send(ClientMessage::Application { call: self.call(), message: Blob(message) }));
+        true
+    }
+
+    /// Sends the next batch of captions to each reader, if it is due.
+    pub(super) fn send_captions(&mut self, context: &mut Context<'_>) {
+        // The switchboard takes any message for attendance: one that cannot record sends none.
+        if !self.captions.take_due(context.clock.uptime_ms) || !self.membership.can_encrypt() || !context.recording {
             return;
         }
-        let Ok(json) = serde_json::to_vec(message) else { return };
-        if let Ok(message) = self.membership.group.encrypt(&json) {
-            out.push_back(Output::Send(ClientMessage::Application { call: self.call(), message: Blob(message) }));
+        for message in self.captions.next_batch(context.rng) {
+            self.send(&message, context.out);
         }
     }
 
@@ -138,7 +145,6 @@ impl Session {
         let may = |action| role.is_some_and(|role| allows(role, action));
         let me = context.device.me();
         match message {
-            GroupMessage::Muted { on } => membership.set_muted(from, on),
             GroupMessage::HangUp => self.hang_up_signed_by = Some(from).filter(|_| may(Action::EndForAll)),
             GroupMessage::Heartbeat { uptime_ms } => {
                 self.presence.on_heartbeat(from, uptime_ms, context.clock.uptime_ms);
@@ -147,18 +153,17 @@ impl Session {
             GroupMessage::Live { since_ms } => return Some(since_ms),
             GroupMessage::ReadCaptions { key } => {
                 if may(Action::ReadCaptions) && allows(me.card().role, Action::WriteRecord) {
-                    self.captions.add_reader(from, key, context.now_ms());
+                    self.captions.add_reader(from, key, context.now_ms(), context.clock.uptime_ms);
                 }
             }
-            GroupMessage::Caption { to, enc, sealed } if to == me.device() && may(Action::WriteRecord) => {
-                let caption = self.captions.open(&enc, &sealed);
-                if let Some(caption) = caption.filter(|caption| caption.text.len() <= MAX_CAPTION_BYTES) {
+            GroupMessage::Captions { to, enc, sealed } if to == me.device() && may(Action::WriteRecord) => {
+                for caption in self.captions.open(&enc, &sealed) {
                     let speaker = membership.verified.get(&caption.speaker);
                     let name = speaker.map_or_else(String::new, |device| device.device().card().name.clone());
                     self.captions.show(name, caption);
                 }
             }
-            GroupMessage::Caption { .. } => {}
+            GroupMessage::Captions { .. } => {}
         }
         None
     }

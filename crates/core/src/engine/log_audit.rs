@@ -77,6 +77,48 @@ impl Engine {
         }
     }
 
+    /// Holds a checkpoint that a proof rests on to the log that this device follows, and follows it from then on. `proof` proves
+    /// that it continues the tree of `from_size` entries.
+    ///
+    /// # Errors
+    /// A sentence for people: it is older, of another log, or proven from another tree than this device's.
+    pub(crate) fn follow_log(
+        &mut self,
+        size: u64,
+        checkpoint: &str,
+        from_size: u64,
+        proof: &[Blob],
+        now_ms: u64,
+    ) -> Result<(), String> {
+        let Some(head) = self.state.log.clone() else {
+            self.accept_log_head(size, checkpoint, now_ms);
+            return Ok(());
+        };
+        if head.checkpoint == checkpoint {
+            return Ok(());
+        }
+        if size < head.size {
+            return Err(format!(
+                "the office showed a log of {size} entries, but this device has seen {}: try again, and tell the security \
+                 officer if it stays so",
+                head.size
+            ));
+        }
+        if from_size != head.size {
+            return Err("the log has grown meanwhile: try again".into());
+        }
+        match self.log_continues(&head, checkpoint, proof) {
+            Ok(size) => {
+                self.accept_log_head(size, checkpoint, now_ms);
+                Ok(())
+            }
+            Err(error) => {
+                self.report_log_fork(&error.to_string(), now_ms);
+                Err(format!("the office showed another log than this device has seen: {error}"))
+            }
+        }
+    }
+
     fn settle_log_claims(&mut self, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
         let office = self.device.office();
         let Ok(newest_size) = office.verify_checkpoint(newest) else { return };

@@ -88,6 +88,11 @@ impl Engine {
         })
     }
 
+    /// Whether [`Engine::poll`] has an output.
+    pub fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     /// The next output, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
         loop {
@@ -183,12 +188,16 @@ impl Engine {
         self.call.as_mut()?.seal(packet)
     }
 
-    /// Opens one frame from the relay.
+    /// Opens one frame from the relay. It may change the view: who is muted is part of the frames.
     ///
     /// # Errors
     /// When it is not authentic, not of a member, replayed, or of an epoch without a key.
     pub fn open(&mut self, frame: &[u8]) -> Result<ReceivedFrame, OpenError> {
-        self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)
+        let (frame, mute_changed) = self.call.as_mut().ok_or(OpenError::UnknownEpoch)?.open(frame)?;
+        if mute_changed {
+            self.view_changed();
+        }
+        Ok(frame)
     }
 
     /// How this device's audio is to be encoded and sent; it follows the receivers' reports.
@@ -208,9 +217,10 @@ impl Engine {
         self.device.me().card().role.speaks() && self.call.as_ref().is_some_and(Call::is_live)
     }
 
-    /// Sends a caption to the members who may read it. Only note-takers do.
-    pub fn publish_caption(&mut self, caption: &Caption) {
-        self.with_call(|call, context| call.publish_caption(caption, context));
+    /// Queues a caption for the members who may read it. Only note-takers do. [`Engine::tick`] sends what is queued at a constant
+    /// rate and size, so that the server learns nothing about who speaks when.
+    pub fn publish_caption(&mut self, caption: Caption) {
+        self.with_call(|call, _| call.publish_caption(caption));
     }
 
     /// The SFrame base key of the current epoch, for the test that searches the server for it.
@@ -293,7 +303,7 @@ impl Engine {
                 context.out.push_back(Output::Send(ClientMessage::Offer { call: call.id, sdp }));
             }),
             UserCommand::Mute { on } => {
-                self.with_call(|call, context| call.mute(on, context));
+                self.with_call(|call, _| call.mute(on));
                 // A reloaded page stays muted.
                 self.state.muted_in = self.call.as_ref().map(|call| call.id).filter(|_| on);
                 self.out.push_back(Output::Persist);

@@ -56,6 +56,8 @@ pub struct OpenedFrame {
     pub earlier: Vec<(u64, Vec<u8>)>,
     /// Whether the earlier packets were sent here for the first time, to be played with the packet.
     pub aggregated: bool,
+    /// Whether the sender's microphone is muted.
+    pub muted: bool,
 }
 
 struct Sender {
@@ -171,6 +173,11 @@ impl Keyring {
         self.feedback.on_arrival(leaf, counter, now_us);
     }
 
+    /// From the next frame on, tells the receivers whether this device's microphone is muted.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.red.set_muted(muted);
+    }
+
     /// Seals one Opus packet. Gives the frame to send; nothing when there is no key, since what cannot be encrypted is not
     /// sent, and while the packet waits for others that share its frame.
     pub fn seal(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
@@ -204,7 +211,7 @@ impl Keyring {
         if !sender.frames.accept(header.ctr) {
             return Err(OpenError::Replayed);
         }
-        let Payload { packet, earlier, aggregated, report } = Payload::parse(&payload)?;
+        let Payload { packet, earlier, aggregated, report, muted } = Payload::parse(&payload)?;
         self.feedback.on_frame(leaf, header.ctr);
         if aggregated {
             let before = earlier.iter().filter_map(|(age, _)| header.ctr.checked_sub((*age).into()));
@@ -223,7 +230,7 @@ impl Keyring {
         earlier.sort_unstable_by_key(|(counter, _)| *counter);
         let duplicate = !sender.packets.accept(header.ctr);
         let (packet, epoch) = (packet.to_vec(), epoch.number);
-        Ok(OpenedFrame { leaf, epoch, counter: header.ctr, packet, duplicate, earlier, aggregated })
+        Ok(OpenedFrame { leaf, epoch, counter: header.ctr, packet, duplicate, earlier, aggregated, muted })
     }
 }
 

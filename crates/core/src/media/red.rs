@@ -2,7 +2,7 @@
 //! into this frame), and a reception report about one of the other senders.
 //!
 //! ```text
-//! byte 0      version (high four bits), aggregated (one bit), number of earlier packets c (low three bits)
+//! byte 0      muted (highest bit), version (three bits), aggregated (one bit), number of earlier packets c (low three bits)
 //! bytes 1-4   reception report: leaf it is about, frames lost in 1/255, mean burst length in 1/16, standing queue in
 //!             units of 4 ms
 //! c bytes     the age of each earlier packet, in frames; 0: none yet, and its block is zero-filled
@@ -11,6 +11,9 @@
 //!
 //! In an aggregated frame the earlier packets are the c preceding ones, sent here for the first time: on a narrow link the
 //! headers of a datagram outweigh a small packet, so several share one. An aggregated frame carries no redundancy.
+//!
+//! Whether the sender's microphone is muted is part of every frame, so that muting sends no message of its own, whose time the
+//! server would see.
 //!
 //! The size of a frame depends only on the number of packets and the packet size, never on what is said. The number of
 //! redundant copies follows packet loss, which the network observes anyway. The scheme is that of RFC 2198 (RED); its own
@@ -24,6 +27,8 @@ pub const VERSION: u8 = 1;
 pub const MAX_PACKETS: usize = 6;
 /// Greatest age of a redundant packet, in frames. An older one would miss every receiver's playout deadline.
 pub const MAX_AGE: u8 = 15;
+/// Flag in byte 0: the sender's microphone is muted.
+const MUTED: u8 = 0x80;
 /// Flag in byte 0: the earlier packets were not sent before.
 const AGGREGATED: u8 = 8;
 /// Longest frame, bytes: the longest Opus packet (RFC 6716, section 3.2.1). Redundancy that does not
@@ -73,6 +78,8 @@ pub struct Payload<'a> {
     pub aggregated: bool,
     /// A reception report.
     pub report: Option<ReceptionReport>,
+    /// Whether the sender's microphone is muted: then the packet is silence.
+    pub muted: bool,
 }
 
 impl<'a> Payload<'a> {
@@ -82,8 +89,9 @@ impl<'a> Payload<'a> {
     /// When it violates the layout above. The encoding is canonical: each content has exactly one valid layout.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PayloadError> {
         let (fixed, rest) = bytes.split_at_checked(FIXED).ok_or(PayloadError::Layout)?;
-        if fixed[0] >> 4 != VERSION {
-            return Err(PayloadError::Version(fixed[0] >> 4));
+        let (muted, version) = (fixed[0] & MUTED != 0, (fixed[0] & !MUTED) >> 4);
+        if version != VERSION {
+            return Err(PayloadError::Version(version));
         }
         let (aggregated, count) = (fixed[0] & AGGREGATED != 0, usize::from(fixed[0] & !AGGREGATED & 0x0f));
         let (ages, blocks) = rest.split_at_checked(count).ok_or(PayloadError::Layout)?;
@@ -114,7 +122,7 @@ impl<'a> Payload<'a> {
                 Some(ReceptionReport { about, loss: fixed[2], burst: fixed[3], queue_ms })
             }
         };
-        Ok(Self { packet, earlier, aggregated, report })
+        Ok(Self { packet, earlier, aggregated, report, muted })
     }
 }
 
@@ -126,11 +134,12 @@ pub struct RedEncoder {
     packets: VecDeque<Vec<u8>>,
     /// How many of them, at the front, are not sent yet.
     unsent: usize,
+    muted: bool,
 }
 
 impl Default for RedEncoder {
     fn default() -> Self {
-        Self { redundancy: &[], packets_per_frame: 1, packets: VecDeque::new(), unsent: 0 }
+        Self { redundancy: &[], packets_per_frame: 1, packets: VecDeque::new(), unsent: 0, muted: false }
     }
 }
 
@@ -140,6 +149,11 @@ impl RedEncoder {
     pub fn configure(&mut self, redundancy: &'static [u8], packets_per_frame: usize) {
         debug_assert!(redundancy.len() < MAX_PACKETS && redundancy.iter().all(|age| (1..=MAX_AGE).contains(age)));
         (self.redundancy, self.packets_per_frame) = (redundancy, packets_per_frame.clamp(1, MAX_PACKETS));
+    }
+
+    /// From the next frame on, tells the receivers whether the microphone is muted.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
     }
 
     /// Drops all kept packets: they were meant for the members of an earlier epoch.
@@ -171,7 +185,8 @@ impl RedEncoder {
         // All blocks have one size. Under a constant bit rate packets of another size do not occur.
         let of_age = |age: u8| self.packets.get(usize::from(age)).filter(|other| other.len() == packet.len());
         let mut payload = Vec::with_capacity(FIXED + count + (count + 1) * packet.len());
-        payload.push(VERSION << 4 | count as u8 | if aggregated && count > 0 { AGGREGATED } else { 0 });
+        let flags = if self.muted { MUTED } else { 0 } | if aggregated && count > 0 { AGGREGATED } else { 0 };
+        payload.push(VERSION << 4 | count as u8 | flags);
         payload.extend(match report() {
             Some(ReceptionReport { about, loss, burst, queue_ms }) => {
                 let queue =
@@ -235,6 +250,19 @@ mod tests {
                 assert_eq!(payload.len(), 5 + ages.len() + 80 * (ages.len() + 1));
             }
         }
+    }
+
+    #[test]
+    fn mute_is_told_in_every_frame_and_changes_no_size() {
+        let mut encoder = RedEncoder::default();
+        let mut sizes = std::collections::BTreeSet::new();
+        for muted in [false, true, true, false] {
+            encoder.set_muted(muted);
+            let payload = encoder.encode(&packet(1), || None).unwrap();
+            assert_eq!(Payload::parse(&payload).unwrap().muted, muted);
+            sizes.insert(payload.len());
+        }
+        assert_eq!(sizes.len(), 1);
     }
 
     #[test]
@@ -357,7 +385,7 @@ mod tests {
         for _ in 0..200_000 {
             let mut bytes: Vec<u8> = (0..random() % 40).map(|_| random() as u8).collect();
             if let [first, about, rest @ ..] = &mut bytes[..] {
-                *first = 0x10 | *first & 0x0b;
+                *first = 0x10 | *first & 0x8b;
                 if random() % 2 == 0 {
                     *about = NO_REPORT;
                     rest.iter_mut().take(3).for_each(|byte| *byte = 0);

@@ -66,6 +66,12 @@ impl Prover {
         self.prove_under(index, size, checkpoint)
     }
 
+    /// The newest checkpoint, for several proofs under it: the log grows meanwhile.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        let (size, checkpoint) = self.checkpoint();
+        Snapshot { prover: self, size, checkpoint }
+    }
+
     fn prove_under(&self, index: u64, size: u64, checkpoint: String) -> Result<Logged, ProofError> {
         let tree = Tree::new(self.reader.clone(), size);
         let proof = tree.inclusion_proof(index, size)?;
@@ -142,6 +148,31 @@ impl Prover {
             *checkpoint = newest;
         }
         Ok(())
+    }
+}
+
+/// One checkpoint of the log.
+pub struct Snapshot<'a> {
+    prover: &'a Prover,
+    size: u64,
+    checkpoint: String,
+}
+
+impl Snapshot<'_> {
+    /// The entry at `index`, proven under this checkpoint.
+    ///
+    /// # Errors
+    /// If it has no such entry, or the log cannot be read.
+    pub fn prove(&self, index: u64) -> Result<Logged, ProofError> {
+        self.prover.prove_under(index, self.size, self.checkpoint.clone())
+    }
+
+    /// Proof that this checkpoint continues the tree of `from` entries; empty if that one is newer than this.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn consistency(&self, from: u64) -> Result<Vec<Blob>, ProofError> {
+        if from > self.size { Ok(Vec::new()) } else { self.prover.consistency(from, self.size) }
     }
 }
 

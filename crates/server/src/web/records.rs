@@ -15,7 +15,7 @@ use crate::{
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, Query, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -23,7 +23,7 @@ use futures_util::StreamExt as _;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, DeviceId,
-    http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof},
+    http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof, RecordProofQuery},
     policy::{Action, allows},
 };
 use tokio::time::timeout;
@@ -313,7 +313,10 @@ fn line(record: &StoredRecord) -> RecordLine {
 /// The proof of one call and its records, for a device to verify.
 #[utoipa::path(
     get, path = "/records/{call}", tag = "records", security(("bearer" = [])),
-    params(("call" = String, Path, description = "Id of the call, 32 hexadecimal digits")),
+    params(
+        ("call" = String, Path, description = "Id of the call, 32 hexadecimal digits"),
+        ("log_size" = Option<u64>, Query, description = "Size of the log's tree that the device follows: the proof continues it"),
+    ),
     responses(
         (status = 200, description = "The proof", body = ref("#/components/schemas/RecordProof")),
         (status = 400, description = "The call's id is malformed", body = ref("#/components/schemas/ApiError")),
@@ -325,20 +328,22 @@ fn line(record: &StoredRecord) -> RecordLine {
 pub(super) async fn proof(
     State(app): State<Arc<App>>,
     Path(call): Path<String>,
+    Query(RecordProofQuery { log_size }): Query<RecordProofQuery>,
     headers: HeaderMap,
 ) -> Result<Json<RecordProof>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
     let proof = blocking(move || {
         let (record, devices) = visible(&app, &bearer, call)?;
+        let log = app.prover.snapshot();
         let records = record.records.iter().map(|kept| {
             let seal = app.records.seal_text(call, kept.device)?;
-            Ok(ProvenRecord { logged: app.prover.prove(kept.log_index)?, seal })
+            Ok(ProvenRecord { logged: log.prove(kept.log_index)?, seal })
         });
-        let prove = |index: Option<u64>| index.map(|i| app.prover.prove(i)).transpose();
+        let prove = |index: Option<u64>| index.map(|i| log.prove(i)).transpose();
         let opened = prove(record.call.opened_index)?.ok_or_else(no_such_call)?;
         let devices = devices.into_iter().filter_map(|d| Some((d.chain, d.log_index?)));
-        let devices = devices.map(|(chain, index)| Ok(ProvenDevice { chain, logged: app.prover.prove(index)? }));
+        let devices = devices.map(|(chain, index)| Ok(ProvenDevice { chain, logged: log.prove(index)? }));
         Ok(RecordProof {
             line: line(&record),
             ring: record.call.ring.clone(),
@@ -347,6 +352,8 @@ pub(super) async fn proof(
             records: records.collect::<Result<_, HttpError>>()?,
             missing: prove(record.call.missing_index)?,
             devices: devices.collect::<Result<_, HttpError>>()?,
+            from_size: log_size,
+            consistency: log.consistency(log_size)?,
         })
     });
     Ok(Json(proof.await?))

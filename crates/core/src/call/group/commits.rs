@@ -39,7 +39,7 @@ impl Session {
         if answer && !joining.device().card().is_of(&ring.to) {
             return Err(Refusal::NotAllowed("another person answered"));
         }
-        membership.check_callee_name(&ring.to, joining.device())?;
+        membership.check_shown(joining.device().card())?;
         if membership.queue.len() >= MAX_QUEUED {
             return Err(Refusal::NotAllowed("too many devices asked to join at once"));
         }
@@ -111,7 +111,7 @@ impl Session {
         for leaf in &change.added {
             let trust = context.device.trust();
             let logged = admission::verify(trust, &self.ring.logged, leaf, proofs, context.now_ms())?;
-            membership.check_callee_name(&self.ring.logged.ring().ring().to, logged.device())?;
+            membership.check_shown(logged.device().card())?;
             joined.push(logged);
         }
         // A pending commit was made in the epoch that ends now, and cannot be accepted any more.

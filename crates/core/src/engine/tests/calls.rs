@@ -193,20 +193,31 @@ fn mute_is_shown_to_all_and_does_not_change_frame_size_or_rate() {
     let mut world = World::of_four(7);
     world.call_of_four();
     let loud = world.speak(0, &[9; 80]).unwrap();
+    world.received.clear();
     world.command(0, UserCommand::Mute { on: true });
     world.settle();
+    let told: Vec<_> = world.received.iter().map(|(_, message)| message).collect();
+    assert!(told.is_empty(), "the server sees when somebody mutes: {told:?}");
+    let silent = world.speak(0, &[0; 80]).unwrap();
+    assert_eq!(loud.len(), silent.len());
     for node in 0..4 {
+        if node != 0 {
+            world.hear(node, &silent).unwrap();
+        }
         let muted: Vec<_> = world.view(node).members.iter().filter(|m| m.muted).map(|m| m.device).collect();
         assert_eq!(muted, [world.nodes[0].id], "on the screen of {node}");
     }
-    let silent = world.speak(0, &[0; 80]).unwrap();
-    assert_eq!(loud.len(), silent.len());
+    // A frame from before that comes late changes nothing.
+    world.hear(1, &loud).unwrap();
+    assert!(world.view(1).members.iter().any(|member| member.muted && member.device == world.nodes[0].id));
     // A device that joins later is told.
     world.command(2, UserCommand::Leave);
     world.settle();
     let call = world.room().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
+    let frame = world.speak(0, &[0; 80]).unwrap();
+    world.hear(2, &frame).unwrap();
     assert!(world.view(2).members.iter().any(|member| member.muted && member.device == world.nodes[0].id));
 }
 
@@ -378,8 +389,57 @@ fn a_reload_restores_the_mute_state_on_all_screens() {
         world.reload(1);
         world.settle();
         assert_eq!((world.state(1), world.view(1).muted), (CallState::Live, muted));
+        let frame = world.speak(1, &[0; 80]).unwrap();
+        world.hear(0, &frame).unwrap();
         let shown = world.view(0).members.into_iter().find(|member| !member.you).unwrap().muted;
         assert_eq!(shown, muted);
+    }
+}
+
+/// What the server sees of application messages must not depend on what is said beside them (SP 800-53 SC-31, covert channels).
+#[test]
+fn the_server_sees_no_difference_between_speech_silence_and_mute() {
+    let seen = |said: &str, mute: bool| {
+        let mut world = World::of_four(11);
+        world.call_of_four();
+        world.received.clear();
+        let mut messages = Vec::new();
+        for second in 0..20 {
+            if mute {
+                world.command(0, UserCommand::Mute { on: second % 2 == 0 });
+            }
+            for part in 0..3 {
+                if !said.is_empty() {
+                    let (speaker, start_ms) = (world.nodes[0].id, world.now);
+                    let text = said.repeat(part + second % 4);
+                    let caption = Caption {
+                        speaker,
+                        passage: second as u64,
+                        part: 0,
+                        start_ms,
+                        text,
+                        done: part == 2,
+                        behind_ms: 7,
+                    };
+                    world.nodes[3].engine.publish_caption(caption);
+                }
+                world.advance(300);
+            }
+            world.advance(100);
+            let (now, received) = (world.now, std::mem::take(&mut world.received));
+            messages.extend(
+                received.into_iter().map(|(from, message)| (now, from, serde_json::to_string(&message).unwrap().len())),
+            );
+        }
+        (messages, world.view(2).captions.len())
+    };
+    let (silence, captions) = seen("", false);
+    assert_eq!(captions, 0);
+    assert!(silence.len() > 40, "there are messages to compare: {}", silence.len());
+    for (said, mute) in [("", true), ("on inspections ", false), ("\u{4e2d}\u{6587} ", true)] {
+        let (messages, captions) = seen(said, mute);
+        assert_eq!(captions > 0, !said.is_empty());
+        assert_eq!(messages, silence, "said {said:?}, mute {mute}");
     }
 }
 
@@ -391,10 +451,11 @@ fn captions_of_other_roles_than_note_taker_are_ignored() {
     let (text, start_ms) = ("I resign.".into(), START);
     let forged = Caption { speaker, passage: 1, part: 0, start_ms, text, done: true, behind_ms: 0 };
     // The counterpart's device received the desk's reader key too, and seals a caption to it.
-    let readers = world.nodes[3].engine.call.as_mut().unwrap().caption_readers_mut().clone();
-    *world.nodes[1].engine.call.as_mut().unwrap().caption_readers_mut() = readers;
+    let mut call = world.nodes[3].engine.call.take().unwrap();
+    world.nodes[1].engine.call.as_mut().unwrap().captions_mut().take_readers_of(call.captions_mut());
+    world.nodes[3].engine.call = Some(call);
+    world.nodes[1].engine.set_recording(true);
     world.publish(1, &forged);
-    world.settle();
     assert!(!world.sent(1, |m| matches!(m, ClientMessage::Application { .. }).then_some(())).is_empty(), "it was sent");
     assert!(world.view(2).captions.is_empty());
 }

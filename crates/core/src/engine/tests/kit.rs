@@ -4,7 +4,7 @@
 
 use crate::{
     DeviceState, Engine, Event, Output, ReceivedFrame, UserCommand,
-    call::captions::Caption,
+    call::captions::{BATCH_INTERVAL_MS, Caption},
     media::keyring::OpenError,
     view::{AlertLevel, CallState, CallView},
 };
@@ -284,8 +284,9 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, node: Node, caption: &Caption) {
-        self.nodes[node].engine.publish_caption(caption);
-        self.drain(node);
+        self.nodes[node].engine.publish_caption(caption.clone());
+        self.advance(BATCH_INTERVAL_MS);
+        self.settle();
     }
 
     /// Delivers a message to a device as if its switchboard had sent it.

@@ -9,7 +9,7 @@ use crate::{
     mls::{join::PendingJoin, key_package::read_key_package},
     view::{CallState, ConnectionState},
 };
-use telcon_proto::{Blob, Ended, Role, ServerMessage, SuiteName};
+use telcon_proto::{Blob, Card, Ended, Role, ServerMessage, SuiteName};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -92,16 +92,25 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
     assert!(world.red(1).iter().any(|text| text.contains("another call")));
 }
 
+/// Alters one field of a card that a screen shows.
+type Alteration = fn(&mut Card);
+
+/// Every field that a screen shows before a call, altered.
+const ALTERATIONS: [Alteration; 4] = [
+    |card| card.name = "The President of Norland".into(),
+    |card| card.organisation = "Ministry of Another Country".into(),
+    |card| card.zone = "Pacific/Auckland".into(),
+    |card| card.role = Role::Principal,
+];
+
 #[test]
-fn a_renamed_person_is_detected_before_the_call_is_live() {
-    for as_an_answer in [true, false] {
+fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live() {
+    for (alter, as_an_answer) in ALTERATIONS.iter().flat_map(|alter| [(*alter, true), (*alter, false)]) {
         let mut world = World::of_two(50);
         world.wire = Some(Box::new(move |_, message| {
             vec![match message {
                 ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint } => {
-                    for contact in &mut people {
-                        contact.card.name = "The President of Norland".into();
-                    }
+                    people.iter_mut().for_each(|contact| alter(&mut contact.card));
                     ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
@@ -114,13 +123,45 @@ fn a_renamed_person_is_detected_before_the_call_is_live() {
         world.disconnect(0);
         world.connect(0);
         world.settle();
+        let mut shown = world.nodes[1].card.clone();
+        alter(&mut shown);
+        if shown == world.nodes[1].card {
+            continue;
+        }
         world.ring(0, 1);
         world.settle();
-        assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
+        assert_eq!(world.view(0).other.unwrap(), shown);
         world.command(1, UserCommand::Answer);
         world.settle();
-        assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
+        assert!(world.red(0).iter().any(|text| text.contains("another name, organisation")), "{:?}", world.problems());
         assert!(world.speak(0, b"opus").is_none());
+    }
+}
+
+#[test]
+fn a_listener_is_not_brought_into_a_call_of_people_whom_its_screen_did_not_show() {
+    for alter in ALTERATIONS {
+        for caller in [true, false] {
+            let mut world = World::of_four(51);
+            world.wire = Some(Box::new(move |to, message| match message {
+                ServerMessage::Notice(mut notice) if to == 3 => {
+                    alter(if caller { &mut notice.from } else { &mut notice.to.card });
+                    vec![ServerMessage::Notice(notice)]
+                }
+                message => vec![message],
+            }));
+            world.ring(0, 1);
+            world.settle();
+            let call = world.room().id;
+            let certified = if caller { world.nodes[0].card.clone() } else { world.nodes[1].card.clone() };
+            let mut shown = certified.clone();
+            alter(&mut shown);
+            world.command(3, UserCommand::Listen { call });
+            world.settle();
+            world.command(1, UserCommand::Answer);
+            world.settle();
+            assert_eq!(world.state(3) == CallState::Ended, shown != certified, "{:?}", world.problems());
+        }
     }
 }
 

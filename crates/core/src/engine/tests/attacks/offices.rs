@@ -176,6 +176,8 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
         records: vec![],
         missing: None,
         devices: vec![proven(&caller, &here.nodes[0].proof)],
+        from_size: 0,
+        consistency: vec![],
     };
     let check = |proof: &RecordProof, title: &str| {
         let report = crate::proof::check_record(here.nodes[1].engine.device().trust(), proof);
