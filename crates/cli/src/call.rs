@@ -174,6 +174,8 @@ pub async fn call(args: CallArgs) -> anyhow::Result<()> {
     tokio::select! {
         done = call_with(&args, &endpoint, &names, say) => done,
         revoked = revoked(&endpoint) => revoked,
+        // The reason was logged.
+        _ = endpoint.cannot_connect() => bail!("stopped, because trying again cannot help: check --server {}", args.server),
         shown = show_changes(&endpoint) => shown,
         () = show_reception(&endpoint) => Ok(()),
         _ = tokio::signal::ctrl_c() => hang_up(&args, &endpoint, &names).await,

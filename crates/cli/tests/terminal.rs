@@ -4,6 +4,7 @@ mod office;
 
 use office::{Office, Running, ok, telcon};
 use std::{
+    io::{Read as _, Write as _},
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -103,6 +104,28 @@ fn server_refusal_is_shown() {
     assert!(output.status.code() == Some(1) && printed.contains("refused to sign this device in: "), "{printed}");
     assert!(!printed.contains("is the server running?"), "{printed}");
     assert!(printed.matches("refused to sign this device in").count() == 1, "each reason is printed once: {printed}");
+}
+
+#[test]
+fn an_address_without_an_office_is_not_tried_for_ever() {
+    let office = Office::new();
+    let device = office.enrol("A", "principal");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut connection = connection;
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request);
+            let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    let mut command = telcon();
+    command.args(["call", "--device"]).arg(&device).args(["--server", &url, "--answer"]);
+    let mut waits = Running::start(&mut command);
+    assert!(!waits.ended(), "{}", waits.output());
+    assert!(waits.output().contains("HTTP 404") || waits.output().contains("404"), "{}", waits.output());
+    assert!(waits.output().contains("check --server http://127.0.0.1:"), "{}", waits.output());
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub struct Endpoint {
     requests: mpsc::UnboundedSender<Request>,
     view: watch::Receiver<View>,
     stats: watch::Receiver<Stats>,
+    problem: watch::Receiver<Option<String>>,
 }
 
 /// Statistics of the current or last call.
@@ -119,9 +120,10 @@ impl Endpoint {
             auto_answer: config.auto_answer,
             auto_join: config.auto_join.then(auto_join::AutoJoin::default),
         };
-        let driver = driver::Driver::new(options, engine, sink, persist, view_sender, stats_sender)?;
+        let (problem_sender, problem) = watch::channel(None);
+        let driver = driver::Driver::new(options, engine, sink, persist, view_sender, stats_sender, problem_sender)?;
         tokio::spawn(driver.run(request_queue));
-        Ok(Self { requests, view, stats })
+        Ok(Self { requests, view, stats, problem })
     }
 
     /// Passes a command to the engine.
@@ -154,6 +156,20 @@ impl Endpoint {
         let mut stats = self.stats.clone();
         let waited = stats.wait_for(|stats| stats.frames_received() >= frames).await.map(drop);
         waited.map_err(|_| ClientError::EndpointEnded)
+    }
+
+    /// Waits until the connection fails, before it ever worked, for a reason that another attempt cannot mend: an untrusted
+    /// certificate, a server of another kind, an office that does not know this device. The endpoint goes on trying: a program
+    /// that runs unattended may wait until somebody has mended it.
+    ///
+    /// # Errors
+    /// Always: [`ClientError::CannotConnect`] with the reason, or [`ClientError::EndpointEnded`].
+    pub async fn cannot_connect(&self) -> Result<(), ClientError> {
+        let mut problem = self.problem.clone();
+        match problem.wait_for(Option::is_some).await {
+            Ok(problem) => Err(ClientError::CannotConnect(problem.clone().unwrap_or_default())),
+            Err(_) => Err(ClientError::EndpointEnded),
+        }
     }
 
     /// Waits until the view satisfies the predicate.

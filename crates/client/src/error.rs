@@ -75,6 +75,9 @@ pub enum ClientError {
     /// The system's random number generator.
     #[error("no randomness from the system: {0}")]
     Randomness(#[from] getrandom::Error),
+    /// Connecting again cannot help.
+    #[error("cannot connect to the office: {0}")]
+    CannotConnect(String),
     /// The endpoint's task ended.
     #[error("the endpoint ended")]
     EndpointEnded,
@@ -87,6 +90,31 @@ impl ClientError {
     /// Whether a request failed without a response, so that its outcome is unknown.
     pub fn is_unanswered(&self) -> bool {
         matches!(self, Self::NoAnswer { .. })
+    }
+
+    /// Why connecting again cannot help until somebody changes something: the certificate is not trusted, or what answers is no
+    /// office's server. None where the server may only be away.
+    pub(crate) fn needs_a_person(&self) -> Option<String> {
+        let Self::WebSocket(error) = self else {
+            return matches!(self, Self::Tls(_) | Self::NoRootCertificates).then(|| self.to_string());
+        };
+        match &**error {
+            tungstenite::Error::Tls(_) => Some(format!("its certificate is not trusted: {error}")),
+            // rustls reports a refused certificate through the I/O error of the handshake.
+            tungstenite::Error::Io(io) if io.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
+                Some(format!(
+                    "its certificate is not trusted ({io}): install the root certificate of the office's authority, or set SSL_CERT_FILE \
+                 to it"
+                ))
+            }
+            tungstenite::Error::Http(response) if response.status().is_client_error() => {
+                Some(format!("what answers there is not an office's server (HTTP {})", response.status().as_u16()))
+            }
+            tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => {
+                Some(format!("its address is not valid: {error}"))
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

@@ -30,6 +30,8 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 /// Version, suite, seed, digest of the authority; then the enrolment certificate.
 const HEADER_BYTES: usize = 2 + SEED_BYTES + 32;
+/// Highest version that a link of a later program is expected to have. Text that is no link decodes to any value.
+const MAX_PLAUSIBLE_VERSION: u8 = 9;
 /// Longest fragment, characters. An ML-DSA-87 certificate with the longest names takes 11,500.
 pub const MAX_FRAGMENT_CHARS: usize = 18 * 1024;
 
@@ -95,11 +97,13 @@ impl Invitation {
             return Err(Flaw::TooLong.into());
         }
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(fragment).map_err(|_| Flaw::Invitation)?);
-        let version = *bytes.first().ok_or(Flaw::Invitation)?;
-        if version != VERSION {
-            return Err(Mismatch::InvitationVersion(version).into());
-        }
         let (header, certificate) = bytes.split_at_checked(HEADER_BYTES).ok_or(Flaw::Invitation)?;
+        match header[0] {
+            VERSION => {}
+            // Anything else than a link would be taken for one of a distant version.
+            version @ 1..=MAX_PLAUSIBLE_VERSION => return Err(Mismatch::InvitationVersion(version).into()),
+            _ => return Err(Flaw::Invitation.into()),
+        }
         let suite = match header[1] {
             1 => SuiteName::Hybrid,
             2 => SuiteName::Cnsa2,

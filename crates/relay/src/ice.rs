@@ -41,7 +41,8 @@ impl Credentials {
     }
 }
 
-fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+/// HMAC-SHA1, which STUN's integrity uses.
+pub(crate) fn hmac_sha1(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let mut context = Context::with_key(&Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, key));
     parts.iter().for_each(|part| context.update(part));
     context.sign().as_ref().try_into().expect("invariant: SHA-1 has twenty bytes")

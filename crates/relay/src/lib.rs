@@ -53,6 +53,7 @@ mod slot;
 mod srtp;
 mod stats;
 mod stream;
+mod stun;
 mod tcp_conn;
 mod token_bucket;
 

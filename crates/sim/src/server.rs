@@ -192,7 +192,10 @@ impl World {
             (Stage::Hello, ClientMessage::Hello { version, device }) if version == WIRE_VERSION => {
                 let nonce = self.keys.bytes();
                 connection.stage = Stage::Proof(device, nonce);
-                self.send_down(id, &ServerMessage::Challenge { nonce: telcon_proto::Blob(nonce.to_vec()) });
+                self.send_down(
+                    id,
+                    &ServerMessage::Challenge { nonce: telcon_proto::Blob(nonce.to_vec()), now_ms: now },
+                );
             }
             (Stage::Proof(device, nonce), ClientMessage::Prove { jws }) => {
                 let (device, nonce) = (*device, *nonce);

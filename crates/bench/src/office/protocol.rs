@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn messages_of_the_server_are_recognized() {
         let call = CallId::from_bytes([7; 16]);
-        assert_eq!(parsed(&ServerMessage::Challenge { nonce: Blob(vec![1, 2]) }), Incoming::Challenge(vec![1, 2]));
+        assert_eq!(
+            parsed(&ServerMessage::Challenge { nonce: Blob(vec![1, 2]), now_ms: 0 }),
+            Incoming::Challenge(vec![1, 2])
+        );
         let how = telcon_proto::Ended::Declined;
         assert_eq!(parsed(&ServerMessage::Ended { call, how }), Incoming::Ended(call));
         let (code, message) = (RefusalCode::TooMany, "wait".to_owned());

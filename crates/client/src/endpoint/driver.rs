@@ -83,6 +83,9 @@ pub(super) struct Driver {
     office: Option<SocketAddr>,
     /// The last logged connection problem.
     logged_problem: Option<String>,
+    /// The problem that another attempt cannot mend, while no connection has worked yet.
+    problem: watch::Sender<Option<String>>,
+    has_worked: bool,
     auto_joined_at: Instant,
 }
 
@@ -103,6 +106,7 @@ impl Driver {
         persist: Box<dyn Fn(&str) + Send>,
         view: watch::Sender<View>,
         stats: watch::Sender<Stats>,
+        problem: watch::Sender<Option<String>>,
     ) -> Result<Self, OpusError> {
         Ok(Self {
             options,
@@ -119,6 +123,8 @@ impl Driver {
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),
             office: None,
             logged_problem: None,
+            problem,
+            has_worked: false,
             auto_joined_at: Instant::now(),
         })
     }
@@ -149,12 +155,16 @@ impl Driver {
                     if self.engine.view().token.is_some() {
                         // A connection that worked is retried without backoff.
                         backoff = MIN_BACKOFF;
+                        self.has_worked = true;
                     }
                     self.log_disconnection();
                     let now = self.now();
                     self.engine.disconnected(now);
                 }
-                Err(error) => self.log_problem(format!("cannot connect to the office: {error}")),
+                Err(error) => {
+                    self.log_problem(format!("cannot connect to the office: {error}"));
+                    self.report_problem(error.needs_a_person());
+                }
             }
             self.run_offline(requests, sleep(jittered(backoff))).await?;
             backoff = (backoff * 2).min(MAX_BACKOFF);
@@ -217,7 +227,16 @@ impl Driver {
             tracing::warn!(server = %self.options.server, "connection to the office lost; reconnecting");
         } else {
             let reason = view.alerts.first().map(|alert| format!(": {}", alert.text)).unwrap_or_default();
-            self.log_problem(format!("the office refused to sign this device in{reason}"));
+            let refused = format!("the office refused to sign this device in{reason}");
+            self.log_problem(refused.clone());
+            self.report_problem(Some(refused).filter(|_| !reason.is_empty()));
+        }
+    }
+
+    /// Reports a problem that another attempt cannot mend, unless a connection has worked: then it is the server's, and passes.
+    fn report_problem(&self, problem: Option<String>) {
+        if !self.has_worked && problem.is_some() {
+            let _ = self.problem.send(problem);
         }
     }
 

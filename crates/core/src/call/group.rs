@@ -12,6 +12,7 @@ use crate::{
     mls::{
         group::{CallGroup, OwnCommit},
         key_package::{Joiner, read_key_package},
+        phrase::Phrase,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ pub(super) struct Membership {
     pub(super) keys: Keyring,
     /// Sequence number of the last processed commit.
     pub(super) seq: u64,
+    /// The phrase of the epoch in which the members last changed. Commits that only replace keys keep it: people may be reading it.
+    pub(super) phrase: Option<Phrase>,
     /// This device's commit, until the switchboard has ordered it.
     pending: Option<PendingCommit>,
     /// Changes that wait for the next commit.
@@ -82,11 +85,15 @@ pub(super) enum Processed {
     Own {
         /// Whether it added a device.
         added: bool,
+        /// Whether it changed the members.
+        changed: bool,
     },
     /// Another member's commit.
     Other {
         /// Whether this device's pending commit was discarded.
         lost: bool,
+        /// Whether it changed the members.
+        changed: bool,
     },
 }
 
@@ -101,6 +108,7 @@ impl Membership {
             group,
             keys: Keyring::new(),
             seq,
+            phrase: None,
             pending: None,
             queue: Vec::new(),
             shown,
@@ -229,7 +237,28 @@ impl Membership {
         if joiners.is_empty() && removed.is_empty() {
             return Ok(None);
         }
-        let own = self.group.commit(joiners, &removed)?;
+        Ok(Some(self.propose(call, joiners, &removed, adds, removes, changes)?))
+    }
+
+    /// Commits fresh keys of this device, and changes no member: who learned the present keys does not have the next ones.
+    /// Nothing while another commit is pending.
+    pub(super) fn commit_fresh_keys(&mut self, call: CallId) -> Result<Option<ClientMessage>, Refusal> {
+        if self.pending.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.propose(call, Vec::new(), &[], Vec::new(), Vec::new(), Vec::new())?))
+    }
+
+    fn propose(
+        &mut self,
+        call: CallId,
+        joiners: Vec<Joiner>,
+        removed: &[u32],
+        adds: Vec<DeviceId>,
+        removes: Vec<DeviceId>,
+        changes: Vec<MembershipChange>,
+    ) -> Result<ClientMessage, Refusal> {
+        let own = self.group.commit(joiners, removed)?;
         let message = ClientMessage::Commit {
             call,
             epoch: own.epoch,
@@ -239,7 +268,7 @@ impl Membership {
             removes,
         };
         self.pending = Some(PendingCommit { own, message: message.clone(), changes });
-        Ok(Some(message))
+        Ok(message)
     }
 
     /// The switchboard refused the commit that this device made in `epoch`; the call is in epoch `now`. Returns whether it
@@ -277,7 +306,8 @@ impl Membership {
     }
 
     /// Takes the current epoch's keys first, and the list of members with them.
-    pub(super) fn enter_epoch(&mut self, device: &Device, now_ms: u64) -> Result<EnteredEpoch, Refusal> {
+    /// `changed` is whether the members changed with it.
+    pub(super) fn enter_epoch(&mut self, device: &Device, changed: bool, now_ms: u64) -> Result<EnteredEpoch, Refusal> {
         let me = device.me().qualified();
         let (epoch, own) = (self.group.epoch(), self.group.own_index());
         let mut roster = BTreeMap::new();
@@ -294,6 +324,9 @@ impl Membership {
         }
         let base_key = self.group.sframe_base_key()?;
         let authenticator = self.group.epoch_authenticator();
+        if changed {
+            self.phrase = Some(self.group.phrase()?);
+        }
         self.keys.enter(epoch, base_key, own, roster.keys().copied().collect(), now_ms);
         self.leaf_owners.retain(|(of, _), _| of + 2 > epoch);
         self.roster = roster;

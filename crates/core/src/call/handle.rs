@@ -97,7 +97,7 @@ impl Call {
             welcomed => welcomed?,
         };
         *self.phase = Phase::Joining(Joining::AwaitingParties(Box::new(session)));
-        self.enter_epoch(context)
+        self.enter_epoch(context, true)
     }
 
     fn on_committed(
@@ -110,22 +110,22 @@ impl Call {
     ) -> Result<(), Refusal> {
         // Before the welcome there is no group to apply it to.
         let Some(session) = self.phase.session_mut() else { return Ok(()) };
-        let added = match session.on_committed(context, seq, from, commit, proofs)? {
+        let (added, changed) = match session.on_committed(context, seq, from, commit, proofs)? {
             Processed::Known => return Ok(()),
-            Processed::Own { added } => {
+            Processed::Own { added, changed } => {
                 if let Phase::Live(live) = &mut *self.phase {
                     live.optimistic = None;
                 }
-                added
+                (added, changed)
             }
-            Processed::Other { lost } => {
+            Processed::Other { lost, changed } => {
                 if lost {
                     self.roll_back();
                 }
-                false
+                (false, changed)
             }
         };
-        self.enter_epoch(context)?;
+        self.enter_epoch(context, changed)?;
         if let Phase::Live(Live { session, started_ms: Some(since_ms), .. }) = &mut *self.phase
             && added
         {
@@ -189,14 +189,15 @@ impl Call {
     }
 
     /// Enters the group's current epoch. A call is live when both its parties are in it.
-    fn enter_epoch(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
+    /// `changed` is whether its members are others than before.
+    fn enter_epoch(&mut self, context: &mut Context<'_>, changed: bool) -> Result<(), Refusal> {
         let speaks = self.me.card().role.speaks();
         let Some(session) = self.phase.session_mut() else { return Ok(()) };
         if session.membership.group.is_removed() {
             self.end(if speaks { "hung_up" } else { "interrupted" }, context);
             return Ok(());
         }
-        session.enter_epoch(context)?;
+        session.enter_epoch(context, changed)?;
         let members: Vec<_> = session.membership.devices().collect();
         let complete = session.has_both_parties(context, &members);
         let was_started = self.started_ms().is_some();

@@ -455,11 +455,13 @@ impl Call {
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
         let heartbeat = session.and_then(|session| session.heartbeat_due_ms).map(wall_ms);
         let captions = session.and_then(|session| session.captions.due_ms()).map(wall_ms);
-        let lost = match &*self.phase {
-            Phase::Live(live) if live.connected => live.session.presence.next_deadline_ms().map(wall_ms),
-            _ => None,
+        let (lost, rekey) = match &*self.phase {
+            Phase::Live(live) if live.connected => {
+                (live.session.presence.next_deadline_ms().map(wall_ms), live.session.rekey_due_ms.map(wall_ms))
+            }
+            _ => (None, None),
         };
-        [expiry, heartbeat, captions, lost, self.placing_deadline_ms()].into_iter().flatten().min()
+        [expiry, heartbeat, captions, lost, rekey, self.placing_deadline_ms()].into_iter().flatten().min()
     }
 
     /// Time passed. Returns whether the view changed.
@@ -478,11 +480,20 @@ impl Call {
             session.send_heartbeat(context);
         }
         session.send_captions(context);
+        let speaks = self.me.card().role.speaks();
         // While this device is disconnected it receives no heartbeats.
-        match &mut *self.phase {
-            Phase::Live(live) if live.connected => live.session.presence.expire(context.clock.uptime_ms),
-            _ => false,
+        let Phase::Live(live) = &mut *self.phase else { return false };
+        if !live.connected {
+            return false;
         }
+        let rekeyed = if speaks { live.session.rekey(context) } else { Ok(()) };
+        let lost = live.session.presence.expire(context.clock.uptime_ms);
+        if let Err(refusal) = rekeyed {
+            context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: true }));
+            self.give_up(format!("This device could not make new keys for the call: {refusal}."), context);
+            return true;
+        }
+        lost
     }
 
     /// Until when the office may prove the opening of a ring: later it could not be verified any more.

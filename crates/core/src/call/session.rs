@@ -19,6 +19,10 @@ use telcon_proto::{
     policy::{Action, allows},
 };
 
+/// Interval at which a party's device commits fresh keys, milliseconds. The two devices take turns, so that keys are
+/// replaced every two minutes.
+const REKEY_INTERVAL_MS: u64 = 4 * 60_000;
+
 /// See the module.
 pub(super) struct Session {
     /// The ring.
@@ -33,6 +37,8 @@ pub(super) struct Session {
     pub(super) noted: bool,
     /// When this note-taker sends its next heartbeat, by engine uptime.
     pub(super) heartbeat_due_ms: Option<u64>,
+    /// When this party's device commits fresh keys, by engine uptime.
+    pub(super) rekey_due_ms: Option<u64>,
     /// The party's device that announced the end of the call to all members.
     pub(super) hang_up_signed_by: Option<DeviceId>,
 }
@@ -52,6 +58,7 @@ impl Session {
             captions: CaptionState::default(),
             noted: false,
             heartbeat_due_ms: None,
+            rekey_due_ms: None,
             hang_up_signed_by: None,
         }
     }
@@ -60,12 +67,16 @@ impl Session {
         self.ring.logged.ring().ring().call.id
     }
 
-    /// Takes the group's current epoch: the keys first, then the list of members.
+    /// Takes the group's current epoch: the keys first, then the list of members, who `changed` or not.
     ///
     /// # Errors
     /// When a member was never verified here.
-    pub(super) fn enter_epoch(&mut self, context: &mut Context<'_>) -> Result<(), super::admission::Refusal> {
-        let entered = self.membership.enter_epoch(context.device, context.now_ms())?;
+    pub(super) fn enter_epoch(
+        &mut self,
+        context: &mut Context<'_>,
+        changed: bool,
+    ) -> Result<(), super::admission::Refusal> {
+        let entered = self.membership.enter_epoch(context.device, changed, context.now_ms())?;
         let me = context.device.me();
         let mut note_takers = self.membership.note_takers(me);
         self.noted |= !note_takers.is_empty();
@@ -121,6 +132,22 @@ impl Session {
         if context.recording {
             self.send(&GroupMessage::Heartbeat { uptime_ms }, context.out);
         }
+    }
+
+    /// Commits fresh keys if that is due. The caller's device does so first, then the two take turns.
+    ///
+    /// # Errors
+    /// When the commit cannot be made.
+    pub(super) fn rekey(&mut self, context: &mut Context<'_>) -> Result<(), super::admission::Refusal> {
+        let uptime_ms = context.clock.uptime_ms;
+        let caller = context.device.me().card().is_same_person(self.ring.caller());
+        let first_ms = if caller { REKEY_INTERVAL_MS / 2 } else { REKEY_INTERVAL_MS };
+        if uptime_ms >= *self.rekey_due_ms.get_or_insert(uptime_ms + first_ms) {
+            self.rekey_due_ms = Some(uptime_ms + REKEY_INTERVAL_MS);
+            let message = self.membership.commit_fresh_keys(self.call())?;
+            context.out.extend(message.map(Output::Send));
+        }
+        Ok(())
     }
 
     /// Whether both parties of the call are among `devices`.

@@ -113,6 +113,6 @@ impl Call {
     fn phrase(&self) -> Option<Phrase> {
         let Phase::Live(live) = &*self.phase else { return None };
         let optimistic = live.optimistic.as_ref().map(|optimistic| optimistic.phrase);
-        optimistic.or_else(|| live.session.membership.group.phrase().ok().filter(|_| live.started_ms.is_some()))
+        optimistic.or_else(|| live.session.membership.phrase.filter(|_| live.started_ms.is_some()))
     }
 }

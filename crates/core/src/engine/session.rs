@@ -6,16 +6,22 @@ use crate::{
     io::{Event, Output},
     view::{AlertLevel, ConnectionState},
 };
+use telcon_identity::RING_MAX_FUTURE_MS;
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
     terms::Contact,
 };
 
+/// Difference between the device's clock and the office's from which its person is told, milliseconds: half of what a ring may
+/// be dated ahead.
+const MAX_CLOCK_DIFFERENCE_MS: u64 = RING_MAX_FUTURE_MS / 2;
+
 impl Engine {
     pub(super) fn on_message(&mut self, now_ms: u64, message: ServerMessage) {
         match message {
-            ServerMessage::Challenge { nonce } => {
+            ServerMessage::Challenge { nonce, now_ms: office_ms } => {
+                self.compare_clocks(now_ms, office_ms);
                 let device = &self.device;
                 let jws = telcon_identity::sign_in(
                     device.key(),
@@ -95,6 +101,27 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Rings are dated, and one that is too old or dated in the future is refused: a person is told before that happens.
+    fn compare_clocks(&mut self, now_ms: u64, office_ms: u64) {
+        let apart_ms = now_ms.abs_diff(office_ms);
+        if office_ms == 0 || apart_ms < MAX_CLOCK_DIFFERENCE_MS {
+            return;
+        }
+        let (apart, unit) = match apart_ms / 1_000 {
+            seconds if seconds < 120 => (seconds, "seconds"),
+            seconds if seconds < 2 * 3_600 => (seconds / 60, "minutes"),
+            seconds => (seconds / 3_600, "hours"),
+        };
+        let direction = if now_ms > office_ms { "ahead of" } else { "behind" };
+        self.alert(
+            AlertLevel::Amber,
+            format!(
+                "This device's clock is {apart} {unit} {direction} the clock of your office's server. Calls may fail until both \
+                 are right: set this device's clock, or tell your office."
+            ),
+        );
     }
 
     /// Glare: two people rang each other at the same moment, and the other ring was first. It replaces this device's own ring,

@@ -49,6 +49,9 @@ fn a_forged_link_is_refused() {
             Invitation::parse(&URL_SAFE_NO_PAD.encode(bytes))
         };
         refused(changed(0, 2), Mismatch::InvitationVersion(2));
+        refused(changed(0, 105), Flaw::Invitation);
+        refused(Invitation::parse("invitation"), Flaw::Invitation);
+        refused(Invitation::parse(&"nonsense".repeat(100)), Flaw::Invitation);
         refused(changed(1, 3), Flaw::Invitation);
         refused(changed(1, if suite == SuiteName::Hybrid { 2 } else { 1 }), Flaw::Invitation);
         refused(changed(2, bytes[2] ^ 1), Flaw::Invitation);

@@ -13,6 +13,10 @@ pub enum ServerMessage {
     Challenge {
         /// 32 random bytes, valid once and for [`crate::limits::CHALLENGE_TTL_MS`].
         nonce: Blob,
+        /// The office's time, milliseconds since 1970 UTC, for the device to compare its clock with. It is only shown: the device
+        /// verifies by its own clock. 0: not stated.
+        #[serde(default)]
+        now_ms: u64,
     },
     /// The device is signed in.
     SignedIn {

@@ -7,6 +7,7 @@ use crate::{
     limits::{ADDRESS_STALE_AFTER, MAX_DATAGRAM_BYTES, MAX_FRAME_BYTES, MIN_DATAGRAM_BYTES},
     rtcp::ticks,
     stream::InboundPacket,
+    stun::{self, Extras},
     tcp_conn::TcpConnId,
 };
 use is::stun::StunMessage;
@@ -172,6 +173,11 @@ impl Relay {
             self.stats.dropped_malformed += 1;
             return;
         };
+        let extras = stun::extras(datagram);
+        if extras == Extras::Malformed {
+            self.stats.dropped_malformed += 1;
+            return;
+        }
         // An ICE-lite agent sends no requests, so it expects no responses.
         let user = request.split_username().filter(|_| request.is_binding_request()).map(|(ours, _)| ours);
         let Some(index) = user.and_then(|user| self.by_user.get(user).copied()) else {
@@ -189,10 +195,17 @@ impl Relay {
             return;
         }
         // An ICE-lite agent has the controlled role; its peer must have the controlling role (RFC 8445 section 6.1.1).
-        let response = if request.ice_controlled().is_none() && leg.ice.verify(&request) {
-            leg.ice.respond(&request, reflexive)
-        } else {
-            None
+        let response = match extras {
+            _ if request.ice_controlled().is_some() || !leg.ice.verify(&request) => None,
+            Extras::Unknown(unknown) => {
+                // Proves nothing: the address is not learned.
+                let refusal = stun::unknown_attributes_reply(datagram, &unknown, leg.ice.password.as_bytes());
+                if let Some(refusal) = refusal {
+                    self.batches.push_single(src, refusal);
+                }
+                None
+            }
+            Extras::None | Extras::Malformed => leg.ice.respond(&request, reflexive),
         };
         let Some(response) = response else {
             self.stats.dropped_refused += 1;

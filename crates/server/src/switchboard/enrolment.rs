@@ -72,14 +72,15 @@ impl Switchboard {
         if directory.device(&new.device).is_some() {
             return Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"));
         }
-        // One person under two names, or in two roles, is two people on a screen.
-        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role);
+        // One person under two names, in two roles or two zones is two people on a screen: devices refuse a call whose parties
+        // are certified otherwise than they were shown.
+        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role, card.zone.clone());
         let others = directory.devices_of(new.card.person);
         if let Some((_, other)) = others.into_iter().find(|(_, d)| words(&d.card) != words(&new.card)) {
-            let Card { name, organisation, role, .. } = &*other.card;
+            let Card { name, organisation, role, zone, .. } = &*other.card;
             let text = format!(
-                "this person is enrolled as {name}, {organisation}, {}: ask your office for a link with those words, or to \
-                 revoke the devices under them first",
+                "this person is enrolled as {name}, {organisation}, {}, {zone}: ask your office for a link with those words, or \
+                 to revoke the devices under them first",
                 role.as_str().replace('_', " ")
             );
             return Err(Refusal::new(RefusalKind::Conflict, text));

@@ -131,7 +131,7 @@ impl Connection {
         };
         let nonce: [u8; 32] =
             random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
-        self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()) }).await;
+        self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()), now_ms: now_ms() }).await;
         let ClientMessage::Prove { jws } = self.read().await? else {
             return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };

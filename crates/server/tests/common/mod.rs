@@ -267,7 +267,7 @@ impl Client {
 
     pub async fn prove(&mut self, device: &Device, domain: &str) {
         self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
-        let Some(ServerMessage::Challenge { nonce }) = self.next().await else { panic!("not challenged") };
+        let Some(ServerMessage::Challenge { nonce, .. }) = self.next().await else { panic!("not challenged") };
         self.send(&ClientMessage::Prove { jws: sign_in(&device.key, domain, device.id, nonce.as_slice()) }).await;
     }
 

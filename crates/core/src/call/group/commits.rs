@@ -95,11 +95,12 @@ impl Session {
             return Ok(Processed::Known);
         }
         if let Some(pending) = membership.pending.take_if(|pending| pending.own.commit == commit.0) {
+            let changed = !pending.changes.is_empty();
             let joined = membership.confirm(pending)?;
             let added = !joined.is_empty();
             joined.into_iter().for_each(|logged| self.on_member_joined(logged));
             self.membership.seq = seq;
-            return Ok(Processed::Own { added });
+            return Ok(Processed::Own { added, changed });
         }
         if from == context.device.me().device() {
             return Err(Refusal::NotAllowed("a commit came under this device's name that it did not make"));
@@ -119,8 +120,9 @@ impl Session {
         if lost.is_some() {
             membership.group.discard()?;
         }
+        let changed = !change.added.is_empty() || !change.removed.is_empty();
         membership.group.merge(*change)?;
-        let processed = Processed::Other { lost: lost.is_some() };
+        let processed = Processed::Other { lost: lost.is_some(), changed };
         if let Some(pending) = lost {
             membership.requeue(pending.changes);
         }

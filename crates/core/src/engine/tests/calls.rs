@@ -4,6 +4,7 @@ use super::kit::{START, World, committed};
 use crate::{
     Event, UserCommand,
     call::captions::Caption,
+    media::keyring::OpenError,
     view::{CallState, ConnectionState, Direction},
 };
 use telcon_proto::{Blob, ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName, message::RefusalCode};
@@ -394,6 +395,29 @@ fn a_reload_restores_the_mute_state_on_all_screens() {
         let shown = world.view(0).members.into_iter().find(|member| !member.you).unwrap().muted;
         assert_eq!(shown, muted);
     }
+}
+
+#[test]
+fn a_long_call_gets_fresh_keys_every_few_minutes_under_one_phrase() {
+    let mut world = World::of_four(12);
+    world.call_of_four();
+    let (phrase, mut epoch, mut key) = (world.view(0).phrase, world.view(0).epoch, world.speak(0, b"opus").unwrap());
+    world.received.clear();
+    for minute in (2..=20).step_by(2) {
+        world.advance(121_000);
+        let now = world.view(0).epoch;
+        assert!(now > epoch, "minute {minute}: {now:?}");
+        for node in 0..4 {
+            assert_eq!((world.view(node).phrase, world.view(node).epoch), (phrase, now), "of {node}");
+            assert!(node == 0 || world.hears(0, node), "minute {minute}: {node}");
+        }
+        assert_eq!(world.hear(1, &key), Err(OpenError::UnknownEpoch), "the old key is gone");
+        (epoch, key) = (now, world.speak(0, b"opus").unwrap());
+    }
+    // Both parties replace their keys, not one alone.
+    let commits = |node| world.sent(node, |m| matches!(m, ClientMessage::Commit { .. }).then_some(())).len();
+    assert!(commits(0) >= 4 && commits(1) >= 4, "{} and {}", commits(0), commits(1));
+    assert!(world.problems().is_empty(), "{:?}", world.problems());
 }
 
 /// What the server sees of application messages must not depend on what is said beside them (SP 800-53 SC-31, covert channels).

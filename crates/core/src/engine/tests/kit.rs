@@ -370,7 +370,9 @@ impl World {
 
     fn serve(&mut self, node: Node, message: ClientMessage) {
         match message {
-            ClientMessage::Hello { .. } => self.post(node, ServerMessage::Challenge { nonce: Blob(vec![7; 32]) }),
+            ClientMessage::Hello { .. } => {
+                self.post(node, ServerMessage::Challenge { nonce: Blob(vec![7; 32]), now_ms: self.now })
+            }
             ClientMessage::Prove { .. } => self.sign_in(node),
             // This office sends all its people, and tests choose the note-taker that joins.
             ClientMessage::FindPeople { .. } | ClientMessage::Available {} => {}
