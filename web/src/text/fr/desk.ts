@@ -1,0 +1,72 @@
+import { plural } from '../format';
+import { isolate } from '../isolate';
+import type { Text } from '..';
+
+export const desk: Text['desk'] = {
+  title: 'Permanence',
+  other_calls: 'Autres appels',
+  log_ok: (time) => `Journal vérifié à ${time}`,
+  log_bad: 'Le journal n’est pas intact',
+  live: (duration) => `En cours · ${duration}`,
+  ringing: (duration) => `Sonnerie · ${duration}`,
+  reconnecting: 'Reconnexion',
+  joining: 'Entrée dans l’appel…',
+  being_added: 'Vous rejoignez l’appel. Tous les participants le verront.',
+  not_answered: 'Sans réponse pour l’instant : personne n’entend quoi que ce soit.',
+  listening: (names) => `À l’écoute : ${names}. Tous les participants le voient.`,
+  you: 'vous',
+  nobody_listens: 'Personne n’écoute en dehors des deux interlocuteurs.',
+  others_listen: (n, count) =>
+    plural(n, {
+      one: 'Un autre appareil participe à l’appel. Rejoignez-le pour savoir lequel.',
+      other: `${count} autres appareils participent à l’appel. Rejoignez-le pour savoir lesquels.`,
+    }),
+  join: 'Écouter, à la vue de tous',
+  join_hint: 'Vous lisez les sous-titres et vous écoutez. Tous les participants vous voient.',
+  also_now: 'Autres appels en cours',
+  recent: 'Appels récents',
+  none_recent: 'Aucun appel pour le moment.',
+  view_record: 'Voir le procès-verbal',
+  view_record_of: (title) => `Voir le procès-verbal : ${title}`,
+  now: 'En ce moment',
+  no_call: 'Aucun appel en cours',
+  no_call_sentence: 'Tout appel apparaît ici dès qu’il sonne.',
+  not_connected: 'Hors ligne. L’affichage n’est peut-être plus à jour ; cette page tente de se reconnecter.',
+  transcript: (names) => `Sous-titres : ${names}`,
+  draft: 'Transcription automatique, sans valeur de procès-verbal',
+  behind: (seconds) => `${seconds} s de retard`,
+  log_only: 'Rien de ce qui est dit dans cet appel n’est consigné : seul le journal est conservé.',
+  quiet: 'Les sous-titres commencent à votre arrivée.',
+  sealed: 'scellé',
+  sealed_partial: 'scellé, incomplet',
+  sealed_entry: (entry, sealed) => `${sealed}, inscription n° ${entry}`,
+  no_record: 'aucun procès-verbal',
+  missed_calls: (n, count) => plural(n, { one: `${count} appel manqué`, other: `${count} appels manqués` }),
+  health: {
+    title: 'État',
+    office: 'Serveur du cabinet',
+    log: 'Journal',
+    log_entries: (time, entries) => `Vérifié à ${time}, ${entries} inscriptions`,
+    calls: 'Appels en cours',
+    calls_now: (live, ringing) => `${live} en communication, ${ringing} en sonnerie`,
+    people: 'Contacts',
+    people_available: (available, all) => `${available} disponibles sur ${all}`,
+    mode: 'Conservation minimale',
+    records: 'Procès-verbaux',
+    records_ok: 'Tous les appels terminés ont leur procès-verbal',
+    records_missing: (n, count) =>
+      plural(n, {
+        one: `${count} appel récent sans procès-verbal`,
+        other: `${count} appels récents sans procès-verbal`,
+      }),
+    records_pending: (n, count) =>
+      plural(n, {
+        one: `${count} procès-verbal en cours de scellement`,
+        other: `${count} procès-verbaux en cours de scellement`,
+      }),
+    all_well: 'Tout va bien',
+    attention: 'Attention requise',
+    checking: 'Vérification',
+  },
+  name: (name) => isolate(name),
+};
