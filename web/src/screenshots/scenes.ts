@@ -172,7 +172,7 @@ export const scenes: Record<string, Scene> = {
   'ring-out-no-note-taker': on(view({ call: call({ opened_ms: NOW - 9_000 }) })),
   'ring-in-silent': and(on(view({ call: incoming() })), (app) => (app.sound.ring_blocked = true)),
   'ring-in': on(view({ call: incoming() })),
-  'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', note_taker: true, members: [member(writer, 3), member(officer, 6)] }) })),
   'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
   'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),
   'ring-out-chinese': on(view({ call: call({ other: ostland, to: ostland }) })),
@@ -250,7 +250,7 @@ export const scenes: Record<string, Scene> = {
     view(),
     checked(
       { ...RECORDS[2]!, opened_ms: NOW - 400_000, answered_ms: NOW - 395_000, ended_ms: NOW - 8_000 },
-      { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 2 && n !== 3 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
+      { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 4 && n !== 5 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
     ),
   ),
   'record-none': record(

@@ -93,7 +93,7 @@ describe('the desk', () => {
     ];
     const screen = desk_screen(desk({ call: listening(), notices }), NOW, HERE);
     expect([screen.joined?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
-    expect(screen.transcript?.title).toBe('Captions: The President and the Prime Minister of Estmark');
+    expect(screen.transcript?.title).toBe('Captions');
     expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({
       joined: null,
       transcript: null,

@@ -69,7 +69,7 @@ export function desk_screen(view: View, now: number, local_zone: string, lines: 
     clock: texts.times.here(time_to_the_second(now, local_zone) ?? ''),
     log: log(view, local_zone),
     joined: joined ? card(view, joined, now) : null,
-    transcript: joined && view.call ? transcript(view.call, both_names(joined.from, joined.to), local_zone) : null,
+    transcript: joined && view.call ? transcript(view.call, local_zone) : null,
     live: live.filter((notice) => notice !== joined).map((notice) => card(view, notice, now)),
     health: health(view, lines, now, local_zone),
     recent: recent_rows(view, lines, now, local_zone),

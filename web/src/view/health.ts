@@ -31,7 +31,7 @@ export function health(view: View, lines: RecordLine[], now: number, local_zone:
     calls(view),
     ...records(lines, now),
     ...people(view),
-    quiet(t().desk.health.mode, t().records.modes[view.mode]),
+    quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
   ];
   const { health } = t().desk;
   const worst = rows.some((row) => row.level === 'red')
@@ -48,7 +48,7 @@ export function health(view: View, lines: RecordLine[], now: number, local_zone:
   return { title, level: title === health.checking ? 'quiet' : worst, rows };
 }
 
-const quiet = (name: string, words: string): HealthRow => ({ name, words, level: 'quiet', shape: 'record' });
+const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });
 
 function office(view: View): HealthRow {
   const words = connection_words(view.phase);
@@ -107,5 +107,11 @@ function people(view: View): HealthRow[] {
   if (view.people.length === 0 || view.people_more) return [];
   const { health } = t().desk;
   const available = view.people.filter((person) => person.reachable).length;
-  return [quiet(health.people, health.people_available(format_number(available), format_number(view.people.length)))];
+  return [
+    quiet(
+      health.people,
+      health.people_available(format_number(available), format_number(view.people.length)),
+      'people',
+    ),
+  ];
 }

@@ -9,6 +9,7 @@ export type Shape =
   | 'phone'
   | 'unreachable'
   | 'missed'
+  | 'people'
   | 'star'
   | 'alert'
   | 'wait'

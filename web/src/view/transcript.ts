@@ -15,15 +15,13 @@ export interface TranscriptLine {
 
 /** Live captions of the call that this device listens to. */
 export interface Transcript {
-  /** Names both speakers. */
   title: string;
   lines: TranscriptLine[];
   behind: string | null;
   placeholder: string | null;
 }
 
-/** `names`: both speakers. */
-export function transcript(call: CallView, names: string, local_zone: string): Transcript {
+export function transcript(call: CallView, local_zone: string): Transcript {
   const { desk } = t();
   const seen = new Map<string, number>();
   const lines = without_stale_drafts(call.captions)
@@ -36,7 +34,7 @@ export function transcript(call: CallView, names: string, local_zone: string): T
       return transcript_line(caption, `${place} ${nth}`, local_zone);
     });
   return {
-    title: desk.transcript(names),
+    title: desk.transcript,
     lines,
     behind: call.captions_behind_ms === null ? null : desk.behind(format_decimal(call.captions_behind_ms / 1000)),
     placeholder: lines.length > 0 ? null : call.mode === 'log_only' ? desk.log_only : desk.quiet,

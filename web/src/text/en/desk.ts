@@ -31,7 +31,7 @@ export const desk = {
   no_call: 'No calls in progress',
   no_call_sentence: 'A call appears here as soon as it rings.',
   not_connected: 'Offline. What you see may be out of date; this page keeps trying to reconnect.',
-  transcript: (names: string) => `Captions: ${names}`,
+  transcript: 'Captions',
   draft: 'Automatic draft, not a record',
   behind: (seconds: string) => `${seconds} s behind`,
   log_only: 'Nothing said in this call is written down: only the log is kept.',

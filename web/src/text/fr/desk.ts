@@ -32,7 +32,7 @@ export const desk: Text['desk'] = {
   no_call: 'Aucun appel en cours',
   no_call_sentence: 'Tout appel apparaît ici dès qu’il sonne.',
   not_connected: 'Hors ligne. L’affichage n’est peut-être plus à jour ; cette page tente de se reconnecter.',
-  transcript: (names) => `Sous-titres : ${names}`,
+  transcript: 'Sous-titres',
   draft: 'Transcription automatique, sans valeur de procès-verbal',
   behind: (seconds) => `${seconds} s de retard`,
   log_only: 'Rien de ce qui est dit dans cet appel n’est consigné : seul le journal est conservé.',
