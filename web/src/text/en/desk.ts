@@ -26,7 +26,7 @@ export const desk = {
   recent: 'Recent calls',
   none_recent: 'No calls yet today.',
   view_record: 'View record',
-  view_record_of: (title: string) => `View the record: ${title}`,
+  view_record_of: (title: string) => `View record: ${title}`,
   now: 'Now',
   no_call: 'No calls in progress',
   no_call_sentence: 'A call appears here as soon as it rings.',
