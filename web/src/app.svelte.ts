@@ -114,9 +114,7 @@ export class App {
     },
     levels: (you, others) => this.sound.update_levels(you, others, performance.now()),
     microphone_name: (name) => this.sound.uses(name),
-    sound_devices: (devices) => {
-      this.sound.devices = devices;
-    },
+    sound_devices: (devices) => this.sound.update_devices(devices),
     first_frame_decrypted: (at_ms) => {
       this.timings.first_audio_ms ??= at_ms;
     },

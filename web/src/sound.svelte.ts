@@ -20,6 +20,8 @@ export class Sound {
   });
   /** A microphone that came into use by itself, to be named on the screen. */
   changed_to = $state<string | null>(null);
+  /** Devices were connected or disconnected during the call. */
+  devices_changed = $state(false);
 
   #name: string | null = null;
   readonly #you = new SpeechHold();
@@ -37,6 +39,14 @@ export class Sound {
     this.#name = name;
   }
 
+  update_devices(devices: SoundDevices): void {
+    const ids = (of: SoundDevices) => [...of.microphones, ...of.speakers].map((device) => device.id).join(' ');
+    // Before the permission, and outside of a call, the list means nothing.
+    if (this.#name !== null && ids(this.devices) !== '' && ids(this.devices) !== ids(devices))
+      this.devices_changed = true;
+    this.devices = devices;
+  }
+
   choose(kind: SoundKind, id: string | null): void {
     this.chosen = { ...this.chosen, [kind]: id };
     if (kind === 'microphone') this.#name = null;
@@ -46,6 +56,7 @@ export class Sound {
   call_over(): void {
     this.#name = null;
     this.changed_to = null;
+    this.devices_changed = false;
     this.levels = { you: 0, others: 0 };
     this.speaking = NOBODY_SPEAKS;
   }

@@ -54,7 +54,10 @@ export function start_host(worker: Worker, events: HostEvents): Host {
     },
     ice,
   );
-  watch_sound_devices(events.sound_devices);
+  watch_sound_devices((devices) => {
+    media.devices_changed(devices);
+    events.sound_devices(devices);
+  });
   const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: Problem) => void }>();
   let next_check = 0;
 

@@ -7,7 +7,7 @@ import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
-import { can_choose_speaker, chosen_device } from './sound_devices';
+import { can_choose_speaker, chosen_device, type SoundDevices } from './sound_devices';
 
 /** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */
 const DISCONNECT_TIMEOUT_MS = 2_500;
@@ -151,6 +151,15 @@ export class Media {
   /** Starts playback that the autoplay policy blocked; called from a gesture. */
   play(): void {
     for (const player of this.#leg?.players ?? []) this.#start(player);
+  }
+
+  /** A device was connected or disconnected: what the person chose is used again once it is back. */
+  devices_changed(devices: SoundDevices): void {
+    const wanted = chosen_device('microphone');
+    const back = devices.microphones.some((device) => device.id === wanted);
+    if (back && this.microphone.held && this.microphone.held.getSettings().deviceId !== wanted)
+      void this.microphone.retry();
+    this.change_speaker();
   }
 
   /** Uses the microphone that the person chose now. */

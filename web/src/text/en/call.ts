@@ -78,7 +78,6 @@ export const call = {
     },
     problem: 'Something is wrong',
   },
-  leave_page: 'You are in a call.',
   ended: {
     declined_by_you: { title: 'You declined', sentence: 'The call stopped ringing on all your devices.' },
     declined: { title: 'Declined', sentence: (name: string) => `${capitalise(mid(name))} declined the call.` },

@@ -5,7 +5,6 @@ export const common = {
   app: 'Telcon',
   /** A keyboard shortcut as shown on a button. */
   key: (letter: string) => `Alt ${letter}`,
-  no_script: 'Telcon needs JavaScript: it encrypts on this device before anything is sent.',
   words: {
     try_again: 'Try again',
     dismiss: 'Dismiss',
@@ -42,7 +41,6 @@ export const common = {
     rings: (name: string) => `${isolate(name)} is calling`,
     of: (name: string) => `${isolate(name)} · Telcon`,
     in_call: 'In a call · Telcon',
-    not_recorded: (title: string) => `Not recorded · ${title}`,
   },
   connection: { connected: 'Connected', connecting: 'Connecting', offline: 'Offline' },
   /** Screens without controls. */

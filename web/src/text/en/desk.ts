@@ -1,5 +1,4 @@
 import { plural } from '../format';
-import { isolate } from '../isolate';
 
 export const desk = {
   title: 'Desk',
@@ -62,5 +61,4 @@ export const desk = {
     attention: 'Needs attention',
     checking: 'Checking',
   },
-  name: (name: string) => isolate(name),
 };

@@ -36,7 +36,6 @@ export const records = {
   no_record: 'No record',
   not_sealed: 'Being sealed',
   overdue: 'Record overdue',
-  not_reached: 'Not answered',
   modes: { log_only: 'Log only', memo: 'Transcript', audio: 'Transcript and audio' },
   one: {
     title: 'Record',

@@ -79,7 +79,6 @@ export const call: Text['call'] = {
     },
     problem: 'Anomalie',
   },
-  leave_page: 'Vous êtes en communication.',
   ended: {
     declined_by_you: { title: 'Vous avez refusé l’appel', sentence: 'Il a cessé de sonner sur tous vos appareils.' },
     declined: { title: 'Appel refusé', sentence: (name) => `${capitalise(mid(name))} a refusé l’appel.` },

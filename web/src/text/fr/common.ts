@@ -2,12 +2,11 @@ import { isolate } from '../isolate';
 import type { Text } from '..';
 import { mid } from './names';
 
-type Parts = 'app' | 'key' | 'no_script' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status';
+type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status';
 
 export const common: Pick<Text, Parts> = {
   app: 'Telcon',
   key: (letter) => `Alt ${letter}`,
-  no_script: 'Telcon requiert JavaScript : le chiffrement se fait sur cet appareil, avant tout envoi.',
   words: {
     try_again: 'Réessayer',
     dismiss: 'Ignorer',
@@ -42,7 +41,6 @@ export const common: Pick<Text, Parts> = {
     rings: (name) => `Appel de ${isolate(name)}`,
     of: (name) => `${isolate(name)} · Telcon`,
     in_call: 'En communication · Telcon',
-    not_recorded: (title) => `Sans enregistrement · ${title}`,
   },
   connection: { connected: 'Connecté', connecting: 'Connexion', offline: 'Hors ligne' },
   status: {

@@ -1,5 +1,4 @@
 import { plural } from '../format';
-import { isolate } from '../isolate';
 import type { Text } from '..';
 
 export const desk: Text['desk'] = {
@@ -68,5 +67,4 @@ export const desk: Text['desk'] = {
     attention: 'Attention requise',
     checking: 'Vérification',
   },
-  name: (name) => isolate(name),
 };

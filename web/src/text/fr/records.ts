@@ -38,7 +38,6 @@ export const records: Text['records'] = {
   no_record: 'Aucun procès-verbal',
   not_sealed: 'Scellement en cours',
   overdue: 'Procès-verbal en retard',
-  not_reached: 'Sans réponse',
   modes: { log_only: 'Journal seul', memo: 'Transcription', audio: 'Transcription et son' },
   one: {
     title: 'Procès-verbal',
