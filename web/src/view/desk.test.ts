@@ -240,6 +240,9 @@ describe('the desk', () => {
       missing: true,
     };
     expect(rest({}, [lost])).toMatchObject({ level: 'red' });
+    expect(rest({ notices: [notice({ noted: false })] })).toMatchObject({ title: 'Needs attention', level: 'red' });
+    expect(rest({ alerts: [{ level: 'red', text: 'A ring was refused.' }] })).toMatchObject({ level: 'red' });
+    expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
     expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
   });
 

@@ -64,14 +64,16 @@ export function desk_screen(view: View, now: number, local_zone: string, lines: 
   const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
   const joined = live.find((notice) => joined_by_this_device(view, notice));
   const texts = t();
+  const cards = live.map((notice) => card(view, notice, now));
+  const unrecorded = cards.filter((one) => one.mode.level === 'red').length;
   return {
     who: [view.office?.name, view.you?.name].filter(Boolean).join(' · '),
     clock: texts.times.here(time_to_the_second(now, local_zone) ?? ''),
     log: log(view, local_zone),
-    joined: joined ? card(view, joined, now) : null,
+    joined: cards.find((one) => one.call === joined?.call) ?? null,
     transcript: joined && view.call ? transcript(view.call, local_zone) : null,
-    live: live.filter((notice) => notice !== joined).map((notice) => card(view, notice, now)),
-    health: health(view, lines, now, local_zone),
+    live: cards.filter((one) => one.call !== joined?.call),
+    health: health(view, lines, unrecorded, now, local_zone),
     recent: recent_rows(view, lines, now, local_zone),
     offline: view.phase === 'offline' ? texts.desk.not_connected : null,
     left_reason: view.call?.state === 'ended' && view.call.problem !== null ? told(view.call.problem) : null,

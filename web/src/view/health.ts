@@ -24,11 +24,13 @@ export interface Health {
 /** How far back a call without a record is still news on the desk, milliseconds: a day. */
 const RECENT_MS = 86_400_000;
 
-export function health(view: View, lines: RecordLine[], now: number, local_zone: string): Health {
+/** `unrecorded`: live calls that should be recorded and are not. */
+export function health(view: View, lines: RecordLine[], unrecorded: number, now: number, local_zone: string): Health {
   const rows = [
     office(view),
     ...log(view, local_zone),
-    calls(view),
+    ...alerts(view),
+    calls(view, unrecorded),
     ...records(lines, now),
     ...people(view),
     quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
@@ -40,12 +42,15 @@ export function health(view: View, lines: RecordLine[], now: number, local_zone:
       ? 'amber'
       : 'seal';
   const title =
-    view.phase === 'connecting' || view.log === null
+    view.phase === 'connecting' || view.log === null || !view.caught_up
       ? health.checking
       : worst === 'seal'
         ? health.all_well
         : health.attention;
-  return { title, level: title === health.checking ? 'quiet' : worst, rows };
+  // What is wrong already is not hidden by what is not known yet.
+  return worst === 'red'
+    ? { title: health.attention, level: 'red', rows }
+    : { title, level: title === health.checking ? 'quiet' : worst, rows };
 }
 
 const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });
@@ -68,8 +73,19 @@ function log(view: View, local_zone: string): HealthRow[] {
   ];
 }
 
-function calls(view: View): HealthRow {
+function alerts(view: View): HealthRow[] {
+  const red = view.alerts.filter((alert) => alert.level === 'red').length;
+  if (red === 0) return [];
   const { health } = t().desk;
+  return [{ name: health.alerts, words: health.alerts_open(red, format_number(red)), level: 'red', shape: 'alert' }];
+}
+
+function calls(view: View, unrecorded: number): HealthRow {
+  const { health } = t().desk;
+  if (unrecorded > 0) {
+    const words = health.calls_unrecorded(unrecorded, format_number(unrecorded));
+    return { name: health.calls, words, level: 'red', shape: 'unrecorded' };
+  }
   const count = (is: 'live' | 'ringing') => view.notices.filter((notice) => notice.state.is === is).length;
   return {
     name: health.calls,

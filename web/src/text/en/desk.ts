@@ -23,7 +23,7 @@ export const desk = {
   join_hint: 'Read the captions and listen. Everyone in the call will see you.',
   also_now: 'Other live calls',
   recent: 'Recent calls',
-  none_recent: 'No calls yet today.',
+  none_recent: 'No calls yet.',
   view_record: 'View record',
   view_record_of: (title: string) => `View record: ${title}`,
   now: 'Now',
@@ -48,6 +48,8 @@ export const desk = {
     log_entries: (time: string, entries: string) => `Verified at ${time}, ${entries} entries`,
     calls: 'Calls now',
     calls_now: (live: string, ringing: string) => `${live} live, ${ringing} ringing`,
+    calls_unrecorded: (n: number, count: string) =>
+      plural(n, { one: `${count} call is not being recorded`, other: `${count} calls are not being recorded` }),
     people: 'People',
     people_available: (available: string, all: string) => `${available} of ${all} available`,
     mode: 'Minimum record',
@@ -60,5 +62,7 @@ export const desk = {
     all_well: 'All is well',
     attention: 'Needs attention',
     checking: 'Checking',
+    alerts: 'Alerts',
+    alerts_open: (n: number, count: string) => plural(n, { one: `${count} open alert`, other: `${count} open alerts` }),
   },
 };

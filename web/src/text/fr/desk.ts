@@ -48,6 +48,8 @@ export const desk: Text['desk'] = {
     log_entries: (time, entries) => `Vérifié à ${time}, ${entries} inscriptions`,
     calls: 'Appels en cours',
     calls_now: (live, ringing) => `${live} en communication, ${ringing} en sonnerie`,
+    calls_unrecorded: (n, count) =>
+      plural(n, { one: `${count} appel n’est pas consigné`, other: `${count} appels ne sont pas consignés` }),
     people: 'Contacts',
     people_available: (available, all) => `${available} disponibles sur ${all}`,
     mode: 'Conservation minimale',
@@ -66,5 +68,7 @@ export const desk: Text['desk'] = {
     all_well: 'Tout va bien',
     attention: 'Attention requise',
     checking: 'Vérification',
+    alerts: 'Alertes',
+    alerts_open: (n, count) => plural(n, { one: `${count} alerte en cours`, other: `${count} alertes en cours` }),
   },
 };
