@@ -5,6 +5,7 @@ import { forget_favourites, load_favourites, save_favourites } from './engine/fa
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
 import type { RecordProof, Records } from './engine/records';
+import type { MicrophoneState } from './engine/microphone';
 import { problem_of, type Problem } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
 import { keep_storage } from './page_guard';
@@ -55,6 +56,8 @@ export class App {
 
   /** Scenes of screenshots: no prompts, no listeners. */
   fixed = false;
+  /** The call in which this device is muted because it has no microphone. */
+  #muted_without_microphone: string | null = null;
   #remembered: RememberedCall | null = null;
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
     answer_ms: null,
@@ -108,6 +111,7 @@ export class App {
     },
     microphone: (state) => {
       this.sound.microphone = state;
+      this.#tell_microphone();
     },
     sound_blocked: (blocked) => {
       this.sound.blocked = blocked;
@@ -141,6 +145,9 @@ export class App {
       if (view.call?.state !== 'ended') this.#remembered = remembered;
     }
     if (!view.call || view.call.state === 'ended') this.sound.call_over();
+    this.#tell_microphone();
+    // Settings must not cover a ring.
+    if (this.screen === 'ring_in' && before?.call?.call !== view.call?.call) this.settings_open = false;
     const { call } = view;
     if (call && call.call !== before?.call?.call) {
       this.ended_ms = null;
@@ -153,6 +160,23 @@ export class App {
     if (view.phase === 'revoked') forget_favourites();
     const signed_in_again = view.token !== null && before?.token !== view.token;
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+  }
+
+  /**
+   * Tells the others that nothing will be heard from here, as for a press of Mute, and when that is over: they must not take it
+   * for a lost connection.
+   */
+  #tell_microphone(): void {
+    const call = this.view?.call;
+    if (call?.state !== 'live' || call.direction === 'listen') return;
+    const { microphone } = this.sound;
+    if (is_inaudible(microphone) && !call.muted && this.#muted_without_microphone !== call.call) {
+      this.#muted_without_microphone = call.call;
+      this.host().command({ type: 'mute', on: true });
+    } else if (microphone === 'on' && call.muted && this.#muted_without_microphone === call.call) {
+      this.#muted_without_microphone = null;
+      this.host().command({ type: 'mute', on: false });
+    }
   }
 
   // Actions of the person.
@@ -193,6 +217,9 @@ export class App {
   }
 
   mute(on: boolean): void {
+    // There is nothing to unmute without a microphone: it is asked for again, and unmutes the call once it works.
+    if (!on && is_inaudible(this.sound.microphone)) return this.host().retry_microphone();
+    this.#muted_without_microphone = null;
     this.host().command({ type: 'mute', on });
   }
 
@@ -323,6 +350,10 @@ export class App {
     this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }
 }
+
+/** Whether the others hear nothing from this device. */
+const is_inaudible = (microphone: MicrophoneState): boolean =>
+  microphone === 'denied' || microphone === 'missing' || microphone === 'silenced';
 
 /** Polling interval while a listed call is live or its record is pending, seconds. */
 const POLL_INTERVAL_S = 5;

@@ -44,6 +44,11 @@ describe('in a call', () => {
   it('raises an alarm for each problem, with what to do', () => {
     expect(shown({ state: 'reconnecting' })?.alarms[0]?.title).toBe('Reconnecting');
     expect(shown({}, { media_timed_out: true })?.alarms[0]?.title).toBe('No sound from the Prime Minister of Estmark');
+    expect(shown({}, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(/connection/);
+    const muted = live().members.map((m) => ({ ...m, muted: !m.you }));
+    expect(shown({ members: muted }, { media_timed_out: true })?.alarms[0]?.sentence).toMatch(
+      /^Their microphone is off/,
+    );
     expect(shown({ state: 'reconnecting' }, { media_timed_out: true })?.alarms.length).toBe(1);
     expect(shown({ members: live().members.filter((m) => m.you) })?.alarms[0]?.title).toBe(
       'You are alone in this call',

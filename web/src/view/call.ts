@@ -2,6 +2,7 @@
 
 import type { CallView, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
+import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { duration } from './clock';
@@ -101,7 +102,9 @@ function alarms(
     raise('wait', texts.reconnecting);
   }
   if (call.state === 'live' && media_timed_out) {
-    raise('silent', { title: texts.silent.title(name), sentence: texts.silent.sentence });
+    const all_muted = call.members.every((m) => m.you || m.muted || !speaks(m.role));
+    const sentence = all_muted ? texts.silent.muted : texts.silent.sentence;
+    raise('silent', { title: texts.silent.title(name), sentence });
   }
   const they = call.other?.person;
   if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {

@@ -51,8 +51,8 @@ export const call = {
     },
     silent: {
       title: (name: string) => `No sound from ${mid(name)}`,
-      sentence:
-        'Their connection or yours may be lost, or their microphone is unavailable. If it does not come back, end the call and call again.',
+      sentence: 'Their connection or yours may be lost. If it does not come back, end the call and call again.',
+      muted: 'Their microphone is off or unavailable. They can see that you cannot hear them.',
     },
     alone: {
       title: 'You are alone in this call',

@@ -53,7 +53,8 @@ export const call: Text['call'] = {
     silent: {
       title: (name) => `Aucun son ${of(name)}`,
       sentence:
-        'La connexion est peut-être interrompue, de votre côté ou de l’autre, ou bien le micro de votre correspondant est indisponible. Si le son ne revient pas, raccrochez, puis rappelez.',
+        'La connexion est peut-être interrompue, de votre côté ou de l’autre. Si le son ne revient pas, raccrochez, puis rappelez.',
+      muted: 'Le micro de votre correspondant est coupé ou indisponible. Il voit que vous ne l’entendez pas.',
     },
     alone: {
       title: 'Vous êtes seul dans cet appel',
