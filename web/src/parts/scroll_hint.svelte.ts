@@ -2,8 +2,8 @@
 
 import type { Attachment } from 'svelte/attachments';
 
-/** Less than this does not count, pixels: half a line. */
-const SLACK_PX = 8;
+/** Less than this does not count, pixels: a line, which holds no name. */
+const SLACK_PX = 24;
 
 export class ScrollHint {
   more = $state(false);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { set_locale } from '../text/state.svelte';
 import { both_clocks, date, day_offset, duration, duration_text, time, time_there } from './clock';
 
 const AT = Date.UTC(2026, 10, 22, 22, 42, 26);
@@ -14,6 +15,15 @@ describe('clocks', () => {
     expect(time(Date.UTC(2026, 10, 22, 0, 5), 'UTC')).toBe('00:05');
     expect(day_offset(Date.UTC(2026, 11, 31, 23, 30), 'Pacific/Auckland', 'America/New_York')).toBe(1);
     expect(day_offset(Date.UTC(2026, 11, 31, 23, 30), 'America/New_York', 'Pacific/Auckland')).toBe(-1);
+  });
+
+  it('are written as the language writes them', () => {
+    set_locale('en', ['en-US']);
+    expect(time(AT, 'Europe/Lisbon')).toMatch(/^10:42\sPM$/);
+    set_locale('fr');
+    expect(time(AT, 'Europe/Lisbon')).toBe('22:42');
+    expect(date(AT, 'Europe/Lisbon')).toBe('dimanche 22 novembre 2026');
+    set_locale('en');
   });
 
   it('omit a zone that this browser does not know', () => {

@@ -8,12 +8,12 @@ export const local_zone = (): string => Intl.DateTimeFormat().resolvedOptions().
 
 /** Such as `16:42` or `4:42 PM`. */
 export function time(ms: number, zone: string): string | null {
-  return date_format(zone, { hour: '2-digit', minute: '2-digit' })?.format(ms) ?? null;
+  return date_format(zone, { timeStyle: 'short' })?.format(ms) ?? null;
 }
 
-/** Such as `16:42:07`. */
+/** Such as `16:42:07` or `4:42:07 PM`. */
 export function time_to_the_second(ms: number, zone: string): string | null {
-  return date_format(zone, { hour: '2-digit', minute: '2-digit', second: '2-digit' })?.format(ms) ?? null;
+  return date_format(zone, { timeStyle: 'medium' })?.format(ms) ?? null;
 }
 
 /** Such as `Sunday, 22 November 2026`. */

@@ -242,6 +242,10 @@ describe('the desk', () => {
     expect(rest({}, [lost])).toMatchObject({ level: 'red' });
     expect(rest({ notices: [notice({ noted: false })] })).toMatchObject({ title: 'Needs attention', level: 'red' });
     expect(rest({ alerts: [{ level: 'red', text: 'A ring was refused.' }] })).toMatchObject({ level: 'red' });
+    const arrived = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' }, kept_index: 7 });
+    expect(rest({ notices: [arrived] }, [{ ...lost, missing: false }]).rows.map((row) => row.words)).toContain(
+      'All ended calls have their record',
+    );
     expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
     expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
   });

@@ -31,7 +31,7 @@ export function health(view: View, lines: RecordLine[], unrecorded: number, now:
     ...log(view, local_zone),
     ...alerts(view),
     calls(view, unrecorded),
-    ...records(lines, now),
+    ...records(view, lines, now),
     ...people(view),
     quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
   ];
@@ -95,9 +95,13 @@ function calls(view: View, unrecorded: number): HealthRow {
   };
 }
 
-function records(lines: RecordLine[], now: number): HealthRow[] {
+function records(view: View, lines: RecordLine[], now: number): HealthRow[] {
   const { health } = t().desk;
-  const recent = lines.filter((line) => line.ended_ms !== undefined && now - line.ended_ms < RECENT_MS);
+  // A notice says at once that a record has arrived; the list is read again only now and then.
+  const arrived = new Set(view.notices.filter((notice) => notice.kept_index !== null).map((notice) => notice.call));
+  const recent = lines
+    .filter((line) => line.ended_ms !== undefined && now - line.ended_ms < RECENT_MS)
+    .map((line) => (arrived.has(line.call) ? { ...line, records: Math.max(line.records, 1) } : line));
   if (recent.length === 0) return [];
   const without = recent.filter((line) => no_record(line) || is_overdue(line, now)).length;
   const pending = recent.filter((line) => is_pending(line, now)).length;
