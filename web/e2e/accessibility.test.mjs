@@ -80,17 +80,19 @@ for (const { query, of } of [
 
 test('on a phone, what ends or stops a call and the words on every screen are above the fold', async () => {
   const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
-  await open_scenes(page, site.origin);
-  for (const scene of ['desk', 'desk-listening-not-recorded', 'call-full', 'call-listening', 'call-not-recorded']) {
-    await show(page, scene);
-    const bottom = await page.getByRole('navigation').count();
-    const fold = bottom ? (await page.getByRole('navigation').boundingBox()).y : 740;
-    for (const what of [
-      page.getByRole('button', { name: /Stop listening|End call/ }),
-      page.getByText('harbour · velvet · nine'),
-    ]) {
-      const box = await what.boundingBox();
-      assert.ok(box.y + box.height <= fold + 1, `${scene}: ${box.y + box.height} of ${fold}`);
+  for (const language of ['fr', 'en']) {
+    await open_scenes(page, site.origin, `language=${language}&dir=ltr`);
+    for (const scene of ['desk', 'desk-listening-not-recorded', 'call-full', 'call-listening', 'call-not-recorded']) {
+      await show(page, scene);
+      const bottom = await page.getByRole('navigation').count();
+      const fold = bottom ? (await page.getByRole('navigation').boundingBox()).y : 740;
+      for (const what of [
+        page.getByRole('button', { name: /Stop listening|End call|Cesser d’écouter|Raccrocher/ }),
+        page.getByText('harbour · velvet · nine'),
+      ]) {
+        const box = await what.boundingBox();
+        assert.ok(box.y + box.height <= fold + 1, `${language} ${scene}: ${box.y + box.height} of ${fold}`);
+      }
     }
   }
   await show(page, 'call-full');

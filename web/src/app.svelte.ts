@@ -79,6 +79,7 @@ export class App {
     ready: (enrolled) => {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
+        void keep_storage();
         this.stage = { status: 'on' };
         if (fragment !== null) this.#ignore_link();
       } else if (fragment !== null) {
@@ -99,7 +100,7 @@ export class App {
     },
     enrolled: () => {
       clear_fragment();
-      keep_storage();
+      void keep_storage();
       this.stage = { status: 'on' };
     },
     enrol_failed: (problem) => {

@@ -45,10 +45,15 @@ describe('leaving', () => {
 });
 
 describe('storage', () => {
-  it('is asked to be kept', () => {
+  it('is asked to be kept, once', async () => {
     const persist = vi.fn(async () => true);
-    vi.stubGlobal('navigator', { storage: { persist } });
-    keep_storage();
+    vi.stubGlobal('navigator', { storage: { persist, persisted: async () => false } });
+    await keep_storage();
     expect(persist).toHaveBeenCalledTimes(1);
+    vi.stubGlobal('navigator', { storage: { persist, persisted: async () => true } });
+    await keep_storage();
+    expect(persist).toHaveBeenCalledTimes(1);
+    vi.stubGlobal('navigator', {});
+    await keep_storage();
   });
 });

@@ -31,7 +31,11 @@ export function ask_before_leaving(): () => void {
   return () => removeEventListener('beforeunload', ask);
 }
 
-/** Asks that the browser does not delete this device's keys when the disk is full. */
-export function keep_storage(): void {
-  navigator.storage?.persist?.().catch(() => undefined);
+/** Asks that the browser does not delete this device's keys when the disk is full, unless it has promised that already. */
+export async function keep_storage(): Promise<void> {
+  try {
+    if (!(await navigator.storage.persisted())) await navigator.storage.persist();
+  } catch {
+    // A browser without this promise keeps storage as long as it can.
+  }
 }

@@ -57,7 +57,7 @@ export const call: Text['call'] = {
       muted: 'Le micro de votre correspondant est coupé ou indisponible. Il voit que vous ne l’entendez pas.',
     },
     alone: {
-      title: 'Vous êtes seul dans cet appel',
+      title: 'Il n’y a plus que vous dans cet appel',
       sentence: (name) =>
         `${capitalise(isolate(name))} a quitté l’appel : personne ne vous y entend plus. Raccrochez, puis rappelez.`,
     },

@@ -10,7 +10,7 @@ export const common: Pick<Text, Parts> = {
   words: {
     try_again: 'Réessayer',
     dismiss: 'Ignorer',
-    done: 'Terminer',
+    done: 'Fermer',
     close: 'Fermer',
     one_moment: 'Un instant',
     reload: 'Recharger la page',

@@ -26,6 +26,7 @@ export const people: Text['people'] = {
     sentence: 'Votre cabinet est injoignable. Cette page continue d’essayer.',
   },
   connecting: { title: 'Connexion', sentence: 'Chargement de vos contacts.' },
-  not_connected: 'Vous êtes hors ligne : vous ne pouvez ni appeler ni être appelé. Cette page tente de se reconnecter.',
+  not_connected:
+    'Vous êtes hors ligne : aucun appel n’est possible, ni dans un sens ni dans l’autre. Cette page tente de se reconnecter.',
   connecting_line: 'Connexion à votre cabinet…',
 };
