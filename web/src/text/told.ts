@@ -22,6 +22,7 @@ const KNOWN: [RegExp, Told][] = [
   [/ring was refused because it could not be verified: (.+)\. Tell the security officer/i, 'unverified_ring'],
   [/too many rings from this device/i, 'too_many'],
   [/no such person here, or they have no device/i, 'unreachable'],
+  [/nobody else holds the keys of this call/i, 'keys_lost'],
   [/the call is full/i, 'full'],
   [/ended because it could not be trusted: (.+)\./i, 'untrusted'],
   [/log was (rewritten|rolled back|forked)|does not (continue|extend) (what|the tree)/i, 'log_rewritten'],
@@ -31,6 +32,9 @@ const KNOWN: [RegExp, Told][] = [
   [/^no note-taker was in the call$/i, 'no_note_taker'],
   [/its record did not arrive in time$/i, 'not_delivered'],
 ];
+
+/** Which known sentence it is. */
+export const told_name = (text: string): Told | null => KNOWN.find(([pattern]) => pattern.test(text))?.[1] ?? null;
 
 /** A sentence of the engine or the server in the current language, if it is a known one. */
 export function told(text: string): string {

@@ -27,6 +27,19 @@ describe('after a call', () => {
     expect(over({ ...incoming(), state: 'ended', ended: 'taken_elsewhere' })?.title).toBe('Answered on another device');
   });
 
+  it('that a reload ended says so, and is a missed call to whom it rang', () => {
+    const problem = 'nobody else holds the keys of this call: hang up and ring again';
+    expect(over({ ended: 'failed', opened_index: null, problem })).toMatchObject({
+      title: 'The call has ended',
+      sentence: expect.stringMatching(/^This page was reloaded/),
+      bad: false,
+    });
+    expect(over({ ...incoming(), state: 'ended', ended: 'failed', problem: null })).toMatchObject({
+      title: 'Missed call',
+      bad: false,
+    });
+  });
+
   it('names who hung up only where this device knows: its own person', () => {
     const shown = (hung_up_here: boolean, more: Partial<CallView> = {}) =>
       ended_screen(view({ call: live({ state: 'ended', ended: 'hung_up', ...more }) }), null, HERE, hung_up_here)

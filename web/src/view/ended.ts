@@ -3,7 +3,7 @@
 import type { CallView, View } from '../engine/contract';
 import { t } from '../text';
 import { format_number } from '../text/format';
-import { told } from '../text/told';
+import { told, told_name } from '../text/told';
 import { duration_text, time_to_the_second } from './clock';
 import type { Level, Shape } from './labels';
 
@@ -39,7 +39,7 @@ export function ended_screen(
   return {
     name: call.other?.name ?? '',
     ...ended_text(call, hung_up_here),
-    bad: call.ended === 'failed',
+    bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
         ? null
@@ -47,6 +47,13 @@ export function ended_screen(
     record: record(view, call, local_zone),
   };
 }
+
+/** It rang here and failed elsewhere: to this person it is a missed call. */
+const rang_only = (call: CallView): boolean =>
+  call.direction === 'in' && call.started_ms === null && call.problem === null;
+
+/** A reload lost this device's keys, and there was nobody to let it back in. No device refused anything. */
+const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
 
 /** How a call ended, for a person who was in it. */
 function ended_text(call: CallView, hung_up_here: boolean): { title: string; sentence: string } {
@@ -67,6 +74,8 @@ function ended_text(call: CallView, hung_up_here: boolean): { title: string; sen
     case 'busy':
       return for_name(texts.busy);
     case 'failed':
+      if (rang_only(call)) return for_name(texts.failed_ring);
+      if (lost_keys(call)) return { title: texts.hung_up.title, sentence: told(call.problem ?? '') };
       return { title: texts.failed.title, sentence: call.problem ? told(call.problem) : texts.failed.sentence };
     case 'interrupted':
       return texts.interrupted;
@@ -96,7 +105,7 @@ function record(view: View, call: CallView, local_zone: string): EndedRecord {
     .join(' · ');
   const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
   if (call.opened_index === null) {
-    return call.ended === 'failed'
+    return call.ended === 'failed' && !lost_keys(call)
       ? { ...logged, shape: 'no', ...texts.not_logged, small: '' }
       : // This device lost its keys, and the call ended before it could rejoin.
         { ...logged, ...texts.later, small: '' };

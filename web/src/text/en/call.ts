@@ -93,6 +93,10 @@ export const call = {
       title: 'The call was stopped',
       sentence: 'A device rejected what it received, or could not encrypt. Nothing was sent unencrypted.',
     },
+    failed_ring: {
+      title: 'Missed call',
+      sentence: (name: string) => `A fault ended the call from ${mid(name)} before you answered.`,
+    },
     interrupted: {
       title: 'The connection was lost',
       sentence: 'It did not come back within a minute, so the call was ended.',

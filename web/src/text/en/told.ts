@@ -18,6 +18,7 @@ export const told = {
     `A call could not be verified and was not shown: ${why}. Tell your security officer.`,
   too_many: 'Too many calls from this device. Wait a minute, then try again.',
   unreachable: 'That person has no device here.',
+  keys_lost: 'This page was reloaded, and no other device could let it back into the call. Ring again.',
   full: 'The call is full: somebody has to leave first.',
   untrusted: (why: string) => `The call was ended because it could not be trusted: ${why}. Tell your security officer.`,
   log_rewritten: 'The office’s log was changed after the fact. Make no calls, and tell your security officer.',

@@ -95,6 +95,10 @@ export const call: Text['call'] = {
       title: 'L’appel a été interrompu',
       sentence: 'Un appareil a rejeté ce qu’il recevait, ou n’a pu chiffrer. Rien n’a été envoyé en clair.',
     },
+    failed_ring: {
+      title: 'Appel manqué',
+      sentence: (name) => `Une défaillance a mis fin à l’appel ${of(name)} avant votre réponse.`,
+    },
     interrupted: {
       title: 'La connexion a été perdue',
       sentence: 'Elle n’a pas été rétablie en une minute ; l’appel a donc pris fin.',

@@ -18,6 +18,8 @@ export const told: Text['told'] = {
     `Un appel n’a pu être vérifié et n’a pas été présenté (${why}). Prévenez votre responsable de la sécurité.`,
   too_many: 'Trop d’appels depuis cet appareil. Patientez une minute, puis réessayez.',
   unreachable: 'Cette personne n’a pas d’appareil ici.',
+  keys_lost:
+    'Cette page a été rechargée, et aucun autre appareil n’a pu la réadmettre dans l’appel. Appelez de nouveau.',
   full: 'L’appel est complet : quelqu’un doit d’abord le quitter.',
   untrusted: (why) =>
     `Il a été mis fin à l’appel, car il n’était pas digne de confiance (${why}). Prévenez votre responsable de la sécurité.`,
