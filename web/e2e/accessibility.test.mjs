@@ -56,6 +56,50 @@ for (const size of SIZES) {
   });
 }
 
+for (const { query, of } of [
+  { query: 'language=fr&dir=ltr', of: 'in French' },
+  { query: 'language=en&dir=rtl', of: 'from right to left' },
+]) {
+  test(`scenes on a phone, ${of}`, async (t) => {
+    const context = await browser.newContext({ ...SIZES[0], colorScheme: 'light', reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    const names = await open_scenes(page, site.origin, query);
+    await page.evaluate(axe);
+    for (const name of names) {
+      await t.test(name, async () => {
+        await show(page, name);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `wider than the screen by ${wide} px`);
+        assert.deepEqual(await undersized_targets(page), []);
+        assert.deepEqual(await violations(page, { type: 'tag', values: TAGS }), []);
+      });
+    }
+    await context.close();
+  });
+}
+
+test('on a phone, what ends or stops a call and the words on every screen are above the fold', async () => {
+  const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+  for (const language of ['fr', 'en']) {
+    await open_scenes(page, site.origin, `language=${language}&dir=ltr`);
+    for (const scene of ['desk', 'desk-listening-not-recorded', 'call-full', 'call-listening', 'call-not-recorded']) {
+      await show(page, scene);
+      const bottom = await page.getByRole('navigation').count();
+      const fold = bottom ? (await page.getByRole('navigation').boundingBox()).y : 740;
+      for (const what of [
+        page.getByRole('button', { name: /Stop listening|End call|Cesser d’écouter|Raccrocher/ }),
+        page.getByText('harbour · velvet · nine'),
+      ]) {
+        const box = await what.boundingBox();
+        assert.ok(box.y + box.height <= fold + 1, `${language} ${scene}: ${box.y + box.height} of ${fold}`);
+      }
+    }
+  }
+  await show(page, 'call-full');
+  await page.getByText('More below').waitFor();
+  await page.close();
+});
+
 test('the desk shows the newest caption without scrolling, and an alarm above it', async () => {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   await open_scenes(page, site.origin);
@@ -63,14 +107,12 @@ test('the desk shows the newest caption without scrolling, and an alarm above it
   const newest = page.getByText('For a period of three years');
   for (const scene of ['desk', 'desk-listening-two', 'desk-listening-not-recorded']) {
     await show(page, scene);
-    await page
-      .getByRole('heading', { name: 'Heard between the President and the Prime Minister of Estmark' })
-      .waitFor();
+    await page.getByRole('heading', { name: 'Captions' }).waitFor();
     assert.ok((await place(newest)).bottom < 900, scene);
     assert.equal(await page.evaluate(() => document.documentElement.scrollHeight), 900, scene);
   }
   // After a change of size or orientation the newest line stays visible.
-  const captions = page.getByRole('list', { name: 'Heard between' });
+  const captions = page.getByRole('list', { name: 'Captions' });
   const at_the_end = (e) => Math.round(e.scrollHeight - e.scrollTop - e.clientHeight) === 0;
   for (const [width, height] of [
     [1440, 560],

@@ -32,9 +32,9 @@ async function enrolled(browser, name, role) {
   const { context, page } = await person(browser, office.origin);
   await page.addInitScript(capture_tracks);
   await page.goto(link);
-  await page.getByRole('heading', { name: `This link enrols this browser for ${name}` }).waitFor();
+  await page.getByRole('heading', { name: `Enrol this browser for ${name.replace(/^The /, 'the ')}` }).waitFor();
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: role === 'duty-officer' ? 'The desk' : 'People' }).waitFor();
+  await page.getByRole('heading', { name: role === 'duty-officer' ? 'Desk' : 'People' }).waitFor();
   return { context, page, link };
 }
 
@@ -91,7 +91,7 @@ test('two leaders talk, the desk reads the captions, and the record is verified'
   // The note-taker joins automatically and is visible to everybody.
   const three = () => window.telcon.view.call.members.length === 3;
   await Promise.all([until(a.page, three), until(b.page, three)]);
-  await desk.page.getByRole('button', { name: 'Listen' }).click();
+  await desk.page.getByRole('button', { name: 'Join as visible listener' }).click();
   const four = () => window.telcon.view.call?.members.length === 4;
   const views = await Promise.all([a, b, desk].map(({ page }) => until(page, four)));
   const phrases = new Set(views.map(({ view }) => view.call.phrase.join(' ')));
@@ -127,7 +127,8 @@ test('two leaders talk, the desk reads the captions, and the record is verified'
   await screenshot(desk.page, 'desk');
 
   await a.page.getByRole('button', { name: 'End call' }).click();
-  await Promise.all([a, b].map(({ page }) => page.getByRole('heading', { name: 'The call has ended' }).waitFor()));
+  await a.page.getByRole('heading', { name: 'You hung up' }).waitFor();
+  await b.page.getByRole('heading', { name: 'The call has ended' }).waitFor();
   await screenshot(a.page, 'over');
   const opened = await office.record();
   await screenshot(desk.page, 'desk-after');
@@ -202,6 +203,18 @@ test('decline and cancel are shown on both sides', async () => {
   await b.page.getByRole('button', { name: 'Accept' }).waitFor();
   await a.page.getByRole('button', { name: 'Stop ringing' }).click();
   await until(b.page, () => window.telcon.view.call?.ended === 'cancelled');
+  for (const { context } of [a, b]) await context.close();
+});
+
+test('a caller who reloads while it rings is told that the call ended, and the other side that they missed it', async () => {
+  const a = await enrolled(browser_a, 'The Governor', 'principal');
+  const b = await enrolled(browser_b, 'The Governor of Norland', 'principal');
+  await a.page.getByRole('button', { name: 'Ring The Governor of Norland' }).click();
+  await b.page.getByRole('button', { name: 'Accept' }).waitFor();
+  await a.page.reload();
+  await a.page.getByText('This page was reloaded').waitFor();
+  await a.page.getByText('The Governor of Norland').waitFor();
+  await b.page.getByRole('heading', { name: 'Missed call' }).waitFor();
   for (const { context } of [a, b]) await context.close();
 });
 

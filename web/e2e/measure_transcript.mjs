@@ -33,7 +33,7 @@ try {
   await b.getByRole('button', { name: 'Accept' }).click();
   const recording = () => window.telcon.view.call?.state === 'live' && window.telcon.view.call.note_taker;
   await Promise.all([until(a, recording), until(b, recording)]);
-  await desk.getByRole('button', { name: 'Listen, visible to all' }).click();
+  await desk.getByRole('button', { name: 'Join as visible listener' }).click();
   await until(desk, () => window.telcon.view.call?.state === 'live');
   await desk.evaluate(observe_captions);
   const late = (Date.now() - rung) / 1000;

@@ -54,17 +54,17 @@ async function enrolled() {
 test('enrolment names the person, reports refusals, stores nothing before the office accepted it, and clears the address', async () => {
   const { context, page } = await person(browser, site.origin);
   await page.goto(site.origin);
-  await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.goto(`${site.origin}/#enrol=expired`);
   await page.getByRole('heading', { name: 'This link has expired' }).waitFor();
   await page.getByText('Ask your office for a new one.').waitFor();
   await page.goto(`${site.origin}/?again#enrol=used`);
-  await page.getByRole('heading', { name: 'This link enrols this browser for the President' }).waitFor();
+  await page.getByRole('heading', { name: 'Enrol this browser for the President' }).waitFor();
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: 'This link was used already' }).waitFor();
-  await page.getByText('Ask your office for a new one.').waitFor();
+  await page.getByRole('heading', { name: 'This link has already been used' }).waitFor();
+  await page.getByText('ask your office for another.').waitFor();
   await page.goto(`${site.origin}/?once`);
-  await page.getByRole('heading', { name: 'Your office must let this browser in' }).waitFor();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.goto(`${site.origin}/#enrol=good`);
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
   await page.getByRole('heading', { name: 'People' }).waitFor();
@@ -149,9 +149,87 @@ test('in a call nothing is sent in the clear or before the keys, frames are decr
   await page.reload();
   await until(page, () => window.telcon.view?.call?.state === 'live' && window.telcon.timings.first_audio_ms !== null);
   await page.getByRole('button', { name: 'End call' }).click();
-  await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+  await page.getByRole('heading', { name: 'You hung up' }).waitFor();
   await page.getByRole('button', { name: 'Done' }).click();
   await page.getByRole('heading', { name: 'People' }).waitFor();
+  await context.close();
+});
+
+test('a caller who reloads while it rings keeps the direction, the name and the button to stop', async () => {
+  const { context, page } = await enrolled();
+  const asked = [];
+  page.on('dialog', async (dialog) => {
+    asked.push(dialog.type());
+    await dialog.accept();
+  });
+  await page.getByRole('button', { name: 'Ring The Prime Minister of Estmark' }).click();
+  await page.getByText('The Prime Minister of Estmark’s device is ringing.').waitFor();
+  await page.reload();
+  await page.getByText('The call may still be ringing').waitFor();
+  assert.deepEqual(asked, ['beforeunload'], 'the browser asked before it left the call');
+  await page.getByRole('heading', { name: 'The Prime Minister of Estmark' }).waitFor();
+  await page.getByRole('button', { name: 'Stop ringing' }).click();
+  await page.getByRole('heading', { name: 'You cancelled the call' }).waitFor();
+  await context.close();
+});
+
+test('the language is the browser’s, is changed on the page, and is remembered', async () => {
+  const { context, page } = await person(browser, site.origin, { locale: 'fr-CA' });
+  await page.goto(site.origin);
+  await page.getByRole('heading', { name: 'Ce navigateur n’est pas encore configuré' }).waitFor();
+  const marked = () => page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]);
+  assert.deepEqual(await marked(), ['fr', 'ltr']);
+  await page.getByLabel('Langue').selectOption('en');
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  assert.deepEqual(await marked(), ['en', 'ltr']);
+  await page.reload();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await context.close();
+});
+
+/** Init script: sound is held until a press. Playwright's own calls count as one, so the browser's policy never holds it. */
+function hold_sound() {
+  const Native = window.AudioContext;
+  let pressed = false;
+  addEventListener('pointerdown', () => (pressed = true), { capture: true });
+  window.AudioContext = class extends Native {
+    get state() {
+      return pressed ? super.state : 'suspended';
+    }
+    async resume() {
+      return pressed ? super.resume() : new Promise(() => {});
+    }
+  };
+}
+
+test('a page that may not sound asks for a press while idle, and a ring says that it is silent', async () => {
+  const { context, page } = await enrolled();
+  await page.addInitScript(hold_sound);
+  await page.reload();
+  await page.getByText('Click anywhere to allow the ring sound').waitFor();
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await page.bringToFront();
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: true }));
+  await page.getByText('This ring is silent').waitFor();
+  await page.getByRole('heading', { name: 'The Prime Minister of Estmark' }).click();
+  await page.getByText('This ring is silent').waitFor({ state: 'detached' });
+  await context.close();
+});
+
+test('microphone and speaker are tried and chosen before a call', async () => {
+  const { context, page } = await enrolled();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Test microphone' }).click();
+  const level = page.getByRole('meter', { name: 'Microphone level' });
+  await page.waitForFunction((meter) => Number(meter.getAttribute('aria-valuenow')) > 5, await level.elementHandle());
+  await page.getByRole('button', { name: 'Stop the test' }).click();
+  await page.getByLabel('Microphone', { exact: true }).selectOption({ index: 1 });
+  const chosen = await page.evaluate(() => localStorage.getItem('telcon.microphone'));
+  assert.ok(chosen, 'the choice is remembered');
+  await page.getByRole('button', { name: 'Play a test tone' }).click();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await context.close();
 });
 
@@ -161,11 +239,11 @@ test('an unverified ring is not shown', async () => {
   await peer.goto(`${site.origin}/peer.html`);
   await page.bringToFront();
   await peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: false }));
-  await page.getByText('A ring came that this device could not verify').waitFor();
+  await page.getByText('A call arrived that this device could not verify').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Accept' }).count(), 0);
   await peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: true }));
   await page.getByText('Verified by this device', { exact: true }).waitFor();
-  assert.equal(await page.title(), 'The Prime Minister of Estmark rings');
+  assert.equal(await page.title(), 'The Prime Minister of Estmark is calling');
   await page.keyboard.press('Enter');
   assert.equal(
     await page.evaluate(() => window.telcon.view.call.state),
@@ -186,7 +264,7 @@ test('a browser without encoded transforms gets an explanation and no controls',
   const { context, page } = await person(browser, site.origin);
   await page.addInitScript(() => delete window.RTCRtpScriptTransform);
   await page.goto(site.origin);
-  await page.getByRole('heading', { name: 'Telcon needs a browser that can encrypt a call by itself' }).waitFor();
+  await page.getByRole('heading', { name: 'Telcon needs a browser that can encrypt calls itself' }).waitFor();
   assert.equal(await page.getByRole('button').count(), 0);
   await context.close();
 });

@@ -3,16 +3,27 @@
 import type { RecordLine, Report, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
-import type { MicrophoneState } from './engine/microphone';
+import { load_call, save_call } from './engine/call_memory';
 import type { RecordProof, Records } from './engine/records';
-import { error_sentence } from './engine/error_sentence';
+import type { MicrophoneState } from './engine/microphone';
+import { problem_of, type Problem } from './engine/problem';
+import type { SoundKind } from './engine/sound_devices';
+import { keep_storage } from './page_guard';
+import { Sound } from './sound.svelte';
+import { choose_locale } from './text';
+import type { Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { is_pending } from './view/records';
+import { remember, resume, type RememberedCall } from './view/resume';
 import { wanted_name } from './view/people';
 import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
 
-/** The result of a request to the office. `problem` is a sentence for the person. */
-export type Loadable<T> = { status: 'loading' } | { status: 'ready'; value: T } | { status: 'failed'; problem: string };
+/** The result of a request to the office. */
+export type Loadable<T> =
+  { status: 'loading' } | { status: 'ready'; value: T } | { status: 'failed'; problem: Problem };
+
+/** Whether system notifications of rings are shown: `default` is not asked yet. */
+export type Notifications = NotificationPermission | 'unsupported';
 
 export interface CheckedRecord {
   line: RecordLine;
@@ -27,8 +38,7 @@ export class App {
   route = $state.raw<Route>({ at: 'home' });
   favourites = $state.raw<ReadonlySet<string>>(new Set());
   query = $state('');
-  microphone = $state<MicrophoneState>('off');
-  sound_blocked = $state(false);
+  readonly sound = new Sound();
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already. */
@@ -37,10 +47,18 @@ export class App {
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
   dismissed_alerts = $state.raw<ReadonlySet<string>>(new Set());
   ended_ms = $state<number | null>(null);
-  can_request_notifications = $state(false);
+  notifications = $state<Notifications>('unsupported');
+  settings_open = $state(false);
+  /** The call that this page's person ended. */
+  hung_up = $state<string | null>(null);
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
   record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
 
+  /** Scenes of screenshots: no prompts, no listeners. */
+  fixed = false;
+  /** The call in which this device is muted because it has no microphone. */
+  #muted_without_microphone: string | null = null;
+  #remembered: RememberedCall | null = null;
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
     answer_ms: null,
     first_audio_ms: null,
@@ -61,6 +79,7 @@ export class App {
     ready: (enrolled) => {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
+        void keep_storage();
         this.stage = { status: 'on' };
         if (fragment !== null) this.#ignore_link();
       } else if (fragment !== null) {
@@ -81,6 +100,7 @@ export class App {
     },
     enrolled: () => {
       clear_fragment();
+      void keep_storage();
       this.stage = { status: 'on' };
     },
     enrol_failed: (problem) => {
@@ -91,11 +111,15 @@ export class App {
       this.stage = { status: 'failed', problem };
     },
     microphone: (state) => {
-      this.microphone = state;
+      this.sound.microphone = state;
+      this.#tell_microphone();
     },
     sound_blocked: (blocked) => {
-      this.sound_blocked = blocked;
+      this.sound.blocked = blocked;
     },
+    levels: (you, others) => this.sound.update_levels(you, others, performance.now()),
+    microphone_name: (name) => this.sound.uses(name),
+    sound_devices: (devices) => this.sound.update_devices(devices),
     first_frame_decrypted: (at_ms) => {
       this.timings.first_audio_ms ??= at_ms;
     },
@@ -110,9 +134,21 @@ export class App {
     clear_fragment();
   }
 
-  #show(view: View): void {
+  #show(shown: View): void {
     const before = this.view;
+    const view = resume(shown, this.#remembered);
     this.view = view;
+    // A view before sign-in has no call yet, and must not make the page forget it.
+    if (view.call || view.caught_up) {
+      const remembered = remember(view.call, this.#remembered);
+      save_call(remembered);
+      // The screen after the call still needs its direction.
+      if (view.call?.state !== 'ended') this.#remembered = remembered;
+    }
+    if (!view.call || view.call.state === 'ended') this.sound.call_over();
+    this.#tell_microphone();
+    // Settings must not cover a ring.
+    if (this.screen === 'ring_in' && before?.call?.call !== view.call?.call) this.settings_open = false;
     const { call } = view;
     if (call && call.call !== before?.call?.call) {
       this.ended_ms = null;
@@ -127,6 +163,23 @@ export class App {
     const known = (of: typeof before) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+  }
+
+  /**
+   * Tells the others that nothing will be heard from here, as for a press of Mute, and when that is over: they must not take it
+   * for a lost connection.
+   */
+  #tell_microphone(): void {
+    const call = this.view?.call;
+    if (call?.state !== 'live' || call.direction === 'listen') return;
+    const { microphone } = this.sound;
+    if (is_inaudible(microphone) && !call.muted && this.#muted_without_microphone !== call.call) {
+      this.#muted_without_microphone = call.call;
+      this.host().command({ type: 'mute', on: true });
+    } else if (microphone === 'on' && call.muted && this.#muted_without_microphone === call.call) {
+      this.#muted_without_microphone = null;
+      this.host().command({ type: 'mute', on: false });
+    }
   }
 
   // Actions of the person.
@@ -154,6 +207,7 @@ export class App {
   }
 
   hang_up(): void {
+    this.hung_up = this.view?.call?.call ?? null;
     this.host().command({ type: 'hang_up' });
   }
 
@@ -166,6 +220,9 @@ export class App {
   }
 
   mute(on: boolean): void {
+    // There is nothing to unmute without a microphone: it is asked for again, and unmutes the call once it works.
+    if (!on && is_inaudible(this.sound.microphone)) return this.host().retry_microphone();
+    this.#muted_without_microphone = null;
     this.host().command({ type: 'mute', on });
   }
 
@@ -198,8 +255,16 @@ export class App {
   }
 
   async request_notifications(): Promise<void> {
-    await Notification.requestPermission();
-    this.can_request_notifications = false;
+    this.notifications = await Notification.requestPermission();
+  }
+
+  choose_device(kind: SoundKind, id: string | null): void {
+    this.sound.choose(kind, id);
+    this.host().choose_device(kind, id);
+  }
+
+  choose_language(locale: Locale): void {
+    choose_locale(locale, navigator.languages);
   }
 
   navigate(route: Route): void {
@@ -252,7 +317,7 @@ export class App {
     try {
       this.records = { status: 'ready', value: await this.office.list(token) };
     } catch (error) {
-      this.records = { status: 'failed', problem: error_sentence(error) };
+      this.records = { status: 'failed', problem: problem_of(error) };
     }
   }
 
@@ -275,13 +340,14 @@ export class App {
       const { line } = JSON.parse(proof) as RecordProof;
       if (wanted()) this.record = { status: 'ready', value: { line, report, at_ms: Date.now() } };
     } catch (error) {
-      if (wanted()) this.record = { status: 'failed', problem: error_sentence(error) };
+      if (wanted()) this.record = { status: 'failed', problem: problem_of(error) };
     }
   }
 
   /** Loads favourites and route and starts the clock. Screenshots do not call it: their state is fixed. */
   start(): void {
     this.favourites = load_favourites();
+    this.#remembered = load_call();
     this.route = route_of(location.hash.slice(1));
     addEventListener('popstate', () => {
       // An enrolment link was pasted into a tab that is open already.
@@ -291,9 +357,13 @@ export class App {
       else this.show_route(route_of(location.hash.slice(1)));
     });
     setInterval(() => this.#on_second(), 1000);
-    this.can_request_notifications = 'Notification' in globalThis && Notification.permission === 'default';
+    this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }
 }
+
+/** Whether the others hear nothing from this device. */
+const is_inaudible = (microphone: MicrophoneState): boolean =>
+  microphone === 'denied' || microphone === 'missing' || microphone === 'silenced';
 
 /** Polling interval while a listed call is live or its record is pending, seconds. */
 const POLL_INTERVAL_S = 5;

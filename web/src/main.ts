@@ -6,6 +6,7 @@ import { start_host, type Host } from './engine/host';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
 import { acquire_tab_lock } from './engine/tab_lock';
+import { start_locale } from './text';
 
 let host: Host | undefined;
 const app = new App(() => {
@@ -28,6 +29,7 @@ Object.defineProperty(window, 'telcon', {
   }),
 });
 
+start_locale(navigator.languages);
 mount(Root, { target: document.getElementById('app') ?? document.body, props: { app } });
 app.start();
 

@@ -9,6 +9,6 @@ export async function enrolled(browser, office, name, role = 'principal') {
   await page.addInitScript(capture_tracks);
   await page.goto(await office.invite(name, role));
   await page.getByRole('button', { name: 'Enrol this browser' }).click();
-  await page.getByRole('heading', { name: role === 'duty-officer' ? 'The desk' : 'People' }).waitFor();
+  await page.getByRole('heading', { name: role === 'duty-officer' ? 'Desk' : 'People' }).waitFor();
   return page;
 }

@@ -54,8 +54,8 @@ export async function serve_scenes() {
 }
 
 /** Opens the scenes page; returns the names of the scenes. */
-export async function open_scenes(page, origin) {
-  await page.goto(`${origin}/?scene=starting`);
+export async function open_scenes(page, origin, query = 'language=en&dir=ltr') {
+  await page.goto(`${origin}/?scene=starting&${query}`);
   await page.waitForFunction(() => window.scenes);
   return page.evaluate(() => window.scenes);
 }

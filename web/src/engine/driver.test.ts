@@ -98,7 +98,7 @@ describe('the driver', () => {
     await settle();
     saves[0]?.reject();
     await settle();
-    expect(posted).toEqual([{ type: 'failed', problem: expect.stringMatching(/could not keep the keys/) }]);
+    expect(posted).toEqual([{ type: 'failed', problem: { code: 'keys_not_saved' } }]);
     expect(actions).not.toContain('send a');
     expect(driver.stopped).toBe(true);
   });

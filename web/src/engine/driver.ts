@@ -3,6 +3,7 @@
 import type { UserCommand, PageOutput, Report } from './contract';
 import type { Engine } from './engine';
 import type { FromWorker } from './messages';
+import type { Problem } from './problem';
 
 /** I/O that the driver needs. `save` resolves once the state is durable. */
 export interface DriverEnvironment {
@@ -69,7 +70,7 @@ export class Driver {
     return packet;
   }
 
-  /** Verifies the proof of one record. Throws a sentence for people. */
+  /** Verifies the proof of one record. Throws a `Problem`, or an error of the engine. */
   check(proof: string): Report {
     const report = JSON.parse(this.engine.check_record(proof, this.environment.now())) as Report;
     // The device follows the log from the proof's checkpoint on, which is stored.
@@ -141,7 +142,7 @@ export class Driver {
         if (this.#saving === done) this.#saving = undefined;
       },
       () => {
-        this.#fail('This browser could not keep the keys of this device. Free some space, then reload this page.');
+        this.#stop_with({ code: 'keys_not_saved' });
       },
     );
     this.#saving = done;
@@ -162,14 +163,15 @@ export class Driver {
       console.error('engine refused its input', error.message);
       return;
     }
+    console.error('engine', error);
+    this.#stop_with({ code: 'engine_fault' });
+  }
+
+  #stop_with(problem: Problem): void {
+    if (this.#failed) return;
     this.#failed = true;
     this.#stopped = true;
     this.#cancel_wakeup?.();
-    const problem =
-      typeof error === 'string'
-        ? error
-        : 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.';
-    if (typeof error !== 'string') console.error('engine', error);
     this.environment.post({ type: 'failed', problem });
     this.environment.stop();
   }

@@ -4,20 +4,25 @@ import type { Card, UserCommand, Report, View } from './contract';
 import { Media } from './media';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
+import type { Problem } from './problem';
 import { IceServerCache, fetch_ice_servers } from './ice_servers';
+import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundKind } from './sound_devices';
 
 /** Events for the page. */
 export interface HostEvents {
   ready(enrolled: boolean): void;
-  link_read(person: Card | null, office: string | null, problem: string | null): void;
+  link_read(person: Card | null, office: string | null, problem: Problem | null): void;
   enrolled(): void;
-  enrol_failed(problem: string): void;
+  enrol_failed(problem: Problem): void;
   view(view: View): void;
-  failed(problem: string): void;
+  failed(problem: Problem): void;
   microphone(state: MicrophoneState): void;
   sound_blocked(blocked: boolean): void;
   first_frame_decrypted(at_ms: number): void;
   media_timed_out(timed_out: boolean): void;
+  levels(you: number, others: number): void;
+  microphone_name(name: string): void;
+  sound_devices(devices: SoundDevices): void;
 }
 
 /** Requests of the page. */
@@ -30,14 +35,30 @@ export interface Host {
   request_microphone(): void;
   retry_microphone(): void;
   play(): void;
+  /** `null` leaves the choice to the system. Takes effect at once, in a call too. */
+  choose_device(kind: SoundKind, id: string | null): void;
 }
 
 export function start_host(worker: Worker, events: HostEvents): Host {
   const post = (message: ToWorker) => worker.postMessage(message);
   const command = (command: UserCommand) => post({ type: 'command', command });
   const ice = new IceServerCache(fetch_ice_servers);
-  const media = new Media(worker, { command, microphone: events.microphone, sound_blocked: events.sound_blocked }, ice);
-  const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: string) => void }>();
+  const media = new Media(
+    worker,
+    {
+      command,
+      microphone: events.microphone,
+      sound_blocked: events.sound_blocked,
+      levels: events.levels,
+      microphone_name: events.microphone_name,
+    },
+    ice,
+  );
+  watch_sound_devices((devices) => {
+    media.devices_changed(devices);
+    events.sound_devices(devices);
+  });
+  const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: Problem) => void }>();
   let next_check = 0;
 
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
@@ -68,7 +89,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         const check = checks.get(data.id);
         checks.delete(data.id);
         if (data.report) return check?.resolve(data.report);
-        return check?.reject(data.problem ?? 'This record could not be checked.');
+        return check?.reject(data.problem ?? { code: 'record_unchecked' });
       }
       case 'erased':
         media.close_leg();
@@ -82,7 +103,7 @@ export function start_host(worker: Worker, events: HostEvents): Host {
   worker.onerror = (event) => {
     event.preventDefault();
     media.close_leg();
-    events.failed('The part of Telcon that encrypts could not be loaded. Check the connection and reload this page.');
+    events.failed({ code: 'engine_not_loaded' });
   };
   addEventListener('online', () => post({ type: 'connect_now' }));
 
@@ -100,5 +121,10 @@ export function start_host(worker: Worker, events: HostEvents): Host {
     request_microphone: () => media.request_microphone(),
     retry_microphone: () => void media.microphone.retry(),
     play: () => media.play(),
+    choose_device(kind, id) {
+      save_chosen_device(kind, id);
+      if (kind === 'microphone') void media.change_microphone();
+      else media.change_speaker();
+    },
   };
 }

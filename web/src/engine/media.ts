@@ -2,10 +2,12 @@
 // It lives here because peer connections do not exist in workers.
 
 import { RECEIVE_SLOTS, type CallView, type UserCommand } from './contract';
+import { LEVEL_INTERVAL_MS, LevelMeter } from './level_meter';
 import type { TransformOptions } from './messages';
 import { Microphone, type MicrophoneState } from './microphone';
 import { is_answer_to, force_constant_bitrate, is_opus_only, strip_audio_levels } from './sdp';
 import type { IceServerCache } from './ice_servers';
+import { can_choose_speaker, chosen_device, type SoundDevices } from './sound_devices';
 
 /** How long a leg may be disconnected before it is replaced, milliseconds: longer than a burst of loss. */
 const DISCONNECT_TIMEOUT_MS = 2_500;
@@ -17,6 +19,10 @@ export interface MediaEvents {
   microphone(state: MicrophoneState): void;
   /** The browser's autoplay policy requires a gesture before it plays sound. */
   sound_blocked(blocked: boolean): void;
+  /** Loudness of this device's microphone and of all others, 0 to 1. */
+  levels(you: number, others: number): void;
+  /** The name of the microphone in use. */
+  microphone_name(name: string): void;
 }
 
 interface Leg {
@@ -33,6 +39,9 @@ export class Media {
   #muted = false;
   #in_call = false;
   #microphone_timer: ReturnType<typeof setTimeout> | undefined;
+  #level_timer: ReturnType<typeof setInterval> | undefined;
+  readonly #own_level = new LevelMeter();
+  readonly #other_levels = new LevelMeter();
 
   constructor(
     private readonly worker: Worker,
@@ -67,6 +76,7 @@ export class Media {
     for (const transceiver of connection.getTransceivers()) transceiver.setCodecPreferences(opus);
     const leg: Leg = { connection, sender: up.sender, players, disconnect_timer: undefined };
     this.#leg = leg;
+    this.#measure_levels(connection);
     connection.onconnectionstatechange = () => this.#on_connection_state(leg);
     try {
       await connection.setLocalDescription();
@@ -98,6 +108,9 @@ export class Media {
     const leg = this.#leg;
     this.#leg = undefined;
     if (!leg) return;
+    clearInterval(this.#level_timer);
+    this.#own_level.stop();
+    this.#other_levels.stop();
     clearTimeout(leg.disconnect_timer);
     leg.connection.onconnectionstatechange = null;
     leg.connection.close();
@@ -140,6 +153,35 @@ export class Media {
     for (const player of this.#leg?.players ?? []) this.#start(player);
   }
 
+  /** A device was connected or disconnected: what the person chose is used again once it is back. */
+  devices_changed(devices: SoundDevices): void {
+    const wanted = chosen_device('microphone');
+    const back = devices.microphones.some((device) => device.id === wanted);
+    if (back && this.microphone.held && this.microphone.held.getSettings().deviceId !== wanted)
+      void this.microphone.retry();
+    this.change_speaker();
+  }
+
+  /** Uses the microphone that the person chose now. */
+  async change_microphone(): Promise<void> {
+    if (this.microphone.held) await this.microphone.retry();
+  }
+
+  /** Plays on the speaker that the person chose now. */
+  change_speaker(): void {
+    for (const player of this.#leg?.players ?? []) set_speaker(player);
+  }
+
+  #measure_levels(connection: RTCPeerConnection): void {
+    const received = connection.getReceivers().map((receiver) => receiver.track);
+    // The first transceiver only sends; its receiver's track is silent.
+    this.#other_levels.measure(received.slice(1));
+    this.#level_timer = setInterval(
+      () => this.events.levels(this.#own_level.level(), this.#other_levels.level()),
+      LEVEL_INTERVAL_MS,
+    );
+  }
+
   #release(): void {
     this.#sending = false;
     void this.#attach(null);
@@ -151,6 +193,8 @@ export class Media {
     const leg = this.#leg;
     if (!leg || leg.sender.track === track || (track && !this.#sending)) return;
     await leg.sender.replaceTrack(track).catch((error: unknown) => console.warn('microphone', error));
+    this.#own_level.measure(track ? [track] : []);
+    if (track) this.events.microphone_name(track.label);
   }
 
   /** A muted track still sends frames of the same size and rate: muting must not show in the traffic. */
@@ -167,6 +211,7 @@ export class Media {
   #player(track: MediaStreamTrack): HTMLAudioElement {
     const player = new Audio();
     player.srcObject = new MediaStream([track]);
+    set_speaker(player);
     this.#start(player);
     return player;
   }
@@ -198,4 +243,10 @@ export class Media {
     console.warn('media', error);
     this.events.command({ type: 'media_failed' });
   }
+}
+
+/** Without a choice, or if the chosen speaker is gone, the system's default plays. */
+function set_speaker(player: HTMLAudioElement): void {
+  if (!can_choose_speaker()) return;
+  player.setSinkId(chosen_device('speaker') ?? '').catch((error: unknown) => console.warn('speaker', error));
 }

@@ -1,6 +1,7 @@
 // Messages between the page and the worker that owns the engine.
 
 import type { Card, UserCommand, Report, View } from './contract';
+import type { Problem } from './problem';
 
 export type ToWorker =
   | { type: 'command'; command: UserCommand }
@@ -12,9 +13,9 @@ export type ToWorker =
 
 export type FromWorker =
   | { type: 'ready'; enrolled: boolean }
-  | { type: 'link_read'; person: Card | null; office: string | null; problem: string | null }
+  | { type: 'link_read'; person: Card | null; office: string | null; problem: Problem | null }
   | { type: 'enrolled' }
-  | { type: 'enrol_failed'; problem: string }
+  | { type: 'enrol_failed'; problem: Problem }
   | { type: 'view'; view: View }
   | { type: 'open_leg'; call: string }
   | { type: 'media_answer'; sdp: string }
@@ -23,10 +24,10 @@ export type FromWorker =
   | { type: 'first_frame_decrypted'; at_ms: number }
   /** Whether media is expected and none arrives. */
   | { type: 'media_timed_out'; timed_out: boolean }
-  | { type: 'record_checked'; id: number; report: Report | null; problem: string | null }
+  | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
   | { type: 'erased' }
   /** The engine stopped. Nothing is encrypted or decrypted after this. */
-  | { type: 'failed'; problem: string };
+  | { type: 'failed'; problem: Problem };
 
 /** Direction of a media transform. */
 export interface TransformOptions {

@@ -1,10 +1,28 @@
 // The microphone: requested early, held for one call, released after it.
 
-export type MicrophoneState = 'off' | 'asking' | 'on' | 'denied' | 'missing';
+import { chosen_device } from './sound_devices';
 
-const CONSTRAINTS: MediaStreamConstraints = {
-  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+/** `silenced`: the system mutes it, or another program has taken it. */
+export type MicrophoneState = 'off' | 'asking' | 'on' | 'denied' | 'missing' | 'silenced';
+
+const PROCESSING: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+  channelCount: 1,
 };
+
+/** Prefers the chosen microphone. `ideal`: a call must not fail because a headset was left at home. */
+export function microphone_constraints(): MediaStreamConstraints {
+  const device = chosen_device('microphone');
+  return { audio: device === null ? PROCESSING : { ...PROCESSING, deviceId: { ideal: device } } };
+}
+
+/** Why the browser gave no microphone. */
+export const microphone_failure = (error: unknown): MicrophoneState =>
+  error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'SecurityError')
+    ? 'denied'
+    : 'missing';
 
 export class Microphone {
   #track: Promise<MediaStreamTrack | null> | undefined;
@@ -40,6 +58,11 @@ export class Microphone {
     this.replaced(await this.acquire());
   }
 
+  /** The track that is held now. */
+  get held(): MediaStreamTrack | null {
+    return this.#held ?? null;
+  }
+
   /** Releases the microphone; its indicator light goes out. */
   release(): void {
     const track = this.#track;
@@ -57,7 +80,7 @@ export class Microphone {
     const generation = this.#generation;
     const is_current = () => this.#generation === generation;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
+      const stream = await navigator.mediaDevices.getUserMedia(microphone_constraints());
       const track = stream.getAudioTracks()[0] ?? null;
       if (!track || !is_current()) {
         track?.stop();
@@ -67,12 +90,13 @@ export class Microphone {
       track.onended = () => {
         if (this.#held === track) void this.retry();
       };
-      this.changed('on');
+      // The system mutes and unmutes the source; the page's own mute does not fire these events.
+      track.onmute = () => this.#held === track && this.changed('silenced');
+      track.onunmute = () => this.#held === track && this.changed('on');
+      this.changed(track.muted ? 'silenced' : 'on');
       return track;
     } catch (error) {
-      const refused =
-        error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'SecurityError');
-      if (is_current()) this.changed(refused ? 'denied' : 'missing');
+      if (is_current()) this.changed(microphone_failure(error));
       return null;
     }
   }

@@ -1,7 +1,8 @@
 // Records over the office's HTTP API.
 
 import { API_PREFIX, type RecordLine } from './contract';
-import { refusal_sentence } from './enrol';
+import { refusal } from './enrol';
+import type { Problem } from './problem';
 
 /** `GET /api/v1/records/{call}`: passed unparsed to the engine, which verifies it; the page reads only the line. */
 export interface RecordProof {
@@ -32,8 +33,8 @@ async function get(token: string, path: string): Promise<string> {
       headers: { authorization: `Bearer ${token}` },
     });
   } catch {
-    throw 'Your office did not answer. Check the connection of this device and try again.';
+    throw { code: 'office_unreachable' } satisfies Problem;
   }
-  if (!answer.ok) throw await refusal_sentence(answer);
+  if (!answer.ok) throw await refusal(answer);
   return answer.text();
 }

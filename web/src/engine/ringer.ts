@@ -8,12 +8,37 @@ const PERIOD_S = { in: 3, out: 5 };
 const FREQUENCIES_HZ = { in: [523.25, 783.99], out: [425] };
 /** Peak gain, 0 to 1. */
 const GAIN = { in: 0.12, out: 0.03 };
+/** How long a browser may take to start sound before it counts as blocked, milliseconds. */
+const START_TIMEOUT_MS = 500;
+
+/** What a ringer needs of an `AudioContext`. */
+export type RingContext = Pick<
+  AudioContext,
+  'state' | 'resume' | 'suspend' | 'addEventListener' | 'currentTime' | 'destination'
+>;
 
 export class Ringer {
   #tone: Tone = 'none';
-  #context: AudioContext | undefined;
+  #context: RingContext | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #probe: ReturnType<typeof setTimeout> | undefined;
   #notification: Notification | undefined;
+
+  /** `blocked` is told whether the browser would play a ring: its autoplay policy may ask for a press first. */
+  constructor(
+    private readonly blocked: (blocked: boolean) => void = () => undefined,
+    private readonly make: () => RingContext = () => new AudioContext(),
+  ) {}
+
+  /** Finds out, while nothing rings, whether a ring would be heard. Also called from any gesture, which allows sound. */
+  check(): void {
+    const context = this.#opened();
+    if (context.state === 'running') return this.#started();
+    // The promise stays pending while sound is blocked, and the state changes once it is allowed.
+    void context.resume().catch(() => undefined);
+    clearTimeout(this.#probe);
+    this.#probe = setTimeout(() => this.blocked(context.state !== 'running'), START_TIMEOUT_MS);
+  }
 
   /** Plays this tone until the next call; `none` stops it. */
   ring(tone: Tone): void {
@@ -24,8 +49,7 @@ export class Ringer {
       void this.#context?.suspend();
       return;
     }
-    this.#context ??= new AudioContext();
-    void this.#context.resume().catch(() => undefined);
+    this.check();
     this.#play_once(tone);
     this.#timer = setInterval(() => this.#play_once(tone), PERIOD_S[tone] * 1000);
   }
@@ -52,9 +76,28 @@ export class Ringer {
     }
   }
 
+  #opened(): RingContext {
+    if (this.#context) return this.#context;
+    const context = this.make();
+    context.addEventListener('statechange', () => {
+      if (context.state === 'running') this.#started();
+    });
+    this.#context = context;
+    return context;
+  }
+
+  #started(): void {
+    clearTimeout(this.#probe);
+    this.blocked(false);
+    // An idle context would keep the audio device open.
+    if (this.#tone === 'none') void this.#context?.suspend();
+  }
+
   #play_once(tone: 'in' | 'out'): void {
-    const context = this.#context;
+    const context = this.#context as AudioContext | undefined;
     if (!context) return;
+    // The browser may have suspended it meanwhile.
+    if (context.state !== 'running') this.check();
     const start = context.currentTime + 0.05;
     FREQUENCIES_HZ[tone].forEach((frequency, i) => {
       const oscillator = new OscillatorNode(context, { frequency, type: 'sine' });

@@ -3,12 +3,12 @@
 import init, { Telcon } from 'telcon-wasm';
 import type { Card } from './contract';
 import { Driver } from './driver';
-import { NOTE_TAKER_LINK, enrol, office_info } from './enrol';
+import { enrol, office_info } from './enrol';
 import { frame_transform } from './frame_transform';
 import { KeyStore } from './key_store';
 import type { FromWorker, ToWorker, TransformOptions } from './messages';
-import { error_sentence } from './error_sentence';
 import { MediaKeepAlive } from './media_keepalive';
+import { problem_of, type Problem } from './problem';
 import { speaks, writes_records } from './roles';
 import { Socket } from './socket';
 
@@ -94,11 +94,7 @@ const started = init().then(async () => {
 });
 started.catch((error: unknown) => {
   console.error('start', error);
-  post({
-    type: 'failed',
-    problem:
-      'Telcon could not start in this browser: its engine or the keys kept here could not be opened. Reload this page; if it stays, ask your office for a new enrolment link.',
-  });
+  post({ type: 'failed', problem: { code: 'start_failed' } });
 });
 
 self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
@@ -118,7 +114,7 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
         start(state);
         return post({ type: 'enrolled' });
       } catch (error) {
-        return post({ type: 'enrol_failed', problem: error_sentence(error) });
+        return post({ type: 'enrol_failed', problem: problem_of(error) });
       }
     case 'check_record':
       return post(check(data.id, data.proof));
@@ -131,18 +127,18 @@ async function read_link(fragment: string): Promise<FromWorker> {
     const info = await office_info();
     office = (JSON.parse(info) as { name: string }).name;
     const person = JSON.parse(Telcon.read_invitation(fragment, info)) as Card;
-    if (writes_records(person.role)) throw NOTE_TAKER_LINK;
+    if (writes_records(person.role)) throw { code: 'note_taker_link' } satisfies Problem;
     return { type: 'link_read', person, office, problem: null };
   } catch (error) {
-    return { type: 'link_read', person: null, office, problem: error_sentence(error) };
+    return { type: 'link_read', person: null, office, problem: problem_of(error) };
   }
 }
 
 function check(id: number, proof: string): FromWorker {
   try {
-    if (!driver) throw 'This device is not enrolled.';
+    if (!driver) throw { code: 'not_enrolled' } satisfies Problem;
     return { type: 'record_checked', id, report: driver.check(proof), problem: null };
   } catch (error) {
-    return { type: 'record_checked', id, report: null, problem: error_sentence(error) };
+    return { type: 'record_checked', id, report: null, problem: problem_of(error) };
   }
 }

@@ -30,6 +30,10 @@ export class Telcon implements Engine {
       this.#outputs.push({ type: 'open_leg', call: this.#call.call });
       this.#wakeup = now_ms + 50;
     }
+    // Rejoin a call that rang before a reload: the engine does not know any more whom it rang.
+    if (state === 'fake rings') {
+      this.#call = incoming({ state: 'answering', other: null, from: null, to: null, verified: false });
+    }
     this.#show();
   }
 
@@ -53,6 +57,7 @@ export class Telcon implements Engine {
     this.#wakeup = undefined;
     if (this.#call.state === 'opening') {
       this.#outputs.push({ type: 'open_leg', call: this.#call.call });
+      this.#outputs.push({ type: 'persist', state: 'fake rings' });
       this.#set(call({ opened_ms: now_ms }));
     } else if (this.#call.state === 'answering' || this.#call.state === 'reconnecting') {
       this.#outputs.push({ type: 'persist', state: 'fake in a call' });
@@ -78,7 +83,7 @@ export class Telcon implements Engine {
         return this.#end('declined');
       case 'hang_up':
       case 'leave':
-        return this.#end(this.#call?.state === 'live' ? 'hung_up' : 'cancelled');
+        return this.#end(this.#call?.state === 'live' || this.#call?.other === null ? 'hung_up' : 'cancelled');
       case 'dismiss':
         return this.#set(null);
       default:

@@ -6,6 +6,7 @@ import Root from '../App.svelte';
 import { App } from '../app.svelte';
 import type { Host } from '../engine/host';
 import { NOW } from '../fake/views';
+import { set_locale, type Locale } from '../text/state.svelte';
 import { scenes } from './scenes';
 
 const nothing = () => undefined;
@@ -17,10 +18,19 @@ const host: Host = {
   request_microphone: nothing,
   retry_microphone: nothing,
   play: nothing,
+  choose_device: nothing,
 };
 const never = () => new Promise<never>(nothing);
 const target = document.getElementById('app') ?? document.body;
 let mounted: ReturnType<typeof mount> | undefined;
+
+/** Language and direction of writing of the scenes: `?language=fr&dir=rtl`. The latter is a pseudo-locale for layouts. */
+function set_language(): void {
+  const query = new URLSearchParams(location.search);
+  set_locale((query.get('language') ?? 'en') as Locale);
+  document.documentElement.lang = query.get('language') ?? 'en';
+  document.documentElement.dir = query.get('dir') ?? 'ltr';
+}
 
 /** Replaces the current scene. Tests call it instead of loading the page for each scene. */
 async function show(name: string): Promise<boolean> {
@@ -29,11 +39,13 @@ async function show(name: string): Promise<boolean> {
   if (mounted) await unmount(mounted);
   const app = new App(() => host, { list: never, proof: never }, 'Europe/Lisbon');
   app.now = NOW;
+  app.fixed = true;
   scene(app);
   mounted = mount(Root, { target, props: { app } });
   await tick();
   return true;
 }
+set_language();
 Object.assign(window, { show, scenes: Object.keys(scenes) });
 
 if (!(await show(new URLSearchParams(location.search).get('scene') ?? ''))) {

@@ -2,7 +2,7 @@
 
 import type { App } from '../app.svelte';
 import type { Card, RecordLine, Report, View } from '../engine/contract';
-import { NO_ANSWER } from '../engine/enrol';
+import type { Problem } from '../engine/problem';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
 
@@ -74,12 +74,14 @@ const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
   ...more,
 });
 const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', records: 0 });
+const repeated = [1, 2, 3].map((n) => ({ ...unanswered, call: n.toString(16).padStart(32, 'f'), opened_ms: unanswered.opened_ms - n * 240_000, ended_ms: unanswered.opened_ms - n * 240_000 + 40_000 }));
 const { ended_ms: _e, how: _h, ...unended } = line(0, { records: 0, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
 const RECORDS: RecordLine[] = [
   unended,
   line(1, { from: minister, to: president }),
   line(2, { to: secretary, records: 0 }),
   unanswered,
+  ...repeated,
   line(9, { to: governor, mode: 'log_only', records: 0 }),
   line(14, { from: secretary, to: president, how: 'interrupted', partial: true }),
   line(15, { to: norland, records: 0, missing: true }),
@@ -120,7 +122,7 @@ const record = (shown: View, checked: App['record']): Scene => and(on(shown), (a
 const checked = (of: RecordLine | undefined, report: Report): App['record'] =>
   of ? { status: 'ready', value: { line: of, report, at_ms: NOW } } : { status: 'loading' };
 
-const refused_link = (problem: string): Scene => (app) => {
+const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
@@ -129,21 +131,28 @@ export const scenes: Record<string, Scene> = {
   'unsupported': (app) => (app.stage = { status: 'unsupported' }),
   'insecure': (app) => (app.stage = { status: 'insecure' }),
   'other-tab': (app) => (app.stage = { status: 'other_tab' }),
-  'failed': (app) => (app.stage = { status: 'failed', problem: 'The part of Telcon that encrypts stopped by a fault of its own. Nothing was sent in the clear. Reload this page.' }),
+  'failed': (app) => (app.stage = { status: 'failed', problem: { code: 'engine_fault' } }),
   'revoked': on(view({ phase: 'revoked', people: [] })),
   'unenrolled': (app) => (app.stage = { status: 'unenrolled' }),
   'enrol': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: false }),
   'enrol-busy': (app) => (app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem: null, busy: true }),
-  'enrol-used': refused_link('This enrolment was used already, and each is for one device: ask your office for another.'),
-  'enrol-expired': refused_link('The enrolment link has expired: ask the office for a new one.'),
-  'enrol-other-office': refused_link('The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.'),
-  'enrol-no-answer': refused_link(NO_ANSWER),
+  'enrol-used': refused_link({ told: 'This enrolment was used already, and each is for one device: ask your office for another.' }),
+  'enrol-expired': refused_link({ told: 'The enrolment link has expired: ask the office for a new one.' }),
+  'enrol-other-office': refused_link({ told: 'The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.' }),
+  'enrol-no-answer': refused_link({ code: 'no_answer' }),
 
   'people': and(on(view()), favourites(minister, norland)),
+  'people-sound-blocked': and(on(view()), (app) => (app.sound.ring_blocked = true)),
+  'people-notify-denied': and(on(view()), (app) => (app.notifications = 'denied')),
+  'settings': and(on(view()), (app) => {
+    app.settings_open = true;
+    app.notifications = 'default';
+    app.sound.devices = { microphones: [{ id: 'a', name: 'Desk microphone' }], speakers: [{ id: 'b', name: 'Headset' }] };
+  }),
   'people-many': and(on(view({ people: many })), favourites(minister, norland)),
   'people-search': and(on(view({ people: many })), favourites(minister), (app) => (app.query = 'alv')),
   'people-search-none': and(on(view({ people: many })), (app) => (app.query = 'zz')),
-  'people-notify': and(on(view()), (app) => (app.can_request_notifications = true)),
+  'people-notify': and(on(view()), (app) => (app.notifications = 'default')),
   'people-spare-link': and(on(view()), (app) => (app.unused_link = true)),
   'people-long': on(view({ people: [union, sandmark, ostland, unbroken].map((card, i) => ({ ...card, reachable: i !== 1 })) })),
   'people-empty': on(view({ people: [] })),
@@ -158,21 +167,32 @@ export const scenes: Record<string, Scene> = {
   'ring-out-opening': on(view({ call: call({ state: 'opening', opened_index: null, opened_ms: null }) })),
   'ring-out-ringing': on(view({ call: call() })),
   'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
+  'ring-out-resuming': on(view({ call: call({ state: 'answering', opened_index: null, opened_ms: null }) })),
+  'ring-out-note-taker': on(view({ call: call({ note_taker: true, members: [member(writer, 3)] }) })),
+  'ring-out-no-note-taker': on(view({ call: call({ opened_ms: NOW - 9_000 }) })),
+  'ring-in-silent': and(on(view({ call: incoming() })), (app) => (app.sound.ring_blocked = true)),
   'ring-in': on(view({ call: incoming() })),
-  'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', note_taker: true, members: [member(writer, 3), member(officer, 6)] }) })),
   'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
   'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),
   'ring-out-chinese': on(view({ call: call({ other: ostland, to: ostland }) })),
   'ring-in-answered': on(view({ call: incoming({ state: 'answering' }) })),
-  'ring-in-log-only-denied': and(on(view({ call: incoming({ mode: 'log_only' }) })), (app) => (app.microphone = 'denied')),
+  'ring-in-log-only-denied': and(on(view({ call: incoming({ mode: 'log_only' }) })), (app) => (app.sound.microphone = 'denied')),
 
   'call': on(view({ call: live() })),
+  'call-speaking': and(on(view({ call: live() })), (app) => {
+    app.sound.speaking = { you: false, others: true };
+    app.sound.levels = { you: 0.05, others: 0.2 };
+    app.sound.changed_to = 'Headset';
+  }),
+  'call-rejoining': on(view({ call: incoming({ state: 'answering', other: null, from: null, to: null, verified: false }) })),
+  'call-microphone-silenced': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'silenced')),
   'call-full': on(view({ call: live({ mode: 'audio', members: [...live().members, member(officer, 6), member(norland, 8, { muted: true })] }) })),
   'call-muted': on(view({ call: live({ muted: true, members: live().members.map((m) => (m.you ? { ...m, muted: true } : m)) }) })),
   'call-reconnecting': on(view({ phase: 'offline', call: live({ state: 'reconnecting' }) })),
-  'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.microphone = 'denied')),
-  'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.microphone = 'missing')),
-  'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound_blocked = true)),
+  'call-microphone-denied': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'denied')),
+  'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'missing')),
+  'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound.blocked = true)),
   'call-silent': and(on(view({ call: live() })), (app) => (app.media_timed_out = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
@@ -181,6 +201,7 @@ export const scenes: Record<string, Scene> = {
   'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
+  'ended-by-you': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.hung_up = live().call)),
   'ended-log-only': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'log_only' }) })), (app) => (app.ended_ms = NOW)),
   'ended-sealed': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }), notices: [notice({ kept_index: 90_431 })] })), (app) => (app.ended_ms = NOW)),
   'ended-partial': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'audio' }), notices: [notice({ kept_index: 90_431, partial: true })] })), (app) => (app.ended_ms = NOW)),
@@ -202,14 +223,15 @@ export const scenes: Record<string, Scene> = {
   'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
   'desk-two': on(desk({ notices: [notice(), ringing, ...recent] })),
   'desk-listening-two': on(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
-  'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound_blocked = true)),
+  'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound.blocked = true)),
   'desk-long': on(desk({ call: long_heard, notices: [
     notice({ from: sandmark, to: union, members: 4 }),
     notice({ call: 'c8'.repeat(16), from: unbroken, to: ostland, noted: false }),
     notice({ call: 'c7'.repeat(16), from: unbroken, to: union, state: { is: 'ended', how: 'hung_up' }, can_listen: false }),
   ] })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { status: 'ready', value: RECORDS })),
-  'desk-quiet': on(desk({ notices: [] })),
+  'desk-quiet': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'ready', value: RECORDS.slice(1, 2) })),
+  'desk-empty': on(desk({ notices: [] })),
   'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': on(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
@@ -219,7 +241,7 @@ export const scenes: Record<string, Scene> = {
   'calls-long': records(desk(), { status: 'ready', value: [line(1, { from: union, to: sandmark }), line(2, { from: unbroken, to: ostland, partial: true }), line(3, { from: ostland, to: president, records: 0 })] }),
   'calls-empty': records(view(), { status: 'ready', value: [] }),
   'calls-loading': records(view(), { status: 'loading' }),
-  'calls-failed': records(view(), { status: 'failed', problem: 'Your office did not answer. Check the connection of this device and try again.' }),
+  'calls-failed': records(view(), { status: 'failed', problem: { code: 'office_unreachable' } }),
   'calls-offline': records(view({ phase: 'offline', token: null }), { status: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
   'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
@@ -228,7 +250,7 @@ export const scenes: Record<string, Scene> = {
     view(),
     checked(
       { ...RECORDS[2]!, opened_ms: NOW - 400_000, answered_ms: NOW - 395_000, ended_ms: NOW - 8_000 },
-      { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 2 && n !== 3 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
+      { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 4 && n !== 5 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
     ),
   ),
   'record-none': record(
@@ -243,6 +265,6 @@ export const scenes: Record<string, Scene> = {
   'record-missed': record(view(), checked(RECORDS[3], { ok: true, partial: false, missing: null, people: [president], checks: WHOLE.checks.slice(0, 1) })),
   'record-long': record(desk(), checked(line(1, { from: union, to: sandmark }), { ...WHOLE, people: [union, sandmark, officer, writer] })),
   'record-loading': record(view(), { status: 'loading' }),
-  'record-failed': record(view(), { status: 'failed', problem: 'This record’s proof could not be read: the office has no such call.' }),
+  'record-failed': record(view(), { status: 'failed', problem: { told: 'This record’s proof could not be read: the office has no such call.' } }),
 };
 

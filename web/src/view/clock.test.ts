@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { set_locale } from '../text/state.svelte';
 import { both_clocks, date, day_offset, duration, duration_text, time, time_there } from './clock';
 
 const AT = Date.UTC(2026, 10, 22, 22, 42, 26);
 
 describe('clocks', () => {
   it('show both places, and the day where it differs', () => {
-    expect(both_clocks(AT, 'Asia/Dhaka', 'Europe/Lisbon')).toBe('04:42 tomorrow there · 22:42 here');
-    expect(both_clocks(AT, 'Europe/Oslo', 'Europe/Lisbon')).toBe('23:42 there · 22:42 here');
-    expect(time_there(AT + 2 * 3_600_000, 'America/New_York', 'Europe/Lisbon')).toBe('19:42 yesterday there');
+    expect(both_clocks(AT, 'Asia/Dhaka', 'Europe/Lisbon')).toBe('04:42 tomorrow their time · 22:42 your time');
+    expect(both_clocks(AT, 'Europe/Oslo', 'Europe/Lisbon')).toBe('23:42 their time · 22:42 your time');
+    expect(time_there(AT + 2 * 3_600_000, 'America/New_York', 'Europe/Lisbon')).toBe('19:42 yesterday their time');
   });
 
   it('count midnight as 00, and days over the date line', () => {
@@ -16,13 +17,22 @@ describe('clocks', () => {
     expect(day_offset(Date.UTC(2026, 11, 31, 23, 30), 'America/New_York', 'Pacific/Auckland')).toBe(-1);
   });
 
+  it('are written as the language writes them', () => {
+    set_locale('en', ['en-US']);
+    expect(time(AT, 'Europe/Lisbon')).toMatch(/^10:42\sPM$/);
+    set_locale('fr');
+    expect(time(AT, 'Europe/Lisbon')).toBe('22:42');
+    expect(date(AT, 'Europe/Lisbon')).toBe('dimanche 22 novembre 2026');
+    set_locale('en');
+  });
+
   it('omit a zone that this browser does not know', () => {
     expect(time(AT, 'Nowhere/Atall')).toBeNull();
-    expect(both_clocks(AT, 'Nowhere/Atall', 'Europe/Lisbon')).toBe('22:42 here');
+    expect(both_clocks(AT, 'Nowhere/Atall', 'Europe/Lisbon')).toBe('22:42 your time');
   });
 
   it('format dates and durations', () => {
-    expect(date(AT, 'Europe/Lisbon')).toBe('Sunday 22 November 2026');
+    expect(date(AT, 'Europe/Lisbon')).toBe('Sunday, 22 November 2026');
     expect(duration(451_999)).toBe('07:31');
     expect(duration(3_600_000 + 451_000)).toBe('1:07:31');
     expect(duration(-5)).toBe('00:00');

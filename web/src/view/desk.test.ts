@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { CallView, CaptionView } from '../engine/contract';
-import { minister, officer, president, secretary } from '../fake/people';
+import type { CallView, CaptionView, RecordLine } from '../engine/contract';
+import { few, minister, officer, president, secretary } from '../fake/people';
 import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
-import { call_screen, type Alarm } from './call';
+import { call_screen } from './call';
 import { desk_screen } from './desk';
+import type { Alarm } from './recording';
 
 const HERE = 'Europe/Lisbon';
 const listening = (more: Partial<CallView> = {}) =>
@@ -28,11 +29,11 @@ describe('the desk', () => {
     const [card] = desk_screen(desk({ notices: [notice()] }), NOW, HERE).live;
     expect(card).toMatchObject({
       title: 'The President and the Prime Minister of Estmark',
-      status: 'Live now · direct call · 07:31',
-      mode: 'Memo',
+      status: 'Live now · 07:31',
+      mode: { words: 'On the record: transcript', level: 'amber', shape: 'record' },
       join_state: 'no',
       can_listen: true,
-      listens: 'One device listens besides the two. Listen to see who.',
+      listens: 'One more device is in the call. Join to see which.',
     });
   });
 
@@ -42,12 +43,12 @@ describe('the desk', () => {
       join_state: 'listening',
       can_listen: false,
       listen_hint: null,
-      listens: 'Listening: you. Everyone sees that.',
+      listens: 'Listening: you. Everyone can see this.',
     });
     expect(card?.members.map((m) => [m.name, m.does])).toEqual([
-      ['You', 'this device, listens'],
-      ['The President', 'speaks'],
-      ['The Prime Minister of Estmark', 'speaks'],
+      ['You', 'this device, listener'],
+      ['The President', 'speaker'],
+      ['The Prime Minister of Estmark', 'speaker'],
     ]);
     const { joined: joining } = desk_screen(
       desk({ call: listening({ state: 'answering', members: [] }), notices: [notice()] }),
@@ -65,7 +66,7 @@ describe('the desk', () => {
       const { joined, live } = desk_screen(desk(more), NOW, HERE);
       return [...(joined ? [joined] : live)].flatMap((card) => card.alarms).map((alarm) => alarm.sentence);
     };
-    const nobody = ['This call should be on the record, and no note-taker writes it.'];
+    const nobody = ['This call should be on the record, but no note-taker is in it.'];
     expect(why({ notices: [notice()] })).toEqual([]);
     expect(why({ notices: [notice({ noted: false })] })).toEqual(nobody);
     expect(why({ notices: [notice({ noted: false, mode: 'log_only' })] })).toEqual([]);
@@ -81,7 +82,7 @@ describe('the desk', () => {
     const look = ({ level, shape, title }: Alarm) => ({ level, shape, title });
     expect(there?.alarms.map(look)).toEqual([{ level: 'red', shape: 'unrecorded', title: 'Not being recorded' }]);
     expect(here?.alarms.map(look)).toEqual(there?.alarms.map(look));
-    expect([there?.mode, here?.mode]).toEqual(['Not being recorded', 'Not being recorded']);
+    expect([there?.mode.words, here?.mode.words]).toEqual(['Not being recorded', 'Not being recorded']);
   });
 
   it('separates the call this device listens to, with its transcript, from the others, newest first', () => {
@@ -92,7 +93,7 @@ describe('the desk', () => {
     ];
     const screen = desk_screen(desk({ call: listening(), notices }), NOW, HERE);
     expect([screen.joined?.call, ...screen.live.map((c) => c.call)]).toEqual([CALL, 'aa', 'bb']);
-    expect(screen.transcript?.title).toBe('Heard between the President and the Prime Minister of Estmark');
+    expect(screen.transcript?.title).toBe('Captions');
     expect(desk_screen(desk({ notices }), NOW, HERE)).toMatchObject({
       joined: null,
       transcript: null,
@@ -162,8 +163,8 @@ describe('the desk', () => {
   it('says why the transcript is empty', () => {
     const placeholder = (more: Parameters<typeof desk>[0]) =>
       desk_screen(desk({ notices: [notice()], ...more }), NOW, HERE).transcript?.placeholder;
-    expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Listen to read along/);
-    expect(placeholder({ call: listening() })).toBe('Nothing heard yet.');
+    expect(desk_screen(desk({ notices: [notice()] }), NOW, HERE).live[0]?.listen_hint).toMatch(/^Read the captions/);
+    expect(placeholder({ call: listening() })).toBe('Captions start when you join.');
     expect(placeholder({ call: listening({ mode: 'log_only' }) })).toMatch(/only the log is kept/);
     expect(desk_screen(desk(), NOW, HERE).transcript).toBeNull();
   });
@@ -172,11 +173,11 @@ describe('the desk', () => {
     const ended = notice({ call: 'aa', to: secretary, state: { is: 'ended', how: 'hung_up' }, kept_index: 90_371 });
     const older = notice({ call: 'bb', state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 86_400_000 });
     const { recent } = desk_screen(desk({ notices: [older, ended] }), NOW, HERE);
-    expect(recent.map((row) => [row.call, row.bad])).toEqual([
-      ['aa', false],
-      ['bb', true],
+    expect(recent.map((row) => [row.call, row.look])).toEqual([
+      ['aa', 'plain'],
+      ['bb', 'bad'],
     ]);
-    expect(recent[0]?.detail).toBe('09:34 · one of the two ended it · sealed, log entry 90\u202f371');
+    expect(recent[0]?.detail).toBe('09:34 · ended · sealed, log entry 90,371');
     expect(recent[1]?.detail).toMatch(/^21 November, 09:42/);
   });
 
@@ -187,6 +188,7 @@ describe('the desk', () => {
       to: minister,
       mode: 'memo' as const,
       opened_ms: NOW - 7_200_000,
+      answered_ms: NOW - 7_180_000,
       ended_ms: NOW - 7_000_000,
       records: 1,
       partial: false,
@@ -196,12 +198,61 @@ describe('the desk', () => {
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
     const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);
     expect(recent.map((row) => row.call)).toEqual(['aa', 'cc']);
-    expect(recent[1]?.detail).toBe('07:42 · one of the two ended it · sealed');
+    expect(recent[1]?.detail).toBe('07:42 · 3 min · sealed');
+  });
+
+  it('shows repeated missed calls once, unlike others, with their times', () => {
+    const missed = (n: number) =>
+      notice({
+        call: `a${n}`,
+        from: minister,
+        to: president,
+        state: { is: 'ended', how: 'missed' },
+        opened_ms: NOW - n * 60_000,
+      });
+    const { recent } = desk_screen(desk({ notices: [missed(1), missed(2), missed(3)] }), NOW, HERE);
+    expect(recent).toMatchObject([
+      { call: 'a1', look: 'missed', shape: 'missed', detail: '3 missed calls · 09:41, 09:40, 09:39' },
+    ]);
+    const between = notice({ call: 'b1', state: { is: 'ended', how: 'hung_up' }, opened_ms: NOW - 90_000 });
+    expect(desk_screen(desk({ notices: [missed(1), missed(2), between] }), NOW, HERE).recent).toHaveLength(3);
+  });
+
+  it('says at rest that all is well, or what is not', () => {
+    const rest = (more: Parameters<typeof desk>[0], lines: RecordLine[] = []) =>
+      desk_screen(desk({ people: few, ...more }), NOW, HERE, lines).health;
+    expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
+    expect(rest({}).rows.map((row) => row.words)).toContain('3 of 4 available');
+    expect(rest({ phase: 'offline' })).toMatchObject({ title: 'Needs attention', level: 'amber' });
+    expect(rest({ phase: 'connecting', log: null })).toMatchObject({ title: 'Checking', level: 'quiet' });
+    const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'rewritten' };
+    expect(rest({ log: broken })).toMatchObject({ title: 'Needs attention', level: 'red' });
+    const lost: RecordLine = {
+      call: 'aa',
+      from: president,
+      to: minister,
+      mode: 'memo',
+      opened_ms: NOW - 90_000,
+      answered_ms: NOW - 80_000,
+      ended_ms: NOW - 60_000,
+      records: 0,
+      partial: false,
+      missing: true,
+    };
+    expect(rest({}, [lost])).toMatchObject({ level: 'red' });
+    expect(rest({ notices: [notice({ noted: false })] })).toMatchObject({ title: 'Needs attention', level: 'red' });
+    expect(rest({ alerts: [{ level: 'red', text: 'A ring was refused.' }] })).toMatchObject({ level: 'red' });
+    const arrived = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' }, kept_index: 7 });
+    expect(rest({ notices: [arrived] }, [{ ...lost, missing: false }]).rows.map((row) => row.words)).toContain(
+      'All ended calls have their record',
+    );
+    expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
+    expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
   });
 
   it('shows the state of the log as text', () => {
-    expect(desk_screen(desk(), NOW, HERE).log).toEqual({ ok: true, words: 'Log verified 09:42:20' });
+    expect(desk_screen(desk(), NOW, HERE).log).toEqual({ ok: true, words: 'Log verified at 09:42:20' });
     const broken = { size: 1, checked_ms: NOW, ok: false, problem: 'The log was rewritten' };
-    expect(desk_screen(desk({ log: broken }), NOW, HERE).log).toEqual({ ok: false, words: 'The log was rewritten' });
+    expect(desk_screen(desk({ log: broken }), NOW, HERE).log).toEqual({ ok: false, words: 'The log is not intact' });
   });
 });

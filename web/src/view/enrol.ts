@@ -1,8 +1,9 @@
 // View model of the enrolment screen.
 
-import { is_retryable } from '../engine/enrol';
+import { is_retryable } from '../engine/problem';
+import { t } from '../text';
+import { problem_text } from './problem';
 import type { Stage } from './screen';
-import { mid_sentence } from './labels';
 
 export interface EnrolScreen {
   /** Small, above: whose office. */
@@ -21,39 +22,35 @@ export interface EnrolScreen {
 }
 
 export function enrol_screen({ name, office, problem, busy }: Extract<Stage, { status: 'enrol' }>): EnrolScreen {
-  const kind = office ?? 'Enrolment';
-  const whom = name === null ? '' : ` for ${mid_sentence(name)}`;
+  const texts = t().enrol;
+  const kind = office ?? texts.kind;
   if (problem !== null) {
     const again = is_retryable(problem);
     return {
       kind,
-      ...refusal_text(problem),
+      ...refusal_text(problem_text(problem)),
       announce: true,
       refused: !again,
-      action: again ? 'Try again' : null,
+      action: again ? t().words.try_again : null,
       busy,
-      footnote:
-        again && whom
-          ? `The link enrols this browser${whom}.`
-          : `This browser is not enrolled${whom}. Nothing was kept on it.`,
+      footnote: again && name !== null ? texts.still_valid(name) : texts.nothing_stored,
     };
   }
   return {
     kind,
-    title: `This link enrols this browser${whom}`,
-    sentence:
-      'The keys are made here and never leave this device. The link works once; whoever finds it afterwards can do nothing with it.',
+    title: name === null ? texts.title : texts.title_for(name),
+    sentence: texts.sentence,
     announce: false,
     refused: false,
-    action: busy ? 'One moment' : 'Enrol this browser',
+    action: busy ? t().words.one_moment : texts.action,
     busy,
-    footnote: 'Not you? Close this page and tell your office.',
+    footnote: texts.not_you,
   };
 }
 
 /** Splits a problem into what happened and, after a full stop or a colon, what to do. */
 function refusal_text(problem: string): { title: string; sentence: string } {
-  const [, title, rest] = /^(.+?)(?:[.:]\s+(.+))?$/s.exec(problem) ?? [null, problem, undefined];
-  const todo = rest ?? 'Ask your office what to do.';
+  const [, title, rest] = /^(.+?)(?:(?:\.|\u00a0?:)\s+(.+))?$/s.exec(problem) ?? [null, problem, undefined];
+  const todo = rest ?? t().problems.ask_office;
   return { title: (title ?? problem).replace(/\.$/, ''), sentence: `${todo[0]?.toUpperCase()}${todo.slice(1)}` };
 }

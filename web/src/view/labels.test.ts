@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { minister, norland, president } from '../fake/people';
-import { both_names, join_names, mid_sentence } from './labels';
+import { t } from '../text';
+import { join_list } from '../text/format';
+import { both_names } from './labels';
+
+const mid_sentence = (name: string) => t().names.mid(name);
 
 describe('names in sentences', () => {
   it('start with a lower-case article', () => {
     expect(both_names(president, minister)).toBe('The President and the Prime Minister of Estmark');
-    expect(join_names(['a', 'b', 'c'].map(mid_sentence))).toBe('a, b and c');
+    expect(join_list(['a', 'b', 'c'].map(mid_sentence))).toBe('a, b and c');
   });
 
   it('that are written from right to left are isolated, so that the sentence keeps its order', () => {

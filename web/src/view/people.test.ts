@@ -12,7 +12,8 @@ describe('people', () => {
     expect(names(screen.favourites)).toEqual(['The President of Norland']);
     expect(screen.favourites[0]).toMatchObject({
       where: 'Chancellery of Norland',
-      state: '10:42 there · can be rung',
+      time: '10:42 their time',
+      state: 'Available',
       can_ring: true,
     });
     expect(names(screen.others)).not.toContain('The President of Norland');
@@ -21,10 +22,10 @@ describe('people', () => {
 
   it('cannot be rung while their device or this one is offline, and say so', () => {
     const away = people_screen(view(), new Set(), '', NOW, HERE).others.find((row) => row.person === governor.person);
-    expect(away).toMatchObject({ state: '15:42 there · not reachable', can_ring: false });
+    expect(away).toMatchObject({ time: '15:42 their time', state: 'Offline', can_ring: false });
     const offline = people_screen(view({ phase: 'offline' }), new Set(), '', NOW, HERE);
-    expect(offline.others.every((row) => !row.can_ring && row.state.endsWith(' · you are offline'))).toBe(true);
-    expect(offline.offline).toMatch(/^Not connected/);
+    expect(offline.others.every((row) => !row.can_ring && row.state === 'You are offline')).toBe(true);
+    expect(offline.offline).toMatch(/^You are offline/);
     expect(offline.verified).toBe(false);
   });
 

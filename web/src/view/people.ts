@@ -1,6 +1,8 @@
 // View model of the contact list, favourites first.
 
 import type { Contact, View } from '../engine/contract';
+import { t } from '../text';
+import { compare_names } from '../text/format';
 import { time, time_there } from './clock';
 
 /** More people than this get a search field. */
@@ -13,7 +15,9 @@ export interface PersonRow {
   where: string;
   favourite: boolean;
   reachable: boolean;
-  /** Their local time, and whether they can be rung, as text. */
+  /** Their local time. */
+  time: string;
+  /** Whether they can be rung, as text. */
   state: string;
   can_ring: boolean;
 }
@@ -34,6 +38,12 @@ export interface PeopleScreen {
   offline: string | null;
 }
 
+/** State of the connection to the office, in a word. */
+export function connection_words(phase: View['phase']): string {
+  const { connection } = t();
+  return phase === 'ready' ? connection.connected : phase === 'connecting' ? connection.connecting : connection.offline;
+}
+
 export function people_screen(
   view: View,
   favourites: ReadonlySet<string>,
@@ -43,15 +53,15 @@ export function people_screen(
 ): PeopleScreen {
   const ready = view.phase === 'ready';
   const rows = [...view.people]
-    .sort((a, b) => a.name.localeCompare(b.name))
+    .sort((a, b) => compare_names(a.name, b.name))
     .map((contact) => row(contact, favourites.has(contact.person), ready, now, local_zone));
   const search = view.people_more || rows.length >= SEARCH_FROM;
   const found = search ? rows.filter((row) => matches(row, query)) : rows;
   return {
-    office: [view.office?.name ?? 'Telcon', time(now, local_zone)].join(' · '),
+    office: [view.office?.name ?? t().app, time(now, local_zone)].join(' · '),
     you: view.you?.name ?? '',
     verified: view.you !== null && ready,
-    connection: ready ? 'Connected' : view.phase === 'connecting' ? 'Connecting' : 'Not connected',
+    connection: connection_words(view.phase),
     search,
     favourites: found.filter((row) => row.favourite),
     others: found.filter((row) => !row.favourite),
@@ -61,16 +71,15 @@ export function people_screen(
 }
 
 function row(contact: Contact, favourite: boolean, ready: boolean, now: number, local_zone: string): PersonRow {
-  const there = time_there(now, contact.zone, local_zone);
+  const { people } = t();
   return {
     person: contact.person,
     name: contact.name,
     where: contact.organisation,
     favourite,
     reachable: contact.reachable,
-    state: [there, !ready ? 'you are offline' : contact.reachable ? 'can be rung' : 'not reachable']
-      .filter(Boolean)
-      .join(' · '),
+    time: time_there(now, contact.zone, local_zone) ?? '',
+    state: !ready ? people.you_offline : contact.reachable ? people.available : people.offline,
     can_ring: ready && contact.reachable,
   };
 }
@@ -91,26 +100,20 @@ function matches(row: PersonRow, query: string): boolean {
 }
 
 function nothing(view: View, all: number, found: number): PeopleScreen['nothing'] {
-  if (all > 0)
-    return found > 0
-      ? null
-      : { title: 'Nobody by that name', sentence: 'Try fewer letters, or the name of their office.' };
+  if (all > 0) return found > 0 ? null : t().people.none_found;
   switch (view.phase) {
     case 'ready':
-      return {
-        title: 'Nobody to ring yet',
-        sentence: 'Your office decides whom this device can ring. Ask it to add the people you need.',
-      };
+      return t().people.none;
     case 'offline':
-      return { title: 'No connection', sentence: 'Your office cannot be reached. This page tries again by itself.' };
+      return t().people.unreachable;
     default:
-      return { title: 'Connecting', sentence: 'Your people are on their way.' };
+      return t().people.connecting;
   }
 }
 
 function offline(view: View, people: number): string | null {
   if (people === 0) return null;
-  if (view.phase === 'offline') return 'Not connected. Nobody can ring or be rung; this page tries again by itself.';
-  if (view.phase === 'connecting') return 'Connecting to your office.';
+  if (view.phase === 'offline') return t().people.not_connected;
+  if (view.phase === 'connecting') return t().people.connecting_line;
   return null;
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Card, RecordLine } from '../engine/contract';
-import { minister, norland, president, writer } from '../fake/people';
+import type { RecordLine } from '../engine/contract';
+import { minister, norland, president } from '../fake/people';
 import { CALL, NOW } from '../fake/views';
-import { record_days, record_screen, is_pending } from './records';
+import { record_days } from './records';
 
 const HERE = 'Europe/Lisbon';
+const LATER = NOW + 86_400_000;
 const line: RecordLine = {
   call: CALL,
   from: president,
@@ -22,135 +23,64 @@ const { answered_ms: _, ...missed } = { ...line, how: 'missed' as const, records
 
 describe('the list of calls', () => {
   it('is grouped by day, newest first, and names the other side to participants', () => {
-    const days = record_days([{ ...line, call: 'old', opened_ms: NOW - 86_400_000 }, line], president.person, HERE);
-    expect(days.map((d) => d.day)).toEqual(['Sunday 22 November 2026', 'Saturday 21 November 2026']);
+    const days = record_days(
+      [{ ...line, call: 'old', opened_ms: NOW - 86_400_000 }, line],
+      president.person,
+      LATER,
+      HERE,
+    );
+    expect(days.map((d) => d.day)).toEqual(['Sunday, 22 November 2026', 'Saturday, 21 November 2026']);
     expect(days[0]?.rows[0]).toMatchObject({
       title: 'The Prime Minister of Estmark',
-      detail: 'you rang · 13 min',
+      direction: 'You called',
+      lasted: '13 min',
       kept: { words: 'Sealed' },
     });
-    expect(record_days([line], norland.person, HERE)[0]?.rows[0]?.title).toBe(
+    expect(record_days([line], norland.person, LATER, HERE)[0]?.rows[0]?.title).toBe(
       'The President and the Prime Minister of Estmark',
     );
   });
 
   it('includes attempts, and distinguishes a late record from one that is not due', () => {
-    const row = (of: RecordLine) => record_days([of], president.person, HERE)[0]?.rows[0];
+    const row = (of: RecordLine) => record_days([of], president.person, LATER, HERE)[0]?.rows[0];
     expect(row(missed)).toMatchObject({
-      detail: 'you rang · nobody answered',
-      kept: { words: 'Log only', level: 'quiet' },
+      direction: 'You called',
+      missed: false,
+      kept: { words: 'No answer', level: 'quiet' },
     });
-    expect(row({ ...line, partial: true })?.kept).toEqual({ words: 'Sealed, not whole', level: 'amber' });
-    expect(row({ ...line, records: 0 })?.kept).toEqual({ words: 'Not sealed yet', level: 'amber' });
+    expect(row({ ...line, partial: true })?.kept).toEqual({
+      words: 'Sealed, incomplete',
+      level: 'amber',
+      shape: 'alert',
+    });
+    expect(row({ ...line, records: 0 })?.kept).toMatchObject({ words: 'Record overdue', level: 'red' });
+    expect(row({ ...line, records: 0, ended_ms: LATER - 1_000 })?.kept).toMatchObject({
+      words: 'Being sealed',
+      level: 'quiet',
+    });
     expect(row({ ...line, records: 0, mode: 'log_only' })?.kept.level).toBe('quiet');
-    expect(row({ ...line, records: 0, missing: true })?.kept).toEqual({ words: 'No record', level: 'red' });
-    expect(row({ ...missed, missing: true })?.kept).toEqual({ words: 'Log only', level: 'quiet' });
+    expect(row({ ...line, records: 0, missing: true })?.kept).toMatchObject({ words: 'No record', level: 'red' });
+    expect(row({ ...missed, missing: true })?.kept).toMatchObject({ words: 'No answer', level: 'quiet' });
     const { ended_ms: _e, how: _h, ...now } = line;
-    expect(row({ ...now, records: 0 })?.detail).toBe('you rang · live now');
-  });
-});
-
-describe('a record', () => {
-  const at_ms = NOW + 800_000;
-  const field = (of: RecordLine, name: string) =>
-    record_screen(of, null, 'Office', HERE).fields.find((f) => f.name === name)?.lines;
-
-  it('shows both clocks and the date, never relative', () => {
-    expect(field(line, 'Time')).toEqual([
-      '09:42–09:55 at the President',
-      '15:42–15:55 at the Prime Minister of Estmark',
-    ]);
-    expect(field({ ...line, to: { ...minister, zone: HERE } }, 'Time')).toEqual(['09:42–09:55']);
-    expect(field(line, 'Date')).toEqual(['Sunday 22 November 2026']);
-    const late = { ...line, answered_ms: NOW + 10 * 3_600_000, ended_ms: NOW + 11 * 3_600_000 };
-    expect(field(late, 'Time')?.[1]).toBe('01:42–02:42 at the Prime Minister of Estmark (the day after)');
+    expect(row({ ...now, records: 0 })?.outcome).toBe('live now');
   });
 
-  it('says who can open it, and promises nothing that is missing', () => {
-    const title = (of: RecordLine) => record_screen(of, null, 'Office', HERE).seal.title;
-    expect(title(line)).toBe('Sealed. The custodians can open it.');
-    expect(title({ ...line, partial: true })).toBe('Sealed, and something is missing.');
-    expect(title({ ...line, records: 2 })).toBe('Sealed in 2 records. The custodians can open them.');
-    expect(title({ ...line, records: 2, partial: true })).toBe('Sealed in 2 records, and each lacks something.');
-    expect(title({ ...line, records: 0 })).toBe('The sealed record has not arrived.');
-    expect(title({ ...line, records: 0, mode: 'log_only' })).toBe('Only the log was kept.');
-    expect(title(missed)).toBe('Nothing was said.');
-    expect(title({ ...line, records: 0, missing: true })).toBe('There is no record.');
-  });
-
-  it('that is missing says so and why, which differs from failed verification', () => {
-    const none = { ...line, records: 0, missing: true };
-    const report = { ok: true, checks: [], partial: false, missing: 'no note-taker was in the call', people: [] };
-    const screen = record_screen(none, { report, at_ms }, 'Office', HERE);
-    expect(screen.verdict).toMatchObject({
-      level: 'red',
-      title: 'There is no record',
-      sentence: expect.stringMatching(/no note-taker was in the call\.$/),
+  it('shows missed calls as such, and repeated ones once', () => {
+    const of = (n: number) => ({
+      ...missed,
+      call: `m${n}`,
+      from: minister,
+      to: president,
+      opened_ms: NOW + n * 60_000,
     });
-    expect(screen.fields.find((field) => field.name === 'Kept')?.lines).toEqual([
-      'Log only',
-      'It should have been: memo',
+    const rows = (...lines: RecordLine[]) => record_days(lines, president.person, LATER, HERE)[0]?.rows ?? [];
+    expect(rows(of(1))).toMatchObject([
+      { direction: 'Called you', missed: true, kept: { words: 'Missed', level: 'amber', shape: 'missed' } },
     ]);
-    expect(is_pending(none, none.ended_ms! + 1_000)).toBe(false);
-  });
-
-  it('is called whole only when this device verified it', () => {
-    expect(record_screen(line, null, 'Office', HERE).verdict).toBeNull();
-    const check = (ok: boolean) => ({ ok, title: 'Digest in the log', detail: '' });
-    const verdict = (oks: boolean[]) =>
-      record_screen(
-        line,
-        {
-          report: { ok: oks.every(Boolean), checks: oks.map(check), partial: false, missing: null, people: [] },
-          at_ms,
-        },
-        'Office',
-        HERE,
-      ).verdict;
-    expect(verdict([true])).toMatchObject({ level: 'seal', title: 'This record is whole' });
-    expect(verdict([true])?.sentence).toMatch(/09:55:46/);
-    expect(verdict([true, false])).toMatchObject({ level: 'red', title: 'This record does not hold' });
-    expect(verdict([true, false])?.sentence).toMatch(/One check failed/);
-  });
-
-  it('does not fail verification for what is still pending', () => {
-    const of = (more: Partial<RecordLine>, wrong: string[]) => {
-      const checks = ['Opened before it rang', ...wrong].map((title, n) => ({ ok: n === 0, title, detail: '' }));
-      return record_screen(
-        { ...line, ...more },
-        { report: { ok: false, checks, partial: false, missing: null, people: [] }, at_ms: NOW },
-        'Office',
-        HERE,
-      ).verdict;
-    };
-    const on_its_way = { records: 0, ended_ms: NOW - 5_000 };
-    const sealed = ['Sealed by its note-taker', 'Digest in the log'];
-    expect(of(on_its_way, sealed)).toMatchObject({
-      level: 'amber',
-      title: 'Not finished yet',
-      sentence: expect.stringMatching(/on its way/),
-    });
-    expect(of({ records: 0, ended_ms: undefined }, [...sealed, 'Its end is in the log'])).toMatchObject({
-      level: 'amber',
-      sentence: expect.stringMatching(/goes on/),
-    });
-    expect(of(on_its_way, [...sealed, 'Matches what was signed'])?.level).toBe('red');
-    expect(of({ ...on_its_way, ended_ms: NOW - 3_600_000 }, sealed)?.level).toBe('red');
-    expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
-  });
-
-  it('lists the listeners once their certificates were verified', () => {
-    const listened = (people: Card[] | null) =>
-      record_screen(
-        line,
-        people && { report: { ok: true, checks: [], partial: false, missing: null, people }, at_ms: NOW },
-        'Office',
-        HERE,
-      ).fields.find((field) => field.name === 'Listened')?.lines;
-    expect(listened(null)).toBeUndefined();
-    expect(listened([president, minister])).toEqual(['Nobody besides the two']);
-    expect(listened([president, writer, minister])).toEqual([
-      `${writer.name}, ${writer.organisation}, who wrote the record`,
+    expect(rows(of(1), of(2), of(3))).toMatchObject([
+      { call: 'm3', missed: true, outcome: '3 missed calls · 09:45, 09:44, 09:43' },
     ]);
+    expect(rows(of(1), { ...line, opened_ms: NOW + 90_000 }, of(2))).toHaveLength(3);
+    expect(rows({ ...of(1), how: 'declined' })).toMatchObject([{ missed: false, kept: { words: 'Declined' } }]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { officer, writer } from '../fake/people';
-import { NOW, call, incoming, live, member, view } from '../fake/views';
+import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
 import { refused_ring, ring_screen } from './ring';
 import { screen_name } from './screen';
 
@@ -11,12 +11,12 @@ describe('a ring', () => {
   it('shows who this device verified, both clocks, and what will be kept', () => {
     expect(ring({ call: incoming() })).toMatchObject({
       name: 'The Prime Minister of Estmark',
-      clocks: '15:42 there · 09:42 here',
+      clocks: '15:42 their time · 09:42 your time',
       verified: true,
-      mode: 'Memo will be kept',
-      animated: true,
+      kept: { words: 'To be transcribed' },
+      phase: 'ringing',
       announce:
-        'The Prime Minister of Estmark, Office of the Prime Minister, rings you. Verified by this device. Memo will be kept.',
+        'The Prime Minister of Estmark, Office of the Prime Minister, is calling you. Verified by this device. To be transcribed.',
     });
   });
 
@@ -32,21 +32,46 @@ describe('a ring', () => {
   it('claims nothing about the other side before their device answered', () => {
     expect(ring({ call: call() })?.verified).toBe(false);
     expect(ring({ call: call({ state: 'opening' }) })?.state).toEqual({
-      title: 'Opening',
+      title: 'Connecting',
       sentence: 'The call is entered in the log before it rings.',
     });
     expect(ring({ call: call({ state: 'answering', verified: true }) })).toMatchObject({
-      animated: false,
+      phase: 'answered',
       state: { title: 'Answered' },
     });
   });
 
   it('names who will listen, as far as known', () => {
-    expect(ring({ call: incoming({ members: [member(writer, 3), member(officer, 6)] }) })?.listens).toBe(
-      'Note-taker and Duty officer will listen. Everyone sees who is in the call.',
+    expect(ring({ call: incoming({ members: [member(writer, 3), member(officer, 6)] }) })?.listens).toEqual(
+      expect.stringMatching(
+        /Note-taker and Duty officer are in the call and will listen\. Everyone sees who is in the call\.$/,
+      ),
     );
-    expect(ring({ call: incoming() })?.listens).toMatch(/^A note-taker joins the call/);
-    expect(ring({ call: incoming({ mode: 'log_only' }) })?.listens).toMatch(/^Nobody else listens/);
+    expect(ring({ call: incoming({ mode: 'log_only' }) })?.listens).toMatch(/^Nobody else is listening/);
+  });
+
+  it('promises a record only once a note-taker is in the call', () => {
+    const kept = (more: Parameters<typeof call>[0]) => ring({ call: call(more) });
+    expect(kept({ note_taker: true, members: [member(writer, 3)] })).toMatchObject({
+      kept: { words: 'A transcript will be kept' },
+      listens: 'Note-taker is in the call and will listen. Everyone sees who is in the call.',
+    });
+    expect(kept({ opened_ms: NOW - 1_000 })?.kept.words).toBe('To be transcribed');
+    expect(kept({ opened_ms: NOW - 9_000 })).toMatchObject({
+      kept: { words: 'No note-taker connected', shape: 'unrecorded' },
+      listens: 'No note-taker is connected. This call will not be transcribed unless one joins.',
+    });
+    expect(
+      ring({
+        call: call({ opened_ms: NOW - 9_000 }),
+        notices: [notice({ call: CALL, note_taker_asks: true, noted: false })],
+      }),
+    ).toMatchObject({
+      kept: { words: 'To be transcribed' },
+      listens: expect.stringMatching(/^A note-taker is joining/),
+    });
+    // A callee's device sees no members before it answers.
+    expect(ring({ call: incoming({ opened_ms: NOW - 9_000 }) })?.kept.words).toBe('To be transcribed');
   });
 
   it('is not shown once the call is live', () => {

@@ -2,8 +2,11 @@
 
 import type { CallView, View } from '../engine/contract';
 import { speaks } from '../engine/roles';
+import { t } from '../text';
+import { join_list } from '../text/format';
 import { both_clocks } from './clock';
-import { join_names, mid_sentence, mode_labels } from './labels';
+import { names_of, type Level, type Shape } from './labels';
+import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 
 export interface RingScreen {
   /** Small heading: direction of the call. */
@@ -12,14 +15,13 @@ export interface RingScreen {
   organisation: string;
   clocks: string;
   verified: boolean;
-  /** What will be recorded. */
-  mode: string;
-  /** Who will listen besides the two participants. */
+  /** What will be recorded, as far as it is known now. */
+  kept: { words: string; level: Level; shape: Shape };
+  /** Who will listen besides the two participants, and what the record still needs. */
   listens: string;
-  /** Outgoing: the progress of the ring. */
+  phase: 'opening' | 'ringing' | 'answered' | 'resuming';
+  /** The progress of the ring. */
   state: { title: string; sentence: string };
-  /** Whether to animate: the other device is ringing. */
-  animated: boolean;
   /** Announced once to screen readers. */
   announce: string;
 }
@@ -29,22 +31,25 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
   if (call.state === 'live' || call.state === 'reconnecting' || call.state === 'ended') return null;
-  if (call.direction === 'in' && !call.verified) return null;
-  const { name, organisation, zone } = call.other;
   const incoming = call.direction === 'in';
+  if (incoming && !call.verified) return null;
+  const { name, organisation, zone } = call.other;
+  const texts = t().ring;
+  const phase = phase_of(call);
+  const progress = state(phase, call);
+  const outlook = outlook_of(view, call, now);
   return {
-    kind: incoming ? 'Incoming · direct call' : 'Outgoing · direct call',
+    kind: incoming ? texts.incoming : texts.outgoing,
     name,
     organisation,
     clocks: both_clocks(now, zone, local_zone),
     verified: call.verified,
-    mode: mode_labels[call.mode].ahead,
-    listens: listens(call),
-    state: state(call),
-    animated: call.state === 'ringing',
+    ...outlook,
+    phase,
+    state: progress,
     announce: incoming
-      ? `${name}, ${organisation}, rings you. Verified by this device. ${mode_labels[call.mode].ahead}.`
-      : `${state(call).title}.`,
+      ? texts.announce_incoming(name, organisation, outlook.kept.words)
+      : texts.announce(progress.title),
   };
 }
 
@@ -54,30 +59,59 @@ export function refused_ring(view: View): string | null {
   // A device that rejoins its own call has no ring: it learns the call's details from the MLS Welcome.
   const forged = call?.direction === 'in' && !call.verified && call.state === 'ringing';
   if (!forged || view.alerts.some((alert) => alert.level === 'red')) return null;
-  return 'A ring came that this device could not verify. It was not shown, and nobody was connected. Tell your security officer.';
+  return t().ring.refused;
 }
 
-function listens(call: CallView): string {
-  const listeners = call.members.filter((m) => !speaks(m.role)).map((m) => mid_sentence(m.name));
-  if (listeners.length > 0) {
-    const names = join_names(listeners);
-    return `${names[0]?.toUpperCase()}${names.slice(1)} will listen. Everyone sees who is in the call.`;
+/** What will be kept is said from what is ready now: a promise only once a note-taker is in the call. */
+function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, 'kept' | 'listens'> {
+  const texts = t().ring;
+  const listeners = call.members.filter((m) => !m.you && !speaks(m.role) && !m.lost);
+  const present = listeners.length > 0 ? texts.will_listen(join_list(names_of(listeners)), listeners.length) : null;
+  if (call.mode === 'log_only') {
+    return {
+      kept: { words: texts.ahead.log_only, level: 'quiet', shape: 'record' },
+      listens: present ?? texts.nobody_listens,
+    };
   }
-  return call.mode === 'log_only'
-    ? 'Nobody else listens. Everyone sees who is in the call.'
-    : 'A note-taker joins the call. Everyone sees who is in it.';
+  if (call.note_taker) {
+    return {
+      kept: { words: texts.ahead[call.mode], level: 'amber', shape: 'record' },
+      listens: present ?? texts.joining,
+    };
+  }
+  const wanted = { words: texts.wanted[call.mode], level: 'amber', shape: 'wait' } as const;
+  const and_present = (sentence: string) => (present ? `${sentence} ${present}` : sentence);
+  if (view.notices.some((notice) => notice.call === call.call && (notice.noted || notice.note_taker_asks)))
+    return { kept: wanted, listens: and_present(texts.joining) };
+  // A caller's device sees the members while it rings; a callee's only once it has answered.
+  const seen = call.direction === 'out' && call.state === 'ringing' && call.opened_ms !== null;
+  if (seen && now - (call.opened_ms ?? now) > NOTE_TAKER_JOIN_TIMEOUT_MS) {
+    return {
+      kept: { words: texts.not_ready_short, level: 'amber', shape: 'unrecorded' },
+      listens: and_present(texts.not_ready[call.mode]),
+    };
+  }
+  return { kept: wanted, listens: and_present(texts.unknown) };
 }
 
-function state(call: CallView): RingScreen['state'] {
-  const they = call.other ? mid_sentence(call.other.name) : 'the other side';
-  switch (call.state) {
-    case 'opening':
-      return { title: 'Opening', sentence: 'The call is entered in the log before it rings.' };
-    case 'answering':
-      return { title: 'Answered', sentence: 'Both devices agree on keys.' };
+function phase_of(call: CallView): RingScreen['phase'] {
+  if (call.state === 'opening') return 'opening';
+  if (call.state !== 'answering') return 'ringing';
+  // An answered call has an epoch or a verified callee; a caller that reloads while it rings has neither.
+  return call.direction === 'out' && !call.verified && call.members.length === 0 && call.epoch === null
+    ? 'resuming'
+    : 'answered';
+}
+
+function state(phase: RingScreen['phase'], call: CallView): RingScreen['state'] {
+  const texts = t().ring;
+  switch (phase) {
+    case 'ringing':
+      return {
+        title: texts.ringing,
+        sentence: call.direction === 'in' ? '' : texts.device_rings(call.other?.name ?? t().names.other_side),
+      };
     default:
-      return call.direction === 'in'
-        ? { title: 'Ringing', sentence: '' }
-        : { title: 'Ringing', sentence: `A device of ${they} verified you and rings.` };
+      return texts[phase];
   }
 }

@@ -35,7 +35,9 @@ describe('which screen', () => {
 
   it('before there is an engine, the stage decides', () => {
     expect(screen_name({ status: 'unsupported' }, view(), HOME, null)).toBe('unsupported');
-    expect(screen_name({ status: 'failed', problem: '' }, view({ call: live() }), HOME, null)).toBe('failed');
+    expect(screen_name({ status: 'failed', problem: { code: 'unknown' } }, view({ call: live() }), HOME, null)).toBe(
+      'failed',
+    );
     expect(screen_name({ status: 'on' }, null, HOME, null)).toBe('starting');
   });
 });
@@ -60,7 +62,7 @@ describe('addresses', () => {
   });
 
   it('a ring is shown in the tab’s title', () => {
-    expect(tab_title('ring_in', view({ call: incoming() }))).toBe('The Prime Minister of Estmark rings');
+    expect(tab_title('ring_in', view({ call: incoming() }))).toBe('The Prime Minister of Estmark is calling');
     expect(tab_title('people', view())).toBe('Office of the President · Telcon');
     expect(tab_title('unenrolled', null)).toBe('Telcon');
   });

@@ -1,7 +1,9 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
 import type { Alert, View } from '../engine/contract';
+import type { Problem } from '../engine/problem';
 import { speaks } from '../engine/roles';
+import { t } from '../text';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
 
@@ -11,9 +13,9 @@ export type Stage =
   | { status: 'insecure' }
   | { status: 'other_tab' }
   | { status: 'unenrolled' }
-  | { status: 'enrol'; name: string | null; office: string | null; problem: string | null; busy: boolean }
+  | { status: 'enrol'; name: string | null; office: string | null; problem: Problem | null; busy: boolean }
   | { status: 'on' }
-  | { status: 'failed'; problem: string };
+  | { status: 'failed'; problem: Problem };
 
 export type ScreenName =
   | 'starting'
@@ -48,6 +50,8 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
   }
   if (call.state === 'ended') return call.call === dismissed ? here : 'ended';
   if (call.state === 'live' || call.state === 'reconnecting') return 'call';
+  // A device that rejoins after a reload has accepted or placed this call, and must be able to end it.
+  if (call.state === 'answering' && !call.other) return 'call';
   if (call.direction === 'out') return 'ring_out';
   return call.verified && call.other ? 'ring_in' : here;
 }
@@ -78,13 +82,14 @@ export function fragment_of(route: Route): string {
 /** Title of the browser's tab; a ring must be visible from another tab. */
 export function tab_title(name: ScreenName, view: View | null): string {
   const other = view?.call?.other?.name;
+  const { tab } = t();
   switch (name) {
     case 'ring_in':
-      return `${other} rings`;
+      return tab.rings(other ?? '');
     case 'ring_out':
     case 'call':
-      return other ? `${other} · Telcon` : 'In a call · Telcon';
+      return other ? tab.of(other) : tab.in_call;
     default:
-      return view?.office ? `${view.office.name} · Telcon` : 'Telcon';
+      return view?.office ? tab.of(view.office.name) : t().app;
   }
 }

@@ -1,0 +1,35 @@
+// Problems as data: the page words them in its language (view/problem.ts), and the worker knows no language.
+
+/** Problems that the page or its worker finds. */
+export type ProblemCode =
+  | 'no_answer'
+  | 'office_unreachable'
+  | 'unavailable'
+  | 'refused'
+  | 'note_taker_link'
+  | 'keys_not_saved'
+  | 'engine_fault'
+  | 'engine_not_loaded'
+  | 'start_failed'
+  | 'not_enrolled'
+  | 'record_unchecked'
+  | 'unknown';
+
+/** A problem of the page's own, with the office's HTTP status where it refused; or a sentence of the engine or the office. */
+export type Problem = { code: ProblemCode; status?: number } | { told: string };
+
+const is_problem = (error: unknown): error is Problem =>
+  typeof error === 'object' && error !== null && ('code' in error || 'told' in error) && !(error instanceof Error);
+
+/** Whatever was thrown as a problem. Programs write neither a capital letter nor a full stop: both are added. */
+export function problem_of(error: unknown): Problem {
+  if (is_problem(error)) return error;
+  const text = (typeof error === 'string' ? error : error instanceof Error ? error.message : '').trim();
+  if (!text) return { code: 'unknown' };
+  const capitalised = text[0]?.toUpperCase() + text.slice(1);
+  return { told: /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.` };
+}
+
+/** Whether the same link can be tried again. */
+export const is_retryable = (problem: Problem): boolean =>
+  'code' in problem && (problem.code === 'no_answer' || problem.code === 'unavailable');

@@ -1,0 +1,29 @@
+// English. The shape of every catalogue: the other languages must have the same keys with the same parameters.
+
+import { call } from './en/call';
+import { common } from './en/common';
+import { desk } from './en/desk';
+import { enrol } from './en/enrol';
+import { people } from './en/people';
+import { problems } from './en/problems';
+import { records } from './en/records';
+import { ring } from './en/ring';
+import { settings } from './en/settings';
+import { told } from './en/told';
+
+export const en = {
+  /** Name of the language, in the language. */
+  language: 'English',
+  /** Direction of writing: `ltr` or `rtl`. */
+  dir: 'ltr',
+  ...common,
+  call,
+  desk,
+  enrol,
+  people,
+  problems,
+  records,
+  ring,
+  settings,
+  told,
+};

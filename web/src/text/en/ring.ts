@@ -1,0 +1,46 @@
+import { capitalise, plural } from '../format';
+import { isolate } from '../isolate';
+import { mid } from './names';
+
+export const ring = {
+  incoming: 'Incoming call',
+  outgoing: 'Outgoing call',
+  verified: 'Verified by this device',
+  verified_later: 'Verified when they answer',
+  duty_officer: 'The duty officer will be notified',
+  accept: 'Accept',
+  decline: 'Decline',
+  stop: 'Stop ringing',
+  end: 'End call',
+  opening: { title: 'Connecting', sentence: 'The call is entered in the log before it rings.' },
+  ringing: 'Ringing',
+  device_rings: (name: string) => `${capitalise(mid(name))}’s device is ringing.`,
+  answered: { title: 'Answered', sentence: 'The two devices are agreeing on keys.' },
+  resuming: { title: 'Reconnecting', sentence: 'This page was reloaded. The call may still be ringing.' },
+  /** What will be kept. */
+  ahead: {
+    log_only: 'Only the log will be kept',
+    memo: 'A transcript will be kept',
+    audio: 'A transcript and audio will be kept',
+  },
+  wanted: { memo: 'To be transcribed', audio: 'To be transcribed and recorded' },
+  not_ready: {
+    memo: 'No note-taker is connected. This call will not be transcribed unless one joins.',
+    audio: 'No note-taker is connected. This call will not be transcribed or recorded unless one joins.',
+  },
+  not_ready_short: 'No note-taker connected',
+  joining: 'A note-taker is joining. Everyone sees who is in the call.',
+  unknown: 'This happens only once a note-taker has joined. You will see that in the call.',
+  will_listen: (names: string, n: number) =>
+    `${capitalise(names)} ${plural(n, { one: 'is', other: 'are' })} in the call and will listen. Everyone sees who is in the call.`,
+  nobody_listens: 'Nobody else is listening. Everyone sees who is in the call.',
+  not_heard: 'They will not hear you',
+  announce_incoming: (name: string, organisation: string, kept: string) =>
+    `${isolate(name)}, ${isolate(organisation)}, is calling you. Verified by this device. ${kept}.`,
+  announce: (title: string) => `${title}.`,
+  notification: 'Verified by this device.',
+  silent: 'This ring is silent',
+  silent_sentence: 'Your browser blocks sound until you click or press a key on this page.',
+  refused:
+    'A call arrived that this device could not verify. It was not shown and nobody was connected. Tell your security officer.',
+};

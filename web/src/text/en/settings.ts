@@ -1,0 +1,31 @@
+export const settings = {
+  title: 'Settings',
+  open: 'Sound and language',
+  language: 'Language',
+  microphone: 'Microphone',
+  speaker: 'Speaker',
+  system_default: 'System default',
+  unnamed_microphone: (n: string) => `Microphone ${n}`,
+  unnamed_speaker: (n: string) => `Speaker ${n}`,
+  speaker_fixed: 'This browser plays sound on the system’s default speaker.',
+  test_microphone: 'Test microphone',
+  stop_test: 'Stop the test',
+  speak_now: 'Speak now: the bar should move.',
+  level: 'Microphone level',
+  play_tone: 'Play a test tone',
+  microphone_denied: 'This browser is not allowed to use the microphone. Allow it next to the page’s address.',
+  microphone_missing: 'No microphone was found.',
+  devices_changed: 'The sound devices have changed.',
+  now_using: (name: string) => `Microphone in use: ${name}.`,
+  notifications: {
+    ask: 'Turn on call notifications',
+    why: 'So that you see a call while another window is in front.',
+    denied: 'Call notifications are blocked',
+    denied_how:
+      'You see calls only while this page is in front. To turn notifications on, open the site settings next to the page’s address, allow notifications, and reload the page.',
+  },
+  sound: {
+    blocked: 'Click anywhere to allow the ring sound',
+    blocked_why: 'Until then, calls ring without sound.',
+  },
+};

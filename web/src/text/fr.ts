@@ -1,0 +1,28 @@
+// French. `Text` makes a missing key or another parameter list a compile error.
+
+import type { Text } from '.';
+import { call } from './fr/call';
+import { common } from './fr/common';
+import { desk } from './fr/desk';
+import { enrol } from './fr/enrol';
+import { people } from './fr/people';
+import { problems } from './fr/problems';
+import { records } from './fr/records';
+import { ring } from './fr/ring';
+import { settings } from './fr/settings';
+import { told } from './fr/told';
+
+export const fr: Text = {
+  language: 'Français',
+  dir: 'ltr',
+  ...common,
+  call,
+  desk,
+  enrol,
+  people,
+  problems,
+  records,
+  ring,
+  settings,
+  told,
+};

@@ -1,0 +1,87 @@
+import { isolate } from '../isolate';
+import type { Text } from '..';
+import { mid } from './names';
+
+type Parts = 'app' | 'key' | 'words' | 'nav' | 'names' | 'times' | 'tab' | 'connection' | 'status';
+
+export const common: Pick<Text, Parts> = {
+  app: 'Telcon',
+  key: (letter) => `Alt ${letter}`,
+  words: {
+    try_again: 'Réessayer',
+    dismiss: 'Ignorer',
+    done: 'Fermer',
+    close: 'Fermer',
+    one_moment: 'Un instant',
+    reload: 'Recharger la page',
+    details: 'Détails',
+    you: 'Vous',
+    warning: 'Alerte',
+    attention: 'Attention',
+    notice: 'Information',
+  },
+  nav: { label: 'Telcon', people: 'Contacts', desk: 'Permanence', calls: 'Appels', settings: 'Réglages' },
+  names: {
+    mid: (name) => mid(name),
+    both: (from, to) => `${isolate(from)} et ${mid(to)}`,
+    other_side: 'votre correspondant',
+    in_organisation: (name, organisation) => `${isolate(name)}, ${isolate(organisation)}`,
+  },
+  times: {
+    there: (time) => `${time} sur place`,
+    there_tomorrow: (time) => `demain ${time} sur place`,
+    there_yesterday: (time) => `hier ${time} sur place`,
+    here: (time) => `${time} chez vous`,
+    seconds: (n) => `${n} s`,
+    minutes: (n) => `${n} min`,
+    hours_minutes: (hours, minutes) => `${hours} h ${minutes} min`,
+    on_day: (day, time) => `${day}, ${time}`,
+  },
+  tab: {
+    rings: (name) => `Appel de ${isolate(name)}`,
+    of: (name) => `${isolate(name)} · Telcon`,
+    in_call: 'En communication · Telcon',
+  },
+  connection: { connected: 'Connecté', connecting: 'Connexion', offline: 'Hors ligne' },
+  status: {
+    starting: { kind: 'Telcon', title: 'Un instant', sentences: ['Ouverture des clés de cet appareil.'] },
+    unsupported: {
+      kind: 'Navigateur non pris en charge',
+      title: 'Telcon exige un navigateur capable de chiffrer lui-même les appels',
+      sentences: [
+        'Ce navigateur ne peut confier le son à Telcon avant de l’envoyer ; or Telcon n’envoie jamais de son en clair.',
+        'Ouvrez cette page dans une version récente de Chromium, de Chrome ou d’Edge.',
+      ],
+    },
+    insecure: {
+      kind: 'Adresse non sécurisée',
+      title: 'Ouvrez Telcon à son adresse https',
+      sentences: [
+        'Une page chargée sans https a pu être modifiée en chemin ; les navigateurs lui refusent l’usage de clés.',
+        'Votre cabinet connaît la bonne adresse. Elle commence par https.',
+      ],
+    },
+    other_tab: {
+      kind: 'Un seul onglet à la fois',
+      title: 'Telcon est ouvert dans un autre onglet',
+      sentences: ['Fermez l’autre onglet : celui-ci prendra aussitôt le relais.'],
+    },
+    unenrolled: {
+      kind: 'Appareil non inscrit',
+      title: 'Ce navigateur n’est pas encore configuré',
+      sentences: [
+        'Demandez un lien d’inscription à votre cabinet et ouvrez-le dans ce navigateur. Il ne sert qu’une fois, et pour vous seul.',
+        'Il n’y a pas de mot de passe : personne ne peut s’identifier à votre place depuis un autre appareil.',
+      ],
+    },
+    revoked: {
+      kind: 'Accès retiré',
+      title: 'Cet appareil a été révoqué',
+      sentences: [
+        'Ses clés ont été effacées. Il ne peut plus ni appeler, ni être appelé, ni rien lire.',
+        'Si vous ne vous y attendiez pas, parlez-en à votre cabinet par un autre moyen.',
+      ],
+    },
+    failed: { kind: 'Arrêt', title: 'Telcon s’est arrêté dans cet onglet', sentences: [] },
+  },
+};

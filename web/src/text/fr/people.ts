@@ -1,0 +1,32 @@
+import { isolate } from '../isolate';
+import type { Text } from '..';
+
+export const people: Text['people'] = {
+  title: 'Contacts',
+  verified: 'Cet appareil est vérifié',
+  search: 'Rechercher un contact',
+  search_hint: 'Nom ou institution',
+  favourites: 'Favoris',
+  everyone: 'Tous les contacts',
+  favourite: (name) => `${isolate(name)} : favori`,
+  favourite_add: 'Ajouter aux favoris',
+  favourite_remove: 'Retirer des favoris',
+  ring: 'Appeler',
+  ring_person: (name) => `Appeler ${isolate(name)}`,
+  available: 'Disponible',
+  offline: 'Hors ligne',
+  you_offline: 'Vous êtes hors ligne',
+  none_found: { title: 'Aucun contact à ce nom', sentence: 'Saisissez moins de lettres, ou le nom de l’institution.' },
+  none: {
+    title: 'Aucun contact pour le moment',
+    sentence: 'Votre cabinet décide qui cet appareil peut appeler. Demandez-lui d’ajouter vos correspondants.',
+  },
+  unreachable: {
+    title: 'Pas de connexion',
+    sentence: 'Votre cabinet est injoignable. Cette page continue d’essayer.',
+  },
+  connecting: { title: 'Connexion', sentence: 'Chargement de vos contacts.' },
+  not_connected:
+    'Vous êtes hors ligne : aucun appel n’est possible, ni dans un sens ni dans l’autre. Cette page tente de se reconnecter.',
+  connecting_line: 'Connexion à votre cabinet…',
+};

@@ -1,0 +1,48 @@
+import { capitalise, plural } from '../format';
+import { isolate } from '../isolate';
+import type { Text } from '..';
+import { of } from './names';
+
+export const ring: Text['ring'] = {
+  incoming: 'Appel entrant',
+  outgoing: 'Appel sortant',
+  verified: 'Identité vérifiée par cet appareil',
+  verified_later: 'Identité vérifiée dès la réponse',
+  duty_officer: 'La permanence sera prévenue',
+  accept: 'Accepter',
+  decline: 'Refuser',
+  stop: 'Annuler l’appel',
+  end: 'Raccrocher',
+  opening: { title: 'Connexion', sentence: 'L’appel est inscrit au journal avant de sonner.' },
+  ringing: 'Sonnerie',
+  device_rings: (name) => `L’appareil ${of(name)} sonne.`,
+  answered: { title: 'Réponse reçue', sentence: 'Les deux appareils établissent les clés.' },
+  resuming: { title: 'Reconnexion', sentence: 'La page a été rechargée. L’appel sonne peut-être encore.' },
+  ahead: {
+    log_only: 'Seul le journal sera conservé',
+    memo: 'Une transcription sera conservée',
+    audio: 'Une transcription et le son seront conservés',
+  },
+  wanted: { memo: 'Transcription prévue', audio: 'Transcription et enregistrement prévus' },
+  not_ready: {
+    memo: 'Aucun rédacteur n’est connecté. Cet appel ne sera pas transcrit, à moins que l’un d’eux ne se joigne à l’appel.',
+    audio:
+      'Aucun rédacteur n’est connecté. Cet appel ne sera ni transcrit ni enregistré, à moins que l’un d’eux ne se joigne à l’appel.',
+  },
+  not_ready_short: 'Aucun rédacteur connecté',
+  joining: 'Un rédacteur se joint à l’appel. Chacun voit qui y participe.',
+  unknown: 'Cela suppose qu’un rédacteur se joigne à l’appel. Vous le verrez pendant la communication.',
+  will_listen: (names, n) =>
+    `${capitalise(names)} ${plural(n, { one: 'assiste à l’appel et écoutera', other: 'assistent à l’appel et écouteront' })}. Chacun voit qui y participe.`,
+  nobody_listens: 'Personne d’autre n’écoute. Chacun voit qui participe à l’appel.',
+  not_heard: 'On ne vous entendra pas',
+  announce_incoming: (name, organisation, kept) =>
+    `${isolate(name)}, ${isolate(organisation)}, vous appelle. Identité vérifiée par cet appareil. ${kept}.`,
+  announce: (title) => `${title}.`,
+  notification: 'Identité vérifiée par cet appareil.',
+  silent: 'La sonnerie est muette',
+  silent_sentence:
+    'Votre navigateur bloque le son tant que vous n’avez pas cliqué dans cette page ou appuyé sur une touche.',
+  refused:
+    'Un appel que cet appareil n’a pu vérifier est arrivé. Il n’a pas été présenté et personne n’a été mis en relation. Prévenez votre responsable de la sécurité.',
+};

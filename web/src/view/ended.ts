@@ -1,0 +1,126 @@
+// View model of the screen after a call: how it ended, and the state of its record.
+
+import type { CallView, View } from '../engine/contract';
+import { t } from '../text';
+import { format_number } from '../text/format';
+import { told, told_name } from '../text/told';
+import { duration_text, time_to_the_second } from './clock';
+import type { Level, Shape } from './labels';
+
+export interface EndedScreen {
+  name: string;
+  title: string;
+  sentence: string;
+  bad: boolean;
+  lasted: string | null;
+  record: EndedRecord;
+}
+
+/** The state of the record after the call. */
+export interface EndedRecord {
+  level: Level;
+  shape: Shape;
+  title: string;
+  /** What is missing from it. */
+  missing: string | null;
+  sentence: string;
+  small: string;
+}
+
+/** `ended_ms` is when this page learned that the call ended; `hung_up_here`, whether its person pressed the button. */
+export function ended_screen(
+  view: View,
+  ended_ms: number | null,
+  local_zone: string,
+  hung_up_here = false,
+): EndedScreen | null {
+  const { call } = view;
+  if (call?.state !== 'ended') return null;
+  return {
+    name: call.other?.name ?? '',
+    ...ended_text(call, hung_up_here),
+    bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
+    lasted:
+      call.started_ms === null || ended_ms === null
+        ? null
+        : t().call.ended.lasted(duration_text(ended_ms - call.started_ms)),
+    record: record(view, call, local_zone),
+  };
+}
+
+/** It rang here and failed elsewhere: to this person it is a missed call. */
+const rang_only = (call: CallView): boolean =>
+  call.direction === 'in' && call.started_ms === null && call.problem === null;
+
+/** A reload lost this device's keys, and there was nobody to let it back in. No device refused anything. */
+const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
+
+/** How a call ended, for a person who was in it. */
+function ended_text(call: CallView, hung_up_here: boolean): { title: string; sentence: string } {
+  const texts = t().call.ended;
+  const rung = call.direction === 'in';
+  const name = call.other?.name ?? t().names.other_side;
+  const for_name = (text: { title: string; sentence: (name: string) => string }) => ({
+    title: text.title,
+    sentence: text.sentence(name),
+  });
+  switch (call.ended) {
+    case 'declined':
+      return rung ? texts.declined_by_you : for_name(texts.declined);
+    case 'cancelled':
+      return rung ? for_name(texts.cancelled_by_them) : texts.cancelled;
+    case 'missed':
+      return rung ? texts.missed_by_you : for_name(texts.missed);
+    case 'busy':
+      return for_name(texts.busy);
+    case 'failed':
+      if (rang_only(call)) return for_name(texts.failed_ring);
+      if (lost_keys(call)) return { title: texts.hung_up.title, sentence: told(call.problem ?? '') };
+      return { title: texts.failed.title, sentence: call.problem ? told(call.problem) : texts.failed.sentence };
+    case 'interrupted':
+      return texts.interrupted;
+    case 'revoked':
+      return texts.revoked;
+    case 'taken_elsewhere':
+      return texts.taken_elsewhere;
+    default:
+      if (call.direction === 'listen') return texts.left;
+      if (call.direction === 'out' && call.started_ms === null && call.phrase === null && hung_up_here)
+        return texts.cancelled;
+      return hung_up_here ? texts.hung_up_by_you : texts.hung_up;
+  }
+}
+
+function record(view: View, call: CallView, local_zone: string): EndedRecord {
+  const texts = t().call.kept;
+  const notice = view.notices.find((one) => one.call === call.call);
+  const kept = notice?.kept_index ?? call.kept_index;
+  const partial = notice?.partial ?? call.partial;
+  const small = [
+    call.opened_index === null ? null : texts.log_entry(format_number(call.opened_index)),
+    call.opened_ms === null ? null : time_to_the_second(call.opened_ms, local_zone),
+    kept === null ? null : texts.sealed_entry(format_number(kept)),
+  ]
+    .filter((part) => part !== null)
+    .join(' · ');
+  const logged = { level: 'quiet', shape: 'record', missing: null, small } as const;
+  if (call.opened_index === null) {
+    return call.ended === 'failed' && !lost_keys(call)
+      ? { ...logged, shape: 'no', ...texts.not_logged, small: '' }
+      : // This device lost its keys, and the call ended before it could rejoin.
+        { ...logged, ...texts.later, small: '' };
+  }
+  if (call.started_ms === null) return { ...logged, ...texts.attempt };
+  if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
+  if (kept !== null && partial) {
+    return { ...logged, level: 'amber', shape: 'alert', ...texts.partial, missing: texts.partial_missing };
+  }
+  if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', ...texts.sealed };
+  if (!call.noted) {
+    return { ...logged, level: 'red', shape: 'unrecorded', ...texts.none, missing: texts.none_missing[call.mode] };
+  }
+  if (!call.note_taker) {
+    return { ...logged, level: 'amber', shape: 'alert', ...texts.doubtful, missing: texts.doubtful_missing[call.mode] };
+  }
+  return { ...logged, shape: 'wait', ...texts.pending };
+}

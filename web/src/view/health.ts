@@ -1,0 +1,137 @@
+// The desk at rest: whether all is well, and what is not. It says only what this device knows.
+
+import type { RecordLine, View } from '../engine/contract';
+import { t } from '../text';
+import { format_number } from '../text/format';
+import { time_to_the_second } from './clock';
+import type { Level, Shape } from './labels';
+import { connection_words } from './people';
+import { is_pending, no_record } from './records';
+
+export interface HealthRow {
+  name: string;
+  words: string;
+  level: Level;
+  shape: Shape;
+}
+
+export interface Health {
+  title: string;
+  level: Level;
+  rows: HealthRow[];
+}
+
+/** How far back a call without a record is still news on the desk, milliseconds: a day. */
+const RECENT_MS = 86_400_000;
+
+/** `unrecorded`: live calls that should be recorded and are not. */
+export function health(view: View, lines: RecordLine[], unrecorded: number, now: number, local_zone: string): Health {
+  const rows = [
+    office(view),
+    ...log(view, local_zone),
+    ...alerts(view),
+    calls(view, unrecorded),
+    ...records(view, lines, now),
+    ...people(view),
+    quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
+  ];
+  const { health } = t().desk;
+  const worst = rows.some((row) => row.level === 'red')
+    ? 'red'
+    : rows.some((row) => row.level === 'amber')
+      ? 'amber'
+      : 'seal';
+  const title =
+    view.phase === 'connecting' || view.log === null || !view.caught_up
+      ? health.checking
+      : worst === 'seal'
+        ? health.all_well
+        : health.attention;
+  // What is wrong already is not hidden by what is not known yet.
+  return worst === 'red'
+    ? { title: health.attention, level: 'red', rows }
+    : { title, level: title === health.checking ? 'quiet' : worst, rows };
+}
+
+const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });
+
+function office(view: View): HealthRow {
+  const words = connection_words(view.phase);
+  const { office: name } = t().desk.health;
+  if (view.phase === 'ready') return { name, words, level: 'seal', shape: 'seal' };
+  return { name, words, level: view.phase === 'connecting' ? 'quiet' : 'amber', shape: 'wait' };
+}
+
+function log(view: View, local_zone: string): HealthRow[] {
+  if (!view.log) return [];
+  const { health, log_bad } = t().desk;
+  const at = time_to_the_second(view.log.checked_ms, local_zone) ?? '';
+  return [
+    view.log.ok
+      ? { name: health.log, words: health.log_entries(at, format_number(view.log.size)), level: 'seal', shape: 'seal' }
+      : { name: health.log, words: log_bad, level: 'red', shape: 'alert' },
+  ];
+}
+
+function alerts(view: View): HealthRow[] {
+  const red = view.alerts.filter((alert) => alert.level === 'red').length;
+  if (red === 0) return [];
+  const { health } = t().desk;
+  return [{ name: health.alerts, words: health.alerts_open(red, format_number(red)), level: 'red', shape: 'alert' }];
+}
+
+function calls(view: View, unrecorded: number): HealthRow {
+  const { health } = t().desk;
+  if (unrecorded > 0) {
+    const words = health.calls_unrecorded(unrecorded, format_number(unrecorded));
+    return { name: health.calls, words, level: 'red', shape: 'unrecorded' };
+  }
+  const count = (is: 'live' | 'ringing') => view.notices.filter((notice) => notice.state.is === is).length;
+  return {
+    name: health.calls,
+    words: health.calls_now(format_number(count('live')), format_number(count('ringing'))),
+    level: 'quiet',
+    shape: 'phone',
+  };
+}
+
+function records(view: View, lines: RecordLine[], now: number): HealthRow[] {
+  const { health } = t().desk;
+  // A notice says at once that a record has arrived; the list is read again only now and then.
+  const arrived = new Set(view.notices.filter((notice) => notice.kept_index !== null).map((notice) => notice.call));
+  const recent = lines
+    .filter((line) => line.ended_ms !== undefined && now - line.ended_ms < RECENT_MS)
+    .map((line) => (arrived.has(line.call) ? { ...line, records: Math.max(line.records, 1) } : line));
+  if (recent.length === 0) return [];
+  const without = recent.filter((line) => no_record(line) || is_overdue(line, now)).length;
+  const pending = recent.filter((line) => is_pending(line, now)).length;
+  const name = health.records;
+  if (without > 0)
+    return [
+      { name, words: health.records_missing(without, format_number(without)), level: 'red', shape: 'unrecorded' },
+    ];
+  if (pending > 0)
+    return [{ name, words: health.records_pending(pending, format_number(pending)), level: 'quiet', shape: 'wait' }];
+  return [{ name, words: health.records_ok, level: 'seal', shape: 'seal' }];
+}
+
+/** It should have a record, has none, and the time to deliver one is over. */
+const is_overdue = (line: RecordLine, now: number): boolean =>
+  line.answered_ms !== undefined &&
+  line.mode !== 'log_only' &&
+  line.records === 0 &&
+  !line.missing &&
+  !is_pending(line, now);
+
+function people(view: View): HealthRow[] {
+  if (view.people.length === 0 || view.people_more) return [];
+  const { health } = t().desk;
+  const available = view.people.filter((person) => person.reachable).length;
+  return [
+    quiet(
+      health.people,
+      health.people_available(format_number(available), format_number(view.people.length)),
+      'people',
+    ),
+  ];
+}

@@ -1,0 +1,57 @@
+// The members of a call, as a list and as a sentence.
+
+import type { MemberView } from '../engine/contract';
+import { speaks } from '../engine/roles';
+import { t } from '../text';
+import { join_list } from '../text/format';
+import { names_of } from './labels';
+
+export interface MemberRow {
+  device: string;
+  name: string;
+  organisation: string;
+  does: string;
+  /** Is heard at this moment. */
+  speaking: boolean;
+}
+
+/** Whose sound is above the threshold of speech. */
+export interface Speaking {
+  you: boolean;
+  /** Somebody of the others. */
+  others: boolean;
+}
+
+export const NOBODY_SPEAKS: Speaking = { you: false, others: false };
+
+/** This device first, then speakers, then listeners. */
+export function members(all: MemberView[], speaking: Speaking = NOBODY_SPEAKS): MemberRow[] {
+  const { call } = t();
+  const rank = (m: MemberView) => (m.you ? 0 : speaks(m.role) ? 1 : 2);
+  // The page hears all others in one mix: it knows who speaks only where one of them can.
+  const other_speakers = all.filter((m) => !m.you && speaks(m.role));
+  return [...all]
+    .sort((a, b) => rank(a) - rank(b))
+    .map((m) => {
+      const heard = m.you ? speaking.you && speaks(m.role) : speaking.others && other_speakers.length === 1;
+      return {
+        device: m.device,
+        name: m.you ? t().words.you : m.name,
+        organisation: m.organisation,
+        does: [
+          m.you ? call.this_device : null,
+          m.you && speaks(m.role) ? null : m.lost ? call.not_responding : call.does[m.role],
+          m.muted ? call.muted : null,
+        ]
+          .filter((part) => part !== null)
+          .join(', '),
+        speaking: heard && speaks(m.role) && !m.muted,
+      };
+    });
+}
+
+/** Who listens, in a line that is always visible. A note-taker that does not respond is not said to listen. */
+export function listeners_line(all: MemberView[]): string | null {
+  const listeners = all.filter((m) => !m.you && !speaks(m.role) && !m.lost);
+  return listeners.length === 0 ? null : t().call.listens(join_list(names_of(listeners)), listeners.length);
+}

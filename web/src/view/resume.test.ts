@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { minister } from '../fake/people';
+import { NOW, call, incoming, live, view } from '../fake/views';
+import { call_screen } from './call';
+import { ended_screen } from './ended';
+import { remember, resume } from './resume';
+import { ring_screen } from './ring';
+import { screen_name } from './screen';
+
+const HERE = 'Europe/Lisbon';
+/** What the engine shows of a call that its device was in, before it has rejoined. */
+const rejoining = () =>
+  incoming({
+    state: 'answering',
+    other: null,
+    from: null,
+    to: null,
+    verified: false,
+    opened_index: null,
+    opened_ms: null,
+  });
+const screen = (of: ReturnType<typeof view>) => screen_name({ status: 'on' }, of, { at: 'home' }, null);
+
+describe('a reload', () => {
+  it('while it rings keeps the direction, the name and the button to stop', () => {
+    const shown = resume(view({ call: rejoining() }), remember(call()));
+    expect(screen(shown)).toBe('ring_out');
+    expect(ring_screen(shown, NOW, HERE)).toMatchObject({ name: minister.name, phase: 'resuming' });
+  });
+
+  it('while it rings does not make the caller the one who missed the call', () => {
+    const over = { ...rejoining(), state: 'ended' as const, ended: 'missed' as const };
+    expect(ended_screen(resume(view({ call: over }), remember(call())), null, HERE)?.title).toBe('No answer');
+  });
+
+  it('in a call shows it as reconnecting, with its name', () => {
+    for (const before of [live(), live({ direction: 'in' }), incoming({ state: 'answering' })]) {
+      const shown = resume(view({ call: rejoining() }), remember(before));
+      expect(screen(shown)).toBe('call');
+      const media = { microphone: 'on', sound_blocked: false, media_timed_out: false } as const;
+      expect(call_screen(shown, NOW, media)).toMatchObject({
+        name: minister.name,
+        alarms: [{ title: 'Reconnecting' }],
+      });
+    }
+  });
+
+  it('of which nothing is remembered still shows a call that can be ended', () => {
+    expect(screen(resume(view({ call: rejoining() }), null))).toBe('call');
+  });
+
+  it('changes nothing that the engine knows, and nothing of another call', () => {
+    const known = view({ call: live() });
+    expect(resume(known, remember(live()))).toBe(known);
+    const other = view({ call: rejoining() });
+    expect(resume(other, { ...remember(call())!, call: 'ff'.repeat(16) })).toBe(other);
+    expect(remember(live({ state: 'ended' }))).toBeNull();
+  });
+});
