@@ -8,7 +8,7 @@
 use crate::{
     archive::{Appender, Prover},
     limits::{INBOX_MESSAGES, MAX_BATCH, OUTBOX_MESSAGES},
-    reconcile::{ReconcileError, reconcile},
+    reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
         CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
@@ -135,6 +135,8 @@ pub struct Parts {
     pub log: Appender,
     /// Proofs.
     pub prover: Arc<Prover>,
+    /// Certificates of devices that the store lacks.
+    pub archive: Box<dyn CertificateSource>,
     /// The relay.
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
@@ -463,7 +465,7 @@ impl Hub {
     /// Restarts the engine from what is durable in store and log.
     fn restart_engine(&mut self) -> Result<(), ReconcileError> {
         // Appends may still be in progress, so rows without a log entry are not discarded.
-        reconcile(&mut *self.parts.store, &self.parts.prover, false)?;
+        reconcile(&mut *self.parts.store, &self.parts.prover, &*self.parts.archive, false)?;
         let snapshot = self.parts.store.load()?;
         let now = self.now_ms();
         let (board, effects) = Switchboard::new(self.parts.policy.clone(), snapshot, now);

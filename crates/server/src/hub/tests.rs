@@ -52,6 +52,7 @@ impl World {
             },
             log,
             prover,
+            archive: Box::new(()),
             relay,
         };
         let hub = Hub::new(parts, 1_000_000).unwrap();

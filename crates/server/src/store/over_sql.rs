@@ -1,7 +1,7 @@
 //! The ports over any [`Database`].
 
 use super::{
-    DeviceRow, LogPosition, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
+    DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
     load, read,
     value::values,
@@ -42,8 +42,13 @@ impl<D: Database> Store for Writer<D> {
         self.database.transaction(Access::Read, |t| load::device(t, device, &self.home))
     }
 
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError> {
+        self.database.transaction(Access::Read, load::lost_devices)
+    }
+
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM devices WHERE enrolment = $1";
+        let sql =
+            "SELECT 1 FROM devices WHERE enrolment = $1 UNION ALL SELECT 1 FROM lost_devices WHERE enrolment = $1";
         self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![enrolment])?.is_empty()))
     }
 
@@ -90,6 +95,10 @@ impl<D: Database> Reader<D> {
 impl<D: Database> Queries for Reader<D> {
     fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
         Ok(self.read(|t| load::device(t, device, &self.home))?.filter(|row| row.log_index.is_some()))
+    }
+
+    fn lost_device(&self, device: &DeviceId) -> Result<Option<LostDevice>, StoreError> {
+        self.read(|t| load::lost_device(t, device))
     }
 
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {

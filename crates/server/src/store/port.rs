@@ -1,6 +1,6 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, DeviceRow, RecordRow, Snapshot, Write};
+use super::{CallRow, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, DeviceId};
 
@@ -66,7 +66,13 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError>;
 
-    /// Whether an enrolment was used.
+    /// Enrolled devices whose certificates are lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError>;
+
+    /// Whether an enrolment was used, by a device that is lost too.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -108,6 +114,12 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError>;
+
+    /// An enrolled device whose certificate is lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lost_device(&self, device: &DeviceId) -> Result<Option<LostDevice>, StoreError>;
 
     /// All devices whose enrolment is in the log, in the order of their enrolment.
     ///

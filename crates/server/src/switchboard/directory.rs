@@ -54,6 +54,8 @@ struct Person {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     devices: HashMap<DeviceId, Device>,
+    /// Enrolled devices whose certificates are lost, and since when they are revoked.
+    lost: HashMap<DeviceId, Option<u64>>,
     people: HashMap<PersonId, Person>,
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
@@ -71,6 +73,21 @@ impl Directory {
         self.devices.insert(id, device);
     }
 
+    /// A device is enrolled, but its certificates are lost.
+    pub fn insert_lost(&mut self, id: DeviceId, revoked_ms: Option<u64>) {
+        self.lost.insert(id, revoked_ms);
+    }
+
+    /// Whether a device is enrolled whose certificates are lost.
+    pub fn is_lost(&self, id: &DeviceId) -> bool {
+        self.lost.contains_key(id)
+    }
+
+    /// Since when a device is revoked, also if it is lost.
+    pub fn revoked_ms(&self, id: &DeviceId) -> Option<u64> {
+        self.devices.get(id).and_then(|device| device.revoked_ms).or(self.lost.get(id).copied().flatten())
+    }
+
     /// The log has the device's entry.
     pub fn logged(&mut self, id: DeviceId, index: u64) -> Option<Arc<Card>> {
         let device = self.devices.get_mut(&id)?;
@@ -82,6 +99,9 @@ impl Directory {
 
     /// From now on the device may not sign in.
     pub fn revoke(&mut self, id: DeviceId, now_ms: u64, jws: &str) -> Option<Arc<Card>> {
+        if let Some(revoked_ms) = self.lost.get_mut(&id) {
+            *revoked_ms = Some(now_ms);
+        }
         let device = self.devices.get_mut(&id)?;
         self.valid -= usize::from(device.is_valid());
         device.revoked_ms = Some(now_ms);
