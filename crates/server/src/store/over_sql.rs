@@ -3,7 +3,7 @@
 use super::{
     DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
-    load, read,
+    load, office, read,
     value::values,
     write,
 };
@@ -20,9 +20,11 @@ pub(super) struct Writer<D> {
     home: OfficeName,
 }
 
-impl<D> Writer<D> {
-    pub fn new(database: D, home: &OfficeName) -> Self {
-        Self { database, home: home.clone() }
+impl<D: Database> Writer<D> {
+    /// A writer of the office `home`, whose database it becomes.
+    pub fn new(mut database: D, home: &OfficeName) -> Result<Self, StoreError> {
+        database.transaction(Access::Write, |t| office::bind(t, home))?;
+        Ok(Self { database, home: home.clone() })
     }
 }
 
@@ -79,9 +81,11 @@ pub(super) struct Reader<D> {
     home: OfficeName,
 }
 
-impl<D> Reader<D> {
-    pub fn new(database: D, home: &OfficeName) -> Self {
-        Self { database: Mutex::new(database), home: home.clone() }
+impl<D: Database> Reader<D> {
+    /// A reader of the office `home`, whose database it must be.
+    pub fn new(mut database: D, home: &OfficeName) -> Result<Self, StoreError> {
+        database.transaction(Access::Read, |t| office::check(t, home))?;
+        Ok(Self { database: Mutex::new(database), home: home.clone() })
     }
 }
 

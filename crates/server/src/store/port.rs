@@ -2,7 +2,7 @@
 
 use super::{CallRow, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, OfficeName};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,17 @@ pub enum StoreError {
         "another telcon server uses this database: stop it first, or wait until its connection to the database has ended"
     )]
     InUse,
+    /// It is another office's.
+    #[error(
+        "the database is that of the office {found}, not of {home}: name the database of {home}, or an empty one for a new \
+         office"
+    )]
+    OtherOffice {
+        /// The office whose it is.
+        found: String,
+        /// The office that was to use it.
+        home: OfficeName,
+    },
     /// A newer version wrote it.
     #[error("the database has version {found}, this program supports {known}: run the newer program")]
     Newer {

@@ -4,7 +4,10 @@
 //! neither a second server can write, nor a first one whose session was lost: the lock is the fencing token.
 //! The client blocks: no function of this module may run on a thread of an async runtime.
 
+mod name;
 mod tls;
+
+pub(super) use name::name;
 
 use super::{
     StoreError,
