@@ -132,7 +132,7 @@ fn append_writes(
     index: u64,
     writes: &mut Vec<Write>,
 ) -> Result<(), ReconcileError> {
-    match entry {
+    match entry.clone() {
         Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
@@ -151,9 +151,9 @@ fn append_writes(
             let certified = archive.certified(&lost)?;
             writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
         }
-        Entry::DeviceRevoked { device, time_ms } => {
+        Entry::DeviceRevoked { device, time_ms, jws } => {
             // A database from an older backup lacks it.
-            writes.extend([Write::DeviceRevoked(device, time_ms, None), Write::RevocationLogged(device, index)]);
+            writes.extend([Write::DeviceRevoked(device, time_ms, jws), Write::RevocationLogged(device, index)]);
         }
         Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
         Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
@@ -161,14 +161,15 @@ fn append_writes(
         }
         Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
         Entry::ArchiveOpened { .. } => {}
-        Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
+        Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
+            let Some(record) = entry.archived_record() else { return Ok(()) };
             writes.push(Write::Record(RecordRow {
                 call,
-                device,
-                digest: record_digest,
+                device: record.device,
+                digest: record.record_digest,
                 kept_ms: time_ms,
                 log_index: index,
-                partial,
+                partial: record.partial,
             }));
         }
     }
@@ -271,10 +272,12 @@ mod tests {
         assert_eq!(store.load().unwrap().unfinished, []);
 
         // The database is of an older backup than the log.
-        let revoked = Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]) };
+        let revoked =
+            Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]), jws: Some("jws".into()) };
         log.append(&[revoked.to_bytes()], 4);
         reconcile(&mut *store, &log.prover(), &(), true).unwrap();
-        assert_eq!(store.load().unwrap().devices[0].revoked_ms, Some(4));
+        let restored = &store.load().unwrap().devices[0];
+        assert_eq!((restored.revoked_ms, restored.revocation.as_deref()), (Some(4), Some("jws")));
 
         assert_eq!(store.log_position().unwrap().seen, 6);
         let mut empty = StoreLocation::Sqlite(dir.path().join("another")).writer(&home()).unwrap();

@@ -176,9 +176,11 @@ impl Switchboard {
     }
 }
 
-/// Appends a revocation to the log.
+/// Appends a revocation to the log, with the authority's statement: without it readers ignore the entry. Only a database of
+/// the first version lacks statements.
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
-    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device });
+    let jws = context.directory.revocation(&device).map(str::to_owned);
+    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
 }
 
 /// The answer to a request when the log failed.

@@ -132,7 +132,7 @@ impl Switchboard {
             }
         }
         for lost in stored.lost {
-            this.context.directory.insert_lost(lost.device, lost.revoked_ms);
+            this.context.directory.insert_lost(lost.device, lost.revoked_ms, lost.revocation);
             if let (Some(ms), None) = (lost.revoked_ms, lost.revoked_index) {
                 enrolment::append_revocation(&mut this.context, lost.device, ms, None);
             }
