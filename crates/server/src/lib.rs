@@ -16,6 +16,7 @@
 
 pub mod archive;
 mod assignment;
+mod clock;
 mod digest;
 mod hub;
 pub mod limits;

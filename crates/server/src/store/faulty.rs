@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Failed,
     /// They are stored, and reported as failed: the answer was lost.
     FailedButPersisted,
+    /// As [`Fault::Failed`]: the disk is full.
+    Full,
     /// Everything fails, including reads.
     Down,
 }
@@ -102,6 +104,7 @@ impl Store for FaultyStore {
                 self.inner.apply(writes)?;
                 Err(injected())
             }
+            Some(Fault::Full) => Err(StoreError::Full("telcon.db".into())),
             Some(Fault::Failed | Fault::Down) => Err(injected()),
         }
     }

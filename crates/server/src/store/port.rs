@@ -7,7 +7,10 @@ use telcon_proto::{CallId, DeviceId, OfficeName};
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database reported an error: the disk is full, the connection was lost, or the file is damaged.
+    /// The disk of the database is full.
+    #[error("the disk with {0} is full: free space there; the server goes on by itself")]
+    Full(String),
+    /// The database reported an error: the connection was lost, or the file is damaged.
     #[error("the database failed: {0}")]
     Database(String),
     /// A row with this key exists already: a call id, device id or enrolment was used twice.
@@ -138,7 +141,7 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
 
-    /// Calls whose opening is in the log, newest first, at most `limit`.
+    /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -193,6 +193,9 @@ CREATE TABLE lost_devices (
     revoked_index INTEGER
 ) STRICT, WITHOUT ROWID;
 INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
+-- Calls are listed in the order of the log: times go back when a clock is corrected.
+DROP INDEX calls_opened;
+CREATE INDEX calls_logged ON calls (opened_index);
 ",
 ];
 
@@ -273,6 +276,8 @@ CREATE TABLE lost_devices (
     revoked_index BIGINT
 );
 INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
+DROP INDEX calls_opened;
+CREATE INDEX calls_logged ON calls (opened_index);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
