@@ -8,6 +8,7 @@ use telcon_identity::sign_record;
 use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, CallId, ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
+    entry::Entry,
     http::{RecordKept, RecordLine, RecordProof, RevokeRequest},
     message::RefusalCode,
 };
@@ -292,7 +293,9 @@ async fn a_revoked_device_is_disconnected_and_refused() {
     let request = serde_json::to_vec(&RevokeRequest { jws: jws.clone() }).unwrap();
     let answer = office.post("/api/v1/revocations", &request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    office.anchor.verify_logged(&answer.json()).unwrap();
+    let logged = office.anchor.verify_logged(&answer.json()).unwrap();
+    let Some(Entry::DeviceRevoked { jws: Some(statement), .. }) = logged.entry() else { panic!("{logged:?}") };
+    assert_eq!(office.anchor.verify_revocation(statement).unwrap().device, n.id, "the log has the authority's word");
     assert_eq!(office.post("/api/v1/revocations", &request).await.status, 409);
     noting.until(|m| matches!(m, S::Revoked { jws: Some(_) }).then_some(())).await;
     assert_eq!(noting.closed().await, Some(4002));
