@@ -7,6 +7,9 @@ const MIN_RUN: usize = 8;
 /// Encodings inside each other: a certificate in base64, in a JWS header in base64, and one more.
 const DEPTH: u32 = 3;
 
+/// The value of a character in an encoding.
+type Digit = fn(u8) -> Option<u8>;
+
 /// The first of `words` that `bytes` contain: in UTF-8 or UTF-16, plainly or in base64 or hexadecimal, nested.
 pub fn find_word<'a>(bytes: &[u8], words: &[&'a str]) -> Option<&'a str> {
     find(bytes, words, DEPTH)
@@ -34,7 +37,7 @@ fn find<'a>(bytes: &[u8], words: &[&'a str], depth: u32) -> Option<&'a str> {
     if depth == 0 {
         return None;
     }
-    let encodings: [(fn(u8) -> Option<u8>, u32); 2] = [(base64_digit, 6), (hex_digit, 4)];
+    let encodings: [(Digit, u32); 2] = [(base64_digit, 6), (hex_digit, 4)];
     encodings.iter().find_map(|(digit, bits)| {
         bytes.split(|byte| digit(*byte).is_none()).filter(|run| run.len() >= MIN_RUN).find_map(|run| {
             // Where in a run an encoding begins is unknown: one of these offsets is that of its groups.
@@ -58,7 +61,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-fn decoded(run: &[u8], digit: fn(u8) -> Option<u8>, bits: u32) -> Vec<u8> {
+fn decoded(run: &[u8], digit: Digit, bits: u32) -> Vec<u8> {
     let (mut out, mut held, mut have) = (Vec::with_capacity(run.len()), 0u32, 0);
     for value in run.iter().filter_map(|byte| digit(*byte)) {
         held = (held << bits | u32::from(value)) & 0xffff;
