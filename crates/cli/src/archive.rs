@@ -105,6 +105,11 @@ impl SignatureVerifier for Signatures {
         let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         Ok(device.device().to_hex())
     }
+
+    fn verify_revocation(&self, jws: &str) -> Result<String, String> {
+        let revocation = self.trust.home().verify_revocation(jws).map_err(|e| e.to_string())?;
+        Ok(revocation.device.to_hex())
+    }
 }
 
 /// What an auditor knows from sources other than the archive.
@@ -172,6 +177,10 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     println!("devices   {}", report.devices);
     println!("calls     {} opened; {} live or waiting for their record", report.calls, report.pending);
     println!("records   {} of {} valid ({} partial)", report.records_good, report.records, report.records_partial);
+    if report.unsigned_revocations > 0 {
+        let ignored = report.unsigned_revocations;
+        println!("note      {ignored} revocations in the log have no statement of the authority and are ignored");
+    }
     for partial in &report.partial {
         let when = partial.opened_ms.map(|ms| format!(" of {}", utc(ms))).unwrap_or_default();
         println!(

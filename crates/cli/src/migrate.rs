@@ -43,6 +43,8 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             crate::plain::tell!("compared {done} of {total} sealed files");
         }
         MigrateProgress::Table(table) => crate::plain::tell!("copying the table {table}"),
+        MigrateProgress::DatabaseCopied => crate::plain::tell!("copied the database"),
+        MigrateProgress::Recorded => crate::plain::tell!("stores.json names the new places"),
         MigrateProgress::Copied(..) | MigrateProgress::Compared(..) => {}
     })?;
     if let Some(sha256) = &report.objects_sha256 {

@@ -1,5 +1,8 @@
 //! `telcon demo`, end to end: a real server, real sockets, real speech.
 
+#[path = "../../server/tests/common/names.rs"]
+mod names;
+
 use serde_json::Value;
 use std::process::Command;
 
@@ -17,6 +20,15 @@ fn demo(extra: &[&str]) -> (Value, tempfile::TempDir) {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}");
     (serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap(), dir)
+}
+
+/// The public log names nobody of the demonstration, no organisation and no time zone.
+fn check_log(dir: &tempfile::TempDir) {
+    let words = ["Estmark", "Norland", "Chancellery", "Prime Minister", "President", "Duty", "Europe/"];
+    let archive = dir.path().join("office/server/archive");
+    assert_eq!(names::find_word_below(&archive.join("log"), &words), None);
+    let certificates = names::find_word_below(&archive.join("devices"), &words);
+    assert!(certificates.is_some(), "the search finds what certificates name");
 }
 
 fn check(report: &Value) {
@@ -51,8 +63,9 @@ fn check(report: &Value) {
 
 #[test]
 fn demo_call_is_recorded_and_verified() {
-    let (report, _dir) = demo(&[]);
+    let (report, dir) = demo(&[]);
     check(&report);
+    check_log(&dir);
     assert!(report["suite"].as_str().unwrap().contains("0x004E"));
 }
 

@@ -66,7 +66,15 @@ fn a_migration_killed_at_any_step_can_be_repeated() {
     let (data, target) = (dir.path().join("server"), Target::new());
     let sealed = contents(&data.join("archive"));
     // Each text is printed when the preceding step is complete.
-    let steps = ["copied 0 of", "copied 13 of", "compared 13 of", "table devices", "table calls", "table marks"];
+    let steps = [
+        "copied 0 of",
+        "copied 13 of",
+        "compared 13 of",
+        "table devices",
+        "table calls",
+        "table marks",
+        "copied the database",
+    ];
     for step in steps {
         let mut running = Running::start(&mut target.migrate(&data));
         running.wait_for_line(step);

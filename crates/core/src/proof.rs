@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use telcon_identity::{LoggedDevice, LoggedEntry, LoggedRing, TrustStore};
 use telcon_proto::{
     Card, Ended, RecordMode,
-    entry::Entry,
+    entry::{ArchivedRecord, Entry},
     http::{ProvenDevice, RecordProof},
     message::Logged,
     policy::{Action, allows},
@@ -170,10 +170,8 @@ fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice
     let mut entries = BTreeSet::new();
     for record in &proof.records {
         let (logged, entry) = entry(trust, &record.logged, proof)?;
-        let Entry::RecordSealed { device, record_digest, jws: logged_jws, parts, partial: logged_partial, .. } = entry
-        else {
-            return Err(OTHER_ENTRY.into());
-        };
+        let ArchivedRecord { device, record_digest, signature, parts, partial: logged_partial } =
+            entry.archived_record().ok_or(OTHER_ENTRY)?;
         // Parts and custodians are verified by the auditor, who has the parts: the digest is only compared here.
         let seal: Seal = serde_json::from_str(&record.seal).map_err(|_| "the record's seal is malformed")?;
         if record_digest != seal.record_digest {
@@ -183,7 +181,7 @@ fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice
         let signed = trust.verify_record(jws, proof.line.call, &record_digest).map_err(|e| e.to_string())?;
         let signer = signed.device();
         // The log entry must match the signed payload. Entries of older versions do not name the device.
-        let same = logged_jws == jws
+        let same = signature.is(jws, |_| signed.jws_sha256())
             && parts == signed.parts() as u64
             && logged_partial == signed.partial()
             && device.is_none_or(|device| device == signer.device());

@@ -6,7 +6,7 @@
 use crate::{
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Mismatch, Result, Validity},
-    name::{read_card, read_office},
+    name::{hex, read_card, read_office},
     validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
@@ -65,6 +65,11 @@ impl VerifiedDevice {
     /// Identifier of its enrolment.
     pub fn enrolment(&self) -> [u8; 16] {
         self.enrolment
+    }
+
+    /// [`VerifiedDevice::enrolment`] in lower-case hexadecimal, as log entries name it.
+    pub fn enrolment_hex(&self) -> String {
+        hex(&self.enrolment)
     }
 
     /// Until when the device certificate is valid, milliseconds since 1970 UTC.

@@ -3,7 +3,6 @@
 use crate::{
     chain::VerifiedDevice,
     error::{Flaw, Result},
-    name::hex,
     office::Office,
     ring::{RING_MAX_FUTURE_MS, VerifiedRing},
 };
@@ -147,7 +146,7 @@ impl Office {
         };
         let same = *enrolled == device.device()
             && *cert_sha256.as_bytes() == device.cert_sha256()
-            && *enrolment == hex(&device.enrolment());
+            && *enrolment == device.enrolment_hex();
         if !same {
             return Err(Flaw::OtherEntry.into());
         }

@@ -8,33 +8,17 @@ use crate::{
     office::Office,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use telcon_proto::{
     Blob, CallId, DeviceId, Digest, SuiteName,
     policy::{Action, allows},
+    statement::{RecordSigned, SignIn},
 };
 
 /// Type of a sign-in (RFC 7515 section 4.1.9).
 pub const SIGN_IN_TYP: &str = "telcon-sign-in+jws";
 /// Type of a record's signature.
 pub const RECORD_TYP: &str = "telcon-record+jws";
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignIn {
-    office: String,
-    device: DeviceId,
-    nonce: Blob,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecordSigned {
-    call: CallId,
-    digest: Digest,
-    parts: usize,
-    partial: bool,
-    at_ms: u64,
-}
 
 /// Answers a switchboard's challenge.
 pub fn sign_in(key: &DeviceKey, office_domain: &str, device: DeviceId, nonce: &[u8]) -> String {
@@ -78,7 +62,7 @@ pub fn sign_record(
     partial: bool,
     at_ms: u64,
 ) -> String {
-    let statement = RecordSigned { call, digest: *record_digest, parts, partial, at_ms };
+    let statement = RecordSigned { call, digest: *record_digest, parts: parts as u64, partial, at_ms };
     jws::sign(key, RECORD_TYP, &encode(&statement), chain)
 }
 
@@ -89,6 +73,7 @@ pub struct VerifiedRecord {
     parts: usize,
     partial: bool,
     at_ms: u64,
+    jws_sha256: Digest,
 }
 
 impl VerifiedRecord {
@@ -105,6 +90,11 @@ impl VerifiedRecord {
     /// Whether the note-taker signed that something is missing.
     pub fn partial(&self) -> bool {
         self.partial
+    }
+
+    /// SHA-256 of the compact JWS, as the log has it.
+    pub fn jws_sha256(&self) -> Digest {
+        self.jws_sha256
     }
 
     /// When, milliseconds since 1970 UTC, by the device's clock.
@@ -130,7 +120,9 @@ impl Office {
             return Err(Flaw::OtherRecord.into());
         }
         device.check_time(signed.at_ms)?;
-        Ok(VerifiedRecord { device, parts: signed.parts, partial: signed.partial, at_ms: signed.at_ms })
+        let jws_sha256 = Digest::from_bytes(Sha256::digest(jws).into());
+        let parts = usize::try_from(signed.parts).map_err(|_| Flaw::Payload)?;
+        Ok(VerifiedRecord { device, parts, partial: signed.partial, at_ms: signed.at_ms, jws_sha256 })
     }
 }
 

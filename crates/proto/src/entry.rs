@@ -1,7 +1,9 @@
 //! Entries of an office's transparency log: the one definition for the switchboard that writes them and for every device and
 //! auditor that reads them.
 //!
-//! An entry is a JSON object with `type` and `time_ms`. It holds opaque ids, digests and times, and no content of a call.
+//! An entry is a JSON object with `type` and `time_ms`. It holds opaque ids, digests and times; no content of a call, and
+//! nothing that names people, their organisations or their places, because everybody who reaches the server can read the log.
+//! So a signature whose header carries a certificate is in an entry by its digest only.
 //!
 //! Compatibility: entries are kept for decades, so a type never changes its meaning. A field may be added if it is optional;
 //! anything else is a new type. Readers skip unknown types and unknown fields ([`ReadEntry::Unknown`]); a known type with a
@@ -42,6 +44,10 @@ pub enum Entry {
         time_ms: u64,
         /// The device.
         device: DeviceId,
+        /// The authority's statement, a compact JWS over [`crate::http::Revocation`]. Without a valid one a reader that does
+        /// not trust the server ignores the entry. Absent in entries of the first version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jws: Option<String>,
     },
     /// A device rings. The entry is durable before any other device learns of the call.
     CallOpened {
@@ -74,6 +80,24 @@ pub enum Entry {
         answered_ms: Option<u64>,
     },
     /// A sealed record of the call is in the archive.
+    RecordArchived {
+        /// When.
+        time_ms: u64,
+        /// The call.
+        call: CallId,
+        /// The note-taker's device that sealed it: a call has one record per note-taker.
+        device: DeviceId,
+        /// The record's digest ([`crate::seal`]).
+        record_digest: Digest,
+        /// SHA-256 of the note-taker's signature over it, the compact JWS in the record's seal.
+        jws_sha256: Digest,
+        /// Number of parts.
+        parts: u64,
+        /// Whether the note-taker signed that something is missing from it.
+        partial: bool,
+    },
+    /// As [`Entry::RecordArchived`], in logs of earlier versions. It holds the signature itself, whose certificate names the
+    /// note-taker; it is read and no longer written.
     RecordSealed {
         /// When.
         time_ms: u64,
@@ -92,7 +116,7 @@ pub enum Entry {
         /// Whether the note-taker signed that something is missing from it.
         partial: bool,
     },
-    /// The record of a call had not arrived at its deadline. A later [`Entry::RecordSealed`] may follow.
+    /// The record of a call had not arrived at its deadline. A later [`Entry::RecordArchived`] may follow.
     RecordMissing {
         /// When.
         time_ms: u64,
@@ -107,13 +131,13 @@ pub enum Entry {
         time_ms: u64,
         /// The call.
         call: CallId,
-        /// Who opened it.
+        /// Who opened it: an identifier or a digest of a key, not a name.
         by: String,
     },
 }
 
 /// The `type` words of [`Entry`].
-const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 8] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -121,6 +145,7 @@ const KINDS: [&str; 7] = [
     "record_sealed",
     "record_missing",
     "archive_opened",
+    "record_archived",
 ];
 
 impl Entry {
@@ -134,6 +159,7 @@ impl Entry {
             Self::RecordSealed { .. } => KINDS[4],
             Self::RecordMissing { .. } => KINDS[5],
             Self::ArchiveOpened { .. } => KINDS[6],
+            Self::RecordArchived { .. } => KINDS[7],
         }
     }
 
@@ -144,6 +170,7 @@ impl Entry {
             | Self::DeviceRevoked { time_ms, .. }
             | Self::CallOpened { time_ms, .. }
             | Self::CallEnded { time_ms, .. }
+            | Self::RecordArchived { time_ms, .. }
             | Self::RecordSealed { time_ms, .. }
             | Self::RecordMissing { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
@@ -156,15 +183,71 @@ impl Entry {
             Self::DeviceEnrolled { .. } | Self::DeviceRevoked { .. } => None,
             Self::CallOpened { call, .. }
             | Self::CallEnded { call, .. }
+            | Self::RecordArchived { call, .. }
             | Self::RecordSealed { call, .. }
             | Self::RecordMissing { call, .. }
             | Self::ArchiveOpened { call, .. } => Some(*call),
         }
     }
 
+    /// What the entry says of a record, if it is about one that is in the archive.
+    pub fn archived_record(&self) -> Option<ArchivedRecord<'_>> {
+        match self {
+            Self::RecordArchived { device, record_digest, jws_sha256, parts, partial, .. } => Some(ArchivedRecord {
+                device: Some(*device),
+                record_digest: *record_digest,
+                signature: LoggedSignature::Sha256(*jws_sha256),
+                parts: *parts,
+                partial: *partial,
+            }),
+            Self::RecordSealed { device, record_digest, jws, parts, partial, .. } => Some(ArchivedRecord {
+                device: *device,
+                record_digest: *record_digest,
+                signature: LoggedSignature::Jws(jws),
+                parts: *parts,
+                partial: *partial,
+            }),
+            _ => None,
+        }
+    }
+
     /// The bytes that go into the log.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("invariant: an entry has no map keys that JSON cannot hold")
+    }
+}
+
+/// A record in the archive, as entries of either type state it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchivedRecord<'a> {
+    /// The device that sealed it, unless an entry of the first version leaves it to the signature.
+    pub device: Option<DeviceId>,
+    /// Its digest.
+    pub record_digest: Digest,
+    /// Its note-taker's signature.
+    pub signature: LoggedSignature<'a>,
+    /// Number of parts.
+    pub parts: u64,
+    /// Whether the note-taker signed that something is missing from it.
+    pub partial: bool,
+}
+
+/// A signature as an entry states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggedSignature<'a> {
+    /// The compact JWS.
+    Jws(&'a str),
+    /// SHA-256 of the compact JWS.
+    Sha256(Digest),
+}
+
+impl LoggedSignature<'_> {
+    /// Whether this is the signature `jws`, of which `sha256` is the digest.
+    pub fn is(&self, jws: &str, sha256: impl FnOnce(&[u8]) -> Digest) -> bool {
+        match self {
+            Self::Jws(logged) => *logged == jws,
+            Self::Sha256(digest) => *digest == sha256(jws.as_bytes()),
+        }
     }
 }
 
@@ -231,8 +314,26 @@ mod tests {
                 ),
             ),
             (
-                Entry::DeviceRevoked { time_ms: 1, device: DEVICE },
+                Entry::DeviceRevoked { time_ms: 1, device: DEVICE, jws: None },
                 format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}"}}"#),
+            ),
+            (
+                Entry::DeviceRevoked { time_ms: 1, device: DEVICE, jws: Some("a.b.c".into()) },
+                format!(r#"{{"type":"device_revoked","time_ms":1,"device":"{ID}","jws":"a.b.c"}}"#),
+            ),
+            (
+                Entry::RecordArchived {
+                    time_ms: 1,
+                    call: CALL,
+                    device: DEVICE,
+                    record_digest: DIGEST,
+                    jws_sha256: DIGEST,
+                    parts: 2,
+                    partial: false,
+                },
+                format!(
+                    r#"{{"type":"record_archived","time_ms":1,"call":"{ID}","device":"{ID}","record_digest":"{digest}","jws_sha256":"{digest}","parts":2,"partial":false}}"#
+                ),
             ),
             (
                 Entry::CallOpened {
@@ -296,6 +397,31 @@ mod tests {
         }
         let kinds: std::collections::BTreeSet<_> = all().iter().map(|(entry, _)| entry.kind()).collect();
         assert_eq!(kinds, KINDS.into_iter().collect(), "a type has no example above");
+    }
+
+    #[test]
+    fn the_protocol_document_lists_every_entry_type_with_its_fields() {
+        let document = include_str!("../../../docs/protocol.md");
+        let table = document.split("\n## Log\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a chapter");
+        // Type and fields of each row.
+        let rows: std::collections::BTreeMap<&str, std::collections::BTreeSet<&str>> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter(|line| !line.starts_with("type`"))
+            .map(|line| {
+                let (kind, rest) = line.split_once("` |").expect("a row");
+                let fields = rest.split('|').next().expect("a cell");
+                (kind, fields.split('`').skip(1).step_by(2).collect())
+            })
+            .collect();
+        let mut defined = std::collections::BTreeMap::<_, std::collections::BTreeSet<_>>::new();
+        for (entry, json) in all() {
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let fields = value.as_object().unwrap().keys().filter(|name| !["type", "time_ms"].contains(&name.as_str()));
+            defined.entry(entry.kind()).or_default().extend(fields.cloned());
+        }
+        let defined = defined.iter().map(|(kind, fields)| (*kind, fields.iter().map(String::as_str).collect()));
+        assert_eq!(rows, defined.collect());
     }
 
     #[test]

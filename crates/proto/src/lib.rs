@@ -14,6 +14,7 @@ pub mod node;
 pub mod office;
 pub mod policy;
 pub mod seal;
+pub mod statement;
 pub mod terms;
 
 pub use blob::Blob;

@@ -61,8 +61,8 @@ pub struct Seal {
     pub custodians: Vec<String>,
     /// Whether the record is partial: its note-taker signed that something is missing.
     pub partial: bool,
-    /// Compact JWS (RFC 7515) by the note-taker's device; its payload names the call and the record digest (`RecordSigned`
-    /// of `telcon-identity`). Absent until it is attached.
+    /// Compact JWS (RFC 7515) by the note-taker's device; its payload names the call and the record digest ([`crate::statement::RecordSigned`]).
+    /// Absent until it is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jws: Option<String>,
 }

@@ -18,7 +18,7 @@ use telcon_log::{
 
 use crate::check::check_all;
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, History, SealEntry};
+use crate::history::{DeviceEntries, Enrolled, History, Revocation, SealEntry, Signature};
 use crate::path::record_name;
 use crate::report::{ArchiveReport, PartialRecord, Problem, ProblemKind};
 use crate::seal::{SEAL_FILE, Seal};
@@ -64,11 +64,13 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 ///   digest, signature, number of parts and state; its signature verifies and is by a device that was enrolled and not
 ///   revoked when the entry was written. Each record on disk is logged.
 /// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority.
+///   A revocation counts if the office's authority signed it.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
     let (history, report) = (History::default(), empty_report(options));
     let mut audit = Audit { history, report, devices: Devices::default(), record: None };
     audit.log(&dir.join("log"), options);
     audit.certificates(dir, verifier);
+    audit.revocations(verifier);
     audit.records(&dir.join("records"), verifier);
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
@@ -100,6 +102,7 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         partial: Vec::new(),
         record_bytes: 0,
         devices: 0,
+        unsigned_revocations: 0,
         gaps: Vec::new(),
     }
 }
@@ -247,6 +250,28 @@ impl Audit {
         }
     }
 
+    /// Decides which revocations count: a server alone cannot disown a device's records. An entry of the first version has no
+    /// statement and is ignored; one with a false statement is a problem.
+    fn revocations(&mut self, verifier: &dyn SignatureVerifier) {
+        let mut problems = Vec::new();
+        for (device, entries) in &mut self.history.devices {
+            for Revocation { index, jws } in &entries.stated {
+                let Some(jws) = jws else {
+                    self.report.unsigned_revocations += 1;
+                    continue;
+                };
+                match verifier.verify_revocation(jws) {
+                    Ok(revoked) if revoked == *device => drop(entries.revoked.get_or_insert(*index)),
+                    Ok(other) => {
+                        problems.push(format!("entry {index}: the statement is about another device, {other}"))
+                    }
+                    Err(why) => problems.push(format!("entry {index}: the authority did not revoke {device}: {why}")),
+                }
+            }
+        }
+        problems.into_iter().for_each(|text| self.problem(ProblemKind::Device, None, text));
+    }
+
     fn records(&mut self, dir: &Path, verifier: &dyn SignatureVerifier) {
         let mut on_disk = BTreeSet::new();
         for path in self.list(dir) {
@@ -288,7 +313,7 @@ impl Audit {
             ("record digest", seal.record_digest == entry.record_digest),
             ("number of parts", seal.parts.len() as u64 == entry.parts),
             ("partial state", seal.partial == entry.partial),
-            ("signature", seal.jws.as_ref() == Some(&entry.jws)),
+            ("signature", entry.signature.is(seal.jws.as_deref())),
         ];
         for (what, _) in equal.iter().filter(|(_, equal)| !equal) {
             self.problem(ProblemKind::Record, Some(call), format!("its {what} differs from log entry {}", entry.index));
@@ -320,7 +345,14 @@ impl Audit {
     }
 
     fn signature(&mut self, call: &str, seal: &Seal, entry: &SealEntry, verifier: &dyn SignatureVerifier) {
-        let signer = match verifier.verify(&entry.jws, &seal.claims(), &self.devices) {
+        // An earlier version's entry holds the signature that was logged, a newer one the digest of that in the seal. If it is
+        // another one, that was reported.
+        let jws = match &entry.signature {
+            Signature::Jws(jws) => jws,
+            Signature::Sha256(_) if entry.signature.is(seal.jws.as_deref()) => seal.jws.as_deref().unwrap_or_default(),
+            Signature::Sha256(_) => return,
+        };
+        let signer = match verifier.verify(jws, &seal.claims(), &self.devices) {
             Ok(signer) => signer,
             Err(why) => {
                 return self.problem(ProblemKind::Signature, Some(call), format!("invalid signature: {why}"));

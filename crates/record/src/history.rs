@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
-use telcon_proto::entry::{Entry, ReadEntry};
+use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry};
 use telcon_proto::{Ended, RecordMode};
 
-/// A `record_sealed` entry.
+/// A `record_archived` or `record_sealed` entry.
 #[derive(Debug, Clone)]
 pub(crate) struct SealEntry {
     pub(crate) index: u64,
     /// The note-taker's device; absent in entries by versions before 0.1, which had one record per call.
     pub(crate) device: Option<String>,
     pub(crate) record_digest: Digest,
-    pub(crate) jws: String,
+    pub(crate) signature: Signature,
     pub(crate) parts: u64,
     pub(crate) partial: bool,
 }
@@ -41,8 +41,36 @@ pub(crate) struct Enrolled {
 pub(crate) struct DeviceEntries {
     /// One per enrolment.
     pub(crate) enrolled: Vec<Enrolled>,
-    /// Index of the first revocation.
+    /// The revocations that the log states, valid or not, in its order.
+    pub(crate) stated: Vec<Revocation>,
+    /// Index of the first revocation that the office's authority signed.
     pub(crate) revoked: Option<u64>,
+}
+
+/// A `device_revoked` entry.
+#[derive(Debug, Clone)]
+pub(crate) struct Revocation {
+    pub(crate) index: u64,
+    /// The authority's statement, which entries of the first version lack.
+    pub(crate) jws: Option<String>,
+}
+
+/// A record's signature as its entry states it.
+#[derive(Debug, Clone)]
+pub(crate) enum Signature {
+    Jws(String),
+    Sha256(Digest),
+}
+
+impl Signature {
+    /// Whether it is that of the seal.
+    pub(crate) fn is(&self, jws: Option<&str>) -> bool {
+        let logged = match self {
+            Self::Jws(text) => LoggedSignature::Jws(text),
+            Self::Sha256(digest) => LoggedSignature::Sha256(*digest),
+        };
+        jws.is_some_and(|jws| logged.is(jws, sha256))
+    }
 }
 
 /// All entries, grouped by call and device.
@@ -68,7 +96,7 @@ impl History {
             }
         };
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
-        match entry {
+        match entry.clone() {
             Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
                 let device = device.to_hex();
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
@@ -80,10 +108,10 @@ impl History {
                 }
                 self.devices.entry(device).or_default().enrolled.push(Enrolled { index, time_ms, cert_sha256 });
             }
-            Entry::DeviceRevoked { device, .. } => {
+            Entry::DeviceRevoked { device, jws, .. } => {
                 let device = device.to_hex();
                 let known = self.devices.entry(device.clone()).or_default();
-                known.revoked.get_or_insert(index);
+                known.stated.push(Revocation { index, jws });
                 if known.enrolled.is_empty() {
                     let text = format!("entry {index}: {device} was revoked but never enrolled");
                     self.problem(ProblemKind::Device, None, text);
@@ -109,13 +137,19 @@ impl History {
                     (true, true) => self.call_problem(&call, format!("entry {index}: ended twice")),
                 }
             }
-            Entry::RecordSealed { call, device, record_digest, jws, parts, partial, .. } => {
-                let (call, device) = (call.to_hex(), device.map(|device| device.to_hex()));
+            Entry::RecordArchived { call, .. } | Entry::RecordSealed { call, .. } => {
+                let Some(record) = entry.archived_record() else { return };
+                let (call, device) = (call.to_hex(), record.device.map(|device| device.to_hex()));
+                let signature = match record.signature {
+                    LoggedSignature::Jws(text) => Signature::Jws(text.to_owned()),
+                    LoggedSignature::Sha256(digest) => Signature::Sha256(digest),
+                };
                 let known = self.calls.entry(call.clone()).or_default();
                 let opened = known.opened.is_some();
                 let same_device = |other: &Option<String>| device.is_none() || other.is_none() || *other == device;
                 let duplicate = known.seals.iter().any(|seal| same_device(&seal.device));
-                known.seals.push(SealEntry { index, device, record_digest, jws, parts, partial });
+                let ArchivedRecord { record_digest, parts, partial, .. } = record;
+                known.seals.push(SealEntry { index, device, record_digest, signature, parts, partial });
                 if !opened {
                     self.call_problem(&call, format!("entry {index}: record of a call that was never opened"));
                 }

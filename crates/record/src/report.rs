@@ -41,6 +41,9 @@ pub struct ArchiveReport {
     pub record_bytes: u64,
     /// Number of valid device certificates in both log and archive.
     pub devices: u64,
+    /// Number of revocations in the log without the authority's statement, as servers of the first version wrote them. They
+    /// are ignored.
+    pub unsigned_revocations: u64,
     /// The gap report: calls that should have a record and have none, with or without a reason.
     pub gaps: Vec<Gap>,
 }

@@ -30,6 +30,12 @@ pub trait SignatureVerifier {
     /// # Errors
     /// Why it is invalid, for a report.
     fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String>;
+
+    /// Verifies that `jws` is a revocation by the office's authority. Returns the device's id.
+    ///
+    /// # Errors
+    /// Why it is invalid, for a report.
+    fn verify_revocation(&self, jws: &str) -> Result<String, String>;
 }
 
 /// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.

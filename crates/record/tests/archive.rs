@@ -54,6 +54,11 @@ impl SignatureVerifier for FakeVerifier {
             false => Err("by somebody else".to_owned()),
         }
     }
+
+    /// Accepts `revoked.<device>`.
+    fn verify_revocation(&self, jws: &str) -> Result<String, String> {
+        jws.strip_prefix("revoked.").map(str::to_owned).ok_or("not signed by the authority".to_owned())
+    }
 }
 
 fn opened(n: u8, mode: RecordMode) -> Entry {
@@ -91,6 +96,28 @@ fn record(archive: &Path, n: u8, device: &str) -> Entry {
     let (parts, partial) = (sealed.parts().len() as u64, sealed.seal().partial);
     let (record_digest, device) = (sealed.record_digest(), Some(device));
     Entry::RecordSealed { time_ms: 9, call: id(n), device, record_digest, jws, parts, partial }
+}
+
+/// The entry of the present version about the same record.
+fn archived(entry: &Entry) -> Entry {
+    let Entry::RecordSealed { time_ms, call, device: Some(device), record_digest, jws, parts, partial } = entry else {
+        panic!("not the entry of a record: {entry:?}")
+    };
+    Entry::RecordArchived {
+        time_ms: *time_ms,
+        call: *call,
+        device: *device,
+        record_digest: *record_digest,
+        jws_sha256: sha256(jws.as_bytes()),
+        parts: *parts,
+        partial: *partial,
+    }
+}
+
+/// A revocation with the statement of the authority about `named`.
+fn revoked(time_ms: u64, device: &str, named: &str) -> Entry {
+    let jws = Some(format!("revoked.{}", self::device(named)));
+    Entry::DeviceRevoked { time_ms, device: self::device(device), jws }
 }
 
 struct Archive {
@@ -344,16 +371,60 @@ fn record_directory_named_by_call_only_is_still_valid() {
 }
 
 #[test]
+fn a_server_alone_cannot_disown_a_record() {
+    // Without the authority's statement, as the first version wrote it: ignored, and counted.
+    let mut archive = Archive::good();
+    archive.entries.insert(2, Entry::DeviceRevoked { time_ms: 2, device: device("notes"), jws: None });
+    let report = archive.verify();
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!((report.unsigned_revocations, report.records_good), (1, 2));
+    // With a statement that the authority did not sign, or that is about another device: reported, and the records stay valid.
+    let forged = Entry::DeviceRevoked { time_ms: 2, device: device("notes"), jws: Some("forged".into()) };
+    for (entry, why) in [(forged, "did not revoke"), (revoked(2, "notes", "desk"), "about another device")] {
+        let mut archive = Archive::good();
+        archive.entries.insert(2, entry);
+        let report = archive.verify();
+        let [problem] = &report.problems[..] else { panic!("{:#?}", report.problems) };
+        assert!(problem.kind == ProblemKind::Device && problem.text.contains(why), "{}", problem.text);
+        assert_eq!((report.unsigned_revocations, report.records_good), (0, 2));
+    }
+    // A false statement does not hide a true one that follows.
+    let mut archive = Archive::good();
+    archive.entries.insert(2, Entry::DeviceRevoked { time_ms: 2, device: device("notes"), jws: None });
+    archive.entries.insert(3, revoked(3, "notes", "notes"));
+    assert_eq!(archive.verify().problems.len(), 2, "both records are signed after the revocation");
+}
+
+#[test]
+fn a_record_is_verified_by_the_digest_of_its_signature() {
+    let good = || {
+        let mut archive = Archive::good();
+        for entry in archive.entries.iter_mut().filter(|entry| entry.kind() == "record_sealed") {
+            *entry = archived(entry);
+        }
+        archive
+    };
+    let report = good().verify();
+    assert!(report.is_good(), "{:#?}", report.problems);
+    assert_eq!(report.records_good, 2);
+    // The seal bears another signature than the one that was logged.
+    let mut archive = good();
+    let Some(Entry::RecordArchived { jws_sha256, .. }) = archive.entries.get_mut(4) else { panic!("moved") };
+    *jws_sha256 = sha256(b"another");
+    assert!(archive.problem().2.contains("signature differs from log entry 4"));
+}
+
+#[test]
 fn signature_by_a_revoked_late_or_unknown_device_is_reported() {
     let mut archive = Archive::good();
-    archive.entries.insert(2, Entry::DeviceRevoked { time_ms: 2, device: device("notes") });
+    archive.entries.insert(2, revoked(2, "notes", "notes"));
     let report = archive.verify();
     assert_eq!(report.problems.len(), 2, "{:#?}", report.problems);
     assert!(report.problems.iter().all(|p| p.kind == ProblemKind::Signature && p.text.contains("had been revoked")));
 
     // Revoked later: earlier signatures remain valid.
     let mut archive = Archive::good();
-    archive.entries.push(Entry::DeviceRevoked { time_ms: 99, device: device("notes") });
+    archive.entries.push(revoked(99, "notes", "notes"));
     assert!(archive.verify().is_good());
 
     // Enrolled after signing.

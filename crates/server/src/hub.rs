@@ -5,10 +5,13 @@
 //! If the store fails, nothing that depends on the write leaves the server: all connections are closed and the
 //! switchboard restarts from what is durable, as after a crash. There is one recovery path, and tests use it.
 
+mod failure;
+
 use crate::{
-    archive::{Appender, Prover},
+    archive::{Appender, Prover, now_ms},
+    clock::{Clock, ClockStep},
     limits::{INBOX_MESSAGES, MAX_BATCH, OUTBOX_MESSAGES},
-    reconcile::{ReconcileError, reconcile},
+    reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
         CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
@@ -135,6 +138,8 @@ pub struct Parts {
     pub log: Appender,
     /// Proofs.
     pub prover: Arc<Prover>,
+    /// Certificates of devices that the store lacks.
+    pub archive: Box<dyn CertificateSource>,
     /// The relay.
     pub relay: mpsc::UnboundedSender<RelayCommand>,
 }
@@ -172,9 +177,11 @@ pub struct Hub {
     next_request: u64,
     /// Connections to be closed: their send queue is full, or a proof that they need cannot be read.
     failed: BTreeSet<SessionId>,
-    started: (Instant, u64),
+    clock: Clock,
     /// The store failed, and so did the recovery: the engine's state is unknown until the store recovers.
     state_unknown: bool,
+    /// Why the store failed last, for people.
+    failure: &'static str,
     /// Log size to be written to the store with its next transaction.
     log_reported: Option<u64>,
 }
@@ -194,8 +201,9 @@ impl Hub {
             requests: HashMap::new(),
             next_request: 1,
             failed: BTreeSet::new(),
-            started: (Instant::now(), now_ms),
+            clock: Clock::new(Instant::now(), now_ms),
             state_unknown: false,
+            failure: failure::STORE_FAILED,
             log_reported: None,
         };
         let mut batch = Batch::default();
@@ -217,6 +225,7 @@ impl Hub {
                 None => Ok(inputs.blocking_recv()),
             };
             let mut batch = Batch::default();
+            self.follow_clock(Instant::now(), now_ms());
             match received {
                 Err(()) if self.state_unknown => {
                     self.recover(&[]);
@@ -242,10 +251,22 @@ impl Hub {
         }
     }
 
-    /// Monotonic wall time: the wall clock at the start plus the time elapsed since, so that clock adjustments do not
-    /// move deadlines.
+    /// Wall time that does not go backward while the engine runs.
     fn now_ms(&self) -> u64 {
-        self.started.1 + self.started.0.elapsed().as_millis() as u64
+        self.clock.at(Instant::now())
+    }
+
+    /// Follows the wall clock. If it was set, or the machine was suspended, the engine restarts from what is durable: its
+    /// deadlines are of the former time, so that calls would end too early or never. Devices reconnect and resume.
+    fn follow_clock(&mut self, at: Instant, wall_ms: u64) {
+        if let Some(ClockStep { by_ms }) = self.clock.follow(at, wall_ms) {
+            tracing::warn!(
+                by_ms,
+                "the wall clock was set, or the machine was suspended: all connections are closed, and the switchboard goes on \
+                 with the new time; check time synchronization if it repeats"
+            );
+            self.recover(&[]);
+        }
     }
 
     /// Runs the engine on one input, and adds its effects to the batch.
@@ -253,8 +274,7 @@ impl Hub {
         if self.state_unknown {
             self.recover(&[]);
             if self.state_unknown {
-                // An unanswered request is retried by its client.
-                return;
+                return failure::refuse(input, self.failure);
             }
         }
         let now = self.now_ms();
@@ -288,7 +308,7 @@ impl Hub {
             }
             Input::Enrol(device, reply) => {
                 let Ok(enrolment_is_used) = self.parts.store.enrolment_is_used(&device.enrolment) else {
-                    let _ = reply.send(Err(store_failed()));
+                    let _ = reply.send(Err(failure::store_failed()));
                     return;
                 };
                 let request = self.request(reply);
@@ -347,7 +367,7 @@ impl Hub {
         }
         self.parts.store.call_exists(call).map_err(|error| {
             tracing::error!(%call, %error, "a record was refused: the store cannot be read; check the database");
-            store_failed()
+            failure::store_failed()
         })
     }
 
@@ -370,6 +390,7 @@ impl Hub {
                 %error,
                 "the store failed: all connections are closed, and the switchboard recovers from what is durable"
             );
+            self.failure = failure::sentence(&error);
             return self.recover(&batch.steps);
         }
         for step in batch.steps {
@@ -449,11 +470,14 @@ impl Hub {
             }
         }
         for (_, reply) in self.requests.drain() {
-            let _ = reply.send(Err(store_failed()));
+            let _ = reply.send(Err(Refusal::new(RefusalKind::Unavailable, self.failure)));
         }
         self.state_unknown = match self.restart_engine() {
             Ok(()) => false,
             Err(error) => {
+                if let ReconcileError::Store(error) = &error {
+                    self.failure = failure::sentence(error);
+                }
                 tracing::error!(%error, "state unknown until the store recovers: check the database; recovery is retried with every message");
                 true
             }
@@ -463,7 +487,7 @@ impl Hub {
     /// Restarts the engine from what is durable in store and log.
     fn restart_engine(&mut self) -> Result<(), ReconcileError> {
         // Appends may still be in progress, so rows without a log entry are not discarded.
-        reconcile(&mut *self.parts.store, &self.parts.prover, false)?;
+        reconcile(&mut *self.parts.store, &self.parts.prover, &*self.parts.archive, false)?;
         let snapshot = self.parts.store.load()?;
         let now = self.now_ms();
         let (board, effects) = Switchboard::new(self.parts.policy.clone(), snapshot, now);
@@ -474,10 +498,6 @@ impl Hub {
         self.commit(batch);
         Ok(())
     }
-}
-
-fn store_failed() -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, "the server's store failed: try again, and tell its operator")
 }
 
 fn encode(message: &ServerMessage) -> String {

@@ -16,6 +16,7 @@
 
 pub mod archive;
 mod assignment;
+mod clock;
 mod digest;
 mod hub;
 pub mod limits;
@@ -35,7 +36,7 @@ mod web;
 
 pub use migrate::{MigrateError, Progress as MigrateProgress, Report as MigrateReport, migrate};
 pub use places::PlacesError;
-pub use reconcile::{ReconcileError, reconcile};
+pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::openapi;
 pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};

@@ -3,12 +3,15 @@
 //! The source is only read, apart from an upgrade of its schema. Every step is idempotent: objects that the target has
 //! already are compared and not copied again; the database is copied in one transaction; and `stores.json` names the
 //! new stores only after both were compared with the source. From then on a server refuses to start with the old ones,
-//! so that no call is written to an abandoned copy.
+//! so that no call is written to an abandoned copy. Before that, a server starts with the old ones only, and the next
+//! migration replaces what it changed. After an interruption anywhere, both the same command and a start of the server
+//! with the stores in `stores.json` go on from there.
 
 use crate::{
     digest::sha256,
     objects::{Key, Listed, ObjectError, Objects, ObjectsLocation},
     places::{Places, PlacesError},
+    server::{Server, StartError},
     store::{
         StoreError, StoreLocation,
         migration::{self, CopiedTable},
@@ -32,6 +35,9 @@ pub enum MigrateError {
     /// A server is running in the directory.
     #[error("a server runs in {0}: stop it first")]
     InUse(PathBuf),
+    /// The office's description is damaged.
+    #[error(transparent)]
+    Office(#[from] StartError),
     /// The log's directory cannot be locked.
     #[error("the log: {0}")]
     Log(StorageError),
@@ -68,6 +74,10 @@ pub enum Progress {
     Compared(usize, usize),
     /// This table of the database is being copied.
     Table(String),
+    /// The copy of the database is committed.
+    DatabaseCopied,
+    /// `stores.json` names the new places.
+    Recorded,
 }
 
 /// The result of a migration.
@@ -104,7 +114,7 @@ pub fn migrate(
         Err(StorageError::InUse) => return Err(MigrateError::InUse(data_dir.to_owned())),
         opened => opened.map_err(MigrateError::Log)?,
     };
-    let office = sha256(&office).to_string();
+    let (digest, home) = (sha256(&office).to_string(), Server::office(data_dir)?);
     let mut places = Places::read(data_dir)?;
     let mut report = Report { tables: Vec::new(), objects: (0, 0), objects_sha256: None };
     if let Some(to) = objects.filter(|to| !places.is_at_objects(data_dir, to)) {
@@ -114,16 +124,18 @@ pub fn migrate(
         copying.compare(&found, &mut report, &mut progress)?;
         places.set_objects(data_dir, to);
     }
-    let mut moved_store = None;
     if let Some(to) = store.filter(|to| !places.is_at_store(data_dir, to)) {
         let from = places.store(data_dir)?;
-        report.tables = migration::copy(&from, to, &office, |table| progress(Progress::Table(table.to_owned())))?;
+        report.tables =
+            migration::copy(&from, to, &home, &digest, |table| progress(Progress::Table(table.to_owned())))?;
+        progress(Progress::DatabaseCopied);
         places.set_store(data_dir, to);
-        moved_store = Some(to);
     }
     places.write(data_dir)?;
-    if let Some(to) = moved_store {
-        migration::finish(to, &office)?;
+    progress(Progress::Recorded);
+    if let Some(to) = store {
+        // Also if an earlier run recorded the place and was interrupted here.
+        migration::finish(to, &home)?;
     }
     Ok(report)
 }
@@ -134,9 +146,17 @@ struct Copying<'a> {
     names: (&'a ObjectsLocation, &'a ObjectsLocation),
 }
 
-/// The groups of an office's objects. Incomplete uploads are replaced where they differ.
-const GROUPS: [&str; 4] = ["devices", "issuers", "records", INCOMING];
+/// The groups of an office's objects.
+const GROUPS: [&str; 5] = ["devices", "issuers", "records", INCOMING, PENDING];
 const INCOMING: &str = ".incoming";
+/// Records that the log may not have yet, and the mark that this list is complete.
+const PENDING: &str = ".pending";
+/// Groups whose objects are replaced and deleted while a server runs: those of an earlier, interrupted copy give way.
+const CHANGING: [&str; 2] = [INCOMING, PENDING];
+
+fn is_changing(key: &Key) -> bool {
+    CHANGING.iter().any(|name| key.as_str().split('/').next() == Some(name))
+}
 
 impl Copying<'_> {
     fn copy(&self, progress: &mut impl FnMut(Progress)) -> Result<Vec<Listed>, MigrateError> {
@@ -147,9 +167,9 @@ impl Copying<'_> {
         let total = source.len();
         progress(Progress::Copied(0, total));
         for (done, object) in source.iter().enumerate() {
-            if there.get(&object.key) != Some(&object.bytes) {
+            if there.get(&object.key) != Some(&object.bytes) || is_changing(&object.key) {
                 let bytes = self.from.get(&object.key)?.ok_or_else(|| MigrateError::Gone(object.key.clone()))?;
-                if object.key.as_str().starts_with(INCOMING) {
+                if is_changing(&object.key) {
                     let spool = self.to.spool()?;
                     let mut file = spool.create().map_err(ObjectError::from)?;
                     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(ObjectError::from)?;
@@ -181,10 +201,12 @@ impl Copying<'_> {
             report.objects.1 += bytes.len() as u64;
             progress(Progress::Compared(done + 1, sorted.len()));
         }
-        // Incomplete uploads that only the target has were left by an interrupted copy.
-        for stale in self.to.list(&group(INCOMING))? {
-            if !source.iter().any(|object| object.key == stale.key) {
-                self.to.delete(&stale.key)?;
+        // What only the target has of these groups was left by an interrupted copy.
+        for name in CHANGING {
+            for stale in self.to.list(&group(name))? {
+                if !source.iter().any(|object| object.key == stale.key) {
+                    self.to.delete(&stale.key)?;
+                }
             }
         }
         report.objects_sha256 = Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());

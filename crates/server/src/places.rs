@@ -13,8 +13,9 @@ use std::{
 };
 
 const FILE: &str = "stores.json";
-/// Version of the file.
-const VERSION: u32 = 1;
+/// Version of the file. Version 1 named neither the user and schema of a PostgreSQL database nor the endpoint of a bucket:
+/// it fits any of them, and the next start completes it.
+const VERSION: u32 = 2;
 
 /// Why the locations cannot be determined or do not match.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +48,8 @@ pub enum PlacesError {
     },
     /// The server was started with another object store.
     #[error(
-        "this office's sealed files are at {used}, and not at {given}: name that place with --objects, or move them with \
-         `telcon migrate`"
+        "this office's sealed files are at {used}, and not at {given}: name that place with --objects (and AWS_ENDPOINT_URL), \
+         or move them with `telcon migrate`"
     )]
     OtherObjects {
         /// The location in use.
@@ -57,7 +58,7 @@ pub enum PlacesError {
         given: String,
     },
     /// The location in the file lacks credentials or options.
-    #[error("stores.json names {0} without user, password or options: give the full location with --store")]
+    #[error("stores.json names {0} without password and options: give the full location with --store")]
     NotEnough(String),
 }
 
@@ -70,11 +71,14 @@ pub struct Places {
     store: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     objects: Option<String>,
+    /// Endpoint of the bucket; empty for that of AWS, none if version 1 wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { version: VERSION, store: None, objects: None }
+        Self { version: VERSION, store: None, objects: None, endpoint: None }
     }
 }
 
@@ -91,10 +95,10 @@ impl Places {
         };
         let damaged = |what: String| PlacesError::Damaged { path: path.clone(), what };
         let places: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if places.version != VERSION {
-            return Err(damaged(format!("its version is {}, this program supports {VERSION}", places.version)));
+        if !(1..=VERSION).contains(&places.version) {
+            return Err(damaged(format!("its version is {}, this program supports up to {VERSION}", places.version)));
         }
-        Ok(places)
+        Ok(Self { version: VERSION, ..places })
     }
 
     /// Writes the file atomically and durably.
@@ -136,17 +140,26 @@ impl Places {
         }
         if !places.is_at_objects(data_dir, objects) {
             let used = places.objects.unwrap_or_else(|| ObjectsLocation::default_in(data_dir).to_string());
-            return Err(PlacesError::OtherObjects { used, given: objects.to_string() });
+            let used = at_endpoint(used, places.endpoint.as_deref());
+            return Err(PlacesError::OtherObjects {
+                used,
+                given: at_endpoint(objects.to_string(), objects.endpoint()),
+            });
         }
-        Ok(())
+        let recorded = places.clone();
+        places.set_store(data_dir, store);
+        places.set_objects(data_dir, objects);
+        if places == recorded { Ok(()) } else { places.write(data_dir) }
     }
 
     pub(crate) fn is_at_store(&self, data_dir: &Path, store: &StoreLocation) -> bool {
-        self.store == store_name(data_dir, store)
+        let name = store_name(data_dir, store);
+        self.store == name || self.store.is_some() && self.store == name.map(|_| store.former_name())
     }
 
     pub(crate) fn is_at_objects(&self, data_dir: &Path, objects: &ObjectsLocation) -> bool {
         self.objects == objects_name(data_dir, objects)
+            && (self.endpoint.is_none() || self.endpoint.as_deref() == objects.endpoint())
     }
 
     pub(crate) fn set_store(&mut self, data_dir: &Path, store: &StoreLocation) {
@@ -155,6 +168,7 @@ impl Places {
 
     pub(crate) fn set_objects(&mut self, data_dir: &Path, objects: &ObjectsLocation) {
         self.objects = objects_name(data_dir, objects);
+        self.endpoint = objects.endpoint().map(str::to_owned);
     }
 
     /// The database in use, if the file names it completely.
@@ -164,7 +178,7 @@ impl Places {
             Some(text) => {
                 let not_enough = |_: StoreError| PlacesError::NotEnough(text.clone());
                 let location = StoreLocation::parse(text).map_err(not_enough)?;
-                // User and password are not in the file.
+                // The password is not in the file.
                 if matches!(location, StoreLocation::Postgres(_)) {
                     Err(PlacesError::NotEnough(text.clone()))
                 } else {
@@ -182,6 +196,13 @@ impl Places {
                 ObjectsLocation::parse(text, data_dir).map_err(|_: ObjectError| PlacesError::NotEnough(text.clone()))
             }
         }
+    }
+}
+
+fn at_endpoint(name: String, endpoint: Option<&str>) -> String {
+    match endpoint.filter(|endpoint| !endpoint.is_empty()) {
+        Some(endpoint) => format!("{name} at {endpoint}"),
+        None => name,
     }
 }
 
@@ -203,7 +224,12 @@ mod tests {
         let data = dir.path();
         let (store, objects) = (StoreLocation::default_in(data), ObjectsLocation::default_in(data));
         let postgres = StoreLocation::parse("postgres://telcon:secret@db.example/telcon").unwrap();
-        let bucket = ObjectsLocation::parse("s3://sealed/office", data).unwrap();
+        let at = |endpoint: &str| ObjectsLocation::S3 {
+            url: "s3://sealed/office".into(),
+            endpoint: endpoint.into(),
+            spool: data.join("upload"),
+        };
+        let bucket = at("");
         // An office created before locations were configurable.
         Places::check(data, &store, &objects, false).unwrap();
         assert!(matches!(Places::check(data, &postgres, &objects, false), Err(PlacesError::OtherStore { .. })));
@@ -215,9 +241,50 @@ mod tests {
         let other_password = StoreLocation::parse("postgres://telcon:another@db.example/telcon").unwrap();
         Places::check(data, &other_password, &bucket, false).unwrap();
         let refused = Places::check(data, &store, &objects, true).unwrap_err();
-        assert!(refused.to_string().contains("postgres://db.example/telcon"), "{refused}");
+        assert!(refused.to_string().contains("postgres://telcon@db.example/telcon"), "{refused}");
         assert!(!fs::read_to_string(data.join(FILE)).unwrap().contains("secret"));
-        fs::write(data.join(FILE), r#"{"version":2,"shards":[]}"#).unwrap();
+        fs::write(data.join(FILE), r#"{"version":3,"shards":[]}"#).unwrap();
         assert!(matches!(Places::read(data), Err(PlacesError::Damaged { .. })));
+    }
+
+    #[test]
+    fn user_schema_and_endpoint_distinguish_places() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path();
+        let at = |endpoint: &str| ObjectsLocation::S3 {
+            url: "s3://sealed/office".into(),
+            endpoint: endpoint.into(),
+            spool: data.join("upload"),
+        };
+        let north = StoreLocation::parse("postgres://north:a@db.example/telcon?options=-csearch_path%3Dn").unwrap();
+        let others = [
+            "postgres://south:a@db.example/telcon?options=-csearch_path%3Dn",
+            "postgres://north:a@db.example/telcon?options=-csearch_path%3Ds",
+            "postgres://north:a@db.example/telcon",
+        ];
+        let check = |store: &StoreLocation, objects: &ObjectsLocation| Places::check(data, store, objects, false);
+        // Version 1 recorded neither; the first start completes the file.
+        for (file, new_office) in [
+            (Some(r#"{"version":1,"store":"postgres://db.example/telcon","objects":"s3://sealed/office"}"#), false),
+            (None, true),
+        ] {
+            match file {
+                Some(text) => fs::write(data.join(FILE), text).unwrap(),
+                None => fs::remove_file(data.join(FILE)).unwrap(),
+            }
+            Places::check(data, &north, &at("https://a.example"), new_office).unwrap();
+            check(&north, &at("https://a.example")).unwrap();
+            for other in others {
+                let other = StoreLocation::parse(other).unwrap();
+                let refused = check(&other, &at("https://a.example"));
+                assert!(matches!(refused, Err(PlacesError::OtherStore { .. })), "{other}");
+            }
+            for endpoint in ["", "https://b.example"] {
+                let refused = check(&north, &at(endpoint)).unwrap_err().to_string();
+                assert!(refused.contains("s3://sealed/office at https://a.example"), "{refused}");
+            }
+        }
+        let text = fs::read_to_string(data.join(FILE)).unwrap();
+        assert!(text.contains("\"version\": 2") && !text.contains(":a@"), "{text}");
     }
 }

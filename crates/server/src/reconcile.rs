@@ -1,14 +1,34 @@
-//! Reconciliation after a crash or a store failure: the log is authoritative, and the store is brought up to it.
-//! Entries that the store lacks were appended just before the failure.
+//! Reconciliation after a crash, a store failure or a restore: the log is authoritative, and the store is brought up to it.
+//! Entries that the store lacks were appended just before the failure, or after the backup that was restored. A device
+//! that the store lacks is rebuilt from its certificates in the archive; one that the archive lacks too is stored as lost
+//! ([`LostDevice`]), so that its enrolment stays used and its revocation stays known.
 //!
 //! A running server advances [`Write::LogSeen`] with its other writes, so that only its newest entries are read here,
 //! and not all since its last start.
 
 use crate::{
     archive::{ProofError, Prover},
-    store::{RecordRow, Store, StoreError, Write},
+    objects::ObjectError,
+    store::{Certified, LostDevice, RecordRow, Store, StoreError, Write},
 };
 use telcon_proto::entry::{Entry, ReadEntry};
+
+/// Where the certificates of a device are that the store lacks.
+pub trait CertificateSource: Send {
+    /// The certificates of an enrolled device and the person they name, verified against the log entry's values. None if
+    /// they are not there.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError>;
+}
+
+/// An archive without certificates.
+impl CertificateSource for () {
+    fn certified(&self, _: &LostDevice) -> Result<Option<Certified>, ObjectError> {
+        Ok(None)
+    }
+}
 
 /// Entries of the log that are applied in one transaction.
 const BATCH: u64 = 1024;
@@ -22,6 +42,9 @@ pub enum ReconcileError {
     /// The log cannot be read.
     #[error("the log cannot be read: {0}")]
     Log(#[from] ProofError),
+    /// The archive's certificates cannot be read.
+    #[error("certificates of devices that the database lacks cannot be read from the archive: {0}")]
+    Certificates(#[from] ObjectError),
     /// The log is shorter than recorded in the store.
     #[error(
         "the log has {found} entries and had {seen}: it was rolled back. Restore the whole data directory from one backup"
@@ -45,7 +68,12 @@ pub enum ReconcileError {
 ///
 /// # Errors
 /// [`ReconcileError`].
-pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> Result<(), ReconcileError> {
+pub fn reconcile(
+    store: &mut dyn Store,
+    log: &Prover,
+    archive: &dyn CertificateSource,
+    nothing_pending: bool,
+) -> Result<(), ReconcileError> {
     let (position, (size, _)) = (store.log_position()?, log.checkpoint());
     let seen = position.seen;
     if size < seen {
@@ -62,7 +90,7 @@ pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> 
         for (index, bytes) in (next..end).zip(log.entries(next..end)?) {
             // Entries of newer versions and of other tools do not concern the store.
             let Some(entry) = ReadEntry::parse(&bytes).known() else { continue };
-            append_writes(store, entry, index, &mut writes)?;
+            append_writes(store, archive, entry, index, &mut writes)?;
         }
         // If the log is read again from the start, it counts as processed only when all of it was read.
         if end == size || !position.reread {
@@ -73,34 +101,75 @@ pub fn reconcile(store: &mut dyn Store, log: &Prover, nothing_pending: bool) -> 
     }
     if nothing_pending {
         store.apply(&[Write::UnloggedDevicesForgotten])?;
+        find_lost(store, archive)?;
+    }
+    Ok(())
+}
+
+/// Looks again for the certificates of lost devices: the archive may have been restored after the database.
+fn find_lost(store: &mut dyn Store, archive: &dyn CertificateSource) -> Result<(), ReconcileError> {
+    for lost in store.lost_devices()? {
+        if let Some(certified) = archive.certified(&lost)? {
+            store.apply(&[Write::EnrolmentFound(Box::new(lost), Some(Box::new(certified)))])?;
+        }
+    }
+    let lost = store.lost_devices()?.len();
+    if lost > 0 {
+        tracing::warn!(
+            lost,
+            "enrolled devices cannot sign in: neither the database nor the archive has their certificates; restore \
+             archive/devices and archive/issuers from a newer backup and start again, or enrol these people again"
+        );
     }
     Ok(())
 }
 
 /// The writes that follow from an entry.
-fn append_writes(store: &mut dyn Store, entry: Entry, index: u64, writes: &mut Vec<Write>) -> Result<(), StoreError> {
-    match entry {
-        Entry::DeviceEnrolled { device, cert_sha256, .. } => {
+fn append_writes(
+    store: &mut dyn Store,
+    archive: &dyn CertificateSource,
+    entry: Entry,
+    index: u64,
+    writes: &mut Vec<Write>,
+) -> Result<(), ReconcileError> {
+    match entry.clone() {
+        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
+                return Ok(());
             }
+            let lost = LostDevice {
+                device,
+                cert_sha256,
+                enrolment,
+                enrolled_ms: time_ms,
+                log_index: index,
+                revoked_ms: None,
+                revocation: None,
+                revoked_index: None,
+            };
+            let certified = archive.certified(&lost)?;
+            writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
         }
-        Entry::DeviceRevoked { device, time_ms } => {
+        Entry::DeviceRevoked { device, time_ms, jws } => {
             // A database from an older backup lacks it.
-            writes.extend([Write::DeviceRevoked(device, time_ms, None), Write::RevocationLogged(device, index)]);
+            writes.extend([Write::DeviceRevoked(device, time_ms, jws), Write::RevocationLogged(device, index)]);
         }
         Entry::CallOpened { call, .. } => writes.push(Write::CallOpened(call, index)),
-        Entry::CallEnded { call, .. } => writes.push(Write::EndLogged(call, index)),
+        Entry::CallEnded { call, how, time_ms, answered_ms, .. } => {
+            writes.extend([Write::EndFound(call, how, time_ms, answered_ms), Write::EndLogged(call, index)]);
+        }
         Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
         Entry::ArchiveOpened { .. } => {}
-        Entry::RecordSealed { call, device, record_digest, time_ms, partial, .. } => {
+        Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
+            let Some(record) = entry.archived_record() else { return Ok(()) };
             writes.push(Write::Record(RecordRow {
                 call,
-                device,
-                digest: record_digest,
+                device: record.device,
+                digest: record.record_digest,
                 kept_ms: time_ms,
                 log_index: index,
-                partial,
+                partial: record.partial,
             }));
         }
     }
@@ -188,7 +257,7 @@ mod tests {
         let entries = [enrolled(1, 1), enrolled(2, 77), opened];
         let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).chain([b"not ours".to_vec()]).collect();
         log.append(&bytes, 2);
-        reconcile(&mut *store, &log.prover(), true).unwrap();
+        reconcile(&mut *store, &log.prover(), &(), true).unwrap();
         let found = store.load().unwrap();
         assert_eq!(found.devices.iter().map(|d| d.log_index).collect::<Vec<_>>(), [Some(0)]);
         assert_eq!(found.active[0].row.stage, Stage::Ringing);
@@ -199,24 +268,26 @@ mod tests {
         let ended =
             Entry::CallEnded { time_ms: 3, call: CALL, how: Ended::Missed, answered: Some(false), answered_ms: None };
         log.append(&[ended.to_bytes()], 3);
-        reconcile(&mut *store, &log.prover(), true).unwrap();
+        reconcile(&mut *store, &log.prover(), &(), true).unwrap();
         assert_eq!(store.load().unwrap().unfinished, []);
 
         // The database is of an older backup than the log.
-        let revoked = Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]) };
+        let revoked =
+            Entry::DeviceRevoked { time_ms: 4, device: DeviceId::from_bytes([1; 16]), jws: Some("jws".into()) };
         log.append(&[revoked.to_bytes()], 4);
-        reconcile(&mut *store, &log.prover(), true).unwrap();
-        assert_eq!(store.load().unwrap().devices[0].revoked_ms, Some(4));
+        reconcile(&mut *store, &log.prover(), &(), true).unwrap();
+        let restored = &store.load().unwrap().devices[0];
+        assert_eq!((restored.revoked_ms, restored.revocation.as_deref()), (Some(4), Some("jws")));
 
         assert_eq!(store.log_position().unwrap().seen, 6);
         let mut empty = StoreLocation::Sqlite(dir.path().join("another")).writer(&home()).unwrap();
-        assert!(matches!(reconcile(&mut *empty, &log.prover(), true), Err(ReconcileError::EmptyStore(6))));
+        assert!(matches!(reconcile(&mut *empty, &log.prover(), &(), true), Err(ReconcileError::EmptyStore(6))));
 
         drop(log);
         std::fs::remove_dir_all(dir.path().join("log")).unwrap();
         let log = LogWriter::open(&dir.path().join("log"), open(), home(), 1).unwrap();
         assert!(matches!(
-            reconcile(&mut *store, &log.prover(), true),
+            reconcile(&mut *store, &log.prover(), &(), true),
             Err(ReconcileError::RolledBack { found: 0, seen: 6 })
         ));
     }

@@ -1,7 +1,7 @@
 //! Assembly of the server: `telcon serve` as a library.
 
 use crate::{
-    archive::{Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
+    archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
     limits::{INCOMING_KEPT_MS, RECORD_DUE_MS},
     media,
@@ -214,12 +214,16 @@ impl Server {
         let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
-        let (store, reader) = {
-            let (location, prover, home) = (config.store.clone(), prover.clone(), pinned.domain().clone());
+        let runtime = tokio::runtime::Handle::current();
+        let (objects, store, reader, archived) = {
+            let (location, at, on) = (config.store.clone(), config.objects.clone(), runtime.clone());
+            let (prover, office) = (prover.clone(), pinned.clone());
             blocking(move || {
-                let mut store = location.writer(&home)?;
-                reconcile(&mut *store, &prover, true)?;
-                Ok((store, location.reader(&home)?))
+                let mut store = location.writer(office.domain())?;
+                let objects = at.open(on)?;
+                let archived = ArchivedDevices::new(Certificates::new(objects.clone()), office.clone());
+                reconcile(&mut *store, &prover, &archived, true)?;
+                Ok((objects, store, location.reader(office.domain())?, archived))
             })
             .await?
         };
@@ -234,10 +238,7 @@ impl Server {
         let relay_config = RelayConfig { workers, ..RelayConfig::new(media_addrs.clone()) };
         let (relay, relay_task) = telcon_relay::net::start(media, relay_config).await.map_err(no_media)?;
 
-        let runtime = tokio::runtime::Handle::current();
-        let (objects, on) = (config.objects.clone(), runtime.clone());
         let (records, certificates, pending, reader) = blocking(move || {
-            let objects = objects.open(on)?;
             let records = RecordStore::new(objects.clone());
             if records.needs_scan()? {
                 records.scan(&reader.record_names()?)?;
@@ -267,7 +268,14 @@ impl Server {
             floor: pinned.floor(),
             record_due_ms: config.record_due_ms,
         };
-        let parts = Parts { store, policy, log, prover: prover.clone(), relay: media_handle.commands };
+        let parts = Parts {
+            store,
+            policy,
+            log,
+            prover: prover.clone(),
+            archive: Box::new(archived),
+            relay: media_handle.commands,
+        };
         let engine = blocking(move || Ok(Hub::new(parts, now_ms())?)).await?;
         let hub_thread = std::thread::Builder::new()
             .name("switchboard".into())

@@ -1,7 +1,10 @@
 //! Signatures that the server verifies before the switchboard hears of a message: sign-ins and rings. Time and what the store
 //! knows are arguments; the socket calls this off the switchboard's thread, a simulation in virtual time.
 
-use crate::{store::DeviceRow, switchboard::VerifiedRing};
+use crate::{
+    store::{DeviceRow, LostDevice},
+    switchboard::VerifiedRing,
+};
 use telcon_identity::Office;
 use telcon_proto::{Blob, DeviceId, ServerMessage, message::RefusalCode};
 
@@ -33,6 +36,19 @@ pub fn check_proof(
     telcon_identity::verify_sign_in(jws, suite, public, office.domain().as_str(), device, nonce)
         .map_err(|_| not_proven())?;
     Ok(row)
+}
+
+/// The answer to a device whose certificates are lost: its proof cannot be verified. That the device exists is public, by
+/// the log.
+pub fn refuse_lost(lost: &LostDevice) -> Box<ServerMessage> {
+    if lost.revoked_ms.is_some() {
+        return Box::new(ServerMessage::Revoked { jws: lost.revocation.clone() });
+    }
+    refused(
+        "the office's server was restored from a backup that is older than this device: ask your office for a new enrolment \
+         link, or to restore the certificates in its archive and start the server again"
+            .to_owned(),
+    )
 }
 
 /// Verifies a ring. Whether its call exists already is for the caller to look up.

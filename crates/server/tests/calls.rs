@@ -8,6 +8,7 @@ use telcon_identity::sign_record;
 use telcon_log::DiskReader;
 use telcon_proto::{
     Blob, CallId, ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
+    entry::Entry,
     http::{RecordKept, RecordLine, RecordProof, RevokeRequest},
     message::RefusalCode,
 };
@@ -245,17 +246,9 @@ async fn a_call_and_its_record(suite: SuiteName) {
     office.anchor.verify_checkpoint(&checkpoint).unwrap();
     office.stop().await;
     let archive = office.dir.path().join("server/archive");
-    let key = office.anchor.log_key().clone();
-    let tree = DiskReader::new(archive.join("log"));
-    let mut kinds = Vec::new();
-    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
-    let signed = key.verify_checkpoint(&text).unwrap();
-    for entry in telcon_log::tree::Tree::new(&tree, signed.size).entries(0..signed.size).unwrap() {
-        let value: serde_json::Value = serde_json::from_slice(&entry.unwrap().1).unwrap();
-        kinds.push(value["type"].as_str().unwrap().to_owned());
-    }
+    let mut kinds = read_log(&office);
     kinds.retain(|k| k != "device_enrolled");
-    assert_eq!(kinds, ["call_opened", "call_ended", "record_sealed"]);
+    assert_eq!(kinds, ["call_opened", "call_ended", "record_archived"]);
     assert_eq!(std::fs::read_dir(archive.join("devices")).unwrap().count(), 4);
 }
 
@@ -300,7 +293,9 @@ async fn a_revoked_device_is_disconnected_and_refused() {
     let request = serde_json::to_vec(&RevokeRequest { jws: jws.clone() }).unwrap();
     let answer = office.post("/api/v1/revocations", &request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    office.anchor.verify_logged(&answer.json()).unwrap();
+    let logged = office.anchor.verify_logged(&answer.json()).unwrap();
+    let Some(Entry::DeviceRevoked { jws: Some(statement), .. }) = logged.entry() else { panic!("{logged:?}") };
+    assert_eq!(office.anchor.verify_revocation(statement).unwrap().device, n.id, "the log has the authority's word");
     assert_eq!(office.post("/api/v1/revocations", &request).await.status, 409);
     noting.until(|m| matches!(m, S::Revoked { jws: Some(_) }).then_some(())).await;
     assert_eq!(noting.closed().await, Some(4002));
@@ -311,4 +306,50 @@ async fn a_revoked_device_is_disconnected_and_refused() {
     again.prove(&n, common::DOMAIN).await;
     assert_eq!(again.next().await, Some(S::Revoked { jws: Some(jws) }));
     assert_eq!(again.closed().await, Some(1008));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_public_log_names_nobody() {
+    let InCall { mut office, devices: [a, b, n], mut caller, mut callee, noting } = in_call(SuiteName::Hybrid).await;
+    callee.send(&C::HangUp { call: CALL, failed: false }).await;
+    caller.until(|m| matches!(m, S::Ended { .. }).then_some(())).await;
+    let (part, to, bearer) = ("part-000000.tar.age", format!("/api/v1/calls/{CALL}/record"), noting.bearer());
+    let good = seal(&n, &[(part, b"sealed")]);
+    let put = office.http("PUT", &format!("{to}/{part}"), &[("authorization", &bearer)], b"sealed").await;
+    assert_eq!(put.status, 204, "{}", put.text());
+    let kept = office.http("POST", &to, &[("authorization", &bearer)], &good).await;
+    assert_eq!(kept.status, 201, "{}", kept.text());
+    // A call that nobody answers, and a revocation.
+    let missed = CallId::from_bytes([0xcb; 16]);
+    caller.send(&office.ring(&a, b.person(), missed, RecordMode::Memo)).await;
+    callee.until(|m| matches!(m, S::Ringing { .. }).then_some(())).await;
+    callee.send(&C::Decline { call: missed }).await;
+    caller.until(|m| matches!(m, S::Ended { call, .. } if call == missed).then_some(())).await;
+    let jws = office.authority.revoke(n.id, now_ms()).unwrap();
+    let revoked = office.post("/api/v1/revocations", &serde_json::to_vec(&RevokeRequest { jws }).unwrap()).await;
+    assert_eq!(revoked.status, 200, "{}", revoked.text());
+    office.stop().await;
+
+    let words = ["Secretperson", "Secretorganisation", "Europe/Oslo", "Chancellery"];
+    // What the search finds: the signature in the seal carries certificates, which name its note-taker.
+    assert_eq!(common::names::find_word(&good, &words), Some("Secretperson"));
+    let archive = office.dir.path().join("server/archive");
+    assert_eq!(common::names::find_word_below(&archive.join("log"), &words), None);
+    let kinds = read_log(&office);
+    for kind in ["device_enrolled", "device_revoked", "call_opened", "call_ended", "record_archived"] {
+        assert!(kinds.iter().any(|found| found == kind), "{kind}: {kinds:?}");
+    }
+}
+
+/// The types of the entries in the log, as an auditor reads it from disk.
+fn read_log(office: &Office) -> Vec<String> {
+    let archive = office.dir.path().join("server/archive");
+    let tree = DiskReader::new(archive.join("log"));
+    let text = std::fs::read_to_string(archive.join("log/checkpoint")).unwrap();
+    let signed = office.anchor.log_key().verify_checkpoint(&text).unwrap();
+    let entries = telcon_log::tree::Tree::new(&tree, signed.size);
+    let entries = entries.entries(0..signed.size).unwrap();
+    let kind =
+        |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap()["type"].as_str().map(str::to_owned);
+    entries.map(|entry| kind(&entry.unwrap().1).unwrap()).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telcon_log::{MemoryStorage, Reader, Storage, StorageError};
 use telcon_proto::{CallId, DeviceId};
-use telcon_server::store::{DeviceRow, LogPosition, Snapshot, Store, StoreError, StoreLocation, Write};
+use telcon_server::store::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, StoreLocation, Write};
 
 /// What goes wrong with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +201,10 @@ impl Store for StoreDisk {
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
         self.inner.device(device)
+    }
+
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError> {
+        self.inner.lost_devices()
     }
 
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {

@@ -400,13 +400,14 @@ impl World {
                     ended.insert(*call, (*how, *answered));
                     format!("ended {call:?}")
                 }
-                Entry::RecordSealed { call, device, .. } => {
+                Entry::RecordArchived { call, device, .. } => {
                     kept.insert(*call);
                     if !opened.contains_key(call) {
                         return Err(format!("entry {index} is a record of a call that was not opened"));
                     }
                     format!("sealed {call:?} {device:?}")
                 }
+                Entry::RecordSealed { .. } => return Err(format!("entry {index} is of an earlier version")),
                 Entry::RecordMissing { call, .. } => {
                     kept.insert(*call);
                     format!("missing {call:?}")

@@ -58,7 +58,7 @@ impl World {
             Err(error) => return self.start_failed(&error),
         };
         let prover = writer.prover();
-        if let Err(error) = reconcile(&mut self.server.store, &prover, true) {
+        if let Err(error) = reconcile(&mut self.server.store, &prover, &(), true) {
             return self.start_failed(&error);
         }
         let snapshot = match self.server.store.load() {
@@ -477,7 +477,7 @@ impl World {
         let Self { server, .. } = self;
         let Some(process) = server.process.as_deref_mut() else { return };
         process.state_unknown = true;
-        if reconcile(&mut server.store, &process.prover, false).is_err() {
+        if reconcile(&mut server.store, &process.prover, &(), false).is_err() {
             return self.crash_if_the_power_failed();
         }
         let Ok(snapshot) = server.store.load() else { return };

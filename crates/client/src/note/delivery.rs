@@ -102,12 +102,9 @@ fn check_logged(
     digest: Digest,
 ) -> Result<(), ClientError> {
     let proven = office.verify_logged(logged).map_err(|error| ClientError::NotLogged(error.to_string()))?;
-    match proven.entry() {
-        Some(Entry::RecordSealed { call: logged_call, device, record_digest, .. })
-            if *logged_call == call && *record_digest == digest && device.is_none_or(|device| device == me) =>
-        {
-            Ok(())
-        }
+    let entry = proven.entry().filter(|entry| entry.call() == Some(call)).and_then(Entry::archived_record);
+    match entry {
+        Some(record) if record.record_digest == digest && record.device.is_none_or(|device| device == me) => Ok(()),
         _ => Err(ClientError::NotLogged("the entry is not of this record".into())),
     }
 }
@@ -257,12 +254,12 @@ mod tests {
         let signer = LogSigner::from_seed(&[seed; 32], "office.example/log").unwrap();
         let info = authority.office(&signer.verifier_key().to_string(), RecordMode::Memo, NOW).unwrap();
         let office = Office::pin(&info, None).unwrap();
-        let entry = Entry::RecordSealed {
+        let entry = Entry::RecordArchived {
             time_ms: NOW,
             call: CALL,
-            device: Some(ME),
+            device: ME,
             record_digest: DIGEST,
-            jws: "e30.e30.e30".into(),
+            jws_sha256: DIGEST,
             parts: 1,
             partial: false,
         };

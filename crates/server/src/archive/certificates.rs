@@ -2,10 +2,12 @@
 
 use crate::{
     objects::{Key, ObjectError, Objects},
-    store::DeviceRow,
+    reconcile::CertificateSource,
+    store::{Certified, DeviceRow, LostDevice},
 };
 use std::{collections::BTreeSet, sync::Arc};
-use telcon_proto::Digest;
+use telcon_identity::Office;
+use telcon_proto::{Blob, Digest};
 
 const DEVICES: &str = "devices";
 const ISSUERS: &str = "issuers";
@@ -50,6 +52,53 @@ impl Certificates {
         let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
         missing.iter().try_for_each(|device| self.store(device))?;
         Ok(missing.len())
+    }
+
+    /// A device's certificate and the one that signed it, if both are stored.
+    fn chain(&self, cert_sha256: &Digest) -> Result<Option<Vec<Blob>>, ObjectError> {
+        let mut chain = Vec::new();
+        for group in [DEVICES, ISSUERS] {
+            let Some(der) = self.objects.get(&key(group, cert_sha256))? else { return Ok(None) };
+            chain.push(Blob(der));
+        }
+        Ok(Some(chain))
+    }
+}
+
+/// The archive's certificates, for a database that lacks devices. What is stored is trusted only as far as the office's
+/// authority signed it and the log names it.
+pub struct ArchivedDevices {
+    certificates: Certificates,
+    office: Office,
+}
+
+impl ArchivedDevices {
+    /// The devices of `office` in `certificates`.
+    pub fn new(certificates: Certificates, office: Office) -> Self {
+        Self { certificates, office }
+    }
+}
+
+impl CertificateSource for ArchivedDevices {
+    fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError> {
+        let Some(chain) = self.certificates.chain(&lost.cert_sha256)? else { return Ok(None) };
+        // Valid when it was enrolled: whether it is valid now is checked at each sign-in.
+        let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
+        let verified = match self.office.verify_chain(&ders, lost.enrolled_ms) {
+            Ok(verified) => verified,
+            Err(error) => {
+                tracing::error!(device = %lost.device, %error, "an archived certificate does not verify: restore archive/devices and archive/issuers from a backup");
+                return Ok(None);
+            }
+        };
+        let named = verified.device() == lost.device
+            && Digest::from_bytes(verified.cert_sha256()) == lost.cert_sha256
+            && verified.enrolment_hex() == lost.enrolment;
+        if !named {
+            tracing::error!(device = %lost.device, "an archived certificate is not the one in the log: restore archive/devices and archive/issuers from a backup");
+            return Ok(None);
+        }
+        Ok(Some(Certified { card: verified.card().clone(), chain }))
     }
 }
 

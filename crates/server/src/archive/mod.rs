@@ -18,7 +18,7 @@ mod proofs;
 mod records;
 mod writer;
 
-pub use certificates::Certificates;
+pub use certificates::{ArchivedDevices, Certificates};
 pub use proofs::{ProofError, Prover};
 pub use records::{Claim, PartUpload, RecordError, RecordStore, parse_seal};
 pub use writer::{Appender, LogEvent, LogWriter};

@@ -52,6 +52,7 @@ impl World {
             },
             log,
             prover,
+            archive: Box::new(()),
             relay,
         };
         let hub = Hub::new(parts, 1_000_000).unwrap();
@@ -177,6 +178,93 @@ fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     let (last, _) = world.hub.parts.prover.checkpoint();
     let entry = world.hub.parts.prover.prove(last - 1).unwrap().entry;
     assert!(is_end_of(entry.as_slice(), 7));
+}
+
+#[test]
+fn a_full_disk_is_named_and_a_hang_up_is_not_lost() {
+    let mut world = World::new();
+    let (mut caller, mut callee) = (world.connect(1, 1), world.connect(2, 2));
+    world.ring(1, 7);
+    world.log();
+    let call = CallId::from_bytes([7; 16]);
+    world.store.inject(Fault::Full, 0, usize::MAX);
+    let hang_up = |session| Input::Message(SessionId(session), Box::new(ClientMessage::HangUp { call, failed: false }));
+    world.handle(hang_up(1));
+    assert!(
+        drain(&mut caller).1 && drain(&mut callee).1,
+        "connections are closed: nobody is told of an end that is not stored"
+    );
+    // The engine recovers by reading; the next write fails again, and with it the recovery once the disk cannot be read.
+    let (reply, mut answer) = oneshot::channel();
+    world.handle(Input::Enrol(Box::new(new_device(3)), reply));
+    let refusal = answer.try_recv().unwrap().unwrap_err();
+    assert!(refusal.kind == RefusalKind::Unavailable && refusal.message.contains("disk"), "{}", refusal.message);
+    world.hub.state_unknown = true;
+    world.store.take_down();
+    let (sender, _receiver) = outbox();
+    let (reply, mut answer) = oneshot::channel();
+    let (session, token) = (SessionId(3), "t".to_owned());
+    world.handle(Input::Connected { session, device: device(1), token, outbox: sender, reply });
+    let refused = answer.try_recv().expect("an answer while the store fails").unwrap_err();
+    assert!(matches!(*refused, ServerMessage::Refused { code: RefusalCode::Unavailable, .. }), "{refused:?}");
+    // Space was freed. The device learns that the office has the call still, and hangs up again.
+    world.store.repair();
+    let (mut caller, mut callee) = (world.connect(4, 1), world.connect(5, 2));
+    let (heard, _) = drain(&mut caller);
+    let still = |m: &ServerMessage| matches!(m, ServerMessage::SignedIn { in_call: Some(c), .. } if *c == call);
+    assert!(heard.iter().any(still), "{heard:?}");
+    world.handle(hang_up(4));
+    world.log();
+    let ended = |m: &ServerMessage| matches!(m, ServerMessage::Ended { call: c, .. } if *c == call);
+    assert!(drain(&mut callee).0.iter().any(ended));
+    let (last, _) = world.hub.parts.prover.checkpoint();
+    assert!(is_end_of(world.hub.parts.prover.prove(last - 1).unwrap().entry.as_slice(), 7));
+}
+
+#[test]
+fn a_step_of_the_clock_is_followed_and_calls_go_on() {
+    const HOUR: i64 = 3_600_000;
+    for by_ms in [HOUR, -HOUR / 4] {
+        let mut world = World::new();
+        let (mut caller, mut callee) = (world.connect(1, 1), world.connect(2, 2));
+        world.ring(1, 7);
+        world.log();
+        let before = world.hub.now_ms();
+        let wall_ms = (before as i64 + by_ms) as u64;
+        // Nothing happens while both clocks agree.
+        world.hub.follow_clock(Instant::now(), before);
+        assert!(!drain(&mut caller).1);
+        world.hub.follow_clock(Instant::now(), wall_ms);
+        assert!(drain(&mut caller).1 && drain(&mut callee).1, "devices reconnect");
+        let now = world.hub.now_ms();
+        assert!((wall_ms..wall_ms + 60_000).contains(&now), "{now} instead of {wall_ms}");
+        let (mut caller, mut callee) = (world.connect(3, 1), world.connect(4, 2));
+        drain(&mut caller);
+        if by_ms < 0 {
+            // It rings on, and its deadline is of the new time.
+            let ringing = |m: &ServerMessage| matches!(m, ServerMessage::Ringing { .. });
+            assert!(drain(&mut callee).0.iter().any(ringing));
+            let due = world.hub.board.next_timeout().unwrap();
+            assert!((wall_ms..wall_ms + 600_000).contains(&due), "{due} is not a deadline of {wall_ms}");
+            let call = CallId::from_bytes([7; 16]);
+            let hang_up = ClientMessage::HangUp { call, failed: false };
+            world.handle(Input::Message(SessionId(3), Box::new(hang_up)));
+        }
+        // Set forward, as after a suspension, the ring is over.
+        world.log();
+        let (last, _) = world.hub.parts.prover.checkpoint();
+        let entries = world.hub.parts.prover.entries(0..last).unwrap();
+        let entries: Vec<telcon_proto::entry::Entry> =
+            entries.iter().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect();
+        let kinds: Vec<_> = entries.iter().map(telcon_proto::entry::Entry::kind).collect();
+        assert_eq!(
+            kinds,
+            ["device_enrolled", "device_enrolled", "call_opened", "call_ended"],
+            "in the order of events"
+        );
+        let at = entries[3].time_ms();
+        assert!((wall_ms..wall_ms + 60_000).contains(&at), "{at} is not the new time {wall_ms}");
+    }
 }
 
 fn is_end_of(entry: &[u8], call: u8) -> bool {

@@ -1,6 +1,9 @@
 //! Where sealed files are kept.
 
-use super::{DiskObjects, ObjectError, Objects, s3::S3Objects};
+use super::{
+    DiskObjects, ObjectError, Objects,
+    s3::{self, S3Objects},
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -17,6 +20,8 @@ pub enum ObjectsLocation {
     S3 {
         /// `s3://bucket` or `s3://bucket/prefix`.
         url: String,
+        /// Endpoint of the store, from the environment (`AWS_ENDPOINT_URL`); empty for that of AWS.
+        endpoint: String,
         /// Directory of files that are not uploaded yet. The server owns it and empties it at start.
         spool: PathBuf,
     },
@@ -35,11 +40,20 @@ impl ObjectsLocation {
     /// [`ObjectError::Location`] if it is neither.
     pub fn parse(text: &str, data_dir: &Path) -> Result<Self, ObjectError> {
         if text.starts_with("s3://") {
-            Ok(Self::S3 { url: text.to_owned(), spool: data_dir.join("upload") })
+            let endpoint = s3::endpoint(environment()).unwrap_or_default();
+            Ok(Self::S3 { url: text.to_owned(), endpoint, spool: data_dir.join("upload") })
         } else if let Some(path) = text.strip_prefix("disk:").filter(|path| !path.is_empty()) {
             Ok(Self::Disk(path.into()))
         } else {
             Err(ObjectError::Location("an object store is s3://bucket/prefix, or disk:/path/of/archive".into()))
+        }
+    }
+
+    /// The endpoint of a bucket; none for a directory.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Disk(_) => None,
+            Self::S3 { endpoint, .. } => Some(endpoint),
         }
     }
 
@@ -50,7 +64,7 @@ impl ObjectsLocation {
     pub fn open(&self, runtime: Handle) -> Result<Arc<dyn Objects>, ObjectError> {
         Ok(match self {
             Self::Disk(root) => Arc::new(DiskObjects::open(root)?),
-            Self::S3 { url, spool } => Arc::new(S3Objects::open(url, spool.clone(), environment(), runtime)?),
+            Self::S3 { url, spool, .. } => Arc::new(S3Objects::open(url, spool.clone(), environment(), runtime)?),
         })
     }
 }

@@ -103,6 +103,13 @@ impl S3Objects {
     }
 }
 
+/// The endpoint among settings named as in the environment, without a final slash.
+pub(super) fn endpoint(settings: impl IntoIterator<Item = (String, String)>) -> Option<String> {
+    let is_endpoint = |name: &str| matches!(name.to_ascii_lowercase().parse(), Ok(AmazonS3ConfigKey::Endpoint));
+    let found = settings.into_iter().filter(|(name, _)| is_endpoint(name)).last();
+    found.map(|(_, value)| value.trim_end_matches('/').to_owned())
+}
+
 /// Sealed files need no confidentiality in transit, but names and credentials do: plain HTTP is allowed to loopback
 /// only.
 fn is_loopback(endpoint: &str) -> bool {

@@ -35,14 +35,14 @@ fn s3_passes_the_suite() {
         eprintln!("{name}");
         for url in [format!("s3://sealed/{name}"), "s3://sealed".into()] {
             server.reset("sealed");
-            let location = ObjectsLocation::S3 { url, spool: spool.path().join("spool") };
+            let location = ObjectsLocation::S3 { url, endpoint: String::new(), spool: spool.path().join("spool") };
             case(&*open(&server, &location, &runtime));
         }
     }
 }
 
 fn open(server: &MotoServer, location: &ObjectsLocation, runtime: &tokio::runtime::Runtime) -> Arc<dyn Objects> {
-    let ObjectsLocation::S3 { url, spool } = location else { panic!("{location}") };
+    let ObjectsLocation::S3 { url, spool, .. } = location else { panic!("{location}") };
     let settings = server.environment().map(|(name, value)| (name.to_owned(), value));
     Arc::new(s3::S3Objects::open(url, spool.clone(), settings, runtime.handle().clone()).unwrap())
 }

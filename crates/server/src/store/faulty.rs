@@ -1,6 +1,6 @@
 //! Fault injection: a store that fails on command, over a real one.
 
-use super::{DeviceRow, LogPosition, Snapshot, Store, StoreError, Write};
+use super::{DeviceRow, LogPosition, LostDevice, Snapshot, Store, StoreError, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use telcon_proto::{CallId, DeviceId};
 
@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Failed,
     /// They are stored, and reported as failed: the answer was lost.
     FailedButPersisted,
+    /// As [`Fault::Failed`]: the disk is full.
+    Full,
     /// Everything fails, including reads.
     Down,
 }
@@ -102,6 +104,7 @@ impl Store for FaultyStore {
                 self.inner.apply(writes)?;
                 Err(injected())
             }
+            Some(Fault::Full) => Err(StoreError::Full("telcon.db".into())),
             Some(Fault::Failed | Fault::Down) => Err(injected()),
         }
     }
@@ -114,6 +117,11 @@ impl Store for FaultyStore {
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
         self.up()?;
         self.inner.device(device)
+    }
+
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError> {
+        self.up()?;
+        self.inner.lost_devices()
     }
 
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {

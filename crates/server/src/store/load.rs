@@ -1,7 +1,7 @@
 //! Loads the snapshot from which a switchboard starts.
 
 use super::{
-    ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, StoreError, Unfinished,
+    ActiveCall, Ask, CallRow, DeviceRow, Handshake, LostDevice, RecordRow, Snapshot, Stage, StoreError, Unfinished,
     database::Statements,
     value::{Row, values},
 };
@@ -9,6 +9,8 @@ use telcon_proto::{CallId, DeviceId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
      revocation";
+const LOST_COLUMNS: &str =
+    "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
@@ -28,7 +30,29 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
             active.push(active_call(t, row)?);
         }
     }
-    Ok(Snapshot { devices, active, unfinished })
+    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished })
+}
+
+pub(super) fn lost_devices(t: &mut dyn Statements) -> Result<Vec<LostDevice>, StoreError> {
+    all(t, &format!("SELECT {LOST_COLUMNS} FROM lost_devices ORDER BY log_index"), &[], lost_row)
+}
+
+pub(super) fn lost_device(t: &mut dyn Statements, device: &DeviceId) -> Result<Option<LostDevice>, StoreError> {
+    let sql = format!("SELECT {LOST_COLUMNS} FROM lost_devices WHERE device = $1 ORDER BY log_index");
+    Ok(all(t, &sql, values![device], lost_row)?.pop())
+}
+
+fn lost_row(row: &Row) -> Result<LostDevice, StoreError> {
+    Ok(LostDevice {
+        device: row.device(0)?,
+        cert_sha256: row.digest(1)?,
+        enrolment: row.text(2)?,
+        enrolled_ms: row.number(3)?,
+        log_index: row.number(4)?,
+        revoked_ms: row.optional_number(5)?,
+        revocation: row.optional_text(6)?,
+        revoked_index: row.optional_number(7)?,
+    })
 }
 
 pub(super) fn device(

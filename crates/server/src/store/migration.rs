@@ -1,17 +1,19 @@
 //! Copies a whole database to another one.
 //!
 //! The copy is one transaction of the target, so it is complete or absent. Until the office uses the target, a mark in
-//! it names the office, and a repeated copy of the same office replaces it.
+//! it names the office, and a repeated copy of the same office replaces it. The mark goes when `telcon migrate` has
+//! recorded the new place, or when a server starts there, whichever is first.
 
 use super::{
     StoreError, StoreLocation,
     database::{Access, Database, Statements},
-    postgres,
+    office, postgres,
     schema::{TABLES, Table},
     sqlite,
     value::{Row, Value, values},
 };
 use sha2::{Digest as _, Sha256};
+use telcon_proto::OfficeName;
 
 /// Rows per read.
 const PAGE: u64 = 500;
@@ -27,21 +29,26 @@ pub struct CopiedTable {
     pub sha256: String,
 }
 
-/// Copies all rows of `from` to `to`, which must be empty or contain an unused copy of this `office`, compares both,
-/// and commits. `table` is called before each table. Blocks on disk and network.
+/// Copies all rows of `from`, the database of the office `home`, to `to`, which must be empty or contain an unused copy
+/// of it, compares both, and commits. `digest` is that of `office.json`, because a new office may have the name of an old
+/// one. `table` is called before each table. Blocks on disk and network.
 ///
 /// # Errors
-/// [`StoreError::Location`] if the target is not empty or the copy differs; then the target is as it was.
+/// [`StoreError::Location`] if the target is not empty or the copy differs, [`StoreError::OtherOffice`] if one of the two is
+/// another office's; then the target is as it was.
 pub fn copy(
     from: &StoreLocation,
     to: &StoreLocation,
-    office: &str,
+    home: &OfficeName,
+    digest: &str,
     mut table: impl FnMut(&str),
 ) -> Result<Vec<CopiedTable>, StoreError> {
     let (mut source, mut target) = (Any::open(from)?, Any::open(to)?);
-    let mark = mark(office);
+    let mark = office::unused_copy(digest);
     source.transaction(Access::Read, |s| {
         target.transaction(Access::Write, |t| {
+            office::check(s, home)?;
+            office::check(t, home)?;
             let marked = !t.query("SELECT 1 FROM marks WHERE name = $1", values![&mark])?.is_empty();
             for Table { name, .. } in &TABLES {
                 if !marked && *name != "marks" && !t.query(&format!("SELECT 1 FROM {name} LIMIT 1"), &[])?.is_empty() {
@@ -63,30 +70,19 @@ pub fn copy(
                 }
                 copied.push(found);
             }
+            office::mark(t, home)?;
             t.execute("INSERT INTO marks (name, value) VALUES ($1, 1)", values![&mark])?;
             Ok(copied)
         })
     })
 }
 
-/// Removes the mark of an unused copy: the office uses it from now on.
+/// Removes the mark of an unused copy: the office uses it from now on. Idempotent.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn finish(to: &StoreLocation, office: &str) -> Result<(), StoreError> {
-    let mark = mark(office);
-    Any::open(to)?
-        .transaction(Access::Write, |t| t.execute("DELETE FROM marks WHERE name = $1", values![&mark]).map(drop))
-}
-
-fn mark(office: &str) -> String {
-    format!("unused copy of {office}")
-}
-
-/// Whether a row is excluded from the copy: version and mark are the target's own.
-fn is_own(table: &Table, row: &Row) -> bool {
-    let own = |name: &str| name == "version" || name.starts_with("unused copy of ");
-    table.name == "marks" && matches!(row.0.first(), Some(Value::Text(name)) if own(name))
+pub fn finish(to: &StoreLocation, home: &OfficeName) -> Result<(), StoreError> {
+    Any::open(to)?.transaction(Access::Write, |t| office::bind(t, home))
 }
 
 fn each_row(
@@ -103,7 +99,7 @@ fn each_row(
     let mut page = t.query(&first, &[])?;
     while let Some(last) = page.last() {
         let after = last.0[..table.key].to_vec();
-        page.iter().filter(|row| !is_own(table, row)).try_for_each(&mut visit)?;
+        page.iter().filter(|row| table.name != "marks" || !office::is_own(row)).try_for_each(&mut visit)?;
         page = t.query(&next, &after)?;
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! | `write`, `load`, `read` | the SQL text that all databases share |
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
+//! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
 //! # What it is trusted for
@@ -20,6 +21,7 @@ mod database;
 mod load;
 mod location;
 pub mod migration;
+mod office;
 mod over_sql;
 mod port;
 mod postgres;
@@ -32,7 +34,10 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use rows::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, Unfinished, Write};
+pub use rows::{
+    ActiveCall, Ask, CallRow, Certified, DeviceRow, Handshake, LostDevice, RecordRow, Snapshot, Stage, Unfinished,
+    Write,
+};
 
 #[cfg(test)]
 pub(crate) mod faulty;

@@ -1,9 +1,9 @@
 //! The ports over any [`Database`].
 
 use super::{
-    DeviceRow, LogPosition, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
+    DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
-    load, read,
+    load, office, read,
     value::values,
     write,
 };
@@ -20,9 +20,11 @@ pub(super) struct Writer<D> {
     home: OfficeName,
 }
 
-impl<D> Writer<D> {
-    pub fn new(database: D, home: &OfficeName) -> Self {
-        Self { database, home: home.clone() }
+impl<D: Database> Writer<D> {
+    /// A writer of the office `home`, whose database it becomes.
+    pub fn new(mut database: D, home: &OfficeName) -> Result<Self, StoreError> {
+        database.transaction(Access::Write, |t| office::bind(t, home))?;
+        Ok(Self { database, home: home.clone() })
     }
 }
 
@@ -42,8 +44,13 @@ impl<D: Database> Store for Writer<D> {
         self.database.transaction(Access::Read, |t| load::device(t, device, &self.home))
     }
 
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError> {
+        self.database.transaction(Access::Read, load::lost_devices)
+    }
+
     fn enrolment_is_used(&mut self, enrolment: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM devices WHERE enrolment = $1";
+        let sql =
+            "SELECT 1 FROM devices WHERE enrolment = $1 UNION ALL SELECT 1 FROM lost_devices WHERE enrolment = $1";
         self.database.transaction(Access::Read, |t| Ok(!t.query(sql, values![enrolment])?.is_empty()))
     }
 
@@ -74,9 +81,11 @@ pub(super) struct Reader<D> {
     home: OfficeName,
 }
 
-impl<D> Reader<D> {
-    pub fn new(database: D, home: &OfficeName) -> Self {
-        Self { database: Mutex::new(database), home: home.clone() }
+impl<D: Database> Reader<D> {
+    /// A reader of the office `home`, whose database it must be.
+    pub fn new(mut database: D, home: &OfficeName) -> Result<Self, StoreError> {
+        database.transaction(Access::Read, |t| office::check(t, home))?;
+        Ok(Self { database: Mutex::new(database), home: home.clone() })
     }
 }
 
@@ -90,6 +99,10 @@ impl<D: Database> Reader<D> {
 impl<D: Database> Queries for Reader<D> {
     fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError> {
         Ok(self.read(|t| load::device(t, device, &self.home))?.filter(|row| row.log_index.is_some()))
+    }
+
+    fn lost_device(&self, device: &DeviceId) -> Result<Option<LostDevice>, StoreError> {
+        self.read(|t| load::lost_device(t, device))
     }
 
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {

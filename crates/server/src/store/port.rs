@@ -1,13 +1,16 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, DeviceRow, RecordRow, Snapshot, Write};
+use super::{CallRow, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, OfficeName};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database reported an error: the disk is full, the connection was lost, or the file is damaged.
+    /// The disk of the database is full.
+    #[error("the disk with {0} is full: free space there; the server goes on by itself")]
+    Full(String),
+    /// The database reported an error: the connection was lost, or the file is damaged.
     #[error("the database failed: {0}")]
     Database(String),
     /// A row with this key exists already: a call id, device id or enrolment was used twice.
@@ -18,6 +21,17 @@ pub enum StoreError {
         "another telcon server uses this database: stop it first, or wait until its connection to the database has ended"
     )]
     InUse,
+    /// It is another office's.
+    #[error(
+        "the database is that of the office {found}, not of {home}: name the database of {home}, or an empty one for a new \
+         office"
+    )]
+    OtherOffice {
+        /// The office whose it is.
+        found: String,
+        /// The office that was to use it.
+        home: OfficeName,
+    },
     /// A newer version wrote it.
     #[error("the database has version {found}, this program supports {known}: run the newer program")]
     Newer {
@@ -66,7 +80,13 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError>;
 
-    /// Whether an enrolment was used.
+    /// Enrolled devices whose certificates are lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lost_devices(&mut self) -> Result<Vec<LostDevice>, StoreError>;
+
+    /// Whether an enrolment was used, by a device that is lost too.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -109,13 +129,19 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StoreError>;
 
+    /// An enrolled device whose certificate is lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn lost_device(&self, device: &DeviceId) -> Result<Option<LostDevice>, StoreError>;
+
     /// All devices whose enrolment is in the log, in the order of their enrolment.
     ///
     /// # Errors
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
 
-    /// Calls whose opening is in the log, newest first, at most `limit`.
+    /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].

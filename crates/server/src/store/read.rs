@@ -17,7 +17,7 @@ pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<D
 
 pub(super) fn records(t: &mut dyn Statements, limit: u32, home: &OfficeName) -> Result<Vec<StoredRecord>, StoreError> {
     let shown = |columns: &str| {
-        format!("SELECT {columns} FROM calls WHERE opened_index IS NOT NULL ORDER BY opened_ms DESC, call LIMIT $1")
+        format!("SELECT {columns} FROM calls WHERE opened_index IS NOT NULL ORDER BY opened_index DESC LIMIT $1")
     };
     let limit = &[Value::from(u64::from(limit))];
     let calls = all(t, &shown(load::CALL_COLUMNS), limit, |row| load::call_row(row, home))?;

@@ -28,6 +28,38 @@ pub struct DeviceRow {
     pub revoked_index: Option<u64>,
 }
 
+/// A device that the log shows as enrolled and of which neither the database nor the archive has the certificate: the
+/// database is of a backup older than the enrolment. It cannot sign in, its enrolment counts as used, and its revocation
+/// is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// SHA-256 of its certificate.
+    pub cert_sha256: Digest,
+    /// The enrolment that it consumed.
+    pub enrolment: String,
+    /// When it was enrolled, milliseconds since 1970 UTC.
+    pub enrolled_ms: u64,
+    /// Index of its enrolment in the log.
+    pub log_index: u64,
+    /// When it was revoked.
+    pub revoked_ms: Option<u64>,
+    /// The authority's signed revocation, as in [`DeviceRow`].
+    pub revocation: Option<String>,
+    /// Index of its revocation in the log.
+    pub revoked_index: Option<u64>,
+}
+
+/// What the archive has of a device: its person, as certified, and its certificate chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certified {
+    /// Its person.
+    pub card: Card,
+    /// DER certificates: the device's, then the enrolment certificate that signed it.
+    pub chain: Vec<Blob>,
+}
+
 /// The stage of a call, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -148,6 +180,9 @@ pub enum Write {
     Device(Box<DeviceRow>),
     /// Its entry is in the log.
     DeviceLogged(DeviceId, u64),
+    /// The log has the enrolment of a device that the database lacks: stored as a device with what the archive has of
+    /// it, otherwise as lost. An attempt to enrol that the log does not have gives way to it.
+    EnrolmentFound(Box<LostDevice>, Option<Box<Certified>>),
     /// Removes all devices without a log entry, whose enrolment was interrupted: their enrolments can be used again.
     UnloggedDevicesForgotten,
     /// A device was revoked, at this time, by this signed revocation if it is known.
@@ -179,6 +214,9 @@ pub enum Write {
     HandshakesForgotten(CallId, u64),
     /// The call ended, in this way and at this time. Its members, requests and handshakes are deleted.
     CallEnded(CallId, Ended, u64),
+    /// The log has the end of a call, which was answered at the last of these times: as [`Write::CallEnded`], unless the
+    /// database knows its end.
+    EndFound(CallId, Ended, u64, Option<u64>),
     /// The entry of its end is in the log.
     EndLogged(CallId, u64),
     /// The *record missing* entry is in the log.
@@ -222,6 +260,8 @@ pub struct Unfinished {
 pub struct Snapshot {
     /// All devices, including revoked ones.
     pub devices: Vec<DeviceRow>,
+    /// Enrolled devices whose certificates are lost.
+    pub lost: Vec<LostDevice>,
     /// Calls that are not over.
     pub active: Vec<ActiveCall>,
     /// Calls that have ended, but whose end is not in the log, or of which a note-taker may still deliver a record.

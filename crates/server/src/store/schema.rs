@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 8] = [
+pub(super) const TABLES: [Table; 9] = [
     Table {
         name: "devices",
         columns: &[
@@ -31,6 +31,20 @@ pub(super) const TABLES: [Table; 8] = [
             "log_index",
             "revoked_index",
             "revocation",
+        ],
+        key: 1,
+    },
+    Table {
+        name: "lost_devices",
+        columns: &[
+            "cert_sha256",
+            "device",
+            "enrolment",
+            "enrolled_ms",
+            "log_index",
+            "revoked_ms",
+            "revocation",
+            "revoked_index",
         ],
         key: 1,
     },
@@ -166,6 +180,23 @@ UPDATE calls SET settled = 1 WHERE stage = 'ended' AND NOT (opened_index IS NOT 
 DROP INDEX calls_active;
 CREATE INDEX calls_unsettled ON calls (call) WHERE settled = 0;
 ",
+    // Devices that the log has and the database lacks. Earlier versions did not look for them: the log is read again.
+    "
+CREATE TABLE lost_devices (
+    cert_sha256 TEXT PRIMARY KEY,
+    device BLOB NOT NULL CHECK (length(device) = 16),
+    enrolment TEXT NOT NULL,
+    enrolled_ms INTEGER NOT NULL,
+    log_index INTEGER NOT NULL,
+    revoked_ms INTEGER,
+    revocation TEXT,
+    revoked_index INTEGER
+) STRICT, WITHOUT ROWID;
+INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
+-- Calls are listed in the order of the log: times go back when a clock is corrected.
+DROP INDEX calls_opened;
+CREATE INDEX calls_logged ON calls (opened_index);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -233,11 +264,26 @@ CREATE TABLE marks (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL);
 ";
 
 /// The migration of a PostgreSQL database from version `i + 5` to `i + 6`.
-const POSTGRES_STEPS: [&str; VERSION as usize - 5] = [];
+const POSTGRES_STEPS: [&str; VERSION as usize - 5] = ["
+CREATE TABLE lost_devices (
+    cert_sha256 TEXT COLLATE \"C\" PRIMARY KEY,
+    device BYTEA NOT NULL CHECK (length(device) = 16),
+    enrolment TEXT NOT NULL,
+    enrolled_ms BIGINT NOT NULL,
+    log_index BIGINT NOT NULL,
+    revoked_ms BIGINT,
+    revocation TEXT,
+    revoked_index BIGINT
+);
+INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
+DROP INDEX calls_opened;
+CREATE INDEX calls_logged ON calls (opened_index);
+"];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {
-    let found = match postgres_version(t)? {
+    let before = postgres_version(t)?;
+    let found = match before {
         Some(found) if found > VERSION => return Err(StoreError::Newer { found, known: VERSION }),
         Some(found) => found,
         None => {
@@ -247,6 +293,10 @@ pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError>
     };
     for step in POSTGRES_STEPS.iter().skip((found - 5) as usize) {
         t.batch(step)?;
+    }
+    if before.is_none() {
+        // A new database has nothing to add from earlier log entries, so they need not be read again.
+        t.batch("DELETE FROM marks WHERE name = 'log_again'")?;
     }
     let mark = "INSERT INTO marks (name, value) VALUES ('version', $1)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";

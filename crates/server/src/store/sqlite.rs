@@ -73,6 +73,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
 fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => StoreError::Conflict(error.to_string()),
+        Some(ErrorCode::DiskFull) => StoreError::Full("the database".to_owned()),
         _ => StoreError::Database(error.to_string()),
     }
 }
@@ -87,10 +88,15 @@ impl Database for Sqlite {
             Access::Read => TransactionBehavior::Deferred,
             Access::Write => TransactionBehavior::Immediate,
         };
-        let transaction = self.0.transaction_with_behavior(behavior).map_err(failed)?;
-        let done = body(&mut InTransaction(&transaction))?;
-        transaction.commit().map_err(failed)?;
-        Ok(done)
+        let done = self.0.transaction_with_behavior(behavior).map_err(failed).and_then(|transaction| {
+            let done = body(&mut InTransaction(&transaction))?;
+            transaction.commit().map_err(failed)?;
+            Ok(done)
+        });
+        done.map_err(|error| match (error, self.0.path()) {
+            (StoreError::Full(_), Some(path)) => StoreError::Full(path.to_owned()),
+            (error, _) => error,
+        })
     }
 }
 
@@ -148,4 +154,31 @@ fn value(value: ValueRef<'_>) -> Result<Value, StoreError> {
         ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
         ValueRef::Real(_) => return Err(StoreError::Damaged("number")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("telcon.db");
+        let mut database = writer(&path).unwrap();
+        // SQLite reports a file that may not grow as it does a full disk.
+        let pages: i64 = database.0.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        database.0.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        let mark = "x".repeat(100_000);
+        let mut write = || {
+            let values = [Value::Text(mark.clone())];
+            database
+                .transaction(Access::Write, |t| t.execute("INSERT INTO marks (name, value) VALUES ($1, 1)", &values))
+        };
+        let error = write().unwrap_err();
+        assert!(matches!(&error, StoreError::Full(named) if *named == path.display().to_string()), "{error}");
+        database.0.query_row("PRAGMA max_page_count = 10000", [], |_| Ok(())).unwrap();
+        let values = [Value::Text(mark.clone())];
+        let again = |t: &mut dyn Statements| t.execute("INSERT INTO marks (name, value) VALUES ($1, 1)", &values);
+        assert_eq!(database.transaction(Access::Write, again).unwrap(), 1, "it goes on when there is space");
+    }
 }

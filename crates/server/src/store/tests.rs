@@ -99,6 +99,9 @@ const SUITE: &[Case] = &[
     ("writes_are_idempotent", writes_are_idempotent),
     ("reading_does_not_block_writing", reading_does_not_block_writing),
     ("a_newer_database_is_refused", a_newer_database_is_refused),
+    ("a_database_belongs_to_one_office", a_database_belongs_to_one_office),
+    ("a_lost_device_keeps_enrolment_and_revocation", a_lost_device_keeps_enrolment_and_revocation),
+    ("the_log_ends_a_call_that_the_database_has_open", the_log_ends_a_call_that_the_database_has_open),
 ];
 
 #[test]
@@ -302,8 +305,8 @@ fn queries_return_only_logged_rows(disk: &TestStore) {
         .unwrap();
     let reader = disk.reader();
     let found: Vec<u8> = reader.records(3).unwrap().iter().map(|r| r.call.call.as_bytes()[0]).collect();
-    assert_eq!(found, [1, 2, 3], "newest first, and only logged calls");
-    assert_eq!(reader.records(2).unwrap()[1].records, [old]);
+    assert_eq!(found, [4, 3, 2], "newest first by the log, whatever the clock said, and only logged calls");
+    assert_eq!(reader.records(3).unwrap()[2].records, [old]);
     assert_eq!(reader.records(100).unwrap().len(), 4);
     assert_eq!(reader.devices().unwrap().iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
     assert!(reader.device(&device(1)).unwrap().is_some());
@@ -399,6 +402,107 @@ fn a_newer_database_is_refused(disk: &TestStore) {
     });
     assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::Newer { found: 99, .. })));
     assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Newer { found: 99, .. })));
+}
+
+fn a_database_belongs_to_one_office(disk: &TestStore) {
+    let another = telcon_proto::OfficeName::parse("another.example").unwrap();
+    let refused = |open: Result<(), StoreError>| {
+        let Err(StoreError::OtherOffice { found, home }) = open else { panic!("{open:?}") };
+        assert_eq!((&*found, &home), ("office.example", &another));
+    };
+    let mut store = disk.writer();
+    assert_eq!(disk.number("SELECT value FROM marks WHERE name = 'office office.example'"), 1);
+    refused(disk.location.reader(&another).map(drop));
+    store.apply(&[enrolled(1)]).unwrap();
+    drop(store);
+    refused(disk.location.writer(&another).map(drop));
+    // A database of an earlier version: its devices tell the office, which marks it.
+    disk.execute("DELETE FROM marks WHERE name LIKE 'office %'");
+    refused(disk.location.writer(&another).map(drop));
+    drop(disk.writer());
+    assert_eq!(disk.number("SELECT count(*) FROM marks WHERE name = 'office office.example'"), 1);
+    // An empty one of an earlier version becomes that of the office that starts with it.
+    disk.execute("DELETE FROM marks WHERE name LIKE 'office %'; DELETE FROM devices");
+    drop(disk.location.writer(&another).unwrap());
+    assert!(matches!(disk.location.writer(&testing::home()), Err(StoreError::OtherOffice { .. })));
+    disk.execute("UPDATE marks SET value = 2 WHERE name LIKE 'office %'");
+    assert!(matches!(disk.location.writer(&another), Err(StoreError::Newer { found: 2, known: 1 })));
+}
+
+fn lost(n: u8) -> LostDevice {
+    LostDevice {
+        device: device(n),
+        cert_sha256: Digest::from_bytes([n; 32]),
+        enrolment: format!("{n}"),
+        enrolled_ms: 1,
+        log_index: u64::from(n),
+        revoked_ms: None,
+        revocation: None,
+        revoked_index: None,
+    }
+}
+
+fn a_lost_device_keeps_enrolment_and_revocation(disk: &TestStore) {
+    let mut store = disk.writer();
+    let found = |n| Write::EnrolmentFound(Box::new(lost(n)), None);
+    store.apply(&[found(1), found(2), found(1), Write::DeviceRevoked(device(1), 5, Some("jws".into()))]).unwrap();
+    store.apply(&[Write::RevocationLogged(device(1), 9), Write::UnloggedDevicesForgotten]).unwrap();
+    drop(store);
+    let mut store = disk.writer();
+    let revoked = LostDevice { revoked_ms: Some(5), revocation: Some("jws".into()), revoked_index: Some(9), ..lost(1) };
+    assert_eq!(store.lost_devices().unwrap(), [revoked.clone(), lost(2)]);
+    assert_eq!(store.load().unwrap().lost, [revoked.clone(), lost(2)]);
+    assert!(store.enrolment_is_used("1").unwrap() && store.enrolment_is_used("2").unwrap());
+    let reader = disk.reader();
+    assert_eq!(reader.lost_device(&device(1)).unwrap(), Some(revoked.clone()));
+    assert_eq!((reader.lost_device(&device(3)).unwrap(), reader.devices().unwrap()), (None, vec![]));
+    // Its certificates are found: it is a device again, and its revocation stays.
+    let certified = |n| Some(Box::new(Certified { card: card(n), chain: vec![Blob(vec![n]), Blob(vec![n, n])] }));
+    store.apply(&[Write::EnrolmentFound(Box::new(revoked), certified(1))]).unwrap();
+    assert_eq!(store.lost_devices().unwrap(), [lost(2)]);
+    let [row] = &store.load().unwrap().devices[..] else { panic!("one device") };
+    assert_eq!((row.device, row.log_index, row.revoked_ms, row.revoked_index), (device(1), Some(1), Some(5), Some(9)));
+    // The log has an enrolment that an attempt in the database lost against.
+    let attempt = match enrolled(3) {
+        Write::Device(row) => {
+            Write::Device(Box::new(DeviceRow { log_index: None, cert_sha256: Digest::from_bytes([33; 32]), ..*row }))
+        }
+        _ => unreachable!(),
+    };
+    store.apply(&[attempt, Write::EnrolmentFound(Box::new(lost(3)), certified(3))]).unwrap();
+    assert_eq!(store.device(&device(3)).unwrap().unwrap().cert_sha256, Digest::from_bytes([3; 32]));
+    // Two devices of one link, from a restore under an earlier version: the one that is known stays, the other is lost.
+    let second = LostDevice { enrolment: "3".into(), ..lost(4) };
+    store.apply(&[Write::EnrolmentFound(Box::new(second.clone()), certified(4))]).unwrap();
+    assert_eq!((store.device(&device(4)).unwrap(), store.lost_devices().unwrap()), (None, vec![lost(2), second]));
+}
+
+fn the_log_ends_a_call_that_the_database_has_open(disk: &TestStore) {
+    let mut store = disk.writer();
+    store.apply(&[enrolled(1), Write::Call(Box::new(call())), Write::CallOpened(CALL, 1)]).unwrap();
+    store.apply(&[Write::EndFound(CALL, Ended::HungUp, 8, Some(6)), Write::EndLogged(CALL, 2)]).unwrap();
+    let found = store.load().unwrap();
+    let ([], [Unfinished { row, .. }]) = (&found.active[..], &found.unfinished[..]) else { panic!("{found:?}") };
+    assert_eq!((row.how, row.ended_ms, row.answered_ms), (Some(Ended::HungUp), Some(8), Some(6)));
+    assert_eq!(disk.number("SELECT count(*) FROM members"), 0);
+    // An end that the database knows is not changed.
+    store.apply(&[Write::EndFound(CALL, Ended::Failed, 9, None)]).unwrap();
+    assert_eq!(store.load().unwrap(), found);
+}
+
+#[test]
+fn a_postgres_database_of_version_5_is_upgraded() {
+    let server = PostgresServer::start();
+    let disk = TestStore::postgres(&server, "version_5");
+    disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
+    disk.execute(
+        "DROP TABLE lost_devices; DROP INDEX calls_logged; CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
+         DELETE FROM marks WHERE name LIKE 'office %'",
+    );
+    assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Location(_))));
+    let mut store = disk.writer();
+    assert_eq!(store.log_position().unwrap(), LogPosition { seen: 7, reread: true });
+    assert_eq!((store.lost_devices().unwrap(), store.load().unwrap().devices.len()), (vec![], 1));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Applies one [`Write`] inside a transaction.
 
 use super::{
-    CallRow, Handshake, StoreError, Write,
+    CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write,
     database::Statements,
     value::{Value, json, values},
 };
@@ -10,39 +10,28 @@ use telcon_proto::CallId;
 pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreError> {
     let mut run = |sql: &str, values: &[Value]| t.execute(sql, values).map(drop);
     match write {
-        Write::Device(row) => {
-            let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
-            run(
-                "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
-                     log_index, revoked_index, revocation)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-                &[
-                    Value::from(&row.device),
-                    json(&row.card),
-                    row.card.role.as_str().into(),
-                    certificate.into(),
-                    issuer.into(),
-                    (&row.cert_sha256).into(),
-                    (&row.enrolment).into(),
-                    row.enrolled_ms.into(),
-                    row.revoked_ms.into(),
-                    row.log_index.into(),
-                    row.revoked_index.into(),
-                    row.revocation.as_ref().into(),
-                ],
-            )
-        }
+        Write::Device(row) => insert_device(t, row, ""),
+        Write::EnrolmentFound(enrolled, certified) => enrolment_found(t, enrolled, certified.as_deref()),
         Write::DeviceLogged(device, index) => {
             run("UPDATE devices SET log_index = $1 WHERE device = $2", values![*index, device])
         }
         Write::UnloggedDevicesForgotten => run("DELETE FROM devices WHERE log_index IS NULL", &[]),
-        Write::DeviceRevoked(device, ms, jws) => run(
-            "UPDATE devices SET revoked_ms = COALESCE(revoked_ms, $1), revocation = COALESCE(revocation, $2)
-             WHERE device = $3",
-            values![*ms, jws.as_ref(), device],
-        ),
+        Write::DeviceRevoked(device, ms, jws) => {
+            for table in ["devices", "lost_devices"] {
+                let sql = format!(
+                    "UPDATE {table} SET revoked_ms = COALESCE(revoked_ms, $1), revocation = COALESCE(revocation, $2)
+                     WHERE device = $3"
+                );
+                run(&sql, values![*ms, jws.as_ref(), device])?;
+            }
+            Ok(())
+        }
         Write::RevocationLogged(device, index) => {
-            run("UPDATE devices SET revoked_index = $1 WHERE device = $2", values![*index, device])
+            for table in ["devices", "lost_devices"] {
+                let sql = format!("UPDATE {table} SET revoked_index = $1 WHERE device = $2");
+                run(&sql, values![*index, device])?;
+            }
+            Ok(())
         }
         Write::Call(row) => insert_call(t, row),
         Write::CallOpened(call, index) => {
@@ -77,14 +66,15 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
                 "UPDATE calls SET stage = 'ended', how = $1, ended_ms = $2 WHERE call = $3",
                 values![how.as_str(), *ms, call],
             )?;
-            for sql in [
-                "DELETE FROM asks WHERE call = $1",
-                "DELETE FROM members WHERE call = $1",
-                "DELETE FROM handshakes WHERE call = $1",
-            ] {
-                run(sql, values![call])?;
-            }
-            settle(t, call)
+            forget_group(t, call)
+        }
+        Write::EndFound(call, how, ms, answered_ms) => {
+            let changed = t.execute(
+                "UPDATE calls SET stage = 'ended', how = $1, ended_ms = $2, answered_ms = COALESCE(answered_ms, $3)
+                 WHERE call = $4 AND stage <> 'ended'",
+                values![how.as_str(), *ms, *answered_ms, call],
+            )?;
+            if changed == 0 { Ok(()) } else { forget_group(t, call) }
         }
         Write::EndLogged(call, index) => {
             run("UPDATE calls SET ended_index = $1 WHERE call = $2", values![*index, call])?;
@@ -112,6 +102,81 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             run("DELETE FROM marks WHERE name = 'log_again'", &[])
         }
     }
+}
+
+fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> Result<(), StoreError> {
+    let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
+    let sql = format!(
+        "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
+             log_index, revoked_index, revocation)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) {on_conflict}"
+    );
+    let values = [
+        Value::from(&row.device),
+        json(&row.card),
+        row.card.role.as_str().into(),
+        certificate.into(),
+        issuer.into(),
+        (&row.cert_sha256).into(),
+        (&row.enrolment).into(),
+        row.enrolled_ms.into(),
+        row.revoked_ms.into(),
+        row.log_index.into(),
+        row.revoked_index.into(),
+        row.revocation.as_ref().into(),
+    ];
+    t.execute(&sql, &values).map(drop)
+}
+
+/// See [`Write::EnrolmentFound`]. A certificate is either a device's or lost, never both.
+fn enrolment_found(t: &mut dyn Statements, lost: &LostDevice, found: Option<&Certified>) -> Result<(), StoreError> {
+    t.execute(
+        "DELETE FROM devices WHERE log_index IS NULL AND cert_sha256 <> $1 AND (device = $2 OR enrolment = $3)",
+        values![&lost.cert_sha256, &lost.device, &lost.enrolment],
+    )?;
+    if let Some(Certified { card, chain }) = found.cloned() {
+        let row = DeviceRow {
+            device: lost.device,
+            card,
+            chain,
+            cert_sha256: lost.cert_sha256,
+            enrolment: lost.enrolment.clone(),
+            enrolled_ms: lost.enrolled_ms,
+            revoked_ms: lost.revoked_ms,
+            revocation: lost.revocation.clone(),
+            log_index: Some(lost.log_index),
+            revoked_index: lost.revoked_index,
+        };
+        // It conflicts with a device that an earlier version enrolled with the same link, after a restore.
+        insert_device(t, &row, "ON CONFLICT DO NOTHING")?;
+    }
+    let key = values![&lost.cert_sha256];
+    if !t.query("SELECT 1 FROM devices WHERE cert_sha256 = $1", key)?.is_empty() {
+        return t.execute("DELETE FROM lost_devices WHERE cert_sha256 = $1", key).map(drop);
+    }
+    let values = [
+        Value::from(&lost.cert_sha256),
+        (&lost.device).into(),
+        (&lost.enrolment).into(),
+        lost.enrolled_ms.into(),
+        lost.log_index.into(),
+        lost.revoked_ms.into(),
+        lost.revocation.as_ref().into(),
+        lost.revoked_index.into(),
+    ];
+    let sql =
+        "INSERT INTO lost_devices (cert_sha256, device, enrolment, enrolled_ms, log_index, revoked_ms, revocation,
+             revoked_index)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+    t.execute(sql, &values).map(drop)
+}
+
+/// A call that has ended has no members, requests or handshakes.
+fn forget_group(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
+    for table in ["asks", "members", "handshakes"] {
+        t.execute(&format!("DELETE FROM {table} WHERE call = $1"), values![call])?;
+    }
+    settle(t, call)
 }
 
 /// A call is settled when it has ended and nothing is pending: neither the log entry of its end, nor one that states

@@ -48,6 +48,8 @@ pub(super) struct Call {
     /// Devices of the callee that refused the ring.
     pub failed: BTreeSet<DeviceId>,
     pub shown: bool,
+    /// Since when it rings. Earlier than its opening if the clock was set back meanwhile.
+    ring_since_ms: u64,
     pub legs: HashSet<DeviceId>,
     pub handshakes: VecDeque<Handshake>,
     handshake_bytes: usize,
@@ -61,7 +63,7 @@ pub(super) struct Call {
 
 impl Call {
     pub fn new(row: CallRow, session: SessionId) -> Self {
-        let caller = row.from_device;
+        let (caller, ring_since_ms) = (row.from_device, row.opened_ms);
         Self {
             row,
             participants: BTreeSet::from([caller]),
@@ -75,6 +77,7 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            ring_since_ms,
             legs: HashSet::new(),
             handshakes: VecDeque::new(),
             handshake_bytes: 0,
@@ -101,6 +104,7 @@ impl Call {
             ringing: BTreeSet::new(),
             failed: BTreeSet::new(),
             shown: false,
+            ring_since_ms: stored.row.opened_ms.min(now_ms),
             legs: HashSet::new(),
             handshake_bytes: stored.handshakes.iter().map(size).sum(),
             handshakes: stored.handshakes.into(),
@@ -280,12 +284,17 @@ impl Call {
         if self.has_lost_its_keys() {
             return Some(0);
         }
-        let ring = (self.row.stage == Stage::Ringing).then_some(self.row.opened_ms + RING_TIMEOUT_MS);
+        let ring = (self.row.stage == Stage::Ringing).then(|| self.ring_until_ms());
         let lost = match self.row.stage {
             Stage::Live | Stage::Ringing => self.lost.values().min().map(|since| since + ABANDONED_AFTER_MS),
             _ => None,
         };
         ring.into_iter().chain(lost).min()
+    }
+
+    /// When an unanswered ring ends.
+    pub fn ring_until_ms(&self) -> u64 {
+        self.ring_since_ms + RING_TIMEOUT_MS
     }
 
     /// Whether no device of this party has been connected for too long.

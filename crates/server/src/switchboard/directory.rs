@@ -34,6 +34,15 @@ impl Device {
     }
 }
 
+/// An enrolled device whose certificates are lost.
+#[derive(Debug)]
+struct Lost {
+    /// Since when it is revoked.
+    revoked_ms: Option<u64>,
+    /// As of [`Device`].
+    revocation: Option<Box<str>>,
+}
+
 /// A signed-in connection.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -54,6 +63,8 @@ struct Person {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     devices: HashMap<DeviceId, Device>,
+    /// Enrolled devices whose certificates are lost.
+    lost: HashMap<DeviceId, Lost>,
     people: HashMap<PersonId, Person>,
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
@@ -71,6 +82,28 @@ impl Directory {
         self.devices.insert(id, device);
     }
 
+    /// A device is enrolled, but its certificates are lost.
+    pub fn insert_lost(&mut self, id: DeviceId, revoked_ms: Option<u64>, revocation: Option<String>) {
+        self.lost.insert(id, Lost { revoked_ms, revocation: revocation.map(String::into_boxed_str) });
+    }
+
+    /// Whether a device is enrolled whose certificates are lost.
+    pub fn is_lost(&self, id: &DeviceId) -> bool {
+        self.lost.contains_key(id)
+    }
+
+    /// Since when a device is revoked, also if it is lost.
+    pub fn revoked_ms(&self, id: &DeviceId) -> Option<u64> {
+        let lost = || self.lost.get(id).and_then(|lost| lost.revoked_ms);
+        self.devices.get(id).and_then(|device| device.revoked_ms).or_else(lost)
+    }
+
+    /// The authority's signed revocation of a device, where it is known, also if it is lost.
+    pub fn revocation(&self, id: &DeviceId) -> Option<&str> {
+        let lost = || self.lost.get(id).and_then(|lost| lost.revocation.as_deref());
+        self.devices.get(id).and_then(|device| device.revocation.as_deref()).or_else(lost)
+    }
+
     /// The log has the device's entry.
     pub fn logged(&mut self, id: DeviceId, index: u64) -> Option<Arc<Card>> {
         let device = self.devices.get_mut(&id)?;
@@ -82,6 +115,9 @@ impl Directory {
 
     /// From now on the device may not sign in.
     pub fn revoke(&mut self, id: DeviceId, now_ms: u64, jws: &str) -> Option<Arc<Card>> {
+        if let Some(lost) = self.lost.get_mut(&id) {
+            (lost.revoked_ms, lost.revocation) = (Some(now_ms), Some(jws.into()));
+        }
         let device = self.devices.get_mut(&id)?;
         self.valid -= usize::from(device.is_valid());
         device.revoked_ms = Some(now_ms);

@@ -69,7 +69,7 @@ impl Switchboard {
             return Err(Refusal::new(RefusalKind::Gone, text));
         }
         let directory = &self.context.directory;
-        if directory.device(&new.device).is_some() {
+        if directory.device(&new.device).is_some() || directory.is_lost(&new.device) {
             return Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"));
         }
         // One person under two names, in two roles or two zones is two people on a screen: devices refuse a call whose parties
@@ -110,12 +110,13 @@ impl Switchboard {
     /// Revokes a device, by a revocation that the office's authority signed and the driver verified. The device is disconnected
     /// at once; the request is answered when the log has it.
     pub fn revoke(&mut self, request: RequestId, device: DeviceId, jws: String, now_ms: u64) -> Effects {
-        let refusal = match self.context.directory.device(&device).filter(|d| d.log_index.is_some()) {
-            None => Some(Refusal::new(RefusalKind::NotFound, "no such device is enrolled here")),
-            Some(found) if found.revoked_ms.is_some() => {
-                Some(Refusal::new(RefusalKind::Conflict, "this device was revoked already"))
-            }
-            Some(_) => None,
+        let directory = &self.context.directory;
+        // Other devices accept the certificate of a lost device: it can be revoked as any other.
+        let enrolled = directory.device(&device).is_some_and(|d| d.log_index.is_some()) || directory.is_lost(&device);
+        let refusal = match directory.revoked_ms(&device) {
+            _ if !enrolled => Some(Refusal::new(RefusalKind::NotFound, "no such device is enrolled here")),
+            Some(_) => Some(Refusal::new(RefusalKind::Conflict, "this device was revoked already")),
+            None => None,
         };
         if let Some(refusal) = refusal {
             self.context.output(Output::Reply(request, Err(refusal)));
@@ -169,16 +170,18 @@ impl Switchboard {
                     let refusal = Refusal::new(RefusalKind::Unavailable, text);
                     self.context.output(Output::Reply(request, Err(refusal)));
                 }
-                let revoked_ms = self.context.directory.device(&device).and_then(|d| d.revoked_ms).unwrap_or(now_ms);
+                let revoked_ms = self.context.directory.revoked_ms(&device).unwrap_or(now_ms);
                 self.pending.retry_revocation(device, revoked_ms, now_ms, &mut self.context);
             }
         }
     }
 }
 
-/// Appends a revocation to the log.
+/// Appends a revocation to the log, with the authority's statement: without it readers ignore the entry. Only a database of
+/// the first version lacks statements.
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
-    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device });
+    let jws = context.directory.revocation(&device).map(str::to_owned);
+    context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
 }
 
 /// The answer to a request when the log failed.

@@ -131,6 +131,12 @@ impl Switchboard {
                 enrolment::append_revocation(&mut this.context, row.device, ms, None);
             }
         }
+        for lost in stored.lost {
+            this.context.directory.insert_lost(lost.device, lost.revoked_ms, lost.revocation);
+            if let (Some(ms), None) = (lost.revoked_ms, lost.revoked_index) {
+                enrolment::append_revocation(&mut this.context, lost.device, ms, None);
+            }
+        }
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {

@@ -8,6 +8,7 @@ use super::{
     port::{Effects, Output, Refusal, RefusalKind, Reply, RequestId, Seal, Ticket},
 };
 use crate::{
+    digest::sha256,
     limits::LOG_RETRY_MS,
     store::{CallRow, RecordRow, Unfinished, Write},
 };
@@ -88,12 +89,12 @@ impl Switchboard {
                 pending.schedule(seal.call, &mut self.context);
                 let again =
                     pending.unconfirmed.get(&seal.device).filter(|entry| is_of_record(entry, seal.digest)).cloned();
-                let entry = again.unwrap_or_else(|| Entry::RecordSealed {
+                let entry = again.unwrap_or_else(|| Entry::RecordArchived {
                     time_ms: now_ms,
                     call: seal.call,
-                    device: Some(seal.device),
+                    device: seal.device,
                     record_digest: seal.digest,
-                    jws: seal.jws.clone(),
+                    jws_sha256: sha256(seal.jws.as_bytes()),
                     parts: seal.parts as u64,
                     partial: seal.partial,
                 });
@@ -341,9 +342,9 @@ impl Pending {
     }
 }
 
-/// Whether the entry is *record sealed* with this digest.
+/// Whether the entry is of the record with this digest.
 fn is_of_record(entry: &Entry, digest: Digest) -> bool {
-    matches!(entry, Entry::RecordSealed { record_digest, .. } if *record_digest == digest)
+    entry.archived_record().is_some_and(|record| record.record_digest == digest)
 }
 
 impl End {

@@ -13,7 +13,7 @@ use crate::{
 use telcon_proto::{
     Blob, CallId, DeviceId, Ended, ServerMessage, WIRE_VERSION,
     entry::Entry,
-    limits::{ABANDONED_AFTER_MS, RING_TIMEOUT_MS},
+    limits::ABANDONED_AFTER_MS,
     message::{RefusalCode, Ring},
     policy::may_ring,
 };
@@ -381,7 +381,7 @@ impl Call {
         match self.row.stage {
             Stage::Opening | Stage::Ended => return None,
             Stage::Ringing => {
-                if now_ms >= self.row.opened_ms + RING_TIMEOUT_MS {
+                if now_ms >= self.ring_until_ms() {
                     return Some(Ended::Missed);
                 }
                 if self.abandoned_by(self.row.from.person, &context.directory, now_ms) {

@@ -85,7 +85,7 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
         device: verified.device(),
         card: verified.card().clone(),
         cert_sha256: Digest::from_bytes(verified.cert_sha256()),
-        enrolment: hex(&verified.enrolment()),
+        enrolment: verified.enrolment_hex(),
         // The hub looks it up.
         enrolment_is_used: false,
         chain,
@@ -152,12 +152,4 @@ pub(super) async fn revoke(
     let Reply::Logged(index) = answer?;
     app.tokens.revoke(revocation.device);
     Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("invariant: writing to a String cannot fail");
-        text
-    })
 }

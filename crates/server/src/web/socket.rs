@@ -272,10 +272,16 @@ async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
 
 /// Verifies a sign-in with what the store knows of the device.
 fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
-    let row = app.reader.device(&device).map_err(|error| {
+    let unreadable = |error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
         refused(RefusalCode::Unavailable, "the server failed: try again later")
-    })?;
+    };
+    let row = app.reader.device(&device).map_err(unreadable)?;
+    if row.is_none()
+        && let Some(lost) = app.reader.lost_device(&device).map_err(unreadable)?
+    {
+        return Err(Some(sign_in::refuse_lost(&lost)));
+    }
     sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms()).map_err(Some)
 }
 

@@ -1,6 +1,8 @@
 //! An office on real sockets, and a minimal client: a WebSocket and a device key.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub mod names;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
     net::SocketAddr,

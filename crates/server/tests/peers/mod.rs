@@ -1,6 +1,6 @@
 //! Third-party servers that tests start, one per test, and stop by process id.
 
-#![allow(dead_code, reason = "each test binary uses its part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of it")]
 
 mod moto;
 mod postgres;

@@ -124,7 +124,7 @@ fn a_call_survives_a_failure_of_each_of_its_transactions() {
                 // Reconciling the whole log with the store changes nothing.
                 let before = world.hub.parts.store.load().unwrap();
                 world.hub.parts.store.apply(&[Write::LogSeen(0)]).unwrap();
-                reconcile(&mut *world.hub.parts.store, &world.hub.parts.prover, true).unwrap();
+                reconcile(&mut *world.hub.parts.store, &world.hub.parts.prover, &(), true).unwrap();
                 assert_eq!(world.hub.parts.store.load().unwrap(), before, "{what}");
                 assert_eq!(reader.record(&CALL).unwrap().unwrap().0.call, stored, "{what}");
             }

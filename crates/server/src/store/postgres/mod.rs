@@ -4,7 +4,10 @@
 //! neither a second server can write, nor a first one whose session was lost: the lock is the fencing token.
 //! The client blocks: no function of this module may run on a thread of an async runtime.
 
+mod name;
 mod tls;
+
+pub(super) use name::name;
 
 use super::{
     StoreError,
@@ -158,7 +161,7 @@ impl Database for Postgres {
             transaction.transaction.commit().map_err(failed)?;
             Ok(done)
         })();
-        if matches!(done, Err(StoreError::Database(_))) {
+        if matches!(done, Err(StoreError::Database(_) | StoreError::Full(_))) {
             // The session's state is unknown, so the next transaction uses a new session.
             self.session = None;
         }
@@ -241,6 +244,9 @@ impl ToSql for Value {
 fn failed(error: postgres::Error) -> StoreError {
     if error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
         return StoreError::Conflict(chain(&error));
+    }
+    if error.code() == Some(&SqlState::DISK_FULL) {
+        return StoreError::Full("the PostgreSQL database".to_owned());
     }
     StoreError::Database(chain(&error))
 }

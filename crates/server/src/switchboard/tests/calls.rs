@@ -500,7 +500,7 @@ fn a_record_is_accepted_once_from_a_note_taker_of_the_call() {
     assert_eq!(send(&mut office, 1).unwrap_err().kind, RefusalKind::Conflict, "a participant is not a note-taker");
     office.restart();
     office.pass(RECORD_DUE_MS * 2);
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_sealed"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_archived"]);
 }
 
 #[test]
@@ -550,7 +550,7 @@ fn each_note_taker_of_a_call_uploads_one_record() {
     send(&mut office, 3, false).unwrap();
     assert_eq!(partial(&mut office), Some(false), "one of the two records is complete");
     assert_eq!(send(&mut office, 3, false), Err(RefusalKind::Conflict));
-    let entries = ["call_opened", "call_ended hung_up", "record_sealed", "record_sealed"];
+    let entries = ["call_opened", "call_ended hung_up", "record_archived", "record_archived"];
     assert_eq!(office.call_entries(), entries, "no record_missing entry");
 }
 
@@ -619,7 +619,7 @@ fn a_missing_record_is_logged_and_still_accepted_later() {
     let effects = office.board.seal(RequestId(1), seal(CALL, 3), true, office.now);
     office.run(effects);
     assert!(office.replies.pop().unwrap().1.is_ok());
-    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing", "record_sealed"]);
+    assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing", "record_archived"]);
 }
 
 #[test]
