@@ -88,7 +88,7 @@ test('on a phone, what ends or stops a call and the words on every screen are ab
       const fold = bottom ? (await page.getByRole('navigation').boundingBox()).y : 740;
       for (const what of [
         page.getByRole('button', { name: /Stop listening|End call|Cesser d’écouter|Raccrocher/ }),
-        page.getByText('harbour · velvet · nine'),
+        page.getByText('harbor · velvet · lantern · oak'),
       ]) {
         const box = await what.boundingBox();
         assert.ok(box.y + box.height <= fold + 1, `${language} ${scene}: ${box.y + box.height} of ${fold}`);

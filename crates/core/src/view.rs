@@ -129,6 +129,8 @@ pub struct CallView {
     /// How it ended: a name of [`telcon_proto::Ended`], or `taken_elsewhere`.
     #[cfg_attr(feature = "schema", schemars(schema_with = "ended_schema"))]
     pub ended: Option<&'static str>,
+    /// Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
+    pub hung_up_by: Option<Card>,
     /// What went wrong, as a sentence for the person.
     pub problem: Option<String>,
     /// The other party, from a verified certificate; while it rings out, from the office's list.

@@ -281,6 +281,10 @@ export interface CallView {
    */
   from: Card | null;
   /**
+   * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
+   */
+  hung_up_by: Card | null;
+  /**
    * Log entry of its sealed record, after its end.
    */
   kept_index: number | null;
@@ -323,10 +327,10 @@ export interface CallView {
   /**
    * The phrase that all screens of the call show.
    *
-   * @minItems 3
-   * @maxItems 3
+   * @minItems 4
+   * @maxItems 4
    */
-  phrase: [string, string, string] | null;
+  phrase: [string, string, string, string] | null;
   /**
    * What went wrong, as a sentence for the person.
    */

@@ -41,6 +41,7 @@ export function call(more: Partial<CallView> = {}): CallView {
     direction: 'out',
     state: 'ringing',
     ended: null,
+    hung_up_by: null,
     problem: null,
     other: minister,
     from: president,
@@ -69,7 +70,7 @@ export function live(more: Partial<CallView> = {}): CallView {
   return call({
     state: 'live',
     verified: true,
-    phrase: ['harbour', 'velvet', 'nine'],
+    phrase: ['harbor', 'velvet', 'lantern', 'oak'],
     members: [member(president, 1, { you: true }), member(minister, 2), member(writer, 3)],
     started_ms: NOW - 451_000,
     note_taker: true,

@@ -25,7 +25,7 @@ describe('in a call', () => {
       private: 'Private, verified',
       mode: { words: 'On the record: transcript', level: 'amber' },
       timer: '07:31',
-      phrase: 'harbour · velvet · nine',
+      phrase: 'harbor · velvet · lantern · oak',
       alarms: [],
     });
     expect(shown({ mode: 'audio' })?.mode.words).toBe('On the record: transcript and audio');

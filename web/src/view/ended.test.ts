@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView, Ended } from '../engine/contract';
-import { president } from '../fake/people';
+import { minister, president } from '../fake/people';
 import { CALL, NOW, incoming, live, notice, view } from '../fake/views';
 import { ended_screen } from './ended';
 
@@ -40,13 +40,15 @@ describe('after a call', () => {
     });
   });
 
-  it('names who hung up only where this device knows: its own person', () => {
+  it('names who hung up only where this device knows it', () => {
     const shown = (hung_up_here: boolean, more: Partial<CallView> = {}) =>
       ended_screen(view({ call: live({ state: 'ended', ended: 'hung_up', ...more }) }), null, HERE, hung_up_here)
         ?.title;
     expect(shown(true)).toBe('You hung up');
     expect(shown(false)).toBe('The call has ended');
     expect(shown(true, { started_ms: null, phrase: null })).toBe('You cancelled the call');
+    expect(shown(false, { hung_up_by: minister })).toBe('The Prime Minister of Estmark hung up');
+    expect(shown(false, { hung_up_by: president })).toBe('You hung up');
   });
 
   it('a failed call says what the device refused', () => {

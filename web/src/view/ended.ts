@@ -38,7 +38,7 @@ export function ended_screen(
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...ended_text(call, hung_up_here),
+    ...ended_text(call, hung_up_here, view.you?.person),
     bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
@@ -56,7 +56,7 @@ const rang_only = (call: CallView): boolean =>
 const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
 
 /** How a call ended, for a person who was in it. */
-function ended_text(call: CallView, hung_up_here: boolean): { title: string; sentence: string } {
+function ended_text(call: CallView, hung_up_here: boolean, you?: string): { title: string; sentence: string } {
   const texts = t().call.ended;
   const rung = call.direction === 'in';
   const name = call.other?.name ?? t().names.other_side;
@@ -87,7 +87,10 @@ function ended_text(call: CallView, hung_up_here: boolean): { title: string; sen
       if (call.direction === 'listen') return texts.left;
       if (call.direction === 'out' && call.started_ms === null && call.phrase === null && hung_up_here)
         return texts.cancelled;
-      return hung_up_here ? texts.hung_up_by_you : texts.hung_up;
+      if (hung_up_here || (call.hung_up_by && call.hung_up_by.person === you)) return texts.hung_up_by_you;
+      return call.hung_up_by
+        ? { title: texts.hung_up_by(call.hung_up_by.name), sentence: texts.hung_up.sentence }
+        : texts.hung_up;
   }
 }
 

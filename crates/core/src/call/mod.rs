@@ -304,7 +304,7 @@ impl Call {
             context.out.push_back(Output::Send(ClientMessage::HangUp { call: self.id, failed: false }));
         }
         let unanswered = self.direction == Direction::Out && self.started_ms().is_none();
-        self.end(if unanswered { "cancelled" } else { "hung_up" }, context);
+        self.conclude(if unanswered { "cancelled" } else { "hung_up" }, None, Some(self.me.card().clone()), context);
     }
 
     /// Mutes or unmutes the microphone. The members learn it from this device's next frame.
@@ -328,22 +328,30 @@ impl Call {
 
     /// Ends the call because of a problem that the person must know.
     pub(crate) fn give_up(&mut self, problem: String, context: &mut Context<'_>) {
-        self.conclude("failed", Some(problem), context);
+        self.conclude("failed", Some(problem), None, context);
     }
 
     /// Ends the call.
     pub(crate) fn end(&mut self, how: &'static str, context: &mut Context<'_>) {
-        self.conclude(how, None, context);
+        let session = self.phase.session();
+        let by = session.and_then(|session| session.membership.card(&self.me, session.hang_up_signed_by?));
+        self.conclude(how, None, by, context);
     }
 
-    fn conclude(&mut self, how: &'static str, problem: Option<String>, context: &mut Context<'_>) {
+    fn conclude(
+        &mut self,
+        how: &'static str,
+        problem: Option<String>,
+        hung_up_by: Option<Card>,
+        context: &mut Context<'_>,
+    ) {
         if self.is_over() {
             return;
         }
         let signed_by = self.phase.session().and_then(|session| session.hang_up_signed_by);
         let verified = self.phase.session().map(|session| session.membership.verified.clone()).unwrap_or_default();
         let (ring, view) = (self.phase.ring().cloned(), Box::new(self.view()));
-        *self.phase = Phase::Ended(Ended { how, problem, ring, verified, view });
+        *self.phase = Phase::Ended(Ended { how, hung_up_by, problem, ring, verified, view });
         context.out.push_back(Output::CloseLeg);
         context.out.push_back(Output::Event(Event::Ended { call: self.id, how, signed_by }));
     }

@@ -128,6 +128,8 @@ pub(super) struct OptimisticCommit {
 pub(super) struct Ended {
     /// How it ended.
     pub(super) how: &'static str,
+    /// Who hung up, as far as that is authenticated.
+    pub(super) hung_up_by: Option<Card>,
     /// What went wrong, as a sentence for the person.
     pub(super) problem: Option<String>,
     /// The ring, if it was in the log.

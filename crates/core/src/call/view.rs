@@ -17,6 +17,7 @@ impl Call {
             Phase::Ended(ended) => CallView {
                 state: self.phase.state(),
                 ended: Some(ended.how),
+                hung_up_by: ended.hung_up_by.clone(),
                 problem: ended.problem.clone(),
                 phrase: None,
                 epoch: None,
@@ -52,6 +53,7 @@ impl Call {
             direction: self.direction,
             state: self.phase.state(),
             ended: None,
+            hung_up_by: None,
             problem: None,
             other,
             from,

@@ -111,6 +111,7 @@ export const call = {
     },
     left: { title: 'You stopped listening', sentence: 'This device no longer has a key to the call.' },
     hung_up_by_you: { title: 'You hung up', sentence: 'The call’s keys are erased on this device.' },
+    hung_up_by: (name: string) => `${isolate(name)} hung up`,
     hung_up: { title: 'The call has ended', sentence: 'The call’s keys are erased on this device.' },
     lasted: (duration: string) => `Duration: ${duration}`,
     missing: 'Missing:',
