@@ -13,7 +13,6 @@ const READERS: &[(&str, &str)] = &[
     ("crates/core/src/io.rs", "commands of a screen to the engine in the same process"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
     ("crates/identity/src/logged.rs", "the time of an entry of a type that this version does not know"),
-    ("crates/identity/src/statement.rs", "payloads that are signed and verified in this file alone"),
     ("crates/log/src/checkpoint.rs", "a checkpoint as part of a device's state"),
     ("crates/record/src/bag.rs", "part of the journal, which only this crate reads"),
     ("crates/record/src/journal.rs", "the spool's journal, which only this crate reads"),
