@@ -10,7 +10,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use telcon_proto::{
     Blob, CallId, DeviceId, Digest, SuiteName,
-    policy::{Action, allows},
+    sealing::{SealFlaw, check_certificate},
 };
 
 /// Type of a sign-in (RFC 7515 section 4.1.9).
@@ -123,7 +123,8 @@ impl Office {
     pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &Digest) -> Result<VerifiedRecord> {
         let (device, payload) = self.verify_signed(jws, RECORD_TYP)?;
         let signed: RecordSigned = decode(&payload)?;
-        if !allows(device.card().role, Action::WriteRecord) {
+        // The error of `check_time` below says whether it is too early or too late.
+        if let Err(SealFlaw::Role(_)) = check_certificate(device.card().role, signed.at_ms, device.valid_ms()) {
             return Err(Flaw::RecordRole.into());
         }
         if signed.call != call || signed.digest != *record_digest {
