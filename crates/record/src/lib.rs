@@ -22,6 +22,7 @@ pub mod digest;
 pub mod error;
 pub mod fs;
 mod history;
+mod identity_file;
 mod journal;
 mod open;
 pub mod opus;
@@ -47,6 +48,7 @@ pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
 /// The `rand_core` version whose traits this crate's functions take.
 pub use hpke::rand_core;
+pub use identity_file::{IdentityFileError, MAX_IDENTITY_FILE_BYTES, parse_identity_file};
 pub use journal::JOURNAL_FILE;
 pub use open::{OpenedRecord, open_record};
 pub use opus::{OpusChunk, OpusError, ogg_opus};
