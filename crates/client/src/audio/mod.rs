@@ -4,6 +4,7 @@
 
 pub mod frame;
 pub mod jitter;
+pub mod mix;
 pub mod opus;
 pub mod playout;
 pub mod resample;
