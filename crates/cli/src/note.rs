@@ -3,7 +3,7 @@
 use crate::{
     device::{self, REVOKED, revoked},
     office,
-    plain::tell,
+    output::tell,
 };
 use anyhow::{Context as _, bail};
 use clap::Args;

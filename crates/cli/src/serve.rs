@@ -3,7 +3,6 @@
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
-    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -162,11 +161,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let handler = |kind| signal(kind).context("cannot install a signal handler");
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
     let running = start_with(config).await?;
-    crate::plain::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
+    crate::output::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
     let addresses: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
-    crate::plain::tell!("media at {} (UDP and TCP)", addresses.join(", "));
+    crate::output::tell!("media at {} (UDP and TCP)", addresses.join(", "));
     if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
-        crate::plain::tell!(
+        crate::output::tell!(
             "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
@@ -174,17 +173,14 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    crate::plain::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
+    crate::output::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
     running.shutdown().await;
     Ok(())
 }
 
 /// The office's TURN servers. The secret is in a file, because every user of the machine can read command lines.
 fn turn(urls: Vec<String>, secret: &Path) -> anyhow::Result<Turn> {
-    let mut text = String::new();
-    let file = std::fs::File::open(secret).with_context(|| format!("cannot read {}", secret.display()))?;
-    file.take(MAX_TURN_SECRET_BYTES as u64 + 2)
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read {}", secret.display()))?;
+    let text = telcon_files::read_text_named(secret, MAX_TURN_SECRET_BYTES as u64 + 2);
+    let text = text.with_context(|| format!("cannot read {}", secret.display()))?;
     Ok(Turn::new(urls, text.trim_end_matches(['\r', '\n']))?)
 }

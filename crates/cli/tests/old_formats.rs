@@ -61,7 +61,7 @@ fn an_archive_of_version_0_1_verifies_and_opens() {
     assert!(printed.contains("7 parts"), "{printed}");
     let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();
     assert!(transcript.starts_with("WEBVTT"), "{transcript}");
-    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 2, "the sound of both");
+    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 3, "the sound of both, and the mix");
 }
 
 #[test]

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::vtt::{Cue, cues_text};
 
+/// Text of a segment that marks a time without sound from its speaker, or from anybody if it has none.
+pub const NO_AUDIO: &str = "[No audio was received in this period.]";
+
+/// Text of a segment that marks a time which a note-taker received but had not transcribed when it was interrupted.
+pub(crate) const NO_TRANSCRIPT_YET: &str = "[No transcript of this time: the note-taker was interrupted.]";
+
 /// One utterance.
 ///
 /// ```

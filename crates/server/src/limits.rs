@@ -43,3 +43,7 @@ pub const UPLOAD_PAUSE_MS: u64 = 30_000;
 pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// How long incomplete uploads of a record are kept, milliseconds: a week, in which somebody can repair the note-taker.
 pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Largest file of the office's description, locations or secrets that is read at start, bytes: certificates with
+/// post-quantum keys have some 10 kB.
+pub const MAX_CONFIGURATION_BYTES: u64 = 1 << 20;

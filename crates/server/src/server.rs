@@ -3,7 +3,7 @@
 use crate::{
     archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
-    limits::{INCOMING_KEPT_MS, RECORD_DUE_MS},
+    limits::{INCOMING_KEPT_MS, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
     objects::{ObjectError, ObjectsLocation},
     places::{Places, PlacesError},
@@ -418,10 +418,10 @@ fn fits(office: &Office, signer: &LogSigner) -> Result<(), StartError> {
 fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
     let read = |name: &str| {
         let path = dir.join(name);
-        match fs::read(&path) {
+        match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
             Ok(bytes) => Ok((path, bytes)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StartError::NoOffice(dir.to_owned())),
-            Err(source) => Err(StartError::File { path, source }),
+            Err(e) if e.is_not_found() => Err(StartError::NoOffice(dir.to_owned())),
+            Err(error) => Err(StartError::File { path, source: error.into() }),
         }
     };
     let (path, bytes) = read(OFFICE_FILE)?;
@@ -454,7 +454,7 @@ fn office_text(info: &OfficeInfo) -> Vec<u8> {
 /// The token of standalone relays, created when a server first needs it.
 fn relay_token(path: &Path) -> Result<String, StartError> {
     let at = |source| StartError::File { path: path.to_owned(), source };
-    match fs::read_to_string(path) {
+    match telcon_files::read_text_named(path, MAX_CONFIGURATION_BYTES) {
         // Created but not written before a crash: no relay has it.
         Ok(token) if token.is_empty() => new_relay_token(path),
         Ok(token) if token.trim().len() >= MIN_TOKEN_CHARS => Ok(token.trim().to_owned()),
@@ -464,8 +464,8 @@ fn relay_token(path: &Path) -> Result<String, StartError> {
                 "a token has at least {MIN_TOKEN_CHARS} characters: delete the file, and the server creates a new one"
             ),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => new_relay_token(path),
-        Err(error) => Err(at(error)),
+        Err(error) if error.is_not_found() => new_relay_token(path),
+        Err(error) => Err(at(error.into())),
     }
 }
 

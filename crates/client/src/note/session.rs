@@ -10,13 +10,11 @@ use crate::{
 };
 use std::collections::{BTreeMap, btree_map::Entry};
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{CallId, Card, DeviceId, RecordMode};
-use telcon_record::{BagInfo, RecordError, Segment};
+use telcon_proto::{CallId, Card, DeviceId, RecordMode, participant::RecordParticipant};
+use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
-/// The transcript's text for a period without audio.
-const NO_AUDIO: &str = "[No audio was received in this period.]";
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
@@ -86,7 +84,7 @@ impl RecordingSession {
     ) -> Self {
         let mut files = RecordFiles::new(config, engine.device(), call);
         files.push_event(serde_json::json!({
-            "at_ms": now_ms, "what": "note_taker_joined", "mode": mode,
+            "at_ms": now_ms, "what": "note_taker_joined", "mode": mode, "live_ms": live_ms,
             "transcript": if config.recognizers.is_some() { "by machine" } else { "none: no speech model was configured" },
             "ring": engine.ring_jws(),
         }));
@@ -125,8 +123,8 @@ impl RecordingSession {
 
     /// The call was answered at `live_ms`.
     pub(super) fn on_live(&mut self, live_ms: u64, now_ms: u64) {
-        self.live_ms.get_or_insert(live_ms);
-        self.files.push_event(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
+        let live_ms = *self.live_ms.get_or_insert(live_ms);
+        self.files.push_event(serde_json::json!({ "at_ms": now_ms, "what": "live", "live_ms": live_ms }));
     }
 
     /// A packet arrived.
@@ -298,8 +296,7 @@ impl RecordingSession {
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants =
-            self.participants.iter().map(|(device, card)| serde_json::json!({ "device": device, "card": card }));
+        let participants = self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card));
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 

@@ -25,6 +25,7 @@ use telcon_proto::{
     CallId, DeviceId,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof, RecordProofQuery},
     policy::{Action, allows},
+    sealing::{SealSigner, SealedCall, check_signer},
 };
 use tokio::time::timeout;
 
@@ -142,7 +143,9 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     let Some(jws) = seal.jws.as_deref() else {
         return Err(RecordError::Seal("it is not signed".into()).into());
     };
-    let records = app.reader.record(&call)?.map(|(stored, _)| stored.records).unwrap_or_default();
+    let stored = app.reader.record(&call)?.map(|(stored, _)| stored);
+    let ended = stored.as_ref().and_then(|stored| stored.call.ended_index);
+    let records = stored.map(|stored| stored.records).unwrap_or_default();
     if let Some(kept) = records.iter().find(|r| r.device.is_none_or(|by| by == device))
         && app.records.seal_text(call, kept.device)?.as_bytes() == &text[..]
     {
@@ -159,6 +162,18 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     if verified.device().device() != device {
         return Err(unsigned("the seal is signed by another device than the one that delivers it".into()));
     }
+    let row = app.reader.device(&device)?;
+    let signer = SealSigner {
+        role: verified.device().card().role,
+        signed_ms: verified.at_ms(),
+        valid_ms: verified.device().valid_ms(),
+        enrolled: row.and_then(|row| row.log_index),
+        // The switchboard is asked for both before a record is accepted (`Input::MaySeal`).
+        revoked: None,
+        was_member: None,
+    };
+    check_signer(&signer, &SealedCall { ended, sealed: None })
+        .map_err(|flaw| unsigned(format!("the seal's signature was not accepted: {flaw}")))?;
     if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
         return Err(unsigned("the seal's signature covers another record".into()));
     }

@@ -5,6 +5,7 @@ mod forced_join;
 mod listeners;
 mod office;
 mod offices;
+mod records;
 mod rings;
 mod sound;
 
