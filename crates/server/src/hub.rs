@@ -11,8 +11,8 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
-        CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
-        Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        CloseReason, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply,
+        RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::{
@@ -80,7 +80,7 @@ pub enum Input {
     /// All entries of the log below this size have been reported by [`Input::Logged`].
     LogReported(u64),
     /// The relay answered an offer, or refused it.
-    LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
+    LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
     /// Numbers for the operator.
