@@ -14,6 +14,7 @@
 //! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
 //! keys nor on the one that opens sealed records.
 
+mod allowance;
 pub mod archive;
 mod assignment;
 mod digest;

@@ -1,7 +1,7 @@
 //! Calls and their legs, with indexes, so that handling an event scans nothing unrelated to it.
 
-use super::{Host, MAX_OFFER_BURST, OFFER_INTERVAL_MS, RelayId};
-use crate::switchboard::SessionId;
+use super::{Host, OFFER_RATE, RelayId};
+use crate::{allowance::Allowance, switchboard::SessionId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use telcon_proto::{CallId, DeviceId};
 use telcon_relay::LegId;
@@ -27,8 +27,8 @@ pub(super) struct Placed {
     pub(super) legs: BTreeMap<DeviceId, Leg>,
     /// Per device, the number of attempts to reach the relay since its last connected leg, and when the last one began.
     pub(super) attempts: BTreeMap<DeviceId, (u32, u64)>,
-    /// Per device, when its allowance of offers is full again (generic cell rate algorithm). It outlives the leg.
-    offers: BTreeMap<DeviceId, u64>,
+    /// Per device, the offers that it has left. It outlives the leg.
+    offers: BTreeMap<DeviceId, Allowance>,
     /// Standalone relays that are unreachable for the call's devices, or that refused its legs.
     pub(super) unreachable: BTreeSet<RelayId>,
 }
@@ -41,13 +41,7 @@ impl Placed {
 
     /// Counts an offer of a device; returns whether it is within the rate limit.
     pub(super) fn count_offer(&mut self, device: DeviceId, now_ms: u64) -> bool {
-        let full_at = self.offers.entry(device).or_default();
-        let after = now_ms.max(*full_at) + OFFER_INTERVAL_MS;
-        let allowed = after <= now_ms + u64::from(MAX_OFFER_BURST) * OFFER_INTERVAL_MS;
-        if allowed {
-            *full_at = after;
-        }
-        allowed
+        self.offers.entry(device).or_default().take(OFFER_RATE, now_ms)
     }
 
     /// Whether the relay has not answered an offer of the device.

@@ -15,6 +15,7 @@ mod leg;
 mod pool;
 
 use crate::{
+    allowance::Rate,
     switchboard::{LegRefusal, SessionId},
     timers::Timers,
 };
@@ -35,13 +36,10 @@ pub const ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// new relay.
 pub const ATTEMPT_WINDOW_MS: u64 = 500;
 
-/// Sustained interval of a device's offers in one call, milliseconds. An honest device waits a second before it offers again;
-/// each offer costs a relay a DTLS context, and a standalone one that answers late is evicted.
-pub const OFFER_INTERVAL_MS: u64 = 500;
-
-/// Offers of a device that are accepted at once: a reloaded page offers again immediately, and so does a device whose
-/// call fails over from relay to relay.
-pub const MAX_OFFER_BURST: u32 = 6;
+/// Offers of a device in one call. An honest device waits a second before it offers again; each offer costs a relay a DTLS
+/// context, and a standalone one that answers late is evicted. The burst: a reloaded page offers again immediately, and so
+/// does a device whose call fails over from relay to relay.
+const OFFER_RATE: Rate = Rate { interval_ms: 500, burst: 6 };
 
 /// Attempts without a connected leg after which a call fails over, at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;

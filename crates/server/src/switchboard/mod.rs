@@ -46,6 +46,7 @@ use crate::{
     store::{Snapshot, Stage},
 };
 use call::Call;
+use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
@@ -259,11 +260,15 @@ impl Switchboard {
             M::Resume { call, after } => {
                 self.on_call(session, call, |c, context| c.resume(session, from, after, context))
             }
-            M::FindPeople { name } => {
-                if let Some(found) = self.context.contacts.find(session, &name, &self.context.directory) {
-                    self.context.send(session, found);
+            M::FindPeople { name } => match self.context.contacts.find(session, &name, &self.context.directory, now_ms)
+            {
+                Some(Ok(found)) => self.context.send(session, found),
+                Some(Err(TooManySearches)) => {
+                    let text = "too many searches: wait a second, then search again";
+                    self.context.refuse(session, None, RefusalCode::TooMany, text);
                 }
-            }
+                None => {}
+            },
             M::Available {} => self.available(session, from, now_ms),
             M::Ring { .. } => {
                 let text = "the server did not verify this ring: ring again";
