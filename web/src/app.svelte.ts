@@ -4,7 +4,7 @@ import type { RecordLine, Report, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import type { MicrophoneState } from './engine/microphone';
-import type { RecordProof, Records } from './engine/records';
+import { RECORDS_PER_PAGE, with_newest, type RecordProof, type Records } from './engine/records';
 import { error_sentence } from './engine/error_sentence';
 import { local_zone } from './view/clock';
 import { is_pending } from './view/records';
@@ -40,6 +40,10 @@ export class App {
   can_request_notifications = $state(false);
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
   record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
+
+  /** Calls older than those of the list can be fetched. */
+  more_records = $state(false);
+  #search_timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
     answer_ms: null,
@@ -129,10 +133,13 @@ export class App {
 
   // Actions of the person.
 
-  /** Asks the office for the people whom the search names, where the list does not have everybody. */
+  /** Asks the office for the people whom the search names, where the list does not have everybody, once typing pauses. */
   find_people(): void {
-    const name = this.view && wanted_name(this.view, this.query);
-    if (name) this.host().command({ type: 'find_people', name });
+    clearTimeout(this.#search_timer);
+    this.#search_timer = setTimeout(() => {
+      const name = this.view && wanted_name(this.view, this.query);
+      if (name) this.host().command({ type: 'find_people', name });
+    }, SEARCH_DELAY_MS);
   }
 
   ring(person: string): void {
@@ -248,7 +255,26 @@ export class App {
     if (!token) return;
     if (this.records.status === 'failed') this.records = { status: 'loading' };
     try {
-      this.records = { status: 'ready', value: await this.office.list(token) };
+      const newest = await this.office.list(token);
+      const known = this.records.status === 'ready' ? this.records.value : [];
+      const { lines, more } = with_newest(known, newest, this.more_records);
+      this.records = { status: 'ready', value: lines };
+      this.more_records = more;
+    } catch (error) {
+      this.records = { status: 'failed', problem: error_sentence(error) };
+    }
+  }
+
+  /** Adds the calls before the oldest of the list. */
+  async load_older_records(): Promise<void> {
+    const token = this.view?.token;
+    const oldest = this.records.status === 'ready' ? this.records.value.at(-1) : undefined;
+    if (!token || !oldest) return;
+    try {
+      const older = await this.office.list(token, oldest);
+      if (this.records.status !== 'ready' || this.records.value.at(-1)?.call !== oldest.call) return;
+      this.records = { status: 'ready', value: [...this.records.value, ...older] };
+      this.more_records = older.length === RECORDS_PER_PAGE;
     } catch (error) {
       this.records = { status: 'failed', problem: error_sentence(error) };
     }
@@ -285,6 +311,9 @@ export class App {
     this.can_request_notifications = 'Notification' in globalThis && Notification.permission === 'default';
   }
 }
+
+/** How long typing pauses before the office is asked, milliseconds: it answers five searches a second. */
+const SEARCH_DELAY_MS = 250;
 
 /** Polling interval while a listed call is live or its record is pending, seconds. */
 const POLL_INTERVAL_S = 5;

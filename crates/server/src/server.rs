@@ -10,7 +10,7 @@ use crate::{
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
     switchboard::Policy,
-    web::{self, App, ConnectionLimits, Counters, Liveness, RelayToken, Tokens, Turn, router, serve},
+    web::{self, App, ConnectionLimits, Counters, Liveness, RecordReader, RelayToken, Tokens, Turn, router, serve},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -214,12 +214,12 @@ impl Server {
         let writer = LogWriter::open(&log_dir, signer, pinned.domain().clone(), now_ms())?;
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
-        let (store, reader) = {
+        let (store, reader, record_reader) = {
             let (location, prover, home) = (config.store.clone(), prover.clone(), pinned.domain().clone());
             blocking(move || {
                 let mut store = location.writer(&home)?;
                 reconcile(&mut *store, &prover, true)?;
-                Ok((store, location.reader(&home)?))
+                Ok((store, location.reader(&home)?, location.reader(&home)?))
             })
             .await?
         };
@@ -279,6 +279,7 @@ impl Server {
             liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,
+            record_reader: RecordReader::new(record_reader),
             prover,
             records,
             certificates,

@@ -32,7 +32,10 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
-pub use rows::{ActiveCall, Ask, CallRow, DeviceRow, Handshake, RecordRow, Snapshot, Stage, Unfinished, Write};
+pub use rows::{
+    ActiveCall, Ask, CallRow, CallSummary, DeviceRow, Handshake, ListPosition, RecordRow, Snapshot, Stage, Unfinished,
+    Write,
+};
 
 #[cfg(test)]
 pub(crate) mod faulty;

@@ -95,6 +95,54 @@ pub struct CallRow {
     pub missing_index: Option<u64>,
 }
 
+/// A call as lists show it: without its ring, the largest column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSummary {
+    /// The call.
+    pub call: CallId,
+    /// The person who rang.
+    pub from: Card,
+    /// The person rung.
+    pub to: Card,
+    /// Its record mode.
+    pub mode: RecordMode,
+    /// When it was opened, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// When it was answered.
+    pub answered_ms: Option<u64>,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// How it ended.
+    pub how: Option<Ended>,
+    /// Number of its records in the archive.
+    pub records: usize,
+    /// Whether there are records and all of them are partial.
+    pub partial: bool,
+    /// Whether the log has a *record missing* entry of it.
+    pub missing: bool,
+}
+
+impl CallSummary {
+    /// The position of this call in the order of [`super::Queries::calls`].
+    pub fn position(&self) -> ListPosition {
+        ListPosition { opened_ms: self.opened_ms, call: self.call }
+    }
+}
+
+/// A position in the list of calls, newest first; calls of the same millisecond by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListPosition {
+    /// When the call there was opened, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// That call.
+    pub call: CallId,
+}
+
+impl ListPosition {
+    /// Before the newest call.
+    pub const START: Self = Self { opened_ms: u64::MAX, call: CallId::from_bytes([0; 16]) };
+}
+
 /// One ordered commit of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -55,6 +55,8 @@ pub(super) const TABLES: [Table; 8] = [
             "ended_index",
             "missing_index",
             "settled",
+            "from_person",
+            "to_person",
         ],
         key: 1,
     },
@@ -166,6 +168,16 @@ UPDATE calls SET settled = 1 WHERE stage = 'ended' AND NOT (opened_index IS NOT 
 DROP INDEX calls_active;
 CREATE INDEX calls_unsettled ON calls (call) WHERE settled = 0;
 ",
+    // The list of one person's calls is read by an index, newest first.
+    "
+ALTER TABLE calls ADD COLUMN from_person TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN to_person TEXT NOT NULL DEFAULT '';
+UPDATE calls SET from_person = json_extract(from_card, '$.person'), to_person = json_extract(to_card, '$.person');
+CREATE INDEX calls_from ON calls (from_person, opened_ms DESC, call);
+CREATE INDEX calls_to ON calls (to_person, opened_ms DESC, call);
+DROP INDEX calls_opened;
+CREATE INDEX calls_opened ON calls (opened_ms DESC, call);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -233,7 +245,15 @@ CREATE TABLE marks (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL);
 ";
 
 /// The migration of a PostgreSQL database from version `i + 5` to `i + 6`.
-const POSTGRES_STEPS: [&str; VERSION as usize - 5] = [];
+const POSTGRES_STEPS: [&str; VERSION as usize - 5] = ["
+ALTER TABLE calls ADD COLUMN from_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN to_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+UPDATE calls SET from_person = from_card::json ->> 'person', to_person = to_card::json ->> 'person';
+CREATE INDEX calls_from ON calls (from_person, opened_ms DESC, call);
+CREATE INDEX calls_to ON calls (to_person, opened_ms DESC, call);
+DROP INDEX calls_opened;
+CREATE INDEX calls_opened ON calls (opened_ms DESC, call);
+"];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
 pub(super) fn upgrade_postgres(t: &mut dyn Statements) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ mod log_files;
 mod metrics;
 mod office;
 mod pages;
+mod record_reader;
 mod records;
 mod relays;
 mod security;
@@ -21,6 +22,7 @@ pub(crate) use connections::serve;
 pub use connections::{ConnectionLimits, ConnectionSlots};
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
+pub use record_reader::RecordReader;
 pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
 pub use tokens::{Bearer, Tokens};
@@ -56,8 +58,10 @@ pub struct App {
     pub liveness: Liveness,
     /// Bearer tokens of open connections.
     pub tokens: Tokens,
-    /// The database, for reading.
+    /// The database, for sign-ins and enrolments.
     pub reader: Box<dyn Queries>,
+    /// The database, for calls and records.
+    pub record_reader: RecordReader,
     /// Log proofs.
     pub prover: Arc<Prover>,
     /// Sealed records.
