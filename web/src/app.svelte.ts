@@ -147,15 +147,21 @@ export class App {
     this.host().command({ type: 'ring', person });
   }
 
-  answer(): void {
+  /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */
+  answer(call: string): void {
     this.timings.answer_ms = clock();
-    this.host().command({ type: 'answer' });
+    this.host().command({ type: 'answer', call });
     this.host().request_microphone();
     this.host().play();
   }
 
-  decline(): void {
-    this.host().command({ type: 'decline' });
+  decline(call: string): void {
+    this.host().command({ type: 'decline', call });
+  }
+
+  /** A silenced caller does not ring on any device of this person. */
+  silence(person: string, on: boolean): void {
+    this.host().command({ type: 'silence', person, on });
   }
 
   hang_up(): void {

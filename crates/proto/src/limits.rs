@@ -26,6 +26,10 @@ pub const CHALLENGE_TTL_MS: u64 = 30_000;
 /// Cap for unauthenticated connections (not signed in yet), per server: a flood of them cannot exhaust the server for
 /// signed-in devices.
 pub const MAX_UNSIGNED_CONNECTIONS: usize = 256;
+/// Rings that one person is shown at once; a caller beyond them is told that the person is busy.
+pub const MAX_RINGS_AT_ONCE: usize = 8;
+/// Callers that one person can silence. The list is sent at each sign-in.
+pub const MAX_SILENCED: usize = 64;
 /// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,
 /// eight members joining, needs about forty.
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;

@@ -5,8 +5,6 @@
 pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;
 /// Delay before a failed log append is retried, milliseconds. The end of a call must reach the log.
 pub const LOG_RETRY_MS: u64 = 5_000;
-/// Rings that one device may send per minute. Each adds two permanent entries to the log.
-pub const MAX_RINGS_PER_MINUTE: usize = 12;
 /// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
 /// are about 200 KB together; a member that sends more than this only makes others rejoin.
 pub const MAX_HANDSHAKE_BYTES: usize = 16 * 1024 * 1024;

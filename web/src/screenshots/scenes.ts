@@ -159,6 +159,8 @@ export const scenes: Record<string, Scene> = {
   'ring-out-ringing': on(view({ call: call() })),
   'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
   'ring-in': on(view({ call: incoming() })),
+  'ring-in-two': on(view({ call: incoming(), rings: [incoming({ call: 'c1'.repeat(16), other: norland, from: norland })] })),
+  'people-silenced': on(view({ silenced: [norland, few[0]!] })),
   'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', members: [member(writer, 3), member(officer, 6)] }) })),
   'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
   'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),

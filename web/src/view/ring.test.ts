@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { officer, writer } from '../fake/people';
-import { NOW, call, incoming, live, member, view } from '../fake/views';
+import { minister, norland, officer, writer } from '../fake/people';
+import { CALL, NOW, call, incoming, live, member, view } from '../fake/views';
 import { refused_ring, ring_screen } from './ring';
 import { screen_name } from './screen';
 
@@ -47,6 +47,23 @@ describe('a ring', () => {
     );
     expect(ring({ call: incoming() })?.listens).toMatch(/^A note-taker joins the call/);
     expect(ring({ call: incoming({ mode: 'log_only' }) })?.listens).toMatch(/^Nobody else listens/);
+  });
+
+  it('is shown with all others that ring, each by itself', () => {
+    const second = incoming({ call: 'c1'.repeat(16), other: norland, from: norland, mode: 'audio' });
+    const both = ring({ call: incoming(), rings: [second] });
+    expect(both).toMatchObject({ call: CALL, caller: minister.person });
+    expect(both?.further).toEqual([
+      {
+        call: second.call,
+        name: norland.name,
+        organisation: norland.organisation,
+        mode: 'Memo and sound will be kept',
+      },
+    ]);
+    expect(ring({ call: call(), rings: [second] })).toMatchObject({ caller: null, further: [{ call: second.call }] });
+    expect(ring({ call: incoming({ state: 'answering' }), rings: [second] })?.further).toEqual([]);
+    expect(ring({ call: incoming(), rings: [{ ...second, verified: false }] })?.further).toEqual([]);
   });
 
   it('is not shown once the call is live', () => {

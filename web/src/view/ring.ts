@@ -5,7 +5,21 @@ import { speaks } from '../engine/roles';
 import { both_clocks } from './clock';
 import { join_names, mid_sentence, mode_labels } from './labels';
 
+/** A ring beside the first one. */
+export interface FurtherRing {
+  call: string;
+  name: string;
+  organisation: string;
+  /** What will be recorded. */
+  mode: string;
+}
+
 export interface RingScreen {
+  call: string;
+  /** The caller of an incoming ring, who can be silenced. */
+  caller: string | null;
+  /** Others who ring this person now: each can be accepted and declined. */
+  further: FurtherRing[];
   /** Small heading: direction of the call. */
   kind: string;
   name: string;
@@ -33,6 +47,9 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
   const { name, organisation, zone } = call.other;
   const incoming = call.direction === 'in';
   return {
+    call: call.call,
+    caller: incoming && call.state === 'ringing' ? call.other.person : null,
+    further: call.state === 'ringing' || call.state === 'opening' ? further_rings(view) : [],
     kind: incoming ? 'Incoming · direct call' : 'Outgoing · direct call',
     name,
     organisation,
@@ -46,6 +63,14 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
       ? `${name}, ${organisation}, rings you. Verified by this device. ${mode_labels[call.mode].ahead}.`
       : `${state(call).title}.`,
   };
+}
+
+function further_rings(view: View): FurtherRing[] {
+  return view.rings.flatMap(({ call, other, mode, verified }) =>
+    other && verified
+      ? [{ call, name: other.name, organisation: other.organisation, mode: mode_labels[mode].ahead }]
+      : [],
+  );
 }
 
 /** The warning about a ring that could not be verified, unless the engine has raised an alert already. */

@@ -233,6 +233,10 @@ pub enum Write {
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
+    /// A person silenced a caller, at this time.
+    Silenced(PersonId, Box<Card>, u64),
+    /// A person undid it.
+    SilenceEnded(PersonId, PersonId),
     /// The store reflects every log entry below this size.
     LogSeen(u64),
 }
@@ -274,6 +278,8 @@ pub struct Snapshot {
     pub active: Vec<ActiveCall>,
     /// Calls that have ended, but whose end is not in the log, or of which a note-taker may still deliver a record.
     pub unfinished: Vec<Unfinished>,
+    /// People, each with a caller whom they silenced.
+    pub silenced: Vec<(PersonId, Card)>,
 }
 
 /// The person of a device row, for indices.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 8] = [
+pub(super) const TABLES: [Table; 9] = [
     Table {
         name: "devices",
         columns: &[
@@ -69,6 +69,7 @@ pub(super) const TABLES: [Table; 8] = [
         key: 2,
     },
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
+    Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -178,6 +179,13 @@ CREATE INDEX calls_to ON calls (to_person, opened_ms DESC, call);
 DROP INDEX calls_opened;
 CREATE INDEX calls_opened ON calls (opened_ms DESC, call);
 ",
+    // Callers whom a person has silenced.
+    "
+CREATE TABLE silenced (
+    person TEXT NOT NULL, caller TEXT NOT NULL, card TEXT NOT NULL, since_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, caller)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -253,6 +261,12 @@ CREATE INDEX calls_from ON calls (from_person, opened_ms DESC, call);
 CREATE INDEX calls_to ON calls (to_person, opened_ms DESC, call);
 DROP INDEX calls_opened;
 CREATE INDEX calls_opened ON calls (opened_ms DESC, call);
+",
+    "
+CREATE TABLE silenced (
+    person TEXT COLLATE \"C\" NOT NULL, caller TEXT COLLATE \"C\" NOT NULL, card TEXT NOT NULL, since_ms BIGINT NOT NULL,
+    PRIMARY KEY (person, caller)
+);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -95,6 +95,7 @@ const SUITE: &[Case] = &[
     ("queries_return_only_logged_rows", queries_return_only_logged_rows),
     ("the_list_of_a_persons_calls_is_paged_and_complete", the_list_of_a_persons_calls_is_paged_and_complete),
     ("the_people_of_older_calls_are_found_after_the_upgrade", the_people_of_older_calls_are_found_after_the_upgrade),
+    ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -383,10 +384,22 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
     };
     disk.execute(&format!(
         "DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person;
-         ALTER TABLE calls DROP COLUMN to_person; {version}"
+         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
+}
+
+fn silenced_callers_are_restored_per_person(disk: &TestStore) {
+    let mut store = disk.writer();
+    let silence = |by: u8, of: u8, ms| Write::Silenced(card(by).person, Box::new(card(of)), ms);
+    store.apply(&[silence(1, 2, 5), silence(1, 3, 6), silence(2, 1, 7), silence(1, 2, 8)]).unwrap();
+    let of = |store: &mut Box<dyn Store>| store.load().unwrap().silenced;
+    assert_eq!(of(&mut store), [(card(1).person, card(2)), (card(1).person, card(3)), (card(2).person, card(1))]);
+    store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
+    store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
+    drop(store);
+    assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {

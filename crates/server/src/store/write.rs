@@ -103,6 +103,20 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             )?;
             settle(t, &row.call)
         }
+        Write::Silenced(person, caller, ms) => run(
+            "INSERT INTO silenced (person, caller, card, since_ms) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (person, caller) DO UPDATE SET card = excluded.card",
+            &[
+                Value::from(person.to_hex().as_str()),
+                caller.person.to_hex().as_str().into(),
+                json(&**caller),
+                (*ms).into(),
+            ],
+        ),
+        Write::SilenceEnded(person, caller) => run(
+            "DELETE FROM silenced WHERE person = $1 AND caller = $2",
+            values![person.to_hex().as_str(), caller.to_hex().as_str()],
+        ),
         Write::LogSeen(size) => {
             run(
                 "INSERT INTO marks (name, value) VALUES ('log_seen', $1)

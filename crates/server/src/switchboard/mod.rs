@@ -17,6 +17,8 @@
 //! | `live_calls` | calls that have not ended, with indexes |
 //! | `call` | one call |
 //! | `ring` | opening, ringing, answering, ending |
+//! | `ring_limits` | how often people may ring |
+//! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
@@ -35,6 +37,8 @@ mod note_takers;
 mod port;
 mod post_call;
 mod ring;
+mod ring_limits;
+mod silence;
 
 pub use port::{
     CloseReason, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
@@ -52,6 +56,8 @@ use directory::Device;
 use enrolment::Enrolling;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
+use ring_limits::RingLimits;
+use silence::Silenced;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -72,6 +78,8 @@ pub struct Switchboard {
     pending: PendingRecords,
     /// Enrolments of devices whose log entry is not confirmed.
     enrolling: HashMap<DeviceId, Enrolling>,
+    ring_limits: RingLimits,
+    silenced: Silenced,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -112,6 +120,8 @@ impl Switchboard {
             recent_ends: HashMap::new(),
             pending: PendingRecords::default(),
             enrolling: HashMap::new(),
+            ring_limits: RingLimits::default(),
+            silenced: Silenced::default(),
             #[cfg(test)]
             settled: 0,
         };
@@ -132,6 +142,7 @@ impl Switchboard {
                 enrolment::append_revocation(&mut this.context, row.device, ms, None);
             }
         }
+        this.silenced.restore(stored.silenced);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
@@ -178,6 +189,7 @@ impl Switchboard {
             you: (*card).clone(),
             people,
             people_more,
+            silenced: self.silenced.of(card.person),
             suite: self.context.policy.suite,
             mode: self.context.policy.floor,
             token,
@@ -236,7 +248,7 @@ impl Switchboard {
                 self.context.refuse(session, Some(call), RefusalCode::Malformed, text);
             }
             M::Answer { call, key_package } => {
-                self.on_call(session, call, |c, context| c.answer(session, from, key_package, context, now_ms));
+                self.answer(session, from, call, key_package, now_ms);
             }
             M::Decline { call } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
@@ -269,6 +281,7 @@ impl Switchboard {
                 }
                 None => {}
             },
+            M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
             M::Available {} => self.available(session, from, now_ms),
             M::Ring { .. } => {
                 let text = "the server did not verify this ring: ring again";

@@ -75,6 +75,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
                     you,
                     people,
                     people_more: false,
+                    silenced: Vec::new(),
                     suite,
                     mode,
                     token,
@@ -98,11 +99,31 @@ fn a_renamed_person_is_detected_before_the_call_is_live() {
         let mut world = World::of_two(50);
         world.wire = Some(Box::new(move |_, message| {
             vec![match message {
-                ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint } => {
+                ServerMessage::SignedIn {
+                    you,
+                    mut people,
+                    people_more,
+                    silenced,
+                    suite,
+                    mode,
+                    token,
+                    in_call,
+                    checkpoint,
+                } => {
                     for contact in &mut people {
                         contact.card.name = "The President of Norland".into();
                     }
-                    ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
+                    ServerMessage::SignedIn {
+                        you,
+                        people,
+                        people_more,
+                        silenced,
+                        suite,
+                        mode,
+                        token,
+                        in_call,
+                        checkpoint,
+                    }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
                 ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
@@ -117,7 +138,7 @@ fn a_renamed_person_is_detected_before_the_call_is_live() {
         world.ring(0, 1);
         world.settle();
         assert_eq!(world.view(0).other.unwrap().name, "The President of Norland");
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert!(world.red(0).iter().any(|text| text.contains("another name")), "{:?}", world.problems());
         assert!(world.speak(0, b"opus").is_none());
