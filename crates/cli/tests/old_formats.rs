@@ -43,7 +43,7 @@ fn serve_then(office: &mut Office) {
     let mut serve = telcon_then();
     serve.arg("serve").arg("--data").arg(office.path("server")).args(&office.media);
     let running = Running::start(
-        serve.arg("--listen").arg(format!("127.0.0.1:{}", office.port)),
+        serve.args(["--admin-listen", "127.0.0.1:0", "--listen"]).arg(format!("127.0.0.1:{}", office.port)),
     );
     running.wait_for_line("ready at");
     office.server = Some(running);

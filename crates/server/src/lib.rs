@@ -24,6 +24,7 @@ mod media;
 mod migrate;
 pub mod node;
 pub mod objects;
+mod outbox;
 pub mod placement;
 mod places;
 mod reconcile;
@@ -39,7 +40,9 @@ pub use places::PlacesError;
 pub use reconcile::{ReconcileError, reconcile};
 pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::openapi;
-pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
+pub use web::{
+    ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, TrustedProxies, Turn, TurnError,
+};
 
 #[cfg(test)]
 #[path = "../tests/peers/mod.rs"]

@@ -16,6 +16,7 @@
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
 //! | `call` | one call |
+//! | `asks` | limits of requests to join |
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
 //! | `silence` | callers whom a person has silenced |
@@ -25,6 +26,7 @@
 //! | `enrolment` | enrolling and revoking devices |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
+mod asks;
 mod call;
 mod contacts;
 mod context;
@@ -64,7 +66,7 @@ use std::{
 };
 use telcon_proto::{
     CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage,
-    limits::{MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES},
+    limits::{MAX_COMMIT_BYTES, max_key_package_bytes},
     message::RefusalCode,
 };
 
@@ -236,7 +238,7 @@ impl Switchboard {
         match message {
             M::RingShown { call } => self.on_call(session, call, |c, context| c.ring_shown(from, context)),
             M::Answer { call, key_package } | M::AskJoin { call, key_package }
-                if key_package.0.len() > MAX_KEY_PACKAGE_BYTES =>
+                if key_package.0.len() > max_key_package_bytes(self.context.policy.suite) =>
             {
                 let text = "the key package is over the limit";
                 self.context.refuse(session, Some(call), RefusalCode::Malformed, text);

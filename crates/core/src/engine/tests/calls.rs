@@ -661,3 +661,18 @@ fn a_listener_that_was_added_while_it_was_away_gets_in_with_fresh_keys() {
     assert_eq!(world.state(2), CallState::Live, "{:?}", world.problems());
     assert!(world.hears(2, 0) && world.screen(0) == world.screen(2));
 }
+
+#[test]
+fn key_packages_have_less_than_their_limit_and_not_much_less() {
+    use telcon_proto::limits::{MAX_NAME_CHARS, max_key_package_bytes};
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        let mut world = World::new(suite, 70);
+        world.join_office(1, Role::Principal);
+        let device = world.nodes[0].engine.device();
+        let join = crate::mls::join::PendingJoin::new(device, telcon_proto::CallId::from_bytes([1; 16])).unwrap();
+        // Name and organisation in both certificates, of four bytes a character.
+        let longest = join.key_package().len() + 2 * 2 * 4 * MAX_NAME_CHARS;
+        let limit = max_key_package_bytes(suite);
+        assert!(longest <= limit && limit <= 2 * longest, "{suite:?}: {longest} bytes, limit {limit}");
+    }
+}
