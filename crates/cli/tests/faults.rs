@@ -75,7 +75,7 @@ async fn ring_survives_server_crash() {
     let view = until(&b, "the ring to be settled", |view| view.caught_up).await;
     // Either it still rings and can be answered, or it has ended on both sides and in the log: no mixed state.
     if state(&view) == Some(CallState::Ringing) {
-        b.command(Do::Answer);
+        b.command(Do::Answer { call: None });
         until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
         until(&b, "the call", |view| state(view) == Some(CallState::Live)).await;
         a.command(Do::HangUp);
@@ -255,7 +255,7 @@ async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
     // Before the answer, so that it does not know when audio started.
     signal(&notes, "-STOP");
-    b.command(Do::Answer);
+    b.command(Do::Answer { call: None });
     for endpoint in [&a, &b] {
         until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
     }

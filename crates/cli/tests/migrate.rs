@@ -138,7 +138,7 @@ fn a_migration_killed_at_any_step_can_be_repeated() {
 
 fn serve(data: &Path) -> Command {
     let mut serve = telcon();
-    serve.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+    serve.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     serve
 }
 

@@ -10,7 +10,9 @@ use telcon_server::{
     archive::{LogWriter, Prover},
     placement::Placement,
     store::Write,
-    switchboard::{Effects, Output, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing},
+    switchboard::{
+        Effects, LegRefusal, Output, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+    },
 };
 
 /// How long a record may take to arrive in the simulated office, milliseconds.
@@ -35,7 +37,7 @@ pub enum HubInput {
     /// All entries below were reported.
     LogReported(u64),
     /// An answer of a relay.
-    LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
+    LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// A leg is lost.
     LegLost(CallId, DeviceId),
 }

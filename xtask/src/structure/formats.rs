@@ -19,6 +19,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/record/src/transcript.rs", "a file inside the sealed bag"),
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
     ("crates/server/src/web/log_files.rs", "a query string"),
+    ("crates/server/src/web/records.rs", "a query string"),
 ];
 
 /// Files of the servers that may write one beside `proto`.

@@ -144,8 +144,12 @@ impl Office {
     pub fn serve(&mut self) {
         let mut serve = telcon();
         serve.arg("serve").arg("--data").arg(self.path("server")).args(&self.media);
-        let running =
-            Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", self.port)).env("TELCON_LOG", "trace"));
+        let running = Running::start(
+            serve
+                .args(["--admin-listen", "127.0.0.1:0", "--listen"])
+                .arg(format!("127.0.0.1:{}", self.port))
+                .env("TELCON_LOG", "trace"),
+        );
         running.wait_for_line("ready at");
         self.server = Some(running);
     }

@@ -7,3 +7,4 @@ mod cost;
 mod kit;
 mod membership;
 mod recovery;
+mod rings;

@@ -26,7 +26,7 @@ fn a_call_of_two_has_audio_both_ways_and_the_same_phrase() {
         assert_eq!(world.nodes[1].legs, 1, "the media leg is set up while it rings");
         assert!(world.speak(0, b"opus").is_none(), "nothing is sealed before an answer");
 
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert!(world.hears(0, 1) && world.hears(1, 0));
         let (caller, callee) = (world.view(0), world.view(1));
@@ -56,7 +56,7 @@ fn an_optimistic_commit_sends_audio_one_round_trip_early() {
         ServerMessage::Committed { .. } if node == 0 => vec![],
         message => vec![message],
     }));
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert_eq!(world.state(0), CallState::Live);
     assert_eq!(world.screen(0), ["Person 1", "Person 2"], "all holders of the key are shown");
@@ -138,7 +138,7 @@ fn every_epoch_is_reported_for_the_record_with_the_same_authenticator_on_all_dev
 #[test]
 fn an_unanswered_ring_does_not_become_a_call() {
     for (node, command, how) in [
-        (1, UserCommand::Decline, "declined"),
+        (1, UserCommand::Decline { call: None }, "declined"),
         (0, UserCommand::HangUp, "cancelled"),
         (0, UserCommand::Leave, "cancelled"),
     ] {
@@ -178,7 +178,7 @@ fn of_several_devices_the_first_to_answer_wins() {
         // Both answer before either learns of the other's answer.
         let order = if seed % 2 == 0 { [1, second] } else { [second, 1] };
         for node in order {
-            world.command(node, UserCommand::Answer);
+            world.command(node, UserCommand::Answer { call: None });
         }
         world.settle();
         assert_eq!((world.state(order[0]), world.view(order[1]).ended), (CallState::Live, Some("taken_elsewhere")));
@@ -554,7 +554,7 @@ fn a_reconnect_resumes_a_ring() {
         world.settle();
         if answered {
             assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-            world.command(1, UserCommand::Answer);
+            world.command(1, UserCommand::Answer { call: None });
             world.settle();
             assert!(world.hears(0, 1) && world.hears(1, 0));
         } else {
@@ -572,7 +572,7 @@ fn a_reload_shows_the_ring_again() {
     world.reload(1);
     world.settle();
     assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.hears(0, 1) && world.hears(1, 0));
 }
@@ -701,7 +701,7 @@ fn who_declined_while_disconnected_declines_when_the_ring_comes_again() {
     world.ring(0, 1);
     world.settle();
     world.disconnect(1);
-    world.command(1, UserCommand::Decline);
+    world.command(1, UserCommand::Decline { call: None });
     world.connect(1);
     world.settle();
     assert_eq!(world.room().over, Some(Ended::Declined));
@@ -714,7 +714,7 @@ fn who_answered_while_disconnected_is_put_through_when_the_connection_is_back() 
     world.ring(0, 1);
     world.settle();
     world.disconnect(1);
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.connect(1);
     world.settle();
     assert_eq!([world.state(0), world.state(1)], [CallState::Live; 2], "{:?}", world.problems());
@@ -745,4 +745,19 @@ fn a_listener_that_was_added_while_it_was_away_gets_in_with_fresh_keys() {
     world.settle();
     assert_eq!(world.state(2), CallState::Live, "{:?}", world.problems());
     assert!(world.hears(2, 0) && world.screen(0) == world.screen(2));
+}
+
+#[test]
+fn key_packages_have_less_than_their_limit_and_not_much_less() {
+    use telcon_proto::limits::{MAX_NAME_CHARS, max_key_package_bytes};
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        let mut world = World::new(suite, 70);
+        world.join_office(1, Role::Principal);
+        let device = world.nodes[0].engine.device();
+        let join = crate::mls::join::PendingJoin::new(device, telcon_proto::CallId::from_bytes([1; 16])).unwrap();
+        // Name and organisation in both certificates, of four bytes a character.
+        let longest = join.key_package().len() + 2 * 2 * 4 * MAX_NAME_CHARS;
+        let limit = max_key_package_bytes(suite);
+        assert!(longest <= limit && limit <= 2 * longest, "{suite:?}: {longest} bytes, limit {limit}");
+    }
 }

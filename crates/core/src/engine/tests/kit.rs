@@ -267,7 +267,7 @@ impl World {
     pub(super) fn call(&mut self) {
         self.ring(0, 1);
         self.settle();
-        self.command(1, UserCommand::Answer);
+        self.command(1, UserCommand::Answer { call: None });
         self.settle();
         assert_eq!([self.state(0), self.state(1)], [CallState::Live; 2], "{:?}", self.problems());
     }
@@ -375,13 +375,15 @@ impl World {
             }
             ClientMessage::Prove { .. } => self.sign_in(node),
             // This office sends all its people, and tests choose the note-taker that joins.
-            ClientMessage::FindPeople { .. } | ClientMessage::Available {} => {}
+            ClientMessage::FindPeople { .. } | ClientMessage::Available {} | ClientMessage::Silence { .. } => {}
             ClientMessage::Ring { jws } => self.rings(node, jws),
             ClientMessage::RingShown { call } => {
                 let caller = self.room().caller;
                 self.post(caller, ServerMessage::RingingThere { call });
             }
             ClientMessage::Answer { call, key_package } => self.answers(node, call, key_package),
+            // Tests play the office of calls before the present one.
+            ClientMessage::Decline { call } | ClientMessage::HangUp { call, .. } if call != self.room().id => {}
             ClientMessage::Decline { .. } => self.end(Ended::Declined),
             ClientMessage::HangUp { failed, .. } => self.hangs_up(node, failed),
             ClientMessage::AskJoin { key_package, .. } => self.ask(node, key_package, false),
@@ -437,6 +439,7 @@ impl World {
             you: self.nodes[node].card.clone(),
             people,
             people_more: false,
+            silenced: Vec::new(),
             suite: self.info.suite,
             mode: RecordMode::LogOnly,
             token: "token".into(),

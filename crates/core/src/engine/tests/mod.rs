@@ -3,3 +3,4 @@
 mod attacks;
 mod calls;
 mod kit;
+mod rings;

@@ -2,7 +2,7 @@
 
 use super::kit::{CALL, Office, blob, content, device, person, ring, signed};
 use crate::{
-    limits::{LOG_RETRY_MS, MAX_RINGS_PER_MINUTE, RECORD_DUE_MS},
+    limits::{LOG_RETRY_MS, RECORD_DUE_MS},
     switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal, Ticket},
 };
 use telcon_proto::{
@@ -303,21 +303,6 @@ fn a_repeated_ring_is_idempotent() {
     assert_eq!(office.received(1), ["opened"]);
     assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.call_entries(), ["call_opened"]);
-}
-
-#[test]
-fn rings_per_minute_are_limited() {
-    let mut office = Office::staffed();
-    for i in 0..=MAX_RINGS_PER_MINUTE as u8 {
-        office.discard();
-        let call = CallId::from_bytes([i; 16]);
-        office.send(1, ring(call, device(1), person(2), RecordMode::Memo));
-        office.send(1, C::HangUp { call, failed: false });
-    }
-    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::TooMany));
-    office.pass(60_000);
-    rings(&mut office);
-    assert_eq!(office.received(1), ["opened"]);
 }
 
 #[test]

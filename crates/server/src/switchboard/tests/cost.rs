@@ -5,7 +5,9 @@ use crate::{
     limits::CONTACTS_INTERVAL_MS,
     switchboard::{NewDevice, Output, RelayCommand, RequestId, Seal, SessionId},
 };
-use telcon_proto::{CallId, Card, ClientMessage as C, DeviceId, PersonId, RecordMode, Role, ServerMessage as S};
+use telcon_proto::{
+    CallId, Card, ClientMessage as C, DeviceId, PersonId, RecordMode, Role, ServerMessage as S, message::RefusalCode,
+};
 
 /// Ids distinct from those of the kit's devices.
 fn id(n: u32) -> [u8; 16] {
@@ -129,6 +131,58 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
     let (few, many) = (all(300), all(1_200));
     for (at, (few, many)) in few.iter().zip(&many).enumerate() {
         assert_eq!(few, many, "step {at}");
+    }
+}
+
+#[test]
+fn a_search_splits_no_names_and_examines_as_many_people_as_it_may_find() {
+    let searches = ["person", "somebody 00012", "somebody", "els", "s e", "nobody", ""];
+    let all = |others: u32| {
+        let mut office = office_with(others);
+        let mut costs = Vec::new();
+        for name in searches {
+            let before = office.board.context.contacts.cost;
+            office.send(1, C::FindPeople { name: name.into() });
+            office.pass(CONTACTS_INTERVAL_MS);
+            let after = office.board.context.contacts.cost;
+            assert_eq!(before.split, after.split, "{name:?}: names are split when they change");
+            costs.push(after.examined - before.examined);
+        }
+        costs
+    };
+    let (few, many) = (all(300), all(1_200));
+    for (at, name) in searches.iter().enumerate() {
+        // The number is in the second word, and the longest word chooses whom to look at, within a limit.
+        assert!(few[at] == many[at] || *name == "somebody 00012", "{name:?}: {} and {}", few[at], many[at]);
+    }
+    assert!(many.iter().all(|examined| *examined <= 512), "{many:?}");
+    assert_eq!((few[5], few[6]), (0, 0), "{few:?}");
+}
+
+#[test]
+fn a_connection_that_searches_without_pause_is_refused_with_a_reason() {
+    let mut office = office_with(300);
+    let mut answered = 0;
+    for _ in 0..100 {
+        office.send(1, C::FindPeople { name: "some".into() });
+        office.pass(10);
+    }
+    for message in office.messages(1) {
+        match message {
+            S::PeopleChanged { .. } => answered += 1,
+            S::Refused { call: None, code: RefusalCode::TooMany, message } => {
+                assert!(message.contains("wait a second"))
+            }
+            _ => {}
+        }
+    }
+    assert!((5..=11).contains(&answered), "{answered} of 100 searches within a second are carried out");
+    // Others are not limited by it, and neither is it after a pause.
+    for n in [2, 1] {
+        office.pass(CONTACTS_INTERVAL_MS);
+        office.discard();
+        office.send(n, C::FindPeople { name: "some".into() });
+        assert!(!office.messages(n).iter().any(|message| matches!(message, S::Refused { .. })));
     }
 }
 

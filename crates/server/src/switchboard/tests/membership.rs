@@ -6,9 +6,9 @@ use crate::{
     switchboard::{RelayCommand, RequestId},
 };
 use telcon_proto::{
-    ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
+    ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
     limits::{
-        ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES, MAX_MEMBERS, MAX_SDP_BYTES,
+        ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_COMMIT_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, max_key_package_bytes,
     },
     message::RefusalCode,
 };
@@ -110,9 +110,10 @@ fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
         let mut office = Office::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
         office.connect(5);
-        for _ in 0..3 {
+        for n in 0..3 {
             ask(&mut office, 3);
-            assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "requests are accepted");
+            let refused = office.messages(3).iter().any(|m| matches!(m, S::Refused { .. }));
+            assert_eq!(refused, how == 0 && n > 0, "one request at a time");
             office.pass(REQUEST_TIMEOUT_MS / 3);
             match how {
                 0 => {}
@@ -368,7 +369,10 @@ fn key_packages_and_commits_over_the_limit_reach_nobody() {
     let mut office = Office::staffed();
     office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
     office.discard();
-    office.send(3, C::AskJoin { call: CALL, key_package: blob(&"k".repeat(MAX_KEY_PACKAGE_BYTES + 1)) });
+    office.send(
+        3,
+        C::AskJoin { call: CALL, key_package: blob(&"k".repeat(max_key_package_bytes(SuiteName::Hybrid) + 1)) },
+    );
     assert_eq!(code(&mut office, 3), RefusalCode::Malformed);
     assert!(office.received(1).is_empty());
     let commit = blob(&"c".repeat(MAX_COMMIT_BYTES));
@@ -568,4 +572,31 @@ fn a_call_whose_keys_nobody_holds_any_more_ends() {
         let heard = office.messages(n);
         assert!(heard.iter().any(|m| matches!(m, S::Ended { how: Ended::Failed, .. })), "{heard:?}");
     }
+}
+
+/// The attacker is a listener, or whoever answered, that sends its largest key package again and again.
+#[test]
+fn repeated_requests_to_join_are_stored_and_passed_on_once_per_epoch() {
+    let mut office = Office::in_call();
+    let package = blob(&"k".repeat(max_key_package_bytes(SuiteName::Hybrid)));
+    office.discard();
+    for _ in 0..100 {
+        office.send(4, C::AskJoin { call: CALL, key_package: package.clone() });
+    }
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1);
+    let refused = office.messages(4).into_iter().filter(|m| matches!(m, S::Refused { code: RefusalCode::TooMany, .. }));
+    assert_eq!(refused.count(), 99);
+    office.disconnect(4);
+    office.connect(4);
+    office.discard();
+    office.send(4, C::AskJoin { call: CALL, key_package: package.clone() });
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1, "over another connection");
+
+    let mut office = Office::staffed();
+    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.discard();
+    for _ in 0..100 {
+        office.send(2, C::Answer { call: CALL, key_package: package.clone() });
+    }
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1);
 }

@@ -75,6 +75,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
                     you,
                     people,
                     people_more: false,
+                    silenced: Vec::new(),
                     suite,
                     mode,
                     token,
@@ -109,9 +110,29 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
         let mut world = World::of_two(50);
         world.wire = Some(Box::new(move |_, message| {
             vec![match message {
-                ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint } => {
+                ServerMessage::SignedIn {
+                    you,
+                    mut people,
+                    people_more,
+                    silenced,
+                    suite,
+                    mode,
+                    token,
+                    in_call,
+                    checkpoint,
+                } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
-                    ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
+                    ServerMessage::SignedIn {
+                        you,
+                        people,
+                        people_more,
+                        silenced,
+                        suite,
+                        mode,
+                        token,
+                        in_call,
+                        checkpoint,
+                    }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
                 ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
@@ -131,7 +152,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
         world.ring(0, 1);
         world.settle();
         assert_eq!(world.view(0).other.unwrap(), shown);
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert!(world.red(0).iter().any(|text| text.contains("another name, organisation")), "{:?}", world.problems());
         assert!(world.speak(0, b"opus").is_none());
@@ -158,7 +179,7 @@ fn a_listener_is_not_brought_into_a_call_of_people_whom_its_screen_did_not_show(
             alter(&mut shown);
             world.command(3, UserCommand::Listen { call });
             world.settle();
-            world.command(1, UserCommand::Answer);
+            world.command(1, UserCommand::Answer { call: None });
             world.settle();
             assert_eq!(world.state(3) == CallState::Ended, shown != certified, "{:?}", world.problems());
         }
