@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::RecordError;
 use crate::opus::{ChunkJoiner, OpusError, read_chunk};
+use crate::progress;
 use crate::transcript::{Segment, draft_json, draft_vtt, parse_piece};
 
 /// Marks a time in the transcript that a note-taker received but had not transcribed when it was interrupted.
@@ -40,6 +41,7 @@ pub(crate) fn assemble(bag: &Path, out: &Path) -> Result<Assembled, RecordError>
     let mut assembled = Assembled::default();
     let mut speakers: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut segments: Vec<Segment> = Vec::new();
+    let mut transcribed = Vec::new();
     let mut sessions = list(&bag.join("data"))?;
     // session-10 follows session-9.
     sessions.sort_by_key(|path| (name(path).len(), name(path)));
@@ -57,8 +59,14 @@ pub(crate) fn assemble(bag: &Path, out: &Path) -> Result<Assembled, RecordError>
             }
             session_segments.extend(read);
         }
-        segments.extend(untranscribed_gap(&segments, &session_segments));
+        match progress::of_session(&list(&session.join("events"))?)? {
+            Some(of_session) => transcribed.push(of_session),
+            None => segments.extend(untranscribed_gap(&segments, &session_segments)),
+        }
         segments.extend(session_segments);
+    }
+    for (start_ms, end_ms) in progress::missing(&transcribed) {
+        segments.push(not_transcribed(start_ms, end_ms));
     }
     for (speaker, chunks) in speakers {
         let audio = out.join("audio");
@@ -76,20 +84,17 @@ pub(crate) fn assemble(bag: &Path, out: &Path) -> Result<Assembled, RecordError>
     Ok(assembled)
 }
 
-/// The time before an interruption that was not transcribed: from the end of the `earlier` sessions' transcript to the start of
+/// The time before an interruption that was not transcribed, in records whose events do not say how far the transcript was: from the end of the `earlier` sessions' transcript to the start of
 /// the gap that `this` session's note-taker declares.
 fn untranscribed_gap(earlier: &[Segment], this: &[Segment]) -> Option<Segment> {
     let from_ms = earlier.iter().map(|segment| segment.end_ms).max()?;
     let gap = this.iter().filter(|segment| segment.speaker.is_empty()).min_by_key(|segment| segment.start_ms)?;
+    (gap.start_ms > from_ms).then(|| not_transcribed(from_ms, gap.start_ms))
+}
+
+fn not_transcribed(start_ms: u64, end_ms: u64) -> Segment {
     let (speaker, name, text) = (String::new(), String::new(), NOT_TRANSCRIBED.to_owned());
-    (gap.start_ms > from_ms).then_some(Segment {
-        start_ms: from_ms,
-        end_ms: gap.start_ms,
-        speaker,
-        name,
-        text,
-        language: None,
-    })
+    Segment { start_ms, end_ms, speaker, name, text, language: None, confidence: Vec::new() }
 }
 
 fn join_speaker(
@@ -159,6 +164,7 @@ mod tests {
             name: String::new(),
             text: "t".into(),
             language: None,
+            confidence: Vec::new(),
         };
         let before = [segment(0, 5_000, "a"), segment(1_000, 4_000, "b")];
         let found = untranscribed_gap(&before, &[segment(60_000, 61_000, "a"), segment(15_000, 59_000, "")]);
