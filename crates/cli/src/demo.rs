@@ -4,7 +4,7 @@ use crate::{
     archive,
     call::{WavSink, mode_word, read_speech},
     device,
-    note::{NoteArgs, RunningNoteTaker, start_note_taker},
+    note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
     office,
     serve::{self, Serving},
     store::{private_dir, write_secret},
@@ -174,6 +174,9 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         spool: data.join("note-taker/spool"),
         custodians: data.join("custodians.txt"),
         asr_model: args.asr_model.clone(),
+        asr_final_model: None,
+        language: DetectOr::default(),
+        speaker_language: Vec::new(),
     })
     .await?;
     let report = run_call(&args, &data, &server, note_taker, &cast).await;

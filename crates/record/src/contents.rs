@@ -8,6 +8,7 @@ use serde_json::Value;
 use telcon_proto::participant::{RecordParticipant, RecordPerson};
 
 use crate::error::RecordError;
+use crate::progress::{self, Progress};
 use crate::transcript::{NO_TRANSCRIPT_YET, Segment, parse_piece};
 
 /// The content of all sessions of a bag.
@@ -29,6 +30,7 @@ impl Contents {
     /// Reads the bag in directory `bag`.
     pub(crate) fn read(bag: &Path) -> Result<Self, RecordError> {
         let mut contents = Self::default();
+        let mut transcribed = Vec::new();
         let mut sessions = list(&bag.join("data"))?;
         // session-10 follows session-9.
         sessions.sort_by_key(|path| (name(path).len(), name(path)));
@@ -36,15 +38,18 @@ impl Contents {
             for dir in list(&session.join("audio"))? {
                 contents.audio.entry(name(&dir)).or_default().extend(list(&dir)?);
             }
-            contents.read_transcript(bag, &session)?;
+            transcribed.extend(contents.read_transcript(bag, &session)?);
             contents.read_events(bag, &session)?;
             contents.read_participants(bag, &session)?;
         }
+        let missing = progress::missing(&transcribed);
+        contents.segments.extend(missing.into_iter().map(|(start_ms, end_ms)| not_transcribed(start_ms, end_ms)));
         contents.segments.sort_by_key(|segment| (segment.start_ms, segment.end_ms));
         Ok(contents)
     }
 
-    fn read_transcript(&mut self, bag: &Path, session: &Path) -> Result<(), RecordError> {
+    /// Gives how far the session's transcript was, if its events say so.
+    fn read_transcript(&mut self, bag: &Path, session: &Path) -> Result<Option<Progress>, RecordError> {
         let mut found: Vec<Segment> = Vec::new();
         for piece in lines_files(&session.join("transcript"))? {
             let (read, unreadable) = parse_piece(&load(&piece)?);
@@ -53,9 +58,12 @@ impl Contents {
             }
             found.extend(read);
         }
-        self.segments.extend(untranscribed_gap(&self.segments, &found));
+        let progress = progress::of_session(&list(&session.join("events"))?)?;
+        if progress.is_none() {
+            self.segments.extend(untranscribed_gap(&self.segments, &found));
+        }
         self.segments.extend(found);
-        Ok(())
+        Ok(progress)
     }
 
     fn read_events(&mut self, bag: &Path, session: &Path) -> Result<(), RecordError> {
@@ -129,20 +137,17 @@ impl Contents {
     }
 }
 
-/// The time before an interruption that was not transcribed: from the end of the `earlier` sessions' transcript to the start of
+/// The time before an interruption that was not transcribed, in records whose events do not say how far the transcript was: from the end of the `earlier` sessions' transcript to the start of
 /// the gap that `this` session's note-taker declares.
 fn untranscribed_gap(earlier: &[Segment], this: &[Segment]) -> Option<Segment> {
     let from_ms = earlier.iter().map(|segment| segment.end_ms).max()?;
     let gap = this.iter().filter(|segment| segment.speaker.is_empty()).min_by_key(|segment| segment.start_ms)?;
+    (gap.start_ms > from_ms).then(|| not_transcribed(from_ms, gap.start_ms))
+}
+
+fn not_transcribed(start_ms: u64, end_ms: u64) -> Segment {
     let (speaker, name, text) = (String::new(), String::new(), NO_TRANSCRIPT_YET.to_owned());
-    (gap.start_ms > from_ms).then_some(Segment {
-        start_ms: from_ms,
-        end_ms: gap.start_ms,
-        speaker,
-        name,
-        text,
-        language: None,
-    })
+    Segment { start_ms, end_ms, speaker, name, text, language: None, confidence: Vec::new() }
 }
 
 fn is_salt(event: &Value) -> bool {
@@ -186,6 +191,7 @@ mod tests {
             name: String::new(),
             text: "t".into(),
             language: None,
+            confidence: Vec::new(),
         };
         let before = [segment(0, 5_000, "a"), segment(1_000, 4_000, "b")];
         let found = untranscribed_gap(&before, &[segment(60_000, 61_000, "a"), segment(15_000, 59_000, "")]);

@@ -12,7 +12,15 @@ const SILENCE: &[u8] = &[0xf8, 0xff, 0xfe];
 
 fn segment(start_ms: u64, speaker: &str, text: &str) -> Segment {
     let name = format!("Speaker {speaker}");
-    Segment { start_ms, end_ms: start_ms + 900, speaker: speaker.into(), name, text: text.into(), language: None }
+    Segment {
+        start_ms,
+        end_ms: start_ms + 900,
+        speaker: speaker.into(),
+        name,
+        text: text.into(),
+        language: None,
+        confidence: Vec::new(),
+    }
 }
 
 fn sound(n: u8, start_ms: u64) -> Payload {

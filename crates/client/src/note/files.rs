@@ -231,7 +231,8 @@ pub(super) fn last_written_ms(dir: &Path) -> Option<u64> {
     newest.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
 }
 
-fn salt() -> Salt {
+/// Fresh randomness for one file.
+pub(super) fn salt() -> Salt {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("invariant: the system has randomness, or no key could have been generated");
     Salt::from_bytes(bytes)

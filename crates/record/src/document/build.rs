@@ -355,6 +355,7 @@ mod tests {
             speaker: speaker.into(),
             name: name.into(),
             text: text.into(),
+            confidence: Vec::new(),
             language: None,
         };
         Contents {
