@@ -12,7 +12,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use telcon_proto::{
-    CallId, DeviceId, PersonId, RecordMode, Role, ServerMessage,
+    Blob, CallId, DeviceId, PersonId, RecordMode, Role, ServerMessage,
     limits::{ABANDONED_AFTER_MS, MAX_HANDSHAKES_KEPT, RING_TIMEOUT_MS},
     message::{Notice, NoticeState, PersonNamed},
     policy::{Action, allows},
@@ -134,6 +134,11 @@ impl Call {
 
     pub fn is_waiting(&self, device: &DeviceId) -> bool {
         self.waiting.iter().any(|w| w.ask.device == *device)
+    }
+
+    /// Whether the device waits with this very request: then repeating it changes nothing.
+    pub fn waits_with(&self, device: &DeviceId, key_package: &Blob) -> bool {
+        self.waiting.iter().any(|w| w.ask.device == *device && w.ask.key_package == *key_package)
     }
 
     /// Whether the device is a participant, which may resume or rejoin after its connection was lost.

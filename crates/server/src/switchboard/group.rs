@@ -52,6 +52,10 @@ impl Call {
             let text = "the call is full: somebody must leave it first";
             return context.refuse(session, Some(id), RefusalCode::TooMany, text);
         }
+        // A device asks again when it gets the welcome to an earlier request, while this one is on its way to a member.
+        if self.waits_with(&from, &key_package) && self.present.get(&from) == Some(&session) {
+            return;
+        }
         if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
             let text = "this device has asked to join already: wait until a member lets it in, or a few seconds";
             return context.refuse(session, Some(id), RefusalCode::TooMany, text);

@@ -438,6 +438,9 @@ impl Call {
             let text = "another device has answered this call, or it does not ring here";
             return context.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
         }
+        if self.waits_with(&from, &key_package) && self.present.get(&from) == Some(&session) {
+            return;
+        }
         if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
             let text = "this device has answered already: wait until the caller's device lets it in";
             return context.refuse(session, Some(self.row.call), RefusalCode::TooMany, text);
