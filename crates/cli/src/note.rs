@@ -24,8 +24,8 @@ use telcon_client::{
     transcription::{Language, Pair, Recognizer, Whisper},
 };
 use telcon_core::{
-    Device, UserCommand,
-    view::{CallState, ConnectionState},
+    Device,
+    view::{CallState, ConnectionState, View},
 };
 use telcon_proto::{
     PersonId, Qualified,
@@ -185,13 +185,14 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
         }
     }
-    tell!("stopping: sealing and delivering what was recorded");
-    running.uploader.endpoint.command(UserCommand::Leave);
+    let in_call = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
+    if in_call(&running.uploader.endpoint.view().borrow()) {
+        // A record is delivered when its call is over. Leaving the call would end it early, where a restart loses seconds.
+        tell!("stopping during a call: the next start goes on with its record, in {}", args.spool.display());
+        return Ok(());
+    }
+    tell!("stopping: delivering what was recorded");
     let deliver = async {
-        // The command is carried out by the endpoint's task.
-        let left =
-            running.uploader.endpoint.until(|view| view.call.as_ref().is_none_or(|c| c.state == CallState::Ended));
-        left.await.ok();
         loop {
             match running.uploader.next_or_idle().await.transpose() {
                 Some(delivered) => report(delivered),

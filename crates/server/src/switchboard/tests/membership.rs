@@ -580,12 +580,14 @@ fn repeated_requests_to_join_are_stored_and_passed_on_once_per_epoch() {
     let mut office = Office::in_call();
     let package = blob(&"k".repeat(max_key_package_bytes(SuiteName::Hybrid)));
     office.discard();
-    for _ in 0..100 {
-        office.send(4, C::AskJoin { call: CALL, key_package: package.clone() });
+    for n in 0..100 {
+        // The same request changes nothing; another one while it waits is refused.
+        let package = if n < 50 { package.clone() } else { blob(&"x".repeat(100 + n)) };
+        office.send(4, C::AskJoin { call: CALL, key_package: package });
     }
     assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1);
     let refused = office.messages(4).into_iter().filter(|m| matches!(m, S::Refused { code: RefusalCode::TooMany, .. }));
-    assert_eq!(refused.count(), 99);
+    assert_eq!(refused.count(), 50);
     office.disconnect(4);
     office.connect(4);
     office.discard();
