@@ -10,7 +10,9 @@ use telcon_server::{
     archive::{LogWriter, Prover},
     placement::Placement,
     store::Write,
-    switchboard::{Effects, Output, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing},
+    switchboard::{
+        Effects, Output, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+    },
 };
 
 /// How long a record may take to arrive in the simulated office, milliseconds.
@@ -25,7 +27,7 @@ pub enum HubInput {
     /// A message, but no ring.
     Message(SessionId, ClientMessage),
     /// A ring that was verified, or not.
-    Ring(SessionId, Result<VerifiedRing, String>),
+    Ring(SessionId, Result<VerifiedRing, RefusedRing>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.

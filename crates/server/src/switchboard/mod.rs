@@ -37,8 +37,8 @@ mod post_call;
 mod ring;
 
 pub use port::{
-    CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId, Seal,
-    SessionId, Ticket, VerifiedRing,
+    CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId,
+    Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{

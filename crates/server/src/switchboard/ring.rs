@@ -4,14 +4,14 @@ use super::{
     Switchboard,
     call::Call,
     context::Context,
-    port::{Effects, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
+    port::{Effects, RefusedRing, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
 };
 use crate::{
     digest::sha256,
     store::{Ask, CallRow, Stage, Write},
 };
 use telcon_proto::{
-    Blob, CallId, DeviceId, Ended, ServerMessage, WIRE_VERSION,
+    Blob, CallId, DeviceId, Ended, ServerMessage,
     entry::Entry,
     limits::ABANDONED_AFTER_MS,
     message::{RefusalCode, Ring},
@@ -20,13 +20,13 @@ use telcon_proto::{
 
 impl Switchboard {
     /// A signed-in device rings. The driver has verified the ring, or gives the reason of its failure as a sentence.
-    pub fn ring(&mut self, session: SessionId, ring: Result<VerifiedRing, String>, now_ms: u64) -> Effects {
+    pub fn ring(&mut self, session: SessionId, ring: Result<VerifiedRing, RefusedRing>, now_ms: u64) -> Effects {
         let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         match ring {
             Ok(verified) => self.verified_ring(session, from, verified, now_ms),
-            Err(why) => {
+            Err(RefusedRing { code, why }) => {
                 let text = format!("the ring was not accepted: {why}");
-                self.context.refuse(session, None, RefusalCode::NotAllowed, &text);
+                self.context.refuse(session, None, code, &text);
             }
         }
         self.finish(now_ms)
@@ -85,11 +85,8 @@ impl Switchboard {
         call_exists: bool,
         now_ms: u64,
     ) -> Result<CallRow, (RefusalCode, &'static str)> {
-        use RefusalCode::{NotAllowed, TooMany, Unreachable, Version};
+        use RefusalCode::{NotAllowed, TooMany, Unreachable};
         let policy = &self.context.policy;
-        if ring.version != WIRE_VERSION {
-            return Err((Version, "the ring is of another version: update this device"));
-        }
         if ring.from.id != from {
             return Err((NotAllowed, "the ring names another device than the one that sent it"));
         }
