@@ -9,6 +9,7 @@ mod forge;
 mod inspect;
 mod network;
 mod office;
+mod record;
 
 pub use crate::{office::ring_of, process::RECORD_DUE_MS, relay::offer, world::START_MS};
 pub use forge::{OtherOffice, hex, opening, sha256};

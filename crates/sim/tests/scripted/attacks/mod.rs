@@ -6,6 +6,7 @@ mod fork;
 mod listeners;
 mod office;
 mod offices;
+mod records;
 mod rings;
 mod shown;
 mod sound;
