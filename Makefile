@@ -1,9 +1,9 @@
 # setup, run, build and test are the main targets. They are implemented in scripts/setup.sh (Debian packages) and xtask/ (everything else).
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test bench bench-network bench-office bench-peers sim fuzz doc fmt clean
+.PHONY: help setup run build test bench bench-network bench-office bench-peers bench-transcript sim fuzz doc fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that are missing
 	@scripts/setup.sh test
@@ -27,6 +27,10 @@ bench: ## Criterion benchmarks (BENCH="-p telcon-log" for one crate)
 bench-network: ## Speech over impaired networks, scored: writes docs/network.md
 	@scripts/setup.sh run
 	@cargo xtask bench-network
+
+bench-transcript: ## What the transcript gets wrong and invents, per language and model: writes docs/transcript.md
+	@scripts/setup.sh test
+	@cargo xtask bench-transcript
 
 bench-peers: ## Our relay beside Janus and coturn; writes docs/benchmarks.md (PARTS="30x4" for one load). Needs root
 	@scripts/setup.sh bench

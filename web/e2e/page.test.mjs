@@ -16,7 +16,7 @@ async function office(path, request, response) {
   const json = (status, body) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
-  if (path === '/api/v1/records') return json(200, []);
+  if (path.split('?')[0] === '/api/v1/records') return json(200, []);
   if (path === '/api/v1/devices') {
     let body = '';
     for await (const piece of request) body += piece;
@@ -257,6 +257,37 @@ test('an unverified ring is not shown', async () => {
   );
   await peer.evaluate(() => window.channel.postMessage({ fake: 'hangs_up' }));
   await page.getByRole('heading', { name: 'The call has ended' }).waitFor();
+  await context.close();
+});
+
+test('a second ring stands beside the first, each is declined by itself, and a caller is silenced', async () => {
+  const { context, page } = await enrolled();
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await page.bringToFront();
+  const rings = () => peer.evaluate(() => window.channel.postMessage({ fake: 'rings', verified: true }));
+  await rings();
+  await page.getByRole('heading', { name: 'The Prime Minister of Estmark' }).waitFor();
+  await rings();
+  const further = page.getByRole('region', { name: 'Also ringing' });
+  await further.getByText('The President of Norland').waitFor();
+  await further.getByRole('button', { name: 'Decline The President of Norland' }).click();
+  await further.waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => window.telcon.view.call.state), 'ringing', 'the first one rings on');
+  await rings();
+  await page.getByRole('button', { name: 'Decline', exact: false }).first().waitFor();
+  await page.keyboard.press('Alt+n');
+  await page.getByRole('heading', { name: 'The President of Norland' }).waitFor();
+  await page.getByRole('button', { name: 'Silence this caller' }).click();
+  await page.getByRole('button', { name: 'Done' }).click();
+  const silenced = page.getByRole('button', { name: 'Let ring again: The President of Norland' });
+  await silenced.click();
+  await page.getByRole('button', { name: 'Silence this caller: The President of Norland' }).waitFor();
+  await rings();
+  await page.getByRole('heading', { name: 'The Prime Minister of Estmark' }).waitFor();
+  await rings();
+  await further.getByRole('button', { name: 'Accept The President of Norland' }).click();
+  await until(page, () => window.telcon.view.call.state === 'live');
   await context.close();
 });
 

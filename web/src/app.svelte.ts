@@ -4,7 +4,7 @@ import type { RecordLine, Report, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
-import type { RecordProof, Records } from './engine/records';
+import { RECORDS_PER_PAGE, with_newest, type RecordProof, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of, type Problem } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
@@ -59,6 +59,10 @@ export class App {
   /** The call in which this device is muted because it has no microphone. */
   #muted_without_microphone: string | null = null;
   #remembered: RememberedCall | null = null;
+  /** Calls older than those of the list can be fetched. */
+  more_records = $state(false);
+  #search_timer: ReturnType<typeof setTimeout> | undefined;
+
   readonly timings: { answer_ms: number | null; first_audio_ms: number | null } = {
     answer_ms: null,
     first_audio_ms: null,
@@ -184,10 +188,13 @@ export class App {
 
   // Actions of the person.
 
-  /** Asks the office for the people whom the search names, where the list does not have everybody. */
+  /** Asks the office for the people whom the search names, where the list does not have everybody, once typing pauses. */
   find_people(): void {
-    const name = this.view && wanted_name(this.view, this.query);
-    if (name) this.host().command({ type: 'find_people', name });
+    clearTimeout(this.#search_timer);
+    this.#search_timer = setTimeout(() => {
+      const name = this.view && wanted_name(this.view, this.query);
+      if (name) this.host().command({ type: 'find_people', name });
+    }, SEARCH_DELAY_MS);
   }
 
   ring(person: string): void {
@@ -195,15 +202,21 @@ export class App {
     this.host().command({ type: 'ring', person });
   }
 
-  answer(): void {
+  /** `call`: the ring that the person saw. One that ended in this moment is not replaced by another. */
+  answer(call: string): void {
     this.timings.answer_ms = clock();
-    this.host().command({ type: 'answer' });
+    this.host().command({ type: 'answer', call });
     this.host().request_microphone();
     this.host().play();
   }
 
-  decline(): void {
-    this.host().command({ type: 'decline' });
+  decline(call: string): void {
+    this.host().command({ type: 'decline', call });
+  }
+
+  /** A silenced caller does not ring on any device of this person. */
+  silence(person: string, on: boolean): void {
+    this.host().command({ type: 'silence', person, on });
   }
 
   hang_up(): void {
@@ -315,7 +328,26 @@ export class App {
     if (!token) return;
     if (this.records.status === 'failed') this.records = { status: 'loading' };
     try {
-      this.records = { status: 'ready', value: await this.office.list(token) };
+      const newest = await this.office.list(token);
+      const known = this.records.status === 'ready' ? this.records.value : [];
+      const { lines, more } = with_newest(known, newest, this.more_records);
+      this.records = { status: 'ready', value: lines };
+      this.more_records = more;
+    } catch (error) {
+      this.records = { status: 'failed', problem: problem_of(error) };
+    }
+  }
+
+  /** Adds the calls before the oldest of the list. */
+  async load_older_records(): Promise<void> {
+    const token = this.view?.token;
+    const oldest = this.records.status === 'ready' ? this.records.value.at(-1) : undefined;
+    if (!token || !oldest) return;
+    try {
+      const older = await this.office.list(token, oldest);
+      if (this.records.status !== 'ready' || this.records.value.at(-1)?.call !== oldest.call) return;
+      this.records = { status: 'ready', value: [...this.records.value, ...older] };
+      this.more_records = older.length === RECORDS_PER_PAGE;
     } catch (error) {
       this.records = { status: 'failed', problem: problem_of(error) };
     }
@@ -364,6 +396,8 @@ export class App {
 /** Whether the others hear nothing from this device. */
 const is_inaudible = (microphone: MicrophoneState): boolean =>
   microphone === 'denied' || microphone === 'missing' || microphone === 'silenced';
+/** How long typing pauses before the office is asked, milliseconds: it answers five searches a second. */
+const SEARCH_DELAY_MS = 250;
 
 /** Polling interval while a listed call is live or its record is pending, seconds. */
 const POLL_INTERVAL_S = 5;

@@ -1,7 +1,7 @@
 //! All benchmarks that need no third-party servers.
 
 use crate::metadata::Metadata;
-use crate::{network, process, rust, wasm, web};
+use crate::{network, process, rust, transcript, wasm, web};
 use anyhow::Result;
 
 /// The benchmark that starts a server and makes calls.
@@ -16,7 +16,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
         command.arg("--benches");
     } else {
         command.arg("--workspace");
-        for bench in metadata.benches().into_iter().filter(|bench| ![SETUP, network::BENCH].contains(&bench.as_str())) {
+        for bench in metadata
+            .benches()
+            .into_iter()
+            .filter(|bench| ![SETUP, network::BENCH, transcript::BENCH].contains(&bench.as_str()))
+        {
             command.args(["--bench", &bench]);
         }
     }

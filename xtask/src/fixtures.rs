@@ -2,7 +2,7 @@
 //! the database and object servers of the store's tests.
 
 use crate::{process, stamp};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// Environment variables that point tests to the fixtures: name and path. Installs missing ones.
@@ -33,11 +33,33 @@ pub fn recognizer() -> Result<()> {
     .map(drop)
 }
 
-/// The speech model's folder, downloaded if it is missing.
+/// `cargo xtask recognizer [--model NAME]`.
+pub fn recognizer_command(arguments: &[String]) -> Result<()> {
+    let folder = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => return recognizer(),
+        ["--model", "tiny.en"] => model()?,
+        ["--model", "base"] => multilingual_model()?,
+        _ => bail!("usage: cargo xtask recognizer [--model tiny.en|base]"),
+    };
+    println!("{}", folder.display());
+    Ok(())
+}
+
+/// The folder of the English speech model, downloaded if it is missing.
 pub fn model() -> Result<PathBuf> {
+    fetched_model("tiny.en")
+}
+
+/// The folder of the multilingual speech model, downloaded if it is missing. Nothing that a first build does needs it.
+pub fn multilingual_model() -> Result<PathBuf> {
+    fetched_model("base")
+}
+
+fn fetched_model(name: &str) -> Result<PathBuf> {
     let cache = process::target_dir().join("cache/models");
-    process::run(process::command("python3").arg("scripts/fixtures/fetch_model.py").arg(&cache))?;
-    let model = cache.join("whisper-tiny.en");
+    let script = process::root().join("scripts/fixtures/fetch_model.py");
+    process::run(process::command("python3").arg(script).args(["--model", name]).arg(&cache))?;
+    let model = cache.join(format!("whisper-{name}"));
     ensure!(model.join("model.bin").exists(), "scripts/fixtures/fetch_model.py did not make {}", model.display());
     Ok(model)
 }

@@ -19,6 +19,7 @@ mod steps;
 #[cfg(test)]
 mod structure;
 mod tools;
+mod transcript;
 mod wasm;
 mod web;
 
@@ -47,12 +48,17 @@ const COMMANDS: &[Command] = &[
         about: "speech over impaired networks: writes docs/network.md",
         run: network::bench,
     },
+    Command {
+        name: "bench-transcript",
+        about: "what the transcript gets wrong and invents: writes docs/transcript.md",
+        run: transcript::bench,
+    },
     Command { name: "bench-peers", about: "[PART...]: our relay beside Janus and coturn", run: peers::bench },
     Command { name: "bench-office", about: "load test of a server; arguments go to it", run: peers::bench_office },
     Command {
         name: "recognizer",
-        about: "fetch the speech engine's shared library, which plain cargo commands need",
-        run: |_| fixtures::recognizer(),
+        about: "[--model tiny.en|base]: fetch the speech engine, which plain cargo commands need, or a speech model",
+        run: fixtures::recognizer_command,
     },
     Command {
         name: "sim",

@@ -61,7 +61,7 @@ async fn measure(suite: &str, one_way: Duration) -> (String, String) {
         until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
         tokio::time::sleep(PICKS_UP_AFTER).await;
         let before = b.stats().frames_received();
-        b.command(UserCommand::Answer);
+        b.command(UserCommand::Answer { call: None });
         b.until_received(before + 5).await.unwrap();
         ringing.extend(a.stats().ring_to_ringing_ms);
         audio.extend(b.stats().answer_to_audio_ms);

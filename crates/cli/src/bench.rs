@@ -224,9 +224,9 @@ fn bench_relay(args: RelayArgs, stop: Stop) -> Result<()> {
         stop,
     };
     check_writable(args.json.as_deref())?;
-    let run = relay::run(&options, |round| crate::plain::tell!("{}", round.line()))?;
+    let run = relay::run(&options, |round| crate::output::tell!("{}", round.line()))?;
     write_json(args.json.as_deref(), &run)?;
-    print!("{}", run.table());
+    crate::output::print(&run.table().to_string());
     Ok(())
 }
 
@@ -251,9 +251,9 @@ fn bench_office(args: OfficeArgs, stop: Stop) -> Result<()> {
         stop,
     };
     check_writable(args.json.as_deref())?;
-    let run = office::run(&options, |line| crate::plain::tell!("{line}"))?;
+    let run = office::run(&options, |line| crate::output::tell!("{line}"))?;
     write_json(args.json.as_deref(), &run)?;
-    print!("{}", run.table());
+    crate::output::print(&run.table().to_string());
     Ok(())
 }
 

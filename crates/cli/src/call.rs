@@ -3,7 +3,7 @@
 use crate::{
     device::{self, REVOKED, revoked},
     office::server_url,
-    plain::{plain, tell},
+    output::{Printable, tell},
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -208,7 +208,7 @@ fn print_received(args: &CallArgs, endpoint: &Endpoint, names: &Names) {
         let name = names.lock().unwrap_or_else(PoisonError::into_inner).get(&device).cloned();
         let file = if args.hear.is_some() { format!(" ({device}.wav)") } else { String::new() };
         let who = name.unwrap_or_else(|| device.to_hex());
-        tell!("heard {}{file}: {} frames, {} lost", plain(&who), stats.packets, stats.lost);
+        tell!("heard {}{file}: {} frames, {} lost", Printable(&who), stats.packets, stats.lost);
     }
 }
 
@@ -262,7 +262,7 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
     loop {
         let now = view.borrow_and_update().clone();
         for alert in now.alerts.iter().filter(|alert| !alerts.contains(*alert)) {
-            tell!("ALERT: {}", plain(&alert.text));
+            tell!("ALERT: {}", Printable(&alert.text));
         }
         alerts.clone_from(&now.alerts);
         if let Some(now) = PrintedState::of(&now).filter(|now| *now != before) {
@@ -271,7 +271,7 @@ async fn show_changes(endpoint: &Endpoint) -> anyhow::Result<()> {
             }
             let lines = [("in this call: ", &before.members, &now.members), ("", &before.record, &now.record)];
             let lines = lines.into_iter().chain([("phrase on both screens: ", &before.phrase, &now.phrase)]);
-            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| tell!("{what}{}", plain(is)));
+            lines.filter(|(_, was, is)| was != is).for_each(|(what, _, is)| tell!("{what}{}", Printable(is)));
             before = now;
         }
         view.changed().await.context("the endpoint ended")?;
@@ -377,7 +377,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
         endpoint.command(UserCommand::Ring { person: card.person, mode: None });
         let reachability =
             if *reachable { "" } else { " (none of their devices is connected: only the attempt will be logged)" };
-        tell!("ringing {}, {}{reachability} …", plain(&card.name), plain(&card.organisation));
+        tell!("ringing {}, {}{reachability} …", Printable(&card.name), Printable(&card.organisation));
     } else {
         tell!("waiting for a ring …");
         let rung = endpoint.until(|view| view.call.is_some());
@@ -404,7 +404,7 @@ async fn call_with(args: &CallArgs, endpoint: &Endpoint, names: &Names, say: Opt
     }
     let began_live = Instant::now();
     let other = call.other.map(|card| format!("{}, {}", card.name, card.organisation)).unwrap_or_default();
-    tell!("in a call with {}", plain(&other));
+    tell!("in a call with {}", Printable(&other));
     let over = || endpoint.until(|view| view.call.as_ref().is_none_or(|call| call.state == CallState::Ended));
     if let Some(frames) = say {
         let sent = endpoint.send_audio(frames);

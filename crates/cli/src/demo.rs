@@ -4,7 +4,7 @@ use crate::{
     archive,
     call::{WavSink, mode_word, read_speech},
     device,
-    note::{NoteArgs, RunningNoteTaker, start_note_taker},
+    note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
     office,
     serve::{self, Serving},
     store::{private_dir, write_secret},
@@ -31,6 +31,8 @@ use telcon_core::{
 use telcon_proto::{Card, OfficeName, Role, SuiteName};
 use tokio::time::timeout;
 
+/// Largest list of the demonstration's people, bytes.
+const MAX_PEOPLE_BYTES: u64 = 1 << 20;
 /// Timeout of a step of the demonstration.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Timeout for transcribing the last words and sealing the record.
@@ -111,7 +113,7 @@ impl Cast {
 }
 
 fn step(text: impl AsRef<str>) {
-    println!("  ✓ {}", text.as_ref());
+    crate::output::say!("  ✓ {}", text.as_ref());
 }
 
 /// `telcon demo`.
@@ -122,7 +124,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         // The report of an earlier run must not remain.
         let failed = format!("{:#}\n", json!({ "error": format!("{error:#}") }));
         if let Err(error) = fs::write(&path, failed) {
-            crate::plain::tell!("telcon: cannot write {}: {error}", path.display());
+            crate::output::tell!("telcon: cannot write {}: {error}", path.display());
         }
     }
     done
@@ -145,7 +147,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     private_dir(&data)?;
     let data = fs::canonicalize(&data)?;
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], if args.once { 0 } else { 8080 })));
-    println!("Telcon demonstration in {}", data.display());
+    crate::output::say!("Telcon demonstration in {}", data.display());
     if !data.join("authority/certificate.der").exists() {
         office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
         step("created an office with its own authority, log and custodian");
@@ -172,6 +174,9 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
         spool: data.join("note-taker/spool"),
         custodians: data.join("custodians.txt"),
         asr_model: args.asr_model.clone(),
+        asr_final_model: None,
+        language: DetectOr::default(),
+        speaker_language: Vec::new(),
     })
     .await?;
     let report = run_call(&args, &data, &server, note_taker, &cast).await;
@@ -189,7 +194,10 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     if args.once {
         serving.shutdown().await;
         if args.data.is_none() {
-            println!("All files, including the custodian's key, remain in {} until you delete them.", data.display());
+            crate::output::say!(
+                "All files, including the custodian's key, remain in {} until you delete them.",
+                data.display()
+            );
         }
         return Ok(());
     }
@@ -199,7 +207,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
 fn cast(data: &Path) -> anyhow::Result<Cast> {
     let path = data.join("people.json");
     let office = office::authority(data)?.domain().clone();
-    if let Ok(text) = fs::read(&path) {
+    if let Ok(text) = telcon_files::read_named(&path, MAX_PEOPLE_BYTES) {
         return Cast::from_stored(&text, &office).with_context(|| format!("{} is corrupt", path.display()));
     }
     let people =
@@ -268,7 +276,7 @@ async fn run_call(
         view.token.is_some() && view.people.iter().any(|contact| contact.card.person == callee && contact.reachable)
     })
     .await?;
-    println!("\nThe call");
+    crate::output::say!("\nThe call");
     a.command(UserCommand::Ring { person: callee, mode: None });
     let view = until(&a, "the opening in the log", |view| state(view).is_some_and(|s| s != CallState::Opening)).await?;
     let call = view.call.as_ref().context("there is no call")?;
@@ -349,7 +357,7 @@ fn prove(
     devices: &[(telcon_proto::DeviceId, &str)],
 ) -> anyhow::Result<(Vec<serde_json::Value>, serde_json::Value)> {
     let archive_dir = data.join("server/archive");
-    let report = archive::report(&archive_dir, &archive::Known::default())?;
+    let report = archive::Auditor::new(&archive_dir, &archive::Known::default())?.verify();
     if !report.is_good() {
         let problems: Vec<_> = report.problems.iter().map(|problem| problem.text.as_str()).collect();
         bail!("the archive does not verify: {}", problems.join("; "));
@@ -361,14 +369,15 @@ fn prove(
     let out = data.join("opened").join(record.call.to_hex());
     private_dir(&data.join("opened"))?;
     let record_dir = archive_dir.join("records").join(&record.record);
-    let opened = archive::open_with(&data.join("custodian/identity.txt"), &record_dir, &out)?;
+    let opened =
+        archive::open_record(&data.join("custodian/identity.txt"), &record_dir, &out, &archive::Known::default())?;
     step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
     let transcript = record
         .transcript
         .iter()
         .map(|line| {
             let speaker = devices.iter().find(|(id, _)| *id == line.speaker).map_or("unknown", |(_, name)| name);
-            println!("      {speaker} {:6.2}–{:6.2}  {}", line.start_s, line.end_s, line.text);
+            crate::output::say!("      {speaker} {:6.2}–{:6.2}  {}", line.start_s, line.end_s, line.text);
             json!({ "speaker": speaker, "start_s": line.start_s, "end_s": line.end_s, "text": line.text })
         })
         .collect();
@@ -384,15 +393,18 @@ async fn keep_serving(
 ) -> anyhow::Result<()> {
     let counterpart = endpoint(data, server, "counterpart", true)?;
     let reply = speech_or_fixture(None, SPEECH_B, data, "b.wav")?;
-    println!("\nOpen each link in a separate browser or private window: each is one person's device.");
-    println!("Each link works once; run the demo again for new ones.");
+    crate::output::say!("\nOpen each link in a separate browser or private window: each is one person's device.");
+    crate::output::say!("Each link works once; run the demo again for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         if matches!(person.2, Role::Principal | Role::DutyOfficer) {
             let link = office::invitation(&office::authority(data)?, card.clone(), 24 * 60)?.to_fragment();
-            println!("\n  {}\n  {server}/#enrol={link}", card.name);
+            crate::output::say!("\n  {}\n  {server}/#enrol={link}", card.name);
         }
     }
-    println!("\nRing {}: it answers automatically and speaks. Ctrl-C ends the demonstration.", cast.people[2].name);
+    crate::output::say!(
+        "\nRing {}: it answers automatically and speaks. Ctrl-C ends the demonstration.",
+        cast.people[2].name
+    );
     // Each future lives for the whole time, so that events that occur while another one is busy are not lost.
     let answers = async {
         loop {
@@ -413,8 +425,8 @@ async fn keep_serving(
         tokio::select! {
             ended = &mut answers => ended?,
             delivered = note_taker.uploader.next() => match delivered {
-                Ok(record) => println!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
-                Err(error) => crate::plain::tell!("  ✗ {error:#}"),
+                Ok(record) => crate::output::say!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
+                Err(error) => crate::output::tell!("  ✗ {error:#}"),
             },
             _ = &mut stop => break,
         }

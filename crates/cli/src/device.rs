@@ -21,6 +21,8 @@ const O_NOFOLLOW: i32 = 0o400_000;
 /// Message for a revoked device.
 pub const REVOKED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
+/// Largest device file, bytes: keys, the office's description and the state of one call have some 100 kB.
+const MAX_DEVICE_BYTES: u64 = 64 << 20;
 /// Longest enrolment link, bytes: a CNSA 2.0 link has 10,600.
 const MAX_LINK_BYTES: u64 = 64 * 1024;
 
@@ -52,7 +54,7 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
         bail!("{} already exists; choose another file", args.device.display());
     }
     enrol_at(server, fragment, &args.device)?;
-    println!("This machine is enrolled; its keys are in {}.", args.device.display());
+    crate::output::say!("This machine is enrolled; its keys are in {}.", args.device.display());
     Ok(())
 }
 
@@ -85,7 +87,7 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
 
 /// Reads a device's state.
 pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
-    let text = std::fs::read_to_string(path).with_context(|| {
+    let text = telcon_files::read_text_named(path, MAX_DEVICE_BYTES).with_context(|| {
         format!(
             "cannot read {}; enrol this machine first: telcon enrol (the key file of a revoked device is deleted)",
             path.display()

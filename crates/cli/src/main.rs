@@ -1,5 +1,8 @@
 //! The `telcon` command: parse, run, exit code.
 
+// They panic when the output is closed or full, and let text of others act on the terminal: `output` is the one way.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod archive;
 mod bench;
 mod call;
@@ -8,7 +11,7 @@ mod device;
 mod migrate;
 mod note;
 mod office;
-mod plain;
+mod output;
 mod relay;
 mod serve;
 mod store;
@@ -17,7 +20,8 @@ mod usage_tests;
 
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::{io::IsTerminal as _, process::ExitCode};
+use output::tell;
+use std::process::ExitCode;
 
 /// Calls between leaders: end-to-end encrypted, verified, and on the record.
 #[derive(Parser)]
@@ -25,7 +29,7 @@ use std::{io::IsTerminal as _, process::ExitCode};
     name = "telcon",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage.\n\
+    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage; `archive` commands also 3: intact, with gaps.\n\
                   TELCON_LOG sets the log level, for example TELCON_LOG=telcon=debug."
 )]
 struct Cli {
@@ -57,7 +61,7 @@ enum Command {
     Call(call::CallArgs),
     /// Run a note-taker.
     Note(note::NoteArgs),
-    /// Verify an archive, or open a record in it.
+    /// Verify an archive, list its calls, or open a record in it.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
     /// Measure a relay under load.
@@ -85,8 +89,9 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("TELCON_LOG")
                 .unwrap_or_else(|_| "error,is=off,telcon=info".into()),
         )
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(|| output::LogWriter)
+        // Colours are control sequences, which the writer removes wherever they come from.
+        .with_ansi(false)
         .without_time()
         .init();
     // Each connection is a file. If the limit cannot be raised, the current one remains.
@@ -96,7 +101,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            plain::tell!("telcon: cannot start threads: {error}");
+            tell!("telcon: cannot start threads: {error}");
             return ExitCode::from(1);
         }
     };
@@ -113,15 +118,22 @@ fn main() -> ExitCode {
             Command::Revoke(args) => office::revoke(args),
             Command::Call(args) => call::call(args).await,
             Command::Note(args) => note::note(args).await,
-            Command::Archive(command) => archive::run(command),
+            Command::Archive(command) => return archive::run(command),
             Command::Bench(command) => bench::run(command).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     runtime.shutdown_background();
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => match output::failure() {
+            None => code,
+            Some(error) => {
+                tell!("telcon: cannot write to standard output: {error}");
+                ExitCode::from(1)
+            }
+        },
         Err(error) => {
-            plain::tell!("telcon: {}", plain::plain(&causes(&error)));
+            tell!("telcon: {}", causes(&error));
             ExitCode::from(1)
         }
     }

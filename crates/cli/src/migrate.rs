@@ -37,30 +37,37 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     let objects = args.objects.objects.is_some().then(|| args.objects.location(data)).transpose()?;
     let report = migrate(data, store.as_ref(), objects.as_ref(), &Handle::current(), |progress| match progress {
         MigrateProgress::Copied(done, total) if is_told(done, total) => {
-            crate::plain::tell!("copied {done} of {total} sealed files");
+            crate::output::tell!("copied {done} of {total} sealed files");
         }
         MigrateProgress::Compared(done, total) if is_told(done, total) => {
-            crate::plain::tell!("compared {done} of {total} sealed files");
+            crate::output::tell!("compared {done} of {total} sealed files");
         }
-        MigrateProgress::Table(table) => crate::plain::tell!("copying the table {table}"),
-        MigrateProgress::DatabaseCopied => crate::plain::tell!("copied the database"),
-        MigrateProgress::Recorded => crate::plain::tell!("stores.json names the new places"),
+        MigrateProgress::Table(table) => crate::output::tell!("copying the table {table}"),
+        MigrateProgress::DatabaseCopied => crate::output::tell!("copied the database"),
+        MigrateProgress::Recorded => crate::output::tell!("stores.json names the new places"),
         MigrateProgress::Copied(..) | MigrateProgress::Compared(..) => {}
     })?;
     if let Some(sha256) = &report.objects_sha256 {
         let (count, bytes) = report.objects;
-        println!("sealed files: {count}, {bytes} bytes, the same in both places (SHA-256 of the list {sha256})");
+        crate::output::say!(
+            "sealed files: {count}, {bytes} bytes, the same in both places (SHA-256 of the list {sha256})"
+        );
     }
     for table in &report.tables {
-        println!("table {}: {} rows, the same in both places (SHA-256 {})", table.table, table.rows, table.sha256);
+        crate::output::say!(
+            "table {}: {} rows, the same in both places (SHA-256 {})",
+            table.table,
+            table.rows,
+            table.sha256
+        );
     }
     if report.tables.is_empty() && report.objects_sha256.is_none() {
-        println!("the office is there already: nothing was copied");
+        crate::output::say!("the office is there already: nothing was copied");
     }
     let mut places = String::new();
     places.extend(store.iter().map(|store| format!(" --store {store}")));
     places.extend(objects.iter().map(|objects| format!(" --objects {objects}")));
-    crate::plain::tell!("done. From now on: telcon serve --data {}{places}", data.display());
+    crate::output::tell!("done. From now on: telcon serve --data {}{places}", data.display());
     Ok(())
 }
 

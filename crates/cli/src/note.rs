@@ -3,22 +3,29 @@
 use crate::{
     device::{self, REVOKED, revoked},
     office,
-    plain::tell,
+    output::tell,
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use telcon_client::{
     endpoint::{Endpoint, EndpointConfig, now_ms},
     note::{
-        NoteConfig, NoteTaker, RecognizerFactory,
+        NoteConfig, NoteTaker, RecognizerFactory, SpokenLanguages,
         delivery::{RecordUploader, delete_delivered},
         unfinished_records,
     },
-    transcription::Whisper,
+    transcription::{Language, Pair, Recognizer, Whisper},
 };
 use telcon_core::{Device, view::ConnectionState};
-use telcon_proto::policy::{Action, allows};
+use telcon_proto::{
+    PersonId, Qualified,
+    policy::{Action, allows},
+};
 
 /// Arguments of `telcon note`.
 #[derive(Args)]
@@ -41,6 +48,34 @@ pub struct NoteArgs {
     /// Directory of a Whisper model in CTranslate2 format. Without one, records state that they have no transcript.
     #[arg(long)]
     pub asr_model: Option<PathBuf>,
+    /// Directory of a larger, multilingual Whisper model, which makes the transcript of the record while --asr-model makes the
+    /// captions. It also recognizes the languages that --asr-model does not know.
+    #[arg(long, requires = "asr_model")]
+    pub asr_final_model: Option<PathBuf>,
+    /// The language that is spoken: a code like en or fr, or auto to detect it. A model that knows only English transcribes English
+    /// and marks speech that it is told is in another language.
+    #[arg(long, default_value = "auto", value_parser = parse_language)]
+    pub language: DetectOr,
+    /// The language of one person, as PERSON@OFFICE=CODE. May be repeated.
+    #[arg(long, value_name = "PERSON=CODE", value_parser = parse_speaker_language)]
+    pub speaker_language: Vec<(Qualified<PersonId>, Language)>,
+}
+
+/// What `--language` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DetectOr(pub Option<Language>);
+
+fn parse_language(text: &str) -> Result<DetectOr, String> {
+    match text {
+        "auto" => Ok(DetectOr(None)),
+        code => code.parse().map(|language| DetectOr(Some(language))).map_err(|error| format!("{error}")),
+    }
+}
+
+fn parse_speaker_language(text: &str) -> Result<(Qualified<PersonId>, Language), String> {
+    let (person, code) = text.split_once('=').ok_or("write PERSON@OFFICE=CODE, such as 1f…9a@office.example=fr")?;
+    let person = person.parse().map_err(|_| format!("{person:?} is not a person's id with its office"))?;
+    Ok((person, code.parse().map_err(|error| format!("{error}"))?))
 }
 
 /// A running note-taker. The device and the spool are locked for this process while it exists.
@@ -58,7 +93,7 @@ pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTake
     let state = device::open(&args.device)?;
     let custodians = office::custodians(&args.custodians)?;
     crate::store::private_dir(&args.spool)?;
-    let recognizers = args.asr_model.clone().map(load_model).transpose()?;
+    let recognizers = args.asr_model.as_deref().map(|dir| load_models(dir, args)).transpose()?;
     let own = Device::open(&state, now_ms())?;
     if !allows(own.me().card().role, Action::WriteRecord) {
         let (file, name) = (args.device.display(), &own.me().card().name);
@@ -76,23 +111,46 @@ pub async fn start_note_taker(args: &NoteArgs) -> anyhow::Result<RunningNoteTake
     // Before the endpoint starts, so that the records of its calls are not among them.
     let unfinished = unfinished_records(&args.spool);
     let server = office::server_url(&args.server)?;
-    let config = NoteConfig { spool: args.spool.clone(), custodians: custodians.clone(), recognizers };
-    let (note_taker, events) = NoteTaker::new(config);
+    let languages =
+        SpokenLanguages { default: args.language.0, people: args.speaker_language.iter().cloned().collect() };
+    let note_config = NoteConfig { spool: args.spool.clone(), custodians, recognizers, languages };
+    let (note_taker, events) = NoteTaker::new(note_config.clone());
     let config = EndpointConfig { server: server.clone(), state, auto_answer: false, auto_join: true };
     let endpoint = Endpoint::start(config, Box::new(note_taker), device::persister(args.device.clone()))?;
     tokio::select! {
         caught_up = endpoint.until(|view| view.caught_up) => drop(caught_up?),
         revoked = revoked(&endpoint) => revoked?,
     }
-    let spool = args.spool.clone();
-    let uploader = RecordUploader::new(endpoint, events, server, spool, custodians, own, unfinished);
+    let uploader = RecordUploader::new(endpoint, events, server, note_config, own, unfinished);
     Ok(RunningNoteTaker { uploader, _locks: locks })
 }
 
-/// Loads the speech model before any call, because loading takes a second of audio. Calls share it.
-fn load_model(dir: PathBuf) -> anyhow::Result<RecognizerFactory> {
-    let model = Whisper::load(&dir).map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok(Box::new(move || (Box::new(model.clone()), Box::new(model.clone()))))
+/// Loads the speech models before any call, because loading takes a second of audio. Calls share them.
+fn load_models(dir: &Path, args: &NoteArgs) -> anyhow::Result<RecognizerFactory> {
+    let load = |dir: &Path| Whisper::load(dir).map_err(|error| anyhow::anyhow!("{error}"));
+    let quick = load(dir)?;
+    let Some(dir) = &args.asr_final_model else {
+        for language in args.language.0.iter().chain(args.speaker_language.iter().map(|(_, language)| language)) {
+            if !quick.knows(*language) {
+                tracing::warn!(
+                    %language,
+                    "the speech model knows English only: what is said in this language is marked and not transcribed. Name a \
+                     multilingual model with --asr-final-model"
+                );
+            }
+        }
+        return Ok(Arc::new(move || (boxed(quick.clone()), boxed(quick.clone()))));
+    };
+    let best = load(dir)?;
+    if !best.is_multilingual() {
+        bail!("{} knows English only: --asr-final-model names a multilingual model", dir.display());
+    }
+    let captions = Pair::new(quick, best.clone());
+    Ok(Arc::new(move || (boxed(best.clone()), boxed(captions.clone()))))
+}
+
+fn boxed(recognizer: impl Recognizer + Send + 'static) -> Box<dyn Recognizer + Send> {
+    Box::new(recognizer)
 }
 
 /// `telcon note`.

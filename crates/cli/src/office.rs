@@ -1,13 +1,11 @@
 //! An office's secrets: the authority that issues certificates, and the custodian's key. Neither belongs on the server;
 //! `telcon init` creates them in separate directories, to be moved.
 
+use crate::output::Printable;
 use crate::store::{private_dir, random, read_seed, write_secret};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 use telcon_client::{endpoint::now_ms, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
 use telcon_proto::{
@@ -17,6 +15,10 @@ use telcon_proto::{
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::{Server, store::StoreLocation};
 
+/// Largest list of custodians, bytes: a recipient has 1,959 characters.
+const MAX_CUSTODIANS_BYTES: u64 = 1 << 20;
+/// Largest certificate of an authority, bytes.
+const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
 /// Default validity of an enrolment link, hours.
 const LINK_HOURS: u64 = 24;
 
@@ -132,6 +134,9 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
     let info = crate::serve::init(&data.join("server"), &authority, mode)?;
+    // Before anything is printed: auditors and relays need it, and a terminal may be closed.
+    let digest = format!("{}\n", hex(&authority.certificate_sha256()));
+    write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
     // Written last: it marks the office as complete.
     write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
     Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
@@ -140,7 +145,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
 /// The authority of the office in `data`.
 pub fn authority(data: &Path) -> anyhow::Result<Authority> {
     let path = data.join("authority/certificate.der");
-    let der = fs::read(&path).with_context(|| {
+    let der = telcon_files::read_named(&path, MAX_CERTIFICATE_BYTES).with_context(|| {
         format!("cannot read {}: --data must be the whole office directory that `telcon init` created", path.display())
     })?;
     let seed = read_seed(&data.join("authority/seed"))?;
@@ -154,7 +159,8 @@ pub fn authority(data: &Path) -> anyhow::Result<Authority> {
 
 /// Reads custodians' recipients, one a line.
 pub fn custodians(path: &Path) -> anyhow::Result<Vec<CustodianRecipient>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = telcon_files::read_text_named(path, MAX_CUSTODIANS_BYTES);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let custodians: Vec<_> = lines
         .map(CustodianRecipient::parse)
@@ -200,16 +206,16 @@ pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zon
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
     let office = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
     let data = args.data.display();
-    println!("Created the office {} in {data}.", args.domain);
-    println!("  {data}/server          for the server: telcon serve --data {data}/server");
-    println!("  {data}/authority       the authority's key: keep it offline; it enrols and revokes devices");
-    println!("  {data}/custodian       the custodian's key: keep it offline; it opens records");
-    println!("  {data}/custodians.txt  for note-takers: recipients of records, one per line");
-    println!("Authority  {}", hex(&office.authority_sha256()));
-    println!(
-        "Keep this digest apart from the server. Auditors need it for `telcon archive verify --authority`, standalone relays for"
+    crate::output::say!("Created the office {} in {data}.", args.domain);
+    crate::output::say!("  {data}/server          for the server: telcon serve --data {data}/server");
+    crate::output::say!("  {data}/authority       the authority's key: keep it offline; it enrols and revokes devices");
+    crate::output::say!("  {data}/custodian       the custodian's key: keep it offline; it opens records");
+    crate::output::say!("  {data}/custodians.txt  for note-takers: recipients of records, one per line");
+    crate::output::say!("Authority  {}", hex(&office.authority_sha256()));
+    crate::output::say!(
+        "It is also in {data}/authority/digest.txt. Keep it apart from the server. Auditors need it for `telcon archive verify --authority`, standalone relays for"
     );
-    println!("`telcon relay --authority`.");
+    crate::output::say!("`telcon relay --authority`.");
     Ok(())
 }
 
@@ -276,13 +282,13 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     let person = card.person.to_hex();
     let minutes = args.minutes.unwrap_or_else(|| args.hours.saturating_mul(60));
     let invitation = invitation(&authority, card, minutes)?;
-    println!("{server}/#enrol={}", invitation.to_fragment());
+    crate::output::say!("{server}/#enrol={}", invitation.to_fragment());
     let time = match args.minutes {
         Some(minutes) => format!("{minutes} minutes"),
         None => format!("{} hours", args.hours),
     };
-    crate::plain::tell!("The link works once, for {time}. Whoever opens it first becomes this person on one device.");
-    crate::plain::tell!("For further devices of this person: --person {person}");
+    crate::output::tell!("The link works once, for {time}. Whoever opens it first becomes this person on one device.");
+    crate::output::tell!("For further devices of this person: --person {person}");
     Ok(())
 }
 
@@ -315,7 +321,14 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
         bail!("{} has no database: name the `server` directory of an office whose server has run", args.data.display());
     }
     let devices = location.reader(&Server::office(&args.data)?)?.devices()?;
-    println!("{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name", "device", "enrolled (UTC)", "role", "state", "person");
+    crate::output::say!(
+        "{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name",
+        "device",
+        "enrolled (UTC)",
+        "role",
+        "state",
+        "person"
+    );
     for row in &devices {
         let state = if row.revoked_ms.is_some() { "revoked" } else { "enrolled" };
         let role = RoleArg::from(row.card.role).to_possible_value();
@@ -323,9 +336,13 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
         let when = utc_minute(row.enrolled_ms);
         let Card { person, name, organisation, .. } = &row.card;
         let (device, person) = (row.device.to_hex(), person.to_hex());
-        println!("{device}  {when}  {role:<12}  {state:<8}  {person}  {name}, {organisation}");
+        crate::output::say!(
+            "{device}  {when}  {role:<12}  {state:<8}  {person}  {}, {}",
+            Printable(name),
+            Printable(organisation)
+        );
     }
-    crate::plain::tell!("{} devices. To revoke one: telcon revoke --data OFFICE --device ID", devices.len());
+    crate::output::tell!("{} devices. To revoke one: telcon revoke --data OFFICE --device ID", devices.len());
     Ok(())
 }
 
@@ -361,6 +378,6 @@ pub fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let body = serde_json::to_vec(&RevokeRequest { jws })?;
     let url = format!("{}{API_PREFIX}/revocations", server_url(&args.server)?);
     let _: serde_json::Value = post_json(&url, None, &body)?;
-    println!("The device is revoked. It has left all calls and cannot sign in.");
+    crate::output::say!("The device is revoked. It has left all calls and cannot sign in.");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     office::{digest, hex, server_url},
-    plain::plain,
+    output::Printable,
 };
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -76,7 +76,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         );
     }
     if args.authority.is_none() {
-        crate::plain::tell!(
+        crate::output::tell!(
             "warning: without --authority this relay trusts {server}; its authority is {}",
             hex(&shown)
         );
@@ -96,16 +96,16 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         })?;
     let at = handle.address();
     if at.port() > 0 {
-        crate::plain::tell!("media at {at} (UDP and TCP)");
+        crate::output::tell!("media at {at} (UDP and TCP)");
     }
     if at.ip().is_loopback() {
-        crate::plain::tell!(
+        crate::output::tell!(
             "warning: that is the loopback address, which other machines cannot reach: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
     if let Some(listen) = args.listen {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
-        crate::plain::tell!("metrics at http://{}/metrics", listener.local_addr()?);
+        crate::output::tell!("metrics at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(serve_metrics(listener, handle.clone()));
     }
     drain_on_signal(handle.clone())?;
@@ -117,14 +117,14 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         };
         match end {
             Ok(SessionEnd::Drained) => {
-                crate::plain::tell!("no calls left; the relay exits");
+                crate::output::tell!("no calls left; the relay exits");
                 return Ok(());
             }
             Ok(SessionEnd::Stopped) => bail!("the relay has stopped"),
             Ok(SessionEnd::ConnectionLost) => {
                 (registered_once, last_error) = (true, String::new());
                 if !handle.is_draining() {
-                    crate::plain::tell!("lost the connection to the office's server; calls continue, reconnecting");
+                    crate::output::tell!("lost the connection to the office's server; calls continue, reconnecting");
                 }
             }
             // At the start this is a configuration error; later the server is away, and calls continue.
@@ -132,7 +132,7 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
             Err(error) => {
                 let text = format!("{error:#}");
                 if text != last_error && !handle.is_draining() {
-                    crate::plain::tell!("not registered: {}", plain(&text));
+                    crate::output::tell!("not registered: {}", Printable(&text));
                 }
                 last_error = text;
             }
@@ -140,11 +140,11 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         if handle.is_draining() {
             let legs = handle.stats().await.map_or(0, |stats| stats.legs);
             if legs == 0 {
-                crate::plain::tell!("no calls left; the relay exits");
+                crate::output::tell!("no calls left; the relay exits");
                 return Ok(());
             }
             if !told_waiting {
-                crate::plain::tell!(
+                crate::output::tell!(
                     "the office's server is away, so calls cannot move: waiting for the server or for the end of the calls. A second SIGTERM \
                      ends both."
                 );
@@ -162,7 +162,7 @@ async fn run_session(node: &mut RelayNode, server: &str, token: &str) -> anyhow:
     // A server of another version closes the connection immediately.
     let accepted = tokio::spawn(async {
         sleep(REJECTED_WITHIN).await;
-        crate::plain::tell!("registered with the office's server");
+        crate::output::tell!("registered with the office's server");
     });
     let (out, mut texts) = socket::texts(socket);
     let (outgoing, mut to_send) = mpsc::channel::<FromNode>(QUEUE);
@@ -197,7 +197,8 @@ async fn run_session(node: &mut RelayNode, server: &str, token: &str) -> anyhow:
 }
 
 fn read_token(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = telcon_files::read_text_named(path, MAX_TOKEN_BYTES as u64);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
     let token = text.trim();
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if token.is_empty() || text.len() > MAX_TOKEN_BYTES || !plain {
@@ -210,7 +211,7 @@ fn drain_on_signal(handle: NodeHandle) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        crate::plain::tell!("draining: no new calls, current calls move");
+        crate::output::tell!("draining: no new calls, current calls move");
         handle.drain();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         std::process::exit(1);

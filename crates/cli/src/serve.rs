@@ -3,7 +3,6 @@
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
-    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -11,7 +10,8 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::Authority;
 use telcon_proto::{RecordMode, http::OfficeInfo};
 use telcon_server::{
-    MAX_TURN_SECRET_BYTES, Running, Server, ServerConfig, Turn, objects::ObjectsLocation, store::StoreLocation,
+    MAX_TURN_SECRET_BYTES, Network, Running, Server, ServerConfig, TrustedProxies, Turn, objects::ObjectsLocation,
+    store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,6 +71,13 @@ pub struct ServeArgs {
     /// Address of the web page and the API. Browsers require TLS for any address but localhost: put a proxy in front.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Address of /healthz and /metrics, for the operator's monitoring: keep it from the public. Port 0 selects a free port.
+    #[arg(long, default_value = "127.0.0.1:9080")]
+    pub admin_listen: SocketAddr,
+    /// Proxy whose X-Forwarded-For is believed: an address or a network, such as 172.18.0.0/16. Can be repeated. By default
+    /// proxies on this machine.
+    #[arg(long, value_name = "CIDR")]
+    pub trusted_proxy: Vec<Network>,
     /// Address of the embedded relay, for UDP and TCP. Above 64 calls the following ports are used too, one per core. Port 0 selects free ports.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub media: SocketAddr,
@@ -152,6 +159,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         store: args.store.location(&args.data)?,
         objects: args.objects.location(&args.data)?,
         listen: args.listen,
+        admin_listen: args.admin_listen,
+        trusted_proxies: match args.trusted_proxy {
+            none if none.is_empty() => TrustedProxies::default(),
+            networks => TrustedProxies::new(networks),
+        },
         media: args.media,
         media_addrs: args.media_addr.into_iter().collect(),
         web_dir: args.web,
@@ -162,11 +174,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let handler = |kind| signal(kind).context("cannot install a signal handler");
     let (mut interrupt, mut terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
     let running = start_with(config).await?;
-    crate::plain::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
+    crate::output::tell!("office {} ready at http://{}", running.office.domain, running.http_addr);
+    crate::output::tell!("health and metrics at http://{}", running.admin_addr);
     let addresses: Vec<String> = running.media_addrs.iter().map(SocketAddr::to_string).collect();
-    crate::plain::tell!("media at {} (UDP and TCP)", addresses.join(", "));
+    crate::output::tell!("media at {} (UDP and TCP)", addresses.join(", "));
     if !running.http_addr.ip().is_loopback() && running.media_addrs.iter().all(|addr| addr.ip().is_loopback()) {
-        crate::plain::tell!(
+        crate::output::tell!(
             "warning: media is on the loopback address, so calls from other machines have no audio: use --media 0.0.0.0:3478 and --media-addr"
         );
     }
@@ -174,17 +187,14 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    crate::plain::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
+    crate::output::tell!("stopping: what was accepted is written, devices reconnect when the server is back");
     running.shutdown().await;
     Ok(())
 }
 
 /// The office's TURN servers. The secret is in a file, because every user of the machine can read command lines.
 fn turn(urls: Vec<String>, secret: &Path) -> anyhow::Result<Turn> {
-    let mut text = String::new();
-    let file = std::fs::File::open(secret).with_context(|| format!("cannot read {}", secret.display()))?;
-    file.take(MAX_TURN_SECRET_BYTES as u64 + 2)
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read {}", secret.display()))?;
+    let text = telcon_files::read_text_named(secret, MAX_TURN_SECRET_BYTES as u64 + 2);
+    let text = text.with_context(|| format!("cannot read {}", secret.display()))?;
     Ok(Turn::new(urls, text.trim_end_matches(['\r', '\n']))?)
 }

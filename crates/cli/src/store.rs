@@ -8,6 +8,9 @@ use std::{
     path::Path,
 };
 
+/// Largest seed file read, bytes: a seed has 32, and a longer file is reported as corrupt.
+const MAX_SEED_BYTES: u64 = 4096;
+
 /// Creates a directory that only its owner can access.
 pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
@@ -43,7 +46,7 @@ pub fn random() -> anyhow::Result<[u8; 32]> {
 
 /// Reads a 32-byte secret.
 pub fn read_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let bytes = fs::read(path)
+    let bytes = telcon_files::read_named(path, MAX_SEED_BYTES)
         .with_context(|| format!("cannot read {}; was the office created with `telcon init`?", path.display()))?;
     match bytes.try_into() {
         Ok(seed) => Ok(seed),

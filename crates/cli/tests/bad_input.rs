@@ -111,7 +111,7 @@ fn damaged_office_files_are_refused() {
     };
     let serve = || {
         let mut serve = telcon();
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(path("server"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]).arg(path("server"));
         serve
     };
     let note = || office.note(&path("Notes.json"));

@@ -75,7 +75,7 @@ async fn ring_survives_server_crash() {
     let view = until(&b, "the ring to be settled", |view| view.caught_up).await;
     // Either it still rings and can be answered, or it has ended on both sides and in the log: no mixed state.
     if state(&view) == Some(CallState::Ringing) {
-        b.command(Do::Answer);
+        b.command(Do::Answer { call: None });
         until(&a, "the call", |view| state(view) == Some(CallState::Live)).await;
         until(&b, "the call", |view| state(view) == Some(CallState::Live)).await;
         a.command(Do::HangUp);
@@ -255,7 +255,7 @@ async fn note_taker_that_resumes_after_hanging_reports_what_it_missed() {
     until(&b, "the ring", |view| state(view) == Some(CallState::Ringing)).await;
     // Before the answer, so that it does not know when audio started.
     signal(&notes, "-STOP");
-    b.command(Do::Answer);
+    b.command(Do::Answer { call: None });
     for endpoint in [&a, &b] {
         until(endpoint, "the call", |view| state(view) == Some(CallState::Live)).await;
     }
@@ -286,6 +286,45 @@ async fn permanently_killed_note_taker_leaves_a_partial_record() {
     assert_eq!(call.office.verify()["records_partial"], 1);
     let (printed, _) = call.office.open_record();
     assert!(printed.contains("the call ended before it resumed"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transcript_of_a_killed_note_taker_covers_the_sound_that_it_kept() {
+    let Some(model) = std::env::var_os("TELCON_ASR_MODEL") else {
+        return office::not_run("TELCON_ASR_MODEL names no model");
+    };
+    let office = office::Office::new();
+    let note_taker = office.enrol("Notes", "note-taker");
+    let take_notes = || {
+        let notes = Running::start(office.note(&note_taker).arg("--asr-model").arg(&model));
+        notes.wait_for_line("waits for calls");
+        notes
+    };
+    let mut notes = take_notes();
+    let (a, b) = (office.enrol("A", "principal"), office.enrol("B", "principal"));
+    let (a, b) = (office.endpoint(&a, false, Box::new(NullSink)), office.endpoint(&b, true, Box::new(NullSink)));
+    ring(&a, &b).await;
+    for endpoint in [&a, &b] {
+        until(endpoint, "the note-taker", |view| members(view) == 3).await;
+    }
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../client/fixtures/a.wav");
+    let spoken: Vec<Frame> =
+        telcon_client::audio::frames(&telcon_client::audio::wav::read(&fixture).unwrap()).collect();
+    // Killed in mid-speech: no passage is complete, so nothing is transcribed, and the sound of the last sealed part is kept.
+    a.send_audio(spoken[..spoken.len() - 50].to_vec()).await.unwrap();
+    notes.kill();
+    a.command(Do::HangUp);
+    until(&b, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    let notes = take_notes();
+    notes.wait_for_line("is in the archive");
+    let (_, opened) = office.open_record();
+    let transcript = fs::read_to_string(opened.join("transcript.vtt")).unwrap();
+    assert!(transcript.contains("thank you for taking my call"), "{transcript}");
+    assert!(transcript.contains("<v A>"), "the speaker has a name: {transcript}");
+    assert!(!transcript.contains("No transcript of this time"), "{transcript}");
+    let mut files = Vec::new();
+    walk(&office.path("spool"), &mut files);
+    assert!(files.iter().all(|(name, _)| !name.ends_with(".pending")), "sound is left in the spool: {files:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

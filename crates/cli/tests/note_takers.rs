@@ -152,9 +152,11 @@ async fn both_records_are_kept_after_note_taker_failover() {
     for (n, record) in std::fs::read_dir(&records).unwrap().flatten().enumerate() {
         assert!(printed.contains(&*record.path().to_string_lossy()), "{printed}");
         let output = open(&record.path(), &format!("opened {n}"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        reasons.extend(printed.lines().find_map(|line| line.strip_prefix("Reason: ").map(str::to_owned)));
+        reasons.extend(
+            printed.lines().find_map(|line| line.strip_prefix("missing: the note-taker says: ").map(str::to_owned)),
+        );
     }
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons.iter().any(|reason| reason.contains("the call ended before it resumed")), "{reasons:?}");

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 use telcon_core::{Device, DeviceState};
-use telcon_server::store::StoreLocation;
+use telcon_server::store::{ListPosition, StoreLocation};
 
 /// The creation time of the fixtures of version 0.1, when their devices' certificates were valid.
 const MADE_AT: &str = "2026-11-29 18:00:00";
@@ -42,7 +42,9 @@ fn faketime() -> PathBuf {
 fn serve_then(office: &mut Office) {
     let mut serve = telcon_then();
     serve.arg("serve").arg("--data").arg(office.path("server")).args(&office.media);
-    let running = Running::start(serve.arg("--listen").arg(format!("127.0.0.1:{}", office.port)));
+    let running = Running::start(
+        serve.args(["--admin-listen", "127.0.0.1:0", "--listen"]).arg(format!("127.0.0.1:{}", office.port)),
+    );
     running.wait_for_line("ready at");
     office.server = Some(running);
 }
@@ -61,7 +63,7 @@ fn an_archive_of_version_0_1_verifies_and_opens() {
     assert!(printed.contains("7 parts"), "{printed}");
     let transcript = fs::read_to_string(out.join("transcript.vtt")).unwrap();
     assert!(transcript.starts_with("WEBVTT"), "{transcript}");
-    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 2, "the sound of both");
+    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 3, "the sound of both, and the mix");
 }
 
 #[test]
@@ -101,7 +103,9 @@ fn a_ring_of_version_0_1_verifies_for_its_office_and_is_not_accepted_again() {
     let home = trust.home().domain().clone();
     let location = StoreLocation::default_in(&office.path("server"));
     drop(location.writer(&home).unwrap());
-    let [stored] = &location.reader(&home).unwrap().records(9).unwrap()[..] else { panic!("one call") };
+    let reader = location.reader(&home).unwrap();
+    let [call] = &reader.calls(None, ListPosition::START, 9).unwrap()[..] else { panic!("one call") };
+    let (stored, _) = reader.record(&call.call).unwrap().unwrap();
     let ring = trust.verify_ring_past(&stored.call.ring).unwrap();
     assert_eq!((ring.ring().version, ring.ring().call.id), (3, stored.call.call));
     assert!(ring.ring().is_within(&home) && stored.call.from.is_same_person(ring.device().card()));

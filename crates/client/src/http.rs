@@ -75,14 +75,16 @@ pub fn upload(server: &str, token: &str, call: CallId, dir: &Path) -> Result<Rec
     let seal = telcon_record::seal::load(dir)?;
     let finish = || -> Result<RecordKept, ClientError> {
         let seal = dir.join(telcon_record::SEAL_FILE);
-        let text = std::fs::read(&seal).map_err(ClientError::file(seal))?;
+        let limit = telcon_record::seal::MAX_SEAL_BYTES as u64;
+        let text = telcon_files::read_beneath(dir, telcon_record::SEAL_FILE, limit);
+        let text = text.map_err(|error| ClientError::file(seal)(error.into()))?;
         post_json(&format!("{server}{API_PREFIX}/calls/{call}/record"), Some(token), &text)
     };
     for part in &seal.parts {
-        let bytes = match std::fs::read(dir.join(&part.name)) {
+        let bytes = match telcon_files::read_beneath(dir, &part.name, part.bytes) {
             Ok(bytes) => bytes,
             // An interrupted earlier run may have deleted parts that the archive already has.
-            Err(error) => return finish().map_err(|_| ClientError::file(dir.join(&part.name))(error)),
+            Err(error) => return finish().map_err(|_| ClientError::file(dir.join(&part.name))(error.into())),
         };
         let url = format!("{server}{API_PREFIX}/calls/{call}/record/{}", part.name);
         let mut response = agent(&url)?

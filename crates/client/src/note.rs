@@ -7,24 +7,33 @@
 mod audio;
 pub mod delivery;
 mod files;
+mod pending;
 mod session;
+mod transcript;
+mod unfinished;
 
 use crate::{
     attendance::MAX_GAP_MS,
     endpoint::MediaSink,
-    transcription::{Recognizer, Transcriber},
+    transcription::{Language, Recognizer, Transcriber},
 };
-use files::sign;
+use pending::PendingStore;
 use serde::Serialize;
-use session::{RecordingSession, date};
+use session::RecordingSession;
 use std::{
-    path::{Path, PathBuf},
-    sync::mpsc::{Receiver, Sender, channel},
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 use telcon_core::{Engine, Event, call::captions::Caption};
-use telcon_proto::{CallId, DeviceId, RecordMode, message::NoticeState};
-use telcon_record::{BagInfo, CustodianRecipient, RecordError, RecordWriter, Recovered};
+use telcon_proto::{CallId, Card, DeviceId, PersonId, Qualified, RecordMode, message::NoticeState};
+use telcon_record::{CustodianRecipient, RecordError};
+use transcript::LiveTranscript;
+pub use unfinished::{seal_unfinished, unfinished_records};
 
 /// Interval of sealing, milliseconds. A note-taker that is killed loses at most this much. Each part costs about 1.5 KB for the
 /// custodians' stanzas.
@@ -72,6 +81,7 @@ pub enum NoteEvent {
 }
 
 /// Configuration of a note-taker.
+#[derive(Clone)]
 pub struct NoteConfig {
     /// Directory of records that are not in the archive yet.
     pub spool: PathBuf,
@@ -79,10 +89,28 @@ pub struct NoteConfig {
     pub custodians: Vec<CustodianRecipient>,
     /// Creates speech recognizers. Without it, records state that they have no transcript.
     pub recognizers: Option<RecognizerFactory>,
+    /// The languages that people speak.
+    pub languages: SpokenLanguages,
 }
 
 /// Creates the recognizers of a call: one for the transcript, and one for captions, so that captions need not wait.
-pub type RecognizerFactory = Box<dyn Fn() -> (Box<dyn Recognizer + Send>, Box<dyn Recognizer + Send>) + Send>;
+pub type RecognizerFactory = Arc<dyn Fn() -> (Box<dyn Recognizer + Send>, Box<dyn Recognizer + Send>) + Send + Sync>;
+
+/// The languages that people speak, as configured. Without any, the language of each passage is detected.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpokenLanguages {
+    /// The language of everybody without an own one.
+    pub default: Option<Language>,
+    /// The languages of certain people.
+    pub people: BTreeMap<Qualified<PersonId>, Language>,
+}
+
+impl SpokenLanguages {
+    /// The language of a person; none if it is to be detected.
+    pub fn of(&self, card: &Card) -> Option<Language> {
+        self.people.get(&card.qualified()).copied().or(self.default)
+    }
+}
 
 /// A [`MediaSink`] that records calls.
 pub struct NoteTaker {
@@ -145,16 +173,22 @@ impl NoteTaker {
                 })
                 .ok()
         });
+        let live = transcriber.map(|transcriber| {
+            // In mode memo no sound is kept, not even encrypted and for half a minute.
+            let pending = (mode == RecordMode::Audio).then(|| PendingStore::new(&self.config.spool, call));
+            LiveTranscript::new(call, transcriber, self.config.languages.clone(), pending)
+        });
         let live_ms = live_since(call, engine, now_ms);
-        let session = RecordingSession::new(&self.config, engine, (call, mode), transcriber, live_ms, now_ms);
+        let session = RecordingSession::new(&self.config, engine, (call, mode), live, live_ms, now_ms);
         self.session = Some(session);
         self.sealing_failed = false;
-        self.seal_part();
+        self.seal_part(now_ms);
     }
 
     /// Seals new data, once the call was answered: unanswered calls have no record.
-    fn seal_part(&mut self) {
+    fn seal_part(&mut self, now_ms: u64) {
         let Some(session) = self.session.as_mut().filter(|session| session.live_ms.is_some()) else { return };
+        session.keep_pending(now_ms);
         let sealed = session.files.seal_part(session.sealed_ms);
         self.sealing_failed = sealed.is_err();
         if let Err(error) = sealed {
@@ -168,6 +202,7 @@ impl NoteTaker {
         if how == INTERRUPTED {
             // The call may continue, and this device may rejoin it. The record stays unfinished: what was recorded is sealed,
             // and it is either resumed, or closed as partial once the end of the call is known.
+            session.keep_pending(now_ms);
             if let Err(error) = session.files.seal_part(session.sealed_ms) {
                 self.report_problem(format!(
                     "the last seconds before this device dropped out of a call are lost: {error}"
@@ -178,9 +213,14 @@ impl NoteTaker {
         }
         // Recognizing the last words takes seconds, during which the endpoint must be available for the next call.
         let events = self.events.clone();
+        let pending = PendingStore::new(&self.config.spool, session.call);
         std::thread::spawn(move || {
             session.complete_transcript(now_ms);
-            let _ = events.send(finish(session, now_ms, &events));
+            let finished = finish(session, now_ms, &events);
+            if matches!(finished, NoteEvent::Sealed { .. }) {
+                pending.delete();
+            }
+            let _ = events.send(finished);
         });
     }
 }
@@ -232,42 +272,6 @@ fn sealing_problem(error: &RecordError) -> String {
     )
 }
 
-/// Calls with unfinished records in the spool, left by an earlier run of the process.
-pub fn unfinished_records(spool: &Path) -> Vec<CallId> {
-    let Ok(entries) = std::fs::read_dir(spool) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).collect()
-}
-
-/// Seals and signs the unfinished record of a call that is over, as a partial one. Returns false if nothing of it was
-/// written.
-///
-/// # Errors
-/// When it cannot be read or written. It is left unchanged.
-pub fn seal_unfinished(
-    spool: &Path,
-    custodians: &[CustodianRecipient],
-    device: &telcon_core::Device,
-    call: CallId,
-    now_ms: u64,
-) -> Result<bool, RecordError> {
-    let dir = &spool.join(call.to_hex());
-    let mut sealed = match RecordWriter::recover(dir, custodians) {
-        Ok(Recovered::Sealed(sealed)) => sealed,
-        Ok(Recovered::Unfinished(mut writer)) => writer.finish(&BagInfo {
-            date: date(now_ms),
-            partial: true,
-            reason: "the note-taker was interrupted, and the call ended before it resumed".into(),
-            extra: Vec::new(),
-        })?,
-        Err(RecordError::NoRecord(_)) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    if sealed.seal().jws.is_none() {
-        sign(&mut sealed, device.key(), device.chain(), call, now_ms)?;
-    }
-    Ok(true)
-}
-
 impl MediaSink for NoteTaker {
     fn is_recording(&self) -> bool {
         self.session.as_ref().is_some_and(|session| !session.receives_nothing) && !self.sealing_failed
@@ -305,7 +309,7 @@ impl MediaSink for NoteTaker {
                     session.on_live(now_ms.saturating_sub(suspended_ms), now_ms);
                 }
                 // Sealed at once, so that a note-taker killed in the first seconds leaves a record that can be resumed.
-                self.seal_part();
+                self.seal_part(now_ms);
             }
             Event::Ended { call, how, signed_by } => {
                 if self.session.as_ref().is_none_or(|session| session.call != *call) {
@@ -322,11 +326,11 @@ impl MediaSink for NoteTaker {
         self.suspension.active(Instant::now());
         let Some(session) = &mut self.session else { return Vec::new() };
         session.check_attendance(now_ms);
-        session.feed_recognizer(now_ms, false);
+        session.feed_recognizer(now_ms);
         let captions = session.take_captions(now_ms);
         if now_ms >= session.sealed_ms + PART_INTERVAL_MS {
             session.sealed_ms = now_ms;
-            self.seal_part();
+            self.seal_part(now_ms);
         }
         captions
     }

@@ -11,7 +11,7 @@ use telcon_client::audio::resample::ASR_SAMPLE_RATE;
 use telcon_client::audio::{Frame, SILENCE, frames, wav};
 use telcon_client::transcription::transcriber::TranscriberEvent;
 use telcon_client::transcription::wer::{WordErrors, word_errors};
-use telcon_client::transcription::{Effort, RecognitionResult, Recognizer, Transcriber, Whisper};
+use telcon_client::transcription::{Effort, RecognitionResult, Recognizer, Request, Transcriber, Whisper};
 
 /// Allowed difference of word error rate between a call and the original file, percentage points.
 const ALLOWED_POINTS: f64 = 3.0;
@@ -81,8 +81,7 @@ fn transcript(captions: &[RecognitionResult], speaker: u32) -> String {
 
 fn direct(model: &Path, path: &Path) -> String {
     let sound = wav::read_at(path, ASR_SAMPLE_RATE).unwrap();
-    let phrases = Whisper::load(model).unwrap().transcribe(&sound, Effort::Best).unwrap();
-    phrases.iter().map(|phrase| phrase.text.as_str()).collect::<Vec<_>>().join(" ")
+    Whisper::load(model).unwrap().transcribe(&sound, &Request::new(Effort::Best)).unwrap().text()
 }
 
 fn points(errors: WordErrors) -> f64 {

@@ -56,10 +56,10 @@ pub struct DeviceState {
     /// Recent calls that rang here and ended: a ring replayed after a restart is recognised.
     #[serde(default, rename = "rung")]
     pub finished_rings: Vec<telcon_proto::CallId>,
-    /// The call that the office reported last as over for this device: a ring of it is a replay, and not a ring whose end the
-    /// office has not received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reported_over: Option<telcon_proto::CallId>,
+    /// Those of them that the office has not reported as over: it may ring once more until it has received that they ended.
+    /// A ring of any other is a replay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreported_rings: Vec<telcon_proto::CallId>,
     /// The call that a person entered here, by ringing, answering or listening.
     #[serde(default)]
     pub engaged: Option<Engaged>,
@@ -130,7 +130,7 @@ impl DeviceState {
             trusted: Vec::new(),
             log: None,
             finished_rings: Vec::new(),
-            reported_over: None,
+            unreported_rings: Vec::new(),
             engaged: None,
             muted_in: None,
             claims: Vec::new(),

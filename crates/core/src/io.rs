@@ -16,10 +16,25 @@ pub enum UserCommand {
         #[serde(default)]
         mode: Option<RecordMode>,
     },
-    /// Answer the ring.
-    Answer,
-    /// Decline the ring.
-    Decline,
+    /// Answer a ring. A ring of one's own is cancelled, and who else rings learns that this person is in a call.
+    Answer {
+        /// Which; the one that is shown first if not given.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Decline a ring.
+    Decline {
+        /// Which; the one that is shown first if not given.
+        #[serde(default)]
+        call: Option<CallId>,
+    },
+    /// Silence a caller on all devices of this person, or undo it.
+    Silence {
+        /// The caller.
+        person: PersonId,
+        /// Whether they are silenced from now on.
+        on: bool,
+    },
     /// Cancel the ring, or end the call; a listener leaves.
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.

@@ -9,8 +9,9 @@ use telcon_proto::{
     entry::{ArchivedRecord, Entry},
     http::{ProvenDevice, RecordProof},
     message::Logged,
-    policy::{Action, allows},
+    printable::printable,
     seal::Seal,
+    sealing::{SealSigner, SealedCall, check_signer},
 };
 
 /// Longest reason that is shown, characters.
@@ -162,7 +163,12 @@ struct SealedRecords {
 }
 
 /// Verifies each record of the call: one per note-taker that recorded some of it.
-fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice]) -> Result<SealedRecords, String> {
+fn check_sealed(
+    trust: &TrustStore,
+    proof: &RecordProof,
+    devices: &[LoggedDevice],
+    ended: Option<u64>,
+) -> Result<SealedRecords, String> {
     if proof.records.is_empty() {
         return Err("the sealed record is not in the log yet".into());
     }
@@ -188,12 +194,18 @@ fn check_sealed(trust: &TrustStore, proof: &RecordProof, devices: &[LoggedDevice
         if !same {
             return Err("the log entry of a record does not match its note-taker's signature".into());
         }
-        if !allows(signer.card().role, Action::WriteRecord) {
-            return Err("the record is signed by a device that is not a note-taker's".into());
-        }
-        if !devices.iter().any(|known| known.device().qualified() == signer.qualified()) {
-            return Err("there is no proof that the device that signed it is in the log".into());
-        }
+        let known = devices.iter().find(|known| known.device().qualified() == signer.qualified());
+        let known = known.ok_or("there is no proof that the device that signed it is in the log")?;
+        let facts = SealSigner {
+            role: signer.card().role,
+            signed_ms: signed.at_ms(),
+            valid_ms: signer.valid_ms(),
+            enrolled: Some(known.entry().index()),
+            revoked: None,
+            was_member: None,
+        };
+        check_signer(&facts, &SealedCall { ended, sealed: Some(logged.index()) })
+            .map_err(|flaw| format!("the device that signed the record may not have: {flaw}"))?;
         if signers.contains(&signer.qualified()) || !entries.insert(logged.index()) {
             return Err("two records of the call are signed by the same device".into());
         }
@@ -214,7 +226,7 @@ fn check_missing(trust: &TrustStore, logged: &Logged, proof: &RecordProof) -> Re
     let (entry, Entry::RecordMissing { why, .. }) = entry(trust, logged, proof)? else {
         return Err(OTHER_ENTRY.into());
     };
-    let why: String = why.chars().filter(|c| !c.is_control()).take(MAX_WHY_CHARS).collect();
+    let why: String = printable(why.trim()).chars().take(MAX_WHY_CHARS).collect();
     if why.is_empty() { Err("the log entry has no reason".into()) } else { Ok((entry.index(), why)) }
 }
 
@@ -259,7 +271,8 @@ pub fn check_record(trust: &TrustStore, proof: &RecordProof) -> Report {
     };
     let missing = proof.missing.as_ref().filter(|_| answered && kept && proof.records.is_empty());
     let missing = missing.map(|logged| check_missing(trust, logged, proof));
-    let sealed = (answered && kept && missing.is_none()).then(|| check_sealed(trust, proof, known));
+    let sealed = (answered && kept && missing.is_none())
+        .then(|| check_sealed(trust, proof, known, ended.as_ref().ok().map(|end| end.index)));
     let mut checks = vec![
         check("Opened before it rang", opened.map(|ring| format!("log entry {}", ring.entry().index()))),
         check("Every device is in the log", devices.as_deref().map(indices).map_err(Clone::clone)),

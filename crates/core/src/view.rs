@@ -26,8 +26,12 @@ pub struct View {
     pub token: Option<String>,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
-    /// The call.
+    /// The call: the one that this person is in or rings, else the first ring.
     pub call: Option<CallView>,
+    /// Further rings, in the order of their arrival. Each can be answered and declined.
+    pub rings: Vec<CallView>,
+    /// The callers whom this person has silenced, from the office's list.
+    pub silenced: Vec<Card>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
     /// Alerts for the person.

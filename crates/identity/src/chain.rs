@@ -72,6 +72,11 @@ impl VerifiedDevice {
         hex(&self.enrolment)
     }
 
+    /// First and last moment at which the device certificate is valid, milliseconds since 1970 UTC.
+    pub fn valid_ms(&self) -> (u64, u64) {
+        (self.valid.from_s.saturating_mul(1000), self.valid.until_s.saturating_mul(1000).saturating_add(999))
+    }
+
     /// Until when the device certificate is valid, milliseconds since 1970 UTC.
     pub fn expires_ms(&self) -> u64 {
         self.valid.until_s.saturating_mul(1000)

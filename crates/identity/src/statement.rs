@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use telcon_proto::{
     Blob, CallId, DeviceId, Digest, SuiteName,
-    policy::{Action, allows},
+    sealing::{SealFlaw, check_certificate},
     statement::{RecordSigned, SignIn},
 };
 
@@ -113,7 +113,8 @@ impl Office {
     pub fn verify_record(&self, jws: &str, call: CallId, record_digest: &Digest) -> Result<VerifiedRecord> {
         let (device, payload) = self.verify_signed(jws, RECORD_TYP)?;
         let signed: RecordSigned = decode(&payload)?;
-        if !allows(device.card().role, Action::WriteRecord) {
+        // The error of `check_time` below says whether it is too early or too late.
+        if let Err(SealFlaw::Role(_)) = check_certificate(device.card().role, signed.at_ms, device.valid_ms()) {
             return Err(Flaw::RecordRole.into());
         }
         if signed.call != call || signed.digest != *record_digest {

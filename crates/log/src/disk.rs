@@ -6,9 +6,10 @@ use crate::bundle::MAX_BUNDLE_LEN;
 use crate::storage::{Reader, Storage, StorageError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use telcon_files::FileError;
 
 /// Largest file read, in bytes. The largest that a log writes is the staging file of one append: at most
 /// [`MAX_APPEND_ENTRIES`](crate::MAX_APPEND_ENTRIES) entries and one partial bundle, 273 MiB with their hashes.
@@ -39,19 +40,13 @@ impl DiskReader {
 
 impl Reader for DiskReader {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let file = match File::open(locate(&self.root, path)?) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StorageError::io(path, error)),
-        };
-        let length = file.metadata().map_err(|error| StorageError::io(path, error))?.len();
-        if length > MAX_FILE_LEN {
-            return Err(StorageError::TooLarge(path.to_owned()));
+        locate(&self.root, path)?;
+        match telcon_files::read_beneath(&self.root, path, MAX_FILE_LEN) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(FileError::TooLarge { .. }) => Err(StorageError::TooLarge(path.to_owned())),
+            Err(error) => Err(StorageError::io(path, error.into())),
         }
-        let mut bytes = Vec::new();
-        // Bounded again, because the file may have grown since.
-        file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes).map_err(|error| StorageError::io(path, error))?;
-        if bytes.len() as u64 > MAX_FILE_LEN { Err(StorageError::TooLarge(path.to_owned())) } else { Ok(Some(bytes)) }
     }
 }
 
@@ -403,5 +398,19 @@ mod tests {
         File::create(dir.path().join("checkpoint")).unwrap().set_len(MAX_FILE_LEN + 1).unwrap();
         let read = DiskReader::new(dir.path()).read("checkpoint");
         assert!(matches!(read, Err(StorageError::TooLarge(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_or_directory_in_place_of_a_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("checkpoint")).unwrap();
+        fs::create_dir_all(dir.path().join("elsewhere/0")).unwrap();
+        fs::write(dir.path().join("elsewhere/0/000"), b"x").unwrap();
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("tile")).unwrap();
+        let reader = DiskReader::new(dir.path());
+        for path in ["checkpoint", "tile/0/000", "elsewhere/0"] {
+            assert!(matches!(reader.read(path), Err(StorageError::Io { .. })), "{path}");
+        }
     }
 }

@@ -12,8 +12,11 @@ pub mod limits;
 pub mod message;
 pub mod node;
 pub mod office;
+pub mod participant;
 pub mod policy;
+pub mod printable;
 pub mod seal;
+pub mod sealing;
 pub mod statement;
 pub mod terms;
 

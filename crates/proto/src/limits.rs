@@ -1,5 +1,7 @@
 //! Every limit of the wire, with its reason.
 
+use crate::SuiteName;
+
 /// Longest WebSocket message, bytes. The largest honest one is a `cnsa2` welcome for eight members, whose leaves each
 /// carry two ML-DSA-87 certificates (about 15 KB): 180 KB, and base64 adds a third.
 pub const MAX_MESSAGE_BYTES: usize = 384 * 1024;
@@ -26,14 +28,28 @@ pub const CHALLENGE_TTL_MS: u64 = 30_000;
 /// Cap for unauthenticated connections (not signed in yet), per server: a flood of them cannot exhaust the server for
 /// signed-in devices.
 pub const MAX_UNSIGNED_CONNECTIONS: usize = 256;
+/// Rings that one person is shown at once; a caller beyond them is told that the person is busy.
+pub const MAX_RINGS_AT_ONCE: usize = 8;
+/// Callers that one person can silence. The list is sent at each sign-in.
+pub const MAX_SILENCED: usize = 64;
 /// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,
 /// eight members joining, needs about forty.
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
+/// Sustained rate limit of a signed-in device, bytes of messages per second; above it the connection is closed.
+pub const MAX_BYTES_PER_SECOND: u32 = 256 * 1024;
+/// Bytes of messages that a device may send at once: ten of the largest commits, as when eight members join.
+pub const MAX_BYTE_BURST: u32 = 4 * 1024 * 1024;
 /// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few
 /// seconds for hours; its oldest members must rejoin.
 pub const MAX_HANDSHAKES_KEPT: usize = 4096;
-/// Longest key package, bytes. One in suite `cnsa2`, with its two certificates, has under 40 kB.
-pub const MAX_KEY_PACKAGE_BYTES: usize = 64 * 1024;
+/// Longest key package in calls of a suite, bytes. A test in `telcon-core` compares it with real ones, whose certificates hold the
+/// longest names.
+pub const fn max_key_package_bytes(suite: SuiteName) -> usize {
+    match suite {
+        SuiteName::Hybrid => 8 * 1024,
+        SuiteName::Cnsa2 => 48 * 1024,
+    }
+}
 /// Longest commit and welcome together, bytes. The largest honest ones are about 200 kB; base64 and the proofs that the server
 /// adds keep the message to the other members below [`MAX_MESSAGE_BYTES`].
 pub const MAX_COMMIT_BYTES: usize = 256 * 1024;

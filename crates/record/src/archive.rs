@@ -7,23 +7,28 @@
 //! archive/issuers/<sha256 hex>.der    the enrolment certificates that signed them, under the same names
 //! ```
 
+mod list;
+mod records;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 
+use telcon_log::storage::Reader as _;
 use telcon_log::tree::Tree;
 use telcon_log::{
     AuditError, Checkpoint, CosignerKey, DiskReader, SignedCheckpoint, TreeReport, VerifierKey, verify_tree_visiting,
 };
 
-use crate::check::check_all;
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, History, Revocation, SealEntry, Signature};
-use crate::path::record_name;
-use crate::report::{ArchiveReport, PartialRecord, Problem, ProblemKind};
-use crate::seal::{SEAL_FILE, Seal};
+use crate::history::{DeviceEntries, Enrolled, History, Revocation};
+use crate::report::{ArchiveReport, Problem, ProblemKind, Stray};
 use crate::signature::{Devices, SignatureVerifier};
+use telcon_files::EntryKind;
 use telcon_proto::RecordMode;
+
+pub use list::{CallState, ListedCall, ListedCertificate, ListedRecord, Listing, list_calls, read_bag_info};
+pub use records::{RecordStanding, verify_record};
 
 /// Maximum size of a device certificate, bytes: one with a post-quantum key and signature has about 8 kB.
 pub const MAX_CERTIFICATE_BYTES: u64 = 64 * 1024;
@@ -61,17 +66,14 @@ pub(crate) const MAX_CLOCK_SKEW_MS: u64 = 5 * 60_000;
 /// * Calls: each is opened once and ended once, in that order, not in the future, and not below the charter's floor. Each
 ///   answered call whose mode is not *log only* has a record or a logged reason for having none.
 /// * Records: at most one per note-taker. Each logged record exists, is valid ([`crate::check_record`]), and has the logged
-///   digest, signature, number of parts and state; its signature verifies and is by a device that was enrolled and not
-///   revoked when the entry was written. Each record on disk is logged.
+///   digest, signature, number of parts and state; its signature verifies and is by a device that may have sealed it
+///   ([`telcon_proto::sealing`]). Each record on disk is logged.
+/// * Files that belong to no archive, such as those that desktop environments leave, are listed and harm nothing.
 /// * Devices: an enrolment creates one device; every certificate is logged, archived, and issued by the office's authority.
 ///   A revocation counts if the office's authority signed it.
 pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> ArchiveReport {
-    let (history, report) = (History::default(), empty_report(options));
-    let mut audit = Audit { history, report, devices: Devices::default(), record: None };
-    audit.log(&dir.join("log"), options);
-    audit.certificates(dir, verifier);
-    audit.revocations(verifier);
-    audit.records(&dir.join("records"), verifier);
+    let mut audit = Audit::begin(dir, verifier, options);
+    audit.records(dir, verifier);
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
     audit.history.check_floor(options.floor);
@@ -104,14 +106,8 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         devices: 0,
         unsigned_revocations: 0,
         gaps: Vec::new(),
+        strays: Vec::new(),
     }
-}
-
-/// The content of a certificate file (DER), if it is readable and within the size limit.
-fn certificate(path: &Path) -> Option<Vec<u8>> {
-    let metadata = std::fs::symlink_metadata(path).ok()?;
-    let valid = metadata.is_file() && metadata.len() <= MAX_CERTIFICATE_BYTES;
-    valid.then(|| std::fs::read(path).ok()).flatten()
 }
 
 /// Verifies the log on one thread and collects its entries on another, reading each file once. The history is meaningless if
@@ -146,9 +142,21 @@ struct Audit {
     devices: Devices,
     /// The directory of the record being verified.
     record: Option<String>,
+    /// The devices that were in its call, if a custodian has opened it.
+    members: Option<BTreeSet<String>>,
 }
 
 impl Audit {
+    /// Verifies log and certificates.
+    fn begin(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> Self {
+        let (history, report) = (History::default(), empty_report(options));
+        let mut audit = Self { history, report, devices: Devices::default(), record: None, members: None };
+        audit.log(&dir.join("log"), options);
+        audit.certificates(dir, verifier);
+        audit.revocations(verifier);
+        audit
+    }
+
     fn problem(&mut self, kind: ProblemKind, call: Option<&str>, text: impl ToString) {
         let (call, record) = (call.map(str::to_owned), self.record.clone());
         self.history.problems.push(Problem { kind, call, record, text: text.to_string() });
@@ -183,9 +191,8 @@ impl Audit {
     /// Examines the entries of an invalid log: the problems found in them show the extent of the damage.
     fn unproven_entries(&mut self, dir: &Path, key: &VerifierKey) {
         self.history.incomplete = true;
-        let Ok(note) = std::fs::read_to_string(dir.join(telcon_log::tile::CHECKPOINT_PATH)) else {
-            return;
-        };
+        let note = DiskReader::new(dir).read(telcon_log::tile::CHECKPOINT_PATH).ok().flatten();
+        let Some(note) = note.and_then(|note| String::from_utf8(note).ok()) else { return };
         let Ok(size) = key.open(&note).map(|checkpoint| checkpoint.size()) else {
             return;
         };
@@ -204,13 +211,17 @@ impl Audit {
     }
 
     fn certificates(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
-        for path in self.list(&archive.join("devices")) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let named = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok());
-            let bytes = certificate(&path).unwrap_or_default();
-            match named {
-                Some(digest) if sha256(&bytes) == digest => self.devices.insert(digest, bytes),
-                _ => self.problem(ProblemKind::Device, None, format!("devices/{name} is not named after its SHA-256")),
+        let certificate = |path: String| telcon_files::read_beneath(archive, path, MAX_CERTIFICATE_BYTES);
+        for (name, _) in self.list(archive, "devices") {
+            let path = format!("devices/{name}");
+            let Some(digest) = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok()) else {
+                self.report.strays.push(Stray { path });
+                continue;
+            };
+            match certificate(path.clone()) {
+                Ok(bytes) if sha256(&bytes) == digest => self.devices.insert(digest, bytes),
+                Ok(_) => self.problem(ProblemKind::Device, None, format!("{path} is not named after its SHA-256")),
+                Err(e) => self.problem(ProblemKind::Device, None, format!("{path} cannot be read: {e}")),
             }
         }
         let enrolled = |(id, entries): (&String, &DeviceEntries)| -> Vec<(String, Enrolled)> {
@@ -218,7 +229,7 @@ impl Audit {
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
         for (device, Enrolled { time_ms, cert_sha256, .. }) in &logged {
-            let issuer = certificate(&archive.join(format!("issuers/{cert_sha256}.der")));
+            let issuer = certificate(format!("issuers/{cert_sha256}.der")).ok();
             let flaw = match (self.devices.certificate(cert_sha256), issuer) {
                 (None, _) => Some("is missing".to_owned()),
                 (_, None) => Some("cannot be verified: the enrolment certificate that signed it is missing".to_owned()),
@@ -272,123 +283,13 @@ impl Audit {
         problems.into_iter().for_each(|text| self.problem(ProblemKind::Device, None, text));
     }
 
-    fn records(&mut self, dir: &Path, verifier: &dyn SignatureVerifier) {
-        let mut on_disk = BTreeSet::new();
-        for path in self.list(dir) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some((call, device)) = record_name(&name) else {
-                self.problem(ProblemKind::Record, None, format!("records/{name} is not a record"));
-                continue;
-            };
-            self.record = Some(name.clone());
-            let seals = self.history.calls.get(call).map(|entries| &entries.seals[..]).unwrap_or_default();
-            let sealed = seals.iter().find(|seal| seal.device.as_deref() == device).cloned();
-            on_disk.extend(sealed.as_ref().map(|seal| seal.index));
-            self.record(call, &path, sealed.as_ref(), verifier);
-        }
-        let logged = self.history.calls.iter().flat_map(|(call, entries)| entries.seals.iter().map(move |s| (call, s)));
-        let absent = logged.filter(|(_, seal)| !on_disk.contains(&seal.index));
-        let absent: Vec<_> = absent.map(|(call, seal)| (call.clone(), seal.index, seal.device.clone())).collect();
-        for (call, index, device) in absent {
-            self.record = Some(device.map_or_else(|| call.clone(), |device| format!("{call}-{device}")));
-            let text = format!("sealed according to log entry {index}, but not in the archive");
-            self.problem(ProblemKind::Record, Some(&call), text);
-        }
-        self.record = None;
-    }
-
-    fn record(&mut self, call: &str, dir: &Path, entry: Option<&SealEntry>, verifier: &dyn SignatureVerifier) {
-        self.report.records += 1;
-        let before = self.history.problems.len();
-        let Some(entry) = entry else {
-            if self.history.incomplete {
-                return drop(self.parts(call, dir));
-            }
-            return self.problem(ProblemKind::Record, Some(call), "in the archive, but not in the log");
-        };
-        let Some(seal) = self.parts(call, dir) else { return };
-        self.report.record_bytes += seal.parts.iter().map(|p| p.bytes).sum::<u64>();
-        let equal = [
-            ("call", seal.call_id.to_hex() == call),
-            ("record digest", seal.record_digest == entry.record_digest),
-            ("number of parts", seal.parts.len() as u64 == entry.parts),
-            ("partial state", seal.partial == entry.partial),
-            ("signature", entry.signature.is(seal.jws.as_deref())),
-        ];
-        for (what, _) in equal.iter().filter(|(_, equal)| !equal) {
-            self.problem(ProblemKind::Record, Some(call), format!("its {what} differs from log entry {}", entry.index));
-        }
-        self.signature(call, &seal, entry, verifier);
-        if self.history.problems.len() == before {
-            self.report.records_good += 1;
-            if seal.partial {
-                self.report.records_partial += 1;
-                let opened_ms = self.history.calls.get(call).and_then(|known| known.opened).map(|(at, _)| at);
-                let record = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.report.partial.push(PartialRecord { call: call.to_owned(), record, opened_ms });
-            }
-        }
-    }
-
-    /// Checks a record against its seal.
-    fn parts(&mut self, call: &str, dir: &Path) -> Option<Seal> {
-        match check_all(dir) {
-            Ok((seal, problems)) => {
-                problems.into_iter().for_each(|problem| self.problem(ProblemKind::Record, Some(call), problem));
-                Some(seal)
-            }
+    /// The entries of a directory of the archive, sorted; a missing directory counts as empty.
+    fn list(&mut self, archive: &Path, dir: &str) -> Vec<(String, EntryKind)> {
+        match telcon_files::list_beneath(archive, dir) {
+            Ok(found) => found.into_iter().map(|(name, kind)| (name.to_string_lossy().into_owned(), kind)).collect(),
+            Err(e) if e.is_not_found() => Vec::new(),
             Err(e) => {
-                self.problem(ProblemKind::Record, Some(call), format!("{SEAL_FILE}: {e}"));
-                None
-            }
-        }
-    }
-
-    fn signature(&mut self, call: &str, seal: &Seal, entry: &SealEntry, verifier: &dyn SignatureVerifier) {
-        // An earlier version's entry holds the signature that was logged, a newer one the digest of that in the seal. If it is
-        // another one, that was reported.
-        let jws = match &entry.signature {
-            Signature::Jws(jws) => jws,
-            Signature::Sha256(_) if entry.signature.is(seal.jws.as_deref()) => seal.jws.as_deref().unwrap_or_default(),
-            Signature::Sha256(_) => return,
-        };
-        let signer = match verifier.verify(jws, &seal.claims(), &self.devices) {
-            Ok(signer) => signer,
-            Err(why) => {
-                return self.problem(ProblemKind::Signature, Some(call), format!("invalid signature: {why}"));
-            }
-        };
-        if entry.device.as_ref().is_some_and(|named| *named != signer.device) {
-            let text = format!("signed by {}, but log entry {} names another device", signer.device, entry.index);
-            return self.problem(ProblemKind::Signature, Some(call), text);
-        }
-        let known = self.history.devices.get(&signer.device);
-        let enrolled = known.is_some_and(|device| {
-            let certificate_fits = |c: &Digest| signer.cert_sha256.is_none_or(|signed| signed == *c);
-            device.enrolled.iter().any(|e| e.index < entry.index && certificate_fits(&e.cert_sha256))
-        });
-        let revoked = known.and_then(|device| device.revoked).is_some_and(|index| index < entry.index);
-        if !enrolled && !self.history.incomplete {
-            let text = format!("signed by {}, which was not enrolled with that certificate at the time", signer.device);
-            self.problem(ProblemKind::Signature, Some(call), text);
-        } else if revoked {
-            let text = format!("signed by {}, which had been revoked before", signer.device);
-            self.problem(ProblemKind::Signature, Some(call), text);
-        }
-    }
-
-    /// The entries of a directory, sorted; a missing directory counts as empty.
-    fn list(&mut self, dir: &Path) -> Vec<PathBuf> {
-        let read = std::fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect());
-        match read {
-            Ok(paths) => {
-                let mut paths: Vec<PathBuf> = paths;
-                paths.sort();
-                paths
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => {
-                self.problem(ProblemKind::Io, None, format!("{}: {e}", dir.display()));
+                self.problem(ProblemKind::Io, None, format!("{dir}: {e}"));
                 Vec::new()
             }
         }

@@ -6,7 +6,7 @@ use crate::digest::{Digest, sha256};
 use crate::error::RecordError;
 
 const BAGIT_TXT: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
-const BAG_INFO: &str = "bag-info.txt";
+pub(crate) const BAG_INFO: &str = "bag-info.txt";
 const MANIFEST: &str = "manifest-sha256.txt";
 const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
 const BAGIT: &str = "bagit.txt";

@@ -1,8 +1,8 @@
 //! Verification of a record without a key: the seal is consistent and the parts are those it lists.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+
+use telcon_files::FileError;
 
 use crate::digest::sha256;
 use crate::error::RecordError;
@@ -28,17 +28,24 @@ pub fn check_record(dir: &Path) -> Result<Seal, RecordError> {
 /// # Errors
 /// The seal is missing or invalid.
 pub fn check_all(dir: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
-    let seal = seal::load(dir)?;
+    check_in(dir, Path::new(""))
+}
+
+/// As [`check_all`], of the record in directory `relative` of `root`, where a link in `relative` is not followed.
+pub(crate) fn check_in(root: &Path, relative: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
+    let seal = seal::load_in(root, relative)?;
     let mut problems = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| RecordError::io(dir, e))? {
-        let name = entry.map_err(|e| RecordError::io(dir, e))?.file_name().to_string_lossy().into_owned();
+    let listed =
+        telcon_files::list_beneath(root, relative).map_err(|e| RecordError::io(root.join(relative), e.into()))?;
+    for (name, _) in listed {
+        let name = name.to_string_lossy().into_owned();
         // Other files (a desktop environment's, for example) are not part of the record and harmless.
         if is_part_name(&name) && seal.parts.binary_search_by(|p| p.name.as_str().cmp(&name)).is_err() {
             problems.push(RecordError::PartUnlisted(name));
         }
     }
     for part in &seal.parts {
-        match read_part(dir, part) {
+        match read_part_in(root, relative, part) {
             Ok(bytes) => problems.extend(part::check_header(&part.name, &bytes, seal.custodians.len()).err()),
             Err(problem) => problems.push(problem),
         }
@@ -48,18 +55,19 @@ pub fn check_all(dir: &Path) -> Result<(Seal, Vec<RecordError>), RecordError> {
 
 /// Reads a part into memory if it is the listed one.
 pub(crate) fn read_part(dir: &Path, part: &PartDigest) -> Result<Vec<u8>, RecordError> {
-    let path = dir.join(&part.name);
-    let failed = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => RecordError::PartMissing(part.name.clone()),
-        _ => RecordError::io(&path, e),
+    read_part_in(dir, Path::new(""), part)
+}
+
+pub(crate) fn read_part_in(root: &Path, relative: &Path, part: &PartDigest) -> Result<Vec<u8>, RecordError> {
+    // The seal bounds the length: a longer file is not read to its end.
+    let bytes = match telcon_files::read_beneath(root, relative.join(&part.name), part.bytes) {
+        Ok(bytes) => bytes,
+        Err(e) if e.is_not_found() => return Err(RecordError::PartMissing(part.name.clone())),
+        Err(FileError::TooLarge { .. } | FileError::Link | FileError::NotRegular(_)) => {
+            return Err(RecordError::PartChanged(part.name.clone()));
+        }
+        Err(e) => return Err(RecordError::io(root.join(relative).join(&part.name), e.into())),
     };
-    // The seal bounds the length: a longer file is not read to its end. Symbolic links are not followed.
-    let kind = std::fs::symlink_metadata(&path).map_err(failed)?;
-    if !kind.is_file() || kind.len() != part.bytes {
-        return Err(RecordError::PartChanged(part.name.clone()));
-    }
-    let mut bytes = Vec::with_capacity(part.bytes as usize);
-    File::open(&path).and_then(|f| f.take(part.bytes + 1).read_to_end(&mut bytes)).map_err(failed)?;
     match bytes.len() as u64 == part.bytes && sha256(&bytes) == part.sha256 {
         true => Ok(bytes),
         false => Err(RecordError::PartChanged(part.name.clone())),

@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Checksum, Hrp};
+use curve25519_dalek::MontgomeryPoint;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
@@ -28,6 +29,9 @@ pub const STANZA_TAG: &str = "mlkem768x25519";
 const HPKE_INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
 const RECIPIENT_HRP: Hrp = Hrp::parse_unchecked("age1pq");
 const IDENTITY_HRP: Hrp = Hrp::parse_unchecked("age-secret-key-pq-");
+
+/// Size of an X-Wing ciphertext, bytes: ML-KEM-768 and X25519.
+const XWING_SHARE_BYTES: usize = 1088 + 32;
 
 /// Size of an X-Wing secret seed, bytes.
 pub const SEED_BYTES: usize = 32;
@@ -105,6 +109,9 @@ impl CustodianRecipient {
         if !text.starts_with("age1pq1") {
             return Err(KeyError::WrongKind);
         }
+        if has_low_order_share(&bytes) {
+            return Err(KeyError::InvalidKey);
+        }
         <XWing as Kem>::PublicKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::InvalidKey)
     }
 }
@@ -157,6 +164,26 @@ impl fmt::Debug for CustodianIdentity {
     }
 }
 
+/// Whether an X25519 share or key, the last 32 bytes of an X-Wing value, is of low order: the shared secret would then be the
+/// same for every key. RFC 9180, section 7.1.4, requires that it is refused.
+fn has_low_order_share(xwing: &[u8]) -> bool {
+    let share = xwing.last_chunk::<32>().map(|share| MontgomeryPoint(*share));
+    // Every clamped scalar is a multiple of 8, so a point of low order becomes the identity, whose u-coordinate is 0.
+    share.is_none_or(|share| share.mul_clamped([1; 32]).to_bytes() == [0; 32])
+}
+
+/// Checks the arguments of one of our stanzas without a key.
+pub(crate) fn check_share(arguments: &str) -> Result<(), &'static str> {
+    match BASE64_STANDARD_NO_PAD.decode(arguments) {
+        Ok(share) if share.len() != XWING_SHARE_BYTES => Err("the share of a stanza has the wrong length"),
+        Ok(share) if has_low_order_share(&share) => {
+            Err("the share of a stanza is of low order (RFC 9180, section 7.1.4)")
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err("the share of a stanza is not base64"),
+    }
+}
+
 impl age::Recipient for CustodianRecipient {
     fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), EncryptError> {
         let (encapsulated, body) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, XWing>(
@@ -185,7 +212,7 @@ impl age::Identity for CustodianIdentity {
         let [share] = stanza.args.as_slice() else {
             return Some(Err(DecryptError::InvalidHeader));
         };
-        let share = BASE64_STANDARD_NO_PAD.decode(share).ok();
+        let share = BASE64_STANDARD_NO_PAD.decode(share).ok().filter(|share| !has_low_order_share(share));
         let encapsulated = share.and_then(|bytes| <XWing as Kem>::EncappedKey::from_bytes(&bytes).ok());
         let (Some(encapsulated), BODY_BYTES) = (encapsulated, stanza.body.len()) else {
             return Some(Err(DecryptError::InvalidHeader));
@@ -298,6 +325,32 @@ mod tests {
             assert!(matches!(identity(1).unwrap_stanza(&stanza), Some(Err(DecryptError::InvalidHeader))));
         }
         assert!(identity(1).unwrap_stanza(&Stanza { tag: "X25519".into(), args: vec![], body: vec![] }).is_none());
+    }
+
+    #[test]
+    fn low_order_shares_and_keys_are_refused() {
+        let key = FileKey::new(Box::new([7; 16]));
+        let stanza = identity(1).recipient().wrap_file_key(&key).unwrap().0.remove(0);
+        let share = BASE64_STANDARD_NO_PAD.decode(&stanza.args[0]).unwrap();
+        let public = decode(&identity(1).recipient().to_string(), RECIPIENT_HRP).unwrap();
+        // 0, 1, a point of order 8, p-1, p, p+1, and 0 with the bit that X25519 ignores (RFC 7748, section 5).
+        let order8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800";
+        let hex = |text: &str| -> Vec<u8> {
+            (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+        };
+        let p = |low: u8| [&[low][..], &[0xff; 30], &[0x7f]].concat();
+        let one = [&[1][..], &[0; 31]].concat();
+        let zero = [&[0; 31][..], &[0x80]].concat();
+        for low in [vec![0; 32], one, hex(order8), p(0xec), p(0xed), p(0xee), zero] {
+            let changed = [&share[..share.len() - 32], &low].concat();
+            let text = BASE64_STANDARD_NO_PAD.encode(changed);
+            assert!(check_share(&text).unwrap_err().contains("low order"), "{low:?}");
+            let stanza = Stanza { tag: STANZA_TAG.into(), args: vec![text], body: stanza.body.clone() };
+            assert!(matches!(identity(1).unwrap_stanza(&stanza), Some(Err(DecryptError::InvalidHeader))));
+            let weak = encode(RECIPIENT_HRP, &[&public[..public.len() - 32], &low].concat());
+            assert_eq!(CustodianRecipient::parse(&weak), Err(KeyError::InvalidKey));
+        }
+        assert!(check_share(&stanza.args[0]).is_ok());
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(crate) struct SealEntry {
 pub(crate) struct CallEntries {
     pub(crate) opened: Option<(u64, RecordMode)>,
     pub(crate) ended: Option<(u64, Ended)>,
+    /// Index of the entry of the end.
+    pub(crate) ended_index: Option<u64>,
+    /// When it was answered, if the entry of the end says so.
+    pub(crate) answered_ms: Option<u64>,
+    /// The caller's devices.
+    pub(crate) callers: Vec<String>,
     pub(crate) seals: Vec<SealEntry>,
     pub(crate) missing: Option<String>,
 }
@@ -117,20 +123,25 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
             }
-            Entry::CallOpened { time_ms, call, mode, .. } => {
+            Entry::CallOpened { time_ms, call, mode, devices, .. } => {
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let in_order = known.opened.is_none() && known.ended.is_none() && known.seals.is_empty();
+                if known.opened.is_none() {
+                    known.callers = devices.iter().map(|device| device.to_hex()).collect();
+                }
                 known.opened.get_or_insert((time_ms, mode));
                 if !in_order {
                     self.call_problem(&call, format!("entry {index}: opened twice, or opened after its end"));
                 }
             }
-            Entry::CallEnded { time_ms, call, how, .. } => {
+            Entry::CallEnded { time_ms, call, how, answered_ms, .. } => {
                 let call = call.to_hex();
                 let known = self.calls.entry(call.clone()).or_default();
                 let (opened, duplicate) = (known.opened.is_some(), known.ended.is_some());
                 known.ended.get_or_insert((time_ms, how));
+                known.ended_index.get_or_insert(index);
+                known.answered_ms = known.answered_ms.or(answered_ms);
                 match (opened, duplicate) {
                     (true, false) => {}
                     (false, _) => self.call_problem(&call, format!("entry {index}: ended but never opened")),

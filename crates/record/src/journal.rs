@@ -16,6 +16,9 @@ use crate::seal::{MAX_RECORD_PARTS, PartDigest};
 /// Name of the journal in the record's directory. It is removed when the record is sealed.
 pub const JOURNAL_FILE: &str = "resume.jsonl";
 
+/// Largest journal read, bytes: a line of 250 bytes for each of [`crate::MAX_MEMBERS`] files, and for each part.
+pub(crate) const MAX_JOURNAL_BYTES: u64 = 128 << 20;
+
 /// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

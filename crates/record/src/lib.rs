@@ -17,17 +17,23 @@ pub mod archive;
 mod assemble;
 pub mod bag;
 pub mod check;
+mod contents;
 pub mod custodian;
 pub mod digest;
+pub mod document;
 pub mod error;
+mod file_name;
 pub mod fs;
 mod history;
+mod identity_file;
 mod journal;
+pub mod local_time;
 mod open;
 pub mod opus;
 pub mod part;
 mod path;
 pub mod payload;
+mod progress;
 mod recovery;
 pub mod report;
 pub mod seal;
@@ -38,7 +44,10 @@ pub mod transcript;
 pub mod vtt;
 mod writer;
 
-pub use archive::{ArchiveOptions, verify_archive};
+pub use archive::{
+    ArchiveOptions, CallState, ListedCall, ListedCertificate, ListedRecord, Listing, RecordStanding, list_calls,
+    read_bag_info, verify_archive, verify_record,
+};
 pub use assemble::SpeakerAudio;
 pub use bag::{BagInfo, FileEntry, MAX_INFO_VALUE_BYTES};
 pub use check::check_record;
@@ -47,17 +56,18 @@ pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
 /// The `rand_core` version whose traits this crate's functions take.
 pub use hpke::rand_core;
+pub use identity_file::{IdentityFileError, MAX_IDENTITY_FILE_BYTES, parse_identity_file};
 pub use journal::JOURNAL_FILE;
-pub use open::{OpenedRecord, open_record};
-pub use opus::{OpusChunk, OpusError, ogg_opus};
+pub use open::{EVIDENCE_DIR, OpenedRecord, open_record, open_record_with};
+pub use opus::{OpusChunk, OpusError, OpusPackets, OpusWriter, ogg_opus};
 pub use path::{MAX_NAME_BYTES, MAX_PATH_BYTES, is_bag_path, is_call_id};
 pub use payload::{Payload, Salt, salted_json, salted_jsonl, salted_vtt};
 pub use recovery::Recovered;
-pub use report::{ArchiveReport, Gap, PartialRecord, Problem, ProblemKind};
+pub use report::{ArchiveReport, ArchiveVerdict, Gap, PartialRecord, Problem, ProblemKind, Stray};
 pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
 pub use signature::{Devices, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
-pub use transcript::Segment;
+pub use transcript::{NO_AUDIO, Segment};
 pub use vtt::{Cue, VttError, parse_vtt, write_vtt};
 pub use writer::{MAX_BUFFERED_BYTES, RecordWriter};

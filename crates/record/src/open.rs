@@ -7,13 +7,16 @@ use std::path::Path;
 use serde::Serialize;
 use telcon_proto::CallId;
 
-use crate::assemble::{SpeakerAudio, assemble};
+use crate::assemble::{SpeakerAudio, by_device, write_audio, write_transcript};
 use crate::bag::BagValidator;
 use crate::check::{check_record, read_part};
+use crate::contents::Contents;
 use crate::custodian::CustodianIdentity;
 use crate::digest::Digest;
+use crate::document::{Facts, RecordDocument, build};
 use crate::error::RecordError;
 use crate::part;
+use crate::seal::{SEAL_FILE, Seal};
 use crate::tar::TarReader;
 
 /// A summary of an opened record.
@@ -37,16 +40,30 @@ pub struct OpenedRecord {
     pub jws: Option<String>,
     /// All elements of `bag-info.txt`, in order.
     pub bag_info: Vec<(String, String)>,
-    /// One audio file per speaker, in `audio/<speaker>.opus`.
+    /// One audio file per speaking device.
     pub audio: Vec<SpeakerAudio>,
     /// Number of segments in `transcript.json` and `transcript.vtt`; with none, neither file is written.
     pub segments: usize,
     /// Content of the bag that could not be assembled, with reasons. The bag itself is unchanged.
     pub warnings: Vec<String>,
+    /// The devices that were in the call, by the groups that the note-taker wrote down; empty in records without them.
+    pub members: Vec<String>,
+    /// The record in words. Its proof is empty until the caller, who has the archive, fills it in.
+    pub document: RecordDocument,
 }
 
-/// Opens the record in `dir` into the new directory `out_dir`: the bag in `out_dir/bag`, and derived from it
-/// `out_dir/audio/<speaker>.opus`, `out_dir/transcript.vtt` and `out_dir/transcript.json`.
+/// Where an opened record has what was sealed.
+pub const EVIDENCE_DIR: &str = "evidence";
+
+/// Opens the record in `dir` into the new directory `out_dir`.
+///
+/// ```text
+/// record.html, record.json        the document: who, when, what was said, what is missing, the proof
+/// audio/<name>.opus               one file per speaking device, named after the person
+/// transcript.vtt, transcript.json the transcript, where there is one
+/// evidence/bag/                   the bag (RFC 8493), as it was sealed
+/// evidence/seal.json              the seal
+/// ```
 ///
 /// Every part is checked against the seal before anything is decrypted. Then the parts are decrypted in order, the tar stream
 /// is extracted (regular files inside the bag only, within limits) and the bag is validated. All of this happens in a
@@ -56,22 +73,56 @@ pub struct OpenedRecord {
 /// # Errors
 /// The first problem found. `out_dir` is not created then.
 pub fn open_record(dir: &Path, identities: &[CustodianIdentity], out_dir: &Path) -> Result<OpenedRecord, RecordError> {
+    open_record_with(dir, identities, out_dir, |_, _| Ok(()))
+}
+
+/// As [`open_record`]; `complete` is called with the directory before it gets its name and before the document is written, and
+/// can add files and the proof.
+///
+/// # Errors
+/// Those of [`open_record`] and of `complete`.
+pub fn open_record_with<E: From<RecordError>>(
+    dir: &Path,
+    identities: &[CustodianIdentity],
+    out_dir: &Path,
+    complete: impl FnOnce(&Path, &mut OpenedRecord) -> Result<(), E>,
+) -> Result<OpenedRecord, E> {
     if out_dir.symlink_metadata().is_ok() {
-        return Err(RecordError::OutputExists(out_dir.to_owned()));
+        return Err(RecordError::OutputExists(out_dir.to_owned()).into());
     }
-    let seal = check_record(dir)?;
     let parent = match out_dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let seal = check_record(dir)?;
     let work = tempfile::Builder::new()
         .prefix(".telcon-opening-")
         .tempdir_in(parent)
         .map_err(|e| RecordError::io(parent, e))?;
-    let bag_dir = work.path().join("bag");
+    let mut opened = extract(dir, &seal, identities, work.path())?;
+    complete(work.path(), &mut opened)?;
+    write_new(&work.path().join("record.html"), opened.document.to_html().as_bytes())?;
+    write_new(&work.path().join("record.json"), &opened.document.to_json())?;
+    let done = work.keep();
+    std::fs::rename(&done, out_dir).map_err(|e| {
+        let _ = std::fs::remove_dir_all(&done);
+        RecordError::io(out_dir, e)
+    })?;
+    Ok(opened)
+}
 
+/// Decrypts and validates the bag, and assembles what people use of it, all below `work`.
+fn extract(
+    dir: &Path,
+    seal: &Seal,
+    identities: &[CustodianIdentity],
+    work: &Path,
+) -> Result<OpenedRecord, RecordError> {
+    let evidence = work.join(EVIDENCE_DIR);
+    let bag_dir = evidence.join("bag");
+    let call = seal.call_id.to_hex();
     let mut validator = BagValidator::default();
-    let mut reader = TarReader::new(&seal.call_id.to_hex());
+    let mut reader = TarReader::new(&call);
     for (index, listed) in seal.parts.iter().enumerate() {
         // Read and compared again: the file can have changed since the check.
         let sealed = read_part(dir, listed)?;
@@ -81,28 +132,30 @@ pub fn open_record(dir: &Path, identities: &[CustodianIdentity], out_dir: &Path)
             write_new(&bag_dir.join(path), bytes)
         })?;
     }
-    let bag = validator.finish(&seal.call_id.to_hex(), seal.partial)?;
-    let assembled = assemble(&bag_dir, work.path())?;
-
-    let done = work.keep();
-    std::fs::rename(&done, out_dir).map_err(|e| {
-        let _ = std::fs::remove_dir_all(&done);
-        RecordError::io(out_dir, e)
-    })?;
+    let bag = validator.finish(&call, seal.partial)?;
+    write_new(&evidence.join(SEAL_FILE), &seal.to_json())?;
+    let mut contents = Contents::read(&bag_dir)?;
+    let audio = write_audio(&bag_dir, work, &mut contents)?;
+    write_transcript(work, &contents)?;
     let reason = bag.info.iter().find(|(label, _)| label == "Telcon-Reason").map(|(_, value)| value.clone());
+    let reason = reason.unwrap_or_default();
+    let files = by_device(&audio);
+    let facts = Facts { call: &call, partial: seal.partial, reason: &reason, bag_info: &bag.info, audio: &files };
     Ok(OpenedRecord {
+        document: build(&contents, &facts),
+        members: contents.members(),
         call_id: seal.call_id,
         partial: seal.partial,
-        reason: reason.unwrap_or_default(),
+        reason,
         parts: seal.parts.len(),
         files: bag.files,
         bytes: bag.bytes,
         record_digest: seal.record_digest,
-        jws: seal.jws,
+        jws: seal.jws.clone(),
         bag_info: bag.info,
-        audio: assembled.audio,
-        segments: assembled.segments,
-        warnings: assembled.warnings,
+        audio,
+        segments: contents.segments.len(),
+        warnings: contents.warnings,
     })
 }
 

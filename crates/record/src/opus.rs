@@ -70,8 +70,8 @@ pub fn ogg_opus(salt: Salt, chunk: &OpusChunk<'_>) -> Result<Payload, OpusError>
     Ok(Payload::salted(out))
 }
 
-/// Writes one Ogg Opus stream packet by packet.
-pub(crate) struct OpusWriter<W: Write> {
+/// Writes one Ogg Opus stream packet by packet: mono, packets of 20 ms.
+pub struct OpusWriter<W: Write> {
     writer: PacketWriter<'static, W>,
     serial: u32,
     /// The newest packet, held back because the last packet of a stream needs a flag.
@@ -80,7 +80,11 @@ pub(crate) struct OpusWriter<W: Write> {
 }
 
 impl<W: Write> OpusWriter<W> {
-    pub(crate) fn new(out: W, serial: u32, pre_skip: u16, comments: &[String]) -> Result<Self, OpusError> {
+    /// Starts a stream with this serial number, samples to skip (see [`OpusChunk::pre_skip`]) and comments.
+    ///
+    /// # Errors
+    /// The output's.
+    pub fn new(out: W, serial: u32, pre_skip: u16, comments: &[String]) -> Result<Self, OpusError> {
         let mut head = b"OpusHead\x01\x01".to_vec();
         head.extend_from_slice(&pre_skip.to_le_bytes());
         head.extend_from_slice(&48_000u32.to_le_bytes());
@@ -102,7 +106,10 @@ impl<W: Write> OpusWriter<W> {
     }
 
     /// Appends a packet; an empty one is written as lost.
-    pub(crate) fn packet(&mut self, packet: &[u8]) -> Result<(), OpusError> {
+    ///
+    /// # Errors
+    /// The output's.
+    pub fn packet(&mut self, packet: &[u8]) -> Result<(), OpusError> {
         let packet = if packet.is_empty() { LOST_PACKET.to_vec() } else { packet.to_vec() };
         match self.next.replace(packet) {
             Some(previous) => self.write(previous, false),
@@ -115,7 +122,11 @@ impl<W: Write> OpusWriter<W> {
         self.written + u64::from(self.next.is_some())
     }
 
-    pub(crate) fn finish(mut self) -> Result<(), OpusError> {
+    /// Ends the stream.
+    ///
+    /// # Errors
+    /// The output's, and a stream without packets.
+    pub fn finish(mut self) -> Result<(), OpusError> {
         match self.next.take() {
             Some(packet) => self.write(packet, true)?,
             None => return Err(OpusError("no packets".to_owned())),
@@ -170,6 +181,48 @@ pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
         packets.push(packet.data);
     }
     Ok(ReadChunk { start_ms, pre_skip, packets })
+}
+
+/// Reads the packets of one mono Ogg Opus stream, one after the other.
+pub struct OpusPackets<R: std::io::Read + std::io::Seek> {
+    reader: PacketReader<R>,
+    /// Samples (48 kHz) that a decoder discards at the start.
+    pre_skip: u16,
+}
+
+impl<R: std::io::Read + std::io::Seek> OpusPackets<R> {
+    /// Reads the stream's header.
+    ///
+    /// # Errors
+    /// Not an Ogg Opus stream with one channel.
+    pub fn new(input: R) -> Result<Self, OpusError> {
+        let mut reader = PacketReader::new(input);
+        let mut next = || {
+            let packet = reader.read_packet().map_err(|e| OpusError(format!("not an Ogg stream: {e}")))?;
+            packet.ok_or_else(|| OpusError("no packets".to_owned()))
+        };
+        let head = next()?;
+        let Some([1, 1, skip_low, skip_high, ..]) = head.data.strip_prefix(b"OpusHead") else {
+            return Err(OpusError("not a mono Opus stream".to_owned()));
+        };
+        let pre_skip = u16::from_le_bytes([*skip_low, *skip_high]);
+        next()?;
+        Ok(Self { reader, pre_skip })
+    }
+
+    /// Samples (48 kHz) that a decoder discards at the start.
+    pub fn pre_skip(&self) -> u16 {
+        self.pre_skip
+    }
+
+    /// The next packet; none at the end.
+    ///
+    /// # Errors
+    /// The stream is damaged.
+    pub fn next_packet(&mut self) -> Result<Option<Vec<u8>>, OpusError> {
+        let packet = self.reader.read_packet().map_err(|e| OpusError(format!("not an Ogg stream: {e}")))?;
+        Ok(packet.map(|packet| packet.data))
+    }
 }
 
 /// Reads a 32-bit length and advances.

@@ -1,15 +1,17 @@
 //! Crash recovery of a record, from any point at which the note-taker can have been killed.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+
+use telcon_files::FileError;
 
 use crate::custodian::CustodianRecipient;
 use crate::digest::{sha256, sha256_reader};
 use crate::error::RecordError;
 use crate::fs::{DiskFs, SpoolFs, replace_file, tmp_name};
-use crate::journal::{JOURNAL_FILE, Journal, Line};
+use crate::journal::{JOURNAL_FILE, Journal, Line, MAX_JOURNAL_BYTES};
 use crate::part::is_part_name;
 use crate::seal::{self, PartDigest, SEAL_FILE, Seal};
 use crate::sealed::Sealed;
@@ -49,10 +51,10 @@ impl RecordWriter {
             return Ok(Recovered::Sealed(Sealed::new(fs, dir.to_owned(), seal)));
         }
         let path = dir.join(JOURNAL_FILE);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match telcon_files::read_beneath(dir, JOURNAL_FILE, MAX_JOURNAL_BYTES) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(RecordError::NoRecord(dir.to_owned())),
-            Err(e) => return Err(RecordError::io(path, e)),
+            Err(e) if e.is_not_found() => return Err(RecordError::NoRecord(dir.to_owned())),
+            Err(e) => return Err(RecordError::io(path, e.into())),
         };
         let journal = Journal::parse(&bytes)?;
         let torn = journal.valid_bytes < bytes.len() as u64;
@@ -147,11 +149,16 @@ impl RecordWriter {
 /// Whether the file has this length and digest; `None` if it does not exist.
 pub(crate) fn file_matches(dir: &Path, file: &str, expected: &PartDigest) -> Result<Option<bool>, RecordError> {
     let path = dir.join(file);
-    match File::open(&path).and_then(sha256_reader) {
-        Ok((digest, bytes)) => Ok(Some(digest == expected.sha256 && bytes == expected.bytes)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(RecordError::io(path, e)),
-    }
+    let file = match telcon_files::open_beneath(dir, file) {
+        Ok(file) => file,
+        Err(e) if e.is_not_found() => return Ok(None),
+        Err(FileError::Io(e)) => return Err(RecordError::io(path, e)),
+        Err(_) => return Ok(Some(false)),
+    };
+    // One byte more than expected shows a longer file.
+    let read = sha256_reader(file.take(expected.bytes.saturating_add(1)));
+    let (digest, bytes) = read.map_err(|e| RecordError::io(path, e))?;
+    Ok(Some(digest == expected.sha256 && bytes == expected.bytes))
 }
 
 /// Removes temporary files. In an unsealed record, also renames parts that the journal does not list.

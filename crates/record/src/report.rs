@@ -46,6 +46,27 @@ pub struct ArchiveReport {
     pub unsigned_revocations: u64,
     /// The gap report: calls that should have a record and have none, with or without a reason.
     pub gaps: Vec<Gap>,
+    /// Files that belong to no archive. They harm nothing.
+    pub strays: Vec<Stray>,
+}
+
+/// A file in the archive that is no part of it, such as one that a desktop environment left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stray {
+    /// Its path below the archive.
+    pub path: String,
+}
+
+/// The verdict about an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchiveVerdict {
+    /// Everything that should be there is there, as it was.
+    Complete,
+    /// Everything that is there is as it was, and something that should be there is not.
+    Gaps,
+    /// Something is not as it was.
+    Damaged,
 }
 
 /// A record whose note-taker declared it incomplete.
@@ -110,6 +131,19 @@ pub enum ProblemKind {
 }
 
 impl ArchiveReport {
+    /// The verdict. A record that should exist and was never made is a gap, with or without a logged reason; everything else
+    /// that is a problem is damage.
+    pub fn verdict(&self) -> ArchiveVerdict {
+        let is_damage = |problem: &Problem| problem.kind != ProblemKind::Gap;
+        if self.problems.iter().any(is_damage) {
+            ArchiveVerdict::Damaged
+        } else if self.problems.is_empty() && self.gaps.is_empty() && self.records_partial == 0 {
+            ArchiveVerdict::Complete
+        } else {
+            ArchiveVerdict::Gaps
+        }
+    }
+
     /// Whether there are no problems. A gap with a reason is not a problem.
     pub fn is_good(&self) -> bool {
         self.problems.is_empty()

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use telcon_files::FileError;
+
 pub use telcon_proto::limits::{MAX_CUSTODIANS, MAX_RECORD_PARTS, MAX_SEAL_BYTES, MAX_SEAL_JWS_BYTES};
 pub use telcon_proto::seal::{PartDigest, RecordReference, SEAL_FILE, SEAL_VERSION, Seal};
 
@@ -28,12 +30,16 @@ pub fn parse(bytes: &[u8]) -> Result<Seal, RecordError> {
 /// # Errors
 /// Those of [`parse`], and [`RecordError::Io`].
 pub fn load(dir: &Path) -> Result<Seal, RecordError> {
-    let path = dir.join(SEAL_FILE);
-    let length = std::fs::metadata(&path).map_err(|e| RecordError::io(&path, e))?.len();
-    if length > MAX_SEAL_BYTES as u64 {
-        return Err(RecordError::Seal("too large".into()));
+    load_in(dir, Path::new(""))
+}
+
+/// As [`load`], of the record in directory `relative` of `root`, where a link in `relative` is not followed.
+pub(crate) fn load_in(root: &Path, relative: &Path) -> Result<Seal, RecordError> {
+    match telcon_files::read_beneath(root, relative.join(SEAL_FILE), MAX_SEAL_BYTES as u64) {
+        Ok(bytes) => parse(&bytes),
+        Err(FileError::Io(e)) => Err(RecordError::io(root.join(relative).join(SEAL_FILE), e)),
+        Err(other) => Err(RecordError::Seal(other.to_string())),
     }
-    parse(&std::fs::read(&path).map_err(|e| RecordError::io(&path, e))?)
 }
 
 #[cfg(test)]

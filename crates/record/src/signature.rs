@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use telcon_proto::Role;
+
 use crate::digest::Digest;
 use crate::seal::RecordReference;
 
@@ -13,6 +15,12 @@ pub struct Signer {
     /// SHA-256 of the certificate that the signature was verified with, if known. Archive verification compares it with the
     /// log.
     pub cert_sha256: Option<Digest>,
+    /// Role in that certificate.
+    pub role: Role,
+    /// When it signed, milliseconds since the Unix epoch, by its own clock.
+    pub signed_ms: u64,
+    /// First and last moment of the certificate's validity, milliseconds since the Unix epoch.
+    pub valid_ms: (u64, u64),
 }
 
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.

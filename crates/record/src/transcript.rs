@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::vtt::{Cue, cues_text};
 
+/// Text of a segment that marks a time without sound from its speaker, or from anybody if it has none.
+pub const NO_AUDIO: &str = "[No audio was received in this period.]";
+
+/// Text of a segment that marks a time which a note-taker received but had not transcribed when it was interrupted.
+pub(crate) const NO_TRANSCRIPT_YET: &str = "[No transcript of this time: the note-taker was interrupted.]";
+
 /// One utterance.
 ///
 /// ```
@@ -20,6 +26,7 @@ use crate::vtt::{Cue, cues_text};
 ///     name: "The President of Norland".into(),
 ///     text: "Good evening.".into(),
 ///     language: Some("en".into()),
+///     confidence: vec![98, 71],
 /// };
 /// let file = write_vtt(&[(&segment).into()]);
 /// assert!(file.contains("00:00:01.000 --> 00:00:02.500\n<v The President of Norland>Good evening."));
@@ -35,11 +42,16 @@ pub struct Segment {
     pub speaker: String,
     /// The speaker's name as shown to the participants.
     pub name: String,
-    /// The recognized text.
+    /// The recognized text. Words that the recognizer was not certain of are written `[word?]`; what was not understood is replaced
+    /// by a mark in brackets.
     pub text: String,
     /// BCP 47 language tag, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// Confidence of each word of the text (separated by spaces), percent, as the recognizer gave it: 0 for the words of a mark in
+    /// brackets. Empty if nothing is known, as in records before version 0.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confidence: Vec<u8>,
 }
 
 impl From<&Segment> for Cue {
@@ -91,7 +103,15 @@ mod tests {
     fn salted_piece_round_trips() {
         let text = "Good evening.".to_owned();
         let (speaker, name) = ("d1".to_owned(), "The President".to_owned());
-        let segment = Segment { start_ms: 1, end_ms: 2, speaker, name, text, language: Some("en".into()) };
+        let segment = Segment {
+            start_ms: 1,
+            end_ms: 2,
+            speaker,
+            name,
+            text,
+            language: Some("en".into()),
+            confidence: vec![99, 40],
+        };
         let piece = salted_jsonl(Salt::from_bytes([1; 32]), std::slice::from_ref(&segment)).unwrap();
         assert_eq!(parse_piece(piece.bytes()), (vec![segment.clone()], 0));
         let damaged = [piece.bytes(), b"{\"salt\":\"x\",\"text\":1}\nnonsense\n"].concat();

@@ -36,59 +36,79 @@ pub(crate) fn cues_text(cues: &[Cue]) -> String {
     for cue in cues {
         let end = cue.end_ms.max(cue.start_ms.saturating_add(1));
         let (start, end, text) = (timestamp(cue.start_ms), timestamp(end), escape(&cue.text));
-        let voice = if cue.voice.is_empty() { String::new() } else { format!("<v {}>", escape(&cue.voice)) };
+        let voice = {
+            let voice = escape(&cue.voice);
+            if voice.is_empty() { String::new() } else { format!("<v {voice}>") }
+        };
         write!(out, "{start} --> {end}\n{voice}{text}\n\n").expect("invariant: writing to a String cannot fail");
     }
     out
 }
 
-/// Parses a WebVTT file. Comments and styles are skipped, cue identifiers and settings ignored, `<v>` tags and escapes
-/// decoded; other tags remain in the text.
+/// Parses a WebVTT file by the parser of the W3C's specification, which recovers from every mistake but a missing signature:
+/// blocks that are no cues are skipped. Cue identifiers and settings are ignored, `<v>` tags and escapes decoded; other tags
+/// remain in the text.
 ///
 /// # Errors
-/// The first line that is neither part of a cue nor of a comment.
+/// There is no WebVTT signature.
 pub fn parse_vtt(text: &str) -> Result<Vec<Cue>, VttError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = text.lines().enumerate().map(|(n, line)| (n + 1, line)).peekable();
-    let fail = |line, what| Err(VttError { line, what });
-    match lines.next() {
-        Some((_, line)) if line == "WEBVTT" || line.starts_with("WEBVTT ") || line.starts_with("WEBVTT\t") => {}
-        _ => return fail(1, "no WEBVTT signature"),
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace('\0', "\u{fffd}");
+    // CR LF, LF and a lone CR end a line.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut lines: &[&str] = &text.split('\n').collect::<Vec<_>>();
+    let signature = lines.first().copied().unwrap_or_default();
+    if !(signature == "WEBVTT" || signature.starts_with("WEBVTT ") || signature.starts_with("WEBVTT\t")) {
+        return Err(VttError { line: 1, what: "no WEBVTT signature" });
     }
-    while lines.next_if(|(_, line)| !line.is_empty()).is_some() {}
+    lines = &lines[1..];
+    if lines.first().is_some_and(|line| !line.is_empty()) {
+        collect_block(&mut lines, true);
+    }
     let mut cues = Vec::new();
-    while let Some((number, line)) = lines.next() {
-        if line.is_empty() {
-            continue;
+    while !lines.is_empty() {
+        match lines[0].is_empty() {
+            true => lines = &lines[1..],
+            false => cues.extend(collect_block(&mut lines, false)),
         }
-        let mut timing = (number, line);
-        if !line.contains("-->") {
-            match lines.next_if(|(_, line)| line.contains("-->")) {
-                Some(next) if !line.starts_with("NOTE") => timing = next,
-                _ => {
-                    while lines.next_if(|(_, line)| !line.is_empty()).is_some() {}
-                    if ["NOTE", "STYLE", "REGION"].iter().any(|kind| line.starts_with(kind)) {
-                        continue;
-                    }
-                    return fail(number, "a block that is neither a cue nor a comment");
-                }
-            }
-        }
-        let Some((start_ms, end_ms)) = parse_timing(timing.1) else {
-            return fail(timing.0, "an invalid timing line");
-        };
-        let mut body = Vec::new();
-        while let Some((_, line)) = lines.next_if(|(_, line)| !line.is_empty()) {
-            body.push(line);
-        }
-        let body = body.join(" ");
-        let (voice, text) = match body.strip_prefix("<v ").and_then(|rest| rest.split_once('>')) {
-            Some((voice, text)) => (unescape(voice), unescape(text.strip_suffix("</v>").unwrap_or(text))),
-            None => (String::new(), unescape(&body)),
-        };
-        cues.push(Cue { start_ms, end_ms, voice, text });
     }
     Ok(cues)
+}
+
+/// Reads one block (W3C WebVTT, section 6.1, "collect a WebVTT block"); none if it is not a cue. A line with an arrow that is
+/// neither the first nor the second of the block begins the next one.
+fn collect_block(lines: &mut &[&str], in_header: bool) -> Option<Cue> {
+    let (mut count, mut timing, mut seen_arrow, mut body) = (0, None, false, Vec::new());
+    while let Some((line, rest)) = lines.split_first() {
+        count += 1;
+        if line.contains("-->") {
+            if in_header || seen_arrow || count > 2 {
+                break;
+            }
+            (seen_arrow, timing) = (true, parse_timing(line));
+            // What came before was the identifier.
+            body.clear();
+        } else if line.is_empty() {
+            break;
+        } else {
+            body.push(*line);
+        }
+        *lines = rest;
+    }
+    let (start_ms, end_ms) = timing?;
+    let body = body.join(" ");
+    let (voice, text) = match split_voice(&body) {
+        Some((voice, text)) => (unescape(voice), unescape(text.strip_suffix("</v>").unwrap_or(text))),
+        None => (String::new(), unescape(&body)),
+    };
+    Some(Cue { start_ms, end_ms, voice, text })
+}
+
+/// The name in a voice tag that begins a cue, `<v Name>` or `<v.class Name>`, and the rest.
+fn split_voice(body: &str) -> Option<(&str, &str)> {
+    let rest = body.strip_prefix("<v").filter(|rest| rest.starts_with([' ', '.', '\t']))?;
+    let (tag, text) = rest.split_once('>')?;
+    let name = tag.split_once([' ', '\t']).map_or("", |(_, name)| name);
+    Some((name.trim(), text))
 }
 
 fn timestamp(ms: u64) -> String {
@@ -99,20 +119,19 @@ fn timestamp(ms: u64) -> String {
 fn parse_timing(line: &str) -> Option<(u64, u64)> {
     let (start, rest) = line.split_once("-->")?;
     let end = rest.split_whitespace().next()?;
-    let (start, end) = (parse_timestamp(start.trim())?, parse_timestamp(end)?);
-    (start < end).then_some((start, end))
+    Some((parse_timestamp(start.trim())?, parse_timestamp(end)?))
 }
 
 fn parse_timestamp(text: &str) -> Option<u64> {
     let (clock, millis) = text.split_once('.')?;
-    let number = |digits: &str, least: usize| {
-        let plain = digits.len() >= least && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = |digits: &str, longest: usize| {
+        let plain = digits.len() >= 2 && digits.len() <= longest && digits.bytes().all(|b| b.is_ascii_digit());
         if plain { digits.parse::<u64>().ok() } else { None }
     };
     let fields: Vec<&str> = clock.split(':').collect();
     let (hours, minutes, seconds) = match fields.as_slice() {
         [m, s] => (0, number(m, 2)?, number(s, 2)?),
-        [h, m, s] => (number(h, 2)?, number(m, 2)?, number(s, 2)?),
+        [h, m, s] => (number(h, 9)?, number(m, 2)?, number(s, 2)?),
         _ => return None,
     };
     if minutes > 59 || seconds > 59 || millis.len() != 3 {
@@ -129,7 +148,8 @@ fn escape(text: &str) -> String {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u{a0}");
+    text.replace("&lrm;", "\u{200e}").replace("&rlm;", "\u{200f}").replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -165,15 +185,53 @@ mod tests {
     }
 
     #[test]
-    fn malformed_files_are_refused() {
-        for (text, line) in [
-            ("", 1),
-            ("WEBVTTX", 1),
-            ("WEBVTT\n\nstray\n", 3),
-            ("WEBVTT\n\n00:02.000 --> 00:01.000\nx\n", 3),
-            ("WEBVTT\n\n00:61.000 --> 01:62.000\nx\n", 3),
+    fn only_a_missing_signature_is_an_error() {
+        for text in ["", "WEBVTTX", "webvtt", " WEBVTT", "WEBVTT-"] {
+            assert_eq!(parse_vtt(text).unwrap_err().line, 1, "{text:?}");
+        }
+    }
+
+    /// Each case states what the W3C's parser does with it (web-platform-tests, `webvtt/parsing/file-parsing`).
+    #[test]
+    fn mistakes_are_recovered_from_as_the_specification_says() {
+        let texts = |file: &str| parse_vtt(file).unwrap().into_iter().map(|cue| cue.text).collect::<Vec<_>>();
+        const T: &str = "00:00.000 --> 00:01.000";
+        // A cue directly after the signature, and one after a line of the header.
+        assert_eq!(texts(&format!("WEBVTT\n{T}\none")), ["one"]);
+        assert_eq!(texts(&format!("WEBVTT\nheader\n{T}\none")), ["one"]);
+        // Text that looks like a comment, a style, a region or a signature.
+        for text in ["NOTE x", "STYLE", "REGION", "WEBVTT"] {
+            assert_eq!(texts(&format!("WEBVTT\n\n{T}\n{text}\n")), [text]);
+            assert_eq!(texts(&format!("WEBVTT\n\n{text}\n{T}\none\n")), ["one"], "an identifier");
+        }
+        // Comments and styles, and blocks that are nothing.
+        assert_eq!(texts(&format!("WEBVTT\n\nNOTE\na\n\nSTYLE\n::cue{{}}\n\nstray\n\n{T}\none")), ["one"]);
+        // An arrow inside a cue begins the next one.
+        assert_eq!(texts(&format!("WEBVTT\n\n{T}\none\n{T}\ntwo\n")), ["one", "two"]);
+        // A cue whose times cannot be read is dropped alone.
+        for bad in [
+            "00:61.000 --> 01:62.000",
+            "0:01.000 --> 00:02.000",
+            "00:00.00 --> 00:01.000",
+            "-->",
+            "00:00,000 --> 00:01,000",
         ] {
-            assert_eq!(parse_vtt(text).unwrap_err().line, line, "{text:?}");
+            assert_eq!(texts(&format!("WEBVTT\n\n{bad}\nbad\n\n{T}\none")), ["one"], "{bad}");
+        }
+        // Line ends: CR LF, LF, a lone CR.
+        for end in ["\r\n", "\n", "\r"] {
+            assert_eq!(texts(&["WEBVTT", "", T, "a", "b", "", T, "c"].join(end)), ["a b", "c"]);
+        }
+        assert_eq!(texts(&format!("WEBVTT\n\n{T}\na\0b")), ["a\u{fffd}b"]);
+        let cue = &parse_vtt(&format!("WEBVTT\n\n{T}\n<v.loud.first Ann B.>Hello &amp;lt;</v>")).unwrap()[0];
+        assert_eq!((cue.voice.as_str(), cue.text.as_str()), ("Ann B.", "Hello &lt;"));
+    }
+
+    #[test]
+    fn blank_voice_has_no_tag() {
+        for voice in ["", " ", "\u{1}", "\u{2003}"] {
+            let file = write_vtt(&[cue(voice, "x")]);
+            assert!(!file.contains("<v"), "{file}");
         }
     }
 

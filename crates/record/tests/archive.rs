@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use support::*;
 use telcon_log::{Cosigner, DiskStorage, Log, LogSigner};
 use telcon_proto::entry::Entry;
-use telcon_proto::{CallId, DeviceId, Ended, RecordMode, SuiteName};
+use telcon_proto::{CallId, DeviceId, Ended, RecordMode, Role, SuiteName};
 use telcon_record::*;
 
 /// The auditor's time, milliseconds.
@@ -42,7 +42,13 @@ impl SignatureVerifier for FakeVerifier {
         let cert_sha256 = sha256(format!("certificate of {}", fields[1]).as_bytes());
         devices.certificate(&cert_sha256).ok_or("no certificate")?;
         match fields[2] == claims.record_digest.to_string() {
-            true => Ok(Signer { device: fields[1].to_owned(), cert_sha256: Some(cert_sha256) }),
+            true => Ok(Signer {
+                device: fields[1].to_owned(),
+                cert_sha256: Some(cert_sha256),
+                role: if fields[1] == device("duty").to_hex() { Role::DutyOfficer } else { Role::NoteTaker },
+                signed_ms: 5,
+                valid_ms: (0, if fields[1] == device("expired").to_hex() { 4 } else { u64::MAX }),
+            }),
             false => Err("it signs something else".to_owned()),
         }
     }
@@ -300,10 +306,171 @@ fn records_that_differ_from_the_log_are_reported() {
     let archive = Archive::good();
     record(archive.path(), 3, "notes");
     assert!(archive.problem().2.contains("in the archive, but not in the log"));
+}
 
+#[test]
+fn stray_files_are_named_and_blame_no_record() {
     let archive = Archive::good();
+    for name in ["records/.DS_Store", "records/zzz", "devices/Thumbs.db"] {
+        std::fs::write(archive.path().join(name), b"x").unwrap();
+    }
     std::fs::create_dir(archive.path().join("records/stray")).unwrap();
-    assert!(archive.problem().2.contains("records/stray is not a record"));
+    // A file is no record, whatever its name is.
+    std::fs::write(archive.path().join("records").join(call(9)), b"x").unwrap();
+    let report = archive.verify();
+    assert!(report.is_good(), "{:#?}", report.problems);
+    let mut strays: Vec<_> = report.strays.iter().map(|stray| stray.path.as_str()).collect();
+    strays.sort_unstable();
+    let file = format!("records/{}", call(9));
+    assert_eq!(strays, ["devices/Thumbs.db", "records/.DS_Store", &file, "records/stray", "records/zzz"]);
+
+    // Nor is what is wrong beside it blamed on the record before it.
+    std::fs::remove_dir_all(archive.path().join("log")).unwrap();
+    std::fs::remove_dir_all(archive.record_dir(2)).unwrap();
+    let report = archive.verify();
+    assert!(report.problems.iter().all(|problem| problem.call == Some(call(2))), "{:#?}", report.problems);
+}
+
+#[test]
+fn the_verdict_tells_gaps_from_damage() {
+    let archive = Archive::good();
+    assert_eq!(archive.verify().verdict(), ArchiveVerdict::Gaps, "a partial record, and a call without one");
+    let mut archive = Archive::good();
+    archive.entries.retain(|entry| entry.call().is_none_or(|call| ![id(2), id(5)].contains(&call)));
+    std::fs::remove_dir_all(archive.record_dir(2)).unwrap();
+    assert_eq!(archive.verify().verdict(), ArchiveVerdict::Complete);
+    archive.entries.extend([opened(6, RecordMode::Memo), ended(6, Ended::HungUp)]);
+    assert_eq!(archive.verify_with(|_| ()).verdict(), ArchiveVerdict::Gaps, "a call that should have been recorded");
+    std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
+    assert_eq!(archive.verify_with(|_| ()).verdict(), ArchiveVerdict::Damaged, "a record that was logged is gone");
+}
+
+/// The attacker writes the archive that an auditor is handed. Nothing hangs, ends only with the memory, or is read from
+/// outside of it.
+#[cfg(unix)]
+#[test]
+fn links_special_and_endless_files_in_an_archive_are_refused_at_once() {
+    use std::os::unix::fs::symlink;
+    let fifo = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    let sparse = |path: &Path| std::fs::File::create(path).unwrap().set_len(1 << 42).unwrap();
+    type Replace<'a> = (&'a str, &'a dyn Fn(&Path));
+    let replace: [Replace; 4] = [
+        ("a link to an endless device", &|path| symlink("/dev/zero", path).unwrap()),
+        ("a FIFO", &fifo),
+        ("a directory", &|path| std::fs::create_dir(path).unwrap()),
+        ("an oversized sparse file", &sparse),
+    ];
+    let digest = sha256(certificate(device("notes")).as_bytes());
+    for (how, make) in replace {
+        for kind in ["seal.json", "part-000000.tar.age"] {
+            let archive = Archive::good();
+            let path = archive.record_dir(1).join(kind);
+            std::fs::remove_file(&path).unwrap();
+            make(&path);
+            let (problem, about, _) = archive.problem();
+            assert_eq!((problem, about), (ProblemKind::Record, Some(call(1))), "{how} as {kind}");
+        }
+        for dir in ["devices", "issuers"] {
+            let archive = Archive::good();
+            let path = archive.path().join(format!("{dir}/{digest}.der"));
+            std::fs::remove_file(&path).unwrap();
+            make(&path);
+            assert_eq!(archive.verify().verdict(), ArchiveVerdict::Damaged, "{how} in {dir}");
+        }
+        let archive = Archive::good();
+        let options = archive.write_log();
+        let path = archive.path().join("log/checkpoint");
+        std::fs::remove_file(&path).unwrap();
+        make(&path);
+        let report = verify_archive(archive.path(), &FakeVerifier, &options);
+        assert!(report.problems.iter().any(|problem| problem.kind == ProblemKind::Log), "{how} as checkpoint");
+    }
+    // A link in a parent, to content that would be valid.
+    for name in ["records", "devices", "issuers", "log"] {
+        let archive = Archive::good();
+        let options = archive.write_log();
+        let (dir, moved) = (archive.path().join(name), archive.path().join("moved"));
+        std::fs::rename(&dir, &moved).unwrap();
+        symlink("moved", &dir).unwrap();
+        let report = verify_archive(archive.path(), &FakeVerifier, &options);
+        // The log's own directory is opened by its name; the others are entries of the archive.
+        assert_eq!(report.verdict() == ArchiveVerdict::Damaged, name != "log", "{name}");
+    }
+    let archive = Archive::good();
+    std::fs::rename(archive.record_dir(1), archive.path().join("moved")).unwrap();
+    symlink("../moved", archive.record_dir(1)).unwrap();
+    assert_eq!(archive.problem().0, ProblemKind::Record, "a record that is a link");
+}
+
+/// Who may seal is one rule ([`telcon_proto::sealing`]): the attacker has a device of the office and an archive to write.
+#[test]
+fn only_a_note_taker_enrolled_before_the_call_ended_may_have_sealed_it() {
+    let attack = |who: &str, at: usize, entry: &dyn Fn(&str) -> Entry| {
+        let mut archive = Archive::good();
+        let device = device(who);
+        let der = certificate(device);
+        let name = format!("{}.der", sha256(der.as_bytes()));
+        std::fs::write(archive.path().join("devices").join(&name), der).unwrap();
+        std::fs::write(archive.path().join("issuers").join(name), format!("the office, of {device}")).unwrap();
+        std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
+        archive.entries[4] = record(archive.path(), 1, who);
+        archive.entries.insert(at, entry(who));
+        let report = archive.verify();
+        (report.verdict(), report.problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>())
+    };
+    let enrol = |who: &str| enrolled(who, who);
+    // Entries 2 and 3 open and end the call; 4 is its record.
+    let (verdict, problems) = attack("duty", 4, &enrol);
+    assert_eq!(verdict, ArchiveVerdict::Damaged);
+    assert!(problems.iter().any(|text| text.contains("its role, duty_officer, may not seal records")), "{problems:?}");
+    let (verdict, problems) = attack("later", 4, &enrol);
+    assert_eq!(verdict, ArchiveVerdict::Damaged);
+    assert!(problems.iter().any(|text| text.contains("only after the call had ended")), "{problems:?}");
+    let (verdict, problems) = attack("expired", 0, &enrol);
+    assert_eq!(verdict, ArchiveVerdict::Damaged);
+    assert!(problems.iter().any(|text| text.contains("was not valid when it signed")), "{problems:?}");
+    assert_eq!(attack("other", 0, &enrol).0, ArchiveVerdict::Gaps, "a second note-taker, enrolled before");
+}
+
+#[test]
+fn calls_are_listed_without_a_key_and_bag_info_is_read_with_one() {
+    let archive = Archive::good();
+    let listing = list_calls(archive.path(), &FakeVerifier, &archive.write_log());
+    assert!(listing.report.problems.is_empty(), "{:#?}", listing.report.problems);
+    let states: Vec<_> = listing.calls.iter().map(|call| call.state).collect();
+    use CallState::{Incomplete, LogOnly, Lost, Missing, NotAnswered, Recorded};
+    assert_eq!(states, [Recorded, Incomplete, LogOnly, NotAnswered, Missing]);
+    assert_eq!(listing.calls[4].missing.as_deref(), Some("the note-taker's machine burnt"));
+    assert_eq!(listing.calls[0].callers, [device("desk").to_hex()]);
+    assert_eq!(listing.certificates[&device("desk").to_hex()].certificate, certificate(device("desk")).as_bytes());
+    let name = &listing.calls[1].records[0].name;
+    let info = read_bag_info(archive.path(), name, &[identity(1)]).unwrap();
+    assert!(info.contains(&("Telcon-Reason".into(), "the note-taker was restarted".into())), "{info:?}");
+    assert!(matches!(read_bag_info(archive.path(), name, &[identity(9)]), Err(RecordError::WrongIdentity(_))));
+    std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
+    std::fs::remove_dir_all(archive.path().join("log")).unwrap();
+    let listing = list_calls(archive.path(), &FakeVerifier, &archive.write_log());
+    assert_eq!(listing.calls[0].state, Lost);
+}
+
+#[test]
+fn one_record_is_verified_by_itself() {
+    let archive = Archive::good();
+    let options = archive.write_log();
+    let name = format!("{}-{}", call(1), device("notes"));
+    let members = [device("desk").to_hex(), device("notes").to_hex()];
+    let standing = verify_record(archive.path(), &name, &members, &FakeVerifier, &options);
+    assert!(standing.report.problems.is_empty(), "{:#?}", standing.report.problems);
+    assert_eq!((standing.sealed_entry, standing.device), (Some(4), Some(device("notes").to_hex())));
+    // Only the members of the call may have sealed it, where they are known.
+    let report = verify_record(archive.path(), &name, &members[..1], &FakeVerifier, &options).report;
+    assert!(report.problems.len() == 1 && report.problems[0].text.contains("not in the call"), "{report:#?}");
+    assert!(verify_record(archive.path(), &name, &[], &FakeVerifier, &options).report.problems.is_empty());
+    // What is wrong with another record is not this one's fault.
+    std::fs::remove_dir_all(archive.record_dir(2)).unwrap();
+    assert!(verify_record(archive.path(), &name, &members, &FakeVerifier, &options).report.problems.is_empty());
+    std::fs::write(archive.record_dir(1).join("part-000000.tar.age"), b"x").unwrap();
+    assert_eq!(verify_record(archive.path(), &name, &members, &FakeVerifier, &options).report.problems.len(), 1);
 }
 
 #[test]

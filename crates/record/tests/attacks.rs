@@ -272,3 +272,21 @@ fn partial_record_cannot_be_presented_as_whole() {
     forge(&dir, &parts, &custodians(), false);
     assert!(matches!(refuse(&dir), RecordError::Bag(what) if what.contains("Telcon-Partial")));
 }
+
+/// Written by another implementation of age (see `tests/vectors/README.md`). What other age tools refuse, this one refuses too: a
+/// record that opens here only would not outlive this program.
+#[test]
+fn foreign_records_open_and_those_that_other_tools_refuse_are_refused() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let open = |name: &str| {
+        let key = std::fs::read_to_string(vectors.join(name).join("identity.txt")).unwrap();
+        let identities = parse_identity_file(&key).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        open_record(&vectors.join(name).join(CALL), &identities, &out.path().join("out"))
+    };
+    open("control").unwrap();
+    for (name, words) in [("low-order-share", "of low order"), ("grease-without-body", "has no final line")] {
+        let error = open(name).unwrap_err();
+        assert!(matches!(error, RecordError::PartHeader { .. }) && error.to_string().contains(words), "{error}");
+    }
+}

@@ -85,7 +85,7 @@ fn recover(dir: &Path, safe: &[String], finished: bool, what: &str) {
     assert!(names.iter().all(|n| n == "seal.json" || n.ends_with(".tar.age")), "{what}: {names:?}");
     let out = dir.with_extension("out");
     open_record(dir, &[identity(1)], &out).unwrap_or_else(|e| panic!("{what}: {e}"));
-    let bag = files_below(&out.join("bag"));
+    let bag = files_below(&out.join("evidence/bag"));
     for path in safe.iter().chain(&committed) {
         assert!(bag.contains_key(path), "{what}: {path} was lost");
     }

@@ -55,7 +55,7 @@ fn third_party_tools_open_our_record() {
         run(Command::new("tar").arg("-C").arg(&gnu).arg("-xf").arg(&stream), b"");
         let ours = root.path().join(format!("ours-{n}"));
         open_record(&dir, std::slice::from_ref(secret), &ours).unwrap();
-        let bag = files_below(&ours.join("bag"));
+        let bag = files_below(&ours.join("evidence/bag"));
         assert_eq!(files_below(&extracted.join(CALL)), bag);
         assert_eq!(files_below(&gnu.join(CALL)), bag);
     }

@@ -12,7 +12,15 @@ const SILENCE: &[u8] = &[0xf8, 0xff, 0xfe];
 
 fn segment(start_ms: u64, speaker: &str, text: &str) -> Segment {
     let name = format!("Speaker {speaker}");
-    Segment { start_ms, end_ms: start_ms + 900, speaker: speaker.into(), name, text: text.into(), language: None }
+    Segment {
+        start_ms,
+        end_ms: start_ms + 900,
+        speaker: speaker.into(),
+        name,
+        text: text.into(),
+        language: None,
+        confidence: Vec::new(),
+    }
 }
 
 fn sound(n: u8, start_ms: u64) -> Payload {
@@ -41,7 +49,9 @@ fn write_call(dir: &std::path::Path, mut each_step: impl FnMut()) -> Sealed {
     assert_eq!(writer.session(), 2);
     writer.add("audio/alice/000000.opus", sound(40, 5000)).unwrap();
     writer.add("transcript/000000.jsonl", salted_jsonl(salt(41), &[segment(5000, "bob", "Later.")]).unwrap()).unwrap();
-    writer.add("participants.json", salted_json(salt(42), &[MARKER]).unwrap()).unwrap();
+    let card = serde_json::json!({ "person": "p", "name": MARKER, "organisation": "o", "role": "principal" });
+    let participants = [serde_json::json!({ "device": "ab".repeat(16), "card": card })];
+    writer.add("participants.json", salted_json(salt(42), &participants).unwrap()).unwrap();
     each_step();
     let sealed = writer.finish(&info(true)).unwrap();
     each_step();
@@ -66,7 +76,7 @@ fn record_with_a_crash_opens_as_partial() {
     assert_eq!(lengths, [("alice", 6000, 3), ("bob", 2000, 2)]);
 
     let files = files_below(&out);
-    let bag: Vec<&str> = files.keys().filter_map(|f| f.strip_prefix("bag/")).collect();
+    let bag: Vec<&str> = files.keys().filter_map(|f| f.strip_prefix("evidence/bag/")).collect();
     assert_eq!(bag[0], "bag-info.txt");
     assert!(bag.contains(&"data/session-1/audio/bob/000001.opus") && bag.contains(&"data/session-2/participants.json"));
     assert!(!bag.contains(&"data/session-1/events/000009.jsonl"), "never flushed, so lost with the process");
@@ -75,7 +85,11 @@ fn record_with_a_crash_opens_as_partial() {
     assert_eq!(vtt[2].voice, "Speaker bob");
     let json: serde_json::Value = serde_json::from_slice(&files["transcript.json"]).unwrap();
     assert_eq!((json["draft"].clone(), json["segments"].as_array().unwrap().len()), (true.into(), 3));
-    assert!(files.contains_key("audio/alice.opus") && files.contains_key("audio/bob.opus"));
+    assert!(
+        files.contains_key("audio/speaker-alice.opus") && files.contains_key("audio/speaker-bob.opus"),
+        "{:?}",
+        opened.audio
+    );
 }
 
 #[test]
@@ -133,7 +147,7 @@ fn parts_decrypt_with_age_to_one_tar_stream() {
     tar::Archive::new(stream.as_slice()).unpack(&out).unwrap();
     let opened = root.path().join("opened");
     open_record(&dir, &[identity(1)], &opened).unwrap();
-    assert_eq!(files_below(&out.join(CALL)), files_below(&opened.join("bag")));
+    assert_eq!(files_below(&out.join(CALL)), files_below(&opened.join("evidence/bag")));
 }
 
 #[test]

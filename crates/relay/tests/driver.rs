@@ -170,3 +170,23 @@ async fn segmented_batches_arrive_as_single_packets() {
     drop(relay);
     task.await.unwrap().unwrap();
 }
+
+/// Which of the two protocols another process has taken does not matter: devices are told of both.
+#[tokio::test]
+async fn a_media_port_that_is_taken_is_an_error_at_start() {
+    // A port that was free for both.
+    let (udp, tcp) = loop {
+        let udp = std::net::UdpSocket::bind(loopback()).unwrap();
+        if let Ok(tcp) = std::net::TcpListener::bind(udp.local_addr().unwrap()) {
+            break (udp, tcp);
+        }
+    };
+    let at = udp.local_addr().unwrap();
+    drop(udp);
+    let error = start(at, RelayConfig::new(vec![at])).await.err().expect("TCP is taken");
+    assert!(error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains("TCP"), "{error}");
+    drop(tcp);
+    let _udp = std::net::UdpSocket::bind(at).unwrap();
+    let error = start(at, RelayConfig::new(vec![at])).await.err().expect("UDP is taken");
+    assert!(error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains("UDP"), "{error}");
+}

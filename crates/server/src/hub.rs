@@ -10,12 +10,13 @@ mod failure;
 use crate::{
     archive::{Appender, Prover, now_ms},
     clock::{Clock, ClockStep},
-    limits::{INBOX_MESSAGES, MAX_BATCH, OUTBOX_MESSAGES},
+    limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
+    outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
-        CloseReason, Effects, Gauges, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
-        Reply, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply,
+        RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::{
@@ -26,20 +27,8 @@ use std::{
 use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage};
 use tokio::{
     runtime::Handle,
-    sync::{
-        mpsc::{self, error::TrySendError},
-        oneshot,
-    },
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
 };
-
-/// An instruction to a connection.
-#[derive(Debug)]
-pub enum Outgoing {
-    /// Send this text.
-    Text(String),
-    /// Close.
-    Close(CloseReason),
-}
 
 /// The answer to an HTTP request.
 pub type Answer = Result<Reply, Refusal>;
@@ -55,7 +44,7 @@ pub enum Input {
         /// Its bearer token.
         token: String,
         /// Where its messages go.
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: Outbox,
         /// Receives the result of the sign-in, or the message to send before closing.
         reply: oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>,
     },
@@ -83,7 +72,7 @@ pub enum Input {
     /// All entries of the log below this size have been reported by [`Input::Logged`].
     LogReported(u64),
     /// The relay answered an offer, or refused it.
-    LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
+    LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
     /// Numbers for the operator.
@@ -92,19 +81,36 @@ pub enum Input {
     Stop,
 }
 
+/// An input in the queue, with its share of [`MAX_INBOX_BYTES`] until it is taken out.
+pub struct Queued {
+    input: Input,
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
 /// Sends inputs to the switchboard.
 #[derive(Clone)]
-pub struct HubHandle(mpsc::Sender<Input>);
+pub struct HubHandle {
+    inputs: mpsc::Sender<Queued>,
+    /// Permits are KiB.
+    room: Arc<Semaphore>,
+}
 
 impl HubHandle {
     /// Queues an input, waiting while the queue is full (backpressure). `false` if the switchboard has stopped.
     pub async fn send(&self, input: Input) -> bool {
-        self.0.send(input).await.is_ok()
+        self.inputs.send(Queued { input, _bytes: None }).await.is_ok()
+    }
+
+    /// [`HubHandle::send`] of a device's message of `bytes`, waiting also while the queue holds too many bytes.
+    pub async fn send_sized(&self, input: Input, bytes: usize) -> bool {
+        let share = (bytes / 1024).clamp(1, MAX_INBOX_BYTES / 1024) as u32;
+        let Ok(permit) = self.room.clone().acquire_many_owned(share).await else { return false };
+        self.inputs.send(Queued { input, _bytes: Some(permit) }).await.is_ok()
     }
 
     /// [`HubHandle::send`] from a thread that may block.
     pub fn send_blocking(&self, input: Input) -> bool {
-        self.0.blocking_send(input).is_ok()
+        self.inputs.blocking_send(Queued { input, _bytes: None }).is_ok()
     }
 
     /// Sends a request and waits for its answer; none if the switchboard recovered meanwhile, or has stopped.
@@ -118,14 +124,9 @@ impl HubHandle {
 }
 
 /// The channel between [`HubHandle`]s and [`Hub::run`].
-pub fn channel() -> (HubHandle, mpsc::Receiver<Input>) {
-    let (sender, receiver) = mpsc::channel(INBOX_MESSAGES);
-    (HubHandle(sender), receiver)
-}
-
-/// A new outbox of a connection.
-pub fn outbox() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
-    mpsc::channel(OUTBOX_MESSAGES)
+pub fn channel() -> (HubHandle, mpsc::Receiver<Queued>) {
+    let (inputs, receiver) = mpsc::channel(INBOX_MESSAGES);
+    (HubHandle { inputs, room: Arc::new(Semaphore::new(MAX_INBOX_BYTES / 1024)) }, receiver)
 }
 
 /// What the hub drives.
@@ -172,7 +173,7 @@ impl Batch {
 pub struct Hub {
     parts: Parts,
     board: Switchboard,
-    outboxes: HashMap<SessionId, mpsc::Sender<Outgoing>>,
+    outboxes: HashMap<SessionId, Outbox>,
     requests: HashMap<RequestId, oneshot::Sender<Answer>>,
     next_request: u64,
     /// Connections to be closed: their send queue is full, or a proof that they need cannot be read.
@@ -213,7 +214,7 @@ impl Hub {
     }
 
     /// Runs until [`Input::Stop`], on a dedicated thread.
-    pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, runtime: &Handle) {
+    pub fn run(mut self, mut inputs: mpsc::Receiver<Queued>, runtime: &Handle) {
         loop {
             let wait = self.board.next_timeout().map(|at| Duration::from_millis(at.saturating_sub(self.now_ms())));
             let received = match wait {
@@ -232,14 +233,14 @@ impl Hub {
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 Err(()) => batch.add(self.board.timeout(self.now_ms())),
-                Ok(None | Some(Input::Stop)) => return,
-                Ok(Some(input)) => self.take(input, &mut batch),
+                Ok(None | Some(Queued { input: Input::Stop, .. })) => return,
+                Ok(Some(queued)) => self.take(queued.input, &mut batch),
             }
             let mut stop = false;
             for _ in 1..MAX_BATCH {
                 match inputs.try_recv() {
-                    Ok(Input::Stop) => stop = true,
-                    Ok(input) => self.take(input, &mut batch),
+                    Ok(Queued { input: Input::Stop, .. }) => stop = true,
+                    Ok(queued) => self.take(queued.input, &mut batch),
                     Err(_) => break,
                 }
             }
@@ -441,7 +442,7 @@ impl Hub {
             tracing::error!(session = session.0, %error, "closing connection: a log proof cannot be read; check the log's disk");
             self.failed.insert(session);
         } else if let Err(error) = outbox.try_send(Outgoing::Text(encode(&message))) {
-            if let TrySendError::Full(_) = error {
+            if error == NotQueued::Full {
                 tracing::warn!(session = session.0, "closing slow consumer: send queue full");
             }
             self.failed.insert(session);

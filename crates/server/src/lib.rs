@@ -14,6 +14,7 @@
 //! What must not exist here: code that could decrypt content. This crate depends neither on the crate with the group
 //! keys nor on the one that opens sealed records.
 
+mod allowance;
 pub mod archive;
 mod assignment;
 mod clock;
@@ -24,6 +25,7 @@ mod media;
 mod migrate;
 pub mod node;
 pub mod objects;
+mod outbox;
 pub mod placement;
 mod places;
 mod reconcile;
@@ -39,7 +41,9 @@ pub use places::PlacesError;
 pub use reconcile::{CertificateSource, ReconcileError, reconcile};
 pub use server::{Running, Server, ServerConfig, StartError};
 pub use web::openapi;
-pub use web::{ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
+pub use web::{
+    ConnectionLimits, MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Network, NetworkError, TrustedProxies, Turn, TurnError,
+};
 
 #[cfg(test)]
 #[path = "../tests/peers/mod.rs"]

@@ -7,8 +7,6 @@ pub use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS, REQUEST
 pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;
 /// Delay before a failed log append is retried, milliseconds. The end of a call must reach the log.
 pub const LOG_RETRY_MS: u64 = 5_000;
-/// Rings that one device may send per minute. Each adds two permanent entries to the log.
-pub const MAX_RINGS_PER_MINUTE: usize = 12;
 /// Bytes of handshake messages kept for one call, for devices that reconnect. The largest honest commit and welcome
 /// are about 200 KB together; a member that sends more than this only makes others rejoin.
 pub const MAX_HANDSHAKE_BYTES: usize = 16 * 1024 * 1024;
@@ -26,6 +24,10 @@ pub const NOTICES_AT_SIGN_IN: usize = 64;
 /// Send queue of one connection, messages. One that is full belongs to a slow consumer, which is closed. A resume replays
 /// fewer handshakes than this in any call that people hold.
 pub const OUTBOX_MESSAGES: usize = 512;
+/// Send queue of one connection, bytes: the largest replay of missed handshakes ([`MAX_HANDSHAKE_BYTES`] in base64) fits.
+pub const MAX_OUTBOX_BYTES: usize = 24 * 1024 * 1024;
+/// Queue of inputs of the switchboard, bytes; while it is full, connections are not read.
+pub const MAX_INBOX_BYTES: usize = 64 * 1024 * 1024;
 /// Queue of inputs of the switchboard. While it is full, connections are not read (backpressure).
 pub const INBOX_MESSAGES: usize = 4096;
 /// Most inputs in one transaction of the store.
@@ -37,11 +39,18 @@ pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
 /// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
-/// the same seconds.
+/// the same seconds; one more takes the place of the oldest.
 pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;
+/// How long a connection may take to its first message, milliseconds. A device sends it at once; the time covers a slow
+/// network.
+pub const FIRST_MESSAGE_TIMEOUT_MS: u64 = 5_000;
 /// How long an upload may stall, milliseconds.
 pub const UPLOAD_PAUSE_MS: u64 = 30_000;
 /// Total size of the parts of one record, bytes: a day of eight speakers.
 pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// How long incomplete uploads of a record are kept, milliseconds: a week, in which somebody can repair the note-taker.
 pub const INCOMING_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Largest file of the office's description, locations or secrets that is read at start, bytes: certificates with
+/// post-quantum keys have some 10 kB.
+pub const MAX_CONFIGURATION_BYTES: u64 = 1 << 20;

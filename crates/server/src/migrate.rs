@@ -103,11 +103,11 @@ pub fn migrate(
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, MigrateError> {
     let (archive, office_file) = (data_dir.join("archive"), data_dir.join("office.json"));
-    let office = match std::fs::read(&office_file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let office = match telcon_files::read_named(&office_file, crate::limits::MAX_CONFIGURATION_BYTES) {
+        Err(error) if error.is_not_found() => {
             return Err(MigrateError::NoOffice(data_dir.to_owned()));
         }
-        read => read.map_err(ObjectError::from)?,
+        read => read.map_err(|error| ObjectError::from(io::Error::from(error)))?,
     };
     // The log's lock, held until the end. A server holds it while it runs.
     let _lock = match DiskStorage::open(archive.join("log")) {

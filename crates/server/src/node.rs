@@ -1,7 +1,7 @@
 //! A standalone relay: registers with its switchboard, opens calls that are proved to be in the log, and continues to
 //! forward while the switchboard is unreachable.
 
-use crate::web::ConnectionLimits;
+use crate::web::{ConnectionLimits, TrustedProxies};
 use axum::{
     Router,
     extract::State,
@@ -280,5 +280,6 @@ pub async fn serve_metrics(listener: TcpListener, handle: NodeHandle) -> io::Res
     };
     let router = Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(handle);
     let (_never_stops, stopped) = oneshot::channel();
-    crate::web::serve(listener, router, ConnectionLimits::default(), stopped).await
+    let proxies = TrustedProxies::new(Vec::new());
+    crate::web::serve(listener, router, ConnectionLimits::default(), proxies, stopped).await
 }

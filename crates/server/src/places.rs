@@ -2,6 +2,7 @@
 //! started with other locations refuses to start, instead of serving an old copy or an empty one.
 
 use crate::{
+    limits::MAX_CONFIGURATION_BYTES,
     objects::{ObjectError, ObjectsLocation},
     store::{StoreError, StoreLocation},
 };
@@ -89,9 +90,9 @@ impl Places {
     /// [`PlacesError`].
     pub fn read(data_dir: &Path) -> Result<Self, PlacesError> {
         let path = data_dir.join(FILE);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            read => read.map_err(|source| PlacesError::File { path: path.clone(), source })?,
+        let bytes = match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
+            Err(error) if error.is_not_found() => return Ok(Self::default()),
+            read => read.map_err(|error| PlacesError::File { path: path.clone(), source: error.into() })?,
         };
         let damaged = |what: String| PlacesError::Damaged { path: path.clone(), what };
         let places: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;

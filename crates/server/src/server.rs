@@ -3,14 +3,17 @@
 use crate::{
     archive::{ArchivedDevices, Certificates, LogEvent, LogWriter, RecordError, RecordStore, now_ms},
     hub::{self, Hub, HubHandle, Input, Parts},
-    limits::{INCOMING_KEPT_MS, RECORD_DUE_MS},
+    limits::{INCOMING_KEPT_MS, MAX_CONFIGURATION_BYTES, RECORD_DUE_MS},
     media,
     objects::{ObjectError, ObjectsLocation},
     places::{Places, PlacesError},
     reconcile::{ReconcileError, reconcile},
     store::{StoreError, StoreLocation},
     switchboard::Policy,
-    web::{self, App, ConnectionLimits, Counters, Liveness, RelayToken, Tokens, Turn, router, serve},
+    web::{
+        self, App, ConnectionLimits, Counters, Liveness, Page, RecordReader, RefusedOrigins, RelayToken, Tokens,
+        TrustedProxies, Turn, router, serve,
+    },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
@@ -40,6 +43,10 @@ pub struct ServerConfig {
     pub objects: ObjectsLocation,
     /// Address of HTTP and WebSockets. A proxy in front of it terminates TLS.
     pub listen: SocketAddr,
+    /// Address of `/healthz` and `/metrics`: not the page's, so that they are not public.
+    pub admin_listen: SocketAddr,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// Bind address of the relay.
     pub media: SocketAddr,
     /// Addresses announced to devices for media; port 0 stands for the port of `media`. Empty: the address of
@@ -65,6 +72,8 @@ impl ServerConfig {
             objects: ObjectsLocation::default_in(&data_dir),
             data_dir,
             listen: any,
+            admin_listen: any,
+            trusted_proxies: TrustedProxies::default(),
             media: any,
             media_addrs: Vec::new(),
             web_dir: None,
@@ -215,7 +224,7 @@ impl Server {
         Places::check(&config.data_dir, &config.store, &config.objects, writer.size() == 0)?;
         let prover = writer.prover();
         let runtime = tokio::runtime::Handle::current();
-        let (objects, store, reader, archived) = {
+        let (objects, store, reader, record_reader, archived) = {
             let (location, at, on) = (config.store.clone(), config.objects.clone(), runtime.clone());
             let (prover, office) = (prover.clone(), pinned.clone());
             blocking(move || {
@@ -223,7 +232,8 @@ impl Server {
                 let objects = at.open(on)?;
                 let archived = ArchivedDevices::new(Certificates::new(objects.clone()), office.clone());
                 reconcile(&mut *store, &prover, &archived, true)?;
-                Ok((objects, store, location.reader(office.domain())?, archived))
+                let (reader, record_reader) = (location.reader(office.domain())?, location.reader(office.domain())?);
+                Ok((objects, store, reader, record_reader, archived))
             })
             .await?
         };
@@ -232,6 +242,9 @@ impl Server {
             .await
             .map_err(|source| StartError::Listen { addr: config.listen, source })?;
         let http_addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.listen, source })?;
+        let no_admin = |source| StartError::Listen { addr: config.admin_listen, source };
+        let admin = TcpListener::bind(config.admin_listen).await.map_err(no_admin)?;
+        let admin_addr = admin.local_addr().map_err(no_admin)?;
         let no_media = |source| StartError::Listen { addr: config.media, source };
         let (media, media_addrs) = media_addresses(&config).map_err(no_media)?;
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -287,19 +300,21 @@ impl Server {
             liveness: Liveness::new(std::time::Instant::now()),
             tokens: Tokens::default(),
             reader,
+            record_reader: RecordReader::new(record_reader),
             prover,
             records,
             certificates,
             office: pinned,
             info: info.clone(),
             log_dir,
-            web_dir: config.web_dir,
+            page: config.web_dir.map(Page::new),
             relay,
             relay_token: RelayToken::new(&relay_token),
             relays: media_handle.relays,
             media: media_handle.numbers,
             counters: Counters::default(),
             unauthenticated: App::unauthenticated_slots(),
+            refused_origins: RefusedOrigins::default(),
             turn: config.turn.clone(),
         });
         tokio::spawn(web::adopt_records(app.clone(), pending));
@@ -309,16 +324,23 @@ impl Server {
         let (probed, for_probes) = (app.clone(), hub.clone());
         let probes = tokio::spawn(async move { probed.liveness.probe(for_probes).await });
         let (stop, stopped) = oneshot::channel::<()>();
-        let http_task = tokio::spawn(serve(listener, router(app), config.connections, stopped));
+        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+        let proxies = TrustedProxies::new(Vec::new());
+        let admin_task =
+            tokio::spawn(serve(admin, web::admin_router(app.clone()), config.connections, proxies, admin_stopped));
+        let http_task = tokio::spawn(serve(listener, router(app), config.connections, config.trusted_proxies, stopped));
         tracing::info!("server started");
         Ok(Running {
             http_addr,
+            admin_addr,
             media_addrs,
             office: info,
             hub,
             stop,
+            stop_admin,
             threads: vec![hub_thread, log_thread],
             http_task,
+            admin_task,
             tasks: vec![media_handle.task, cleanup, probes],
             relay_task,
         })
@@ -329,14 +351,18 @@ impl Server {
 pub struct Running {
     /// Address of HTTP.
     pub http_addr: SocketAddr,
+    /// Address of `/healthz` and `/metrics`.
+    pub admin_addr: SocketAddr,
     /// Media addresses announced to devices.
     pub media_addrs: Vec<SocketAddr>,
     /// The office's public description.
     pub office: OfficeInfo,
     hub: HubHandle,
     stop: oneshot::Sender<()>,
+    stop_admin: oneshot::Sender<()>,
     threads: Vec<JoinHandle<()>>,
     http_task: Task<io::Result<()>>,
+    admin_task: Task<io::Result<()>>,
     tasks: Vec<Task<()>>,
     relay_task: Task<io::Result<()>>,
 }
@@ -345,14 +371,16 @@ impl Running {
     /// Shuts down: closes connections and completes writes in progress. Calls continue at the next start, if that is
     /// before their devices give up.
     pub async fn shutdown(self) {
-        let Self { hub, stop, threads, http_task, tasks, relay_task, .. } = self;
+        let Self { hub, stop, stop_admin, threads, http_task, admin_task, tasks, relay_task, .. } = self;
         let _ = stop.send(());
+        let _ = stop_admin.send(());
         hub.send(Input::Stop).await;
         drop(hub);
         // The hub's end drops all outboxes, which closes connections; those that linger are aborted.
         if tokio::time::timeout(SHUTDOWN_GRACE, http_task).await.is_err() {
             tracing::warn!("connections aborted: they did not close in time");
         }
+        admin_task.abort();
         for task in tasks {
             task.abort();
         }
@@ -418,10 +446,10 @@ fn fits(office: &Office, signer: &LogSigner) -> Result<(), StartError> {
 fn read_office(dir: &Path) -> Result<(OfficeInfo, [u8; 32]), StartError> {
     let read = |name: &str| {
         let path = dir.join(name);
-        match fs::read(&path) {
+        match telcon_files::read_named(&path, MAX_CONFIGURATION_BYTES) {
             Ok(bytes) => Ok((path, bytes)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StartError::NoOffice(dir.to_owned())),
-            Err(source) => Err(StartError::File { path, source }),
+            Err(e) if e.is_not_found() => Err(StartError::NoOffice(dir.to_owned())),
+            Err(error) => Err(StartError::File { path, source: error.into() }),
         }
     };
     let (path, bytes) = read(OFFICE_FILE)?;
@@ -454,7 +482,7 @@ fn office_text(info: &OfficeInfo) -> Vec<u8> {
 /// The token of standalone relays, created when a server first needs it.
 fn relay_token(path: &Path) -> Result<String, StartError> {
     let at = |source| StartError::File { path: path.to_owned(), source };
-    match fs::read_to_string(path) {
+    match telcon_files::read_text_named(path, MAX_CONFIGURATION_BYTES) {
         // Created but not written before a crash: no relay has it.
         Ok(token) if token.is_empty() => new_relay_token(path),
         Ok(token) if token.trim().len() >= MIN_TOKEN_CHARS => Ok(token.trim().to_owned()),
@@ -464,8 +492,8 @@ fn relay_token(path: &Path) -> Result<String, StartError> {
                 "a token has at least {MIN_TOKEN_CHARS} characters: delete the file, and the server creates a new one"
             ),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => new_relay_token(path),
-        Err(error) => Err(at(error)),
+        Err(error) if error.is_not_found() => new_relay_token(path),
+        Err(error) => Err(at(error.into())),
     }
 }
 
@@ -497,12 +525,24 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn media_addresses(config: &ServerConfig) -> io::Result<(SocketAddr, Vec<SocketAddr>)> {
     let mut bind = config.media;
     if bind.port() == 0 {
-        // A free port that is chosen before the relay binds it, because answers contain it.
-        bind.set_port(std::net::UdpSocket::bind(bind)?.local_addr()?.port());
+        bind.set_port(free_port(bind)?);
     }
     let mut told = if config.media_addrs.is_empty() { vec![bind] } else { config.media_addrs.clone() };
     told.iter_mut().filter(|a| a.port() == 0).for_each(|a| a.set_port(bind.port()));
     Ok((bind, told))
+}
+
+/// A port that is free for UDP and TCP. It is chosen before the relay binds it, because answers contain it.
+fn free_port(at: SocketAddr) -> io::Result<u16> {
+    let mut last = io::ErrorKind::AddrInUse.into();
+    for _ in 0..32 {
+        let chosen = std::net::UdpSocket::bind(at)?.local_addr()?;
+        match std::net::TcpListener::bind(chosen) {
+            Ok(_) => return Ok(chosen.port()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 #[cfg(test)]

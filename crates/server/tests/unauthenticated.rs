@@ -11,7 +11,7 @@ use telcon_proto::{
     limits::{MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND, MAX_UNSIGNED_CONNECTIONS},
     message::RefusalCode,
 };
-use telcon_server::{ServerConfig, limits::MAX_UNSIGNED_FROM_ONE_ADDRESS};
+use telcon_server::{ServerConfig, TrustedProxies, limits::MAX_UNSIGNED_FROM_ONE_ADDRESS};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -141,26 +141,59 @@ async fn a_signed_in_client_that_breaks_the_protocol_or_floods_is_disconnected()
     Client::sign_in(office.addr(), &device).await;
 }
 
+/// The attacker opens as many silent connections as it likes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unauthenticated_connections_are_limited() {
+async fn when_too_many_connections_sign_in_the_oldest_goes_and_devices_get_in() {
     let office = Office::start().await;
+    let device = office.person(Role::Principal).await;
     let mut held = Vec::new();
+    for _ in 0..=MAX_UNSIGNED_CONNECTIONS {
+        held.push(Client::raw(office.addr(), None).await.unwrap());
+    }
+    assert_eq!(held[0].closed().await, Some(1008));
+    let mut client = Client::sign_in(office.addr(), &device).await;
     for _ in 0..MAX_UNSIGNED_CONNECTIONS {
         held.push(Client::raw(office.addr(), None).await.unwrap());
     }
-    assert_eq!(Client::raw(office.addr(), None).await.err(), Some(503));
-    assert_eq!(office.get("/healthz").await.status, 200);
+    client.send(&C::Ping { log_size: 0 }).await;
+    assert!(matches!(client.next().await, Some(S::Checkpoint { .. })), "who has signed in stays");
+    assert_eq!(office.get_admin("/healthz").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unauthenticated_connections_of_one_address_do_not_block_others() {
+async fn unauthenticated_connections_of_one_network_push_out_each_other() {
     let office = Office::start().await;
-    let mut held = Vec::new();
-    for _ in 0..MAX_UNSIGNED_FROM_ONE_ADDRESS {
-        held.push(Client::raw_for(office.addr(), None, Some("203.0.113.1")).await.unwrap());
+    let (mut held, mut other) = (Vec::new(), Client::raw_for(office.addr(), None, Some("203.0.113.2")).await.unwrap());
+    for n in 0..=MAX_UNSIGNED_FROM_ONE_ADDRESS {
+        let address = format!("2001:db8:7:{n:x}::1");
+        held.push(Client::raw_for(office.addr(), None, Some(&address)).await.unwrap());
     }
-    assert_eq!(Client::raw_for(office.addr(), None, Some("203.0.113.1")).await.err(), Some(503));
-    assert!(Client::raw_for(office.addr(), None, Some("203.0.113.1, 203.0.113.2")).await.is_ok());
+    assert_eq!(held[0].closed().await, Some(1008), "one /48");
+    other.send(&C::Ping { log_size: 0 }).await;
+    assert_eq!(code(other.next().await), Some(RefusalCode::NotSignedIn), "other addresses are served");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn addresses_are_believed_from_trusted_proxies_only() {
+    let mut office = Office::start().await;
+    office.stop().await;
+    let mut config = ServerConfig::local(office.dir.path().join("server"));
+    config.trusted_proxies = TrustedProxies::new(vec!["203.0.113.0/24".parse().unwrap()]);
+    office.run_as(config).await;
+    let mut held = Vec::new();
+    for n in 0..=MAX_UNSIGNED_FROM_ONE_ADDRESS {
+        let claimed = format!("198.51.100.{n}");
+        held.push(Client::raw_for(office.addr(), None, Some(&claimed)).await.unwrap());
+    }
+    assert_eq!(held[0].closed().await, Some(1008), "all of them are this machine's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_connection_is_closed_within_seconds() {
+    let office = Office::start().await;
+    let mut silent = Client::raw(office.addr(), None).await.unwrap();
+    assert_eq!(code(silent.next().await), Some(RefusalCode::NotSignedIn));
+    assert_eq!(silent.closed().await, Some(1008));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,7 +211,7 @@ async fn a_request_whose_head_stalls_is_timed_out() {
         stream.read_to_end(&mut answer).await.unwrap();
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
     }
-    assert_eq!(office.get("/healthz").await.status, 200);
+    assert_eq!(office.get_admin("/healthz").await.status, 200);
     let device = office.person(Role::Principal).await;
     Client::sign_in(office.addr(), &device).await;
 }
@@ -234,7 +267,12 @@ async fn pages_log_tiles_api_and_metrics_are_served() {
     assert_eq!(description.json::<serde_json::Value>()["openapi"], "3.1.0");
 
     let _client = Client::sign_in(office.addr(), &device).await;
-    let metrics = office.get("/metrics").await.text();
+    for path in ["/metrics", "/healthz"] {
+        let answer = office.get(path).await;
+        assert_eq!(answer.status, 404, "not at the page's address");
+        assert!(answer.json::<ApiError>().error.contains("--admin-listen"));
+    }
+    let metrics = office.get_admin("/metrics").await.text();
     assert!(metrics.contains("telcon_sessions 1\n") && metrics.contains("telcon_relay_legs 0\n"), "{metrics}");
     for word in ["Secret", &device.id.to_hex(), &device.person().to_hex(), "127.0.0.1"] {
         assert!(!metrics.contains(word), "{word}");

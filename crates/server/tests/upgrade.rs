@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 use telcon_proto::{CallId, DeviceId, Digest, Ended, OfficeName, Role};
 use telcon_server::{
     Server, ServerConfig,
-    store::{Stage, StoreLocation},
+    store::{ListPosition, Stage, StoreLocation},
 };
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -54,8 +54,12 @@ fn databases_of_earlier_versions_are_upgraded_without_loss() {
         // One call's record is stored; the other's is still awaited.
         assert_eq!(found.unfinished.iter().map(|unfinished| unfinished.row.call).collect::<Vec<_>>(), [call(0xc2)]);
         assert_eq!(found.unfinished[0].row.how, Some(Ended::HungUp));
-        let records = location.reader(&home()).unwrap().records(9).unwrap();
+        let reader = location.reader(&home()).unwrap();
+        let calls = reader.calls(None, ListPosition::START, 9).unwrap();
+        let records: Vec<_> = calls.iter().map(|call| reader.record(&call.call).unwrap().unwrap().0).collect();
         let kept: Vec<_> = records.iter().flat_map(|stored| &stored.records).collect();
+        let of_caller = reader.calls(Some(live.row.from.person), ListPosition::START, 9).unwrap();
+        assert!(of_caller.iter().any(|call| call.call == live.row.call), "version {version}: {of_caller:?}");
         let [record] = kept[..] else { panic!("{version}: {kept:?}") };
         assert_eq!(
             (record.call, record.device, record.digest, record.log_index),
@@ -80,7 +84,9 @@ async fn an_office_of_version_0_1_0_is_upgraded_by_starting_it() {
     let location = StoreLocation::default_in(&data);
     let (devices, records) = tokio::task::spawn_blocking(move || {
         let reader = location.reader(&home()).unwrap();
-        (reader.devices().unwrap(), reader.records(9).unwrap())
+        let calls = reader.calls(None, ListPosition::START, 9).unwrap();
+        let records: Vec<_> = calls.iter().map(|call| reader.record(&call.call).unwrap().unwrap().0).collect();
+        (reader.devices().unwrap(), records)
     })
     .await
     .unwrap();

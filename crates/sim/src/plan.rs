@@ -9,7 +9,7 @@ use telcon_core::{
     UserCommand,
     view::{CallState, CallView, Direction},
 };
-use telcon_proto::{CallId, RecordMode, Role};
+use telcon_proto::{CallId, RecordMode, Role, limits::MAX_RINGS_AT_ONCE};
 
 /// Person numbers of the simulated office: two principals, two counterparts, a duty officer, two note-takers.
 const PEOPLE: [Role; 7] = [
@@ -67,7 +67,7 @@ impl World {
         let Some((from, to)) = self.pair() else { return };
         self.ring(from, to, RecordMode::Memo);
         self.run(2_500);
-        self.command(to, UserCommand::Answer);
+        self.command(to, UserCommand::Answer { call: None });
         let acts = self.rng.between(20, 60);
         for _ in 0..acts {
             let at = self.rng.below(ms);
@@ -328,8 +328,8 @@ impl World {
             (CallState::Ringing, Direction::In) => {
                 let wait = self.rng.between(300, 6_000);
                 let command = match self.rng.below(100) {
-                    0..75 => UserCommand::Answer,
-                    75..85 => UserCommand::Decline,
+                    0..75 => UserCommand::Answer { call: None },
+                    75..85 => UserCommand::Decline { call: None },
                     _ => return,
                 };
                 self.after(wait, Event::Act(Action::IfRinging(d, id, command)));
@@ -350,8 +350,11 @@ impl World {
     pub fn hang_up_all(&mut self) {
         self.note("---- hang up");
         for d in 0..self.devices.len() {
-            if self.call_view(d).is_some() && !self.devices[d].gone && !self.devices[d].takes_notes() {
-                self.command(d, UserCommand::HangUp);
+            // Behind a ring that is declined another one may wait.
+            for _ in 0..MAX_RINGS_AT_ONCE {
+                if self.call_view(d).is_some() && !self.devices[d].gone && !self.devices[d].takes_notes() {
+                    self.command(d, UserCommand::HangUp);
+                }
             }
         }
     }
@@ -390,7 +393,7 @@ impl World {
         if !self.expect(rung, "a ring does not ring on all devices of the person") {
             return;
         }
-        self.command(to, UserCommand::Answer);
+        self.command(to, UserCommand::Answer { call: None });
         self.run(2_000);
         let live = self.state(from) == Some(CallState::Live) && self.state(to) == Some(CallState::Live);
         if !self.expect(live, "an answer does not put the call through") {
@@ -488,7 +491,7 @@ impl World {
             let incoming =
                 [from, to].into_iter().find(|d| self.call_view(*d).is_some_and(|call| call.direction == Direction::In));
             if let Some(d) = incoming {
-                self.command(d, UserCommand::Answer);
+                self.command(d, UserCommand::Answer { call: None });
             }
             self.run(2_000);
         }

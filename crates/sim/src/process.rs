@@ -11,7 +11,8 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        Effects, Output, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Effects, LegRefusal, Output, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        VerifiedRing,
     },
 };
 
@@ -37,7 +38,7 @@ pub enum HubInput {
     /// All entries below were reported.
     LogReported(u64),
     /// An answer of a relay.
-    LegAdded(CallId, DeviceId, SessionId, Result<String, String>),
+    LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// A leg is lost.
     LegLost(CallId, DeviceId),
 }

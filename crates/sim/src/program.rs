@@ -268,8 +268,10 @@ impl World {
             self.note(format!("{name} ! {word}"));
         }
         let device = &mut self.devices[d];
-        device.acted |=
-            matches!(command, UserCommand::HangUp | UserCommand::Leave | UserCommand::Decline | UserCommand::Dismiss);
+        device.acted |= matches!(
+            command,
+            UserCommand::HangUp | UserCommand::Leave | UserCommand::Decline { .. } | UserCommand::Dismiss
+        );
         let clock = device.clock(now);
         if let Some(engine) = &mut device.engine {
             engine.command(clock, command);

@@ -60,7 +60,7 @@ export class Office {
   }
 
   async serve() {
-    const at = ['--listen', `127.0.0.1:${this.port}`, ...this.media, '--web', WEB];
+    const at = ['--listen', `127.0.0.1:${this.port}`, '--admin-listen', '127.0.0.1:0', ...this.media, '--web', WEB];
     this.server = await this.#start(['serve', '--data', join(this.dir, 'server'), ...at], 'ready at');
   }
 

@@ -136,10 +136,23 @@ export type UserCommand =
       type: 'ring';
     }
   | {
+      call?: CallId;
       type: 'answer';
     }
   | {
+      call?: CallId;
       type: 'decline';
+    }
+  | {
+      /**
+       * Whether they are silenced from now on.
+       */
+      on: boolean;
+      /**
+       * The caller.
+       */
+      person: string;
+      type: 'silence';
     }
   | {
       type: 'hang_up';
@@ -149,7 +162,7 @@ export type UserCommand =
     }
   | {
       /**
-       * The call.
+       * One call. Opaque: it reveals no participant and may be logged.
        */
       call: string;
       type: 'listen';
@@ -765,7 +778,7 @@ export interface View {
    */
   alerts: Alert[];
   /**
-   * The call.
+   * The call: the one that this person is in or rings, else the first ring.
    */
   call: CallView | null;
   /**
@@ -800,6 +813,14 @@ export interface View {
    * Whether there is a connection to the office.
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * Further rings, in the order of their arrival. Each can be answered and declined.
+   */
+  rings: CallView[];
+  /**
+   * The callers whom this person has silenced, from the office's list.
+   */
+  silenced: Card[];
   /**
    * Bearer token for the HTTP API while connected.
    */
@@ -974,7 +995,7 @@ export interface View1 {
    */
   alerts: Alert[];
   /**
-   * The call.
+   * The call: the one that this person is in or rings, else the first ring.
    */
   call: CallView | null;
   /**
@@ -1009,6 +1030,14 @@ export interface View1 {
    * Whether there is a connection to the office.
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * Further rings, in the order of their arrival. Each can be answered and declined.
+   */
+  rings: CallView[];
+  /**
+   * The callers whom this person has silenced, from the office's list.
+   */
+  silenced: Card[];
   /**
    * Bearer token for the HTTP API while connected.
    */

@@ -9,20 +9,42 @@ export interface RecordProof {
   line: RecordLine;
 }
 
+/** Lines in one page of the list. */
+export const RECORDS_PER_PAGE = 200;
+
 export interface Records {
-  list(token: string): Promise<RecordLine[]>;
+  /** The newest calls, or those before `oldest`; at most `RECORDS_PER_PAGE`. */
+  list(token: string, oldest?: RecordLine): Promise<RecordLine[]>;
   /** The proof as text, as received; it continues the log of `log_size` entries, which this device follows. */
   proof(token: string, call: string, log_size: number): Promise<string>;
 }
 
 export const records_over_http: Records = {
-  async list(token) {
-    return JSON.parse(await get(token, '/records')) as RecordLine[];
+  async list(token, oldest) {
+    const after = oldest ? `&after=${encodeURIComponent(oldest.call)}` : '';
+    return JSON.parse(await get(token, `/records?limit=${RECORDS_PER_PAGE}${after}`)) as RecordLine[];
   },
   proof(token, call, log_size) {
     return get(token, `/records/${encodeURIComponent(call)}?log_size=${log_size}`);
   },
 };
+
+/**
+ * The list after its newest page was read again, newest first: older calls that were read before stay, if the pages overlap.
+ * `more`: whether there were more before.
+ */
+export function with_newest(
+  known: RecordLine[],
+  newest: RecordLine[],
+  more: boolean,
+): { lines: RecordLine[]; more: boolean } {
+  const full = newest.length === RECORDS_PER_PAGE;
+  const last = newest.at(-1);
+  const overlap = known.findIndex((line) => line.call === last?.call);
+  if (!full || overlap < 0) return { lines: newest, more: full };
+  const older = known.slice(overlap + 1);
+  return { lines: [...newest, ...older], more: older.length === 0 || more };
+}
 
 async function get(token: string, path: string): Promise<string> {
   let answer: Response;

@@ -1,9 +1,9 @@
 // A fake engine with the interface of telcon-wasm, for development, screenshots and tests of the page. It encrypts and
 // verifies nothing. A BroadcastChannel carries the events of a test: rings, and the relay's answers.
 
-import type { CallView, UserCommand, PageOutput, View } from '../engine/contract';
+import type { CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
 import type { Engine } from '../engine/engine';
-import { president } from './people';
+import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
 
 type TestEvent =
@@ -18,6 +18,8 @@ export default async function init(): Promise<void> {}
 export class Telcon implements Engine {
   #outputs: PageOutput[] = [];
   #call: CallView | null = null;
+  #rings: CallView[] = [];
+  #silenced: Card[] = [];
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
 
@@ -71,16 +73,22 @@ export class Telcon implements Engine {
       case 'ring':
         this.#wakeup = now_ms + 20;
         return this.#set(call({ state: 'opening', opened_index: null, opened_ms: null }));
-      case 'answer':
+      case 'answer': {
+        const answered = this.#rings.find((ring) => ring.call === command.call);
+        this.#rings = [];
         this.#wakeup = now_ms + 20;
-        return this.#set(incoming({ state: 'answering' }));
+        return this.#set(incoming({ ...answered, state: 'answering' }));
+      }
+      case 'silence':
+        this.#silenced = command.on ? [norland] : [];
+        return command.on ? this.#decline(null) : this.#show();
       case 'offer':
         return this.#channel.postMessage({ fake: 'offer', sdp: command.sdp });
       case 'mute':
         if (this.#call) this.#set({ ...this.#call, muted: command.on });
         return;
       case 'decline':
-        return this.#end('declined');
+        return this.#decline(command.call ?? null);
       case 'hang_up':
       case 'leave':
         return this.#end(this.#call?.state === 'live' || this.#call?.other === null ? 'hung_up' : 'cancelled');
@@ -129,6 +137,10 @@ export class Telcon implements Engine {
 
   #handle_event(message: TestEvent): void {
     if (message.fake === 'sdp') this.#outputs.push({ type: 'media_answer', sdp: message.sdp });
+    if (message.fake === 'rings' && this.#call?.state === 'ringing' && this.#call.verified) {
+      this.#rings = [incoming({ call: 'c1'.repeat(16), other: norland, from: norland })];
+      return this.#show();
+    }
     if (message.fake === 'rings') {
       this.#set(incoming({ verified: message.verified }));
       if (message.verified && this.#call) this.#outputs.push({ type: 'open_leg', call: this.#call.call });
@@ -138,6 +150,17 @@ export class Telcon implements Engine {
       this.#set({ ...this.#call, state: 'answering', verified: true });
     }
     if (message.fake === 'hangs_up') this.#end('hung_up');
+  }
+
+  #decline(call: string | null): void {
+    const [next, ...others] = this.#rings;
+    if (next && call === next.call) {
+      this.#rings = others;
+      return this.#show();
+    }
+    if (!next) return this.#end('declined');
+    this.#rings = others;
+    this.#set(next);
   }
 
   #end(ended: NonNullable<CallView['ended']>): void {
@@ -152,7 +175,12 @@ export class Telcon implements Engine {
   }
 
   #show(): void {
-    const shown: View = view({ call: this.#call, you: { ...president, device: device(1) } });
+    const shown: View = view({
+      call: this.#call,
+      rings: this.#rings,
+      silenced: this.#silenced,
+      you: { ...president, device: device(1) },
+    });
     this.#outputs.push({ type: 'view', view: shown });
   }
 }

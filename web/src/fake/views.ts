@@ -29,6 +29,8 @@ export function view(more: Partial<View> = {}): View {
     token: 'token',
     log: { size: 90_512, checked_ms: NOW - 6_000, ok: true, problem: null },
     call: null,
+    rings: [],
+    silenced: [],
     notices: [],
     alerts: [],
     ...more,

@@ -173,6 +173,8 @@ export const scenes: Record<string, Scene> = {
   'ring-in-silent': and(on(view({ call: incoming() })), (app) => (app.sound.ring_blocked = true)),
   'ring-in': on(view({ call: incoming() })),
   'ring-in-listeners': on(view({ call: incoming({ mode: 'audio', note_taker: true, members: [member(writer, 3), member(officer, 6)] }) })),
+  'ring-in-two': on(view({ call: incoming(), rings: [incoming({ call: 'c1'.repeat(16), other: norland, from: norland })] })),
+  'people-silenced': on(view({ silenced: [norland, few[0]!] })),
   'ring-in-long': on(view({ call: incoming({ other: union, from: union }) })),
   'ring-in-arabic': on(view({ call: incoming({ other: sandmark, from: sandmark }) })),
   'ring-out-chinese': on(view({ call: call({ other: ostland, to: ostland }) })),

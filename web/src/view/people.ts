@@ -20,6 +20,8 @@ export interface PersonRow {
   /** Whether they can be rung, as text. */
   state: string;
   can_ring: boolean;
+  /** Whether this person does not want to be rung by them. */
+  silenced: boolean;
 }
 
 export interface PeopleScreen {
@@ -32,6 +34,8 @@ export interface PeopleScreen {
   search: boolean;
   favourites: PersonRow[];
   others: PersonRow[];
+  /** Silenced callers who are in no list above. */
+  silenced: { person: string; name: string; where: string }[];
   /** In place of an empty list. */
   nothing: { title: string; sentence: string } | null;
   /** Above the list: no connection. */
@@ -52,9 +56,13 @@ export function people_screen(
   local_zone: string,
 ): PeopleScreen {
   const ready = view.phase === 'ready';
+  const silenced = new Set(view.silenced.map((card) => card.person));
   const rows = [...view.people]
     .sort((a, b) => compare_names(a.name, b.name))
-    .map((contact) => row(contact, favourites.has(contact.person), ready, now, local_zone));
+    .map((contact) => ({
+      ...row(contact, favourites.has(contact.person), ready, now, local_zone),
+      silenced: silenced.has(contact.person),
+    }));
   const search = view.people_more || rows.length >= SEARCH_FROM;
   const found = search ? rows.filter((row) => matches(row, query)) : rows;
   return {
@@ -65,12 +73,21 @@ export function people_screen(
     search,
     favourites: found.filter((row) => row.favourite),
     others: found.filter((row) => !row.favourite),
+    silenced: view.silenced
+      .filter((card) => !found.some((row) => row.person === card.person))
+      .map((card) => ({ person: card.person, name: card.name, where: card.organisation })),
     nothing: nothing(view, rows.length, found.length),
     offline: offline(view, rows.length),
   };
 }
 
-function row(contact: Contact, favourite: boolean, ready: boolean, now: number, local_zone: string): PersonRow {
+function row(
+  contact: Contact,
+  favourite: boolean,
+  ready: boolean,
+  now: number,
+  local_zone: string,
+): Omit<PersonRow, 'silenced'> {
   const { people } = t();
   return {
     person: contact.person,

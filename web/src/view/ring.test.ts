@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { officer, writer } from '../fake/people';
+import { minister, norland, officer, writer } from '../fake/people';
 import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
 import { refused_ring, ring_screen } from './ring';
 import { screen_name } from './screen';
@@ -72,6 +72,23 @@ describe('a ring', () => {
     });
     // A callee's device sees no members before it answers.
     expect(ring({ call: incoming({ opened_ms: NOW - 9_000 }) })?.kept.words).toBe('To be transcribed');
+  });
+
+  it('is shown with all others that ring, each by itself', () => {
+    const second = incoming({ call: 'c1'.repeat(16), other: norland, from: norland, mode: 'audio' });
+    const both = ring({ call: incoming(), rings: [second] });
+    expect(both).toMatchObject({ call: CALL, caller: minister.person });
+    expect(both?.further).toEqual([
+      {
+        call: second.call,
+        name: norland.name,
+        organisation: norland.organisation,
+        mode: 'To be transcribed and recorded',
+      },
+    ]);
+    expect(ring({ call: call(), rings: [second] })).toMatchObject({ caller: null, further: [{ call: second.call }] });
+    expect(ring({ call: incoming({ state: 'answering' }), rings: [second] })?.further).toEqual([]);
+    expect(ring({ call: incoming(), rings: [{ ...second, verified: false }] })?.further).toEqual([]);
   });
 
   it('is not shown once the call is live', () => {

@@ -8,7 +8,21 @@ import { both_clocks } from './clock';
 import { names_of, type Level, type Shape } from './labels';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
 
+/** A ring beside the first one. */
+export interface FurtherRing {
+  call: string;
+  name: string;
+  organisation: string;
+  /** What will be recorded. */
+  mode: string;
+}
+
 export interface RingScreen {
+  call: string;
+  /** The caller of an incoming ring, who can be silenced. */
+  caller: string | null;
+  /** Others who ring this person now: each can be accepted and declined. */
+  further: FurtherRing[];
   /** Small heading: direction of the call. */
   kind: string;
   name: string;
@@ -39,6 +53,9 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
   const progress = state(phase, call);
   const outlook = outlook_of(view, call, now);
   return {
+    call: call.call,
+    caller: incoming && call.state === 'ringing' ? call.other.person : null,
+    further: call.state === 'ringing' || call.state === 'opening' ? further_rings(view) : [],
     kind: incoming ? texts.incoming : texts.outgoing,
     name,
     organisation,
@@ -51,6 +68,21 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
       ? texts.announce_incoming(name, organisation, outlook.kept.words)
       : texts.announce(progress.title),
   };
+}
+
+function further_rings(view: View): FurtherRing[] {
+  return view.rings.flatMap(({ call, other, mode, verified }) =>
+    other && verified
+      ? [
+          {
+            call,
+            name: other.name,
+            organisation: other.organisation,
+            mode: mode === 'log_only' ? t().ring.ahead.log_only : t().ring.wanted[mode],
+          },
+        ]
+      : [],
+  );
 }
 
 /** The warning about a ring that could not be verified, unless the engine has raised an alert already. */

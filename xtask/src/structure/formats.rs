@@ -8,18 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Files outside of `proto` that may read a serialized format, and why it is not in `proto`. Entries without a use fail.
 const READERS: &[(&str, &str)] = &[
+    ("crates/client/src/note/pending.rs", "pending sound in the spool, which only this file reads and writes"),
     ("crates/core/src/call/message.rs", "end-to-end encrypted between members: servers must not know it"),
     ("crates/core/src/device.rs", "a device's state at rest, which only this crate reads"),
     ("crates/core/src/io.rs", "commands of a screen to the engine in the same process"),
     ("crates/identity/src/jws.rs", "the JOSE header of RFC 7515"),
     ("crates/identity/src/logged.rs", "the time of an entry of a type that this version does not know"),
-    ("crates/identity/src/statement.rs", "payloads that are signed and verified in this file alone"),
     ("crates/log/src/checkpoint.rs", "a checkpoint as part of a device's state"),
     ("crates/record/src/bag.rs", "part of the journal, which only this crate reads"),
     ("crates/record/src/journal.rs", "the spool's journal, which only this crate reads"),
+    ("crates/record/src/progress.rs", "events inside the sealed bag"),
     ("crates/record/src/transcript.rs", "a file inside the sealed bag"),
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
     ("crates/server/src/web/log_files.rs", "a query string"),
+    ("crates/server/src/web/records.rs", "a query string"),
 ];
 
 /// Files of the servers that may write one beside `proto`.

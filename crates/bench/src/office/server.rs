@@ -28,6 +28,8 @@ pub(super) struct Server<'a> {
     program: PathBuf,
     data: PathBuf,
     pub(super) address: SocketAddr,
+    /// Address of the metrics.
+    admin: SocketAddr,
     process: Option<ServerProcess>,
 }
 
@@ -38,9 +40,11 @@ impl<'a> Server<'a> {
     /// When it does not start; the error contains its log.
     pub(super) async fn start(testbed: &'a Testbed, program: &Path, data: &Path) -> Result<Self> {
         // The port must be the same after a restart, so it is chosen here.
-        let address = TcpListener::bind((testbed.server, 0))?.local_addr()?;
+        let free = [TcpListener::bind((testbed.server, 0))?, TcpListener::bind((testbed.server, 0))?];
+        let (address, admin) = (free[0].local_addr()?, free[1].local_addr()?);
+        drop(free);
         let (program, data) = (program.to_owned(), data.to_owned());
-        let mut server = Self { testbed, program, data, address, process: None };
+        let mut server = Self { testbed, program, data, address, admin, process: None };
         server.spawn().await?;
         Ok(server)
     }
@@ -53,6 +57,7 @@ impl<'a> Server<'a> {
         let began = Instant::now();
         let mut command = self.testbed.command(&self.program);
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
+        command.args(["--admin-listen", &self.admin.to_string()]);
         let log = self.data.with_extension("log");
         let file = File::options().append(true).create(true).open(&log)?;
         self.process = Some(ServerProcess::start(self.testbed, command, Some(file))?);
@@ -61,7 +66,7 @@ impl<'a> Server<'a> {
             if ended {
                 break;
             }
-            if self.get(OFFICE_PATH).await.is_ok() {
+            if get(self.address, OFFICE_PATH).await.is_ok() {
                 return Ok(began.elapsed());
             }
             sleep(START_POLL_INTERVAL).await;
@@ -94,14 +99,14 @@ impl<'a> Server<'a> {
 
     /// Number of entries of the log.
     pub(super) async fn log_entries(&self) -> Result<u64> {
-        let page = self.get(METRICS_PATH).await?;
+        let page = get(self.admin, METRICS_PATH).await?;
         let line = page.lines().find_map(|line| line.strip_prefix(LOG_ENTRIES_METRIC)?.strip_prefix(' '));
         line.and_then(|value| value.parse().ok()).context("the server's metrics have no number of log entries")
     }
+}
 
-    async fn get(&self, path: &str) -> Result<String> {
-        let (status, body) = HttpConnection::open(self.address).await?.request("GET", path, &[]).await?;
-        anyhow::ensure!(status == 200, "{path}: {status}");
-        Ok(String::from_utf8(body)?)
-    }
+async fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let (status, body) = HttpConnection::open(address).await?.request("GET", path, &[]).await?;
+    anyhow::ensure!(status == 200, "{path}: {status}");
+    Ok(String::from_utf8(body)?)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use telcon_client::audio::resample::{ASR_SAMPLE_RATE, resample};
 use telcon_client::audio::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE, frames, to_f32, wav};
 use telcon_client::transcription::wer::word_errors;
-use telcon_client::transcription::{Effort, Recognizer as _, Whisper};
+use telcon_client::transcription::{Effort, Recognizer as _, Request, Whisper};
 
 /// Silence after each clip, frames: longer than any buffer delay, so that the clips can be separated in the output.
 const GAP: usize = 60;
@@ -77,9 +77,8 @@ impl Material {
             let sound = at_asr_rate(
                 &output[first.start + OUTPUT_OFFSET..second.start + second.length + GAP / 2 + OUTPUT_OFFSET],
             );
-            let phrases = model.0.clone().transcribe(&sound, Effort::Best).expect("the model works");
-            let text: Vec<&str> = phrases.iter().map(|phrase| phrase.text.as_str()).collect();
-            let errors = word_errors(&self.text, &text.join(" "));
+            let text = model.0.clone().transcribe(&sound, &Request::new(Effort::Best)).expect("the model works").text();
+            let errors = word_errors(&self.text, &text);
             total = (total.0 + errors.errors, total.1 + errors.words);
         }
         total

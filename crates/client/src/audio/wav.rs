@@ -1,13 +1,14 @@
 //! WAV files: common formats are read as 48 kHz, one channel; files being written are valid at any moment.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::frame::{FRAME_DURATION, Frame, SAMPLE_RATE};
 use super::resample::{self, ResampleError};
+use super::wav_format;
 
 /// Longest file accepted, seconds: it is held in memory, 11 MB per minute.
 pub const MAX_SECONDS: u32 = 2 * 60 * 60;
@@ -42,7 +43,8 @@ pub enum WavError {
     Rate(#[from] ResampleError),
 }
 
-/// Reads a WAV file as 48 kHz, one channel, -1..1. Channels are averaged; any rate in [`RATES`], 8 to 32-bit or float.
+/// Reads a WAV file as 48 kHz, one channel, -1..1. Channels are averaged; any rate in [`RATES`], 8 to
+/// 32-bit or float. A length that is absent, as in a stream, or too large means: to the end of the file.
 ///
 /// # Errors
 /// [`WavError`].
@@ -57,33 +59,27 @@ pub fn read(path: &Path) -> Result<Vec<f32>, WavError> {
 pub fn read_at(path: &Path, rate: u32) -> Result<Vec<f32>, WavError> {
     let file = |cause| WavError::File { path: path.to_owned(), cause };
     let refused = |what| WavError::Refused { path: path.to_owned(), what };
-    let mut reader = WavReader::open(path).map_err(file)?;
-    let spec = reader.spec();
-    if !(1..=MAX_CHANNELS).contains(&spec.channels) {
-        return Err(refused(format!("{} channels; at most {MAX_CHANNELS} are supported", spec.channels)));
+    let input = telcon_files::open_named(path).map_err(|error| file(hound::Error::IoError(error.into())))?;
+    let mut input = BufReader::new(input);
+    let format = wav_format::read_header(&mut input).map_err(file)?;
+    if !(1..=MAX_CHANNELS).contains(&format.channels) {
+        return Err(refused(format!("{} channels; at most {MAX_CHANNELS} are supported", format.channels)));
     }
-    if !RATES.contains(&spec.sample_rate) {
+    if !RATES.contains(&format.rate) {
         let (low, high) = (RATES.start(), RATES.end());
-        return Err(refused(format!("{} samples per second; {low} to {high} are supported", spec.sample_rate)));
+        return Err(refused(format!("{} samples per second; {low} to {high} are supported", format.rate)));
     }
-    // `duration` is from the header, so it is checked before any allocation.
-    if u64::from(reader.duration()) > u64::from(MAX_SECONDS) * u64::from(spec.sample_rate) {
-        return Err(refused(format!("longer than {} minutes", MAX_SECONDS / 60)));
+    let most = u64::from(MAX_SECONDS) * u64::from(format.rate);
+    let too_long = || refused(format!("longer than {} minutes", MAX_SECONDS / 60));
+    // What the header says is checked before any allocation; what it does not say, while reading.
+    if format.data_bytes.is_some_and(|bytes| bytes / format.frame_bytes() as u64 > most) {
+        return Err(too_long());
     }
-    let samples: Vec<f32> = match spec.sample_format {
-        SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(file)?,
-        SampleFormat::Int => {
-            let full = f32::powi(2.0, i32::from(spec.bits_per_sample) - 1);
-            let scaled = reader.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full));
-            scaled.collect::<Result<_, _>>().map_err(file)?
-        }
-    };
-    if samples.iter().any(|sample| !sample.is_finite()) {
+    let mono = format.read_mono(&mut input, most).map_err(file)?.ok_or_else(too_long)?;
+    if mono.iter().any(|sample| !sample.is_finite()) {
         return Err(refused("contains samples that are not finite numbers".into()));
     }
-    let channels = usize::from(spec.channels);
-    let mono: Vec<f32> = samples.chunks_exact(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
-    Ok(resample::resample(&mono, spec.sample_rate, rate)?)
+    Ok(resample::resample(&mono, format.rate, rate)?)
 }
 
 /// Writes a WAV file frame by frame (48 kHz, one channel, 16-bit). The header is updated once a second, so that the file of

@@ -264,7 +264,7 @@ impl Driver {
             Request::Command(command) => {
                 match &command {
                     UserCommand::Ring { .. } => self.media.ring_requested = Some(Instant::now()),
-                    UserCommand::Answer => self.media.answered = Some(Instant::now()),
+                    UserCommand::Answer { .. } => self.media.answered = Some(Instant::now()),
                     _ => {}
                 }
                 self.command(command);
@@ -329,7 +329,7 @@ impl Driver {
         match view.call.as_ref().filter(|call| call.state == CallState::Ringing).map(|call| call.direction) {
             Some(Direction::In) if self.options.auto_answer => {
                 self.media.answered = Some(Instant::now());
-                self.command(UserCommand::Answer);
+                self.command(UserCommand::Answer { call: None });
             }
             Some(Direction::Out) => {
                 if let Some(at) = self.media.ring_requested.take() {

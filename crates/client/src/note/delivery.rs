@@ -1,6 +1,6 @@
 //! Delivery of sealed records from the spool to the archive, with retries.
 
-use super::{NoteEvent, TranscriptLine};
+use super::{NoteConfig, NoteEvent, TranscriptLine};
 use crate::{
     endpoint::{Endpoint, now_ms},
     error::ClientError,
@@ -9,7 +9,10 @@ use crate::{
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, TryRecvError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
     time::{Duration, Instant},
 };
 use telcon_core::{
@@ -22,7 +25,6 @@ use telcon_proto::{
     entry::Entry,
     message::{Logged, NoticeState},
 };
-use telcon_record::CustodianRecipient;
 
 /// Interval at which the note-taker's events are polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -40,9 +42,8 @@ pub struct RecordUploader {
     pub endpoint: Endpoint,
     events: Receiver<NoteEvent>,
     server: String,
-    spool: PathBuf,
-    custodians: Vec<CustodianRecipient>,
-    device: Device,
+    config: Arc<NoteConfig>,
+    device: Arc<Device>,
     /// Calls with unfinished records, which may still continue.
     unfinished: Vec<CallId>,
     queue: VecDeque<Delivery>,
@@ -119,18 +120,18 @@ pub fn delete_delivered(spool: &Path) {
 }
 
 impl RecordUploader {
-    /// An uploader for the note-taker at this endpoint. `device` is the note-taker's device, which signs unfinished records;
+    /// An uploader for the note-taker at this endpoint, with the same configuration. `device` is the note-taker's device, which signs unfinished records;
     /// `unfinished` are the calls whose records an earlier run left in the spool.
     pub fn new(
         endpoint: Endpoint,
         events: Receiver<NoteEvent>,
         server: String,
-        spool: PathBuf,
-        custodians: Vec<CustodianRecipient>,
+        config: NoteConfig,
         device: Device,
         unfinished: Vec<CallId>,
     ) -> Self {
-        Self { endpoint, events, server, spool, custodians, device, unfinished, queue: VecDeque::new() }
+        let (config, device) = (Arc::new(config), Arc::new(device));
+        Self { endpoint, events, server, config, device, unfinished, queue: VecDeque::new() }
     }
 
     /// Waits until the next record is delivered. Records that the office does not accept stay in the spool and are retried
@@ -148,7 +149,7 @@ impl RecordUploader {
                 }
                 Ok(NoteEvent::Unfinished(call)) => self.unfinished.push(call),
                 Err(TryRecvError::Empty) => {
-                    self.seal_unfinished();
+                    self.seal_unfinished().await;
                     match self.attempt_due().await? {
                         Some(delivered) => return Ok(delivered),
                         None => tokio::time::sleep(POLL_INTERVAL).await,
@@ -169,7 +170,7 @@ impl RecordUploader {
     }
 
     /// Seals the unfinished records of calls that are over. Those of calls that continue are resumed by rejoining.
-    fn seal_unfinished(&mut self) {
+    async fn seal_unfinished(&mut self) {
         if self.unfinished.is_empty() {
             return;
         }
@@ -180,8 +181,11 @@ impl RecordUploader {
         let (over, continuing) = partition_unfinished(std::mem::take(&mut self.unfinished), &view);
         self.unfinished = continuing;
         for call in over {
-            match super::seal_unfinished(&self.spool, &self.custodians, &self.device, call, now_ms()) {
-                Ok(true) => self.enqueue(call, self.spool.join(call.to_hex()), Vec::new()),
+            let (config, device) = (Arc::clone(&self.config), Arc::clone(&self.device));
+            // Transcribing what is left takes seconds.
+            let sealed = tokio::task::spawn_blocking(move || super::seal_unfinished(&config, &device, call, now_ms()));
+            match sealed.await.expect("invariant: sealing does not panic") {
+                Ok(true) => self.enqueue(call, self.config.spool.join(call.to_hex()), Vec::new()),
                 Ok(false) => {}
                 // Left for an operator, so that it does not block other records.
                 Err(error) => {

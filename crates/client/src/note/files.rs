@@ -12,7 +12,7 @@ use std::{
 };
 use telcon_core::Device;
 use telcon_identity::{DeviceKey, sign_record};
-use telcon_proto::{CallId, DeviceId};
+use telcon_proto::{CallId, DeviceId, participant::RecordParticipant};
 use telcon_record::{
     BagInfo, CustodianRecipient, Payload, RecordError, RecordWriter, Recovered, Salt, Sealed, Segment, salted_json,
     salted_jsonl, salted_vtt,
@@ -176,7 +176,7 @@ impl RecordFiles {
     }
 
     /// Queues the files about the whole call, after the last segment: the transcript in order, and the participants.
-    pub(super) fn add_summaries(&mut self, participants: &[serde_json::Value]) {
+    pub(super) fn add_summaries(&mut self, participants: &[RecordParticipant]) {
         self.segments.sort_by_key(|segment| segment.start_ms);
         if !self.segments.is_empty() {
             let cues: Vec<_> = self.segments.iter().map(Into::into).collect();
@@ -231,7 +231,8 @@ pub(super) fn last_written_ms(dir: &Path) -> Option<u64> {
     newest.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
 }
 
-fn salt() -> Salt {
+/// Fresh randomness for one file.
+pub(super) fn salt() -> Salt {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("invariant: the system has randomness, or no key could have been generated");
     Salt::from_bytes(bytes)

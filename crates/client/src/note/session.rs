@@ -3,30 +3,26 @@
 use super::{
     NoteConfig, TranscriptLine,
     files::{RecordFiles, last_written_ms},
+    pending::PendingPacket,
+    transcript::{LiveTranscript, Spoken, segment},
 };
-use crate::{
-    attendance::{Attendance, Gap, MAX_GAP_MS},
-    transcription::{RecognitionResult, Transcriber, reassembler::StreamReassembler, transcriber::TranscriberEvent},
-};
-use std::collections::{BTreeMap, btree_map::Entry};
+use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
+use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
-use telcon_proto::{CallId, Card, DeviceId, RecordMode};
-use telcon_record::{BagInfo, RecordError, Segment};
+use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, participant::RecordParticipant};
+use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
-/// The transcript's text for a period without audio.
-const NO_AUDIO: &str = "[No audio was received in this period.]";
+/// Shortest time without transcript that is noted, milliseconds. Less is the pause around words.
+const MIN_UNTRANSCRIBED_MS: u64 = 1_000;
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
     pub(super) call: CallId,
     mode: RecordMode,
     pub(super) files: RecordFiles,
-    transcriber: Option<Transcriber>,
-    reassemblers: BTreeMap<DeviceId, StreamReassembler>,
-    /// The transcriber's speaker numbers.
-    speaker_numbers: BTreeMap<DeviceId, u32>,
+    live: Option<LiveTranscript>,
     joined_ms: u64,
     pub(super) live_ms: Option<u64>,
     /// When a part was last sealed.
@@ -37,6 +33,10 @@ pub(super) struct RecordingSession {
     attendance: Attendance,
     /// Nothing is received from any speaker.
     pub(super) receives_nothing: bool,
+    /// What an earlier run left is being transcribed, or there is nothing.
+    resumed: bool,
+    /// The last event that said so, said that the transcript was complete.
+    was_complete: bool,
     /// The end of the call is certain, because a participant said so and not only the server.
     end_is_authentic: bool,
 }
@@ -80,13 +80,13 @@ impl RecordingSession {
         config: &NoteConfig,
         engine: &Engine,
         (call, mode): (CallId, RecordMode),
-        transcriber: Option<Transcriber>,
+        live: Option<LiveTranscript>,
         live_ms: Option<u64>,
         now_ms: u64,
     ) -> Self {
         let mut files = RecordFiles::new(config, engine.device(), call);
         files.push_event(serde_json::json!({
-            "at_ms": now_ms, "what": "note_taker_joined", "mode": mode,
+            "at_ms": now_ms, "what": "note_taker_joined", "mode": mode, "live_ms": live_ms,
             "transcript": if config.recognizers.is_some() { "by machine" } else { "none: no speech model was configured" },
             "ring": engine.ring_jws(),
         }));
@@ -95,9 +95,7 @@ impl RecordingSession {
             call,
             mode,
             files,
-            transcriber,
-            reassemblers: BTreeMap::new(),
-            speaker_numbers: BTreeMap::new(),
+            live,
             joined_ms: now_ms,
             live_ms,
             sealed_ms: now_ms,
@@ -106,6 +104,8 @@ impl RecordingSession {
             outage,
             attendance: Attendance::default(),
             receives_nothing: false,
+            resumed: false,
+            was_complete: true,
             end_is_authentic: false,
         }
     }
@@ -121,12 +121,15 @@ impl RecordingSession {
             self.record_gap(&gap, now_ms);
         }
         self.participants.extend(members.iter().cloned());
+        if let Some(live) = &mut self.live {
+            live.on_members(members);
+        }
     }
 
     /// The call was answered at `live_ms`.
     pub(super) fn on_live(&mut self, live_ms: u64, now_ms: u64) {
-        self.live_ms.get_or_insert(live_ms);
-        self.files.push_event(serde_json::json!({ "at_ms": now_ms, "what": "live" }));
+        let live_ms = *self.live_ms.get_or_insert(live_ms);
+        self.files.push_event(serde_json::json!({ "at_ms": now_ms, "what": "live", "live_ms": live_ms }));
     }
 
     /// A packet arrived.
@@ -191,7 +194,7 @@ impl RecordingSession {
     }
 
     fn push_gap_segment(&mut self, since_ms: u64, until_ms: u64, speaker: String, name: String) {
-        if self.transcriber.is_some() {
+        if self.live.is_some() {
             let (start_ms, end_ms) = (self.call_time(since_ms), self.call_time(until_ms));
             self.files.push_segment(Segment {
                 start_ms,
@@ -200,106 +203,120 @@ impl RecordingSession {
                 name,
                 text: NO_AUDIO.to_owned(),
                 language: None,
+                confidence: Vec::new(),
             });
         }
     }
 
     /// Passes a packet to transcription.
     fn reassemble(&mut self, from: DeviceId, stream: (u64, u32), counter: u64, packet: &[u8], now_ms: u64) {
-        if self.transcriber.is_none() {
+        let at_ms = self.call_time(now_ms);
+        self.resume_transcript(now_ms);
+        if let Some(live) = &mut self.live {
+            live.push(PendingPacket { from, stream, counter, at_ms, packet: Blob(packet.to_vec()) });
+        }
+    }
+
+    /// Transcribes what an earlier run of the process received and did not transcribe, once the time of the answer is known.
+    fn resume_transcript(&mut self, now_ms: u64) {
+        let Some(live) = self.live.as_mut().filter(|_| self.live_ms.is_some() && !self.resumed) else { return };
+        self.resumed = true;
+        if let Some((from_ms, to_ms)) = live.left().and_then(|left| live.resume(left)) {
+            tracing::info!(call = %self.call, from_ms, to_ms, "transcribing what was received before the interruption");
+            self.files.push_event(transcribed_later(now_ms, (from_ms, to_ms)));
+        }
+    }
+
+    /// Passes the frames that are available to the recognizer.
+    pub(super) fn feed_recognizer(&mut self, now_ms: u64) {
+        let at_ms = self.call_time(now_ms);
+        if let Some(live) = &mut self.live {
+            live.feed(at_ms, false);
+        }
+    }
+
+    /// Notes how far the transcript is, and keeps the sound that it does not cover. To be called before a part is sealed.
+    pub(super) fn keep_pending(&mut self, now_ms: u64) {
+        // First, because what an earlier run left is replaced here.
+        self.resume_transcript(now_ms);
+        let (call_ms, is_live) = (self.call_time(now_ms), self.live_ms.is_some());
+        let Some(live) = self.live.as_mut().filter(|_| is_live) else { return };
+        let names = self.participants.iter().map(|(device, card)| (*device, card.name.clone())).collect();
+        live.keep_pending(names);
+        let settled_ms = live.settled_ms();
+        // A transcript that is complete, as it was before, is no news: nothing would be sealed in a silent call.
+        let is_complete = settled_ms + MIN_UNTRANSCRIBED_MS > call_ms;
+        if std::mem::replace(&mut self.was_complete, is_complete) && is_complete {
             return;
         }
-        let at_ms = self.call_time(now_ms);
-        let reassembler = match self.reassemblers.entry(from) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => match StreamReassembler::new() {
-                Ok(reassembler) => place.insert(reassembler),
-                Err(error) => {
-                    return tracing::warn!(call = %self.call, device = %from, %error, "no decoder: this speaker is not transcribed");
-                }
-            },
-        };
-        reassembler.push(stream, counter, packet, at_ms);
+        self.files.push_event(serde_json::json!({
+            "at_ms": now_ms, "what": "transcribed", "to_ms": settled_ms, "of_ms": call_ms,
+        }));
     }
 
-    /// Passes the frames that are available to the recognizer; all remaining ones if `is_last`.
-    pub(super) fn feed_recognizer(&mut self, now_ms: u64, is_last: bool) {
-        let at_ms = self.call_time(now_ms);
-        let Some(transcriber) = &mut self.transcriber else { return };
-        for (device, reassembler) in &mut self.reassemblers {
-            let next = self.speaker_numbers.len() as u32;
-            let number = *self.speaker_numbers.entry(*device).or_insert(next);
-            for timed in if is_last { reassembler.finish() } else { reassembler.frames(at_ms) } {
-                transcriber.push(number, &timed.frame, timed.at_s);
-            }
-            if reassembler.stopped(at_ms) {
-                transcriber.leave(number);
-            }
-        }
-    }
-
-    /// Handles the transcriber's events; returns captions to publish.
+    /// Handles the recognizer's results; returns captions to publish.
     pub(super) fn take_captions(&mut self, now_ms: u64) -> Vec<Caption> {
-        let events = self.transcriber.as_mut().map(Transcriber::events).unwrap_or_default();
-        events.into_iter().filter_map(|event| self.handle_event(event, now_ms)).collect()
+        let results = self.live.as_mut().map(LiveTranscript::results).unwrap_or_default();
+        let mut captions: Vec<Caption> = results.into_iter().map(|spoken| self.handle_result(spoken, now_ms)).collect();
+        let at_ms = self.call_time(now_ms);
+        let behind_ms = self.live.as_mut().and_then(|live| live.behind_ms(at_ms));
+        // A caption without words: it replaces nothing, and tells readers how late recognition is when no words arrive.
+        if let (Some(behind_ms), Some(speaker)) = (behind_ms, self.participants.keys().next()) {
+            let (passage, part) = (0, u32::MAX);
+            let text = String::new();
+            captions.push(Caption { speaker: *speaker, passage, part, start_ms: now_ms, text, done: false, behind_ms });
+        }
+        captions
     }
 
-    fn handle_event(&mut self, event: TranscriberEvent, now_ms: u64) -> Option<Caption> {
-        let result = match event {
-            TranscriberEvent::Result(result) => result,
-            TranscriberEvent::Failed { start_s, end_s, error, .. } => {
-                tracing::warn!(call = %self.call, start_s, end_s, %error, "speech could not be recognized; the transcript has a gap");
-                self.files.push_event(serde_json::json!({
-                    "at_ms": now_ms, "what": "not_transcribed", "from_s": start_s, "to_s": end_s, "why": error.to_string(),
-                }));
-                return None;
-            }
-        };
-        let (speaker, _) = self.speaker_numbers.iter().find(|(_, number)| **number == result.speaker)?;
-        let speaker = *speaker;
+    fn handle_result(&mut self, spoken: Spoken, now_ms: u64) -> Caption {
+        let (speaker, result) = (spoken.speaker, &spoken.result);
+        if let Some(why) = &spoken.failure {
+            let (start_s, end_s) = (result.start_s, result.end_s);
+            tracing::warn!(call = %self.call, start_s, end_s, why, "speech could not be recognized; the transcript has a gap");
+            self.files.push_event(serde_json::json!({
+                "at_ms": now_ms, "what": "not_transcribed", "from_s": start_s, "to_s": end_s, "why": why,
+            }));
+        }
         if result.is_final && !result.text.is_empty() {
-            self.push_result(speaker, &result);
+            let name = self.participants.get(&speaker).map(|card| card.name.clone()).unwrap_or_default();
+            self.files.push_segment(segment(&spoken, name));
+            let (start_s, end_s, text) = (result.start_s, result.end_s, result.text.clone());
+            self.transcript.push(TranscriptLine { speaker, start_s, end_s, text });
         }
         let live_ms = self.live_ms.unwrap_or(self.joined_ms);
         let end_ms = live_ms + (result.end_s * 1000.0) as u64;
-        Some(Caption {
+        Caption {
             speaker,
             passage: result.group,
             part: result.part,
             start_ms: live_ms + (result.start_s * 1000.0) as u64,
-            text: result.text,
-            done: result.is_final,
+            text: spoken.result.text,
+            done: spoken.result.is_final,
             behind_ms: now_ms.saturating_sub(end_ms),
-        })
-    }
-
-    fn push_result(&mut self, speaker: DeviceId, result: &RecognitionResult) {
-        self.files.push_segment(Segment {
-            start_ms: (result.start_s * 1000.0) as u64,
-            end_ms: (result.end_s * 1000.0) as u64,
-            speaker: speaker.to_hex(),
-            name: self.participants.get(&speaker).map(|card| card.name.clone()).unwrap_or_default(),
-            text: result.text.clone(),
-            language: None,
-        });
-        let (start_s, end_s, text) = (result.start_s, result.end_s, result.text.clone());
-        self.transcript.push(TranscriptLine { speaker, start_s, end_s, text });
+        }
     }
 
     /// After the end of the call: recognizes the last words and queues the files about the whole call. Blocks for seconds.
     pub(super) fn complete_transcript(&mut self, now_ms: u64) {
-        self.feed_recognizer(now_ms, true);
-        if let Some(transcriber) = self.transcriber.take() {
-            for event in transcriber.finish() {
-                self.handle_event(event, now_ms);
+        // A call that ended before its first packet since the restart.
+        self.resume_transcript(now_ms);
+        let call_ms = self.call_time(now_ms);
+        if let Some(mut live) = self.live.take() {
+            live.feed(call_ms, false);
+            tracing::info!(call = %self.call, left_ms = call_ms.saturating_sub(live.settled_ms()), "completing the transcript");
+            for spoken in live.finish() {
+                self.handle_result(spoken, now_ms);
             }
+            self.files.push_event(serde_json::json!({
+                "at_ms": now_ms, "what": "transcribed", "to_ms": call_ms, "of_ms": call_ms,
+            }));
         }
         self.transcript.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
         let statistics = self.attendance.statistics();
         self.files
             .push_event(serde_json::json!({ "at_ms": now_ms, "what": "receive_statistics", "speakers": statistics }));
-        let participants =
-            self.participants.iter().map(|(device, card)| serde_json::json!({ "device": device, "card": card }));
+        let participants = self.participants.iter().map(|(device, card)| RecordParticipant::new(*device, card));
         self.files.add_summaries(&participants.collect::<Vec<_>>());
     }
 
@@ -344,6 +361,11 @@ impl RecordingSession {
         let lines = answered.into_iter().flatten().chain([("Telcon-Parties", parties)]);
         lines.map(|(label, value)| (label.to_owned(), value)).collect()
     }
+}
+
+/// The event that says that a later run transcribed a time span of the call.
+pub(super) fn transcribed_later(now_ms: u64, (from_ms, to_ms): (u64, u64)) -> serde_json::Value {
+    serde_json::json!({ "at_ms": now_ms, "what": "transcribed_later", "from_ms": from_ms, "to_ms": to_ms })
 }
 
 /// `YYYY-MM-DD` in UTC of milliseconds since 1970.

@@ -4,6 +4,7 @@
 //! after a silence, or at a pause once it is full. Until then its newest *part*, a few seconds, is recognized repeatedly
 //! as it grows, for provisional captions: recognizing the whole group each time would take too long.
 
+use super::onset::OnsetDetector;
 use super::vad::{Boundary, SpeechDetector, seconds};
 use crate::audio::frame::Frame;
 use crate::audio::resample::{ASR_FRAME_SAMPLES, ASR_SAMPLE_RATE, Downsampler};
@@ -32,6 +33,11 @@ const MARGIN_S: f64 = 0.3;
 const TIME_TOLERANCE_S: f64 = 0.1;
 const MAX_FILL_S: f64 = 3.0;
 
+/// Speech that begins this soon after a cut, or ends this soon before one, may be cut within a word.
+const CUT_TOLERANCE_S: f64 = 0.25;
+/// Most cuts that are remembered. Each is a gap of at least 0.1 s in what is buffered, half a minute.
+const MAX_CUTS: usize = 300;
+
 /// A segment of speech for the recognizer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpeechSegment {
@@ -47,6 +53,11 @@ pub struct SpeechSegment {
     pub end_s: f64,
     /// Spans of detected speech, seconds from the start of the segment.
     pub speech: Vec<(f64, f64)>,
+    /// Where speech may begin within a word, because what was said before is missing: seconds from the start of the segment,
+    /// in order. Causes are joining in mid-speech, the end of muting, a gap, and a cut without a pause.
+    pub cut_beginnings: Vec<f64>,
+    /// Whether the segment may end within a word.
+    pub cut_end: bool,
     /// The samples, 16 kHz.
     pub samples: Vec<f32>,
 }
@@ -69,6 +80,13 @@ pub struct Segmenter {
     part_start: u64,
     /// Sample up to which the open group was last submitted.
     submitted_to: u64,
+    /// Samples before which sound is missing, or was muted.
+    cuts: Vec<u64>,
+    /// Those of them before which nothing was received, so that there is only silence that was filled in.
+    gaps: Vec<u64>,
+    onset: OnsetDetector,
+    /// The stream ended in mid-speech.
+    cut_short: bool,
 }
 
 impl Segmenter {
@@ -86,6 +104,10 @@ impl Segmenter {
             part: 0,
             part_start: 0,
             submitted_to: 0,
+            cuts: vec![0],
+            gaps: vec![0],
+            onset: OnsetDetector::default(),
+            cut_short: false,
         }
     }
 
@@ -98,6 +120,8 @@ impl Segmenter {
             for _ in 0..missing {
                 self.append(&[0.0; ASR_FRAME_SAMPLES]);
             }
+            self.add_cut(self.end());
+            self.gaps.push(self.end());
         } else if !self.started || gap.abs() >= TIME_TOLERANCE_S {
             segments.extend(self.finish());
             let group = self.group;
@@ -112,13 +136,28 @@ impl Segmenter {
     /// Ends the stream and returns its open group. The stream may be restarted at any time of the call.
     pub fn finish(&mut self) -> Option<SpeechSegment> {
         self.started = false;
+        self.cut_short = self.detector.speaking();
         if let Some(Boundary::End(end)) = self.detector.finish() {
             self.close_span(end);
         }
         self.end_group(self.spans.len())
     }
 
+    /// Call time before which everything that was pushed is in a final segment or is no speech.
+    pub fn settled_s(&self) -> f64 {
+        self.time(self.spans.first().map_or(self.end(), |(begin, _)| begin.saturating_sub(samples(MARGIN_S))))
+    }
+
+    fn add_cut(&mut self, sample: u64) {
+        if self.cuts.len() < MAX_CUTS {
+            self.cuts.push(sample);
+        }
+    }
+
     fn append(&mut self, samples: &[f32]) {
+        if let Some(onset) = self.onset.push(samples) {
+            self.add_cut(self.end().saturating_sub(onset));
+        }
         self.buffer.extend_from_slice(samples);
         for boundary in self.detector.push(samples) {
             match boundary {
@@ -228,6 +267,7 @@ impl Segmenter {
             .map_or(0, |(i, _)| i);
         let at = self.buffer_start + (from + quietest * tenth + tenth / 2) as u64;
         let (begin, end) = self.spans.pop()?;
+        self.add_cut(at.max(begin));
         self.spans.push((begin, Some(at.max(begin))));
         self.spans.push((at.max(begin), end));
         self.end_group(self.spans.len() - 1)
@@ -257,6 +297,16 @@ impl Segmenter {
     }
 
     fn segment(&self, begin: u64, end: u64, spans: &[(u64, u64)], is_final: bool) -> SpeechSegment {
+        let cut = |span: &(u64, u64)| {
+            let near =
+                |cut: &&u64| span.0.abs_diff(**cut) <= samples(CUT_TOLERANCE_S) || (span.0 < **cut && **cut < span.1);
+            self.cuts.iter().filter(near).copied().collect::<Vec<u64>>()
+        };
+        let cuts: Vec<u64> = spans.iter().flat_map(cut).collect();
+        // Silence in the place of a gap would invite the model to complete the sentence. After a sudden onset it is kept: that may
+        // be a whole word, which the model understands better after silence.
+        let at_start = self.gaps.iter().filter(|gap| gap.abs_diff(spans[0].0) <= samples(CUT_TOLERANCE_S)).copied();
+        let begin = at_start.fold(begin, u64::max).min(end);
         let offset = |sample: u64| seconds(sample.saturating_sub(begin));
         SpeechSegment {
             group: self.group,
@@ -265,6 +315,8 @@ impl Segmenter {
             start_s: self.time(begin),
             end_s: self.time(end),
             speech: spans.iter().map(|(begin, end)| (offset(*begin), offset(*end))).collect(),
+            cut_beginnings: cuts.into_iter().filter(|cut| *cut < end).map(offset).collect(),
+            cut_end: is_final && (self.cut_short || self.cuts.contains(&spans[spans.len() - 1].1)),
             samples: self.buffer[(begin - self.buffer_start) as usize..(end - self.buffer_start) as usize].to_vec(),
         }
     }
@@ -276,6 +328,8 @@ impl Segmenter {
         if excess >= u64::from(ASR_SAMPLE_RATE) {
             self.buffer.drain(..excess as usize);
             self.buffer_start = keep;
+            self.cuts.retain(|cut| *cut >= keep);
+            self.gaps.retain(|gap| *gap >= keep);
         }
     }
 

@@ -201,3 +201,29 @@ fn the_last_words_before_a_pause_are_submitted_in_it() {
         assert!(submitted >= end, "of {end} s of speech {submitted} s were submitted before the final pass");
     }
 }
+
+#[test]
+fn speech_whose_beginning_is_missing_says_so() {
+    let speech = without_pauses(&fixture("a.wav"));
+    // Joined in mid-speech.
+    let mut stream = Segmenter::new();
+    let segments = push(&mut stream, &[&speech[48_000..], &quiet(3.0)].concat(), 50.0);
+    assert_eq!(finals(&segments)[0].cut_beginnings, [0.0]);
+    // Begun after a second of room noise.
+    let mut stream = Segmenter::new();
+    let noise: Vec<f32> =
+        (0..48_000).map(|i: u32| 0.0005 * ((i.wrapping_mul(2_654_435_761) >> 16) as f32 / 32_768.0 - 1.0)).collect();
+    let segments = push(&mut stream, &[&noise[..], &fixture("a.wav"), &quiet(3.0)].concat(), 0.0);
+    let first = finals(&segments)[0].cut_beginnings.first().copied();
+    assert!(first.is_none_or(|cut| cut > 1.0), "nothing is missing before the first sentence: {first:?}");
+    // A gap of a second in mid-speech.
+    let mut stream = Segmenter::new();
+    let mut segments = push(&mut stream, &speech[..3 * 48_000], 0.0);
+    segments.extend(push(&mut stream, &[&speech[4 * 48_000..], &quiet(3.0)].concat(), 4.0));
+    let cuts = &finals(&segments)[0].cut_beginnings;
+    assert!(cuts.iter().any(|cut| (3.7..4.2).contains(cut)), "{cuts:?}");
+    // The speaker is gone in mid-speech.
+    let mut stream = Segmenter::new();
+    push(&mut stream, &speech[..3 * 48_000], 0.0);
+    assert!(stream.finish().is_some_and(|segment| segment.cut_end));
+}

@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::recognizer::{Phrase, RecognitionError, Recognizer};
+use super::certainty::{self, Context, Line, judge};
+use super::language::Language;
+use super::recognizer::{Effort, RecognitionError, Recognizer, Request};
 use super::segmenter::{Segmenter, SpeechSegment};
 use super::worker::{Job, JobResult, Worker};
 use crate::audio::frame::Frame;
-
-/// A phrase this far (seconds) from all detected speech is a hallucination of the model.
-const MAX_DISTANCE_S: f64 = 0.5;
 
 /// A recognized phrase, or provisional text, of one speaker.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +26,13 @@ pub struct RecognitionResult {
     pub start_s: f64,
     /// End, seconds since the start of the call.
     pub end_s: f64,
-    /// The text. Empty only in a final result: the group contained no words.
+    /// The text, with uncertain words as `[word?]` and with [`certainty::MARKS`]. Empty only in a final result: the group
+    /// contained no words.
     pub text: String,
+    /// Confidence of each word of the text (separated by spaces), percent; 0 for the words of a mark.
+    pub confidence: Vec<u8>,
+    /// The language, if it is known.
+    pub language: Option<Language>,
     /// Whether this is final. The final text of a group is one result per phrase.
     pub is_final: bool,
 }
@@ -42,6 +46,8 @@ pub enum TranscriberEvent {
     Failed {
         /// The speaker.
         speaker: u32,
+        /// Number of the group of utterances.
+        group: u64,
         /// Start of the segment, seconds since the start of the call.
         start_s: f64,
         /// End of the segment.
@@ -61,6 +67,18 @@ pub struct Transcriber {
     pending: BTreeMap<(u32, u64), (f64, f64)>,
     /// Per speaker, the last group with a final result: later provisional results of it are discarded.
     finalized: BTreeMap<u32, u64>,
+    /// Per speaker, the end of the oldest provisional segment that has no result yet.
+    awaited: BTreeMap<u32, f64>,
+    languages: BTreeMap<u32, SpeakerLanguage>,
+}
+
+/// What is known of a speaker's language.
+#[derive(Clone, Copy, Debug, Default)]
+struct SpeakerLanguage {
+    /// The language as configured.
+    fixed: Option<Language>,
+    /// The language of the last final segment, as detected.
+    last: Option<Language>,
 }
 
 impl Transcriber {
@@ -88,7 +106,14 @@ impl Transcriber {
         captioner: Option<Box<dyn Recognizer + Send>>,
     ) -> std::io::Result<Self> {
         let worker = Worker::start(recognizer, captioner)?;
-        Ok(Self { speakers: BTreeMap::new(), worker, pending: BTreeMap::new(), finalized: BTreeMap::new() })
+        Ok(Self {
+            speakers: BTreeMap::new(),
+            worker,
+            pending: BTreeMap::new(),
+            finalized: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            languages: BTreeMap::new(),
+        })
     }
 
     /// Adds 20 ms of a speaker that start at `at_s` seconds of the call. To end the open group of a speaker without further
@@ -97,6 +122,29 @@ impl Transcriber {
         for segment in self.speakers.entry(speaker).or_default().push(frame, at_s) {
             self.submit(speaker, segment);
         }
+    }
+
+    /// The language that a speaker speaks. Without it, it is detected.
+    pub fn set_language(&mut self, speaker: u32, language: Option<Language>) {
+        self.languages.entry(speaker).or_default().fixed = language;
+    }
+
+    /// How far recognition is behind the call at `now_s`, seconds: since the oldest speech that was submitted and has no result.
+    pub fn behind_s(&self, now_s: f64) -> f64 {
+        let finals = self.pending.values().map(|(_, end_s)| *end_s);
+        finals.chain(self.awaited.values().copied()).map(|end_s| now_s - end_s).fold(0.0, f64::max)
+    }
+
+    /// How many captions were dropped because the transcript was late.
+    pub fn dropped_captions(&self) -> u64 {
+        self.worker.dropped()
+    }
+
+    /// Call time up to which the transcript of a speaker is complete, seconds; none for a speaker without frames.
+    pub fn settled_s(&self, speaker: u32) -> Option<f64> {
+        let open = self.speakers.get(&speaker)?.settled_s();
+        let pending = self.pending.range((speaker, 0)..=(speaker, u64::MAX)).map(|(_, (start_s, _))| *start_s);
+        Some(pending.fold(open, f64::min))
     }
 
     /// A speaker stopped sending: ends the open group. The speaker may resume.
@@ -122,8 +170,9 @@ impl Transcriber {
         let joined = self.worker.join();
         let mut events = self.events();
         let cause = if joined { "the recognizer stopped early" } else { "the recognizer thread panicked" };
-        events.extend(self.pending.into_iter().map(|((speaker, _), (start_s, end_s))| TranscriberEvent::Failed {
+        events.extend(self.pending.into_iter().map(|((speaker, group), (start_s, end_s))| TranscriberEvent::Failed {
             speaker,
+            group,
             start_s,
             end_s,
             error: RecognitionError::Engine(cause.into()),
@@ -132,51 +181,73 @@ impl Transcriber {
     }
 
     fn submit(&mut self, speaker: u32, segment: SpeechSegment) {
+        let effort = if segment.is_final { Effort::Best } else { Effort::Quick };
         if segment.is_final {
             self.pending.insert((speaker, segment.group), (segment.start_s, segment.end_s));
+            self.awaited.remove(&speaker);
+        } else {
+            self.awaited.entry(speaker).or_insert(segment.end_s);
         }
-        self.worker.submit(Job { speaker, segment, submitted: Instant::now() });
+        let SpeakerLanguage { fixed, last } = self.languages.get(&speaker).copied().unwrap_or_default();
+        let request = Request { effort, language: fixed, previous: last };
+        self.worker.submit(Job { speaker, segment, request, submitted: Instant::now() });
     }
 
     /// Converts a job's result into events.
     fn handle_result(&mut self, done: JobResult) -> Vec<TranscriberEvent> {
         let JobResult { speaker, segment, result } = done;
-        let SpeechSegment { group, part, is_final, start_s, end_s, ref speech, .. } = segment;
+        let SpeechSegment { group, part, is_final, start_s, end_s, ref speech, ref cut_beginnings, cut_end, .. } =
+            segment;
         if is_final {
             self.pending.remove(&(speaker, group));
             self.finalized.insert(speaker, group);
-        } else if self.finalized.get(&speaker).is_some_and(|finalized| *finalized >= group) {
-            return Vec::new();
+        } else {
+            // Later segments contain this one's words.
+            self.awaited.remove(&speaker);
+            if self.finalized.get(&speaker).is_some_and(|finalized| *finalized >= group) {
+                return Vec::new();
+            }
         }
-        let event = |start_s, end_s, text| {
-            TranscriberEvent::Result(RecognitionResult { speaker, group, part, start_s, end_s, text, is_final })
-        };
-        let mut phrases = match result {
-            Ok(phrases) => phrases,
-            Err(error) if is_final => return vec![TranscriberEvent::Failed { speaker, start_s, end_s, error }],
+        let context = Context { speech, cut_beginnings, cut_end };
+        let (lines, language) = match result {
+            Ok(recognition) => {
+                let language = recognition.language.map(|detection| detection.language);
+                if is_final && language.is_some() {
+                    self.languages.entry(speaker).or_default().last = language;
+                }
+                (judge(&recognition, &context), language)
+            }
+            Err(RecognitionError::UnknownLanguage(language)) => {
+                (vec![Line::of_mark(certainty::OTHER_LANGUAGE, end_s - start_s)], Some(language))
+            }
+            Err(error) if is_final => return vec![TranscriberEvent::Failed { speaker, group, start_s, end_s, error }],
             Err(error) => {
                 // The final pass covers the same speech.
                 tracing::warn!(speaker, %error, "a caption could not be recognized; the transcript is not affected");
                 return Vec::new();
             }
         };
-        phrases.retain(|phrase| near(speech, phrase));
-        if phrases.is_empty() {
-            return if is_final { vec![event(start_s, end_s, String::new())] } else { Vec::new() };
+        let event = |line: Line| {
+            TranscriberEvent::Result(RecognitionResult {
+                speaker,
+                group,
+                part,
+                start_s: start_s + line.start_s,
+                end_s: (start_s + line.end_s).min(end_s),
+                text: line.text,
+                confidence: line.confidence,
+                language,
+                is_final,
+            })
+        };
+        if lines.is_empty() {
+            return if is_final { vec![event(Line::of_mark("", end_s - start_s))] } else { Vec::new() };
         }
         if !is_final {
-            let text: Vec<&str> = phrases.iter().map(|phrase| phrase.text.as_str()).collect();
-            return vec![event(start_s, end_s, text.join(" "))];
+            return vec![event(Line::joined(&lines, end_s - start_s))];
         }
-        phrases
-            .into_iter()
-            .map(|phrase| event(start_s + phrase.start_s, (start_s + phrase.end_s).min(end_s), phrase.text))
-            .collect()
+        lines.into_iter().map(event).collect()
     }
-}
-
-fn near(speech: &[(f64, f64)], phrase: &Phrase) -> bool {
-    speech.iter().any(|(begin, end)| phrase.start_s < end + MAX_DISTANCE_S && phrase.end_s > begin - MAX_DISTANCE_S)
 }
 
 #[cfg(test)]

@@ -6,14 +6,26 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::*;
 use crate::audio::frame::{SILENCE, frames};
 use crate::audio::wav;
-use crate::transcription::recognizer::Effort;
+use crate::transcription::recognizer::{Phrase, Quality, Recognition, Word};
 
 /// A recognizer implemented by a function.
 struct Fake<F>(F);
 
 impl<F: FnMut(&[f32], Effort) -> Result<Vec<Phrase>, RecognitionError>> Recognizer for Fake<F> {
-    fn transcribe(&mut self, pcm16k: &[f32], effort: Effort) -> Result<Vec<Phrase>, RecognitionError> {
-        (self.0)(pcm16k, effort)
+    fn transcribe(&mut self, pcm16k: &[f32], request: &Request) -> Result<Recognition, RecognitionError> {
+        Ok(Recognition { phrases: (self.0)(pcm16k, request.effort)?, language: None })
+    }
+}
+
+/// A recognizer that knows English only, and says in which language it was asked to recognize.
+struct English;
+
+impl Recognizer for English {
+    fn transcribe(&mut self, _: &[f32], request: &Request) -> Result<Recognition, RecognitionError> {
+        match request.language {
+            Some(language) if language != Language::ENGLISH => Err(RecognitionError::UnknownLanguage(language)),
+            _ => Ok(Recognition { phrases: vec![phrase(0.0, 1.0, "English")], language: None }),
+        }
     }
 }
 
@@ -26,7 +38,8 @@ fn fixture(name: &str) -> Vec<f32> {
 }
 
 fn phrase(start_s: f64, end_s: f64, text: &str) -> Phrase {
-    Phrase { start_s, end_s, text: text.into() }
+    let word = |text: &str| Word { text: text.into(), start_s, end_s, confidence: 0.99, spaced: true };
+    Phrase { start_s, end_s, words: text.split(' ').map(word).collect(), quality: Quality::CERTAIN }
 }
 
 fn seconds(sound: &[f32]) -> f64 {
@@ -209,4 +222,42 @@ fn a_speaker_who_leaves_is_finished_at_once_and_may_resume() {
         .map(|caption| (caption.group, caption.start_s >= 299.0))
         .collect();
     assert_eq!(finals, [(0, false), (1, true)]);
+}
+
+#[test]
+fn speech_in_a_language_that_the_model_does_not_know_is_marked() {
+    let mut transcriber = Transcriber::new(Box::new(English)).unwrap();
+    transcriber.set_language(2, Some("fr".parse().unwrap()));
+    for (i, frame) in frames(&fixture("b.wav")).enumerate() {
+        for speaker in [1, 2] {
+            transcriber.push(speaker, &frame, i as f64 * 0.02);
+        }
+    }
+    for caption in results(transcriber.finish()) {
+        let expected = if caption.speaker == 1 { "English" } else { certainty::OTHER_LANGUAGE };
+        assert_eq!(caption.text, expected);
+    }
+}
+
+#[test]
+fn recognition_that_is_behind_says_by_how_much() {
+    let (permit, permits): (Sender<()>, Receiver<()>) = channel();
+    let mut transcriber = transcriber(move |_, _| {
+        permits.recv().unwrap();
+        Ok(Vec::new())
+    });
+    assert_eq!(transcriber.behind_s(100.0), 0.0);
+    let sound = [fixture("b.wav"), vec![0.0; 2 * 48_000]].concat();
+    for (i, frame) in frames(&sound).enumerate() {
+        transcriber.push(1, &frame, i as f64 * 0.02);
+    }
+    let spoken = fixture("b.wav").len() as f64 / 48_000.0;
+    let behind = transcriber.behind_s(spoken + 30.0);
+    assert!((29.0..32.0).contains(&behind), "{behind}");
+    let settled = transcriber.settled_s(1).unwrap();
+    assert!(settled < 1.0, "nothing is transcribed before {settled}");
+    for _ in 0..100 {
+        permit.send(()).unwrap();
+    }
+    transcriber.finish();
 }

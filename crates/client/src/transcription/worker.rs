@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::recognizer::{Effort, Phrase, RecognitionError, Recognizer};
+use super::recognizer::{Effort, Recognition, RecognitionError, Recognizer, Request};
 use super::segmenter::SpeechSegment;
 
 /// A segment to recognize.
 pub(super) struct Job {
     pub(super) speaker: u32,
     pub(super) segment: SpeechSegment,
+    pub(super) request: Request,
     pub(super) submitted: Instant,
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Job {
 pub(super) struct JobResult {
     pub(super) speaker: u32,
     pub(super) segment: SpeechSegment,
-    pub(super) result: Result<Vec<Phrase>, RecognitionError>,
+    pub(super) result: Result<Recognition, RecognitionError>,
 }
 
 /// Queued provisional segments per speaker: the newest version of the last few parts. Skipping older ones is better than
@@ -33,8 +34,9 @@ const MAX_CAPTION_LATENCY: Duration = Duration::from_millis(1_000);
 const QUIET_PERIOD: Duration = Duration::from_millis(2_500);
 /// Most deferred final segments, each up to 30 s and 2 MB: about two minutes of two simultaneous speakers.
 const MAX_DEFERRED: usize = 8;
-/// Longest deferral of a final segment, so that continuous speech is transcribed too.
-const MAX_DEFERRAL: Duration = Duration::from_secs(20);
+/// Longest deferral of a final segment. One that waits longer means that the machine cannot do both: then captions are dropped
+/// until the transcript has caught up, because a caption is replaced by its final words and a final segment by nothing.
+const MAX_DEFERRAL: Duration = Duration::from_secs(10);
 
 /// Runs recognizers on threads. Final segments are never skipped; of provisional ones only the newest are queued, so that
 /// caption latency is bounded by the running pass.
@@ -67,6 +69,8 @@ struct Queue {
     last_caption_job: Option<Instant>,
     /// Whether the last caption exceeded [`MAX_CAPTION_LATENCY`].
     overloaded: bool,
+    /// Captions dropped because final segments were late.
+    dropped: u64,
 }
 
 impl Queue {
@@ -75,11 +79,25 @@ impl Queue {
         if !self.overloaded || self.closed || self.finals.len() > MAX_DEFERRED {
             return None;
         }
-        if self.finals.front().is_some_and(|oldest| now.saturating_duration_since(oldest.submitted) >= MAX_DEFERRAL) {
+        if self.is_late(now) {
             return None;
         }
         let quiet_from = self.last_caption_job? + QUIET_PERIOD;
         quiet_from.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// Whether a final segment has waited too long.
+    fn is_late(&self, now: Instant) -> bool {
+        self.finals.front().is_some_and(|oldest| now.saturating_duration_since(oldest.submitted) >= MAX_DEFERRAL)
+    }
+
+    /// The next caption job; none, and all are dropped, while final segments are late.
+    fn next_caption(&mut self, now: Instant) -> Option<Job> {
+        if self.is_late(now) {
+            self.dropped += self.provisional.len() as u64;
+            self.provisional.clear();
+        }
+        self.provisional.pop_front()
     }
 
     /// Queues a provisional segment. A newer version of a queued part replaces it in its *position*: if it moved to the end, a
@@ -139,6 +157,11 @@ impl Worker {
         self.results.try_iter()
     }
 
+    /// How many captions were dropped because final segments were late.
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
+    }
+
     /// Accepts no more jobs: the threads end after the queued final segments.
     pub(super) fn close(&self) {
         self.shared.close();
@@ -180,7 +203,7 @@ impl Shared {
                 JobFilter::All => queue.finals.pop_front().or_else(|| queue.provisional.pop_front()),
                 JobFilter::Finals if deferral.is_some() => None,
                 JobFilter::Finals => queue.finals.pop_front(),
-                JobFilter::Provisional => queue.provisional.pop_front(),
+                JobFilter::Provisional => queue.next_caption(Instant::now()),
             };
             if job.is_some() || queue.closed {
                 return job;
@@ -200,10 +223,9 @@ impl Shared {
 }
 
 fn work(shared: &Shared, filter: JobFilter, mut recognizer: Box<dyn Recognizer + Send>, results: &Sender<JobResult>) {
-    while let Some(Job { speaker, segment, submitted }) = shared.next(filter) {
-        let effort = if segment.is_final { Effort::Best } else { Effort::Quick };
-        let result = recognizer.transcribe(&segment.samples, effort);
-        if effort == Effort::Quick {
+    while let Some(Job { speaker, segment, request, submitted }) = shared.next(filter) {
+        let result = recognizer.transcribe(&segment.samples, &request);
+        if request.effort == Effort::Quick {
             shared.caption_ready(submitted);
         }
         if results.send(JobResult { speaker, segment, result }).is_err() {
@@ -225,9 +247,11 @@ mod tests {
             start_s: 0.0,
             end_s,
             speech: Vec::new(),
+            cut_beginnings: Vec::new(),
+            cut_end: false,
             samples: Vec::new(),
         };
-        Job { speaker, segment, submitted: Instant::now() }
+        Job { speaker, segment, request: Request::new(Effort::Quick), submitted: Instant::now() }
     }
 
     #[test]
@@ -252,6 +276,22 @@ mod tests {
         assert_eq!(queue.deferral(spoken), None, "the call is over");
         let in_time = Queue { last_caption_job: Some(spoken), ..Queue::default() };
         assert_eq!(in_time.deferral(spoken), None);
+    }
+
+    #[test]
+    fn captions_are_dropped_while_final_segments_are_late() {
+        let mut queue = Queue::default();
+        queue.finals.push_back(job(1, 0, 1.0));
+        queue.queue_caption(job(1, 0, 2.0));
+        let in_time = queue.finals[0].submitted + MAX_DEFERRAL - Duration::from_millis(1);
+        assert!(queue.next_caption(in_time).is_some());
+        queue.queue_caption(job(1, 0, 3.0));
+        queue.queue_caption(job(2, 0, 3.0));
+        assert!(queue.next_caption(in_time + Duration::from_millis(1)).is_none());
+        assert_eq!((queue.dropped, queue.finals.len()), (2, 1), "final segments are never dropped");
+        queue.finals.clear();
+        queue.queue_caption(job(1, 0, 9.0));
+        assert!(queue.next_caption(in_time + MAX_DEFERRAL).is_some(), "the transcript has caught up");
     }
 
     #[test]

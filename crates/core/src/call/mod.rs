@@ -191,6 +191,19 @@ impl Call {
         matches!(*self.phase, Phase::Ringing(Ringing::Incoming(_)))
     }
 
+    /// Whether it rings, here or at the other side.
+    pub(crate) fn is_ringing(&self) -> bool {
+        matches!(*self.phase, Phase::Placing(_) | Phase::Ringing(_))
+    }
+
+    /// The person who rings here.
+    pub(crate) fn rings_here(&self) -> Option<&Card> {
+        match &*self.phase {
+            Phase::Ringing(Ringing::Incoming(incoming)) => Some(incoming.ring.caller()),
+            _ => None,
+        }
+    }
+
     /// Whether this device's audio is sent.
     pub(crate) fn is_live(&self) -> bool {
         matches!(*self.phase, Phase::Live(_))

@@ -5,6 +5,7 @@
 mod keepalive;
 mod log_audit;
 mod notices;
+mod rings;
 mod session;
 
 use crate::{
@@ -21,10 +22,12 @@ use crate::{
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use keepalive::{KeepAlive, PING_INTERVAL_MS};
+use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    CallId, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES, terms::Contact,
+    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES,
+    terms::Contact,
 };
 use zeroize::Zeroizing;
 
@@ -48,6 +51,11 @@ pub struct Engine {
     alerts: Vec<Alert>,
     log: Option<LogState>,
     call: Option<Call>,
+    /// Further rings. Not empty only while `call` is not over.
+    rings: Rings,
+    silenced: Vec<Card>,
+    /// The call whose end the message in progress reports.
+    reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
     keepalive: KeepAlive,
     caught_up: bool,
@@ -77,6 +85,9 @@ impl Engine {
             alerts: Vec::new(),
             log: None,
             call: None,
+            rings: Rings::default(),
+            silenced: Vec::new(),
+            reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
             caught_up: false,
@@ -280,6 +291,8 @@ impl Engine {
             token: self.token.clone(),
             log: self.log.clone(),
             call: self.call.as_ref().map(Call::view),
+            rings: self.rings.views(),
+            silenced: self.silenced.clone(),
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.clone(),
         }
@@ -311,8 +324,14 @@ impl Engine {
         self.advance_clock(now_ms);
         match command {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
-            UserCommand::Answer => self.with_call(Call::answer),
-            UserCommand::Decline => self.with_call(Call::decline),
+            UserCommand::Answer { call } => self.answer(call),
+            UserCommand::Decline { call } => self.decline(call),
+            UserCommand::Silence { person, on } if self.is_connected() => {
+                self.send(ClientMessage::Silence { person, on })
+            }
+            UserCommand::Silence { .. } => {
+                self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
+            }
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
             UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),
@@ -335,7 +354,7 @@ impl Engine {
     }
 
     /// Persists which call a person is engaged in, and which rings are finished: neither a restart nor the server may rejoin
-    /// a call that ended here, or show its ring again.
+    /// a call that ended here, or show its ring again. Then a ring that waits takes the place of a call that is over.
     fn persist_call(&mut self) {
         if let Some(engaged) = self.call.as_ref().and_then(Call::engaged)
             && self.state.engaged.as_ref() != Some(&engaged)
@@ -343,15 +362,30 @@ impl Engine {
             self.state.engaged = Some(engaged);
             self.out.push_back(Output::Persist);
         }
-        if let Some(id) = self.call.as_ref().and_then(Call::finished)
-            && !self.state.finished_rings.contains(&id)
-        {
-            self.state.finished_rings.push(id);
-            if self.state.finished_rings.len() > MAX_FINISHED_RINGS {
-                self.state.finished_rings.remove(0);
-            }
-            self.out.push_back(Output::Persist);
+        self.persist_finished();
+        self.promote_ring();
+    }
+
+    /// Remembers the present call if it is over.
+    fn persist_finished(&mut self) {
+        if let Some(id) = self.call.as_ref().and_then(Call::finished) {
+            self.remember_finished(id);
         }
+    }
+
+    fn remember_finished(&mut self, id: CallId) {
+        if self.state.finished_rings.contains(&id) {
+            return;
+        }
+        self.state.finished_rings.push(id);
+        if self.reported_over != Some(id) {
+            self.state.unreported_rings.push(id);
+        }
+        if self.state.finished_rings.len() > MAX_FINISHED_RINGS {
+            let oldest = self.state.finished_rings.remove(0);
+            self.state.unreported_rings.retain(|id| *id != oldest);
+        }
+        self.out.push_back(Output::Persist);
     }
 
     /// Whether this device was in that call, or was rung by it, and it ended here.
@@ -378,8 +412,14 @@ impl Engine {
     }
 
     fn ring(&mut self, now_ms: u64, person: PersonId, mode: Option<RecordMode>) {
-        if self.in_call() {
+        // Being rung does not keep anybody from ringing.
+        let rung = self.call.as_ref().is_some_and(Call::is_ringing_here);
+        if self.in_call() && !rung {
             return self.alert(AlertLevel::Amber, "End the present call before you ring.");
+        }
+        let rings_here = |call: &Call| call.rings_here().is_some_and(|caller| caller.person == person);
+        if self.call.iter().any(rings_here) || self.rings.iter().any(rings_here) {
+            return self.alert(AlertLevel::Amber, "This person rings you now: accept their ring.");
         }
         let Some(to) = self.people.iter().find(|contact| contact.card.person == person).map(|c| c.card.clone()) else {
             return self.alert(AlertLevel::Amber, "This person is not in the office's list.");
@@ -394,6 +434,7 @@ impl Engine {
         let mode = mode.unwrap_or(self.mode).max(self.mode).max(self.device.office().floor());
         match Call::place(&self.device, to, mode, &mut self.rng, now_ms) {
             Ok((call, message)) => {
+                self.set_ring_aside();
                 self.call = Some(call);
                 self.send(message);
             }
@@ -467,5 +508,6 @@ impl Engine {
             self.persist_call();
             self.view_changed();
         }
+        self.reported_over = None;
     }
 }

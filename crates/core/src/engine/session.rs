@@ -1,5 +1,6 @@
 //! Dispatch of the switchboard's messages: sign-in, rings, refusals; a message about a call goes to the call.
 
+use super::rings::Rings;
 use crate::{
     Engine,
     call::Call,
@@ -31,8 +32,9 @@ impl Engine {
                 );
                 self.send(ClientMessage::Prove { jws });
             }
-            ServerMessage::SignedIn { people, people_more, mode, token, in_call, checkpoint, .. } => {
+            ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
+                self.silenced = silenced;
                 (self.people, self.people_more) = (people, people_more);
                 // The server may raise the charter's minimum record mode, never lower it.
                 self.mode = mode.max(self.device.office().floor());
@@ -43,13 +45,15 @@ impl Engine {
                 self.state.claims.iter_mut().for_each(|claim| claim.since_ms = self.clock.uptime_ms);
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
+                self.await_rings_again();
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
+            ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
             ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
                 // The answer to the ping after signing in: everything that the office sends at sign-in came before it.
                 self.caught_up = self.phase == ConnectionState::Ready;
-                self.with_call(Call::end_unconfirmed_ring);
+                self.end_unconfirmed_rings();
                 self.on_checkpoint(&checkpoint, from_size, &consistency, now_ms);
             }
             ServerMessage::Ringing { jws, opened, device } => self.on_ring(now_ms, jws, &opened, &device),
@@ -74,13 +78,14 @@ impl Engine {
                 );
                 }
                 self.phase = ConnectionState::Revoked;
+                self.rings = Rings::default();
                 self.with_call(|call, context| call.end("failed", context));
                 // Erase is the last output: nothing may be persisted after it.
                 self.view_changed();
                 self.out.push_back(Output::Erase);
             }
             ServerMessage::Refused { call, code, message } => {
-                if !self.yield_to_glare(call, code, now_ms) {
+                if !self.yield_to_glare(call, code, now_ms) && !self.on_ring_refused(call, code) {
                     self.on_refused(call, code, &message);
                 }
             }
@@ -88,6 +93,7 @@ impl Engine {
                 if let ServerMessage::Ended { call, .. } | ServerMessage::TakenElsewhere { call } = &message {
                     self.on_reported_over(*call);
                 }
+                self.on_ring_message(&message);
                 let Some(call) = &self.call else { return };
                 let concerns_it = !call.is_over() && message.call() == Some(call.id);
                 let proofs = if concerns_it { message.proofs_mut() } else { Vec::new() };
@@ -165,11 +171,11 @@ impl Engine {
         }
     }
 
-    /// The office reports the end of a call: recorded of the present call and of the last one, whose ring may still arrive.
+    /// The office reports the end of a call: a ring of it that still arrives is a replay.
     fn on_reported_over(&mut self, call: CallId) {
-        let own = self.call.as_ref().is_some_and(|own| own.id == call);
-        if (own || self.state.finished_rings.last() == Some(&call)) && self.state.reported_over != Some(call) {
-            self.state.reported_over = Some(call);
+        self.reported_over = Some(call);
+        if self.state.unreported_rings.contains(&call) {
+            self.state.unreported_rings.retain(|id| *id != call);
             self.out.push_back(Output::Persist);
         }
     }
@@ -218,19 +224,17 @@ impl Engine {
 
     /// The office rings this device.
     fn on_ring(&mut self, now_ms: u64, jws: String, opened: &Logged, device: &Logged) {
-        let repeated = self.call.as_mut().and_then(|call| call.on_ring_repeated(&jws).then_some(call.id));
-        if let Some(call) = repeated {
+        if let Some(call) = self.confirm_repeated_ring(&jws) {
             return self.send(ClientMessage::RingShown { call });
         }
         let glare = self.call.as_ref().is_some_and(Call::yields_on_glare);
-        if self.in_call() && !glare {
+        let beside = self.in_call() && !glare;
+        if beside && !self.shows_further_rings() {
             return;
         }
         match Call::incoming(&self.device, jws, opened, device, now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
-            Ok(call)
-                if self.state.finished_rings.last() == Some(&call.id) && self.state.reported_over != Some(call.id) =>
-            {
+            Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let own = self.call.as_ref().filter(|own| own.id == call.id);
                 let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
                 let call = call.id;
@@ -248,8 +252,8 @@ impl Engine {
             Ok(call) => {
                 self.record_log_claims([opened.checkpoint.clone(), device.checkpoint.clone()], now_ms);
                 // Glare is resolved by the ring that this device waits for, and by no other.
-                if glare && !self.call.as_ref().is_some_and(|own| own.matches_glare(&call)) {
-                    return;
+                if beside || glare && !self.call.as_ref().is_some_and(|own| own.matches_glare(&call)) {
+                    return self.add_ring(call);
                 }
                 self.send(ClientMessage::RingShown { call: call.id });
                 self.call = Some(call);

@@ -1,6 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, DeviceId};
+use crate::{Blob, CallId, DeviceId, PersonId};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -106,6 +106,14 @@ pub enum ClientMessage {
     FindPeople {
         /// Prefixes of words of their name or organisation.
         name: String,
+    },
+    /// Silences a caller for this device's person on all their devices, or undoes it. A ring of a silenced caller is logged and
+    /// ends as missed; they can still be rung. Answered by [`super::ServerMessage::Silenced`].
+    Silence {
+        /// The caller.
+        person: PersonId,
+        /// Whether they are silenced from now on.
+        on: bool,
     },
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},

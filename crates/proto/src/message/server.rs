@@ -27,6 +27,9 @@ pub enum ServerMessage {
         /// Whether there are more: see [`super::ClientMessage::FindPeople`].
         #[serde(default)]
         people_more: bool,
+        /// The callers whom this device's person has silenced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        silenced: Vec<Card>,
         /// The suite of the office's calls.
         suite: SuiteName,
         /// The lowest record mode of the office's calls.
@@ -46,6 +49,11 @@ pub enum ServerMessage {
         /// People who cannot be rung any more, or were found by a search before the latest.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<PersonId>,
+    },
+    /// The callers whom this device's person has silenced, after a change.
+    Silenced {
+        /// All of them.
+        people: Vec<Card>,
     },
     /// To an available note-taker: it has to ask to join this call, and to leave its present one.
     Assigned {
@@ -228,6 +236,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::PeopleChanged { .. }
+            | Self::Silenced { .. }
             | Self::Ringing { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. } => None,
@@ -246,6 +255,7 @@ impl ServerMessage {
             Self::Challenge { .. }
             | Self::SignedIn { .. }
             | Self::PeopleChanged { .. }
+            | Self::Silenced { .. }
             | Self::Assigned { .. }
             | Self::RingingThere { .. }
             | Self::RemoveAsked { .. }

@@ -34,12 +34,34 @@ const MAX_READS: usize = 16;
 const SEND_RETRY_DELAY: Duration = Duration::from_micros(50);
 const SEND_ATTEMPTS: u32 = 20;
 
+/// Attempts to find a port that is free for UDP and TCP, where the system chooses it.
+const PORT_ATTEMPTS: u32 = 32;
+
+/// Binds UDP and ICE-TCP to one port. Devices are told of both, so one that another process owns is an error.
+fn bind_both(address: SocketAddr, poll: &Poll) -> io::Result<(UdpSocket, TcpConns)> {
+    let mut attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        let socket = UdpSocket::bind(address).map_err(|error| of_protocol("UDP", &error))?;
+        match TcpConns::new(socket.local_addr()?, poll.registry().try_clone()?) {
+            Ok(tcp) => return Ok((socket, tcp)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && attempts > 0 => {}
+            Err(error) => return Err(of_protocol("TCP", &error)),
+        }
+    }
+}
+
+/// The error with its protocol: two processes rarely own both.
+fn of_protocol(protocol: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{protocol}: {error}"))
+}
+
 /// The state of one worker thread.
 pub(super) struct Worker {
     socket: UdpSocket,
     state: UdpSocketState,
     poll: Poll,
-    tcp: Option<TcpConns>,
+    tcp: TcpConns,
     relay: Relay,
     commands: mpsc::Receiver<Command>,
     events: broadcast::Sender<RelayEvent>,
@@ -58,7 +80,8 @@ impl Worker {
             (port, Ok(number)) => port.checked_add(number).ok_or(ErrorKind::InvalidInput),
             _ => Err(ErrorKind::InvalidInput),
         };
-        let socket = UdpSocket::bind(SocketAddr::new(bind.ip(), own_port(bind.port())?))?;
+        let poll = Poll::new()?;
+        let (socket, tcp) = bind_both(SocketAddr::new(bind.ip(), own_port(bind.port())?), &poll)?;
         let state = UdpSocketState::new((&socket).into())?;
         // If the system refuses, its default size suffices for all but the busiest relays.
         let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER_BYTES);
@@ -68,10 +91,7 @@ impl Worker {
         for address in &mut config.candidate_addrs {
             address.set_port(if address.port() == 0 { port } else { own_port(address.port())? });
         }
-        let poll = Poll::new()?;
-        // TCP is optional: another process may own the port.
-        let tcp = TcpConns::new(socket.local_addr()?, poll.registry().try_clone()?).ok();
-        config.tcp = tcp.is_some();
+        config.tcp = true;
         let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;
         let (handle, commands) = WorkerHandle::new(Waker::new(poll.registry(), Token(1))?);
@@ -105,14 +125,14 @@ impl Worker {
             }
             if packets > 0 && rate.batching_pays() {
                 thread::sleep(BATCH_WINDOW.saturating_sub(now.elapsed()));
-            } else if drained && !self.tcp.as_ref().is_some_and(TcpConns::has_unread) {
+            } else if drained && !self.tcp.has_unread() {
                 // Readiness is edge-triggered, so sleeping is allowed only when everything was read.
-                let max_wait = self.tcp.as_ref().map_or(Duration::MAX, TcpConns::max_wait);
+                let max_wait = self.tcp.max_wait();
                 wait = wake.saturating_duration_since(Instant::now()).min(max_wait);
             }
             ready.clear();
             // A batching worker polls with a zero timeout, and only for TCP: UDP is read in every round.
-            if wait > Duration::ZERO || self.tcp.as_mut().is_some_and(|tcp| tcp.should_poll(now)) {
+            if wait > Duration::ZERO || self.tcp.should_poll(now) {
                 match self.poll.poll(&mut ready, Some(wait)) {
                     Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                     _ => {}
@@ -154,7 +174,7 @@ impl Worker {
 
     /// Reads ready TCP connections. Returns the number of packets.
     fn read_tcp(&mut self, now: Instant, ready: &Events) -> usize {
-        let Some(tcp) = &mut self.tcp else { return 0 };
+        let tcp = &mut self.tcp;
         for event in ready {
             tcp.on_ready(event.token(), now, &mut self.relay);
         }
@@ -203,9 +223,7 @@ impl Worker {
     }
 
     fn close_broken(&mut self, broken: Vec<TcpConnId>) {
-        if let Some(tcp) = &mut self.tcp {
-            broken.into_iter().for_each(|conn| tcp.close(conn, &mut self.relay));
-        }
+        broken.into_iter().for_each(|conn| self.tcp.close(conn, &mut self.relay));
     }
 }
 
@@ -214,13 +232,13 @@ impl Worker {
 fn send(
     socket: &UdpSocket,
     state: &UdpSocketState,
-    tcp: &mut Option<TcpConns>,
+    tcp: &mut TcpConns,
     transmit: Transmit<'_>,
     broken: &mut Vec<TcpConnId>,
 ) -> u64 {
     let Transmit { dst, bytes, segment } = transmit;
     if let Some(conn) = TcpConnId::from_address(dst) {
-        return tcp.as_mut().map_or(0, |tcp| tcp.send(conn, bytes, segment, broken));
+        return tcp.send(conn, bytes, segment, broken);
     }
     if bytes.len() <= segment || state.max_gso_segments() >= bytes.len().div_ceil(segment) {
         match send_batch(socket, state, dst, bytes, Some(segment)) {

@@ -5,7 +5,9 @@ mod faults;
 use super::*;
 use crate::{
     archive::{LogEvent, LogWriter},
+    limits::OUTBOX_MESSAGES,
     limits::RECORD_DUE_MS,
+    outbox::{OutboxReader, outbox},
     store::{
         StoreLocation,
         faulty::{Fault, FaultControl, FaultyStore},
@@ -87,7 +89,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, session: u64, n: u8) -> mpsc::Receiver<Outgoing> {
+    fn connect(&mut self, session: u64, n: u8) -> OutboxReader {
         let (sender, receiver) = outbox();
         let (reply, _answer) = oneshot::channel();
         self.handle(Input::Connected {
@@ -136,7 +138,7 @@ fn new_device(n: u8) -> NewDevice {
 }
 
 /// The messages in the outbox, and whether the connection is closed.
-fn drain(outbox: &mut mpsc::Receiver<Outgoing>) -> (Vec<ServerMessage>, bool) {
+fn drain(outbox: &mut OutboxReader) -> (Vec<ServerMessage>, bool) {
     let mut messages = Vec::new();
     loop {
         match outbox.try_recv() {

@@ -9,6 +9,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::UNIX_EPOCH,
 };
+use telcon_files::FileError;
+use telcon_proto::limits::MAX_RECORD_PART_BYTES;
 
 const SPOOL: &str = ".spool";
 
@@ -114,12 +116,15 @@ impl Objects for DiskObjects {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, ObjectError> {
-        let place = self.place(key);
-        match fs::read(&place) {
+        match telcon_files::read_named(&self.place(key), MAX_RECORD_PART_BYTES as u64) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(FileError::NotRegular("a directory")) => Ok(None),
+            Err(FileError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(io::Error::from(error).into()),
         }
     }
 

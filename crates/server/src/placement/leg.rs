@@ -1,8 +1,8 @@
 //! Calls and their legs, with indexes, so that handling an event scans nothing unrelated to it.
 
-use super::{Host, RelayId};
-use crate::switchboard::SessionId;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use super::{Host, OFFER_RATE, RelayId};
+use crate::{allowance::Allowance, switchboard::SessionId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use telcon_proto::{CallId, DeviceId};
 use telcon_relay::LegId;
 
@@ -11,8 +11,10 @@ use telcon_relay::LegId;
 pub(super) struct Leg {
     pub(super) id: LegId,
     pub(super) host: Host,
-    /// Unanswered offers, oldest first: the session that gets the answer, and the time of the offer.
-    unanswered: VecDeque<(SessionId, u64)>,
+    /// The offer that the relay has not answered: the session that gets the answer, and when it was sent to the relay.
+    in_flight: Option<(SessionId, u64)>,
+    /// The newest offer since: sent once the relay has answered. It replaces an older one, which its device has given up.
+    waiting: Option<(SessionId, String)>,
     /// The leg that was offered last is connected.
     pub(super) connected: bool,
 }
@@ -25,14 +27,36 @@ pub(super) struct Placed {
     pub(super) legs: BTreeMap<DeviceId, Leg>,
     /// Per device, the number of attempts to reach the relay since its last connected leg, and when the last one began.
     pub(super) attempts: BTreeMap<DeviceId, (u32, u64)>,
+    /// Per device, the offers that it has left. It outlives the leg.
+    offers: BTreeMap<DeviceId, Allowance>,
     /// Standalone relays that are unreachable for the call's devices, or that refused its legs.
     pub(super) unreachable: BTreeSet<RelayId>,
 }
 
 impl Placed {
     pub(super) fn new(host: Host, log_index: u64, unreachable: BTreeSet<RelayId>) -> Self {
-        Self { host, log_index, legs: BTreeMap::new(), attempts: BTreeMap::new(), unreachable }
+        let (legs, attempts, offers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { host, log_index, legs, attempts, offers, unreachable }
     }
+
+    /// Counts an offer of a device; returns whether it is within the rate limit.
+    pub(super) fn count_offer(&mut self, device: DeviceId, now_ms: u64) -> bool {
+        self.offers.entry(device).or_default().take(OFFER_RATE, now_ms)
+    }
+
+    /// Whether the relay has not answered an offer of the device.
+    pub(super) fn is_in_flight(&self, device: &DeviceId) -> bool {
+        self.legs.get(device).is_some_and(|leg| leg.host == self.host && leg.in_flight.is_some())
+    }
+}
+
+/// An answer of a relay, resolved to its leg.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) call: CallId,
+    pub(super) device: DeviceId,
+    /// The session that sent the offer.
+    pub(super) session: SessionId,
 }
 
 /// The calls and legs of one relay.
@@ -40,7 +64,7 @@ impl Placed {
 struct OnHost {
     calls: BTreeSet<CallId>,
     connected: usize,
-    /// Legs with an unanswered offer, by the time of the oldest.
+    /// Legs with an offer in flight, by the time of the offer.
     unanswered: BTreeSet<(u64, LegId)>,
 }
 
@@ -111,40 +135,52 @@ impl Legs {
         }
     }
 
-    /// Returns the leg's number: the same as before if the device has a leg on the call's relay.
-    pub(super) fn offer(&mut self, call: CallId, device: DeviceId, session: SessionId, now_ms: u64) -> LegId {
+    /// A device offers its leg on the call's relay. Returns the leg's number (the same as before if the device has a leg
+    /// there) and the offer, to be sent now; none if an earlier offer is in flight: then this one waits for its answer.
+    pub(super) fn offer(
+        &mut self,
+        call: CallId,
+        device: DeviceId,
+        session: SessionId,
+        offer: String,
+        now_ms: u64,
+    ) -> Option<(LegId, String)> {
         self.last_leg += 1;
         let new = LegId(self.last_leg);
-        let Some(placed) = self.calls.get_mut(&call) else { return new };
+        let placed = self.calls.get_mut(&call)?;
         let host = placed.host;
         let leg = placed.legs.entry(device).or_insert_with(|| Leg {
             id: new,
             host,
-            unanswered: VecDeque::new(),
+            in_flight: None,
+            waiting: None,
             connected: false,
         });
+        if leg.in_flight.is_some() {
+            leg.waiting = Some((session, offer));
+            return None;
+        }
         let id = leg.id;
+        leg.in_flight = Some((session, now_ms));
         let on = self.hosts.entry(host).or_default();
         on.connected -= usize::from(std::mem::take(&mut leg.connected));
-        if leg.unanswered.is_empty() {
-            on.unanswered.insert((now_ms, id));
-        }
-        leg.unanswered.push_back((session, now_ms));
+        on.unanswered.insert((now_ms, id));
         self.names.insert(id, (call, device));
-        id
+        Some((id, offer))
     }
 
-    /// A relay answered the oldest offer of one of its legs.
-    pub(super) fn answered(&mut self, host: Host, id: LegId) -> Option<(CallId, DeviceId, SessionId)> {
+    /// A relay answered the offer of one of its legs.
+    pub(super) fn answered(&mut self, host: Host, id: LegId) -> Option<Answered> {
         let (call, device) = *self.names.get(&id)?;
         let leg = self.calls.get_mut(&call)?.legs.get_mut(&device).filter(|leg| leg.host == host && leg.id == id)?;
-        let (session, asked) = leg.unanswered.pop_front()?;
-        let on = self.hosts.entry(host).or_default();
-        on.unanswered.remove(&(asked, id));
-        if let Some((_, next)) = leg.unanswered.front() {
-            on.unanswered.insert((*next, id));
-        }
-        Some((call, device, session))
+        let (session, asked) = leg.in_flight.take()?;
+        self.hosts.entry(host).or_default().unanswered.remove(&(asked, id));
+        Some(Answered { call, device, session })
+    }
+
+    /// The offer of a device that waited for the answer to an earlier one.
+    pub(super) fn take_waiting(&mut self, call: CallId, device: DeviceId) -> Option<(SessionId, String)> {
+        self.calls.get_mut(&call)?.legs.get_mut(&device)?.waiting.take()
     }
 
     /// A leg is connected. `false` if it is not on the relay that reports it.
@@ -166,7 +202,7 @@ impl Legs {
     pub(super) fn gone(&mut self, host: Host, id: LegId) -> Option<(CallId, DeviceId)> {
         let (call, device) = *self.names.get(&id)?;
         let leg = self.calls.get(&call)?.legs.get(&device)?;
-        if leg.host != host || leg.id != id || !leg.unanswered.is_empty() {
+        if leg.host != host || leg.id != id || leg.in_flight.is_some() {
             return None;
         }
         self.remove_leg(call, device);
@@ -178,8 +214,8 @@ impl Legs {
         self.names.remove(&leg.id);
         if let Some(on) = self.hosts.get_mut(&leg.host) {
             on.connected -= usize::from(leg.connected);
-            if let Some((_, asked)) = leg.unanswered.front() {
-                on.unanswered.remove(&(*asked, leg.id));
+            if let Some((_, asked)) = leg.in_flight {
+                on.unanswered.remove(&(asked, leg.id));
             }
         }
         self.prune(leg.host);
@@ -196,10 +232,10 @@ impl Legs {
         on.calls.remove(&call);
         let mut devices = Vec::new();
         for (device, leg) in placed.legs.iter_mut().filter(|(_, leg)| leg.host == from) {
-            if let Some((_, asked)) = leg.unanswered.front() {
-                on.unanswered.remove(&(*asked, leg.id));
+            if let Some((_, asked)) = leg.in_flight {
+                on.unanswered.remove(&(asked, leg.id));
             }
-            leg.unanswered.clear();
+            (leg.in_flight, leg.waiting) = (None, None);
             devices.push(*device);
         }
         self.hosts.entry(to).or_default().calls.insert(call);
@@ -234,6 +270,10 @@ impl Legs {
             for (device, leg) in &placed.legs {
                 hosts.entry(leg.host).or_default().1 += usize::from(leg.connected);
                 names.insert(leg.id, (*call, *device));
+                let in_flight = leg.in_flight.map(|(_, asked)| (asked, leg.id));
+                let indexed = |entry| self.hosts.get(&leg.host).is_some_and(|on| on.unanswered.contains(&entry));
+                assert!(in_flight.is_none_or(indexed) || leg.host != placed.host, "an offer in flight is indexed");
+                assert!(leg.waiting.is_none() || leg.in_flight.is_some(), "an offer waits for another one's answer");
             }
         }
         assert_eq!(names, self.names);

@@ -14,8 +14,12 @@
 mod leg;
 mod pool;
 
-use crate::{switchboard::SessionId, timers::Timers};
-use leg::{Legs, Placed};
+use crate::{
+    allowance::Rate,
+    switchboard::{LegRefusal, SessionId},
+    timers::Timers,
+};
+use leg::{Answered, Legs, Placed};
 use pool::Pool;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -31,6 +35,11 @@ pub const ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// second before it offers again; an earlier offer was in flight when the call failed over, and says nothing about the
 /// new relay.
 pub const ATTEMPT_WINDOW_MS: u64 = 500;
+
+/// Offers of a device in one call. An honest device waits a second before it offers again; each offer costs a relay a DTLS
+/// context, and a standalone one that answers late is evicted. The burst: a reloaded page offers again immediately, and so
+/// does a device whose call fails over from relay to relay.
+const OFFER_RATE: Rate = Rate { interval_ms: 500, burst: 6 };
 
 /// Attempts without a connected leg after which a call fails over, at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;
@@ -164,8 +173,8 @@ pub enum Decision {
         device: DeviceId,
         /// Where the answer goes.
         session: SessionId,
-        /// WebRTC answer, or the reason of the refusal.
-        answer: Result<String, String>,
+        /// WebRTC answer, or why there is none.
+        answer: Result<String, LegRefusal>,
     },
     /// Report to the switchboard that a device has to offer its leg again.
     LegLost(CallId, DeviceId),
@@ -367,19 +376,30 @@ impl Placement {
     }
 
     fn offered(&mut self, call: CallId, device: DeviceId, session: SessionId, offer: String, now_ms: u64) {
-        self.fail_over_if_unreachable(call, device, now_ms);
-        let Some(placed) = self.legs.call(call) else {
-            let answer = Err("the call is not open".to_owned());
-            return self.decide(Decision::Answer { call, device, session, answer });
+        let refusal = match self.legs.call_mut(call) {
+            None => Some(LegRefusal::NotPlaced),
+            Some(placed) => (!placed.count_offer(device, now_ms)).then_some(LegRefusal::TooMany),
         };
-        let host = placed.host;
+        if let Some(refusal) = refusal {
+            return self.decide(Decision::Answer { call, device, session, answer: Err(refusal) });
+        }
+        self.fail_over_if_unreachable(call, device, now_ms);
+        let Some(placed) = self.legs.call(call) else { return };
         // A leg on the previous relay stays until its device has a new one.
-        if placed.legs.get(&device).is_some_and(|leg| leg.host != host) {
+        if placed.legs.get(&device).is_some_and(|leg| leg.host != placed.host) {
             self.remove_leg(call, device);
         }
-        let leg = self.legs.offer(call, device, session, now_ms);
-        self.settle_answers(host);
-        self.decide(Decision::AddLeg { host, call, leg, offer });
+        self.send_offer(call, device, session, offer, now_ms);
+    }
+
+    /// Sends an offer to the call's relay, or keeps it until the relay has answered the device's earlier one: a device has at
+    /// most one offer in flight, however often it offers.
+    fn send_offer(&mut self, call: CallId, device: DeviceId, session: SessionId, offer: String, now_ms: u64) {
+        let Some(host) = self.legs.call(call).map(|placed| placed.host) else { return };
+        if let Some((leg, offer)) = self.legs.offer(call, device, session, offer, now_ms) {
+            self.settle_answers(host);
+            self.decide(Decision::AddLeg { host, call, leg, offer });
+        }
     }
 
     fn remove_leg(&mut self, call: CallId, device: DeviceId) {
@@ -394,7 +414,8 @@ impl Placement {
     fn fail_over_if_unreachable(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
         let Some(placed) = self.legs.call_mut(call) else { return };
         let host = placed.host;
-        if placed.legs.values().any(|leg| leg.host == host && leg.connected) {
+        // While an offer is in flight, nothing is known of the path to the relay.
+        if placed.is_in_flight(&device) || placed.legs.values().any(|leg| leg.host == host && leg.connected) {
             return;
         }
         let (attempts, began) = placed.attempts.entry(device).or_insert((0, now_ms));
@@ -430,7 +451,7 @@ impl Placement {
     }
 
     fn answered(&mut self, host: Host, id: LegId, answer: Result<String, String>, now_ms: u64) {
-        let Some((call, device, session)) = self.legs.answered(host, id) else { return };
+        let Some(Answered { call, device, session }) = self.legs.answered(host, id) else { return };
         self.settle_answers(host);
         let placed_here = self.legs.call_mut(call).filter(|placed| placed.host == host);
         if let (Err(why), Host::Standalone(relay), Some(placed)) = (&answer, host, placed_here) {
@@ -442,7 +463,10 @@ impl Placement {
             self.abandon(call, host, now_ms);
             return;
         }
-        self.decide(Decision::Answer { call, device, session, answer });
+        self.decide(Decision::Answer { call, device, session, answer: answer.map_err(LegRefusal::Relay) });
+        if let Some((session, offer)) = self.legs.take_waiting(call, device) {
+            self.send_offer(call, device, session, offer, now_ms);
+        }
     }
 
     /// A leg ended, as reported by its relay. A report of another relay is ignored.

@@ -56,8 +56,12 @@ impl World {
     }
 
     fn offer(&mut self, n: u8, from: u8) -> Vec<Decision> {
-        let offer = "v=0".to_owned();
-        self.event(Event::Offered { call: call(n), device: device(from), session: SessionId(u64::from(from)), offer })
+        self.offer_sdp(n, from, "v=0")
+    }
+
+    fn offer_sdp(&mut self, n: u8, from: u8, sdp: &str) -> Vec<Decision> {
+        let (session, offer) = (SessionId(u64::from(from)), sdp.to_owned());
+        self.event(Event::Offered { call: call(n), device: device(from), session, offer })
     }
 
     /// Offers a leg; returns its relay and number.
@@ -204,7 +208,9 @@ fn an_unreachable_relay_loses_the_call_at_the_second_offer_and_is_quarantined() 
     let leg = world.leg(1, 5);
     world.answer(leg);
     world.pass(ATTEMPT_WINDOW_MS - 1);
-    assert_eq!(world.leg(1, 5).0, ONE, "sent before the failover reached the device: the same attempt");
+    let again = world.leg(1, 5);
+    assert_eq!(again.0, ONE, "sent before the failover reached the device: the same attempt");
+    world.answer(again);
     world.pass(ATTEMPT_WINDOW_MS);
     let decisions = world.offer(1, 5);
     moved(&decisions, Host::Embedded, &[5]);
@@ -254,8 +260,9 @@ fn the_call_stays_while_another_of_its_devices_is_connected() {
     world.pass(1_000);
     let leg = world.placement.legs.call(call(1)).unwrap().legs[&device(5)].id;
     world.answer((ONE, leg));
-    world.leg(1, 5);
+    let again = world.leg(1, 5);
     world.pass(1_000);
+    world.answer(again);
     assert_eq!(world.leg(1, 5).0, Host::Embedded);
 }
 
@@ -269,6 +276,81 @@ fn the_end_of_a_leg_is_ignored_from_other_relays_and_while_a_newer_offer_is_unan
     assert_eq!(world.event(Event::Gone { host: TWO, leg }), []);
     assert_eq!(world.event(Event::Gone { host: ONE, leg }), [Decision::LegLost(call(1), device(5))]);
     assert_eq!(world.event(Event::LegClosed(call(1), device(5))), []);
+}
+
+#[test]
+fn one_offer_of_a_device_is_in_flight_and_the_newest_one_waits() {
+    let mut world = World::with_relays(1);
+    world.open(1);
+    let leg = world.leg(1, 5);
+    for sdp in ["second", "third", "newest"] {
+        assert_eq!(world.offer_sdp(1, 5, sdp), [], "{sdp}");
+    }
+    let other = world.leg(1, 6);
+    assert_ne!(other, leg, "other devices do not wait for it");
+    world.answer(other);
+    world.event(Event::Connected { host: ONE, leg: other.1 });
+    assert_eq!(world.event(Event::Gone { host: ONE, leg: leg.1 }), [], "the previous leg ended");
+    let (of_first, then) = (world.answer(leg), world.answer(leg));
+    let next = Decision::AddLeg { host: ONE, call: call(1), leg: leg.1, offer: "newest".into() };
+    assert!(matches!(&of_first[..], [Decision::Answer { .. }, sent] if *sent == next), "{of_first:?}");
+    assert!(matches!(&then[..], [Decision::Answer { .. }]), "the others were replaced: {then:?}");
+    // What waits for a relay that is lost does not follow the call: its device is told to offer again.
+    world.pass(10_000);
+    world.leg(1, 5);
+    world.offer_sdp(1, 5, "waits");
+    moved(&world.event(Event::Lost(RelayId(1))), Host::Embedded, &[5, 6]);
+    let again = world.leg(1, 5);
+    assert_eq!(again.0, Host::Embedded);
+    assert!(matches!(&world.answer(again)[..], [Decision::Answer { .. }]));
+}
+
+/// The attacker is a device in a call of two, whose other device is connected. It offers every 10 ms, also after leaving
+/// and coming back; the relay needs 700 ms for each offer, and works them off one after the other.
+#[test]
+fn a_device_that_offers_without_pause_is_refused_and_evicts_no_relay() {
+    for leaves in [false, true] {
+        let mut world = World::with_relays(1);
+        world.open(1);
+        let works = world.leg(1, 6);
+        world.answer(works);
+        world.event(Event::Connected { host: ONE, leg: works.1 });
+        let (mut handed, mut refused) = (Vec::new(), 0);
+        let mut due = VecDeque::new();
+        for at in 0..1_000u64 {
+            if leaves && at % 7 == 0 {
+                world.event(Event::LegClosed(call(1), device(5)));
+            }
+            let mut decisions = world.offer(1, 5);
+            if due.front().is_some_and(|(ready, _)| *ready <= at * 10) {
+                let (_, leg) = due.pop_front().unwrap();
+                decisions.extend(world.answer((ONE, leg)));
+            }
+            decisions.extend(world.pass(10));
+            for decision in decisions {
+                match decision {
+                    Decision::AddLeg { host, leg, .. } => {
+                        assert_eq!(host, ONE);
+                        handed.push(at);
+                        // A relay is done with a removed leg at once, with others after 700 ms.
+                        due.retain(|(_, other)| *other == leg);
+                        due.push_back((at * 10 + 700, leg));
+                    }
+                    Decision::Answer { answer: Err(LegRefusal::TooMany), device: whose, .. } => {
+                        assert_eq!(whose, device(5));
+                        refused += 1;
+                    }
+                    Decision::Answer { .. } | Decision::RemoveLeg { .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        let most = u64::from(OFFER_RATE.burst) + 10_000 / OFFER_RATE.interval_ms;
+        assert!(handed.len() as u64 <= most && handed.len() > 10, "{leaves}: {} offers reach the relay", handed.len());
+        assert!(refused >= 970, "{leaves}: {refused}");
+        world.pass(1_000);
+        assert!(matches!(&world.offer(1, 6)[..], [Decision::AddLeg { host: ONE, .. }]), "others are not limited by it");
+    }
 }
 
 /// One step of a random history. Numbers are small, so that events concern the same calls and relays.

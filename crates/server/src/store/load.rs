@@ -30,7 +30,9 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
             active.push(active_call(t, row)?);
         }
     }
-    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished })
+    let silenced = "SELECT person, card FROM silenced ORDER BY person, caller";
+    let silenced = all(t, silenced, &[], |row| Ok((row.person(0)?, row.card(1, home)?)))?;
+    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished, silenced })
 }
 
 pub(super) fn lost_devices(t: &mut dyn Statements) -> Result<Vec<LostDevice>, StoreError> {

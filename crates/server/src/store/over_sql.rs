@@ -1,7 +1,8 @@
 //! The ports over any [`Database`].
 
 use super::{
-    DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
+    CallSummary, DeviceRow, ListPosition, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord,
+    Write,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -11,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, OfficeName};
+use telcon_proto::{CallId, DeviceId, OfficeName, PersonId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -109,8 +110,8 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| read::devices(t, &self.home))
     }
 
-    fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError> {
-        self.read(|t| read::records(t, limit, &self.home))
+    fn calls(&self, party: Option<PersonId>, after: ListPosition, limit: u32) -> Result<Vec<CallSummary>, StoreError> {
+        self.read(|t| read::calls(t, party, after, limit, &self.home))
     }
 
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {

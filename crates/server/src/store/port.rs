@@ -1,8 +1,8 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
+use super::{CallRow, CallSummary, DeviceRow, ListPosition, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, OfficeName};
+use telcon_proto::{CallId, DeviceId, OfficeName, PersonId};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,8 @@ impl StoredRecord {
     }
 }
 
-/// The read side, for HTTP requests. It has its own connection, so that readers and the writer do not block each other.
+/// The read side. Each instance has its own connection and serves one query at a time: what may be slow or frequent gets an
+/// instance of its own, so that it delays nothing else.
 pub trait Queries: Send + Sync {
     /// A device whose enrolment is in the log, revoked or not.
     ///
@@ -141,11 +142,12 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
 
-    /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`.
+    /// Calls whose opening is in the log, in the reverse order of their openings there, after a position, at most `limit`: those
+    /// in which `party` rang or was rung, or of the whole office if none. Reads no more rows than it returns, twice over.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn records(&self, limit: u32) -> Result<Vec<StoredRecord>, StoreError>;
+    fn calls(&self, party: Option<PersonId>, after: ListPosition, limit: u32) -> Result<Vec<CallSummary>, StoreError>;
 
     /// One call whose opening is in the log, with all devices that were ever in it.
     ///

@@ -1,13 +1,13 @@
 //! Queries for HTTP requests: lists, and the rows from which proofs are made.
 
 use super::{
-    DeviceRow, RecordRow, StoreError, StoredRecord,
+    CallSummary, DeviceRow, ListPosition, StoreError, StoredRecord,
     database::Statements,
     load::{self, all},
     value::{Value, values},
 };
 use std::collections::{BTreeSet, HashMap};
-use telcon_proto::{CallId, OfficeName};
+use telcon_proto::{CallId, OfficeName, PersonId};
 
 pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<DeviceRow>, StoreError> {
     let columns = load::DEVICE_COLUMNS;
@@ -15,21 +15,58 @@ pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<D
     all(t, &sql, &[], |row| load::device_row(row, home))
 }
 
-pub(super) fn records(t: &mut dyn Statements, limit: u32, home: &OfficeName) -> Result<Vec<StoredRecord>, StoreError> {
-    let shown = |columns: &str| {
-        format!("SELECT {columns} FROM calls WHERE opened_index IS NOT NULL ORDER BY opened_index DESC LIMIT $1")
+/// Columns of a list: not the ring, which is as long as all others together.
+const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answered_ms, ended_ms, how, missing_index";
+
+pub(super) fn calls(
+    t: &mut dyn Statements,
+    party: Option<PersonId>,
+    after: ListPosition,
+    limit: u32,
+    home: &OfficeName,
+) -> Result<Vec<CallSummary>, StoreError> {
+    let mut values = vec![Value::from(&after.0)];
+    values.extend(party.map(|person| Value::from(person.to_hex().as_str())));
+    values.push(u64::from(limit).into());
+    let limit = format!("LIMIT ${}", values.len());
+    // Each of these reads no further in one index than its page.
+    let page = |condition: &str| {
+        format!(
+            "SELECT call FROM (SELECT call, opened_index FROM calls WHERE opened_index <
+             COALESCE((SELECT opened_index FROM calls WHERE call = $1), 9223372036854775807) {condition}
+             ORDER BY opened_index DESC {limit}) AS page"
+        )
     };
-    let limit = &[Value::from(u64::from(limit))];
-    let calls = all(t, &shown(load::CALL_COLUMNS), limit, |row| load::call_row(row, home))?;
-    let (columns, calls_shown) = (load::RECORD_COLUMNS, shown("call"));
-    let sql = format!("SELECT {columns} FROM records WHERE call IN ({calls_shown}) ORDER BY log_index");
-    let mut records: HashMap<CallId, Vec<RecordRow>> = HashMap::new();
-    for record in all(t, &sql, limit, load::record_row)? {
-        records.entry(record.call).or_default().push(record);
+    let shown = match party {
+        None => page(""),
+        Some(_) => format!("{} UNION {}", page("AND from_person = $2"), page("AND to_person = $2")),
+    };
+    let sql = format!("SELECT {SUMMARY_COLUMNS} FROM calls WHERE call IN ({shown}) ORDER BY opened_index DESC {limit}");
+    let mut calls = all(t, &sql, &values, |row| {
+        Ok(CallSummary {
+            call: row.call(0)?,
+            from: row.card(1, home)?,
+            to: row.card(2, home)?,
+            mode: row.word(3, "record mode")?,
+            opened_ms: row.number(4)?,
+            answered_ms: row.optional_number(5)?,
+            ended_ms: row.optional_number(6)?,
+            how: if row.is_null(7) { None } else { Some(row.word(7, "end")?) },
+            records: 0,
+            partial: false,
+            missing: row.optional_number(8)?.is_some(),
+        })
+    })?;
+    let sql = format!("SELECT call, partial FROM records WHERE call IN ({shown})");
+    let mut records: HashMap<CallId, (usize, bool)> = HashMap::new();
+    for (call, partial) in all(t, &sql, &values, |row| Ok((row.call(0)?, row.flag(1)?)))? {
+        let (count, all_partial) = records.entry(call).or_insert((0, true));
+        (*count, *all_partial) = (*count + 1, *all_partial && partial);
     }
-    let with_records =
-        |call: super::CallRow| StoredRecord { records: records.remove(&call.call).unwrap_or_default(), call };
-    Ok(calls.into_iter().map(with_records).collect())
+    for call in &mut calls {
+        (call.records, call.partial) = records.remove(&call.call).unwrap_or_default();
+    }
+    Ok(calls)
 }
 
 pub(super) fn record(

@@ -127,6 +127,49 @@ pub struct CallRow {
     pub missing_index: Option<u64>,
 }
 
+/// A call as lists show it: without its ring, the largest column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSummary {
+    /// The call.
+    pub call: CallId,
+    /// The person who rang.
+    pub from: Card,
+    /// The person rung.
+    pub to: Card,
+    /// Its record mode.
+    pub mode: RecordMode,
+    /// When it was opened, milliseconds since 1970 UTC.
+    pub opened_ms: u64,
+    /// When it was answered.
+    pub answered_ms: Option<u64>,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// How it ended.
+    pub how: Option<Ended>,
+    /// Number of its records in the archive.
+    pub records: usize,
+    /// Whether there are records and all of them are partial.
+    pub partial: bool,
+    /// Whether the log has a *record missing* entry of it.
+    pub missing: bool,
+}
+
+impl CallSummary {
+    /// The position of this call in the order of [`super::Queries::calls`].
+    pub fn position(&self) -> ListPosition {
+        ListPosition(self.call)
+    }
+}
+
+/// A position in the list of calls, newest first by the log: that of a call. One that is not in the list is before the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListPosition(pub CallId);
+
+impl ListPosition {
+    /// Before the newest call.
+    pub const START: Self = Self(CallId::from_bytes([0; 16]));
+}
+
 /// One ordered commit of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
@@ -223,6 +266,10 @@ pub enum Write {
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
+    /// A person silenced a caller, at this time.
+    Silenced(PersonId, Box<Card>, u64),
+    /// A person undid it.
+    SilenceEnded(PersonId, PersonId),
     /// The store reflects every log entry below this size.
     LogSeen(u64),
 }
@@ -266,6 +313,8 @@ pub struct Snapshot {
     pub active: Vec<ActiveCall>,
     /// Calls that have ended, but whose end is not in the log, or of which a note-taker may still deliver a record.
     pub unfinished: Vec<Unfinished>,
+    /// People, each with a caller whom they silenced.
+    pub silenced: Vec<(PersonId, Card)>,
 }
 
 /// The person of a device row, for indices.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 8;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 9] = [
+pub(super) const TABLES: [Table; 10] = [
     Table {
         name: "devices",
         columns: &[
@@ -69,6 +69,8 @@ pub(super) const TABLES: [Table; 9] = [
             "ended_index",
             "missing_index",
             "settled",
+            "from_person",
+            "to_person",
         ],
         key: 1,
     },
@@ -81,6 +83,7 @@ pub(super) const TABLES: [Table; 9] = [
         key: 2,
     },
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
+    Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -197,6 +200,21 @@ INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
 DROP INDEX calls_opened;
 CREATE INDEX calls_logged ON calls (opened_index);
 ",
+    // The list of one person's calls is read by an index, newest first.
+    "
+ALTER TABLE calls ADD COLUMN from_person TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN to_person TEXT NOT NULL DEFAULT '';
+UPDATE calls SET from_person = json_extract(from_card, '$.person'), to_person = json_extract(to_card, '$.person');
+CREATE INDEX calls_from ON calls (from_person, opened_index);
+CREATE INDEX calls_to ON calls (to_person, opened_index);
+",
+    // Callers whom a person has silenced.
+    "
+CREATE TABLE silenced (
+    person TEXT NOT NULL, caller TEXT NOT NULL, card TEXT NOT NULL, since_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, caller)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -278,6 +296,19 @@ CREATE TABLE lost_devices (
 INSERT INTO marks VALUES ('log_again', 1) ON CONFLICT DO NOTHING;
 DROP INDEX calls_opened;
 CREATE INDEX calls_logged ON calls (opened_index);
+",
+    "
+ALTER TABLE calls ADD COLUMN from_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN to_person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+UPDATE calls SET from_person = from_card::json ->> 'person', to_person = to_card::json ->> 'person';
+CREATE INDEX calls_from ON calls (from_person, opened_index);
+CREATE INDEX calls_to ON calls (to_person, opened_index);
+",
+    "
+CREATE TABLE silenced (
+    person TEXT COLLATE \"C\" NOT NULL, caller TEXT COLLATE \"C\" NOT NULL, card TEXT NOT NULL, since_ms BIGINT NOT NULL,
+    PRIMARY KEY (person, caller)
+);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

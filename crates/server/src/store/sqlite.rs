@@ -74,6 +74,13 @@ fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => StoreError::Conflict(error.to_string()),
         Some(ErrorCode::DiskFull) => StoreError::Full("the database".to_owned()),
+        // SQLite writes beside its file even when it only reads (the WAL's index).
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            StoreError::Database(format!(
+                "{error}: the database or its directory cannot be written. Is it a read-only copy, or does it belong to \
+             another user? Copy it to where this user may write"
+            ))
+        }
         _ => StoreError::Database(error.to_string()),
     }
 }

@@ -93,6 +93,9 @@ const SUITE: &[Case] = &[
     ),
     ("ids_cannot_be_reused", ids_cannot_be_reused),
     ("queries_return_only_logged_rows", queries_return_only_logged_rows),
+    ("the_list_of_a_persons_calls_is_paged_and_complete", the_list_of_a_persons_calls_is_paged_and_complete),
+    ("the_people_of_older_calls_are_found_after_the_upgrade", the_people_of_older_calls_are_found_after_the_upgrade),
+    ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -199,10 +202,18 @@ fn the_end_of_a_call_deletes_its_members_requests_and_handshakes(disk: &TestStor
     assert!(store.call_exists(&CALL).unwrap());
 
     let reader = disk.reader();
-    assert_eq!(reader.records(10).unwrap()[0].records, [record(1)]);
+    assert_eq!(stored(&*reader).records, [record(1)]);
     let (_, devices) = reader.record(&CALL).unwrap().unwrap();
     assert_eq!(devices.iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
     assert_eq!(reader.record(&CallId::from_bytes([0; 16])).unwrap(), None);
+}
+
+fn stored(reader: &dyn Queries) -> StoredRecord {
+    reader.record(&CALL).unwrap().unwrap().0
+}
+
+fn listed(reader: &dyn Queries) -> CallSummary {
+    reader.calls(Some(card(1).person), ListPosition::START, 1).unwrap().remove(0)
 }
 
 fn record(by: u8) -> RecordRow {
@@ -245,10 +256,11 @@ fn a_call_is_unfinished_until_each_note_takers_record_arrived(disk: &TestStore) 
     assert_eq!(brought(&mut store), None);
     let reader = disk.reader();
     assert_eq!(reader.record(&CALL).unwrap().unwrap().0.records, [record(5), record(6)]);
-    assert!(reader.records(10).unwrap()[0].is_partial());
+    assert!(stored(&*reader).is_partial() && listed(&*reader).partial);
     let complete = RecordRow { partial: false, ..record(6) };
     store.apply(&[Write::Record(complete)]).unwrap();
-    assert!(!reader.records(10).unwrap()[0].is_partial(), "one of the two is complete");
+    assert!(!stored(&*reader).is_partial() && !listed(&*reader).partial, "one of the two is complete");
+    assert_eq!(listed(&*reader).records, 2);
 }
 
 fn a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged(disk: &TestStore) {
@@ -262,7 +274,8 @@ fn a_call_is_unfinished_until_the_reason_for_its_missing_record_is_logged(disk: 
     assert_eq!((row.stage, row.how, row.ended_index), (Stage::Ended, Some(Ended::Failed), Some(2)));
     store.apply(&[Write::MissingLogged(CALL, 3)]).unwrap();
     assert_eq!(store.load().unwrap().unfinished, []);
-    assert_eq!(disk.reader().records(1).unwrap()[0].call.missing_index, Some(3));
+    assert_eq!(stored(&*disk.reader()).call.missing_index, Some(3));
+    assert!(listed(&*disk.reader()).missing);
 }
 
 fn ids_cannot_be_reused(disk: &TestStore) {
@@ -304,16 +317,93 @@ fn queries_return_only_logged_rows(disk: &TestStore) {
         ])
         .unwrap();
     let reader = disk.reader();
-    let found: Vec<u8> = reader.records(3).unwrap().iter().map(|r| r.call.call.as_bytes()[0]).collect();
+    let all = reader.calls(None, ListPosition::START, 3).unwrap();
+    let found: Vec<u8> = all.iter().map(|call| call.call.as_bytes()[0]).collect();
     assert_eq!(found, [4, 3, 2], "newest first by the log, whatever the clock said, and only logged calls");
-    assert_eq!(reader.records(3).unwrap()[2].records, [old]);
-    assert_eq!(reader.records(100).unwrap().len(), 4);
+    assert_eq!(all.iter().map(|call| call.records).collect::<Vec<_>>(), [0, 1, 1]);
+    assert_eq!(reader.record(&CallId::from_bytes([2; 16])).unwrap().unwrap().0.records, [old]);
+    assert_eq!(reader.calls(None, ListPosition::START, 100).unwrap().len(), 4);
     assert_eq!(reader.devices().unwrap().iter().map(|d| d.device).collect::<Vec<_>>(), [device(1), device(2)]);
     assert!(reader.device(&device(1)).unwrap().is_some());
     assert_eq!(reader.device(&device(3)).unwrap(), None, "it is not in the log");
     assert!(store.device(&device(3)).unwrap().is_some());
     let names = [format!("{}-{}", "03".repeat(16), device(1)), "02".repeat(16)];
     assert_eq!(reader.record_names().unwrap(), BTreeSet::from(names));
+}
+
+/// Calls of three people, several of them in the same millisecond; every second one is of person 1.
+fn calls_among_three(store: &mut Box<dyn Store>) {
+    for n in 1..=24u8 {
+        let id = CallId::from_bytes([n; 16]);
+        let (from, to) = match n % 4 {
+            0 => (card(1), card(2)),
+            1 => (card(2), card(3)),
+            2 => (card(3), card(1)),
+            _ => (card(3), card(2)),
+        };
+        let row = CallRow { call: id, from, to, opened_ms: 1_000 + u64::from(n / 5), ..call() };
+        store.apply(&[Write::Call(Box::new(row)), Write::CallOpened(id, u64::from(n))]).unwrap();
+    }
+}
+
+fn page_through(reader: &dyn Queries, party: Option<PersonId>, limit: u32) -> Vec<CallSummary> {
+    let (mut all, mut after) = (Vec::new(), ListPosition::START);
+    loop {
+        let page = reader.calls(party, after, limit).unwrap();
+        assert!(page.len() <= limit as usize);
+        let Some(last) = page.last() else { return all };
+        after = last.position();
+        all.extend(page);
+    }
+}
+
+fn the_list_of_a_persons_calls_is_paged_and_complete(disk: &TestStore) {
+    let mut store = disk.writer();
+    calls_among_three(&mut store);
+    let reader = disk.reader();
+    let all = page_through(&*reader, None, 100);
+    assert_eq!(all.len(), 24);
+    // They were entered in the log in the order of their ids.
+    assert!(all.is_sorted_by_key(|call| u8::MAX - call.call.as_bytes()[0]), "newest first");
+    for n in 1..=4 {
+        let person = card(n).person;
+        let of_person: Vec<_> =
+            all.iter().filter(|c| c.from.person == person || c.to.person == person).cloned().collect();
+        for limit in [1, 2, 5, 7, 100] {
+            assert_eq!(page_through(&*reader, Some(person), limit), of_person, "person {n}, {limit} at a time");
+        }
+        assert_eq!(of_person.len(), [12, 18, 18, 0][usize::from(n) - 1]);
+    }
+    assert_eq!(page_through(&*reader, None, 5), all);
+}
+
+fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
+    let mut store = disk.writer();
+    calls_among_three(&mut store);
+    drop(store);
+    let version = match disk.location {
+        StoreLocation::Sqlite(_) => "PRAGMA user_version = 5",
+        StoreLocation::Postgres(_) => "UPDATE marks SET value = 5 WHERE name = 'version'",
+    };
+    disk.execute(&format!(
+        "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
+         CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
+         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; {version}"
+    ));
+    drop(disk.writer());
+    assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
+}
+
+fn silenced_callers_are_restored_per_person(disk: &TestStore) {
+    let mut store = disk.writer();
+    let silence = |by: u8, of: u8, ms| Write::Silenced(card(by).person, Box::new(card(of)), ms);
+    store.apply(&[silence(1, 2, 5), silence(1, 3, 6), silence(2, 1, 7), silence(1, 2, 8)]).unwrap();
+    let of = |store: &mut Box<dyn Store>| store.load().unwrap().silenced;
+    assert_eq!(of(&mut store), [(card(1).person, card(2)), (card(1).person, card(3)), (card(2).person, card(1))]);
+    store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
+    store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
+    drop(store);
+    assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
@@ -369,9 +459,9 @@ fn writes_are_idempotent(disk: &TestStore) {
         Write::LogSeen(9),
     ];
     store.apply(&again).unwrap();
-    let once = (store.load().unwrap(), disk.reader().records(9).unwrap());
+    let once = (store.load().unwrap(), disk.reader().record(&CALL).unwrap());
     store.apply(&again).unwrap();
-    assert_eq!((store.load().unwrap(), disk.reader().records(9).unwrap()), once);
+    assert_eq!((store.load().unwrap(), disk.reader().record(&CALL).unwrap()), once);
 }
 
 fn reading_does_not_block_writing(disk: &TestStore) {

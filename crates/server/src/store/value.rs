@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, OfficeName};
+use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, OfficeName, PersonId};
 
 /// One value of a statement or a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +153,11 @@ impl Row {
     pub fn call(&self, column: usize) -> Result<CallId, StoreError> {
         let bytes = self.bytes(column)?.try_into();
         bytes.map(CallId::from_bytes).map_err(|_| StoreError::Damaged("call id"))
+    }
+
+    /// A person, stored as hexadecimal text.
+    pub fn person(&self, column: usize) -> Result<PersonId, StoreError> {
+        self.text(column)?.parse().map_err(|_| StoreError::Damaged("person id"))
     }
 
     pub fn digest(&self, column: usize) -> Result<Digest, StoreError> {

@@ -93,6 +93,20 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             )?;
             settle(t, &row.call)
         }
+        Write::Silenced(person, caller, ms) => run(
+            "INSERT INTO silenced (person, caller, card, since_ms) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (person, caller) DO UPDATE SET card = excluded.card",
+            &[
+                Value::from(person.to_hex().as_str()),
+                caller.person.to_hex().as_str().into(),
+                json(&**caller),
+                (*ms).into(),
+            ],
+        ),
+        Write::SilenceEnded(person, caller) => run(
+            "DELETE FROM silenced WHERE person = $1 AND caller = $2",
+            values![person.to_hex().as_str(), caller.to_hex().as_str()],
+        ),
         Write::LogSeen(size) => {
             run(
                 "INSERT INTO marks (name, value) VALUES ('log_seen', $1)
@@ -202,8 +216,8 @@ fn settle(t: &mut dyn Statements, call: &CallId) -> Result<(), StoreError> {
 fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> {
     t.execute(
         "INSERT INTO calls (call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, noted, opened_ms,
-             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)",
+             answered_ms, ended_ms, how, opened_index, ended_index, missing_index, settled, from_person, to_person)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, $18, $19)",
         &[
             Value::from(&row.call),
             (&row.ring).into(),
@@ -222,6 +236,8 @@ fn insert_call(t: &mut dyn Statements, row: &CallRow) -> Result<(), StoreError> 
             row.opened_index.into(),
             row.ended_index.into(),
             row.missing_index.into(),
+            row.from.person.to_hex().as_str().into(),
+            row.to.person.to_hex().as_str().into(),
         ],
     )?;
     let key = values![&row.call, &row.from_device];

@@ -1,6 +1,7 @@
 //! One call that has not ended.
 
 use super::{
+    asks::Asks,
     context::Context,
     directory::Directory,
     port::{Output, RelayCommand, SessionId, entry_at},
@@ -37,6 +38,7 @@ pub(super) struct Call {
     /// The committer that was last asked to remove members, and those members.
     pub removal_asked: Option<(SessionId, BTreeSet<DeviceId>)>,
     pub waiting: Vec<Waiting>,
+    pub asks: Asks,
     /// Connected participants and their connections, over which they joined or resumed.
     pub present: BTreeMap<DeviceId, SessionId>,
     /// Connections to which the handshakes were replayed that their device had missed.
@@ -71,6 +73,7 @@ impl Call {
             leaving: BTreeSet::new(),
             removal_asked: None,
             waiting: Vec::new(),
+            asks: Asks::default(),
             present: BTreeMap::from([(caller, session)]),
             replayed: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -98,6 +101,7 @@ impl Call {
             leaving: stored.leaving.into_iter().collect(),
             removal_asked: None,
             waiting: stored.asks.into_iter().map(|ask| Waiting { ask, asked: None }).collect(),
+            asks: Asks::default(),
             present: BTreeMap::new(),
             replayed: BTreeMap::new(),
             lost,

@@ -7,7 +7,10 @@
 //! message per connection.
 
 use super::{directory::Directory, port::SessionId};
-use crate::limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS};
+use crate::{
+    allowance::{Allowance, Rate},
+    limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -24,6 +27,9 @@ const MAX_CANDIDATES: usize = 512;
 /// Most words of a search that are used.
 const MAX_WORDS: usize = 4;
 
+/// Searches of a connection. A page searches when somebody pauses in typing.
+const SEARCH_RATE: Rate = Rate { interval_ms: 200, burst: 5 };
+
 /// The people that a connection was sent.
 #[derive(Debug)]
 struct List {
@@ -35,33 +41,56 @@ struct List {
     found: BTreeSet<PersonId>,
     /// There are more people than those listed.
     more: bool,
+    /// The searches that it has left.
+    searches: Allowance,
+}
+
+/// A person in the indexes.
+#[derive(Debug)]
+struct Indexed {
+    card: Arc<Card>,
+    /// Lower-case words of name and organisation: computed when the card changes, not when somebody searches.
+    words: BTreeSet<Box<str>>,
+}
+
+/// What a search costs the switchboard's thread, for the cost test.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SearchCost {
+    /// People examined by searches.
+    pub examined: usize,
+    /// Names split into words.
+    pub split: usize,
 }
 
 /// The index of people by name, and the connections subscribed to each person.
 #[derive(Debug, Default)]
 pub(super) struct Contacts {
     by_name: HashMap<Role, BTreeSet<(String, PersonId)>>,
-    /// Lower-case words of names and organisations.
-    by_word: BTreeSet<(String, PersonId)>,
-    indexed: HashMap<PersonId, Arc<Card>>,
+    /// By role, so that a search meets only people who may be rung.
+    by_word: HashMap<Role, BTreeSet<(Box<str>, PersonId)>>,
+    indexed: HashMap<PersonId, Indexed>,
     lists: HashMap<SessionId, List>,
     watchers: HashMap<PersonId, BTreeSet<SessionId>>,
     changed: BTreeSet<PersonId>,
     /// Those of `changed` who had no device before.
     added: BTreeSet<PersonId>,
     sent_ms: Option<u64>,
+    #[cfg(test)]
+    pub cost: SearchCost,
 }
 
 impl Contacts {
     /// A person's devices or connections have changed.
     pub fn changed(&mut self, person: PersonId, directory: &Directory) {
         let card = directory.person(person);
-        let known = card.or(self.indexed.get(&person));
+        let indexed = self.indexed.get(&person).map(|known| &known.card);
+        let known = card.or(indexed);
         if known.is_none_or(|card| !ROLES.into_iter().any(|viewer| may_ring(viewer, card.role))) {
             return;
         }
-        if self.indexed.get(&person) != card {
-            if !self.indexed.contains_key(&person) {
+        if indexed != card {
+            if indexed.is_none() {
                 self.added.insert(person);
             }
             self.index(person, card.cloned());
@@ -78,17 +107,24 @@ impl Contacts {
 
     fn index(&mut self, person: PersonId, card: Option<Arc<Card>>) {
         if let Some(old) = self.indexed.remove(&person) {
-            if let Some(names) = self.by_name.get_mut(&old.role) {
-                names.remove(&(old.name.clone(), person));
+            if let Some(names) = self.by_name.get_mut(&old.card.role) {
+                names.remove(&(old.card.name.clone(), person));
             }
-            for word in words_of(&old) {
-                self.by_word.remove(&(word, person));
+            if let Some(words) = self.by_word.get_mut(&old.card.role) {
+                for word in old.words {
+                    words.remove(&(word, person));
+                }
             }
         }
         if let Some(card) = card {
+            let words = words_of(&card);
+            #[cfg(test)]
+            {
+                self.cost.split += 1;
+            }
             self.by_name.entry(card.role).or_default().insert((card.name.clone(), person));
-            self.by_word.extend(words_of(&card).into_iter().map(|word| (word, person)));
-            self.indexed.insert(person, card);
+            self.by_word.entry(card.role).or_default().extend(words.iter().map(|word| (word.clone(), person)));
+            self.indexed.insert(person, Indexed { card, words });
         }
     }
 
@@ -107,7 +143,8 @@ impl Contacts {
         }
         let listed = people.iter().copied().collect();
         let (viewer, role, found) = (viewer.person, viewer.role, BTreeSet::new());
-        self.lists.insert(session, List { viewer, role, listed, found, more });
+        let searches = Allowance::default();
+        self.lists.insert(session, List { viewer, role, listed, found, more, searches });
         (people.into_iter().filter_map(|person| directory.contact(person)).collect(), more)
     }
 
@@ -128,28 +165,54 @@ impl Contacts {
     }
 
     /// Searches people whom the connection may ring by prefixes of words. Subscribes it to the results until its next
-    /// search.
-    pub fn find(&mut self, session: SessionId, text: &str, directory: &Directory) -> Option<ServerMessage> {
+    /// search. None if the connection has no list.
+    ///
+    /// # Errors
+    /// [`TooManySearches`].
+    pub fn find(
+        &mut self,
+        session: SessionId,
+        text: &str,
+        directory: &Directory,
+        now_ms: u64,
+    ) -> Option<Result<ServerMessage, TooManySearches>> {
+        let list = self.lists.get_mut(&session)?;
+        if !list.searches.take(SEARCH_RATE, now_ms) {
+            return Some(Err(TooManySearches));
+        }
         let wanted: Vec<String> = words(text).take(MAX_WORDS).collect();
-        let list = self.lists.get(&session)?;
-        let matches = |person: &PersonId| {
-            let card = self.indexed.get(person)?;
-            let known = words_of(card);
-            let all = wanted.iter().all(|start| known.iter().any(|word| word.starts_with(start)));
-            (*person != list.viewer && may_ring(list.role, card.role) && all).then_some(*person)
-        };
+        let (viewer, role) = (list.viewer, list.role);
         // Candidates are those with the longest word, which is usually the rarest.
-        let longest = wanted.iter().max_by_key(|word| word.len()).cloned();
+        let longest = wanted.iter().max_by_key(|word| word.len()).map(|word| word.as_str());
+        let of_role =
+            ROLES.into_iter().filter(|other| may_ring(role, *other)).filter_map(|other| self.by_word.get(&other));
         let candidates = longest.into_iter().flat_map(|start| {
-            let from = (start.clone(), PersonId::from_bytes([0; 16]));
-            self.by_word.range(from..).take_while(move |(word, _)| word.starts_with(&start)).map(|(_, person)| *person)
+            let from = (Box::from(start), PersonId::from_bytes([0; 16]));
+            of_role.clone().flat_map(move |index| {
+                index
+                    .range(from.clone()..)
+                    .take_while(move |(word, _)| word.starts_with(start))
+                    .map(|(_, person)| *person)
+            })
         });
         let mut found = BTreeSet::new();
+        #[cfg(test)]
+        let mut examined = 0;
         for person in candidates.take(MAX_CANDIDATES) {
-            found.extend(matches(&person));
+            #[cfg(test)]
+            {
+                examined += 1;
+            }
+            if person != viewer && self.indexed.get(&person).is_some_and(|known| known.has_words(&wanted)) {
+                found.insert(person);
+            }
             if found.len() == CONTACTS_FOUND {
                 break;
             }
+        }
+        #[cfg(test)]
+        {
+            self.cost.examined += examined;
         }
         let list = self.lists.get_mut(&session)?;
         found.retain(|person| !list.listed.contains(person));
@@ -162,7 +225,7 @@ impl Contacts {
             self.watchers.entry(*person).or_default().insert(session);
         }
         let changed = found.into_iter().filter_map(|person| directory.contact(person)).collect();
-        Some(ServerMessage::PeopleChanged { changed, removed })
+        Some(Ok(ServerMessage::PeopleChanged { changed, removed }))
     }
 
     /// Takes the changes that are due, one message per connection concerned; or the time at which they are due.
@@ -225,10 +288,24 @@ impl Contacts {
     }
 }
 
+/// The connection searches more often than [`SEARCH_RATE`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooManySearches;
+
+impl Indexed {
+    /// Whether each of these is the beginning of a word of name or organisation.
+    fn has_words(&self, starts: &[String]) -> bool {
+        starts.iter().all(|start| {
+            let from = (std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded);
+            self.words.range::<str, _>(from).next().is_some_and(|word| word.starts_with(start.as_str()))
+        })
+    }
+}
+
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
-fn words_of(card: &Card) -> BTreeSet<String> {
-    words(&card.name).chain(words(&card.organisation)).collect()
+fn words_of(card: &Card) -> BTreeSet<Box<str>> {
+    words(&card.name).chain(words(&card.organisation)).map(String::into_boxed_str).collect()
 }

@@ -1,8 +1,7 @@
 //! Enrolled devices and connections, indexed by person and by role.
 
-use crate::limits::MAX_RINGS_PER_MINUTE;
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 use telcon_proto::{
@@ -69,7 +68,6 @@ pub(super) struct Directory {
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
     by_role: HashMap<Role, BTreeSet<SessionId>>,
-    rings: HashMap<DeviceId, VecDeque<u64>>,
     valid: usize,
 }
 
@@ -246,18 +244,5 @@ impl Directory {
             self.people.remove(&gone.card.person);
         }
         Some((gone, last))
-    }
-
-    /// Counts a ring; returns whether it is within the rate limit per minute.
-    pub fn count_ring(&mut self, device: DeviceId, now_ms: u64) -> bool {
-        let times = self.rings.entry(device).or_default();
-        while times.front().is_some_and(|t| now_ms.saturating_sub(*t) >= 60_000) {
-            times.pop_front();
-        }
-        let free = times.len() < MAX_RINGS_PER_MINUTE;
-        if free {
-            times.push_back(now_ms);
-        }
-        free
     }
 }

@@ -52,6 +52,10 @@ impl Call {
             let text = "the call is full: somebody must leave it first";
             return context.refuse(session, Some(id), RefusalCode::TooMany, text);
         }
+        if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
+            let text = "this device has asked to join already: wait until a member lets it in, or a few seconds";
+            return context.refuse(session, Some(id), RefusalCode::TooMany, text);
+        }
         self.connect(from, session);
         self.wait(Ask { device: from, key_package, answer: false }, context);
         if writes {

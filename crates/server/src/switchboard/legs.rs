@@ -4,7 +4,7 @@ use super::{
     Switchboard,
     call::Call,
     context::Context,
-    port::{Effects, RelayCommand, SessionId},
+    port::{Effects, LegRefusal, RelayCommand, SessionId},
 };
 use telcon_proto::{CallId, DeviceId, ServerMessage, limits::MAX_SDP_BYTES, message::RefusalCode};
 
@@ -15,7 +15,7 @@ impl Switchboard {
         call: CallId,
         device: DeviceId,
         session: SessionId,
-        answer: Result<String, String>,
+        answer: Result<String, LegRefusal>,
         now_ms: u64,
     ) -> Effects {
         let here = self.context.directory.session_of(&device) == Some(session);
@@ -28,15 +28,22 @@ impl Switchboard {
             }
             // The call ended, or the device left it, before the relay answered.
             (Ok(_), _) => self.context.relay(RelayCommand::RemoveLeg(call, device)),
-            (Err(why), Some(_)) if here => {
-                // The relay's reason is for the operator; the person gets a sentence of the server's.
-                tracing::warn!(%call, ?why, "all relays refused a leg: if repeated, check relay limits and the device's version");
-                self.context.refuse(
-                    session,
-                    Some(call),
-                    RefusalCode::NotAllowed,
-                    "the relay refused the audio connection of this device",
-                );
+            (Err(refusal), Some(_)) if here => {
+                let (code, text) = match refusal {
+                    LegRefusal::TooMany => (
+                        RefusalCode::TooMany,
+                        "this device asks for an audio connection too often: wait a second, then try again",
+                    ),
+                    LegRefusal::NotPlaced => {
+                        (RefusalCode::Unavailable, "the call is on no relay: try again in a moment")
+                    }
+                    // The relay's reason is for the operator; the person gets a sentence of the server's.
+                    LegRefusal::Relay(why) => {
+                        tracing::warn!(%call, ?why, "all relays refused a leg: if repeated, check relay limits and the device's version");
+                        (RefusalCode::NotAllowed, "the relay refused the audio connection of this device")
+                    }
+                };
+                self.context.refuse(session, Some(call), code, text);
             }
             (Err(_), _) => {}
         }

@@ -16,13 +16,17 @@
 //! | `contacts` | contact lists: sign-in, changes, search |
 //! | `live_calls` | calls that have not ended, with indexes |
 //! | `call` | one call |
+//! | `asks` | limits of requests to join |
 //! | `ring` | opening, ringing, answering, ending |
+//! | `ring_limits` | how often people may ring |
+//! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
+mod asks;
 mod call;
 mod contacts;
 mod context;
@@ -35,10 +39,12 @@ mod note_takers;
 mod port;
 mod post_call;
 mod ring;
+mod ring_limits;
+mod silence;
 
 pub use port::{
-    CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply, RequestId,
-    Seal, SessionId, Ticket, VerifiedRing,
+    CloseReason, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
+    Reply, RequestId, Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{
@@ -46,18 +52,21 @@ use crate::{
     store::{Snapshot, Stage},
 };
 use call::Call;
+use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
+use ring_limits::RingLimits;
+use silence::Silenced;
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 use telcon_proto::{
     CallId, ClientMessage, DeviceId, Ended, PersonId, Role, ServerMessage,
-    limits::{MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES},
+    limits::{MAX_COMMIT_BYTES, max_key_package_bytes},
     message::RefusalCode,
 };
 
@@ -71,6 +80,8 @@ pub struct Switchboard {
     pending: PendingRecords,
     /// Enrolments of devices whose log entry is not confirmed.
     enrolling: HashMap<DeviceId, Enrolling>,
+    ring_limits: RingLimits,
+    silenced: Silenced,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -111,6 +122,8 @@ impl Switchboard {
             recent_ends: HashMap::new(),
             pending: PendingRecords::default(),
             enrolling: HashMap::new(),
+            ring_limits: RingLimits::default(),
+            silenced: Silenced::default(),
             #[cfg(test)]
             settled: 0,
         };
@@ -137,6 +150,7 @@ impl Switchboard {
                 enrolment::append_revocation(&mut this.context, lost.device, ms, None);
             }
         }
+        this.silenced.restore(stored.silenced);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
@@ -183,6 +197,7 @@ impl Switchboard {
             you: (*card).clone(),
             people,
             people_more,
+            silenced: self.silenced.of(card.person),
             suite: self.context.policy.suite,
             mode: self.context.policy.floor,
             token,
@@ -229,7 +244,7 @@ impl Switchboard {
         match message {
             M::RingShown { call } => self.on_call(session, call, |c, context| c.ring_shown(from, context)),
             M::Answer { call, key_package } | M::AskJoin { call, key_package }
-                if key_package.0.len() > MAX_KEY_PACKAGE_BYTES =>
+                if key_package.0.len() > max_key_package_bytes(self.context.policy.suite) =>
             {
                 let text = "the key package is over the limit";
                 self.context.refuse(session, Some(call), RefusalCode::Malformed, text);
@@ -241,7 +256,7 @@ impl Switchboard {
                 self.context.refuse(session, Some(call), RefusalCode::Malformed, text);
             }
             M::Answer { call, key_package } => {
-                self.on_call(session, call, |c, context| c.answer(session, from, key_package, context, now_ms));
+                self.answer(session, from, call, key_package, now_ms);
             }
             M::Decline { call } => self.decline(session, from, call, now_ms),
             M::HangUp { call, failed } => self.hang_up(session, from, call, failed, now_ms),
@@ -265,11 +280,16 @@ impl Switchboard {
             M::Resume { call, after } => {
                 self.on_call(session, call, |c, context| c.resume(session, from, after, context))
             }
-            M::FindPeople { name } => {
-                if let Some(found) = self.context.contacts.find(session, &name, &self.context.directory) {
-                    self.context.send(session, found);
+            M::FindPeople { name } => match self.context.contacts.find(session, &name, &self.context.directory, now_ms)
+            {
+                Some(Ok(found)) => self.context.send(session, found),
+                Some(Err(TooManySearches)) => {
+                    let text = "too many searches: wait a second, then search again";
+                    self.context.refuse(session, None, RefusalCode::TooMany, text);
                 }
-            }
+                None => {}
+            },
+            M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
             M::Available {} => self.available(session, from, now_ms),
             M::Ring { .. } => {
                 let text = "the server did not verify this ring: ring again";

@@ -131,6 +131,17 @@ pub enum RelayCommand {
     RemoveLeg(CallId, DeviceId),
 }
 
+/// Why a device gets no leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegRefusal {
+    /// The device offers too often.
+    TooMany,
+    /// The call is on no relay.
+    NotPlaced,
+    /// All relays refused the offer; the last one for this reason, which is for the operator.
+    Relay(String),
+}
+
 /// The successful result of an HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {

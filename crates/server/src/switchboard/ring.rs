@@ -5,18 +5,23 @@ use super::{
     call::Call,
     context::Context,
     port::{Effects, RefusedRing, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
+    ring_limits::TooMany,
 };
 use crate::{
     digest::sha256,
     store::{Ask, CallRow, Stage, Write},
 };
+use std::sync::Arc;
 use telcon_proto::{
-    Blob, CallId, DeviceId, Ended, ServerMessage,
+    Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage,
     entry::Entry,
-    limits::ABANDONED_AFTER_MS,
+    limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE},
     message::{RefusalCode, Ring},
     policy::may_ring,
 };
+
+/// Caller and callee of a ring that is allowed.
+type Parties = (Arc<Card>, Arc<Card>);
 
 impl Switchboard {
     /// A signed-in device rings. The driver has verified the ring, or gives the reason of its failure as a sentence.
@@ -64,7 +69,7 @@ impl Switchboard {
         }
         match self.accept(&ring, from, call_exists, now_ms) {
             Ok(row) => self.open(session, CallRow { ring: jws, ..row }, &ring),
-            Err((code, text)) => self.context.refuse(session, Some(ring.call.id), code, text),
+            Err((code, text)) => self.context.refuse(session, Some(ring.call.id), code, &text),
         }
     }
 
@@ -84,8 +89,48 @@ impl Switchboard {
         from: DeviceId,
         call_exists: bool,
         now_ms: u64,
-    ) -> Result<CallRow, (RefusalCode, &'static str)> {
-        use RefusalCode::{NotAllowed, TooMany, Unreachable};
+    ) -> Result<CallRow, (RefusalCode, String)> {
+        let (caller, callee) =
+            self.check_ring(ring, from, call_exists).map_err(|(code, text)| (code, text.to_owned()))?;
+        self.ring_limits.ring(caller.person, callee.person, now_ms).map_err(|limit| {
+            let text = match limit {
+                TooMany::Caller => "too many rings from this person: wait a minute".to_owned(),
+                TooMany::Callee(wait_ms) => {
+                    let seconds = wait_ms.div_ceil(1_000);
+                    format!("they declined or did not answer: this person can be rung again in {seconds} s")
+                }
+            };
+            (RefusalCode::TooMany, text)
+        })?;
+        Ok(CallRow {
+            call: ring.call.id,
+            ring: String::new(),
+            from_device: from,
+            from: (*caller).clone(),
+            to: (*callee).clone(),
+            mode: ring.mode,
+            stage: Stage::Opening,
+            epoch: 0,
+            answerer: None,
+            noted: false,
+            opened_ms: now_ms,
+            answered_ms: None,
+            ended_ms: None,
+            how: None,
+            opened_index: None,
+            ended_index: None,
+            missing_index: None,
+        })
+    }
+
+    /// Whether a ring is allowed, apart from how often: caller and callee if it is.
+    fn check_ring(
+        &self,
+        ring: &Ring,
+        from: DeviceId,
+        call_exists: bool,
+    ) -> Result<Parties, (RefusalCode, &'static str)> {
+        use RefusalCode::{NotAllowed, Unreachable};
         let policy = &self.context.policy;
         if ring.from.id != from {
             return Err((NotAllowed, "the ring names another device than the one that sent it"));
@@ -112,32 +157,12 @@ impl Switchboard {
         if !may_ring(caller.role, callee.role) {
             return Err((NotAllowed, "this role may not be rung from this device"));
         }
-        let engaged = |call: &Call| call.row.from.person == caller.person || call.is_ringing_or_live();
+        // Being rung hinders nothing: a ring that they have not answered is no call of theirs.
+        let engaged = |call: &Call| call.row.from.person == caller.person || call.row.stage == Stage::Live;
         if self.calls.of_person(caller.person).any(engaged) {
             return Err((NotAllowed, "you are in another call: end it first"));
         }
-        if !self.context.directory.count_ring(from, now_ms) {
-            return Err((TooMany, "too many rings from this device: wait a minute"));
-        }
-        Ok(CallRow {
-            call: ring.call.id,
-            ring: String::new(),
-            from_device: from,
-            from: (*caller).clone(),
-            to: (*callee).clone(),
-            mode: ring.mode,
-            stage: Stage::Opening,
-            epoch: 0,
-            answerer: None,
-            noted: false,
-            opened_ms: now_ms,
-            answered_ms: None,
-            ended_ms: None,
-            how: None,
-            opened_index: None,
-            ended_index: None,
-            missing_index: None,
-        })
+        Ok((caller, callee))
     }
 
     fn open(&mut self, session: SessionId, row: CallRow, ring: &Ring) {
@@ -190,9 +215,21 @@ impl Switchboard {
     }
 
     fn start_ringing(&mut self, id: CallId, now_ms: u64) {
-        let Some(to) = self.calls.get(&id).map(|c| c.row.to.person) else { return };
-        if self.calls.of_person(to).any(|call| call.id() != id && call.is_ringing_or_live()) {
+        let parties = self.calls.get(&id).map(|c| (c.row.from.person, c.row.to.person));
+        let Some((from, to)) = parties else { return };
+        // Answered another ring while this one was appended to the log.
+        if self.is_in_call(from, id) {
+            return self.end(id, Ended::Cancelled, now_ms);
+        }
+        let rung = self.calls.of_person(to).filter(|call| call.id() != id && call.rings_for(to)).count();
+        let rings_out =
+            self.calls.of_person(to).any(|call| call.row.stage == Stage::Ringing && call.row.from.person == to);
+        if self.is_in_call(to, id) || rings_out || rung >= MAX_RINGS_AT_ONCE {
             return self.end(id, Ended::Busy, now_ms);
+        }
+        // As if none of their devices were connected: the caller does not learn that they were silenced.
+        if self.silenced.is_silenced(to, from) {
+            return self.end(id, Ended::Missed, now_ms);
         }
         let devices = self.context.directory.online_devices_of(to);
         if devices.is_empty() {
@@ -207,6 +244,43 @@ impl Switchboard {
             call.ring_device(device, &mut self.context);
         }
         call.notify_staff();
+    }
+
+    /// Whether the person is a party of a call, other than `except`, that was answered.
+    fn is_in_call(&self, person: PersonId, except: CallId) -> bool {
+        self.calls.of_person(person).any(|call| call.id() != except && call.row.stage == Stage::Live)
+    }
+
+    pub(super) fn answer(&mut self, session: SessionId, from: DeviceId, id: CallId, key_package: Blob, now_ms: u64) {
+        let rings = self.calls.get(&id).is_some_and(|call| call.rings_at(&from, &self.context));
+        let person = self.context.directory.card(&from).map(|card| card.person);
+        if rings && person.is_some_and(|person| self.is_in_call(person, id)) {
+            let text = "you are in another call: end it first";
+            return self.context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
+        }
+        self.on_call(session, id, |c, context| c.answer(session, from, key_package, context, now_ms));
+        if rings {
+            self.end_other_rings(id, now_ms);
+        }
+    }
+
+    /// A call was answered: its parties are in it, so their other rings end. Who rings them learns that they are busy, and what
+    /// they rang themselves is cancelled.
+    fn end_other_rings(&mut self, id: CallId, now_ms: u64) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.row.stage == Stage::Live) else { return };
+        let parties = [call.row.from.person, call.row.to.person];
+        self.ring_limits.answered(parties[0], parties[1]);
+        for person in parties {
+            let others: Vec<(CallId, Ended)> = self
+                .calls
+                .of_person(person)
+                .filter(|other| other.id() != id && other.row.stage == Stage::Ringing)
+                .map(|other| (other.id(), if other.rings_for(person) { Ended::Busy } else { Ended::Cancelled }))
+                .collect();
+            for (other, how) in others {
+                self.end(other, how, now_ms);
+            }
+        }
     }
 
     /// Continues a stored call after a restart.
@@ -276,6 +350,10 @@ impl Switchboard {
         for device in call.audience() {
             self.context.tell(&device, ServerMessage::Ended { call: id, how });
         }
+        let shown = call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty());
+        if shown && matches!(how, Ended::Declined | Ended::Missed | Ended::Cancelled) {
+            self.ring_limits.unwanted(call.row.from.person, call.row.to.person, now_ms);
+        }
         call.row.stage = Stage::Ended;
         call.row.how = Some(how);
         call.row.ended_ms = Some(now_ms);
@@ -288,7 +366,12 @@ impl Switchboard {
 }
 
 impl Call {
-    /// Whether it makes its parties busy. A call that is not in the log yet does not.
+    /// Whether it rings for this person, who has not answered it.
+    fn rings_for(&self, person: PersonId) -> bool {
+        self.row.stage == Stage::Ringing && self.row.to.person == person
+    }
+
+    /// Whether it is in the log and has not ended.
     pub(super) fn is_ringing_or_live(&self) -> bool {
         matches!(self.row.stage, Stage::Ringing | Stage::Live)
     }
@@ -351,6 +434,10 @@ impl Call {
         if !again && !self.rings_at(&from, context) {
             let text = "another device has answered this call, or it does not ring here";
             return context.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
+        }
+        if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
+            let text = "this device has answered already: wait until the caller's device lets it in";
+            return context.refuse(session, Some(self.row.call), RefusalCode::TooMany, text);
         }
         self.connect(from, session);
         if !again {

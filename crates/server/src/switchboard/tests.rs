@@ -7,7 +7,8 @@ use crate::{
 };
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage as C, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role,
-    ServerMessage as S, SuiteName, WIRE_VERSION, message::Ring,
+    ServerMessage as S, SuiteName, WIRE_VERSION,
+    message::{RefusalCode, Ring},
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -53,11 +54,13 @@ fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
     VerifiedRing { ring, jws: "jws".into(), call_exists: false }
 }
 
-/// A switchboard whose entries are in the log at once. What it sends goes nowhere.
+/// A switchboard whose entries are in the log at once. What it sends is kept.
 struct Office {
     board: Switchboard,
     now: u64,
     entries: u64,
+    /// What it sent.
+    sent: Vec<(SessionId, S)>,
 }
 
 impl Office {
@@ -70,7 +73,7 @@ impl Office {
             record_due_ms: RECORD_DUE_MS,
         };
         let (board, _) = Switchboard::new(policy, Snapshot::default(), 1_000_000);
-        let mut office = Self { board, now: 1_000_000, entries: 0 };
+        let mut office = Self { board, now: 1_000_000, entries: 0, sent: Vec::new() };
         for (n, role) in [(1, Role::Principal), (2, Role::Principal), (3, Role::NoteTaker), (4, Role::DutyOfficer)] {
             office.enrol(new_device(device(n), person(n), format!("Person {n}"), role));
             office.connect(session(n), device(n));
@@ -123,12 +126,25 @@ impl Office {
 
     fn run(&mut self, effects: Effects) {
         for output in effects.outputs {
-            if let Output::Append(ticket, _) = output {
-                self.entries += 1;
-                let effects = self.board.logged(ticket, Some(self.entries - 1), self.now);
-                self.run(effects);
+            match output {
+                Output::Append(ticket, _) => {
+                    self.entries += 1;
+                    let effects = self.board.logged(ticket, Some(self.entries - 1), self.now);
+                    self.run(effects);
+                }
+                Output::Send(to, message) => self.sent.push((to, (*message).clone())),
+                _ => {}
             }
         }
+    }
+
+    /// What a device was sent since [`Office::discard`].
+    fn messages(&self, n: u8) -> Vec<S> {
+        self.sent.iter().filter(|(to, _)| *to == session(n)).map(|(_, message)| message.clone()).collect()
+    }
+
+    fn discard(&mut self) {
+        self.sent.clear();
     }
 }
 
@@ -237,6 +253,58 @@ fn effects_do_not_grow_with_the_size_of_the_office() {
     let (few, many) = (all(300), all(1_200));
     for (at, (few, many)) in few.iter().zip(&many).enumerate() {
         assert_eq!(few, many, "step {at}");
+    }
+}
+
+#[test]
+fn a_search_splits_no_names_and_examines_as_many_people_as_it_may_find() {
+    let searches = ["person", "somebody 00012", "somebody", "els", "s e", "nobody", ""];
+    let all = |others: u32| {
+        let mut office = office_with(others);
+        let mut costs = Vec::new();
+        for name in searches {
+            let before = office.board.context.contacts.cost;
+            office.send(1, C::FindPeople { name: name.into() });
+            office.pass(CONTACTS_INTERVAL_MS);
+            let after = office.board.context.contacts.cost;
+            assert_eq!(before.split, after.split, "{name:?}: names are split when they change");
+            costs.push(after.examined - before.examined);
+        }
+        costs
+    };
+    let (few, many) = (all(300), all(1_200));
+    for (at, name) in searches.iter().enumerate() {
+        // The number is in the second word, and the longest word chooses whom to look at, within a limit.
+        assert!(few[at] == many[at] || *name == "somebody 00012", "{name:?}: {} and {}", few[at], many[at]);
+    }
+    assert!(many.iter().all(|examined| *examined <= 512), "{many:?}");
+    assert_eq!((few[5], few[6]), (0, 0), "{few:?}");
+}
+
+#[test]
+fn a_connection_that_searches_without_pause_is_refused_with_a_reason() {
+    let mut office = office_with(300);
+    let mut answered = 0;
+    for _ in 0..100 {
+        office.send(1, C::FindPeople { name: "some".into() });
+        office.pass(10);
+    }
+    for message in office.messages(1) {
+        match message {
+            S::PeopleChanged { .. } => answered += 1,
+            S::Refused { call: None, code: RefusalCode::TooMany, message } => {
+                assert!(message.contains("wait a second"))
+            }
+            _ => {}
+        }
+    }
+    assert!((5..=11).contains(&answered), "{answered} of 100 searches within a second are carried out");
+    // Others are not limited by it, and neither is it after a pause.
+    for n in [2, 1] {
+        office.pass(CONTACTS_INTERVAL_MS);
+        office.discard();
+        office.send(n, C::FindPeople { name: "some".into() });
+        assert!(!office.messages(n).iter().any(|message| matches!(message, S::Refused { .. })));
     }
 }
 

@@ -7,7 +7,7 @@
 use super::{
     App, devices,
     error::{HttpError, NOTHING_HERE},
-    log_files, metrics, office, records, relays, socket, turn,
+    log_files, office, records, relays, socket, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -73,7 +73,7 @@ const LEGACY_PATHS: &[&str] = &[
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
         (name = "connections", description = "WebSockets of devices and relays"),
-        (name = "operation", description = "Health and metrics"),
+        (name = "operation", description = "The description of this API"),
     ),
 )]
 struct Description;
@@ -97,8 +97,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(socket::upgrade))
         .routes(routes!(relays::upgrade))
         .routes(routes!(log_files::file))
-        .routes(routes!(metrics::health))
-        .routes(routes!(metrics::metrics))
 }
 
 /// Routes whose body may take long to arrive: they limit pauses instead.

@@ -39,13 +39,6 @@ pub(super) fn count(counter: &AtomicU64) {
 }
 
 /// Health check: whether the switchboard answers within 2 s.
-#[utoipa::path(
-    get, path = "/healthz", tag = "operation",
-    responses(
-        (status = 200, description = "The server works", body = String, content_type = "text/plain"),
-        (status = 503, description = "The switchboard does not answer", body = String, content_type = "text/plain"),
-    ),
-)]
 pub(super) async fn health(State(app): State<Arc<App>>) -> impl IntoResponse {
     match tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await {
         Ok(Some(_)) => (StatusCode::OK, "ok\n"),
@@ -65,10 +58,6 @@ impl Page {
 }
 
 /// Metrics in the Prometheus text format. They identify nobody.
-#[utoipa::path(
-    get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")),
-)]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let gauges = tokio::time::timeout(HEALTH_TIMEOUT, app.hub.ask(Input::Gauges)).await.ok().flatten();
     let mut page = Page::default();

@@ -9,20 +9,28 @@ mod log_files;
 mod metrics;
 mod office;
 mod pages;
+mod proxies;
+mod record_reader;
 mod records;
 mod relays;
 mod security;
+mod slots;
 mod socket;
 mod tokens;
 mod turn;
 
 pub use api::openapi;
+pub use connections::ConnectionLimits;
 pub(crate) use connections::serve;
-pub use connections::{ConnectionLimits, ConnectionSlots};
 pub use metrics::Counters;
 pub(crate) use metrics::relay_metrics;
+pub use pages::Page;
+pub use proxies::{Network, NetworkError, TrustedProxies};
+pub use record_reader::RecordReader;
 pub(crate) use records::adopt as adopt_records;
 pub use relays::RelayToken;
+pub use security::RefusedOrigins;
+pub use slots::{ConnectionSlots, SlotLimits};
 pub use tokens::{Bearer, Tokens};
 pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 
@@ -35,10 +43,11 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use error::HttpError;
 pub use liveness::Liveness;
@@ -56,8 +65,10 @@ pub struct App {
     pub liveness: Liveness,
     /// Bearer tokens of open connections.
     pub tokens: Tokens,
-    /// The database, for reading.
+    /// The database, for sign-ins and enrolments.
     pub reader: Box<dyn Queries>,
+    /// The database, for calls and records.
+    pub record_reader: RecordReader,
     /// Log proofs.
     pub prover: Arc<Prover>,
     /// Sealed records.
@@ -71,7 +82,7 @@ pub struct App {
     /// The log's directory.
     pub log_dir: PathBuf,
     /// The web page's files.
-    pub web_dir: Option<PathBuf>,
+    pub page: Option<Page>,
     /// The embedded relay, for its metrics.
     pub relay: RelayHandle,
     /// Counters for `/metrics`.
@@ -84,6 +95,8 @@ pub struct App {
     pub(crate) media: Arc<crate::media::Numbers>,
     /// Slots of connections that have not signed in.
     pub unauthenticated: Arc<ConnectionSlots>,
+    /// Reports refused origins to the operator.
+    pub refused_origins: RefusedOrigins,
     /// The office's TURN servers, if it has any.
     pub turn: Option<Turn>,
 }
@@ -91,7 +104,12 @@ pub struct App {
 impl App {
     /// Slots for connections that have not signed in. An address that uses all of its own blocks nobody else.
     pub fn unauthenticated_slots() -> Arc<ConnectionSlots> {
-        ConnectionSlots::new(MAX_UNSIGNED_CONNECTIONS, MAX_UNSIGNED_FROM_ONE_ADDRESS)
+        ConnectionSlots::new(SlotLimits {
+            total: MAX_UNSIGNED_CONNECTIONS,
+            per_address: MAX_UNSIGNED_FROM_ONE_ADDRESS,
+            // A site, or a customer of a tunnel broker. Whoever is pushed out by another one there tries again.
+            ipv6_prefix: 48,
+        })
     }
 }
 
@@ -108,9 +126,29 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(request_timeout))
         .merge(uploads)
         .merge(api::legacy_uploads())
+        .layer(middleware::from_fn_with_state(app.clone(), keep_authenticated))
         .layer(middleware::from_fn(security::headers))
         .layer(DefaultBodyLimit::max(MAX_JSON_BODY_BYTES))
         .with_state(app)
+}
+
+/// `/healthz` and `/metrics`.
+pub(crate) fn admin_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(metrics::health))
+        .route("/metrics", get(metrics::metrics))
+        .layer(middleware::from_fn(request_timeout))
+        .with_state(app)
+}
+
+/// A connection over which a signed-in device sends a request keeps its slot.
+async fn keep_authenticated(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if app.tokens.bearer(request.headers()).is_some()
+        && let Some(slot) = request.extensions().get::<slots::SlotHandle>()
+    {
+        slot.keep();
+    }
+    next.run(request).await
 }
 
 /// Answers 408 when a request is sent too slowly or takes too long.

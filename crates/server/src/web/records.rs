@@ -9,27 +9,33 @@ use crate::{
     archive::{Claim, RecordError, parse_seal},
     hub::Input,
     limits::UPLOAD_PAUSE_MS,
-    store::StoredRecord,
+    store::{CallSummary, DeviceRow, ListPosition, StoredRecord},
     switchboard::{RefusalKind, Reply, Seal},
 };
 use axum::{
     Json,
     body::{Body, Bytes},
-    extract::{Path, Query, State, rejection::BytesRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt as _;
+use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 use telcon_proto::{
     CallId, DeviceId,
     http::{ProvenDevice, ProvenRecord, RecordKept, RecordLine, RecordProof, RecordProofQuery},
     policy::{Action, allows},
+    sealing::{SealSigner, SealedCall, check_signer},
 };
 use tokio::time::timeout;
 
-/// Longest list of calls. Older calls are in the log and the archive.
-const MAX_LINES: u32 = 1000;
+/// Lines in a list whose request names no limit, and at most.
+const DEFAULT_LINES: u32 = 200;
+const MAX_LINES: u32 = 500;
 
 fn call_id(text: &str) -> Result<CallId, HttpError> {
     text.parse().map_err(|e| HttpError::new(StatusCode::BAD_REQUEST, format!("the call's id is wrong: {e}")))
@@ -142,7 +148,9 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     let Some(jws) = seal.jws.as_deref() else {
         return Err(RecordError::Seal("it is not signed".into()).into());
     };
-    let records = app.reader.record(&call)?.map(|(stored, _)| stored.records).unwrap_or_default();
+    let stored = app.record_reader.queries().record(&call)?.map(|(stored, _)| stored);
+    let ended = stored.as_ref().and_then(|stored| stored.call.ended_index);
+    let records = stored.map(|stored| stored.records).unwrap_or_default();
     if let Some(kept) = records.iter().find(|r| r.device.is_none_or(|by| by == device))
         && app.records.seal_text(call, kept.device)?.as_bytes() == &text[..]
     {
@@ -159,6 +167,18 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     if verified.device().device() != device {
         return Err(unsigned("the seal is signed by another device than the one that delivers it".into()));
     }
+    let row = app.reader.device(&device)?;
+    let signer = SealSigner {
+        role: verified.device().card().role,
+        signed_ms: verified.at_ms(),
+        valid_ms: verified.device().valid_ms(),
+        enrolled: row.and_then(|row| row.log_index),
+        // The switchboard is asked for both before a record is accepted (`Input::MaySeal`).
+        revoked: None,
+        was_member: None,
+    };
+    check_signer(&signer, &SealedCall { ended, sealed: None })
+        .map_err(|flaw| unsigned(format!("the seal's signature was not accepted: {flaw}")))?;
     if verified.parts() != seal.parts.len() || verified.partial() != seal.partial {
         return Err(unsigned("the seal's signature covers another record".into()));
     }
@@ -230,8 +250,11 @@ fn remove_pending(app: &App, call: CallId, device: DeviceId) {
 
 /// Removes a record from the archive, unless the log has an entry of it.
 fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), HttpError> {
-    let logged =
-        app.reader.record(&call)?.is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
+    let logged = app
+        .record_reader
+        .queries()
+        .record(&call)?
+        .is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
     if !logged {
         app.records.withdraw(call, Some(device))?;
     }
@@ -276,21 +299,74 @@ fn may_see(bearer: &Bearer, record: &StoredRecord) -> bool {
     allows(bearer.role, Action::SeeAllRecords) || own && allows(bearer.role, Action::SeeOwnRecords)
 }
 
+/// Query of the list of calls.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Most lines to return, 1 to 500; 200 if absent.
+    limit: Option<u32>,
+    /// To continue a list: the call of its last line.
+    after: Option<String>,
+}
+
+impl ListQuery {
+    fn position(&self) -> Option<ListPosition> {
+        let Some(after) = &self.after else { return Some(ListPosition::START) };
+        Some(ListPosition(after.parse().ok()?))
+    }
+}
+
 /// Calls, newest first, with the state of their records.
 ///
-/// Staff receive all calls of the office, other people their own. At most 1,000; older calls are in the log and archive.
+/// Staff receive all calls of the office, other people their own. A list that is as long as its limit may continue: ask again with
+/// `after`.
 #[utoipa::path(
-    get, path = "/records", tag = "records", security(("bearer" = [])),
+    get, path = "/records", tag = "records", security(("bearer" = [])), params(ListQuery),
     responses(
         (status = 200, description = "The calls", body = ref("#/components/schemas/RecordLines")),
+        (status = 400, description = "The query is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
-        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed or is busy; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
-pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Vec<RecordLine>>, HttpError> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<RecordLine>>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
-    let records = blocking(move || Ok(app.reader.records(MAX_LINES)?)).await?;
-    Ok(Json(records.iter().filter(|r| may_see(&bearer, r)).map(line).collect()))
+    let malformed = || {
+        let text = format!("the query is ?limit=…&after=…: at most {MAX_LINES} lines, after the call of a line");
+        HttpError::new(StatusCode::BAD_REQUEST, text)
+    };
+    let Query(query) = query.map_err(|_| malformed())?;
+    let limit = query.limit.unwrap_or(DEFAULT_LINES);
+    let after = query.position().filter(|_| (1..=MAX_LINES).contains(&limit)).ok_or_else(malformed)?;
+    let party = match (allows(bearer.role, Action::SeeAllRecords), allows(bearer.role, Action::SeeOwnRecords)) {
+        (true, _) => None,
+        (false, true) => Some(bearer.person),
+        (false, false) => return Ok(Json(Vec::new())),
+    };
+    let calls = app.record_reader.read(bearer.device, move |queries| Ok(queries.calls(party, after, limit)?)).await?;
+    Ok(Json(calls.into_iter().map(summary_line).collect()))
+}
+
+fn summary_line(call: CallSummary) -> RecordLine {
+    RecordLine {
+        call: call.call,
+        from: call.from,
+        to: call.to,
+        mode: call.mode,
+        opened_ms: call.opened_ms,
+        answered_ms: call.answered_ms,
+        ended_ms: call.ended_ms,
+        how: call.how,
+        records: call.records,
+        partial: call.partial,
+        missing: call.records == 0 && call.missing,
+    }
 }
 
 fn line(record: &StoredRecord) -> RecordLine {
@@ -322,6 +398,7 @@ fn line(record: &StoredRecord) -> RecordLine {
         (status = 400, description = "The call's id is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such call, or this person may not see it", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
@@ -333,8 +410,8 @@ pub(super) async fn proof(
 ) -> Result<Json<RecordProof>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
+    let (record, devices) = visible(&app, bearer, call).await?;
     let proof = blocking(move || {
-        let (record, devices) = visible(&app, &bearer, call)?;
         let log = app.prover.snapshot();
         let records = record.records.iter().map(|kept| {
             let seal = app.records.seal_text(call, kept.device)?;
@@ -359,13 +436,10 @@ pub(super) async fn proof(
     Ok(Json(proof.await?))
 }
 
-fn visible(
-    app: &App,
-    bearer: &Bearer,
-    call: CallId,
-) -> Result<(StoredRecord, Vec<crate::store::DeviceRow>), HttpError> {
+async fn visible(app: &App, bearer: Bearer, call: CallId) -> Result<(StoredRecord, Vec<DeviceRow>), HttpError> {
     // A call that may not be seen is reported as missing, so that the status does not reveal it.
-    app.reader.record(&call)?.filter(|(record, _)| may_see(bearer, record)).ok_or_else(no_such_call)
+    let read = app.record_reader.read(bearer.device, move |queries| Ok(queries.record(&call)?));
+    read.await?.filter(|(record, _)| may_see(&bearer, record)).ok_or_else(no_such_call)
 }
 
 fn no_such_call() -> HttpError {
@@ -382,6 +456,7 @@ fn no_such_call() -> HttpError {
         (status = 400, description = "The call's id or the index is malformed", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
         (status = 404, description = "No such call, record or part, or this person may not see it", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
     ),
 )]
@@ -392,8 +467,8 @@ pub(super) async fn part(
 ) -> Result<Response, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let call = call_id(&call)?;
+    let (stored, _) = visible(&app, bearer, call).await?;
     let bytes = blocking(move || {
-        let (stored, _) = visible(&app, &bearer, call)?;
         let kept = stored.records.iter().find(|r| r.log_index == index).ok_or(RecordError::NotFound)?;
         Ok(app.records.part(call, kept.device, &name)?)
     });

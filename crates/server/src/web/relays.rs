@@ -1,8 +1,9 @@
 //! The WebSocket of standalone relays (`telcon relay`), authenticated by the office's relay token.
 
-use super::App;
+use super::{App, slots::SlotHandle};
 use crate::{media::RelayInput, placement::RelayId};
 use axum::{
+    Extension,
     extract::{
         State,
         ws::{Message, WebSocket, WebSocketUpgrade},
@@ -58,7 +59,12 @@ impl RelayToken {
         (status = 401, description = "The relay token is wrong", body = ref("#/components/schemas/ApiError")),
     ),
 )]
-pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(slot): Extension<SlotHandle>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !app.relay_token.is_presented(&headers) {
         super::metrics::count(&app.counters.refused);
         return super::error::HttpError::new(
@@ -67,6 +73,7 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, headers: HeaderMap, upg
         )
         .into_response();
     }
+    slot.keep();
     let most = MAX_NODE_MESSAGE_BYTES;
     upgrade.max_message_size(most).max_frame_size(most).on_upgrade(async move |mut socket| {
         let relay = RelayId(NEXT.fetch_add(1, Ordering::Relaxed));

@@ -1,10 +1,11 @@
 //! The WebSocket of devices: sign-in, then messages both ways. Every resource that a peer can use is limited.
 
-use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin};
+use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin, slots::SlotHandle};
 use crate::{
     archive::now_ms,
-    hub::{Input, Outgoing, outbox},
-    limits::{IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    hub::Input,
+    limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
+    outbox::{OutboxReader, Outgoing, outbox},
     sign_in,
     store::DeviceRow,
     switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
@@ -29,13 +30,10 @@ use std::{
 };
 use telcon_proto::{
     Blob, ClientMessage, DeviceId, ServerMessage, WIRE_VERSION,
-    limits::{CHALLENGE_TTL_MS, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND},
+    limits::{CHALLENGE_TTL_MS, MAX_BYTE_BURST, MAX_BYTES_PER_SECOND, MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_SECOND},
     message::RefusalCode,
 };
-use tokio::{
-    sync::mpsc,
-    time::{timeout, timeout_at},
-};
+use tokio::time::{timeout, timeout_at};
 
 /// Timeout of sending one message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,8 +50,8 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 /// WebSocket of a device.
 ///
 /// Messages are JSON text: `ClientMessage` to the server, `ServerMessage` to the device (see `docs/api`). The first message
-/// is `hello` with the version of the messages, answered by a challenge; the device must sign in within 30 s. Then at most
-/// 100 messages a second. A connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a
+/// is `hello` with the version of the messages, within 5 s, answered by a challenge; the device must sign in within 30 s. Then
+/// at most 100 messages and 256 KiB a second, after 4 MiB at once. A connection without a message for 75 s is closed; devices send `ping`. Close codes: 1008 for a
 /// violation, 4001 when the device signed in elsewhere, 4002 when it was revoked.
 #[utoipa::path(
     get, path = "/ws", tag = "connections",
@@ -65,15 +63,17 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 )]
 pub(super) async fn upgrade(
     State(app): State<Arc<App>>,
-    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    Extension(ClientAddress { address, is_proxy }): Extension<ClientAddress>,
+    Extension(connection_slot): Extension<SlotHandle>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
+        app.refused_origins.report(&headers, &app.info.domain, Instant::now());
         return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
-    let Some(slot) = app.unauthenticated.acquire(address) else {
+    let Some((slot, evicted)) = app.unauthenticated.acquire(address, is_proxy) else {
         count(&app.counters.refused);
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();
@@ -81,10 +81,19 @@ pub(super) async fn upgrade(
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
     upgrade.read_buffer_size(SOCKET_READ_BUFFER_BYTES).on_upgrade(async move |socket| {
         let mut connection = Connection { socket, app };
-        let signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()).await;
+        let signed_in = tokio::select! {
+            signed_in = timeout(Duration::from_millis(CHALLENGE_TTL_MS), connection.sign_in()) => signed_in,
+            Ok(()) = evicted => {
+                count(&connection.app.counters.refused);
+                return connection.close(CLOSE_POLICY, "too many connections are signing in").await;
+            }
+        };
         drop(slot);
         match signed_in {
-            Ok(Ok(signed_in)) => connection.run(signed_in).await,
+            Ok(Ok(signed_in)) => {
+                connection_slot.keep();
+                connection.run(signed_in).await;
+            }
             Ok(Err(refused)) => {
                 count(&connection.app.counters.refused);
                 if let Some(message) = refused {
@@ -107,7 +116,7 @@ struct Connection {
 
 struct SignedInAs {
     session: SessionId,
-    messages: mpsc::Receiver<Outgoing>,
+    messages: OutboxReader,
     _token: super::tokens::TokenGuard,
 }
 
@@ -120,7 +129,11 @@ fn refused(code: RefusalCode, message: &str) -> Refused {
 
 impl Connection {
     async fn sign_in(&mut self) -> Result<SignedInAs, Refused> {
-        let device = match self.read().await? {
+        let first = timeout(Duration::from_millis(FIRST_MESSAGE_TIMEOUT_MS), self.read()).await;
+        let Ok(first) = first else {
+            return Err(refused(RefusalCode::NotSignedIn, "the first message did not come in time: connect again"));
+        };
+        let device = match first?.0 {
             ClientMessage::Hello { version: WIRE_VERSION, device } => device,
             ClientMessage::Hello { version, .. } => {
                 let text =
@@ -132,7 +145,7 @@ impl Connection {
         let nonce: [u8; 32] =
             random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
         self.send(&ServerMessage::Challenge { nonce: Blob(nonce.to_vec()), now_ms: now_ms() }).await;
-        let ClientMessage::Prove { jws } = self.read().await? else {
+        let (ClientMessage::Prove { jws }, _) = self.read().await? else {
             return Err(refused(RefusalCode::NotSignedIn, "the second message must be prove"));
         };
         let app = self.app.clone();
@@ -179,8 +192,8 @@ impl Connection {
                     None => break (CLOSE_POLICY, "connect again"),
                 },
                 read = timeout_at(idle_at, self.read()) => {
-                    let message = match read {
-                        Ok(Ok(message)) => message,
+                    let (message, bytes) = match read {
+                        Ok(Ok(read)) => read,
                         Ok(Err(refused)) => {
                             if let Some(message) = refused {
                                 count(&self.app.counters.violations);
@@ -191,9 +204,9 @@ impl Connection {
                         Err(_) => break (CLOSE_POLICY, "keepalive timeout"),
                     };
                     idle_at = tokio::time::Instant::now() + idle;
-                    if !rate.allows(Instant::now()) {
+                    if !rate.allows(bytes, Instant::now()) {
                         count(&self.app.counters.violations);
-                        let text = "rate limit exceeded: connect again and send fewer messages";
+                        let text = "rate limit exceeded: connect again and send fewer or shorter messages";
                         if let Some(message) = refused(RefusalCode::TooMany, text) {
                             self.send(&message).await;
                         }
@@ -215,7 +228,7 @@ impl Connection {
                         message => Input::Message(session, Box::new(message)),
                     };
                     in_order_until = Instant::now() + ORDERED_PINGS;
-                    if !self.app.hub.send(input).await {
+                    if !self.app.hub.send_sized(input, bytes).await {
                         break (CLOSE_POLICY, "server shutting down");
                     }
                 }
@@ -227,8 +240,8 @@ impl Connection {
         self.close(code, why).await;
     }
 
-    /// The next message of the peer. Cancel safe.
-    async fn read(&mut self) -> Result<ClientMessage, Refused> {
+    /// The next message of the peer, and its length in bytes. Cancel safe.
+    async fn read(&mut self) -> Result<(ClientMessage, usize), Refused> {
         loop {
             let text = match self.socket.recv().await {
                 Some(Ok(Message::Text(text))) => text,
@@ -238,7 +251,7 @@ impl Connection {
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(None),
             };
-            return serde_json::from_str(&text).map_err(|error| {
+            return serde_json::from_str(&text).map(|message| (message, text.len())).map_err(|error| {
                 // The position only: a parser's message may quote the content.
                 let text = format!("not a message of this version (column {}): update this device", error.column());
                 refused(RefusalCode::Malformed, &text)
@@ -300,27 +313,48 @@ fn random() -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// A token bucket: [`MAX_MESSAGES_PER_SECOND`] sustained, and as many at once.
+/// Token buckets: [`MAX_MESSAGES_PER_SECOND`] sustained, and as many at once; [`MAX_BYTES_PER_SECOND`] sustained, and
+/// [`MAX_BYTE_BURST`] at once.
 struct Rate {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+struct Bucket {
     tokens: f64,
+    per_second: f64,
+    most: f64,
     last: Instant,
+}
+
+impl Bucket {
+    fn new(per_second: u32, most: u32, now: Instant) -> Self {
+        let (per_second, most) = (f64::from(per_second), f64::from(most));
+        Self { tokens: most, per_second, most, last: now }
+    }
+
+    fn take(&mut self, tokens: f64, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.last).as_secs_f64();
+        self.last = now;
+        self.tokens = (self.tokens + passed * self.per_second).min(self.most);
+        let allowed = self.tokens >= tokens;
+        if allowed {
+            self.tokens -= tokens;
+        }
+        allowed
+    }
 }
 
 impl Rate {
     fn new(now: Instant) -> Self {
-        Self { tokens: f64::from(MAX_MESSAGES_PER_SECOND), last: now }
+        Self {
+            messages: Bucket::new(MAX_MESSAGES_PER_SECOND, MAX_MESSAGES_PER_SECOND, now),
+            bytes: Bucket::new(MAX_BYTES_PER_SECOND, MAX_BYTE_BURST, now),
+        }
     }
 
-    fn allows(&mut self, now: Instant) -> bool {
-        let most = f64::from(MAX_MESSAGES_PER_SECOND);
-        let passed = now.saturating_duration_since(self.last).as_secs_f64();
-        self.last = now;
-        self.tokens = (self.tokens + passed * most).min(most);
-        let allowed = self.tokens >= 1.0;
-        if allowed {
-            self.tokens -= 1.0;
-        }
-        allowed
+    fn allows(&mut self, bytes: usize, now: Instant) -> bool {
+        self.messages.take(1.0, now) && self.bytes.take(bytes as f64, now)
     }
 }
 
@@ -332,9 +366,23 @@ mod tests {
     fn the_token_bucket_allows_a_burst_and_a_sustained_rate() {
         let start = Instant::now();
         let mut rate = Rate::new(start);
-        let burst = (0..1000).filter(|_| rate.allows(start)).count();
+        let burst = (0..1000).filter(|_| rate.allows(100, start)).count();
         assert_eq!(burst, MAX_MESSAGES_PER_SECOND as usize);
-        let later = (1..=2000).filter(|ms| rate.allows(start + Duration::from_millis(*ms))).count();
+        let later = (1..=2000).filter(|ms| rate.allows(100, start + Duration::from_millis(*ms))).count();
         assert!((195..=201).contains(&later), "{later}");
+    }
+
+    /// The attacker repeats the longest messages, each of which is valid.
+    #[test]
+    fn long_messages_are_limited_in_bytes() {
+        let start = Instant::now();
+        let mut rate = Rate::new(start);
+        let sent: usize = (0..6_000)
+            .map(|ms| start + Duration::from_millis(ms * 10))
+            .filter(|now| rate.allows(MAX_MESSAGE_BYTES, *now))
+            .map(|_| MAX_MESSAGE_BYTES)
+            .sum();
+        assert!(sent <= MAX_BYTE_BURST as usize + 60 * MAX_BYTES_PER_SECOND as usize, "{sent} bytes within a minute");
+        assert!(sent >= 60 * MAX_BYTES_PER_SECOND as usize * 9 / 10);
     }
 }

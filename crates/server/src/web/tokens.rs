@@ -19,7 +19,48 @@ pub struct Bearer {
     pub role: Role,
 }
 
-type Held = Arc<RwLock<HashMap<[u8; 32], Bearer>>>;
+/// SHA-256 of a token.
+type TokenDigest = [u8; 32];
+
+/// The valid tokens, and an index of them by device: every sign-in takes this lock, so nothing under it scans.
+#[derive(Default)]
+struct Valid {
+    bearers: HashMap<TokenDigest, Bearer>,
+    by_device: HashMap<DeviceId, Vec<TokenDigest>>,
+    /// Entries that [`Valid::revoke`] has visited, for the cost test.
+    #[cfg(test)]
+    visited: usize,
+}
+
+type Held = Arc<RwLock<Valid>>;
+
+impl Valid {
+    fn insert(&mut self, digest: TokenDigest, bearer: Bearer) {
+        self.bearers.insert(digest, bearer);
+        self.by_device.entry(bearer.device).or_default().push(digest);
+    }
+
+    fn remove(&mut self, digest: &TokenDigest) {
+        let Some(bearer) = self.bearers.remove(digest) else { return };
+        // A device has one connection, and for a moment the one that it replaces.
+        if let Some(of_device) = self.by_device.get_mut(&bearer.device) {
+            of_device.retain(|other| other != digest);
+            if of_device.is_empty() {
+                self.by_device.remove(&bearer.device);
+            }
+        }
+    }
+
+    fn revoke(&mut self, device: DeviceId) {
+        for digest in self.by_device.remove(&device).unwrap_or_default() {
+            self.bearers.remove(&digest);
+            #[cfg(test)]
+            {
+                self.visited += 1;
+            }
+        }
+    }
+}
 
 /// All valid tokens, as digests: a lookup leaks nothing through timing.
 #[derive(Clone, Default)]
@@ -28,27 +69,27 @@ pub struct Tokens(Held);
 /// Keeps a token valid until it is dropped.
 pub struct TokenGuard {
     held: Held,
-    digest: [u8; 32],
+    digest: TokenDigest,
 }
 
 impl Tokens {
     /// Makes a token valid while the guard exists.
     pub fn hold(&self, token: &str, bearer: Bearer) -> TokenGuard {
-        let digest = Sha256::digest(token).into();
+        let digest: TokenDigest = Sha256::digest(token).into();
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(digest, bearer);
         TokenGuard { held: self.0.clone(), digest }
     }
 
     /// Revokes all tokens of a device, whose connections may take a while to close.
     pub fn revoke(&self, device: DeviceId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|_, bearer| bearer.device != device);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).revoke(device);
     }
 
     /// The bearer of the request's token, if it is valid.
     pub fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&digest).copied()
+        let digest: TokenDigest = Sha256::digest(token).into();
+        self.0.read().unwrap_or_else(PoisonError::into_inner).bearers.get(&digest).copied()
     }
 }
 
@@ -94,5 +135,22 @@ mod tests {
         tokens.revoke(DeviceId::from_bytes([1; 16]));
         assert!(tokens.bearer(&headers("revoked")).is_none());
         assert!(tokens.bearer(&headers("other")).is_some());
+    }
+
+    #[test]
+    fn revoking_a_device_visits_its_own_tokens_only() {
+        let tokens = Tokens::default();
+        let bearer = |n: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            Bearer { device: DeviceId::from_bytes(id), person: PersonId::from_bytes(id), role: Role::Principal }
+        };
+        let mut guards: Vec<_> = (0..5_000).map(|n| tokens.hold(&format!("token {n}"), bearer(n))).collect();
+        guards.push(tokens.hold("replaces it", bearer(7)));
+        tokens.revoke(bearer(7).device);
+        let held = || tokens.0.read().unwrap();
+        assert_eq!((held().visited, held().bearers.len()), (2, 4_999));
+        drop(guards);
+        assert!(held().bearers.is_empty() && held().by_device.is_empty(), "the indexes are emptied together");
     }
 }

@@ -170,6 +170,11 @@ impl Office {
         self.http("GET", path, &[], b"").await
     }
 
+    /// From the address of health and metrics.
+    pub async fn get_admin(&self, path: &str) -> Answer {
+        http(self.running.as_ref().unwrap().admin_addr, "GET", path, &[], b"").await
+    }
+
     pub async fn post(&self, path: &str, body: &[u8]) -> Answer {
         self.http("POST", path, &[("content-type", "application/json")], body).await
     }

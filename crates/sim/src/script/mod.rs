@@ -137,7 +137,7 @@ impl Scenario {
     pub fn call(&mut self) {
         self.ring(0, 1);
         self.settle();
-        self.command(1, UserCommand::Answer);
+        self.command(1, UserCommand::Answer { call: None });
         self.settle();
         assert_eq!([self.state(0), self.state(1)], [CallState::Live; 2], "{:?}", self.problems());
     }

@@ -6,9 +6,14 @@ mod connections;
 use telcon_core::{
     Event, UserCommand,
     media::keyring::{OpenError, PREVIOUS_EPOCH_MS},
+    mls::join::PendingJoin,
     view::{CallState, ConnectionState, Direction},
 };
-use telcon_proto::{ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName, message::RefusalCode};
+use telcon_proto::{
+    CallId, ClientMessage, Ended, RecordMode, Role, ServerMessage, SuiteName,
+    limits::{MAX_NAME_CHARS, max_key_package_bytes},
+    message::RefusalCode,
+};
 use telcon_sim::script::{Scenario, opening};
 
 #[test]
@@ -26,7 +31,7 @@ fn a_call_of_two_has_audio_both_ways_and_the_same_phrase() {
         assert_eq!(world.legs(1), 1, "the media leg is set up while it rings");
         assert!(world.speak(0, b"opus").is_none(), "nothing is sealed before an answer");
 
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert!(world.hears(0, 1) && world.hears(1, 0));
         let (caller, callee) = (world.view(0), world.view(1));
@@ -56,7 +61,7 @@ fn an_optimistic_commit_sends_audio_one_round_trip_early() {
         ServerMessage::Committed { .. } if node == 0 => vec![],
         message => vec![message],
     });
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert_eq!(world.state(0), CallState::Live);
     assert_eq!(world.screen(0), ["Person 1", "Person 2"], "all holders of the key are shown");
@@ -138,7 +143,7 @@ fn every_epoch_is_reported_for_the_record_with_the_same_authenticator_on_all_dev
 #[test]
 fn an_unanswered_ring_does_not_become_a_call() {
     for (node, command, how) in [
-        (1, UserCommand::Decline, "declined"),
+        (1, UserCommand::Decline { call: None }, "declined"),
         (0, UserCommand::HangUp, "cancelled"),
         (0, UserCommand::Leave, "cancelled"),
     ] {
@@ -178,7 +183,7 @@ fn of_several_devices_the_first_to_answer_wins() {
         // Both answer before either learns of the other's answer.
         let order = if seed % 2 == 0 { [1, second] } else { [second, 1] };
         for node in order {
-            world.command(node, UserCommand::Answer);
+            world.command(node, UserCommand::Answer { call: None });
         }
         world.settle();
         assert_eq!((world.state(order[0]), world.view(order[1]).ended), (CallState::Live, Some("taken_elsewhere")));
@@ -374,4 +379,17 @@ fn a_long_call_gets_fresh_keys_every_few_minutes_under_one_phrase() {
     let made = [0, 1].map(|node| commits(&world, node) - before[node]);
     assert!(made.iter().all(|made| *made >= 4), "{made:?}");
     assert!(world.problems().is_empty(), "{:?}", world.problems());
+}
+
+#[test]
+fn key_packages_have_less_than_their_limit_and_not_much_less() {
+    for suite in [SuiteName::Hybrid, SuiteName::Cnsa2] {
+        let mut world = Scenario::with(70, suite, RecordMode::LogOnly);
+        world.join_office(1, Role::Principal);
+        let join = PendingJoin::new(&world.stolen(0), CallId::from_bytes([1; 16])).unwrap();
+        // Name and organisation in both certificates, of four bytes a character.
+        let longest = join.key_package().len() + 2 * 2 * 4 * MAX_NAME_CHARS;
+        let limit = max_key_package_bytes(suite);
+        assert!(longest <= limit && limit <= 2 * longest, "{suite:?}: {longest} bytes, limit {limit}");
+    }
 }

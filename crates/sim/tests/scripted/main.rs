@@ -3,4 +3,5 @@
 
 mod attacks;
 mod calls;
+mod rings;
 mod switchboard;

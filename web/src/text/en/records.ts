@@ -9,6 +9,7 @@ export const records = {
     title: 'No connection',
     sentence: 'The list of calls is kept at your office. It is loaded when the connection is back.',
   },
+  older: 'Show older calls',
   loading: { title: 'One moment', sentence: 'Loading the list of calls.' },
   empty: { title: 'No calls yet', sentence: 'Every call and every attempt will be listed here, with its proof.' },
   you_called: 'You called',

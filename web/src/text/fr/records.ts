@@ -10,6 +10,7 @@ export const records: Text['records'] = {
     title: 'Pas de connexion',
     sentence: 'La liste des appels est conservée à votre cabinet. Elle sera chargée au retour de la connexion.',
   },
+  older: 'Afficher les appels plus anciens',
   loading: { title: 'Un instant', sentence: 'Chargement de la liste des appels.' },
   empty: {
     title: 'Aucun appel pour le moment',

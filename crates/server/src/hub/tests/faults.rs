@@ -13,7 +13,7 @@ const CALL: CallId = CallId::from_bytes([7; 16]);
 struct Client {
     device: u8,
     session: u64,
-    outbox: Option<mpsc::Receiver<Outgoing>>,
+    outbox: Option<OutboxReader>,
 }
 
 impl Client {

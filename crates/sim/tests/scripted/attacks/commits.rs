@@ -121,7 +121,7 @@ fn a_welcome_to_a_group_with_somebody_unverified_in_it_is_refused() {
     let mut world = Scenario::of_two(18);
     world.ring(0, 1);
     world.settle();
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     // The caller's device is hostile, and adds a spy together with the callee.
     let mut other = OtherOffice::new(SuiteName::Hybrid, 97, "office.example", START_MS);
     let (state, _, spy_proof) = other.enrol(3, Role::DutyOfficer);
@@ -152,7 +152,7 @@ fn a_refused_commit_is_rolled_back() {
             ServerMessage::Committed { .. } | ServerMessage::Welcome { .. } => vec![],
             message => vec![message],
         });
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert_eq!(world.state(0), CallState::Live, "it went ahead");
         let said = world.speak(0, b"opus").unwrap();

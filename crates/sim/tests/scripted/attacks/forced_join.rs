@@ -18,6 +18,7 @@ fn claim_in_call(world: &mut Scenario, node: usize) {
                 you,
                 people,
                 people_more: false,
+                silenced: Vec::new(),
                 suite,
                 mode,
                 token,
@@ -106,11 +107,21 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
     // The contact list is the server's: it shows another name for the person.
     let swapped = world.card(0).person;
     world.tamper(move |to, message| match message {
-        ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint }
+        ServerMessage::SignedIn { you, mut people, people_more, silenced, suite, mode, token, in_call, checkpoint }
             if to == 1 =>
         {
             people.iter_mut().filter(|c| c.card.person == swapped).for_each(|c| c.card.name = "Somebody else".into());
-            vec![ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }]
+            vec![ServerMessage::SignedIn {
+                you,
+                people,
+                people_more,
+                silenced,
+                suite,
+                mode,
+                token,
+                in_call,
+                checkpoint,
+            }]
         }
         message => vec![message],
     });

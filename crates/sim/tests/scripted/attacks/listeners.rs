@@ -75,7 +75,7 @@ fn a_server_that_swaps_a_key_package_is_refused() {
             other => other,
         }]
     });
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
     assert!(world.speak(0, b"opus").is_none(), "nothing is sealed");
@@ -99,7 +99,7 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
             other => other,
         }]
     });
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("another person answered")), "{:?}", world.problems());
     assert!(world.speak(0, b"opus").is_none());
@@ -136,7 +136,7 @@ fn an_old_join_request_does_not_readmit_a_listener() {
     let mut world = Scenario::of_four(22);
     world.ring(0, 1);
     world.settle();
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     let call = world.seen().id;
     world.command(2, UserCommand::Listen { call });
@@ -165,7 +165,7 @@ fn an_old_join_request_does_not_readmit_a_listener() {
     let mut world = Scenario::of_four(23);
     world.ring(0, 1);
     world.settle();
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     let call = world.seen().id;
     for command in [UserCommand::Listen { call }, UserCommand::Leave, UserCommand::Listen { call }] {

@@ -8,6 +8,7 @@ mod office;
 mod offices;
 mod records;
 mod rings;
+mod sealers;
 mod shown;
 mod sound;
 

@@ -68,6 +68,7 @@ fn a_server_cannot_move_a_device_from_one_call_to_another() {
                     you,
                     people,
                     people_more: false,
+                    silenced: Vec::new(),
                     suite,
                     mode,
                     token,

@@ -12,7 +12,7 @@ fn after_a_call(seed: u64, ended: bool) -> Scenario {
     let person = world.card(1).person;
     world.command(0, UserCommand::Ring { person, mode: Some(RecordMode::LogOnly) });
     world.settle();
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     if ended {
         world.command(0, UserCommand::HangUp);

@@ -25,9 +25,29 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
         let mut world = Scenario::of_two(50);
         world.tamper(move |_, message| {
             vec![match message {
-                ServerMessage::SignedIn { you, mut people, people_more, suite, mode, token, in_call, checkpoint } => {
+                ServerMessage::SignedIn {
+                    you,
+                    mut people,
+                    people_more,
+                    silenced,
+                    suite,
+                    mode,
+                    token,
+                    in_call,
+                    checkpoint,
+                } => {
                     people.iter_mut().for_each(|contact| alter(&mut contact.card));
-                    ServerMessage::SignedIn { you, people, people_more, suite, mode, token, in_call, checkpoint }
+                    ServerMessage::SignedIn {
+                        you,
+                        people,
+                        people_more,
+                        silenced,
+                        suite,
+                        mode,
+                        token,
+                        in_call,
+                        checkpoint,
+                    }
                 }
                 // The `answer` flag is not authenticated: the server may claim that it is a listener, or a rejoin.
                 ServerMessage::JoinAsked { call, from, key_package, device, .. } => {
@@ -47,7 +67,7 @@ fn a_person_shown_otherwise_than_certified_is_detected_before_the_call_is_live()
         world.ring(0, 1);
         world.settle();
         assert_eq!(world.view(0).other.unwrap(), shown);
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.settle();
         assert!(world.red(0).iter().any(|text| text.contains("another name, organisation")), "{:?}", world.problems());
         assert!(world.speak(0, b"opus").is_none());
@@ -74,7 +94,7 @@ fn a_listener_is_not_brought_into_a_call_of_people_whom_its_screen_did_not_show(
             alter(&mut shown);
             world.command(3, UserCommand::Listen { call });
             world.settle();
-            world.command(1, UserCommand::Answer);
+            world.command(1, UserCommand::Answer { call: None });
             world.settle();
             assert_eq!(world.state(3) == CallState::Ended, shown != certified, "{:?}", world.problems());
         }

@@ -48,7 +48,7 @@ fn no_state_sends_audio_unencrypted() {
     assert!(world.speak(0, b"opus").is_none());
     world.settle();
     assert!(world.speak(0, b"opus").is_none());
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     assert!(world.speak(1, b"opus").is_none());
     world.settle();
     assert!(world.speak(1, b"opus").is_some());

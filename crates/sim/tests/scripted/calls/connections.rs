@@ -74,7 +74,7 @@ fn a_reconnect_resumes_a_ring() {
         world.settle();
         if answered {
             assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-            world.command(1, UserCommand::Answer);
+            world.command(1, UserCommand::Answer { call: None });
             world.settle();
             assert!(world.hears(0, 1) && world.hears(1, 0));
         } else {
@@ -92,7 +92,7 @@ fn a_reload_shows_the_ring_again() {
     world.reload(1);
     world.settle();
     assert_eq!(world.state(1), CallState::Ringing, "{:?}", world.problems());
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.hears(0, 1) && world.hears(1, 0));
 }
@@ -228,7 +228,7 @@ fn who_declined_while_disconnected_declines_when_the_ring_comes_again() {
     world.ring(0, 1);
     world.settle();
     world.disconnect(1);
-    world.command(1, UserCommand::Decline);
+    world.command(1, UserCommand::Decline { call: None });
     world.connect(1);
     world.settle();
     assert_eq!(world.seen().over, Some(Ended::Declined));
@@ -241,7 +241,7 @@ fn who_answered_while_disconnected_is_put_through_when_the_connection_is_back() 
     world.ring(0, 1);
     world.settle();
     world.disconnect(1);
-    world.command(1, UserCommand::Answer);
+    world.command(1, UserCommand::Answer { call: None });
     world.connect(1);
     world.settle();
     assert_eq!([world.state(0), world.state(1)], [CallState::Live; 2], "{:?}", world.problems());
@@ -288,7 +288,7 @@ fn an_answer_that_comes_after_the_end_ends_the_call_without_an_alarm() {
         world.ring(0, 1);
         world.settle();
         world.disconnect(1);
-        world.command(1, UserCommand::Answer);
+        world.command(1, UserCommand::Answer { call: None });
         world.command(0, UserCommand::HangUp);
         world.settle();
         if restarted {

@@ -11,7 +11,7 @@ use telcon_proto::{
     message::{NoticeState, RefusalCode, Ring},
 };
 use telcon_server::{
-    limits::{LOG_RETRY_MS, MAX_RINGS_PER_MINUTE},
+    limits::LOG_RETRY_MS,
     switchboard::{CloseReason, RefusalKind, RelayCommand, Reply, RequestId, Seal, Ticket},
 };
 use telcon_sim::script::{CALL, RECORD_DUE_MS, ScriptedOffice, blob};
@@ -328,21 +328,6 @@ fn a_repeated_ring_is_idempotent() {
     assert_eq!(office.received(1), ["opened"]);
     assert_eq!(office.received(2), Vec::<String>::new());
     assert_eq!(office.call_entries(), ["call_opened"]);
-}
-
-#[test]
-fn rings_per_minute_are_limited() {
-    let mut office = ScriptedOffice::staffed();
-    for i in 0..=MAX_RINGS_PER_MINUTE as u8 {
-        office.discard();
-        let call = CallId::from_bytes([i; 16]);
-        office.ring(1, call, 2, RecordMode::Memo);
-        office.send(1, C::HangUp { call, failed: false });
-    }
-    assert_eq!(refusal(&mut office, 1), Some(RefusalCode::TooMany));
-    office.pass(60_000);
-    rings(&mut office);
-    assert_eq!(office.received(1), ["opened"]);
 }
 
 #[test]

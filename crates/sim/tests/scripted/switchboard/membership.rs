@@ -3,9 +3,9 @@
 mod listeners;
 
 use telcon_proto::{
-    ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S,
+    ClientMessage as C, DeviceId, Ended, RecordMode, Role, ServerMessage as S, SuiteName,
     limits::{
-        ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_COMMIT_BYTES, MAX_KEY_PACKAGE_BYTES, MAX_MEMBERS, MAX_SDP_BYTES,
+        ABANDONED_AFTER_MS, MAX_APPLICATION_BYTES, MAX_COMMIT_BYTES, MAX_MEMBERS, MAX_SDP_BYTES, max_key_package_bytes,
     },
     message::RefusalCode,
 };
@@ -148,7 +148,10 @@ fn key_packages_and_commits_over_the_limit_reach_nobody() {
     let mut office = ScriptedOffice::staffed();
     office.ring(1, CALL, 2, RecordMode::Memo);
     office.discard();
-    office.send(3, C::AskJoin { call: CALL, key_package: blob(&"k".repeat(MAX_KEY_PACKAGE_BYTES + 1)) });
+    office.send(
+        3,
+        C::AskJoin { call: CALL, key_package: blob(&"k".repeat(max_key_package_bytes(SuiteName::Hybrid) + 1)) },
+    );
     assert_eq!(code(&mut office, 3), RefusalCode::Malformed);
     assert!(office.received(1).is_empty());
     let commit = blob(&"c".repeat(MAX_COMMIT_BYTES));

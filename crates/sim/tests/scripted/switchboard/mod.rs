@@ -5,3 +5,4 @@ mod calls;
 mod contacts;
 mod membership;
 mod recovery;
+mod rings;

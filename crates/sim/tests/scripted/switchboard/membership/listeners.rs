@@ -69,9 +69,10 @@ fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
         let mut office = ScriptedOffice::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
         office.connect(5);
-        for _ in 0..3 {
+        for n in 0..3 {
             ask(&mut office, 3);
-            assert!(office.messages(3).iter().all(|m| !matches!(m, S::Refused { .. })), "requests are accepted");
+            let refused = office.messages(3).iter().any(|m| matches!(m, S::Refused { .. }));
+            assert_eq!(refused, how == 0 && n > 0, "one request at a time");
             office.pass(REQUEST_TIMEOUT_MS / 3);
             match how {
                 0 => {}
@@ -223,4 +224,31 @@ fn a_listener_leaves_and_is_removed() {
     assert_eq!(office.received(1), ["committed"]);
     assert!(!office.received(3).contains(&"committed".to_owned()));
     assert_eq!(office.received(2), ["application", "committed"]);
+}
+
+/// The attacker is a listener, or whoever answered, that sends its largest key package again and again.
+#[test]
+fn repeated_requests_to_join_are_stored_and_passed_on_once_per_epoch() {
+    let mut office = ScriptedOffice::in_call();
+    let package = blob(&"k".repeat(max_key_package_bytes(SuiteName::Hybrid)));
+    office.discard();
+    for _ in 0..100 {
+        office.send(4, C::AskJoin { call: CALL, key_package: package.clone() });
+    }
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1);
+    let refused = office.messages(4).into_iter().filter(|m| matches!(m, S::Refused { code: RefusalCode::TooMany, .. }));
+    assert_eq!(refused.count(), 99);
+    office.disconnect(4);
+    office.connect(4);
+    office.discard();
+    office.send(4, C::AskJoin { call: CALL, key_package: package.clone() });
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1, "over another connection");
+
+    let mut office = ScriptedOffice::staffed();
+    office.ring(1, CALL, 2, RecordMode::Memo);
+    office.discard();
+    for _ in 0..100 {
+        office.send(2, C::Answer { call: CALL, key_package: package.clone() });
+    }
+    assert_eq!(office.received(1).iter().filter(|kind| *kind == "join_asked").count(), 1);
 }

@@ -1,0 +1,142 @@
+//! An archive with its office: what verification, listing and opening begin with.
+
+use crate::office::hex;
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
+use telcon_client::endpoint::now_ms;
+use telcon_identity::{Office, TrustStore};
+use telcon_proto::http::OfficeInfo;
+use telcon_record::{
+    ArchiveOptions, ArchiveReport, Devices, Digest, Listing, RecordReference, RecordStanding, SignatureVerifier,
+    Signer, list_calls, verify_archive, verify_record,
+};
+
+/// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
+/// minutes.
+const GRACE_MS: u64 = telcon_server::limits::RECORD_DUE_MS + 120_000;
+/// Maximum size of a checkpoint file, bytes: a signed note with many cosignatures.
+const MAX_CHECKPOINT_BYTES: u64 = 64 * 1024;
+/// Maximum size of the office's description, bytes: certificates with post-quantum keys have some 10 kB.
+const MAX_OFFICE_BYTES: u64 = 1 << 20;
+
+/// What an auditor knows from sources other than the archive.
+#[derive(Default)]
+pub struct Known<'a> {
+    /// The authority's digest.
+    pub authority: Option<[u8; 32]>,
+    /// Files with checkpoints seen earlier.
+    pub checkpoints: &'a [PathBuf],
+    /// Keys of witnesses.
+    pub witnesses: &'a [String],
+}
+
+/// An archive, the office that it claims to be of, and what the auditor knows.
+pub struct Auditor {
+    dir: PathBuf,
+    trust: TrustStore,
+    options: ArchiveOptions,
+}
+
+impl Auditor {
+    /// Reads the office of the archive in `dir`.
+    pub fn new(dir: &Path, known: &Known<'_>) -> anyhow::Result<Self> {
+        let path = dir.join("office.json");
+        if !dir.join("log").is_dir() {
+            bail!("{} is not an archive: name the `archive` directory inside the server's", dir.display());
+        }
+        let info = telcon_files::read_beneath(dir, "office.json", MAX_OFFICE_BYTES)
+            .with_context(|| format!("cannot read {}; is this an archive?", path.display()))?;
+        let info: OfficeInfo =
+            serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
+        let office = Office::pin(&info, None)?;
+        if known.authority.is_some_and(|wanted| office.authority_sha256() != wanted) {
+            bail!("the archive's authority is {}, not the one given with --authority", hex(&office.authority_sha256()));
+        }
+        let mut options = ArchiveOptions {
+            log_key: office.log_key().clone(),
+            known_checkpoints: Vec::new(),
+            witnesses: Vec::new(),
+            grace_since_ms: now_ms().saturating_sub(GRACE_MS),
+            now_ms: now_ms(),
+            floor: office.floor(),
+        };
+        for path in known.checkpoints {
+            let named = || path.display().to_string();
+            let note = telcon_files::read_text_named(path, MAX_CHECKPOINT_BYTES).with_context(named)?;
+            let seen =
+                options.log_key.open(&note).with_context(|| format!("{} is not a checkpoint of this log", named()))?;
+            options.known_checkpoints.push(seen.checkpoint().clone());
+        }
+        for key in known.witnesses {
+            let witness =
+                key.parse().map_err(|_| anyhow::anyhow!("{key:?} is not a witness key (NAME+HASH+BASE64)"))?;
+            options.witnesses.push(witness);
+        }
+        Ok(Self { dir: dir.to_owned(), trust: office.into(), options })
+    }
+
+    /// The archive that contains this record, if it is in one.
+    pub fn around(record: &Path, known: &Known<'_>) -> anyhow::Result<Option<Self>> {
+        let record = std::fs::canonicalize(record).with_context(|| format!("cannot read {}", record.display()))?;
+        let archive = record.parent().filter(|dir| dir.ends_with("records")).and_then(Path::parent);
+        match archive.filter(|dir| dir.join("office.json").exists() && dir.join("log").is_dir()) {
+            Some(archive) => Self::new(archive, known).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The archive's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The office.
+    pub fn office(&self) -> &Office {
+        self.trust.home()
+    }
+
+    /// Verifies everything.
+    pub fn verify(&self) -> ArchiveReport {
+        verify_archive(&self.dir, self, &self.options)
+    }
+
+    /// Verifies the log and one record, of a call with these devices.
+    pub fn verify_record(&self, name: &str, members: &[String]) -> RecordStanding {
+        verify_record(&self.dir, name, members, self, &self.options)
+    }
+
+    /// Lists the calls.
+    pub fn list(&self) -> Listing {
+        list_calls(&self.dir, self, &self.options)
+    }
+
+    /// Whom a certificate names.
+    pub fn person(&self, certificate: &telcon_record::ListedCertificate) -> Option<telcon_proto::Card> {
+        let chain = [&certificate.certificate[..], &certificate.issuer];
+        self.trust.verify_chain(&chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
+    }
+}
+
+impl SignatureVerifier for Auditor {
+    fn verify(&self, jws: &str, claims: &RecordReference, _: &Devices) -> Result<Signer, String> {
+        let signed = self.trust.verify_record(jws, claims.call, &claims.record_digest).map_err(|e| e.to_string())?;
+        let device = signed.device();
+        Ok(Signer {
+            device: device.device().to_hex(),
+            cert_sha256: Some(Digest::from_bytes(device.cert_sha256())),
+            role: device.card().role,
+            signed_ms: signed.at_ms(),
+            valid_ms: device.valid_ms(),
+        })
+    }
+
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
+        let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
+        Ok(device.device().to_hex())
+    }
+
+    fn verify_revocation(&self, jws: &str) -> Result<String, String> {
+        let revocation = self.trust.home().verify_revocation(jws).map_err(|e| e.to_string())?;
+        Ok(revocation.device.to_hex())
+    }
+}

@@ -1,0 +1,214 @@
+//! `telcon archive open`: a record as a records officer can use it.
+
+use super::{Auditor, DAMAGED, GAPS, Known, KnownArgs, utc};
+use crate::output::{Printable, say, tell};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use telcon_client::audio::mix::mix;
+use telcon_record::{
+    CustodianIdentity, EVIDENCE_DIR, MAX_IDENTITY_FILE_BYTES, OpenedRecord, RecordStanding, document::RecordVerdict,
+    open_record_with, parse_identity_file,
+};
+
+/// The sound of all speakers, in the directory of an opened record.
+const MIX: &str = "audio/call.opus";
+
+/// Arguments of `telcon archive open`.
+#[derive(Args)]
+#[command(
+    after_help = "Example: telcon archive open --identity custodian/identity.txt archive/records/0f1e… --out opened\n\
+                  The directory has record.html and record.pdf to read, audio/ to hear, record.json for programs, and \
+                  evidence/ with what was sealed.\n\
+                  Exit codes: 0 intact and complete; 3 intact, with something missing; 1 damaged, not genuine, or not \
+                  opened; 2 wrong usage."
+)]
+pub struct OpenArgs {
+    /// File with the custodian's secret key (AGE-SECRET-KEY-PQ-1…).
+    #[arg(long)]
+    pub identity: PathBuf,
+    /// The record's directory: `records/CALL-DEVICE`, or `records/CALL` if the call has a single record.
+    pub record: PathBuf,
+    /// Directory to create for the record.
+    #[arg(long)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub known: KnownArgs,
+}
+
+/// `telcon archive open`.
+pub fn open(args: &OpenArgs) -> anyhow::Result<ExitCode> {
+    let opened = open_record(&args.identity, &args.record, &args.out, &args.known.known())?;
+    let out = args.out.display();
+    let document = &opened.document;
+    say!("{}", document.title);
+    for time in &document.times {
+        say!("  {} {} to {}, {} ({})", time.date, time.from, time.to, time.zone, time.offset);
+    }
+    say!("  {out}/record.html  to read; record.pdf to print and file; record.json for programs");
+    for audio in &opened.audio {
+        say!("  {out}/{}  {:.1} s from the start of the call", Printable(&audio.file), audio.length_ms as f64 / 1e3);
+    }
+    if let Some(mix) = &document.mix {
+        say!("  {out}/{mix}  everybody in one file");
+    }
+    if opened.segments == 0 {
+        say!("  no transcript");
+    }
+    say!("  {out}/{EVIDENCE_DIR}  what was sealed: the bag (RFC 8493) of {} parts, and its seal", opened.parts);
+    for missing in &document.missing {
+        say!("missing: {missing}");
+    }
+    for warning in &document.warnings {
+        say!("note: {warning}");
+    }
+    say!("{}", document.proof.summary);
+    match document.state.verdict {
+        RecordVerdict::Complete => {
+            say!("{}.", document.state.text);
+            Ok(ExitCode::SUCCESS)
+        }
+        RecordVerdict::Incomplete => {
+            say!("{}.", document.state.text);
+            Ok(ExitCode::from(GAPS))
+        }
+        RecordVerdict::NotGenuine => {
+            tell!("telcon: {}", document.state.text);
+            Ok(ExitCode::from(DAMAGED))
+        }
+    }
+}
+
+/// The custodians' keys in a file.
+pub(super) fn identities(path: &Path) -> anyhow::Result<Vec<CustodianIdentity>> {
+    let text = telcon_files::read_text_named(path, MAX_IDENTITY_FILE_BYTES)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    parse_identity_file(&text).with_context(|| format!("{} has no custodian's key", path.display()))
+}
+
+/// Opens a record with the identities in a file. If it is in an archive, it is verified against its log.
+pub fn open_record(identity: &Path, record: &Path, out: &Path, known: &Known<'_>) -> anyhow::Result<OpenedRecord> {
+    let identities = identities(identity)?;
+    let record = find(record)?;
+    if out.exists() {
+        bail!("{} already exists: choose another directory", out.display());
+    }
+    let auditor = Auditor::around(&record, known)?;
+    let name = fs::canonicalize(&record)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    open_record_with(&record, &identities, out, |dir, opened| {
+        if opened.audio.len() > 1 {
+            let voices: Vec<PathBuf> = opened.audio.iter().map(|audio| dir.join(&audio.file)).collect();
+            mix(&voices, &dir.join(MIX)).context("the speakers cannot be mixed into one file")?;
+            opened.document.mix = Some(MIX.to_owned());
+        }
+        match &auditor {
+            Some(auditor) => {
+                let standing = auditor.verify_record(&name, &opened.members);
+                prove(opened, auditor, &standing);
+            }
+            None => unproven(opened),
+        }
+        fs::write(dir.join("record.pdf"), telcon_pdf::record_pdf(&opened.document)).context("cannot write record.pdf")
+    })
+}
+
+/// A record outside of an archive: only what it says of itself is known.
+fn unproven(opened: &mut OpenedRecord) {
+    let proof = &mut opened.document.proof;
+    "Not verified against a log: this record was opened outside of an archive. Its parts are those that its seal lists."
+        .clone_into(&mut proof.summary);
+    digest(opened);
+}
+
+fn digest(opened: &mut OpenedRecord) {
+    let (value, parts) = (opened.record_digest.to_string(), opened.parts);
+    let meaning = format!(
+        "SHA-256 of the list of its {parts} sealed parts and of its custodians; the log and the signature have the same."
+    );
+    opened.document.proof.push("Record digest", &value, &meaning);
+}
+
+/// Writes what the archive says of the record into its document.
+fn prove(opened: &mut OpenedRecord, auditor: &Auditor, standing: &RecordStanding) {
+    digest(opened);
+    let problems: Vec<&str> = standing.report.problems.iter().map(|problem| problem.text.as_str()).collect();
+    let office = auditor.office();
+    let document = &mut opened.document;
+    let proof = &mut document.proof;
+    if let Some(index) = standing.sealed_entry {
+        let meaning =
+            "Position of the record in the office's public log. An entry cannot be changed or removed unnoticed.";
+        proof.push("Log entry", &index.to_string(), meaning);
+    }
+    if let Some(device) = &standing.device {
+        proof.push(
+            "Signed by",
+            &format!("note-taker's device {device}"),
+            "Its certificate is in the archive, below devices/.",
+        );
+    }
+    if let Some((at, mode)) = standing.opened {
+        proof.push(
+            "Opened",
+            &format!("{} ({})", utc(at), mode.as_str()),
+            "Logged before the call rang, with what was to be kept.",
+        );
+    }
+    if let Some((at, how)) = standing.ended {
+        proof.push("Ended", &format!("{} ({})", utc(at), how.as_str()), "According to the log.");
+    }
+    if let Some(checkpoint) = &standing.report.checkpoint {
+        let shown = checkpoint.lines().take(3).collect::<Vec<_>>().join(" · ");
+        let meaning = "The log's signed state that this was verified against: its name, its number of entries, the root of its tree.";
+        proof.push("Checkpoint", &shown, meaning);
+    }
+    let authority = crate::office::hex(&office.authority_sha256());
+    proof.push(
+        "Authority",
+        &authority,
+        "SHA-256 of the office's authority. Compare it with the one that the office gave you.",
+    );
+    let jws = opened.jws.clone().unwrap_or_default();
+    proof.push(
+        "Signature",
+        &jws,
+        "Of the note-taker's device over the record digest (JWS, RFC 7515); also in evidence/seal.json.",
+    );
+    if problems.is_empty() {
+        let text =
+            "Verified: the note-taker signed exactly this record, the log has its digest, and the log is intact.";
+        text.clone_into(&mut proof.summary);
+        document.state.text = document.state.text.replacen("Intact", "Genuine", 1);
+    } else {
+        proof.summary = format!("Not verified: {}", problems.join("; "));
+        document.refuse(&problems.join("; "));
+    }
+}
+
+/// The record's directory, given it or the path `records/CALL` of a call with one record.
+fn find(named: &Path) -> anyhow::Result<PathBuf> {
+    if named.join("seal.json").exists() {
+        return Ok(named.to_owned());
+    }
+    let call = named.file_name().map(|name| format!("{}-", name.to_string_lossy())).unwrap_or_default();
+    let beside = named.parent().and_then(|records| fs::read_dir(records).ok()).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = beside
+        .filter(|entry| call.len() > 1 && entry.file_name().to_string_lossy().starts_with(&call))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    match &found[..] {
+        [] => {
+            bail!("{} is not a record: name a directory in `records`; names start with the call's id", named.display())
+        }
+        [one] => Ok(one.clone()),
+        many => {
+            let names: Vec<String> = many.iter().map(|path| format!("\n  {}", path.display())).collect();
+            bail!("the call has {} records, one per note-taker; open one of:{}", many.len(), names.concat())
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The fonts, and text shaped with them.
+
+use rustybuzz::{Direction, Face, UnicodeBuffer};
+use unicode_bidi::{BidiInfo, Level};
+
+/// Font files (OFL 1.1, see `fonts/README.md`), in the order in which a character is looked for.
+const FILES: [&[u8]; 4] = [
+    include_bytes!("../fonts/NotoSans-Regular.ttf"),
+    include_bytes!("../fonts/NotoSans-Bold.ttf"),
+    include_bytes!("../fonts/NotoSansArabic-Regular.ttf"),
+    include_bytes!("../fonts/NotoSansHebrew-Regular.ttf"),
+];
+
+/// PostScript names of [`FILES`].
+pub(crate) const NAMES: [&str; 4] =
+    ["NotoSans-Regular", "NotoSans-Bold", "NotoSansArabic-Regular", "NotoSansHebrew-Regular"];
+
+/// Weight of a text. Scripts without a bold font are regular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Regular,
+    Bold,
+}
+
+/// The opened fonts.
+pub(crate) struct Fonts {
+    faces: Vec<Face<'static>>,
+}
+
+/// One glyph at its place in a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Glyph {
+    /// Index into [`NAMES`].
+    pub(crate) font: usize,
+    /// Index in the font.
+    pub(crate) id: u16,
+    /// From the start of the line and the base line, in units of the font size.
+    pub(crate) x: f32,
+    pub(crate) y: f32,
+    /// What the glyph shows, for searching and copying; empty for all but the first glyph of a cluster.
+    pub(crate) text: String,
+}
+
+/// A shaped line.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) glyphs: Vec<Glyph>,
+    /// In units of the font size.
+    pub(crate) width: f32,
+    /// Whether the line reads from right to left.
+    pub(crate) is_rtl: bool,
+    /// Characters that no font has.
+    pub(crate) absent: usize,
+}
+
+impl Fonts {
+    pub(crate) fn open() -> Self {
+        let face = |file: &&'static [u8]| Face::from_slice(file, 0).expect("invariant: the built-in fonts are valid");
+        Self { faces: FILES.iter().map(face).collect() }
+    }
+
+    pub(crate) fn face(&self, font: usize) -> &Face<'static> {
+        &self.faces[font]
+    }
+
+    pub(crate) fn file(font: usize) -> &'static [u8] {
+        FILES[font]
+    }
+
+    /// The font for a character, and whether it has it. Marks and joiners stay with what they follow, if it can show them.
+    fn font_of(&self, c: char, weight: Weight, previous: Option<usize>) -> (usize, bool) {
+        let order: [usize; 3] = match weight {
+            Weight::Regular => [0, 2, 3],
+            Weight::Bold => [1, 2, 3],
+        };
+        let has = |font: usize| self.faces[font].glyph_index(c).is_some();
+        let joiner = matches!(c, '\u{200c}' | '\u{200d}');
+        if let Some(previous) = previous.filter(|previous| joiner || (has(*previous) && !c.is_ascii_alphanumeric())) {
+            return (previous, true);
+        }
+        order.into_iter().find(|font| has(*font)).map_or((order[0], joiner), |font| (font, true))
+    }
+
+    /// Shapes one line of text: reordered for display (UAX #9), with the fonts that have its characters.
+    pub(crate) fn shape(&self, text: &str, weight: Weight) -> Line {
+        let bidi = BidiInfo::new(text, None);
+        let mut line = Line::default();
+        let Some(paragraph) = bidi.paragraphs.first() else { return line };
+        line.is_rtl = paragraph.level.is_rtl();
+        let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
+        for run in runs {
+            let level = levels.get(run.start).copied().unwrap_or(Level::ltr());
+            let mut pieces = self.pieces(&text[run.clone()], weight, &mut line.absent);
+            if level.is_rtl() {
+                pieces.reverse();
+            }
+            for (font, piece) in pieces {
+                self.shape_piece(piece, font, level.is_rtl(), &mut line);
+            }
+        }
+        line
+    }
+
+    /// Cuts a run into pieces of one font each, in logical order.
+    fn pieces<'a>(&self, run: &'a str, weight: Weight, absent: &mut usize) -> Vec<(usize, &'a str)> {
+        let mut pieces: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
+        for (at, c) in run.char_indices() {
+            let (font, has) = self.font_of(c, weight, pieces.last().map(|(font, _)| *font));
+            *absent += usize::from(!has);
+            let end = at + c.len_utf8();
+            match pieces.last_mut() {
+                Some((last, range)) if *last == font => range.end = end,
+                _ => pieces.push((font, at..end)),
+            }
+        }
+        pieces.into_iter().map(|(font, range)| (font, &run[range])).collect()
+    }
+
+    fn shape_piece(&self, piece: &str, font: usize, is_rtl: bool, line: &mut Line) {
+        let face = &self.faces[font];
+        let scale = 1.0 / face.units_per_em() as f32;
+        let mut buffer = UnicodeBuffer::new();
+        buffer.push_str(piece);
+        buffer.set_direction(if is_rtl { Direction::RightToLeft } else { Direction::LeftToRight });
+        buffer.guess_segment_properties();
+        let shaped = rustybuzz::shape(face, &[], buffer);
+        // A cluster's text ends where the next one in logical order begins.
+        let mut starts: Vec<usize> = shaped.glyph_infos().iter().map(|info| info.cluster as usize).collect();
+        starts.push(piece.len());
+        starts.sort_unstable();
+        starts.dedup();
+        let mut said = None;
+        for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()) {
+            let start = info.cluster as usize;
+            let end = starts.iter().copied().find(|end| *end > start).unwrap_or(piece.len());
+            let text = if said == Some(start) { "" } else { &piece[start..end] };
+            said = Some(start);
+            line.glyphs.push(Glyph {
+                font,
+                id: u16::try_from(info.glyph_id).unwrap_or(0),
+                x: line.width + position.x_offset as f32 * scale,
+                y: position.y_offset as f32 * scale,
+                text: text.to_owned(),
+            });
+            line.width += position.x_advance as f32 * scale;
+        }
+    }
+
+    /// Breaks a text into lines that are at most `width` wide (in units of the font size), at spaces, and inside of words
+    /// that are wider.
+    pub(crate) fn wrap(&self, text: &str, weight: Weight, width: f32) -> Vec<Line> {
+        let measure = |text: &str| self.shape(text, weight).width;
+        let space = measure(" ");
+        let (mut lines, mut current, mut used) = (Vec::new(), String::new(), 0.0f32);
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            let mut rest = word;
+            let mut wide = measure(rest);
+            if !current.is_empty() && used + space + wide > width {
+                lines.push(std::mem::take(&mut current));
+                used = 0.0;
+            }
+            while wide > width {
+                let cut = self.fitting(rest, weight, width);
+                lines.push(rest[..cut].to_owned());
+                rest = &rest[cut..];
+                wide = measure(rest);
+            }
+            if !current.is_empty() {
+                current.push(' ');
+                used += space;
+            }
+            current.push_str(rest);
+            used += wide;
+        }
+        if !current.is_empty() || lines.is_empty() {
+            lines.push(current);
+        }
+        let is_rtl = self.shape(text, weight).is_rtl;
+        let shape = |line: &String| Line { is_rtl, ..self.shape(line, weight) };
+        lines.iter().map(shape).collect()
+    }
+
+    /// How much of a word, in bytes, fits into the width; at least one character.
+    fn fitting(&self, word: &str, weight: Weight, width: f32) -> usize {
+        let ends: Vec<usize> = word.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
+        let fits = ends.partition_point(|end| self.shape(&word[..*end], weight).width <= width);
+        ends[fits.saturating_sub(1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn right_to_left_names_are_reordered_and_joined() {
+        let fonts = Fonts::open();
+        let hebrew = fonts.shape("רחל", Weight::Regular);
+        assert!(hebrew.is_rtl && hebrew.absent == 0);
+        let shown: String = hebrew.glyphs.iter().map(|glyph| glyph.text.as_str()).collect();
+        assert_eq!(shown, "לחר", "the last letter is at the left");
+        // Lam and alef are one glyph, and each letter has the form of its place.
+        let arabic = fonts.shape("سلام", Weight::Bold);
+        assert!(arabic.absent == 0 && arabic.glyphs.iter().all(|glyph| glyph.id != 0));
+        let alone: f32 = "سلام".chars().map(|c| fonts.shape(&c.to_string(), Weight::Bold).width).sum();
+        assert!(arabic.width < alone, "{} of {alone}", arabic.width);
+        let mixed = fonts.shape("The President محمد of Norland", Weight::Regular);
+        assert!(!mixed.is_rtl && mixed.absent == 0);
+        assert!(mixed.glyphs.windows(2).all(|pair| pair[0].x <= pair[1].x + 1.0));
+    }
+
+    #[test]
+    fn other_scripts_are_counted_and_latin_greek_and_cyrillic_are_not() {
+        let fonts = Fonts::open();
+        for text in ["Élise Ørsted", "Владимир", "Κυριάκος", "Nguyễn Thị", "“–…” ·", "می‌خواهم"]
+        {
+            let line = fonts.shape(text, Weight::Regular);
+            assert_eq!(line.absent, 0, "{text}");
+        }
+        assert_eq!(fonts.shape("主席", Weight::Regular).absent, 2);
+    }
+
+    #[test]
+    fn lines_are_never_wider_than_the_column() {
+        let fonts = Fonts::open();
+        let digest = "0123456789abcdef".repeat(8);
+        for text in [&digest, "one two three four five six seven", "", &format!("a {digest} b")] {
+            let lines = fonts.wrap(text, Weight::Regular, 10.0);
+            assert!(!lines.is_empty() && lines.iter().all(|line| line.width <= 10.05), "{text}");
+            let said: String = lines.iter().flat_map(|line| &line.glyphs).map(|glyph| glyph.text.as_str()).collect();
+            assert_eq!(said.replace(' ', ""), text.replace(' ', ""));
+        }
+    }
+}

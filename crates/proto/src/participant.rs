@@ -1,0 +1,76 @@
+//! `participants.json` in a record's bag: the devices that were in the call, and their people.
+
+use crate::{Card, DeviceId, Role};
+use serde::{Deserialize, Serialize};
+
+/// A device that was in a recorded call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordParticipant {
+    /// The device.
+    pub device: DeviceId,
+    /// The person whom its verified certificate named.
+    pub card: RecordPerson,
+}
+
+/// A person of a recorded call. As [`Card`], but a record of before wire version 4 names no office, and whoever opens it may
+/// not know which one it was.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordPerson {
+    /// The person's identifier, hexadecimal.
+    pub person: String,
+    /// Name or title.
+    pub name: String,
+    /// Their organisation.
+    pub organisation: String,
+    /// Their role.
+    pub role: Role,
+    /// IANA time zone of where they work; empty if unknown.
+    #[serde(default)]
+    pub zone: String,
+    /// The office that certified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<String>,
+}
+
+/// Without the person: names do not belong into logs.
+impl std::fmt::Debug for RecordPerson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecordPerson({})", self.role.as_str())
+    }
+}
+
+impl RecordParticipant {
+    /// A device and its person.
+    pub fn new(device: DeviceId, card: &Card) -> Self {
+        let card = RecordPerson {
+            person: card.person.to_hex(),
+            name: card.name.clone(),
+            organisation: card.organisation.clone(),
+            role: card.role,
+            zone: card.zone.clone(),
+            office: Some(card.office.as_str().to_owned()),
+        };
+        Self { device, card }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn participants_of_every_version_are_read() {
+        let id = "01010101010101010101010101010101";
+        let card = format!(r#""person":"{id}","name":"A","organisation":"B","role":"principal","zone":"Europe/Oslo""#);
+        let old: RecordParticipant =
+            serde_json::from_str(&format!(r#"{{"device":"{id}","card":{{{card}}}}}"#)).unwrap();
+        assert_eq!((old.card.name.as_str(), old.card.office.as_deref()), ("A", None));
+        // As it was written when the card was a [`Card`].
+        let text = format!(r#"{{"device":"{id}","card":{{{card},"office":"office.example"}}}}"#);
+        let new: RecordParticipant = serde_json::from_str(&text).unwrap();
+        assert_eq!(new.card.office.as_deref(), Some("office.example"));
+        let card: Card = serde_json::from_value(serde_json::to_value(&new.card).unwrap()).unwrap();
+        assert_eq!(RecordParticipant::new(new.device, &card), new);
+        assert!(!format!("{new:?}").contains("\"A\""));
+    }
+}

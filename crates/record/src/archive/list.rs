@@ -1,0 +1,182 @@
+//! The calls in an archive, from its log: what can be said of them without a custodian's key.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use telcon_proto::{Ended, RecordMode};
+
+use super::{ArchiveOptions, Audit, MAX_CERTIFICATE_BYTES, MAX_CLOCK_SKEW_MS};
+use crate::custodian::CustodianIdentity;
+use crate::error::RecordError;
+use crate::report::ArchiveReport;
+use crate::signature::SignatureVerifier;
+use crate::{bag, check, part, seal, tar::TarReader};
+
+/// The calls of an archive.
+#[derive(Debug)]
+pub struct Listing {
+    /// The verification of log and certificates. The records were not read.
+    pub report: ArchiveReport,
+    /// In the order in which they were opened.
+    pub calls: Vec<ListedCall>,
+    /// Certificates of the devices that opened calls, by device id.
+    pub certificates: BTreeMap<String, ListedCertificate>,
+}
+
+/// A call according to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedCall {
+    /// Its id.
+    pub call: String,
+    /// When it was opened, milliseconds since the Unix epoch.
+    pub opened_ms: u64,
+    /// When it ended and how, if it has.
+    pub ended: Option<(u64, Ended)>,
+    /// When it was answered, if the log says so.
+    pub answered_ms: Option<u64>,
+    /// What was to be kept of it.
+    pub mode: RecordMode,
+    /// Its caller's devices.
+    pub callers: Vec<String>,
+    /// Its records.
+    pub records: Vec<ListedRecord>,
+    /// The logged reason for having no record.
+    pub missing: Option<String>,
+    /// The state of its record.
+    pub state: CallState,
+}
+
+/// A record according to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRecord {
+    /// Its directory below `records`.
+    pub name: String,
+    /// Whether its note-taker declared it partial.
+    pub partial: bool,
+    /// Whether the directory exists.
+    pub exists: bool,
+}
+
+/// The state of a call's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// There is a record without gaps.
+    Recorded,
+    /// All of its records are partial.
+    Incomplete,
+    /// It should have a record and has none.
+    Missing,
+    /// A logged record is not in the archive.
+    Lost,
+    /// It was not answered, so there is nothing to record.
+    NotAnswered,
+    /// Only that it took place was to be kept.
+    LogOnly,
+    /// It may still be live, or its record on the way.
+    Pending,
+}
+
+/// What names the person of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedCertificate {
+    /// The device's certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The enrolment certificate that signed it, DER.
+    pub issuer: Vec<u8>,
+    /// When the device was enrolled, milliseconds since the Unix epoch.
+    pub enrolled_ms: u64,
+}
+
+/// Lists the calls of the archive in `dir`. Verifies its log and certificates, and no record.
+pub fn list_calls(dir: &Path, verifier: &dyn SignatureVerifier, options: &ArchiveOptions) -> Listing {
+    let mut audit = Audit::begin(dir, verifier, options);
+    let on_disk: Vec<String> = audit.list(dir, super::records::RECORDS_DIR).into_iter().map(|(name, _)| name).collect();
+    let exists = |name: &String| on_disk.binary_search(name).is_ok();
+    let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
+    let in_grace = |at: u64| (options.grace_since_ms..=until_ms).contains(&at);
+    let mut calls = Vec::new();
+    for (call, entries) in &audit.history.calls {
+        let Some((opened_ms, mode)) = entries.opened else { continue };
+        let record = |seal: &crate::history::SealEntry| {
+            let name = seal.device.as_ref().map_or_else(|| call.clone(), |device| format!("{call}-{device}"));
+            ListedRecord { exists: exists(&name), partial: seal.partial, name }
+        };
+        let records: Vec<ListedRecord> = entries.seals.iter().map(record).collect();
+        let unanswered = entries.ended.is_some_and(|(_, how)| how.was_unanswered());
+        let state = if records.iter().any(|record| !record.exists) {
+            CallState::Lost
+        } else if records.iter().any(|record| !record.partial) {
+            CallState::Recorded
+        } else if !records.is_empty() {
+            CallState::Incomplete
+        } else if mode == RecordMode::LogOnly {
+            CallState::LogOnly
+        } else if unanswered {
+            CallState::NotAnswered
+        } else if entries.missing.is_none() && in_grace(entries.ended.map_or(opened_ms, |(at, _)| at)) {
+            CallState::Pending
+        } else {
+            CallState::Missing
+        };
+        calls.push(ListedCall {
+            call: call.clone(),
+            opened_ms,
+            ended: entries.ended,
+            answered_ms: entries.answered_ms,
+            mode,
+            callers: entries.callers.clone(),
+            records,
+            missing: entries.missing.clone(),
+            state,
+        });
+    }
+    calls.sort_by(|a, b| (a.opened_ms, &a.call).cmp(&(b.opened_ms, &b.call)));
+    let certificates = certificates(&audit, dir, &calls);
+    let Audit { history, mut report, .. } = audit;
+    report.problems = history.problems;
+    Listing { report, calls, certificates }
+}
+
+fn certificates(audit: &Audit, dir: &Path, calls: &[ListedCall]) -> BTreeMap<String, ListedCertificate> {
+    let mut found = BTreeMap::new();
+    for device in calls.iter().flat_map(|call| &call.callers) {
+        let enrolled = audit.history.devices.get(device).and_then(|known| known.enrolled.first());
+        let Some(enrolled) = enrolled.filter(|_| !found.contains_key(device)) else { continue };
+        let certificate = audit.devices.certificate(&enrolled.cert_sha256).map(<[u8]>::to_vec);
+        let issuer = format!("issuers/{}.der", enrolled.cert_sha256);
+        let issuer = telcon_files::read_beneath(dir, issuer, MAX_CERTIFICATE_BYTES).ok();
+        if let Some((certificate, issuer)) = certificate.zip(issuer) {
+            let enrolled_ms = enrolled.time_ms;
+            found.insert(device.clone(), ListedCertificate { certificate, issuer, enrolled_ms });
+        }
+    }
+    found
+}
+
+/// The elements of `bag-info.txt` of the record `records/name` in the archive `dir`: its parties, when it was answered, why it
+/// is partial. Only the last part is decrypted, in memory.
+///
+/// # Errors
+/// Those of reading and decrypting that part.
+pub fn read_bag_info(
+    dir: &Path,
+    name: &str,
+    identities: &[CustodianIdentity],
+) -> Result<Vec<(String, String)>, RecordError> {
+    let place = Path::new(super::records::RECORDS_DIR).join(name);
+    let seal = seal::load_in(dir, &place)?;
+    let last = seal.parts.last().ok_or_else(|| RecordError::Seal("it lists no parts".into()))?;
+    let sealed = check::read_part_in(dir, &place, last)?;
+    let plaintext = part::open(&last.name, &sealed, identities)?;
+    let mut info = None;
+    TarReader::new(&seal.call_id.to_hex()).read(&plaintext, true, |path, bytes| {
+        if path == bag::BAG_INFO {
+            info = Some(String::from_utf8_lossy(bytes).into_owned());
+        }
+        Ok(())
+    })?;
+    let text = info.ok_or_else(|| RecordError::Bag(format!("{} is not in the last part", bag::BAG_INFO)))?;
+    Ok(text.lines().filter_map(|line| line.split_once(": ")).map(|(a, b)| (a.to_owned(), b.to_owned())).collect())
+}

@@ -1,0 +1,424 @@
+//! Makes the document from the content of a bag.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use telcon_proto::Role;
+use telcon_proto::participant::RecordPerson;
+
+use super::*;
+use crate::contents::Contents;
+use crate::local_time::{Zone, duration};
+use crate::transcript::{NO_AUDIO, NO_TRANSCRIPT_YET, Segment};
+
+/// Shortest loss of single packets that is worth a sentence, packets: a second of sound.
+const LOST_PACKETS_SHOWN: u64 = 50;
+
+/// What is known of a record beside its content.
+pub(crate) struct Facts<'a> {
+    pub(crate) call: &'a str,
+    pub(crate) partial: bool,
+    pub(crate) reason: &'a str,
+    pub(crate) bag_info: &'a [(String, String)],
+    /// Sound files by device, relative to the document.
+    pub(crate) audio: &'a BTreeMap<String, String>,
+}
+
+/// The document of a record, without a proof.
+pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
+    let (parties, listeners): (Vec<_>, Vec<_>) =
+        people(contents, facts).into_iter().partition(|(role, _)| role.speaks());
+    let [parties, listeners] = [parties, listeners].map(|all| all.into_iter().map(|(_, p)| p).collect::<Vec<_>>());
+    let answered_ms = answered(contents, facts);
+    let ended_ms = ended(contents, facts, answered_ms);
+    let zones = zones(&parties);
+    let times = answered_ms.map(|from| times(&zones, from, ended_ms)).unwrap_or_default();
+    let missing = missing(contents, facts, answered_ms);
+    let state = state(facts.partial, &missing);
+    let names: Vec<&str> = parties.iter().map(|person| person.name.as_str()).collect();
+    RecordDocument {
+        version: DOCUMENT_VERSION,
+        title: match &names[..] {
+            [] => "Record of a call".to_owned(),
+            [one] => (*one).to_owned(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        },
+        call: facts.call.to_owned(),
+        state,
+        transcript: lines(contents, answered_ms, &zones),
+        transcript_note: transcript_note(contents),
+        ending: ending(contents),
+        kept: kept(contents).to_owned(),
+        mix: None,
+        duration: answered_ms.zip(ended_ms).map(|(from, to)| duration(to.saturating_sub(from))),
+        parties,
+        listeners,
+        times,
+        answered_ms,
+        ended_ms,
+        missing,
+        warnings: contents.warnings.iter().map(|warning| shown(warning)).collect(),
+        proof: Proof { summary: "Not verified against a log.".to_owned(), lines: Vec::new() },
+    }
+}
+
+/// Each person once, with their devices.
+fn people(contents: &Contents, facts: &Facts<'_>) -> Vec<(Role, DocumentPerson)> {
+    let mut people: Vec<(&RecordPerson, DocumentPerson)> = Vec::new();
+    for (device, card) in &contents.participants {
+        let audio = facts.audio.get(device).cloned();
+        let same = |(other, _): &&mut (&RecordPerson, DocumentPerson)| {
+            other.person == card.person && other.office == card.office && other.role == card.role
+        };
+        if let Some((_, known)) = people.iter_mut().find(same) {
+            known.devices.push(shown(device));
+            known.audio.extend(audio);
+            continue;
+        }
+        people.push((
+            card,
+            DocumentPerson {
+                name: shown(&card.name),
+                organisation: shown(&card.organisation),
+                role: role(card.role).to_owned(),
+                office: shown(card.office.as_deref().unwrap_or_default()),
+                zone: shown(&card.zone),
+                devices: vec![shown(device)],
+                audio: audio.into_iter().collect(),
+            },
+        ));
+    }
+    people.sort_by(|(_, a), (_, b)| (&a.name, &a.organisation).cmp(&(&b.name, &b.organisation)));
+    people.into_iter().map(|(card, person)| (card.role, person)).collect()
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Principal => "Principal",
+        Role::Counterpart => "Counterpart",
+        Role::DutyOfficer => "Duty officer",
+        Role::NoteTaker => "Note-taker",
+    }
+}
+
+fn info<'a>(facts: &'a Facts<'_>, label: &str) -> Option<&'a str> {
+    facts.bag_info.iter().find(|(found, _)| found == label).map(|(_, value)| value.as_str())
+}
+
+fn number(event: &Value, field: &str) -> Option<u64> {
+    event.get(field).and_then(Value::as_u64)
+}
+
+/// When the call was answered. `bag-info.txt` has it to the second, the events to the millisecond.
+fn answered(contents: &Contents, facts: &Facts<'_>) -> Option<u64> {
+    let exact = contents.events.iter().filter_map(|event| number(event, "live_ms")).min();
+    let noticed = contents.events_named("live").filter_map(|event| number(event, "at_ms")).min();
+    let stated = info(facts, "Telcon-Answered").and_then(parse_utc);
+    exact.or(match (noticed, stated) {
+        (Some(noticed), Some(stated)) if noticed / 1000 != stated / 1000 => Some(stated),
+        (noticed, stated) => noticed.or(stated),
+    })
+}
+
+fn ended(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> Option<u64> {
+    let noticed = contents.events_named("ended").filter_map(|event| number(event, "at_ms")).max();
+    let seconds = info(facts, "Telcon-Seconds").and_then(|text| text.parse::<u64>().ok());
+    noticed.or_else(|| Some(answered_ms? + seconds?.checked_mul(1000)?))
+}
+
+/// Milliseconds since the Unix epoch of `2026-11-29T23:32:08Z`.
+fn parse_utc(text: &str) -> Option<u64> {
+    let digits = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let marks = text.len() == 20 && text.ends_with('Z') && text.get(10..11) == Some("T");
+    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
+    let (hour, minute, second) = (digits(11..13)?, digits(14..16)?, digits(17..19)?);
+    if !marks || !(1..=12).contains(&month) || !(1..=31).contains(&day) || year < 1970 {
+        return None;
+    }
+    // Days from the civil date, with years that start in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    Some((days.checked_sub(719_468)? * 86_400 + hour * 3600 + minute * 60 + second) * 1000)
+}
+
+/// The zones of the parties, each once, with whose it is; UTC if none is known.
+fn zones(parties: &[DocumentPerson]) -> Vec<(Zone, String)> {
+    let mut zones: Vec<(Zone, String)> = Vec::new();
+    for person in parties {
+        let Some(zone) = Zone::named(&person.zone) else { continue };
+        match zones.iter_mut().find(|(known, _)| *known == zone) {
+            Some((_, of)) => *of = format!("{of}; {}", person.name),
+            None => zones.push((zone, person.name.clone())),
+        }
+    }
+    if zones.is_empty() {
+        zones.push((Zone::utc(), String::new()));
+    }
+    zones
+}
+
+fn times(zones: &[(Zone, String)], from_ms: u64, to_ms: Option<u64>) -> Vec<ZoneTimes> {
+    let in_zone = |(zone, of): &(Zone, String)| {
+        let from = zone.at(from_ms)?;
+        let to = to_ms.and_then(|ms| zone.at(ms)).map(|to| match to.date() == from.date() {
+            true => to.clock(),
+            false => format!("{}, {}", to.long_date(), to.clock()),
+        });
+        Some(ZoneTimes {
+            zone: zone.name().to_owned(),
+            of: of.clone(),
+            date: from.long_date(),
+            from: from.clock(),
+            to: to.unwrap_or_default(),
+            offset: from.offset(),
+        })
+    };
+    zones.iter().filter_map(in_zone).collect()
+}
+
+fn kept(contents: &Contents) -> &'static str {
+    match contents.events.iter().find_map(|event| event.get("mode").and_then(Value::as_str)) {
+        Some("audio") => "Transcript and audio",
+        Some("memo") => "Transcript, no audio",
+        Some("log_only") => "Only that the call took place",
+        _ if contents.audio.is_empty() => "Transcript, no audio",
+        _ => "Transcript and audio",
+    }
+}
+
+fn transcript_note(contents: &Contents) -> String {
+    let how = contents.events.iter().find_map(|event| event.get("transcript").and_then(Value::as_str));
+    match how {
+        Some(none) if none.starts_with("none") => {
+            "There is no transcript: the note-taker had no speech model.".to_owned()
+        }
+        _ if contents.segments.is_empty() => "There is no transcript.".to_owned(),
+        _ => "Written by speech recognition: a draft until a person has signed it.".to_owned(),
+    }
+}
+
+fn name_of(contents: &Contents, device: &str) -> String {
+    contents.name_of(device).map_or_else(|| "an unnamed participant".to_owned(), shown)
+}
+
+fn ending(contents: &Contents) -> String {
+    let Some(event) = contents.events_named("ended").last() else {
+        return "The note-taker did not see the end of the call.".to_owned();
+    };
+    let by = event.get("said_by").and_then(Value::as_str).map(|device| name_of(contents, device));
+    match (event.get("how").and_then(Value::as_str), by) {
+        (Some("hung_up"), Some(by)) => format!("{by} hung up."),
+        (Some("interrupted"), _) => "All connections were lost.".to_owned(),
+        (Some("revoked"), _) => "The office revoked the device of a party.".to_owned(),
+        (Some("failed"), Some(by)) => format!("The device of {by} ended the call: a verification failed."),
+        (_, Some(by)) => format!("Ended by {by}."),
+        (_, None) => "Only the server announced the end.".to_owned(),
+    }
+}
+
+/// A time without sound.
+struct Gap {
+    from_ms: u64,
+    to_ms: u64,
+    /// Empty: of everybody.
+    device: String,
+}
+
+/// Times without sound, from the note-taker's events; milliseconds since the call was answered.
+fn gaps(contents: &Contents, answered_ms: u64) -> Vec<Gap> {
+    let gap = |event: &Value| {
+        let device = event.get("from").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (since, until) = (number(event, "since_ms")?, number(event, "at_ms")?);
+        let [from_ms, to_ms] = [since, until].map(|ms| ms.saturating_sub(answered_ms));
+        (from_ms < to_ms).then_some(Gap { from_ms, to_ms, device })
+    };
+    contents.events_named("no_media").filter_map(gap).collect()
+}
+
+/// What is missing, one sentence each.
+fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut silent: BTreeMap<String, u64> = BTreeMap::new();
+    for gap in gaps(contents, answered_ms.unwrap_or_default()) {
+        *silent.entry(gap.device).or_default() += gap.to_ms - gap.from_ms;
+    }
+    for (device, ms) in &silent {
+        found.push(match device.as_str() {
+            "" => format!("no sound from anybody for {}", duration(*ms)),
+            device => format!("no sound from {} for {}", name_of(contents, device), duration(*ms)),
+        });
+    }
+    let untranscribed = contents.events_named("not_transcribed").count();
+    if untranscribed > 0 {
+        let s = if untranscribed == 1 { "" } else { "s" };
+        found.push(format!("{untranscribed} passage{s} could not be transcribed; the sound, if kept, has them"));
+    }
+    let omitted: u64 = contents.events_named("audio_omitted").filter_map(|event| number(event, "chunks")).sum();
+    if omitted > 0 {
+        found.push(format!("{omitted} pieces of sound were left out, because more arrived than a call can have"));
+    }
+    for speaker in
+        contents.events_named("receive_statistics").filter_map(|event| event.get("speakers")?.as_array()).flatten()
+    {
+        let device = speaker.get("from").and_then(Value::as_str).unwrap_or_default();
+        if let Some(lost) = number(speaker, "lost").filter(|lost| *lost >= LOST_PACKETS_SHOWN) {
+            let ms = lost.saturating_mul(crate::opus::MS_PER_PACKET);
+            found.push(format!("packets of {}, {} in all, did not arrive", name_of(contents, device), duration(ms)));
+        }
+    }
+    if facts.partial && !facts.reason.is_empty() {
+        found.push(format!("the note-taker says: {}", shown(facts.reason)));
+    }
+    found
+}
+
+fn state(partial: bool, missing: &[String]) -> DocumentState {
+    match (partial, missing.first()) {
+        (false, _) => DocumentState { verdict: RecordVerdict::Complete, text: "Intact and complete".to_owned() },
+        (true, first) => {
+            let what = first.map_or("its note-taker declared it partial", String::as_str);
+            DocumentState { verdict: RecordVerdict::Incomplete, text: format!("Intact but incomplete: {what}") }
+        }
+    }
+}
+
+/// Speech and gaps in order.
+fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]) -> Vec<DocumentLine> {
+    let clocks = |start_ms: u64| -> Vec<String> {
+        let at = answered_ms.map(|ms| ms.saturating_add(start_ms));
+        let clock = |(zone, _): &(Zone, String)| at.and_then(|at| zone.at(at)).map(|at| at.clock()).unwrap_or_default();
+        zones.iter().map(clock).collect()
+    };
+    let is_gap = |segment: &Segment| [NO_AUDIO, NO_TRANSCRIPT_YET].contains(&segment.text.as_str());
+    let line = |segment: &Segment| {
+        let speaker = match (segment.name.is_empty(), segment.speaker.is_empty()) {
+            (false, _) => shown(&segment.name),
+            (true, false) => name_of(contents, &segment.speaker),
+            (true, true) => String::new(),
+        };
+        let long = duration(segment.end_ms.saturating_sub(segment.start_ms));
+        let (kind, text) = match segment.text.as_str() {
+            NO_AUDIO => (LineKind::Gap, format!("No sound arrived for {long}.")),
+            NO_TRANSCRIPT_YET => {
+                (LineKind::Gap, format!("Not transcribed for {long}: the note-taker was interrupted."))
+            }
+            words => (LineKind::Speech, shown(words)),
+        };
+        let (start_ms, end_ms) = (segment.start_ms, segment.end_ms);
+        DocumentLine { start_ms, end_ms, clocks: clocks(start_ms), kind, speaker, text }
+    };
+    let mut lines: Vec<DocumentLine> = contents.segments.iter().map(line).collect();
+    // Without a transcriber, the note-taker writes gaps as events only.
+    if !contents.segments.iter().any(is_gap) {
+        lines.extend(gaps(contents, answered_ms.unwrap_or_default()).into_iter().map(|gap| DocumentLine {
+            start_ms: gap.from_ms,
+            end_ms: gap.to_ms,
+            clocks: clocks(gap.from_ms),
+            kind: LineKind::Gap,
+            speaker: if gap.device.is_empty() { String::new() } else { name_of(contents, &gap.device) },
+            text: format!("No sound arrived for {}.", duration(gap.to_ms - gap.from_ms)),
+        }));
+    }
+    lines.extend(contents.events_named("not_transcribed").filter_map(|event| {
+        let ms = |field: &str| Some((event.get(field)?.as_f64()?.max(0.0) * 1000.0) as u64);
+        let (start_ms, end_ms) = (ms("from_s")?, ms("to_s")?);
+        let text =
+            format!("Not understood for {}: speech recognition failed.", duration(end_ms.saturating_sub(start_ms)));
+        let (clocks, speaker) = (clocks(start_ms), String::new());
+        Some(DocumentLine { start_ms, end_ms, clocks, kind: LineKind::Gap, speaker, text })
+    }));
+    lines.sort_by_key(|line| (line.start_ms, line.end_ms));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn person(name: &str, role: Role, zone: &str) -> RecordPerson {
+        let (person, organisation) = (name.to_lowercase(), format!("Office of {name}"));
+        RecordPerson {
+            person,
+            name: name.into(),
+            organisation,
+            role,
+            zone: zone.into(),
+            office: Some("office.example".into()),
+        }
+    }
+
+    fn contents() -> Contents {
+        let segment = |start_ms: u64, speaker: &str, name: &str, text: &str| Segment {
+            start_ms,
+            end_ms: start_ms + 2_000,
+            speaker: speaker.into(),
+            name: name.into(),
+            text: text.into(),
+            confidence: Vec::new(),
+            language: None,
+        };
+        Contents {
+            participants: BTreeMap::from([
+                ("d1".into(), person("The President", Role::Principal, "America/New_York")),
+                ("d2".into(), person("Prime\u{202e} Minister\u{1b}[2J", Role::Principal, "Europe/Tallinn")),
+                ("d3".into(), person("Note-taker", Role::NoteTaker, "America/New_York")),
+            ]),
+            events: vec![
+                json!({ "at_ms": 1_795_995_128_000u64, "what": "note_taker_joined", "mode": "audio", "transcript": "by machine" }),
+                json!({ "at_ms": 1_795_995_128_487u64, "what": "live" }),
+                json!({ "at_ms": 1_795_995_158_487u64, "what": "no_media", "from": "d1", "since_ms": 1_795_995_133_487u64 }),
+                json!({ "at_ms": 1_795_995_188_487u64, "what": "ended", "how": "hung_up", "said_by": "d1" }),
+            ],
+            segments: vec![
+                segment(1_000, "d1", "The President", "Good\u{7} evening.\nSecond\u{200b} line"),
+                segment(5_000, "d1", "The President", NO_AUDIO),
+            ],
+            ..Contents::default()
+        }
+    }
+
+    #[test]
+    fn the_document_has_names_local_times_clock_times_and_gaps() {
+        let audio = BTreeMap::from([("d1".to_owned(), "audio/president.opus".to_owned())]);
+        let info = [("Telcon-Answered".to_owned(), "2026-11-29T23:32:08Z".to_owned())];
+        let facts = Facts { call: "ab", partial: true, reason: "x", bag_info: &info, audio: &audio };
+        let document = build(&contents(), &facts);
+        assert_eq!(document.answered_ms, Some(1_795_995_128_487));
+        assert_eq!(document.duration.as_deref(), Some("1 min 00 s"));
+        assert_eq!(document.ending, "The President hung up.");
+        assert_eq!(document.kept, "Transcript and audio");
+        let times: Vec<_> = document.times.iter().map(|t| (t.of.as_str(), t.date.as_str(), t.from.as_str())).collect();
+        assert!(times.contains(&("The President", "29 November 2026", "18:32:08")), "{times:?}");
+        assert_eq!(times.len(), 2, "the note-taker's zone is no party's");
+        assert_eq!(document.transcript[0].clocks.len(), 2);
+        assert!(document.transcript[0].clocks.contains(&"18:32:09".to_owned()));
+        assert_eq!(document.transcript[1].kind, LineKind::Gap);
+        assert_eq!(document.state.text, "Intact but incomplete: no sound from The President for 25 s");
+        assert_eq!(document.listeners[0].name, "Note-taker");
+        let president = document.parties.iter().find(|p| p.name == "The President").unwrap();
+        assert_eq!(president.audio, ["audio/president.opus"]);
+    }
+
+    #[test]
+    fn nothing_hostile_reaches_the_document_or_its_page() {
+        let facts = Facts { call: "ab", partial: true, reason: "<b>\u{9b}", bag_info: &[], audio: &BTreeMap::new() };
+        let document = build(&contents(), &facts);
+        let json = String::from_utf8(document.to_json()).unwrap();
+        let html = document.to_html();
+        for text in [&json, &html] {
+            assert!(!text.chars().any(|c| is_active(c) && c != '\n'), "{text}");
+        }
+        assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"), "{html}");
+        assert!(!html.contains("<script"));
+    }
+
+    #[test]
+    fn times_in_bag_info_are_parsed() {
+        assert_eq!(parse_utc("2026-11-29T23:32:08Z"), Some(1_795_995_128_000));
+        assert_eq!(parse_utc("1970-01-01T00:00:00Z"), Some(0));
+        for bad in ["", "2026-11-29", "2026-13-29T23:32:08Z", "2026-11-29T23:32:08+", "éééééééééé"] {
+            assert_eq!(parse_utc(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Slots of connections: a limit in total and per address. When a limit is reached, the oldest connection that has not
+//! authenticated gives its slot up, so that silent connections keep nobody out.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::oneshot;
+
+/// Limits of [`ConnectionSlots`].
+#[derive(Clone, Copy, Debug)]
+pub struct SlotLimits {
+    /// Connections in total.
+    pub total: usize,
+    /// Connections of one address.
+    pub per_address: usize,
+    /// Bits of an IPv6 address that identify whoever uses it: networks assign prefixes, not addresses.
+    pub ipv6_prefix: u32,
+}
+
+/// A semaphore of connections.
+pub struct ConnectionSlots {
+    limits: SlotLimits,
+    in_use: Mutex<InUse>,
+}
+
+#[derive(Default)]
+struct InUse {
+    /// Numbers rise with time.
+    last: u64,
+    held: HashMap<u64, Held>,
+    by_address: HashMap<IpAddr, OfAddress>,
+    /// Connections that have not authenticated, oldest first.
+    evictable: BTreeSet<u64>,
+}
+
+struct Held {
+    address: IpAddr,
+    evict: oneshot::Sender<()>,
+}
+
+#[derive(Default)]
+struct OfAddress {
+    held: usize,
+    evictable: BTreeSet<u64>,
+}
+
+impl InUse {
+    fn evict(&mut self, number: u64) {
+        if let Some(held) = self.remove(number) {
+            let _ = held.evict.send(());
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Held> {
+        let held = self.held.remove(&number)?;
+        self.evictable.remove(&number);
+        if let Some(of_address) = self.by_address.get_mut(&held.address) {
+            of_address.held -= 1;
+            of_address.evictable.remove(&number);
+            if of_address.held == 0 {
+                self.by_address.remove(&held.address);
+            }
+        }
+        Some(held)
+    }
+}
+
+/// One counted connection; its slot is free again on drop.
+pub struct ConnectionSlot(SlotHandle);
+
+/// Refers to a slot, for whoever authenticates the connection.
+#[derive(Clone)]
+pub struct SlotHandle {
+    slots: Arc<ConnectionSlots>,
+    number: u64,
+}
+
+impl ConnectionSlots {
+    /// All slots free.
+    pub fn new(limits: SlotLimits) -> Arc<Self> {
+        Arc::new(Self { limits, in_use: Mutex::default() })
+    }
+
+    /// Acquires a slot for this address, if need be that of the oldest connection which has not authenticated: of the same
+    /// address if that has too many (unless `is_proxy`, which connects for everybody), else of all. The receiver fires when the
+    /// slot is given up. None if all are authenticated.
+    pub fn acquire(
+        self: &Arc<Self>,
+        address: IpAddr,
+        is_proxy: bool,
+    ) -> Option<(ConnectionSlot, oneshot::Receiver<()>)> {
+        let address = self.subscriber(address);
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_address = in_use.by_address.get(&address);
+        if !is_proxy && of_address.is_some_and(|of| of.held >= self.limits.per_address) {
+            let oldest = of_address.and_then(|of| of.evictable.first().copied())?;
+            in_use.evict(oldest);
+        } else if in_use.held.len() >= self.limits.total {
+            let oldest = in_use.evictable.first().copied()?;
+            in_use.evict(oldest);
+        }
+        in_use.last += 1;
+        let number = in_use.last;
+        let (evict, evicted) = oneshot::channel();
+        in_use.held.insert(number, Held { address, evict });
+        in_use.evictable.insert(number);
+        let of_address = in_use.by_address.entry(address).or_default();
+        of_address.held += 1;
+        of_address.evictable.insert(number);
+        Some((ConnectionSlot(SlotHandle { slots: self.clone(), number }), evicted))
+    }
+
+    fn subscriber(&self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V6(v6) if !v6.is_loopback() => {
+                let host_bits = u128::MAX.checked_shr(self.limits.ipv6_prefix).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !host_bits))
+            }
+            other => other,
+        }
+    }
+}
+
+impl ConnectionSlot {
+    /// A reference to it.
+    pub fn handle(&self) -> SlotHandle {
+        self.0.clone()
+    }
+}
+
+impl SlotHandle {
+    /// The connection has authenticated: its slot is its own until it ends.
+    pub fn keep(&self) {
+        let mut in_use = self.slots.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.evictable.remove(&self.number);
+        let address = in_use.held.get(&self.number).map(|held| held.address);
+        if let Some(of_address) = address.and_then(|address| in_use.by_address.get_mut(&address)) {
+            of_address.evictable.remove(&self.number);
+        }
+    }
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.0.slots.in_use.lock().unwrap_or_else(PoisonError::into_inner).remove(self.0.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn slots(total: usize, per_address: usize) -> Arc<ConnectionSlots> {
+        ConnectionSlots::new(SlotLimits { total, per_address, ipv6_prefix: 56 })
+    }
+
+    fn is_evicted(evicted: &mut oneshot::Receiver<()>) -> bool {
+        evicted.try_recv().is_ok()
+    }
+
+    /// The attacker holds silent connections from as many addresses as it likes.
+    #[test]
+    fn when_all_slots_are_in_use_the_oldest_unauthenticated_connection_goes() {
+        let slots = slots(4, 2);
+        let (signed_in, _ends) = slots.acquire(at("192.0.2.1"), false).unwrap();
+        signed_in.handle().keep();
+        let mut silent: Vec<_> =
+            ["192.0.2.2", "192.0.2.2", "192.0.2.3"].map(|a| slots.acquire(at(a), false).unwrap()).into();
+        let (newcomer, mut newcomer_ends) = slots.acquire(at("192.0.2.4"), false).unwrap();
+        assert!(is_evicted(&mut silent[0].1), "the oldest");
+        assert!(!is_evicted(&mut silent[1].1) && !is_evicted(&mut silent[2].1) && !is_evicted(&mut newcomer_ends));
+        newcomer.handle().keep();
+        // A slot that was given up is not freed a second time.
+        silent.remove(0);
+        let (_another, _) = slots.acquire(at("192.0.2.5"), false).unwrap();
+        assert!(is_evicted(&mut silent[0].1));
+        for (slot, _) in &silent[1..] {
+            slot.handle().keep();
+        }
+        let (last, mut last_ends) = slots.acquire(at("192.0.2.6"), false).unwrap();
+        last.handle().keep();
+        assert!(slots.acquire(at("192.0.2.7"), false).is_none(), "all are authenticated");
+        assert!(!is_evicted(&mut last_ends));
+        drop(signed_in);
+        assert!(slots.acquire(at("192.0.2.7"), false).is_some());
+    }
+
+    #[test]
+    fn an_address_with_too_many_connections_gives_up_its_own() {
+        let slots = slots(5, 2);
+        let (mut first, mut other) =
+            (slots.acquire(at("192.0.2.1"), false).unwrap(), slots.acquire(at("192.0.2.9"), false).unwrap());
+        let (second, _) = slots.acquire(at("192.0.2.1"), false).unwrap();
+        let (third, _) = slots.acquire(at("::ffff:192.0.2.1"), false).unwrap();
+        assert!(is_evicted(&mut first.1) && !is_evicted(&mut other.1));
+        second.handle().keep();
+        third.handle().keep();
+        assert!(slots.acquire(at("192.0.2.1"), false).is_none());
+        assert!(slots.acquire(at("192.0.2.1"), true).is_some(), "a proxy connects for everybody");
+    }
+
+    #[test]
+    fn a_wide_ipv6_prefix_counts_as_one_address() {
+        for (ipv6_prefix, same, other) in
+            [(56, "2001:db8:0:ff::2", "2001:db8:0:100::1"), (48, "2001:db8:0:ffff::2", "2001:db8:1::1")]
+        {
+            let slots = ConnectionSlots::new(SlotLimits { total: 9, per_address: 1, ipv6_prefix });
+            let mut first = slots.acquire(at("2001:db8::1"), false).unwrap();
+            let _other = slots.acquire(at(other), false).unwrap();
+            assert!(!is_evicted(&mut first.1));
+            let _same = slots.acquire(at(same), false).unwrap();
+            assert!(is_evicted(&mut first.1), "/{ipv6_prefix}");
+        }
+    }
+}
