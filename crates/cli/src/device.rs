@@ -1,6 +1,6 @@
 //! Enrolment of this machine as a device, and its key file.
 
-use crate::store::{private_dir, random, write_secret};
+use crate::store::{beside, private_dir, random, remove_secret, rename_new, write_new_secret, write_secret};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
@@ -66,12 +66,13 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
         private_dir(dir)?;
     }
     // Saved under another name first, so that the key is not lost if this process dies after the office accepted the certificate.
-    let temporary = path.with_extension("enrolling");
-    write_secret(&temporary, state.to_text().as_bytes())?;
+    let temporary = beside(path, ".enrolling");
+    write_new_secret(&temporary, state.to_text().as_bytes())
+        .context("another enrolment of this file is in progress or was interrupted; see the file that is named here")?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
     let enrolled: Result<Enrolled, _> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
     match enrolled {
-        Ok(_) => std::fs::rename(&temporary, path).with_context(|| format!("cannot write {}", path.display())),
+        Ok(_) => rename_new(&temporary, path),
         // Without a response the outcome is unknown, so the key must be kept.
         Err(error) if error.is_unanswered() => Err(anyhow::Error::from(error).context(format!(
             "the keys are saved in {}: if the link turns out to be used up, the office has enrolled this device, and that \
@@ -123,12 +124,7 @@ pub fn lock(path: &Path) -> anyhow::Result<File> {
 pub fn persister(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
     Box::new(move |text| {
         let saved = if text.is_empty() {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(error).context("cannot delete the revoked device's keys; delete the file by hand")
-                }
-                _ => Ok(()),
-            }
+            remove_secret(&path).context("cannot delete the revoked device's keys; delete the file by hand")
         } else {
             write_secret(&path, text.as_bytes())
         };

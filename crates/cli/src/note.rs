@@ -11,21 +11,30 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use telcon_client::{
     endpoint::{Endpoint, EndpointConfig, now_ms},
+    error::ClientError,
     note::{
         NoteConfig, NoteTaker, RecognizerFactory, SpokenLanguages,
-        delivery::{RecordUploader, delete_delivered},
+        delivery::{DeliveredRecord, RecordUploader, delete_delivered},
         unfinished_records,
     },
     transcription::{Language, Pair, Recognizer, Whisper},
 };
-use telcon_core::{Device, view::ConnectionState};
+use telcon_core::{
+    Device, UserCommand,
+    view::{CallState, ConnectionState},
+};
 use telcon_proto::{
     PersonId, Qualified,
     policy::{Action, allows},
 };
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long a note-taker that is told to stop seals and delivers, less than the ten seconds after which container runtimes kill.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Arguments of `telcon note`.
 #[derive(Args)]
@@ -158,7 +167,11 @@ fn boxed(recognizer: impl Recognizer + Send + 'static) -> Box<dyn Recognizer + S
 /// # Errors
 /// When the note-taker cannot start, or its device was revoked.
 pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
-    let mut running = start_note_taker(&args).await?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot install a signal handler")?;
+    let mut running = tokio::select! {
+        running = start_note_taker(&args) => running?,
+        _ = terminate.recv() => return Ok(()),
+    };
     tell!("the note-taker waits for calls");
     loop {
         let mut view = running.uploader.endpoint.view();
@@ -167,11 +180,39 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
                 Ok(_) => bail!(REVOKED),
                 Err(_) => bail!("the note-taker ended"),
             },
-            delivered = running.uploader.next() => match delivered {
-                Ok(record) => tell!("record of {} is in the archive, log entry {}", record.call, record.log_index),
-                Err(error) => tracing::error!("{error:#}"),
-            },
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            delivered = running.uploader.next() => report(delivered),
+            _ = tokio::signal::ctrl_c() => break,
+            _ = terminate.recv() => break,
         }
+    }
+    tell!("stopping: sealing and delivering what was recorded");
+    running.uploader.endpoint.command(UserCommand::Leave);
+    let deliver = async {
+        // The command is carried out by the endpoint's task.
+        let left =
+            running.uploader.endpoint.until(|view| view.call.as_ref().is_none_or(|c| c.state == CallState::Ended));
+        left.await.ok();
+        loop {
+            match running.uploader.next_or_idle().await.transpose() {
+                Some(delivered) => report(delivered),
+                None => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = deliver => {}
+        () = tokio::time::sleep(STOP_TIMEOUT) => {
+            tell!("stopped; what is left in {} is delivered by the next start", args.spool.display());
+        }
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn report(delivered: Result<DeliveredRecord, ClientError>) {
+    match delivered {
+        Ok(record) => tell!("record of {} is in the archive, log entry {}", record.call, record.log_index),
+        Err(error) => tracing::error!("{error:#}"),
     }
 }

@@ -127,5 +127,5 @@ fn a_spool_of_version_0_1_is_delivered_to_the_upgraded_office() {
     let report = office.verify();
     assert_eq!((count(&report, "calls"), count(&report, "records_good"), count(&report, "pending")), (1, 1, 0));
     let (_, out) = office.open_record();
-    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 2, "the sound of both");
+    assert_eq!(fs::read_dir(out.join("audio")).unwrap().count(), 3, "the sound of both, and of the call");
 }

@@ -19,7 +19,7 @@ fn rows(page: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_manual_lists_every_metric_and_no_other() {
     let mut office = Office::start().await;
-    let mut served = rows(&office.get("/metrics").await.text());
+    let mut served = rows(&office.get_admin("/metrics").await.text());
     let local = "127.0.0.1:0".parse().unwrap();
     let (_node, handle, task) = RelayNode::start(office.anchor.clone(), local, Vec::new()).await.unwrap();
     for row in rows(&handle.metrics().await.unwrap()) {

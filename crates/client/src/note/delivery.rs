@@ -47,6 +47,8 @@ pub struct RecordUploader {
     /// Calls with unfinished records, which may still continue.
     unfinished: Vec<CallId>,
     queue: VecDeque<Delivery>,
+    /// The delivery in progress: it goes on when nobody waits for it any more.
+    in_progress: Option<tokio::task::JoinHandle<(Result<u64, ClientError>, Delivery)>>,
 }
 
 /// A sealed record that waits for delivery.
@@ -131,7 +133,16 @@ impl RecordUploader {
         unfinished: Vec<CallId>,
     ) -> Self {
         let (config, device) = (Arc::new(config), Arc::new(device));
-        Self { endpoint, events, server, config, device, unfinished, queue: VecDeque::new() }
+        Self { endpoint, events, server, config, device, unfinished, queue: VecDeque::new(), in_progress: None }
+    }
+
+    /// Whether every record of the spool has been delivered, and no call is being recorded.
+    fn is_idle(&self) -> bool {
+        let in_call = self.endpoint.view().borrow().call.as_ref().is_some_and(|call| call.state != CallState::Ended);
+        !in_call
+            && self.queue.is_empty()
+            && self.in_progress.is_none()
+            && super::unfinished_records(&self.config.spool).is_empty()
     }
 
     /// Waits until the next record is delivered. Records that the office does not accept stay in the spool and are retried
@@ -139,25 +150,47 @@ impl RecordUploader {
     ///
     /// # Errors
     /// A problem of the note-taker, with what to do about it. Call again to continue.
+    ///
+    /// Cancel safe while no unfinished record is being sealed: that is repeated after a restart.
     pub async fn next(&mut self) -> Result<DeliveredRecord, ClientError> {
         loop {
-            match self.events.try_recv() {
-                Ok(NoteEvent::Problem(problem)) => return Err(ClientError::NoteTaker(problem)),
-                Ok(NoteEvent::Sealed { call, dir, transcript }) => {
-                    tracing::info!(%call, "record sealed; waiting for delivery to the archive");
-                    self.enqueue(call, dir, transcript);
-                }
-                Ok(NoteEvent::Unfinished(call)) => self.unfinished.push(call),
-                Err(TryRecvError::Empty) => {
-                    self.seal_unfinished().await;
-                    match self.attempt_due().await? {
-                        Some(delivered) => return Ok(delivered),
-                        None => tokio::time::sleep(POLL_INTERVAL).await,
-                    }
-                }
-                Err(TryRecvError::Disconnected) => return Err(ClientError::EndpointEnded),
+            if let Some(delivered) = self.step().await? {
+                return Ok(delivered);
             }
         }
+    }
+
+    /// As [`RecordUploader::next`], but ends when there is nothing more to deliver.
+    ///
+    /// # Errors
+    /// A problem of the note-taker, with what to do about it. Call again to continue.
+    pub async fn next_or_idle(&mut self) -> Result<Option<DeliveredRecord>, ClientError> {
+        while !self.is_idle() {
+            if let Some(delivered) = self.step().await? {
+                return Ok(Some(delivered));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn step(&mut self) -> Result<Option<DeliveredRecord>, ClientError> {
+        match self.events.try_recv() {
+            Ok(NoteEvent::Problem(problem)) => return Err(ClientError::NoteTaker(problem)),
+            Ok(NoteEvent::Sealed { call, dir, transcript }) => {
+                tracing::info!(%call, "record sealed; waiting for delivery to the archive");
+                self.enqueue(call, dir, transcript);
+            }
+            Ok(NoteEvent::Unfinished(call)) => self.unfinished.push(call),
+            Err(TryRecvError::Empty) => {
+                self.seal_unfinished().await;
+                if let Some(delivered) = self.attempt_due().await? {
+                    return Ok(Some(delivered));
+                }
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+            Err(TryRecvError::Disconnected) => return Err(ClientError::EndpointEnded),
+        }
+        Ok(None)
     }
 
     /// Queues a record. Idempotent: a record may be found at the end of its call and again in the spool.
@@ -197,18 +230,20 @@ impl RecordUploader {
 
     /// Attempts the next delivery that is due, if there is a connection.
     async fn attempt_due(&mut self) -> Result<Option<DeliveredRecord>, ClientError> {
-        let Some(token) = self.endpoint.view().borrow().token.clone() else { return Ok(None) };
-        let Some(due) = self.queue.iter().position(|queued| queued.next_attempt <= Instant::now()) else {
-            return Ok(None);
-        };
-        let mut delivery = self.queue.remove(due).expect("invariant: it was just found");
-        let server = self.server.clone();
-        let (office, me) = (self.device.office().clone(), self.device.me().device());
-        let outcome;
-        (outcome, delivery) =
-            tokio::task::spawn_blocking(move || (delivery.attempt(&server, &token, &office, me), delivery))
-                .await
-                .expect("invariant: a delivery does not panic");
+        if self.in_progress.is_none() {
+            let Some(token) = self.endpoint.view().borrow().token.clone() else { return Ok(None) };
+            let Some(due) = self.queue.iter().position(|queued| queued.next_attempt <= Instant::now()) else {
+                return Ok(None);
+            };
+            let delivery = self.queue.remove(due).expect("invariant: it was just found");
+            let server = self.server.clone();
+            let (office, me) = (self.device.office().clone(), self.device.me().device());
+            let attempt = move || (delivery.attempt(&server, &token, &office, me), delivery);
+            self.in_progress = Some(tokio::task::spawn_blocking(attempt));
+        }
+        let Some(in_progress) = &mut self.in_progress else { return Ok(None) };
+        let (outcome, mut delivery) = in_progress.await.expect("invariant: a delivery does not panic");
+        self.in_progress = None;
         match outcome {
             Ok(log_index) => {
                 let Delivery { call, transcript, .. } = delivery;

@@ -269,7 +269,7 @@ mod tests {
             }
             let (start_s, end_s) = (0.0, sound.len() as f64 / 16_000.0);
             let text = format!("{end_s:.0}");
-            let words = vec![Word { text, start_s, end_s, confidence: 0.99, spaced: true }];
+            let words = vec![Word { text, start_s, end_s, confidence: 0.99, onset_confidence: 0.99, spaced: true }];
             let phrases = vec![Phrase { start_s, end_s, words, quality: Quality::CERTAIN }];
             Ok(Recognition { phrases, language: None })
         }

@@ -220,7 +220,8 @@ fn half_heard(words: &[Word], cuts: &[f64]) -> usize {
         return 0;
     };
     let affected = words.iter().take_while(|word| word.start_s < cut + CUT_REACH_S).count();
-    words[..affected].iter().position(|word| word.confidence >= BEGINNING_CONFIDENCE).unwrap_or(affected)
+    let is_certain = |word: &Word| word.confidence.min(word.onset_confidence) >= BEGINNING_CONFIDENCE;
+    words[..affected].iter().position(is_certain).unwrap_or(affected)
 }
 
 #[cfg(test)]

@@ -12,7 +12,14 @@ fn phrase(start_s: f64, words: &str, quality: Quality) -> Phrase {
             let (text, confidence) = word.split_once('/').unwrap_or((word, "0.99"));
             let start_s = start_s + 0.5 * i as f64;
             let confidence = confidence.parse().unwrap();
-            Word { text: text.into(), start_s, end_s: start_s + 0.5, confidence, spaced: true }
+            Word {
+                text: text.into(),
+                start_s,
+                end_s: start_s + 0.5,
+                confidence,
+                onset_confidence: confidence,
+                spaced: true,
+            }
         })
         .collect();
     Phrase { start_s, end_s: words[words.len() - 1].end_s, words, quality }

@@ -45,8 +45,10 @@ pub struct Word {
     pub start_s: f64,
     /// End, seconds from the start of the samples.
     pub end_s: f64,
-    /// The model's probability of the word: the least of its tokens, 0..1.
+    /// The model's probability of the word: the mean of its tokens, 0..1, as in Whisper's own code.
     pub confidence: f32,
+    /// The model's probability of its first token, 0..1. Where a word is cut off, that one is a guess, and the others follow from it.
+    pub onset_confidence: f32,
     /// Whether a space precedes it. Chinese and Japanese have none.
     pub spaced: bool,
 }

@@ -170,7 +170,9 @@ pub(super) fn words<'a>(tokens: impl Iterator<Item = Scored<'a>>, spaced: bool) 
             return None;
         }
         let confidence = open.probabilities.iter().sum::<f32>() / open.probabilities.len().max(1) as f32;
-        Some(Word { text, start_s: open.time.0, end_s: open.time.1, confidence, spaced: open.spaced })
+        let onset_confidence = open.probabilities.first().copied().unwrap_or_default();
+        let (start_s, end_s) = open.time;
+        Some(Word { text, start_s, end_s, confidence, onset_confidence, spaced: open.spaced })
     };
     open.into_iter().filter_map(word).collect()
 }

@@ -38,7 +38,8 @@ fn fixture(name: &str) -> Vec<f32> {
 }
 
 fn phrase(start_s: f64, end_s: f64, text: &str) -> Phrase {
-    let word = |text: &str| Word { text: text.into(), start_s, end_s, confidence: 0.99, spaced: true };
+    let word =
+        |text: &str| Word { text: text.into(), start_s, end_s, confidence: 0.99, onset_confidence: 0.99, spaced: true };
     Phrase { start_s, end_s, words: text.split(' ').map(word).collect(), quality: Quality::CERTAIN }
 }
 

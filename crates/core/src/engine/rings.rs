@@ -75,6 +75,16 @@ impl Engine {
         self.with_call(Call::answer);
     }
 
+    /// This device's ring yielded to glare: answers the ring that resolves it, if that came before the office's refusal.
+    pub(super) fn answer_glare(&mut self) {
+        let Some(own) = &self.call else { return };
+        let resolves = self.rings.0.iter().find(|ring| own.matches_glare(ring)).map(|ring| ring.id);
+        let Some(ring) = resolves.and_then(|id| self.rings.take(id)) else { return };
+        self.call = Some(ring);
+        self.with_call(|call, context| call.open_leg(context));
+        self.with_call(Call::answer);
+    }
+
     /// Declines a ring.
     pub(super) fn decline(&mut self, id: Option<CallId>) {
         match id.and_then(|id| self.rings.take(id)) {

@@ -131,12 +131,17 @@ impl Engine {
     }
 
     /// Glare: two people rang each other at the same moment, and the other ring was first. It replaces this device's own ring,
-    /// and is answered when it arrives. Returns whether the refusal was glare.
+    /// and is answered when it arrives, or at once if it was shown beside this one already. Returns whether the refusal was glare.
     fn yield_to_glare(&mut self, id: Option<CallId>, code: RefusalCode, now_ms: u64) -> bool {
         if code != RefusalCode::RingsYou {
             return false;
         }
-        self.call.as_mut().filter(|call| Some(call.id) == id).is_some_and(|call| call.yield_to_glare(now_ms))
+        let yielded =
+            self.call.as_mut().filter(|call| Some(call.id) == id).is_some_and(|call| call.yield_to_glare(now_ms));
+        if yielded {
+            self.answer_glare();
+        }
+        yielded
     }
 
     fn on_refused(&mut self, id: Option<CallId>, code: RefusalCode, message: &str) {

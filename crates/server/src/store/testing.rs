@@ -1,7 +1,8 @@
 //! Databases for tests.
 
-use super::{Queries, Store, StoreLocation};
+use super::{Queries, Store, StoreError, StoreLocation};
 use crate::peers::PostgresServer;
+use std::time::{Duration, Instant};
 use telcon_proto::OfficeName;
 use tempfile::TempDir;
 
@@ -9,6 +10,9 @@ use tempfile::TempDir;
 pub(crate) fn home() -> OfficeName {
     OfficeName::parse("office.example").unwrap()
 }
+
+/// How long the lock of a dropped writer may stay.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An empty database that a test opens, closes and opens again.
 pub(crate) struct TestStore {
@@ -29,8 +33,15 @@ impl TestStore {
         Self { location: StoreLocation::Postgres(server.create_database(name)), _dir: None }
     }
 
+    /// Opens for writing. PostgreSQL releases the lock of a writer that was dropped once it has noticed the end of its connection.
     pub fn writer(&self) -> Box<dyn Store> {
-        self.location.writer(&home()).unwrap()
+        let start = Instant::now();
+        loop {
+            match self.location.writer(&home()) {
+                Err(StoreError::InUse) if start.elapsed() < LOCK_PATIENCE => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub fn reader(&self) -> Box<dyn Queries> {

@@ -586,7 +586,9 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
-        "DROP TABLE lost_devices; DROP INDEX calls_logged; CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
+        "DROP TABLE lost_devices; DROP TABLE silenced; DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to;
+         ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
+         CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",
     );
     assert!(matches!(disk.location.reader(&testing::home()), Err(StoreError::Location(_))));
