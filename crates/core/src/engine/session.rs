@@ -240,9 +240,10 @@ impl Engine {
         match Call::incoming(&self.device, jws, opened, device, now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
-                let own = self.call.as_ref().filter(|own| own.id == call.id);
-                let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
                 let call = call.id;
+                let own = self.call.as_ref().filter(|own| own.id == call);
+                let declined = self.rings.was_declined(call) || own.is_some_and(Call::was_declined);
+                let known = declined || own.is_some();
                 self.send(match declined {
                     true => ClientMessage::Decline { call },
                     false => ClientMessage::HangUp { call, failed: true },

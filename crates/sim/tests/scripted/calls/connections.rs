@@ -334,3 +334,22 @@ fn a_device_whose_clock_is_off_is_told_when_it_signs_in() {
         assert!(world.screen_of(1).alerts.is_empty());
     }
 }
+
+#[test]
+fn an_answer_that_the_office_stored_before_it_started_again_is_repeated_and_put_through() {
+    let mut world = Scenario::of_two(68);
+    world.ring(0, 1);
+    world.settle();
+    // The caller's device does not let the callee in before the server starts again.
+    world.hold(script::Direction::Up, 0);
+    world.command(1, UserCommand::Answer { call: None });
+    world.settle();
+    world.disconnect(0);
+    world.release(script::Direction::Up, 0);
+    world.restart_server();
+    for node in [1, 0] {
+        world.connect(node);
+        world.settle();
+    }
+    assert_eq!([world.state(0), world.state(1)], [CallState::Live; 2], "{:?}", world.problems());
+}
