@@ -87,7 +87,8 @@ pub struct Claim {
     pub size: u64,
     /// The signed checkpoint.
     pub checkpoint: String,
-    /// When it was relied on, milliseconds since 1970 UTC.
+    /// Since when its proof is waited for, milliseconds of the engine's uptime: set anew at each sign-in, so that a stored value
+    /// means nothing.
     pub since_ms: u64,
 }
 

@@ -15,8 +15,8 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{Store, StoreError, Write},
     switchboard::{
-        Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
-        Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply,
+        RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::{
@@ -53,7 +53,7 @@ pub enum Input {
     /// A message other than a ring.
     Message(SessionId, Box<ClientMessage>),
     /// A verified ring, or why verification failed. Whether its call exists is looked up here.
-    Ring(SessionId, Box<Result<VerifiedRing, String>>),
+    Ring(SessionId, Box<Result<VerifiedRing, RefusedRing>>),
     /// A device's ping: it wants the newest checkpoint, with its consistency proof from this size, after everything that its
     /// earlier messages caused.
     Ping(SessionId, u64),
@@ -350,12 +350,12 @@ impl Hub {
         batch.add(effects);
     }
 
-    fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, String> {
+    fn look_up_call(&mut self, ring: VerifiedRing) -> Result<VerifiedRing, RefusedRing> {
         match self.parts.store.call_exists(&ring.ring.call.id) {
             Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
             Err(error) => {
                 tracing::error!(call = %ring.ring.call, %error, "a ring was refused: the store cannot be read; check the database");
-                Err("the server's store cannot be read now: ring again".to_owned())
+                Err(RefusedRing::store_failed())
             }
         }
     }

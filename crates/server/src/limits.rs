@@ -1,5 +1,7 @@
 //! Limits of this server that are not part of the wire protocol.
 
+pub use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNATTENDED_MS};
+
 /// How long after a call's end its record may take to arrive, milliseconds, before the log says that it is missing.
 /// A note-taker seals audio during the call, but its speech recognition may lag by as long as the call was.
 pub const RECORD_DUE_MS: u64 = 60 * 60 * 1000;

@@ -3,9 +3,9 @@
 
 use crate::{
     store::{DeviceRow, LostDevice},
-    switchboard::VerifiedRing,
+    switchboard::{RefusedRing, VerifiedRing},
 };
-use telcon_identity::Office;
+use telcon_identity::{IdentityError, Mismatch, Office};
 use telcon_proto::{Blob, DeviceId, ServerMessage, message::RefusalCode};
 
 /// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge. `row` is what the
@@ -54,9 +54,14 @@ pub fn refuse_lost(lost: &LostDevice) -> Box<ServerMessage> {
 /// Verifies a ring. Whether its call exists already is for the caller to look up.
 ///
 /// # Errors
-/// Why it does not hold, for people.
-pub fn verify_ring(office: &Office, jws: String, now_ms: u64) -> Result<VerifiedRing, String> {
-    let verified = office.verify_ring(&jws, now_ms).map_err(|why| why.to_string())?;
+/// Why it does not hold.
+pub fn verify_ring(office: &Office, jws: String, now_ms: u64) -> Result<VerifiedRing, RefusedRing> {
+    let verified = office.verify_ring(&jws, now_ms).map_err(|error| match error {
+        IdentityError::Incompatible(Mismatch::WireVersion(_)) => {
+            RefusedRing { code: RefusalCode::Version, why: format!("{error}: update this device") }
+        }
+        error => RefusedRing { code: RefusalCode::NotAllowed, why: error.to_string() },
+    })?;
     Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
 }
 

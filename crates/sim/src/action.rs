@@ -16,6 +16,8 @@ pub enum Action {
     Chance,
     /// Something in the call of these two.
     Jostle(usize, usize),
+    /// Commits compete in the call of these two.
+    Compete(usize, usize),
     /// Everybody speaks and listens.
     Probe,
     /// A device's connection breaks.

@@ -2,8 +2,8 @@
 
 use crate::connection::ConnectionId;
 use std::collections::BTreeMap;
-use telcon_core::{DeviceState, Engine, view::CallState};
-use telcon_proto::{CallId, Card, DeviceId, Role};
+use telcon_core::{DeviceState, Engine, Event, view::CallState};
+use telcon_proto::{CallId, Card, DeviceId, Role, ServerMessage};
 use telcon_relay::LegId;
 use telcon_server::switchboard::{NewDevice, Seal};
 
@@ -19,6 +19,45 @@ pub struct Draft {
     pub person: usize,
     /// How far its clock will be ahead, milliseconds.
     pub offset: i64,
+}
+
+impl Device {
+    /// A device of this name that is off.
+    pub fn new(name: String, draft: &Draft) -> Self {
+        Self {
+            name,
+            person: draft.person,
+            card: draft.card.clone(),
+            id: draft.new.device,
+            engine: None,
+            state: draft.state.to_text().to_string(),
+            connection: None,
+            attempt: 0,
+            backoff_ms: 0,
+            offset: draft.offset,
+            turn: 0,
+            run: 0,
+            partitioned_until: 0,
+            frozen_until: 0,
+            recording: draft.card.role == Role::NoteTaker,
+            gone: false,
+            revoked: false,
+            leg: None,
+            legs: 0,
+            assigned: None,
+            reported_at: None,
+            session: None,
+            spool: BTreeMap::new(),
+            shown: None,
+            ended: BTreeMap::new(),
+            acted: false,
+            passage: 0,
+            cut_on_commit: false,
+            events: Vec::new(),
+            keepalive_timeouts: 0,
+            mail: None,
+        }
+    }
 }
 
 /// A device's media leg.
@@ -99,6 +138,14 @@ pub struct Device {
     pub acted: bool,
     /// Captions that it published.
     pub passage: u64,
+    /// Its connection breaks between its next commit and the office's acceptance.
+    pub cut_on_commit: bool,
+    /// In a script: what its engine reported.
+    pub events: Vec<Event>,
+    /// In a script: connections that its engine gave up because the office did not answer.
+    pub keepalive_timeouts: usize,
+    /// In a script: there is no engine, the script writes its messages, and the server's answers wait here.
+    pub mail: Option<Vec<ServerMessage>>,
 }
 
 impl Device {

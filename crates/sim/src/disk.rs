@@ -28,13 +28,15 @@ struct Due {
 struct Faults {
     due: Option<Due>,
     crashed: bool,
+    /// No write is possible, and the process goes on: the disk is full.
+    full: bool,
 }
 
 impl Faults {
     /// Whether the next write is applied, and whether it is reported as done.
     fn next(&mut self) -> (bool, bool) {
         match &mut self.due {
-            _ if self.crashed => (false, false),
+            _ if self.crashed || self.full => (false, false),
             None => (true, true),
             Some(due) if due.after > 0 => {
                 due.after -= 1;
@@ -83,6 +85,16 @@ impl LogDisk {
     /// Nothing goes wrong any more.
     pub fn repair(&self) {
         self.files().faults.due = None;
+    }
+
+    /// Whether nothing can be written.
+    pub fn set_full(&self, full: bool) {
+        self.files().faults.full = full;
+    }
+
+    /// A copy of the files, as whoever runs the server can make one.
+    pub fn copy(&self) -> MemoryStorage {
+        self.files().storage.clone()
     }
 
     /// Whether the power failed during a write.

@@ -11,6 +11,8 @@
 //! cargo xtask sim --seeds 10000                                              many
 //! ```
 //!
+//! [`script::Scenario`] runs the same office by the explicit steps of a test.
+//!
 //! | module | idea |
 //! |---|---|
 //! | `world` | virtual time, the queue, the network |
@@ -21,6 +23,7 @@
 //! | `disk` | what survives, and faults of writes |
 //! | `office` | identities, cards, rings: all of them are made here |
 //! | `action`, `plan` | what people do and what fails |
+//! | [`script`] | runs driven by the explicit steps of a test, instead of by chance |
 //! | `watch`, `invariants` | what was seen, and what must hold |
 
 mod action;
@@ -34,6 +37,7 @@ mod process;
 mod program;
 mod relay;
 mod rng;
+pub mod script;
 mod server;
 mod trace;
 mod watch;

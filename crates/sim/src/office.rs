@@ -11,12 +11,12 @@ use telcon_proto::{
 };
 use telcon_server::switchboard::NewDevice;
 
-const DOMAIN: &str = "office.example";
+pub(crate) const DOMAIN: &str = "office.example";
 const HOUR_MS: u64 = 3_600_000;
 
 /// An office.
 pub struct Office {
-    authority: Authority,
+    pub(crate) authority: Authority,
     log_seed: [u8; 32],
     /// As the server publishes it.
     pub info: OfficeInfo,
@@ -26,14 +26,13 @@ pub struct Office {
 
 impl Office {
     /// A new office.
-    pub fn new(rng: &mut Rng, now_ms: u64) -> Self {
+    pub fn new(rng: &mut Rng, suite: SuiteName, floor: RecordMode, now_ms: u64) -> Self {
         let before = now_ms - HOUR_MS;
-        let suite = SuiteName::Hybrid;
         let authority =
             Authority::create(suite, &rng.bytes(), DOMAIN, "Chancellery", before).expect("an authority of this name");
         let log_seed = rng.bytes();
         let key = signer(&log_seed).verifier_key().to_string();
-        let info = authority.office(&key, RecordMode::LogOnly, before).expect("a charter");
+        let info = authority.office(&key, floor, before).expect("a charter");
         let pinned = Pinned::pin(&info, None).expect("its own office");
         Self { authority, log_seed, info, pinned }
     }

@@ -71,7 +71,8 @@ impl World {
         let acts = self.rng.between(20, 60);
         for _ in 0..acts {
             let at = self.rng.below(ms);
-            self.after(at, Event::Act(Action::Jostle(from, to)));
+            let action = if self.rng.percent(75) { Action::Jostle(from, to) } else { Action::Compete(from, to) };
+            self.after(at, Event::Act(action));
         }
         for at in (700..ms).step_by(1_900) {
             self.after(at, Event::Act(Action::Probe));
@@ -110,6 +111,40 @@ impl World {
                 self.command(party, UserCommand::Mute { on });
             }
             _ => self.crash_server(),
+        }
+    }
+
+    /// Makes commits compete: devices come and go at the same moment, and the member that commits loses its connection between
+    /// its commit and the office's acceptance. Then another one is asked for the same changes, and both commit in one epoch:
+    /// the one that loses must commit what is left of its changes again, or be asked again.
+    pub fn compete(&mut self, from: usize, to: usize) {
+        if !self.storm {
+            return;
+        }
+        let first = if self.rng.percent(70) { from } else { to };
+        self.devices[first].cut_on_commit = true;
+        // The other one may be cut off too, so that nobody is left who was asked.
+        self.devices[if first == from { to } else { from }].cut_on_commit = self.rng.percent(30);
+        for _ in 0..self.rng.between(1, 3) {
+            self.listen_in();
+        }
+        // A party that loses its keys has to be added anew, by a commit that removes its old leaf.
+        let other = if first == from { to } else { from };
+        let wait = self.rng.below(400);
+        if self.rng.percent(25) && self.devices[other].is_on() {
+            self.device_crash(other);
+            self.after(wait, Event::DeviceUp(other));
+        } else if self.rng.percent(50) {
+            self.after(wait, Event::Act(Action::Jostle(from, to)));
+        }
+    }
+
+    /// A device has sent a commit.
+    pub fn committed_by(&mut self, d: usize) {
+        if std::mem::take(&mut self.devices[d].cut_on_commit) && self.storm {
+            let (_, most) = self.weather.delay;
+            let wait = self.rng.below(most + 1);
+            self.after(wait, Event::Act(Action::Disconnect(d)));
         }
     }
 

@@ -11,7 +11,8 @@ use telcon_server::{
     placement::Placement,
     store::Write,
     switchboard::{
-        Effects, LegRefusal, Output, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Effects, LegRefusal, Output, RefusedRing, RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        VerifiedRing,
     },
 };
 
@@ -27,7 +28,7 @@ pub enum HubInput {
     /// A message, but no ring.
     Message(SessionId, ClientMessage),
     /// A ring that was verified, or not.
-    Ring(SessionId, Result<VerifiedRing, String>),
+    Ring(SessionId, Result<VerifiedRing, RefusedRing>),
     /// Asks for a checkpoint.
     Ping(SessionId, u64),
     /// An HTTP request.

@@ -12,13 +12,12 @@ use crate::{
     watch::SPOKEN,
     world::{Event, World},
 };
-use std::collections::BTreeMap;
 use telcon_core::{
     DeviceState, Engine, Event as EngineEvent, Output, UserCommand,
     call::captions::Caption,
     view::{CallState, ConnectionState},
 };
-use telcon_proto::{CallId, DeviceId, Digest, Role};
+use telcon_proto::{CallId, ClientMessage, DeviceId, Digest, Role};
 use telcon_server::switchboard::{Refusal, RefusalKind, Seal};
 
 /// Backoff of the native client, milliseconds.
@@ -39,13 +38,15 @@ impl World {
     pub fn enrol(&mut self, person: usize, role: Role) {
         let card = card(person, role);
         // Within what the protocol tolerates between two clocks.
-        let offset = if self.rng.percent(50) { 0 } else { self.rng.between(0, 40_000) as i64 - 20_000 };
+        let exact = self.script.is_some() || self.rng.percent(50);
+        let offset = if exact { 0 } else { self.rng.between(0, 40_000) as i64 - 20_000 };
         let state = self.office.certify(card.clone(), &mut self.keys, self.now);
         let new = self.office.new_device(state.chain().to_vec(), self.now);
         self.watch.keep_secret_of(&state.to_text());
         self.drafts.push(Some(Draft { new, state, card, person, offset }));
         let draft = self.drafts.len() - 1;
-        self.after(10, Event::Http(Request::Enrol(draft)));
+        let wait = self.wait(10, 10);
+        self.after(wait, Event::Http(Request::Enrol(draft)));
     }
 
     /// The answer to an HTTP request.
@@ -54,7 +55,9 @@ impl World {
             Request::Enrol(draft) => self.enrolled(draft, answer),
             Request::Revoke(device, jws) => {
                 if answer.as_ref().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable) {
-                    self.after(1_000, Event::Http(Request::Revoke(device, jws)));
+                    if self.script.is_none() {
+                        self.after(1_000, Event::Http(Request::Revoke(device, jws)));
+                    }
                 } else {
                     self.watch.revoked(device);
                 }
@@ -64,6 +67,10 @@ impl World {
     }
 
     fn enrolled(&mut self, number: usize, answer: Result<(), Refusal>) {
+        // The script has a device of these keys already, and decides what to do.
+        if self.script.as_ref().is_some_and(|script| script.puppets.contains_key(&number)) {
+            return;
+        }
         if answer.as_ref().is_err_and(|refusal| refusal.kind == RefusalKind::Unavailable) {
             return self.after(1_000, Event::Http(Request::Enrol(number)));
         }
@@ -81,35 +88,7 @@ impl World {
         };
         let name = format!("{letter}{}{}", draft.person, char::from(b'a' + mine as u8));
         self.note(format!("{name}: enrolled"));
-        self.devices.push(Device {
-            name,
-            person: draft.person,
-            card: draft.card,
-            id: draft.new.device,
-            engine: None,
-            state: draft.state.to_text().to_string(),
-            connection: None,
-            attempt: 0,
-            backoff_ms: MIN_BACKOFF_MS,
-            offset: draft.offset,
-            turn: 0,
-            run: 0,
-            partitioned_until: 0,
-            frozen_until: 0,
-            recording: true,
-            gone: false,
-            revoked: false,
-            leg: None,
-            legs: 0,
-            assigned: None,
-            reported_at: None,
-            session: None,
-            spool: BTreeMap::new(),
-            shown: None,
-            ended: BTreeMap::new(),
-            acted: false,
-            passage: 0,
-        });
+        self.devices.push(Device::new(name, &draft));
         self.device_up(self.devices.len() - 1);
     }
 
@@ -132,7 +111,7 @@ impl World {
             Ok(engine) => engine,
             Err(error) => return self.watch.fail(format!("{} does not start: {error}", device.name)),
         };
-        engine.set_recording(device.takes_notes() && device.recording);
+        engine.set_recording(device.recording);
         device.engine = Some(engine);
         device.run += 1;
         (device.backoff_ms, device.shown, device.leg) = (MIN_BACKOFF_MS, None, None);
@@ -140,7 +119,7 @@ impl World {
         let (run, takes_notes, name) = (device.run, device.takes_notes(), device.name.clone());
         self.note(format!("{name}: start"));
         self.reconnect(d, 1);
-        if takes_notes {
+        if takes_notes && self.script.is_none() {
             self.after(AUTO_JOIN_MS, Event::AutoJoin { device: d, run });
             for call in self.devices[d].spool.keys().copied().collect::<Vec<_>>() {
                 self.upload(d, call, 500);
@@ -157,13 +136,17 @@ impl World {
         self.drop_connection(d);
     }
 
-    fn drop_connection(&mut self, d: usize) {
+    pub(crate) fn drop_connection(&mut self, d: usize) {
         if let Some(connection) = self.devices[d].connection.take() {
             self.close_at_device(connection);
         }
     }
 
     fn reconnect(&mut self, d: usize, wait_ms: u64) {
+        // A script connects devices itself.
+        if self.script.is_some() {
+            return;
+        }
         self.devices[d].attempt += 1;
         let attempt = self.devices[d].attempt;
         self.after(wait_ms, Event::Connect { device: d, attempt });
@@ -225,6 +208,9 @@ impl World {
     pub fn received_by_device(&mut self, id: ConnectionId, text: &str) {
         let now = self.now;
         let Some(d) = self.connections.get(&id).filter(|c| c.device_open).map(|c| c.device) else { return };
+        if self.devices[d].connection == Some(id) && self.devices[d].mail.is_some() {
+            return self.received_by_puppet(d, text);
+        }
         if self.devices[d].connection != Some(id) || !self.devices[d].is_on() {
             return;
         }
@@ -262,7 +248,7 @@ impl World {
             return self.at(at, Event::Wake { device: d, turn });
         }
         let clock = device.clock(now);
-        let recording = device.takes_notes() && device.recording;
+        let recording = device.recording;
         if let Some(engine) = &mut device.engine {
             engine.set_recording(recording);
             engine.tick(clock);
@@ -306,6 +292,9 @@ impl World {
                         self.note(format!("{name} > {kind}"));
                     }
                     self.send_up(d, &message);
+                    if matches!(message, ClientMessage::Commit { .. }) {
+                        self.committed_by(d);
+                    }
                 }
                 Output::View => viewed = true,
                 Output::Persist => {
@@ -321,6 +310,7 @@ impl World {
                 Output::Reconnect => {
                     let name = self.devices[d].name.clone();
                     self.note(format!("{name}: gives up its connection"));
+                    self.devices[d].keepalive_timeouts += 1;
                     self.disconnected(d);
                 }
                 Output::Event(event) => self.engine_event(d, event),
@@ -349,14 +339,22 @@ impl World {
         if !self.devices[d].revoked {
             self.watch.fail(format!("{name} erased itself, and nobody revoked it"));
         }
+        // A script looks at what the engine shows then.
+        let keeps_engine = self.script.is_some();
         let device = &mut self.devices[d];
-        (device.engine, device.gone, device.leg, device.session) = (None, true, None, None);
+        if !keeps_engine {
+            device.engine = None;
+        }
+        (device.gone, device.leg, device.session) = (true, None, None);
         device.state.clear();
         device.spool.clear();
         self.drop_connection(d);
     }
 
     fn engine_event(&mut self, d: usize, event: EngineEvent) {
+        if self.script.is_some() {
+            self.devices[d].events.push(event.clone());
+        }
         match event {
             EngineEvent::Epoch { call, epoch, members, .. } => {
                 let key = self.devices[d].engine.as_ref().and_then(Engine::sframe_base_key);
@@ -386,7 +384,7 @@ impl World {
     // ---- media legs
 
     fn open_leg(&mut self, d: usize, call: CallId) {
-        let wait = self.rng.between(5, 80);
+        let wait = self.wait(5, 80);
         let device = &mut self.devices[d];
         device.legs += 1;
         let number = device.legs;
@@ -409,7 +407,7 @@ impl World {
         let Some(leg) = &mut self.devices[d].leg else { return };
         leg.at = Some(at);
         let number = leg.number;
-        let wait = self.rng.between(20, 200);
+        let wait = self.wait(20, 200);
         self.after(wait, Event::LegConnect { device: d, leg: number });
     }
 
@@ -574,6 +572,7 @@ impl World {
             }
             Action::Chance => self.chance(),
             Action::Jostle(from, to) => self.jostle(from, to),
+            Action::Compete(from, to) => self.compete(from, to),
             Action::Probe => drop(self.probe()),
             Action::Disconnect(d) => {
                 if let Some(connection) = self.devices[d].connection {

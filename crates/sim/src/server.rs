@@ -27,8 +27,8 @@ use telcon_server::{
     reconcile, sign_in,
     store::{Store as _, Write},
     switchboard::{
-        CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, RequestId, SessionId,
-        Switchboard, Ticket, VerifiedRing,
+        CloseReason, Effects, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, RequestId,
+        SessionId, Switchboard, Ticket, VerifiedRing,
     },
 };
 
@@ -123,6 +123,9 @@ impl World {
 
     fn fail_request(&mut self, request: Request) {
         let refusal = Refusal::new(RefusalKind::Unavailable, "the server's store failed");
+        if let Some(script) = &mut self.script {
+            script.replies.push(Err(refusal.clone()));
+        }
         self.after(20, Event::HttpDone(request, Err(refusal)));
     }
 
@@ -150,6 +153,10 @@ impl World {
         let Some(connection) = self.connections.get(&id).filter(|connection| connection.server_open) else { return };
         let signed_in = matches!(connection.stage, Stage::Session(_));
         let due = connection.heard_at + if signed_in { IDLE_TIMEOUT_MS } else { CHALLENGE_TTL_MS };
+        if self.devices[connection.device].mail.is_some() {
+            // A script does not write the pings of its devices.
+            return self.at(now + IDLE_TIMEOUT_MS, Event::IdleCheck(id));
+        }
         if now >= due {
             self.end_connection(id, false);
         } else {
@@ -246,7 +253,7 @@ impl World {
     /// Hands something to the switchboard.
     pub fn input(&mut self, input: HubInput) {
         let now = self.now;
-        let lag = self.rng.below(3);
+        let lag = self.wait(0, 2);
         let Some(process) = self.process() else { return };
         process.inbox.push_back(input);
         self.schedule_hub(now + lag);
@@ -327,7 +334,7 @@ impl World {
             HubInput::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| match server.store.call_exists(&ring.ring.call.id) {
                     Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
-                    Err(_) => Err("the server's store cannot be read now: ring again".to_owned()),
+                    Err(_) => Err(RefusedRing::store_failed()),
                 });
                 process.board.ring(session, looked_up, now)
             }
@@ -417,6 +424,9 @@ impl World {
             }
             Output::Close(session, reason) => {
                 let Some(connection) = process.outboxes.remove(&session) else { return };
+                if let Some(script) = &mut self.script {
+                    script.closed.push((session, reason));
+                }
                 let word = if reason == CloseReason::Replaced { "replaced" } else { "revoked" };
                 self.note(format!("server: closes {} ({word})", session.0));
                 self.close_at_server(connection, false);
@@ -425,25 +435,34 @@ impl World {
                 process.entries.push_back((ticket, entry));
                 if !std::mem::replace(&mut process.log_busy, true) {
                     let boot = process.boot;
-                    let wait = if self.rng.percent(95) { self.rng.between(1, 15) } else { self.rng.between(15, 900) };
+                    let (least, most) = if self.rng.percent(95) { (1, 15) } else { (15, 900) };
+                    let wait = self.wait(least, most);
                     self.at(now + wait, Event::Log(boot));
                 }
             }
-            Output::Relay(command) => self.placement(match command {
-                RelayCommand::KeepOnly(calls) => Placed::KeepOnly(calls),
-                RelayCommand::OpenCall(call, index) => Placed::CallOpened(call, index),
-                RelayCommand::CloseCall(call) => Placed::CallClosed(call),
-                RelayCommand::AddLeg { call, device, session, sdp } => {
-                    Placed::Offered { call, device, session, offer: sdp }
+            Output::Relay(command) => {
+                if let Some(script) = &mut self.script {
+                    script.relay.push(command.clone());
                 }
-                RelayCommand::RemoveLeg(call, device) => Placed::LegClosed(call, device),
-            }),
+                self.placement(match command {
+                    RelayCommand::KeepOnly(calls) => Placed::KeepOnly(calls),
+                    RelayCommand::OpenCall(call, index) => Placed::CallOpened(call, index),
+                    RelayCommand::CloseCall(call) => Placed::CallClosed(call),
+                    RelayCommand::AddLeg { call, device, session, sdp } => {
+                        Placed::Offered { call, device, session, offer: sdp }
+                    }
+                    RelayCommand::RemoveLeg(call, device) => Placed::LegClosed(call, device),
+                });
+            }
             Output::Reply(id, answer) => {
                 if let Some(request) = process.requests.remove(&id) {
+                    if let Some(script) = &mut self.script {
+                        script.replies.push(answer.clone());
+                    }
                     if let (Request::Revoke(device, _), Ok(_)) = (&request, &answer) {
                         self.watch.revoked(*device);
                     }
-                    let wait = self.rng.between(5, 60);
+                    let wait = self.wait(5, 60);
                     self.after(wait, Event::HttpDone(request, answer.map(drop)));
                 }
             }
@@ -502,7 +521,13 @@ impl World {
     /// Appends what waits, and reports it.
     pub fn log_thread(&mut self, boot: u64) {
         let now = self.now;
-        let Some(process) = self.process().filter(|process| process.boot == boot) else { return };
+        if self.process().is_none_or(|process| process.boot != boot) {
+            return;
+        }
+        if self.script.as_ref().is_some_and(|script| script.hold_log) {
+            return;
+        }
+        let Some(process) = self.process() else { return };
         process.log_busy = false;
         let many = process.entries.len().min(MAX_APPEND_ENTRIES);
         let batch: Vec<(Ticket, Entry)> = process.entries.drain(..many).collect();
@@ -511,7 +536,7 @@ impl World {
         if self.server.disk.has_crashed() {
             return self.crash_server();
         }
-        let wait = self.rng.between(0, 4);
+        let wait = self.wait(0, 4);
         for event in events {
             let input = match event {
                 LogEvent::Appended(ticket, index) => {
@@ -599,10 +624,12 @@ impl World {
                     self.tell_relay(relay, ToNode::RemoveLeg { leg: leg.0 });
                 }
                 Decision::Answer { call, device, session, answer } => {
-                    self.after(1, Event::Input(boot, Box::new(HubInput::LegAdded(call, device, session, answer))));
+                    let wait = self.wait(1, 1);
+                    self.after(wait, Event::Input(boot, Box::new(HubInput::LegAdded(call, device, session, answer))));
                 }
                 Decision::LegLost(call, device) => {
-                    self.after(1, Event::Input(boot, Box::new(HubInput::LegLost(call, device))));
+                    let wait = self.wait(1, 1);
+                    self.after(wait, Event::Input(boot, Box::new(HubInput::LegLost(call, device))));
                 }
                 Decision::Evict(relay) => {
                     process.relays.remove(&relay.0);

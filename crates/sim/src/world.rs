@@ -9,12 +9,13 @@ use crate::{
     process::{HubInput, Process, Request},
     relay::RelayHost,
     rng::Rng,
+    script::Script,
     trace::Trace,
     watch::Watch,
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
-    ClientMessage, DeviceId, ServerMessage,
+    ClientMessage, DeviceId, RecordMode, ServerMessage, SuiteName,
     node::{FromNode, ToNode},
 };
 use telcon_relay::LegId;
@@ -113,7 +114,7 @@ pub struct Server {
 pub struct World {
     /// Milliseconds since 1970 UTC, by the server's clock.
     pub now: u64,
-    queue: BTreeMap<(u64, u64), Event>,
+    pub(crate) queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
     /// Delays, faults, what people do.
     pub rng: Rng,
@@ -142,13 +143,20 @@ pub struct World {
     pub watch: Watch,
     /// Whether people act by themselves, and things fail.
     pub storm: bool,
+    /// The steps of a test decide, and not chance.
+    pub script: Option<Box<Script>>,
 }
 
 impl World {
     /// An office with a server and relays, and no devices.
     pub fn new(seed: u64, relays: usize, echo: bool) -> Self {
+        Self::of_office(seed, relays, echo, SuiteName::Hybrid, RecordMode::LogOnly)
+    }
+
+    /// The same, for an office with this suite, whose charter has this minimum record mode.
+    pub fn of_office(seed: u64, relays: usize, echo: bool, suite: SuiteName, floor: RecordMode) -> Self {
         let mut keys = Rng::new(seed, b'k');
-        let office = Office::new(&mut keys, START_MS);
+        let office = Office::new(&mut keys, suite, floor, START_MS);
         let watch = Watch::new(office.log_key());
         let mut world = Self {
             now: START_MS,
@@ -175,6 +183,7 @@ impl World {
             trace: Trace::new(echo),
             watch,
             storm: false,
+            script: None,
         };
         world.start_server();
         for relay in 1..world.relays.len() {
@@ -213,7 +222,7 @@ impl World {
         self.now = end;
     }
 
-    fn step(&mut self, event: Event) {
+    pub(crate) fn step(&mut self, event: Event) {
         match event {
             Event::Act(action) => self.act(action),
             Event::DeviceUp(device) => self.device_up(device),
@@ -257,6 +266,16 @@ impl World {
 
     // ---- the network
 
+    /// Whether messages take no time, so that only a script moves the clock.
+    fn is_instant(&self) -> bool {
+        self.weather.delay == (0, 0)
+    }
+
+    /// How long something takes, milliseconds.
+    pub fn wait(&mut self, least: u64, most: u64) -> u64 {
+        if self.is_instant() { 0 } else { self.rng.between(least, most) }
+    }
+
     /// When a message arrives that is sent now to or from a device.
     fn arrival(&mut self, device: usize, not_before: u64) -> u64 {
         let (least, most) = self.weather.delay;
@@ -298,7 +317,15 @@ impl World {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.up_at = at;
         }
-        self.at(at, Event::ToServer(id, text));
+        match self.script.as_mut().map(|script| script.on_the_way_up(device, message)) {
+            None => self.at(at, Event::ToServer(id, text)),
+            Some(messages) => {
+                for message in messages {
+                    let text = serde_json::to_string(&message).expect("a message is JSON");
+                    self.at(at, Event::ToServer(id, text));
+                }
+            }
+        }
     }
 
     /// The server sends a message over a connection.
@@ -312,8 +339,18 @@ impl World {
             connection.down_at = at;
         }
         self.check_sent_down(device, message);
-        let text = serde_json::to_string(message).expect("a message is JSON");
-        self.at(at, Event::ToDevice(id, text));
+        match self.script.as_mut().map(|script| script.on_the_way_down(device, message)) {
+            None => {
+                let text = serde_json::to_string(message).expect("a message is JSON");
+                self.at(at, Event::ToDevice(id, text));
+            }
+            Some(messages) => {
+                for message in messages {
+                    let text = serde_json::to_string(&message).expect("a message is JSON");
+                    self.at(at, Event::ToDevice(id, text));
+                }
+            }
+        }
     }
 
     /// The device's end of a connection is closed, properly or because its program died.
@@ -348,7 +385,7 @@ impl World {
         self.server.crash_in_outputs = None;
         for device in &mut self.devices {
             device.partitioned_until = device.partitioned_until.min(self.now);
-            device.recording = true;
+            device.recording = device.takes_notes();
         }
         if self.server.process.is_none() {
             self.after(50, Event::ServerUp);

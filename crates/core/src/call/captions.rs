@@ -104,7 +104,7 @@ pub(crate) struct CaptionReader {
 
 impl CaptionState {
     /// As if the readers of `other` had announced themselves to this device.
-    #[cfg(test)]
+    #[cfg(feature = "test-keys")]
     pub(crate) fn take_readers_of(&mut self, other: &Self) {
         (self.readers, self.due_ms) = (other.readers.clone(), other.due_ms);
     }

@@ -527,32 +527,25 @@ impl Call {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "test-keys")]
 impl Call {
-    /// As if the office's list had shown another name when the callee was dialled.
-    pub(crate) fn rename_callee(&mut self, name: &str) {
-        let session = self.phase.session_mut().expect("a call with a group");
-        session.membership.shown.iter_mut().for_each(|shown| shown.name = name.to_owned());
-    }
-
     /// The group, for a device that does not follow its engine's rules.
-    pub(crate) fn group_mut(&mut self) -> &mut CallGroup {
-        &mut self.phase.session_mut().expect("a call with a group").membership.group
+    pub(crate) fn group_mut(&mut self) -> Option<&mut CallGroup> {
+        Some(&mut self.phase.session_mut()?.membership.group)
     }
 
     /// The media keys.
-    pub(crate) fn keys_mut(&mut self) -> &mut crate::media::keyring::Keyring {
-        &mut self.phase.session_mut().expect("a call with keys").membership.keys
+    pub(crate) fn keys_mut(&mut self) -> Option<&mut crate::media::keyring::Keyring> {
+        Some(&mut self.phase.session_mut()?.membership.keys)
     }
 
-    /// The captions.
-    pub(crate) fn captions_mut(&mut self) -> &mut captions::CaptionState {
-        &mut self.phase.session_mut().expect("a call with keys").captions
+    /// Takes over the caption readers that another device of the call knows.
+    pub(crate) fn take_caption_readers(&mut self, of: &Self) {
+        if let (Some(own), Some(other)) = (self.phase.session_mut(), of.phase.session()) {
+            own.captions.take_readers_of(&other.captions);
+        }
     }
-}
 
-#[cfg(feature = "test-keys")]
-impl Call {
     /// The SFrame base key of the current epoch.
     pub(crate) fn sframe_base_key(&self) -> Option<Vec<u8>> {
         self.phase.session()?.membership.group.sframe_base_key().ok().map(|key| key.to_vec())

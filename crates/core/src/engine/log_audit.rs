@@ -60,7 +60,7 @@ impl Engine {
             if self.state.claims.len() == MAX_CLAIMS {
                 return self.report_log_fork("too many checkpoints without a consistency proof", now_ms);
             }
-            self.state.claims.push(Claim { size, checkpoint, since_ms: now_ms });
+            self.state.claims.push(Claim { size, checkpoint, since_ms: self.clock.uptime_ms });
             self.out.push_back(Output::Persist);
         }
     }
@@ -72,7 +72,9 @@ impl Engine {
         for log_size in sizes {
             self.send(ClientMessage::Ping { log_size });
         }
-        if self.state.claims.iter().any(|claim| now_ms.saturating_sub(claim.since_ms) > CLAIM_TIMEOUT_MS) {
+        // Not by the date: an adjusted clock must not accuse an honest office.
+        let uptime_ms = self.clock.uptime_ms;
+        if self.state.claims.iter().any(|claim| uptime_ms.saturating_sub(claim.since_ms) > CLAIM_TIMEOUT_MS) {
             self.report_log_fork("no consistency proof arrived", now_ms);
         }
     }

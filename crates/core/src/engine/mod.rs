@@ -7,8 +7,6 @@ mod log_audit;
 mod notices;
 mod rings;
 mod session;
-#[cfg(test)]
-mod tests;
 
 use crate::{
     call::{Call, Parties, ReceivedFrame, captions::Caption},
@@ -238,6 +236,27 @@ impl Engine {
     #[cfg(feature = "test-keys")]
     pub fn sframe_base_key(&self) -> Option<Vec<u8>> {
         self.call.as_ref()?.sframe_base_key()
+    }
+
+    /// The group of the current call, for a test of a device that does not follow its engine's rules.
+    #[cfg(feature = "test-keys")]
+    pub fn call_group(&mut self) -> Option<&mut crate::mls::group::CallGroup> {
+        self.call.as_mut()?.group_mut()
+    }
+
+    /// The media keys of the current call, for a test of a device that keeps them.
+    #[cfg(feature = "test-keys")]
+    pub fn media_keys(&mut self) -> Option<&mut crate::media::keyring::Keyring> {
+        self.call.as_mut()?.keys_mut()
+    }
+
+    /// Takes over the caption readers that another device of the call knows, for a test of a member that writes captions
+    /// although its role may not.
+    #[cfg(feature = "test-keys")]
+    pub fn copy_caption_readers(&mut self, of: &Self) {
+        if let (Some(own), Some(other)) = (&mut self.call, &of.call) {
+            own.take_caption_readers(other);
+        }
     }
 
     /// A verified device of the current call.

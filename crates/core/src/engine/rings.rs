@@ -11,35 +11,48 @@ use crate::{
 use std::collections::VecDeque;
 use telcon_proto::{CallId, ClientMessage, ServerMessage, limits::MAX_RINGS_AT_ONCE, message::RefusalCode};
 
-/// Verified rings that were not answered, in the order of their arrival. None of them has a media leg.
+/// How many declined rings are remembered: one comes again if the office could not be told.
+const MAX_DECLINED: usize = 2 * MAX_RINGS_AT_ONCE;
+
+/// Rings beside the call.
 #[derive(Default)]
-pub(super) struct Rings(VecDeque<Call>);
+pub(super) struct Rings {
+    /// Verified rings that were not answered, in the order of their arrival. None of them has a media leg.
+    waiting: VecDeque<Call>,
+    /// The newest rings that the person declined.
+    declined: VecDeque<CallId>,
+}
 
 impl Rings {
     pub(super) fn views(&self) -> Vec<CallView> {
-        self.0.iter().map(Call::view).collect()
+        self.waiting.iter().map(Call::view).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
-        self.0.iter()
+        self.waiting.iter()
+    }
+
+    /// Whether the person declined this ring since the program started.
+    pub(super) fn was_declined(&self, id: CallId) -> bool {
+        self.declined.contains(&id)
     }
 
     fn take(&mut self, id: CallId) -> Option<Call> {
-        let at = self.0.iter().position(|ring| ring.id == id)?;
-        self.0.remove(at)
+        let at = self.waiting.iter().position(|ring| ring.id == id)?;
+        self.waiting.remove(at)
     }
 }
 
 impl Engine {
     /// Whether this ring is shown already; then it is confirmed once more.
     pub(super) fn confirm_repeated_ring(&mut self, jws: &str) -> Option<CallId> {
-        let mut known = self.call.iter_mut().chain(&mut self.rings.0);
+        let mut known = self.call.iter_mut().chain(&mut self.rings.waiting);
         known.find_map(|call| call.on_ring_repeated(jws).then_some(call.id))
     }
 
     /// Whether a further ring is shown beside the present call: while that rings too.
     pub(super) fn shows_further_rings(&self) -> bool {
-        self.call.as_ref().is_some_and(Call::is_ringing) && self.rings.0.len() + 1 < MAX_RINGS_AT_ONCE
+        self.call.as_ref().is_some_and(Call::is_ringing) && self.rings.waiting.len() + 1 < MAX_RINGS_AT_ONCE
     }
 
     /// Shows a verified ring beside the present call, unless too many are shown.
@@ -48,17 +61,17 @@ impl Engine {
             return;
         }
         self.send(ClientMessage::RingShown { call: ring.id });
-        self.rings.0.push_back(ring);
+        self.rings.waiting.push_back(ring);
     }
 
     /// Answers a ring. What this device rings itself is cancelled; another ring that was the first one waits.
     pub(super) fn answer(&mut self, id: Option<CallId>) {
         if let Some(ring) = id.and_then(|id| self.rings.take(id)) {
             match self.call.take() {
-                Some(first) if first.is_ringing_here() => self.rings.0.push_front(first),
+                Some(first) if first.is_ringing_here() => self.rings.waiting.push_front(first),
                 Some(own) if !own.is_over() && !own.is_ringing() => {
                     self.call = Some(own);
-                    self.rings.0.push_back(ring);
+                    self.rings.waiting.push_back(ring);
                     return self.alert(AlertLevel::Amber, "End the present call before you answer another one.");
                 }
                 own => {
@@ -78,7 +91,7 @@ impl Engine {
     /// This device's ring yielded to glare: answers the ring that resolves it, if that came before the office's refusal.
     pub(super) fn answer_glare(&mut self) {
         let Some(own) = &self.call else { return };
-        let resolves = self.rings.0.iter().find(|ring| own.matches_glare(ring)).map(|ring| ring.id);
+        let resolves = self.rings.waiting.iter().find(|ring| own.matches_glare(ring)).map(|ring| ring.id);
         let Some(ring) = resolves.and_then(|id| self.rings.take(id)) else { return };
         self.call = Some(ring);
         self.with_call(|call, context| call.open_leg(context));
@@ -87,6 +100,12 @@ impl Engine {
 
     /// Declines a ring.
     pub(super) fn decline(&mut self, id: Option<CallId>) {
+        let ringing = self.call.iter().filter(|call| call.is_ringing_here()).chain(&self.rings.waiting);
+        let declined = ringing.map(|ring| ring.id).find(|ring| id.is_none_or(|id| id == *ring));
+        self.rings.declined.extend(declined);
+        if self.rings.declined.len() > MAX_DECLINED {
+            self.rings.declined.pop_front();
+        }
         match id.and_then(|id| self.rings.take(id)) {
             Some(ring) => self.end_ring(ring, Call::decline),
             None if id.is_none() || self.call.as_ref().map(|call| call.id) == id => self.with_call(Call::decline),
@@ -97,7 +116,7 @@ impl Engine {
     /// Puts the first ring aside, because its person rings somebody else.
     pub(super) fn set_ring_aside(&mut self) {
         if let Some(first) = self.call.take_if(|call| call.is_ringing_here()) {
-            self.rings.0.push_front(first);
+            self.rings.waiting.push_front(first);
             self.out.push_back(Output::CloseLeg);
         }
     }
@@ -126,7 +145,7 @@ impl Engine {
     /// After a reconnect the office repeats the rings that still ring; see [`Engine::end_unconfirmed_rings`].
     pub(super) fn await_rings_again(&mut self) {
         let Self { device, clock, recording, rng, out, rings, .. } = self;
-        for ring in &mut rings.0 {
+        for ring in &mut rings.waiting {
             ring.on_unknown_to_office(&mut Context { device, clock: *clock, recording: *recording, rng, out });
         }
     }
@@ -134,7 +153,7 @@ impl Engine {
     /// The office has sent its whole state: rings that it did not repeat ended meanwhile.
     pub(super) fn end_unconfirmed_rings(&mut self) {
         self.with_call(Call::end_unconfirmed_ring);
-        for ring in std::mem::take(&mut self.rings.0) {
+        for ring in std::mem::take(&mut self.rings.waiting) {
             self.end_ring(ring, Call::end_unconfirmed_ring);
         }
     }
@@ -148,7 +167,7 @@ impl Engine {
         self.out.extend(out.into_iter().filter(|output| !matches!(output, Output::CloseLeg | Output::Event(_))));
         match ring.finished() {
             Some(id) => self.remember_finished(id),
-            None => self.rings.0.push_back(ring),
+            None => self.rings.waiting.push_back(ring),
         }
     }
 
@@ -157,7 +176,7 @@ impl Engine {
         if self.in_call() {
             return;
         }
-        if let Some(ring) = self.rings.0.pop_front() {
+        if let Some(ring) = self.rings.waiting.pop_front() {
             self.call = Some(ring);
             self.with_call(|call, context| call.open_leg(context));
         }

@@ -42,7 +42,7 @@ impl Engine {
                 // The office sends a notice of every open call; one without a notice ended while this device was away.
                 self.notices.retain(|_, notice| matches!(notice.state, NoticeState::Ended { .. }));
                 self.on_sign_in_checkpoint(&checkpoint, now_ms);
-                self.state.claims.iter_mut().for_each(|claim| claim.since_ms = now_ms);
+                self.state.claims.iter_mut().for_each(|claim| claim.since_ms = self.clock.uptime_ms);
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
@@ -157,10 +157,17 @@ impl Engine {
             text = "The office's server refused.".into();
         }
         let ours = self.call.as_ref().is_some_and(|call| Some(call.id) == id && call.ends_when_refused(code));
-        if ours {
+        if ours && code == RefusalCode::NoSuchCall {
+            // It ended while the answer or the request to join was on its way. Nothing failed here; how it ended is known from
+            // its notice, if this device gets notices.
+            let how = match id.and_then(|id| self.notices.get(&id)).map(|notice| &notice.state) {
+                Some(NoticeState::Ended { how }) => how.as_str(),
+                _ => "interrupted",
+            };
+            self.with_call(|call, context| call.end(how, context));
+        } else if ours {
             // A party that cannot come back ends the call for the other one too, which would wait for it.
-            let waits = |call: &&Call| call.waits_as_party() && code != RefusalCode::NoSuchCall;
-            if let Some(call) = self.call.as_ref().filter(waits) {
+            if let Some(call) = self.call.as_ref().filter(|call| call.waits_as_party()) {
                 self.send(ClientMessage::HangUp { call: call.id, failed: true });
             }
             self.with_call(|call, context| call.give_up(text.clone(), context));
@@ -233,9 +240,10 @@ impl Engine {
         match Call::incoming(&self.device, jws, opened, device, now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
-                let own = self.call.as_ref().filter(|own| own.id == call.id);
-                let (known, declined) = (own.is_some(), own.is_some_and(Call::was_declined));
                 let call = call.id;
+                let own = self.call.as_ref().filter(|own| own.id == call);
+                let declined = self.rings.was_declined(call) || own.is_some_and(Call::was_declined);
+                let known = declined || own.is_some();
                 self.send(match declined {
                     true => ClientMessage::Decline { call },
                     false => ClientMessage::HangUp { call, failed: true },

@@ -18,19 +18,19 @@ use telcon_proto::{CallId, DeviceId};
 
 /// How long a request to join blocks other note-takers, milliseconds: admission takes a round trip or two. The time
 /// runs from the first request of a note-taker, also if it repeats the request or leaves and rejoins.
-pub(crate) const REQUEST_TIMEOUT_MS: u64 = 10_000;
+pub const REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// After this time a first request is forgotten, milliseconds: a note-taker that recorded another call meanwhile starts
 /// afresh.
 const REQUEST_FORGOTTEN_MS: u64 = 60_000;
 /// How long a note-taker from which nothing is received blocks others, milliseconds. A recording note-taker sends a
 /// heartbeat every two seconds; a restarted one rejoins sooner than this.
-pub(crate) const HEARTBEAT_TIMEOUT_MS: u64 = 10_000;
+pub const HEARTBEAT_TIMEOUT_MS: u64 = 10_000;
 /// How long an assigned note-taker has to request to join, milliseconds.
-pub(crate) const ASSIGNMENT_TIMEOUT_MS: u64 = 5_000;
+pub const ASSIGNMENT_TIMEOUT_MS: u64 = 5_000;
 /// An `available` received within this time after an assignment crossed it on the network and is ignored, milliseconds.
 const CROSSING_MS: u64 = 1_000;
 /// How long a live call is without a note-taker, milliseconds, before one is reassigned from a call that only rings.
-pub(crate) const UNATTENDED_MS: u64 = 2_000;
+pub const UNATTENDED_MS: u64 = 2_000;
 /// How long a note-taker that was not admitted to a call is not assigned to it again, milliseconds.
 pub(crate) const REASSIGN_AFTER_MS: u64 = 5_000;
 

@@ -12,10 +12,10 @@ const ASK_RATE: Rate = Rate { interval_ms: 2_000, burst: 6 };
 #[derive(Debug, Default)]
 pub(super) struct Asks(BTreeMap<DeviceId, Asked>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Asked {
-    /// Over which connection and in which epoch it asked last.
-    last: (SessionId, u64),
+    /// Over which connection and in which epoch it asked last; none since the server started.
+    last: Option<(SessionId, u64)>,
     left: Allowance,
 }
 
@@ -23,8 +23,8 @@ impl Asks {
     /// Counts a request of a device; whether it is accepted. A device whose request is `pending` has asked already: it asks
     /// again in another epoch, or over another connection after it lost its state.
     pub fn count(&mut self, device: DeviceId, pending: bool, session: SessionId, epoch: u64, now_ms: u64) -> bool {
-        let last = (session, epoch);
-        let asked = self.0.entry(device).or_insert_with(|| Asked { last, left: Allowance::default() });
+        let last = Some((session, epoch));
+        let asked = self.0.entry(device).or_default();
         let repeated = pending && asked.last == last;
         if repeated || !asked.left.take(ASK_RATE, now_ms) {
             return false;
@@ -52,5 +52,12 @@ mod tests {
             (0..600u64).filter(|n| asks.count(device, true, SessionId(n + 9), 4, 100_000 + n * 100)).count();
         assert!(joins <= 33 && reconnects <= 36, "{joins}, {reconnects} within a minute");
         assert!(asks.count(DeviceId::from_bytes([2; 16]), false, SessionId(3), 4, 0), "others are not limited by it");
+    }
+
+    #[test]
+    fn a_device_that_waited_when_the_server_started_again_may_ask_once() {
+        let (device, mut asks) = (DeviceId::from_bytes([1; 16]), Asks::default());
+        assert!(asks.count(device, true, SessionId(1), 0, 0), "its answer is stored, its key package is not");
+        assert!(!asks.count(device, true, SessionId(1), 0, 0));
     }
 }

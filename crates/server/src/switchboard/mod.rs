@@ -43,8 +43,8 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    CloseReason, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RelayCommand, Reply, RequestId,
-    Seal, SessionId, Ticket, VerifiedRing,
+    CloseReason, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
+    Reply, RequestId, Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{

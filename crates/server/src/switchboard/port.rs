@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, OfficeName, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
-    message::{Logged, Ring},
+    message::{Logged, RefusalCode, Ring},
 };
 
 /// One signed-in connection, numbered by the driver. Numbers are never used twice.
@@ -38,6 +38,22 @@ pub struct VerifiedRing {
     pub jws: String,
     /// Whether the store has a call of this id. Calls that the switchboard has in memory need not be looked up.
     pub call_exists: bool,
+}
+
+/// Why the driver did not accept a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRing {
+    /// For the caller's program.
+    pub code: RefusalCode,
+    /// For people.
+    pub why: String,
+}
+
+impl RefusedRing {
+    /// The store does not tell whether the call exists.
+    pub fn store_failed() -> Self {
+        Self { code: RefusalCode::NotAllowed, why: "the server's store cannot be read now: ring again".into() }
+    }
 }
 
 /// The effects of one input. The writes are made durable, all or none, before anything else leaves the server.

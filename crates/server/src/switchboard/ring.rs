@@ -4,7 +4,7 @@ use super::{
     Switchboard,
     call::Call,
     context::Context,
-    port::{Effects, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
+    port::{Effects, RefusedRing, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
     ring_limits::TooMany,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use std::sync::Arc;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage, WIRE_VERSION,
+    Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage,
     entry::Entry,
     limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE},
     message::{RefusalCode, Ring},
@@ -25,13 +25,13 @@ type Parties = (Arc<Card>, Arc<Card>);
 
 impl Switchboard {
     /// A signed-in device rings. The driver has verified the ring, or gives the reason of its failure as a sentence.
-    pub fn ring(&mut self, session: SessionId, ring: Result<VerifiedRing, String>, now_ms: u64) -> Effects {
+    pub fn ring(&mut self, session: SessionId, ring: Result<VerifiedRing, RefusedRing>, now_ms: u64) -> Effects {
         let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         match ring {
             Ok(verified) => self.verified_ring(session, from, verified, now_ms),
-            Err(why) => {
+            Err(RefusedRing { code, why }) => {
                 let text = format!("the ring was not accepted: {why}");
-                self.context.refuse(session, None, RefusalCode::NotAllowed, &text);
+                self.context.refuse(session, None, code, &text);
             }
         }
         self.finish(now_ms)
@@ -130,11 +130,8 @@ impl Switchboard {
         from: DeviceId,
         call_exists: bool,
     ) -> Result<Parties, (RefusalCode, &'static str)> {
-        use RefusalCode::{NotAllowed, Unreachable, Version};
+        use RefusalCode::{NotAllowed, Unreachable};
         let policy = &self.context.policy;
-        if ring.version != WIRE_VERSION {
-            return Err((Version, "the ring is of another version: update this device"));
-        }
         if ring.from.id != from {
             return Err((NotAllowed, "the ring names another device than the one that sent it"));
         }

@@ -1,10 +1,340 @@
-//! Whole calls in virtual time, against the real store.
+//! Cost of a message: it visits the same calls and causes the same effects, independent of the office's size.
 
-mod assignment;
-mod calls;
-mod contacts;
-mod cost;
-mod kit;
-mod membership;
-mod recovery;
-mod rings;
+use super::{Effects, NewDevice, Output, Policy, RelayCommand, RequestId, Seal, SessionId, Switchboard, VerifiedRing};
+use crate::{
+    limits::{CONTACTS_INTERVAL_MS, RECORD_DUE_MS},
+    store::Snapshot,
+};
+use telcon_proto::{
+    Blob, CallId, Card, ClientMessage as C, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role,
+    ServerMessage as S, SuiteName, WIRE_VERSION,
+    message::{RefusalCode, Ring},
+};
+
+const CALL: CallId = CallId::from_bytes([0xca; 16]);
+
+fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
+}
+
+fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+fn person(n: u8) -> PersonId {
+    PersonId::from_bytes([n; 16])
+}
+
+fn blob(text: &str) -> Blob {
+    Blob(text.as_bytes().to_vec())
+}
+
+fn kind(message: &S) -> String {
+    serde_json::to_value(message).unwrap()["type"].as_str().unwrap().to_owned()
+}
+
+fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> NewDevice {
+    let card =
+        Card { person, office: home(), name, organisation: "Chancellery".into(), role, zone: "Europe/Oslo".into() };
+    NewDevice {
+        device,
+        card,
+        chain: vec![blob("device"), blob("enrolment")],
+        cert_sha256: Digest::from_bytes([7; 32]),
+        enrolment: format!("enrolment of {device:?}"),
+        enrolment_is_used: false,
+    }
+}
+
+/// A ring, as if its signature had been verified.
+fn ring(call: CallId, from: DeviceId, to: PersonId) -> VerifiedRing {
+    let (call, from, to) = (call.at(&home()), from.at(&home()), to.at(&home()));
+    let ring =
+        Ring { version: WIRE_VERSION, call, from, to, mode: RecordMode::Memo, suite: SuiteName::Hybrid, at_ms: 0 };
+    VerifiedRing { ring, jws: "jws".into(), call_exists: false }
+}
+
+/// A switchboard whose entries are in the log at once. What it sends is kept.
+struct Office {
+    board: Switchboard,
+    now: u64,
+    entries: u64,
+    /// What it sent.
+    sent: Vec<(SessionId, S)>,
+}
+
+impl Office {
+    /// Two principals (persons and devices 1 and 2) in a call with a note-taker (3), and a duty officer (4).
+    fn in_call() -> Self {
+        let policy = Policy {
+            domain: home(),
+            suite: SuiteName::Hybrid,
+            floor: RecordMode::LogOnly,
+            record_due_ms: RECORD_DUE_MS,
+        };
+        let (board, _) = Switchboard::new(policy, Snapshot::default(), 1_000_000);
+        let mut office = Self { board, now: 1_000_000, entries: 0, sent: Vec::new() };
+        for (n, role) in [(1, Role::Principal), (2, Role::Principal), (3, Role::NoteTaker), (4, Role::DutyOfficer)] {
+            office.enrol(new_device(device(n), person(n), format!("Person {n}"), role));
+            office.connect(session(n), device(n));
+        }
+        let effects = office.board.ring(session(1), Ok(ring(CALL, device(1), person(2))), office.now);
+        office.run(effects);
+        for (epoch, joiner) in [(0, 2), (1, 3)] {
+            let (call, key_package) = (CALL, blob("kp"));
+            office.send(
+                joiner,
+                if joiner == 2 { C::Answer { call, key_package } } else { C::AskJoin { call, key_package } },
+            );
+            let (adds, welcome) = (vec![device(joiner)], Some(blob("w")));
+            office.send(1, C::Commit { call, epoch, commit: blob("c"), welcome, adds, removes: vec![] });
+        }
+        office
+    }
+
+    fn enrol(&mut self, new: NewDevice) {
+        let effects = self.board.enrol(RequestId(1), new, self.now);
+        self.run(effects);
+    }
+
+    /// Gives the messages that it is sent at once.
+    fn connect(&mut self, session: SessionId, device: DeviceId) -> Vec<S> {
+        let (_, effects) = self.board.connected(session, device, "token".into(), self.now).unwrap();
+        let sent = effects.outputs.iter().filter_map(|output| match output {
+            Output::Send(to, message) if *to == session => Some((**message).clone()),
+            _ => None,
+        });
+        let sent = sent.collect();
+        self.run(effects);
+        sent
+    }
+
+    fn send(&mut self, n: u8, message: C) {
+        let effects = self.board.message(session(n), message, self.now);
+        self.run(effects);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let until = self.now + ms;
+        while let Some(at) = self.board.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            let effects = self.board.timeout(self.now);
+            self.run(effects);
+        }
+        self.now = until;
+    }
+
+    fn run(&mut self, effects: Effects) {
+        for output in effects.outputs {
+            match output {
+                Output::Append(ticket, _) => {
+                    self.entries += 1;
+                    let effects = self.board.logged(ticket, Some(self.entries - 1), self.now);
+                    self.run(effects);
+                }
+                Output::Send(to, message) => self.sent.push((to, (*message).clone())),
+                _ => {}
+            }
+        }
+    }
+
+    /// What a device was sent since [`Office::discard`].
+    fn messages(&self, n: u8) -> Vec<S> {
+        self.sent.iter().filter(|(to, _)| *to == session(n)).map(|(_, message)| message.clone()).collect()
+    }
+
+    fn discard(&mut self) {
+        self.sent.clear();
+    }
+}
+
+/// The session of one of the call's devices.
+fn session(n: u8) -> SessionId {
+    SessionId(u64::from(n))
+}
+
+/// Ids distinct from those of the call's devices.
+fn id(n: u32) -> [u8; 16] {
+    let mut id = [0xff; 16];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    id
+}
+
+/// An office with one call and `others` further connected devices, every second pair of which is in a call.
+fn office_with(others: u32) -> Office {
+    let mut office = Office::in_call();
+    for n in 0..others {
+        let role = if n % 2 == 0 { Role::Principal } else { Role::Counterpart };
+        let (device, person) = (DeviceId::from_bytes(id(n)), PersonId::from_bytes(id(n)));
+        // Sorted after the call's people, so that their devices see the same head of the contact list.
+        office.enrol(new_device(device, person, format!("Somebody {n:05}"), role));
+        let session = SessionId(1_000_000 + u64::from(n));
+        office.connect(session, device);
+        if n % 4 == 3 {
+            let ring = ring(CallId::from_bytes(id(n)), device, PersonId::from_bytes(id(n - 1)));
+            let effects = office.board.ring(session, Ok(ring), office.now);
+            office.run(effects);
+        }
+    }
+    office.pass(2 * CONTACTS_INTERVAL_MS);
+    office
+}
+
+/// Effects of one input: writes, and outputs by kind. Messages to other devices must not grow.
+fn cost(office: &mut Office, effects: Effects) -> (usize, Vec<String>) {
+    let kinds = effects.outputs.iter().map(|output| match output {
+        Output::Send(_, message) => kind(message),
+        Output::Close(..) => "close".into(),
+        Output::Append(..) => "append".into(),
+        Output::Relay(RelayCommand::OpenCall(..)) => "open".into(),
+        Output::Relay(_) => "relay".into(),
+        Output::Reply(..) => "reply".into(),
+    });
+    let counted = (effects.writes.len(), kinds.collect());
+    office.run(effects);
+    counted
+}
+
+#[test]
+fn effects_do_not_grow_with_the_size_of_the_office() {
+    let all = |others: u32| {
+        let mut office = office_with(others);
+        let mut costs = Vec::new();
+        let mut step = |office: &mut Office, n: u8, message: C| {
+            let effects = office.board.message(session(n), message, office.now);
+            costs.push(cost(office, effects));
+        };
+        step(&mut office, 1, C::Application { call: CALL, message: blob("a") });
+        step(&mut office, 2, C::Offer { call: CALL, sdp: "offer".into() });
+        step(&mut office, 4, C::AskJoin { call: CALL, key_package: blob("kp4") });
+        let commit = |epoch, adds: Vec<DeviceId>, removes: Vec<DeviceId>| C::Commit {
+            call: CALL,
+            epoch,
+            commit: blob("c"),
+            welcome: Some(blob("w")).filter(|_| removes.is_empty()),
+            adds,
+            removes,
+        };
+        step(&mut office, 1, commit(2, vec![device(4)], vec![]));
+        step(&mut office, 2, C::Resume { call: CALL, after: 1 });
+        step(&mut office, 4, C::HangUp { call: CALL, failed: false });
+        step(&mut office, 1, commit(3, vec![], vec![device(4)]));
+        step(&mut office, 4, C::FindPeople { name: "person".into() });
+        step(&mut office, 3, C::Available {});
+        step(&mut office, 1, C::HangUp { call: CALL, failed: false });
+        let next = CallId::from_bytes([0xcb; 16]);
+        let effects = office.board.ring(session(1), Ok(ring(next, device(1), person(2))), office.now);
+        let rung = cost(&mut office, effects);
+        step(&mut office, 2, C::RingShown { call: next });
+        step(&mut office, 2, C::Answer { call: next, key_package: blob("kp2") });
+        step(&mut office, 1, C::Decline { call: next });
+        costs.push(rung);
+
+        // A device of staff, which is in no contact list: its presence is sent to nobody.
+        let effects = office.board.disconnected(session(4), office.now);
+        costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
+        let (_, effects) = office.board.connected(SessionId(77), device(4), "t".into(), office.now).unwrap();
+        costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
+        let seal = Seal {
+            call: CALL,
+            device: device(3),
+            digest: telcon_proto::Digest::from_bytes([0xd; 32]),
+            jws: "j".into(),
+            parts: 1,
+            partial: false,
+        };
+        let effects = office.board.seal(RequestId(5), seal, true, office.now);
+        costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
+        let effects = office.board.revoke(RequestId(6), device(4), "jws".into(), office.now);
+        costs.push((effects.writes.len(), vec![effects.outputs.len().to_string()]));
+        costs
+    };
+    // Both offices have more calls than staff is sent notices for at sign-in.
+    let (few, many) = (all(300), all(1_200));
+    for (at, (few, many)) in few.iter().zip(&many).enumerate() {
+        assert_eq!(few, many, "step {at}");
+    }
+}
+
+#[test]
+fn a_search_splits_no_names_and_examines_as_many_people_as_it_may_find() {
+    let searches = ["person", "somebody 00012", "somebody", "els", "s e", "nobody", ""];
+    let all = |others: u32| {
+        let mut office = office_with(others);
+        let mut costs = Vec::new();
+        for name in searches {
+            let before = office.board.context.contacts.cost;
+            office.send(1, C::FindPeople { name: name.into() });
+            office.pass(CONTACTS_INTERVAL_MS);
+            let after = office.board.context.contacts.cost;
+            assert_eq!(before.split, after.split, "{name:?}: names are split when they change");
+            costs.push(after.examined - before.examined);
+        }
+        costs
+    };
+    let (few, many) = (all(300), all(1_200));
+    for (at, name) in searches.iter().enumerate() {
+        // The number is in the second word, and the longest word chooses whom to look at, within a limit.
+        assert!(few[at] == many[at] || *name == "somebody 00012", "{name:?}: {} and {}", few[at], many[at]);
+    }
+    assert!(many.iter().all(|examined| *examined <= 512), "{many:?}");
+    assert_eq!((few[5], few[6]), (0, 0), "{few:?}");
+}
+
+#[test]
+fn a_connection_that_searches_without_pause_is_refused_with_a_reason() {
+    let mut office = office_with(300);
+    let mut answered = 0;
+    for _ in 0..100 {
+        office.send(1, C::FindPeople { name: "some".into() });
+        office.pass(10);
+    }
+    for message in office.messages(1) {
+        match message {
+            S::PeopleChanged { .. } => answered += 1,
+            S::Refused { call: None, code: RefusalCode::TooMany, message } => {
+                assert!(message.contains("wait a second"))
+            }
+            _ => {}
+        }
+    }
+    assert!((5..=11).contains(&answered), "{answered} of 100 searches within a second are carried out");
+    // Others are not limited by it, and neither is it after a pause.
+    for n in [2, 1] {
+        office.pass(CONTACTS_INTERVAL_MS);
+        office.discard();
+        office.send(n, C::FindPeople { name: "some".into() });
+        assert!(!office.messages(n).iter().any(|message| matches!(message, S::Refused { .. })));
+    }
+}
+
+#[test]
+fn the_messages_at_sign_in_are_bounded() {
+    let mut office = office_with(400);
+    let effects = office.board.disconnected(session(1), office.now);
+    office.run(effects);
+    let sent = office.connect(SessionId(77), device(1));
+    let bytes: usize = sent.iter().map(|message| serde_json::to_vec(message).unwrap().len()).sum();
+    assert!(bytes < 20_000, "{bytes}");
+    let effects = office.board.disconnected(session(4), office.now);
+    office.run(effects);
+    let sent = office.connect(SessionId(78), device(4));
+    let notices = sent.iter().filter(|message| matches!(message, S::Notice(_))).count();
+    assert!(notices <= crate::limits::NOTICES_AT_SIGN_IN);
+}
+
+#[test]
+fn inputs_look_only_at_the_calls_that_they_concern() {
+    let mut office = office_with(400);
+    let touched = |office: &mut Office, message: C| {
+        office.send(1, message);
+        std::mem::take(&mut office.board.settled)
+    };
+    touched(&mut office, C::Application { call: CALL, message: blob("a") });
+    assert!(touched(&mut office, C::Application { call: CALL, message: blob("a") }) <= 1);
+    assert!(touched(&mut office, C::HangUp { call: CALL, failed: false }) <= 2);
+    office.board.settled = 0;
+    let effects = office.board.disconnected(session(4), office.now);
+    office.run(effects);
+    assert_eq!(office.board.settled, 0);
+}

@@ -8,7 +8,7 @@ use crate::{
     outbox::{OutboxReader, Outgoing, outbox},
     sign_in,
     store::DeviceRow,
-    switchboard::{CloseReason, SessionId, VerifiedRing},
+    switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
     web::error::HttpError,
 };
 use axum::{
@@ -299,9 +299,12 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.
-async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, String> {
+async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, RefusedRing> {
     let verified = tokio::task::spawn_blocking(move || sign_in::verify_ring(&app.office, jws, now_ms()));
-    verified.await.unwrap_or_else(|_| Err("the server could not verify it: ring again".to_owned()))
+    verified.await.unwrap_or_else(|_| {
+        let why = "the server could not verify it: ring again".to_owned();
+        Err(RefusedRing { code: RefusalCode::NotAllowed, why })
+    })
 }
 
 fn random() -> Option<[u8; 32]> {

@@ -1,59 +1,56 @@
 //! Attempts to add a hidden listener to a call.
 
-use super::{admission_refused, ask_for, refused, state_of};
-use crate::{
-    UserCommand,
-    device::Device,
-    engine::tests::kit::World,
+use super::{admission_refused, ask_for, refused};
+use telcon_core::{
+    Device, UserCommand,
     media::keyring::OpenError,
     mls::{join::PendingJoin, key_package::read_key_package},
     view::CallState,
 };
 use telcon_proto::{Blob, ClientMessage, Role, ServerMessage, SuiteName};
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+use telcon_sim::script::{OtherOffice, START_MS, Scenario};
 
 #[test]
 fn a_server_that_adds_a_member_from_an_office_of_its_own_is_refused() {
-    let mut world = World::of_two(1);
+    let mut world = Scenario::of_two(1);
     world.call();
-    let mut other = World::named(SuiteName::Hybrid, 99, "office.example");
+    let mut other = OtherOffice::new(SuiteName::Hybrid, 99, "office.example", START_MS);
     let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
-    let spy = Device::open(&state, world.now).unwrap();
+    let spy = Device::open(&state, world.now()).unwrap();
     ask_for(&mut world, &spy, proof, false);
     assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
 fn a_server_that_adds_a_member_whose_certificate_is_not_in_the_log_is_refused() {
-    let mut world = World::of_two(2);
+    let mut world = Scenario::of_two(2);
     world.call();
     let (state, _) = world.certify(3, Role::DutyOfficer);
-    let unlogged = Device::open(&state, world.now).unwrap();
-    let proof_of_another = world.nodes[1].proof.clone();
+    let unlogged = Device::open(&state, world.now()).unwrap();
+    let proof_of_another = world.proof(1);
     ask_for(&mut world, &unlogged, proof_of_another, false);
     assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
 fn a_server_that_adds_a_speaker_who_is_not_a_party_is_refused() {
-    let mut world = World::of_two(3);
+    let mut world = Scenario::of_two(3);
     let third = world.join_office(5, Role::Principal);
     world.settle();
     world.call();
-    let (state, proof) = (state_of(&world, third), world.nodes[third].proof.clone());
-    let stranger = Device::open(&state, world.now).unwrap();
+    let (state, proof) = (world.state_of(third), world.proof(third));
+    let stranger = Device::open(&state, world.now()).unwrap();
     ask_for(&mut world, &stranger, proof, false);
     assert!(admission_refused(&mut world), "{:?}", world.problems());
 }
 
 #[test]
 fn an_answer_by_another_person_is_refused() {
-    let mut world = World::of_four(4);
+    let mut world = Scenario::of_four(4);
     world.ring(0, 1);
     world.settle();
-    let (state, proof) = (state_of(&world, 2), world.nodes[2].proof.clone());
-    let desk = Device::open(&state, world.now).unwrap();
+    let (state, proof) = (world.state_of(2), world.proof(2));
+    let desk = Device::open(&state, world.now()).unwrap();
     ask_for(&mut world, &desk, proof, true);
     assert!(world.red(0).iter().any(|text| text.contains("another person answered")));
     assert_eq!(world.state(0), CallState::Ringing);
@@ -62,22 +59,22 @@ fn an_answer_by_another_person_is_refused() {
 
 #[test]
 fn a_server_that_swaps_a_key_package_is_refused() {
-    let mut world = World::of_four(5);
+    let mut world = Scenario::of_four(5);
     world.ring(0, 1);
     world.settle();
     // The callee answers; the caller is given the key package of another device of the office in its name.
-    let state = state_of(&world, 2);
+    let state = world.state_of(2);
     let swapped = Blob(
-        PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap().key_package().to_vec(),
+        PendingJoin::new(&Device::open(&state, world.now()).unwrap(), world.seen().id).unwrap().key_package().to_vec(),
     );
-    world.wire = Some(Box::new(move |_, message| {
+    world.tamper(move |_, message| {
         vec![match message {
             ServerMessage::JoinAsked { call, from, device, answer, .. } => {
                 ServerMessage::JoinAsked { call, from, key_package: swapped.clone(), device, answer }
             }
             other => other,
         }]
-    }));
+    });
     world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("refused admission")), "{:?}", world.problems());
@@ -87,21 +84,21 @@ fn a_server_that_swaps_a_key_package_is_refused() {
 
 #[test]
 fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
-    let mut world = World::of_four(6);
+    let mut world = Scenario::of_four(6);
     world.ring(0, 1);
     world.settle();
-    let (state, proof, id) = (state_of(&world, 2), world.nodes[2].proof.clone(), world.nodes[2].id);
+    let (state, proof, id) = (world.state_of(2), world.proof(2), world.id(2));
     let swapped = Blob(
-        PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap().key_package().to_vec(),
+        PendingJoin::new(&Device::open(&state, world.now()).unwrap(), world.seen().id).unwrap().key_package().to_vec(),
     );
-    world.wire = Some(Box::new(move |_, message| {
+    world.tamper(move |_, message| {
         vec![match message {
             ServerMessage::JoinAsked { call, answer, .. } => {
                 ServerMessage::JoinAsked { call, from: id, key_package: swapped.clone(), device: proof.clone(), answer }
             }
             other => other,
         }]
-    }));
+    });
     world.command(1, UserCommand::Answer { call: None });
     world.settle();
     assert!(world.red(0).iter().any(|text| text.contains("another person answered")), "{:?}", world.problems());
@@ -110,22 +107,22 @@ fn a_server_that_swaps_a_key_package_and_its_proofs_is_refused() {
 
 #[test]
 fn a_stored_key_package_cannot_be_replayed_into_another_call() {
-    let answered = |world: &World| {
+    let answered = |world: &Scenario| {
         world.sent(1, |message| match message {
             ClientMessage::Answer { key_package, .. } => Some(key_package.clone()),
             _ => None,
         })
     };
-    let mut world = World::of_two(21);
+    let mut world = Scenario::of_two(21);
     world.call();
     let kept = answered(&world).remove(0);
-    let first = world.room().id;
+    let first = world.seen().id;
     world.command(1, UserCommand::HangUp);
     world.settle();
     // In another call the server answers with it in the callee's name.
     world.ring(0, 1);
     world.settle();
-    let (call, from, proof) = (world.room().id, world.nodes[1].id, world.nodes[1].proof.clone());
+    let (call, from, proof) = (world.seen().id, world.id(1), world.proof(1));
     assert_ne!(call, first);
     world.inject(0, ServerMessage::JoinAsked { call, from, key_package: kept, device: proof, answer: true });
     world.settle();
@@ -136,12 +133,12 @@ fn a_stored_key_package_cannot_be_replayed_into_another_call() {
 
 #[test]
 fn an_old_join_request_does_not_readmit_a_listener() {
-    let mut world = World::of_four(22);
+    let mut world = Scenario::of_four(22);
     world.ring(0, 1);
     world.settle();
     world.command(1, UserCommand::Answer { call: None });
     world.settle();
-    let call = world.room().id;
+    let call = world.seen().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!(world.screen(0).len(), 3);
@@ -152,7 +149,7 @@ fn an_old_join_request_does_not_readmit_a_listener() {
     world.command(2, UserCommand::Leave);
     world.settle();
     assert_eq!(world.screen(0).len(), 2);
-    let (from, proof) = (world.nodes[2].id, world.nodes[2].proof.clone());
+    let (from, proof) = (world.id(2), world.proof(2));
     let again =
         || ServerMessage::JoinAsked { call, from, key_package: asked[0].clone(), device: proof.clone(), answer: false };
     world.inject(0, again());
@@ -161,16 +158,16 @@ fn an_old_join_request_does_not_readmit_a_listener() {
     // A hostile member's commit does not readmit it either.
     let joiner = read_key_package(asked[0].as_slice(), call, SuiteName::Hybrid).unwrap();
     let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
-    let (from, seq) = (world.nodes[0].id, world.room().epoch + 1);
+    let (from, seq) = (world.id(0), world.seen().epoch + 1);
     world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof.clone()] });
     assert!(refused(&world, 1), "{:?}", world.view(1));
     // A new request is accepted.
-    let mut world = World::of_four(23);
+    let mut world = Scenario::of_four(23);
     world.ring(0, 1);
     world.settle();
     world.command(1, UserCommand::Answer { call: None });
     world.settle();
-    let call = world.room().id;
+    let call = world.seen().id;
     for command in [UserCommand::Listen { call }, UserCommand::Leave, UserCommand::Listen { call }] {
         world.command(2, command);
         world.settle();
@@ -180,14 +177,14 @@ fn an_old_join_request_does_not_readmit_a_listener() {
 
 #[test]
 fn a_commit_that_adds_an_unverified_device_is_refused_by_the_other_members() {
-    let mut world = World::of_two(7);
+    let mut world = Scenario::of_two(7);
     world.call();
     // The caller's own device is hostile: it adds a device of another office, past its engine's checks.
-    let mut other = World::named(SuiteName::Hybrid, 98, "office.example");
+    let mut other = OtherOffice::new(SuiteName::Hybrid, 98, "office.example", START_MS);
     let (state, _, proof) = other.enrol(3, Role::DutyOfficer);
-    let spy = PendingJoin::new(&Device::open(&state, world.now).unwrap(), world.room().id).unwrap();
-    let joiner = read_key_package(spy.key_package(), world.room().id, SuiteName::Hybrid).unwrap();
-    let (call, from, seq) = (world.room().id, world.nodes[0].id, world.room().epoch + 1);
+    let spy = PendingJoin::new(&Device::open(&state, world.now()).unwrap(), world.seen().id).unwrap();
+    let joiner = read_key_package(spy.key_package(), world.seen().id, SuiteName::Hybrid).unwrap();
+    let (call, from, seq) = (world.seen().id, world.id(0), world.seen().epoch + 1);
     let commit = world.group(0).commit(vec![joiner], &[]).unwrap().commit;
     world.inject(1, ServerMessage::Committed { call, seq, from, commit: Blob(commit), devices: vec![proof] });
     assert!(refused(&world, 1), "{:?}", world.view(1));
@@ -196,14 +193,14 @@ fn a_commit_that_adds_an_unverified_device_is_refused_by_the_other_members() {
 
 #[test]
 fn a_listener_cannot_be_hidden_from_one_screen() {
-    let mut world = World::of_four(8);
+    let mut world = Scenario::of_four(8);
     world.call();
     // The switchboard withholds the commit that adds the desk from the callee.
-    world.wire = Some(Box::new(|to, message| match message {
+    world.tamper(|to, message| match message {
         ServerMessage::Committed { .. } if to == 1 => vec![],
         message => vec![message],
-    }));
-    let call = world.room().id;
+    });
+    let call = world.seen().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
     assert_eq!((world.screen(0).len(), world.screen(1).len()), (3, 2));
@@ -217,17 +214,16 @@ fn a_listener_cannot_be_hidden_from_one_screen() {
 
 #[test]
 fn a_new_member_cannot_open_earlier_frames_and_a_former_member_cannot_open_later_ones() {
-    let mut world = World::of_four(9);
+    let mut world = Scenario::of_four(9);
     world.call();
     let before = world.speak(0, b"before").unwrap();
-    let call = world.room().id;
+    let call = world.seen().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
     assert!(world.hear(2, &before).is_err());
     assert!(world.hears(2, 0));
     // The desk leaves and keeps its keys: its engine is not told of the removal.
-    let keys = world.nodes[2].engine.call.as_mut().unwrap().keys_mut();
-    let kept = std::mem::take(keys);
+    let kept = std::mem::take(world.engine(2).media_keys().unwrap());
     world.command(2, UserCommand::Leave);
     world.settle();
     let mut kept = kept;
@@ -237,11 +233,11 @@ fn a_new_member_cannot_open_earlier_frames_and_a_former_member_cannot_open_later
 
 #[test]
 fn old_keys_are_erased_soon_after_an_epoch_ends() {
-    let mut world = World::of_four(10);
+    let mut world = Scenario::of_four(10);
     world.call();
     let old = world.speak(0, b"old").unwrap();
     let also = world.speak(0, b"old too").unwrap();
-    let call = world.room().id;
+    let call = world.seen().id;
     world.command(2, UserCommand::Listen { call });
     world.settle();
     assert!(world.hear(1, &old).is_ok(), "frames in flight when the epoch changed are still opened");

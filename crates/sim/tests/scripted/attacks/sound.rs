@@ -1,12 +1,11 @@
 //! Unencrypted, damaged, replayed and reflected frames.
 
-use crate::{UserCommand, engine::tests::kit::World};
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+use telcon_core::UserCommand;
+use telcon_sim::script::Scenario;
 
 #[test]
 fn audio_without_sframe_is_refused() {
-    let mut world = World::of_two(19);
+    let mut world = Scenario::of_two(19);
     world.call();
     for stripped in [&b""[..], &[0x78, 1, 2, 3], &[0; 120], &[0xff; 120]] {
         assert!(world.hear(1, stripped).is_err());
@@ -26,7 +25,7 @@ fn audio_without_sframe_is_refused() {
 
 #[test]
 fn a_replayed_frame_is_refused() {
-    let mut world = World::of_two(20);
+    let mut world = Scenario::of_two(20);
     world.call();
     let frame = world.speak(0, b"opus").unwrap();
     assert!(world.hear(1, &frame).is_ok());
@@ -35,7 +34,7 @@ fn a_replayed_frame_is_refused() {
 
 #[test]
 fn reflected_frames_are_refused() {
-    let mut world = World::of_two(21);
+    let mut world = Scenario::of_two(21);
     world.call();
     let frame = world.speak(0, b"opus").unwrap();
     assert!(world.hear(0, &frame).is_err());
@@ -43,7 +42,7 @@ fn reflected_frames_are_refused() {
 
 #[test]
 fn no_state_sends_audio_unencrypted() {
-    let mut world = World::of_two(22);
+    let mut world = Scenario::of_two(22);
     assert!(world.speak(0, b"opus").is_none());
     world.ring(0, 1);
     assert!(world.speak(0, b"opus").is_none());

@@ -1,10 +1,10 @@
 //! Assignment of note-takers to calls, from sign-in to the call's end.
 
-use super::kit::{CALL, Office, blob, device, person, ring};
-use crate::assignment::{ASSIGNMENT_TIMEOUT_MS, UNATTENDED_MS};
 use telcon_proto::{CallId, ClientMessage as C, RecordMode, Role, ServerMessage as S, message::RefusalCode};
+use telcon_server::limits::{ASSIGNMENT_TIMEOUT_MS, UNATTENDED_MS};
+use telcon_sim::script::{CALL, ScriptedOffice, blob};
 
-fn assigned(office: &mut Office, n: u8) -> Vec<CallId> {
+fn assigned(office: &mut ScriptedOffice, n: usize) -> Vec<CallId> {
     office
         .messages(n)
         .into_iter()
@@ -14,9 +14,9 @@ fn assigned(office: &mut Office, n: u8) -> Vec<CallId> {
 
 #[test]
 fn an_available_note_taker_is_assigned_the_next_call() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.send(3, C::Available {});
-    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.ring(1, CALL, 2, RecordMode::Memo);
     assert_eq!(office.received(3), ["notice", "assigned", "notice"], "the call's notice, then the assignment");
     let Some(S::Notice(notice)) = office.messages(4).pop() else { panic!("no notice") };
     assert!(notice.note_taker_asks, "staff sees that a note-taker is assigned");
@@ -27,7 +27,7 @@ fn an_available_note_taker_is_assigned_the_next_call() {
     office.send(1, C::HangUp { call: CALL, failed: false });
     office.discard();
     let next = CallId::from_bytes([2; 16]);
-    office.send(1, ring(next, device(1), person(2), RecordMode::Memo));
+    office.ring(1, next, 2, RecordMode::Memo);
     assert_eq!(assigned(&mut office, 3), []);
     office.send(3, C::Available {});
     assert_eq!(assigned(&mut office, 3), [next]);
@@ -35,13 +35,13 @@ fn an_available_note_taker_is_assigned_the_next_call() {
 
 #[test]
 fn an_assignment_that_times_out_goes_to_another_note_taker() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.enrol(5, 5, Role::NoteTaker).unwrap();
     office.connect(5);
     office.send(3, C::Available {});
     office.pass(1);
     office.send(5, C::Available {});
-    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+    office.ring(1, CALL, 2, RecordMode::Memo);
     assert_eq!(assigned(&mut office, 3), [CALL]);
     office.pass(ASSIGNMENT_TIMEOUT_MS);
     assert_eq!(assigned(&mut office, 5), [CALL]);
@@ -53,12 +53,12 @@ fn an_assignment_that_times_out_goes_to_another_note_taker() {
 
 #[test]
 fn only_note_takers_are_assigned_and_only_to_calls_with_a_memo() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.send(3, C::Available {});
     office.send(4, C::Available {});
     let refused = |m: &S| matches!(m, S::Refused { code: RefusalCode::NotAllowed, .. });
     assert!(office.messages(4).iter().any(refused));
-    office.send(1, ring(CALL, device(1), person(2), RecordMode::LogOnly));
+    office.ring(1, CALL, 2, RecordMode::LogOnly);
     office.pass(UNATTENDED_MS);
     assert_eq!(assigned(&mut office, 3), []);
 }

@@ -1,19 +1,18 @@
 //! A server that puts a device into a call, or fakes a note-taker's liveness.
 
-use crate::{UserCommand, engine::tests::kit::World, view::CallState};
 use std::{cell::RefCell, rc::Rc};
-use telcon_proto::{Blob, ClientMessage, RecordMode, Role, ServerMessage, message::RefusalCode};
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+use telcon_core::{UserCommand, view::CallState};
+use telcon_proto::{Blob, ClientMessage, RecordMode, Role, ServerMessage};
+use telcon_sim::script::{Scenario, opening};
 
-fn join_requests(world: &World, node: usize) -> usize {
+fn join_requests(world: &Scenario, node: usize) -> usize {
     world.sent(node, |m| matches!(m, ClientMessage::AskJoin { .. } | ClientMessage::Answer { .. }).then_some(())).len()
 }
 
 /// At the next sign-in of a device, the server claims that it is in the current call.
-fn claim_in_call(world: &mut World, node: usize) {
-    let call = world.room().id;
-    world.wire = Some(Box::new(move |to, message| match message {
+fn claim_in_call(world: &mut Scenario, node: usize) {
+    let call = world.seen().id;
+    world.tamper(move |to, message| match message {
         ServerMessage::SignedIn { you, people, suite, mode, token, checkpoint, .. } if to == node => {
             vec![ServerMessage::SignedIn {
                 you,
@@ -29,16 +28,16 @@ fn claim_in_call(world: &mut World, node: usize) {
         }
         ServerMessage::Ringing { .. } if to == node => vec![],
         message => vec![message],
-    }));
+    });
 }
 
 #[test]
 fn a_server_cannot_put_a_device_into_a_call_that_no_person_accepted_on_it() {
-    let mut world = World::of_two(60);
-    world.wire = Some(Box::new(|_, message| match message {
+    let mut world = Scenario::of_two(60);
+    world.tamper(|_, message| match message {
         ServerMessage::Ringing { .. } => vec![],
         message => vec![message],
-    }));
+    });
     world.ring(0, 1);
     world.settle();
     claim_in_call(&mut world, 1);
@@ -46,7 +45,7 @@ fn a_server_cannot_put_a_device_into_a_call_that_no_person_accepted_on_it() {
     for _ in 0..2 {
         world.reload(1);
         world.settle();
-        assert!(world.nodes[1].engine.view().call.is_none());
+        assert!(world.screen_of(1).call.is_none());
         assert_eq!(join_requests(&world, 1), 0, "no key package leaves the device");
         assert!(world.red(1).iter().any(|text| text.contains("not answered on this device")));
     }
@@ -54,7 +53,7 @@ fn a_server_cannot_put_a_device_into_a_call_that_no_person_accepted_on_it() {
 
 #[test]
 fn a_reload_does_not_join_a_call_whose_ring_was_not_answered() {
-    let mut world = World::of_two(61);
+    let mut world = Scenario::of_two(61);
     world.ring(0, 1);
     world.settle();
     assert_eq!(world.state(1), CallState::Ringing);
@@ -68,36 +67,32 @@ fn a_reload_does_not_join_a_call_whose_ring_was_not_answered() {
 #[test]
 fn a_device_rejoins_only_the_ring_that_it_answered() {
     for other_ring in [false, true] {
-        let mut world = World::of_two(62);
+        let mut world = Scenario::of_two(62);
         world.call();
-        let call = world.room().id;
         // The first rejoin fails: the device must still know the digest of the ring.
-        world.wire = Some(Box::new(|_, message| match message {
+        world.tamper(|_, message| match message {
             ServerMessage::Welcome { .. } => vec![],
             message => vec![message],
-        }));
+        });
         world.disconnect(1);
         world.reload(1);
         world.settle();
         assert_eq!(world.state(1), CallState::Answering);
-        world.wire = None;
+        world.stop_tampering();
         if other_ring {
             // A person of the office colludes with the server and signs another ring with the same call id.
-            let mut ring = world.room().ring.clone();
+            let mut ring = world.seen().ring.clone();
             ring.at_ms += 1;
-            let device = world.nodes[0].engine.device();
+            let device = world.stolen(0);
             let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
-            let opened = world.append(&serde_json::json!({
-                "type": "call_opened", "call": call.to_hex(), "mode": "memo", "suite": ring.suite,
-                "ring_sha256": crate::engine::tests::kit::sha256(&jws), "devices": [ring.from.id.to_hex()], "time_ms": world.now,
-            }));
-            world.wire = Some(Box::new(move |to, message| match message {
+            let opened = world.forge_entry(&opening(&jws, world.now()));
+            world.tamper(move |to, message| match message {
                 ServerMessage::Welcome { call, seq, welcome, devices, .. } if to == 1 => {
                     let (ring, opened) = (jws.clone(), opened.clone());
                     vec![ServerMessage::Welcome { call, seq, welcome, ring, opened, devices }]
                 }
                 message => vec![message],
-            }));
+            });
         }
         world.disconnect(1);
         world.reload(1);
@@ -108,10 +103,10 @@ fn a_device_rejoins_only_the_ring_that_it_answered() {
 
 #[test]
 fn glare_with_a_caller_of_another_name_is_not_answered() {
-    let mut world = World::of_two(63);
+    let mut world = Scenario::of_two(63);
     // The contact list is the server's: it shows another name for the person.
-    let swapped = world.nodes[0].card.person;
-    world.wire = Some(Box::new(move |to, message| match message {
+    let swapped = world.card(0).person;
+    world.tamper(move |to, message| match message {
         ServerMessage::SignedIn { you, mut people, people_more, silenced, suite, mode, token, in_call, checkpoint }
             if to == 1 =>
         {
@@ -129,21 +124,12 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
             }]
         }
         message => vec![message],
-    }));
+    });
     world.disconnect(1);
     world.connect(1);
     world.settle();
-    world.wire = Some(Box::new(|to, message| if to == 1 { vec![] } else { vec![message] }));
     world.ring(0, 1);
-    let first = world.room.take();
     world.command(1, UserCommand::Ring { person: swapped, mode: Some(RecordMode::Memo) });
-    world.wire = None;
-    world.room = first;
-    let (call, code) = (Some(world.view(1).call), RefusalCode::RingsYou);
-    world.inject(1, ServerMessage::Refused { call, code, message: String::new() });
-    let room = world.room();
-    let (jws, opened, device) = (room.jws.clone(), room.opened.clone(), world.nodes[0].proof.clone());
-    world.inject(1, ServerMessage::Ringing { jws, opened, device });
     world.settle();
     assert_eq!(join_requests(&world, 1), 0);
     assert_eq!(world.state(1), CallState::Opening, "the ring can still be cancelled");
@@ -154,20 +140,20 @@ fn glare_with_a_caller_of_another_name_is_not_answered() {
 
 #[test]
 fn delayed_heartbeats_do_not_keep_a_dead_note_taker_alive() {
-    let mut world = World::of_four(64);
+    let mut world = Scenario::of_four(64);
     world.call_of_four();
     let stored: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
-    let (hoard, note_taker) = (stored.clone(), world.nodes[3].id);
+    let (hoard, note_taker) = (stored.clone(), world.id(3));
     // The server delivers one heartbeat in three, the oldest that is left, within the timeout, and stores the others.
     let mut count = 0;
-    world.wire = Some(Box::new(move |to, message| match &message {
+    world.tamper(move |to, message| match &message {
         ServerMessage::Application { from, .. } if to == 0 && *from == note_taker => {
             count += 1;
             hoard.borrow_mut().push(message);
             if count % 3 == 1 { vec![hoard.borrow_mut().remove(0)] } else { vec![] }
         }
         _ => vec![message],
-    }));
+    });
     world.advance(60_000);
     world.disconnect(3);
     let left = std::mem::take(&mut *stored.borrow_mut());
@@ -182,7 +168,7 @@ fn delayed_heartbeats_do_not_keep_a_dead_note_taker_alive() {
 
 #[test]
 fn repeated_disconnects_do_not_extend_the_grace_period_of_a_dead_note_taker() {
-    let mut world = World::of_four(65);
+    let mut world = Scenario::of_four(65);
     world.call_of_four();
     world.advance(10_000);
     world.disconnect(3);
@@ -199,14 +185,14 @@ fn repeated_disconnects_do_not_extend_the_grace_period_of_a_dead_note_taker() {
 
 #[test]
 fn a_clock_adjustment_is_not_a_missing_heartbeat() {
-    let mut world = World::of_four(66);
+    let mut world = Scenario::of_four(66);
     world.call_of_four();
     world.advance(10_000);
     let hour = 3_600_000;
-    world.now += hour;
+    (0..4).for_each(|node| world.set_clock(node, hour));
     world.advance(4_000);
     assert!(world.view(0).note_taker);
-    world.now -= 2 * hour;
+    (0..4).for_each(|node| world.set_clock(node, -hour));
     world.advance(4_000);
     assert!(world.view(0).note_taker);
     world.disconnect(3);
@@ -216,20 +202,20 @@ fn a_clock_adjustment_is_not_a_missing_heartbeat() {
 
 #[test]
 fn a_note_taker_that_cannot_record_sends_no_heartbeat() {
-    let mut world = World::of_four(67);
+    let mut world = Scenario::of_four(67);
     world.call_of_four();
-    world.nodes[3].engine.set_recording(false);
+    world.set_recording(3, false);
     world.advance(8_000);
     assert!(!world.view(0).note_taker);
-    world.nodes[3].engine.set_recording(true);
+    world.set_recording(3, true);
     world.advance(3_000);
     assert!(world.view(0).note_taker);
 }
 
 #[test]
 fn a_ring_that_the_office_does_not_open_ends() {
-    let mut world = World::of_two(68);
-    world.wire = Some(Box::new(|_, _| Vec::new()));
+    let mut world = Scenario::of_two(68);
+    world.tamper(|_, _| Vec::new());
     world.ring(0, 1);
     world.advance(120_000);
     assert_eq!(world.state(0), CallState::Ended);
@@ -238,35 +224,35 @@ fn a_ring_that_the_office_does_not_open_ends() {
 
 #[test]
 fn messages_of_the_previous_epoch_are_attributed_to_its_leaf_owners() {
-    let mut world = World::of_four(69);
-    let [first, second] = [8, 9].map(|person| world.join_office(person, Role::NoteTaker));
+    let mut world = Scenario::of_four(69);
+    let [first, second] = [8, 9].map(|person| world.join_office(person, Role::DutyOfficer));
     world.settle();
     world.call_of_four();
-    let (call, desk) = (world.room().id, world.nodes[2].id);
+    let (call, desk) = (world.seen().id, world.id(2));
     // The committer's commit is not confirmed yet, so that the following requests are committed together.
     let held: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
     let hold = held.clone();
-    world.wire = Some(Box::new(move |to, message| match message {
+    world.tamper(move |to, message| match message {
         ServerMessage::Committed { .. } if to == 0 => {
             hold.borrow_mut().push(message);
             vec![]
         }
         message => vec![message],
-    }));
+    });
     world.command(first, UserCommand::Listen { call });
     world.settle();
-    let muted = world.group(2).encrypt(br#"{"say":"muted","on":true}"#).unwrap();
+    let muted = world.encrypt(2, br#"{"say":"muted","on":true}"#);
     world.command(2, UserCommand::Leave);
     world.command(second, UserCommand::Listen { call });
     world.settle();
-    world.wire = None;
+    world.stop_tampering();
     for message in std::mem::take(&mut *held.borrow_mut()) {
         world.inject(0, message);
     }
     world.settle();
     let devices: Vec<_> = world.view(0).members.iter().map(|member| member.device).collect();
-    assert!(!devices.contains(&desk) && devices.contains(&world.nodes[second].id), "the leaf was reused");
-    world.inject(0, ServerMessage::Application { call, from: desk, message: Blob(muted) });
+    assert!(!devices.contains(&desk) && devices.contains(&world.id(second)), "the leaf was reused");
+    world.inject(0, ServerMessage::Application { call, from: desk, message: muted });
     assert!(
         world.view(0).members.iter().all(|member| !member.muted),
         "the message is not attributed to the new owner of the leaf"
@@ -274,23 +260,23 @@ fn messages_of_the_previous_epoch_are_attributed_to_its_leaf_owners() {
 }
 
 /// Join requests of note-takers to the committer, stored by the server, and delivered if `deliver`.
-fn store_note_taker_requests(world: &mut World, deliver: bool) -> Rc<RefCell<Vec<ServerMessage>>> {
+fn store_note_taker_requests(world: &mut Scenario, deliver: bool) -> Rc<RefCell<Vec<ServerMessage>>> {
     let asks: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
-    let (kept, takers) = (asks.clone(), world.nodes.iter().filter(|node| node.card.role == Role::NoteTaker));
-    let takers: Vec<_> = takers.map(|node| node.id).collect();
-    world.wire = Some(Box::new(move |to, message| match &message {
+    let (kept, takers) = (asks.clone(), (0..world.nodes()).filter(|node| world.card(*node).role == Role::NoteTaker));
+    let takers: Vec<_> = takers.map(|node| world.id(node)).collect();
+    world.tamper(move |to, message| match &message {
         ServerMessage::JoinAsked { from, .. } if to == 0 && takers.contains(from) => {
             kept.borrow_mut().push(message.clone());
             if deliver { vec![message] } else { vec![] }
         }
         _ => vec![message],
-    }));
+    });
     asks
 }
 
 #[test]
 fn replayed_join_requests_do_not_keep_a_dead_note_taker_alive() {
-    let mut world = World::of_four(70);
+    let mut world = Scenario::of_four(70);
     let asks = store_note_taker_requests(&mut world, true);
     world.call_of_four();
     world.advance(10_000);
@@ -299,10 +285,10 @@ fn replayed_join_requests_do_not_keep_a_dead_note_taker_alive() {
     let ask = asks.borrow()[0].clone();
     for round in 0..8 {
         world.advance(4_000);
-        let epoch = world.room().epoch;
+        let epoch = world.seen().epoch;
         world.inject(0, ask.clone());
         world.settle();
-        assert_eq!(world.room().epoch, epoch, "a join request is accepted once");
+        assert_eq!(world.seen().epoch, epoch, "a join request is accepted once");
         let told = [0, 1, 2].map(|node| !world.view(node).note_taker);
         assert_eq!(told, [round > 0; 3], "in round {round}");
     }
@@ -310,12 +296,12 @@ fn replayed_join_requests_do_not_keep_a_dead_note_taker_alive() {
 
 #[test]
 fn note_takers_without_any_heartbeat_share_one_grace_period() {
-    let mut world = World::of_two(71);
+    let mut world = Scenario::of_two(71);
     let takers = [8, 9, 10].map(|person| world.join_office(person, Role::NoteTaker));
     world.settle();
     let asks = store_note_taker_requests(&mut world, false);
     world.call();
-    let call = world.room().id;
+    let call = world.seen().id;
     for taker in takers {
         world.command(taker, UserCommand::Listen { call });
         world.settle();
@@ -323,9 +309,25 @@ fn note_takers_without_any_heartbeat_share_one_grace_period() {
     }
     let asks = asks.borrow().clone();
     assert_eq!(asks.len(), takers.len());
+    // The server orders the commits itself: the honest one would refuse to add devices that are away.
+    let commits: Rc<RefCell<Vec<Blob>>> = Rc::default();
+    let made = commits.clone();
+    world.tamper_up(move |_, message| match message {
+        ClientMessage::Commit { commit, .. } => {
+            made.borrow_mut().push(commit);
+            vec![]
+        }
+        message => vec![message],
+    });
+    let (from, epoch) = (world.id(0), world.seen().epoch);
     for (round, ask) in asks.into_iter().enumerate() {
         world.inject(0, ask);
-        world.settle();
+        let (commit, device) = (commits.borrow_mut().remove(0), world.proof(takers[round]));
+        let seq = epoch + 1 + round as u64;
+        for node in [0, 1] {
+            let (commit, devices) = (commit.clone(), vec![device.clone()]);
+            world.inject(node, ServerMessage::Committed { call, seq, from, commit, devices });
+        }
         world.advance(4_000);
         assert_eq!([0, 1].map(|node| world.view(node).note_taker), [round == 0; 2], "in round {round}");
     }
@@ -333,14 +335,14 @@ fn note_takers_without_any_heartbeat_share_one_grace_period() {
 
 #[test]
 fn a_call_that_ended_during_a_disconnect_is_not_stale_in_the_staffs_list() {
-    let mut world = World::of_four(72);
+    let mut world = Scenario::of_four(72);
     world.call();
-    assert_eq!(world.nodes[3].engine.view().notices.len(), 1);
+    assert_eq!(world.screen_of(3).notices.len(), 1);
     world.disconnect(3);
     world.command(0, UserCommand::HangUp);
     world.settle();
     world.connect(3);
     world.settle();
-    let view = world.nodes[3].engine.view();
+    let view = world.screen_of(3);
     assert!(view.caught_up && view.notices.is_empty(), "{:?}", view.notices);
 }

@@ -1,21 +1,21 @@
 //! A crash in each state of a call, and recovery from disk.
 
-use super::kit::{CALL, Office, blob, device, person, ring};
 use telcon_proto::{
     ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S,
     limits::{ABANDONED_AFTER_MS, RING_TIMEOUT_MS},
 };
+use telcon_sim::script::{CALL, ScriptedOffice, blob};
 
-fn rings(office: &mut Office) {
-    office.send(1, ring(CALL, device(1), person(2), RecordMode::Memo));
+fn rings(office: &mut ScriptedOffice) {
+    office.ring(1, CALL, 2, RecordMode::Memo);
 }
 
 #[test]
 fn restart_while_the_opening_is_appended() {
-    let mut office = Office::staffed();
-    office.hold_log = true;
+    let mut office = ScriptedOffice::staffed();
+    office.hold_log();
     rings(&mut office);
-    office.hold_log = false;
+    office.stop_holding_log();
     office.restart();
     office.connect(1);
     office.connect(2);
@@ -28,7 +28,7 @@ fn restart_while_the_opening_is_appended() {
 
 #[test]
 fn restart_while_it_rings() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     rings(&mut office);
     office.restart();
     office.connect(2);
@@ -46,16 +46,15 @@ fn restart_while_it_rings() {
 
 #[test]
 fn restart_after_the_ring_timeout() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     rings(&mut office);
-    office.now += RING_TIMEOUT_MS;
-    office.restart();
+    office.restart_after(RING_TIMEOUT_MS);
     assert_eq!(office.call_entries(), ["call_opened", "call_ended missed"]);
 }
 
 #[test]
 fn restart_between_answer_and_commit() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     rings(&mut office);
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
     office.restart();
@@ -75,7 +74,7 @@ fn restart_between_answer_and_commit() {
 
 #[test]
 fn restart_after_a_commit_was_stored_and_before_it_was_sent() {
-    let mut office = Office::in_call();
+    let mut office = ScriptedOffice::in_call();
     office.disconnect(2);
     office.commit(1, 1, &[], &[]);
     office.restart();
@@ -95,7 +94,7 @@ fn restart_after_a_commit_was_stored_and_before_it_was_sent() {
 
 #[test]
 fn restart_while_a_member_leaves() {
-    let mut office = Office::in_call();
+    let mut office = ScriptedOffice::in_call();
     office.send(3, C::AskJoin { call: CALL, key_package: blob("kp3") });
     office.commit(1, 1, &[3], &[]);
     office.send(3, C::HangUp { call: CALL, failed: false });
@@ -108,7 +107,7 @@ fn restart_while_a_member_leaves() {
 
 #[test]
 fn restart_with_no_device_reconnecting() {
-    let mut office = Office::in_call();
+    let mut office = ScriptedOffice::in_call();
     office.restart();
     office.pass(ABANDONED_AFTER_MS - 1);
     assert_eq!(office.call_entries(), ["call_opened"]);
@@ -118,10 +117,10 @@ fn restart_with_no_device_reconnecting() {
 
 #[test]
 fn restart_before_the_end_is_logged() {
-    let mut office = Office::in_call();
-    office.hold_log = true;
+    let mut office = ScriptedOffice::in_call();
+    office.hold_log();
     office.send(1, C::HangUp { call: CALL, failed: false });
-    office.hold_log = false;
+    office.stop_holding_log();
     office.restart();
     assert_eq!(office.call_entries(), ["call_opened", "call_ended hung_up", "record_missing"]);
     office.connect(2);
@@ -132,21 +131,20 @@ fn restart_before_the_end_is_logged() {
 
 #[test]
 fn restart_between_a_revocation_and_its_entry() {
-    let mut office = Office::staffed();
-    office.hold_log = true;
-    let effects = office.board.revoke(crate::switchboard::RequestId(1), device(2), "jws".into(), office.now);
-    office.run(effects);
-    office.hold_log = false;
-    let before = office.log.len();
+    let mut office = ScriptedOffice::staffed();
+    office.hold_log();
+    office.revoke(2);
+    office.stop_holding_log();
+    let before = office.log().len();
     office.restart();
-    assert_eq!(office.log.len(), before + 1);
+    assert_eq!(office.log().len(), before + 1);
     office.connect(2);
     assert_eq!(office.received(2), ["revoked"]);
 }
 
 #[test]
 fn devices_keep_their_roles_after_a_restart() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.restart();
     office.connect(5);

@@ -1,17 +1,15 @@
 //! Several rings at one device. Node 1 is rung by nodes 0, 2 and further ones.
 
-use super::kit::{Node, World};
-use crate::{
-    UserCommand,
+use telcon_core::{
+    Event, UserCommand,
     view::{CallState, Direction},
 };
-use telcon_proto::{
-    CallId, ClientMessage, Ended, Role, ServerMessage, SuiteName, limits::MAX_RINGS_AT_ONCE, message::RefusalCode,
-};
+use telcon_proto::{CallId, ClientMessage, Role, ServerMessage, limits::MAX_RINGS_AT_ONCE, message::RefusalCode};
+use telcon_sim::script::{Node, Scenario};
 
 /// An office in which the callers, nodes 0 and 2 and so on, ring node 1; gives the calls in the order in which they ring.
-fn rung_by(seed: u8, callers: u8) -> (World, Vec<CallId>) {
-    let mut world = World::new(SuiteName::Hybrid, seed);
+fn rung_by(seed: u64, callers: usize) -> (Scenario, Vec<CallId>) {
+    let mut world = Scenario::new(seed);
     world.join_office(1, Role::Principal);
     world.join_office(2, Role::Principal);
     for person in 3..=callers + 1 {
@@ -19,17 +17,17 @@ fn rung_by(seed: u8, callers: u8) -> (World, Vec<CallId>) {
     }
     world.settle();
     let mut calls = Vec::new();
-    for node in (0..=usize::from(callers)).filter(|node| *node != 1) {
+    for node in (0..=callers).filter(|node| *node != 1) {
         world.ring(node, 1);
         world.settle();
-        calls.push(world.room().id);
+        calls.push(world.seen().id);
     }
     (world, calls)
 }
 
 /// The calls on a device's screen: the call, then further rings.
-fn shown(world: &World, node: Node) -> Vec<CallId> {
-    let view = world.nodes[node].engine.view();
+fn shown(world: &Scenario, node: Node) -> Vec<CallId> {
+    let view = world.screen_of(node);
     view.call
         .into_iter()
         .filter(|call| call.state != CallState::Ended)
@@ -38,32 +36,25 @@ fn shown(world: &World, node: Node) -> Vec<CallId> {
         .collect()
 }
 
-fn ended(world: &mut World, node: Node, call: CallId, how: Ended) {
-    world.inject(node, ServerMessage::Ended { call, how });
-}
-
 #[test]
 fn a_second_ring_is_shown_beside_the_first_and_each_can_be_declined() {
     for (declined, left) in [(0, 1), (1, 0)] {
         let (mut world, calls) = rung_by(80, 2);
         assert_eq!(shown(&world, 1), calls);
-        let view = world.nodes[1].engine.view();
+        let view = world.screen_of(1);
         let [second] = &view.rings[..] else { panic!("{:?}", view.rings) };
         assert!(second.verified && second.direction == Direction::In && second.state == CallState::Ringing);
         assert_eq!(second.other.as_ref().map(|card| &*card.name), Some("Person 3"));
         let confirmed = world.sent(1, |m| if let ClientMessage::RingShown { call } = m { Some(*call) } else { None });
         assert_eq!(confirmed, calls, "both callers learn that it rings");
-        let legs = world.nodes[1].legs;
+        let legs = world.legs(1);
         world.command(1, UserCommand::Decline { call: Some(calls[declined]) });
         let sent = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
         assert_eq!(sent, [calls[declined]]);
+        world.settle();
         assert_eq!(shown(&world, 1), [calls[left]]);
         assert_eq!(world.view(1).state, CallState::Ringing, "the other one rings on");
-        assert_eq!(
-            world.nodes[1].legs - legs,
-            usize::from(declined == 0),
-            "its media leg is prepared when it is the first"
-        );
+        assert_eq!(world.legs(1) - legs, u64::from(declined == 0), "its media leg is prepared when it is the first");
         assert!(world.problems().is_empty(), "{:?}", world.problems());
     }
 }
@@ -75,10 +66,9 @@ fn each_of_several_rings_can_be_answered_and_the_others_end() {
     world.settle();
     assert_eq!((world.view(1).call, world.state(1), world.state(2)), (calls[1], CallState::Live, CallState::Live));
     assert!(world.hears(2, 1) && world.hears(1, 2), "{:?}", world.problems());
-    ended(&mut world, 1, calls[0], Ended::Busy);
-    assert_eq!(shown(&world, 1), [calls[1]]);
+    assert_eq!((world.view(0).ended, shown(&world, 1)), (Some("busy"), vec![calls[1]]));
     assert!(world.hears(2, 1), "the end of a ring leaves the call alone");
-    assert_eq!(world.nodes[1].events.iter().filter(|event| matches!(event, crate::Event::Ended { .. })).count(), 0);
+    assert_eq!(world.events(1).iter().filter(|event| matches!(event, Event::Ended { .. })).count(), 0);
     world.command(1, UserCommand::Answer { call: Some(calls[0]) });
     assert_eq!(world.view(1).call, calls[1], "a ring that is over cannot be answered");
 }
@@ -90,22 +80,13 @@ fn a_person_who_is_rung_can_ring_and_then_answer_instead() {
     world.ring(1, 0);
     assert_eq!(shown(&world, 1), calls);
     world.join_office(9, Role::Principal);
-    for node in 0..4 {
-        world.disconnect(node);
-        world.connect(node);
-    }
+    world.command(0, UserCommand::HangUp);
     world.settle();
-    ended(&mut world, 1, calls[0], Ended::Missed);
     let waiting = shown(&world, 1);
     world.ring(1, 3);
     world.settle();
-    let own = world.room().id;
-    assert_eq!(
-        (world.view(1).call, world.view(1).direction),
-        (own, Direction::Out),
-        "{:?}",
-        world.nodes[1].engine.view().alerts
-    );
+    let own = world.seen().id;
+    assert_eq!((world.view(1).call, world.view(1).direction), (own, Direction::Out), "{:?}", world.screen_of(1).alerts);
     assert_eq!(shown(&world, 1)[1..], waiting[..]);
     assert_eq!(world.state(3), CallState::Ringing);
     let first = waiting[0];
@@ -121,7 +102,10 @@ fn rings_that_ended_while_the_device_was_away_disappear_and_the_others_stay() {
     let (mut world, calls) = rung_by(83, 3);
     world.disconnect(1);
     assert_eq!(shown(&world, 1), calls, "until the office says otherwise");
-    // The office repeats the newest ring only: the others ended.
+    for node in [0, 2] {
+        world.command(node, UserCommand::HangUp);
+    }
+    world.settle();
     world.connect(1);
     world.settle();
     assert_eq!(shown(&world, 1), calls[2..]);
@@ -132,7 +116,7 @@ fn rings_that_ended_while_the_device_was_away_disappear_and_the_others_stay() {
 #[test]
 fn rings_that_were_declined_without_a_connection_raise_no_alarm_when_they_come_again() {
     let (mut world, calls) = rung_by(84, 2);
-    let first = world.nodes[1].engine.view();
+    let first = world.screen_of(1);
     assert_eq!(first.rings.len(), 1);
     world.disconnect(1);
     for call in &calls {
@@ -141,7 +125,7 @@ fn rings_that_were_declined_without_a_connection_raise_no_alarm_when_they_come_a
     assert!(shown(&world, 1).is_empty());
     world.connect(1);
     world.settle();
-    assert_eq!(world.room().over, Some(Ended::Declined), "the newest one came again, and was declined");
+    assert_eq!([0, 2].map(|node| world.view(node).ended), [Some("declined"); 2], "they came again, and were declined");
     assert!(world.problems().is_empty(), "{:?}", world.problems());
 }
 
@@ -166,14 +150,14 @@ fn the_number_of_rings_on_a_screen_is_limited_and_a_call_is_not_disturbed_by_rin
 #[test]
 fn silenced_callers_are_the_offices_list() {
     let (mut world, calls) = rung_by(87, 2);
-    let caller = world.nodes[2].card.clone();
+    let caller = world.card(2);
     world.command(1, UserCommand::Silence { person: caller.person, on: true });
     let sent =
         world.sent(1, |m| if let ClientMessage::Silence { person, on } = m { Some((*person, *on)) } else { None });
     assert_eq!(sent, [(caller.person, true)]);
-    world.inject(1, ServerMessage::Silenced { people: vec![caller.clone()] });
-    ended(&mut world, 1, calls[1], Ended::Declined);
-    assert_eq!(world.nodes[1].engine.view().silenced, [caller]);
+    world.settle();
+    assert_eq!(world.view(2).ended, Some("declined"));
+    assert_eq!(world.screen_of(1).silenced, [caller]);
     assert_eq!(shown(&world, 1), calls[..1]);
     let refused = ServerMessage::Refused { call: None, code: RefusalCode::TooMany, message: "the list is full".into() };
     world.inject(1, refused);

@@ -1,12 +1,7 @@
 //! Two offices that a device trusts: statements of one are not valid in the other; calls between offices are refused.
 
-use super::{admission_refused, opening, state_of};
-use crate::{
-    DeviceState, UserCommand,
-    device::{Device, DeviceError},
-    engine::tests::kit::World,
-    view::CallState,
-};
+use super::admission_refused;
+use telcon_core::{Device, DeviceError, DeviceState, UserCommand, view::CallState};
 use telcon_identity::{Flaw, IdentityError, Mismatch};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, OfficeName, PersonId, Qualified, RecordMode, Role, ServerMessage,
@@ -15,20 +10,19 @@ use telcon_proto::{
     message::{Logged, Ring},
     terms::Contact,
 };
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+use telcon_sim::script::{OtherOffice, START_MS, Scenario, opening, sha256};
 
 /// An office of four whose devices trust another office too.
-fn two_offices(seed: u8) -> (World, World) {
-    let mut here = World::of_four(seed);
-    let there = World::named(SuiteName::Hybrid, seed ^ 0x80, "other.example");
-    for node in 0..here.nodes.len() {
-        let mut state = state_of(&here, node);
+fn two_offices(seed: u8) -> (Scenario, OtherOffice) {
+    let mut here = Scenario::of_four(u64::from(seed));
+    let there = OtherOffice::new(SuiteName::Hybrid, seed ^ 0x80, "other.example", START_MS);
+    for node in 0..here.nodes() {
+        let mut state = here.state_of(node);
         state.trust_office(there.info.clone(), &there.authority.certificate_sha256()).unwrap();
-        here.reload_with(node, state);
+        here.reload_with(node, &state);
     }
     here.settle();
-    assert!(here.nodes.iter().all(|node| node.engine.device().trust().offices().count() == 2));
+    assert!((0..here.nodes()).all(|node| here.engine(node).device().trust().offices().count() == 2));
     (here, there)
 }
 
@@ -36,7 +30,7 @@ fn sign(device: &Device, ring: &Ring) -> String {
     telcon_identity::sign_ring(device.key(), device.chain(), ring)
 }
 
-fn ring(world: &World, from: Qualified<DeviceId>, to: Qualified<PersonId>) -> Ring {
+fn ring(world: &Scenario, from: Qualified<DeviceId>, to: Qualified<PersonId>) -> Ring {
     Ring {
         version: WIRE_VERSION,
         call: CallId::from_bytes([0xca; 16]).at(&from.office),
@@ -44,7 +38,7 @@ fn ring(world: &World, from: Qualified<DeviceId>, to: Qualified<PersonId>) -> Ri
         to,
         mode: RecordMode::Memo,
         suite: SuiteName::Hybrid,
-        at_ms: world.now,
+        at_ms: world.now(),
     }
 }
 
@@ -59,58 +53,58 @@ fn devices_that_trust_two_offices_call_within_their_own() {
 fn a_ring_of_another_office_is_refused_while_offices_are_not_connected() {
     let (mut here, mut there) = two_offices(151);
     let (state, _, device) = there.enrol(1, Role::Principal);
-    let stranger = Device::open(&state, here.now).unwrap();
+    let stranger = Device::open(&state, here.now()).unwrap();
     // Caller, log and callee are valid in the other office.
-    let jws = sign(&stranger, &ring(&here, stranger.me().qualified(), here.nodes[1].card.qualified()));
-    let opened = there.append(&opening(&jws, here.now));
+    let jws = sign(&stranger, &ring(&here, stranger.me().qualified(), here.card(1).qualified()));
+    let opened = there.append(&opening(&jws, here.now()));
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
-    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.screen_of(1).call.is_none());
     assert!(here.red(1).iter().any(|text| text.contains("not connected to others")), "{:?}", here.problems());
 }
 
 #[test]
 fn a_ring_to_the_same_identifier_in_another_office_is_refused() {
     let (mut here, there) = two_offices(152);
-    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
-    let namesake = here.nodes[1].card.person.at(there.authority.domain());
+    let caller = here.stolen(0);
+    let namesake = here.card(1).person.at(there.authority.domain());
     let jws = sign(&caller, &ring(&here, caller.me().qualified(), namesake));
-    let opened = here.append(&opening(&jws, here.now));
-    let device = here.nodes[0].proof.clone();
+    let opened = here.forge_entry(&opening(&jws, here.now()));
+    let device = here.proof(0);
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
-    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.screen_of(1).call.is_none());
     assert!(here.red(1).iter().any(|text| text.contains("not connected to others")), "{:?}", here.problems());
 }
 
 #[test]
 fn a_ring_whose_opening_is_in_another_offices_log_is_refused() {
     let (mut here, mut there) = two_offices(153);
-    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
-    let jws = sign(&caller, &ring(&here, caller.me().qualified(), here.nodes[1].card.qualified()));
-    let opened = there.append(&opening(&jws, here.now));
-    let device = here.nodes[0].proof.clone();
+    let caller = here.stolen(0);
+    let jws = sign(&caller, &ring(&here, caller.me().qualified(), here.card(1).qualified()));
+    let opened = there.append(&opening(&jws, here.now()));
+    let device = here.proof(0);
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
-    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.screen_of(1).call.is_none());
     assert!(here.red(1).iter().any(|text| text.contains("different office")), "{:?}", here.problems());
 }
 
 #[test]
 fn a_version_3_ring_is_refused() {
     let (mut here, _) = two_offices(154);
-    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
-    let content = ring(&here, caller.me().qualified(), here.nodes[1].card.qualified());
+    let caller = here.stolen(0);
+    let content = ring(&here, caller.me().qualified(), here.card(1).qualified());
     let old = serde_json::json!({
         "version": 3, "call": content.call.id, "office": "office.example", "from": content.from.id, "to": content.to.id,
         "mode": content.mode, "suite": content.suite, "at_ms": content.at_ms,
     });
     let payload = old.to_string();
     let jws = telcon_identity::jws::sign(caller.key(), telcon_identity::RING_TYP, payload.as_bytes(), caller.chain());
-    let opened = here.append(&serde_json::json!({
-        "type": "call_opened", "call": content.call.id, "ring_sha256": crate::engine::tests::kit::sha256(&jws),
-        "mode": content.mode, "suite": content.suite, "devices": [content.from.id], "time_ms": here.now,
+    let opened = here.forge_entry(&serde_json::json!({
+        "type": "call_opened", "call": content.call.id, "ring_sha256": sha256(&jws),
+        "mode": content.mode, "suite": content.suite, "devices": [content.from.id], "time_ms": here.now(),
     }));
-    let device = here.nodes[0].proof.clone();
+    let device = here.proof(0);
     here.inject(1, ServerMessage::Ringing { jws, opened, device });
-    assert!(here.nodes[1].engine.view().call.is_none());
+    assert!(here.screen_of(1).call.is_none());
     assert!(here.red(1).iter().any(|text| text.contains("version 3")), "{:?}", here.problems());
 }
 
@@ -121,7 +115,7 @@ fn devices_of_another_office_are_refused_admission() {
         let (mut here, mut there) = two_offices(seed);
         here.call();
         let (state, _, proof) = there.enrol(person, role);
-        let stranger = Device::open(&state, here.now).unwrap();
+        let stranger = Device::open(&state, here.now()).unwrap();
         super::ask_for(&mut here, &stranger, proof, false);
         assert!(admission_refused(&mut here), "{role:?}: {:?}", here.problems());
     }
@@ -130,16 +124,16 @@ fn devices_of_another_office_are_refused_admission() {
 #[test]
 fn a_contact_of_another_office_cannot_be_rung() {
     let (mut here, there) = two_offices(158);
-    let person = here.nodes[1].card.person;
+    let person = here.card(1).person;
     let elsewhere = there.authority.domain().clone();
-    let card = Card { office: elsewhere, ..here.nodes[1].card.clone() };
+    let card = Card { office: elsewhere, ..here.card(1) };
     let changed = vec![Contact { card, reachable: true }];
     here.inject(0, ServerMessage::PeopleChanged { changed, removed: vec![] });
     here.command(0, UserCommand::Ring { person, mode: None });
     here.settle();
-    assert!(here.nodes[0].engine.view().call.is_none());
-    assert!(!here.received.iter().any(|(_, message)| matches!(message, ClientMessage::Ring { .. })));
-    let alerts = here.nodes[0].engine.view().alerts;
+    assert!(here.screen_of(0).call.is_none());
+    assert!(!here.received().iter().any(|(_, message)| matches!(message, ClientMessage::Ring { .. })));
+    let alerts = here.screen_of(0).alerts;
     assert!(alerts.iter().any(|alert| alert.text.contains("another office")), "{alerts:?}");
 }
 
@@ -147,22 +141,22 @@ fn a_contact_of_another_office_cannot_be_rung() {
 fn a_device_of_another_office_in_a_record_proof_is_refused() {
     let (mut here, mut there) = two_offices(163);
     here.call();
-    let caller = Device::open(&state_of(&here, 0), here.now).unwrap();
+    let caller = here.stolen(0);
     // The identifiers of the caller's person, in the log of an office that the device trusts.
     let (state, _, logged) = there.enrol(1, Role::Principal);
-    let stranger = Device::open(&state, here.now).unwrap();
+    let stranger = Device::open(&state, here.now()).unwrap();
     let proven = |device: &Device, logged: &Logged| ProvenDevice {
         chain: device.chain().iter().cloned().map(Blob).collect(),
         logged: logged.clone(),
     };
-    let room = here.room();
+    let (room, opened, proof) = (here.seen(), here.opened(), here.proof(0));
     let mut proof = RecordProof {
         line: RecordLine {
             call: room.id,
-            from: here.nodes[0].card.clone(),
-            to: here.nodes[1].card.clone(),
+            from: here.card(0),
+            to: here.card(1),
             mode: room.ring.mode,
-            opened_ms: here.now,
+            opened_ms: here.now(),
             answered_ms: None,
             ended_ms: None,
             how: None,
@@ -170,17 +164,18 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
             partial: false,
             missing: false,
         },
-        ring: room.jws.clone(),
-        opened: room.opened.clone(),
+        ring: room.jws,
+        opened,
         ended: None,
         records: vec![],
         missing: None,
-        devices: vec![proven(&caller, &here.nodes[0].proof)],
+        devices: vec![proven(&caller, &proof)],
         from_size: 0,
         consistency: vec![],
     };
+    let trust = here.stolen(1).trust().clone();
     let check = |proof: &RecordProof, title: &str| {
-        let report = crate::proof::check_record(here.nodes[1].engine.device().trust(), proof);
+        let report = telcon_core::proof::check_record(&trust, proof);
         let check = report.checks.into_iter().find(|check| check.title == title).unwrap();
         (check.ok, check.detail)
     };
@@ -191,22 +186,22 @@ fn a_device_of_another_office_in_a_record_proof_is_refused() {
     let (ok, why) = check(&proof, "Every device is in the log");
     assert!(!ok && why.contains("another office"), "{why}");
     // The opening in another office's log.
-    proof.opened = there.append(&opening(&proof.ring, here.now));
+    proof.opened = there.append(&opening(&proof.ring, here.now()));
     let (ok, why) = check(&proof, "Opened before it rang");
     assert!(!ok && why.contains("different office"), "{why}");
 }
 
 #[test]
 fn a_version_1_state_trusts_its_home_office_alone() {
-    let here = World::of_two(159);
-    let mut old: serde_json::Value = serde_json::from_str(&here.nodes[0].engine.state_text()).unwrap();
+    let here = Scenario::of_two(159);
+    let mut old: serde_json::Value = serde_json::from_str(&here.state_of(0).to_text()).unwrap();
     let fields = old.as_object_mut().unwrap();
     fields.insert("version".into(), 1.into());
     fields.remove("trusted").unwrap();
     let state = DeviceState::parse(&old.to_string()).unwrap();
-    let device = Device::open(&state, here.now).unwrap();
+    let device = Device::open(&state, here.now()).unwrap();
     assert_eq!(device.trust().offices().count(), 1);
-    assert_eq!(device.trust().home().authority_sha256(), here.authority.certificate_sha256());
+    assert_eq!(device.trust().home().authority_sha256(), here.authority_sha256());
     let elsewhere = OfficeName::parse("other.example").unwrap();
     assert_eq!(device.trust().office(&elsewhere).unwrap_err(), IdentityError::from(Mismatch::UnknownOffice));
     // It is written in the current version; a state of a later version is refused.
@@ -217,9 +212,9 @@ fn a_version_1_state_trusts_its_home_office_alone() {
 
 #[test]
 fn another_authority_under_a_trusted_name_is_refused() {
-    let mut here = World::of_two(160);
-    let there = World::named(SuiteName::Hybrid, 161, "other.example");
-    let mut state = state_of(&here, 0);
+    let mut here = Scenario::of_two(160);
+    let there = OtherOffice::new(SuiteName::Hybrid, 161, "other.example", START_MS);
+    let mut state = here.state_of(0);
     let digest = there.authority.certificate_sha256();
     for _ in 0..2 {
         state.trust_office(there.info.clone(), &digest).unwrap();
@@ -229,13 +224,13 @@ fn another_authority_under_a_trusted_name_is_refused() {
         other => panic!("{other:?}"),
     };
     for name in ["other.example", "office.example"] {
-        let rogue = World::named(SuiteName::Hybrid, 162, name);
+        let rogue = OtherOffice::new(SuiteName::Hybrid, 162, name, START_MS);
         let digest = rogue.authority.certificate_sha256();
         refused(state.trust_office(rogue.info.clone(), &digest), Flaw::SecondAuthority);
     }
-    refused(state.trust_office(here.info.clone(), &digest), Flaw::AuthorityDigest);
+    refused(state.trust_office(here.info(), &digest), Flaw::AuthorityDigest);
     let reopened = DeviceState::parse(&state.to_text()).unwrap();
-    let device = Device::open(&reopened, here.now).unwrap();
+    let device = Device::open(&reopened, here.now()).unwrap();
     assert_eq!(device.trust().offices().count(), 2, "adding again changes nothing");
     here.settle();
 }

@@ -1,45 +1,38 @@
 //! Forged, changed and replayed rings.
 
-use super::{opening, state_of};
-use crate::{
-    UserCommand,
-    device::Device,
-    engine::tests::kit::{World, ring_of},
-    view::CallState,
-};
 use std::{cell::RefCell, rc::Rc};
+use telcon_core::{Device, UserCommand, view::CallState};
 use telcon_proto::{
     RecordMode, Role, ServerMessage, SuiteName,
     limits::{RING_MAX_AGE_MS, RING_TIMEOUT_MS},
 };
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
+use telcon_sim::script::{OtherOffice, START_MS, Scenario, opening, ring_of};
 
 /// Intercepts the ring to node 1, changes it and delivers it.
-fn forged(seed: u8, change: impl FnOnce(&mut World, ServerMessage) -> ServerMessage) -> World {
-    let mut world = World::of_four(seed);
+fn forged(seed: u64, change: impl FnOnce(&mut Scenario, ServerMessage) -> ServerMessage) -> Scenario {
+    let mut world = Scenario::of_four(seed);
     world.join_office(5, Role::Principal);
     world.settle();
     let caught: Rc<RefCell<Option<ServerMessage>>> = Rc::default();
     let catch = caught.clone();
-    world.wire = Some(Box::new(move |_, message| match message {
+    world.tamper(move |_, message| match message {
         ServerMessage::Ringing { .. } => {
             *catch.borrow_mut() = Some(message);
             vec![]
         }
         message => vec![message],
-    }));
+    });
     world.ring(0, 1);
     world.settle();
-    world.wire = None;
+    world.stop_tampering();
     let message = caught.borrow_mut().take().unwrap();
     let message = change(&mut world, message);
     world.inject(1, message);
     world
 }
 
-fn not_shown(world: &World) -> bool {
-    let view = world.nodes[1].engine.view();
+fn not_shown(world: &Scenario) -> bool {
+    let view = world.screen_of(1);
     view.call.is_none() && world.red(1).iter().any(|text| text.contains("could not be verified"))
 }
 
@@ -54,13 +47,13 @@ fn a_server_that_forges_a_ring_is_refused() {
     // Signed by a device of an authority that the server created, with the office's names.
     let world = forged(31, |world, message| {
         let ServerMessage::Ringing { jws, .. } = message else { unreachable!() };
-        let mut other = World::named(SuiteName::Hybrid, 96, "office.example");
+        let mut other = OtherOffice::new(SuiteName::Hybrid, 96, "office.example", START_MS);
         let (state, _, proof) = other.enrol(1, Role::Principal);
-        let device = Device::open(&state, world.now).unwrap();
-        let mut ring = ring_of(&jws);
+        let device = Device::open(&state, world.now()).unwrap();
+        let mut ring = ring_of(&jws).unwrap();
         ring.from = device.me().qualified();
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
-        let opened = world.append(&opening(&jws, world.now));
+        let opened = world.forge_entry(&opening(&jws, world.now()));
         ServerMessage::Ringing { jws, opened, device: proof }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
@@ -83,7 +76,7 @@ fn a_ring_that_was_not_logged_is_refused() {
     let world = forged(33, |world, message| {
         let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
         // Proof of some other entry.
-        let opened = world.nodes[2].proof.clone();
+        let opened = world.proof(2);
         ServerMessage::Ringing { jws, opened, device }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
@@ -93,8 +86,8 @@ fn a_ring_that_was_not_logged_is_refused() {
 fn a_ring_logged_in_a_log_of_the_servers_own_is_refused() {
     let world = forged(34, |world, message| {
         let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
-        let mut other = World::named(SuiteName::Hybrid, 95, "office.example");
-        let opened = other.append(&opening(&jws, world.now));
+        let mut other = OtherOffice::new(SuiteName::Hybrid, 95, "office.example", START_MS);
+        let opened = other.append(&opening(&jws, world.now()));
         ServerMessage::Ringing { jws, opened, device }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
@@ -104,9 +97,9 @@ fn a_ring_logged_in_a_log_of_the_servers_own_is_refused() {
 fn a_ring_logged_with_another_mode_is_refused() {
     let world = forged(35, |world, message| {
         let ServerMessage::Ringing { jws, device, .. } = message else { unreachable!() };
-        let mut entry = opening(&jws, world.now);
+        let mut entry = opening(&jws, world.now());
         entry["mode"] = RecordMode::LogOnly.as_str().into();
-        let opened = world.append(&entry);
+        let opened = world.forge_entry(&entry);
         ServerMessage::Ringing { jws, opened, device }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
@@ -115,12 +108,12 @@ fn a_ring_logged_with_another_mode_is_refused() {
 #[test]
 fn a_ring_for_somebody_else_is_refused() {
     let world = forged(36, |world, _| {
-        let device = Device::open(&state_of(world, 0), world.now).unwrap();
-        let mut ring = ring_of(&world.room().jws);
-        ring.to = world.nodes[4].card.qualified();
+        let device = world.stolen(0);
+        let mut ring = ring_of(&world.seen().jws).unwrap();
+        ring.to = world.card(4).qualified();
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
-        let opened = world.append(&opening(&jws, world.now));
-        ServerMessage::Ringing { jws, opened, device: world.nodes[0].proof.clone() }
+        let opened = world.forge_entry(&opening(&jws, world.now()));
+        ServerMessage::Ringing { jws, opened, device: world.proof(0) }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
 }
@@ -128,12 +121,12 @@ fn a_ring_for_somebody_else_is_refused() {
 #[test]
 fn a_ring_of_another_suite_than_the_offices_is_refused() {
     let world = forged(37, |world, _| {
-        let device = Device::open(&state_of(world, 0), world.now).unwrap();
-        let mut ring = ring_of(&world.room().jws);
+        let device = world.stolen(0);
+        let mut ring = ring_of(&world.seen().jws).unwrap();
         ring.suite = SuiteName::Cnsa2;
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
-        let opened = world.append(&opening(&jws, world.now));
-        ServerMessage::Ringing { jws, opened, device: world.nodes[0].proof.clone() }
+        let opened = world.forge_entry(&opening(&jws, world.now()));
+        ServerMessage::Ringing { jws, opened, device: world.proof(0) }
     });
     assert!(not_shown(&world), "{:?}", world.problems());
 }
@@ -141,7 +134,7 @@ fn a_ring_of_another_suite_than_the_offices_is_refused() {
 #[test]
 fn a_delayed_ring_is_refused_once_it_is_too_old() {
     let world = forged(38, |world, message| {
-        world.now += RING_MAX_AGE_MS + RING_TIMEOUT_MS;
+        world.advance(RING_MAX_AGE_MS + RING_TIMEOUT_MS);
         message
     });
     assert!(not_shown(&world), "{:?}", world.problems());
@@ -149,10 +142,10 @@ fn a_delayed_ring_is_refused_once_it_is_too_old() {
 
 #[test]
 fn a_ring_replayed_after_its_call_is_not_shown_even_after_a_restart() {
-    let mut world = World::of_two(39);
+    let mut world = Scenario::of_two(39);
     world.call();
-    let (jws, opened) = (world.room().jws.clone(), world.room().opened.clone());
-    let device = world.nodes[0].proof.clone();
+    let (jws, opened) = (world.seen().jws, world.opened());
+    let device = world.proof(0);
     world.command(1, UserCommand::HangUp);
     world.settle();
     world.command(1, UserCommand::Dismiss);
@@ -163,7 +156,7 @@ fn a_ring_replayed_after_its_call_is_not_shown_even_after_a_restart() {
         }
         let again = ServerMessage::Ringing { jws: jws.clone(), opened: opened.clone(), device: device.clone() };
         world.inject(1, again);
-        assert!(world.nodes[1].engine.view().call.is_none());
+        assert!(world.screen_of(1).call.is_none());
         assert!(world.red(1).iter().any(|text| text.contains("earlier call")), "{:?}", world.problems());
     }
 }

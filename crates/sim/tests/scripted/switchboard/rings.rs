@@ -1,20 +1,20 @@
 //! Several rings to one person, and what limits them. The attacker is somebody who may ring.
 
-use super::kit::{Office, blob, device, person, ring};
-use crate::limits::CONTACTS_INTERVAL_MS;
 use telcon_proto::{
-    CallId, ClientMessage as C, Ended, RecordMode, Role, ServerMessage as S,
+    CallId, ClientMessage as C, Ended, PersonId, RecordMode, Role, ServerMessage as S,
     limits::{MAX_RINGS_AT_ONCE, MAX_SILENCED, RING_TIMEOUT_MS},
     message::RefusalCode,
 };
+use telcon_server::limits::CONTACTS_INTERVAL_MS;
+use telcon_sim::script::{ScriptedOffice, blob};
 
 fn call(n: u8) -> CallId {
     CallId::from_bytes([n; 16])
 }
 
-/// The kit's people, counterparts 5 and 6, and a second device (12) of person 2.
-fn office() -> Office {
-    let mut office = Office::staffed();
+/// The staff, counterparts 5 and 6, and a second device (12) of person 2.
+fn office() -> ScriptedOffice {
+    let mut office = ScriptedOffice::staffed();
     for (n, of, role) in [(5, 5, Role::Counterpart), (6, 6, Role::Counterpart), (12, 2, Role::Principal)] {
         office.enrol(n, of, role).unwrap();
         office.connect(n);
@@ -24,16 +24,16 @@ fn office() -> Office {
     office
 }
 
-fn rings(office: &mut Office, id: u8, from: u8, to: u8) {
-    office.send(from, ring(call(id), device(from), person(to), RecordMode::Memo));
+fn rings(office: &mut ScriptedOffice, id: u8, from: usize, to: usize) {
+    office.ring(from, call(id), to, RecordMode::Memo);
 }
 
-fn answers(office: &mut Office, n: u8, id: u8) {
+fn answers(office: &mut ScriptedOffice, n: usize, id: u8) {
     office.send(n, C::Answer { call: call(id), key_package: blob("kp") });
 }
 
 /// The ends that a device was told, with the first byte of the call.
-fn ends(office: &mut Office, n: u8) -> Vec<(u8, Ended)> {
+fn ends(office: &mut ScriptedOffice, n: usize) -> Vec<(u8, Ended)> {
     let end = |message| match message {
         S::Ended { call, how } => Some((call.as_bytes()[0], how)),
         _ => None,
@@ -41,7 +41,7 @@ fn ends(office: &mut Office, n: u8) -> Vec<(u8, Ended)> {
     office.messages(n).into_iter().filter_map(end).collect()
 }
 
-fn refused(office: &mut Office, n: u8) -> Option<(RefusalCode, String)> {
+fn refused(office: &mut ScriptedOffice, n: usize) -> Option<(RefusalCode, String)> {
     office.messages(n).into_iter().find_map(|message| match message {
         S::Refused { code, message, .. } => Some((code, message)),
         _ => None,
@@ -96,28 +96,28 @@ fn the_rings_of_who_is_answered_end_too() {
     office.discard();
     answers(&mut office, 1, 21);
     assert_eq!(ends(&mut office, 5), [(51, Ended::Busy)]);
-    assert_eq!(office.board.gauges().live, 1);
+    assert_eq!(office.board().gauges().live, 1);
 }
 
 #[test]
 fn a_ring_whose_caller_answered_another_one_before_it_was_logged_is_cancelled() {
     let mut office = office();
     rings(&mut office, 51, 5, 2);
-    office.hold_log = true;
+    office.hold_log();
     rings(&mut office, 21, 2, 1);
     answers(&mut office, 12, 51);
     office.discard();
     office.release_log();
     assert!(!office.received(1).contains(&"ringing".to_owned()));
-    assert_eq!((office.board.gauges().live, office.board.gauges().ringing), (1, 0));
+    assert_eq!((office.board().gauges().live, office.board().gauges().ringing), (1, 0));
 }
 
 /// The attacker rings again at each end of its ring: declined, unanswered, or cancelled by itself before an answer.
 #[test]
 fn a_caller_whose_rings_are_unwanted_waits_longer_and_longer() {
-    let attempts = |end: fn(&mut Office, u8)| {
+    let attempts = |end: fn(&mut ScriptedOffice, u8)| {
         let mut office = office();
-        let (mut shown, started) = (0, office.now);
+        let (mut shown, started) = (0, office.now());
         for n in 0..255u8 {
             office.discard();
             rings(&mut office, n, 5, 2);
@@ -131,14 +131,18 @@ fn a_caller_whose_rings_are_unwanted_waits_longer_and_longer() {
                     assert!(message.contains("can be rung again in"), "{message}");
                 }
             }
+            // Connections on which nothing comes are closed.
+            for n in [2, 5, 6, 12] {
+                office.send(n, C::Ping { log_size: 0 });
+            }
             office.pass(10_000);
         }
         // Meanwhile others reach that person, and the attacker others.
         rings(&mut office, 255, 6, 2);
         assert!(office.received(2).contains(&"ringing".to_owned()));
-        (shown, (office.now - started) / 60_000)
+        (shown, (office.now() - started) / 60_000)
     };
-    let ends: [fn(&mut Office, u8); 3] = [
+    let ends: [fn(&mut ScriptedOffice, u8); 3] = [
         |office, n| office.send(2, C::Decline { call: call(n) }),
         |office, _| office.pass(RING_TIMEOUT_MS),
         |office, n| office.send(5, C::HangUp { call: call(n), failed: false }),
@@ -160,7 +164,7 @@ fn one_person_cannot_ring_everybody_without_pause() {
     }
     for n in 30..60 {
         office.discard();
-        rings(&mut office, n, 5, n);
+        rings(&mut office, n, 5, usize::from(n));
         opened += usize::from(refused(&mut office, 5).is_none());
         office.send(5, C::HangUp { call: call(n), failed: false });
     }
@@ -173,17 +177,17 @@ fn a_person_is_shown_a_limited_number_of_rings_at_once() {
     for n in 30..40 {
         office.enrol(n, n, Role::Counterpart).unwrap();
         office.connect(n);
-        rings(&mut office, n, n, 2);
+        rings(&mut office, n as u8, n, 2);
     }
     let shown = office.received(2).into_iter().filter(|kind| kind == "ringing").count();
     assert_eq!(shown, MAX_RINGS_AT_ONCE);
     assert_eq!(ends(&mut office, 39), [(39, Ended::Busy)]);
 }
 
-fn silenced(office: &mut Office, n: u8) -> Option<Vec<u8>> {
+fn silenced(office: &mut ScriptedOffice, n: usize) -> Option<Vec<PersonId>> {
     let list = |message| match message {
         S::Silenced { people } | S::SignedIn { silenced: people, .. } => {
-            Some(people.iter().map(|card| card.person.as_bytes()[0]).collect())
+            Some(people.iter().map(|card| card.person).collect())
         }
         _ => None,
     };
@@ -193,10 +197,11 @@ fn silenced(office: &mut Office, n: u8) -> Option<Vec<u8>> {
 #[test]
 fn a_silenced_caller_does_not_ring_until_it_is_undone_on_any_device() {
     let mut office = office();
+    let five = office.person(5);
     rings(&mut office, 51, 5, 2);
     office.discard();
-    office.send(2, C::Silence { person: person(5), on: true });
-    assert_eq!(silenced(&mut office, 12), Some(vec![5]), "all devices of the person show it");
+    office.send(2, C::Silence { person: five, on: true });
+    assert_eq!(silenced(&mut office, 12), Some(vec![five]), "all devices of the person show it");
     assert_eq!(ends(&mut office, 5), [(51, Ended::Declined)], "and the ring stops");
     rings(&mut office, 52, 5, 2);
     assert_eq!(ends(&mut office, 5), [(52, Ended::Missed)], "as if nobody had come");
@@ -213,12 +218,12 @@ fn a_silenced_caller_does_not_ring_until_it_is_undone_on_any_device() {
     for n in [1, 2, 5, 12] {
         office.connect(n);
     }
-    assert_eq!(silenced(&mut office, 2), Some(vec![5]), "after a restart too");
+    assert_eq!(silenced(&mut office, 2), Some(vec![five]), "after a restart too");
     assert_eq!(silenced(&mut office, 1), Some(vec![]), "per person");
     rings(&mut office, 55, 5, 2);
     assert!(!office.received(2).contains(&"ringing".to_owned()));
     office.discard();
-    office.send(12, C::Silence { person: person(5), on: false });
+    office.send(12, C::Silence { person: five, on: false });
     assert_eq!(silenced(&mut office, 2), Some(vec![]));
     rings(&mut office, 56, 5, 2);
     assert!(office.received(2).contains(&"ringing".to_owned()));
@@ -229,17 +234,21 @@ fn who_may_be_silenced_and_how_many_is_limited() {
     let mut office = office();
     for who in [3, 4, 99] {
         office.discard();
-        office.send(2, C::Silence { person: person(who), on: true });
+        let person = office.person(who);
+        office.send(2, C::Silence { person, on: true });
         assert_eq!(refused(&mut office, 2).unwrap().0, RefusalCode::NotAllowed, "{who} cannot ring");
     }
-    for n in 100..=100 + MAX_SILENCED as u8 {
+    for n in 100..=100 + MAX_SILENCED {
         office.enrol(n, n, Role::Counterpart).unwrap();
         office.discard();
-        office.send(2, C::Silence { person: person(n), on: true });
+        let person = office.person(n);
+        office.send(2, C::Silence { person, on: true });
     }
     assert_eq!(refused(&mut office, 2).unwrap().0, RefusalCode::TooMany);
-    office.send(2, C::Silence { person: person(100), on: true });
+    let person = office.person(100);
+    office.send(2, C::Silence { person, on: true });
     assert_eq!(refused(&mut office, 2), None, "repeating changes nothing");
-    office.send(2, C::Silence { person: person(98), on: false });
+    let person = office.person(98);
+    office.send(2, C::Silence { person, on: false });
     assert_eq!(refused(&mut office, 2), None);
 }

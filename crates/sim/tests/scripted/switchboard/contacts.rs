@@ -1,17 +1,14 @@
 //! The contact list of a device: at sign-in, on changes, and by search.
 
-use super::kit::{Office, device, person};
-use crate::{
-    limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS},
-    switchboard::RequestId,
-};
 use telcon_proto::{ClientMessage as C, PersonId, Role, ServerMessage as S, terms::Contact};
+use telcon_server::limits::{CONTACTS_AT_SIGN_IN, CONTACTS_FOUND, CONTACTS_INTERVAL_MS};
+use telcon_sim::script::ScriptedOffice;
 
 fn seen(people: &[Contact]) -> Vec<(&str, bool)> {
     people.iter().map(|c| (c.card.name.as_str(), c.reachable)).collect()
 }
 
-fn signed_in(office: &mut Office, n: u8) -> (Vec<Contact>, bool) {
+fn signed_in(office: &mut ScriptedOffice, n: usize) -> (Vec<Contact>, bool) {
     office.connect(n);
     let Some(S::SignedIn { people, people_more, .. }) = office.messages(n).into_iter().next() else {
         panic!("not signed in")
@@ -19,7 +16,7 @@ fn signed_in(office: &mut Office, n: u8) -> (Vec<Contact>, bool) {
     (people, people_more)
 }
 
-fn changes(office: &mut Office, n: u8) -> Vec<(Vec<Contact>, Vec<PersonId>)> {
+fn changes(office: &mut ScriptedOffice, n: usize) -> Vec<(Vec<Contact>, Vec<PersonId>)> {
     let changes = office.messages(n).into_iter().filter_map(|message| match message {
         S::PeopleChanged { changed, removed } => Some((changed, removed)),
         _ => None,
@@ -29,7 +26,7 @@ fn changes(office: &mut Office, n: u8) -> Vec<(Vec<Contact>, Vec<PersonId>)> {
 
 #[test]
 fn the_list_is_sent_at_sign_in_and_its_changes_afterwards() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.enrol(5, 5, Role::Counterpart).unwrap();
     office.enrol(6, 6, Role::Counterpart).unwrap();
     office.pass(CONTACTS_INTERVAL_MS);
@@ -54,7 +51,7 @@ fn the_list_is_sent_at_sign_in_and_its_changes_afterwards() {
 
 #[test]
 fn a_person_with_several_devices_is_reachable_while_one_is_connected() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     office.enrol(20, 2, Role::Principal).unwrap();
     office.connect(20);
     office.pass(CONTACTS_INTERVAL_MS);
@@ -69,7 +66,7 @@ fn a_person_with_several_devices_is_reachable_while_one_is_connected() {
 
 #[test]
 fn changes_within_a_second_are_sent_as_one_message() {
-    let mut office = Office::staffed();
+    let mut office = ScriptedOffice::staffed();
     for n in 5..25 {
         office.enrol(n, n, Role::Counterpart).unwrap();
     }
@@ -86,11 +83,10 @@ fn changes_within_a_second_are_sent_as_one_message() {
 
 #[test]
 fn a_person_without_device_is_removed_from_lists() {
-    let mut office = Office::staffed();
-    let effects = office.board.revoke(RequestId(900), device(2), "jws".into(), office.now);
-    office.run(effects);
+    let mut office = ScriptedOffice::staffed();
+    office.revoke(2);
     office.pass(CONTACTS_INTERVAL_MS);
-    assert_eq!(changes(&mut office, 1), [(vec![], vec![person(2)])]);
+    assert_eq!(changes(&mut office, 1), [(vec![], vec![office.person(2)])]);
     office.enrol(21, 2, Role::Principal).unwrap();
     office.pass(CONTACTS_INTERVAL_MS);
     assert_eq!(seen(&changes(&mut office, 1)[0].0), [("Person 2", false)], "and listed again");
@@ -98,15 +94,15 @@ fn a_person_without_device_is_removed_from_lists() {
 
 #[test]
 fn a_contact_list_is_truncated_and_searchable_by_name() {
-    let mut office = Office::staffed();
-    let many = 5..=(CONTACTS_AT_SIGN_IN as u8 + 20);
+    let mut office = ScriptedOffice::staffed();
+    let many = 5..=(CONTACTS_AT_SIGN_IN + 20);
     for n in many.clone() {
         office.enrol(n, n, Role::Counterpart).unwrap();
     }
     let (people, more) = signed_in(&mut office, 1);
     assert_eq!((people.len(), more), (CONTACTS_AT_SIGN_IN, true));
     let listed: Vec<PersonId> = people.iter().map(|c| c.card.person).collect();
-    let other = many.clone().rev().find(|n| !listed.contains(&person(*n))).unwrap();
+    let other = many.clone().rev().find(|n| !listed.contains(&office.person(*n))).unwrap();
     office.pass(2 * CONTACTS_INTERVAL_MS);
     office.discard();
     office.connect(other);
@@ -123,7 +119,7 @@ fn a_contact_list_is_truncated_and_searchable_by_name() {
         "subscribed from now on"
     );
     office.send(1, C::FindPeople { name: "nobody".into() });
-    assert_eq!(changes(&mut office, 1), [(vec![], vec![person(other)])], "until the next search");
+    assert_eq!(changes(&mut office, 1), [(vec![], vec![office.person(other)])], "until the next search");
     office.send(1, C::FindPeople { name: "chancellery".into() });
     let found = changes(&mut office, 1);
     assert!(!found[0].0.is_empty() && found[0].0.len() <= CONTACTS_FOUND);
