@@ -69,10 +69,10 @@ fn repeated_requests_of_a_note_taker_do_not_block_the_others() {
         let mut office = ScriptedOffice::in_call();
         office.enrol(5, 5, Role::NoteTaker).unwrap();
         office.connect(5);
-        for n in 0..3 {
+        for _ in 0..3 {
             ask(&mut office, 3);
             let refused = office.messages(3).iter().any(|m| matches!(m, S::Refused { .. }));
-            assert_eq!(refused, how == 0 && n > 0, "one request at a time");
+            assert!(!refused, "a repeated request is ignored");
             office.pass(REQUEST_TIMEOUT_MS / 3);
             match how {
                 0 => {}
