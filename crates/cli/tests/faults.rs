@@ -180,8 +180,10 @@ async fn note_taker_that_is_told_to_stop_stops_at_once_and_its_record_goes_on() 
     signal(&call.notes, "-TERM");
     assert!(call.notes.ended(), "{}", call.notes.output());
     assert!(call.notes.output().contains("stopping during a call"), "{}", call.notes.output());
+    let epoch = |view: &View| view.call.as_ref().and_then(|call| call.epoch);
+    let before = epoch(&call.a.view().borrow());
     call.notes = Running::start(&mut call.office.note(&call.note_taker));
-    until(&call.a, "the report that nobody records", |view| !recording(view)).await;
+    until(&call.a, "the note-taker, with new keys", |view| epoch(view) > before && members(view) == 3).await;
     until(&call.a, "an active note-taker again", recording).await;
     hang_up(&call).await;
     call.notes.wait_for_line("is in the archive");

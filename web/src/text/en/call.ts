@@ -99,7 +99,7 @@ export const call = {
     },
     interrupted: {
       title: 'The connection was lost',
-      sentence: 'It did not come back within a minute, so the call was ended.',
+      sentence: 'The call ended while this device was not connected.',
     },
     revoked: {
       title: 'The call was ended',
