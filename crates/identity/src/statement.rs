@@ -105,7 +105,7 @@ impl VerifiedRecord {
 
 impl Office {
     /// Verifies a record's signature: by a device of this office, certificate valid at the time signed, of a role that may
-    /// write records ([`Action::WriteRecord`]), about this call and this digest.
+    /// write records ([`telcon_proto::policy::Action::WriteRecord`]), about this call and this digest.
     ///
     /// # Errors
     /// [`Flaw`]s of the signed text and the chain; [`Flaw::RecordRole`], [`Flaw::OtherRecord`]; [`crate::Validity::Device`],

@@ -30,6 +30,7 @@ mod action;
 mod connection;
 mod device;
 mod disk;
+mod event;
 mod invariants;
 mod office;
 mod plan;

@@ -2,7 +2,8 @@
 
 use crate::{
     action::Action,
-    world::{Event, Weather, World},
+    event::Event,
+    world::{Weather, World},
 };
 use std::collections::BTreeSet;
 use telcon_core::{

@@ -6,11 +6,12 @@ use crate::{
     connection::{ConnectionId, Stage},
     device::{Device, Draft, Leg, Recording},
     disk::Fault,
+    event::Event,
     office::card,
     process::{HubInput, Request},
     relay::offer,
     watch::SPOKEN,
-    world::{Event, World},
+    world::World,
 };
 use telcon_core::{
     DeviceState, Engine, Event as EngineEvent, Output, UserCommand,

@@ -3,9 +3,10 @@
 
 use crate::{
     connection::{Connection, ConnectionId, Stage},
+    event::Event,
     process::{Batch, HubInput, Process, RECORD_DUE_MS, Request, Step},
     relay::RelayHost,
-    world::{Event, World},
+    world::World,
 };
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -17,9 +17,10 @@ pub use network::{Direction, Script};
 pub use office::{CALL, ScriptedOffice, blob, kind};
 
 use crate::{
+    event::Event,
     office::person,
     process::Request,
-    world::{Event, Weather, World},
+    world::{Weather, World},
 };
 use telcon_core::{
     UserCommand,

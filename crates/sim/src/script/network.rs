@@ -1,7 +1,7 @@
 //! The network between devices and server, in the hands of a test.
 
 use super::{Node, Scenario};
-use crate::world::Event;
+use crate::event::Event;
 use std::collections::BTreeMap;
 use telcon_proto::{ClientMessage, ServerMessage};
 use telcon_server::switchboard::{CloseReason, Refusal, RelayCommand, Reply, SessionId};

@@ -5,9 +5,10 @@ use super::{Node, Scenario};
 use crate::{
     connection::Stage,
     device::{Device, Draft},
+    event::Event,
     office::{card, domain, person},
     process::{HubInput, Request},
-    world::{Event, World},
+    world::World,
 };
 use std::collections::BTreeMap;
 use telcon_proto::{
