@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { close_all, launch, page_errors, until } from './helpers/chromium.mjs';
 import { enrolled } from './helpers/enrolled.mjs';
-import { Office } from './helpers/office.mjs';
+import { LossyProxy } from './helpers/lossy_proxy.mjs';
+import { Office, free_port } from './helpers/office.mjs';
 import { root } from './helpers/screenshots.mjs';
 import { received_loudness } from './helpers/audio.mjs';
 import { turn_server } from './helpers/turn.mjs';
@@ -40,12 +41,18 @@ test('on a network that lets only TLS through, a browser sends and receives thro
     const turn = await turn_server(folder, SECRET);
     closing.unshift(turn);
     await writeFile(join(folder, 'secret'), `${SECRET}\n`);
-    // The relay's TCP port is occupied by a server that never answers: only UDP reaches the relay.
-    const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    closing.unshift({ close: () => taken.close() });
-    const media = `127.0.0.1:${taken.address().port}`;
-    const office = await Office.make({ media, turn: ['--turn', turn.url, '--turn-secret', join(folder, 'secret')] });
+    // The relay is announced at a proxy that forwards UDP only, whose TCP port is a server that never answers.
+    const relay = await free_port();
+    const proxy = await LossyProxy.make(() => relay, 0);
+    closing.unshift(proxy);
+    const silent = createServer().listen(proxy.port, '127.0.0.1');
+    await once(silent, 'listening');
+    closing.unshift({ close: () => silent.close() });
+    const office = await Office.make({
+      media: `127.0.0.1:${relay}`,
+      media_addr: `127.0.0.1:${proxy.port}`,
+      turn: ['--turn', turn.url, '--turn-secret', join(folder, 'secret')],
+    });
     closing.unshift(office);
     const restricted = await launch({
       microphone: fixture('a.wav'),

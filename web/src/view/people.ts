@@ -34,7 +34,7 @@ export interface PeopleScreen {
   search: boolean;
   favourites: PersonRow[];
   others: PersonRow[];
-  /** Silenced callers who are in no list above. */
+  /** Silenced callers: each can be let ring again. */
   silenced: { person: string; name: string; where: string }[];
   /** In place of an empty list. */
   nothing: { title: string; sentence: string } | null;
@@ -73,9 +73,7 @@ export function people_screen(
     search,
     favourites: found.filter((row) => row.favourite),
     others: found.filter((row) => !row.favourite),
-    silenced: view.silenced
-      .filter((card) => !found.some((row) => row.person === card.person))
-      .map((card) => ({ person: card.person, name: card.name, where: card.organisation })),
+    silenced: view.silenced.map((card) => ({ person: card.person, name: card.name, where: card.organisation })),
     nothing: nothing(view, rows.length, found.length),
     offline: offline(view, rows.length),
   };

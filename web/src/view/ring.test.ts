@@ -91,6 +91,14 @@ describe('a ring', () => {
     expect(ring({ call: incoming(), rings: [{ ...second, verified: false }] })?.further).toEqual([]);
   });
 
+  it('may still ring after a reload, until the other party is seen', () => {
+    const back = live({ direction: 'out', started_ms: null, verified: false });
+    expect(ring({ call: back })).toMatchObject({ phase: 'resuming', name: minister.name });
+    expect(ring({ call: { ...back, verified: true } })).toBeNull();
+    expect(ring({ call: { ...back, started_ms: NOW } })).toBeNull();
+    expect(ring({ call: { ...back, direction: 'in' } })).toBeNull();
+  });
+
   it('is not shown once the call is live', () => {
     expect(ring({ call: live() })).toBeNull();
     expect(ring({})).toBeNull();

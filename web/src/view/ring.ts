@@ -44,7 +44,8 @@ export interface RingScreen {
 export function ring_screen(view: View, now: number, local_zone: string): RingScreen | null {
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
-  if (call.state === 'live' || call.state === 'reconnecting' || call.state === 'ended') return null;
+  if (call.state === 'ended' || ((call.state === 'live' || call.state === 'reconnecting') && !may_still_ring(call)))
+    return null;
   const incoming = call.direction === 'in';
   if (incoming && !call.verified) return null;
   const { name, organisation, zone } = call.other;
@@ -83,6 +84,16 @@ function further_rings(view: View): FurtherRing[] {
         ]
       : [],
   );
+}
+
+/**
+ * A caller that reloaded was let in again by a listener, and has not seen the other party since: it may still ring there, or they
+ * are away for a moment.
+ */
+export function may_still_ring(call: CallView): boolean {
+  const in_call = call.state === 'live' || call.state === 'reconnecting';
+  const alone = call.members.length > 0 && call.started_ms === null && !call.verified;
+  return in_call && alone && call.direction === 'out' && call.other !== null;
 }
 
 /** The warning about a ring that could not be verified, unless the engine has raised an alert already. */
@@ -128,6 +139,7 @@ function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, '
 
 function phase_of(call: CallView): RingScreen['phase'] {
   if (call.state === 'opening') return 'opening';
+  if (may_still_ring(call)) return 'resuming';
   if (call.state !== 'answering') return 'ringing';
   // An answered call has an epoch or a verified callee; a caller that reloads while it rings has neither.
   return call.direction === 'out' && !call.verified && call.members.length === 0 && call.epoch === null

@@ -4,6 +4,7 @@ import type { Alert, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
+import { may_still_ring } from './ring';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
 
@@ -49,6 +50,7 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
     return call.state === 'ended' ? here : 'call';
   }
   if (call.state === 'ended') return call.call === dismissed ? here : 'ended';
+  if (may_still_ring(call)) return 'ring_out';
   if (call.state === 'live' || call.state === 'reconnecting') return 'call';
   // A device that rejoins after a reload has accepted or placed this call, and must be able to end it.
   if (call.state === 'answering' && !call.other) return 'call';
