@@ -82,9 +82,12 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its exit; returns whether it succeeded.
+    /// Waits for its exit and the rest of its output; returns whether it succeeded.
     pub fn ended(&mut self) -> bool {
-        self.child.wait().unwrap().success()
+        let success = self.child.wait().unwrap().success();
+        // The channel closes when everything is read.
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+        success
     }
 }
 
