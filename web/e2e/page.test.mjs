@@ -280,7 +280,7 @@ test('a second ring stands beside the first, each is declined by itself, and a c
   await page.getByRole('heading', { name: 'The President of Norland' }).waitFor();
   await page.getByRole('button', { name: 'Silence this caller' }).click();
   await page.getByRole('button', { name: 'Done' }).click();
-  const silenced = page.getByRole('button', { name: 'Let The President of Norland ring again' });
+  const silenced = page.getByRole('button', { name: 'Let ring again: The President of Norland' });
   await silenced.click();
   await page.getByRole('heading', { name: 'Silenced callers' }).waitFor({ state: 'detached' });
   await rings();

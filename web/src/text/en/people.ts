@@ -15,7 +15,7 @@ export const people = {
   silenced: 'Silenced callers',
   silenced_one: 'Silenced',
   let_ring: 'Let ring again',
-  let_ring_person: (name: string) => `Let ${isolate(name)} ring again`,
+  let_ring_person: (name: string) => `Let ring again: ${isolate(name)}`,
   available: 'Available',
   offline: 'Offline',
   you_offline: 'You are offline',
