@@ -16,7 +16,7 @@ export const people: Text['people'] = {
   silenced: 'Appelants mis en sourdine',
   silenced_one: 'En sourdine',
   let_ring: 'Laisser sonner de nouveau',
-  let_ring_person: (name: string) => `Laisser sonner de nouveau : ${isolate(name)}`,
+  let_ring_person: (name: string) => `Laisser sonner de nouveau : ${isolate(name)}`,
   available: 'Disponible',
   offline: 'Hors ligne',
   you_offline: 'Vous êtes hors ligne',
