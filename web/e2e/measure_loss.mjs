@@ -25,6 +25,7 @@ for (const loss of losses) {
     // Until receiver feedback has been exchanged.
     await a.waitForTimeout(5_000);
     const before = await Promise.all([a, b].map(played));
+    // The measured period.
     await a.waitForTimeout(SECONDS * 1_000);
     const after = await Promise.all([a, b].map(played));
     const shares = before.map((then, i) => (after[i].concealed - then.concealed) / (after[i].all - then.all));

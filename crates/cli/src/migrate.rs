@@ -62,7 +62,7 @@ pub fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         );
     }
     if report.tables.is_empty() && report.objects_sha256.is_none() {
-        crate::output::say!("the office is there already: nothing was copied");
+        crate::output::say!("the office has been migrated before: nothing was copied");
     }
     let mut places = String::new();
     places.extend(store.iter().map(|store| format!(" --store {store}")));

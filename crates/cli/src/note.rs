@@ -33,7 +33,7 @@ use telcon_proto::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long a note-taker that is told to stop seals and delivers, less than the ten seconds after which container runtimes kill.
+/// How long delivery goes on after a stop signal: less than the ten seconds after which container runtimes kill a process.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Arguments of `telcon note`.
@@ -62,7 +62,7 @@ pub struct NoteArgs {
     #[arg(long, requires = "asr_model")]
     pub asr_final_model: Option<PathBuf>,
     /// The language that is spoken: a code like en or fr, or auto to detect it. A model that knows only English transcribes English
-    /// and marks speech that it is told is in another language.
+    /// and marks speech whose configured language is another.
     #[arg(long, default_value = "auto", value_parser = parse_language)]
     pub language: DetectOr,
     /// The language of one person, as PERSON@OFFICE=CODE. May be repeated.

@@ -287,7 +287,7 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
         Some(minutes) => format!("{minutes} minutes"),
         None => format!("{} hours", args.hours),
     };
-    crate::output::tell!("The link works once, for {time}. Whoever opens it first becomes this person on one device.");
+    crate::output::tell!("The link works once, for {time}. The first device that opens it is enrolled as this person.");
     crate::output::tell!("For further devices of this person: --person {person}");
     Ok(())
 }

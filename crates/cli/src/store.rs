@@ -48,7 +48,7 @@ pub fn write_new_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// # Errors
 /// When the name is taken: the file keeps its own.
 pub fn rename_new(from: &Path, to: &Path) -> anyhow::Result<()> {
-    // A rename would replace what is there.
+    // `rename` would replace an existing file.
     let renamed = fs::hard_link(from, to).and_then(|()| fs::remove_file(from)).and_then(|()| sync_directory_of(to));
     renamed.with_context(|| format!("cannot write {}", to.display()))
 }

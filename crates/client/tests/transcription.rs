@@ -3,7 +3,6 @@
 //! Needs a model: `TELCON_ASR_MODEL` names a directory with a Whisper model in CTranslate2 form.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use telcon_client::audio::opus::{Encoder, Settings};
 use telcon_client::audio::playout::SpeakerPlayout;
@@ -143,53 +142,4 @@ fn silence_and_noise_are_not_transcribed() {
     }
     let captions = results(transcriber.finish());
     assert!(captions.iter().all(|caption| caption.text.is_empty()), "invented text: {captions:?}");
-}
-
-/// Measures the latency of captions in real time; takes as long as the speech does.
-#[test]
-#[ignore = "a measurement: runs in real time"]
-fn caption_latency() {
-    let Some(model) = model() else { return };
-    let mut transcriber = transcriber(&model);
-    let (one, two) = (through_the_call(&speech("a").frames), through_the_call(&speech("b").frames));
-    let start = Instant::now();
-    let mut worst = [0.0_f64; 2];
-    let mut covered = [0.0_f64; 2];
-    let mut count = [0; 2];
-    for tick in 0..one.len().max(two.len()) {
-        let now = tick as f64 * 0.02;
-        transcriber.push(1, one.get(tick).unwrap_or(&SILENCE), now);
-        transcriber.push(2, two.get(tick).unwrap_or(&SILENCE), now);
-        for caption in results(transcriber.events()) {
-            let who = caption.speaker as usize - 1;
-            // Until now the newest words on the screen were those up to `covered`; both speak from the beginning.
-            worst[who] = worst[who].max(now - covered[who]);
-            count[who] += 1;
-            println!(
-                "{now:6.2} speaker {} {} {:.2}..{:.2} ({:.2} behind) {}",
-                caption.speaker,
-                if caption.is_final { "FINAL" } else { "     " },
-                caption.start_s,
-                caption.end_s,
-                now - caption.end_s,
-                caption.text
-            );
-            covered[who] = covered[who].max(caption.end_s);
-        }
-        let due = Duration::from_millis(20 * (tick as u64 + 1));
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
-    }
-    for (who, length) in [one.len(), two.len()].into_iter().enumerate() {
-        // Speech ends 3 s of silence before the sound does: what is not covered then was never shown in time.
-        let spoken = length as f64 * 0.02 - 3.0;
-        let missing = (spoken - covered[who]).max(0.0);
-        println!(
-            "speaker {}: {} captions, words at most {:.2} s late, last {missing:.2} s never shown",
-            who + 1,
-            count[who],
-            worst[who]
-        );
-    }
-    println!("{:.1} s of sound took {:.1} s", one.len().max(two.len()) as f64 * 0.02, start.elapsed().as_secs_f64());
-    transcriber.finish();
 }

@@ -44,6 +44,7 @@ mod trace;
 mod watch;
 mod world;
 
+pub use trace::Echo;
 use world::World;
 
 /// What became of a seed.
@@ -58,8 +59,8 @@ pub struct Outcome {
     pub tail: String,
 }
 
-/// Runs the office of a seed. With `echo` its trace is printed.
-pub fn run(seed: u64, echo: bool) -> Outcome {
+/// Runs the office of a seed. Each line of its trace is given to `echo`.
+pub fn run(seed: u64, echo: Option<Echo>) -> Outcome {
     let mut world = World::new(seed, (seed % 3) as usize, echo);
     world.move_in();
     if seed % 4 == 3 {

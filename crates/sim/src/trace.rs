@@ -6,17 +6,20 @@ use std::collections::VecDeque;
 /// Lines that are kept for a failure.
 const KEPT: usize = 120;
 
+/// Prints a line.
+pub type Echo = fn(&str);
+
 /// The trace of one run. It names no key and no ciphertext, which differ from run to run.
 pub struct Trace {
     hash: u64,
     lines: VecDeque<String>,
     count: u64,
-    echo: bool,
+    echo: Option<Echo>,
 }
 
 impl Trace {
-    /// An empty trace. With `echo`, each line is printed as it comes.
-    pub fn new(echo: bool) -> Self {
+    /// An empty trace. Each line is given to `echo` as it comes.
+    pub fn new(echo: Option<Echo>) -> Self {
         // FNV-1a: it tells runs apart, and protects nothing.
         Self { hash: 0xcbf2_9ce4_8422_2325, lines: VecDeque::new(), count: 0, echo }
     }
@@ -24,8 +27,8 @@ impl Trace {
     /// Adds a line.
     pub fn push(&mut self, now_ms: u64, line: &str) {
         let line = format!("{:>8}.{:03} {line}", now_ms / 1000, now_ms % 1000);
-        if self.echo {
-            println!("{line}");
+        if let Some(echo) = self.echo {
+            echo(&line);
         }
         for byte in line.bytes() {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

@@ -10,7 +10,7 @@ use crate::{
     relay::RelayHost,
     rng::Rng,
     script::Script,
-    trace::Trace,
+    trace::{Echo, Trace},
     watch::Watch,
 };
 use std::collections::BTreeMap;
@@ -82,12 +82,12 @@ pub struct World {
 
 impl World {
     /// An office with a server and relays, and no devices.
-    pub fn new(seed: u64, relays: usize, echo: bool) -> Self {
+    pub fn new(seed: u64, relays: usize, echo: Option<Echo>) -> Self {
         Self::of_office(seed, relays, echo, SuiteName::Hybrid, RecordMode::LogOnly)
     }
 
     /// The same, for an office with this suite, whose charter has this minimum record mode.
-    pub fn of_office(seed: u64, relays: usize, echo: bool, suite: SuiteName, floor: RecordMode) -> Self {
+    pub fn of_office(seed: u64, relays: usize, echo: Option<Echo>, suite: SuiteName, floor: RecordMode) -> Self {
         let mut keys = Rng::new(seed, b'k');
         let office = Office::new(&mut keys, suite, floor, START_MS);
         let watch = Watch::new(office.log_key());

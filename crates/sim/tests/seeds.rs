@@ -4,7 +4,7 @@ use std::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering},
 };
-use telcon_sim::{Outcome, run};
+use telcon_sim::{Echo, Outcome, run};
 
 /// Seeds that a run of the test tries unless `TELCON_SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 200;
@@ -22,7 +22,7 @@ fn report(seed: u64, outcome: &Outcome) -> String {
 }
 
 /// A panic is a bug of an engine: it is a failure of its seed like any other.
-fn try_seed(seed: u64, echo: bool) -> Outcome {
+fn try_seed(seed: u64, echo: Option<Echo>) -> Outcome {
     std::panic::catch_unwind(|| run(seed, echo)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
@@ -34,7 +34,7 @@ fn try_seed(seed: u64, echo: bool) -> Outcome {
 #[test]
 fn every_seed_keeps_the_promises() {
     if let Some(seed) = number("TELCON_SIM_SEED") {
-        let outcome = try_seed(seed, true);
+        let outcome = try_seed(seed, Some(|line| println!("{line}")));
         assert!(outcome.failure.is_none(), "{}", report(seed, &outcome));
         return println!("seed {seed}: {} lines, trace {:016x}", outcome.lines, outcome.hash);
     }
@@ -50,7 +50,7 @@ fn every_seed_keeps_the_promises() {
                     if seed >= first + seeds {
                         return;
                     }
-                    let outcome = try_seed(seed, false);
+                    let outcome = try_seed(seed, None);
                     if outcome.failure.is_some() {
                         failures.lock().unwrap().push((seed, outcome));
                     }
@@ -71,7 +71,7 @@ fn every_seed_keeps_the_promises() {
 #[test]
 fn a_seed_runs_the_same_way_twice() {
     for seed in [3, 4] {
-        let (once, twice) = (run(seed, false), run(seed, false));
+        let (once, twice) = (run(seed, None), run(seed, None));
         assert!(once.lines > 100, "the trace says what happened");
         assert_eq!((once.hash, once.lines), (twice.hash, twice.lines), "seed {seed}");
     }

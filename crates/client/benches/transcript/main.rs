@@ -87,8 +87,8 @@ fn main() {
     let mut speech: Vec<Speech> = serde_json::from_slice(&manifest).expect("manifest.json is a list of files");
     for file in &mut speech {
         let path = arguments.speech.join(&file.sound);
-        file.frames = frames(&wav::read(&path).expect("the sound is there")).collect();
-        file.samples = wav::read_at(&path, ASR_SAMPLE_RATE).expect("the sound is there");
+        file.frames = frames(&wav::read(&path).expect("the audio file can be read")).collect();
+        file.samples = wav::read_at(&path, ASR_SAMPLE_RATE).expect("the audio file can be read");
     }
     let offline: Offline = arguments.offline.map_or_else(BTreeMap::new, |file| {
         serde_json::from_slice(&std::fs::read(file).expect("--offline names a file")).expect("the file is JSON")

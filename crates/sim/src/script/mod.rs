@@ -51,7 +51,7 @@ impl Scenario {
 
     /// An office with this suite, whose charter has this minimum record mode.
     pub fn with(seed: u64, suite: SuiteName, floor: RecordMode) -> Self {
-        let mut world = World::of_office(seed, 0, false, suite, floor);
+        let mut world = World::of_office(seed, 0, None, suite, floor);
         (world.weather, world.script) = (Weather { delay: (0, 0) }, Some(Box::default()));
         let mut scenario = Self { world, honest: true };
         scenario.settle();
