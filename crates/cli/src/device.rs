@@ -1,12 +1,11 @@
 //! Enrolment of this machine as a device, and its key file.
 
-use crate::store::{beside, private_dir, random, remove_secret, rename_new, write_new_secret, write_secret};
+use crate::store::{private_dir, random, write_secret};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::{
     fs::{File, TryLockError},
     io::Read as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 use telcon_client::{
@@ -14,10 +13,11 @@ use telcon_client::{
     http::{get_json, post_json},
 };
 use telcon_core::{DeviceState, view::ConnectionState};
+use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
 use telcon_proto::http::{API_PREFIX, EnrolRequest, Enrolled};
 
-/// `O_NOFOLLOW` of Linux: a symbolic link at a lock file's path is not followed.
-const O_NOFOLLOW: i32 = 0o400_000;
+/// Suffix of a key file until the office has enrolled its device.
+const ENROLLING: &str = ".enrolling";
 /// Message for a revoked device.
 pub const REVOKED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
@@ -66,13 +66,24 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
         private_dir(dir)?;
     }
     // Saved under another name first, so that the key is not lost if this process dies after the office accepted the certificate.
-    let temporary = beside(path, ".enrolling");
-    write_new_secret(&temporary, state.to_text().as_bytes())
-        .context("another enrolment of this file is in progress or was interrupted; see the file that is named here")?;
+    let temporary = beside(path, ENROLLING);
+    create_private(&temporary, state.to_text().as_bytes()).with_context(|| {
+        format!(
+            "cannot write {}. If it exists, another enrolment of this file is in progress, or one was interrupted: if its link is used \
+             up, that file has the device's keys; otherwise delete it",
+            temporary.display()
+        )
+    })?;
     let body = serde_json::to_vec(&EnrolRequest { chain: state.chain().to_vec() })?;
     let enrolled: Result<Enrolled, _> = post_json(&format!("{server}{API_PREFIX}/devices"), None, &body);
     match enrolled {
-        Ok(_) => rename_new(&temporary, path),
+        Ok(_) => rename_new(&temporary, path).with_context(|| {
+            format!(
+                "this device is enrolled, and its keys are in {}: rename that file to {}, or to a free name",
+                temporary.display(),
+                path.display()
+            )
+        }),
         // Without a response the outcome is unknown, so the key must be kept.
         Err(error) if error.is_unanswered() => Err(anyhow::Error::from(error).context(format!(
             "the keys are saved in {}: if the link turns out to be used up, the office has enrolled this device, and that \
@@ -104,15 +115,15 @@ pub fn open(path: &Path) -> anyhow::Result<DeviceState> {
 /// When another process holds the lock.
 pub fn lock(path: &Path) -> anyhow::Result<File> {
     // Canonical, so that every name of the file has the same lock. Not the file itself, which is replaced on each change.
-    let mut lock_path =
-        std::fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?.into_os_string();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(O_NOFOLLOW);
-    let lock = options.open(&lock_path).with_context(|| format!("cannot open {}", lock_path.display()))?;
+    let canonical = std::fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lock_path = beside(&canonical, ".lock");
+    let lock = open_lock(&lock_path).with_context(|| format!("cannot open {}", lock_path.display()))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        // Nobody else writes the file now.
+        Ok(()) => match remove_left_over(path) {
+            Ok(()) => Ok(lock),
+            Err(error) => Err(error).with_context(|| format!("cannot remove what is left beside {}", path.display())),
+        },
         Err(TryLockError::WouldBlock) => {
             bail!("{} is in use by another telcon process: stop that one first", path.display())
         }
@@ -124,7 +135,9 @@ pub fn lock(path: &Path) -> anyhow::Result<File> {
 pub fn persister(path: PathBuf) -> Box<dyn Fn(&str) + Send> {
     Box::new(move |text| {
         let saved = if text.is_empty() {
-            remove_secret(&path).context("cannot delete the revoked device's keys; delete the file by hand")
+            let removed = remove_private(&path).and_then(|()| remove_private(&beside(&path, ENROLLING)));
+            removed
+                .with_context(|| format!("cannot delete the revoked device's keys: delete {} by hand", path.display()))
         } else {
             write_secret(&path, text.as_bytes())
         };

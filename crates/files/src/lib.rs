@@ -1,4 +1,5 @@
-//! Opens files that others wrote, such as those of an archive that an auditor is handed, a spool, or a configuration.
+//! Opens files that others wrote, such as those of an archive that an auditor is handed, a spool, or a configuration; and
+//! replaces this program's own private files ([`replace_private`]).
 //!
 //! A plain `open` of such a file can hang (a FIFO without a writer), never end (a link to `/dev/zero`) or leave the directory
 //! (a link anywhere on the path). Here a file is opened without blocking, must be regular, and is read up to a limit.
@@ -7,6 +8,14 @@
 //! |---|---|---|
 //! | below a directory that others wrote | [`open_beneath`], [`read_beneath`], [`list_beneath`] | refused in every component below that directory |
 //! | named by the user or the operator | [`open_named`], [`read_named`], [`read_text_named`] | followed: the name is their choice, and secret stores publish files as links |
+
+mod private;
+
+#[cfg(unix)]
+pub use private::open_lock;
+pub use private::{
+    beside, create_private, is_in_memory, remove_left_over, remove_private, rename_new, replace_private,
+};
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -209,7 +209,7 @@ impl Copying<'_> {
                 }
             }
         }
-        report.objects_sha256 = Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        report.objects_sha256 = Some(telcon_proto::hex(&hash.finalize()));
         Ok(())
     }
 

@@ -8,8 +8,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -107,16 +106,9 @@ impl Places {
     /// # Errors
     /// [`PlacesError::File`].
     pub fn write(&self, data_dir: &Path) -> Result<(), PlacesError> {
-        let (path, unfinished) = (data_dir.join(FILE), data_dir.join(format!("{FILE}.unfinished")));
+        let path = data_dir.join(FILE);
         let text = serde_json::to_vec_pretty(self).expect("invariant: places have no map keys that JSON cannot hold");
-        let write = || {
-            let mut file = File::create(&unfinished)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            File::open(data_dir)?.sync_all()
-        };
-        write().map_err(|source| PlacesError::File { path: path.clone(), source })
+        telcon_files::replace_private(&path, &text).map_err(|source| PlacesError::File { path: path.clone(), source })
     }
 
     /// Checks the locations with which a server is started. An office whose log is empty adopts them.
@@ -218,6 +210,7 @@ fn objects_name(data_dir: &Path, objects: &ObjectsLocation) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_server_does_not_start_with_other_locations_than_its_office_uses() {

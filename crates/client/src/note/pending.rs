@@ -12,8 +12,7 @@ use aes_gcm::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
-    io::Write as _,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 use telcon_proto::{Blob, CallId, DeviceId};
@@ -121,16 +120,14 @@ impl PendingStore {
         let sealed = cipher(&key)
             .encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &self.header() })
             .map_err(|_| std::io::Error::other("the pending sound is too long to encrypt"))?;
-        let temporary = self.file.with_extension("pending-new");
-        std::fs::write(&temporary, [&[VERSION][..], &nonce, &sealed].concat())?;
-        std::fs::rename(&temporary, &self.file)
+        telcon_files::replace_private(&self.file, &[&[VERSION][..], &nonce, &sealed].concat())
     }
 
     /// What an earlier run left; nothing if there is none, if its key is gone, or if it is damaged.
     pub(super) fn read(&self) -> Option<LeftSound> {
         let key = read_key(self.key_file.as_deref()?).ok()??;
-        let size = std::fs::metadata(&self.file).ok()?.len();
-        let bytes = std::fs::read(&self.file).ok().filter(|_| size <= MAX_FILE_BYTES)?;
+        let (spool, name) = (self.file.parent()?, self.file.file_name()?);
+        let bytes = telcon_files::read_beneath(spool, name, MAX_FILE_BYTES).ok()?;
         let (nonce, sealed) = bytes.strip_prefix(&[VERSION])?.split_first_chunk::<NONCE_BYTES>()?;
         let plain = cipher(&key).decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &self.header() }).ok()?;
         let left: LeftSound = serde_json::from_slice(&Zeroizing::new(plain)).ok()?;
@@ -141,9 +138,7 @@ impl PendingStore {
     pub(super) fn delete(&self) {
         // The key first: without it, the rest is nothing.
         for file in self.key_file.iter().chain([&self.file]) {
-            if let Err(error) = std::fs::remove_file(file)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
+            if let Err(error) = telcon_files::remove_private(file) {
                 tracing::warn!(call = %self.call, %error, "cannot delete {}: delete it by hand", file.display());
             }
         }
@@ -159,10 +154,10 @@ fn cipher(key: &[u8; KEY_BYTES]) -> Aes256Gcm {
     Aes256Gcm::new(key.into())
 }
 
-/// A directory whose content is in memory and private to this user, or in which files can be.
+/// A directory that is in memory, and private to this user or one in which files can be.
 fn memory_directory() -> Option<PathBuf> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    runtime.into_iter().chain([PathBuf::from("/dev/shm")]).find(|dir| dir.is_dir())
+    runtime.into_iter().chain([PathBuf::from("/dev/shm")]).find(|dir| telcon_files::is_in_memory(dir))
 }
 
 /// The key in a file; none if there is no file.
@@ -179,16 +174,16 @@ fn read_key(file: &Path) -> std::io::Result<Option<Zeroizing<[u8; KEY_BYTES]>>> 
     if !metadata.is_file() || metadata.mode() & 0o077 != 0 || metadata.uid() != own {
         return Err(std::io::Error::other(format!("{} is not private to this user: delete it", file.display())));
     }
-    let bytes = Zeroizing::new(std::fs::read(file)?);
-    let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
-    key.map(|key| Some(Zeroizing::new(key)))
-        .map_err(|_| std::io::Error::other(format!("{} is not a key of a note-taker: delete it", file.display())))
+    let (directory, name) = (file.parent().unwrap_or(Path::new(".")), file.file_name().unwrap_or_default());
+    let bytes = Zeroizing::new(telcon_files::read_beneath(directory, name, KEY_BYTES as u64)?);
+    // One that is incomplete opens nothing: it is replaced.
+    Ok(<[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new))
 }
 
 fn create_key(file: &Path) -> std::io::Result<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(&mut *key).map_err(std::io::Error::other)?;
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(&*key)?;
+    telcon_files::replace_private(file, &*key)?;
     Ok(key)
 }
 

@@ -128,7 +128,7 @@ fn summary(t: &mut dyn Statements, table: &Table) -> Result<CopiedTable, StoreEr
         }
         Ok(())
     })?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = telcon_proto::hex(&hash.finalize());
     Ok(CopiedTable { table: table.name, rows, sha256 })
 }
 
