@@ -135,7 +135,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
     let info = crate::serve::init(&data.join("server"), &authority, mode)?;
     // Before anything is printed: auditors and relays need it, and a terminal may be closed.
-    let digest = format!("{}\n", hex(&authority.certificate_sha256()));
+    let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
     write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
     // Written last: it marks the office as complete.
     write_secret(&authority_dir.join("certificate.der"), authority.certificate_der())?;
@@ -211,17 +211,12 @@ pub fn init(args: InitArgs) -> anyhow::Result<()> {
     crate::output::say!("  {data}/authority       the authority's key: keep it offline; it enrols and revokes devices");
     crate::output::say!("  {data}/custodian       the custodian's key: keep it offline; it opens records");
     crate::output::say!("  {data}/custodians.txt  for note-takers: recipients of records, one per line");
-    crate::output::say!("Authority  {}", hex(&office.authority_sha256()));
+    crate::output::say!("Authority  {}", telcon_proto::hex(&office.authority_sha256()));
     crate::output::say!(
         "It is also in {data}/authority/digest.txt. Keep it apart from the server. Auditors need it for `telcon archive verify --authority`, standalone relays for"
     );
     crate::output::say!("`telcon relay --authority`.");
     Ok(())
-}
-
-/// Lowercase hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a SHA-256 as [`hex`] writes it.

@@ -1,7 +1,7 @@
 //! `telcon relay`: a standalone relay. It has no key to the content of any call.
 
 use crate::{
-    office::{digest, hex, server_url},
+    office::{digest, server_url},
     output::Printable,
 };
 use anyhow::{Context as _, bail};
@@ -72,13 +72,13 @@ pub async fn run(args: RelayArgs) -> anyhow::Result<()> {
         bail!(
             "the authority of {server} is {}, not the one given with --authority: if `telcon init` did not print this digest, this is not your \
              office's server",
-            hex(&shown)
+            telcon_proto::hex(&shown)
         );
     }
     if args.authority.is_none() {
         crate::output::tell!(
             "warning: without --authority this relay trusts {server}; its authority is {}",
-            hex(&shown)
+            telcon_proto::hex(&shown)
         );
     }
     if args.media_addr.is_some_and(|at| at.port() == 0) {

@@ -6,7 +6,7 @@
 use crate::{
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Mismatch, Result, Validity},
-    name::{hex, read_card, read_office},
+    name::{read_card, read_office},
     validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
@@ -69,17 +69,12 @@ impl VerifiedDevice {
 
     /// [`VerifiedDevice::enrolment`] in lower-case hexadecimal, as log entries name it.
     pub fn enrolment_hex(&self) -> String {
-        hex(&self.enrolment)
+        telcon_proto::hex(&self.enrolment)
     }
 
     /// First and last moment at which the device certificate is valid, milliseconds since 1970 UTC.
     pub fn valid_ms(&self) -> (u64, u64) {
         (self.valid.from_s.saturating_mul(1000), self.valid.until_s.saturating_mul(1000).saturating_add(999))
-    }
-
-    /// Until when the device certificate is valid, milliseconds since 1970 UTC.
-    pub fn expires_ms(&self) -> u64 {
-        self.valid.until_s.saturating_mul(1000)
     }
 
     /// Whether the enrolment was open at a time, within [`CLOCK_TOLERANCE_S`].

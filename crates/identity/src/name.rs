@@ -4,7 +4,7 @@
 //! an extra attribute is refused instead of shown.
 
 use crate::error::{Flaw, Misuse, Result};
-use telcon_proto::{Card, OfficeName, PersonId, Role, limits::MAX_NAME_CHARS};
+use telcon_proto::{Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS};
 use x509_cert::{
     attr::AttributeTypeAndValue,
     der::{Decode, Encode, Tag, asn1::Any},
@@ -93,11 +93,6 @@ pub(crate) fn read_card(subject: &Name, office: &OfficeName) -> Result<(Card, [u
         return Err(Flaw::Subject.into());
     }
     Ok((card, id))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check_text(text: &str) -> Result<()> {

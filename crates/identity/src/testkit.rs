@@ -3,7 +3,6 @@
 use crate::{
     authority::{Authority, InviteSpec},
     key::DeviceKey,
-    name::hex,
     office::Office,
     ring::sign_ring,
 };
@@ -154,8 +153,8 @@ pub(crate) fn enrolled_entry(world: &World, device: &Device) -> Value {
     json!({
         "type": "device_enrolled",
         "device": device.id.to_hex(),
-        "cert_sha256": hex(&verified.cert_sha256()),
-        "enrolment": hex(&verified.enrolment()),
+        "cert_sha256": telcon_proto::hex(&verified.cert_sha256()),
+        "enrolment": verified.enrolment_hex(),
         "time_ms": NOW,
     })
 }
@@ -164,7 +163,7 @@ pub(crate) fn opened_entry(world: &World, jws: &str, ring: &Ring) -> Value {
     json!({
         "type": "call_opened",
         "call": ring.call.id.to_hex(),
-        "ring_sha256": hex(&Sha256::digest(jws)),
+        "ring_sha256": telcon_proto::hex(&Sha256::digest(jws)),
         "mode": "memo",
         "suite": serde_json::to_value(world.office.suite()).unwrap(),
         "devices": [ring.from.id.to_hex()],

@@ -28,8 +28,13 @@ fn nibble(digit: u8) -> Result<u8, IdError> {
     }
 }
 
-fn hex(bytes: &[u8; 16]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("invariant: writing to a String cannot fail");
+        text
+    })
 }
 
 /// Common interface of all identifiers, with which [`crate::Qualified`] parses and formats any of them.

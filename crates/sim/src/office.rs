@@ -67,7 +67,7 @@ impl Office {
             device: verified.device(),
             card: verified.card().clone(),
             cert_sha256: Digest::from_bytes(verified.cert_sha256()),
-            enrolment: verified.enrolment().iter().map(|byte| format!("{byte:02x}")).collect(),
+            enrolment: verified.enrolment_hex(),
             enrolment_is_used: false,
             chain,
         }

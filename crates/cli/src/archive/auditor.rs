@@ -1,6 +1,5 @@
 //! An archive with its office: what verification, listing and opening begin with.
 
-use crate::office::hex;
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use telcon_client::endpoint::now_ms;
@@ -30,6 +29,13 @@ pub struct Known<'a> {
     pub witnesses: &'a [String],
 }
 
+impl Known<'_> {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.authority.is_none() && self.checkpoints.is_empty() && self.witnesses.is_empty()
+    }
+}
+
 /// An archive, the office that it claims to be of, and what the auditor knows.
 pub struct Auditor {
     dir: PathBuf,
@@ -50,7 +56,10 @@ impl Auditor {
             serde_json::from_slice(&info).with_context(|| format!("{} is damaged", path.display()))?;
         let office = Office::pin(&info, None)?;
         if known.authority.is_some_and(|wanted| office.authority_sha256() != wanted) {
-            bail!("the archive's authority is {}, not the one given with --authority", hex(&office.authority_sha256()));
+            bail!(
+                "the archive's authority is {}, not the one given with --authority",
+                telcon_proto::hex(&office.authority_sha256())
+            );
         }
         let mut options = ArchiveOptions {
             log_key: office.log_key().clone(),

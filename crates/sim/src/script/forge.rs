@@ -6,7 +6,9 @@ use sha2::{Digest as _, Sha256};
 use telcon_core::{Device, DeviceState};
 use telcon_identity::{Authority, InviteSpec};
 use telcon_log::{Log, LogSigner, MemoryStorage};
-use telcon_proto::{Blob, Card, OfficeName, RecordMode, Role, SuiteName, http::OfficeInfo, message::Logged};
+use telcon_proto::{
+    Blob, Card, Digest, OfficeName, RecordMode, Role, SuiteName, entry::Entry, http::OfficeInfo, message::Logged,
+};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -98,10 +100,13 @@ impl OtherOffice {
         let state = DeviceState::enrol(&fragment, self.info.clone(), &seed(3), self.now_ms).expect("an enrolment");
         let device = Device::open(&state, self.now_ms).expect("its own device");
         let me = device.me();
-        let proof = self.append(&serde_json::json!({
-            "type": "device_enrolled", "device": me.device().to_hex(), "cert_sha256": hex(&me.cert_sha256()),
-            "enrolment": hex(&me.enrolment()), "time_ms": self.now_ms,
-        }));
+        let entry = Entry::DeviceEnrolled {
+            time_ms: self.now_ms,
+            device: me.device(),
+            cert_sha256: Digest::from_bytes(me.cert_sha256()),
+            enrolment: me.enrolment_hex(),
+        };
+        let proof = self.append(&value(&entry));
         (state, card, proof)
     }
 
@@ -138,18 +143,22 @@ fn append(log: &mut Log<MemoryStorage>, office: OfficeName, entry: &serde_json::
 /// When it is no ring.
 pub fn opening(jws: &str, now_ms: u64) -> serde_json::Value {
     let ring = ring_of(jws).expect("a ring");
-    serde_json::json!({
-        "type": "call_opened", "call": ring.call.id.to_hex(), "ring_sha256": sha256(jws), "mode": ring.mode.as_str(),
-        "suite": ring.suite, "devices": [ring.from.id.to_hex()], "time_ms": now_ms,
+    value(&Entry::CallOpened {
+        time_ms: now_ms,
+        call: ring.call.id,
+        ring_sha256: digest(jws),
+        mode: ring.mode,
+        suite: ring.suite,
+        devices: vec![ring.from.id],
     })
 }
 
-/// SHA-256 of a text, as the log has it.
-pub fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text))
+/// An entry as JSON, for a test to alter.
+fn value(entry: &Entry) -> serde_json::Value {
+    serde_json::to_value(entry).expect("an entry is JSON")
 }
 
-/// Bytes as the log has them.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 of a text.
+pub fn digest(text: &str) -> Digest {
+    Digest::from_bytes(Sha256::digest(text).into())
 }

@@ -12,7 +12,7 @@ mod office;
 mod record;
 
 pub use crate::{office::ring_of, process::RECORD_DUE_MS, relay::offer, world::START_MS};
-pub use forge::{OtherOffice, hex, opening, sha256};
+pub use forge::{OtherOffice, digest, opening};
 pub use network::{Direction, Script};
 pub use office::{CALL, ScriptedOffice, blob, kind};
 

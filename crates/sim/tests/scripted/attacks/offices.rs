@@ -10,7 +10,7 @@ use telcon_proto::{
     message::{Logged, Ring},
     terms::Contact,
 };
-use telcon_sim::script::{OtherOffice, START_MS, Scenario, opening, sha256};
+use telcon_sim::script::{OtherOffice, START_MS, Scenario, digest, opening};
 
 /// An office of four whose devices trust another office too.
 fn two_offices(seed: u8) -> (Scenario, OtherOffice) {
@@ -99,7 +99,7 @@ fn a_version_3_ring_is_refused() {
     let payload = old.to_string();
     let jws = telcon_identity::jws::sign(caller.key(), telcon_identity::RING_TYP, payload.as_bytes(), caller.chain());
     let opened = here.forge_entry(&serde_json::json!({
-        "type": "call_opened", "call": content.call.id, "ring_sha256": sha256(&jws),
+        "type": "call_opened", "call": content.call.id, "ring_sha256": digest(&jws),
         "mode": content.mode, "suite": content.suite, "devices": [content.from.id], "time_ms": here.now(),
     }));
     let device = here.proof(0);
