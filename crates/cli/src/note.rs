@@ -188,6 +188,7 @@ pub async fn note(args: NoteArgs) -> anyhow::Result<()> {
     let in_call = |view: &View| view.call.as_ref().is_some_and(|call| call.state != CallState::Ended);
     if in_call(&running.uploader.endpoint.view().borrow()) {
         // A record is delivered when its call is over. Leaving the call would end it early, where a restart loses seconds.
+        running.uploader.endpoint.stop().await;
         tell!("stopping during a call: the next start goes on with its record, in {}", args.spool.display());
         return Ok(());
     }

@@ -35,6 +35,8 @@ pub trait MediaSink: Send {
     fn is_recording(&self) -> bool {
         false
     }
+    /// The endpoint stops: what must not be lost is written now.
+    fn on_stop(&mut self, _now_ms: u64) {}
     /// Called every 20 ms; returns captions to publish.
     fn on_tick(&mut self, _now_ms: u64) -> Vec<Caption> {
         Vec::new()
@@ -68,6 +70,7 @@ pub struct Endpoint {
     view: watch::Receiver<View>,
     stats: watch::Receiver<Stats>,
     problem: watch::Receiver<Option<String>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 /// Statistics of the current or last call.
@@ -122,8 +125,15 @@ impl Endpoint {
         };
         let (problem_sender, problem) = watch::channel(None);
         let driver = driver::Driver::new(options, engine, sink, persist, view_sender, stats_sender, problem_sender)?;
-        tokio::spawn(driver.run(request_queue));
-        Ok(Self { requests, view, stats, problem })
+        let task = tokio::spawn(driver.run(request_queue));
+        Ok(Self { requests, view, stats, problem, task })
+    }
+
+    /// Stops, and waits until the sink has written what must not be lost. A call goes on without this device, which may rejoin it.
+    pub async fn stop(self) {
+        drop(self.requests);
+        // An error means that the task panicked, which was reported.
+        let _ = self.task.await;
     }
 
     /// Passes a command to the engine.

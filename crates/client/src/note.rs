@@ -294,7 +294,7 @@ impl MediaSink for NoteTaker {
                     self.start_session(*call, engine, now_ms);
                 }
                 let Some(session) = &mut self.session else { return };
-                let authenticator: String = authenticator.iter().map(|byte| format!("{byte:02x}")).collect();
+                let authenticator = telcon_proto::hex(authenticator);
                 let ids: Vec<_> = members.iter().map(|(device, _)| device.to_hex()).collect();
                 session.files.push_event(serde_json::json!({
                     "at_ms": now_ms, "what": "epoch", "epoch": epoch, "authenticator": authenticator, "members": ids,
@@ -320,6 +320,10 @@ impl MediaSink for NoteTaker {
                 self.end_session(how, *signed_by, now_ms);
             }
         }
+    }
+
+    fn on_stop(&mut self, now_ms: u64) {
+        self.seal_part(now_ms);
     }
 
     fn on_tick(&mut self, now_ms: u64) -> Vec<Caption> {

@@ -132,6 +132,8 @@ impl Driver {
     /// Runs until the endpoint's handle is dropped.
     pub(super) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         let _: Result<(), Stopped> = self.connect_repeatedly(&mut requests).await;
+        let now = self.clock.now_ms();
+        self.sink.on_stop(now);
     }
 
     async fn connect_repeatedly(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Result<(), Stopped> {
