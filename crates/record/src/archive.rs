@@ -21,7 +21,7 @@ use telcon_log::{
 };
 
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, History, Revocation};
+use crate::history::{DeviceEntries, Enrolled, Grace, History, Revocation};
 use crate::report::{ArchiveReport, Problem, ProblemKind, Stray};
 use crate::signature::{Devices, SignatureVerifier};
 use telcon_files::EntryKind;
@@ -77,7 +77,7 @@ pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &Ar
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
     audit.history.check_timestamps(until_ms);
     audit.history.check_floor(options.floor);
-    let (gaps, pending) = audit.history.find_gaps(options.grace_since_ms, until_ms);
+    let (gaps, pending) = audit.history.find_gaps(&Grace { since_ms: options.grace_since_ms, until_ms });
     let Audit { history, mut report, .. } = audit;
     report.calls = history.calls.values().filter(|call| call.opened.is_some()).count() as u64;
     (report.gaps, report.pending) = (gaps, pending);

@@ -34,6 +34,48 @@ pub(crate) struct CallEntries {
     pub(crate) missing: Option<String>,
 }
 
+/// When a call may still be live, or its record on the way.
+pub(crate) struct Grace {
+    /// Since when, milliseconds since the Unix epoch.
+    pub(crate) since_ms: u64,
+    /// Timestamps after this are not believed.
+    pub(crate) until_ms: u64,
+}
+
+/// What the log says of the record of a call that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has a record at least.
+    Recorded,
+    /// It was not answered, so there is nothing to record.
+    NotAnswered,
+    /// Only that it took place was to be kept.
+    LogOnly,
+    /// It may still be live, or its record on the way.
+    Pending,
+    /// It should have a record and has none.
+    Missing(Ended),
+    /// It was opened, and its end is not in the log.
+    NeverEnded,
+}
+
+impl CallEntries {
+    /// None for a call that was never opened.
+    pub(crate) fn standing(&self, grace: &Grace) -> Option<Standing> {
+        let (opened_ms, mode) = self.opened?;
+        let in_grace = |at: u64| (grace.since_ms..=grace.until_ms).contains(&at);
+        Some(match self.ended {
+            None if in_grace(opened_ms) => Standing::Pending,
+            None => Standing::NeverEnded,
+            Some(_) if !self.seals.is_empty() => Standing::Recorded,
+            Some(_) if mode == RecordMode::LogOnly => Standing::LogOnly,
+            Some((_, how)) if how.was_unanswered() => Standing::NotAnswered,
+            Some((at, _)) if self.missing.is_none() && in_grace(at) => Standing::Pending,
+            Some((_, how)) => Standing::Missing(how),
+        })
+    }
+}
+
 /// A `device_enrolled` entry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Enrolled {
@@ -214,37 +256,28 @@ impl History {
         }
     }
 
-    /// The calls without a record, and the number of calls still pending; also reports calls that never ended. A call opened
-    /// after `grace_since_ms` may still be live, and the record of one that ended after it may still be pending; neither
-    /// applies to timestamps after `until_ms`.
-    pub(crate) fn find_gaps(&mut self, grace_since_ms: u64, until_ms: u64) -> (Vec<Gap>, u64) {
+    /// The calls without a record, and the number of calls still pending; also reports calls that never ended.
+    pub(crate) fn find_gaps(&mut self, grace: &Grace) -> (Vec<Gap>, u64) {
         if self.incomplete {
             return (Vec::new(), 0);
         }
-        let in_grace = |at: u64| (grace_since_ms..=until_ms).contains(&at);
         let (mut gaps, mut texts, mut pending) = (Vec::new(), Vec::new(), 0);
         for (call, entries) in &self.calls {
-            let Some((opened_ms, mode)) = entries.opened else {
-                continue;
-            };
-            let Some((ended_ms, how)) = entries.ended else {
-                match in_grace(opened_ms) {
-                    true => pending += 1,
-                    false => texts.push((call.clone(), "opened but never ended".to_owned())),
+            let (Some((opened_ms, mode)), Some(standing)) = (entries.opened, entries.standing(grace)) else { continue };
+            match standing {
+                Standing::Pending => pending += 1,
+                Standing::NeverEnded => texts.push((call.clone(), "opened but never ended".to_owned())),
+                Standing::Missing(how) => {
+                    if entries.missing.is_none() {
+                        texts.push((
+                            call.clone(),
+                            "has neither a record nor a logged reason for having none".to_owned(),
+                        ));
+                    }
+                    gaps.push(Gap { call: call.clone(), opened_ms, how, mode, why: entries.missing.clone() });
                 }
-                continue;
-            };
-            if mode == RecordMode::LogOnly || how.was_unanswered() || !entries.seals.is_empty() {
-                continue;
+                Standing::Recorded | Standing::NotAnswered | Standing::LogOnly => {}
             }
-            if entries.missing.is_none() && in_grace(ended_ms) {
-                pending += 1;
-                continue;
-            }
-            if entries.missing.is_none() {
-                texts.push((call.clone(), "has neither a record nor a logged reason for having none".to_owned()));
-            }
-            gaps.push(Gap { call: call.clone(), opened_ms, how, mode, why: entries.missing.clone() });
         }
         texts.into_iter().for_each(|(call, text)| self.problem(ProblemKind::Gap, Some(&call), text));
         gaps.sort_by_key(|gap| gap.opened_ms);

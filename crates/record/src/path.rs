@@ -34,6 +34,11 @@ pub(crate) fn record_name(name: &str) -> Option<(&str, Option<&str>)> {
     is_call_id(call).then_some((call, device))
 }
 
+/// The name of a record's directory, which [`record_name`] reads.
+pub(crate) fn record_directory(call: &str, device: Option<&str>) -> String {
+    device.map_or_else(|| call.to_owned(), |device| format!("{call}-{device}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use hpke::rand_core::CryptoRng;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::digest::{Digest, hex, sha256};
+use crate::digest::{Digest, sha256};
 use crate::vtt::{self, Cue};
 
 /// Text payloads are padded to a multiple of this, bytes. Ten seconds of fast speech are about 400 bytes of transcript and a
@@ -39,7 +39,7 @@ impl Salt {
     }
 
     pub(crate) fn hex(&self) -> String {
-        hex(&self.0)
+        telcon_proto::hex(&self.0)
     }
 }
 

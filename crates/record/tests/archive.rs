@@ -443,10 +443,12 @@ fn calls_are_listed_without_a_key_and_bag_info_is_read_with_one() {
     assert_eq!(listing.calls[4].missing.as_deref(), Some("the note-taker's machine burnt"));
     assert_eq!(listing.calls[0].callers, [device("desk").to_hex()]);
     assert_eq!(listing.certificates[&device("desk").to_hex()].certificate, certificate(device("desk")).as_bytes());
-    let name = &listing.calls[1].records[0].name;
-    let info = read_bag_info(archive.path(), name, &[identity(1)]).unwrap();
+    let record = &listing.calls[1].records[0];
+    let info = read_bag_info(archive.path(), record, &[identity(1)]).unwrap();
     assert!(info.contains(&("Telcon-Reason".into(), "the note-taker was restarted".into())), "{info:?}");
-    assert!(matches!(read_bag_info(archive.path(), name, &[identity(9)]), Err(RecordError::WrongIdentity(_))));
+    assert!(matches!(read_bag_info(archive.path(), record, &[identity(9)]), Err(RecordError::WrongIdentity(_))));
+    let swapped = telcon_record::ListedRecord { name: listing.calls[0].records[0].name.clone(), ..record.clone() };
+    assert!(matches!(read_bag_info(archive.path(), &swapped, &[identity(1)]), Err(RecordError::Seal(_))));
     std::fs::remove_dir_all(archive.record_dir(1)).unwrap();
     std::fs::remove_dir_all(archive.path().join("log")).unwrap();
     let listing = list_calls(archive.path(), &FakeVerifier, &archive.write_log());

@@ -2,14 +2,14 @@
 
 use super::{Auditor, KnownArgs, open::identities};
 use crate::output::{Printable, say, tell};
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use telcon_proto::{Card, RecordMode, printable::printable};
 use telcon_record::{
     CallState, CustodianIdentity, ListedCall, Listing,
-    local_time::{Zone, duration},
+    local_time::{LocalTime, Zone, duration},
     read_bag_info,
 };
 
@@ -90,15 +90,22 @@ pub fn list(args: &ListArgs) -> anyhow::Result<()> {
     let auditor = Auditor::new(&args.archive, &args.known.known())?;
     let keys = args.identity.as_deref().map(identities).transpose()?.unwrap_or_default();
     let listing = auditor.list();
-    let mut rows = Vec::new();
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
+    let lacks = |state| matches!(state, CallState::Missing | CallState::NeverEnded | CallState::Lost);
     for call in &listing.calls {
-        let row = row(call, &listing, &auditor, &keys, args.zone.as_ref())?;
-        let wanted = args.from.as_ref().is_none_or(|from| *from <= row.date)
-            && args.to.as_ref().is_none_or(|to| row.date <= *to)
-            && args.person.as_ref().is_none_or(|name| row.parties.to_lowercase().contains(&name.to_lowercase()))
-            && (!args.missing || matches!(call.state, CallState::Missing | CallState::Lost))
-            && (!args.incomplete || matches!(call.state, CallState::Missing | CallState::Lost | CallState::Incomplete));
-        if wanted {
+        if args.missing && !lacks(call.state)
+            || args.incomplete && !lacks(call.state) && call.state != CallState::Incomplete
+        {
+            continue;
+        }
+        let mut row = row(call, &listing, &auditor, args.zone.as_ref());
+        if args.from.as_ref().is_some_and(|from| row.date < *from) || args.to.as_ref().is_some_and(|to| *to < row.date)
+        {
+            continue;
+        }
+        // Decrypting is the costly part.
+        unreadable.extend(name_parties(&mut row, call, &auditor, &keys));
+        if args.person.as_ref().is_none_or(|name| row.parties.to_lowercase().contains(&name.to_lowercase())) {
             rows.push(row);
         }
     }
@@ -120,8 +127,11 @@ pub fn list(args: &ListArgs) -> anyhow::Result<()> {
             say!("            call {}", Printable(&row.call));
         }
     }
+    for problem in &unreadable {
+        tell!("{problem}");
+    }
     let sealed = rows.iter().filter(|row| row.sealed).count();
-    if sealed > 0 {
+    if sealed > 0 && keys.is_empty() {
         let who = if args.person.is_some() { " --person looks only at what is shown." } else { "" };
         tell!(
             "{sealed} of {} calls: who was called is sealed. A custodian's key names them: --identity FILE.{who}",
@@ -134,46 +144,48 @@ pub fn list(args: &ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(
-    call: &ListedCall,
-    listing: &Listing,
-    auditor: &Auditor,
-    keys: &[CustodianIdentity],
-    zone: Option<&Zone>,
-) -> anyhow::Result<Row> {
+fn row(call: &ListedCall, listing: &Listing, auditor: &Auditor, zone: Option<&Zone>) -> Row {
     let caller = call.callers.iter().find_map(|device| listing.certificates.get(device));
     let caller: Option<Card> = caller.and_then(|certificate| auditor.person(certificate));
     let local = caller.as_ref().and_then(|card| Zone::named(&card.zone)).unwrap_or_else(Zone::utc);
     let zone = zone.unwrap_or(&local);
-    let at = zone.at(call.opened_ms).with_context(|| format!("call {} has no valid time", call.call))?;
-    let (mut parties, mut sealed) = (caller.map(|card| format!("{}, {}", card.name, card.organisation)), true);
-    let mut answered_ms = call.answered_ms;
-    if let Some(record) = call.records.iter().find(|record| record.exists && !keys.is_empty()) {
-        let info = read_bag_info(auditor.dir(), &record.name, keys)
-            .with_context(|| format!("record {} cannot be opened", Printable(&record.name)))?;
-        if let Some((_, value)) = info.into_iter().find(|(label, _)| label == "Telcon-Parties") {
-            (parties, sealed) = (Some(value), false);
-        }
-    }
-    if call.state == CallState::LogOnly {
-        answered_ms = answered_ms.filter(|_| call.ended.is_some());
-    }
+    let at = zone.at(call.opened_ms);
+    let parties = caller.map(|card| format!("{}, {}", card.name, card.organisation));
     let ended_ms = call.ended.map(|(at, _)| at);
-    let spoken = answered_ms.zip(ended_ms).map(|(from, to)| duration(to.saturating_sub(from)));
-    Ok(Row {
+    let spoken = call.answered_ms.zip(ended_ms).map(|(from, to)| duration(to.saturating_sub(from)));
+    Row {
         call: call.call.clone(),
-        date: at.date(),
-        time: at.clock()[..5].to_owned(),
+        date: at.as_ref().map_or_else(|| "unknown".to_owned(), LocalTime::date),
+        time: at.map(|at| at.clock()[..5].to_owned()).unwrap_or_default(),
         zone: zone.name().to_owned(),
         opened_ms: call.opened_ms,
         parties: printable(parties.as_deref().unwrap_or("(the caller's certificate is missing)")),
-        sealed,
+        sealed: call.records.iter().any(|record| record.exists),
         duration: spoken,
         mode: call.mode,
         state: call.state,
         text: state(call),
         records: call.records.iter().map(|record| record.name.clone()).collect(),
-    })
+    }
+}
+
+/// Names both parties, if a custodian's key opens one of the call's records. Gives what is wrong with those that it does not open.
+fn name_parties(row: &mut Row, call: &ListedCall, auditor: &Auditor, keys: &[CustodianIdentity]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for record in call.records.iter().filter(|record| record.exists && !keys.is_empty()) {
+        match read_bag_info(auditor.dir(), record, keys) {
+            Ok(info) => {
+                if let Some((_, value)) = info.into_iter().find(|(label, _)| label == "Telcon-Parties") {
+                    (row.parties, row.sealed) = (printable(&value), false);
+                    return Vec::new();
+                }
+            }
+            Err(error) => {
+                problems.push(format!("record {} cannot be opened with these keys: {error}", Printable(&record.name)));
+            }
+        }
+    }
+    problems
 }
 
 fn kept(mode: RecordMode) -> &'static str {
@@ -194,6 +206,7 @@ fn state(call: &ListedCall) -> String {
         }
         CallState::Lost => "RECORD LOST: it was logged, and is not in the archive".to_owned(),
         CallState::NotAnswered => format!("not answered ({ended})"),
+        CallState::NeverEnded => "NO RECORD: opened, and never ended".to_owned(),
         CallState::LogOnly => "not recorded, as agreed".to_owned(),
         CallState::Pending => "live, or its record is on the way".to_owned(),
     }

@@ -10,6 +10,7 @@ use std::{
     process::ExitCode,
 };
 use telcon_client::audio::mix::mix;
+use telcon_files::EntryKind;
 use telcon_record::{
     CustodianIdentity, EVIDENCE_DIR, MAX_IDENTITY_FILE_BYTES, OpenedRecord, RecordStanding, document::RecordVerdict,
     open_record_with, parse_identity_file,
@@ -98,12 +99,25 @@ pub fn open_record(identity: &Path, record: &Path, out: &Path, known: &Known<'_>
         bail!("{} already exists: choose another directory", out.display());
     }
     let auditor = Auditor::around(&record, known)?;
+    if auditor.is_none() && !known.is_empty() {
+        bail!(
+            "{} is not in an archive with its log, so --authority, --checkpoint and --witness cannot be verified: open it where \
+             it lies in the archive, or leave them out",
+            record.display()
+        );
+    }
     let name = fs::canonicalize(&record)?.file_name().unwrap_or_default().to_string_lossy().into_owned();
     open_record_with(&record, &identities, out, |dir, opened| {
         if opened.audio.len() > 1 {
             let voices: Vec<PathBuf> = opened.audio.iter().map(|audio| dir.join(&audio.file)).collect();
-            mix(&voices, &dir.join(MIX)).context("the speakers cannot be mixed into one file")?;
-            opened.document.mix = Some(MIX.to_owned());
+            // One damaged file must not withhold the rest.
+            match mix(&voices, &dir.join(MIX)) {
+                Ok(_) => opened.document.mix = Some(MIX.to_owned()),
+                Err(error) => {
+                    let _ = fs::remove_file(dir.join(MIX));
+                    opened.document.warn(&format!("the speakers could not be mixed into one file: {error}"));
+                }
+            }
         }
         match &auditor {
             Some(auditor) => {
@@ -118,9 +132,9 @@ pub fn open_record(identity: &Path, record: &Path, out: &Path, known: &Known<'_>
 
 /// A record outside of an archive: only what it says of itself is known.
 fn unproven(opened: &mut OpenedRecord) {
-    let proof = &mut opened.document.proof;
-    "Not verified against a log: this record was opened outside of an archive. Its parts are those that its seal lists."
-        .clone_into(&mut proof.summary);
+    opened.document.proof.summarize(
+        "Not verified against a log: this record was opened outside of an archive. Its parts are those that its seal lists.",
+    );
     digest(opened);
 }
 
@@ -135,7 +149,11 @@ fn digest(opened: &mut OpenedRecord) {
 /// Writes what the archive says of the record into its document.
 fn prove(opened: &mut OpenedRecord, auditor: &Auditor, standing: &RecordStanding) {
     digest(opened);
-    let problems: Vec<&str> = standing.report.problems.iter().map(|problem| problem.text.as_str()).collect();
+    let mut problems: Vec<&str> = standing.report.problems.iter().map(|problem| problem.text.as_str()).collect();
+    // The record was read once to open it and once to verify it.
+    if standing.record_digest != Some(opened.record_digest) {
+        problems.push("the record in the log is another one than the one that was opened");
+    }
     let office = auditor.office();
     let document = &mut opened.document;
     let proof = &mut document.proof;
@@ -166,7 +184,7 @@ fn prove(opened: &mut OpenedRecord, auditor: &Auditor, standing: &RecordStanding
         let meaning = "The log's signed state that this was verified against: its name, its number of entries, the root of its tree.";
         proof.push("Checkpoint", &shown, meaning);
     }
-    let authority = crate::office::hex(&office.authority_sha256());
+    let authority = telcon_proto::hex(&office.authority_sha256());
     proof.push(
         "Authority",
         &authority,
@@ -179,12 +197,12 @@ fn prove(opened: &mut OpenedRecord, auditor: &Auditor, standing: &RecordStanding
         "Of the note-taker's device over the record digest (JWS, RFC 7515); also in evidence/seal.json.",
     );
     if problems.is_empty() {
-        let text =
-            "Verified: the note-taker signed exactly this record, the log has its digest, and the log is intact.";
-        text.clone_into(&mut proof.summary);
-        document.state.text = document.state.text.replacen("Intact", "Genuine", 1);
+        proof.summarize(
+            "Verified: the note-taker signed exactly this record, the log has its digest, and the log is intact.",
+        );
+        document.confirm();
     } else {
-        proof.summary = format!("Not verified: {}", problems.join("; "));
+        proof.summarize(&format!("Not verified: {}", problems.join("; ")));
         document.refuse(&problems.join("; "));
     }
 }
@@ -195,10 +213,14 @@ fn find(named: &Path) -> anyhow::Result<PathBuf> {
         return Ok(named.to_owned());
     }
     let call = named.file_name().map(|name| format!("{}-", name.to_string_lossy())).unwrap_or_default();
-    let beside = named.parent().and_then(|records| fs::read_dir(records).ok()).into_iter().flatten().flatten();
+    // These names were not given by the user, so links among them are not followed.
+    let beside = named.parent().and_then(|records| telcon_files::list_beneath(records, "").ok()).unwrap_or_default();
     let mut found: Vec<PathBuf> = beside
-        .filter(|entry| call.len() > 1 && entry.file_name().to_string_lossy().starts_with(&call))
-        .map(|entry| entry.path())
+        .into_iter()
+        .filter(|(name, kind)| {
+            *kind == EntryKind::Directory && call.len() > 1 && name.to_string_lossy().starts_with(&call)
+        })
+        .map(|(name, _)| named.with_file_name(name))
         .collect();
     found.sort();
     match &found[..] {

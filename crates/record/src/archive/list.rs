@@ -8,7 +8,10 @@ use telcon_proto::{Ended, RecordMode};
 
 use super::{ArchiveOptions, Audit, MAX_CERTIFICATE_BYTES, MAX_CLOCK_SKEW_MS};
 use crate::custodian::CustodianIdentity;
+use crate::digest::Digest;
 use crate::error::RecordError;
+use crate::history::{Grace, SealEntry, Standing};
+use crate::path::record_directory;
 use crate::report::ArchiveReport;
 use crate::signature::SignatureVerifier;
 use crate::{bag, check, part, seal, tar::TarReader};
@@ -56,6 +59,8 @@ pub struct ListedRecord {
     pub partial: bool,
     /// Whether the directory exists.
     pub exists: bool,
+    /// The record's digest.
+    pub record_digest: Digest,
 }
 
 /// The state of a call's record.
@@ -68,6 +73,8 @@ pub enum CallState {
     Incomplete,
     /// It should have a record and has none.
     Missing,
+    /// It was opened, and its end is not in the log.
+    NeverEnded,
     /// A logged record is not in the archive.
     Lost,
     /// It was not answered, so there is nothing to record.
@@ -95,30 +102,24 @@ pub fn list_calls(dir: &Path, verifier: &dyn SignatureVerifier, options: &Archiv
     let on_disk: Vec<String> = audit.list(dir, super::records::RECORDS_DIR).into_iter().map(|(name, _)| name).collect();
     let exists = |name: &String| on_disk.binary_search(name).is_ok();
     let until_ms = options.now_ms.saturating_add(MAX_CLOCK_SKEW_MS);
-    let in_grace = |at: u64| (options.grace_since_ms..=until_ms).contains(&at);
+    let grace = Grace { since_ms: options.grace_since_ms, until_ms };
     let mut calls = Vec::new();
     for (call, entries) in &audit.history.calls {
-        let Some((opened_ms, mode)) = entries.opened else { continue };
-        let record = |seal: &crate::history::SealEntry| {
-            let name = seal.device.as_ref().map_or_else(|| call.clone(), |device| format!("{call}-{device}"));
-            ListedRecord { exists: exists(&name), partial: seal.partial, name }
+        let (Some((opened_ms, mode)), Some(standing)) = (entries.opened, entries.standing(&grace)) else { continue };
+        let record = |seal: &SealEntry| {
+            let name = record_directory(call, seal.device.as_deref());
+            ListedRecord { exists: exists(&name), partial: seal.partial, record_digest: seal.record_digest, name }
         };
         let records: Vec<ListedRecord> = entries.seals.iter().map(record).collect();
-        let unanswered = entries.ended.is_some_and(|(_, how)| how.was_unanswered());
-        let state = if records.iter().any(|record| !record.exists) {
-            CallState::Lost
-        } else if records.iter().any(|record| !record.partial) {
-            CallState::Recorded
-        } else if !records.is_empty() {
-            CallState::Incomplete
-        } else if mode == RecordMode::LogOnly {
-            CallState::LogOnly
-        } else if unanswered {
-            CallState::NotAnswered
-        } else if entries.missing.is_none() && in_grace(entries.ended.map_or(opened_ms, |(at, _)| at)) {
-            CallState::Pending
-        } else {
-            CallState::Missing
+        let state = match standing {
+            _ if records.iter().any(|record| !record.exists) => CallState::Lost,
+            Standing::Recorded if records.iter().any(|record| !record.partial) => CallState::Recorded,
+            Standing::Recorded => CallState::Incomplete,
+            Standing::NotAnswered => CallState::NotAnswered,
+            Standing::LogOnly => CallState::LogOnly,
+            Standing::Pending => CallState::Pending,
+            Standing::Missing(_) => CallState::Missing,
+            Standing::NeverEnded => CallState::NeverEnded,
         };
         calls.push(ListedCall {
             call: call.clone(),
@@ -155,18 +156,21 @@ fn certificates(audit: &Audit, dir: &Path, calls: &[ListedCall]) -> BTreeMap<Str
     found
 }
 
-/// The elements of `bag-info.txt` of the record `records/name` in the archive `dir`: its parties, when it was answered, why it
+/// The elements of `bag-info.txt` of a record in the archive `dir`: its parties, when it was answered, why it
 /// is partial. Only the last part is decrypted, in memory.
 ///
 /// # Errors
-/// Those of reading and decrypting that part.
+/// Those of reading and decrypting that part; if the directory has another record than the log says.
 pub fn read_bag_info(
     dir: &Path,
-    name: &str,
+    record: &ListedRecord,
     identities: &[CustodianIdentity],
 ) -> Result<Vec<(String, String)>, RecordError> {
-    let place = Path::new(super::records::RECORDS_DIR).join(name);
+    let place = Path::new(super::records::RECORDS_DIR).join(&record.name);
     let seal = seal::load_in(dir, &place)?;
+    if seal.record_digest != record.record_digest {
+        return Err(RecordError::Seal("it is of another record than the log says".into()));
+    }
     let last = seal.parts.last().ok_or_else(|| RecordError::Seal("it lists no parts".into()))?;
     let sealed = check::read_part_in(dir, &place, last)?;
     let plaintext = part::open(&last.name, &sealed, identities)?;

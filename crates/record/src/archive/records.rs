@@ -11,7 +11,7 @@ use super::{ArchiveOptions, Audit};
 use crate::check::check_in;
 use crate::digest::Digest;
 use crate::history::{SealEntry, Signature};
-use crate::path::record_name;
+use crate::path::{record_directory, record_name};
 use crate::report::{ArchiveReport, PartialRecord, ProblemKind, Stray};
 use crate::seal::{SEAL_FILE, Seal};
 use crate::signature::SignatureVerifier;
@@ -32,6 +32,8 @@ pub struct RecordStanding {
     pub ended: Option<(u64, Ended)>,
     /// The device that the log names as the record's note-taker.
     pub device: Option<String>,
+    /// The digest of the record that was verified, according to the log.
+    pub record_digest: Option<Digest>,
 }
 
 /// Verifies the log in the archive `dir`, and the record in its directory `records/name`. `members` are the devices that were
@@ -48,7 +50,14 @@ pub fn verify_record(
         audit.problem(ProblemKind::Record, None, "its directory is not named like a record");
         let Audit { history, mut report, .. } = audit;
         report.problems = history.problems;
-        return RecordStanding { report, sealed_entry: None, opened: None, ended: None, device: None };
+        return RecordStanding {
+            report,
+            sealed_entry: None,
+            opened: None,
+            ended: None,
+            device: None,
+            record_digest: None,
+        };
     };
     audit.record = Some(name.to_owned());
     audit.members = (!members.is_empty()).then(|| members.iter().cloned().collect());
@@ -60,8 +69,9 @@ pub fn verify_record(
     let Audit { history, mut report, .. } = audit;
     let concerns = |about: &Option<String>| about.as_deref().is_none_or(|other| other == call);
     report.problems = history.problems.into_iter().filter(|problem| concerns(&problem.call)).collect();
-    let (sealed_entry, device) = sealed.map_or((None, None), |seal| (Some(seal.index), seal.device));
-    RecordStanding { report, sealed_entry, opened, ended, device }
+    let (sealed_entry, record_digest) =
+        (sealed.as_ref().map(|seal| seal.index), sealed.as_ref().map(|seal| seal.record_digest));
+    RecordStanding { report, sealed_entry, opened, ended, device: sealed.and_then(|seal| seal.device), record_digest }
 }
 
 impl Audit {
@@ -83,7 +93,7 @@ impl Audit {
         let absent = logged.filter(|(_, seal)| !on_disk.contains(&seal.index));
         let absent: Vec<_> = absent.map(|(call, seal)| (call.clone(), seal.index, seal.device.clone())).collect();
         for (call, index, device) in absent {
-            self.record = Some(device.map_or_else(|| call.clone(), |device| format!("{call}-{device}")));
+            self.record = Some(record_directory(&call, device.as_deref()));
             let text = format!("sealed according to log entry {index}, but not in the archive");
             self.problem(ProblemKind::Record, Some(&call), text);
         }

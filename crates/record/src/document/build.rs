@@ -34,7 +34,8 @@ pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
     let zones = zones(&parties);
     let times = answered_ms.map(|from| times(&zones, from, ended_ms)).unwrap_or_default();
     let missing = missing(contents, facts, answered_ms);
-    let state = state(facts.partial, &missing);
+    let warnings: Vec<String> = contents.warnings.iter().map(|warning| shown(warning)).collect();
+    let state = state(facts.partial, &missing, &warnings);
     let names: Vec<&str> = parties.iter().map(|person| person.name.as_str()).collect();
     RecordDocument {
         version: DOCUMENT_VERSION,
@@ -57,7 +58,7 @@ pub(crate) fn build(contents: &Contents, facts: &Facts<'_>) -> RecordDocument {
         answered_ms,
         ended_ms,
         missing,
-        warnings: contents.warnings.iter().map(|warning| shown(warning)).collect(),
+        warnings,
         proof: Proof { summary: "Not verified against a log.".to_owned(), lines: Vec::new() },
     }
 }
@@ -123,7 +124,7 @@ fn answered(contents: &Contents, facts: &Facts<'_>) -> Option<u64> {
 fn ended(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> Option<u64> {
     let noticed = contents.events_named("ended").filter_map(|event| number(event, "at_ms")).max();
     let seconds = info(facts, "Telcon-Seconds").and_then(|text| text.parse::<u64>().ok());
-    noticed.or_else(|| Some(answered_ms? + seconds?.checked_mul(1000)?))
+    noticed.or_else(|| answered_ms?.checked_add(seconds?.checked_mul(1000)?))
 }
 
 /// Milliseconds since the Unix epoch of `2026-11-29T23:32:08Z`.
@@ -240,7 +241,8 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
     let mut found = Vec::new();
     let mut silent: BTreeMap<String, u64> = BTreeMap::new();
     for gap in gaps(contents, answered_ms.unwrap_or_default()) {
-        *silent.entry(gap.device).or_default() += gap.to_ms - gap.from_ms;
+        let total = silent.entry(gap.device).or_default();
+        *total = total.saturating_add(gap.to_ms - gap.from_ms);
     }
     for (device, ms) in &silent {
         found.push(match device.as_str() {
@@ -253,12 +255,17 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
         let s = if untranscribed == 1 { "" } else { "s" };
         found.push(format!("{untranscribed} passage{s} could not be transcribed; the sound, if kept, has them"));
     }
-    let omitted: u64 = contents.events_named("audio_omitted").filter_map(|event| number(event, "chunks")).sum();
+    let omitted = contents.events_named("audio_omitted").filter_map(|event| number(event, "chunks"));
+    let omitted = omitted.fold(0, u64::saturating_add);
     if omitted > 0 {
         found.push(format!("{omitted} pieces of sound were left out, because more arrived than a call can have"));
     }
-    for speaker in
-        contents.events_named("receive_statistics").filter_map(|event| event.get("speakers")?.as_array()).flatten()
+    // In a whole record lost packets are too few to lose words: see the note-taker's limit for a partial one.
+    for speaker in contents
+        .events_named("receive_statistics")
+        .filter(|_| facts.partial)
+        .filter_map(|event| event.get("speakers")?.as_array())
+        .flatten()
     {
         let device = speaker.get("from").and_then(Value::as_str).unwrap_or_default();
         if let Some(lost) = number(speaker, "lost").filter(|lost| *lost >= LOST_PACKETS_SHOWN) {
@@ -272,14 +279,13 @@ fn missing(contents: &Contents, facts: &Facts<'_>, answered_ms: Option<u64>) -> 
     found
 }
 
-fn state(partial: bool, missing: &[String]) -> DocumentState {
-    match (partial, missing.first()) {
-        (false, _) => DocumentState { verdict: RecordVerdict::Complete, text: "Intact and complete".to_owned() },
-        (true, first) => {
-            let what = first.map_or("its note-taker declared it partial", String::as_str);
-            DocumentState { verdict: RecordVerdict::Incomplete, text: format!("Intact but incomplete: {what}") }
-        }
+fn state(partial: bool, missing: &[String], warnings: &[String]) -> DocumentState {
+    let first = missing.iter().chain(warnings).next();
+    if !partial && first.is_none() {
+        return DocumentState { verdict: RecordVerdict::Complete, text: "Intact and complete".to_owned() };
     }
+    let what = first.map_or("its note-taker declared it partial", String::as_str);
+    DocumentState { verdict: RecordVerdict::Incomplete, text: format!("Intact but incomplete: {what}") }
 }
 
 /// Speech and gaps in order.
@@ -335,6 +341,7 @@ fn lines(contents: &Contents, answered_ms: Option<u64>, zones: &[(Zone, String)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use telcon_proto::printable::is_active;
 
     fn person(name: &str, role: Role, zone: &str) -> RecordPerson {
         let (person, organisation) = (name.to_lowercase(), format!("Office of {name}"));
@@ -403,7 +410,10 @@ mod tests {
     #[test]
     fn nothing_hostile_reaches_the_document_or_its_page() {
         let facts = Facts { call: "ab", partial: true, reason: "<b>\u{9b}", bag_info: &[], audio: &BTreeMap::new() };
-        let document = build(&contents(), &facts);
+        let mut document = build(&contents(), &facts);
+        document.proof.summarize("Not verified: enrolment x\nVerified: \u{202e}all");
+        document.warn("part\u{7}\n1");
+        document.refuse("a\nb");
         let json = String::from_utf8(document.to_json()).unwrap();
         let html = document.to_html();
         for text in [&json, &html] {
@@ -411,6 +421,42 @@ mod tests {
         }
         assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"), "{html}");
         assert!(!html.contains("<script"));
+        assert!(!document.proof.summary.contains('\n') && !document.state.text.contains('\n'));
+    }
+
+    #[test]
+    fn a_record_is_complete_only_if_nothing_is_missing_from_the_document() {
+        let audio = BTreeMap::new();
+        let facts = |partial| Facts { call: "ab", partial, reason: "", bag_info: &[], audio: &audio };
+        let verdict = |events: Vec<Value>, warnings: &[&str]| {
+            let warnings = warnings.iter().map(|text| (*text).to_owned()).collect();
+            build(&Contents { events, warnings, ..Contents::default() }, &facts(false)).state.verdict
+        };
+        assert_eq!(verdict(vec![], &[]), RecordVerdict::Complete);
+        assert_eq!(verdict(vec![], &["a chunk cannot be read"]), RecordVerdict::Incomplete);
+        for event in [
+            serde_json::json!({"what": "no_media", "from": "d1", "since_ms": 0, "at_ms": 9}),
+            serde_json::json!({"what": "not_transcribed"}),
+            serde_json::json!({"what": "audio_omitted", "chunks": 1}),
+        ] {
+            assert_eq!(verdict(vec![event.clone()], &[]), RecordVerdict::Incomplete, "{event}");
+        }
+        let few = serde_json::json!({"what": "receive_statistics", "speakers": [{"from": "d1", "lost": 60}]});
+        assert_eq!(verdict(vec![few.clone()], &[]), RecordVerdict::Complete);
+        let partial = build(&Contents { events: vec![few], ..Contents::default() }, &facts(true));
+        assert!(partial.missing.iter().any(|text| text.contains("did not arrive")), "{:?}", partial.missing);
+    }
+
+    #[test]
+    fn numbers_that_an_event_may_have_do_not_overflow() {
+        let gap = serde_json::json!({"what": "no_media", "from": "d1", "since_ms": 0, "at_ms": u64::MAX});
+        let omitted = serde_json::json!({"what": "audio_omitted", "chunks": u64::MAX});
+        let live = serde_json::json!({"what": "live", "at_ms": u64::MAX});
+        let info = [("Telcon-Seconds".to_owned(), (u64::MAX / 1000).to_string())];
+        let events = vec![gap.clone(), gap, omitted.clone(), omitted, live];
+        let facts = Facts { call: "ab", partial: true, reason: "", bag_info: &info, audio: &BTreeMap::new() };
+        let document = build(&Contents { events, ..Contents::default() }, &facts);
+        assert!(!document.missing.is_empty());
     }
 
     #[test]

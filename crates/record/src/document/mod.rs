@@ -8,7 +8,7 @@ mod build;
 mod html;
 
 use serde::Serialize;
-use telcon_proto::printable::{is_active, printable};
+use telcon_proto::printable::printable;
 
 pub(crate) use build::{Facts, build};
 
@@ -69,7 +69,7 @@ pub struct DocumentState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordVerdict {
-    /// Intact, and its note-taker declared nothing missing.
+    /// Intact, and nothing is missing.
     Complete,
     /// Intact, and something is missing.
     Incomplete,
@@ -161,6 +161,11 @@ pub struct ProofLine {
 }
 
 impl Proof {
+    /// Says in one sentence what was verified. Text of others is made safe to show.
+    pub fn summarize(&mut self, text: &str) {
+        self.summary = printable(text);
+    }
+
     /// Adds a fact. Text of others is made safe to show.
     pub fn push(&mut self, label: &str, value: &str, meaning: &str) {
         self.lines.push(ProofLine { label: label.to_owned(), value: printable(value), meaning: meaning.to_owned() });
@@ -168,6 +173,16 @@ impl Proof {
 }
 
 impl RecordDocument {
+    /// Says that the record was verified against its log.
+    pub fn confirm(&mut self) {
+        self.state.text = self.state.text.replacen("Intact", "Genuine", 1);
+    }
+
+    /// Adds a piece of the record that could not be used.
+    pub fn warn(&mut self, text: &str) {
+        self.warnings.push(printable(text));
+    }
+
     /// Says that the record is not genuine, and why.
     pub fn refuse(&mut self, why: &str) {
         let text = format!("Not genuine: {}", printable(why));
@@ -184,7 +199,6 @@ impl RecordDocument {
 
 /// Text of others on one line: runs of blanks become one space, what acts on its surroundings is replaced.
 fn shown(text: &str) -> String {
-    let blank = |c: char| c.is_whitespace() || (c.is_control() && is_active(c) && matches!(c, '\n' | '\r' | '\t'));
-    let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
     printable(&words.join(" "))
 }
