@@ -214,7 +214,8 @@ fn find(named: &Path) -> anyhow::Result<PathBuf> {
     }
     let call = named.file_name().map(|name| format!("{}-", name.to_string_lossy())).unwrap_or_default();
     // These names were not given by the user, so links among them are not followed.
-    let beside = named.parent().and_then(|records| telcon_files::list_beneath(records, "").ok()).unwrap_or_default();
+    let records = named.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let beside = records.and_then(|records| telcon_files::list_beneath(records, "").ok()).unwrap_or_default();
     let mut found: Vec<PathBuf> = beside
         .into_iter()
         .filter(|(name, kind)| {
