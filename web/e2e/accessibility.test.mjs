@@ -82,7 +82,7 @@ test('on a phone, what ends or stops a call and the words on every screen are ab
   const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
   for (const language of ['fr', 'en']) {
     await open_scenes(page, site.origin, `language=${language}&dir=ltr`);
-    for (const scene of ['desk', 'desk-listening-not-recorded', 'call-full', 'call-listening', 'call-not-recorded']) {
+    for (const scene of ['desk', 'desk-listening-not-recorded', 'call-full', 'call-not-recorded']) {
       await show(page, scene);
       const bottom = await page.getByRole('navigation').count();
       const fold = bottom ? (await page.getByRole('navigation').boundingBox()).y : 740;

@@ -12,15 +12,13 @@ import { keep_storage } from './page_guard';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
+import { check_name } from './view/checks';
 import { local_zone } from './view/clock';
+import { failed, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
-import { remember, resume, type RememberedCall } from './view/resume';
+import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
 import { wanted_name } from './view/people';
 import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
-
-/** The result of a request to the office. */
-export type Loadable<T> =
-  { status: 'loading' } | { status: 'ready'; value: T } | { status: 'failed'; problem: Problem };
 
 /** Whether system notifications of rings are shown: `default` is not asked yet. */
 export type Notifications = NotificationPermission | 'unsupported';
@@ -33,7 +31,7 @@ export interface CheckedRecord {
 
 export class App {
   stage = $state.raw<Stage>({ status: 'starting' });
-  view = $state.raw<View | null>(null);
+  view = $state.raw<ShownView | null>(null);
   now = $state(Date.now());
   route = $state.raw<Route>({ at: 'home' });
   favourites = $state.raw<ReadonlySet<string>>(new Set());
@@ -49,14 +47,12 @@ export class App {
   ended_ms = $state<number | null>(null);
   notifications = $state<Notifications>('unsupported');
   settings_open = $state(false);
-  /** The call that this page's person ended. */
-  hung_up = $state<string | null>(null);
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
   record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
 
   /** Scenes of screenshots: no prompts, no listeners. */
   fixed = false;
-  /** The call in which this device is muted because it has no microphone. */
+  /** The call in which this device is muted only until it has a microphone. */
   #muted_without_microphone: string | null = null;
   #remembered: RememberedCall | null = null;
   /** Calls older than those of the list can be fetched. */
@@ -164,7 +160,7 @@ export class App {
     if (ended_now) this.ended_ms = Date.now();
     if (view.phase === 'revoked') forget_favourites();
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
-    const known = (of: typeof before) => (of?.log ? of.token : null);
+    const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
   }
@@ -220,7 +216,6 @@ export class App {
   }
 
   hang_up(): void {
-    this.hung_up = this.view?.call?.call ?? null;
     this.host().command({ type: 'hang_up' });
   }
 
@@ -234,7 +229,10 @@ export class App {
 
   mute(on: boolean): void {
     // There is nothing to unmute without a microphone: it is asked for again, and unmutes the call once it works.
-    if (!on && is_inaudible(this.sound.microphone)) return this.host().retry_microphone();
+    if (!on && is_inaudible(this.sound.microphone)) {
+      this.#muted_without_microphone = this.view?.call?.call ?? null;
+      return this.host().retry_microphone();
+    }
     this.#muted_without_microphone = null;
     this.host().command({ type: 'mute', on });
   }
@@ -291,8 +289,14 @@ export class App {
     this.reload();
   }
 
-  /** Fetches the data of the current screen again. */
+  /** Fetches the data of the current screen again, and shows that it is on its way where there is none. */
   reload(): void {
+    if (this.records.status === 'failed') this.records = { status: 'loading' };
+    if (this.record.status === 'failed') this.record = { status: 'loading' };
+    this.#refresh();
+  }
+
+  #refresh(): void {
     if (this.route.at === 'calls' || this.#at_home_desk()) void this.#load_records();
     if (this.route.at === 'record') void this.#load_record(this.route.call);
   }
@@ -304,13 +308,19 @@ export class App {
   #on_second(): void {
     this.now = Date.now();
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
-      this.reload();
+      this.#refresh();
   }
 
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
     if (this.route.at === 'record')
-      return this.record.status === 'ready' && is_pending(this.record.value.line, this.now);
+      return (
+        this.record.status === 'ready' &&
+        (this.record.stale !== undefined || is_pending(this.record.value.line, this.now))
+      );
+    const failing =
+      this.records.status === 'failed' || (this.records.status === 'ready' && this.records.stale !== undefined);
+    if (failing) return this.route.at === 'calls' || this.#at_home_desk();
     const lines = this.records.status === 'ready' ? this.records.value : [];
     if (this.#at_home_desk()) {
       // A call that ended while this page was open: whether its record has arrived.
@@ -326,7 +336,6 @@ export class App {
   async #load_records(): Promise<void> {
     const token = this.view?.token;
     if (!token) return;
-    if (this.records.status === 'failed') this.records = { status: 'loading' };
     try {
       const newest = await this.office.list(token);
       const known = this.records.status === 'ready' ? this.records.value : [];
@@ -334,7 +343,7 @@ export class App {
       this.records = { status: 'ready', value: lines };
       this.more_records = more;
     } catch (error) {
-      this.records = { status: 'failed', problem: problem_of(error) };
+      this.records = failed(this.records, problem_of(error));
     }
   }
 
@@ -349,31 +358,34 @@ export class App {
       this.records = { status: 'ready', value: [...this.records.value, ...older] };
       this.more_records = older.length === RECORDS_PER_PAGE;
     } catch (error) {
-      this.records = { status: 'failed', problem: problem_of(error) };
+      this.records = failed(this.records, problem_of(error));
     }
   }
 
   async #load_record(call: string): Promise<void> {
     const token = this.view?.token;
     const wanted = () => this.route.at === 'record' && this.route.call === call;
-    const shown = this.record.status === 'ready' && this.record.value.line.call === call;
-    if (!shown) this.record = { status: 'loading' };
-    if (!token) return;
+    if (this.record.status === 'ready' && this.record.value.line.call !== call) this.record = { status: 'loading' };
+    // Without a log to continue, a proof would be held to nothing.
+    if (!token || !this.view?.log) return;
     try {
-      const check = async () => {
-        const log_size = this.view?.log?.size ?? 0;
-        const proof = await this.office.proof(token, call, log_size);
-        const report = await this.host().check(proof);
-        return { proof, report, outdated: !report.ok && this.view?.log?.size !== log_size };
-      };
-      let { proof, report, outdated } = await check();
-      // This device has followed the log further while the proof was on its way.
-      if (outdated) ({ proof, report, outdated } = await check());
-      const { line } = JSON.parse(proof) as RecordProof;
-      if (wanted()) this.record = { status: 'ready', value: { line, report, at_ms: Date.now() } };
+      const value = (await this.#check_record(token, call)) ?? (await this.#check_record(token, call));
+      if (!value) throw { code: 'log_grew' } satisfies Problem;
+      if (wanted()) this.record = { status: 'ready', value };
     } catch (error) {
-      if (wanted()) this.record = { status: 'failed', problem: problem_of(error) };
+      if (wanted()) this.record = failed(this.record, problem_of(error));
     }
+  }
+
+  /** Fetches and verifies a proof; `null` if this device has followed the log further while the proof was on its way. */
+  async #check_record(token: string, call: string): Promise<CheckedRecord | null> {
+    const log_size = this.view?.log?.size ?? 0;
+    const proof = await this.office.proof(token, call, log_size);
+    const report = await this.host().check(proof);
+    const continues = report.checks.every((check) => check.ok || check_name(check.title) !== 'continues');
+    if (!continues && this.view?.log?.size !== log_size) return null;
+    const { line } = JSON.parse(proof) as RecordProof;
+    return { line, report, at_ms: Date.now() };
   }
 
   /** Loads favourites and route and starts the clock. Screenshots do not call it: their state is fixed. */

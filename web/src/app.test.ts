@@ -1,24 +1,31 @@
 import { describe, expect, it, vi } from 'vitest';
 import { App } from './app.svelte';
-import type { UserCommand } from './engine/contract';
-import { call, incoming, live, view } from './fake/views';
+import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
+import type { Host } from './engine/host';
+import type { Problem } from './engine/problem';
+import type { Records } from './engine/records';
+import { minister, president } from './fake/people';
+import { CALL, NOW, call, incoming, live, view } from './fake/views';
 
 function app_with_host() {
   const commands: UserCommand[] = [];
   const retry_microphone = vi.fn();
+  const list = vi.fn<Records['list']>();
+  const proof = vi.fn<Records['proof']>();
+  const check = vi.fn<Host['check']>();
   const host = {
     command: (command: UserCommand) => void commands.push(command),
     read_link: vi.fn(),
     enrol: vi.fn(),
-    check: vi.fn(),
+    check,
     request_microphone: vi.fn(),
     retry_microphone,
     play: vi.fn(),
     choose_device: vi.fn(),
   };
-  const app = new App(() => host, { list: vi.fn(), proof: vi.fn() }, 'Europe/Lisbon');
+  const app = new App(() => host, { list, proof }, 'Europe/Lisbon');
   app.stage = { status: 'on' };
-  return { app, commands, retry_microphone };
+  return { app, commands, retry_microphone, list, proof, check };
 }
 
 describe('a device without a microphone', () => {
@@ -35,6 +42,16 @@ describe('a device without a microphone', () => {
       { type: 'mute', on: true },
       { type: 'mute', on: false },
     ]);
+  });
+
+  it('unmutes a person who muted, lost it, and pressed Unmute', () => {
+    const { app, commands } = app_with_host();
+    app.events.view(view({ call: live({ muted: true }) }));
+    app.events.microphone('missing');
+    app.mute(false);
+    expect(commands).toEqual([]);
+    app.events.microphone('on');
+    expect(commands).toEqual([{ type: 'mute', on: false }]);
   });
 
   it('does not unmute a person who muted', () => {
@@ -64,11 +81,93 @@ describe('a ring', () => {
   });
 });
 
-describe('the end of a call', () => {
-  it('remembers who pressed the button', () => {
-    const { app } = app_with_host();
-    app.events.view(view({ call: live() }));
-    app.hang_up();
-    expect(app.hung_up).toBe(live().call);
+const line: RecordLine = {
+  call: CALL,
+  from: president,
+  to: minister,
+  mode: 'memo',
+  opened_ms: NOW,
+  answered_ms: NOW + 9_000,
+  ended_ms: NOW + 789_000,
+  how: 'hung_up',
+  records: 1,
+  partial: false,
+  missing: false,
+};
+const problem: Problem = { code: 'office_unreachable' };
+
+describe('the list of calls', () => {
+  it('stays when reading it again fails, and says so', async () => {
+    const { app, list } = app_with_host();
+    app.events.view(view());
+    list.mockResolvedValueOnce([line]);
+    app.show_route({ at: 'calls' });
+    await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line] }));
+    list.mockRejectedValueOnce(problem);
+    app.reload();
+    await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line], stale: problem }));
+    list.mockResolvedValueOnce([line]);
+    app.reload();
+    await vi.waitFor(() => expect(app.records).toEqual({ status: 'ready', value: [line] }));
+  });
+
+  it('that never was there says why', async () => {
+    const { app, list } = app_with_host();
+    app.events.view(view());
+    list.mockRejectedValueOnce(problem);
+    app.show_route({ at: 'calls' });
+    await vi.waitFor(() => expect(app.records).toEqual({ status: 'failed', problem }));
+  });
+});
+
+describe('a record', () => {
+  const log = (size: number) => ({ size, checked_ms: NOW, ok: true, problem: null });
+  const report = (ok: boolean): Report => {
+    const checks: Check[] = [{ ok, title: 'Its log continues what this device has seen', detail: '' }];
+    return { ok, checks, partial: false, missing: null, people: [] };
+  };
+  const open = (shown: Parameters<typeof view>[0]) => {
+    const opened = app_with_host();
+    opened.proof.mockResolvedValue(JSON.stringify({ line }));
+    opened.app.events.view(view(shown));
+    opened.app.show_route({ at: 'record', call: CALL });
+    return opened;
+  };
+
+  it('is not checked before this device follows the log', async () => {
+    const { app, proof, check } = open({ log: null });
+    expect([app.record.status, proof.mock.calls.length]).toEqual(['loading', 0]);
+    check.mockResolvedValue(report(true));
+    app.events.view(view({ log: log(7) }));
+    await vi.waitFor(() => expect(app.record.status).toBe('ready'));
+    expect(proof).toHaveBeenCalledWith('token', CALL, 7);
+  });
+
+  it('is checked once more if the log grew meanwhile, and not called false if it grew again', async () => {
+    let size = 7;
+    const { app, proof, check } = open({ log: log(size) });
+    check.mockImplementation(async () => {
+      app.events.view(view({ log: log(++size) }));
+      return report(size === 10);
+    });
+    await vi.waitFor(() => expect(app.record).toEqual({ status: 'failed', problem: { code: 'log_grew' } }));
+    expect(proof.mock.calls.map(([, , from]) => from)).toEqual([7, 8]);
+    app.reload();
+    await vi.waitFor(() => expect(app.record.status).toBe('ready'));
+  });
+
+  it('whose log is another one is shown as such', async () => {
+    const { app, check } = open({ log: log(7) });
+    check.mockResolvedValue(report(false));
+    await vi.waitFor(() => expect(app.record).toMatchObject({ status: 'ready', value: { report: { ok: false } } }));
+  });
+
+  it('that was checked stays when checking it again fails', async () => {
+    const { app, proof, check } = open({ log: log(7) });
+    check.mockResolvedValue(report(true));
+    await vi.waitFor(() => expect(app.record.status).toBe('ready'));
+    proof.mockRejectedValueOnce(problem);
+    app.reload();
+    await vi.waitFor(() => expect(app.record).toMatchObject({ status: 'ready', value: { line }, stale: problem }));
   });
 });

@@ -49,7 +49,10 @@ export class Sound {
 
   choose(kind: SoundKind, id: string | null): void {
     this.chosen = { ...this.chosen, [kind]: id };
-    if (kind === 'microphone') this.#name = null;
+    if (kind === 'microphone') {
+      this.#name = null;
+      this.changed_to = null;
+    }
   }
 
   /** After a call, the next one starts without comparison. */

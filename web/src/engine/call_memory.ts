@@ -24,11 +24,11 @@ export function save_call(call: RememberedCall | null): void {
 
 function is_remembered(kept: unknown): kept is RememberedCall {
   if (typeof kept !== 'object' || kept === null) return false;
-  const { call, direction, person, live } = kept as Record<string, unknown>;
+  const { call, direction, person, answered } = kept as Record<string, unknown>;
   return (
     typeof call === 'string' &&
     (direction === 'in' || direction === 'out' || direction === 'listen') &&
     (typeof person === 'string' || person === null) &&
-    typeof live === 'boolean'
+    typeof answered === 'boolean'
   );
 }

@@ -41,9 +41,17 @@ export class LevelMeter {
     return loudest;
   }
 
+  /** Stops measuring. The meter can be used again. */
   stop(): void {
     for (const { source } of this.#inputs) source.disconnect();
     this.#inputs = [];
     void this.#context?.suspend().catch(() => undefined);
+  }
+
+  /** Stops measuring for good, and gives the audio device back. */
+  close(): void {
+    this.stop();
+    void this.#context?.close().catch(() => undefined);
+    this.#context = undefined;
   }
 }

@@ -13,6 +13,7 @@ export type ProblemCode =
   | 'start_failed'
   | 'not_enrolled'
   | 'record_unchecked'
+  | 'log_grew'
   | 'unknown';
 
 /** A problem of the page's own, with the office's HTTP status where it refused; or a sentence of the engine or the office. */

@@ -57,3 +57,40 @@ describe('the ring tone', () => {
     expect(told).toEqual([false]);
   });
 });
+
+describe('notifications', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('name each caller, and go with their ring', () => {
+    const shown = new Map<string, string>();
+    class Shown {
+      static permission = 'granted';
+      onclick: unknown;
+      constructor(
+        title: string,
+        private readonly options: { tag: string },
+      ) {
+        shown.set(options.tag, title);
+      }
+      close() {
+        shown.delete(this.options.tag);
+      }
+    }
+    const document = { hidden: false };
+    vi.stubGlobal('Notification', Shown);
+    vi.stubGlobal('document', document);
+    const [first, second] = ['a', 'b'].map((call) => ({ call, title: `${call} is calling`, body: '' }));
+    const ringer = new Ringer();
+    ringer.notify([first!]);
+    expect(shown.size).toBe(0);
+    document.hidden = true;
+    ringer.notify([first!, second!]);
+    expect([...shown.values()]).toEqual(['a is calling', 'b is calling']);
+    // The first caller gave up, and the second ring has the screen now.
+    document.hidden = false;
+    ringer.notify([second!]);
+    expect([...shown.values()]).toEqual(['b is calling']);
+    ringer.notify([]);
+    expect(shown.size).toBe(0);
+  });
+});

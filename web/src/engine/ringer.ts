@@ -11,6 +11,13 @@ const GAIN = { in: 0.12, out: 0.03 };
 /** How long a browser may take to start sound before it counts as blocked, milliseconds. */
 const START_TIMEOUT_MS = 500;
 
+/** A ring as a system notification. */
+export interface RingNotice {
+  call: string;
+  title: string;
+  body: string;
+}
+
 /** What a ringer needs of an `AudioContext`. */
 export type RingContext = Pick<
   AudioContext,
@@ -22,7 +29,8 @@ export class Ringer {
   #context: RingContext | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #probe: ReturnType<typeof setTimeout> | undefined;
-  #notification: Notification | undefined;
+  /** Shown notifications, by call. */
+  readonly #notifications = new Map<string, Notification>();
 
   /** `blocked` is told whether the browser would play a ring: its autoplay policy may ask for a press first. */
   constructor(
@@ -54,25 +62,23 @@ export class Ringer {
     this.#timer = setInterval(() => this.#play_once(tone), PERIOD_S[tone] * 1000);
   }
 
-  /** Shows a system notification while the page is hidden, if the person allowed notifications. `null` removes it. */
-  notify(ring: { title: string; body: string; tag: string } | null): void {
-    if (!ring) {
-      this.#notification?.close();
-      this.#notification = undefined;
-      return;
+  /** Shows a system notification for each of these rings while the page is hidden, if the person allowed that, and removes others. */
+  notify(rings: RingNotice[]): void {
+    for (const [call, shown] of this.#notifications) {
+      if (rings.some((ring) => ring.call === call)) continue;
+      shown.close();
+      this.#notifications.delete(call);
     }
-    if (
-      this.#notification ||
-      !document.hidden ||
-      !('Notification' in globalThis) ||
-      Notification.permission !== 'granted'
-    )
-      return;
-    try {
-      this.#notification = new Notification(ring.title, { body: ring.body, tag: ring.tag, requireInteraction: true });
-      this.#notification.onclick = () => window.focus();
-    } catch {
-      // Mobile browsers allow notifications from service workers only; the tone still plays.
+    if (!document.hidden || !('Notification' in globalThis) || Notification.permission !== 'granted') return;
+    for (const { call, title, body } of rings) {
+      if (this.#notifications.has(call)) continue;
+      try {
+        const shown = new Notification(title, { body, tag: call, requireInteraction: true });
+        shown.onclick = () => window.focus();
+        this.#notifications.set(call, shown);
+      } catch {
+        // Mobile browsers allow notifications from service workers only; the tone still plays.
+      }
     }
   }
 

@@ -17,7 +17,7 @@ export function test_microphone(level: (level: number) => void, failed: (state: 
   const stop = () => {
     stopped = true;
     clearInterval(timer);
-    meter.stop();
+    meter.close();
     for (const track of stream?.getTracks() ?? []) track.stop();
   };
   navigator.mediaDevices.getUserMedia(microphone_constraints()).then(

@@ -91,7 +91,10 @@ export class Telcon implements Engine {
         return this.#decline(command.call ?? null);
       case 'hang_up':
       case 'leave':
-        return this.#end(this.#call?.state === 'live' || this.#call?.other === null ? 'hung_up' : 'cancelled');
+        return this.#end(
+          this.#call?.state === 'live' || this.#call?.other === null ? 'hung_up' : 'cancelled',
+          president,
+        );
       case 'dismiss':
         return this.#set(null);
       default:
@@ -163,10 +166,10 @@ export class Telcon implements Engine {
     this.#set(next);
   }
 
-  #end(ended: NonNullable<CallView['ended']>): void {
+  #end(ended: NonNullable<CallView['ended']>, hung_up_by: Card | null = null): void {
     if (!this.#call) return;
     this.#outputs.push({ type: 'close_leg' }, { type: 'persist', state: 'fake' });
-    this.#set({ ...this.#call, state: 'ended', ended });
+    this.#set({ ...this.#call, state: 'ended', ended, hung_up_by });
   }
 
   #set(next: CallView | null): void {

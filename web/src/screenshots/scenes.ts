@@ -12,6 +12,8 @@ const on = (shown: View): Scene => (app) => {
   app.stage = { status: 'on' };
   app.view = shown;
 };
+/** The desk with the office's list of calls. */
+const at_desk = (shown: View, list: RecordLine[] = []): Scene => and(on(shown), (app) => (app.records = { status: 'ready', value: list }));
 const and = (...scenes: Scene[]): Scene => (app) => scenes.forEach((scene) => scene(app));
 const favourites = (...people: { person: string }[]): Scene => (app) => {
   app.favourites = new Set(people.map((p) => p.person));
@@ -99,6 +101,7 @@ const WHOLE: Report = {
     { ok: true, title: 'Matches what was signed', detail: 'names, mode and times' },
     { ok: true, title: 'Sealed by its note-taker', detail: 'Note-taker · 157 parts' },
     { ok: true, title: 'Digest in the log', detail: 'entry 90431 · proof of 17 hashes' },
+    { ok: true, title: 'Its log continues what this device has seen', detail: 'log of 90512 entries' },
   ],
 };
 const BROKEN: Report = {
@@ -168,6 +171,7 @@ export const scenes: Record<string, Scene> = {
   'ring-out-ringing': on(view({ call: call() })),
   'ring-out-answered': on(view({ call: call({ state: 'answering', verified: true }) })),
   'ring-out-resuming': on(view({ call: call({ state: 'answering', opened_index: null, opened_ms: null }) })),
+  'ring-out-reloaded': on(view({ call: live({ started_ms: null, verified: false, members: live().members.filter((m) => m.person !== minister.person) }) })),
   'ring-out-note-taker': on(view({ call: call({ note_taker: true, members: [member(writer, 3)] }) })),
   'ring-out-no-note-taker': on(view({ call: call({ opened_ms: NOW - 9_000 }) })),
   'ring-in-silent': and(on(view({ call: incoming() })), (app) => (app.sound.ring_blocked = true)),
@@ -200,10 +204,9 @@ export const scenes: Record<string, Scene> = {
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
   'call-long': on(view({ call: live({ other: union, to: union, members: [member(president, 1, { you: true }), member(union, 2), member(sandmark, 4), member(unbroken, 5), member(writer, 3)] }) })),
   'call-unverified': on(view({ call: live({ verified: false }) })),
-  'call-listening': on(view({ call: listening })),
 
   'ended': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.ended_ms = NOW)),
-  'ended-by-you': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }) })), (app) => (app.hung_up = live().call)),
+  'ended-by-you': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', hung_up_by: president }) })), (app) => (app.ended_ms = NOW)),
   'ended-log-only': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'log_only' }) })), (app) => (app.ended_ms = NOW)),
   'ended-sealed': and(on(view({ call: live({ state: 'ended', ended: 'hung_up' }), notices: [notice({ kept_index: 90_431 })] })), (app) => (app.ended_ms = NOW)),
   'ended-partial': and(on(view({ call: live({ state: 'ended', ended: 'hung_up', mode: 'audio' }), notices: [notice({ kept_index: 90_431, partial: true })] })), (app) => (app.ended_ms = NOW)),
@@ -219,24 +222,26 @@ export const scenes: Record<string, Scene> = {
   'ended-revoked': on(view({ call: live({ state: 'ended', ended: 'revoked' }) })),
   'ended-interrupted': on(view({ call: live({ state: 'ended', ended: 'interrupted' }) })),
 
-  'desk': on(desk({ call: listening, notices: [notice({ members: 4 }), ...recent] })),
-  'desk-not-recorded': on(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
-  'desk-live': on(desk({ notices: [notice(), ...recent] })),
-  'desk-joining': on(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
-  'desk-two': on(desk({ notices: [notice(), ringing, ...recent] })),
-  'desk-listening-two': on(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
-  'desk-listening-not-recorded': and(on(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound.blocked = true)),
-  'desk-long': on(desk({ call: long_heard, notices: [
+  'desk': at_desk(desk({ call: listening, notices: [notice({ members: 4 }), ...recent] })),
+  'desk-not-recorded': at_desk(desk({ notices: [notice({ noted: false, members: 2 }), ...recent] })),
+  'desk-live': at_desk(desk({ notices: [notice(), ...recent] })),
+  'desk-joining': at_desk(desk({ call: { ...listening, state: 'answering', members: [], captions: [], phrase: null, captions_behind_ms: null }, notices: [notice({ can_listen: false })] })),
+  'desk-two': at_desk(desk({ notices: [notice(), ringing, ...recent] })),
+  'desk-listening-two': at_desk(desk({ call: listening, notices: [notice({ members: 4 }), ringing, ...recent] })),
+  'desk-listening-not-recorded': and(at_desk(desk({ call: { ...listening, note_taker: false, captions_behind_ms: null, members: listening.members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }, notices: [notice({ members: 4 }), ...recent] })), (app) => (app.sound.blocked = true)),
+  'desk-long': at_desk(desk({ call: long_heard, notices: [
     notice({ from: sandmark, to: union, members: 4 }),
     notice({ call: 'c8'.repeat(16), from: unbroken, to: ostland, noted: false }),
     notice({ call: 'c7'.repeat(16), from: unbroken, to: union, state: { is: 'ended', how: 'hung_up' }, can_listen: false }),
   ] })),
+  'desk-loading': on(desk({ notices: [], people: few })),
+  'desk-list-failed': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'failed', problem: { code: 'office_unreachable' } })),
   'desk-reloaded': and(on(desk({ notices: [] })), (app) => (app.records = { status: 'ready', value: RECORDS })),
   'desk-quiet': and(on(desk({ notices: [], people: few })), (app) => (app.records = { status: 'ready', value: RECORDS.slice(1, 2) })),
-  'desk-empty': on(desk({ notices: [] })),
-  'desk-refused': on(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
-  'desk-offline': on(desk({ phase: 'offline', token: null, notices: recent })),
-  'desk-log-broken': on(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
+  'desk-empty': at_desk(desk({ notices: [] })),
+  'desk-refused': at_desk(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
+  'desk-offline': at_desk(desk({ phase: 'offline', token: null, notices: recent })),
+  'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),
@@ -244,6 +249,7 @@ export const scenes: Record<string, Scene> = {
   'calls-empty': records(view(), { status: 'ready', value: [] }),
   'calls-loading': records(view(), { status: 'loading' }),
   'calls-failed': records(view(), { status: 'failed', problem: { code: 'office_unreachable' } }),
+  'calls-stale': records(view(), { status: 'ready', value: RECORDS, stale: { code: 'office_unreachable' } }),
   'calls-offline': records(view({ phase: 'offline', token: null }), { status: 'loading' }),
   'record': record(desk(), checked(RECORDS[1], WHOLE)),
   'record-partial': record(desk(), checked({ ...RECORDS[1]!, partial: true }, { ...WHOLE, partial: true })),
@@ -255,6 +261,11 @@ export const scenes: Record<string, Scene> = {
       { ok: false, partial: false, missing: null, people: WHOLE.people, checks: WHOLE.checks.map((check, n) => (n !== 4 && n !== 5 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
     ),
   ),
+  'record-overdue': record(view(), checked(
+    { ...RECORDS[2]!, ended_ms: NOW - 3_600_000 },
+    { ...WHOLE, ok: false, checks: WHOLE.checks.map((check, n) => (n !== 4 && n !== 5 ? check : { ...check, ok: false, detail: 'the sealed record is not in the log yet' })) },
+  )),
+  'record-stale': record(desk(), { status: 'ready', value: { line: RECORDS[1]!, report: WHOLE, at_ms: NOW }, stale: { code: 'log_grew' } }),
   'record-none': record(
     desk(),
     checked({ ...RECORDS[1]!, records: 0, missing: true }, {

@@ -38,6 +38,10 @@ export const compare_names = (a: string, b: string): number =>
 export const capitalise = (text: string): string =>
   text.replace(/^\p{L}/u, (letter) => letter.toLocaleUpperCase(current_tag()));
 
+/** The first letter in lower case, for a label inside a line. */
+export const uncapitalise = (text: string): string =>
+  text.replace(/^\p{L}/u, (letter) => letter.toLocaleLowerCase(current_tag()));
+
 /** A formatter of times in a zone; `null` for a zone that this browser does not know. */
 export function date_format(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat | null {
   return cached(`${zone} ${JSON.stringify(options)}`, (tag) => {

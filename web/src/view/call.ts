@@ -6,7 +6,7 @@ import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { duration } from './clock';
-import { both_names, type Level, type Shape } from './labels';
+import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
 import { not_recorded_alarm, note_taker_pending, problem_alarm, unrecorded_reason, type Alarm } from './recording';
 
@@ -18,7 +18,6 @@ export interface CallAlarm extends Alarm {
 export interface CallScreen {
   name: string;
   organisation: string;
-  listening: boolean;
   private: string;
   /** The other side was verified by this device. */
   verified: boolean;
@@ -46,19 +45,15 @@ export interface MediaState {
   speaking?: Speaking;
 }
 
+/** The call of one of its parties; null for a listener, whose screen is the desk. */
 export function call_screen(view: View, now: number, media: MediaState): CallScreen | null {
   const { call } = view;
-  if (!call || call.state === 'ended') return null;
+  if (!call || call.state === 'ended' || call.direction === 'listen') return null;
   const words = t().call;
-  const listening = call.direction === 'listen';
-  const name =
-    listening && call.from && call.to
-      ? both_names(call.from, call.to)
-      : (call.other?.name ?? (listening ? '' : t().names.other_side));
+  const name = call.other?.name ?? t().names.other_side;
   return {
     name,
-    organisation: listening ? '' : (call.other?.organisation ?? ''),
-    listening,
+    organisation: call.other?.organisation ?? '',
     private: call.verified ? words.private_verified : words.private,
     verified: call.verified,
     mode: mode(call, now),
@@ -98,7 +93,7 @@ function alarms(
     { title, sentence }: { title: string; sentence: string },
     action: CallAlarm['action'] = null,
   ) => raised.push({ level: 'amber', shape, title, sentence, action });
-  if (call.state === 'reconnecting' || (call.state === 'answering' && call.direction !== 'listen')) {
+  if (call.state === 'reconnecting' || call.state === 'answering') {
     raise('wait', texts.reconnecting);
   }
   if (call.state === 'live' && media_timed_out) {
@@ -107,17 +102,15 @@ function alarms(
     raise('silent', { title: texts.silent.title(name), sentence });
   }
   const they = call.other?.person;
-  if (call.state === 'live' && call.direction !== 'listen' && they && !call.members.some((m) => m.person === they)) {
+  if (call.state === 'live' && they && !call.members.some((m) => m.person === they)) {
     raise('unreachable', { title: texts.alone.title, sentence: texts.alone.sentence(name) });
   }
   const why = unrecorded_reason(call, now);
   if (why) raised.push({ ...not_recorded_alarm(`${why} ${words.why_not_recorded.tell_office}`), action: null });
   if (call.problem) raised.push({ ...problem_alarm(call.problem), action: null });
-  if (call.direction !== 'listen') {
-    if (microphone === 'denied') raise('muted', texts.denied, 'microphone');
-    if (microphone === 'missing') raise('muted', texts.missing, 'microphone');
-    if (microphone === 'silenced') raise('muted', texts.silenced, 'microphone');
-  }
+  if (microphone === 'denied') raise('muted', texts.denied, 'microphone');
+  if (microphone === 'missing') raise('muted', texts.missing, 'microphone');
+  if (microphone === 'silenced') raise('muted', texts.silenced, 'microphone');
   if (sound_blocked) raise('silent', texts.sound_blocked, 'sound');
   return raised;
 }

@@ -4,7 +4,7 @@
 import { t, type Text } from '../text';
 import { format_number } from '../text/format';
 
-type CheckName = Exclude<keyof Text['records']['checks'], 'waiting' | 'waiting_end'>;
+type CheckName = Exclude<keyof Text['records']['checks'], 'waiting' | 'waiting_end' | 'late'>;
 
 const TITLES: Record<string, CheckName> = {
   'Opened before it rang': 'opened',
@@ -14,6 +14,7 @@ const TITLES: Record<string, CheckName> = {
   'Its record is missing, and the log says so': 'missing',
   'Sealed by its note-taker': 'sealed',
   'Digest in the log': 'digest',
+  'Its log continues what this device has seen': 'continues',
 };
 
 export const check_name = (title: string): CheckName | null => TITLES[title] ?? null;
@@ -29,6 +30,8 @@ export function check_detail(detail: string): string {
   if (detail === 'names, mode and times') return details.line;
   const entry = /^log entry (\d+)$/.exec(detail);
   if (entry) return details.entry(number(entry[1]));
+  const size = /^log of (\d+) entries$/.exec(detail);
+  if (size) return details.size(number(size[1]));
   const devices = /^device log ([\d, ]+)$/.exec(detail);
   if (devices) return details.devices((devices[1] ?? '').split(', ').map(number).join(' · '));
   return detail

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView, CaptionView, RecordLine } from '../engine/contract';
+import type { Problem } from '../engine/problem';
 import { few, minister, officer, president, secretary } from '../fake/people';
 import { CALL, NOW, desk, device, live, member, notice } from '../fake/views';
 import { call_screen } from './call';
 import { desk_screen } from './desk';
+import type { Loadable } from './loadable';
 import type { Alarm } from './recording';
 
 const HERE = 'Europe/Lisbon';
@@ -78,7 +80,8 @@ describe('the desk', () => {
   it('raises that alarm with the text, colour and icon that the speakers see', () => {
     const call = listening({ note_taker: false });
     const there = desk_screen(desk({ notices: [notice()], call }), NOW, HERE).joined;
-    const here = call_screen(desk({ call }), NOW, { microphone: 'on', sound_blocked: false, media_timed_out: false });
+    const party = desk({ call: live({ note_taker: false }) });
+    const here = call_screen(party, NOW, { microphone: 'on', sound_blocked: false, media_timed_out: false });
     const look = ({ level, shape, title }: Alarm) => ({ level, shape, title });
     expect(there?.alarms.map(look)).toEqual([{ level: 'red', shape: 'unrecorded', title: 'Not being recorded' }]);
     expect(here?.alarms.map(look)).toEqual(there?.alarms.map(look));
@@ -196,7 +199,10 @@ describe('the desk', () => {
     };
     const ended = notice({ call: 'aa', state: { is: 'ended', how: 'hung_up' } });
     const { ended_ms: _, ...running } = { ...kept, call: 'dd' };
-    const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, [kept, { ...kept, call: 'aa' }, running]);
+    const { recent } = desk_screen(desk({ notices: [ended] }), NOW, HERE, {
+      status: 'ready',
+      value: [kept, { ...kept, call: 'aa' }, running],
+    });
     expect(recent.map((row) => row.call)).toEqual(['aa', 'cc']);
     expect(recent[1]?.detail).toBe('07:42 · 3 min · sealed');
   });
@@ -220,7 +226,7 @@ describe('the desk', () => {
 
   it('says at rest that all is well, or what is not', () => {
     const rest = (more: Parameters<typeof desk>[0], lines: RecordLine[] = []) =>
-      desk_screen(desk({ people: few, ...more }), NOW, HERE, lines).health;
+      desk_screen(desk({ people: few, ...more }), NOW, HERE, { status: 'ready', value: lines }).health;
     expect(rest({})).toMatchObject({ title: 'All is well', level: 'seal' });
     expect(rest({}).rows.map((row) => row.words)).toContain('3 of 4 available');
     expect(rest({ phase: 'offline' })).toMatchObject({ title: 'Needs attention', level: 'amber' });
@@ -248,6 +254,46 @@ describe('the desk', () => {
     );
     expect(rest({ caught_up: false })).toMatchObject({ title: 'Checking', level: 'quiet' });
     expect(rest({}, [{ ...lost, missing: false }])).toMatchObject({ title: 'All is well' });
+    const overdue = { ...lost, missing: false, opened_ms: NOW - 8_000_000, answered_ms: NOW - 7_900_000 };
+    expect(rest({}, [{ ...overdue, ended_ms: NOW - 7_200_000 }])).toMatchObject({ level: 'red' });
+  });
+
+  it('does not say that all is well before it knows of the records', () => {
+    const rest = (list?: Loadable<RecordLine[]>, more: Parameters<typeof desk>[0] = {}) => {
+      const { title, level, rows } = desk_screen(desk(more), NOW, HERE, list).health;
+      return { title, level, records: rows.find((row) => row.name === 'Records')?.words };
+    };
+    expect(rest()).toEqual({ title: 'Checking', level: 'quiet', records: 'Loading' });
+    const problem: Problem = { code: 'office_unreachable' };
+    expect(rest({ status: 'failed', problem })).toEqual({
+      title: 'Needs attention',
+      level: 'amber',
+      records: 'The list of calls could not be loaded',
+    });
+    expect(rest({ status: 'ready', value: [], stale: problem })).toMatchObject({
+      title: 'Needs attention',
+      records: 'The list of calls could not be refreshed',
+    });
+    expect(rest(undefined, { phase: 'offline', token: null })).toMatchObject({ title: 'Needs attention' });
+    expect(rest({ status: 'ready', value: [] })).toMatchObject({ title: 'All is well' });
+  });
+
+  it('shows a record that is overdue as missing', () => {
+    const line: RecordLine = {
+      call: 'aa',
+      from: president,
+      to: minister,
+      mode: 'memo',
+      opened_ms: NOW - 8_000_000,
+      answered_ms: NOW - 7_900_000,
+      ended_ms: NOW - 7_200_000,
+      how: 'hung_up',
+      records: 0,
+      partial: false,
+      missing: false,
+    };
+    const [row] = desk_screen(desk(), NOW, HERE, { status: 'ready', value: [line] }).recent;
+    expect(row).toMatchObject({ look: 'bad', shape: 'unrecorded', detail: '07:29 · 12 min · record overdue' });
   });
 
   it('shows the state of the log as text', () => {

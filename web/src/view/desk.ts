@@ -8,6 +8,7 @@ import { told } from '../text/told';
 import { duration, time_to_the_second } from './clock';
 import { health, type Health } from './health';
 import { both_names, names_of, type Level, type Shape } from './labels';
+import type { Loadable } from './loadable';
 import { members, type MemberRow } from './members';
 import { recent_rows, type RecentRow } from './recent';
 import {
@@ -59,8 +60,13 @@ export interface DeskScreen {
   left_reason: string | null;
 }
 
-/** `lines` are calls from before this page was opened, as the office lists them. */
-export function desk_screen(view: View, now: number, local_zone: string, lines: RecordLine[] = []): DeskScreen {
+/** `list`: the newest calls as the office lists them, those of the notices and those from before this page was opened. */
+export function desk_screen(
+  view: View,
+  now: number,
+  local_zone: string,
+  list: Loadable<RecordLine[]> = { status: 'loading' },
+): DeskScreen {
   const live = view.notices.filter((n) => n.state.is !== 'ended').sort((a, b) => b.opened_ms - a.opened_ms);
   const joined = live.find((notice) => joined_by_this_device(view, notice));
   const texts = t();
@@ -73,8 +79,8 @@ export function desk_screen(view: View, now: number, local_zone: string, lines: 
     joined: cards.find((one) => one.call === joined?.call) ?? null,
     transcript: joined && view.call ? transcript(view.call, local_zone) : null,
     live: cards.filter((one) => one.call !== joined?.call),
-    health: health(view, lines, unrecorded, now, local_zone),
-    recent: recent_rows(view, lines, now, local_zone),
+    health: health(view, list, unrecorded, now, local_zone),
+    recent: recent_rows(view, list.status === 'ready' ? list.value : [], now, local_zone),
     offline: view.phase === 'offline' ? texts.desk.not_connected : null,
     left_reason: view.call?.state === 'ended' && view.call.problem !== null ? told(view.call.problem) : null,
   };

@@ -41,14 +41,11 @@ describe('after a call', () => {
   });
 
   it('names who hung up only where this device knows it', () => {
-    const shown = (hung_up_here: boolean, more: Partial<CallView> = {}) =>
-      ended_screen(view({ call: live({ state: 'ended', ended: 'hung_up', ...more }) }), null, HERE, hung_up_here)
-        ?.title;
-    expect(shown(true)).toBe('You hung up');
-    expect(shown(false)).toBe('The call has ended');
-    expect(shown(true, { started_ms: null, phrase: null })).toBe('You cancelled the call');
-    expect(shown(false, { hung_up_by: minister })).toBe('The Prime Minister of Estmark hung up');
-    expect(shown(false, { hung_up_by: president })).toBe('You hung up');
+    const shown = (hung_up_by: CallView['hung_up_by']) =>
+      ended_screen(view({ call: live({ state: 'ended', ended: 'hung_up', hung_up_by }) }), null, HERE)?.title;
+    expect(shown(null)).toBe('The call has ended');
+    expect(shown(minister)).toBe('The Prime Minister of Estmark hung up');
+    expect(shown(president)).toBe('You hung up');
   });
 
   it('a failed call says what the device refused', () => {
@@ -111,6 +108,12 @@ describe('after a call', () => {
     ]) {
       expect(nothing?.missing).toBeNull();
     }
+  });
+
+  it('of a call that was answered elsewhere does not say that nobody talked', () => {
+    const elsewhere = over({ ...incoming(), state: 'ended', ended: 'taken_elsewhere' });
+    expect(elsewhere?.record.title).toBe('The call is in the log');
+    expect(over({ ended: 'missed' })?.record.title).toBe('The attempt is in the log');
   });
 
   it('is not shown before the end', () => {

@@ -1,11 +1,12 @@
 // View model of the screen after a call: how it ended, and the state of its record.
 
-import type { CallView, View } from '../engine/contract';
+import type { CallView } from '../engine/contract';
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told, told_name } from '../text/told';
 import { duration_text, time_to_the_second } from './clock';
 import type { Level, Shape } from './labels';
+import { was_answered, type ShownCall, type ShownView } from './resume';
 
 export interface EndedScreen {
   name: string;
@@ -27,18 +28,13 @@ export interface EndedRecord {
   small: string;
 }
 
-/** `ended_ms` is when this page learned that the call ended; `hung_up_here`, whether its person pressed the button. */
-export function ended_screen(
-  view: View,
-  ended_ms: number | null,
-  local_zone: string,
-  hung_up_here = false,
-): EndedScreen | null {
+/** `ended_ms` is when this page learned that the call ended. */
+export function ended_screen(view: ShownView, ended_ms: number | null, local_zone: string): EndedScreen | null {
   const { call } = view;
   if (call?.state !== 'ended') return null;
   return {
     name: call.other?.name ?? '',
-    ...ended_text(call, hung_up_here, view.you?.person),
+    ...ended_text(call, view.you?.person),
     bad: call.ended === 'failed' && !rang_only(call) && !lost_keys(call),
     lasted:
       call.started_ms === null || ended_ms === null
@@ -49,14 +45,13 @@ export function ended_screen(
 }
 
 /** It rang here and failed elsewhere: to this person it is a missed call. */
-const rang_only = (call: CallView): boolean =>
-  call.direction === 'in' && call.started_ms === null && call.problem === null;
+const rang_only = (call: ShownCall): boolean => call.direction === 'in' && !was_answered(call) && call.problem === null;
 
 /** A reload lost this device's keys, and there was nobody to let it back in. No device refused anything. */
 const lost_keys = (call: CallView): boolean => call.problem !== null && told_name(call.problem) === 'keys_lost';
 
 /** How a call ended, for a person who was in it. */
-function ended_text(call: CallView, hung_up_here: boolean, you?: string): { title: string; sentence: string } {
+function ended_text(call: ShownCall, you?: string): { title: string; sentence: string } {
   const texts = t().call.ended;
   const rung = call.direction === 'in';
   const name = call.other?.name ?? t().names.other_side;
@@ -68,7 +63,9 @@ function ended_text(call: CallView, hung_up_here: boolean, you?: string): { titl
     case 'declined':
       return rung ? texts.declined_by_you : for_name(texts.declined);
     case 'cancelled':
-      return rung ? for_name(texts.cancelled_by_them) : texts.cancelled;
+      if (rung) return for_name(texts.cancelled_by_them);
+      // After a reload the engine does not know that the call had been answered.
+      return was_answered(call) ? texts.hung_up_by_you : texts.cancelled;
     case 'missed':
       return rung ? texts.missed_by_you : for_name(texts.missed);
     case 'busy':
@@ -84,17 +81,29 @@ function ended_text(call: CallView, hung_up_here: boolean, you?: string): { titl
     case 'taken_elsewhere':
       return texts.taken_elsewhere;
     default:
-      if (call.direction === 'listen') return texts.left;
-      if (call.direction === 'out' && call.started_ms === null && call.phrase === null && hung_up_here)
-        return texts.cancelled;
-      if (hung_up_here || (call.hung_up_by && call.hung_up_by.person === you)) return texts.hung_up_by_you;
-      return call.hung_up_by
-        ? { title: texts.hung_up_by(call.hung_up_by.name), sentence: texts.hung_up.sentence }
-        : texts.hung_up;
+      if (call.hung_up_by === null) return texts.hung_up;
+      if (call.hung_up_by.person === you) return texts.hung_up_by_you;
+      return { title: texts.hung_up_by(call.hung_up_by.name), sentence: texts.hung_up.sentence };
   }
 }
 
-function record(view: View, call: CallView, local_zone: string): EndedRecord {
+/** Nobody talked, as far as this device knows. What was answered on another device of this person was a conversation there. */
+function was_attempt(call: ShownCall): boolean {
+  switch (call.ended) {
+    case 'taken_elsewhere':
+      return false;
+    case 'declined':
+    case 'missed':
+    case 'busy':
+      return call.started_ms === null;
+    case 'cancelled':
+      return call.direction === 'in' ? call.started_ms === null : !was_answered(call);
+    default:
+      return !was_answered(call);
+  }
+}
+
+function record(view: ShownView, call: ShownCall, local_zone: string): EndedRecord {
   const texts = t().call.kept;
   const notice = view.notices.find((one) => one.call === call.call);
   const kept = notice?.kept_index ?? call.kept_index;
@@ -113,12 +122,14 @@ function record(view: View, call: CallView, local_zone: string): EndedRecord {
       : // This device lost its keys, and the call ended before it could rejoin.
         { ...logged, ...texts.later, small: '' };
   }
-  if (call.started_ms === null) return { ...logged, ...texts.attempt };
+  if (was_attempt(call)) return { ...logged, ...texts.attempt };
   if (call.mode === 'log_only') return { ...logged, ...texts.log_only };
   if (kept !== null && partial) {
     return { ...logged, level: 'amber', shape: 'alert', ...texts.partial, missing: texts.partial_missing };
   }
   if (kept !== null) return { ...logged, level: 'seal', shape: 'lock', ...texts.sealed };
+  // Who was in it is known only to a device that was, and since its page was loaded.
+  if (call.started_ms === null) return { ...logged, ...texts.later };
   if (!call.noted) {
     return { ...logged, level: 'red', shape: 'unrecorded', ...texts.none, missing: texts.none_missing[call.mode] };
   }

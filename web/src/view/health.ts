@@ -5,8 +5,9 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { time_to_the_second } from './clock';
 import type { Level, Shape } from './labels';
+import type { Loadable } from './loadable';
 import { connection_words } from './people';
-import { is_pending, no_record } from './records';
+import { record_state } from './records';
 
 export interface HealthRow {
   name: string;
@@ -25,13 +26,19 @@ export interface Health {
 const RECENT_MS = 86_400_000;
 
 /** `unrecorded`: live calls that should be recorded and are not. */
-export function health(view: View, lines: RecordLine[], unrecorded: number, now: number, local_zone: string): Health {
+export function health(
+  view: View,
+  list: Loadable<RecordLine[]>,
+  unrecorded: number,
+  now: number,
+  local_zone: string,
+): Health {
   const rows = [
     office(view),
     ...log(view, local_zone),
     ...alerts(view),
     calls(view, unrecorded),
-    ...records(view, lines, now),
+    ...records(view, list, now),
     ...people(view),
     quiet(t().desk.health.mode, t().records.modes[view.mode], 'record'),
   ];
@@ -41,16 +48,10 @@ export function health(view: View, lines: RecordLine[], unrecorded: number, now:
     : rows.some((row) => row.level === 'amber')
       ? 'amber'
       : 'seal';
-  const title =
-    view.phase === 'connecting' || view.log === null || !view.caught_up
-      ? health.checking
-      : worst === 'seal'
-        ? health.all_well
-        : health.attention;
   // What is wrong already is not hidden by what is not known yet.
-  return worst === 'red'
-    ? { title: health.attention, level: 'red', rows }
-    : { title, level: title === health.checking ? 'quiet' : worst, rows };
+  if (worst !== 'seal') return { title: health.attention, level: worst, rows };
+  const unknown = view.phase === 'connecting' || view.log === null || !view.caught_up || list.status === 'loading';
+  return unknown ? { title: health.checking, level: 'quiet', rows } : { title: health.all_well, level: 'seal', rows };
 }
 
 const quiet = (name: string, words: string, shape: Shape): HealthRow => ({ name, words, level: 'quiet', shape });
@@ -95,33 +96,29 @@ function calls(view: View, unrecorded: number): HealthRow {
   };
 }
 
-function records(view: View, lines: RecordLine[], now: number): HealthRow[] {
+function records(view: View, list: Loadable<RecordLine[]>, now: number): HealthRow[] {
   const { health } = t().desk;
+  const name = health.records;
+  if (list.status === 'loading') return [quiet(name, health.records_loading, 'wait')];
+  if (list.status === 'failed') return [{ name, words: health.records_failed, level: 'amber', shape: 'alert' }];
   // A notice says at once that a record has arrived; the list is read again only now and then.
   const arrived = new Set(view.notices.filter((notice) => notice.kept_index !== null).map((notice) => notice.call));
-  const recent = lines
+  const states = list.value
     .filter((line) => line.ended_ms !== undefined && now - line.ended_ms < RECENT_MS)
-    .map((line) => (arrived.has(line.call) ? { ...line, records: Math.max(line.records, 1) } : line));
-  if (recent.length === 0) return [];
-  const without = recent.filter((line) => no_record(line) || is_overdue(line, now)).length;
-  const pending = recent.filter((line) => is_pending(line, now)).length;
-  const name = health.records;
+    .map((line) => (arrived.has(line.call) ? { ...line, records: Math.max(line.records, 1) } : line))
+    .map((line) => record_state(line, now));
+  const without = states.filter((state) => state === 'none' || state === 'overdue').length;
+  const pending = states.filter((state) => state === 'pending').length;
   if (without > 0)
     return [
       { name, words: health.records_missing(without, format_number(without)), level: 'red', shape: 'unrecorded' },
     ];
+  if (list.stale) return [{ name, words: health.records_stale, level: 'amber', shape: 'alert' }];
+  if (states.length === 0) return [];
   if (pending > 0)
     return [{ name, words: health.records_pending(pending, format_number(pending)), level: 'quiet', shape: 'wait' }];
   return [{ name, words: health.records_ok, level: 'seal', shape: 'seal' }];
 }
-
-/** It should have a record, has none, and the time to deliver one is over. */
-const is_overdue = (line: RecordLine, now: number): boolean =>
-  line.answered_ms !== undefined &&
-  line.mode !== 'log_only' &&
-  line.records === 0 &&
-  !line.missing &&
-  !is_pending(line, now);
 
 function people(view: View): HealthRow[] {
   if (view.people.length === 0 || view.people_more) return [];

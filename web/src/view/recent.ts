@@ -2,10 +2,10 @@
 
 import type { Ended, NoticeView, RecordLine, View } from '../engine/contract';
 import { t } from '../text';
-import { format_number } from '../text/format';
-import { duration_text, short_date, time } from './clock';
+import { format_number, uncapitalise } from '../text/format';
+import { short_date, time } from './clock';
 import { both_names, type Shape } from './labels';
-import { is_pending, no_record } from './records';
+import { lasted, record_state, was_missed } from './records';
 
 export interface RecentRow {
   /** The call, or the newest of a group. */
@@ -26,11 +26,7 @@ interface Entry {
   group: string | null;
 }
 
-/** Whether a call ended without an answer and without a refusal. */
-export const was_missed = (how: Ended, answered: boolean): boolean =>
-  !answered && (how === 'missed' || how === 'cancelled');
-
-/** `lines` are calls from before this page was opened, as the office lists them. */
+/** `lines` are the newest calls as the office lists them: those of the notices, and those from before this page was opened. */
 export function recent_rows(view: View, lines: RecordLine[], now: number, local_zone: string): RecentRow[] {
   const noticed = new Set(view.notices.map((notice) => notice.call));
   const entries = [
@@ -65,7 +61,7 @@ function grouped(entries: Entry[], now: number, local_zone: string): RecentRow[]
     const times = of.map((entry) => when(entry.opened_ms, now, local_zone)).join(', ');
     return {
       ...newest.row,
-      detail: `${t().desk.missed_calls(of.length, format_number(of.length))} · ${times}`,
+      detail: `${t().records.missed_calls(of.length, format_number(of.length))} · ${times}`,
     };
   });
 }
@@ -73,52 +69,64 @@ function grouped(entries: Entry[], now: number, local_zone: string): RecentRow[]
 /** `line`: the office's list entry, if it was fetched after the call ended. */
 function of_notice(notice: NoticeView, line: RecordLine | undefined, now: number, local_zone: string): Entry {
   const how = notice.state.is === 'ended' ? notice.state.how : 'hung_up';
-  const none = notice.kept_index === null && line !== undefined && no_record(line);
-  const { desk } = t();
-  const kept = none
-    ? desk.no_record
-    : notice.kept_index === null
-      ? line !== undefined && is_pending(line, now)
-        ? t().records.not_sealed.toLowerCase()
-        : null
-      : desk.sealed_entry(format_number(notice.kept_index), notice.partial ? desk.sealed_partial : desk.sealed);
-  return entry(notice, how, lasted(line), kept, none, now, local_zone);
+  const duration = line ? lasted(line) : null;
+  // A notice says at once that a record has arrived.
+  if (notice.kept_index === null)
+    return entry(notice, how, duration, line ? kept(line, now) : NOT_DUE, now, local_zone);
+  const sealed = notice.partial ? t().records.sealed_partial : t().records.sealed;
+  const words = t().desk.sealed_entry(format_number(notice.kept_index), uncapitalise(sealed));
+  return entry(notice, how, duration, { words, lacks: false }, now, local_zone);
 }
 
-function of_line(line: RecordLine, now: number, local_zone: string): Entry {
-  const { desk } = t();
-  const none = no_record(line);
-  const kept = line.records > 0 ? (line.partial ? desk.sealed_partial : desk.sealed) : none ? desk.no_record : null;
-  return entry(line, line.how ?? 'hung_up', lasted(line), kept, none, now, local_zone);
+const of_line = (line: RecordLine, now: number, local_zone: string): Entry =>
+  entry(line, line.how, lasted(line), kept(line, now), now, local_zone);
+
+/** The state of a record inside a line; and whether it is one that should be there and is not. */
+interface Kept {
+  words: string | null;
+  lacks: boolean;
 }
 
-const lasted = (line: RecordLine | undefined): string | null =>
-  line?.answered_ms === undefined || line.ended_ms === undefined
-    ? null
-    : duration_text(line.ended_ms - line.answered_ms);
+const NOT_DUE: Kept = { words: null, lacks: false };
+
+function kept(line: RecordLine, now: number): Kept {
+  const { records } = t();
+  const state = record_state(line, now);
+  if (state === 'not_due') return NOT_DUE;
+  const words = {
+    sealed: records.sealed,
+    partial: records.sealed_partial,
+    none: records.no_record,
+    pending: records.not_sealed,
+    overdue: records.overdue,
+  };
+  return { words: uncapitalise(words[state]), lacks: state === 'none' || state === 'overdue' };
+}
 
 function entry(
   call: Pick<RecordLine, 'call' | 'from' | 'to' | 'opened_ms'>,
-  how: Ended,
+  how: Ended | undefined,
   duration: string | null,
-  kept: string | null,
-  no_record: boolean,
+  kept: Kept,
   now: number,
   local_zone: string,
 ): Entry {
   const missed = was_missed(how, duration !== null);
-  const bad = how === 'failed' || no_record;
+  const bad = how === 'failed' || kept.lacks;
   const { records } = t();
-  const ended = missed ? records.missed : how === 'hung_up' && duration !== null ? null : records.ended[how];
+  const ended = missed ? records.missed : records.ended[how ?? 'hung_up'];
+  const plain = !missed && (how ?? 'hung_up') === 'hung_up' && duration !== null;
   return {
     opened_ms: call.opened_ms,
     group: missed ? `${call.from.person} ${call.to.person}` : null,
     row: {
       call: call.call,
       title: both_names(call.from, call.to),
-      detail: [when(call.opened_ms, now, local_zone), duration, ended, kept].filter(Boolean).join(' · '),
+      detail: [when(call.opened_ms, now, local_zone), duration, plain ? null : ended, kept.words]
+        .filter(Boolean)
+        .join(' · '),
       look: bad ? 'bad' : missed ? 'missed' : 'plain',
-      shape: bad ? (no_record ? 'unrecorded' : 'no') : missed ? 'missed' : 'phone',
+      shape: bad ? (kept.lacks ? 'unrecorded' : 'no') : missed ? 'missed' : 'phone',
     },
   };
 }

@@ -106,7 +106,9 @@ describe('a record', () => {
       sentence: expect.stringMatching(/still in progress/),
     });
     expect(of(on_its_way, [...sealed, 'Matches what was signed'])?.level).toBe('red');
-    expect(of({ ...on_its_way, ended_ms: NOW - 3_600_000 }, sealed)?.level).toBe('red');
+    const overdue = { ...on_its_way, ended_ms: NOW - 3_600_000 };
+    expect(of(overdue, sealed)).toMatchObject({ level: 'red', shape: 'unrecorded', title: 'Record overdue' });
+    expect(of(overdue, [...sealed, 'Matches what was signed'])?.title).toBe('This record cannot be trusted');
     expect(of({ records: 1, ended_ms: NOW - 5_000 }, sealed)?.level).toBe('red');
   });
 
@@ -133,9 +135,25 @@ describe('a record', () => {
       ['Digest in the log', false],
     ];
     expect(states({ records: 0, ended_ms: NOW - 5_000 }, pending)).toEqual(['passed', 'pending', 'pending']);
-    expect(states({ records: 0, ended_ms: NOW - 3_600_000 }, pending)).toEqual(['passed', 'failed', 'failed']);
+    expect(states({ records: 0, ended_ms: NOW - 3_600_000 }, pending)).toEqual(['passed', 'overdue', 'overdue']);
     expect(states({ records: 0, missing: true }, [['Its record is missing, and the log says so', true]])).toEqual([
       'absent',
+    ]);
+  });
+
+  it('that is overdue is not said to be on its way', () => {
+    const late = { ...line, records: 0 };
+    const report = { ok: false, checks: [], partial: false, missing: null, people: [] };
+    const seal = (at_ms: number) => record_screen(late, { report, at_ms }, 'Office', HERE).seal;
+    expect(seal(line.ended_ms! + 5_000)).toMatchObject({ title: 'The record has not arrived yet.', level: 'quiet' });
+    expect(seal(line.ended_ms! + 3_600_000)).toMatchObject({ title: 'The record is overdue.', level: 'red' });
+  });
+
+  it('names the log that it was held to', () => {
+    const checks = [{ ok: true, title: 'Its log continues what this device has seen', detail: 'log of 90512 entries' }];
+    const report = { ok: true, checks, partial: false, missing: null, people: [] };
+    expect(record_screen(line, { report, at_ms }, 'Office', HERE).checks).toEqual([
+      { state: 'passed', title: 'The log continues what this device has seen', detail: 'Log of 90,512 entries' },
     ]);
   });
 

@@ -6,12 +6,15 @@ import { t } from '../text';
 import { format_number } from '../text/format';
 import { told } from '../text/told';
 import { check_detail, check_name, check_title } from './checks';
-import { date, day_offset, duration_text, time, time_to_the_second } from './clock';
+import { date, day_offset, time, time_to_the_second } from './clock';
 import { both_names, named, type Level, type Shape } from './labels';
-import { is_pending, no_record } from './records';
+import { is_pending, lasted, record_state } from './records';
 
-/** `absent`: the check passed, and what it proves is that there is no record. */
-export type CheckState = 'passed' | 'pending' | 'absent' | 'failed';
+/**
+ * `absent`: the check passed, and what it proves is that there is no record. `overdue`: it can pass only with a record, which has not
+ * arrived in time.
+ */
+export type CheckState = 'passed' | 'pending' | 'absent' | 'overdue' | 'failed';
 
 export interface RecordScreen {
   /** In the header, after the title. */
@@ -33,7 +36,7 @@ export function record_screen(
     which: t().records.one.which(both_names(line.from, line.to), date(line.opened_ms, local_zone) ?? ''),
     office,
     fields: fields(line, local_zone, report?.report.people ?? null),
-    seal: seal(line),
+    seal: seal(line, report?.at_ms ?? line.ended_ms ?? line.opened_ms),
     verdict: report && verdict(line, report.report, report.at_ms, local_zone),
     checks: report?.report.checks.map((check) => check_row(line, check, report.at_ms)) ?? [],
   };
@@ -46,13 +49,15 @@ function check_row(line: RecordLine, check: Check, at_ms: number): RecordScreen[
     const state = check_name(check.title) === 'missing' ? 'absent' : 'passed';
     return { state, title, detail: check_detail(check.detail) };
   }
-  if (is_pending(line, at_ms) && pending_checks(line).includes(check_name(check.title) ?? '')) {
+  const waits = waiting_checks(line).includes(check_name(check.title) ?? '');
+  if (waits && is_pending(line, at_ms)) {
     return {
       state: 'pending',
       title,
       detail: check_name(check.title) === 'ended' ? checks.waiting_end : checks.waiting,
     };
   }
+  if (waits && record_state(line, at_ms) === 'overdue') return { state: 'overdue', title, detail: checks.late };
   return { state: 'failed', title, detail: check_detail(check.detail) };
 }
 
@@ -61,6 +66,7 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
   const { fields: names } = t().records;
   const answered = line.answered_ms;
   const ended = line.ended_ms;
+  const length = lasted(line);
   const zones = new Set([line.from.zone, line.to.zone]);
   const start = answered ?? line.opened_ms;
   const clock = (zone: string) => span(start, answered === undefined ? undefined : ended, zone);
@@ -77,9 +83,7 @@ function fields(line: RecordLine, local_zone: string, people: Card[] | null): Re
     ...(answered === undefined || people === null ? [] : [{ name: names.listened, lines: listened(people) }]),
     { name: names.date, lines: [date(start, local_zone) ?? ''] },
     { name: names.time, lines: clocks },
-    ...(answered === undefined || ended === undefined
-      ? []
-      : [{ name: names.duration, lines: [duration_text(ended - answered)] }]),
+    ...(length === null ? [] : [{ name: names.duration, lines: [length] }]),
     { name: names.placed, lines: [names.direct(time_to_the_second(line.opened_ms, local_zone) ?? '')] },
     { name: names.ended, lines: [ended === undefined ? names.not_ended : t().records.how[line.how ?? 'hung_up']] },
     { name: names.kept, lines: kept_lines(line) },
@@ -95,7 +99,9 @@ function kept_lines(line: RecordLine): string[] {
   const { fields, modes } = t().records;
   if (line.answered_ms === undefined) return [fields.attempt];
   const mode = modes[line.mode];
-  return no_record(line) ? [fields.log_only, fields.should_be(mode.toLowerCase())] : [mode];
+  return record_state(line, line.ended_ms ?? line.opened_ms) === 'none'
+    ? [fields.log_only, fields.should_be(mode.toLowerCase())]
+    : [mode];
 }
 
 function listened(people: Card[]): string[] {
@@ -111,7 +117,7 @@ function span(from: number, to: number | undefined, zone: string): string | null
   return to === undefined ? start : `${start}–${time(to, zone)}`;
 }
 
-function seal(line: RecordLine): RecordScreen['seal'] {
+function seal(line: RecordLine, at_ms: number): RecordScreen['seal'] {
   const { seal: texts } = t().records;
   const count = format_number(line.records);
   const incomplete = { level: 'amber', shape: 'alert' } as const;
@@ -127,11 +133,12 @@ function seal(line: RecordLine): RecordScreen['seal'] {
   if (line.answered_ms === undefined) return { ...texts.nothing_said, ...quiet };
   if (line.mode === 'log_only') return { ...texts.log_only, ...quiet };
   if (line.missing) return { ...texts.none, level: 'red', shape: 'unrecorded' };
+  if (record_state(line, at_ms) === 'overdue') return { ...texts.overdue, level: 'red', shape: 'unrecorded' };
   return { ...texts.pending, level: 'quiet', shape: 'wait' };
 }
 
-/** Names of checks that cannot pass while the call is live or its record is pending. */
-function pending_checks(line: RecordLine): string[] {
+/** Names of checks that cannot pass before the call is over, or before its record is there. */
+function waiting_checks(line: RecordLine): string[] {
   return [...(line.ended_ms === undefined ? ['ended'] : []), ...(line.records === 0 ? ['sealed', 'digest'] : [])];
 }
 
@@ -160,6 +167,9 @@ function verdict(
       title: texts.pending,
       sentence: `${when} ${line.ended_ms === undefined ? texts.call_goes_on : texts.on_its_way}`,
     };
+  }
+  if (rows.some((check) => check.state === 'overdue')) {
+    return { level: 'red', shape: 'unrecorded', title: texts.overdue, sentence: `${when} ${texts.overdue_why}` };
   }
   if (report.missing !== null) {
     const why = texts.none_why(told(report.missing));

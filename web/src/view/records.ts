@@ -22,7 +22,8 @@ export interface RecordRow {
   direction: string;
   /** How it ended, where that is not plain; or how often, of a group, with the times. */
   outcome: string;
-  lasted: string;
+  /** How long it lasted, once it was answered and is over. */
+  lasted: string | null;
   missed: boolean;
   kept: Kept;
 }
@@ -35,16 +36,32 @@ export interface RecordDay {
 /** How long after the end of a call its record is expected, milliseconds. Usually it takes seconds. */
 const RECORD_DELIVERY_TIMEOUT_MS = 10 * 60_000;
 
-/** Whether a call is live, or its record is expected to arrive. */
-export function is_pending(line: RecordLine, now: number): boolean {
-  if (line.ended_ms === undefined) return true;
-  const due = line.answered_ms !== undefined && line.mode !== 'log_only' && line.records === 0 && !line.missing;
-  return due && now - line.ended_ms < RECORD_DELIVERY_TIMEOUT_MS;
+/**
+ * The state of a call's record. `none`: it is missing, and the log says so. `overdue`: neither it nor such an entry has arrived in
+ * time. `not_due`: the call is live, was not answered, or only its log entries are kept.
+ */
+export type RecordState = 'sealed' | 'partial' | 'none' | 'pending' | 'overdue' | 'not_due';
+
+export function record_state(line: RecordLine, now: number): RecordState {
+  if (line.records > 0) return line.partial ? 'partial' : 'sealed';
+  if (line.ended_ms === undefined || line.answered_ms === undefined || line.mode === 'log_only') return 'not_due';
+  if (line.missing) return 'none';
+  return now - line.ended_ms < RECORD_DELIVERY_TIMEOUT_MS ? 'pending' : 'overdue';
 }
 
-/** The record is missing, and the log says so. */
-export const no_record = (line: RecordLine): boolean =>
-  line.missing === true && line.answered_ms !== undefined && line.mode !== 'log_only';
+/** Whether a call is live, or its record is expected to arrive. */
+export const is_pending = (line: RecordLine, now: number): boolean =>
+  line.ended_ms === undefined || record_state(line, now) === 'pending';
+
+/** Whether a call ended before anybody answered, declined or was busy. Calls of earlier versions may not say how they ended. */
+export const was_missed = (how: Ended | undefined, answered: boolean): boolean =>
+  !answered && (how === undefined || how === 'missed' || how === 'cancelled');
+
+/** How long a call lasted, as text; `null` for one that was not answered or is not over. */
+export const lasted = (line: RecordLine): string | null =>
+  line.answered_ms === undefined || line.ended_ms === undefined
+    ? null
+    : duration_text(line.ended_ms - line.answered_ms);
 
 /** Newest first, by day. `me` is the person of this device: calls of theirs name the other side only. */
 export function record_days(lines: RecordLine[], me: string | null, now: number, local_zone: string): RecordDay[] {
@@ -60,9 +77,8 @@ export function record_days(lines: RecordLine[], me: string | null, now: number,
   return days.map(({ day, groups }) => ({ day, rows: groups.map((group) => row(group, me, now, local_zone)) }));
 }
 
-const unanswered = (line: RecordLine): boolean => line.ended_ms !== undefined && line.answered_ms === undefined;
 const missed = (line: RecordLine): boolean =>
-  unanswered(line) && (line.how === undefined || line.how === 'missed' || line.how === 'cancelled');
+  line.ended_ms !== undefined && was_missed(line.how, line.answered_ms !== undefined);
 
 /** Missed calls between the same two, the same way round, are shown once. */
 const repeats = (a: RecordLine, b: RecordLine): boolean =>
@@ -83,10 +99,7 @@ function row(group: RecordLine[], me: string | null, now: number, local_zone: st
     at: times[0] ?? '',
     direction: outgoing ? records.you_called : incoming ? records.called_you : '',
     outcome: group.length > 1 ? `${repeated(group.length, count)} · ${times.join(', ')}` : outcome(line),
-    lasted:
-      line.answered_ms === undefined || line.ended_ms === undefined
-        ? ''
-        : duration_text(line.ended_ms - line.answered_ms),
+    lasted: lasted(line),
     missed: missed(line) && !outgoing,
     kept: kept(line, outgoing, now),
   };
@@ -101,17 +114,23 @@ function outcome(line: RecordLine): string {
 
 function kept(line: RecordLine, outgoing: boolean, now: number): Kept {
   const { records } = t();
-  if (line.records > 0)
-    return line.partial
-      ? { words: records.sealed_partial, level: 'amber', shape: 'alert' }
-      : { words: records.sealed, level: 'seal', shape: 'lock' };
-  if (line.ended_ms === undefined) return { words: records.modes[line.mode], level: 'amber', shape: 'record' };
-  if (line.answered_ms === undefined) return not_answered(line.how ?? 'missed', missed(line) && !outgoing);
-  if (line.mode === 'log_only') return { words: records.modes.log_only, level: 'quiet', shape: 'record' };
-  if (no_record(line)) return { words: records.no_record, level: 'red', shape: 'unrecorded' };
-  return is_pending(line, now)
-    ? { words: records.not_sealed, level: 'quiet', shape: 'wait' }
-    : { words: records.overdue, level: 'red', shape: 'unrecorded' };
+  switch (record_state(line, now)) {
+    case 'sealed':
+      return { words: records.sealed, level: 'seal', shape: 'lock' };
+    case 'partial':
+      return { words: records.sealed_partial, level: 'amber', shape: 'alert' };
+    case 'none':
+      return { words: records.no_record, level: 'red', shape: 'unrecorded' };
+    case 'pending':
+      return { words: records.not_sealed, level: 'quiet', shape: 'wait' };
+    case 'overdue':
+      return { words: records.overdue, level: 'red', shape: 'unrecorded' };
+    case 'not_due':
+      if (line.ended_ms === undefined) return { words: records.modes[line.mode], level: 'amber', shape: 'record' };
+      return line.answered_ms === undefined
+        ? not_answered(line.how ?? 'missed', missed(line) && !outgoing)
+        : { words: records.modes.log_only, level: 'quiet', shape: 'record' };
+  }
 }
 
 function not_answered(how: Ended, missed: boolean): Kept {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { minister } from '../fake/people';
+import { minister, president } from '../fake/people';
 import { NOW, call, incoming, live, view } from '../fake/views';
 import { call_screen } from './call';
 import { ended_screen } from './ended';
@@ -43,6 +43,38 @@ describe('a reload', () => {
         alarms: [{ title: 'Reconnecting' }],
       });
     }
+  });
+
+  it('of a call that was answered does not make it a ring, nor an attempt', () => {
+    // Let in again by a listener while the other party is away for a moment.
+    const alone = live({ started_ms: null, verified: false, members: live().members.filter((m) => m.you) });
+    expect(screen(resume(view({ call: alone }), remember(call())))).toBe('ring_out');
+    const answered = remember(live());
+    expect(screen(resume(view({ call: alone }), answered))).toBe('call');
+    const over = (of: Parameters<typeof call>[0]) =>
+      ended_screen(
+        resume(view({ call: call({ ...alone, phrase: null, noted: false, state: 'ended', ...of }) }), answered),
+        null,
+        HERE,
+      );
+    expect(over({ ended: 'cancelled', hung_up_by: president })).toMatchObject({
+      title: 'You hung up',
+      record: { title: 'The call is in the log', level: 'quiet' },
+    });
+    expect(over({ ended: 'failed', direction: 'in' })?.title).toBe('The call was stopped');
+    expect(over({ ended: 'hung_up', mode: 'log_only' })?.record.title).toBe('The call is in the log');
+    expect(over({ ended: 'hung_up', kept_index: 7 })?.record.title).toBe('The record is sealed');
+  });
+
+  it('twice in a row still knows that it was answered', () => {
+    const first = remember(resume(view({ call: rejoining() }), remember(live())).call, remember(live()));
+    expect(first?.answered).toBe(true);
+    expect(remember(rejoining(), first)?.answered).toBe(true);
+  });
+
+  it('does not take an answer for one that was taken back', () => {
+    expect(remember(call(), remember(live()))?.answered).toBe(false);
+    expect(resume(view({ call: call() }), remember(live())).call?.answered).toBeUndefined();
   });
 
   it('of which nothing is remembered still shows a call that can be ended', () => {

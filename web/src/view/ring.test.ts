@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { minister, norland, officer, writer } from '../fake/people';
 import { CALL, NOW, call, incoming, live, member, notice, view } from '../fake/views';
-import { refused_ring, ring_screen } from './ring';
+import { refused_ring, ring_notices, ring_screen } from './ring';
 import { screen_name } from './screen';
 
 const HERE = 'Europe/Lisbon';
@@ -97,6 +97,26 @@ describe('a ring', () => {
     expect(ring({ call: { ...back, verified: true } })).toBeNull();
     expect(ring({ call: { ...back, started_ms: NOW } })).toBeNull();
     expect(ring({ call: { ...back, direction: 'in' } })).toBeNull();
+  });
+
+  it('that may go on after a reload can be muted: a listener may hear it', () => {
+    const back = live({ direction: 'out', started_ms: null, verified: false });
+    expect(ring({ call: back })?.muted).toBe(false);
+    expect(ring({ call: { ...back, muted: true } })?.muted).toBe(true);
+    expect([ring({ call: call() })?.muted, ring({ call: incoming() })?.muted]).toEqual([null, null]);
+  });
+
+  it('is notified under the name of its own caller', () => {
+    const second = incoming({ call: 'c1'.repeat(16), other: norland, from: norland });
+    const notices = (shown: Parameters<typeof view>[0]) => ring_notices(ring(shown)).map((n) => [n.call, n.title]);
+    const norland_calls = [second.call, 'The President of Norland is calling'];
+    expect(notices({ call: incoming(), rings: [second] })).toEqual([
+      [CALL, 'The Prime Minister of Estmark is calling'],
+      norland_calls,
+    ]);
+    expect(notices({ call: second })).toEqual([norland_calls]);
+    expect(notices({ call: call(), rings: [second] })).toEqual([norland_calls]);
+    expect([notices({ call: incoming({ state: 'answering' }) }), ring_notices(null)]).toEqual([[], []]);
   });
 
   it('is not shown once the call is live', () => {

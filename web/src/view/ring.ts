@@ -1,12 +1,15 @@
-// The screen of an outgoing or incoming ring. Only rings that this device has verified are shown.
+// The screen of an outgoing or incoming ring, and of a caller who reloaded and may still be ringing. Of incoming rings, only those
+// that this device has verified are shown.
 
 import type { CallView, View } from '../engine/contract';
+import type { RingNotice } from '../engine/ringer';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
 import { join_list } from '../text/format';
 import { both_clocks } from './clock';
 import { names_of, type Level, type Shape } from './labels';
 import { NOTE_TAKER_JOIN_TIMEOUT_MS } from './recording';
+import { was_answered, type ShownCall, type ShownView } from './resume';
 
 /** A ring beside the first one. */
 export interface FurtherRing {
@@ -34,14 +37,19 @@ export interface RingScreen {
   /** Who will listen besides the two participants, and what the record still needs. */
   listens: string;
   phase: 'opening' | 'ringing' | 'answered' | 'resuming';
+  /** Whether this device is muted, where its microphone is in use: a listener may be in the call already. Else null. */
+  muted: boolean | null;
   /** The progress of the ring. */
   state: { title: string; sentence: string };
   /** Announced once to screen readers. */
   announce: string;
 }
 
-/** The ring to show; null without a call, once it is live, or if the device could not verify it. */
-export function ring_screen(view: View, now: number, local_zone: string): RingScreen | null {
+/**
+ * The ring to show; null without a call, once both parties are in it, or if the device could not verify who rings. A caller who
+ * reloaded may be live in it and still ring the other party (`may_still_ring`).
+ */
+export function ring_screen(view: ShownView, now: number, local_zone: string): RingScreen | null {
   const { call } = view;
   if (!call || call.direction === 'listen' || !call.other) return null;
   if (call.state === 'ended' || ((call.state === 'live' || call.state === 'reconnecting') && !may_still_ring(call)))
@@ -64,11 +72,22 @@ export function ring_screen(view: View, now: number, local_zone: string): RingSc
     verified: call.verified,
     ...outlook,
     phase,
+    muted: phase === 'resuming' ? call.muted : null,
     state: progress,
     announce: incoming
       ? texts.announce_incoming(name, organisation, outlook.kept.words)
       : texts.announce(progress.title),
   };
+}
+
+/** The incoming rings of a screen, each with its own caller, for system notifications. */
+export function ring_notices(ring: RingScreen | null): RingNotice[] {
+  if (!ring) return [];
+  const notice = (call: string, name: string) => ({ call, title: t().tab.rings(name), body: t().ring.notification });
+  return [
+    ...(ring.caller === null ? [] : [notice(ring.call, ring.name)]),
+    ...ring.further.map((other) => notice(other.call, other.name)),
+  ];
 }
 
 function further_rings(view: View): FurtherRing[] {
@@ -90,9 +109,9 @@ function further_rings(view: View): FurtherRing[] {
  * A caller that reloaded was let in again by a listener, and has not seen the other party since: it may still ring there, or they
  * are away for a moment.
  */
-export function may_still_ring(call: CallView): boolean {
+export function may_still_ring(call: ShownCall): boolean {
   const in_call = call.state === 'live' || call.state === 'reconnecting';
-  const alone = call.members.length > 0 && call.started_ms === null && !call.verified;
+  const alone = call.members.length > 0 && !was_answered(call) && !call.verified;
   return in_call && alone && call.direction === 'out' && call.other !== null;
 }
 
@@ -137,7 +156,7 @@ function outlook_of(view: View, call: CallView, now: number): Pick<RingScreen, '
   return { kept: wanted, listens: and_present(texts.unknown) };
 }
 
-function phase_of(call: CallView): RingScreen['phase'] {
+function phase_of(call: ShownCall): RingScreen['phase'] {
   if (call.state === 'opening') return 'opening';
   if (may_still_ring(call)) return 'resuming';
   if (call.state !== 'answering') return 'ringing';

@@ -4,6 +4,7 @@ import type { Alert, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
+import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
 export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
@@ -37,7 +38,7 @@ export type ScreenName =
   | 'ended';
 
 /** `dismissed` is the ended call that the person dismissed. */
-export function screen_name(stage: Stage, view: View | null, route: Route, dismissed: string | null): ScreenName {
+export function screen_name(stage: Stage, view: ShownView | null, route: Route, dismissed: string | null): ScreenName {
   if (stage.status !== 'on') return stage.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
@@ -45,10 +46,8 @@ export function screen_name(stage: Stage, view: View | null, route: Route, dismi
   const here = route.at === 'home' ? home : route.at;
   const { call } = view;
   if (!call) return here;
-  if (call.direction === 'listen') {
-    if (home === 'desk') return here;
-    return call.state === 'ended' ? here : 'call';
-  }
+  // Only the desk listens, and shows its call beside the others.
+  if (call.direction === 'listen') return here;
   if (call.state === 'ended') return call.call === dismissed ? here : 'ended';
   if (may_still_ring(call)) return 'ring_out';
   if (call.state === 'live' || call.state === 'reconnecting') return 'call';

@@ -109,7 +109,6 @@ export const call = {
       title: 'Answered on another device',
       sentence: 'You took this call on another of your devices.',
     },
-    left: { title: 'You stopped listening', sentence: 'This device no longer has a key to the call.' },
     hung_up_by_you: { title: 'You hung up', sentence: 'The call’s keys are erased on this device.' },
     hung_up_by: (name: string) => `${isolate(name)} hung up`,
     hung_up: { title: 'The call has ended', sentence: 'The call’s keys are erased on this device.' },

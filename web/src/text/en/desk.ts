@@ -35,12 +35,7 @@ export const desk = {
   behind: (seconds: string) => `${seconds} s behind`,
   log_only: 'Nothing said in this call is written down: only the log is kept.',
   quiet: 'Captions start when you join.',
-  sealed: 'sealed',
-  sealed_partial: 'sealed, incomplete',
   sealed_entry: (entry: string, sealed: string) => `${sealed}, log entry ${entry}`,
-  no_record: 'no record',
-  missed_calls: (n: number, count: string) =>
-    plural(n, { one: `${count} missed call`, other: `${count} missed calls` }),
   health: {
     title: 'Status',
     office: 'Office server',
@@ -54,6 +49,9 @@ export const desk = {
     people_available: (available: string, all: string) => `${available} of ${all} available`,
     mode: 'Minimum record',
     records: 'Records',
+    records_loading: 'Loading',
+    records_failed: 'The list of calls could not be loaded',
+    records_stale: 'The list of calls could not be refreshed',
     records_ok: 'All ended calls have their record',
     records_missing: (n: number, count: string) =>
       plural(n, { one: `${count} recent call has no record`, other: `${count} recent calls have no record` }),

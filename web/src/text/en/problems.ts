@@ -15,6 +15,7 @@ export const problems = {
     'Telcon could not start: its encryption, or the keys stored in this browser, could not be opened. Reload this page. If that does not help, ask your office for a new enrolment link.',
   not_enrolled: 'This device is not enrolled.',
   record_unchecked: 'This record could not be checked.',
+  log_grew: 'The office’s log grew twice while this record was being checked. Try again in a moment.',
   unknown: 'Something went wrong on this device. Reload this page and try again.',
   ask_office: 'Ask your office what to do.',
 };

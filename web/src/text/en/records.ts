@@ -5,6 +5,7 @@ export const records = {
   title: 'Calls',
   stale: 'Offline. This list may be out of date; it is refreshed when the connection is back.',
   failed: 'The list could not be loaded',
+  not_refreshed: 'This list may be out of date. Loading it again failed:',
   no_connection: {
     title: 'No connection',
     sentence: 'The list of calls is kept at your office. It is loaded when the connection is back.',
@@ -52,7 +53,9 @@ export const records = {
     which: (names: string, date: string) => `${names}, ${date}`,
     passed: 'Passed: ',
     pending: 'Pending: ',
+    overdue: 'Overdue: ',
     not_passed: 'Failed: ',
+    stale: 'Checked earlier. Checking it again failed:',
   },
   fields: {
     participants: 'Participants',
@@ -110,6 +113,11 @@ export const records = {
       sentence:
         'What was said was not written down, or was not delivered. The log states the reason, where anyone can check it.',
     },
+    overdue: {
+      title: 'The record is overdue.',
+      sentence:
+        'It should have arrived within minutes of the call, and the log gives no reason. Tell your records officer.',
+    },
     pending: {
       title: 'The record has not arrived yet.',
       sentence: 'The note-taker delivers it as soon as it can. A record that stays missing appears in the gap report.',
@@ -119,6 +127,9 @@ export const records = {
     when: (time: string) => `Checked on this device at ${time}, without trusting the server.`,
     pending: 'Not complete yet',
     call_goes_on: 'The call is still in progress. Everything so far is in order.',
+    overdue: 'Record overdue',
+    overdue_why:
+      'The record should have arrived by now, and the log gives no reason. Everything else is in order. Tell your records officer.',
     on_its_way: 'The record is on its way. Everything so far is in order.',
     none: 'There is no record',
     none_why: (why: string) => `The log states the reason: ${why}.`,
@@ -141,12 +152,15 @@ export const records = {
     missing: 'No record: the log states why',
     sealed: 'Sealed by its note-taker',
     digest: 'Digest is in the log',
+    continues: 'The log continues what this device has seen',
     waiting: 'Expected once the record is sealed.',
     waiting_end: 'Expected when the call ends.',
+    late: 'It should have arrived by now.',
   },
   details: {
     line: 'Names, mode and times',
     entry: (n: string) => `Log entry ${n}`,
+    size: (n: string) => `Log of ${n} entries`,
     devices: (list: string) => `Device log entries ${list}`,
     parts: (name: string, n: number, count: string) =>
       `${name} · ${plural(n, { one: `${count} part`, other: `${count} parts` })}`,

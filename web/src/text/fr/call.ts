@@ -111,7 +111,6 @@ export const call: Text['call'] = {
       title: 'Réponse sur un autre appareil',
       sentence: 'Vous avez pris cet appel sur un autre de vos appareils.',
     },
-    left: { title: 'Vous n’écoutez plus', sentence: 'Cet appareil n’a plus de clé de cet appel.' },
     hung_up_by_you: { title: 'Vous avez raccroché', sentence: 'Les clés de l’appel sont effacées de cet appareil.' },
     hung_up_by: (name: string) => `${isolate(name)} a raccroché`,
     hung_up: { title: 'L’appel est terminé', sentence: 'Les clés de l’appel sont effacées de cet appareil.' },

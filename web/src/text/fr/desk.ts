@@ -36,11 +36,7 @@ export const desk: Text['desk'] = {
   behind: (seconds) => `${seconds} s de retard`,
   log_only: 'Rien de ce qui est dit dans cet appel n’est consigné : seul le journal est conservé.',
   quiet: 'Les sous-titres commencent à votre arrivée.',
-  sealed: 'scellé',
-  sealed_partial: 'scellé, incomplet',
   sealed_entry: (entry, sealed) => `${sealed}, inscription n° ${entry}`,
-  no_record: 'aucun procès-verbal',
-  missed_calls: (n, count) => plural(n, { one: `${count} appel manqué`, other: `${count} appels manqués` }),
   health: {
     title: 'État',
     office: 'Serveur du cabinet',
@@ -54,6 +50,9 @@ export const desk: Text['desk'] = {
     people_available: (available, all) => `${available} disponibles sur ${all}`,
     mode: 'Conservation minimale',
     records: 'Procès-verbaux',
+    records_loading: 'Chargement',
+    records_failed: 'La liste des appels n’a pu être chargée',
+    records_stale: 'La liste des appels n’a pu être actualisée',
     records_ok: 'Tous les appels terminés ont leur procès-verbal',
     records_missing: (n, count) =>
       plural(n, {

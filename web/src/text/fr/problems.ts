@@ -18,6 +18,8 @@ export const problems: Text['problems'] = {
     'Telcon n’a pu démarrer : son chiffrement, ou les clés conservées dans ce navigateur, n’ont pu être ouverts. Rechargez la page. Si cela ne suffit pas, demandez un nouveau lien d’inscription à votre cabinet.',
   not_enrolled: 'Cet appareil n’est pas inscrit.',
   record_unchecked: 'Ce procès-verbal n’a pu être vérifié.',
+  log_grew:
+    'Le journal du cabinet s’est allongé deux fois pendant la vérification de ce procès-verbal. Réessayez dans un instant.',
   unknown: 'Une erreur s’est produite sur cet appareil. Rechargez la page, puis réessayez.',
   ask_office: 'Demandez à votre cabinet comment procéder.',
 };

@@ -6,6 +6,7 @@ export const records: Text['records'] = {
   title: 'Appels',
   stale: 'Hors ligne. Cette liste n’est peut-être plus à jour ; elle sera actualisée au retour de la connexion.',
   failed: 'La liste n’a pu être chargée',
+  not_refreshed: 'Cette liste n’est peut-être plus à jour. Son actualisation a échoué :',
   no_connection: {
     title: 'Pas de connexion',
     sentence: 'La liste des appels est conservée à votre cabinet. Elle sera chargée au retour de la connexion.',
@@ -55,7 +56,9 @@ export const records: Text['records'] = {
     which: (names, date) => `${names}, ${date}`,
     passed: 'Conforme : ',
     pending: 'En attente : ',
+    overdue: 'En retard : ',
     not_passed: 'Échec : ',
+    stale: 'Vérifié auparavant. La nouvelle vérification a échoué :',
   },
   fields: {
     participants: 'Participants',
@@ -116,6 +119,11 @@ export const records: Text['records'] = {
       sentence:
         'Ce qui a été dit n’a pas été consigné, ou n’a pas été remis. Le journal en donne la raison, que chacun peut vérifier.',
     },
+    overdue: {
+      title: 'Le procès-verbal est en retard.',
+      sentence:
+        'Il aurait dû arriver quelques minutes après l’appel, et le journal n’en donne pas la raison. Prévenez votre responsable des archives.',
+    },
     pending: {
       title: 'Le procès-verbal n’est pas encore arrivé.',
       sentence:
@@ -126,6 +134,9 @@ export const records: Text['records'] = {
     when: (time) => `Vérifié sur cet appareil à ${time}, sans se fier au serveur.`,
     pending: 'Pas encore complet',
     call_goes_on: 'L’appel est toujours en cours. Jusqu’ici, tout est conforme.',
+    overdue: 'Procès-verbal en retard',
+    overdue_why:
+      'Le procès-verbal aurait déjà dû arriver, et le journal n’en donne pas la raison. Tout le reste est conforme. Prévenez votre responsable des archives.',
     on_its_way: 'Le procès-verbal est en route. Jusqu’ici, tout est conforme.',
     none: 'Il n’y a pas de procès-verbal',
     none_why: (why) => `Le journal en donne la raison : ${why}.`,
@@ -147,12 +158,15 @@ export const records: Text['records'] = {
     missing: 'Aucun procès-verbal : le journal dit pourquoi',
     sealed: 'Scellé par son rédacteur',
     digest: 'L’empreinte figure au journal',
+    continues: 'Le journal prolonge celui que cet appareil a vu',
     waiting: 'Attendu une fois le procès-verbal scellé.',
     waiting_end: 'Attendu à la fin de l’appel.',
+    late: 'Il aurait déjà dû arriver.',
   },
   details: {
     line: 'Noms, mode et heures',
-    entry: (n) => `Inscription n° ${n} au journal`,
+    entry: (n) => `Inscription n° ${n} au journal`,
+    size: (n) => `Journal de ${n} inscriptions`,
     devices: (list) => `Inscriptions au journal des appareils : ${list}`,
     parts: (name, n, count) => `${name} · ${plural(n, { one: `${count} élément`, other: `${count} éléments` })}`,
     partial: (parts) => `${parts} · incomplet`,
