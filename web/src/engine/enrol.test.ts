@@ -33,7 +33,7 @@ describe('enrolment', () => {
   it('reports why the office refused the link', async () => {
     const refused = () => Response.json({ error: 'this link was used already' }, { status: 409 });
     const { get } = office({ '/api/v1/office': () => new Response('{}'), '/api/v1/devices': refused });
-    await expect(enrol('f', () => MADE, get)).rejects.toEqual({ told: 'This link was used already.' });
+    await expect(enrol('f', () => MADE, get)).rejects.toEqual({ told: 'this link was used already' });
   });
 
   it('reports why the engine refused the link, without posting a request', async () => {

@@ -22,13 +22,11 @@ export type Problem = { code: ProblemCode; status?: number } | { told: string };
 const is_problem = (error: unknown): error is Problem =>
   typeof error === 'object' && error !== null && ('code' in error || 'told' in error) && !(error instanceof Error);
 
-/** Whatever was thrown as a problem. Programs write neither a capital letter nor a full stop: both are added. */
+/** Whatever was thrown as a problem. */
 export function problem_of(error: unknown): Problem {
   if (is_problem(error)) return error;
   const text = (typeof error === 'string' ? error : error instanceof Error ? error.message : '').trim();
-  if (!text) return { code: 'unknown' };
-  const capitalised = text[0]?.toUpperCase() + text.slice(1);
-  return { told: /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.` };
+  return text ? { told: text } : { code: 'unknown' };
 }
 
 /** Whether the same link can be tried again. */

@@ -200,6 +200,7 @@ export const scenes: Record<string, Scene> = {
   'call-microphone-missing': and(on(view({ call: live() })), (app) => (app.sound.microphone = 'missing')),
   'call-sound-blocked': and(on(view({ call: live() })), (app) => (app.sound.blocked = true)),
   'call-silent': and(on(view({ call: live() })), (app) => (app.media_timed_out = true)),
+  'call-away': and(on(view({ call: live(), people: few.map((contact) => ({ ...contact, reachable: false })) })), (app) => (app.media_timed_out = true)),
   'call-alone': on(view({ call: live({ members: live().members.filter((m) => m.you) }) })),
   'call-not-recorded': on(view({ call: live({ note_taker: false, members: live().members.map((m) => ({ ...m, lost: m.role === 'note_taker' })) }) })),
   'call-long': on(view({ call: live({ other: union, to: union, members: [member(president, 1, { you: true }), member(union, 2), member(sandmark, 4), member(unbroken, 5), member(writer, 3)] }) })),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallView } from '../engine/contract';
-import { norland, officer } from '../fake/people';
+import { few, minister, norland, officer } from '../fake/people';
 import { NOW, live, member, view } from '../fake/views';
 import { call_screen, type MediaState } from './call';
 
@@ -55,6 +55,17 @@ describe('in a call', () => {
     );
     const denied = shown({}, { microphone: 'denied', sound_blocked: true });
     expect(denied?.alarms.map((t) => t.action)).toEqual(['microphone', 'sound']);
+  });
+
+  it('says that the other side closed its page or lost its connection, once the office knows', () => {
+    const people = few.map((contact) => ({ ...contact, reachable: contact.person !== minister.person }));
+    const first = (more: Parameters<typeof view>[0], media_timed_out = true) =>
+      call_screen(view({ call: live(), ...more }), NOW, { ...GOOD, media_timed_out })?.alarms[0]?.title;
+    expect(first({ people })).toBe('The Prime Minister of Estmark is not connected');
+    // Sound that arrives counts for more; and offline this device knows nothing of others.
+    expect(first({ people }, false)).toBeUndefined();
+    expect(first({ people, phase: 'offline' })).toBe('No sound from the Prime Minister of Estmark');
+    expect(first({ people: [] })).toBe('No sound from the Prime Minister of Estmark');
   });
 
   it('says why a call that should be recorded is not', () => {

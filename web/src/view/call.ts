@@ -63,7 +63,7 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
     listens: listeners_line(call.members),
     closed: call.members.length > 0,
     muted: call.muted,
-    alarms: alarms(call, now, media, name),
+    alarms: alarms(view, call, now, media, name),
     details: [
       { name: words.details.suite, value: words.suites[call.suite] },
       ...(call.epoch === null ? [] : [{ name: words.details.epoch, value: format_number(call.epoch) }]),
@@ -80,6 +80,7 @@ function mode(call: CallView, now: number): CallScreen['mode'] {
 }
 
 function alarms(
+  view: View,
   call: CallView,
   now: number,
   { microphone, sound_blocked, media_timed_out }: MediaState,
@@ -96,12 +97,17 @@ function alarms(
   if (call.state === 'reconnecting' || call.state === 'answering') {
     raise('wait', texts.reconnecting);
   }
-  if (call.state === 'live' && media_timed_out) {
+  const they = call.other?.person;
+  const there = view.people.find((contact) => contact.person === they);
+  // The office knows at once when a page is closed, and says so to those who may ring its person.
+  const away = view.phase === 'ready' && there?.reachable === false;
+  if (call.state === 'live' && media_timed_out && away) {
+    raise('unreachable', { title: texts.away.title(name), sentence: texts.away.sentence });
+  } else if (call.state === 'live' && media_timed_out) {
     const all_muted = call.members.every((m) => m.you || m.muted || !speaks(m.role));
     const sentence = all_muted ? texts.silent.muted : texts.silent.sentence;
     raise('silent', { title: texts.silent.title(name), sentence });
   }
-  const they = call.other?.person;
   if (call.state === 'live' && they && !call.members.some((m) => m.person === they)) {
     raise('unreachable', { title: texts.alone.title, sentence: texts.alone.sentence(name) });
   }

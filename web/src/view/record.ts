@@ -4,7 +4,7 @@ import type { Card, Check, RecordLine, Report } from '../engine/contract';
 import { speaks, writes_records } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
-import { told } from '../text/told';
+import { told_reason } from '../text/told';
 import { check_detail, check_name, check_title } from './checks';
 import { date, day_offset, time, time_to_the_second } from './clock';
 import { both_names, named, type Level, type Shape } from './labels';
@@ -172,7 +172,7 @@ function verdict(
     return { level: 'red', shape: 'unrecorded', title: texts.overdue, sentence: `${when} ${texts.overdue_why}` };
   }
   if (report.missing !== null) {
-    const why = texts.none_why(told(report.missing));
+    const why = texts.none_why(told_reason(report.missing));
     return { level: 'red', shape: 'unrecorded', title: texts.none, sentence: `${when} ${why}` };
   }
   if (report.partial) {

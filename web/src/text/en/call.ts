@@ -54,6 +54,11 @@ export const call = {
       sentence: 'Their connection or yours may be lost. If it does not come back, end the call and call again.',
       muted: 'Their microphone is off or unavailable. They can see that you cannot hear them.',
     },
+    away: {
+      title: (name: string) => `${capitalise(mid(name))} is not connected`,
+      sentence:
+        'Their page was closed, or they lost their connection. The call ends by itself if they do not come back.',
+    },
     alone: {
       title: 'You are alone in this call',
       sentence: (name: string) =>

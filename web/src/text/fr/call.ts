@@ -11,8 +11,8 @@ export const call: Text['call'] = {
     memo: 'Appel transcrit',
     audio: 'Appel transcrit et enregistré',
   },
-  not_recorded: 'Aucun enregistrement en cours',
-  note_taker_joining: 'Le rédacteur se joint à l’appel',
+  not_recorded: 'Appel non consigné',
+  note_taker_joining: 'Le rédacteur rejoint l’appel',
   timer: 'Durée de la communication',
   you_are_muted: 'Votre micro est coupé',
   same_words: 'Les mêmes mots sur tous les écrans',
@@ -31,7 +31,7 @@ export const call: Text['call'] = {
     principal: 'intervenant',
     counterpart: 'intervenant',
     duty_officer: 'auditeur',
-    note_taker: 'auditeur, transcrit',
+    note_taker: 'auditeur, transcrit l’appel',
   },
   this_device: 'cet appareil',
   muted: 'micro coupé',
@@ -48,7 +48,7 @@ export const call: Text['call'] = {
   alarms: {
     reconnecting: {
       title: 'Reconnexion',
-      sentence: 'La connexion est interrompue. La communication reprendra dès son rétablissement.',
+      sentence: 'La connexion est interrompue. L’appel reprendra dès qu’elle sera rétablie.',
     },
     silent: {
       title: (name) => `Aucun son ${of(name)}`,
@@ -56,10 +56,14 @@ export const call: Text['call'] = {
         'La connexion est peut-être interrompue, de votre côté ou de l’autre. Si le son ne revient pas, raccrochez, puis rappelez.',
       muted: 'Le micro de votre correspondant est coupé ou indisponible. Il voit que vous ne l’entendez pas.',
     },
+    away: {
+      title: (name) => `${capitalise(mid(name))} n’est plus en ligne`,
+      sentence: 'Sa page a été fermée, ou sa connexion est perdue. L’appel prendra fin de lui-même sans son retour.',
+    },
     alone: {
       title: 'Il n’y a plus que vous dans cet appel',
       sentence: (name) =>
-        `${capitalise(isolate(name))} a quitté l’appel : personne ne vous y entend plus. Raccrochez, puis rappelez.`,
+        `${capitalise(isolate(name))} a quitté l’appel : de son côté, plus personne ne vous entend. Raccrochez, puis rappelez.`,
     },
     denied: {
       title: 'On ne vous entend pas',
@@ -76,7 +80,7 @@ export const call: Text['call'] = {
     },
     sound_blocked: {
       title: 'Vous n’entendez pas votre correspondant',
-      sentence: 'Votre navigateur ne diffuse le son qu’après un appui sur un bouton.',
+      sentence: 'Votre navigateur attend que vous appuyiez sur un bouton pour diffuser le son.',
     },
     problem: 'Anomalie',
   },
@@ -85,15 +89,16 @@ export const call: Text['call'] = {
     declined: { title: 'Appel refusé', sentence: (name) => `${capitalise(mid(name))} a refusé l’appel.` },
     cancelled_by_them: {
       title: 'Appel manqué',
-      sentence: (name) => `${capitalise(mid(name))} a renoncé avant votre réponse.`,
+      sentence: (name) => `${capitalise(mid(name))} a raccroché avant que vous ne répondiez.`,
     },
-    cancelled: { title: 'Vous avez annulé l’appel', sentence: 'Il n’avait pas reçu de réponse.' },
+    cancelled: { title: 'Vous avez annulé l’appel', sentence: 'Personne n’avait encore répondu.' },
     missed_by_you: { title: 'Appel manqué', sentence: 'L’appel a sonné ici et est resté sans réponse.' },
     missed: { title: 'Sans réponse', sentence: (name) => `${capitalise(mid(name))} n’a pas répondu.` },
     busy: { title: 'Occupé', sentence: (name) => `${capitalise(mid(name))} est déjà en communication.` },
     failed: {
       title: 'L’appel a été interrompu',
-      sentence: 'Un appareil a rejeté ce qu’il recevait, ou n’a pu chiffrer. Rien n’a été envoyé en clair.',
+      sentence:
+        'Un appareil a rejeté ce qu’il recevait, ou n’est pas parvenu à chiffrer. Rien n’a été envoyé en clair.',
     },
     failed_ring: {
       title: 'Appel manqué',
@@ -101,15 +106,16 @@ export const call: Text['call'] = {
     },
     interrupted: {
       title: 'La connexion a été perdue',
-      sentence: 'Elle n’a pas été rétablie en une minute ; l’appel a donc pris fin.',
+      sentence: 'L’appel a pris fin alors que cet appareil n’était pas connecté.',
     },
     revoked: {
       title: 'L’appel a pris fin',
-      sentence: 'Le cabinet a révoqué un appareil de cet appel. Consultez votre cabinet avant de rappeler.',
+      sentence:
+        'Le cabinet a révoqué un appareil qui participait à cet appel. Consultez votre cabinet avant de rappeler.',
     },
     taken_elsewhere: {
-      title: 'Réponse sur un autre appareil',
-      sentence: 'Vous avez pris cet appel sur un autre de vos appareils.',
+      title: 'Appel pris sur un autre appareil',
+      sentence: 'Vous avez répondu sur un autre de vos appareils.',
     },
     hung_up_by_you: { title: 'Vous avez raccroché', sentence: 'Les clés de l’appel sont effacées de cet appareil.' },
     hung_up_by: (name: string) => `${isolate(name)} a raccroché`,

@@ -1,5 +1,8 @@
 import type { Text } from '..';
 
+/** Units as the engine names them. */
+const UNITS: Record<string, string> = { seconds: 'secondes', minutes: 'minutes', hours: 'heures' };
+
 export const told: Text['told'] = {
   other_office: 'Ce lien provient d’un autre cabinet. Ne poursuivez pas.',
   link_used: 'Ce lien a déjà servi. Chaque lien vaut pour un seul appareil : demandez-en un autre à votre cabinet.',
@@ -16,7 +19,7 @@ export const told: Text['told'] = {
   old_ring: 'Un appel antérieur s’est répété. Il n’a pas été présenté.',
   unverified_ring: (why) =>
     `Un appel n’a pu être vérifié et n’a pas été présenté (${why}). Prévenez votre responsable de la sécurité.`,
-  too_many: 'Trop d’appels depuis cet appareil. Patientez une minute, puis réessayez.',
+  too_many: 'Trop d’appels en peu de temps. Patientez une minute, puis réessayez.',
   unreachable: 'Cette personne n’a pas d’appareil ici.',
   keys_lost:
     'Cette page a été rechargée, et aucun autre appareil n’a pu la réadmettre dans l’appel. Appelez de nouveau.',
@@ -32,4 +35,34 @@ export const told: Text['told'] = {
   restarting: 'Le serveur de votre cabinet redémarre. Réessayez dans un instant.',
   no_note_taker: 'aucun rédacteur n’a participé à l’appel',
   not_delivered: 'un rédacteur a participé à l’appel, mais son procès-verbal n’est pas arrivé à temps',
+  not_enrolled: 'Votre cabinet ne connaît pas cet appareil. Demandez-lui un nouveau lien d’inscription.',
+  rings_you: 'Cette personne vous appelle en ce moment même : acceptez son appel.',
+  ring_later: (seconds) =>
+    `Cette personne a refusé l’appel ou n’a pas répondu. Vous pourrez la rappeler dans ${seconds} secondes.`,
+  may_not_ring: 'Cette personne ne peut être appelée depuis cet appareil.',
+  not_accepted: (why) =>
+    `Votre cabinet n’a pas accepté l’appel (${why}). Appelez de nouveau ; si cela ne suffit pas, prévenez votre cabinet.`,
+  not_opened:
+    'Votre cabinet n’a pas ouvert cet appel. Appelez de nouveau ; si cela ne suffit pas, prévenez votre cabinet.',
+  cannot_silence: 'Cette personne ne peut pas vous appeler : il n’y a rien à mettre en sourdine.',
+  silenced_full: 'Votre liste d’appelants mis en sourdine est pleine. Laissez d’abord l’un d’eux sonner de nouveau.',
+  answered_elsewhere: 'Cet appel a été pris sur un autre appareil, ou ne sonne plus ici.',
+  being_let_in: 'Cet appareil est en train de rejoindre l’appel. Patientez un instant.',
+  may_not_join: 'Cet appareil n’est pas autorisé à rejoindre cet appel.',
+  not_in_call: 'Cet appareil ne participe plus à cet appel.',
+  no_keys: 'Cet appareil n’a pu créer de clés pour l’appel. Rechargez la page, puis appelez de nouveau.',
+  refused_admission: (why) => `Quelqu’un n’a pas été admis dans l’appel (${why}).`,
+  no_sound: 'Votre cabinet n’a pu établir le son de cet appel. Réessayez dans un instant.',
+  other_log:
+    'Un appel ou un appareil a été présenté ici sans figurer au journal du cabinet. N’appelez plus, et prévenez votre responsable de la sécurité.',
+  log_unsigned:
+    'Le journal du cabinet n’est pas signé comme il devrait l’être. N’appelez plus, et prévenez votre responsable de la sécurité.',
+  clock: (n, unit) =>
+    `L’horloge de cet appareil et celle de votre cabinet diffèrent de ${n} ${UNITS[unit] ?? unit}. Des appels peuvent échouer tant qu’elles ne sont pas à l’heure.`,
+  no_connection: 'La connexion à votre cabinet est interrompue. Réessayez à son retour.',
+  disk_full: 'Le disque du serveur de votre cabinet est plein. Prévenez votre cabinet.',
+  server_failed: 'Le serveur de votre cabinet est en panne. Réessayez ; si cela ne suffit pas, prévenez votre cabinet.',
+  too_often: 'Trop de demandes à la fois. Patientez un instant, puis réessayez.',
+  too_long: 'Le serveur de votre cabinet a envoyé plus que cet appareil n’accepte. L’envoi a été ignoré.',
+  nothing_said: 'personne n’a répondu, rien n’a donc été dit',
 };
