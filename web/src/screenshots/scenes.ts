@@ -21,8 +21,8 @@ const favourites = (...people: { person: string }[]): Scene => (app) => {
 
 const CAPTIONS = [
   { speaker: device(2), name: minister.name, passage: 1, part: 0, behind_ms: 0, start_ms: NOW - 24_000, text: 'It is good to hear your voice. My minister told me the same.', final: true },
-  { speaker: device(2), name: minister.name, passage: 2, part: 0, behind_ms: 0, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern boundary and the inspection of vessels.', final: true },
-  { speaker: device(1), name: president.name, passage: 3, part: 0, behind_ms: 0, start_ms: NOW - 8_000, text: 'On inspections, would you accept joint patrols?', final: true },
+  { speaker: device(2), name: minister.name, passage: 2, part: 0, behind_ms: 0, start_ms: NOW - 17_000, text: 'The two points that worry me are the northern [boundary?] and the inspection of vessels.', final: true },
+  { speaker: device(1), name: president.name, passage: 3, part: 0, behind_ms: 0, start_ms: NOW - 8_000, text: '[unclear] On inspections, would you accept joint [patrols?]', final: true },
   { speaker: device(2), name: minister.name, passage: 4, part: 0, behind_ms: 0, start_ms: NOW - 2_000, text: 'For a period of three years, yes. I would like to announce it together, perhaps in the', final: false },
 ];
 

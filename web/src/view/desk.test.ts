@@ -7,6 +7,7 @@ import { call_screen } from './call';
 import { desk_screen } from './desk';
 import type { Loadable } from './loadable';
 import type { Alarm } from './recording';
+import { MARKS, type TranscriptLine } from './transcript';
 
 const HERE = 'Europe/Lisbon';
 const listening = (more: Partial<CallView> = {}) =>
@@ -15,6 +16,7 @@ const listening = (more: Partial<CallView> = {}) =>
     members: [member(president, 1), member(minister, 2), member(officer, 6, { you: true })],
     ...more,
   });
+const said = (line: TranscriptLine) => line.words.map((one) => one.text).join('');
 const caption = (passage: number, start_ms: number, text: string, final: boolean): CaptionView => ({
   speaker: device(2),
   name: minister.name,
@@ -111,11 +113,41 @@ describe('the desk', () => {
       NOW,
       HERE,
     );
-    expect(transcript?.lines.map((l) => [l.at, l.text, l.done])).toEqual([
+    expect(transcript?.lines.map((l) => [l.at, said(l), l.done])).toEqual([
       ['09:42:17', 'first', true],
       ['09:42:25', 'second', false],
     ]);
     expect(transcript?.behind).toBe('1.4 s behind');
+  });
+
+  it('tells uncertain words, and marks in the place of words, from what was said', () => {
+    const captions = [caption(1, NOW, '[beginning not understood] the [harbor?], and [a?] [note] ] [', true)];
+    const of = (...captions: CaptionView[]) =>
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript;
+    expect(of(...captions)?.lines[0]?.words).toEqual([
+      { kind: 'mark', text: '[beginning not understood]' },
+      { kind: 'said', text: ' the ' },
+      { kind: 'uncertain', text: 'harbor' },
+      { kind: 'said', text: ', and ' },
+      { kind: 'uncertain', text: 'a' },
+      { kind: 'said', text: ' ' },
+      { kind: 'said', text: '[note]' },
+      { kind: 'said', text: ' ] [' },
+    ]);
+    expect(of(...captions)?.key).toBe('Dotted words are uncertain');
+    expect(of(caption(1, NOW, '[unclear]', true))).toMatchObject({ key: null, lines: [{ words: [{ kind: 'mark' }] }] });
+  });
+
+  it('knows the marks that note-takers write', () => {
+    const [rust] = Object.values(
+      import.meta.glob<string>('../../../crates/client/src/transcription/certainty.rs', {
+        query: '?raw',
+        import: 'default',
+        eager: true,
+      }),
+    );
+    const written = [...(rust ?? '').matchAll(/^pub const \w+: &str = "(\[.+\])";$/gm)].map(([, mark]) => mark);
+    expect(Object.keys(MARKS).sort()).toEqual(written.sort());
   });
 
   it('gives lines that begin at the same moment distinct ids', () => {
@@ -126,8 +158,8 @@ describe('the desk', () => {
 
   it('drops a draft without a final line once the same speaker has a later one', () => {
     const read = (...captions: CaptionView[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
-        (l) => l.text,
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) =>
+        said(l),
       );
     const finished = caption(2, NOW, 'finished', true);
     expect(read(caption(1, NOW - 4_000, 'its end never came', false), finished)).toEqual(['finished']);
@@ -141,8 +173,8 @@ describe('the desk', () => {
 
   it('shows words once that overlap between a passage and the next', () => {
     const read = (...captions: CaptionView[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
-        (l) => l.text,
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) =>
+        said(l),
       );
     const first = caption(0, NOW - 20_000, 'a long passage', false);
     const end = [caption(0, NOW - 9_000, 'let our ministers', false), caption(0, NOW - 5_000, 'announce it', false)];
@@ -155,8 +187,8 @@ describe('the desk', () => {
 
   it('keeps drafts of a later note-taker, which restarts the numbering, and not those of the earlier one', () => {
     const read = (...captions: CaptionView[]) =>
-      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map(
-        (l) => l.text,
+      desk_screen(desk({ call: listening({ captions }), notices: [notice()] }), NOW, HERE).transcript?.lines.map((l) =>
+        said(l),
       );
     const before = [caption(7, NOW - 90_000, 'finished', true), caption(8, NOW - 80_000, 'cut off', false)];
     expect(read(...before, caption(0, NOW - 45_000, 'anew', false))).toEqual(['finished', 'cut off', 'anew']);

@@ -1,16 +1,24 @@
 // View model of the live captions.
 
 import type { CallView, CaptionView } from '../engine/contract';
-import { t } from '../text';
+import { t, type Text } from '../text';
 import { format_decimal } from '../text/format';
 import { time_to_the_second } from './clock';
+
+/** Words of a line: as said, ones that the recognizer was not certain of, or a mark in the place of words. */
+export interface Words {
+  kind: 'said' | 'uncertain' | 'mark';
+  text: string;
+}
 
 export interface TranscriptLine {
   id: string;
   at: string;
   name: string;
-  text: string;
+  words: Words[];
   done: boolean;
+  /** A draft that does not end a sentence goes on. */
+  goes_on: boolean;
 }
 
 /** Live captions of the call that this device listens to. */
@@ -18,6 +26,8 @@ export interface Transcript {
   title: string;
   lines: TranscriptLine[];
   behind: string | null;
+  /** What the look of uncertain words means, where there are any. */
+  key: string | null;
   placeholder: string | null;
 }
 
@@ -36,6 +46,7 @@ export function transcript(call: CallView, local_zone: string): Transcript {
   return {
     title: desk.transcript,
     lines,
+    key: lines.some((line) => line.words.some((one) => one.kind === 'uncertain')) ? desk.uncertain_key : null,
     behind: call.captions_behind_ms === null ? null : desk.behind(format_decimal(call.captions_behind_ms / 1000)),
     placeholder: lines.length > 0 ? null : call.mode === 'log_only' ? desk.log_only : desk.quiet,
   };
@@ -67,7 +78,28 @@ function transcript_line(caption: CaptionView, id: string, local_zone: string): 
     id,
     at: time_to_the_second(caption.start_ms, local_zone) ?? '',
     name: caption.name,
-    text: caption.text,
+    words: words(caption.text),
     done: caption.final,
+    goes_on: !caption.final && !/[.!?…]$/.test(caption.text),
   };
+}
+
+/** Marks as note-takers write them (crates/client/src/transcription/certainty.rs). */
+export const MARKS: Record<string, keyof Text['desk']['marks']> = {
+  '[beginning not understood]': 'beginning',
+  '[unclear]': 'unclear',
+  '[speech in another language]': 'other_language',
+  '[repetition left out]': 'repetition',
+  '[not transcribed]': 'failed',
+};
+
+/** Finds uncertain words (`[word?]`) and marks in the text of a caption. */
+function words(text: string): Words[] {
+  return text.split(/(\[[^[\]]*\])/).flatMap((part): Words[] => {
+    if (part === '') return [];
+    const mark = MARKS[part];
+    if (mark) return [{ kind: 'mark', text: t().desk.marks[mark] }];
+    const uncertain = /^\[(.+)\?\]$/.exec(part)?.[1];
+    return [uncertain === undefined ? { kind: 'said', text: part } : { kind: 'uncertain', text: uncertain }];
+  });
 }

@@ -99,10 +99,12 @@ impl RecordDocument {
     }
 
     fn lines(&self, out: &mut String) {
+        let uncertain = self.transcript.iter().any(|line| line.text.contains(UNCERTAIN_END));
+        let key = if uncertain { " Words in brackets with a question mark are uncertain." } else { "" };
         put(
             out,
             format_args!(
-                "<section aria-labelledby=\"said\" class=\"said\">\n<h2 id=\"said\">Transcript</h2>\n<p class=\"note\">{}</p>\n",
+                "<section aria-labelledby=\"said\" class=\"said\">\n<h2 id=\"said\">Transcript</h2>\n<p class=\"note\">{}{key}</p>\n",
                 Text(&self.transcript_note),
             ),
         );
@@ -124,7 +126,7 @@ impl RecordDocument {
                     format_args!(
                         "<th scope=\"row\" dir=\"auto\">{}</th><td dir=\"auto\">{marked}{}</td></tr>\n",
                         Text(&line.speaker),
-                        Text(&line.text),
+                        Words(&line.text),
                     ),
                 );
             }
@@ -243,6 +245,58 @@ impl std::fmt::Display for Text<'_> {
     }
 }
 
+/// How an uncertain word ends in a transcript (`[word?]`). Other text in brackets is a mark in the place of words.
+const UNCERTAIN_END: &str = "?]";
+
+/// Words of a transcript, escaped, with uncertain ones and marks as such.
+struct Words<'a>(&'a str);
+
+impl std::fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, bracketed, after)) = split_at_brackets(rest) {
+            let (class, aloud) = match bracketed.ends_with(UNCERTAIN_END) {
+                true => ("uncertain", "<span class=\"aloud\">uncertain: </span>"),
+                false => ("mark", ""),
+            };
+            write!(f, "{}<span class=\"{class}\">{aloud}{}</span>", Text(before), Text(bracketed))?;
+            rest = after;
+        }
+        Text(rest).fmt(f)
+    }
+}
+
+/// The first text in brackets, with them, and what is before and after it.
+fn split_at_brackets(text: &str) -> Option<(&str, &str, &str)> {
+    let start = text.find('[')?;
+    let end = start + text[start..].find(']')? + 1;
+    Some((&text[..start], &text[start..end], &text[end..]))
+}
+
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("invariant: writing to a String cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uncertain_words_and_marks_are_told_from_words() {
+        let aloud = "<span class=\"aloud\">uncertain: </span>";
+        assert_eq!(
+            Words("The [harbor?], and <b> [unclear]").to_string(),
+            format!(
+                "The <span class=\"uncertain\">{aloud}[harbor?]</span>, and &lt;b&gt; <span class=\"mark\">[unclear]</span>"
+            ),
+        );
+        assert_eq!(Words("[<i>?]").to_string(), format!("<span class=\"uncertain\">{aloud}[&lt;i&gt;?]</span>"));
+    }
+
+    #[test]
+    fn unpaired_brackets_are_text() {
+        for text in ["", "a ] b", "a [ b", "]["] {
+            assert_eq!(Words(text).to_string(), text);
+        }
+    }
 }

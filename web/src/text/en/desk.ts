@@ -32,6 +32,16 @@ export const desk = {
   not_connected: 'Offline. What you see may be out of date; this page keeps trying to reconnect.',
   transcript: 'Captions',
   draft: 'Automatic draft, not a record',
+  uncertain: 'uncertain: ',
+  uncertain_key: 'Dotted words are uncertain',
+  /** In the place of words that were not understood. */
+  marks: {
+    beginning: '[beginning not understood]',
+    unclear: '[unclear]',
+    other_language: '[speech in another language]',
+    repetition: '[repetition left out]',
+    failed: '[not transcribed]',
+  },
   behind: (seconds: string) => `${seconds} s behind`,
   log_only: 'Nothing said in this call is written down: only the log is kept.',
   quiet: 'Captions start when you join.',
