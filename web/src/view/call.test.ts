@@ -106,6 +106,11 @@ describe('in a call', () => {
     expect(JSON.stringify({ ...shown(), details: [] })).not.toMatch(/AES|key|round/i);
   });
 
+  it('has a heading also while it is not known who the other party is', () => {
+    const unknown = shown({ state: 'reconnecting', other: null });
+    expect(unknown?.name).toBe('The other side');
+  });
+
   it('is not the screen of a listener', () => {
     expect(shown({ direction: 'listen', other: null })).toBeNull();
   });

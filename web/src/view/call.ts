@@ -4,7 +4,7 @@ import type { CallView, View } from '../engine/contract';
 import type { MicrophoneState } from '../engine/microphone';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
-import { format_number } from '../text/format';
+import { capitalise, format_number } from '../text/format';
 import { duration } from './clock';
 import type { Level, Shape } from './labels';
 import { NOBODY_SPEAKS, listeners_line, members, type MemberRow, type Speaking } from './members';
@@ -52,7 +52,8 @@ export function call_screen(view: View, now: number, media: MediaState): CallScr
   const words = t().call;
   const name = call.other?.name ?? t().names.other_side;
   return {
-    name,
+    // A heading, unless it is a person's name, begins as a sentence does.
+    name: call.other ? name : capitalise(name),
     organisation: call.other?.organisation ?? '',
     private: call.verified ? words.private_verified : words.private,
     verified: call.verified,

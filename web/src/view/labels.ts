@@ -21,6 +21,7 @@ export type Shape =
   | 'sound'
   | 'settings'
   | 'back'
+  | 'forward'
   | 'lock'
   | 'no';
 

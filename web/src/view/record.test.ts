@@ -157,6 +157,19 @@ describe('a record', () => {
     ]);
   });
 
+  it('that failed a check carries no green mark', () => {
+    const checks = [{ ok: false, title: 'Digest in the log', detail: '' }];
+    const report = { ok: false, checks, partial: false, missing: null, people: [] };
+    expect(record_screen(line, { report, at_ms }, 'Office', HERE).seal).toMatchObject({ level: 'red', shape: 'no' });
+  });
+
+  it('of which only the log is kept is not called a genuine record', () => {
+    const report = { ok: true, checks: [], partial: false, missing: null, people: [] };
+    const title = (of: RecordLine) => record_screen(of, { report, at_ms }, 'Office', HERE).verdict?.title;
+    expect(title(missed)).toBe('The attempt is in the log');
+    expect(title({ ...line, mode: 'log_only', records: 0 })).toBe('The call is in the log');
+  });
+
   it('that is incomplete carries no green mark', () => {
     const screen = record_screen({ ...line, partial: true }, null, 'Office', HERE);
     expect(screen.seal).toMatchObject({ level: 'amber', shape: 'alert' });

@@ -32,13 +32,16 @@ export function record_screen(
   office: string,
   local_zone: string,
 ): RecordScreen {
+  const checks = report?.report.checks.map((check) => check_row(line, check, report.at_ms)) ?? [];
   return {
     which: t().records.one.which(both_names(line.from, line.to), date(line.opened_ms, local_zone) ?? ''),
     office,
     fields: fields(line, local_zone, report?.report.people ?? null),
-    seal: seal(line, report?.at_ms ?? line.ended_ms ?? line.opened_ms),
+    seal: checks.some((check) => check.state === 'failed')
+      ? { ...t().records.seal.broken, level: 'red', shape: 'no' }
+      : seal(line, report?.at_ms ?? line.ended_ms ?? line.opened_ms),
     verdict: report && verdict(line, report.report, report.at_ms, local_zone),
-    checks: report?.report.checks.map((check) => check_row(line, check, report.at_ms)) ?? [],
+    checks,
   };
 }
 
@@ -178,5 +181,6 @@ function verdict(
   if (report.partial) {
     return { level: 'amber', shape: 'alert', title: texts.partial, sentence: `${when} ${texts.partial_why}` };
   }
-  return { level: 'seal', shape: 'seal', title: texts.whole, sentence: when };
+  const what = line.answered_ms === undefined ? texts.attempt : line.mode === 'log_only' ? texts.log_only : texts.whole;
+  return { level: 'seal', shape: 'seal', title: what, sentence: when };
 }

@@ -24,8 +24,8 @@ export const desk = {
   also_now: 'Other live calls',
   recent: 'Recent calls',
   none_recent: 'No calls yet.',
-  view_record: 'View record',
-  view_record_of: (title: string) => `View record: ${title}`,
+  /** Read out before a row. */
+  view_record: 'View record: ',
   now: 'Now',
   no_call: 'No calls in progress',
   no_call_sentence: 'A call appears here as soon as it rings.',

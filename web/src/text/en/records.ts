@@ -102,6 +102,10 @@ export const records = {
       title: 'Sealed. The custodians can open it.',
       sentence: 'It was sealed on the note-taker’s machine. Neither this device nor the server has a key to it.',
     },
+    broken: {
+      title: 'This record cannot be trusted.',
+      sentence: 'A check failed: what this sheet says may not be what happened.',
+    },
     not_over: { title: 'The call is still in progress.', sentence: 'Its record is sealed when it ends.' },
     nothing_said: { title: 'There was no conversation.', sentence: 'The attempt itself is in the log.' },
     log_only: {
@@ -136,6 +140,8 @@ export const records = {
     partial: 'Genuine but incomplete',
     partial_why: 'The note-taker states that something is missing. The record says what and why.',
     whole: 'Genuine and complete',
+    attempt: 'The attempt is in the log',
+    log_only: 'The call is in the log',
     broken: 'This record cannot be trusted',
     broken_why: (n: number, count: string) =>
       plural(n, {

@@ -105,6 +105,10 @@ export const records: Text['records'] = {
       title: 'Scellé. Les dépositaires peuvent l’ouvrir.',
       sentence: 'Il a été scellé sur la machine du rédacteur. Ni cet appareil ni le serveur n’en possèdent la clé.',
     },
+    broken: {
+      title: 'Ce procès-verbal n’est pas fiable.',
+      sentence: 'Une vérification a échoué : ce que dit cette feuille n’est peut-être pas ce qui s’est passé.',
+    },
     not_over: {
       title: 'L’appel est toujours en cours.',
       sentence: 'Le procès-verbal sera scellé à la fin de l’appel.',
@@ -143,6 +147,8 @@ export const records: Text['records'] = {
     partial: 'Authentique mais incomplet',
     partial_why: 'Le rédacteur atteste qu’il manque une partie. Le procès-verbal indique laquelle et pourquoi.',
     whole: 'Authentique et complet',
+    attempt: 'La tentative figure au journal',
+    log_only: 'L’appel figure au journal',
     broken: 'Ce procès-verbal n’est pas fiable',
     broken_why: (n, count) =>
       plural(n, {
