@@ -59,13 +59,14 @@ function ended_text(call: ShownCall, you?: string): { title: string; sentence: s
     title: text.title,
     sentence: text.sentence(name),
   });
+  // After a reload the engine may know neither that this device rang nor that the call had been answered.
+  const given_up = () => (was_answered(call) ? texts.hung_up_by_you : texts.cancelled);
   switch (call.ended) {
     case 'declined':
       return rung ? texts.declined_by_you : for_name(texts.declined);
     case 'cancelled':
       if (rung) return for_name(texts.cancelled_by_them);
-      // After a reload the engine does not know that the call had been answered.
-      return was_answered(call) ? texts.hung_up_by_you : texts.cancelled;
+      return given_up();
     case 'missed':
       return rung ? texts.missed_by_you : for_name(texts.missed);
     case 'busy':
@@ -82,7 +83,7 @@ function ended_text(call: ShownCall, you?: string): { title: string; sentence: s
       return texts.taken_elsewhere;
     default:
       if (call.hung_up_by === null) return texts.hung_up;
-      if (call.hung_up_by.person === you) return texts.hung_up_by_you;
+      if (call.hung_up_by.person === you) return rung ? texts.hung_up_by_you : given_up();
       return { title: texts.hung_up_by(call.hung_up_by.name), sentence: texts.hung_up.sentence };
   }
 }

@@ -28,6 +28,14 @@ describe('a reload', () => {
     expect(ring_screen(shown, NOW, HERE)).toMatchObject({ name: minister.name, phase: 'resuming' });
   });
 
+  it('while it rings, and then stopped, is a call that was cancelled', () => {
+    const over = { ...rejoining(), state: 'ended' as const, ended: 'hung_up' as const, hung_up_by: president };
+    const title = (before: Parameters<typeof remember>[0]) =>
+      ended_screen(resume(view({ call: over }), remember(before)), null, HERE)?.title;
+    expect(title(call())).toBe('You cancelled the call');
+    expect([title(live()), title(live({ direction: 'in' }))]).toEqual(['You hung up', 'You hung up']);
+  });
+
   it('while it rings does not make the caller the one who missed the call', () => {
     const over = { ...rejoining(), state: 'ended' as const, ended: 'missed' as const };
     expect(ended_screen(resume(view({ call: over }), remember(call())), null, HERE)?.title).toBe('No answer');
