@@ -166,6 +166,7 @@ test('a caller who reloads while it rings keeps the direction, the name and the 
   await page.getByText('The Prime Minister of Estmark’s device is ringing.').waitFor();
   await page.reload();
   await page.getByText('The call may still be ringing').waitFor();
+  await page.getByRole('button', { name: 'Mute' }).waitFor();
   assert.deepEqual(asked, ['beforeunload'], 'the browser asked before it left the call');
   await page.getByRole('heading', { name: 'The Prime Minister of Estmark' }).waitFor();
   await page.getByRole('button', { name: 'Stop ringing' }).click();
@@ -228,8 +229,10 @@ test('microphone and speaker are tried and chosen before a call', async () => {
   const chosen = await page.evaluate(() => localStorage.getItem('telcon.microphone'));
   assert.ok(chosen, 'the choice is remembered');
   await page.getByRole('button', { name: 'Play a test tone' }).click();
-  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Close' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const focused = await page.evaluate(() => document.activeElement.textContent.trim());
+  assert.match(focused, /^Settings/, 'the focus is back where it was');
   await context.close();
 });
 

@@ -1,18 +1,18 @@
 // State of the page: the engine's view, the current route, and pending requests.
 
-import type { RecordLine, Report, View } from './engine/contract';
+import type { RecordLine, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
-import { RECORDS_PER_PAGE, with_newest, type RecordProof, type Records } from './engine/records';
+import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
-import { problem_of, type Problem } from './engine/problem';
+import { problem_of } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
 import { keep_storage } from './page_guard';
+import { checked_record, type CheckedRecord } from './record_check';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
-import { check_name } from './view/checks';
 import { local_zone } from './view/clock';
 import { failed, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
@@ -22,12 +22,6 @@ import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, typ
 
 /** Whether system notifications of rings are shown: `default` is not asked yet. */
 export type Notifications = NotificationPermission | 'unsupported';
-
-export interface CheckedRecord {
-  line: RecordLine;
-  report: Report;
-  at_ms: number;
-}
 
 export class App {
   stage = $state.raw<Stage>({ status: 'starting' });
@@ -369,23 +363,16 @@ export class App {
     // Without a log to continue, a proof would be held to nothing.
     if (!token || !this.view?.log) return;
     try {
-      const value = (await this.#check_record(token, call)) ?? (await this.#check_record(token, call));
-      if (!value) throw { code: 'log_grew' } satisfies Problem;
+      const log_size = () => this.view?.log?.size ?? 0;
+      const value = await checked_record(
+        log_size,
+        (size) => this.office.proof(token, call, size),
+        (proof) => this.host().check(proof),
+      );
       if (wanted()) this.record = { status: 'ready', value };
     } catch (error) {
       if (wanted()) this.record = failed(this.record, problem_of(error));
     }
-  }
-
-  /** Fetches and verifies a proof; `null` if this device has followed the log further while the proof was on its way. */
-  async #check_record(token: string, call: string): Promise<CheckedRecord | null> {
-    const log_size = this.view?.log?.size ?? 0;
-    const proof = await this.office.proof(token, call, log_size);
-    const report = await this.host().check(proof);
-    const continues = report.checks.every((check) => check.ok || check_name(check.title) !== 'continues');
-    if (!continues && this.view?.log?.size !== log_size) return null;
-    const { line } = JSON.parse(proof) as RecordProof;
-    return { line, report, at_ms: Date.now() };
   }
 
   /** Loads favourites and route and starts the clock. Screenshots do not call it: their state is fixed. */
