@@ -33,7 +33,7 @@ export const desk: Text['desk'] = {
   transcript: 'Sous-titres',
   draft: 'Transcription automatique, sans valeur de procès-verbal',
   uncertain: 'incertain : ',
-  uncertain_key: 'Les mots en pointillé sont incertains',
+  uncertain_key: 'Pointillé : mot incertain',
   marks: {
     beginning: '[début non compris]',
     unclear: '[inaudible]',
