@@ -255,14 +255,15 @@ impl std::fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut rest = self.0;
         while let Some((before, bracketed, after)) = split_at_brackets(rest) {
-            let (class, aloud) = match bracketed.ends_with(UNCERTAIN_END) {
-                true => ("uncertain", "<span class=\"aloud\">uncertain: </span>"),
-                false => ("mark", ""),
+            let (class, aloud) = if bracketed.ends_with(UNCERTAIN_END) {
+                ("uncertain", "<span class=\"aloud\">uncertain: </span>")
+            } else {
+                ("mark", "")
             };
             write!(f, "{}<span class=\"{class}\">{aloud}{}</span>", Text(before), Text(bracketed))?;
             rest = after;
         }
-        Text(rest).fmt(f)
+        write!(f, "{}", Text(rest))
     }
 }
 
