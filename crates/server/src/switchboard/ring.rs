@@ -229,6 +229,8 @@ impl Switchboard {
         }
         // As if none of their devices were connected: the caller does not learn that they were silenced.
         if self.silenced.is_silenced(to, from) {
+            // Each attempt adds two entries to the log, which nobody wants.
+            self.ring_limits.unwanted(from, to, now_ms);
             return self.end(id, Ended::Missed, now_ms);
         }
         let devices = self.context.directory.online_devices_of(to);
@@ -351,7 +353,8 @@ impl Switchboard {
             self.context.tell(&device, ServerMessage::Ended { call: id, how });
         }
         let shown = call.row.stage == Stage::Ringing && (call.shown || !call.ringing.is_empty());
-        if shown && matches!(how, Ended::Declined | Ended::Missed | Ended::Cancelled) {
+        // However it ends: a caller chooses to cancel, fail or disconnect. Busy is the callee's doing, who took another call.
+        if shown && how != Ended::Busy {
             self.ring_limits.unwanted(call.row.from.person, call.row.to.person, now_ms);
         }
         call.row.stage = Stage::Ended;

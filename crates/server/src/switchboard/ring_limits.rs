@@ -66,7 +66,8 @@ impl RingLimits {
         Ok(())
     }
 
-    /// A ring that the callee was shown was declined, or stayed unanswered until it ended.
+    /// A ring that the callee was shown ended without an answer and not because they took another call, or was not shown
+    /// because they have silenced the caller.
     pub fn unwanted(&mut self, caller: PersonId, callee: PersonId, now_ms: u64) {
         let rings = self.unwanted.get(&(caller, callee)).map_or(0, |before| before.rings).saturating_add(1);
         let doubled = rings.checked_sub(FREE_UNWANTED + 1).map(|n| FIRST_WAIT_MS << n.min(20));

@@ -2,7 +2,7 @@
 
 use telcon_proto::{
     CallId, ClientMessage as C, Ended, PersonId, RecordMode, Role, ServerMessage as S,
-    limits::{MAX_RINGS_AT_ONCE, MAX_SILENCED, RING_TIMEOUT_MS},
+    limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE, MAX_SILENCED, RING_TIMEOUT_MS},
     message::RefusalCode,
 };
 use telcon_server::limits::CONTACTS_INTERVAL_MS;
@@ -112,7 +112,8 @@ fn a_ring_whose_caller_answered_another_one_before_it_was_logged_is_cancelled() 
     assert_eq!((office.board().gauges().live, office.board().gauges().ringing), (1, 0));
 }
 
-/// The attacker rings again at each end of its ring: declined, unanswered, or cancelled by itself before an answer.
+/// The attacker rings again at each end of its ring: declined, unanswered, or ended by itself before an answer: cancelled,
+/// reported as failed, or abandoned by disconnecting.
 #[test]
 fn a_caller_whose_rings_are_unwanted_waits_longer_and_longer() {
     let attempts = |end: fn(&mut ScriptedOffice, u8)| {
@@ -142,10 +143,16 @@ fn a_caller_whose_rings_are_unwanted_waits_longer_and_longer() {
         assert!(office.received(2).contains(&"ringing".to_owned()));
         (shown, (office.now() - started) / 60_000)
     };
-    let ends: [fn(&mut ScriptedOffice, u8); 3] = [
+    let ends: [fn(&mut ScriptedOffice, u8); 5] = [
         |office, n| office.send(2, C::Decline { call: call(n) }),
         |office, _| office.pass(RING_TIMEOUT_MS),
         |office, n| office.send(5, C::HangUp { call: call(n), failed: false }),
+        |office, n| office.send(5, C::HangUp { call: call(n), failed: true }),
+        |office, _| {
+            office.disconnect(5);
+            office.pass(ABANDONED_AFTER_MS);
+            office.connect(5);
+        },
     ];
     for end in ends {
         let (shown, minutes) = attempts(end);
@@ -227,6 +234,34 @@ fn a_silenced_caller_does_not_ring_until_it_is_undone_on_any_device() {
     assert_eq!(silenced(&mut office, 2), Some(vec![]));
     rings(&mut office, 56, 5, 2);
     assert!(office.received(2).contains(&"ringing".to_owned()));
+}
+
+/// The attacker goes on ringing somebody who has silenced it: each attempt would add two entries to the log.
+#[test]
+fn silenced_rings_are_unwanted_ones() {
+    let mut office = office();
+    let five = office.person(5);
+    office.send(2, C::Silence { person: five, on: true });
+    let before = office.call_entries().len();
+    let mut refusals = 0;
+    for n in 0..60 {
+        office.discard();
+        rings(&mut office, n, 5, 2);
+        assert!(!office.received(2).contains(&"ringing".to_owned()));
+        if let Some((code, message)) = refused(&mut office, 5) {
+            assert_eq!(code, RefusalCode::TooMany);
+            assert!(message.contains("can be rung again in") && !message.contains("silenced"), "{message}");
+            refusals += 1;
+        }
+        office.send(5, C::Ping { log_size: 0 });
+        office.pass(10_000);
+    }
+    let attempts = (office.call_entries().len() - before) / 2;
+    assert_eq!(attempts + refusals, 60);
+    assert!((3..=8).contains(&attempts), "{attempts} attempts within ten minutes");
+    office.send(2, C::Ping { log_size: 0 });
+    rings(&mut office, 60, 5, 1);
+    assert_eq!(office.received(1), ["ringing"], "others are rung as before");
 }
 
 #[test]
