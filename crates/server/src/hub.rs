@@ -179,10 +179,8 @@ pub struct Hub {
     /// Connections to be closed: their send queue is full, or a proof that they need cannot be read.
     failed: BTreeSet<SessionId>,
     clock: Clock,
-    /// The store failed, and so did the recovery: the engine's state is unknown until the store recovers.
-    state_unknown: bool,
-    /// Why the store failed last, for people.
-    failure: &'static str,
+    /// The recovery failed too: the engine's state is unknown until it succeeds. Why, for people.
+    state_unknown: Option<&'static str>,
     /// Log size to be written to the store with its next transaction.
     log_reported: Option<u64>,
 }
@@ -203,8 +201,7 @@ impl Hub {
             next_request: 1,
             failed: BTreeSet::new(),
             clock: Clock::new(Instant::now(), now_ms),
-            state_unknown: false,
-            failure: failure::STORE_FAILED,
+            state_unknown: None,
             log_reported: None,
         };
         let mut batch = Batch::default();
@@ -228,11 +225,13 @@ impl Hub {
             let mut batch = Batch::default();
             self.follow_clock(Instant::now(), now_ms());
             match received {
-                Err(()) if self.state_unknown => {
-                    self.recover(&[]);
-                    std::thread::sleep(RETRY_PAUSE);
-                }
-                Err(()) => batch.add(self.board.timeout(self.now_ms())),
+                Err(()) => match self.state_unknown {
+                    Some(why) => {
+                        self.recover(&[], why);
+                        std::thread::sleep(RETRY_PAUSE);
+                    }
+                    None => batch.add(self.board.timeout(self.now_ms())),
+                },
                 Ok(None | Some(Queued { input: Input::Stop, .. })) => return,
                 Ok(Some(queued)) => self.take(queued.input, &mut batch),
             }
@@ -266,16 +265,16 @@ impl Hub {
                 "the wall clock was set, or the machine was suspended: all connections are closed, and the switchboard goes on \
                  with the new time; check time synchronization if it repeats"
             );
-            self.recover(&[]);
+            self.recover(&[], failure::CLOCK_SET);
         }
     }
 
     /// Runs the engine on one input, and adds its effects to the batch.
     fn take(&mut self, input: Input, batch: &mut Batch) {
-        if self.state_unknown {
-            self.recover(&[]);
-            if self.state_unknown {
-                return failure::refuse(input, self.failure);
+        if let Some(why) = self.state_unknown {
+            self.recover(&[], why);
+            if let Some(why) = self.state_unknown {
+                return failure::refuse(input, why);
             }
         }
         let now = self.now_ms();
@@ -391,8 +390,7 @@ impl Hub {
                 %error,
                 "the store failed: all connections are closed, and the switchboard recovers from what is durable"
             );
-            self.failure = failure::sentence(&error);
-            return self.recover(&batch.steps);
+            return self.recover(&batch.steps, failure::sentence(&error));
         }
         for step in batch.steps {
             match step {
@@ -460,8 +458,8 @@ impl Hub {
     }
 
     /// Closes all connections and restarts the engine from what is durable. `lost` are the steps that were not carried
-    /// out.
-    fn recover(&mut self, lost: &[Step]) {
+    /// out; `why`, for people whose requests are lost with them.
+    fn recover(&mut self, lost: &[Step], why: &'static str) {
         self.outboxes.clear();
         self.failed.clear();
         for step in lost {
@@ -471,16 +469,13 @@ impl Hub {
             }
         }
         for (_, reply) in self.requests.drain() {
-            let _ = reply.send(Err(Refusal::new(RefusalKind::Unavailable, self.failure)));
+            let _ = reply.send(Err(Refusal::new(RefusalKind::Unavailable, why)));
         }
         self.state_unknown = match self.restart_engine() {
-            Ok(()) => false,
+            Ok(()) => None,
             Err(error) => {
-                if let ReconcileError::Store(error) = &error {
-                    self.failure = failure::sentence(error);
-                }
                 tracing::error!(%error, "state unknown until the store recovers: check the database; recovery is retried with every message");
-                true
+                Some(failure::of_recovery(&error))
             }
         };
     }

@@ -1,7 +1,8 @@
-//! What people are told while the store fails.
+//! What people are told when the switchboard recovers, or cannot.
 
 use super::Input;
 use crate::{
+    reconcile::ReconcileError,
     store::StoreError,
     switchboard::{Refusal, RefusalKind},
 };
@@ -10,6 +11,20 @@ use telcon_proto::{ServerMessage, message::RefusalCode};
 /// The database failed, for whatever reason.
 pub(super) const STORE_FAILED: &str = "the server's database failed: try again, and tell its operator";
 const DISK_FULL: &str = "the disk of the server's database is full: try again when its operator has freed space";
+/// The engine restarts because of a step of the wall clock.
+pub(super) const CLOCK_SET: &str = "the clock of the server was set, or its machine was suspended: try again";
+const NOT_RECONCILED: &str = "the server cannot continue from its log and archive: tell its operator";
+
+/// What people are told of a failed recovery.
+pub(super) fn of_recovery(error: &ReconcileError) -> &'static str {
+    match error {
+        ReconcileError::Store(error) => sentence(error),
+        ReconcileError::Log(_)
+        | ReconcileError::Certificates(_)
+        | ReconcileError::RolledBack { .. }
+        | ReconcileError::EmptyStore(_) => NOT_RECONCILED,
+    }
+}
 
 /// What people are told of an error of the store.
 pub(super) fn sentence(error: &StoreError) -> &'static str {

@@ -163,7 +163,7 @@ fn nothing_is_sent_when_the_store_fails_and_calls_continue_after_it_recovers() {
     assert_eq!(drain(&mut callee), (vec![], true));
     let (probe, mut alive) = oneshot::channel();
     world.handle(Input::Probe(probe));
-    assert!(world.hub.state_unknown, "the store still fails");
+    assert!(world.hub.state_unknown.is_some(), "the store still fails");
     assert!(alive.try_recv().is_err(), "a switchboard with unknown state is not alive");
     world.store.repair();
     // The opening had reached the log, so the call continues.
@@ -201,7 +201,7 @@ fn a_full_disk_is_named_and_a_hang_up_is_not_lost() {
     world.handle(Input::Enrol(Box::new(new_device(3)), reply));
     let refusal = answer.try_recv().unwrap().unwrap_err();
     assert!(refusal.kind == RefusalKind::Unavailable && refusal.message.contains("disk"), "{}", refusal.message);
-    world.hub.state_unknown = true;
+    world.hub.state_unknown = Some(failure::STORE_FAILED);
     world.store.take_down();
     let (sender, _receiver) = outbox();
     let (reply, mut answer) = oneshot::channel();
@@ -267,6 +267,26 @@ fn a_step_of_the_clock_is_followed_and_calls_go_on() {
         let at = entries[3].time_ms();
         assert!((wall_ms..wall_ms + 60_000).contains(&at), "{at} is not the new time {wall_ms}");
     }
+}
+
+#[test]
+fn each_recovery_names_its_own_cause() {
+    let mut world = World::new();
+    let enrol = |world: &mut World, n| {
+        let (reply, answer) = oneshot::channel();
+        world.handle(Input::Enrol(Box::new(new_device(n)), reply));
+        answer
+    };
+    world.store.inject(Fault::Full, 0, 1);
+    let refusal = enrol(&mut world, 3).try_recv().unwrap().unwrap_err();
+    assert!(refusal.message.contains("disk"), "{}", refusal.message);
+    // The disk has space again. The clock is set while the next enrolment waits for the log.
+    let mut answer = enrol(&mut world, 4);
+    let wall_ms = world.hub.now_ms() + 3_600_000;
+    world.hub.follow_clock(Instant::now(), wall_ms);
+    let refusal = answer.try_recv().unwrap().unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Unavailable);
+    assert_eq!(refusal.message, failure::CLOCK_SET);
 }
 
 fn is_end_of(entry: &[u8], call: u8) -> bool {
