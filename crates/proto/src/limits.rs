@@ -53,7 +53,7 @@ pub const fn max_key_package_bytes(suite: SuiteName) -> usize {
 /// Longest commit and welcome together, bytes. The largest honest ones are about 200 kB; base64 and the proofs that the server
 /// adds keep the message to the other members below [`MAX_MESSAGE_BYTES`].
 pub const MAX_COMMIT_BYTES: usize = 256 * 1024;
-/// Longest opaque application message (captions, mute state), bytes.
+/// Longest opaque application message (captions, heartbeats), bytes.
 pub const MAX_APPLICATION_BYTES: usize = 16 * 1024;
 /// Opus frame, milliseconds.
 pub const FRAME_MS: u64 = 20;

@@ -4,16 +4,16 @@
 //! |---|---|---|---|
 //! | the role may write records ([`Action::WriteRecord`]) | yes | yes | yes |
 //! | the certificate was valid when the record was signed | yes | yes | yes |
-//! | the device was enrolled before the call ended | by time | by log entry | by log entry |
-//! | the device was not revoked before the record was logged | yes | – | by log entry |
-//! | the device was in the call | yes | – | when a custodian opens the record |
+//! | the device was enrolled before the call ended | by log entry, once the end is logged | by log entry | by log entry |
+//! | the device was not revoked before the record was logged | as the switchboard knows it then | – | by log entry |
+//! | the device was in the call | as the switchboard knows it | – | when a custodian opens the record |
 
 use crate::{
     Role,
     policy::{Action, allows},
 };
 
-/// The signer of a record, as far as it is known. Positions are indices of log entries, or times: all of one kind.
+/// The signer of a record, as far as it is known. Positions are indices of log entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealSigner {
     /// Role in the certificate.
@@ -30,7 +30,7 @@ pub struct SealSigner {
     pub was_member: Option<bool>,
 }
 
-/// The call whose record is sealed. Positions are of the same kind as those of [`SealSigner`].
+/// The call whose record is sealed. Positions are indices of log entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SealedCall {
     /// Position of the end of the call, if it is known.

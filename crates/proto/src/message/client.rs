@@ -74,7 +74,7 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removes: Vec<DeviceId>,
     },
-    /// An encrypted application message to all members (captions, mute state).
+    /// An encrypted application message to all members (captions, heartbeats).
     Application {
         /// The call.
         call: CallId,
