@@ -98,18 +98,18 @@ impl Engine {
         self.with_call(Call::answer);
     }
 
-    /// Declines a ring.
+    /// Declines a ring: this one, or the first.
     pub(super) fn decline(&mut self, id: Option<CallId>) {
         let ringing = self.call.iter().filter(|call| call.is_ringing_here()).chain(&self.rings.waiting);
-        let declined = ringing.map(|ring| ring.id).find(|ring| id.is_none_or(|id| id == *ring));
-        self.rings.declined.extend(declined);
+        let first = ringing.map(|ring| ring.id).find(|ring| id.is_none_or(|id| id == *ring));
+        let Some(id) = first else { return };
+        self.rings.declined.push_back(id);
         if self.rings.declined.len() > MAX_DECLINED {
             self.rings.declined.pop_front();
         }
-        match id.and_then(|id| self.rings.take(id)) {
+        match self.rings.take(id) {
             Some(ring) => self.end_ring(ring, Call::decline),
-            None if id.is_none() || self.call.as_ref().map(|call| call.id) == id => self.with_call(Call::decline),
-            None => {}
+            None => self.with_call(Call::decline),
         }
     }
 

@@ -11,12 +11,15 @@ use telcon_identity::RING_MAX_FUTURE_MS;
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
+    printable::printable,
     terms::Contact,
 };
 
 /// Difference between the device's clock and the office's from which its person is told, milliseconds: half of what a ring may
 /// be dated ahead.
 const MAX_CLOCK_DIFFERENCE_MS: u64 = RING_MAX_FUTURE_MS / 2;
+/// How much of a refusal's sentence is shown, characters: the office's own have fewer.
+const MAX_REFUSAL_CHARS: usize = 200;
 
 impl Engine {
     pub(super) fn on_message(&mut self, now_ms: u64, message: ServerMessage) {
@@ -85,6 +88,9 @@ impl Engine {
                 self.out.push_back(Output::Erase);
             }
             ServerMessage::Refused { call, code, message } => {
+                if let Some(over) = call.filter(|_| code == RefusalCode::NoSuchCall) {
+                    self.on_reported_over(over);
+                }
                 if !self.yield_to_glare(call, code, now_ms) && !self.on_ring_refused(call, code) {
                     self.on_refused(call, code, &message);
                 }
@@ -145,7 +151,7 @@ impl Engine {
     }
 
     fn on_refused(&mut self, id: Option<CallId>, code: RefusalCode, message: &str) {
-        let mut text: String = message.chars().filter(|c| !c.is_control()).take(200).collect();
+        let mut text: String = printable(message).chars().take(MAX_REFUSAL_CHARS).collect();
         if code == RefusalCode::NoSuchCall && id.is_some_and(|id| self.has_finished(id)) {
             // Both sides agree.
             return;
@@ -241,9 +247,8 @@ impl Engine {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;
-                let own = self.call.as_ref().filter(|own| own.id == call);
-                let declined = self.rings.was_declined(call) || own.is_some_and(Call::was_declined);
-                let known = declined || own.is_some();
+                let declined = self.rings.was_declined(call);
+                let known = declined || self.call.as_ref().is_some_and(|own| own.id == call);
                 self.send(match declined {
                     true => ClientMessage::Decline { call },
                     false => ClientMessage::HangUp { call, failed: true },

@@ -129,6 +129,37 @@ fn rings_that_were_declined_without_a_connection_raise_no_alarm_when_they_come_a
     assert!(world.problems().is_empty(), "{:?}", world.problems());
 }
 
+#[test]
+fn the_first_ring_is_declined_where_none_is_named_and_what_one_rings_oneself_goes_on() {
+    let (mut world, calls) = rung_by(89, 2);
+    world.join_office(9, Role::Principal);
+    world.ring(1, 3);
+    world.settle();
+    let own = world.seen().id;
+    assert_eq!(shown(&world, 1)[0], own);
+    world.command(1, UserCommand::Decline { call: None });
+    let declined = world.sent(1, |m| if let ClientMessage::Decline { call } = m { Some(*call) } else { None });
+    assert_eq!(declined, calls[..1]);
+    world.settle();
+    assert_eq!(shown(&world, 1), [own, calls[1]]);
+    assert_eq!((world.state(1), world.state(3)), (CallState::Ringing, CallState::Ringing));
+    world.command(1, UserCommand::Decline { call: Some(own) });
+    assert_eq!(shown(&world, 1), [own, calls[1]], "it does not ring here");
+}
+
+#[test]
+fn a_ring_that_cannot_be_accepted_ends_with_the_reason_and_the_calls_id() {
+    let mut world = Scenario::of_two(90);
+    world.set_clock(0, 90_000);
+    world.ring(0, 1);
+    let call = world.view(0).call;
+    world.settle();
+    assert_eq!((world.state(0), world.view(0).ended), (CallState::Ended, Some("failed")), "at once");
+    let problem = world.view(0).problem.unwrap();
+    assert!(problem.contains("clocks") && problem.contains(&call.to_hex()), "{problem}");
+    assert!(world.screen_of(1).call.is_none());
+}
+
 /// The attacker is the server, or eight callers and more: they cannot fill the screen or the memory.
 #[test]
 fn the_number_of_rings_on_a_screen_is_limited_and_a_call_is_not_disturbed_by_rings() {
@@ -172,4 +203,7 @@ fn a_ring_that_the_office_does_not_know_any_more_disappears() {
     assert_eq!(shown(&world, 1), calls);
     world.inject(1, refused(calls[1], RefusalCode::NoSuchCall));
     assert_eq!(shown(&world, 1), calls[..1]);
+    world.inject(1, refused(calls[0], RefusalCode::NoSuchCall));
+    assert_eq!(shown(&world, 1), []);
+    assert_eq!(world.state_of(1).unreported_rings, [], "the office said that they are over");
 }

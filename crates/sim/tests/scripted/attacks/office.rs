@@ -5,7 +5,7 @@ use telcon_core::{
     Device, DeviceState, Engine, Event, Output, UserCommand,
     view::{CallState, ConnectionState},
 };
-use telcon_proto::{Blob, Ended, Role, ServerMessage};
+use telcon_proto::{Blob, Ended, Role, ServerMessage, message::RefusalCode};
 use telcon_sim::script::Scenario;
 
 #[test]
@@ -34,6 +34,15 @@ fn a_server_alone_cannot_cause_a_device_to_erase_its_keys() {
         assert!(world.red(0).iter().any(|text| text.contains("did not show the authority's signature")));
     }
     assert!(world.hears(1, 0) && world.hears(0, 1));
+}
+
+#[test]
+fn a_refusal_of_the_server_cannot_act_on_the_screen() {
+    let mut world = Scenario::of_two(49);
+    let message = "no\u{202e}\u{1b}[2J\u{200b}\nOFFICE".to_owned();
+    world.inject(0, ServerMessage::Refused { call: None, code: RefusalCode::TooMany, message });
+    let alerts = world.screen_of(0).alerts;
+    assert_eq!(alerts[0].text, "no\u{fffd}\u{fffd}[2J\u{fffd}\u{fffd}OFFICE");
 }
 
 #[test]
