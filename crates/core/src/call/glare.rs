@@ -10,7 +10,7 @@ const GLARE_TIMEOUT_MS: u64 = 5_000;
 /// A device that yielded to the other party's ring.
 pub(super) struct Glare {
     /// The person that was rung, as the screen showed them.
-    pub(super) dialled: Card,
+    pub(super) shown: Card,
     /// The record mode of the refused ring.
     pub(super) mode: RecordMode,
     /// Until when the other ring must arrive, milliseconds since 1970 UTC.
@@ -18,15 +18,15 @@ pub(super) struct Glare {
 }
 
 impl Glare {
-    /// The office refused the ring to `dialled` because theirs was first.
-    pub(super) fn new(dialled: Card, mode: RecordMode, now_ms: u64) -> Self {
-        Self { dialled, mode, deadline_ms: now_ms + GLARE_TIMEOUT_MS }
+    /// The office refused the ring to `shown` because theirs was first.
+    pub(super) fn new(shown: Card, mode: RecordMode, now_ms: u64) -> Self {
+        Self { shown, mode, deadline_ms: now_ms + GLARE_TIMEOUT_MS }
     }
 
     /// Whether a verified ring is the expected one: of the person that was rung, certified as they were shown on the screen, and
     /// keeping no less.
     pub(super) fn matches(&self, ring: &OpenedRing) -> bool {
         let caller = ring.caller();
-        *caller == self.dialled && ring.logged.ring().ring().mode >= self.mode
+        *caller == self.shown && ring.logged.ring().ring().mode >= self.mode
     }
 }

@@ -237,7 +237,7 @@ impl Membership {
         if joiners.is_empty() && removed.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.propose(call, joiners, &removed, adds, removes, changes)?))
+        Ok(Some(self.make_commit(call, joiners, &removed, adds, removes, changes)?))
     }
 
     /// Commits fresh keys of this device, and changes no member: who learned the present keys does not have the next ones.
@@ -246,10 +246,10 @@ impl Membership {
         if self.pending.is_some() {
             return Ok(None);
         }
-        Ok(Some(self.propose(call, Vec::new(), &[], Vec::new(), Vec::new(), Vec::new())?))
+        Ok(Some(self.make_commit(call, Vec::new(), &[], Vec::new(), Vec::new(), Vec::new())?))
     }
 
-    fn propose(
+    fn make_commit(
         &mut self,
         call: CallId,
         joiners: Vec<Joiner>,

@@ -89,7 +89,7 @@ impl Call {
         let jws = telcon_identity::sign_ring(device.key(), device.chain(), &ring);
         let sent = SentRing {
             jws: jws.clone(),
-            dialled: callee.clone(),
+            shown: callee.clone(),
             group: CallGroup::create(device, id, suite)?,
             deadline_ms: now_ms + RING_MAX_AGE_MS,
         };
@@ -265,7 +265,7 @@ impl Call {
     /// ring is not opened.
     pub(crate) fn yield_to_glare(&mut self, now_ms: u64) -> bool {
         let Phase::Placing(Placing::Sent(sent)) = &*self.phase else { return false };
-        let glare = Glare::new(sent.dialled.clone(), self.mode, now_ms);
+        let glare = Glare::new(sent.shown.clone(), self.mode, now_ms);
         *self.phase = Phase::Placing(Placing::Glare(glare));
         true
     }

@@ -48,7 +48,7 @@ pub(super) struct SentRing {
     /// The signed ring.
     pub(super) jws: String,
     /// The callee, from the office's list.
-    pub(super) dialled: Card,
+    pub(super) shown: Card,
     /// The call's group, with this device as its only member: an answer finds it ready.
     pub(super) group: CallGroup,
     /// Until when the office may prove the opening, milliseconds since 1970 UTC.
@@ -242,7 +242,7 @@ impl SentRing {
     /// The office proved the opening: it rings.
     pub(super) fn opened(self, logged: LoggedRing) -> Ringing {
         let ring = OpenedRing { logged, jws: self.jws };
-        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, vec![self.dialled], BTreeMap::new())))
+        Ringing::Outgoing(Box::new(Session::new(ring, self.group, 0, vec![self.shown], BTreeMap::new())))
     }
 }
 

@@ -291,7 +291,7 @@ fn glare_leads_to_one_live_call() {
 }
 
 #[test]
-fn glare_auto_answers_only_the_dialled_person_and_only_before_its_timeout() {
+fn glare_auto_answers_only_the_shown_person_and_only_before_its_timeout() {
     for (other, late) in [(true, false), (false, true)] {
         let mut world = Scenario::of_two(23);
         let third = world.join_office(5, Role::Principal);
