@@ -15,6 +15,7 @@ mod session;
 mod view;
 
 use crate::{
+    clock::Clock,
     context::Context,
     device::{Device, Engaged},
     io::{Event, Output},
@@ -37,6 +38,8 @@ use telcon_proto::{
     message::{Logged, RefusalCode, Ring},
 };
 
+/// How long a party waits before it asks again to be let in, milliseconds: at this rate the office accepts requests.
+const ASK_AGAIN_MS: u64 = 2_000;
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
 
 /// The two people of a call from the office's list, until their certificates are verified.
@@ -158,7 +161,7 @@ impl Call {
     ) -> Result<Self, GroupError> {
         let device = context.device;
         let direction = if device.me().card().role.speaks() { Direction::In } else { Direction::Listen };
-        let waiting = AwaitingWelcome { join: PendingJoin::new(device, id)?, expected };
+        let waiting = AwaitingWelcome { join: PendingJoin::new(device, id)?, expected, ask_again_ms: None };
         context.out.push_back(Output::Send(waiting.request(id)));
         context.out.push_back(Output::OpenLeg { call: id });
         let phase = Phase::Joining(Joining::AwaitingWelcome(Box::new(waiting)));
@@ -228,9 +231,24 @@ impl Call {
         rejoins && self.me.card().role.speaks()
     }
 
-    /// Whether its person declined it.
-    pub(crate) fn was_declined(&self) -> bool {
-        matches!(&*self.phase, Phase::Ended(Ended { how: "declined", .. }))
+    /// The office refused a request as one too many. A party asks again in a moment: giving up would end the call for the other one
+    /// too. Returns whether it does.
+    pub(crate) fn ask_again_later(&mut self, clock: Clock) -> bool {
+        let waits = self.waits_as_party();
+        match &mut *self.phase {
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) if waits => {
+                waiting.ask_again_ms = Some(clock.uptime_ms + ASK_AGAIN_MS);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn ask_again_ms(&self) -> Option<u64> {
+        match &*self.phase {
+            Phase::Joining(Joining::AwaitingWelcome(waiting)) => waiting.ask_again_ms,
+            _ => None,
+        }
     }
 
     /// When it was opened, by its log entry, milliseconds since 1970 UTC.
@@ -470,7 +488,7 @@ impl Call {
     // ---- time
 
     /// When [`Call::tick`] is due, milliseconds since 1970 UTC.
-    pub(crate) fn next_wakeup_ms(&self, clock: crate::clock::Clock) -> Option<u64> {
+    pub(crate) fn next_wakeup_ms(&self, clock: Clock) -> Option<u64> {
         let wall_ms = |uptime_ms: u64| clock.wall_ms + uptime_ms.saturating_sub(clock.uptime_ms);
         let session = self.phase.session();
         let expiry = session.and_then(|session| session.membership.keys.next_expiry_ms());
@@ -482,7 +500,8 @@ impl Call {
             }
             _ => (None, None),
         };
-        [expiry, heartbeat, captions, lost, rekey, self.placing_deadline_ms()].into_iter().flatten().min()
+        let ask_again = self.ask_again_ms().map(wall_ms);
+        [expiry, heartbeat, captions, lost, rekey, ask_again, self.placing_deadline_ms()].into_iter().flatten().min()
     }
 
     /// Time passed. Returns whether the view changed.
@@ -494,6 +513,12 @@ impl Call {
             }
             self.give_up(NOT_OPENED.to_owned(), context);
             return true;
+        }
+        if let Phase::Joining(Joining::AwaitingWelcome(waiting)) = &mut *self.phase
+            && waiting.ask_again_ms.is_some_and(|at| context.clock.uptime_ms >= at)
+        {
+            waiting.ask_again_ms = None;
+            context.out.push_back(Output::Send(waiting.request(self.id)));
         }
         let Some(session) = self.phase.session_mut() else { return false };
         session.membership.keys.expire(context.now_ms());

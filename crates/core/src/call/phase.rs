@@ -90,6 +90,8 @@ pub(super) struct AwaitingWelcome {
     pub(super) join: PendingJoin,
     /// The call that the welcome must be to.
     pub(super) expected: ExpectedRing,
+    /// When to ask again, by the uptime: the office refused a request as one too many. None otherwise.
+    pub(super) ask_again_ms: Option<u64>,
 }
 
 /// What is known of the ring before the welcome.
@@ -249,7 +251,11 @@ impl SentRing {
 impl Incoming {
     /// A person answers: the key package goes out.
     pub(super) fn answer(self) -> AwaitingWelcome {
-        AwaitingWelcome { join: self.join, expected: ExpectedRing::Verified(self.ring, self.caller) }
+        AwaitingWelcome {
+            join: self.join,
+            expected: ExpectedRing::Verified(self.ring, self.caller),
+            ask_again_ms: None,
+        }
     }
 }
 
@@ -276,6 +282,7 @@ impl AwaitingWelcome {
     /// Asks again after a reconnect. A member may have added this device while it was away: then the key package is used up,
     /// and the welcome for it is lost, so that another one is needed. An answer stands as it is.
     pub(super) fn renew(&mut self, device: &Device, call: CallId) -> Result<ClientMessage, Refusal> {
+        self.ask_again_ms = None;
         if !self.answered() {
             self.join = PendingJoin::new(device, call)?;
         }

@@ -162,6 +162,11 @@ impl Engine {
         if text.is_empty() {
             text = "The office's server refused.".into();
         }
+        if code == RefusalCode::TooMany
+            && self.call.as_mut().is_some_and(|call| Some(call.id) == id && call.ask_again_later(self.clock))
+        {
+            return;
+        }
         let ours = self.call.as_ref().is_some_and(|call| Some(call.id) == id && call.ends_when_refused(code));
         if ours && code == RefusalCode::NoSuchCall {
             // It ended while the answer or the request to join was on its way. Nothing failed here; how it ended is known from

@@ -10,7 +10,7 @@ use crate::store::{Ask, Handshake, Write};
 use telcon_proto::{Blob, DeviceId, ServerMessage, limits::MAX_MEMBERS, message::RefusalCode};
 
 /// A commit submitted by a member for ordering.
-pub(super) struct Proposed {
+pub(super) struct SubmittedCommit {
     pub epoch: u64,
     pub commit: Blob,
     pub welcome: Option<Blob>,
@@ -52,26 +52,35 @@ impl Call {
             let text = "the call is full: somebody must leave it first";
             return context.refuse(session, Some(id), RefusalCode::TooMany, text);
         }
-        // A device asks again when it gets the welcome to an earlier request, while this one is on its way to a member.
-        if self.waits_with(&from, &key_package) && self.present.get(&from) == Some(&session) {
-            return;
-        }
-        if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
-            let text = "this device has asked to join already: wait until a member lets it in, or a few seconds";
-            return context.refuse(session, Some(id), RefusalCode::TooMany, text);
-        }
-        self.connect(from, session);
-        self.wait(Ask { device: from, key_package, answer: false }, context);
-        if writes {
+        let accepted = self.accept_request(session, Ask { device: from, key_package, answer: false }, context, now_ms);
+        if accepted && writes {
             context.assignment.requested(id, from, now_ms);
         }
+    }
+
+    /// Accepts a request to be added: an answer, or one to join. Returns whether it did; a repeated one changes nothing, and one
+    /// too many is refused.
+    pub(super) fn accept_request(&mut self, session: SessionId, ask: Ask, context: &mut Context, now_ms: u64) -> bool {
+        let from = ask.device;
+        // A device asks again when it gets the welcome to an earlier request, while this one is on its way to a member.
+        if self.waits_with(&from, &ask.key_package) && self.present.get(&from) == Some(&session) {
+            return false;
+        }
+        if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
+            let text = "this device has asked already: wait until a member lets it in, or a few seconds";
+            context.refuse(session, Some(self.row.call), RefusalCode::TooMany, text);
+            return false;
+        }
+        self.connect(from, session);
+        self.wait(ask, context);
+        true
     }
 
     pub(super) fn commit(
         &mut self,
         session: SessionId,
         from: DeviceId,
-        proposed: Proposed,
+        submitted: SubmittedCommit,
         context: &mut Context,
         now_ms: u64,
     ) {
@@ -80,25 +89,25 @@ impl Call {
             let text = "only a member that takes part can commit: resume or ask to join first";
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        let refused = ServerMessage::CommitRefused { call: id, epoch: proposed.epoch, now: self.row.epoch };
-        if proposed.epoch != self.row.epoch {
+        let refused = ServerMessage::CommitRefused { call: id, epoch: submitted.epoch, now: self.row.epoch };
+        if submitted.epoch != self.row.epoch {
             return context.send(session, refused);
         }
         // A listener that commits without being asked could end the call with a damaged commit.
         let asked = self.committer().is_some_and(|(device, _)| device == from);
         let check = match asked || self.is_principals(&from) {
-            true => self.check_commit(&from, &proposed),
+            true => self.check_commit(&from, &submitted),
             false => Err("only the member that was asked, or a principal, changes who is in the call"),
         };
         if let Err(text) = check {
             // The changes that the refused commit contained are still pending: ask for them again.
-            self.waiting.iter_mut().filter(|w| proposed.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
+            self.waiting.iter_mut().filter(|w| submitted.adds.contains(&w.ask.device)).for_each(|w| w.asked = None);
             self.removal_asked = None;
             // Both: the first makes the device drop the commit, the second is shown to its person.
             context.send(session, refused);
             return context.refuse(session, Some(id), RefusalCode::NotAllowed, text);
         }
-        let Proposed { commit, welcome, adds, removes, .. } = proposed;
+        let SubmittedCommit { commit, welcome, adds, removes, .. } = submitted;
         let before = self.members.clone();
         self.members.retain(|d| !removes.contains(d));
         self.members.extend(&adds);
@@ -144,8 +153,8 @@ impl Call {
     }
 
     /// Checks that the member may add and remove these devices.
-    fn check_commit(&self, from: &DeviceId, proposed: &Proposed) -> Result<(), &'static str> {
-        let Proposed { commit, welcome, adds, removes, .. } = proposed;
+    fn check_commit(&self, from: &DeviceId, submitted: &SubmittedCommit) -> Result<(), &'static str> {
+        let SubmittedCommit { commit, welcome, adds, removes, .. } = submitted;
         if commit.0.is_empty() {
             return Err("the commit is empty");
         }

@@ -270,8 +270,8 @@ impl Switchboard {
                 self.on_call(session, call, |c, context| c.ask_join(session, from, key_package, context, now_ms));
             }
             M::Commit { call, epoch, commit, welcome, adds, removes } => {
-                let proposed = group::Proposed { epoch, commit, welcome, adds, removes };
-                self.on_call(session, call, |c, context| c.commit(session, from, proposed, context, now_ms));
+                let submitted = group::SubmittedCommit { epoch, commit, welcome, adds, removes };
+                self.on_call(session, call, |c, context| c.commit(session, from, submitted, context, now_ms));
             }
             M::Application { call, message } => {
                 self.on_call(session, call, |c, context| c.application(session, from, message, context, now_ms));

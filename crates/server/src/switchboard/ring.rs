@@ -438,15 +438,7 @@ impl Call {
             let text = "another device has answered this call, or it does not ring here";
             return context.refuse(session, Some(self.row.call), RefusalCode::NotAllowed, text);
         }
-        if self.waits_with(&from, &key_package) && self.present.get(&from) == Some(&session) {
-            return;
-        }
-        if !self.asks.count(from, self.is_waiting(&from), session, self.row.epoch, now_ms) {
-            let text = "this device has answered already: wait until the caller's device lets it in";
-            return context.refuse(session, Some(self.row.call), RefusalCode::TooMany, text);
-        }
-        self.connect(from, session);
-        if !again {
+        if self.accept_request(session, Ask { device: from, key_package, answer: true }, context, now_ms) && !again {
             self.row.stage = Stage::Live;
             self.row.answerer = Some(from);
             self.row.answered_ms = Some(now_ms);
@@ -459,7 +451,6 @@ impl Call {
             }
             self.notify_staff();
         }
-        self.wait(Ask { device: from, key_package, answer: true }, context);
     }
 
     /// Processes due deadlines: removes members that were disconnected for too long; returns how the call ended, if it

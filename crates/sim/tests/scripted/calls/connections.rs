@@ -32,6 +32,25 @@ fn of_two_concurrent_commits_the_second_is_rebased() {
     }
 }
 
+/// Each reload asks with a fresh key package, until the office refuses one too many: that is no reason to end the call for both.
+#[test]
+fn a_party_that_reloads_again_and_again_gets_in_a_moment_later() {
+    let mut world = Scenario::of_two(79);
+    world.call();
+    // The other side does not let it in meanwhile.
+    world.hold(script::Direction::Down, 0);
+    for _ in 0..9 {
+        world.disconnect(1);
+        world.reload(1);
+        world.settle();
+    }
+    assert_ne!(world.state(1), CallState::Ended, "{:?}", world.view(1).problem);
+    world.release(script::Direction::Down, 0);
+    world.advance(10_000);
+    assert_eq!((world.state(0), world.state(1)), (CallState::Live, CallState::Live));
+    assert!(world.hears(0, 1) && world.hears(1, 0));
+}
+
 fn asks(world: &Scenario, node: usize) -> telcon_proto::Blob {
     let asked = world.sent(node, |message| match message {
         ClientMessage::AskJoin { key_package, .. } => Some(key_package.clone()),
