@@ -314,7 +314,7 @@ impl Server {
             media: media_handle.numbers,
             counters: Counters::default(),
             unauthenticated: App::unauthenticated_slots(),
-            refused_origins: RefusedOrigins::default(),
+            refused_origins: RefusedOrigins::new(std::time::Instant::now()),
             turn: config.turn.clone(),
         });
         tokio::spawn(web::adopt_records(app.clone(), pending));

@@ -39,7 +39,7 @@ pub const ATTEMPT_WINDOW_MS: u64 = 500;
 /// Offers of a device in one call. An honest device waits a second before it offers again; each offer costs a relay a DTLS
 /// context, and a standalone one that answers late is evicted. The burst: a reloaded page offers again immediately, and so
 /// does a device whose call fails over from relay to relay.
-const OFFER_RATE: Rate = Rate { interval_ms: 500, burst: 6 };
+const OFFER_RATE: Rate = Rate::every_ms(500, 6);
 
 /// Attempts without a connected leg after which a call fails over, at a relay that no device reached recently.
 const MAX_ATTEMPTS: u32 = 1;

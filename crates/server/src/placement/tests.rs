@@ -345,7 +345,7 @@ fn a_device_that_offers_without_pause_is_refused_and_evicts_no_relay() {
                 }
             }
         }
-        let most = u64::from(OFFER_RATE.burst) + 10_000 / OFFER_RATE.interval_ms;
+        let most = u64::from(OFFER_RATE.burst()) + 10_000 / OFFER_RATE.interval_ms();
         assert!(handed.len() as u64 <= most && handed.len() > 10, "{leaves}: {} offers reach the relay", handed.len());
         assert!(refused >= 970, "{leaves}: {refused}");
         world.pass(1_000);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use telcon_proto::DeviceId;
 
 /// Requests of one device in one call: somebody who reloads the page, or joins and leaves again.
-const ASK_RATE: Rate = Rate { interval_ms: 2_000, burst: 6 };
+const ASK_RATE: Rate = Rate::every_ms(2_000, 6);
 
 /// The requests of the devices of one call.
 #[derive(Debug, Default)]

@@ -28,7 +28,7 @@ const MAX_CANDIDATES: usize = 512;
 const MAX_WORDS: usize = 4;
 
 /// Searches of a connection. A page searches when somebody pauses in typing.
-const SEARCH_RATE: Rate = Rate { interval_ms: 200, burst: 5 };
+const SEARCH_RATE: Rate = Rate::every_ms(200, 5);
 
 /// The people that a connection was sent.
 #[derive(Debug)]

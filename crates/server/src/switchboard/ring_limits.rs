@@ -1,12 +1,12 @@
 //! How often people may ring: each caller in total, and each caller one callee, with backoff after rings that were declined or
-//! stayed unanswered. What is counted here is lost at a restart, which gives nobody more than a few rings.
+//! stayed unanswered. What is counted here is lost at a restart, after which each caller begins anew.
 
 use crate::allowance::{Allowance, Rate};
 use std::collections::{BTreeSet, HashMap};
 use telcon_proto::PersonId;
 
 /// Rings of one person. Each adds two permanent entries to the log.
-const CALLER_RATE: Rate = Rate { interval_ms: 5_000, burst: 12 };
+const CALLER_RATE: Rate = Rate::every_ms(5_000, 12);
 /// Unwanted rings in a row that have no consequence: people ring again when nobody came to the telephone in time.
 const FREE_UNWANTED: u32 = 2;
 /// Wait after the first unwanted ring beyond those, milliseconds; doubled by each further one.
@@ -38,7 +38,8 @@ pub(super) enum TooMany {
     Callee(u64),
 }
 
-/// Limits of all callers. Every operation looks at one caller or pair, and forgets what is over.
+/// Limits of all callers. Every operation looks at one caller or pair; a ring also forgets the pairs whose time is over. What
+/// callers have left stays, one number for each person who ever rang.
 #[derive(Debug, Default)]
 pub(super) struct RingLimits {
     callers: HashMap<PersonId, Allowance>,
@@ -140,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_limited_in_total_and_nothing_is_kept_for_ever() {
+    fn a_caller_is_limited_in_total_and_unwanted_rings_are_forgotten() {
         let mut limits = RingLimits::default();
         let allowed = (0..200).filter(|n| limits.ring(person(1), person(n + 2), 0).is_ok()).count();
-        assert_eq!(allowed, CALLER_RATE.burst as usize);
+        assert_eq!(allowed, CALLER_RATE.burst() as usize);
         for n in 0..200 {
             limits.unwanted(person(1), person(n), 0);
         }

@@ -1,5 +1,6 @@
 //! Security headers of every response, and the origin check of WebSockets.
 
+use crate::allowance::{Allowance, Rate};
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -8,7 +9,7 @@ use axum::{
 };
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// No inline scripts, nothing from other origins; the engine is WebAssembly in a worker, and sounds are blobs.
@@ -51,40 +52,46 @@ pub(super) fn same_origin(headers: &HeaderMap, domain: &str) -> bool {
     host == Some(authority) || (scheme == "https" && authority == domain)
 }
 
-/// Interval of reports of refused origins: any page in the world can cause them.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// Reports of refused origins: any page in the world can cause them.
+const REPORT_RATE: Rate = Rate::every_ms(10_000, 1);
 /// Longest part of a header in a report, characters.
 const MAX_REPORTED_CHARS: usize = 100;
 
 /// Tells the operator about pages whose origin was refused, usually because a proxy replaced the `Host` header.
-#[derive(Default)]
 pub struct RefusedOrigins {
-    /// When the last one was reported, and how many came since.
-    last: Mutex<(Option<Instant>, u64)>,
+    since: Instant,
+    /// The reports that are left, and how many requests came since the last one.
+    reports: Mutex<(Allowance, u64)>,
 }
 
 impl RefusedOrigins {
-    /// Reports a request whose origin was refused, unless one was reported within [`REPORT_INTERVAL`].
+    /// Nothing was reported yet.
+    pub fn new(now: Instant) -> Self {
+        Self { since: now, reports: Mutex::default() }
+    }
+
+    /// Reports a request whose origin was refused, unless it is over [`REPORT_RATE`].
     pub(super) fn report(&self, headers: &HeaderMap, domain: &str, now: Instant) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0.is_some_and(|at| now.saturating_duration_since(at) < REPORT_INTERVAL) {
-            last.1 += 1;
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = now.saturating_duration_since(self.since).as_millis() as u64;
+        if !reports.0.take(REPORT_RATE, now_ms) {
+            reports.1 += 1;
             return;
         }
-        let unreported = std::mem::take(&mut last.1);
-        last.0 = Some(now);
-        let (origin, host) = (printable(headers, &header::ORIGIN), printable(headers, &header::HOST));
+        let unreported = std::mem::take(&mut reports.1);
+        let (origin, host) = (header_text(headers, &header::ORIGIN), header_text(headers, &header::HOST));
         tracing::warn!(
             origin,
             host,
             unreported,
-            "a page was refused because its origin is not this server's: if it is the office's page, have the proxy pass the              Host header on (nginx: proxy_set_header Host $host), or open the page at https://{domain}"
+            "a page was refused because its origin is not this server's: if it is the office's page, have the proxy pass the \
+             Host header on (nginx: proxy_set_header Host $host), or open the page at https://{domain}"
         );
     }
 }
 
 /// A header for the log: of limited length, without anything that a terminal interprets.
-fn printable(headers: &HeaderMap, name: &HeaderName) -> String {
+fn header_text(headers: &HeaderMap, name: &HeaderName) -> String {
     let Some(value) = headers.get(name) else { return "(none)".to_owned() };
     let text = String::from_utf8_lossy(value.as_bytes());
     text.chars().take(MAX_REPORTED_CHARS).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
@@ -118,10 +125,10 @@ mod tests {
     #[test]
     fn a_header_in_the_log_is_short_and_plain() {
         let mut headers = HeaderMap::new();
-        assert_eq!(printable(&headers, &header::ORIGIN), "(none)");
+        assert_eq!(header_text(&headers, &header::ORIGIN), "(none)");
         let hostile = [&b"https://a\tb\xff"[..], &[b'x'; 5_000]].concat();
         headers.insert(header::ORIGIN, HeaderValue::from_bytes(&hostile).unwrap());
-        let text = printable(&headers, &header::ORIGIN);
+        let text = header_text(&headers, &header::ORIGIN);
         assert!(text.starts_with("https://a?b?xx") && text.chars().count() == MAX_REPORTED_CHARS, "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{App, Bearer, connections::ClientAddress, metrics::count, security::same_origin, slots::SlotHandle};
 use crate::{
+    allowance::{Allowance, Rate},
     archive::now_ms,
     hub::Input,
     limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
@@ -173,7 +174,7 @@ impl Connection {
 
     async fn run(&mut self, mut signed_in: SignedInAs) {
         let session = signed_in.session;
-        let mut rate = Rate::new(Instant::now());
+        let mut allowance = SendAllowance::new(Instant::now());
         let idle = Duration::from_millis(IDLE_TIMEOUT_MS);
         let mut idle_at = tokio::time::Instant::now() + idle;
         // Devices rely on the answer to a ping coming after everything that sign-in and their earlier messages caused, so the
@@ -204,7 +205,7 @@ impl Connection {
                         Err(_) => break (CLOSE_POLICY, "keepalive timeout"),
                     };
                     idle_at = tokio::time::Instant::now() + idle;
-                    if !rate.allows(bytes, Instant::now()) {
+                    if !allowance.take(bytes, Instant::now()) {
                         count(&self.app.counters.violations);
                         let text = "rate limit exceeded: connect again and send fewer or shorter messages";
                         if let Some(message) = refused(RefusalCode::TooMany, text) {
@@ -313,48 +314,24 @@ fn random() -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// Token buckets: [`MAX_MESSAGES_PER_SECOND`] sustained, and as many at once; [`MAX_BYTES_PER_SECOND`] sustained, and
-/// [`MAX_BYTE_BURST`] at once.
-struct Rate {
-    messages: Bucket,
-    bytes: Bucket,
+const MESSAGE_RATE: Rate = Rate::per_second(MAX_MESSAGES_PER_SECOND, MAX_MESSAGES_PER_SECOND);
+const BYTE_RATE: Rate = Rate::per_second(MAX_BYTES_PER_SECOND, MAX_BYTE_BURST);
+
+/// What a connection may still send.
+struct SendAllowance {
+    since: Instant,
+    messages: Allowance,
+    bytes: Allowance,
 }
 
-struct Bucket {
-    tokens: f64,
-    per_second: f64,
-    most: f64,
-    last: Instant,
-}
-
-impl Bucket {
-    fn new(per_second: u32, most: u32, now: Instant) -> Self {
-        let (per_second, most) = (f64::from(per_second), f64::from(most));
-        Self { tokens: most, per_second, most, last: now }
-    }
-
-    fn take(&mut self, tokens: f64, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.last).as_secs_f64();
-        self.last = now;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.most);
-        let allowed = self.tokens >= tokens;
-        if allowed {
-            self.tokens -= tokens;
-        }
-        allowed
-    }
-}
-
-impl Rate {
+impl SendAllowance {
     fn new(now: Instant) -> Self {
-        Self {
-            messages: Bucket::new(MAX_MESSAGES_PER_SECOND, MAX_MESSAGES_PER_SECOND, now),
-            bytes: Bucket::new(MAX_BYTES_PER_SECOND, MAX_BYTE_BURST, now),
-        }
+        Self { since: now, messages: Allowance::default(), bytes: Allowance::default() }
     }
 
-    fn allows(&mut self, bytes: usize, now: Instant) -> bool {
-        self.messages.take(1.0, now) && self.bytes.take(bytes as f64, now)
+    fn take(&mut self, bytes: usize, now: Instant) -> bool {
+        let now_ms = now.saturating_duration_since(self.since).as_millis() as u64;
+        self.messages.take(MESSAGE_RATE, now_ms) && self.bytes.take_many(bytes as u64, BYTE_RATE, now_ms)
     }
 }
 
@@ -363,12 +340,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_bucket_allows_a_burst_and_a_sustained_rate() {
+    fn a_connection_may_send_a_burst_and_a_sustained_rate() {
         let start = Instant::now();
-        let mut rate = Rate::new(start);
-        let burst = (0..1000).filter(|_| rate.allows(100, start)).count();
+        let mut allowance = SendAllowance::new(start);
+        let burst = (0..1000).filter(|_| allowance.take(100, start)).count();
         assert_eq!(burst, MAX_MESSAGES_PER_SECOND as usize);
-        let later = (1..=2000).filter(|ms| rate.allows(100, start + Duration::from_millis(*ms))).count();
+        let later = (1..=2000).filter(|ms| allowance.take(100, start + Duration::from_millis(*ms))).count();
         assert!((195..=201).contains(&later), "{later}");
     }
 
@@ -376,10 +353,10 @@ mod tests {
     #[test]
     fn long_messages_are_limited_in_bytes() {
         let start = Instant::now();
-        let mut rate = Rate::new(start);
+        let mut allowance = SendAllowance::new(start);
         let sent: usize = (0..6_000)
             .map(|ms| start + Duration::from_millis(ms * 10))
-            .filter(|now| rate.allows(MAX_MESSAGE_BYTES, *now))
+            .filter(|now| allowance.take(MAX_MESSAGE_BYTES, *now))
             .map(|_| MAX_MESSAGE_BYTES)
             .sum();
         assert!(sent <= MAX_BYTE_BURST as usize + 60 * MAX_BYTES_PER_SECOND as usize, "{sent} bytes within a minute");
