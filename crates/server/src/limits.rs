@@ -41,6 +41,11 @@ pub const IDLE_TIMEOUT_MS: u64 = 75_000;
 /// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
 /// the same seconds; one more takes the place of the oldest.
 pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;
+/// Bits of an IPv6 address that count as one address: what networks assign to a household or a small site.
+pub const IPV6_PREFIX: u32 = 56;
+/// The same for connections that have not signed in: a site, or a customer of a tunnel broker. Whoever is pushed out by another
+/// one there tries again.
+pub const UNSIGNED_IPV6_PREFIX: u32 = 48;
 /// How long a connection may take to its first message, milliseconds. A device sends it at once; the time covers a slow
 /// network.
 pub const FIRST_MESSAGE_TIMEOUT_MS: u64 = 5_000;

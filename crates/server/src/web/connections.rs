@@ -6,6 +6,7 @@ use super::{
     proxies::TrustedProxies,
     slots::{ConnectionSlot, ConnectionSlots, SlotLimits},
 };
+use crate::limits::IPV6_PREFIX;
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,8 +28,6 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-/// Bits of an IPv6 address that count as one address: what networks assign to a household or a small site.
-const IPV6_PREFIX: u32 = 56;
 /// Longest request head, bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Pause after `accept` failed: the process is out of file descriptors until some are closed.

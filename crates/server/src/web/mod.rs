@@ -37,7 +37,7 @@ pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 use crate::{
     archive::{Certificates, Prover, RecordStore},
     hub::HubHandle,
-    limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS},
+    limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, UNSIGNED_IPV6_PREFIX},
     media::RelayInput,
     store::Queries,
 };
@@ -107,8 +107,7 @@ impl App {
         ConnectionSlots::new(SlotLimits {
             total: MAX_UNSIGNED_CONNECTIONS,
             per_address: MAX_UNSIGNED_FROM_ONE_ADDRESS,
-            // A site, or a customer of a tunnel broker. Whoever is pushed out by another one there tries again.
-            ipv6_prefix: 48,
+            ipv6_prefix: UNSIGNED_IPV6_PREFIX,
         })
     }
 }

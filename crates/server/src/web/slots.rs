@@ -151,13 +151,14 @@ impl Drop for ConnectionSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{IPV6_PREFIX, UNSIGNED_IPV6_PREFIX};
 
     fn at(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
     fn slots(total: usize, per_address: usize) -> Arc<ConnectionSlots> {
-        ConnectionSlots::new(SlotLimits { total, per_address, ipv6_prefix: 56 })
+        ConnectionSlots::new(SlotLimits { total, per_address, ipv6_prefix: IPV6_PREFIX })
     }
 
     fn is_evicted(evicted: &mut oneshot::Receiver<()>) -> bool {
@@ -207,9 +208,10 @@ mod tests {
 
     #[test]
     fn a_wide_ipv6_prefix_counts_as_one_address() {
-        for (ipv6_prefix, same, other) in
-            [(56, "2001:db8:0:ff::2", "2001:db8:0:100::1"), (48, "2001:db8:0:ffff::2", "2001:db8:1::1")]
-        {
+        for (ipv6_prefix, same, other) in [
+            (IPV6_PREFIX, "2001:db8:0:ff::2", "2001:db8:0:100::1"),
+            (UNSIGNED_IPV6_PREFIX, "2001:db8:0:ffff::2", "2001:db8:1::1"),
+        ] {
             let slots = ConnectionSlots::new(SlotLimits { total: 9, per_address: 1, ipv6_prefix });
             let mut first = slots.acquire(at("2001:db8::1"), false).unwrap();
             let _other = slots.acquire(at(other), false).unwrap();
