@@ -246,10 +246,12 @@ impl Server {
         let admin = TcpListener::bind(config.admin_listen).await.map_err(no_admin)?;
         let admin_addr = admin.local_addr().map_err(no_admin)?;
         let no_media = |source| StartError::Listen { addr: config.media, source };
-        let (media, media_addrs) = media_addresses(&config).map_err(no_media)?;
+        let mut media_addrs =
+            if config.media_addrs.is_empty() { vec![config.media] } else { config.media_addrs.clone() };
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let relay_config = RelayConfig { workers, ..RelayConfig::new(media_addrs.clone()) };
-        let (relay, relay_task) = telcon_relay::net::start(media, relay_config).await.map_err(no_media)?;
+        let (relay, relay_task) = telcon_relay::net::start(config.media, relay_config).await.map_err(no_media)?;
+        media_addrs.iter_mut().filter(|at| at.port() == 0).for_each(|at| at.set_port(relay.port()));
 
         let (records, certificates, pending, reader) = blocking(move || {
             let records = RecordStore::new(objects.clone());
@@ -519,30 +521,6 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// The relay's bind address, and the addresses announced to devices.
-fn media_addresses(config: &ServerConfig) -> io::Result<(SocketAddr, Vec<SocketAddr>)> {
-    let mut bind = config.media;
-    if bind.port() == 0 {
-        bind.set_port(free_port(bind)?);
-    }
-    let mut told = if config.media_addrs.is_empty() { vec![bind] } else { config.media_addrs.clone() };
-    told.iter_mut().filter(|a| a.port() == 0).for_each(|a| a.set_port(bind.port()));
-    Ok((bind, told))
-}
-
-/// A port that is free for UDP and TCP. It is chosen before the relay binds it, because answers contain it.
-fn free_port(at: SocketAddr) -> io::Result<u16> {
-    let mut last = io::ErrorKind::AddrInUse.into();
-    for _ in 0..32 {
-        let chosen = std::net::UdpSocket::bind(at)?.local_addr()?;
-        match std::net::TcpListener::bind(chosen) {
-            Ok(_) => return Ok(chosen.port()),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Worker {
         config.tcp = true;
         let relay = Relay::new(config, Instant::now()).map_err(|e| io::Error::new(ErrorKind::InvalidInput, e))?;
         poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(0), Interest::READABLE)?;
-        let (handle, commands) = WorkerHandle::new(Waker::new(poll.registry(), Token(1))?);
+        let (handle, commands) = WorkerHandle::new(port, Waker::new(poll.registry(), Token(1))?);
         Ok((Self { socket, state, poll, tcp, relay, commands, events, unsent: 0 }, handle))
     }
 

@@ -47,14 +47,15 @@ pub(super) enum Command {
 
 /// Command queue and waker of one worker. Dropping it ends the worker.
 pub(super) struct WorkerHandle {
+    port: u16,
     commands: Option<mpsc::Sender<Command>>,
     waker: Waker,
 }
 
 impl WorkerHandle {
-    pub(super) fn new(waker: Waker) -> (Self, mpsc::Receiver<Command>) {
+    pub(super) fn new(port: u16, waker: Waker) -> (Self, mpsc::Receiver<Command>) {
         let (sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        (Self { commands: Some(sender), waker }, commands)
+        (Self { port, commands: Some(sender), waker }, commands)
     }
 }
 
@@ -79,6 +80,11 @@ pub struct RelayHandle {
 impl RelayHandle {
     pub(super) fn new(workers: Vec<WorkerHandle>, max_calls: usize, events: broadcast::Sender<RelayEvent>) -> Self {
         Self { workers: workers.into(), calls: Arc::default(), max_calls, events }
+    }
+
+    /// The port of the first worker, UDP and TCP: the one that was asked for, or that the system chose.
+    pub fn port(&self) -> u16 {
+        self.workers[0].port
     }
 
     /// See [`crate::Relay::open_call`]. Assigns the call to a worker.
