@@ -4,7 +4,7 @@
 //! an extra attribute is refused instead of shown.
 
 use crate::error::{Flaw, Misuse, Result};
-use telcon_proto::{Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS};
+use telcon_proto::{Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, printable::is_active};
 use x509_cert::{
     attr::AttributeTypeAndValue,
     der::{Decode, Encode, Tag, asn1::Any},
@@ -95,24 +95,13 @@ pub(crate) fn read_card(subject: &Name, office: &OfficeName) -> Result<(Card, [u
     Ok((card, id))
 }
 
+/// Refuses what could not be shown as it is, and what makes two different names look the same ([`is_active`]).
 fn check_text(text: &str) -> Result<()> {
     let length = text.chars().count();
-    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(is_deceptive) {
+    if length == 0 || length > MAX_NAME_CHARS || text.trim() != text || text.chars().any(is_active) {
         return Err(Misuse::Name.into());
     }
     Ok(())
-}
-
-/// Invisible characters, and those that change the display of the rest of a name: they allow homographs of another name.
-/// (The joiners U+200C and U+200D are allowed, as Persian and Indic spelling needs them.)
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        )
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}')
-        || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn check_zone(zone: &str) -> Result<()> {
@@ -164,7 +153,20 @@ mod tests {
     #[test]
     fn deceptive_names_are_refused() {
         let long = "n".repeat(MAX_NAME_CHARS + 1);
-        for bad in ["", " ", " A", "A ", "A\nB", "A\0", "A\u{202e}B", "A\u{200b}", "\u{2066}A", "A\u{e0041}", &long] {
+        for bad in [
+            "",
+            " ",
+            " A",
+            "A ",
+            "A\nB",
+            "A\0",
+            "A\u{202e}B",
+            "A\u{200b}",
+            "\u{2066}A",
+            "A\u{e0041}",
+            "A\u{2800}",
+            &long,
+        ] {
             let card = Card { name: bad.into(), ..card(Role::Principal) };
             assert_eq!(card_name(&card, &[0; 16]), Err(Misuse::Name.into()), "{bad:?}");
             assert_eq!(office_name(&domain(), bad), Err(Misuse::Name.into()), "{bad:?}");
