@@ -14,7 +14,7 @@ use std::{
 
 const FILE: &str = "stores.json";
 /// Version of the file. Version 1 named neither the user and schema of a PostgreSQL database nor the endpoint of a bucket:
-/// it fits any of them, and the next start completes it.
+/// such a file fits any of them, and the next start completes it and makes it version 2.
 const VERSION: u32 = 2;
 
 /// Why the locations cannot be determined or do not match.
@@ -66,6 +66,7 @@ pub enum PlacesError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Places {
+    /// As it was read; [`Places::set_store`] makes it the present one.
     version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     store: Option<String>,
@@ -98,7 +99,7 @@ impl Places {
         if !(1..=VERSION).contains(&places.version) {
             return Err(damaged(format!("its version is {}, this program supports up to {VERSION}", places.version)));
         }
-        Ok(Self { version: VERSION, ..places })
+        Ok(places)
     }
 
     /// Writes the file atomically and durably.
@@ -122,7 +123,7 @@ impl Places {
         new_office: bool,
     ) -> Result<(), PlacesError> {
         let mut places = Self::read(data_dir)?;
-        if new_office && places == Self::default() {
+        if new_office && (&places.store, &places.objects) == (&None, &None) {
             places.set_store(data_dir, store);
             places.set_objects(data_dir, objects);
             return if places == Self::default() { Ok(()) } else { places.write(data_dir) };
@@ -147,7 +148,8 @@ impl Places {
 
     pub(crate) fn is_at_store(&self, data_dir: &Path, store: &StoreLocation) -> bool {
         let name = store_name(data_dir, store);
-        self.store == name || self.store.is_some() && self.store == name.map(|_| store.former_name())
+        self.store == name
+            || self.version == 1 && self.store.is_some() && self.store == name.map(|_| store.former_name())
     }
 
     pub(crate) fn is_at_objects(&self, data_dir: &Path, objects: &ObjectsLocation) -> bool {
@@ -157,6 +159,7 @@ impl Places {
 
     pub(crate) fn set_store(&mut self, data_dir: &Path, store: &StoreLocation) {
         self.store = store_name(data_dir, store);
+        self.version = VERSION;
     }
 
     pub(crate) fn set_objects(&mut self, data_dir: &Path, objects: &ObjectsLocation) {
@@ -280,5 +283,9 @@ mod tests {
         }
         let text = fs::read_to_string(data.join(FILE)).unwrap();
         assert!(text.contains("\"version\": 2") && !text.contains(":a@"), "{text}");
+        // In a file of version 2 the shorter name is that of another database, the one without a user.
+        fs::write(data.join(FILE), r#"{"version":2,"store":"postgres://db.example/telcon"}"#).unwrap();
+        let refused = check(&north, &ObjectsLocation::default_in(data));
+        assert!(matches!(refused, Err(PlacesError::OtherStore { .. })), "{refused:?}");
     }
 }
