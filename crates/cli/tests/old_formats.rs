@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 use telcon_core::{Device, DeviceState};
-use telcon_server::store::{ListPosition, StoreLocation};
+use telcon_server::store::StoreLocation;
 
 /// The creation time of the fixtures of version 0.1, when their devices' certificates were valid.
 const MADE_AT: &str = "2026-11-29 18:00:00";
@@ -104,7 +104,7 @@ fn a_ring_of_version_0_1_verifies_for_its_office_and_is_not_accepted_again() {
     let location = StoreLocation::default_in(&office.path("server"));
     drop(location.writer(&home).unwrap());
     let reader = location.reader(&home).unwrap();
-    let [call] = &reader.calls(None, ListPosition::START, 9).unwrap()[..] else { panic!("one call") };
+    let [call] = &reader.calls(None, None, 9).unwrap().unwrap()[..] else { panic!("one call") };
     let (stored, _) = reader.record(&call.call).unwrap().unwrap();
     let ring = trust.verify_ring_past(&stored.call.ring).unwrap();
     assert_eq!((ring.ring().version, ring.ring().call.id), (3, stored.call.call));

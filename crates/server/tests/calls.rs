@@ -215,6 +215,18 @@ async fn a_call_and_its_record(suite: SuiteName) {
         }
     };
     assert_eq!(list(outside.bearer()).await, []);
+    let after = |bearer: String, call: String| {
+        let office = &office;
+        async move {
+            let path = format!("/api/v1/records?after={call}");
+            office.http("GET", &path, &[("authorization", &bearer)], b"").await.status
+        }
+    };
+    assert_eq!(after(other.clone(), CALL.to_hex()).await, 200);
+    for bad in ["11".repeat(16), "x".into()] {
+        assert_eq!(after(other.clone(), bad).await, 400);
+    }
+    assert_eq!(after(outside.bearer(), CALL.to_hex()).await, 400, "as if there were no such call");
     let lines = list(other.clone()).await;
     assert!(matches!(&lines[..], [l] if l.records == 1 && l.how == Some(Ended::HungUp) && l.to.person == b.person()));
     let path = format!("/api/v1/records/{CALL}");

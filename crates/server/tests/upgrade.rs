@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 use telcon_proto::{CallId, DeviceId, Digest, Ended, OfficeName, Role};
 use telcon_server::{
     Server, ServerConfig,
-    store::{ListPosition, Stage, StoreLocation},
+    store::{Stage, StoreLocation},
 };
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -55,10 +55,10 @@ fn databases_of_earlier_versions_are_upgraded_without_loss() {
         assert_eq!(found.unfinished.iter().map(|unfinished| unfinished.row.call).collect::<Vec<_>>(), [call(0xc2)]);
         assert_eq!(found.unfinished[0].row.how, Some(Ended::HungUp));
         let reader = location.reader(&home()).unwrap();
-        let calls = reader.calls(None, ListPosition::START, 9).unwrap();
+        let calls = reader.calls(None, None, 9).unwrap().unwrap();
         let records: Vec<_> = calls.iter().map(|call| reader.record(&call.call).unwrap().unwrap().0).collect();
         let kept: Vec<_> = records.iter().flat_map(|stored| &stored.records).collect();
-        let of_caller = reader.calls(Some(live.row.from.person), ListPosition::START, 9).unwrap();
+        let of_caller = reader.calls(Some(live.row.from.person), None, 9).unwrap().unwrap();
         assert!(of_caller.iter().any(|call| call.call == live.row.call), "version {version}: {of_caller:?}");
         let [record] = kept[..] else { panic!("{version}: {kept:?}") };
         assert_eq!(
@@ -84,7 +84,7 @@ async fn an_office_of_version_0_1_0_is_upgraded_by_starting_it() {
     let location = StoreLocation::default_in(&data);
     let (devices, records) = tokio::task::spawn_blocking(move || {
         let reader = location.reader(&home()).unwrap();
-        let calls = reader.calls(None, ListPosition::START, 9).unwrap();
+        let calls = reader.calls(None, None, 9).unwrap().unwrap();
         let records: Vec<_> = calls.iter().map(|call| reader.record(&call.call).unwrap().unwrap().0).collect();
         (reader.devices().unwrap(), records)
     })

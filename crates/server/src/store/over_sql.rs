@@ -1,8 +1,7 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, ListPosition, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord,
-    Write,
+    CallSummary, DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -110,7 +109,12 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| read::devices(t, &self.home))
     }
 
-    fn calls(&self, party: Option<PersonId>, after: ListPosition, limit: u32) -> Result<Vec<CallSummary>, StoreError> {
+    fn calls(
+        &self,
+        party: Option<PersonId>,
+        after: Option<CallId>,
+        limit: u32,
+    ) -> Result<Option<Vec<CallSummary>>, StoreError> {
         self.read(|t| read::calls(t, party, after, limit, &self.home))
     }
 

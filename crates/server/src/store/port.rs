@@ -1,6 +1,6 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, CallSummary, DeviceRow, ListPosition, LostDevice, RecordRow, Snapshot, Write};
+use super::{CallRow, CallSummary, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, DeviceId, OfficeName, PersonId};
 
@@ -115,9 +115,24 @@ pub struct StoredRecord {
 }
 
 impl StoredRecord {
-    /// Whether there are records and all of them are partial.
-    pub fn is_partial(&self) -> bool {
-        !self.records.is_empty() && self.records.iter().all(|record| record.partial)
+    /// The call as lists show it.
+    pub fn summary(&self) -> CallSummary {
+        let call = &self.call;
+        let summary = CallSummary {
+            call: call.call,
+            from: call.from.clone(),
+            to: call.to.clone(),
+            mode: call.mode,
+            opened_ms: call.opened_ms,
+            answered_ms: call.answered_ms,
+            ended_ms: call.ended_ms,
+            how: call.how,
+            records: 0,
+            partial: false,
+            missing: call.missing_index.is_some(),
+        };
+        let partial: Vec<bool> = self.records.iter().map(|record| record.partial).collect();
+        summary.with_records(&partial)
     }
 }
 
@@ -142,12 +157,18 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
 
-    /// Calls whose opening is in the log, in the reverse order of their openings there, after a position, at most `limit`: those
-    /// in which `party` rang or was rung, or of the whole office if none. Reads no more rows than it returns, twice over.
+    /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`: those in which `party`
+    /// rang or was rung, or of the whole office if none. The list begins after the call `after`, or with the newest; none if it
+    /// does not have that call. Reads no more rows than it returns, twice over.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn calls(&self, party: Option<PersonId>, after: ListPosition, limit: u32) -> Result<Vec<CallSummary>, StoreError>;
+    fn calls(
+        &self,
+        party: Option<PersonId>,
+        after: Option<CallId>,
+        limit: u32,
+    ) -> Result<Option<Vec<CallSummary>>, StoreError>;
 
     /// One call whose opening is in the log, with all devices that were ever in it.
     ///

@@ -1,7 +1,7 @@
 //! Queries for HTTP requests: lists, and the rows from which proofs are made.
 
 use super::{
-    CallSummary, DeviceRow, ListPosition, StoreError, StoredRecord,
+    CallSummary, DeviceRow, StoreError, StoredRecord,
     database::Statements,
     load::{self, all},
     value::{Value, values},
@@ -21,19 +21,32 @@ const SUMMARY_COLUMNS: &str = "call, from_card, to_card, mode, opened_ms, answer
 pub(super) fn calls(
     t: &mut dyn Statements,
     party: Option<PersonId>,
-    after: ListPosition,
+    after: Option<CallId>,
     limit: u32,
     home: &OfficeName,
-) -> Result<Vec<CallSummary>, StoreError> {
-    let mut values = vec![Value::from(&after.0)];
-    values.extend(party.map(|person| Value::from(person.to_hex().as_str())));
+) -> Result<Option<Vec<CallSummary>>, StoreError> {
+    let person = party.map(|person| Value::from(person.to_hex().as_str()));
+    let before = match after {
+        None => i64::MAX as u64,
+        Some(after) => {
+            let of_person = if party.is_some() { "AND (from_person = $2 OR to_person = $2)" } else { "" };
+            let sql =
+                format!("SELECT opened_index FROM calls WHERE call = $1 AND opened_index IS NOT NULL {of_person}");
+            let values: Vec<Value> = [Value::from(&after)].into_iter().chain(person.clone()).collect();
+            match all(t, &sql, &values, |row| row.number(0))?.pop() {
+                Some(index) => index,
+                None => return Ok(None),
+            }
+        }
+    };
+    let mut values = vec![Value::from(before)];
+    values.extend(person);
     values.push(u64::from(limit).into());
     let limit = format!("LIMIT ${}", values.len());
     // Each of these reads no further in one index than its page.
     let page = |condition: &str| {
         format!(
-            "SELECT call FROM (SELECT call, opened_index FROM calls WHERE opened_index <
-             COALESCE((SELECT opened_index FROM calls WHERE call = $1), 9223372036854775807) {condition}
+            "SELECT call FROM (SELECT call, opened_index FROM calls WHERE opened_index < $1 {condition}
              ORDER BY opened_index DESC {limit}) AS page"
         )
     };
@@ -42,7 +55,7 @@ pub(super) fn calls(
         Some(_) => format!("{} UNION {}", page("AND from_person = $2"), page("AND to_person = $2")),
     };
     let sql = format!("SELECT {SUMMARY_COLUMNS} FROM calls WHERE call IN ({shown}) ORDER BY opened_index DESC {limit}");
-    let mut calls = all(t, &sql, &values, |row| {
+    let calls = all(t, &sql, &values, |row| {
         Ok(CallSummary {
             call: row.call(0)?,
             from: row.card(1, home)?,
@@ -58,15 +71,15 @@ pub(super) fn calls(
         })
     })?;
     let sql = format!("SELECT call, partial FROM records WHERE call IN ({shown})");
-    let mut records: HashMap<CallId, (usize, bool)> = HashMap::new();
+    let mut records: HashMap<CallId, Vec<bool>> = HashMap::new();
     for (call, partial) in all(t, &sql, &values, |row| Ok((row.call(0)?, row.flag(1)?)))? {
-        let (count, all_partial) = records.entry(call).or_insert((0, true));
-        (*count, *all_partial) = (*count + 1, *all_partial && partial);
+        records.entry(call).or_default().push(partial);
     }
-    for call in &mut calls {
-        (call.records, call.partial) = records.remove(&call.call).unwrap_or_default();
-    }
-    Ok(calls)
+    let with_records = |call: CallSummary| {
+        let partial = records.remove(&call.call).unwrap_or_default();
+        call.with_records(&partial)
+    };
+    Ok(Some(calls.into_iter().map(with_records).collect()))
 }
 
 pub(super) fn record(

@@ -155,19 +155,11 @@ pub struct CallSummary {
 }
 
 impl CallSummary {
-    /// The position of this call in the order of [`super::Queries::calls`].
-    pub fn position(&self) -> ListPosition {
-        ListPosition(self.call)
+    /// The summary of a call with these records, of each whether it is partial.
+    pub(super) fn with_records(self, partial: &[bool]) -> Self {
+        let all_partial = !partial.is_empty() && partial.iter().all(|partial| *partial);
+        Self { records: partial.len(), partial: all_partial, ..self }
     }
-}
-
-/// A position in the list of calls, newest first by the log: that of a call. One that is not in the list is before the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListPosition(pub CallId);
-
-impl ListPosition {
-    /// Before the newest call.
-    pub const START: Self = Self(CallId::from_bytes([0; 16]));
 }
 
 /// One ordered commit of a call.

@@ -41,11 +41,6 @@ impl RecordReader {
         Self { queries: queries.into(), turn: Arc::new(Semaphore::new(1)), reads: Arc::default() }
     }
 
-    /// The connection, for the server's own work.
-    pub(super) fn queries(&self) -> &dyn Queries {
-        &*self.queries
-    }
-
     /// Runs a read for a device when it is its turn.
     ///
     /// # Errors

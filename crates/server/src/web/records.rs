@@ -9,7 +9,7 @@ use crate::{
     archive::{Claim, RecordError, parse_seal},
     hub::Input,
     limits::UPLOAD_PAUSE_MS,
-    store::{CallSummary, DeviceRow, ListPosition, StoredRecord},
+    store::{CallSummary, DeviceRow, StoredRecord},
     switchboard::{RefusalKind, Reply, Seal},
 };
 use axum::{
@@ -148,7 +148,7 @@ fn check_seal(app: &App, call: CallId, device: DeviceId, text: &Bytes) -> Result
     let Some(jws) = seal.jws.as_deref() else {
         return Err(RecordError::Seal("it is not signed".into()).into());
     };
-    let stored = app.record_reader.queries().record(&call)?.map(|(stored, _)| stored);
+    let stored = app.reader.record(&call)?.map(|(stored, _)| stored);
     let ended = stored.as_ref().and_then(|stored| stored.call.ended_index);
     let records = stored.map(|stored| stored.records).unwrap_or_default();
     if let Some(kept) = records.iter().find(|r| r.device.is_none_or(|by| by == device))
@@ -250,11 +250,8 @@ fn remove_pending(app: &App, call: CallId, device: DeviceId) {
 
 /// Removes a record from the archive, unless the log has an entry of it.
 fn withdraw(app: &App, _held: &Claim, call: CallId, device: DeviceId) -> Result<(), HttpError> {
-    let logged = app
-        .record_reader
-        .queries()
-        .record(&call)?
-        .is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
+    let stored = app.reader.record(&call)?;
+    let logged = stored.is_some_and(|(stored, _)| stored.records.iter().any(|r| r.device == Some(device)));
     if !logged {
         app.records.withdraw(call, Some(device))?;
     }
@@ -310,13 +307,6 @@ pub(super) struct ListQuery {
     after: Option<String>,
 }
 
-impl ListQuery {
-    fn position(&self) -> Option<ListPosition> {
-        let Some(after) = &self.after else { return Some(ListPosition::START) };
-        Some(ListPosition(after.parse().ok()?))
-    }
-}
-
 /// Calls, newest first, with the state of their records.
 ///
 /// Staff receive all calls of the office, other people their own. A list that is as long as its limit may continue: ask again with
@@ -325,7 +315,7 @@ impl ListQuery {
     get, path = "/records", tag = "records", security(("bearer" = [])), params(ListQuery),
     responses(
         (status = 200, description = "The calls", body = ref("#/components/schemas/RecordLines")),
-        (status = 400, description = "The query is malformed", body = ref("#/components/schemas/ApiError")),
+        (status = 400, description = "The query is malformed, or its `after` is not in the list", body = ref("#/components/schemas/ApiError")),
         (status = 401, description = "No valid bearer token: sign in again", body = ref("#/components/schemas/ApiError")),
         (status = 429, description = "The device has too many requests in progress", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "The server failed or is busy; retry", body = ref("#/components/schemas/ApiError")),
@@ -343,17 +333,23 @@ pub(super) async fn list(
     };
     let Query(query) = query.map_err(|_| malformed())?;
     let limit = query.limit.unwrap_or(DEFAULT_LINES);
-    let after = query.position().filter(|_| (1..=MAX_LINES).contains(&limit)).ok_or_else(malformed)?;
+    let after = query.after.as_deref().map(str::parse).transpose().map_err(|_| malformed())?;
+    if !(1..=MAX_LINES).contains(&limit) {
+        return Err(malformed());
+    }
     let party = match (allows(bearer.role, Action::SeeAllRecords), allows(bearer.role, Action::SeeOwnRecords)) {
         (true, _) => None,
         (false, true) => Some(bearer.person),
         (false, false) => return Ok(Json(Vec::new())),
     };
-    let calls = app.record_reader.read(bearer.device, move |queries| Ok(queries.calls(party, after, limit)?)).await?;
-    Ok(Json(calls.into_iter().map(summary_line).collect()))
+    let read = app.record_reader.read(bearer.device, move |queries| Ok(queries.calls(party, after, limit)?));
+    let calls = read.await?.ok_or_else(|| {
+        HttpError::new(StatusCode::BAD_REQUEST, "the list has no call with the id in `after`: start again without it")
+    })?;
+    Ok(Json(calls.into_iter().map(line).collect()))
 }
 
-fn summary_line(call: CallSummary) -> RecordLine {
+fn line(call: CallSummary) -> RecordLine {
     RecordLine {
         call: call.call,
         from: call.from,
@@ -366,23 +362,6 @@ fn summary_line(call: CallSummary) -> RecordLine {
         records: call.records,
         partial: call.partial,
         missing: call.records == 0 && call.missing,
-    }
-}
-
-fn line(record: &StoredRecord) -> RecordLine {
-    let call = &record.call;
-    RecordLine {
-        call: call.call,
-        from: call.from.clone(),
-        to: call.to.clone(),
-        mode: call.mode,
-        opened_ms: call.opened_ms,
-        answered_ms: call.answered_ms,
-        ended_ms: call.ended_ms,
-        how: call.how,
-        records: record.records.len(),
-        partial: record.is_partial(),
-        missing: record.records.is_empty() && call.missing_index.is_some(),
     }
 }
 
@@ -422,7 +401,7 @@ pub(super) async fn proof(
         let devices = devices.into_iter().filter_map(|d| Some((d.chain, d.log_index?)));
         let devices = devices.map(|(chain, index)| Ok(ProvenDevice { chain, logged: log.prove(index)? }));
         Ok(RecordProof {
-            line: line(&record),
+            line: line(record.summary()),
             ring: record.call.ring.clone(),
             opened,
             ended: prove(record.call.ended_index)?,
