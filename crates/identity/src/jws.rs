@@ -31,7 +31,7 @@ struct Header {
     x5c: Vec<String>,
 }
 
-/// A parsed, unverified JWS: it exposes the certificates that select the verification key, and no payload.
+/// A parsed, unverified JWS: it exposes the certificates that select the verification key. Its payload is a claim.
 pub struct Unverified {
     typ: String,
     suite: SuiteName,
@@ -98,6 +98,11 @@ impl Unverified {
     /// The certificates in the header, DER, leaf first. They are not verified.
     pub fn x5c(&self) -> &[Vec<u8>] {
         &self.x5c
+    }
+
+    /// The payload, which anybody may have written.
+    pub(crate) fn claimed_payload(&self) -> &[u8] {
+        &self.payload
     }
 
     /// Verifies type, algorithm and signature, and returns the payload.

@@ -9,7 +9,7 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use telcon_proto::{
-    WIRE_VERSION,
+    CallId, WIRE_VERSION,
     limits::RING_MAX_AGE_MS,
     message::{Ring, RingError},
     policy,
@@ -24,6 +24,12 @@ pub const RING_MAX_FUTURE_MS: u64 = 60_000;
 pub fn sign_ring(key: &DeviceKey, chain: &[Vec<u8>], ring: &Ring) -> String {
     let payload = serde_json::to_vec(ring).expect("invariant: strings and numbers are JSON");
     jws::sign(key, RING_TYP, &payload, chain)
+}
+
+/// The call that a ring names, without any verification: for the refusal to its own sender.
+pub fn claimed_call(jws: &str) -> Option<CallId> {
+    let claimed = jws::decode(jws).ok().filter(|decoded| decoded.typ() == RING_TYP)?;
+    read(claimed.claimed_payload()).ok().map(|ring| ring.call.id)
 }
 
 /// A ring signed by a device of the office whose role may ring. Only verification creates one.

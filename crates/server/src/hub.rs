@@ -354,7 +354,7 @@ impl Hub {
             Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
             Err(error) => {
                 tracing::error!(call = %ring.ring.call, %error, "a ring was refused: the store cannot be read; check the database");
-                Err(RefusedRing::store_failed())
+                Err(RefusedRing::store_failed(ring.ring.call.id))
             }
         }
     }

@@ -29,9 +29,8 @@ pub fn check_proof(
     // A device that the log does not have is not enrolled yet.
     let row = row.filter(|row| row.log_index.is_some()).ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified = office
-        .verify_chain(&ders, now_ms)
-        .map_err(|why| refused(format!("the device's certificate is not valid: {why}. Enrol again")))?;
+    let verified =
+        office.verify_chain(&ders, now_ms).map_err(|why| refused(format!("this device cannot sign in: {why}")))?;
     let (suite, public) = (verified.suite(), verified.public_key());
     telcon_identity::verify_sign_in(jws, suite, public, office.domain().as_str(), device, nonce)
         .map_err(|_| not_proven())?;
@@ -56,15 +55,86 @@ pub fn refuse_lost(lost: &LostDevice) -> Box<ServerMessage> {
 /// # Errors
 /// Why it does not hold.
 pub fn verify_ring(office: &Office, jws: String, now_ms: u64) -> Result<VerifiedRing, RefusedRing> {
-    let verified = office.verify_ring(&jws, now_ms).map_err(|error| match error {
-        IdentityError::Incompatible(Mismatch::WireVersion(_)) => {
-            RefusedRing { code: RefusalCode::Version, why: format!("{error}: update this device") }
-        }
-        error => RefusedRing { code: RefusalCode::NotAllowed, why: error.to_string() },
+    let verified = office.verify_ring(&jws, now_ms).map_err(|error| {
+        let (code, why) = match error {
+            IdentityError::Incompatible(Mismatch::WireVersion(_)) => {
+                (RefusalCode::Version, format!("{error}: update this device"))
+            }
+            error => (RefusalCode::NotAllowed, error.to_string()),
+        };
+        RefusedRing { call: telcon_identity::claimed_call(&jws), code, why }
     })?;
     Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
 }
 
 fn refused(message: String) -> Box<ServerMessage> {
     Box::new(ServerMessage::Refused { call: None, code: RefusalCode::NotSignedIn, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telcon_identity::{Authority, DEVICE_VALIDITY_S, InviteSpec};
+    use telcon_proto::{Card, OfficeName, PersonId, RecordMode, Role, SuiteName};
+
+    const NOW: u64 = 1_800_000_000_000;
+    const HOUR: u64 = 3_600_000;
+
+    /// A device whose certificate has expired, or whose office's server is behind it in time, is told which of the two it is.
+    #[test]
+    fn a_certificate_that_is_not_valid_now_is_refused_with_what_to_do() {
+        let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Office", NOW).unwrap();
+        let log = telcon_log::LogSigner::from_seed(&[2; 32], "office.example/log").unwrap();
+        let info = authority.office(&log.verifier_key().to_string(), RecordMode::LogOnly, NOW).unwrap();
+        let office = Office::pin(&info, None).unwrap();
+        let card = Card {
+            person: PersonId::from_bytes([3; 16]),
+            office: OfficeName::parse("office.example").unwrap(),
+            name: "Person".into(),
+            organisation: "Chancellery".into(),
+            role: Role::Principal,
+            zone: "UTC".into(),
+        };
+        let spec = InviteSpec {
+            card: card.clone(),
+            enrolment_id: [4; 16],
+            enrolment_seed: [5; 32],
+            now_ms: NOW,
+            ttl_ms: HOUR,
+        };
+        let id = DeviceId::from_bytes([6; 16]);
+        let (key, chain) = authority.invite(&spec).unwrap().enrol(&[7; 32], id, NOW).unwrap();
+        let ders: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        let cert_sha256 = office.verify_chain(&ders, NOW).unwrap().cert_sha256();
+        let row = DeviceRow {
+            device: id,
+            card,
+            chain: chain.iter().cloned().map(Blob).collect(),
+            cert_sha256: telcon_proto::Digest::from_bytes(cert_sha256),
+            enrolment: "04".repeat(16),
+            enrolled_ms: NOW,
+            revoked_ms: None,
+            revocation: None,
+            log_index: Some(0),
+            revoked_index: None,
+        };
+        let jws = telcon_identity::sign_in(&key, "office.example", id, b"nonce");
+        let at = |now_ms| match check_proof(&office, Some(row.clone()), id, b"nonce", &jws, now_ms) {
+            Ok(_) => "signed in".to_owned(),
+            Err(refused) => match *refused {
+                ServerMessage::Refused { code: RefusalCode::NotSignedIn, message, .. } => message,
+                other => panic!("{other:?}"),
+            },
+        };
+        assert_eq!(at(NOW + HOUR), "signed in");
+        let year_ms = DEVICE_VALIDITY_S * 1_000;
+        assert_eq!(
+            at(NOW + year_ms + 25 * HOUR),
+            "this device cannot sign in: a device certificate has expired: enrol the device again"
+        );
+        assert_eq!(
+            at(NOW - 25 * HOUR),
+            "this device cannot sign in: a device certificate is not valid yet: check both devices' clocks"
+        );
+    }
 }

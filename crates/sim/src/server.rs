@@ -335,7 +335,7 @@ impl World {
             HubInput::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| match server.store.call_exists(&ring.ring.call.id) {
                     Ok(call_exists) => Ok(VerifiedRing { call_exists, ..ring }),
-                    Err(_) => Err(RefusedRing::store_failed()),
+                    Err(_) => Err(RefusedRing::store_failed(ring.ring.call.id)),
                 });
                 process.board.ring(session, looked_up, now)
             }

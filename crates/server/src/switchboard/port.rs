@@ -43,6 +43,8 @@ pub struct VerifiedRing {
 /// Why the driver did not accept a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedRing {
+    /// The call that it names, as far as it can be read. It is not verified: only its sender is told.
+    pub call: Option<CallId>,
     /// For the caller's program.
     pub code: RefusalCode,
     /// For people.
@@ -51,8 +53,13 @@ pub struct RefusedRing {
 
 impl RefusedRing {
     /// The store does not tell whether the call exists.
-    pub fn store_failed() -> Self {
-        Self { code: RefusalCode::NotAllowed, why: "the server's store cannot be read now: ring again".into() }
+    pub fn store_failed(call: CallId) -> Self {
+        Self::unavailable(Some(call), "the server's store cannot be read now")
+    }
+
+    /// The server failed, and not the ring.
+    pub fn unavailable(call: Option<CallId>, why: &str) -> Self {
+        Self { call, code: RefusalCode::Unavailable, why: format!("{why}: ring again") }
     }
 }
 

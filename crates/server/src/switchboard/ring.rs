@@ -29,9 +29,11 @@ impl Switchboard {
         let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         match ring {
             Ok(verified) => self.verified_ring(session, from, verified, now_ms),
-            Err(RefusedRing { code, why }) => {
-                let text = format!("the ring was not accepted: {why}");
-                self.context.refuse(session, None, code, &text);
+            Err(RefusedRing { call, code, why }) => {
+                // With the call's id, by which the operator finds it in the server's messages.
+                let of_call = call.map(|call| format!(" of call {call}")).unwrap_or_default();
+                let text = format!("the ring{of_call} was not accepted: {why}");
+                self.context.refuse(session, call, code, &text);
             }
         }
         self.finish(now_ms)
@@ -94,7 +96,7 @@ impl Switchboard {
             self.check_ring(ring, from, call_exists).map_err(|(code, text)| (code, text.to_owned()))?;
         self.ring_limits.ring(caller.person, callee.person, now_ms).map_err(|limit| {
             let text = match limit {
-                TooMany::Caller => "too many rings from this person: wait a minute".to_owned(),
+                TooMany::Caller => "too many rings from this person: wait a few seconds".to_owned(),
                 TooMany::Callee(wait_ms) => {
                     let seconds = wait_ms.div_ceil(1_000);
                     format!("they declined or did not answer: this person can be rung again in {seconds} s")

@@ -302,10 +302,13 @@ fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<D
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.
 async fn verify_ring(app: Arc<App>, jws: String) -> Result<VerifiedRing, RefusedRing> {
     let verified = tokio::task::spawn_blocking(move || sign_in::verify_ring(&app.office, jws, now_ms()));
-    verified.await.unwrap_or_else(|_| {
-        let why = "the server could not verify it: ring again".to_owned();
-        Err(RefusedRing { code: RefusalCode::NotAllowed, why })
-    })
+    let verified =
+        verified.await.unwrap_or_else(|_| Err(RefusedRing::unavailable(None, "the server could not verify it")));
+    if let Err(RefusedRing { call, why, .. }) = &verified {
+        let call = call.map(tracing::field::display);
+        tracing::info!(call, why, "a ring was refused: its device is told why");
+    }
+    verified
 }
 
 fn random() -> Option<[u8; 32]> {
