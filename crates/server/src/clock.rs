@@ -1,4 +1,4 @@
-//! The switchboard's clock: wall time that never goes backward, and the detection of steps of the wall clock.
+//! The switchboard's clock: wall time that goes backward only with a step of the wall clock, which it detects.
 //!
 //! Time is an argument everywhere. The monotonic clock says how much of it passed, except while the machine was suspended; the
 //! wall clock says what time it is, and is set forward or back when its machine finds it wrong.
@@ -19,7 +19,7 @@ pub(crate) struct Clock {
     read: Instant,
     /// The wall clock then.
     wall_ms: u64,
-    /// The time of this clock then.
+    /// The time of this clock then: the wall clock's, or later, and then this clock stands still until that is reached.
     now_ms: u64,
 }
 
@@ -36,9 +36,9 @@ impl Clock {
         Self { read, wall_ms, now_ms: wall_ms }
     }
 
-    /// The time at `at`, milliseconds since 1970 UTC. Never less than before.
+    /// The time at `at`, milliseconds since 1970 UTC. Never less than before, unless [`Clock::follow`] found a step in between.
     pub fn at(&self, at: Instant) -> u64 {
-        self.now_ms + millis(at.saturating_duration_since(self.read))
+        self.now_ms.max(self.wall_ms + millis(at.saturating_duration_since(self.read)))
     }
 
     /// Follows the wall clock. After a step the clock shows the wall clock's time, which may be less than before: whoever
@@ -51,8 +51,7 @@ impl Clock {
             *self = Self::new(at, wall_ms);
             return Some(ClockStep { by_ms });
         }
-        // Where the wall clock is behind, this clock has been read ahead of it and waits.
-        *self = Self { read: at, wall_ms, now_ms: wall_ms.max(self.at(at)) };
+        *self = Self { read: at, wall_ms, now_ms: self.at(at) };
         None
     }
 }
@@ -85,6 +84,16 @@ mod tests {
             last = now;
         }
         assert!(last.abs_diff(43_200_000 + 7_199_000) < MIN_STEP_MS, "{last}");
+    }
+
+    #[test]
+    fn a_clock_ahead_of_the_wall_clock_stands_still_until_that_has_caught_up() {
+        let (mut clock, after) = noon();
+        assert_eq!(clock.follow(after(1_000), 43_201_000), None);
+        assert_eq!(clock.follow(after(2_000), 43_201_100), None, "900 ms back");
+        assert_eq!((clock.at(after(2_000)), clock.at(after(2_800))), (43_202_000, 43_202_000));
+        assert_eq!(clock.follow(after(3_000), 43_202_100), None);
+        assert_eq!(clock.at(after(3_500)), 43_202_600, "the wall clock's time again");
     }
 
     #[test]

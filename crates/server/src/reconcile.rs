@@ -132,7 +132,8 @@ fn append_writes(
     index: u64,
     writes: &mut Vec<Write>,
 ) -> Result<(), ReconcileError> {
-    match entry.clone() {
+    let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
+    match entry {
         Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
@@ -162,15 +163,9 @@ fn append_writes(
         Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
         Entry::ArchiveOpened { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
-            let Some(record) = entry.archived_record() else { return Ok(()) };
-            writes.push(Write::Record(RecordRow {
-                call,
-                device: record.device,
-                digest: record.record_digest,
-                kept_ms: time_ms,
-                log_index: index,
-                partial: record.partial,
-            }));
+            let Some((device, digest, partial)) = record else { return Ok(()) };
+            let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };
+            writes.push(Write::Record(row));
         }
     }
     Ok(())

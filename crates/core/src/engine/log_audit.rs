@@ -35,14 +35,10 @@ impl Engine {
         if head.size != from_size {
             return;
         }
-        match self.log_continues(&head, checkpoint, proof) {
-        Ok(size) => self.accept_log_head(size, checkpoint, now_ms),
-        Err(error) => self.report_log_problem(format!(
-                "The office's log does not continue what this device saw before: {error}. Tell the security officer."
-            ),
-            now_ms,
-        ),
-    }
+        if let Err(error) = self.continue_log(&head, checkpoint, proof, now_ms) {
+            let text = "The office's log does not continue what this device saw before";
+            self.report_log_problem(format!("{text}: {error}. Tell the security officer."), now_ms);
+        }
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
@@ -109,16 +105,10 @@ impl Engine {
         if from_size != head.size {
             return Err("the log has grown meanwhile: try again".into());
         }
-        match self.log_continues(&head, checkpoint, proof) {
-            Ok(size) => {
-                self.accept_log_head(size, checkpoint, now_ms);
-                Ok(())
-            }
-            Err(error) => {
-                self.report_log_fork(&error.to_string(), now_ms);
-                Err(format!("the office showed another log than this device has seen: {error}"))
-            }
-        }
+        self.continue_log(&head, checkpoint, proof, now_ms).map_err(|error| {
+            self.report_log_fork(&error.to_string(), now_ms);
+            format!("the office showed another log than this device has seen: {error}")
+        })
     }
 
     fn settle_log_claims(&mut self, head: &LogHead, newest: &str, from_size: u64, proof: &[Blob], now_ms: u64) {
@@ -151,8 +141,17 @@ impl Engine {
         self.report_log_problem(format!("{text}: {why}. Tell the security officer."), now_ms);
     }
 
-    fn log_continues(&self, head: &LogHead, checkpoint: &str, proof: &[Blob]) -> Result<u64, IdentityError> {
-        self.device.office().verify_continues(&head.checkpoint, checkpoint, proof)
+    /// Follows the log from `head` to a checkpoint, if that continues it.
+    fn continue_log(
+        &mut self,
+        head: &LogHead,
+        checkpoint: &str,
+        proof: &[Blob],
+        now_ms: u64,
+    ) -> Result<(), IdentityError> {
+        let size = self.device.office().verify_continues(&head.checkpoint, checkpoint, proof)?;
+        self.accept_log_head(size, checkpoint, now_ms);
+        Ok(())
     }
 
     fn accept_log_head(&mut self, size: u64, checkpoint: &str, now_ms: u64) {

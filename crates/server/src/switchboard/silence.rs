@@ -52,8 +52,11 @@ impl Switchboard {
             for id in ringing {
                 self.end(id, Ended::Declined, now_ms);
             }
-        } else if let Some(callers) = self.silenced.0.get_mut(&me.person) {
-            callers.remove(&caller);
+        } else {
+            let Some(callers) = self.silenced.0.get_mut(&me.person) else { return };
+            if callers.remove(&caller).is_none() {
+                return;
+            }
             if callers.is_empty() {
                 self.silenced.0.remove(&me.person);
             }
