@@ -28,7 +28,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/too many rings from this/i, 'too_many'],
   [/no such person here, or they have no device/i, 'unreachable'],
   [/this role may not be rung/i, 'may_not_ring'],
-  [/ring was not accepted: (.+)/i, 'not_accepted'],
+  [/ring(?: of call [0-9a-f]{32})? was not accepted: (.+)/i, 'not_accepted'],
   [
     /your office did not open this call|this call was opened before|names another (device than|cipher suite)/i,
     'not_opened',
