@@ -6,11 +6,11 @@ use crate::store::{private_dir, random, read_seed, write_secret};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use telcon_client::{endpoint::now_ms, http::post_json};
+use telcon_client::{endpoint::now_ms, error::ClientError, http::post_json};
 use telcon_identity::{Authority, Invitation, InviteSpec, Office};
 use telcon_proto::{
     Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
-    http::{API_PREFIX, RevokeRequest},
+    http::{API_PREFIX, InviteRequest, Invited, RevokeRequest},
 };
 use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
 use telcon_server::{Server, store::StoreLocation};
@@ -255,6 +255,9 @@ pub struct InviteArgs {
     /// Id of an existing person, for a further device (see `telcon devices`).
     #[arg(long)]
     pub person: Option<String>,
+    /// Id of another person with a name that looks the same, as the refusal of this invitation prints it. Repeat it for several.
+    #[arg(long, value_name = "PERSON")]
+    pub same_name_as: Vec<String>,
     /// Validity of the link, hours.
     #[arg(long, default_value_t = LINK_HOURS, value_parser = clap::value_parser!(u64).range(1..))]
     pub hours: u64,
@@ -274,9 +277,13 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     if let Some(person) = &args.person {
         card.person = person.parse()?;
     }
+    let same_name_as =
+        args.same_name_as.iter().map(|person| person.parse().context("--same-name-as is not a person's id"));
+    let same_name_as = same_name_as.collect::<anyhow::Result<Vec<PersonId>>>()?;
     let person = card.person.to_hex();
     let minutes = args.minutes.unwrap_or_else(|| args.hours.saturating_mul(60));
     let invitation = invitation(&authority, card, minutes)?;
+    announce(&server, &authority, &invitation, same_name_as)?;
     crate::output::say!("{server}/#enrol={}", invitation.to_fragment());
     let time = match args.minutes {
         Some(minutes) => format!("{minutes} minutes"),
@@ -285,6 +292,35 @@ pub fn invite(args: InviteArgs) -> anyhow::Result<()> {
     crate::output::tell!("The link works once, for {time}. The first device that opens it is enrolled as this person.");
     crate::output::tell!("For further devices of this person: --person {person}");
     Ok(())
+}
+
+/// States the invitation to the server, which refuses it if the name looks like another person's. Without an answer the link is
+/// made all the same, as invitations are made offline: the server compares the name when the link is opened.
+fn announce(
+    server: &str,
+    authority: &Authority,
+    invitation: &Invitation,
+    same_name_as: Vec<PersonId>,
+) -> anyhow::Result<()> {
+    let decided = !same_name_as.is_empty();
+    let body = serde_json::to_vec(&InviteRequest { jws: authority.issued(invitation, same_name_as, now_ms()) })?;
+    match post_json::<Invited>(&format!("{server}{API_PREFIX}/invitations"), None, &body) {
+        Ok(_) => Ok(()),
+        Err(ClientError::Refused { status: 409, message }) => bail!("no link was made: {}", Printable(&message)),
+        Err(error @ ClientError::Refused { .. }) => {
+            Err(error).context("no link was made: the server did not accept the invitation")
+        }
+        Err(error) if decided => {
+            Err(error).context("no link was made: --same-name-as is a decision that the server has to know of")
+        }
+        Err(_) => {
+            crate::output::tell!(
+                "{server} did not answer, so the name was not compared with those of the office. The server compares it when the \
+                 link is opened, and refuses it then if it looks like another person's."
+            );
+            Ok(())
+        }
+    }
 }
 
 /// The address of an office's server, as links and requests need it: scheme, host and port.

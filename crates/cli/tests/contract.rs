@@ -122,6 +122,14 @@ fn documents() -> BTreeMap<&'static str, Value> {
             ),
         ),
         (
+            "invitation.schema.json",
+            here().read::<http::IssuedInvitation>().document(
+                "Invitation",
+                "Invitation",
+                "Payload of the statement that a person was invited (`telcon-invitation+jws`).",
+            ),
+        ),
+        (
             "log-entry.schema.json",
             here().written::<Entry>().document("Log entry", "Entry", "An entry of the transparency log."),
         ),
@@ -158,9 +166,11 @@ fn page() -> Value {
 fn openapi() -> Value {
     let mut types = Definitions::below(IN_OPENAPI)
         .read::<http::EnrolRequest>()
+        .read::<http::InviteRequest>()
         .read::<http::RevokeRequest>()
         .read::<Seal>()
         .written::<http::OfficeInfo>()
+        .written::<http::Invited>()
         .written::<http::Enrolled>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()

@@ -12,13 +12,15 @@ use crate::{
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    Blob, Card, DeviceId, OfficeName, RecordMode, SuiteName,
-    http::{Charter, OfficeInfo, Revocation},
+    Blob, Card, DeviceId, OfficeName, PersonId, RecordMode, SuiteName, hex,
+    http::{Charter, IssuedInvitation, OfficeInfo, Revocation},
 };
 use x509_cert::{ext::pkix::BasicConstraints, ext::pkix::KeyUsages};
 
 /// Type of a charter (RFC 7515 section 4.1.9).
 pub const CHARTER_TYP: &str = "telcon-charter+jws";
+/// Type of the statement that a person was invited.
+pub const INVITATION_TYP: &str = "telcon-invitation+jws";
 /// Type of a revocation.
 pub const REVOCATION_TYP: &str = "telcon-revocation+jws";
 
@@ -146,6 +148,21 @@ impl Authority {
         };
         let certificate = fields.sign(&self.key)?;
         Invitation::new(self.suite(), spec.enrolment_seed, self.certificate_sha256(), certificate.der())
+    }
+
+    /// States that a person was invited: a JWS of type [`INVITATION_TYP`] over [`IssuedInvitation`], for the switchboard.
+    /// `same_name_as` are the people of whom the office knows that they look the same and are others.
+    pub fn issued(&self, invitation: &Invitation, same_name_as: Vec<PersonId>, now_ms: u64) -> String {
+        let issued = IssuedInvitation {
+            office: self.domain.to_string(),
+            enrolment: hex(&invitation.enrolment()),
+            card: invitation.card().clone(),
+            same_name_as,
+            expires_ms: invitation.expires_ms(),
+            at_ms: now_ms,
+        };
+        let payload = serde_json::to_vec(&issued).expect("invariant: strings and numbers are JSON");
+        jws::sign(&self.key, INVITATION_TYP, &payload, &[])
     }
 
     /// The office's description for its devices, with its signed charter: the decisions that the server must not make, which

@@ -31,6 +31,7 @@ mod invitation;
 pub mod jws;
 mod key;
 mod logged;
+mod look;
 mod name;
 mod office;
 mod ring;
@@ -45,7 +46,7 @@ mod parsers;
 #[cfg(test)]
 mod testkit;
 
-pub use authority::{Authority, InviteSpec, REVOCATION_TYP};
+pub use authority::{Authority, INVITATION_TYP, InviteSpec, REVOCATION_TYP};
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
 pub use credential::{parse_x509_credential, x509_credential};
@@ -53,6 +54,7 @@ pub use error::{Flaw, IdentityError, Mismatch, Misuse, Result, Validity};
 pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
+pub use look::Look;
 pub use office::Office;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
 pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};

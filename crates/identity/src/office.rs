@@ -1,18 +1,19 @@
 //! The trust anchor that a device holds: its office.
 
 use crate::{
-    authority::{CHARTER_TYP, REVOCATION_TYP, read_authority},
+    authority::{CHARTER_TYP, INVITATION_TYP, REVOCATION_TYP, read_authority},
     certificate::Certificate,
     chain::{VerifiedDevice, verify_chain, verify_enrolment},
-    error::{Flaw, Mismatch, Result},
+    error::{Flaw, Mismatch, Result, Validity},
     invitation::Invitation,
     jws,
+    name::card_name,
 };
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    OfficeName, RecordMode, SuiteName,
-    http::{Charter, OfficeInfo, Revocation},
+    OfficeName, PersonId, RecordMode, SuiteName,
+    http::{Charter, IssuedInvitation, OfficeInfo, Revocation},
 };
 
 /// The office's authority and its charter, as a device pins them once, at enrolment.
@@ -132,6 +133,26 @@ impl Office {
             return Err(Flaw::OtherOffice.into());
         }
         Ok(revocation)
+    }
+
+    /// Verifies a statement of this office's authority that a person was invited.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`]; [`crate::Misuse`] of the card; [`Validity::Invitation`] when the link has
+    /// expired.
+    pub fn verify_issued_invitation(&self, jws: &str, now_ms: u64) -> Result<IssuedInvitation> {
+        let payload = jws::verify(jws, INVITATION_TYP, self.suite(), &self.authority.fields().public)?;
+        let issued: IssuedInvitation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
+        if self.domain != issued.office || self.domain != issued.card.office {
+            return Err(Flaw::OtherOffice.into());
+        }
+        card_name(&issued.card, &[0; 16])?;
+        // An identifier of any kind: 32 lower-case hexadecimal digits.
+        issued.enrolment.parse::<PersonId>().map_err(|_| Flaw::Payload)?;
+        if issued.expires_ms <= now_ms {
+            return Err(Validity::Invitation.into());
+        }
+        Ok(issued)
     }
 
     /// Verifies a text that a device of this office signed and put its chain into, in everything but time.

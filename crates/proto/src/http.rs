@@ -1,6 +1,6 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
-use crate::{Blob, CallId, Card, DeviceId, Ended, RecordMode, SuiteName, message::Logged};
+use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, message::Logged};
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the paths of this version of the API.
@@ -55,6 +55,42 @@ pub struct Enrolled {
     pub device: DeviceId,
     /// Proof that its certificate is in the log.
     pub logged: Logged,
+}
+
+/// `POST /api/v1/invitations`: a person was invited, and the link is about to be handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct InviteRequest {
+    /// Compact JWS, type `telcon-invitation+jws`, by the office authority over [`IssuedInvitation`].
+    pub jws: String,
+}
+
+/// Payload of the statement that a person was invited. It has no secret of the link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IssuedInvitation {
+    /// The office, by domain.
+    pub office: String,
+    /// The enrolment that the link is for, 32 hexadecimal digits.
+    pub enrolment: String,
+    /// The person.
+    pub card: Card,
+    /// People whose names look the same, and of whom the office knows that they are others.
+    pub same_name_as: Vec<PersonId>,
+    /// Until when the link is valid, milliseconds since 1970 UTC.
+    pub expires_ms: u64,
+    /// Time of signing, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+}
+
+/// Answer to [`InviteRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Invited {
+    /// The person.
+    pub person: PersonId,
 }
 
 /// `POST /api/v1/revocations`: revokes a device.

@@ -13,7 +13,7 @@ use crate::{
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{Store, StoreError, Write},
+    store::{InvitationRow, Store, StoreError, Write},
     switchboard::{
         Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply,
         RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
@@ -61,6 +61,8 @@ pub enum Input {
     Probe(oneshot::Sender<()>),
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
+    /// A person was invited, by a statement of the authority, which was verified.
+    Invite(Box<InvitationRow>, oneshot::Sender<Answer>),
     /// Revoke a device, by this revocation of the authority, which was verified.
     Revoke(DeviceId, String, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -313,6 +315,10 @@ impl Hub {
                 };
                 let request = self.request(reply);
                 self.board.enrol(request, NewDevice { enrolment_is_used, ..*device }, now)
+            }
+            Input::Invite(row, reply) => {
+                let request = self.request(reply);
+                self.board.invite(request, *row, now)
             }
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);

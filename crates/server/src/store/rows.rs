@@ -51,6 +51,19 @@ pub struct LostDevice {
     pub revoked_index: Option<u64>,
 }
 
+/// An invitation whose link has not expired, as the authority stated it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationRow {
+    /// The enrolment that its link is for.
+    pub enrolment: String,
+    /// The person.
+    pub card: Card,
+    /// People whose names look the same, and of whom the office knows that they are others.
+    pub same_name_as: Vec<PersonId>,
+    /// Until when the link is valid, milliseconds since 1970 UTC.
+    pub expires_ms: u64,
+}
+
 /// What the archive has of a device: its person, as certified, and its certificate chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certified {
@@ -258,6 +271,8 @@ pub enum Write {
     MissingLogged(CallId, u64),
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
+    /// A person was invited. Those whose links had expired at this time are removed.
+    Invited(Box<InvitationRow>, u64),
     /// A person silenced a caller, at this time.
     Silenced(PersonId, Box<Card>, u64),
     /// A person undid it.
@@ -307,6 +322,8 @@ pub struct Snapshot {
     pub unfinished: Vec<Unfinished>,
     /// People, each with a caller whom they silenced.
     pub silenced: Vec<(PersonId, Card)>,
+    /// Invitations that had not expired when the last one was made.
+    pub invitations: Vec<InvitationRow>,
 }
 
 /// The person of a device row, for indices.

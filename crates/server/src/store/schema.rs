@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 10] = [
+pub(super) const TABLES: [Table; 11] = [
     Table {
         name: "devices",
         columns: &[
@@ -84,6 +84,7 @@ pub(super) const TABLES: [Table; 10] = [
     },
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
     Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
+    Table { name: "invitations", columns: &["enrolment", "card", "same_name_as", "expires_ms"], key: 1 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -215,6 +216,12 @@ CREATE TABLE silenced (
     PRIMARY KEY (person, caller)
 ) STRICT, WITHOUT ROWID;
 ",
+    // Invitations whose links have not expired, with the people of whom the office knows that they are others.
+    "
+CREATE TABLE invitations (
+    enrolment TEXT PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -308,6 +315,11 @@ CREATE INDEX calls_to ON calls (to_person, opened_index);
 CREATE TABLE silenced (
     person TEXT COLLATE \"C\" NOT NULL, caller TEXT COLLATE \"C\" NOT NULL, card TEXT NOT NULL, since_ms BIGINT NOT NULL,
     PRIMARY KEY (person, caller)
+);
+",
+    "
+CREATE TABLE invitations (
+    enrolment TEXT COLLATE \"C\" PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms BIGINT NOT NULL
 );
 "];
 

@@ -11,7 +11,7 @@ use telcon_proto::{
     terms::{Contact, Party},
 };
 
-use super::port::SessionId;
+use super::{namesakes::ByLook, port::SessionId};
 
 /// An enrolled device.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub(super) struct Directory {
     /// Enrolled devices whose certificates are lost.
     lost: HashMap<DeviceId, Lost>,
     people: HashMap<PersonId, Person>,
+    /// Devices that are not revoked, by what is seen of their person's name.
+    by_look: ByLook<DeviceId>,
     sessions: HashMap<SessionId, Session>,
     online: HashMap<DeviceId, SessionId>,
     by_role: HashMap<Role, BTreeSet<SessionId>>,
@@ -75,6 +77,7 @@ impl Directory {
     pub fn insert(&mut self, id: DeviceId, device: Device) {
         if device.revoked_ms.is_none() {
             self.people.entry(device.card.person).or_default().devices.push(id);
+            self.by_look.insert(&device.card.name, &id);
         }
         self.valid += usize::from(device.is_valid());
         self.devices.insert(id, device);
@@ -121,6 +124,7 @@ impl Directory {
         device.revoked_ms = Some(now_ms);
         device.revocation = Some(jws.into());
         let card = device.card.clone();
+        self.by_look.remove(&card.name, &id);
         self.forget_of_person(id, card.person);
         Some(card)
     }
@@ -178,6 +182,11 @@ impl Directory {
     pub fn person(&self, person: PersonId) -> Option<&Arc<Card>> {
         let valid = self.devices_of(person).filter(|(_, d)| d.is_valid());
         valid.max_by_key(|(_, d)| d.enrolled_ms).map(|(_, d)| &d.card)
+    }
+
+    /// People whose names look like this one, by their devices that are not revoked.
+    pub fn cards_like(&self, name: &str) -> impl Iterator<Item = &Card> {
+        self.by_look.like(name).into_iter().filter_map(|id| self.devices.get(id)).map(|device| &*device.card)
     }
 
     /// The person as shown in contact lists.

@@ -30,7 +30,7 @@ impl Switchboard {
             self.context.append(Ticket::Enrolled(new.device, request), entry);
             return self.finish(now_ms);
         }
-        let refused = self.may_enrol(&new).err();
+        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
         if let Some(refusal) = refused {
             self.context.output(Output::Reply(request, Err(refusal)));
             return self.finish(now_ms);

@@ -24,6 +24,8 @@
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
+//! | `invitations` | who was invited, and whether their name may be enrolled |
+//! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
 mod asks;
@@ -33,8 +35,10 @@ mod context;
 mod directory;
 mod enrolment;
 mod group;
+mod invitations;
 mod legs;
 mod live_calls;
+mod namesakes;
 mod note_takers;
 mod port;
 mod post_call;
@@ -56,6 +60,7 @@ use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
+use invitations::Invitations;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
 use ring_limits::RingLimits;
@@ -82,6 +87,7 @@ pub struct Switchboard {
     enrolling: HashMap<DeviceId, Enrolling>,
     ring_limits: RingLimits,
     silenced: Silenced,
+    invitations: Invitations,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -124,6 +130,7 @@ impl Switchboard {
             enrolling: HashMap::new(),
             ring_limits: RingLimits::default(),
             silenced: Silenced::default(),
+            invitations: Invitations::default(),
             #[cfg(test)]
             settled: 0,
         };
@@ -151,6 +158,9 @@ impl Switchboard {
             }
         }
         this.silenced.restore(stored.silenced);
+        for row in stored.invitations {
+            this.invitations.insert(row);
+        }
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {

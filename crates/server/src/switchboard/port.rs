@@ -154,6 +154,18 @@ pub enum LegRefusal {
 pub enum Reply {
     /// Done, and in the log at this index.
     Logged(u64),
+    /// The invitation is kept.
+    Invited,
+}
+
+impl Reply {
+    /// The index of the log entry, of a request that is answered with one.
+    pub fn logged(self) -> u64 {
+        match self {
+            Self::Logged(index) => index,
+            Self::Invited => unreachable!("invariant: only an invitation is answered without a log entry"),
+        }
+    }
 }
 
 /// Why a request was refused.

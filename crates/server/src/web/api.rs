@@ -84,6 +84,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     let api = OpenApiRouter::new()
         .routes(routes!(openapi_json))
         .routes(routes!(office::read))
+        .routes(routes!(devices::invite).layer(json()))
         .routes(routes!(devices::enrol).layer(json()))
         .routes(routes!(devices::revoke).layer(json()))
         .routes(routes!(log_files::consistency))

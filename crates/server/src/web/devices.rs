@@ -1,14 +1,10 @@
-//! Enrolment and revocation of devices.
+//! Invitations, and enrolment and revocation of devices.
 
 use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{
-    archive::now_ms,
-    hub::Input,
-    switchboard::{NewDevice, Reply},
-};
+use crate::{archive::now_ms, hub::Input, store::InvitationRow, switchboard::NewDevice};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -20,9 +16,45 @@ use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
     Blob, Digest,
     entry::Entry,
-    http::{EnrolRequest, Enrolled, RevokeRequest},
+    http::{EnrolRequest, Enrolled, InviteRequest, Invited, RevokeRequest},
     message::Logged,
 };
+
+/// States that a person was invited, before the link is handed out.
+///
+/// Needs no sign-in: the body is signed by the office's authority, whose key is not on the server. Refused when the name looks
+/// like that of another person who is enrolled or invited, unless the statement names that person. Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/invitations", tag = "office",
+    request_body(content = ref("#/components/schemas/InviteRequest"), description = "Signed statement"),
+    responses(
+        (status = 200, description = "Kept until the link expires", body = ref("#/components/schemas/Invited")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 403, description = "The signature is not the authority's, or the link has expired", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "The name looks like another person's, who is named", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The body does not have the documented form", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn invite(
+    State(app): State<Arc<App>>,
+    request: Result<Json<InviteRequest>, JsonRejection>,
+) -> Result<Json<Invited>, HttpError> {
+    let Json(InviteRequest { jws }) = request?;
+    let for_check = app.clone();
+    let issued = blocking(move || {
+        let checked = for_check.office.verify_issued_invitation(&jws, now_ms());
+        checked.map_err(|why| HttpError::new(StatusCode::FORBIDDEN, format!("the invitation was not accepted: {why}")))
+    })
+    .await?;
+    let (person, expires_ms) = (issued.card.person, issued.expires_ms);
+    let row =
+        InvitationRow { enrolment: issued.enrolment, card: issued.card, same_name_as: issued.same_name_as, expires_ms };
+    let answer = app.hub.ask(|reply| Input::Invite(Box::new(row), reply)).await.ok_or_else(HttpError::unavailable)?;
+    answer.map(|_| Json(Invited { person })).map_err(HttpError::from)
+}
 
 /// Enrols a device.
 ///
@@ -34,7 +66,7 @@ use telcon_proto::{
     responses(
         (status = 201, description = "Enrolled and in the log", body = ref("#/components/schemas/Enrolled")),
         (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
-        (status = 409, description = "A device of this id, or another person under it, is enrolled already", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "A device of this id, another person under it, or another person whose name looks the same, is enrolled already", body = ref("#/components/schemas/ApiError")),
         (status = 410, description = "The enrolment link was used already", body = ref("#/components/schemas/ApiError")),
         (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
         (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
@@ -64,7 +96,7 @@ pub(super) async fn enrol(
 async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
     let device = new.device;
     let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(HttpError::unavailable)?;
-    let Reply::Logged(index) = answer?;
+    let index = answer?.logged();
     let logged = blocking(move || {
         let kept = app.reader.device(&device).map_err(|error| error.to_string());
         let kept =
@@ -149,7 +181,7 @@ pub(super) async fn revoke(
         .ask(|reply| Input::Revoke(revocation.device, signed, reply))
         .await
         .ok_or_else(HttpError::unavailable)?;
-    let Reply::Logged(index) = answer?;
+    let index = answer?.logged();
     app.tokens.revoke(revocation.device);
     Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
 }

@@ -10,7 +10,7 @@ use crate::{
     hub::Input,
     limits::UPLOAD_PAUSE_MS,
     store::{CallSummary, DeviceRow, StoredRecord},
-    switchboard::{RefusalKind, Reply, Seal},
+    switchboard::{RefusalKind, Seal},
 };
 use axum::{
     Json,
@@ -223,7 +223,8 @@ async fn archive_record(
     };
     let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(HttpError::unavailable)?;
     match answer {
-        Ok(Reply::Logged(index)) => {
+        Ok(reply) => {
+            let index = reply.logged();
             count(&app.counters.records);
             let logged = blocking(move || {
                 remove_pending(&app, call, device);
