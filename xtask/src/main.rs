@@ -108,12 +108,14 @@ fn dispatch(arguments: &[String]) -> Result<()> {
 }
 
 fn help() {
+    let names = COMMANDS.iter().map(|command| command.name).chain(steps::STEPS.iter().map(|step| step.name));
+    let width = names.map(str::len).max().unwrap_or_default();
     println!("cargo xtask COMMAND\n");
     for command in COMMANDS {
-        println!("  {:<13} {}", command.name, command.about);
+        println!("  {:<width$}  {}", command.name, command.about);
     }
     println!("\nthe steps of `cargo xtask test`, each also a command of its own:\n");
     for step in steps::STEPS {
-        println!("  {:<13} {}", step.name, step.about);
+        println!("  {:<width$}  {}", step.name, step.about);
     }
 }

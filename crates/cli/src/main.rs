@@ -29,7 +29,7 @@ use std::process::ExitCode;
     name = "telcon",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage; `archive` commands also 3: intact, with gaps.\n\
+    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage;\n`archive verify` and `archive open` also 3: genuine, and something is missing.\n\
                   TELCON_LOG sets the log level, for example TELCON_LOG=telcon=debug."
 )]
 struct Cli {

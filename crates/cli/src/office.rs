@@ -12,7 +12,7 @@ use telcon_proto::{
     Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{API_PREFIX, InviteRequest, Invited, RevokeRequest},
 };
-use telcon_record::{CustodianIdentity, CustodianRecipient, seal::MAX_CUSTODIANS};
+use telcon_record::{CustodianIdentity, CustodianRecipient, local_time::utc_minute, seal::MAX_CUSTODIANS};
 use telcon_server::{Server, store::StoreLocation};
 
 /// Largest list of custodians, bytes: a recipient has 1,959 characters.
@@ -375,15 +375,6 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
     }
     crate::output::tell!("{} devices. To revoke one: telcon revoke --data OFFICE --device ID", devices.len());
     Ok(())
-}
-
-/// `2026-11-22 10:57`.
-fn utc_minute(ms: u64) -> String {
-    let time = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000);
-    time.map_or_else(
-        |_| "unknown".into(),
-        |t| format!("{}-{:02}-{:02} {:02}:{:02}", t.year(), u8::from(t.month()), t.day(), t.hour(), t.minute()),
-    )
 }
 
 /// Arguments of `telcon revoke`.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::sync::Mutex;
 
 pub use telcon_proto::printable::Printable;
-use telcon_proto::printable::{is_active, printable_lines};
+use telcon_proto::printable::{printable, printable_lines};
 
 /// The first failure of standard output. After it, nothing more is written there.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -64,13 +64,14 @@ impl io::Write for LogWriter {
 fn log_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
-    text.chars().map(|c| if is_active(c) { char::REPLACEMENT_CHARACTER } else { c }).chain(end.chars()).collect()
+    printable(text) + end
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+    use telcon_proto::printable::is_active;
 
     #[test]
     fn an_event_is_one_line_without_control_or_direction_characters() {

@@ -1,6 +1,7 @@
 //! Which names look the same (Unicode Technical Standard 39, section 4).
 
 use std::collections::BTreeSet;
+use telcon_proto::printable::is_active;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
 
@@ -21,7 +22,7 @@ impl Look {
     /// What is seen of `name`, without regard to case: the skeleton of its letters as they are written, among which a capital I
     /// is a small L, and that of its small letters. Blanks count once, and not at the ends.
     pub fn of(name: &str) -> Self {
-        let plain: String = name.chars().filter(|c| !is_ignorable(*c)).nfkc().collect();
+        let plain: String = name.chars().map(blank).filter(|c| !is_unseen(*c)).nfkc().collect();
         // Folded after the skeleton in any case: some prototypes are capitals, such as that of the digit zero.
         let key = |text: &str| collapse(&fold(&skeleton(text).collect::<String>()));
         Self(BTreeSet::from([key(&plain), key(&fold(&plain))]))
@@ -47,9 +48,14 @@ fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What names may contain and nobody sees: joiners and variation selectors. Names with other invisible characters are refused.
-fn is_ignorable(c: char) -> bool {
-    matches!(c, '\u{34f}' | '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{fe00}'..='\u{fe0f}')
+/// Blanks that are no white space, as such.
+fn blank(c: char) -> char {
+    if matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}') || c.is_whitespace() { ' ' } else { c }
+}
+
+/// What nobody sees: joiners and variation selectors, which names may contain, and whatever acts on text or is invisible.
+fn is_unseen(c: char) -> bool {
+    is_active(c) || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 #[cfg(test)]
@@ -70,6 +76,7 @@ mod tests {
             ("The President", "the PRESIDENT"),
             ("The President", "The  President"),
             ("The President", "The\u{a0}President"),
+            ("The President", "The\u{2800}President"),
             ("The President", "Тhе Рrеsіdеnt"),
             ("The President", "The Ρresident"),
             ("The President", "Ｔｈｅ President"),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use telcon_proto::participant::{RecordParticipant, RecordPerson};
 
 use crate::error::RecordError;
+use crate::payload::is_salt;
 use crate::progress::{self, Progress};
 use crate::transcript::{NO_TRANSCRIPT_YET, Segment, parse_piece};
 
@@ -148,10 +149,6 @@ fn untranscribed_gap(earlier: &[Segment], this: &[Segment]) -> Option<Segment> {
 fn not_transcribed(start_ms: u64, end_ms: u64) -> Segment {
     let (speaker, name, text) = (String::new(), String::new(), NO_TRANSCRIPT_YET.to_owned());
     Segment { start_ms, end_ms, speaker, name, text, language: None, confidence: Vec::new() }
-}
-
-fn is_salt(event: &Value) -> bool {
-    event.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("salt"))
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, RecordError> {

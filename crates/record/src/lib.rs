@@ -33,7 +33,7 @@ pub mod opus;
 pub mod part;
 mod path;
 pub mod payload;
-mod progress;
+pub mod progress;
 mod recovery;
 pub mod report;
 pub mod seal;

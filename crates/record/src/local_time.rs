@@ -64,6 +64,11 @@ impl LocalTime {
         format!("{:04}-{:02}-{:02}", self.0.year(), self.0.month(), self.0.month_day())
     }
 
+    /// `18:32`.
+    pub fn minute(&self) -> String {
+        format!("{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+
     /// `18:32:08`.
     pub fn clock(&self) -> String {
         format!("{:02}:{:02}:{:02}", self.0.hour(), self.0.minute(), self.0.second())
@@ -75,6 +80,12 @@ impl LocalTime {
         let (sign, size) = (if seconds < 0 { '\u{2212}' } else { '+' }, seconds.unsigned_abs());
         format!("UTC{sign}{:02}:{:02}", size / 3600, size / 60 % 60)
     }
+}
+
+/// `2026-11-29 23:32` in UTC of milliseconds since the Unix epoch.
+pub fn utc_minute(ms: u64) -> String {
+    let time = Zone::utc().at(ms);
+    time.map_or_else(|| format!("{ms} ms after 1970"), |time| format!("{} {}", time.date(), time.minute()))
 }
 
 /// `1 h 02 min 03 s`.
@@ -104,6 +115,7 @@ mod tests {
         assert_eq!(at("Europe/Tallinn"), "30 November 2026 01:32:08 UTC+02:00");
         assert_eq!(at("Asia/Kathmandu"), "30 November 2026 05:17:08 UTC+05:45");
         assert_eq!(Zone::utc().at(AT).unwrap().date(), "2026-11-29");
+        assert_eq!(utc_minute(AT), "2026-11-29 23:32");
         // Summer time, far beyond the transitions that are listed in the file.
         let summer = Zone::named("Europe/Oslo").unwrap().at(4_118_083_200_000).unwrap();
         assert_eq!((summer.date().as_str(), summer.offset().as_str()), ("2100-07-01", "UTC+02:00"));

@@ -186,8 +186,6 @@ pub(crate) fn read_chunk(bytes: &[u8]) -> Result<ReadChunk, OpusError> {
 /// Reads the packets of one mono Ogg Opus stream, one after the other.
 pub struct OpusPackets<R: std::io::Read + std::io::Seek> {
     reader: PacketReader<R>,
-    /// Samples (48 kHz) that a decoder discards at the start.
-    pre_skip: u16,
 }
 
 impl<R: std::io::Read + std::io::Seek> OpusPackets<R> {
@@ -202,17 +200,11 @@ impl<R: std::io::Read + std::io::Seek> OpusPackets<R> {
             packet.ok_or_else(|| OpusError("no packets".to_owned()))
         };
         let head = next()?;
-        let Some([1, 1, skip_low, skip_high, ..]) = head.data.strip_prefix(b"OpusHead") else {
+        let Some([1, 1, _, _, ..]) = head.data.strip_prefix(b"OpusHead") else {
             return Err(OpusError("not a mono Opus stream".to_owned()));
         };
-        let pre_skip = u16::from_le_bytes([*skip_low, *skip_high]);
         next()?;
-        Ok(Self { reader, pre_skip })
-    }
-
-    /// Samples (48 kHz) that a decoder discards at the start.
-    pub fn pre_skip(&self) -> u16 {
-        self.pre_skip
+        Ok(Self { reader })
     }
 
     /// The next packet; none at the end.

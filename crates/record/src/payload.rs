@@ -89,6 +89,11 @@ pub fn salted_jsonl<T: Serialize>(salt: Salt, items: &[T]) -> Result<Payload, se
     Ok(padded(&[head.as_bytes()], &[b"\n", &body]))
 }
 
+/// Whether a line of such a file is its salt.
+pub(crate) fn is_salt(line: &serde_json::Value) -> bool {
+    line.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("salt"))
+}
+
 /// A JSON document `{"salt":"…","content":…}`, padded with spaces before the final newline.
 ///
 /// # Errors

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::error::RecordError;
 
-/// Shortest time without transcript that is shown, milliseconds. Less is the pause around words.
-const MIN_MISSING_MS: u64 = 1_000;
+/// Shortest time without transcript that is noted and shown, milliseconds. Less is the pause around words.
+pub const MIN_MISSING_MS: u64 = 1_000;
 
 /// What one session says, milliseconds since the call was answered.
 #[derive(Debug, Default, PartialEq)]

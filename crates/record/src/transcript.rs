@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::payload::is_salt;
 use crate::vtt::{Cue, cues_text};
 
 /// Text of a segment that marks a time without sound from its speaker, or from anybody if it has none.
@@ -68,16 +69,11 @@ pub(crate) fn parse_piece(bytes: &[u8]) -> (Vec<Segment>, usize) {
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         match serde_json::from_slice::<Segment>(line) {
             Ok(segment) => segments.push(segment),
-            Err(_) if is_salt(line) => {}
+            Err(_) if serde_json::from_slice(line).is_ok_and(|line| is_salt(&line)) => {}
             Err(_) => unreadable += 1,
         }
     }
     (segments, unreadable)
-}
-
-fn is_salt(line: &[u8]) -> bool {
-    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
-    object.is_ok_and(|o| o.len() == 1 && o.contains_key("salt"))
 }
 
 /// All segments as one WebVTT file, ordered by start.

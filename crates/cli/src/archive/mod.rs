@@ -80,8 +80,5 @@ fn checkpoint(args: &CheckpointArgs) -> anyhow::Result<()> {
 
 /// A time for people, to the minute.
 fn utc(ms: u64) -> String {
-    time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64).map_or_else(
-        |_| format!("{ms} ms after 1970"),
-        |t| format!("{} {:02}:{:02} UTC", t.date(), t.hour(), t.minute()),
-    )
+    format!("{} UTC", telcon_record::local_time::utc_minute(ms))
 }

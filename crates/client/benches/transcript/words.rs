@@ -2,12 +2,9 @@
 
 use crate::{Model, Speech, call};
 use std::collections::BTreeMap;
-use telcon_client::transcription::certainty::without_marks;
+use telcon_client::transcription::certainty::{UNCERTAIN_WORD, without_marks};
 use telcon_client::transcription::wer::{WordErrors, word_errors};
 use telcon_client::transcription::{Language, RecognitionResult};
-
-/// Confidence below which a word looks uncertain, percent.
-const UNCERTAIN: u8 = 40;
 
 /// Errors of one model in one language.
 pub struct Words {
@@ -84,7 +81,11 @@ fn errors(file: &Speech, text: &str) -> WordErrors {
 }
 
 fn uncertain(lines: &[RecognitionResult]) -> usize {
-    lines.iter().flat_map(|line| &line.confidence).filter(|percent| **percent < UNCERTAIN).count()
+    lines
+        .iter()
+        .flat_map(|line| &line.confidence)
+        .filter(|percent| f32::from(**percent) < 100.0 * UNCERTAIN_WORD)
+        .count()
 }
 
 fn add(total: &mut WordErrors, more: WordErrors) {

@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use telcon_record::{OpusPackets, OpusWriter};
 
 use super::frame::{FRAME_SAMPLES, Frame, SILENCE};
-use super::opus::{Decoder, Encoder, OpusError, Settings};
+use super::opus::{Decoder, Encoder, OpusError, PRE_SKIP, Settings};
 
 /// Bit rate of the mix, bit/s: two voices at once, without audible loss.
 const BITRATE: u32 = 48_000;
-/// Samples (48 kHz) that the encoder needs before its sound comes out.
-const PRE_SKIP: u16 = 312;
 
 /// Why the files could not be mixed.
 #[derive(Debug, thiserror::Error)]

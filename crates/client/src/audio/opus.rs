@@ -9,6 +9,8 @@ use telcon_core::media::rate::SendProfile;
 
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE, SILENCE};
 
+/// Samples at 48 kHz that the encoder needs before its sound comes out, and that players discard (RFC 7845 section 4.2).
+pub const PRE_SKIP: u16 = 312;
 /// Default bit rate, bit/s: wideband speech and the redundancy of in-band FEC.
 pub const DEFAULT_BITRATE: u32 = 32_000;
 /// Supported bit rates. Below, speech is hard to understand; above, it does not improve.

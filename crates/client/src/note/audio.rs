@@ -1,5 +1,6 @@
 //! The audio of one speaker between two sealed parts: packets by position, split into Ogg files.
 
+use crate::audio::opus::PRE_SKIP;
 use std::collections::BTreeMap;
 use telcon_record::{OpusChunk, OpusError, Payload, Salt, ogg_opus};
 
@@ -10,8 +11,6 @@ const MAX_GAP_PACKETS: u64 = 250;
 /// Most chunks of one speaker per part. Counters are continuous except after a reload; a participant whose counter jumps
 /// constantly must not fill the record with files.
 const MAX_CHUNKS: usize = 16;
-/// Opus pre-skip that players discard, samples at 48 kHz (RFC 7845 section 4.2).
-const PRE_SKIP: u16 = 312;
 
 /// Packets by run (how often the counter restarted) and counter, with their time in the call, milliseconds.
 type Packets = BTreeMap<(u32, u64), (u64, Vec<u8>)>;

@@ -10,12 +10,10 @@ use crate::attendance::{Attendance, Gap, MAX_GAP_MS};
 use std::collections::BTreeMap;
 use telcon_core::{Engine, call::captions::Caption};
 use telcon_proto::{Blob, CallId, Card, DeviceId, RecordMode, participant::RecordParticipant};
-use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment};
+use telcon_record::{BagInfo, NO_AUDIO, RecordError, Segment, local_time::Zone, progress::MIN_MISSING_MS};
 
 /// Largest Opus packet, bytes (RFC 6716 section 3.4).
 const MAX_PACKET_BYTES: usize = 1275;
-/// Shortest time without transcript that is noted, milliseconds. Less is the pause around words.
-const MIN_UNTRANSCRIBED_MS: u64 = 1_000;
 
 /// A call that is being recorded.
 pub(super) struct RecordingSession {
@@ -245,7 +243,7 @@ impl RecordingSession {
         live.keep_pending(names);
         let settled_ms = live.settled_ms();
         // A transcript that is complete, as it was before, is no news: nothing would be sealed in a silent call.
-        let is_complete = settled_ms + MIN_UNTRANSCRIBED_MS > call_ms;
+        let is_complete = settled_ms + MIN_MISSING_MS > call_ms;
         if std::mem::replace(&mut self.was_complete, is_complete) && is_complete {
             return;
         }
@@ -370,16 +368,13 @@ pub(super) fn transcribed_later(now_ms: u64, (from_ms, to_ms): (u64, u64)) -> se
 
 /// `YYYY-MM-DD` in UTC of milliseconds since 1970.
 pub(super) fn date(ms: u64) -> String {
-    time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64)
-        .map(|t| format!("{:04}-{:02}-{:02}", t.year(), u8::from(t.month()), t.day()))
-        .unwrap_or_else(|_| "1970-01-01".into())
+    Zone::utc().at(ms).map_or_else(|| "1970-01-01".into(), |time| time.date())
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` of milliseconds since 1970.
 fn utc(ms: u64) -> String {
-    let time = time::OffsetDateTime::from_unix_timestamp((ms / 1000) as i64);
-    let (hour, minute, second) = time.map_or((0, 0, 0), |t| t.to_hms());
-    format!("{}T{hour:02}:{minute:02}:{second:02}Z", date(ms))
+    let clock = Zone::utc().at(ms).map_or_else(|| "00:00:00".into(), |time| time.clock());
+    format!("{}T{clock}Z", date(ms))
 }
 
 #[cfg(test)]

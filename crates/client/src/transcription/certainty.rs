@@ -38,7 +38,7 @@ const LOOPED_LOG_PROB: f32 = -0.3;
 /// Probability of a language below which it is not known what was spoken, and words of it are inventions.
 const UNKNOWN_LANGUAGE_PROB: f32 = 0.6;
 /// Confidence below which a single word is shown as uncertain.
-const UNCERTAIN_WORD: f32 = 0.4;
+pub const UNCERTAIN_WORD: f32 = 0.4;
 /// The same for the last word of speech that is cut short.
 const UNCERTAIN_LAST_WORD: f32 = 0.7;
 /// Least speech, seconds, in an unclear passage that is marked. Shorter sounds are clicks and breaths, and are left out.
