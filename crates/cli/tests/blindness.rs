@@ -1,15 +1,17 @@
 //! The server is blind: its traffic, memory, files and logs during a call contain neither content nor a key to it.
 
+#[path = "office/memory.rs"]
+mod memory;
 mod office;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use memory::{Search, memory};
 use office::{Office, members, ring, state, until};
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
-    os::unix::fs::FileExt as _,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -44,43 +46,6 @@ impl MediaSink for Collects {
         if let Event::Epoch { .. } = event {
             self.0.lock().unwrap().keys.extend(engine.sframe_base_key());
         }
-    }
-}
-
-/// Searches for many pieces simultaneously.
-struct Search {
-    pieces: HashSet<[u8; PIECE]>,
-    maybe: Vec<u64>,
-}
-
-impl Search {
-    fn new<'n>(needles: impl IntoIterator<Item = &'n [u8]>) -> Self {
-        let mut search = Self { pieces: HashSet::new(), maybe: vec![0; 1 << 16] };
-        for needle in needles {
-            for piece in needle.windows(PIECE) {
-                // Silence and padding carry no content and occur everywhere.
-                if piece.iter().collect::<HashSet<_>>().len() >= PIECE / 2 {
-                    let bit = Self::bit(piece);
-                    search.maybe[bit / 64] |= 1 << (bit % 64);
-                    search.pieces.insert(piece.try_into().unwrap());
-                }
-            }
-        }
-        search
-    }
-
-    fn bit(piece: &[u8]) -> usize {
-        let word = u32::from_le_bytes(piece[..4].try_into().unwrap());
-        (word.wrapping_mul(0x9E37_79B1) >> 10) as usize
-    }
-
-    /// Position of the first match.
-    fn finds(&self, hay: &[u8]) -> Option<usize> {
-        let maybe = |window: &[u8]| {
-            let bit = Self::bit(window);
-            self.maybe[bit / 64] & (1 << (bit % 64)) != 0
-        };
-        hay.windows(PIECE).position(|window| maybe(window) && self.pieces.contains(window))
     }
 }
 
@@ -151,24 +116,6 @@ fn unmasked(stream: &[u8]) -> Vec<u8> {
         rest = &rest[body + length..];
     }
     out
-}
-
-/// All writable memory of a process.
-fn memory(process: u32) -> Vec<u8> {
-    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let mem = fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    let mut all = Vec::new();
-    for line in maps.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|flags| flags.starts_with("rw")))
-    {
-        let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
-        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
-        let mut region = vec![0; (to - from) as usize];
-        // A region can be unmapped between listing and reading.
-        if mem.read_exact_at(&mut region, from).is_ok() {
-            all.extend(region);
-        }
-    }
-    all
 }
 
 fn files(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
@@ -265,13 +212,13 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
             printed.into_iter().filter(|(_, text)| text.len() > 2 * PIECE).flat_map(|(_, text)| forms(text.as_bytes())),
         );
     }
-    let content = Search::new(secrets.opus.iter().map(Vec::as_slice));
-    let known = Search::new(needles.iter().map(Vec::as_slice));
+    let content = Search::<PIECE>::new(secrets.opus.iter().map(Vec::as_slice));
+    let known = Search::<PIECE>::new(needles.iter().map(Vec::as_slice));
 
     // The search works: it finds audio in the note-taker's memory, and a message inserted by hand.
     assert!(content.finds(&of_note_taker).is_some(), "the search is blind itself");
     assert!(known.finds(format!("{{\"key\":\"{}\"}}", STANDARD.encode(&keys[0])).as_bytes()).is_some());
-    let names = Search::new([&b"Office of the President"[..]]);
+    let names = Search::<PIECE>::new([&b"Office of the President"[..]]);
     assert!(names.finds(&scanned[0].1).is_some(), "the server's memory was not read");
     let rings = scanned
         .iter()
@@ -289,9 +236,5 @@ async fn server_traffic_memory_files_and_logs_contain_no_content_or_keys() {
         assert_eq!(content.finds(bytes), None, "{at} holds sound in the clear");
         assert_eq!(known.finds(bytes), None, "{at} holds a key or words in the clear");
     }
-    println!(
-        "scanned {} sources, {total} bytes, for {} pieces",
-        scanned.len(),
-        content.pieces.len() + known.pieces.len()
-    );
+    println!("scanned {} sources, {total} bytes, for {} pieces", scanned.len(), content.pieces() + known.pieces());
 }

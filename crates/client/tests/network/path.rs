@@ -86,8 +86,8 @@ impl InFlight {
 /// Telcon's audio path between two native devices.
 pub fn telcon(input: &[Frame], impairments: Impairments, seed: u64) -> Reception {
     let (mut sender_keys, mut receiver_keys) = (Keyring::new(), Keyring::new());
-    sender_keys.enter(1, [1; 32].into(), 0, vec![0, 1], 0);
-    receiver_keys.enter(1, [1; 32].into(), 1, vec![0, 1], 0);
+    sender_keys.enter(1, Box::new([1; 32].into()), 0, vec![0, 1], 0);
+    receiver_keys.enter(1, Box::new([1; 32].into()), 1, vec![0, 1], 0);
     let (mut there, mut back) = (Channel::new(impairments, seed), Channel::new(impairments, !seed));
     let (mut to_receiver, mut to_sender) = (InFlight::default(), InFlight::default());
     let mut encoder = Encoder::new(Settings::default()).unwrap();

@@ -571,6 +571,11 @@ impl Call {
         }
     }
 
+    /// The secrets of the current epoch, as MLS stores them.
+    pub(crate) fn epoch_secrets(&self) -> Option<Vec<u8>> {
+        self.phase.session()?.membership.group.epoch_secrets().map(|secrets| secrets.to_vec())
+    }
+
     /// The SFrame base key of the current epoch.
     pub(crate) fn sframe_base_key(&self) -> Option<Vec<u8>> {
         self.phase.session()?.membership.group.sframe_base_key().ok().map(|key| key.to_vec())

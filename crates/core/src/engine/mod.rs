@@ -238,6 +238,12 @@ impl Engine {
         self.call.as_ref()?.sframe_base_key()
     }
 
+    /// The MLS secrets of the current epoch in JSON, for the test that searches the memory of another member for them.
+    #[cfg(feature = "test-keys")]
+    pub fn epoch_secrets(&self) -> Option<Vec<u8>> {
+        self.call.as_ref()?.epoch_secrets()
+    }
+
     /// The group of the current call, for a test of a device that does not follow its engine's rules.
     #[cfg(feature = "test-keys")]
     pub fn call_group(&mut self) -> Option<&mut crate::mls::group::CallGroup> {

@@ -5,10 +5,9 @@ use super::{
     rate::{RateController, SendProfile},
     red::{Payload, PayloadError, RedEncoder},
     replay::ReplayWindow,
-    sframe::{Header, KEY_LEN, Key, SframeError},
+    sframe::{BaseKey, Header, KEY_LEN, Key, SframeError},
 };
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 /// Low bits of the epoch in a key id (`E` of RFC 9605, section 5.2).
 pub const EPOCH_BITS: u32 = 8;
@@ -70,7 +69,7 @@ struct Sender {
 
 struct Epoch {
     number: u64,
-    base_key: Zeroizing<[u8; KEY_LEN]>,
+    base_key: BaseKey,
     leaves: Vec<u32>,
     senders: BTreeMap<u32, Sender>,
     /// When its keys are erased; none for the current epoch.
@@ -110,13 +109,13 @@ impl Keyring {
     /// [`PREVIOUS_EPOCH_MS`].
     ///
     /// `leaves` are the members' leaf indices, `own` this device's.
-    pub fn enter(&mut self, number: u64, base_key: Zeroizing<[u8; KEY_LEN]>, own: u32, leaves: Vec<u32>, now_ms: u64) {
+    pub fn enter(&mut self, number: u64, base_key: BaseKey, own: u32, leaves: Vec<u32>, now_ms: u64) {
         for epoch in &mut self.epochs {
             epoch.until_ms.get_or_insert(now_ms.saturating_add(PREVIOUS_EPOCH_MS));
         }
         // RFC 9605, 5.2: an old epoch with the same low bits must go.
         self.epochs.retain(|epoch| low_bits(epoch.number) != low_bits(number));
-        self.set_sealing_key(Key::derive(&*base_key, kid(own, number)));
+        self.set_sealing_key(Key::derive(&**base_key, kid(own, number)));
         // Nobody sends this device its own audio: a frame under its own key is a replay.
         let leaves: Vec<u32> = leaves.into_iter().filter(|leaf| *leaf != own).collect();
         self.feedback.retain_leaves(&leaves);
@@ -203,7 +202,7 @@ impl Keyring {
         }
         let base_key = &epoch.base_key;
         let sender = epoch.senders.entry(leaf).or_insert_with(|| Sender {
-            key: Key::derive(&**base_key, header.kid),
+            key: Key::derive(&***base_key, header.kid),
             frames: ReplayWindow::default(),
             packets: ReplayWindow::default(),
         });
@@ -248,11 +247,16 @@ mod tests {
     use crate::media::replay::WINDOW_FRAMES;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+    use zeroize::Zeroizing;
+
+    fn base(bytes: [u8; KEY_LEN]) -> BaseKey {
+        Box::new(Zeroizing::new(bytes))
+    }
 
     fn pair() -> (Keyring, Keyring) {
         let (mut a, mut b) = (Keyring::new(), Keyring::new());
-        a.enter(3, Zeroizing::new([1; 32]), 0, vec![0, 1], 0);
-        b.enter(3, Zeroizing::new([1; 32]), 1, vec![0, 1], 0);
+        a.enter(3, base([1; 32]), 0, vec![0, 1], 0);
+        b.enter(3, base([1; 32]), 1, vec![0, 1], 0);
         (a, b)
     }
 
@@ -286,10 +290,10 @@ mod tests {
     fn counters_continue_across_epochs_and_old_keys_are_erased() {
         let (mut a, mut b) = pair();
         let old = a.seal(b"one").unwrap();
-        a.enter(4, Zeroizing::new([2; 32]), 0, vec![0, 1], 100);
+        a.enter(4, base([2; 32]), 0, vec![0, 1], 100);
         let new = a.seal(b"two").unwrap();
         assert_eq!(b.open(&new), Err(OpenError::UnknownEpoch));
-        b.enter(4, Zeroizing::new([2; 32]), 1, vec![0, 1], 100);
+        b.enter(4, base([2; 32]), 1, vec![0, 1], 100);
         assert_eq!(b.open(&new).unwrap().counter, 1);
         assert_eq!(b.open(&old).unwrap().counter, 0);
         let late = {
@@ -339,13 +343,13 @@ mod tests {
         let (mut a, _) = with_redundancy();
         a.seal(&packet(7)).unwrap();
         let mut joiner = Keyring::new();
-        let base = Zeroizing::new([2; 32]);
-        joiner.enter(4, base.clone(), 1, vec![0, 1], 0);
+        let second = base([2; 32]);
+        joiner.enter(4, second.clone(), 1, vec![0, 1], 0);
         // The committer seals with the pending epoch's key, and enters that epoch later.
-        a.seal_with_pending_epoch(4, &base, 0);
+        a.seal_with_pending_epoch(4, &second, 0);
         let first = joiner.open(&a.seal(&packet(8)).unwrap()).unwrap();
         assert!(first.earlier.is_empty(), "the joiner hears what was said before it joined");
-        a.enter(4, base, 0, vec![0, 1], 0);
+        a.enter(4, second, 0, vec![0, 1], 0);
         let fourth = {
             a.seal(&packet(9)).unwrap();
             a.seal(&packet(10)).unwrap();
@@ -353,9 +357,9 @@ mod tests {
         };
         assert_eq!(fourth.earlier, [(402, packet(9))]);
         let mut later = Keyring::new();
-        later.enter(5, Zeroizing::new([3; 32]), 1, vec![0, 1], 0);
+        later.enter(5, base([3; 32]), 1, vec![0, 1], 0);
         a.stop_sealing();
-        a.enter(5, Zeroizing::new([3; 32]), 0, vec![0, 1], 0);
+        a.enter(5, base([3; 32]), 0, vec![0, 1], 0);
         assert!(later.open(&a.seal(&packet(11)).unwrap()).unwrap().earlier.is_empty());
     }
 
@@ -383,10 +387,10 @@ mod tests {
     #[test]
     fn a_report_about_another_sender_changes_nothing() {
         let (mut a, mut b) = (Keyring::new(), Keyring::new());
-        a.enter(3, Zeroizing::new([1; 32]), 0, vec![0, 1, 2], 0);
-        b.enter(3, Zeroizing::new([1; 32]), 1, vec![0, 1, 2], 0);
+        a.enter(3, base([1; 32]), 0, vec![0, 1, 2], 0);
+        b.enter(3, base([1; 32]), 1, vec![0, 1, 2], 0);
         let mut c = Keyring::new();
-        c.enter(3, Zeroizing::new([1; 32]), 2, vec![0, 1, 2], 0);
+        c.enter(3, base([1; 32]), 2, vec![0, 1, 2], 0);
         for round in 0..400 {
             let (of_a, of_c) = (a.seal(&packet(0)).unwrap(), c.seal(&packet(0)).unwrap());
             b.open(&of_a).unwrap();
@@ -404,7 +408,7 @@ mod tests {
     fn a_frame_of_a_leaf_that_is_not_a_member_is_refused() {
         let (_, mut b) = pair();
         let mut ghost = Keyring::new();
-        ghost.enter(3, Zeroizing::new([1; 32]), 7, vec![7], 0);
+        ghost.enter(3, base([1; 32]), 7, vec![7], 0);
         assert_eq!(b.open(&ghost.seal(b"boo").unwrap()), Err(OpenError::NotAMember));
     }
 

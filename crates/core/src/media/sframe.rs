@@ -93,11 +93,15 @@ fn decode_field(nibble: u8, frame: &[u8], at: &mut usize) -> Result<u64, SframeE
     if shortest { Ok(value) } else { Err(SframeError::NotMinimal) }
 }
 
-/// Key and salt of one sender in one epoch (RFC 9605, section 4.4.2).
+/// An epoch's base key, from the MLS exporter. Boxed: moving a value copies it, and nothing erases the place that it leaves.
+pub type BaseKey = Box<Zeroizing<[u8; KEY_LEN]>>;
+
+/// Key and salt of one sender in one epoch (RFC 9605, section 4.4.2). They are erased when dropped.
 pub struct Key {
     kid: u64,
-    aead: Aes256Gcm,
-    salt: Zeroizing<[u8; NONCE_LEN]>,
+    // Boxed, as is BaseKey.
+    aead: Box<Aes256Gcm>,
+    salt: Box<Zeroizing<[u8; NONCE_LEN]>>,
 }
 
 impl Key {
@@ -105,15 +109,15 @@ impl Key {
     pub fn derive(base_key: &[u8], kid: u64) -> Self {
         let secret = Hkdf::<Sha512>::new(Some(b""), base_key);
         let mut key = Zeroizing::new([0; KEY_LEN]);
-        let mut salt = Zeroizing::new([0; NONCE_LEN]);
+        let mut salt = Box::new(Zeroizing::new([0; NONCE_LEN]));
         let suffix = [&kid.to_be_bytes()[..], &CIPHER_SUITE.to_be_bytes()].concat();
         secret
             .expand_multi_info(&[b"SFrame 1.0 Secret key ", &suffix], &mut *key)
             .expect("invariant: 32 bytes are fewer than 255 hashes");
         secret
-            .expand_multi_info(&[b"SFrame 1.0 Secret salt ", &suffix], &mut *salt)
+            .expand_multi_info(&[b"SFrame 1.0 Secret salt ", &suffix], &mut **salt)
             .expect("invariant: 12 bytes are fewer than 255 hashes");
-        Self { kid, aead: Aes256Gcm::new((&*key).into()), salt }
+        Self { kid, aead: Box::new(Aes256Gcm::new((&*key).into())), salt }
     }
 
     /// The key id.
@@ -127,7 +131,7 @@ impl Key {
     }
 
     fn nonce(&self, ctr: u64) -> [u8; NONCE_LEN] {
-        let mut nonce = *self.salt;
+        let mut nonce = **self.salt;
         for (byte, counter) in nonce[NONCE_LEN - 8..].iter_mut().zip(ctr.to_be_bytes()) {
             *byte ^= counter;
         }

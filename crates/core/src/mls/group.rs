@@ -5,17 +5,18 @@ use super::{
     key_package::{Joiner, new_leaf, reference},
     leaf, misuse,
     phrase::{self, Phrase},
-    read, wire_policy, write,
+    read,
+    storage::Provider,
+    wire_policy, write,
 };
 use crate::{
     device::{Device, MlsSigner, ciphersuite},
-    media::sframe::KEY_LEN,
+    media::sframe::{BaseKey, KEY_LEN},
 };
 use openmls::prelude::{
     Extensions, GroupId, LeafNodeIndex, MlsGroup, MlsGroupCreateConfig, ProcessedMessageContent, ProtocolMessage,
     StagedCommit,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::OpenMlsProvider;
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, SuiteName, limits::MAX_MEMBERS};
@@ -40,7 +41,7 @@ pub struct NextEpoch {
     /// Its number.
     pub number: u64,
     /// [`CallGroup::sframe_base_key`] of that epoch.
-    pub sframe_base_key: Zeroizing<[u8; KEY_LEN]>,
+    pub sframe_base_key: BaseKey,
     /// [`CallGroup::phrase`] of that epoch.
     pub phrase: Phrase,
 }
@@ -74,7 +75,7 @@ pub struct StagedChange {
 
 /// The group of one call on this device.
 pub struct CallGroup {
-    provider: OpenMlsRustCrypto,
+    provider: Provider,
     signer: MlsSigner,
     suite: SuiteName,
     group: MlsGroup,
@@ -85,13 +86,13 @@ pub struct CallGroup {
 }
 
 impl CallGroup {
-    pub(super) fn joined(provider: OpenMlsRustCrypto, signer: MlsSigner, suite: SuiteName, group: MlsGroup) -> Self {
+    pub(super) fn joined(provider: Provider, signer: MlsSigner, suite: SuiteName, group: MlsGroup) -> Self {
         Self { provider, signer, suite, group, used: BTreeSet::new(), pending: Vec::new() }
     }
 
     /// Creates the group of a call, with this device as its only member.
     pub fn create(device: &Device, call: CallId, suite: SuiteName) -> Result<Self, GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         let signer = device.signer();
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(ciphersuite(suite))
@@ -239,7 +240,7 @@ impl CallGroup {
     }
 
     /// SFrame base key of the epoch (RFC 9605, section 5.2).
-    pub fn sframe_base_key(&self) -> Result<Zeroizing<[u8; KEY_LEN]>, GroupError> {
+    pub fn sframe_base_key(&self) -> Result<BaseKey, GroupError> {
         base_key(&self.export(SFRAME_LABEL, KEY_LEN)?)
     }
 
@@ -258,13 +259,24 @@ impl CallGroup {
         self.suite
     }
 
+    /// The secrets of the epoch, as they are stored.
+    #[cfg(feature = "test-keys")]
+    pub(crate) fn epoch_secrets(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.provider.storage().epoch_secrets(self.group.group_id())
+    }
+
     fn export(&self, label: &str, len: usize) -> Result<Zeroizing<Vec<u8>>, GroupError> {
         self.group.export_secret(self.provider.crypto(), label, b"", len).map(Zeroizing::new).map_err(misuse)
     }
 }
 
-fn base_key(secret: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, GroupError> {
-    Ok(Zeroizing::new(secret.try_into().map_err(misuse)?))
+fn base_key(secret: &[u8]) -> Result<BaseKey, GroupError> {
+    let mut key = Box::new(Zeroizing::new([0; KEY_LEN]));
+    if secret.len() != KEY_LEN {
+        return Err(misuse("an exported secret of another length"));
+    }
+    key.copy_from_slice(secret);
+    Ok(key)
 }
 
 fn spoken(secret: &[u8]) -> Result<Phrase, GroupError> {

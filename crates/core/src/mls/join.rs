@@ -1,17 +1,18 @@
 //! Joining a group: this device's key package, and the welcome that answers it.
 
-use super::{GroupError, Leaf, capabilities, group::CallGroup, hostile, join_config, misuse, read, write};
+use super::{
+    GroupError, Leaf, capabilities, group::CallGroup, hostile, join_config, misuse, read, storage::Provider, write,
+};
 use crate::device::{Device, MlsSigner, ciphersuite};
 use openmls::prelude::{
     ApplicationIdExtension, Extension, Extensions, KeyPackage, MlsMessageBodyIn, MlsMessageOut, StagedWelcome,
     WelcomeError,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use telcon_proto::{CallId, SuiteName};
 
 /// A fresh key package of this device, waiting for its welcome.
 pub struct PendingJoin {
-    provider: OpenMlsRustCrypto,
+    provider: Provider,
     signer: MlsSigner,
     key_package: Vec<u8>,
 }
@@ -19,7 +20,7 @@ pub struct PendingJoin {
 impl PendingJoin {
     /// Creates a key package for `call`, which its leaf names (application_id, RFC 9420, section 5.3.3).
     pub fn new(device: &Device, call: CallId) -> Result<Self, GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         let signer = device.signer();
         let suite = device.office().suite();
         let of_call = Extension::ApplicationId(ApplicationIdExtension::new(call.as_bytes()));

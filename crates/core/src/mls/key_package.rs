@@ -1,11 +1,10 @@
 //! Key packages as the member sees them that adds a device.
 
-use super::{GroupError, Leaf, hostile, leaf, misuse, read};
+use super::{GroupError, Leaf, hostile, leaf, misuse, read, storage::Provider};
 use crate::device::ciphersuite;
 use openmls::prelude::{
     ApplicationIdExtension, KeyPackage, KeyPackageIn, LeafNodeIndex, MlsMessageBodyIn, ProtocolVersion,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
 use telcon_proto::{CallId, SuiteName};
 
@@ -22,7 +21,7 @@ pub fn read_key_package(bytes: &[u8], call: CallId, suite: SuiteName) -> Result<
     let MlsMessageBodyIn::KeyPackage(package) = read(bytes)?.extract() else {
         return Err(GroupError::Hostile("not a key package".into()));
     };
-    let provider = OpenMlsRustCrypto::default();
+    let provider = Provider::default();
     let package: KeyPackageIn = package;
     let package = package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(hostile)?;
     if package.ciphersuite() != ciphersuite(suite) {

@@ -9,6 +9,7 @@ pub mod group;
 pub mod join;
 pub mod key_package;
 pub mod phrase;
+pub mod storage;
 
 use crate::device::ciphersuite;
 use openmls::prelude::{
