@@ -87,6 +87,33 @@ async fn ring_survives_server_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_after_everything_was_killed_has_a_record() {
+    let mut call = in_call().await;
+    let others = ["C", "D"].map(|name| call.office.enrol(name, "principal"));
+    speak(&call.a, 25).await;
+    call.notes.kill();
+    call.office.kill_server();
+    let office::InCall { mut office, a, b, note_taker, .. } = call;
+    // Whose programs were killed too, and do not come back.
+    drop((a, b));
+    office.serve();
+    let notes = office.take_notes(&note_taker);
+    let c = office.endpoint(&others[0], false, Box::new(NullSink));
+    let d = office.endpoint(&others[1], true, Box::new(NullSink));
+    until(&d, "D to sign in", |view| view.token.is_some()).await;
+    let reachable = |view: &View| view.people.iter().any(|contact| contact.card.name == "D" && contact.reachable);
+    let view = until(&c, "D to be reachable", |view| view.token.is_some() && reachable(view)).await;
+    let person = view.people.iter().find(|contact| contact.card.name == "D").unwrap().card.person;
+    c.command(Do::Ring { person, mode: None });
+    until(&c, "the note-taker", |view| members(view) == 3).await;
+    let id = c.view().borrow().call.as_ref().unwrap().call;
+    speak(&c, 25).await;
+    c.command(Do::HangUp);
+    until(&d, "the end", |view| state(view) == Some(CallState::Ended)).await;
+    while !notes.wait_for_line("is in the archive").contains(&id.to_hex()) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn record_is_delivered_after_server_crash() {
     let mut call = in_call().await;
     speak(&call.a, 50).await;

@@ -3,7 +3,8 @@
 //!
 //! A note-taker that is free reports it ([`Assignment::available`]) and is assigned a call: live calls before ringing
 //! ones, and then the one that has waited longest. It then requests to join, and the members admit it. One note-taker
-//! records a call for as long as it is live. Heartbeats are encrypted: the server only observes that the note-taker
+//! records a call for as long as it is live. One that nobody admits within [`REQUEST_TIMEOUT_MS`], as after a crash of everything
+//! during a call, may be sent to another live call. Heartbeats are encrypted: the server only observes that the note-taker
 //! sends messages.
 
 mod state;
@@ -84,6 +85,15 @@ struct NoteTaker {
     free_since_ms: Option<u64>,
     /// The call that it is assigned to, requests to join, or records.
     call: Option<CallId>,
+    /// The call in which nobody admitted it. It goes there again only after it reported to be free.
+    in_vain: Option<CallId>,
+}
+
+impl NoteTaker {
+    /// Whether it is in this call, or was not let in.
+    fn is_at(&self, call: CallId) -> bool {
+        self.call == Some(call) || self.in_vain == Some(call)
+    }
 }
 
 /// Order of calls without a note-taker: live ones first, then by age.
@@ -148,6 +158,8 @@ impl Assignment {
 
     /// A note-taker requests to join, for the first time or again.
     pub(crate) fn requested(&mut self, call: CallId, device: DeviceId, now_ms: u64) {
+        // Also one that never reported to be free: after a restart it goes back into the call that it was in.
+        self.know(device, now_ms);
         self.change(call, now_ms, |state| state.requested(device, now_ms));
         self.assign(now_ms);
     }
@@ -167,17 +179,12 @@ impl Assignment {
 
     /// A note-taker has no call, and accepts any.
     pub(crate) fn available(&mut self, device: DeviceId, now_ms: u64) {
-        let first = self.note_takers.is_empty();
+        self.know(device, now_ms);
         let known = self.note_takers.entry(device).or_default();
         if known.free_since_ms.is_some() {
             return;
         }
-        if first {
-            // Calls do not wait while there is no note-taker: start their timers now.
-            let calls: Vec<CallId> = self.unattended.iter().map(|(_, _, call)| *call).collect();
-            calls.into_iter().for_each(|call| self.settle(call, now_ms));
-        }
-        let known = self.note_takers.entry(device).or_default();
+        known.in_vain = None;
         let assigned = known.call.and_then(|call| self.calls.get(&call)?.assigned);
         if assigned.is_some_and(|(to, since)| to == device && now_ms < since + CROSSING_MS) {
             return;
@@ -192,6 +199,17 @@ impl Assignment {
             self.free.insert((now_ms, device));
         }
         self.assign(now_ms);
+    }
+
+    /// A note-taker is connected.
+    fn know(&mut self, device: DeviceId, now_ms: u64) {
+        let first = self.note_takers.is_empty();
+        self.note_takers.entry(device).or_default();
+        if first {
+            // Calls do not wait while there is no note-taker: start their timers now.
+            let calls: Vec<CallId> = self.unattended.iter().map(|(_, _, call)| *call).collect();
+            calls.into_iter().for_each(|call| self.settle(call, now_ms));
+        }
     }
 
     /// A note-taker's connection ended.
@@ -223,10 +241,13 @@ impl Assignment {
             self.change(call, now_ms, |state| expired = state.expire(now_ms));
             for device in expired {
                 self.leave(device, call);
+                if let Some(known) = self.note_takers.get_mut(&device) {
+                    known.in_vain = Some(call);
+                }
                 self.decisions.push_back(Decision::ExpireRequest { call, device });
             }
             self.assign(now_ms);
-            self.reassign_from_ringing(call, now_ms);
+            self.reassign(now_ms);
         }
     }
 
@@ -278,25 +299,36 @@ impl Assignment {
         self.decisions.push_back(Decision::Assign { call, device });
     }
 
-    /// A live call has waited too long, and no note-taker is free: reassigns the note-taker of the ringing call that
-    /// was opened last.
-    fn reassign_from_ringing(&mut self, call: CallId, now_ms: u64) {
-        let Some(state) = self.calls.get(&call).filter(|state| state.is_overdue(now_ms)) else { return };
-        let ringing = |known: &NoteTaker| {
-            let other = known.call.and_then(|id| self.calls.get(&id))?;
-            (!other.facts.live).then_some(other.facts.opened_ms)
+    /// Live calls that have waited too long, while no note-taker is free, get one that another call does without: first one
+    /// that records no call because nobody admitted it, as after a crash of everything, then that of the ringing call that was
+    /// opened last.
+    fn reassign(&mut self, now_ms: u64) {
+        let overdue = |priority: &&Priority| self.calls.get(&priority.2).is_some_and(|state| state.is_overdue(now_ms));
+        // Live calls come first. One is enough: each that is assigned has a timer of its own.
+        let Some(call) = self.unattended.iter().take_while(|(live, ..)| live.0).find(overdue).map(|(_, _, call)| *call)
+        else {
+            return;
         };
-        let spare = self.note_takers.iter().filter(|(device, _)| state.may_be_assigned(**device, now_ms));
-        let spare = spare.filter_map(|(device, known)| Some((ringing(known)?, *device))).max();
-        if let Some((_, device)) = spare {
-            if let Some(ringing) = self.note_takers.get(&device).and_then(|known| known.call) {
-                self.change(ringing, now_ms, |state| {
-                    state.release(device);
-                });
-            }
-            self.assign_to(call, device, now_ms);
-            // Another note-taker may be free for the call that only rings.
-            self.assign(now_ms);
+        let elsewhere = self.note_takers.iter().filter(|(_, known)| !known.is_at(call));
+        let spare = elsewhere.filter_map(|(device, known)| Some((self.spare(*device, known)?, *device)));
+        let state = &self.calls[&call];
+        let spare = spare.filter(|(_, device)| state.may_be_assigned(*device, now_ms)).max();
+        let Some((_, device)) = spare else { return };
+        if let Some(other) = self.note_takers.get(&device).and_then(|known| known.call) {
+            self.change(other, now_ms, |state| {
+                state.release(device);
+            });
+        }
+        self.assign_to(call, device, now_ms);
+        // Another note-taker may be free for the call that only rings.
+        self.assign(now_ms);
+    }
+
+    /// Whether a note-taker that has not reported to be free can be spared where it is: the higher, the rather.
+    fn spare(&self, device: DeviceId, known: &NoteTaker) -> Option<(bool, u64)> {
+        match known.call.map(|call| self.calls.get(&call)) {
+            Some(Some(state)) if state.holds(device) => (!state.facts.live).then_some((false, state.facts.opened_ms)),
+            _ => Some((true, 0)),
         }
     }
 

@@ -155,6 +155,11 @@ impl CallState {
         live.chain(asking).chain(self.assigned.iter().map(|(device, _)| device))
     }
 
+    /// Whether the note-taker records the call, or is expected to.
+    pub(super) fn holds(&self, device: DeviceId) -> bool {
+        self.current().any(|current| *current == device)
+    }
+
     pub(super) fn has_another(&self, device: DeviceId) -> bool {
         self.current().any(|current| *current != device)
     }

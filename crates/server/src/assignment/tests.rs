@@ -210,6 +210,25 @@ fn repeated_requests_do_not_extend_the_first_one() {
 }
 
 #[test]
+fn a_note_taker_that_nobody_admits_is_reassigned_to_another_live_call() {
+    let mut office = Office::default();
+    office.ring(1);
+    office.live(1);
+    // It went back into the call that it was in before a restart, and never reported to be free.
+    office.request(1, 7);
+    office.ring(2);
+    office.live(2);
+    let assigned = |office: &Office, n: u8| office.engine.calls[&call(n)].assigned.map(|(device, _)| device);
+    office.pass(REQUEST_TIMEOUT_MS - 1);
+    assert_eq!(assigned(&office, 2), None, "it may be admitted yet");
+    office.pass(1);
+    assert_eq!(assigned(&office, 2), Some(device(7)));
+    office.end(2);
+    office.pass(REQUEST_TIMEOUT_MS);
+    assert_eq!(assigned(&office, 1), None, "nor is it sent back to where nobody admitted it");
+}
+
+#[test]
 fn an_assignment_ends_with_the_request_that_expires() {
     let mut office = Office::default();
     office.ring(1);

@@ -165,6 +165,14 @@ impl Scenario {
         self.engine(node).set_recording(recording);
     }
 
+    /// From now on a note-taker's program reports that it has no call and joins those that it is assigned, until it is started
+    /// again.
+    pub fn take_notes(&mut self, node: Node) {
+        let run = self.world.devices[node].run;
+        self.world.after(0, Event::AutoJoin { device: node, run });
+        self.settle();
+    }
+
     /// Sets a device's clock, milliseconds ahead of the server's.
     pub fn set_clock(&mut self, node: Node, ahead_ms: i64) {
         self.world.devices[node].offset = ahead_ms;

@@ -2,6 +2,7 @@
 
 mod captions;
 mod connections;
+mod note_takers;
 
 use telcon_core::{
     Event, UserCommand,

@@ -10,7 +10,7 @@ use telcon_proto::{
     message::RefusalCode,
 };
 use telcon_server::{
-    limits::{HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS},
+    limits::{HEARTBEAT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, UNATTENDED_MS},
     switchboard::RelayCommand,
 };
 use telcon_sim::script::{CALL, ScriptedOffice, blob, kind, offer};
