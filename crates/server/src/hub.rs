@@ -13,7 +13,7 @@ use crate::{
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{InvitationRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, Store, StoreError, Write},
     switchboard::{
         Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply,
         RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
@@ -62,7 +62,7 @@ pub enum Input {
     /// Enrol a device.
     Enrol(Box<NewDevice>, oneshot::Sender<Answer>),
     /// A person was invited, by a statement of the authority, which was verified.
-    Invite(Box<InvitationRow>, oneshot::Sender<Answer>),
+    LinkIssued(Box<IssuedLinkRow>, oneshot::Sender<Answer>),
     /// Revoke a device, by this revocation of the authority, which was verified.
     Revoke(DeviceId, String, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -316,9 +316,9 @@ impl Hub {
                 let request = self.request(reply);
                 self.board.enrol(request, NewDevice { enrolment_is_used, ..*device }, now)
             }
-            Input::Invite(row, reply) => {
+            Input::LinkIssued(row, reply) => {
                 let request = self.request(reply);
-                self.board.invite(request, *row, now)
+                self.board.link_issued(request, *row, now)
             }
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);

@@ -19,8 +19,8 @@ pub const CONTACTS_AT_SIGN_IN: usize = 64;
 pub const CONTACTS_FOUND: usize = 32;
 /// Shortest time between two messages about changes of people to one device, milliseconds.
 pub const CONTACTS_INTERVAL_MS: u64 = 1_000;
-/// Invitations whose links have not expired. An office that invites a whole ministry in a week stays below it.
-pub const MAX_OPEN_INVITATIONS: usize = 16_384;
+/// Links of the authority that have not expired. An office that invites a whole ministry in a week stays below it.
+pub const MAX_ISSUED_LINKS: usize = 16_384;
 /// Notices that staff is sent at sign-in: as many as their list shows.
 pub const NOTICES_AT_SIGN_IN: usize = 64;
 /// Send queue of one connection, messages. One that is full belongs to a slow consumer, which is closed. A resume replays

@@ -46,7 +46,7 @@ pub(super) fn refuse(input: Input, failure: &'static str) {
             let (code, message) = (RefusalCode::Unavailable, failure.to_owned());
             let _ = reply.send(Err(Box::new(ServerMessage::Refused { call: None, code, message })));
         }
-        Input::Enrol(_, reply) | Input::Invite(_, reply) | Input::Revoke(_, _, reply) | Input::Seal(_, reply) => {
+        Input::Enrol(_, reply) | Input::LinkIssued(_, reply) | Input::Revoke(_, _, reply) | Input::Seal(_, reply) => {
             drop(reply.send(Err(refusal())))
         }
         Input::MaySeal(_, _, reply) => drop(reply.send(Err(refusal()))),

@@ -1,7 +1,7 @@
 //! Loads the snapshot from which a switchboard starts.
 
 use super::{
-    ActiveCall, Ask, CallRow, DeviceRow, Handshake, InvitationRow, LostDevice, RecordRow, Snapshot, Stage, StoreError,
+    ActiveCall, Ask, CallRow, DeviceRow, Handshake, IssuedLinkRow, LostDevice, RecordRow, Snapshot, Stage, StoreError,
     Unfinished,
     database::Statements,
     value::{Row, values},
@@ -33,16 +33,16 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
     }
     let silenced = "SELECT person, card FROM silenced ORDER BY person, caller";
     let silenced = all(t, silenced, &[], |row| Ok((row.person(0)?, row.card(1, home)?)))?;
-    let invitations = "SELECT enrolment, card, same_name_as, expires_ms FROM invitations ORDER BY enrolment";
-    let invitations = all(t, invitations, &[], |row| {
-        Ok(InvitationRow {
+    let issued_links = "SELECT enrolment, card, same_name_as, expires_ms FROM issued_links ORDER BY enrolment";
+    let issued_links = all(t, issued_links, &[], |row| {
+        Ok(IssuedLinkRow {
             enrolment: row.text(0)?,
             card: row.card(1, home)?,
             same_name_as: row.json(2, "list of people")?,
             expires_ms: row.number(3)?,
         })
     })?;
-    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished, silenced, invitations })
+    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished, silenced, issued_links })
 }
 
 pub(super) fn lost_devices(t: &mut dyn Statements) -> Result<Vec<LostDevice>, StoreError> {

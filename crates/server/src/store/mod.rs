@@ -35,7 +35,7 @@ mod write;
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use rows::{
-    ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, Handshake, InvitationRow, LostDevice, RecordRow,
+    ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, Handshake, IssuedLinkRow, LostDevice, RecordRow,
     Snapshot, Stage, Unfinished, Write,
 };
 

@@ -53,7 +53,7 @@ pub struct LostDevice {
 
 /// An invitation whose link has not expired, as the authority stated it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvitationRow {
+pub struct IssuedLinkRow {
     /// The enrolment that its link is for.
     pub enrolment: String,
     /// The person.
@@ -272,7 +272,7 @@ pub enum Write {
     /// A record of it is in the archive and in the log.
     Record(RecordRow),
     /// A person was invited. Those whose links had expired at this time are removed.
-    Invited(Box<InvitationRow>, u64),
+    LinkIssued(Box<IssuedLinkRow>, u64),
     /// A person silenced a caller, at this time.
     Silenced(PersonId, Box<Card>, u64),
     /// A person undid it.
@@ -323,7 +323,7 @@ pub struct Snapshot {
     /// People, each with a caller whom they silenced.
     pub silenced: Vec<(PersonId, Card)>,
     /// Invitations that had not expired when the last one was made.
-    pub invitations: Vec<InvitationRow>,
+    pub issued_links: Vec<IssuedLinkRow>,
 }
 
 /// The person of a device row, for indices.

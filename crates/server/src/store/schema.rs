@@ -84,7 +84,7 @@ pub(super) const TABLES: [Table; 11] = [
     },
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
     Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
-    Table { name: "invitations", columns: &["enrolment", "card", "same_name_as", "expires_ms"], key: 1 },
+    Table { name: "issued_links", columns: &["enrolment", "card", "same_name_as", "expires_ms"], key: 1 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -218,7 +218,7 @@ CREATE TABLE silenced (
 ",
     // Invitations whose links have not expired, with the people of whom the office knows that they are others.
     "
-CREATE TABLE invitations (
+CREATE TABLE issued_links (
     enrolment TEXT PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
@@ -318,7 +318,7 @@ CREATE TABLE silenced (
 );
 ",
     "
-CREATE TABLE invitations (
+CREATE TABLE issued_links (
     enrolment TEXT COLLATE \"C\" PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms BIGINT NOT NULL
 );
 "];

@@ -96,7 +96,7 @@ const SUITE: &[Case] = &[
     ("the_list_of_a_persons_calls_is_paged_and_complete", the_list_of_a_persons_calls_is_paged_and_complete),
     ("the_people_of_older_calls_are_found_after_the_upgrade", the_people_of_older_calls_are_found_after_the_upgrade),
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
-    ("invitations_are_restored_until_they_expire", invitations_are_restored_until_they_expire),
+    ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -397,25 +397,25 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
     disk.execute(&format!(
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
-         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE invitations; {version}"
+         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
 }
 
-fn invitations_are_restored_until_they_expire(disk: &TestStore) {
+fn issued_links_are_restored_until_they_expire(disk: &TestStore) {
     let mut store = disk.writer();
-    let row = |n: u8, expires_ms| InvitationRow {
+    let row = |n: u8, expires_ms| IssuedLinkRow {
         enrolment: format!("{n}"),
         card: card(n),
         same_name_as: vec![card(9).person],
         expires_ms,
     };
-    let invited = |n, expires_ms, now_ms| Write::Invited(Box::new(row(n, expires_ms)), now_ms);
+    let invited = |n, expires_ms, now_ms| Write::LinkIssued(Box::new(row(n, expires_ms)), now_ms);
     store.apply(&[invited(1, 10, 1), invited(2, 20, 1), invited(2, 20, 2)]).unwrap();
-    assert_eq!(store.load().unwrap().invitations, [row(1, 10), row(2, 20)]);
+    assert_eq!(store.load().unwrap().issued_links, [row(1, 10), row(2, 20)]);
     store.apply(&[invited(3, 30, 10)]).unwrap();
-    assert_eq!(store.load().unwrap().invitations, [row(2, 20), row(3, 30)]);
+    assert_eq!(store.load().unwrap().issued_links, [row(2, 20), row(3, 30)]);
 }
 
 fn silenced_callers_are_restored_per_person(disk: &TestStore) {
@@ -610,7 +610,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
-        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE invitations;
+        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",

@@ -93,12 +93,12 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             )?;
             settle(t, &row.call)
         }
-        Write::Invited(row, now_ms) => {
-            run("DELETE FROM invitations WHERE expires_ms <= $1", values![*now_ms])?;
+        Write::LinkIssued(row, now_ms) => {
+            run("DELETE FROM issued_links WHERE expires_ms <= $1", values![*now_ms])?;
             // The same statement may arrive twice.
             let values = [Value::from(&row.enrolment), json(&row.card), json(&row.same_name_as), row.expires_ms.into()];
             run(
-                "INSERT INTO invitations (enrolment, card, same_name_as, expires_ms) VALUES ($1, $2, $3, $4)
+                "INSERT INTO issued_links (enrolment, card, same_name_as, expires_ms) VALUES ($1, $2, $3, $4)
                  ON CONFLICT (enrolment) DO UPDATE SET card = excluded.card, same_name_as = excluded.same_name_as,
                      expires_ms = excluded.expires_ms",
                 &values,

@@ -24,7 +24,7 @@
 //! | `note_takers` | the driver of `assignment` |
 //! | `legs` | media legs |
 //! | `enrolment` | enrolling and revoking devices |
-//! | `invitations` | who was invited, and whether their name may be enrolled |
+//! | `issued_links` | links of the authority, and whether their names may be enrolled |
 //! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
@@ -35,7 +35,7 @@ mod context;
 mod directory;
 mod enrolment;
 mod group;
-mod invitations;
+mod issued_links;
 mod legs;
 mod live_calls;
 mod namesakes;
@@ -60,7 +60,7 @@ use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
-use invitations::Invitations;
+use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
 use ring_limits::RingLimits;
@@ -87,7 +87,7 @@ pub struct Switchboard {
     enrolling: HashMap<DeviceId, Enrolling>,
     ring_limits: RingLimits,
     silenced: Silenced,
-    invitations: Invitations,
+    issued_links: IssuedLinks,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -130,7 +130,7 @@ impl Switchboard {
             enrolling: HashMap::new(),
             ring_limits: RingLimits::default(),
             silenced: Silenced::default(),
-            invitations: Invitations::default(),
+            issued_links: IssuedLinks::default(),
             #[cfg(test)]
             settled: 0,
         };
@@ -158,8 +158,8 @@ impl Switchboard {
             }
         }
         this.silenced.restore(stored.silenced);
-        for row in stored.invitations {
-            this.invitations.insert(row);
+        for row in stored.issued_links {
+            this.issued_links.insert(row);
         }
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));

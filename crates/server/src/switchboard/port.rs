@@ -154,8 +154,8 @@ pub enum LegRefusal {
 pub enum Reply {
     /// Done, and in the log at this index.
     Logged(u64),
-    /// The invitation is kept.
-    Invited,
+    /// The link is known.
+    LinkKept,
 }
 
 impl Reply {
@@ -163,7 +163,7 @@ impl Reply {
     pub fn logged(self) -> u64 {
         match self {
             Self::Logged(index) => index,
-            Self::Invited => unreachable!("invariant: only an invitation is answered without a log entry"),
+            Self::LinkKept => unreachable!("invariant: only an issued link is answered without a log entry"),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{archive::now_ms, hub::Input, store::InvitationRow, switchboard::NewDevice};
+use crate::{archive::now_ms, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -51,8 +51,9 @@ pub(super) async fn invite(
     .await?;
     let (person, expires_ms) = (issued.card.person, issued.expires_ms);
     let row =
-        InvitationRow { enrolment: issued.enrolment, card: issued.card, same_name_as: issued.same_name_as, expires_ms };
-    let answer = app.hub.ask(|reply| Input::Invite(Box::new(row), reply)).await.ok_or_else(HttpError::unavailable)?;
+        IssuedLinkRow { enrolment: issued.enrolment, card: issued.card, same_name_as: issued.same_name_as, expires_ms };
+    let answer =
+        app.hub.ask(|reply| Input::LinkIssued(Box::new(row), reply)).await.ok_or_else(HttpError::unavailable)?;
     answer.map(|_| Json(Invited { person })).map_err(HttpError::from)
 }
 

@@ -1,4 +1,4 @@
-//! Invitations, as the authority states them before a link is handed out: nobody is invited or enrolled whose name looks like
+//! IssuedLinks, as the authority states them before a link is handed out: nobody is invited or enrolled whose name looks like
 //! that of another person, unless the office knows of both and says so.
 
 use super::{
@@ -7,22 +7,22 @@ use super::{
     port::{Effects, Output, Refusal, RefusalKind, Reply, RequestId},
 };
 use crate::{
-    limits::MAX_OPEN_INVITATIONS,
-    store::{InvitationRow, Write},
+    limits::MAX_ISSUED_LINKS,
+    store::{IssuedLinkRow, Write},
 };
 use std::collections::{BTreeSet, HashMap};
 use telcon_proto::{Card, PersonId};
 
-/// Invitations whose links have not expired, those that were used included.
+/// IssuedLinks whose links have not expired, those that were used included.
 #[derive(Debug, Default)]
-pub(super) struct Invitations {
-    by_enrolment: HashMap<String, InvitationRow>,
+pub(super) struct IssuedLinks {
+    by_enrolment: HashMap<String, IssuedLinkRow>,
     by_look: ByLook<String>,
     by_expiry: BTreeSet<(u64, String)>,
 }
 
-impl Invitations {
-    pub fn insert(&mut self, row: InvitationRow) {
+impl IssuedLinks {
+    pub fn insert(&mut self, row: IssuedLinkRow) {
         self.remove(&row.enrolment);
         self.by_look.insert(&row.card.name, &row.enrolment);
         self.by_expiry.insert((row.expires_ms, row.enrolment.clone()));
@@ -44,30 +44,29 @@ impl Invitations {
         }
     }
 
-    fn like(&self, name: &str) -> impl Iterator<Item = &InvitationRow> {
+    fn like(&self, name: &str) -> impl Iterator<Item = &IssuedLinkRow> {
         self.by_look.like(name).into_iter().filter_map(|enrolment| self.by_enrolment.get(enrolment))
     }
 }
 
 impl Switchboard {
     /// The authority invited a person; the driver verified its statement.
-    pub fn invite(&mut self, request: RequestId, row: InvitationRow, now_ms: u64) -> Effects {
-        self.invitations.expire(now_ms);
-        let answer = self.may_invite(&row).map(|()| Reply::Invited);
+    pub fn link_issued(&mut self, request: RequestId, row: IssuedLinkRow, now_ms: u64) -> Effects {
+        self.issued_links.expire(now_ms);
+        let answer = self.may_issue(&row).map(|()| Reply::LinkKept);
         if answer.is_ok() {
-            self.invitations.insert(row.clone());
-            self.context.write(Write::Invited(Box::new(row), now_ms));
+            self.issued_links.insert(row.clone());
+            self.context.write(Write::LinkIssued(Box::new(row), now_ms));
         }
         self.context.output(Output::Reply(request, answer));
         self.finish(now_ms)
     }
 
-    fn may_invite(&self, row: &InvitationRow) -> Result<(), Refusal> {
-        if self.invitations.by_enrolment.len() >= MAX_OPEN_INVITATIONS
-            && !self.invitations.by_enrolment.contains_key(&row.enrolment)
+    fn may_issue(&self, row: &IssuedLinkRow) -> Result<(), Refusal> {
+        if self.issued_links.by_enrolment.len() >= MAX_ISSUED_LINKS
+            && !self.issued_links.by_enrolment.contains_key(&row.enrolment)
         {
-            let text =
-                format!("{MAX_OPEN_INVITATIONS} invitations have not expired, which is the limit: try again later");
+            let text = format!("{MAX_ISSUED_LINKS} invitations have not expired, which is the limit: try again later");
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         match self.namesake(&row.card, &row.enrolment, &row.same_name_as) {
@@ -88,8 +87,8 @@ impl Switchboard {
 
     /// Whether a person may be enrolled under this name, by the invitation with this enrolment.
     pub(super) fn may_be_named(&mut self, card: &Card, enrolment: &str, now_ms: u64) -> Result<(), Refusal> {
-        self.invitations.expire(now_ms);
-        let known = self.invitations.by_enrolment.get(enrolment);
+        self.issued_links.expire(now_ms);
+        let known = self.issued_links.by_enrolment.get(enrolment);
         let same_name_as = known.map(|row| row.same_name_as.as_slice()).unwrap_or_default();
         match self.namesake(card, enrolment, same_name_as) {
             // Of two that are only invited, the first to enrol has the name.
@@ -115,7 +114,7 @@ impl Switchboard {
         if directory.devices_of(card.person).any(|(_, device)| device.card.name == card.name) {
             return None;
         }
-        let invited = || self.invitations.like(&card.name).filter(|other| other.enrolment != enrolment);
+        let invited = || self.issued_links.like(&card.name).filter(|other| other.enrolment != enrolment);
         let known: BTreeSet<PersonId> = invited()
             .filter(|other| other.same_name_as.contains(&card.person))
             .map(|other| other.card.person)
