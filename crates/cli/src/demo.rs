@@ -5,7 +5,7 @@ use crate::{
     call::{WavSink, mode_word, read_speech},
     device,
     note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
-    office,
+    office, registrar,
     serve::{self, Serving},
     store::{private_dir, write_secret},
 };
@@ -14,6 +14,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -21,14 +22,21 @@ use std::{
 };
 use telcon_client::{
     audio::frame::Frame,
-    endpoint::{Endpoint, EndpointConfig, ReceiveStats, Stats},
+    endpoint::{Endpoint, EndpointConfig, ReceiveStats, Stats, now_ms},
+    http::get_json,
     note::delivery::DeliveredRecord,
 };
 use telcon_core::{
     UserCommand,
     view::{CallState, View},
 };
-use telcon_proto::{Card, OfficeName, Role, SuiteName};
+use telcon_identity::Office;
+use telcon_proto::{
+    Card, DeviceId, OfficeName, Role, SuiteName,
+    http::{API_PREFIX, OfficeInfo},
+    policy::{Action, ROLES, allows},
+};
+use telcon_server::store::StoreLocation;
 use tokio::time::timeout;
 
 /// Largest list of the demonstration's people, bytes.
@@ -79,7 +87,7 @@ pub struct DemoArgs {
 }
 
 /// People of the demonstration: name, organisation, role, zone, file.
-const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
+const PEOPLE: [(&str, &str, Role, &str, &str); 6] = [
     ("The President", "Office of the President", Role::Principal, "America/New_York", "president"),
     (
         "The Prime Minister of Estmark",
@@ -91,7 +99,13 @@ const PEOPLE: [(&str, &str, Role, &str, &str); 5] = [
     ("The President of Norland", "Chancellery of Norland", Role::Counterpart, "Europe/Oslo", "counterpart"),
     ("Note-taker", "Office of the President", Role::NoteTaker, "America/New_York", "note-taker"),
     ("Duty officer", "Office of the President", Role::DutyOfficer, "America/New_York", "duty-officer"),
+    ("Security officer", "Office of the President", Role::SecurityOfficer, "America/New_York", "security-officer"),
 ];
+
+/// People whose devices are the visitor's browsers; the others are programs.
+fn in_browser(role: Role) -> bool {
+    matches!(role, Role::DutyOfficer | Role::SecurityOfficer)
+}
 
 /// The people of the demonstration, kept so that links of later runs are for the same ones.
 #[derive(Serialize)]
@@ -161,7 +175,7 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let cast = cast(&data)?;
     for (card, person) in cast.people.iter().zip(PEOPLE) {
         let path = data.join("devices").join(format!("{}.json", person.4));
-        if person.2 != Role::DutyOfficer && !path.exists() {
+        if !in_browser(person.2) && !path.exists() {
             let link = office::invitation(&office::authority(&data)?, card.clone(), 60)?.to_fragment();
             let (server, to) = (server.clone(), path.clone());
             tokio::task::spawn_blocking(move || device::enrol_at(&server, &link, &to)).await??;
@@ -207,13 +221,19 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
 fn cast(data: &Path) -> anyhow::Result<Cast> {
     let path = data.join("people.json");
     let office = office::authority(data)?.domain().clone();
-    if let Ok(text) = telcon_files::read_named(&path, MAX_PEOPLE_BYTES) {
-        return Cast::from_stored(&text, &office).with_context(|| format!("{} is corrupt", path.display()));
+    let mut cast = match telcon_files::read_named(&path, MAX_PEOPLE_BYTES) {
+        Ok(text) => Cast::from_stored(&text, &office).with_context(|| format!("{} is corrupt", path.display()))?,
+        Err(_) => Cast { people: Vec::new() },
+    };
+    // A demonstration of an earlier version had fewer.
+    let missing = PEOPLE.iter().skip(cast.people.len());
+    let before = cast.people.len();
+    for (name, organisation, role, zone, _) in missing {
+        cast.people.push(office::card(&office, name, organisation, *role, zone)?);
     }
-    let people =
-        PEOPLE.iter().map(|(name, organisation, role, zone, _)| office::card(&office, name, organisation, *role, zone));
-    let cast = Cast { people: people.collect::<Result<_, _>>()? };
-    write_secret(&path, &serde_json::to_vec(&cast)?)?;
+    if cast.people.len() > before {
+        write_secret(&path, &serde_json::to_vec(&cast)?)?;
+    }
     Ok(cast)
 }
 
@@ -396,7 +416,7 @@ async fn keep_serving(
     crate::output::say!("\nOpen each link in a separate browser or private window: each is one person's device.");
     crate::output::say!("Each link works once; run the demo again for new ones.");
     for (card, person) in cast.people.iter().zip(PEOPLE) {
-        if matches!(person.2, Role::Principal | Role::DutyOfficer) {
+        if person.2 == Role::Principal || in_browser(person.2) {
             let link = office::invitation(&office::authority(data)?, card.clone(), 24 * 60)?.to_fragment();
             crate::output::say!("\n  {}\n  {server}/#enrol={link}", card.name);
         }
@@ -419,10 +439,12 @@ async fn keep_serving(
         #[expect(unreachable_code, reason = "names the type of the errors above")]
         anyhow::Ok(())
     };
+    let appoints = appoint_officers(data, server);
     let stop = tokio::signal::ctrl_c();
-    tokio::pin!(answers, stop);
+    tokio::pin!(answers, appoints, stop);
     loop {
         tokio::select! {
+            failed = &mut appoints => failed?,
             ended = &mut answers => ended?,
             delivered = note_taker.uploader.next() => match delivered {
                 Ok(record) => crate::output::say!("  ✓ record of {} sealed, log entry {}", record.call, record.log_index),
@@ -433,4 +455,43 @@ async fn keep_serving(
     }
     serving.shutdown().await;
     Ok(())
+}
+
+/// How often the demonstration looks for a security officer's new device.
+const APPOINT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Appoints the security officer's devices as they are enrolled: the demonstration holds the authority's key, which an office
+/// keeps offline.
+async fn appoint_officers(data: &Path, server: &str) -> anyhow::Result<()> {
+    let (data, server) = (data.to_owned(), server.to_owned());
+    let mut appointed = BTreeSet::new();
+    loop {
+        tokio::time::sleep(APPOINT_INTERVAL).await;
+        let (data, server, known) = (data.clone(), server.clone(), appointed.clone());
+        let new = tokio::task::spawn_blocking(move || appoint_new(&data, &server, &known)).await??;
+        for device in new {
+            step(format!("appointed the security officer's device {device}: it may invite people"));
+            appointed.insert(device);
+        }
+    }
+}
+
+fn appoint_new(data: &Path, server: &str, known: &BTreeSet<DeviceId>) -> anyhow::Result<Vec<DeviceId>> {
+    let authority = office::authority(data)?;
+    let database = StoreLocation::Sqlite(data.join("server/telcon.db")).reader(authority.domain())?;
+    let registrars = database.registrars()?;
+    let officers = database.devices()?.into_iter().filter(|row| {
+        let is_new = !known.contains(&row.device) && !registrars.contains(&row.device);
+        is_new && allows(row.card.role, Action::EnrolDevices) && row.revoked_ms.is_none()
+    });
+    let mut new = Vec::new();
+    for row in officers {
+        let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
+        let pinned = Office::pin(&info, Some(&authority.certificate_sha256()))?;
+        let chain: Vec<&[u8]> = row.chain.iter().map(|der| der.as_slice()).collect();
+        let device = pinned.verify_chain(&chain, now_ms())?;
+        registrar::appoint_at(server, &authority, &device, &ROLES)?;
+        new.push(row.device);
+    }
+    Ok(new)
 }

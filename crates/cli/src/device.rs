@@ -7,17 +7,21 @@ use std::{
     fs::{File, TryLockError},
     io::Read as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use telcon_client::{
     endpoint::{Endpoint, now_ms},
     http::{get_json, post_json},
 };
-use telcon_core::{DeviceState, view::ConnectionState};
+use telcon_core::{AskingDevice, DeviceState, view::ConnectionState};
 use telcon_files::{beside, create_private, open_lock, remove_left_over, remove_private, rename_new};
-use telcon_proto::http::{API_PREFIX, EnrolRequest, Enrolled};
+use telcon_identity::Ask;
+use telcon_proto::http::{API_PREFIX, AskRequest, Asked, EnrolRequest, Enrolled};
 
 /// Suffix of a key file until the office has enrolled its device.
 const ENROLLING: &str = ".enrolling";
+/// How often a registrar's answer is asked for.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Message for a revoked device.
 pub const REVOKED: &str =
     "the office has revoked this device, and its keys are erased. Ask the office for a new enrolment link.";
@@ -53,7 +57,11 @@ pub fn enrol(args: EnrolArgs) -> anyhow::Result<()> {
     if args.device.exists() {
         bail!("{} already exists; choose another file", args.device.display());
     }
-    enrol_at(server, fragment, &args.device)?;
+    if Ask::is_ask(fragment) {
+        ask_at(server, fragment, &args.device)?;
+    } else {
+        enrol_at(server, fragment, &args.device)?;
+    }
     crate::output::say!("This machine is enrolled; its keys are in {}.", args.device.display());
     Ok(())
 }
@@ -95,6 +103,72 @@ pub fn enrol_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()>
             Err(error.into())
         }
     }
+}
+
+/// Asks a registrar to enrol this machine, waits for the answer, and saves the device's state at `path`. An interrupted wait goes
+/// on with the same request.
+fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
+    let waiting = beside(path, ENROLLING);
+    let asking = if waiting.exists() {
+        let text = telcon_files::read_text_named(&waiting, MAX_DEVICE_BYTES)?;
+        AskingDevice::parse(&text).with_context(|| {
+            format!("{} is of another enrolment: finish that one, or delete the file", waiting.display())
+        })?
+    } else {
+        let office = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
+        let asking = AskingDevice::ask(fragment, office, &label(), &random()?, now_ms())?;
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            private_dir(dir)?;
+        }
+        create_private(&waiting, asking.to_text().as_bytes())
+            .with_context(|| format!("cannot write {}", waiting.display()))?;
+        asking
+    };
+    let body = serde_json::to_vec(&AskRequest { request: asking.request().to_owned() })?;
+    let url = format!("{server}{API_PREFIX}/device-requests");
+    let mut told = false;
+    let chain = loop {
+        let asked: Result<Asked, _> = post_json(&url, None, &body);
+        match asked {
+            Ok(Asked::Waiting { .. }) => {
+                if !told {
+                    crate::output::say!("Code: {}", asking.code()?);
+                    crate::output::tell!(
+                        "Read this code to your security officer, over another channel than the link came by. Waiting for approval …"
+                    );
+                    told = true;
+                }
+                std::thread::sleep(ASK_AGAIN);
+            }
+            Ok(Asked::Approved { chain }) => break chain,
+            Ok(Asked::Refused {}) => {
+                remove_private(&waiting)?;
+                bail!("the security officer refused this device: ask why, and for another link");
+            }
+            Ok(Asked::Expired {}) => {
+                remove_private(&waiting)?;
+                bail!("nobody answered in time: ask your office for another link");
+            }
+            Err(error) if told && error.is_unanswered() => std::thread::sleep(ASK_AGAIN),
+            Err(error) => {
+                if !error.is_unanswered() {
+                    remove_private(&waiting)?;
+                }
+                return Err(error.into());
+            }
+        }
+    };
+    let state = asking.complete(chain, now_ms())?;
+    write_secret(&waiting, state.to_text().as_bytes())?;
+    rename_new(&waiting, path).with_context(|| {
+        format!("this device is enrolled, and its keys are in {}: rename that file", waiting.display())
+    })
+}
+
+/// What this machine says it is.
+fn label() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    host.map_or_else(|| "telcon".to_owned(), |host| format!("telcon on {host}"))
 }
 
 /// Reads a device's state.

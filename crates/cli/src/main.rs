@@ -12,6 +12,7 @@ mod migrate;
 mod note;
 mod office;
 mod output;
+mod registrar;
 mod relay;
 mod serve;
 mod store;
@@ -51,6 +52,10 @@ enum Command {
     Relay(relay::RelayArgs),
     /// Create a single-use link that enrols a device for a person.
     Invite(office::InviteArgs),
+    /// Let a security officer's device enrol people.
+    Appoint(registrar::AppointArgs),
+    /// Print the request with which a security officer's device asks to be appointed.
+    RequestAppointment(registrar::RequestArgs),
     /// Enrol this machine as a device, with a link.
     Enrol(device::EnrolArgs),
     /// List the enrolled devices.
@@ -113,6 +118,8 @@ fn main() -> ExitCode {
             Command::Migrate(args) => tokio::task::block_in_place(|| migrate::run(&args)),
             Command::Relay(args) => relay::run(args).await,
             Command::Invite(args) => office::invite(args),
+            Command::Appoint(args) => registrar::appoint(&args),
+            Command::RequestAppointment(args) => registrar::request(&args),
             Command::Enrol(args) => device::enrol(args),
             Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),

@@ -95,6 +95,10 @@ pub enum RoleArg {
     NoteTaker,
     /// Somebody outside the office.
     Counterpart,
+    /// Invites people and approves their devices, once appointed (see telcon appoint).
+    SecurityOfficer,
+    /// Sees the records of all calls.
+    RecordsOfficer,
 }
 
 impl From<RoleArg> for Role {
@@ -104,6 +108,8 @@ impl From<RoleArg> for Role {
             RoleArg::DutyOfficer => Self::DutyOfficer,
             RoleArg::NoteTaker => Self::NoteTaker,
             RoleArg::Counterpart => Self::Counterpart,
+            RoleArg::SecurityOfficer => Self::SecurityOfficer,
+            RoleArg::RecordsOfficer => Self::RecordsOfficer,
         }
     }
 }
@@ -115,6 +121,8 @@ impl From<Role> for RoleArg {
             Role::DutyOfficer => Self::DutyOfficer,
             Role::NoteTaker => Self::NoteTaker,
             Role::Counterpart => Self::Counterpart,
+            Role::SecurityOfficer => Self::SecurityOfficer,
+            Role::RecordsOfficer => Self::RecordsOfficer,
         }
     }
 }
@@ -353,7 +361,7 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
     }
     let devices = location.reader(&Server::office(&args.data)?)?.devices()?;
     crate::output::say!(
-        "{:<32}  {:<16}  {:<12}  {:<8}  {:<32}  name",
+        "{:<32}  {:<16}  {:<16}  {:<8}  {:<32}  name",
         "device",
         "enrolled (UTC)",
         "role",
@@ -368,7 +376,7 @@ pub fn devices(args: &DevicesArgs) -> anyhow::Result<()> {
         let Card { person, name, organisation, .. } = &row.card;
         let (device, person) = (row.device.to_hex(), person.to_hex());
         crate::output::say!(
-            "{device}  {when}  {role:<12}  {state:<8}  {person}  {}, {}",
+            "{device}  {when}  {role:<16}  {state:<8}  {person}  {}, {}",
             Printable(name),
             Printable(organisation)
         );

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 use telcon_core::{
     UserCommand,
-    page::{PageEnrolment, PageOutput},
+    page::{PageAsking, PageEnrolment, PageOutput},
     proof::Report,
 };
 use telcon_proto::{entry::Entry, http, limits, message, node, seal::Seal};
@@ -145,10 +145,13 @@ fn page() -> Value {
         .read::<UserCommand>()
         .written::<PageOutput>()
         .written::<PageEnrolment>()
+        .written::<PageAsking>()
         .written::<Report>()
         .written::<http::OfficeInfo>()
         .written::<http::IceServers>()
         .written::<http::RecordLine>()
+        .written::<http::Asked>()
+        .written::<http::DeviceList>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -168,10 +171,15 @@ fn openapi() -> Value {
         .read::<http::EnrolRequest>()
         .read::<http::InviteRequest>()
         .read::<http::RevokeRequest>()
+        .read::<http::AppointRequest>()
+        .read::<http::AskRequest>()
         .read::<Seal>()
         .written::<http::OfficeInfo>()
         .written::<http::Invited>()
         .written::<http::Enrolled>()
+        .written::<http::Appointed>()
+        .written::<http::Asked>()
+        .written::<http::DeviceList>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

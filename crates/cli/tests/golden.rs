@@ -52,7 +52,10 @@ fn compare(name: &str, found: &str) {
 /// Names of the subcommands in a help text.
 fn subcommands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    // Descriptions that go on in a second line are indented further.
+    let first = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let names =
+        lines.take_while(|line| !line.is_empty()).filter(first).filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 

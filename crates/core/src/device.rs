@@ -9,7 +9,7 @@ use openmls_traits::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use telcon_identity::{DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice};
+use telcon_identity::{Ask, DeviceKey, IdentityError, Invitation, Office, TrustStore, VerifiedDevice, read_request};
 use telcon_proto::{Blob, DeviceId, SuiteName, http::OfficeInfo};
 use zeroize::Zeroizing;
 
@@ -66,6 +66,9 @@ pub struct DeviceState {
     /// The call in which this device's microphone is off.
     #[serde(default)]
     pub muted_in: Option<telcon_proto::CallId>,
+    /// Invitations that this registrar made and that are not answered, with the secrets of their links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invitations: Vec<KeptInvitation>,
     /// Checkpoints that accepted proofs rest on, until the log is shown to continue them.
     #[serde(default)]
     pub claims: Vec<Claim>,
@@ -78,6 +81,29 @@ pub struct Engaged {
     pub call: telcon_proto::CallId,
     /// SHA-256 of the ring that opened it, once this device knows it.
     pub ring: Option<Blob>,
+}
+
+/// An invitation whose answer this device alone can verify.
+#[derive(Serialize, Deserialize)]
+pub struct KeptInvitation {
+    /// Which.
+    pub invitation: telcon_proto::InvitationId,
+    /// Base64 of the secret of its link.
+    secret: Zeroizing<String>,
+    /// Until when it may be used, milliseconds since 1970 UTC.
+    pub expires_ms: u64,
+}
+
+impl KeptInvitation {
+    /// With the secret of its link.
+    pub fn new(invitation: telcon_proto::InvitationId, secret: &[u8; 32], expires_ms: u64) -> Self {
+        Self { invitation, secret: Zeroizing::new(STANDARD.encode(secret)), expires_ms }
+    }
+
+    /// The secret; none if the stored text is damaged.
+    pub(crate) fn secret(&self) -> Option<[u8; 32]> {
+        STANDARD.decode(self.secret.as_bytes()).ok()?.try_into().ok()
+    }
 }
 
 /// A checkpoint that an accepted proof of the server rests on.
@@ -112,29 +138,28 @@ impl DeviceState {
     pub fn enrol(fragment: &str, info: OfficeInfo, seed: &[u8; 32], now_ms: u64) -> Result<Self, DeviceError> {
         let invitation = read_link(fragment)?;
         Office::pin(&info, Some(&invitation.authority_sha256()))?;
-        // Two independent values from one seed: the device's key, and its public id.
-        let mut okm = Zeroizing::new([0; 48]);
-        hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)
-            .expand(b"key and id", &mut *okm)
-            .expect("invariant: 48 bytes are fewer than 255 hashes");
-        let key_seed: Zeroizing<[u8; 32]> = Zeroizing::new(okm[..32].try_into().expect("invariant: 32 of 48 bytes"));
-        let device = DeviceId::from_bytes(okm[32..].try_into().expect("invariant: 16 of 48 bytes"));
+        let (key_seed, device) = key_and_id(seed);
         let (_, chain) = invitation.enrol(&key_seed, device, now_ms)?;
-        Ok(Self {
+        Ok(Self::new(info, &key_seed, device, chain))
+    }
+
+    fn new(office: OfficeInfo, seed: &[u8; 32], device: DeviceId, chain: Vec<Vec<u8>>) -> Self {
+        Self {
             version: STATE_VERSION,
-            suite: info.suite,
-            seed: Zeroizing::new(STANDARD.encode(key_seed.as_slice())),
+            suite: office.suite,
+            seed: Zeroizing::new(STANDARD.encode(seed)),
             device,
             chain: chain.into_iter().map(Blob).collect(),
-            office: info,
+            office,
             trusted: Vec::new(),
             log: None,
             finished_rings: Vec::new(),
             unreported_rings: Vec::new(),
             engaged: None,
             muted_in: None,
+            invitations: Vec::new(),
             claims: Vec::new(),
-        })
+        }
     }
 
     /// Trusts another office, whose authority has this digest, obtained out of band. Adding the same authority again changes
@@ -186,6 +211,107 @@ impl DeviceState {
             return Err(DeviceError::State(format!("version {}, this program reads {STATE_VERSION}", state.version)));
         }
         Ok(state)
+    }
+}
+
+/// Two independent values from one seed: the device's key, and its public id.
+fn key_and_id(seed: &[u8; 32]) -> (Zeroizing<[u8; 32]>, DeviceId) {
+    let mut okm = Zeroizing::new([0; 48]);
+    hkdf::Hkdf::<sha2::Sha512>::new(Some(b"telcon device"), seed)
+        .expand(b"key and id", &mut *okm)
+        .expect("invariant: 48 bytes are fewer than 255 hashes");
+    let key_seed: Zeroizing<[u8; 32]> = Zeroizing::new(okm[..32].try_into().expect("invariant: 32 of 48 bytes"));
+    (key_seed, DeviceId::from_bytes(okm[32..].try_into().expect("invariant: 16 of 48 bytes")))
+}
+
+/// A device that asked to be enrolled and waits for a registrar. It holds the device's secret key: the program that stores it
+/// must encrypt it.
+#[derive(Serialize, Deserialize)]
+pub struct AskingDevice {
+    version: u16,
+    seed: Zeroizing<String>,
+    device: DeviceId,
+    office: OfficeInfo,
+    request: String,
+}
+
+/// Version of [`AskingDevice`] at rest.
+const ASKING_VERSION: u16 = 1;
+
+impl AskingDevice {
+    /// Makes the device's key and its request from a registrar's link. `label` is what the device says it is.
+    ///
+    /// # Errors
+    /// When the link is damaged or belongs to another office.
+    pub fn ask(
+        fragment: &str,
+        info: OfficeInfo,
+        label: &str,
+        seed: &[u8; 32],
+        now_ms: u64,
+    ) -> Result<Self, DeviceError> {
+        let ask = Ask::parse(fragment).map_err(|_| DeviceError::Link)?;
+        let office = Office::pin(&info, Some(&ask.authority_sha256()))?;
+        let (key_seed, device) = key_and_id(seed);
+        let key = DeviceKey::from_seed(info.suite, &key_seed);
+        let request = ask.request(&key, device, office.domain(), label, now_ms)?;
+        Ok(Self {
+            version: ASKING_VERSION,
+            seed: Zeroizing::new(STANDARD.encode(key_seed.as_slice())),
+            device,
+            office: info,
+            request,
+        })
+    }
+
+    /// The request to send, as often as needed.
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
+    /// The code to compare with the registrar's screen.
+    ///
+    /// # Errors
+    /// When the stored state is damaged.
+    pub fn code(&self) -> Result<String, DeviceError> {
+        let office = Office::pin(&self.office, None)?;
+        Ok(read_request(&self.request, office.domain(), office.suite())?.code().to_owned())
+    }
+
+    /// The name of the office.
+    pub fn office_name(&self) -> &str {
+        &self.office.name
+    }
+
+    /// Takes the certificates that a registrar issued: the device is enrolled.
+    ///
+    /// # Errors
+    /// When they do not verify, or are not for this device and its key.
+    pub fn complete(self, chain: Vec<Blob>, now_ms: u64) -> Result<DeviceState, DeviceError> {
+        let damaged = || DeviceError::State("the key is damaged".into());
+        let seed = STANDARD.decode(self.seed.as_bytes()).map(Zeroizing::new).map_err(|_| damaged())?;
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(|_| damaged())?);
+        let chain = chain.into_iter().map(|blob| blob.0).collect();
+        let state = DeviceState::new(self.office, &seed, self.device, chain);
+        Device::open(&state, now_ms)?;
+        Ok(state)
+    }
+
+    /// As text, to be encrypted and stored.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(serde_json::to_string(self).expect("invariant: plain data serialises"))
+    }
+
+    /// Reads what [`AskingDevice::to_text`] wrote.
+    ///
+    /// # Errors
+    /// When it is damaged or of another version.
+    pub fn parse(text: &str) -> Result<Self, DeviceError> {
+        let this: Self = serde_json::from_str(text).map_err(|e| DeviceError::State(e.to_string()))?;
+        if this.version != ASKING_VERSION {
+            return Err(DeviceError::State(format!("version {}, this program reads {ASKING_VERSION}", this.version)));
+        }
+        Ok(this)
     }
 }
 
@@ -293,6 +419,11 @@ fn read_link(fragment: &str) -> Result<Invitation, DeviceError> {
         IdentityError::Incompatible(_) => error.into(),
         _ => DeviceError::Link,
     })
+}
+
+/// Whether a fragment is a registrar's link ([`AskingDevice::ask`]) and not one of the authority ([`DeviceState::enrol`]).
+pub fn is_ask(fragment: &str) -> bool {
+    Ask::is_ask(fragment)
 }
 
 /// The person whom an invitation is for, after verifying that it is of the office described by `info`.

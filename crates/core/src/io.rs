@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
 use serde::Deserialize;
-use telcon_proto::{CallId, ClientMessage, DeviceId, PersonId, RecordMode};
+use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, PersonId, RecordMode, Role};
 
 /// What a person, or the program around the engine, requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -35,6 +35,23 @@ pub enum UserCommand {
         /// Whether they are silenced from now on.
         on: bool,
     },
+    /// Invite a person to enrol a device, as a registrar. The link is in the view once the office has logged the invitation.
+    Invite(PersonToInvite),
+    /// Withdraw an invitation, or refuse the device that asked with it.
+    CloseInvitation {
+        /// Which.
+        invitation: InvitationId,
+    },
+    /// Approve the device that asked with an invitation: its person read out the code that the view shows.
+    ApproveDevice {
+        /// Which.
+        invitation: InvitationId,
+    },
+    /// Revoke a device, as a registrar: its calls end, and it erases its keys.
+    RevokeDevice {
+        /// Which.
+        device: DeviceId,
+    },
     /// Cancel the ring, or end the call; a listener leaves.
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.
@@ -65,6 +82,28 @@ pub enum UserCommand {
     MediaFailed,
     /// Clear an ended call from the screen.
     Dismiss,
+}
+
+/// A person to invite.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PersonToInvite {
+    /// The person, if they have a device already; a new person if not given.
+    #[serde(default)]
+    pub person: Option<PersonId>,
+    /// The name or title to show.
+    pub name: String,
+    /// Their own organisation.
+    pub organisation: String,
+    /// Their role in this office.
+    pub role: Role,
+    /// IANA time zone of where they work.
+    pub zone: String,
+    /// How long the link may be used, milliseconds; at most, and if not given,
+    /// [`telcon_proto::limits::MAX_INVITATION_MS`].
+    #[serde(default)]
+    pub valid_ms: Option<u64>,
 }
 
 /// What the engine wants the program around it to do.

@@ -16,6 +16,6 @@ pub mod proof;
 pub mod view;
 
 pub use call::ReceivedFrame;
-pub use device::{Device, DeviceError, DeviceState};
+pub use device::{AskingDevice, Device, DeviceError, DeviceState};
 pub use engine::Engine;
 pub use io::{Event, Output, UserCommand};

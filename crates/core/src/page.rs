@@ -1,9 +1,12 @@
 //! What crosses the boundary between the engine and a web page, as JSON: [`PageOutput`] out, [`crate::UserCommand`] in.
 //! The page's TypeScript types are generated from these types (`cargo xtask contract`).
 
-use crate::{DeviceState, Engine, Output, view::View};
+use crate::{AskingDevice, DeviceError, DeviceState, Engine, Output, view::View};
 use serde::Serialize;
-use telcon_proto::{CallId, http::EnrolRequest};
+use telcon_proto::{
+    CallId,
+    http::{AskRequest, EnrolRequest},
+};
 
 /// An output of the engine, for the page to carry out in order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,5 +78,34 @@ impl PageEnrolment {
     pub fn new(state: &DeviceState) -> Self {
         let request = EnrolRequest { chain: state.chain().to_vec() };
         Self { request, state: state.to_text().as_str().to_owned() }
+    }
+}
+
+/// A device that asks a registrar to enrol it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PageAsking {
+    /// Body of `POST /api/v1/device-requests`, to be sent until it is answered.
+    pub request: AskRequest,
+    /// The code to read to the registrar.
+    pub code: String,
+    /// The name of the office.
+    pub office: String,
+    /// The state to store before the request is sent. It contains the device's keys.
+    pub state: String,
+}
+
+impl PageAsking {
+    /// Of a device.
+    ///
+    /// # Errors
+    /// When its state is damaged.
+    pub fn new(asking: &AskingDevice) -> Result<Self, DeviceError> {
+        Ok(Self {
+            request: AskRequest { request: asking.request().to_owned() },
+            code: asking.code()?,
+            office: asking.office_name().to_owned(),
+            state: asking.to_text().as_str().to_owned(),
+        })
     }
 }

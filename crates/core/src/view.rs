@@ -2,7 +2,9 @@
 
 use crate::{call::message::Caption, mls::phrase::Phrase};
 use serde::Serialize;
-use telcon_proto::{CallId, Card, DeviceId, OfficeName, RecordMode, SuiteName, message::NoticeState, terms::Contact};
+use telcon_proto::{
+    CallId, Card, DeviceId, InvitationId, OfficeName, RecordMode, Role, SuiteName, message::NoticeState, terms::Contact,
+};
 
 /// Everything a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +34,12 @@ pub struct View {
     pub rings: Vec<CallView>,
     /// The callers whom this person has silenced, from the office's list.
     pub silenced: Vec<Card>,
+    /// What this device may do as a registrar, if the authority appointed it.
+    pub registrar: Option<RegistrarView>,
+    /// Invitations that are not closed, newest first, for those who may see them.
+    pub invitations: Vec<InvitationView>,
+    /// Changes whenever the lists of devices that this one may see have changed.
+    pub devices_changed: u32,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
     /// Alerts for the person.
@@ -239,6 +247,48 @@ pub struct NoticeView {
     pub noted: bool,
     /// Whether one is joining, according to the office: another need not.
     pub note_taker_asks: bool,
+}
+
+/// What a registrar may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RegistrarView {
+    /// The roles whose people it may enrol.
+    pub roles: Vec<Role>,
+}
+
+/// An invitation on the screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InvitationView {
+    /// Which.
+    pub invitation: InvitationId,
+    /// The person.
+    pub card: Card,
+    /// When it was made, milliseconds since 1970 UTC.
+    pub made_ms: u64,
+    /// Until when a device may ask with it, or, once one has asked, until when it waits.
+    pub expires_ms: u64,
+    /// Whether this device made it, and so has its link and can answer it.
+    pub made_here: bool,
+    /// The fragment of its link, until a device has asked with it.
+    pub link: Option<String>,
+    /// The device that asks.
+    pub request: Option<RequestView>,
+    /// How many times another device tried to use the link since.
+    pub refused_requests: u64,
+}
+
+/// A device that asks to be enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RequestView {
+    /// What it says it is.
+    pub label: String,
+    /// The code to compare with the person, over another channel than the link's. None if the request does not verify.
+    pub code: Option<String>,
+    /// Why it does not verify, for the person.
+    pub problem: Option<String>,
 }
 
 /// An alert for the person.

@@ -4,6 +4,7 @@ mod chains;
 mod invitations;
 mod logs;
 mod offices;
+mod registrars;
 mod rings;
 mod signed_texts;
 mod statements;
@@ -22,7 +23,7 @@ use crate::{
     statement::{RECORD_TYP, SIGN_IN_TYP, sign_in, sign_record, verify_sign_in},
     testkit::*,
     trust::TrustStore,
-    validity::DEVICE_VALIDITY_S,
+    validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, REGISTRAR_VALIDITY_S},
 };
 use base64::{
     Engine as _,
@@ -30,7 +31,7 @@ use base64::{
 };
 use serde_json::json;
 use telcon_proto::{
-    CallId, Card, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
+    Blob, CallId, Card, DeviceId, Digest, OfficeName, PersonId, RecordMode, Role, SuiteName, WIRE_VERSION,
     entry::Entry,
     http::OfficeInfo,
     limits::RING_MAX_AGE_MS,

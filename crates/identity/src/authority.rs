@@ -95,6 +95,14 @@ impl Authority {
         self.certificate.sha256()
     }
 
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    pub(crate) fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
     /// The office, by domain.
     pub fn domain(&self) -> &OfficeName {
         &self.domain
@@ -189,7 +197,7 @@ impl Authority {
     /// # Errors
     /// None today; a suite with a stateful key would have some.
     pub fn revoke(&self, device: DeviceId, now_ms: u64) -> Result<String> {
-        let revocation = Revocation { office: self.domain.to_string(), device, at_ms: now_ms };
+        let revocation = Revocation { office: self.domain.to_string(), device, at_ms: now_ms, by: None };
         let payload = serde_json::to_vec(&revocation).expect("invariant: strings and numbers are JSON");
         Ok(jws::sign(&self.key, REVOCATION_TYP, &payload, &[]))
     }

@@ -1,4 +1,4 @@
-//! Chains of certificates: device, enrolment, and the pinned authority above them.
+//! Chains of certificates: device, its issuer (an enrolment or a registrar), and the pinned authority above them.
 //!
 //! Rules and depth are fixed: there is no path building, no optional extension and no name constraint. The chains also pass
 //! standard path validation (RFC 5280 section 6).
@@ -6,8 +6,9 @@
 use crate::{
     certificate::{Certificate, Span, key_id, serial},
     error::{Flaw, Mismatch, Result, Validity},
-    name::{read_card, read_office},
-    validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
+    name::{is_registrar_name, read_card, read_office},
+    rights::{Rights, verify_registrar},
+    validity::{CERTIFIED_TO_LOGGED_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
 use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
 use x509_cert::ext::pkix::KeyUsages;
@@ -23,7 +24,9 @@ pub struct VerifiedDevice {
     cert_sha256: [u8; 32],
     enrolment: [u8; 16],
     valid: Span,
-    key_use: Span,
+    /// When the log may have taken it.
+    logged: Span,
+    registrar: Option<DeviceId>,
 }
 
 impl VerifiedDevice {
@@ -62,9 +65,14 @@ impl VerifiedDevice {
         self.cert_sha256
     }
 
-    /// Identifier of its enrolment.
+    /// Identifier of its enrolment: of the link, or, if a registrar certified it, the start of the certificate's digest.
     pub fn enrolment(&self) -> [u8; 16] {
         self.enrolment
+    }
+
+    /// The registrar's device that certified it; none if it was enrolled with a link of the authority.
+    pub fn registrar(&self) -> Option<DeviceId> {
+        self.registrar
     }
 
     /// [`VerifiedDevice::enrolment`] in lower-case hexadecimal, as log entries name it.
@@ -80,8 +88,8 @@ impl VerifiedDevice {
     /// Whether the enrolment was open at a time, within [`CLOCK_TOLERANCE_S`].
     pub(crate) fn enrolled_at(&self, time_ms: u64) -> bool {
         let open = Span {
-            from_s: self.key_use.from_s.saturating_sub(CLOCK_TOLERANCE_S),
-            until_s: self.key_use.until_s.saturating_add(CLOCK_TOLERANCE_S),
+            from_s: self.logged.from_s.saturating_sub(CLOCK_TOLERANCE_S),
+            until_s: self.logged.until_s.saturating_add(CLOCK_TOLERANCE_S),
         };
         open.contains_s(time_ms / 1000)
     }
@@ -164,13 +172,42 @@ pub(crate) fn claimed_office(chain: &[impl AsRef<[u8]>]) -> Result<OfficeName> {
     Ok(office)
 }
 
+/// What issued a device certificate.
+enum Issuer {
+    Enrolment(Enrolment),
+    Registrar(Rights),
+}
+
+impl Issuer {
+    fn office(&self) -> &OfficeName {
+        match self {
+            Self::Enrolment(enrolment) => &enrolment.card.office,
+            Self::Registrar(rights) => &rights.card.office,
+        }
+    }
+
+    fn key_use(&self) -> &Span {
+        match self {
+            Self::Enrolment(enrolment) => &enrolment.key_use,
+            Self::Registrar(rights) => &rights.key_use,
+        }
+    }
+}
+
+fn verify_issuer(authority: &Certificate, certificate: &Certificate) -> Result<Issuer> {
+    if is_registrar_name(&certificate.fields().subject) {
+        return verify_registrar(authority, certificate).map(Issuer::Registrar);
+    }
+    verify_enrolment(authority, certificate).map(Issuer::Enrolment)
+}
+
 /// Verifies a chain against the authority, except for the present time.
 pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) -> Result<VerifiedDevice> {
     let [device, issuer] = chain else {
         return Err(Flaw::ChainLength.into());
     };
     let (device, issuer) = (Certificate::read(device.as_ref())?, Certificate::read(issuer.as_ref())?);
-    let enrolment = verify_enrolment(authority, &issuer)?;
+    let parent_is = verify_issuer(authority, &issuer)?;
     let (fields, parent) = (device.fields(), issuer.fields());
     if fields.suite != parent.suite {
         return Err(Mismatch::Suite { office: parent.suite, other: fields.suite }.into());
@@ -191,27 +228,41 @@ pub(crate) fn verify_chain(authority: &Certificate, chain: &[impl AsRef<[u8]>]) 
     if fields.public == parent.public {
         return Err(Flaw::EnrolmentKeyReused.into());
     }
-    let (card, id) = read_card(&fields.subject, &enrolment.card.office)?;
+    let (card, id) = read_card(&fields.subject, parent_is.office())?;
     if fields.serial != serial(&id) {
         return Err(Flaw::SerialNumber.into());
     }
-    if card != enrolment.card {
-        return Err(Flaw::CardChanged.into());
+    match &parent_is {
+        Issuer::Enrolment(enrolment) if card != enrolment.card => return Err(Flaw::CardChanged.into()),
+        Issuer::Registrar(rights) if !rights.roles.contains(&card.role) => return Err(Flaw::RoleNotAllowed.into()),
+        _ => {}
     }
-    if !enrolment.key_use.contains_s(fields.valid.from_s) {
+    if !parent_is.key_use().contains_s(fields.valid.from_s) {
         return Err(Flaw::OutsideEnrolment.into());
     }
     if !parent.valid.contains(&fields.valid) || fields.valid.length_s() > DEVICE_VALIDITY_S {
         return Err(Flaw::Validity.into());
     }
+    let cert_sha256 = device.sha256();
+    let (enrolment, logged, registrar) = match parent_is {
+        Issuer::Enrolment(enrolment) => (enrolment.id, enrolment.key_use, None),
+        Issuer::Registrar(rights) => {
+            let mut id = [0; 16];
+            id.copy_from_slice(&cert_sha256[..16]);
+            let from_s = fields.valid.from_s;
+            let logged = Span { from_s, until_s: from_s.saturating_add(CERTIFIED_TO_LOGGED_S) };
+            (id, logged, Some(rights.device))
+        }
+    };
     Ok(VerifiedDevice {
         device: DeviceId::from_bytes(id),
         card,
         public_key: fields.public.clone(),
         suite: fields.suite,
-        cert_sha256: device.sha256(),
-        enrolment: enrolment.id,
+        cert_sha256,
+        enrolment,
         valid: fields.valid,
-        key_use: enrolment.key_use,
+        logged,
+        registrar,
     })
 }

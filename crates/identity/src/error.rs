@@ -38,8 +38,8 @@ pub enum Flaw {
     /// A certificate or a signed text over its size limit.
     #[error("a certificate or signed text is too long")]
     TooLong,
-    /// A chain other than device certificate, enrolment certificate.
-    #[error("a certificate chain is not a device certificate and its enrolment certificate")]
+    /// A chain other than a device certificate and its issuer's.
+    #[error("a certificate chain is not a device certificate and its issuer's certificate")]
     ChainLength,
     /// Issued by another authority than the pinned one, whatever its name.
     #[error("a certificate was issued by another office's authority")]
@@ -86,6 +86,18 @@ pub enum Flaw {
     /// The link's seed does not match its certificate, or the certificate is not an enrolment certificate.
     #[error("the enrolment link is inconsistent")]
     Invitation,
+    /// A registrar certificate for a person whose role may not enrol devices.
+    #[error("a registrar's certificate is for a person who may not enrol devices")]
+    RegistrarRole,
+    /// A device certificate of a role that its registrar may not enrol.
+    #[error("a device was certified for a role that its registrar may not enrol")]
+    RoleNotAllowed,
+    /// A device's request for another invitation.
+    #[error("a device's request names another invitation")]
+    OtherInvitation,
+    /// The sender of a device's request did not have the link.
+    #[error("a device's request was made without the link that it names")]
+    InvitationSecret,
     /// Not a compact JWS (RFC 7515 section 7.1) with exactly our header fields.
     #[error("a signed text is malformed")]
     JwsForm,
@@ -203,6 +215,9 @@ pub enum Validity {
     /// A ring signed in the future.
     #[error("a ring is dated in the future: check both devices' clocks")]
     RingFuture,
+    /// The registrar's year is over, or has not begun.
+    #[error("this device is not a registrar any more: ask the holder of the office's authority to appoint it again")]
+    Registrar,
     /// The authority's certificate expires before the one to be issued would.
     #[error("the office authority's certificate expires too soon: create a new authority")]
     Authority,
@@ -226,6 +241,12 @@ pub enum Misuse {
     /// A card of another office than the authority's.
     #[error("a card names another office than the certifying authority's: invite the person at their own office")]
     CardOffice,
+    /// No role, or one twice.
+    #[error("a registrar is appointed for at least one role, and for each once")]
+    Roles,
+    /// The registrar was not appointed for people of this role.
+    #[error("this registrar may not enrol people of that role: ask the holder of the office's authority")]
+    RoleNotAllowed,
     /// A time that certificates cannot encode.
     #[error("a time is out of range: check this computer's clock")]
     Time,

@@ -100,7 +100,7 @@ impl Unverified {
         &self.x5c
     }
 
-    /// The payload, which anybody may have written.
+    /// The payload, unverified: only to read the key from it that it has to be verified with.
     pub(crate) fn claimed_payload(&self) -> &[u8] {
         &self.payload
     }

@@ -4,6 +4,8 @@
 //! office authority          self-signed, its key offline; its digest is in every enrolment link
 //!   └─ enrolment            one person, one link, one-time key in the link's fragment: the server never sees it
 //!        └─ device          made and signed on the device; valid for a year; its digest is in the log
+//!   └─ registrar             a security officer's device, for a year and for some roles
+//!        └─ device          made on the device, certified by the registrar after two people compared a code
 //! ```
 //! A device trusts its home office, and any others that its [`TrustStore`] holds. The office named in an
 //! identifier, a ring or a proof is a claim: it selects the authority and the log to verify with, and proves nothing.
@@ -16,7 +18,9 @@
 //!
 //! # Trust model
 //! * **The authority's seed**: its holder can enrol anybody as anybody. Devices refuse an enrolment that is not in the log.
-//! * **An enrolment link**: its first user, before it expires, enrols one device as that person.
+//! * **A registrar's seed**: its holder can enrol devices of the roles in its certificate, visibly, until it is revoked.
+//! * **A registrar's link**: its first user asks; the registrar decides.
+//! * **An enrolment link** of the authority: its first user, before it expires, enrols one device as that person.
 //! * **A device's seed**: its holder can act as that device until it is revoked.
 //! * **The server**: trusted for availability, and for the order and time of log entries. It can issue, sign and change
 //!   nothing here.
@@ -34,6 +38,8 @@ mod logged;
 mod look;
 mod name;
 mod office;
+mod registrar;
+mod rights;
 mod ring;
 mod statement;
 mod trust;
@@ -55,7 +61,12 @@ pub use invitation::{Invitation, MAX_FRAGMENT_CHARS};
 pub use key::{DeviceKey, SEED_BYTES, verify_signature};
 pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
-pub use office::Office;
+pub use office::{Office, VerifiedRevocation};
+pub use registrar::{
+    APPOINTMENT_REQUEST_TYP, Ask, DEVICE_REQUEST_TYP, VerifiedRequest, check_card, claimed_revoker, label_of,
+    read_request, request_appointment, verify_request, with_certificate, without_certificate,
+};
+pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};
 pub use statement::{RECORD_TYP, SIGN_IN_TYP, VerifiedRecord, sign_in, sign_record, verify_sign_in};
 pub use trust::TrustStore;

@@ -4,7 +4,9 @@
 //! an extra attribute is refused instead of shown.
 
 use crate::error::{Flaw, Misuse, Result};
-use telcon_proto::{Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, printable::is_active};
+use telcon_proto::{
+    Card, OfficeName, PersonId, Role, hex, limits::MAX_NAME_CHARS, policy::ROLES, printable::is_active,
+};
 use x509_cert::{
     attr::AttributeTypeAndValue,
     der::{Decode, Encode, Tag, asn1::Any},
@@ -22,6 +24,8 @@ const USER_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.1920030
 /// RFC 4519 section 2.4.
 const DOMAIN_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25");
 
+/// Attributes of a card's name.
+const CARD_ATTRIBUTES: usize = 6;
 /// Longest zone, characters; the longest in the IANA database has 32.
 const MAX_ZONE_CHARS: usize = 64;
 
@@ -95,6 +99,46 @@ pub(crate) fn read_card(subject: &Name, office: &OfficeName) -> Result<(Card, [u
     Ok((card, id))
 }
 
+/// A registrar's name: its person's card and device, and the roles whose people it may enrol as further organisational units.
+///
+/// # Errors
+/// Those of [`card_name`]; [`Misuse::Roles`] for no role, or one twice.
+pub(crate) fn registrar_name(card: &Card, id: &[u8; 16], roles: &[Role]) -> Result<Name> {
+    let sorted: Vec<Role> = ROLES.into_iter().filter(|role| roles.contains(role)).collect();
+    if sorted.is_empty() || sorted.len() != roles.len() {
+        return Err(Misuse::Roles.into());
+    }
+    let person = card_name(card, id)?;
+    let person = read(&person)?.into_iter().map(|(oid, text)| (oid, tag_of(oid), text));
+    Ok(build(person.chain(sorted.iter().map(|role| (ORGANISATIONAL_UNIT, Tag::Utf8String, role.as_str())))))
+}
+
+/// Card, device and roles of a registrar's name.
+///
+/// # Errors
+/// [`Flaw::Subject`].
+pub(crate) fn read_registrar(subject: &Name, office: &OfficeName) -> Result<(Card, [u8; 16], Vec<Role>)> {
+    let attributes = read(subject)?;
+    let (person, roles) = attributes.split_at_checked(CARD_ATTRIBUTES).ok_or(Flaw::Subject)?;
+    let person = build(person.iter().map(|(oid, text)| (*oid, tag_of(*oid), *text)));
+    let (card, id) = read_card(&person, office)?;
+    let roles = roles.iter().map(|(_, role)| Role::parse(role)).collect::<Option<Vec<_>>>().ok_or(Flaw::Subject)?;
+    if registrar_name(&card, &id, &roles).map_err(|_| Flaw::Subject)? != *subject {
+        return Err(Flaw::Subject.into());
+    }
+    Ok((card, id, roles))
+}
+
+/// Whether a subject has the form of a registrar's: more than a card.
+pub(crate) fn is_registrar_name(subject: &Name) -> bool {
+    subject.iter().count() > CARD_ATTRIBUTES
+}
+
+/// The string type of each attribute of a card.
+fn tag_of(oid: ObjectIdentifier) -> Tag {
+    if oid == SERIAL_NUMBER { Tag::PrintableString } else { Tag::Utf8String }
+}
+
 /// Refuses what could not be shown as it is, and what makes two different names look the same ([`is_active`]).
 fn check_text(text: &str) -> Result<()> {
     let length = text.chars().count();
@@ -139,7 +183,7 @@ mod tests {
 
     #[test]
     fn cards_and_offices_round_trip() {
-        for role in [Role::Principal, Role::DutyOfficer, Role::NoteTaker, Role::Counterpart] {
+        for role in ROLES {
             let card = Card { name: "Førsteminister Ødegård, «a+b=c»".into(), ..card(role) };
             assert_eq!(read_card(&card_name(&card, &[7; 16]).unwrap(), &domain()).unwrap(), (card, [7; 16]));
         }

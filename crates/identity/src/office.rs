@@ -8,11 +8,13 @@ use crate::{
     invitation::Invitation,
     jws,
     name::card_name,
+    rights::{BESIDE, Registrar, verify_registrar},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 use telcon_log::VerifierKey;
 use telcon_proto::{
-    OfficeName, PersonId, RecordMode, SuiteName,
+    DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
     http::{Charter, IssuedInvitation, OfficeInfo, Revocation},
 };
 
@@ -122,17 +124,47 @@ impl Office {
         Ok(device)
     }
 
-    /// Verifies a revocation by this office's authority.
+    /// Verifies a registrar certificate of this office: authentic, and in use at `now_ms`.
     ///
     /// # Errors
-    /// [`Flaw`]s of the signed text; [`Flaw::OtherOffice`].
-    pub fn verify_revocation(&self, jws: &str) -> Result<Revocation> {
-        let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), &self.authority.fields().public)?;
+    /// [`Flaw`]s of the certificate; [`crate::Validity::Registrar`].
+    pub fn verify_registrar(&self, der: &[u8], now_ms: u64) -> Result<Registrar> {
+        let certificate = Certificate::read(der)?;
+        let rights = verify_registrar(&self.authority, &certificate)?;
+        if !rights.key_use.contains_s(now_ms / 1000) {
+            return Err(Validity::Registrar.into());
+        }
+        Ok(Registrar { certificate, rights })
+    }
+
+    /// Verifies a revocation: by this office's authority (a JWS), or by one of its registrars (a JWS, `~`, base64 of its
+    /// certificate). It says who signed; whether a registrar may revoke this device, by role and by the log, is for the caller.
+    ///
+    /// # Errors
+    /// [`Flaw`]s of the signed text and the certificate; [`Flaw::OtherOffice`], [`Flaw::OtherDevice`], [`Validity::Registrar`].
+    pub fn verify_revocation(&self, statement: &str) -> Result<VerifiedRevocation> {
+        let (jws, registrar) = match statement.split_once(BESIDE) {
+            None => (statement, None),
+            Some((jws, certificate)) => {
+                let der = STANDARD.decode(certificate).map_err(|_| Flaw::CertificateForm)?;
+                let certificate = Certificate::read(&der)?;
+                let rights = verify_registrar(&self.authority, &certificate)?;
+                (jws, Some(Registrar { certificate, rights }))
+            }
+        };
+        let signer = registrar.as_ref().map_or(&self.authority.fields().public[..], |registrar| registrar.public_key());
+        let payload = jws::verify(jws, REVOCATION_TYP, self.suite(), signer)?;
         let revocation: Revocation = serde_json::from_slice(&payload).map_err(|_| Flaw::Payload)?;
         if self.domain != revocation.office {
             return Err(Flaw::OtherOffice.into());
         }
-        Ok(revocation)
+        if revocation.by != registrar.as_ref().map(Registrar::device) {
+            return Err(Flaw::OtherDevice.into());
+        }
+        if registrar.as_ref().is_some_and(|signer| !signer.rights.key_use.contains_s(revocation.at_ms / 1000)) {
+            return Err(Validity::Registrar.into());
+        }
+        Ok(VerifiedRevocation { device: revocation.device, registrar })
     }
 
     /// Verifies a statement of this office's authority that a person was invited.
@@ -164,6 +196,30 @@ impl Office {
         let device = verify_chain(&self.authority, signed.x5c())?;
         let payload = signed.verify(typ, device.suite(), device.public_key())?;
         Ok((device, payload))
+    }
+}
+
+/// A verified revocation. Only verification creates one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedRevocation {
+    device: DeviceId,
+    registrar: Option<Registrar>,
+}
+
+impl VerifiedRevocation {
+    /// The device that is revoked.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The registrar that revoked it; none if the authority did.
+    pub fn registrar(&self) -> Option<&Registrar> {
+        self.registrar.as_ref()
+    }
+
+    /// Whether the signer may revoke devices of people of this role.
+    pub fn is_allowed(&self, role: Role) -> bool {
+        self.registrar.as_ref().is_none_or(|registrar| registrar.roles().contains(&role))
     }
 }
 

@@ -19,7 +19,7 @@
 //! assert_eq!(ReadEntry::parse(json.as_bytes()), ReadEntry::Known(entry));
 //! ```
 
-use crate::{CallId, DeviceId, Digest, Ended, RecordMode, SuiteName};
+use crate::{CallId, DeviceId, Digest, Ended, InvitationId, RecordMode, SuiteName};
 use serde::{Deserialize, Serialize};
 
 /// One log entry. Times are milliseconds since 1970 UTC by the switchboard's clock.
@@ -44,8 +44,8 @@ pub enum Entry {
         time_ms: u64,
         /// The device.
         device: DeviceId,
-        /// The authority's statement, a compact JWS over [`crate::http::Revocation`]. Without a valid one a reader that does
-        /// not trust the server ignores the entry. Absent in entries of the first version.
+        /// The statement of the authority or of a registrar, a compact JWS over [`crate::http::Revocation`]. Without a valid one a
+        /// reader that does not trust the server ignores the entry. Absent in entries of the first version.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jws: Option<String>,
     },
@@ -125,6 +125,41 @@ pub enum Entry {
         /// The reason, as far as the server can tell.
         why: String,
     },
+    /// The authority appointed a device of the office as a registrar: it may enrol devices of some roles.
+    RegistrarAppointed {
+        /// When.
+        time_ms: u64,
+        /// The device.
+        device: DeviceId,
+        /// SHA-256 of its DER registrar certificate.
+        cert_sha256: Digest,
+    },
+    /// A registrar invited a person to enrol a device.
+    InvitationMade {
+        /// When.
+        time_ms: u64,
+        /// The invitation.
+        invitation: InvitationId,
+        /// The registrar's device.
+        by: DeviceId,
+        /// Until when a device may ask with it, milliseconds since 1970 UTC.
+        expires_ms: u64,
+    },
+    /// An invitation can no longer be used.
+    InvitationClosed {
+        /// When.
+        time_ms: u64,
+        /// The invitation.
+        invitation: InvitationId,
+        /// How.
+        how: InvitationClosed,
+        /// The registrar's device that closed it; none if it expired.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DeviceId>,
+        /// The device that asked with it, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -136,8 +171,35 @@ pub enum Entry {
     },
 }
 
+/// How an invitation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum InvitationClosed {
+    /// A registrar approved the device that asked.
+    Approved,
+    /// A registrar refused the device that asked.
+    Refused,
+    /// A registrar withdrew it before a device asked.
+    Withdrawn,
+    /// It was not used, or not answered, in time.
+    Expired,
+}
+
+impl InvitationClosed {
+    /// The name in the log and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 11] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -146,6 +208,9 @@ pub const KINDS: [&str; 8] = [
     "record_missing",
     "archive_opened",
     "record_archived",
+    "registrar_appointed",
+    "invitation_made",
+    "invitation_closed",
 ];
 
 impl Entry {
@@ -160,6 +225,9 @@ impl Entry {
             Self::RecordMissing { .. } => KINDS[5],
             Self::ArchiveOpened { .. } => KINDS[6],
             Self::RecordArchived { .. } => KINDS[7],
+            Self::RegistrarAppointed { .. } => KINDS[8],
+            Self::InvitationMade { .. } => KINDS[9],
+            Self::InvitationClosed { .. } => KINDS[10],
         }
     }
 
@@ -173,6 +241,9 @@ impl Entry {
             | Self::RecordArchived { time_ms, .. }
             | Self::RecordSealed { time_ms, .. }
             | Self::RecordMissing { time_ms, .. }
+            | Self::RegistrarAppointed { time_ms, .. }
+            | Self::InvitationMade { time_ms, .. }
+            | Self::InvitationClosed { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -180,7 +251,11 @@ impl Entry {
     /// The call that it is about.
     pub const fn call(&self) -> Option<CallId> {
         match self {
-            Self::DeviceEnrolled { .. } | Self::DeviceRevoked { .. } => None,
+            Self::DeviceEnrolled { .. }
+            | Self::DeviceRevoked { .. }
+            | Self::RegistrarAppointed { .. }
+            | Self::InvitationMade { .. }
+            | Self::InvitationClosed { .. } => None,
             Self::CallOpened { call, .. }
             | Self::CallEnded { call, .. }
             | Self::RecordArchived { call, .. }
@@ -292,6 +367,7 @@ mod tests {
     const ID: &str = "01010101010101010101010101010101";
     const CALL: CallId = CallId::from_bytes([1; 16]);
     const DEVICE: DeviceId = DeviceId::from_bytes([1; 16]);
+    const INVITATION: InvitationId = InvitationId::from_bytes([1; 16]);
     const DIGEST: Digest = Digest::from_bytes([0xab; 32]);
 
     /// Every type of entry with its JSON: the contract with archives that exist.
@@ -383,6 +459,36 @@ mod tests {
             (
                 Entry::ArchiveOpened { time_ms: 1, call: CALL, by: "b".into() },
                 format!(r#"{{"type":"archive_opened","time_ms":1,"call":"{ID}","by":"b"}}"#),
+            ),
+            (
+                Entry::RegistrarAppointed { time_ms: 1, device: DEVICE, cert_sha256: DIGEST },
+                format!(r#"{{"type":"registrar_appointed","time_ms":1,"device":"{ID}","cert_sha256":"{digest}"}}"#),
+            ),
+            (
+                Entry::InvitationMade { time_ms: 1, invitation: INVITATION, by: DEVICE, expires_ms: 2 },
+                format!(r#"{{"type":"invitation_made","time_ms":1,"invitation":"{ID}","by":"{ID}","expires_ms":2}}"#),
+            ),
+            (
+                Entry::InvitationClosed {
+                    time_ms: 1,
+                    invitation: INVITATION,
+                    how: InvitationClosed::Approved,
+                    by: Some(DEVICE),
+                    device: Some(DEVICE),
+                },
+                format!(
+                    r#"{{"type":"invitation_closed","time_ms":1,"invitation":"{ID}","how":"approved","by":"{ID}","device":"{ID}"}}"#
+                ),
+            ),
+            (
+                Entry::InvitationClosed {
+                    time_ms: 1,
+                    invitation: INVITATION,
+                    how: InvitationClosed::Expired,
+                    by: None,
+                    device: None,
+                },
+                format!(r#"{{"type":"invitation_closed","time_ms":1,"invitation":"{ID}","how":"expired"}}"#),
             ),
         ]
     }

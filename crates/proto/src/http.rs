@@ -93,6 +93,91 @@ pub struct Invited {
     pub person: PersonId,
 }
 
+/// `POST /api/v1/registrars`: appoints a device as a registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AppointRequest {
+    /// The registrar certificate, DER, issued by the authority.
+    pub certificate: Blob,
+}
+
+/// Answer to [`AppointRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Appointed {
+    /// The device.
+    pub device: DeviceId,
+    /// Proof that the appointment is in the log.
+    pub logged: Logged,
+}
+
+/// `POST /api/v1/device-requests`: a new device asks to be enrolled, and asks again until it is answered. The same request
+/// may be sent any number of times; another one with the same invitation is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// Compact JWS, type `telcon-device-request+jws`.
+    pub request: String,
+}
+
+/// Answer to [`AskRequest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Asked {
+    /// A registrar has to approve it.
+    Waiting {
+        /// Until when, milliseconds since 1970 UTC.
+        expires_ms: u64,
+    },
+    /// The device is enrolled.
+    Approved {
+        /// DER certificates: the device's and the registrar's. The device verifies them.
+        chain: Vec<Blob>,
+    },
+    /// A registrar refused it, or it was withdrawn.
+    Refused {},
+    /// Nobody answered in time.
+    Expired {},
+}
+
+/// `GET /api/v1/devices`: enrolled devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeviceList {
+    /// Sorted by person's name, then by time of enrolment.
+    pub devices: Vec<ListedDevice>,
+}
+
+/// An enrolled device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ListedDevice {
+    /// Which.
+    pub device: DeviceId,
+    /// Whose.
+    pub card: Card,
+    /// What it said it was when it was enrolled; none of devices enrolled by the authority's link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The registrar's device that approved it; none if it was enrolled by the authority's link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<DeviceId>,
+    /// Whether it is a registrar.
+    #[serde(default)]
+    pub registrar: bool,
+    /// When it was enrolled, milliseconds since 1970 UTC.
+    pub enrolled_ms: u64,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<u64>,
+    /// Whether it is connected now.
+    #[serde(default)]
+    pub connected: bool,
+}
+
 /// `POST /api/v1/revocations`: revokes a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -113,6 +198,9 @@ pub struct Revocation {
     pub device: DeviceId,
     /// Time of signing, milliseconds since 1970 UTC.
     pub at_ms: u64,
+    /// The registrar's device that signed; none if the authority did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<DeviceId>,
 }
 
 /// `POST /api/v1/calls/{call}/record`: the record is complete; its parts were uploaded before with

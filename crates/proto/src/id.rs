@@ -119,6 +119,7 @@ macro_rules! id {
 
 id!(CallId, "One call. Opaque: it reveals no participant and may be logged.");
 id!(DeviceId, "One enrolled device. Opaque: it may be logged.");
+id!(InvitationId, "One invitation to enrol a device. Opaque: it may be logged.");
 id!(PersonId, "One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.");
 
 impl fmt::Display for CallId {
@@ -130,6 +131,18 @@ impl fmt::Display for CallId {
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Display for InvitationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for InvitationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InvitationId({self})")
     }
 }
 

@@ -22,7 +22,7 @@ pub mod terms;
 
 pub use blob::Blob;
 pub use digest::Digest;
-pub use id::{CallId, DeviceId, IdError, PersonId, hex};
+pub use id::{CallId, DeviceId, IdError, InvitationId, PersonId, hex};
 pub use message::{ClientMessage, ServerMessage};
 pub use office::{OfficeName, Qualified};
 pub use terms::{Card, Ended, RecordMode, Role, SuiteName};

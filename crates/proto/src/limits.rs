@@ -32,6 +32,16 @@ pub const MAX_UNSIGNED_CONNECTIONS: usize = 256;
 pub const MAX_RINGS_AT_ONCE: usize = 8;
 /// Callers that one person can silence. The list is sent at each sign-in.
 pub const MAX_SILENCED: usize = 64;
+/// Invitations that are open at once. Registrars are sent all of them when they sign in.
+pub const MAX_OPEN_INVITATIONS: usize = 200;
+/// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
+pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// How long a device's request waits for a registrar, milliseconds: a day, for offices in other time zones.
+pub const DEVICE_REQUEST_MS: u64 = 24 * 60 * 60 * 1000;
+/// Longest device request, characters. One with an ML-DSA-87 key and signature takes 11,000.
+pub const MAX_DEVICE_REQUEST_CHARS: usize = 16 * 1024;
+/// Longest label of a device, characters.
+pub const MAX_LABEL_CHARS: usize = 64;
 /// Sustained rate limit of a signed-in device, messages per second; above it the connection is closed. A call's busiest moment,
 /// eight members joining, needs about forty.
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;

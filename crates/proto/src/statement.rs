@@ -2,7 +2,7 @@
 //! ([`crate::message::Ring`]) and the authority's statements ([`crate::http::Charter`], [`crate::http::Revocation`]) are
 //! where they are sent.
 
-use crate::{Blob, CallId, DeviceId, Digest};
+use crate::{Blob, CallId, DeviceId, Digest, InvitationId};
 use serde::{Deserialize, Serialize};
 
 /// Payload of `telcon-sign-in+jws`: the answer to a switchboard's challenge.
@@ -29,6 +29,39 @@ pub struct RecordSigned {
     pub parts: u64,
     /// Whether something is missing from it.
     pub partial: bool,
+    /// When it was signed, milliseconds since 1970 UTC by the device's clock.
+    pub at_ms: u64,
+}
+
+/// Payload of `telcon-device-request+jws`: a new device asks a registrar to certify its key. It is signed with that key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceRequest {
+    /// The office, by domain.
+    pub office: String,
+    /// The invitation that it has.
+    pub invitation: InvitationId,
+    /// The identifier that it chose.
+    pub device: DeviceId,
+    /// Its public key, raw.
+    pub key: Blob,
+    /// What it says it is, such as "Firefox on Android": shown to the registrar as a claim.
+    pub label: String,
+    /// When it was signed, milliseconds since 1970 UTC by the device's clock.
+    pub at_ms: u64,
+    /// HMAC-SHA256 with the secret of the invitation over invitation, device and key: proves possession of the link to the
+    /// registrar, and to nobody else.
+    pub mac: Blob,
+}
+
+/// Payload of `telcon-appointment-request+jws`: a device asks the authority to be appointed as a registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppointmentRequest {
+    /// The office, by domain.
+    pub office: String,
+    /// The device.
+    pub device: DeviceId,
     /// When it was signed, milliseconds since 1970 UTC by the device's clock.
     pub at_ms: u64,
 }

@@ -17,9 +17,23 @@ pub enum Role {
     NoteTaker,
     /// A person outside the office to whom it gave access.
     Counterpart,
+    /// Invites people and approves their devices.
+    SecurityOfficer,
+    /// Keeps the archive.
+    RecordsOfficer,
 }
 
 impl Role {
+    /// All roles, in the order of the policy's columns.
+    pub const ALL: [Self; 6] = [
+        Self::Principal,
+        Self::Counterpart,
+        Self::DutyOfficer,
+        Self::NoteTaker,
+        Self::SecurityOfficer,
+        Self::RecordsOfficer,
+    ];
+
     /// The name in certificates and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,14 +41,19 @@ impl Role {
             Self::DutyOfficer => "duty_officer",
             Self::NoteTaker => "note_taker",
             Self::Counterpart => "counterpart",
+            Self::SecurityOfficer => "security_officer",
+            Self::RecordsOfficer => "records_officer",
         }
+    }
+
+    /// The name for people: "note-taker", "security officer".
+    pub fn words(self) -> String {
+        self.as_str().replace("note_taker", "note-taker").replace('_', " ")
     }
 
     /// Parses [`Role::as_str`].
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Principal, Self::DutyOfficer, Self::NoteTaker, Self::Counterpart]
-            .into_iter()
-            .find(|r| r.as_str() == name)
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 }
 

@@ -21,7 +21,7 @@ use telcon_log::{
 };
 
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, Grace, History, Revocation};
+use crate::history::{DeviceEntries, Enrolled, Grace, History};
 use crate::report::{ArchiveReport, Problem, ProblemKind, Stray};
 use crate::signature::{Devices, SignatureVerifier};
 use telcon_files::EntryKind;
@@ -152,8 +152,8 @@ impl Audit {
         let (history, report) = (History::default(), empty_report(options));
         let mut audit = Self { history, report, devices: Devices::default(), record: None, members: None };
         audit.log(&dir.join("log"), options);
+        audit.revocations(dir, verifier);
         audit.certificates(dir, verifier);
-        audit.revocations(verifier);
         audit
     }
 
@@ -228,14 +228,16 @@ impl Audit {
             entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
-        for (device, Enrolled { time_ms, cert_sha256, .. }) in &logged {
+        for (device, Enrolled { index, time_ms, cert_sha256 }) in &logged {
             let issuer = certificate(format!("issuers/{cert_sha256}.der")).ok();
             let flaw = match (self.devices.certificate(cert_sha256), issuer) {
                 (None, _) => Some("is missing".to_owned()),
                 (_, None) => Some("cannot be verified: the enrolment certificate that signed it is missing".to_owned()),
                 (Some(der), Some(issuer)) => match verifier.verify_enrolment(der, &issuer, *time_ms) {
-                    Ok(id) if id == *device => None,
-                    Ok(id) => Some(format!("belongs to another device, {id}")),
+                    Ok(found) if found.device != *device => {
+                        Some(format!("belongs to another device, {}", found.device))
+                    }
+                    Ok(found) => found.registrar.and_then(|by| self.registrar_flaw(&by, &sha256(&issuer), *index)),
                     Err(why) => Some(format!("was not issued by the office: {why}")),
                 },
             };
@@ -261,26 +263,69 @@ impl Audit {
         }
     }
 
+    /// Why a registrar could not enrol a device in the entry `index`, with the certificate of this digest.
+    fn registrar_flaw(&self, by: &str, cert_sha256: &Digest, index: u64) -> Option<String> {
+        let known = self.history.devices.get(by);
+        let appointed = known.is_some_and(|known| {
+            known.appointed.iter().any(|appointed| appointed.index < index && appointed.cert_sha256 == *cert_sha256)
+        });
+        let revoked = known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < index);
+        match (appointed, revoked) {
+            (false, _) => Some(format!("was issued by {by}, which was not appointed as a registrar before")),
+            (true, true) => Some(format!("was issued by the registrar {by}, which was revoked before")),
+            (true, false) => None,
+        }
+    }
+
     /// Decides which revocations count: a server alone cannot disown a device's records. An entry of the first version has no
     /// statement and is ignored; one with a false statement is a problem.
-    fn revocations(&mut self, verifier: &dyn SignatureVerifier) {
+    fn revocations(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
         let mut problems = Vec::new();
-        for (device, entries) in &mut self.history.devices {
-            for Revocation { index, jws } in &entries.stated {
-                let Some(jws) = jws else {
-                    self.report.unsigned_revocations += 1;
-                    continue;
-                };
-                match verifier.verify_revocation(jws) {
-                    Ok(revoked) if revoked == *device => drop(entries.revoked.get_or_insert(*index)),
-                    Ok(other) => {
-                        problems.push(format!("entry {index}: the statement is about another device, {other}"))
+        // In the order of the log, so that a registrar that was revoked revokes nobody afterwards.
+        let stated = self.history.devices.iter();
+        let stated = stated
+            .flat_map(|(device, known)| known.stated.iter().map(|one| (one.index, device.clone(), one.jws.clone())));
+        let mut stated: Vec<(u64, String, Option<String>)> = stated.collect();
+        stated.sort();
+        for (index, device, jws) in stated {
+            let Some(jws) = jws else {
+                self.report.unsigned_revocations += 1;
+                continue;
+            };
+            match self.revoked_by(archive, verifier, &jws, index) {
+                Ok(revoked) if revoked == device => {
+                    if let Some(known) = self.history.devices.get_mut(&device) {
+                        known.revoked.get_or_insert(index);
                     }
-                    Err(why) => problems.push(format!("entry {index}: the authority did not revoke {device}: {why}")),
                 }
+                Ok(other) => problems.push(format!("entry {index}: the statement is about another device, {other}")),
+                Err(why) => problems
+                    .push(format!("entry {index}: {device} was not revoked by the authority or a registrar: {why}")),
             }
         }
         problems.into_iter().for_each(|text| self.problem(ProblemKind::Device, None, text));
+    }
+
+    /// The device that a statement revokes, by somebody who could at that entry.
+    fn revoked_by(
+        &self,
+        archive: &Path,
+        verifier: &dyn SignatureVerifier,
+        jws: &str,
+        index: u64,
+    ) -> Result<String, String> {
+        let Some(by) = verifier.claimed_revoker(jws) else { return verifier.verify_revocation(jws, None) };
+        let appointed = self.history.devices.get(&by).map(|known| known.appointed.as_slice()).unwrap_or_default();
+        let Some(appointed) = appointed.iter().rfind(|appointed| appointed.index < index) else {
+            return Err(format!("{by} was not appointed as a registrar before"));
+        };
+        let path = format!("issuers/{}.der", appointed.cert_sha256);
+        let der = telcon_files::read_beneath(archive, path, MAX_CERTIFICATE_BYTES)
+            .map_err(|error| format!("the certificate of the registrar {by} cannot be read: {error}"))?;
+        match self.registrar_flaw(&by, &sha256(&der), index) {
+            Some(flaw) => Err(flaw),
+            None => verifier.verify_revocation(jws, Some(&der)),
+        }
     }
 
     /// The entries of a directory of the archive, sorted; a missing directory counts as empty.

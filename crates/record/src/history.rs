@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
 use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry};
-use telcon_proto::{Ended, RecordMode};
+use telcon_proto::{Ended, InvitationId, RecordMode};
 
 /// A `record_archived` or `record_sealed` entry.
 #[derive(Debug, Clone)]
@@ -91,8 +91,17 @@ pub(crate) struct DeviceEntries {
     pub(crate) enrolled: Vec<Enrolled>,
     /// The revocations that the log states, valid or not, in its order.
     pub(crate) stated: Vec<Revocation>,
+    /// Its appointments as a registrar.
+    pub(crate) appointed: Vec<Appointed>,
     /// Index of the first revocation that the office's authority signed.
     pub(crate) revoked: Option<u64>,
+}
+
+/// A `registrar_appointed` entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appointed {
+    pub(crate) index: u64,
+    pub(crate) cert_sha256: Digest,
 }
 
 /// A `device_revoked` entry.
@@ -128,6 +137,8 @@ pub(crate) struct History {
     pub(crate) calls: BTreeMap<String, CallEntries>,
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
     enrolments: BTreeMap<String, String>,
+    /// Invitations, and whether they are closed.
+    invitations: BTreeMap<InvitationId, bool>,
     pub(crate) problems: Vec<Problem>,
     /// Some entries could not be read: the absence of an entry proves nothing.
     pub(crate) incomplete: bool,
@@ -221,6 +232,35 @@ impl History {
                 if why.trim().is_empty() {
                     self.call_problem(&call, format!("entry {index}: the record is missing without a reason"));
                 }
+            }
+            Entry::RegistrarAppointed { device, cert_sha256, .. } => {
+                let device = device.to_hex();
+                let known = self.devices.entry(device.clone()).or_default();
+                known.appointed.push(Appointed { index, cert_sha256 });
+                if known.enrolled.is_empty() {
+                    let text = format!("entry {index}: {device} was appointed as a registrar but never enrolled");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::InvitationMade { invitation, by, .. } => {
+                let by = by.to_hex();
+                if self.devices.get(&by).is_none_or(|known| known.appointed.is_empty()) {
+                    let text = format!("entry {index}: {by} invited somebody and is no registrar");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+                if self.invitations.insert(invitation, false).is_some() {
+                    let text = format!("entry {index}: invitation {invitation} was made twice");
+                    self.problem(ProblemKind::Device, None, text);
+                }
+            }
+            Entry::InvitationClosed { invitation, .. } => {
+                let before = self.invitations.insert(invitation, true);
+                let what = match before {
+                    Some(false) => return,
+                    Some(true) => "closed twice",
+                    None => "closed but never made",
+                };
+                self.problem(ProblemKind::Device, None, format!("entry {index}: invitation {invitation} was {what}"));
             }
             Entry::ArchiveOpened { call, .. } => {
                 let call = call.to_hex();

@@ -66,7 +66,7 @@ pub use recovery::Recovered;
 pub use report::{ArchiveReport, ArchiveVerdict, Gap, PartialRecord, Problem, ProblemKind, Stray};
 pub use seal::{PartDigest, RecordReference, SEAL_FILE, Seal};
 pub use sealed::Sealed;
-pub use signature::{Devices, SignatureVerifier, Signer};
+pub use signature::{Devices, EnrolledDevice, SignatureVerifier, Signer};
 pub use tar::{MAX_MEMBER_BYTES, MAX_MEMBERS, MAX_RECORD_BYTES};
 pub use transcript::{NO_AUDIO, Segment};
 pub use vtt::{Cue, VttError, parse_vtt, write_vtt};

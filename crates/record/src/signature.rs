@@ -23,6 +23,15 @@ pub struct Signer {
     pub valid_ms: (u64, u64),
 }
 
+/// A device whose certificate was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolledDevice {
+    /// Its id.
+    pub device: String,
+    /// The registrar's device that certified it; none if it has a link of the authority.
+    pub registrar: Option<String>,
+}
+
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.
 pub trait SignatureVerifier {
     /// Verifies that `jws` is a device's signature over exactly `claims`. `devices` has the archive's certificates; outside of
@@ -33,17 +42,21 @@ pub trait SignatureVerifier {
     fn verify(&self, jws: &str, claims: &RecordReference, devices: &Devices) -> Result<Signer, String>;
 
     /// Verifies that the office had issued `certificate` at `enrolled_ms`: it is signed by `issuer` (both DER), which is signed
-    /// by the office's authority. Returns the device's id.
+    /// by the office's authority.
     ///
     /// # Errors
     /// Why it is invalid, for a report.
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String>;
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String>;
 
-    /// Verifies that `jws` is a revocation by the office's authority. Returns the device's id.
+    /// The registrar's device that a revocation names as its signer, unverified; none if the authority signed.
+    fn claimed_revoker(&self, jws: &str) -> Option<String>;
+
+    /// Verifies that `jws` is a revocation by the office's authority, or by the registrar of this certificate (DER). Returns the
+    /// device's id.
     ///
     /// # Errors
     /// Why it is invalid, for a report.
-    fn verify_revocation(&self, jws: &str) -> Result<String, String>;
+    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String>;
 }
 
 /// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.

@@ -53,17 +53,30 @@ impl SignatureVerifier for FakeVerifier {
         }
     }
 
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<String, String> {
+    /// Accepts `the office, of DEVICE` and `the registrar DEVICE, of DEVICE` as issuers.
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], _: u64) -> Result<EnrolledDevice, String> {
         let of = |bytes: &[u8]| String::from_utf8_lossy(bytes).rsplit(' ').next().unwrap_or_default().to_owned();
-        match issuer.starts_with(b"the office, of") && of(issuer) == of(certificate) {
-            true => Ok(of(certificate)),
+        let text = String::from_utf8_lossy(issuer);
+        let registrar = text.strip_prefix("the registrar ").and_then(|rest| rest.split(',').next()).map(str::to_owned);
+        match (registrar.is_some() || text.starts_with("the office, of")) && of(issuer) == of(certificate) {
+            true => Ok(EnrolledDevice { device: of(certificate), registrar }),
             false => Err("by somebody else".to_owned()),
         }
     }
 
-    /// Accepts `revoked.<device>`.
-    fn verify_revocation(&self, jws: &str) -> Result<String, String> {
-        jws.strip_prefix("revoked.").map(str::to_owned).ok_or("not signed by the authority".to_owned())
+    /// Of `revoked.<device>.<registrar's device>`.
+    fn claimed_revoker(&self, jws: &str) -> Option<String> {
+        jws.split('.').nth(2).map(str::to_owned)
+    }
+
+    /// Accepts `revoked.<device>`, and `revoked.<device>.<registrar's device>` with the certificate `registrar`.
+    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String> {
+        let rest = jws.strip_prefix("revoked.").ok_or("not signed by the authority".to_owned())?;
+        match (rest.split_once('.'), registrar) {
+            (None, None) => Ok(rest.to_owned()),
+            (Some((device, _)), Some(b"registrar")) => Ok(device.to_owned()),
+            _ => Err("signed by somebody else".to_owned()),
+        }
     }
 }
 
@@ -549,7 +562,7 @@ fn a_server_alone_cannot_disown_a_record() {
     assert_eq!((report.unsigned_revocations, report.records_good), (1, 2));
     // With a statement that the authority did not sign, or that is about another device: reported, and the records stay valid.
     let forged = Entry::DeviceRevoked { time_ms: 2, device: device("notes"), jws: Some("forged".into()) };
-    for (entry, why) in [(forged, "did not revoke"), (revoked(2, "notes", "desk"), "about another device")] {
+    for (entry, why) in [(forged, "was not revoked by"), (revoked(2, "notes", "desk"), "about another device")] {
         let mut archive = Archive::good();
         archive.entries.insert(2, entry);
         let report = archive.verify();
@@ -649,6 +662,95 @@ fn device_not_issued_by_the_office_is_reported() {
     *device = self::device("impostor");
     let text = archive.problem().2;
     assert!(text.contains(&format!("belongs to another device, {}", self::device("desk"))), "{text}");
+}
+
+#[test]
+fn a_device_that_no_registrar_could_enrol_is_reported() {
+    let (desk, new) = (device("desk"), device("new"));
+    let issuer = format!("the registrar {desk}, of {new}");
+    let with_new = || {
+        let archive = Archive::good();
+        let name = format!("{}.der", sha256(certificate(new).as_bytes()));
+        std::fs::write(archive.path().join("devices").join(&name), certificate(new)).unwrap();
+        std::fs::write(archive.path().join("issuers").join(name), &issuer).unwrap();
+        archive
+    };
+    let appointed = |certificate: &str| Entry::RegistrarAppointed {
+        time_ms: 1,
+        device: desk,
+        cert_sha256: sha256(certificate.as_bytes()),
+    };
+    let problems = |entries: Vec<Entry>| {
+        let mut archive = with_new();
+        archive.entries.extend(entries);
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(vec![appointed(&issuer), enrolled("new", "e3")]), Vec::<String>::new());
+    let cases = [
+        (vec![enrolled("new", "e3")], "was not appointed as a registrar before"),
+        (vec![enrolled("new", "e3"), appointed(&issuer)], "was not appointed as a registrar before"),
+        (vec![appointed("another"), enrolled("new", "e3")], "was not appointed as a registrar before"),
+        (vec![appointed(&issuer), revoked(2, "desk", "desk"), enrolled("new", "e3")], "which was revoked before"),
+    ];
+    for (entries, expected) in cases {
+        let found = problems(entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn a_registrar_revokes_while_it_is_one() {
+    let by = device("desk");
+    let revocation = |time_ms| Entry::DeviceRevoked {
+        time_ms,
+        device: device("notes"),
+        jws: Some(format!("revoked.{}.{by}", device("notes"))),
+    };
+    let appointed = Entry::RegistrarAppointed { time_ms: 1, device: by, cert_sha256: sha256(b"registrar") };
+    let problems = |entries: &[Entry], archived: bool| {
+        let mut archive = Archive::good();
+        archive.entries.extend_from_slice(entries);
+        if archived {
+            let name = format!("issuers/{}.der", sha256(b"registrar"));
+            std::fs::write(archive.path().join(name), b"registrar").unwrap();
+        }
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&[appointed.clone(), revocation(2)], true), Vec::<String>::new());
+    let itself = revoked(2, "desk", "desk");
+    for (entries, archived, expected) in [
+        (vec![appointed.clone(), revocation(2)], false, "cannot be read"),
+        (vec![revocation(2), appointed.clone()], true, "not appointed"),
+        (vec![appointed, itself, revocation(3)], true, "was revoked before"),
+    ] {
+        let found = problems(&entries, archived);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn invitations_out_of_order_are_reported() {
+    let invitation = telcon_proto::InvitationId::from_bytes([7; 16]);
+    let by = device("desk");
+    let made = || Entry::InvitationMade { time_ms: 1, invitation, by, expires_ms: 9 };
+    let how = telcon_proto::entry::InvitationClosed::Withdrawn;
+    let closed = || Entry::InvitationClosed { time_ms: 2, invitation, how, by: Some(by), device: None };
+    let appointed = Entry::RegistrarAppointed { time_ms: 1, device: by, cert_sha256: sha256(b"r") };
+    let problems = |entries: &[Entry]| {
+        let mut archive = Archive::good();
+        archive.entries.extend_from_slice(entries);
+        archive.verify().problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&[appointed.clone(), made(), closed()]), Vec::<String>::new());
+    for (entries, expected) in [
+        (vec![made(), closed()], "is no registrar"),
+        (vec![appointed.clone(), made(), made()], "was made twice"),
+        (vec![appointed.clone(), made(), closed(), closed()], "was closed twice"),
+        (vec![appointed.clone(), closed()], "was closed but never made"),
+    ] {
+        let found = problems(&entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{expected}: {found:?}");
+    }
 }
 
 #[test]

@@ -13,10 +13,10 @@ use crate::{
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{IssuedLinkRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand, Reply,
-        RequestId, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
+        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
     },
 };
 use std::{
@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use telcon_proto::{CallId, ClientMessage, DeviceId, ServerMessage};
+use telcon_proto::{CallId, ClientMessage, DeviceId, InvitationId, ServerMessage};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -65,6 +65,14 @@ pub enum Input {
     LinkIssued(Box<IssuedLinkRow>, oneshot::Sender<Answer>),
     /// Revoke a device, by this revocation of the authority, which was verified.
     Revoke(DeviceId, String, oneshot::Sender<Answer>),
+    /// Appoint a registrar, by a certificate of the authority that was verified.
+    Appoint(Box<RegistrarRow>, oneshot::Sender<Answer>),
+    /// A new device asks with an invitation; its signature was verified.
+    DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
+    /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
+    Approve(SessionId, InvitationId, Box<Result<NewDevice, String>>, oneshot::Sender<Answer>),
+    /// A registrar revokes a device: its statement, which was verified.
+    RevokeAsRegistrar(SessionId, Box<Revocation>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.
@@ -319,6 +327,27 @@ impl Hub {
             Input::LinkIssued(row, reply) => {
                 let request = self.request(reply);
                 self.board.link_issued(request, *row, now)
+            }
+            Input::Appoint(row, reply) => {
+                let request = self.request(reply);
+                self.board.appoint(request, *row, now)
+            }
+            Input::DeviceAsked(asked, reply) => {
+                let request = self.request(reply);
+                self.board.device_asked(request, *asked, now)
+            }
+            Input::Approve(session, invitation, new, reply) => {
+                let new = new.and_then(|new| {
+                    let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
+                    let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
+                    Ok(NewDevice { enrolment_is_used, ..new })
+                });
+                let request = self.request(reply);
+                self.board.approve(session, request, invitation, new, now)
+            }
+            Input::RevokeAsRegistrar(session, revocation, reply) => {
+                let request = self.request(reply);
+                self.board.revoke_as_registrar(session, request, *revocation, now)
             }
             Input::Revoke(device, jws, reply) => {
                 let request = self.request(reply);

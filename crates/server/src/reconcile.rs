@@ -161,6 +161,15 @@ fn append_writes(
             writes.extend([Write::EndFound(call, how, time_ms, answered_ms), Write::EndLogged(call, index)]);
         }
         Entry::RecordMissing { call, .. } => writes.push(Write::MissingLogged(call, index)),
+        Entry::RegistrarAppointed { device, .. } => writes.push(Write::RegistrarLogged(device, index)),
+        Entry::InvitationMade { invitation, .. } => writes.push(Write::InvitationMadeLogged(invitation, index)),
+        Entry::InvitationClosed { time_ms, invitation, how, by, .. } => {
+            // A database from an older backup has it open.
+            writes.extend([
+                Write::InvitationClosed(invitation, how, by, time_ms),
+                Write::InvitationClosedLogged(invitation, index),
+            ]);
+        }
         Entry::ArchiveOpened { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
             let Some((device, digest, partial)) = record else { return Ok(()) };

@@ -307,7 +307,7 @@ async fn a_revoked_device_is_disconnected_and_refused() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let logged = office.anchor.verify_logged(&answer.json()).unwrap();
     let Some(Entry::DeviceRevoked { jws: Some(statement), .. }) = logged.entry() else { panic!("{logged:?}") };
-    assert_eq!(office.anchor.verify_revocation(statement).unwrap().device, n.id, "the log has the authority's word");
+    assert_eq!(office.anchor.verify_revocation(statement).unwrap().device(), n.id, "the log has the authority's word");
     assert_eq!(office.post("/api/v1/revocations", &request).await.status, 409);
     noting.until(|m| matches!(m, S::Revoked { jws: Some(_) }).then_some(())).await;
     assert_eq!(noting.closed().await, Some(4002));

@@ -419,6 +419,9 @@ impl World {
                     format!("used {enrolment}")
                 }
                 Entry::DeviceRevoked { device, .. } => format!("revoked {device:?}"),
+                Entry::RegistrarAppointed { device, .. } => format!("appointed {device:?}"),
+                Entry::InvitationMade { invitation, .. } => format!("invited {invitation:?}"),
+                Entry::InvitationClosed { invitation, .. } => format!("closed {invitation:?}"),
                 Entry::ArchiveOpened { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -67,6 +67,7 @@ impl Office {
             device: verified.device(),
             card: verified.card().clone(),
             cert_sha256: Digest::from_bytes(verified.cert_sha256()),
+            registrar: verified.registrar(),
             enrolment: verified.enrolment_hex(),
             enrolment_is_used: false,
             chain,

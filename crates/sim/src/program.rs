@@ -86,6 +86,8 @@ impl World {
             Role::Counterpart => 'C',
             Role::DutyOfficer => 'D',
             Role::NoteTaker => 'N',
+            Role::SecurityOfficer => 'S',
+            Role::RecordsOfficer => 'R',
         };
         let name = format!("{letter}{}{}", draft.person, char::from(b'a' + mine as u8));
         self.note(format!("{name}: enrolled"));

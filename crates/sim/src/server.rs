@@ -124,7 +124,7 @@ impl World {
         }
         if let Request::Revoke(device, jws) = &request {
             let revocation = self.office.pinned.verify_revocation(jws).expect("the authority's own word");
-            assert_eq!(revocation.device, self.devices[*device].id);
+            assert_eq!(revocation.device(), self.devices[*device].id);
         }
         self.input(HubInput::Http(request));
     }

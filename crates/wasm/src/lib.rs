@@ -2,8 +2,8 @@
 //! `telcon-core`'s, and so are the types of the JSON (`telcon_core::page`).
 
 use telcon_core::{
-    DeviceState, Engine, UserCommand,
-    page::{PageEnrolment, PageOutput},
+    AskingDevice, DeviceState, Engine, UserCommand,
+    page::{PageAsking, PageEnrolment, PageOutput},
 };
 use telcon_proto::http::{OfficeInfo, RecordProof};
 use wasm_bindgen::prelude::*;
@@ -45,6 +45,42 @@ impl Telcon {
         let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
         let card = telcon_core::device::invited(fragment, &office).map_err(fail)?;
         serde_json::to_string(&card).map_err(fail)
+    }
+
+    /// Whether a fragment is a registrar's link: a device asks with it ([`Telcon::ask`]) instead of enrolling at once.
+    pub fn is_ask(fragment: &str) -> bool {
+        telcon_core::device::is_ask(fragment)
+    }
+
+    /// Whether a stored state is of a device that waits for a registrar.
+    pub fn is_asking(state: &str) -> bool {
+        AskingDevice::parse(state).is_ok()
+    }
+
+    /// Makes a device's key and request from a registrar's link; returns JSON of a `PageAsking`. `label` is what the device says
+    /// it is.
+    pub fn ask(fragment: &str, office: &str, label: &str, seed_bytes: &[u8], now_ms: f64) -> Result<String, JsError> {
+        let office: OfficeInfo = serde_json::from_str(office).map_err(fail)?;
+        let asking = AskingDevice::ask(fragment, office, label, &seed(seed_bytes)?, now_ms as u64).map_err(fail)?;
+        serde_json::to_string(&PageAsking::new(&asking).map_err(fail)?).map_err(fail)
+    }
+
+    /// The `PageAsking` of a stored state.
+    pub fn asking(state: &str) -> Result<String, JsError> {
+        let asking = AskingDevice::parse(state).map_err(fail)?;
+        serde_json::to_string(&PageAsking::new(&asking).map_err(fail)?).map_err(fail)
+    }
+
+    /// Takes the certificates (JSON of base64 texts) with which a registrar approved the device; returns its state.
+    pub fn complete(state: &str, chain: &str, now_ms: f64) -> Result<String, JsError> {
+        let chain = serde_json::from_str(chain).map_err(fail)?;
+        let state = AskingDevice::parse(state).and_then(|asking| asking.complete(chain, now_ms as u64));
+        Ok(state.map_err(fail)?.to_text().as_str().to_owned())
+    }
+
+    /// A text with which the holder of the office's authority appoints this device as a registrar.
+    pub fn appointment_request(&self, now_ms: f64) -> String {
+        self.engine.appointment_request(now_ms as u64)
     }
 
     /// The WebSocket is open.

@@ -10,6 +10,30 @@ export const RECEIVE_SLOTS = 7;
  */
 export type AlertLevel = 'red' | 'amber';
 /**
+ * Answer to `AskRequest`.
+ */
+export type Asked =
+  | {
+      /**
+       * Until when, milliseconds since 1970 UTC.
+       */
+      expires_ms: number;
+      state: 'waiting';
+    }
+  | {
+      /**
+       * DER certificates: the device's and the registrar's. The device verifies them.
+       */
+      chain: Blob[];
+      state: 'approved';
+    }
+  | {
+      state: 'refused';
+    }
+  | {
+      state: 'expired';
+    };
+/**
  * Bytes as standard base64 (RFC 4648, section 4).
  */
 export type Blob = string;
@@ -37,6 +61,10 @@ export type DeviceId = string;
  * The role of this device in a call.
  */
 export type Direction = 'out' | 'in' | 'listen';
+/**
+ * One invitation to enrol a device. Opaque: it may be logged.
+ */
+export type InvitationId = string;
 /**
  * State of a call.
  */
@@ -108,6 +136,10 @@ export type PageOutput =
       type: 'reconnect';
     };
 /**
+ * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
+ */
+export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+/**
  * One person. It must not be logged: it has no `Display`, and its `Debug` shows nothing.
  */
 export type PersonId = string;
@@ -115,10 +147,6 @@ export type PersonId = string;
  * Record mode: what is kept of a call. The screen of every participant shows it.
  */
 export type RecordMode = 'log_only' | 'memo' | 'audio';
-/**
- * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
- */
-export type Role = 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
 /**
  * The MLS cipher suite of an office, by name.
  */
@@ -153,6 +181,51 @@ export type UserCommand =
        */
       person: string;
       type: 'silence';
+    }
+  | {
+      /**
+       * The name or title to show.
+       */
+      name: string;
+      /**
+       * Their own organisation.
+       */
+      organisation: string;
+      person?: PersonId;
+      /**
+       * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
+       */
+      role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+      type: 'invite';
+      /**
+       * How long the link may be used, milliseconds; at most, and if not given, `MAX_INVITATION_MS`.
+       */
+      valid_ms?: number;
+      /**
+       * IANA time zone of where they work.
+       */
+      zone: string;
+    }
+  | {
+      /**
+       * Which.
+       */
+      invitation: string;
+      type: 'close_invitation';
+    }
+  | {
+      /**
+       * Which.
+       */
+      invitation: string;
+      type: 'approve_device';
+    }
+  | {
+      /**
+       * One enrolled device. Opaque: it may be logged.
+       */
+      device: string;
+      type: 'revoke_device';
     }
   | {
       type: 'hang_up';
@@ -205,6 +278,8 @@ export interface Contract {
   Alert?: Alert;
   AlertLevel?: AlertLevel;
   ApiError?: ApiError;
+  AskRequest?: AskRequest;
+  Asked?: Asked;
   Blob?: Blob;
   CallId?: CallId;
   CallState?: CallState;
@@ -215,11 +290,15 @@ export interface Contract {
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
+  DeviceList?: DeviceList;
   Direction?: Direction;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
   IceServer?: IceServer;
   IceServers?: IceServers;
+  InvitationId?: InvitationId;
+  InvitationView?: InvitationView;
+  ListedDevice?: ListedDevice;
   LogState?: LogState;
   MemberView?: MemberView;
   NoticeState?: NoticeState;
@@ -227,12 +306,15 @@ export interface Contract {
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
+  PageAsking?: PageAsking;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
   PersonId?: PersonId;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
+  RegistrarView?: RegistrarView;
   Report?: Report;
+  RequestView?: RequestView;
   Role?: Role;
   SuiteName?: SuiteName;
   UserCommand?: UserCommand;
@@ -260,6 +342,15 @@ export interface ApiError {
    * What happened and what to do.
    */
   error: string;
+}
+/**
+ * `POST /api/v1/device-requests`: a new device asks to be enrolled, and asks again until it is answered. The same request may be sent any number of times; another one with the same invitation is refused.
+ */
+export interface AskRequest {
+  /**
+   * Compact JWS, type `telcon-device-request+jws`.
+   */
+  request: string;
 }
 /**
  * A call on the screen.
@@ -429,7 +520,7 @@ export interface Card {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -470,7 +561,7 @@ export interface MemberView {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * Whether it is this one.
    */
@@ -524,7 +615,76 @@ export interface Contact {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * `GET /api/v1/devices`: enrolled devices.
+ */
+export interface DeviceList {
+  /**
+   * Sorted by person's name, then by time of enrolment.
+   */
+  devices: ListedDevice[];
+}
+/**
+ * An enrolled device.
+ */
+export interface ListedDevice {
+  approved_by?: DeviceId;
+  card: Card1;
+  /**
+   * Whether it is connected now.
+   */
+  connected: boolean;
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  device: string;
+  /**
+   * When it was enrolled, milliseconds since 1970 UTC.
+   */
+  enrolled_ms: number;
+  /**
+   * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
+   */
+  label?: string;
+  /**
+   * Whether it is a registrar.
+   */
+  registrar: boolean;
+  /**
+   * When it was revoked.
+   */
+  revoked_ms?: number;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card1 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -570,6 +730,86 @@ export interface IceServers {
   ttl_ms?: number;
 }
 /**
+ * An invitation on the screen.
+ */
+export interface InvitationView {
+  card: Card2;
+  /**
+   * Until when a device may ask with it, or, once one has asked, until when it waits.
+   */
+  expires_ms: number;
+  /**
+   * Which.
+   */
+  invitation: string;
+  /**
+   * The fragment of its link, until a device has asked with it.
+   */
+  link: string | null;
+  /**
+   * Whether this device made it, and so has its link and can answer it.
+   */
+  made_here: boolean;
+  /**
+   * When it was made, milliseconds since 1970 UTC.
+   */
+  made_ms: number;
+  /**
+   * How many times another device tried to use the link since.
+   */
+  refused_requests: number;
+  /**
+   * The device that asks.
+   */
+  request: RequestView | null;
+}
+/**
+ * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
+ */
+export interface Card2 {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
+ * A device that asks to be enrolled.
+ */
+export interface RequestView {
+  /**
+   * The code to compare with the person, over another channel than the link's. None if the request does not verify.
+   */
+  code: string | null;
+  /**
+   * What it says it is.
+   */
+  label: string;
+  /**
+   * Why it does not verify, for the person.
+   */
+  problem: string | null;
+}
+/**
  * What this device knows of the log.
  */
 export interface LogState {
@@ -602,7 +842,7 @@ export interface NoticeView {
    * Whether this device may join it as a listener now.
    */
   can_listen: boolean;
-  from: Card1;
+  from: Card3;
   /**
    * Log entry of its sealed record.
    */
@@ -652,12 +892,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card2;
+  to: Card4;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card1 {
+export interface Card3 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -677,7 +917,7 @@ export interface Card1 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -686,7 +926,7 @@ export interface Card1 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card2 {
+export interface Card4 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -706,7 +946,7 @@ export interface Card2 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -751,6 +991,33 @@ export interface OfficeView {
   name: string;
 }
 /**
+ * A device that asks a registrar to enrol it.
+ */
+export interface PageAsking {
+  /**
+   * The code to read to the registrar.
+   */
+  code: string;
+  /**
+   * The name of the office.
+   */
+  office: string;
+  request: AskRequest1;
+  /**
+   * The state to store before the request is sent. It contains the device's keys.
+   */
+  state: string;
+}
+/**
+ * Body of `POST /api/v1/device-requests`, to be sent until it is answered.
+ */
+export interface AskRequest1 {
+  /**
+   * Compact JWS, type `telcon-device-request+jws`.
+   */
+  request: string;
+}
+/**
  * A device that was created from an enrolment link and is not enrolled yet.
  */
 export interface PageEnrolment {
@@ -786,6 +1053,14 @@ export interface View {
    */
   caught_up: boolean;
   /**
+   * Changes whenever the lists of devices that this one may see have changed.
+   */
+  devices_changed: number;
+  /**
+   * Invitations that are not closed, newest first, for those who may see them.
+   */
+  invitations: InvitationView[];
+  /**
    * State of the office's log as this device checked it.
    */
   log: LogState | null;
@@ -814,6 +1089,10 @@ export interface View {
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
   /**
+   * What this device may do as a registrar, if the authority appointed it.
+   */
+  registrar: RegistrarView | null;
+  /**
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */
   rings: CallView[];
@@ -831,11 +1110,20 @@ export interface View {
   you: You | null;
 }
 /**
+ * What a registrar may do.
+ */
+export interface RegistrarView {
+  /**
+   * The roles whose people it may enrol.
+   */
+  roles: Role[];
+}
+/**
  * This device and its person.
  */
 export interface You {
   /**
-   * The device.
+   * One enrolled device. Opaque: it may be logged.
    */
   device: string;
   /**
@@ -855,9 +1143,9 @@ export interface You {
    */
   person: string;
   /**
-   * Their role in that office.
+   * Role of a person in the office that certified them. Certificates carry it: a device reads it from the verified certificate, never from the server's messages.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -879,7 +1167,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card3;
+  from: Card5;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -901,12 +1189,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card4;
+  to: Card6;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card3 {
+export interface Card5 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -926,7 +1214,7 @@ export interface Card3 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -935,7 +1223,7 @@ export interface Card3 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card4 {
+export interface Card6 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -955,7 +1243,7 @@ export interface Card4 {
   /**
    * Their role in that office.
    */
-  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart';
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
   /**
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
@@ -1003,6 +1291,14 @@ export interface View1 {
    */
   caught_up: boolean;
   /**
+   * Changes whenever the lists of devices that this one may see have changed.
+   */
+  devices_changed: number;
+  /**
+   * Invitations that are not closed, newest first, for those who may see them.
+   */
+  invitations: InvitationView[];
+  /**
    * State of the office's log as this device checked it.
    */
   log: LogState | null;
@@ -1030,6 +1326,10 @@ export interface View1 {
    * Whether there is a connection to the office.
    */
   phase: 'connecting' | 'offline' | 'ready' | 'revoked';
+  /**
+   * What this device may do as a registrar, if the authority appointed it.
+   */
+  registrar: RegistrarView | null;
   /**
    * Further rings, in the order of their arrival. Each can be answered and declined.
    */

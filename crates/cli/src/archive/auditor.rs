@@ -6,8 +6,8 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
 use telcon_proto::http::OfficeInfo;
 use telcon_record::{
-    ArchiveOptions, ArchiveReport, Devices, Digest, Listing, RecordReference, RecordStanding, SignatureVerifier,
-    Signer, list_calls, verify_archive, verify_record,
+    ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
+    SignatureVerifier, Signer, list_calls, verify_archive, verify_record,
 };
 
 /// Grace period for the record of an ended call, milliseconds: the time after which the server logs it as missing, and two
@@ -139,13 +139,19 @@ impl SignatureVerifier for Auditor {
         })
     }
 
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<String, String> {
+    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
         let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
-        Ok(device.device().to_hex())
+        let registrar = device.registrar().map(|device| device.to_hex());
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrar })
     }
 
-    fn verify_revocation(&self, jws: &str) -> Result<String, String> {
-        let revocation = self.trust.home().verify_revocation(jws).map_err(|e| e.to_string())?;
-        Ok(revocation.device.to_hex())
+    fn claimed_revoker(&self, jws: &str) -> Option<String> {
+        telcon_identity::claimed_revoker(jws).map(|device| device.to_hex())
+    }
+
+    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String> {
+        let statement = registrar.map_or_else(|| jws.to_owned(), |der| telcon_identity::with_certificate(jws, der));
+        let revocation = self.trust.home().verify_revocation(&statement).map_err(|e| e.to_string())?;
+        Ok(revocation.device().to_hex())
     }
 }

@@ -5,6 +5,7 @@
 mod keepalive;
 mod log_audit;
 mod notices;
+mod registrar;
 mod rings;
 mod session;
 
@@ -54,6 +55,7 @@ pub struct Engine {
     /// Further rings. Not empty only while `call` is not over.
     rings: Rings,
     silenced: Vec<Card>,
+    invitations: registrar::Invitations,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
@@ -87,6 +89,7 @@ impl Engine {
             call: None,
             rings: Rings::default(),
             silenced: Vec::new(),
+            invitations: registrar::Invitations::default(),
             reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
@@ -299,6 +302,9 @@ impl Engine {
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
             silenced: self.silenced.clone(),
+            registrar: self.registrar_view(),
+            invitations: self.invitation_views(),
+            devices_changed: self.invitations.devices_changed,
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.clone(),
         }
@@ -338,6 +344,18 @@ impl Engine {
             UserCommand::Silence { .. } => {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
             }
+            UserCommand::Invite(_)
+            | UserCommand::CloseInvitation { .. }
+            | UserCommand::ApproveDevice { .. }
+            | UserCommand::RevokeDevice { .. }
+                if !self.is_connected() =>
+            {
+                self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
+            }
+            UserCommand::Invite(to) => self.invite(now_ms, to),
+            UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
+            UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
+            UserCommand::ApproveDevice { invitation } => self.approve_device(now_ms, invitation),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
             UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),

@@ -7,7 +7,7 @@ use crate::{
     io::{Event, Output},
     view::{AlertLevel, ConnectionState},
 };
-use telcon_identity::RING_MAX_FUTURE_MS;
+use telcon_identity::{RING_MAX_FUTURE_MS, VerifiedRevocation};
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
     message::{Logged, NoticeState, RefusalCode},
@@ -38,6 +38,7 @@ impl Engine {
             ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
                 self.silenced = silenced;
+                self.reset_invitations();
                 (self.people, self.people_more) = (people, people_more);
                 // The server may raise the charter's minimum record mode, never lower it.
                 self.mode = mode.max(self.device.office().floor());
@@ -52,6 +53,11 @@ impl Engine {
             }
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
+            ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
+            ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed),
+            ServerMessage::DevicesChanged {} => {
+                self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
+            }
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
             ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
                 // The answer to the ping after signing in: everything that the office sends at sign-in came before it.
@@ -70,13 +76,16 @@ impl Engine {
                 }
             }
             ServerMessage::Revoked { jws } => {
-                let (office, me) = (self.device.office(), self.device.me().device());
+                let (office, me) = (self.device.office(), self.device.me());
                 let revocation = jws.and_then(|jws| office.verify_revocation(&jws).ok());
-                if revocation.is_none_or(|revocation| revocation.device != me) {
+                let is_mine = |revocation: &VerifiedRevocation| {
+                    revocation.device() == me.device() && revocation.is_allowed(me.card().role)
+                };
+                if !revocation.as_ref().is_some_and(is_mine) {
                     // Without the authority's signature a server cannot erase a device, only refuse it.
                     return self.alert(
                     AlertLevel::Red,
-                    "The office's server says that this device is revoked, but did not show the authority's signature. \
+                    "The office's server says that this device is revoked, but did not show the signature of your office. \
                      Ask your security officer.",
                 );
                 }

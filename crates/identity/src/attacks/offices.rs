@@ -106,7 +106,7 @@ fn a_revocation_not_signed_by_the_authority_is_refused() {
         let (world, rogue) = (World::new(suite), World::of(suite, 2, DOMAIN));
         let device = DeviceId::from_bytes([5; 16]);
         let revocation = world.office.verify_revocation(&world.authority.revoke(device, NOW).unwrap()).unwrap();
-        assert_eq!((revocation.device, revocation.at_ms), (device, NOW));
+        assert_eq!((revocation.device(), revocation.registrar()), (device, None));
         refused(world.office.verify_revocation(&rogue.authority.revoke(device, NOW).unwrap()), Flaw::Signature);
         // The same key under another domain: an authority that was copied.
         let moved = World::of(suite, 1, "other.example");

@@ -1,6 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, DeviceId, PersonId};
+use crate::{Blob, CallId, Card, DeviceId, InvitationId, PersonId};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -114,6 +114,35 @@ pub enum ClientMessage {
         person: PersonId,
         /// Whether they are silenced from now on.
         on: bool,
+    },
+    /// A registrar invites a person to enrol a device. The secret of the link stays on this device. Answered by
+    /// [`super::ServerMessage::Invitations`] once it is in the log.
+    Invite {
+        /// Drawn at random.
+        invitation: InvitationId,
+        /// The person.
+        card: Card,
+        /// Until when a device may ask with it, milliseconds since 1970 UTC.
+        expires_ms: u64,
+    },
+    /// A registrar withdraws an invitation, or refuses the device that asked with it.
+    CloseInvitation {
+        /// Which.
+        invitation: InvitationId,
+    },
+    /// A registrar approves the device that asked with an invitation.
+    ApproveDevice {
+        /// Which.
+        invitation: InvitationId,
+        /// DER certificates: the device's, which this registrar issued, and the registrar's.
+        chain: Vec<Blob>,
+    },
+    /// A registrar revokes a device of a person whom it may enrol. Everybody who may see the device is told
+    /// ([`super::ServerMessage::DevicesChanged`]).
+    RevokeDevice {
+        /// Compact JWS, type `telcon-revocation+jws`, by this device over [`crate::http::Revocation`]; `~`; base64 of this device's
+        /// registrar certificate.
+        statement: String,
     },
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},

@@ -8,16 +8,19 @@
 //! | `client` | messages of a device |
 //! | `server` | messages of the switchboard, and its refusal codes |
 //! | `ring` | the signed content of a ring |
+//! | `invitation` | an invitation as registrars see it |
 //! | `logged` | a log entry with its proof |
 //! | `notice` | a call as staff sees it |
 
 mod client;
+mod invitation;
 mod logged;
 mod notice;
 mod ring;
 mod server;
 
 pub use client::ClientMessage;
+pub use invitation::OpenInvitation;
 pub use logged::Logged;
 pub use notice::{Notice, NoticeState, PersonNamed};
 pub use ring::{Ring, RingError};

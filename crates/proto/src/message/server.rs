@@ -1,7 +1,7 @@
 //! Messages of the switchboard to a device, and its refusal codes.
 
-use super::{Logged, Notice};
-use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, terms::Contact};
+use super::{Logged, Notice, OpenInvitation};
+use crate::{Blob, CallId, Card, DeviceId, Ended, InvitationId, PersonId, RecordMode, SuiteName, terms::Contact};
 use serde::{Deserialize, Serialize};
 
 /// A message of the switchboard.
@@ -55,6 +55,21 @@ pub enum ServerMessage {
         /// All of them.
         people: Vec<Card>,
     },
+    /// To a device that the authority appointed as a registrar: its certificate, DER. It may enrol devices with it.
+    Registrar {
+        /// The registrar certificate.
+        certificate: Blob,
+    },
+    /// To people who may see invitations: those that are new or have changed, and those that are closed. After sign-in, all.
+    Invitations {
+        /// New or changed.
+        changed: Vec<OpenInvitation>,
+        /// Closed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        closed: Vec<InvitationId>,
+    },
+    /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
+    DevicesChanged {},
     /// To an available note-taker: it has to ask to join this call, and to leave its present one.
     Assigned {
         /// The call.
@@ -187,8 +202,9 @@ pub enum ServerMessage {
     },
     /// The device was revoked and is not served any more.
     Revoked {
-        /// The authority's signed revocation (`telcon-revocation+jws`), if the server has it. A device erases its keys only
-        /// with this signature: a server alone must not be able to cause it.
+        /// The signed revocation (`telcon-revocation+jws`), if the server has it: by the authority, or by a registrar, with `~` and
+        /// base64 of its certificate. A device erases its keys only with this signature: a server alone must not be able to
+        /// cause it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jws: Option<String>,
     },
@@ -238,6 +254,9 @@ impl ServerMessage {
             | Self::PeopleChanged { .. }
             | Self::Silenced { .. }
             | Self::Ringing { .. }
+            | Self::Registrar { .. }
+            | Self::Invitations { .. }
+            | Self::DevicesChanged {}
             | Self::Revoked { .. }
             | Self::Checkpoint { .. } => None,
         }
@@ -269,6 +288,9 @@ impl ServerMessage {
             | Self::RecordKept { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. }
+            | Self::Registrar { .. }
+            | Self::Invitations { .. }
+            | Self::DevicesChanged {}
             | Self::Refused { .. } => Vec::new(),
         }
     }

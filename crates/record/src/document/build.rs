@@ -99,6 +99,8 @@ fn role(role: Role) -> &'static str {
         Role::Counterpart => "Counterpart",
         Role::DutyOfficer => "Duty officer",
         Role::NoteTaker => "Note-taker",
+        Role::SecurityOfficer => "Security officer",
+        Role::RecordsOfficer => "Records officer",
     }
 }
 

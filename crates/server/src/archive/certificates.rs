@@ -35,6 +35,14 @@ impl Certificates {
         Ok(())
     }
 
+    /// Stores a registrar's certificate beside the issuers of devices, under its own digest.
+    ///
+    /// # Errors
+    /// The object store's.
+    pub fn store_registrar(&self, cert_sha256: &Digest, der: &Blob) -> Result<(), ObjectError> {
+        self.objects.create(&key(ISSUERS, cert_sha256), der.as_slice()).map(drop)
+    }
+
     /// Stores those of these devices' certificates that are missing because a process was killed before it stored them.
     /// Returns the number of devices that lacked one.
     ///

@@ -46,9 +46,14 @@ pub(super) fn refuse(input: Input, failure: &'static str) {
             let (code, message) = (RefusalCode::Unavailable, failure.to_owned());
             let _ = reply.send(Err(Box::new(ServerMessage::Refused { call: None, code, message })));
         }
-        Input::Enrol(_, reply) | Input::LinkIssued(_, reply) | Input::Revoke(_, _, reply) | Input::Seal(_, reply) => {
-            drop(reply.send(Err(refusal())))
-        }
+        Input::Enrol(_, reply)
+        | Input::LinkIssued(_, reply)
+        | Input::Revoke(_, _, reply)
+        | Input::Seal(_, reply)
+        | Input::Appoint(_, reply)
+        | Input::DeviceAsked(_, reply)
+        | Input::RevokeAsRegistrar(_, _, reply)
+        | Input::Approve(_, _, _, reply) => drop(reply.send(Err(refusal()))),
         Input::MaySeal(_, _, reply) => drop(reply.send(Err(refusal()))),
         _ => {}
     }

@@ -132,6 +132,7 @@ fn new_device(n: u8) -> NewDevice {
         card,
         chain: vec![Blob(vec![n]), Blob(vec![n])],
         cert_sha256: telcon_proto::Digest::from_bytes([n; 32]),
+        registrar: None,
         enrolment: format!("{n}"),
         enrolment_is_used: false,
     }

@@ -1,12 +1,12 @@
 //! Loads the snapshot from which a switchboard starts.
 
 use super::{
-    ActiveCall, Ask, CallRow, DeviceRow, Handshake, IssuedLinkRow, LostDevice, RecordRow, Snapshot, Stage, StoreError,
-    Unfinished,
+    ActiveCall, Ask, CallRow, DeviceRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow,
+    Snapshot, Stage, StoreError, Unfinished,
     database::Statements,
     value::{Row, values},
 };
-use telcon_proto::{CallId, DeviceId, OfficeName};
+use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
      revocation";
@@ -42,7 +42,73 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
             expires_ms: row.number(3)?,
         })
     })?;
-    Ok(Snapshot { devices, lost: lost_devices(t)?, active, unfinished, silenced, issued_links })
+    let registrars =
+        "SELECT device, certificate, cert_sha256, roles, appointed_ms, log_index FROM registrars ORDER BY device";
+    let registrars = all(t, registrars, &[], |row| {
+        Ok(RegistrarRow {
+            device: row.device(0)?,
+            certificate: row.blob(1)?,
+            cert_sha256: row.digest(2)?,
+            roles: row.json(3, "list of roles")?,
+            appointed_ms: row.number(4)?,
+            log_index: row.optional_number(5)?,
+        })
+    })?;
+    let invitations =
+        format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE closed_index IS NULL ORDER BY invitation");
+    let invitations = all(t, &invitations, &[], |row| invitation_row(row, home))?;
+    Ok(Snapshot {
+        devices,
+        lost: lost_devices(t)?,
+        active,
+        unfinished,
+        silenced,
+        issued_links,
+        registrars,
+        invitations,
+    })
+}
+
+const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
+     refused_requests, closed, closed_by, closed_ms, made_index";
+
+fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
+    let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
+    Ok(InvitationRow {
+        invitation: row.invitation(0)?,
+        card: row.card(1, home)?,
+        made_by: row.device(2)?,
+        made_ms: row.number(3)?,
+        made_expires_ms: row.number(4)?,
+        expires_ms: row.number(5)?,
+        request: row.optional_text(6)?,
+        device: row.optional_device(7)?,
+        refused_requests: row.number(8)?,
+        closed: match closed {
+            Some(how) => Some((how, row.optional_device(10)?, row.number(11)?)),
+            None => None,
+        },
+        made_index: row.optional_number(12)?,
+    })
+}
+
+/// One invitation, closed or not.
+pub(super) fn invitation(
+    t: &mut dyn Statements,
+    id: &InvitationId,
+    home: &OfficeName,
+) -> Result<Option<InvitationRow>, StoreError> {
+    let sql = format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE invitation = $1");
+    Ok(all(t, &sql, values![id], |row| invitation_row(row, home))?.pop())
+}
+
+/// Invitations with which a device was approved.
+pub(super) fn approved_invitations(
+    t: &mut dyn Statements,
+    home: &OfficeName,
+) -> Result<Vec<InvitationRow>, StoreError> {
+    let sql = format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE closed = 'approved' ORDER BY made_ms");
+    all(t, &sql, &[], |row| invitation_row(row, home))
 }
 
 pub(super) fn lost_devices(t: &mut dyn Statements) -> Result<Vec<LostDevice>, StoreError> {

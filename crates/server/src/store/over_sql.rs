@@ -1,7 +1,8 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord, Write,
+    CallSummary, DeviceRow, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord,
+    Write,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -11,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -107,6 +108,19 @@ impl<D: Database> Queries for Reader<D> {
 
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
         self.read(|t| read::devices(t, &self.home))
+    }
+
+    fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError> {
+        self.read(|t| load::invitation(t, invitation, &self.home))
+    }
+
+    fn approved_invitations(&self) -> Result<Vec<InvitationRow>, StoreError> {
+        self.read(|t| load::approved_invitations(t, &self.home))
+    }
+
+    fn registrars(&self) -> Result<BTreeSet<DeviceId>, StoreError> {
+        let sql = "SELECT device FROM registrars WHERE log_index IS NOT NULL";
+        Ok(self.read(|t| load::all(t, sql, &[], |row| row.device(0)))?.into_iter().collect())
     }
 
     fn calls(

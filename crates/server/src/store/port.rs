@@ -1,8 +1,8 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, CallSummary, DeviceRow, LostDevice, RecordRow, Snapshot, Write};
+use super::{CallRow, CallSummary, DeviceRow, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +156,24 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
+
+    /// An invitation, closed or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError>;
+
+    /// The invitations with which devices were enrolled, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn approved_invitations(&self) -> Result<Vec<InvitationRow>, StoreError>;
+
+    /// Devices that are registrars.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn registrars(&self) -> Result<BTreeSet<DeviceId>, StoreError>;
 
     /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`: those in which `party`
     /// rang or was rung, or of the whole office if none. The list begins after the call `after`, or with the newest; none if it

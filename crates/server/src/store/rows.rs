@@ -1,6 +1,8 @@
 //! The types of the store: rows, and the writes that change them.
 
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, entry::InvitationClosed,
+};
 
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,8 +279,96 @@ pub enum Write {
     Silenced(PersonId, Box<Card>, u64),
     /// A person undid it.
     SilenceEnded(PersonId, PersonId),
+    /// The authority appointed a registrar, again perhaps.
+    Registrar(Box<RegistrarRow>),
+    /// The entry of the appointment is in the log.
+    RegistrarLogged(DeviceId, u64),
+    /// An invitation is made.
+    Invitation(Box<InvitationRow>),
+    /// The entry about it is in the log.
+    InvitationMadeLogged(InvitationId, u64),
+    /// A device asked with it.
+    InvitationAsked {
+        /// The invitation.
+        invitation: InvitationId,
+        /// The device.
+        device: DeviceId,
+        /// Its request, a compact JWS.
+        request: String,
+        /// Until when it waits for an answer.
+        expires_ms: u64,
+    },
+    /// Another device tried to use its link.
+    InvitationOpenedAgain(InvitationId),
+    /// It was closed in this way, by this registrar's device, at this time.
+    InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
+    /// The entry about that is in the log.
+    InvitationClosedLogged(InvitationId, u64),
     /// The store reflects every log entry below this size.
     LogSeen(u64),
+}
+
+/// A registrar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrarRow {
+    /// The device.
+    pub device: DeviceId,
+    /// Its registrar certificate, DER.
+    pub certificate: Blob,
+    /// SHA-256 of it.
+    pub cert_sha256: Digest,
+    /// The roles whose people it may enrol, as the certificate names them.
+    pub roles: Vec<Role>,
+    /// When it was appointed, milliseconds since 1970 UTC.
+    pub appointed_ms: u64,
+    /// Log entry of the appointment.
+    pub log_index: Option<u64>,
+}
+
+/// An invitation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationRow {
+    /// Which.
+    pub invitation: InvitationId,
+    /// The person.
+    pub card: Card,
+    /// The registrar's device that made it.
+    pub made_by: DeviceId,
+    /// When, milliseconds since 1970 UTC.
+    pub made_ms: u64,
+    /// Until when a device could ask with it, as the log has it.
+    pub made_expires_ms: u64,
+    /// Until when a device may ask with it; once one has asked, until when that waits.
+    pub expires_ms: u64,
+    /// The request of the device that asked.
+    pub request: Option<String>,
+    /// That device.
+    pub device: Option<DeviceId>,
+    /// How often another device tried to use the link.
+    pub refused_requests: u64,
+    /// How, by which registrar's device and when it was closed.
+    pub closed: Option<(InvitationClosed, Option<DeviceId>, u64)>,
+    /// Log entry of its making.
+    pub made_index: Option<u64>,
+}
+
+impl InvitationRow {
+    /// A new one.
+    pub fn new(invitation: InvitationId, card: Card, made_by: DeviceId, made_ms: u64, expires_ms: u64) -> Self {
+        Self {
+            invitation,
+            card,
+            made_by,
+            made_ms,
+            made_expires_ms: expires_ms,
+            expires_ms,
+            request: None,
+            device: None,
+            refused_requests: 0,
+            closed: None,
+            made_index: None,
+        }
+    }
 }
 
 /// A call that has not ended, with everything needed to continue it.
@@ -324,6 +414,10 @@ pub struct Snapshot {
     pub silenced: Vec<(PersonId, Card)>,
     /// Invitations that had not expired when the last one was made.
     pub issued_links: Vec<IssuedLinkRow>,
+    /// Registrars.
+    pub registrars: Vec<RegistrarRow>,
+    /// Invitations that are not closed, or of which a log entry is pending.
+    pub invitations: Vec<InvitationRow>,
 }
 
 /// The person of a device row, for indices.

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 9;
+pub(super) const VERSION: i64 = 10;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 11] = [
+pub(super) const TABLES: [Table; 13] = [
     Table {
         name: "devices",
         columns: &[
@@ -85,6 +85,31 @@ pub(super) const TABLES: [Table; 11] = [
     Table { name: "records", columns: &["call", "log_index", "digest", "device", "kept_ms", "partial"], key: 2 },
     Table { name: "silenced", columns: &["person", "caller", "card", "since_ms"], key: 2 },
     Table { name: "issued_links", columns: &["enrolment", "card", "same_name_as", "expires_ms"], key: 1 },
+    Table {
+        name: "registrars",
+        columns: &["device", "certificate", "cert_sha256", "roles", "appointed_ms", "log_index"],
+        key: 1,
+    },
+    Table {
+        name: "invitations",
+        columns: &[
+            "invitation",
+            "card",
+            "made_by",
+            "made_ms",
+            "made_expires_ms",
+            "expires_ms",
+            "request",
+            "device",
+            "refused_requests",
+            "closed",
+            "closed_by",
+            "closed_ms",
+            "made_index",
+            "closed_index",
+        ],
+        key: 1,
+    },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -222,6 +247,21 @@ CREATE TABLE issued_links (
     enrolment TEXT PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    // Registrars and their invitations.
+    "
+CREATE TABLE registrars (
+    device BLOB PRIMARY KEY, certificate BLOB NOT NULL, cert_sha256 TEXT NOT NULL, roles TEXT NOT NULL,
+    appointed_ms INTEGER NOT NULL, log_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE invitations (
+    invitation BLOB PRIMARY KEY, card TEXT NOT NULL, made_by BLOB NOT NULL, made_ms INTEGER NOT NULL,
+    made_expires_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, request TEXT, device BLOB,
+    refused_requests INTEGER NOT NULL, closed TEXT, closed_by BLOB, closed_ms INTEGER, made_index INTEGER,
+    closed_index INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invitations_pending ON invitations (invitation) WHERE closed_index IS NULL;
+CREATE INDEX invitations_device ON invitations (device);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -321,6 +361,20 @@ CREATE TABLE silenced (
 CREATE TABLE issued_links (
     enrolment TEXT COLLATE \"C\" PRIMARY KEY, card TEXT NOT NULL, same_name_as TEXT NOT NULL, expires_ms BIGINT NOT NULL
 );
+",
+    "
+CREATE TABLE registrars (
+    device BYTEA PRIMARY KEY, certificate BYTEA NOT NULL, cert_sha256 TEXT NOT NULL, roles TEXT NOT NULL,
+    appointed_ms BIGINT NOT NULL, log_index BIGINT
+);
+CREATE TABLE invitations (
+    invitation BYTEA PRIMARY KEY, card TEXT NOT NULL, made_by BYTEA NOT NULL, made_ms BIGINT NOT NULL,
+    made_expires_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, request TEXT, device BYTEA,
+    refused_requests BIGINT NOT NULL, closed TEXT, closed_by BYTEA, closed_ms BIGINT, made_index BIGINT,
+    closed_index BIGINT
+);
+CREATE INDEX invitations_pending ON invitations (invitation) WHERE closed_index IS NULL;
+CREATE INDEX invitations_device ON invitations (device);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

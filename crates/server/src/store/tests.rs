@@ -3,7 +3,9 @@
 use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
-use telcon_proto::{Blob, CallId, Card, DeviceId, Digest, Ended, PersonId, RecordMode, Role};
+use telcon_proto::{
+    Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, entry::InvitationClosed,
+};
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
 
@@ -97,6 +99,7 @@ const SUITE: &[Case] = &[
     ("the_people_of_older_calls_are_found_after_the_upgrade", the_people_of_older_calls_are_found_after_the_upgrade),
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
+    ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -397,7 +400,8 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
     disk.execute(&format!(
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
-         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links; {version}"
+         ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
+         DROP TABLE registrars; DROP TABLE invitations; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
@@ -428,6 +432,61 @@ fn silenced_callers_are_restored_per_person(disk: &TestStore) {
     store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
     drop(store);
     assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
+}
+
+fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
+    let id = InvitationId::from_bytes([5; 16]);
+    let row = InvitationRow::new(id, card(1), device(1), 7, 90);
+    let registrar = RegistrarRow {
+        device: device(1),
+        certificate: Blob(vec![4]),
+        cert_sha256: Digest::from_bytes([4; 32]),
+        roles: vec![Role::Principal, Role::NoteTaker],
+        appointed_ms: 6,
+        log_index: None,
+    };
+    let mut store = disk.writer();
+    store.apply(&[Write::Registrar(Box::new(registrar.clone())), Write::Invitation(Box::new(row.clone()))]).unwrap();
+    let found = store.load().unwrap();
+    assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![row.clone()]));
+    let (request, asking) = ("jws".to_owned(), device(2));
+    store
+        .apply(&[
+            Write::RegistrarLogged(device(1), 3),
+            Write::InvitationMadeLogged(id, 4),
+            Write::InvitationAsked { invitation: id, device: asking, request: request.clone(), expires_ms: 95 },
+            Write::InvitationOpenedAgain(id),
+            Write::InvitationOpenedAgain(id),
+        ])
+        .unwrap();
+    let asked = InvitationRow {
+        expires_ms: 95,
+        request: Some(request),
+        device: Some(asking),
+        refused_requests: 2,
+        made_index: Some(4),
+        ..row
+    };
+    let registrar = RegistrarRow { log_index: Some(3), ..registrar };
+    drop(store);
+    let mut store = disk.writer();
+    let found = store.load().unwrap();
+    assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![asked.clone()]));
+    // The first end stays.
+    let approved = (InvitationClosed::Approved, Some(device(1)), 11);
+    store.apply(&[Write::InvitationClosed(id, approved.0, approved.1, approved.2)]).unwrap();
+    store.apply(&[Write::InvitationClosed(id, InvitationClosed::Expired, None, 12)]).unwrap();
+    let closed = InvitationRow { closed: Some(approved), ..asked };
+    assert_eq!(store.load().unwrap().invitations, std::slice::from_ref(&closed));
+    store.apply(&[Write::InvitationClosedLogged(id, 5)]).unwrap();
+    assert_eq!(store.load().unwrap().invitations, []);
+    let reader = disk.reader();
+    assert_eq!(reader.invitation(&id).unwrap(), Some(closed.clone()));
+    assert_eq!(reader.approved_invitations().unwrap(), [closed]);
+    assert_eq!(reader.registrars().unwrap(), BTreeSet::from([device(1)]));
+    // An appointment that is renewed is announced when the log has it.
+    store.apply(&[Write::Registrar(Box::new(RegistrarRow { appointed_ms: 20, ..registrar }))]).unwrap();
+    assert_eq!(store.load().unwrap().registrars[0].log_index, None);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
@@ -610,7 +669,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     let disk = TestStore::postgres(&server, "version_5");
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
-        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links;
+        "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",

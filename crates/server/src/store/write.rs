@@ -118,6 +118,51 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             "DELETE FROM silenced WHERE person = $1 AND caller = $2",
             values![person.to_hex().as_str(), caller.to_hex().as_str()],
         ),
+        Write::Registrar(row) => run(
+            "INSERT INTO registrars (device, certificate, cert_sha256, roles, appointed_ms) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (device) DO UPDATE SET certificate = excluded.certificate, cert_sha256 = excluded.cert_sha256,
+                 roles = excluded.roles, appointed_ms = excluded.appointed_ms, log_index = NULL",
+            &[
+                Value::from(&row.device),
+                (&row.certificate).into(),
+                (&row.cert_sha256).into(),
+                json(&row.roles),
+                row.appointed_ms.into(),
+            ],
+        ),
+        Write::RegistrarLogged(device, index) => {
+            run("UPDATE registrars SET log_index = $1 WHERE device = $2", values![*index, device])
+        }
+        Write::Invitation(row) => run(
+            "INSERT INTO invitations (invitation, card, made_by, made_ms, made_expires_ms, expires_ms, refused_requests)
+             VALUES ($1, $2, $3, $4, $5, $6, 0)",
+            &[
+                Value::from(&row.invitation),
+                json(&row.card),
+                (&row.made_by).into(),
+                row.made_ms.into(),
+                row.made_expires_ms.into(),
+                row.expires_ms.into(),
+            ],
+        ),
+        Write::InvitationMadeLogged(id, index) => {
+            run("UPDATE invitations SET made_index = $1 WHERE invitation = $2", values![*index, id])
+        }
+        Write::InvitationAsked { invitation, device, request, expires_ms } => run(
+            "UPDATE invitations SET device = $1, request = $2, expires_ms = $3 WHERE invitation = $4",
+            values![device, request, *expires_ms, invitation],
+        ),
+        Write::InvitationOpenedAgain(id) => run(
+            "UPDATE invitations SET refused_requests = refused_requests + 1 WHERE invitation = $1",
+            values![id],
+        ),
+        Write::InvitationClosed(id, how, by, ms) => run(
+            "UPDATE invitations SET closed = $1, closed_by = $2, closed_ms = $3 WHERE invitation = $4 AND closed IS NULL",
+            values![how.as_str(), by.as_ref(), *ms, id],
+        ),
+        Write::InvitationClosedLogged(id, index) => {
+            run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
+        }
         Write::LogSeen(size) => {
             run(
                 "INSERT INTO marks (name, value) VALUES ('log_seen', $1)

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{assignment::Assignment, store::Write, timers::Timers};
 use telcon_proto::{
-    CallId, DeviceId, Role, ServerMessage,
+    CallId, DeviceId, InvitationId, Role, ServerMessage,
     entry::Entry,
     message::RefusalCode,
     policy::{Action, ROLES, allows},
@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Record(CallId),
     /// Retry appending the entry of a revocation.
     AppendRevocation(DeviceId),
+    /// An invitation expires, or the entry of its end is to be appended again.
+    Invitation(InvitationId),
     /// Send contact changes.
     Contacts,
 }

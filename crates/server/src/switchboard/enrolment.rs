@@ -4,11 +4,19 @@ use super::{
     Switchboard,
     context::Context,
     directory::Device,
-    port::{CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Ticket},
+    port::{
+        CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Revocation, SessionId, Ticket,
+    },
 };
 use crate::store::{DeviceRow, Write};
 use std::sync::Arc;
-use telcon_proto::{Card, DeviceId, Digest, Ended, ServerMessage, entry::Entry, limits::MAX_DEVICES_PER_PERSON};
+use telcon_identity::without_certificate;
+use telcon_proto::{
+    Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
+    entry::{Entry, InvitationClosed},
+    limits::MAX_DEVICES_PER_PERSON,
+    message::RefusalCode,
+};
 
 /// An enrolment whose entry is not known to be in the log.
 pub(super) struct Enrolling {
@@ -16,6 +24,19 @@ pub(super) struct Enrolling {
     pub enrolment: String,
     /// SHA-256 of the device's certificate.
     pub cert_sha256: Digest,
+    /// The registrar's approval that led to it.
+    pub approval: Option<Approval>,
+}
+
+/// A registrar's approval of a device.
+#[derive(Clone, Copy)]
+pub(super) struct Approval {
+    /// The invitation that it closes.
+    pub invitation: InvitationId,
+    /// The registrar's device.
+    pub by: DeviceId,
+    /// Its connection.
+    pub session: SessionId,
 }
 
 impl Switchboard {
@@ -24,24 +45,45 @@ impl Switchboard {
     pub fn enrol(&mut self, request: RequestId, new: NewDevice, now_ms: u64) -> Effects {
         let begun = self.enrolling.get(&new.device).filter(|begun| begun.cert_sha256 == new.cert_sha256);
         let begun = begun.and_then(|begun| Some((begun, self.context.directory.device(&new.device)?.enrolled_ms)));
-        if let Some((Enrolling { enrolment, cert_sha256 }, time_ms)) = begun {
+        if let Some((Enrolling { enrolment, cert_sha256, .. }, time_ms)) = begun {
             let (enrolment, cert_sha256) = (enrolment.clone(), *cert_sha256);
             let entry = Entry::DeviceEnrolled { time_ms, device: new.device, cert_sha256, enrolment };
             self.context.append(Ticket::Enrolled(new.device, request), entry);
             return self.finish(now_ms);
         }
         let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
-        if let Some(refusal) = refused {
-            self.context.output(Output::Reply(request, Err(refusal)));
-            return self.finish(now_ms);
+        match refused {
+            Some(refusal) => self.context.output(Output::Reply(request, Err(refusal))),
+            None => self.begin_enrolment(request, new, None, now_ms),
         }
+        self.finish(now_ms)
+    }
+
+    /// Enrols a device that a registrar approved. The invitation is closed once the log has the device.
+    pub(super) fn enrol_approved(&mut self, request: RequestId, new: NewDevice, approval: Approval, now_ms: u64) {
+        let begun = self.enrolling.contains_key(&new.device);
+        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
+        let refusal = match refused {
+            _ if begun => Some(Refusal::new(RefusalKind::Conflict, "this device is being enrolled: wait a moment")),
+            refusal => refusal,
+        };
+        match refusal {
+            Some(refusal) => {
+                self.context.refuse(approval.session, None, RefusalCode::NotAllowed, &refusal.message);
+                self.context.output(Output::Reply(request, Err(refusal)));
+            }
+            None => self.begin_enrolment(request, new, Some(approval), now_ms),
+        }
+    }
+
+    fn begin_enrolment(&mut self, request: RequestId, new: NewDevice, approval: Option<Approval>, now_ms: u64) {
         let entry = Entry::DeviceEnrolled {
             time_ms: now_ms,
             device: new.device,
             cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
         };
-        let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256 };
+        let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256, approval };
         self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
         let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
@@ -60,7 +102,19 @@ impl Switchboard {
         };
         self.context.write(Write::Device(Box::new(row)));
         self.context.append(Ticket::Enrolled(new.device, request), entry);
-        self.finish(now_ms)
+    }
+
+    /// If the person is enrolled under other words than a card has: what to say.
+    pub(super) fn other_words(&self, card: &Card) -> Option<String> {
+        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role, card.zone.clone());
+        let others = self.context.directory.devices_of(card.person);
+        let (_, other) = others.into_iter().find(|(_, device)| words(&device.card) != words(card))?;
+        let Card { name, organisation, role, zone, .. } = &*other.card;
+        Some(format!(
+            "this person is enrolled as {name}, {organisation}, {}, {zone}: ask your office for a link with those words, or \
+             to revoke the devices under them first",
+            role.words()
+        ))
     }
 
     fn may_enrol(&self, new: &NewDevice) -> Result<(), Refusal> {
@@ -74,15 +128,7 @@ impl Switchboard {
         }
         // One person under two names, in two roles or two zones is two people on a screen: devices refuse a call whose parties
         // are certified otherwise than they were shown.
-        let words = |card: &Card| (card.name.clone(), card.organisation.clone(), card.role, card.zone.clone());
-        let others = directory.devices_of(new.card.person);
-        if let Some((_, other)) = others.into_iter().find(|(_, d)| words(&d.card) != words(&new.card)) {
-            let Card { name, organisation, role, zone, .. } = &*other.card;
-            let text = format!(
-                "this person is enrolled as {name}, {organisation}, {}, {zone}: ask your office for a link with those words, or \
-                 to revoke the devices under them first",
-                role.as_str().replace('_', " ")
-            );
+        if let Some(text) = self.other_words(&new.card) {
             return Err(Refusal::new(RefusalKind::Conflict, text));
         }
         let devices = directory.devices_of(new.card.person).count();
@@ -93,22 +139,55 @@ impl Switchboard {
         Ok(())
     }
 
-    pub(super) fn enrolment_logged(&mut self, device: DeviceId, request: RequestId, index: Option<u64>) {
+    pub(super) fn enrolment_logged(&mut self, device: DeviceId, request: RequestId, index: Option<u64>, now_ms: u64) {
         let Some(index) = index else {
+            if let Some(approval) = self.enrolling.get(&device).and_then(|enrolling| enrolling.approval) {
+                self.context.refuse(approval.session, None, RefusalCode::Unavailable, &log_failed().message);
+            }
             // The entry may be in the log: the device stays known, here and in the store, and its enrolment used, until the
             // log reports the entry, the request is repeated, or a restart has reconciled store and log.
             self.context.output(Output::Reply(request, Err(log_failed())));
             return;
         };
-        self.enrolling.remove(&device);
+        let approval = self.enrolling.remove(&device).and_then(|enrolling| enrolling.approval);
         let Some(card) = self.context.directory.logged(device, index) else { return };
         self.context.write(Write::DeviceLogged(device, index));
         self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
         self.person_changed(card.person);
+        self.tell_devices_changed(card.person);
+        if let Some(Approval { invitation, by, .. }) = approval {
+            self.close(invitation, InvitationClosed::Approved, Some(by), now_ms);
+        }
     }
 
-    /// Revokes a device, by a revocation that the office's authority signed and the driver verified. The device is disconnected
-    /// at once; the request is answered when the log has it.
+    /// A registrar revokes a device, with a statement that the driver verified to be its own.
+    pub fn revoke_as_registrar(
+        &mut self,
+        session: SessionId,
+        request: RequestId,
+        revocation: Revocation,
+        now_ms: u64,
+    ) -> Effects {
+        let Revocation { device, by, statement } = revocation;
+        let own = self.context.directory.session(session).is_some_and(|session| session.device == by);
+        let role = self.context.directory.role(&device);
+        let refusal = if !own || role.is_none_or(|role| !self.may_enrol_role(&by, Some(role))) {
+            Some("this device may not revoke devices of people of that role")
+        } else if self.context.directory.revoked_ms(&device).is_some() {
+            Some("this device was revoked already")
+        } else {
+            None
+        };
+        if let Some(text) = refusal {
+            self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+            self.context.output(Output::Reply(request, Err(Refusal::new(RefusalKind::Forbidden, text))));
+            return self.finish(now_ms);
+        }
+        self.revoke(request, device, statement, now_ms)
+    }
+
+    /// Revokes a device, by a revocation that the driver verified: of the office's authority, or of a registrar. The device is
+    /// disconnected at once; the request is answered when the log has it.
     pub fn revoke(&mut self, request: RequestId, device: DeviceId, jws: String, now_ms: u64) -> Effects {
         let directory = &self.context.directory;
         // Other devices accept the certificate of a lost device: it can be revoked as any other.
@@ -146,6 +225,7 @@ impl Switchboard {
         }
         if let Some(card) = card {
             self.person_changed(card.person);
+            self.tell_devices_changed(card.person);
         }
         self.finish(now_ms)
     }
@@ -180,7 +260,8 @@ impl Switchboard {
 /// Appends a revocation to the log, with the authority's statement: without it readers ignore the entry. Only a database of
 /// the first version lacks statements.
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
-    let jws = context.directory.revocation(&device).map(str::to_owned);
+    // Without the certificate of a registrar, which names people.
+    let jws = context.directory.revocation(&device).map(|statement| without_certificate(statement).to_owned());
     context.append(Ticket::Revoked(device, request), Entry::DeviceRevoked { time_ms, device, jws });
 }
 

@@ -107,6 +107,17 @@ impl Switchboard {
         }
     }
 
+    /// Why a registrar may not invite a person under this name.
+    pub(super) fn looks_like_another(&self, card: &Card) -> Option<String> {
+        let (other, state) = self.namesake(card, "", &[])?;
+        Some(format!(
+            "{} looks the same as {}, who is {state}: if this is the same person, add a device to them; if it is another \
+             person, choose words that tell the two apart",
+            described(card),
+            described(&other),
+        ))
+    }
+
     /// Another person whose name looks the same, enrolled or invited, unless the office said that it knows of both: in this
     /// invitation, or in one of theirs. None for a person who is enrolled under this name already.
     fn namesake(&self, card: &Card, enrolment: &str, same_name_as: &[PersonId]) -> Option<(Card, State)> {

@@ -19,6 +19,7 @@
 //! | `asks` | limits of requests to join |
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
+//! | `invitations` | registrars, their invitations, devices that ask |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -35,6 +36,7 @@ mod context;
 mod directory;
 mod enrolment;
 mod group;
+mod invitations;
 mod issued_links;
 mod legs;
 mod live_calls;
@@ -47,8 +49,8 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    CloseReason, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing, RelayCommand,
-    Reply, RequestId, Seal, SessionId, Ticket, VerifiedRing,
+    CloseReason, DeviceAsked, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
+    RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{
@@ -60,6 +62,7 @@ use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
 use directory::Device;
 use enrolment::Enrolling;
+use invitations::Invitations;
 use issued_links::IssuedLinks;
 use live_calls::LiveCalls;
 use post_call::PendingRecords;
@@ -88,6 +91,9 @@ pub struct Switchboard {
     ring_limits: RingLimits,
     silenced: Silenced,
     issued_links: IssuedLinks,
+    invitations: Invitations,
+    /// When this engine was started.
+    started_ms: u64,
     /// Number of settled calls, for the cost test.
     #[cfg(test)]
     settled: usize,
@@ -131,13 +137,15 @@ impl Switchboard {
             ring_limits: RingLimits::default(),
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
+            invitations: Invitations::default(),
+            started_ms: now_ms,
             #[cfg(test)]
             settled: 0,
         };
         for row in stored.devices {
             if row.log_index.is_none() {
                 let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
-                this.enrolling.insert(row.device, Enrolling { enrolment, cert_sha256 });
+                this.enrolling.insert(row.device, Enrolling { enrolment, cert_sha256, approval: None });
             }
             let device = Device {
                 card: Arc::new(row.card),
@@ -161,6 +169,7 @@ impl Switchboard {
         for row in stored.issued_links {
             this.issued_links.insert(row);
         }
+        this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
         for active in stored.active {
@@ -218,6 +227,7 @@ impl Switchboard {
         if first {
             self.person_changed(card.person);
         }
+        self.send_invitations(session, device, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
         }
@@ -300,7 +310,19 @@ impl Switchboard {
                 None => {}
             },
             M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
+            M::Invite { invitation, card, expires_ms } => {
+                self.invite(session, from, invitation, card, expires_ms, now_ms);
+            }
+            M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
             M::Available {} => self.available(session, from, now_ms),
+            M::RevokeDevice { .. } => {
+                let text = "the server did not verify this revocation: revoke the device again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
+            M::ApproveDevice { .. } => {
+                let text = "the server did not verify this certificate: approve the device again";
+                self.context.refuse(session, None, RefusalCode::Unavailable, text);
+            }
             M::Ring { .. } => {
                 let text = "the server did not verify this ring: ring again";
                 self.context.refuse(session, None, RefusalCode::Unavailable, text);
@@ -326,7 +348,10 @@ impl Switchboard {
     /// The result of [`Output::Append`]: the entry's index, or none if the append failed.
     pub fn logged(&mut self, ticket: Ticket, index: Option<u64>, now_ms: u64) -> Effects {
         match ticket {
-            Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index),
+            Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index, now_ms),
+            Ticket::Appointed(device, request) => self.appointment_logged(device, request, index),
+            Ticket::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
+            Ticket::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
             Ticket::Revoked(device, request) => self.revocation_logged(device, request, index, now_ms),
             Ticket::Opened(call) => self.opened(call, index, now_ms),
             Ticket::Ended(call) => self.pending.end_logged(call, index, &mut self.context, now_ms),
@@ -372,6 +397,7 @@ impl Switchboard {
                         self.end(id, how, now_ms);
                     }
                 }
+                Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(timer) => self.on_pending_timer(timer, now_ms),
                 None if settled => break,
                 None => {}

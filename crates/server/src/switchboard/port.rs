@@ -3,8 +3,9 @@
 use crate::store::Write;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, OfficeName, RecordMode, ServerMessage, SuiteName,
+    Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, RecordMode, ServerMessage, SuiteName,
     entry::Entry,
+    http::Asked,
     message::{Logged, RefusalCode, Ring},
 };
 
@@ -112,6 +113,12 @@ pub enum Ticket {
     Sealed(Box<Seal>, RequestId),
     /// A record is missing.
     Missing(CallId),
+    /// A device is a registrar, requested by this request if it still waits.
+    Appointed(DeviceId, Option<RequestId>),
+    /// An invitation was made.
+    InvitationMade(InvitationId),
+    /// An invitation was closed.
+    InvitationClosed(InvitationId),
 }
 
 /// A change at the relay.
@@ -156,14 +163,23 @@ pub enum Reply {
     Logged(u64),
     /// The link is known.
     LinkKept,
+    /// What became of a device's request.
+    Asked(Asked),
+    /// There is no such open invitation: the store knows how it ended, if there was one.
+    NoOpenInvitation,
 }
 
 impl Reply {
-    /// The index of the log entry, of a request that is answered with one.
-    pub fn logged(self) -> u64 {
+    /// The index in the log.
+    ///
+    /// # Errors
+    /// If the answer is to another kind of request.
+    pub fn logged(self) -> Result<u64, Refusal> {
         match self {
-            Self::Logged(index) => index,
-            Self::LinkKept => unreachable!("invariant: only an issued link is answered without a log entry"),
+            Self::Logged(index) => Ok(index),
+            Self::LinkKept | Self::Asked(_) | Self::NoOpenInvitation => {
+                Err(Refusal::new(RefusalKind::Unavailable, "the server gave another answer: try again"))
+            }
         }
     }
 }
@@ -206,14 +222,38 @@ pub struct NewDevice {
     pub device: DeviceId,
     /// Its person, as the certificate names them.
     pub card: Card,
-    /// DER: the device's certificate, then the enrolment certificate.
+    /// DER: the device's certificate, then its issuer's.
     pub chain: Vec<Blob>,
     /// SHA-256 of the device's certificate.
     pub cert_sha256: Digest,
+    /// The registrar's device that certified it; none if it has a link of the authority.
+    pub registrar: Option<DeviceId>,
     /// The enrolment.
     pub enrolment: String,
     /// Whether the store has a device of this enrolment.
     pub enrolment_is_used: bool,
+}
+
+/// A new device's request whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceAsked {
+    /// The invitation that it names.
+    pub invitation: InvitationId,
+    /// The device.
+    pub device: DeviceId,
+    /// As the device signed it.
+    pub jws: String,
+}
+
+/// A registrar's revocation of a device, whose signature was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The device.
+    pub device: DeviceId,
+    /// The registrar's device that signed.
+    pub by: DeviceId,
+    /// The statement, with the registrar's certificate.
+    pub statement: String,
 }
 
 /// A sealed record whose parts and signature were checked.

@@ -41,6 +41,7 @@ fn new_device(device: DeviceId, person: PersonId, name: String, role: Role) -> N
         card,
         chain: vec![blob("device"), blob("enrolment")],
         cert_sha256: Digest::from_bytes([7; 32]),
+        registrar: None,
         enrolment: format!("enrolment of {device:?}"),
         enrolment_is_used: false,
     }

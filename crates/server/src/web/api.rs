@@ -7,7 +7,7 @@
 use super::{
     App, devices,
     error::{HttpError, NOTHING_HERE},
-    log_files, office, records, relays, socket, turn,
+    log_files, office, records, registrars, relays, socket, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -87,6 +87,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(devices::invite).layer(json()))
         .routes(routes!(devices::enrol).layer(json()))
         .routes(routes!(devices::revoke).layer(json()))
+        .routes(routes!(registrars::appoint).layer(json()))
+        .routes(routes!(registrars::ask).layer(json()))
+        .routes(routes!(registrars::list_devices))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

@@ -4,7 +4,12 @@ use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{archive::now_ms, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
+use crate::{
+    archive::now_ms,
+    hub::Input,
+    store::IssuedLinkRow,
+    switchboard::{NewDevice, SessionId},
+};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -14,7 +19,7 @@ use std::sync::Arc;
 use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
-    Blob, Digest,
+    Blob, DeviceId, Digest, InvitationId,
     entry::Entry,
     http::{EnrolRequest, Enrolled, InviteRequest, Invited, RevokeRequest},
     message::Logged,
@@ -82,9 +87,14 @@ pub(super) async fn enrol(
     let Json(EnrolRequest { chain }) = request?;
     let for_check = app.clone();
     let new = blocking(move || {
-        check(&for_check.office, chain, now_ms()).map_err(|why| {
+        let new = check(&for_check.office, chain, now_ms()).map_err(|why| {
             HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device was not enrolled: {why}"))
-        })
+        })?;
+        if new.registrar.is_some() {
+            let text = "the device was not enrolled: a registrar approves it with an invitation";
+            return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+        }
+        Ok(new)
     })
     .await?;
     // The client may hang up: a device whose enrolment is in the log gets its certificates into the archive all the same.
@@ -97,17 +107,40 @@ pub(super) async fn enrol(
 async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
     let device = new.device;
     let answer = app.hub.ask(|reply| Input::Enrol(Box::new(new), reply)).await.ok_or_else(HttpError::unavailable)?;
-    let index = answer?.logged();
+    let index = answer?.logged()?;
     let logged = blocking(move || {
-        let kept = app.reader.device(&device).map_err(|error| error.to_string());
-        let kept =
-            kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.store(&row).map_err(|e| e.to_string())));
-        if let Err(error) = kept {
-            tracing::error!(%device, error, "certificate not archived: check archive/devices or the bucket; the next start of the server stores it");
-        }
+        archive_certificates(&app, device);
         Ok(app.prover.prove(index)?)
     });
     Ok(Enrolled { device, logged: logged.await? })
+}
+
+/// Stores the certificates of a device that is in the log in the archive.
+fn archive_certificates(app: &App, device: DeviceId) {
+    let kept = app.reader.device(&device).map_err(|error| error.to_string());
+    let kept = kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.store(&row).map_err(|e| e.to_string())));
+    if let Err(error) = kept {
+        tracing::error!(%device, error, "certificate not archived: check archive/devices or the bucket; the next start of the server stores it");
+    }
+}
+
+/// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it.
+pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: InvitationId, chain: Vec<Blob>) {
+    let for_check = app.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let new = check(&for_check.office, chain, now_ms())
+            .map_err(|error| format!("the certificate does not verify: {error}"))?;
+        if new.registrar.is_none() { Err("the certificate was not issued by a registrar".to_owned()) } else { Ok(new) }
+    });
+    let new =
+        checked.await.unwrap_or_else(|_| Err("the server could not verify the certificate: approve it again".into()));
+    let device = new.as_ref().ok().map(|new| new.device);
+    let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(new), reply)).await;
+    // A refusal was sent to the registrar's connection.
+    if let (Some(device), Some(Ok(_))) = (device, answer) {
+        let stored = tokio::task::spawn_blocking(move || archive_certificates(&app, device));
+        let _ = stored.await;
+    }
 }
 
 /// Verifies a certificate chain, and that devices will accept the log entry made of it.
@@ -119,6 +152,7 @@ fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, Id
         card: verified.card().clone(),
         cert_sha256: Digest::from_bytes(verified.cert_sha256()),
         enrolment: verified.enrolment_hex(),
+        registrar: verified.registrar(),
         // The hub looks it up.
         enrolment_is_used: false,
         chain,
@@ -172,17 +206,21 @@ pub(super) async fn revoke(
 ) -> Result<Json<Logged>, HttpError> {
     let Json(RevokeRequest { jws }) = request?;
     let (for_check, signed) = (app.clone(), jws.clone());
-    let revocation = blocking(move || {
+    let device = blocking(move || {
         let checked = for_check.office.verify_revocation(&jws);
-        checked.map_err(|why| HttpError::new(StatusCode::FORBIDDEN, format!("the revocation was not accepted: {why}")))
+        let refused =
+            |why: String| HttpError::new(StatusCode::FORBIDDEN, format!("the revocation was not accepted: {why}"));
+        match checked {
+            Ok(revocation) if revocation.registrar().is_some() => {
+                Err(refused("a registrar revokes over its own connection".into()))
+            }
+            Ok(revocation) => Ok(revocation.device()),
+            Err(why) => Err(refused(why.to_string())),
+        }
     })
     .await?;
-    let answer = app
-        .hub
-        .ask(|reply| Input::Revoke(revocation.device, signed, reply))
-        .await
-        .ok_or_else(HttpError::unavailable)?;
-    let index = answer?.logged();
-    app.tokens.revoke(revocation.device);
+    let answer = app.hub.ask(|reply| Input::Revoke(device, signed, reply)).await.ok_or_else(HttpError::unavailable)?;
+    let index = answer?.logged()?;
+    app.tokens.revoke(device);
     Ok(Json(blocking(move || Ok(app.prover.prove(index)?)).await?))
 }

@@ -12,6 +12,7 @@ mod pages;
 mod proxies;
 mod record_reader;
 mod records;
+mod registrars;
 mod relays;
 mod security;
 mod slots;

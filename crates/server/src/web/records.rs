@@ -10,7 +10,7 @@ use crate::{
     hub::Input,
     limits::UPLOAD_PAUSE_MS,
     store::{CallSummary, DeviceRow, StoredRecord},
-    switchboard::{RefusalKind, Seal},
+    switchboard::{RefusalKind, Reply, Seal},
 };
 use axum::{
     Json,
@@ -222,9 +222,8 @@ async fn archive_record(
         partial: seal.partial,
     };
     let answer = app.hub.ask(|reply| Input::Seal(Box::new(seal), reply)).await.ok_or_else(HttpError::unavailable)?;
-    match answer {
-        Ok(reply) => {
-            let index = reply.logged();
+    match answer.and_then(Reply::logged) {
+        Ok(index) => {
             count(&app.counters.records);
             let logged = blocking(move || {
                 remove_pending(&app, call, device);

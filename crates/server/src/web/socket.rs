@@ -226,6 +226,14 @@ impl Connection {
                             continue;
                         }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
+                        ClientMessage::ApproveDevice { invitation, chain } => {
+                            tokio::spawn(super::devices::approve(self.app.clone(), session, invitation, chain));
+                            continue;
+                        }
+                        ClientMessage::RevokeDevice { statement } => {
+                            tokio::spawn(super::registrars::revoke(self.app.clone(), session, statement));
+                            continue;
+                        }
                         message => Input::Message(session, Box::new(message)),
                     };
                     in_order_until = Instant::now() + ORDERED_PINGS;

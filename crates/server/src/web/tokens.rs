@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 use telcon_proto::{DeviceId, PersonId, Role};
@@ -83,6 +83,11 @@ impl Tokens {
     /// Revokes all tokens of a device, whose connections may take a while to close.
     pub fn revoke(&self, device: DeviceId) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).revoke(device);
+    }
+
+    /// Devices that are connected.
+    pub fn devices(&self) -> BTreeSet<DeviceId> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_device.keys().copied().collect()
     }
 
     /// The bearer of the request's token, if it is valid.

@@ -1,0 +1,115 @@
+//! A security officer who invites and approves, with the commands and a real server.
+
+mod office;
+
+use office::{Office, ok, telcon, until};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Stdio},
+};
+use telcon_client::endpoint::{Endpoint, NullSink};
+use telcon_core::{UserCommand, io::PersonToInvite, view::View};
+use telcon_proto::Role;
+
+/// A security officer's device, appointed, and running in this process.
+async fn officer(office: &Office) -> Endpoint {
+    let device = office.enrol("Security officer", "security-officer");
+    let request = office.path("appointment-request.txt");
+    let printed = ok(telcon().args(["request-appointment", "--device"]).arg(&device)).stdout;
+    std::fs::write(&request, printed).unwrap();
+    let mut appoint = telcon();
+    appoint.arg("appoint").arg("--data").arg(office.dir.path()).arg("--server").arg(office.url()).arg(&request);
+    let output = ok(&mut appoint);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("Security officer") && said.contains("principal"), "{said}");
+    let endpoint = office.endpoint(&device, false, Box::new(NullSink));
+    until(&endpoint, "the appointment", |view| view.registrar.is_some()).await;
+    endpoint
+}
+
+async fn invite(officer: &Endpoint, name: &str) -> View {
+    officer.command(UserCommand::Invite(PersonToInvite {
+        person: None,
+        name: name.into(),
+        organisation: "Office of the President".into(),
+        role: Role::Principal,
+        zone: "Europe/Oslo".into(),
+        valid_ms: None,
+    }));
+    let of = |view: &View| view.invitations.iter().any(|invitation| invitation.card.name == name);
+    until(officer, "the invitation", of).await
+}
+
+/// `telcon enrol` that has printed its code.
+struct Asking {
+    child: Child,
+    code: String,
+}
+
+fn ask(office: &Office, fragment: &str, device: &Path) -> Asking {
+    let mut enrol = telcon();
+    enrol.args(["enrol", "--device"]).arg(device).arg(format!("{}/#enrol={fragment}", office.url()));
+    let mut child = enrol.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let code = line.trim().strip_prefix("Code: ").unwrap_or_else(|| panic!("no code: {line:?}")).to_owned();
+    Asking { child, code }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_security_officer_invites_compares_the_code_and_approves() {
+    let mut office = Office::new();
+    let officer = officer(&office).await;
+    let view = invite(&officer, "The Minister").await;
+    let invited = view.invitations.iter().find(|invitation| invitation.card.name == "The Minister").unwrap();
+    let (id, link) = (invited.invitation, invited.link.clone().unwrap());
+    let device = office.path("minister.json");
+    let mut asking = ask(&office, &link, &device);
+    let waiting = |view: &View| view.invitations.iter().any(|invitation| invitation.request.is_some());
+    let view = until(&officer, "the request", waiting).await;
+    let request = view.invitations.iter().find_map(|invitation| invitation.request.clone()).unwrap();
+    assert_eq!((request.code.as_deref(), request.problem), (Some(&*asking.code), None));
+
+    // A waiting program that is killed goes on with the same request, also after the server did.
+    asking.child.kill().unwrap();
+    asking.child.wait().unwrap();
+    office.kill_server();
+    office.serve();
+    let code = asking.code;
+    let mut asking = ask(&office, &link, &device);
+    assert_eq!(asking.code, code);
+    // The link is used up.
+    let mut thief = telcon();
+    thief.args(["enrol", "--device"]).arg(office.path("thief.json")).arg(format!("{}/#enrol={link}", office.url()));
+    let refused = thief.output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("used already, by another device"), "{said}");
+    until(&officer, "the second attempt", |view| {
+        view.invitations.iter().any(|invitation| invitation.refused_requests == 1)
+    })
+    .await;
+
+    officer.command(UserCommand::ApproveDevice { invitation: id });
+    until(&officer, "the end of the invitation", |view| view.invitations.is_empty()).await;
+    assert!(asking.child.wait().unwrap().success());
+    let minister = office.endpoint(&device, false, Box::new(NullSink));
+    let view = until(&minister, "the sign-in", |view| view.token.is_some()).await;
+    assert_eq!(view.you.unwrap().card.name, "The Minister");
+    office.kill_server();
+    assert_eq!(office.verify()["devices"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_device_is_told_and_keeps_nothing() {
+    let office = Office::new();
+    let officer = officer(&office).await;
+    let view = invite(&officer, "The Minister").await;
+    let (id, link) = (view.invitations[0].invitation, view.invitations[0].link.clone().unwrap());
+    let device = office.path("minister.json");
+    let mut asking = ask(&office, &link, &device);
+    until(&officer, "the request", |view| view.invitations.iter().any(|open| open.request.is_some())).await;
+    officer.command(UserCommand::CloseInvitation { invitation: id });
+    assert!(!asking.child.wait().unwrap().success());
+    assert!(!device.exists() && !office.path("minister.json.enrolling").exists());
+}

@@ -1,0 +1,184 @@
+//! What a registrar's device does: invites, verifies what new devices ask, certifies them.
+
+use crate::{
+    Engine,
+    device::KeptInvitation,
+    io::{Output, PersonToInvite},
+    view::{AlertLevel, InvitationView, RegistrarView, RequestView},
+};
+use chacha20::rand_core::Rng as _;
+use std::collections::BTreeMap;
+use telcon_identity::{Ask, Registrar, VerifiedRequest, verify_request};
+use telcon_proto::{
+    Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, limits::MAX_INVITATION_MS, message::OpenInvitation,
+};
+
+/// What this device knows of invitations.
+#[derive(Default)]
+pub(super) struct Invitations {
+    /// Its appointment, verified.
+    registrar: Option<Registrar>,
+    /// How often the office reported that devices changed.
+    pub(super) devices_changed: u32,
+    /// Those that are not closed, as the office sent them.
+    open: BTreeMap<InvitationId, OpenInvitation>,
+}
+
+impl Engine {
+    /// The office says that this device is a registrar: true if the authority certified this device's own key.
+    pub(super) fn on_registrar(&mut self, certificate: &Blob, now_ms: u64) {
+        let verified = self.device.office().verify_registrar(certificate.as_slice(), now_ms);
+        let own = |registrar: &Registrar| {
+            registrar.device() == self.device.me().device()
+                && registrar.public_key() == self.device.key().public_bytes()
+        };
+        match verified {
+            Ok(registrar) if own(&registrar) => self.invitations.registrar = Some(registrar),
+            Ok(_) => {
+                self.alert(AlertLevel::Red, "The office's server sent another device's appointment as a registrar.")
+            }
+            Err(error) => self.alert(AlertLevel::Amber, format!("This device cannot act as a registrar: {error}.")),
+        }
+    }
+
+    /// The office reports invitations that are new, changed or closed.
+    pub(super) fn on_invitations(&mut self, changed: Vec<OpenInvitation>, closed: &[InvitationId]) {
+        self.invitations.open.extend(changed.into_iter().map(|invitation| (invitation.invitation, invitation)));
+        for id in closed {
+            self.invitations.open.remove(id);
+            self.forget_invitation(*id);
+        }
+    }
+
+    /// At sign-in: what follows is the whole list.
+    pub(super) fn reset_invitations(&mut self) {
+        self.invitations.open.clear();
+    }
+
+    fn forget_invitation(&mut self, id: InvitationId) {
+        let before = self.state.invitations.len();
+        self.state.invitations.retain(|kept| kept.invitation != id);
+        if self.state.invitations.len() != before {
+            self.out.push_back(Output::Persist);
+        }
+    }
+
+    pub(super) fn invite(&mut self, now_ms: u64, to: PersonToInvite) {
+        let Some(registrar) = &self.invitations.registrar else {
+            return self.alert(
+                AlertLevel::Amber,
+                "This device is not a registrar: the holder of the office's authority appoints it.",
+            );
+        };
+        if !registrar.roles().contains(&to.role) {
+            return self.alert(AlertLevel::Amber, "This device may not enrol people of that role.");
+        }
+        let mut person = [0; 16];
+        self.rng.fill_bytes(&mut person);
+        let card = Card {
+            person: to.person.unwrap_or(PersonId::from_bytes(person)),
+            office: self.device.office().domain().clone(),
+            name: to.name,
+            organisation: to.organisation,
+            role: to.role,
+            zone: to.zone,
+        };
+        if let Err(error) = telcon_identity::check_card(&card) {
+            return self.alert(AlertLevel::Amber, format!("The invitation was not made: {error}."));
+        }
+        let (mut id, mut secret) = ([0; 16], [0; 32]);
+        self.rng.fill_bytes(&mut id);
+        self.rng.fill_bytes(&mut secret);
+        let invitation = InvitationId::from_bytes(id);
+        let expires_ms = now_ms + to.valid_ms.unwrap_or(MAX_INVITATION_MS).min(MAX_INVITATION_MS);
+        // The secret is durable before anything leaves this device: a link that was handed out can be answered after a reload.
+        self.state.invitations.retain(|kept| kept.expires_ms + MAX_INVITATION_MS > now_ms);
+        self.state.invitations.push(KeptInvitation::new(invitation, &secret, expires_ms));
+        self.out.push_back(Output::Persist);
+        self.send(ClientMessage::Invite { invitation, card, expires_ms });
+    }
+
+    pub(super) fn close_invitation(&mut self, invitation: InvitationId) {
+        self.send(ClientMessage::CloseInvitation { invitation });
+    }
+
+    pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId) {
+        let result = self.verified_request(id).and_then(|request| {
+            let registrar = self.invitations.registrar.as_ref().ok_or("this device is not a registrar")?;
+            let card = &self.invitations.open.get(&id).ok_or("the invitation is closed")?.card;
+            let chain = registrar.certify(self.device.key(), &request, card, now_ms);
+            chain.map_err(|error| error.to_string())
+        });
+        match result {
+            Ok(chain) => {
+                let chain = chain.into_iter().map(Blob).collect();
+                self.send(ClientMessage::ApproveDevice { invitation: id, chain });
+            }
+            Err(why) => self.alert(AlertLevel::Red, format!("The device was not approved: {why}.")),
+        }
+    }
+
+    pub(super) fn revoke_device(&mut self, now_ms: u64, device: DeviceId) {
+        let Some(registrar) = &self.invitations.registrar else {
+            return self.alert(
+                AlertLevel::Amber,
+                "This device is not a registrar: the holder of the office's authority appoints it.",
+            );
+        };
+        match registrar.revoke(self.device.key(), device, now_ms) {
+            Ok(statement) => self.send(ClientMessage::RevokeDevice { statement }),
+            Err(error) => self.alert(AlertLevel::Red, format!("The device was not revoked: {error}.")),
+        }
+    }
+
+    /// The request of an invitation, verified with the secret that only this device has.
+    fn verified_request(&self, id: InvitationId) -> Result<VerifiedRequest, String> {
+        let open = self.invitations.open.get(&id).ok_or("the invitation is closed")?;
+        let request = open.request.as_deref().ok_or("no device has asked yet")?;
+        let ask = self.ask(id).ok_or("it was made on another device, which has to answer it")?;
+        verify_request(request, self.device.office().domain(), &ask).map_err(|error| error.to_string())
+    }
+
+    fn ask(&self, id: InvitationId) -> Option<Ask> {
+        let kept = self.state.invitations.iter().find(|kept| kept.invitation == id)?;
+        let office = self.device.office();
+        Some(Ask::new(office.suite(), kept.secret()?, office.authority_sha256(), id))
+    }
+
+    pub(super) fn registrar_view(&self) -> Option<RegistrarView> {
+        let registrar = self.invitations.registrar.as_ref()?;
+        Some(RegistrarView { roles: registrar.roles().to_vec() })
+    }
+
+    pub(super) fn invitation_views(&self) -> Vec<InvitationView> {
+        let view = |open: &OpenInvitation| {
+            let ask = self.ask(open.invitation);
+            let request = open.request.as_ref().map(|_| match self.verified_request(open.invitation) {
+                Ok(verified) => RequestView {
+                    label: verified.request().label.clone(),
+                    code: Some(verified.code().to_owned()),
+                    problem: None,
+                },
+                Err(why) => RequestView { label: String::new(), code: None, problem: Some(why) },
+            });
+            InvitationView {
+                invitation: open.invitation,
+                card: open.card.clone(),
+                made_ms: open.made_ms,
+                expires_ms: open.expires_ms,
+                made_here: ask.is_some(),
+                link: ask.filter(|_| request.is_none()).map(|ask| ask.to_fragment()),
+                request,
+                refused_requests: open.refused_requests,
+            }
+        };
+        let mut views: Vec<InvitationView> = self.invitations.open.values().map(view).collect();
+        views.sort_by_key(|view| std::cmp::Reverse(view.made_ms));
+        views
+    }
+
+    /// A text with which the holder of the authority appoints this device (`telcon office appoint`).
+    pub fn appointment_request(&self, now_ms: u64) -> String {
+        telcon_identity::request_appointment(self.device.key(), self.device.chain(), self.device.me(), now_ms)
+    }
+}

@@ -1,0 +1,374 @@
+//! Registrars, their invitations, and the devices that ask with them.
+//!
+//! An invitation is made when the log has it: before that nobody is told. The first device that asks with it uses it up. Whatever
+//! closes it, the log says so; a restart appends what is missing.
+
+use super::{
+    Switchboard,
+    enrolment::Approval,
+    port::{DeviceAsked, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, SessionId, Ticket},
+};
+use crate::{
+    store::{InvitationRow, RegistrarRow, Write},
+    switchboard::{Effects, context::Timer},
+};
+use std::collections::{BTreeMap, HashMap};
+use telcon_proto::{
+    Card, DeviceId, InvitationId, PersonId, Role, ServerMessage,
+    entry::{Entry, InvitationClosed},
+    http::Asked,
+    limits::{DEVICE_REQUEST_MS, MAX_INVITATION_MS, MAX_OPEN_INVITATIONS},
+    message::{OpenInvitation, RefusalCode},
+    policy::{Action, ROLES, allows},
+};
+
+/// How long after the log refused an entry it is tried again, milliseconds.
+const RETRY_MS: u64 = 5_000;
+
+/// Who may enrol, and the invitations that are not closed or whose end is not in the log.
+#[derive(Default)]
+pub(super) struct Invitations {
+    registrars: HashMap<DeviceId, RegistrarRow>,
+    /// Not closed. The log has those with an index.
+    open: BTreeMap<InvitationId, InvitationRow>,
+    /// Closed, and the entry about it is not known to be in the log.
+    closing: BTreeMap<InvitationId, InvitationRow>,
+    /// Where the answer to a registrar goes whose invitation is not in the log yet.
+    asked_by: HashMap<InvitationId, SessionId>,
+}
+
+impl Switchboard {
+    pub(super) fn restore_invitations(&mut self, registrars: Vec<RegistrarRow>, stored: Vec<InvitationRow>) {
+        for row in registrars {
+            if row.log_index.is_none() {
+                self.context.append(Ticket::Appointed(row.device, None), appointment(&row));
+            }
+            self.invitations.registrars.insert(row.device, row);
+        }
+        for row in stored {
+            let id = row.invitation;
+            if row.made_index.is_none() {
+                self.context.append(Ticket::InvitationMade(id), made(&row));
+            }
+            if row.closed.is_some() {
+                self.context.append(Ticket::InvitationClosed(id), closed(&row));
+                self.invitations.closing.insert(id, row);
+                continue;
+            }
+            self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms));
+            // The process ended after the enrolment and before the invitation was closed.
+            let enrolled = row.device.filter(|device| {
+                self.context.directory.device(device).is_some_and(|device| device.log_index.is_some())
+            });
+            let by = row.made_by;
+            self.invitations.open.insert(id, row);
+            if enrolled.is_some() {
+                self.close(id, InvitationClosed::Approved, Some(by), self.started_ms);
+            }
+        }
+    }
+
+    /// What a device is sent that signs in: its appointment, and the open invitations if its person may see them.
+    pub(super) fn send_invitations(&mut self, session: SessionId, device: DeviceId, role: Role) {
+        if let Some(row) = self.invitations.registrars.get(&device).filter(|row| row.log_index.is_some()) {
+            let certificate = row.certificate.clone();
+            self.context.send(session, ServerMessage::Registrar { certificate });
+        }
+        if allows(role, Action::SeeAllDevices) {
+            let changed: Vec<_> =
+                self.invitations.open.values().filter(|row| row.made_index.is_some()).map(shown).collect();
+            if !changed.is_empty() {
+                self.context.send(session, ServerMessage::Invitations { changed, closed: Vec::new() });
+            }
+        }
+    }
+
+    fn tell_registrars(&mut self, message: &ServerMessage) {
+        let roles = ROLES.into_iter().filter(|role| allows(*role, Action::SeeAllDevices));
+        let sessions: Vec<_> = roles.flat_map(|role| self.context.directory.sessions_of_role(role)).collect();
+        for session in sessions {
+            self.context.send(session, message.clone());
+        }
+    }
+
+    /// Tells who may see a person's devices that they have changed: that person, and registrars.
+    pub(super) fn tell_devices_changed(&mut self, person: PersonId) {
+        self.tell_registrars(&ServerMessage::DevicesChanged {});
+        for device in self.context.directory.online_devices_of(person) {
+            if !self.context.directory.role(&device).is_some_and(|role| allows(role, Action::SeeAllDevices)) {
+                self.context.tell(&device, ServerMessage::DevicesChanged {});
+            }
+        }
+    }
+
+    fn tell_changed(&mut self, id: InvitationId) {
+        if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()) {
+            let message = ServerMessage::Invitations { changed: vec![shown(row)], closed: Vec::new() };
+            self.tell_registrars(&message);
+        }
+    }
+
+    /// Appoints a device as a registrar, by a certificate of the authority that the driver verified.
+    pub fn appoint(&mut self, request: RequestId, row: RegistrarRow, now_ms: u64) -> Effects {
+        let device = row.device;
+        let is_valid = self.context.directory.device(&device).is_some_and(super::Device::is_valid);
+        if !is_valid {
+            let refusal = Refusal::new(RefusalKind::NotFound, "no such device is enrolled here, or it is revoked");
+            self.context.output(Output::Reply(request, Err(refusal)));
+            return self.finish(now_ms);
+        }
+        self.context.write(Write::Registrar(Box::new(row.clone())));
+        self.context.append(Ticket::Appointed(device, Some(request)), appointment(&row));
+        self.invitations.registrars.insert(device, row);
+        self.finish(now_ms)
+    }
+
+    pub(super) fn appointment_logged(&mut self, device: DeviceId, request: Option<RequestId>, index: Option<u64>) {
+        let Some(row) = self.invitations.registrars.get_mut(&device) else { return };
+        let Some(index) = index else {
+            if let Some(request) = request {
+                self.context.output(Output::Reply(request, Err(super::enrolment::log_failed())));
+            }
+            return;
+        };
+        row.log_index = Some(index);
+        let certificate = row.certificate.clone();
+        self.context.write(Write::RegistrarLogged(device, index));
+        if let Some(request) = request {
+            self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
+        }
+        self.context.tell(&device, ServerMessage::Registrar { certificate });
+        if let Some(person) = self.context.directory.card(&device).map(|card| card.person) {
+            self.tell_devices_changed(person);
+        }
+    }
+
+    /// Whether a device may enrol people of this role.
+    pub(super) fn may_enrol_role(&self, device: &DeviceId, role: Option<Role>) -> bool {
+        let is_officer = self.context.directory.role(device).is_some_and(|own| allows(own, Action::EnrolDevices));
+        let registrar = self.invitations.registrars.get(device).filter(|row| row.log_index.is_some());
+        is_officer && registrar.is_some_and(|row| role.is_none_or(|role| row.roles.contains(&role)))
+    }
+
+    pub(super) fn invite(
+        &mut self,
+        session: SessionId,
+        by: DeviceId,
+        invitation: InvitationId,
+        card: Card,
+        expires_ms: u64,
+        now_ms: u64,
+    ) {
+        let refusal = if !self.may_enrol_role(&by, Some(card.role)) {
+            Some((RefusalCode::NotAllowed, "this device may not invite people of that role".to_owned()))
+        } else if card.office != self.context.policy.domain {
+            Some((RefusalCode::NotAllowed, "the card names another office".to_owned()))
+        } else if let Err(error) = telcon_identity::check_card(&card) {
+            Some((RefusalCode::Malformed, error.to_string()))
+        } else if expires_ms <= now_ms || expires_ms > now_ms + MAX_INVITATION_MS + 60_000 {
+            Some((RefusalCode::Malformed, "an invitation is valid for up to seven days".to_owned()))
+        } else if self.invitations.open.len() >= MAX_OPEN_INVITATIONS {
+            Some((RefusalCode::TooMany, "too many invitations are open: withdraw some first".to_owned()))
+        } else if self.invitations.open.contains_key(&invitation) || self.invitations.closing.contains_key(&invitation)
+        {
+            Some((RefusalCode::NotAllowed, "an invitation of this id exists".to_owned()))
+        } else {
+            let other = self.other_words(&card).or_else(|| self.looks_like_another(&card));
+            other.map(|text| (RefusalCode::NotAllowed, text))
+        };
+        if let Some((code, text)) = refusal {
+            return self.context.refuse(session, None, code, &text);
+        }
+        let row = InvitationRow::new(invitation, card, by, now_ms, expires_ms);
+        self.context.write(Write::Invitation(Box::new(row.clone())));
+        self.context.append(Ticket::InvitationMade(invitation), made(&row));
+        self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
+        self.invitations.asked_by.insert(invitation, session);
+        self.invitations.open.insert(invitation, row);
+    }
+
+    pub(super) fn invitation_logged(&mut self, id: InvitationId, index: Option<u64>, now_ms: u64) {
+        let session = self.invitations.asked_by.remove(&id);
+        let Some(index) = index else {
+            if let Some(session) = session {
+                let text = super::enrolment::log_failed().message;
+                self.context.refuse(session, None, RefusalCode::Unavailable, &text);
+            }
+            // The entry may be in the log: then the log has to say that it is closed, too.
+            return self.close(id, InvitationClosed::Withdrawn, None, now_ms);
+        };
+        let rows = &mut self.invitations;
+        if let Some(row) = rows.open.get_mut(&id).or_else(|| rows.closing.get_mut(&id)) {
+            row.made_index = Some(index);
+            self.context.write(Write::InvitationMadeLogged(id, index));
+            self.tell_changed(id);
+        }
+    }
+
+    pub(super) fn close_invitation(&mut self, session: SessionId, by: DeviceId, id: InvitationId, now_ms: u64) {
+        if !self.may_enrol_role(&by, None) {
+            let text = "this device may not close invitations";
+            return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+        }
+        let Some(row) = self.invitations.open.get(&id) else {
+            let text = "this invitation is closed already";
+            return self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+        };
+        let how = if row.request.is_some() { InvitationClosed::Refused } else { InvitationClosed::Withdrawn };
+        self.close(id, how, Some(by), now_ms);
+    }
+
+    pub(super) fn invitation_expired(&mut self, id: InvitationId, now_ms: u64) {
+        match self.invitations.open.get(&id) {
+            Some(row) if row.expires_ms <= now_ms => self.close(id, InvitationClosed::Expired, None, now_ms),
+            Some(row) => self.context.timers.set(Timer::Invitation(id), Some(row.expires_ms)),
+            // The log failed before.
+            None => {
+                if let Some(row) = self.invitations.closing.get(&id) {
+                    if row.made_index.is_none() {
+                        self.context.append(Ticket::InvitationMade(id), made(row));
+                    }
+                    self.context.append(Ticket::InvitationClosed(id), closed(row));
+                }
+            }
+        }
+    }
+
+    /// Closes an invitation, if it is open.
+    pub(super) fn close(&mut self, id: InvitationId, how: InvitationClosed, by: Option<DeviceId>, now_ms: u64) {
+        let Some(mut row) = self.invitations.open.remove(&id) else { return };
+        row.closed = Some((how, by, now_ms));
+        self.context.write(Write::InvitationClosed(id, how, by, now_ms));
+        if row.made_index.is_some() {
+            self.context.timers.set(Timer::Invitation(id), None);
+            self.context.append(Ticket::InvitationClosed(id), closed(&row));
+        } else {
+            // The log failed: both entries follow.
+            self.context.timers.set(Timer::Invitation(id), Some(now_ms + RETRY_MS));
+        }
+        self.invitations.closing.insert(id, row);
+        self.tell_registrars(&ServerMessage::Invitations { changed: Vec::new(), closed: vec![id] });
+    }
+
+    pub(super) fn invitation_close_logged(&mut self, id: InvitationId, index: Option<u64>, now_ms: u64) {
+        match index {
+            Some(index) => {
+                self.invitations.closing.remove(&id);
+                self.context.write(Write::InvitationClosedLogged(id, index));
+            }
+            None => self.context.timers.set(Timer::Invitation(id), Some(now_ms + RETRY_MS)),
+        }
+    }
+
+    /// A new device asks with an invitation. Its request's signature was verified; whether it had the link is verified by the
+    /// registrar.
+    pub fn device_asked(&mut self, request: RequestId, asked: DeviceAsked, now_ms: u64) -> Effects {
+        let answer = self.take_request(asked, now_ms);
+        self.context.output(Output::Reply(request, answer));
+        self.finish(now_ms)
+    }
+
+    fn take_request(&mut self, asked: DeviceAsked, now_ms: u64) -> Result<Reply, Refusal> {
+        let DeviceAsked { invitation, device, jws } = asked;
+        let open = self.invitations.open.get_mut(&invitation).filter(|row| row.made_index.is_some());
+        let Some(row) = open else { return Ok(Reply::NoOpenInvitation) };
+        match &row.request {
+            Some(known) if *known == jws => Ok(Reply::Asked(Asked::Waiting { expires_ms: row.expires_ms })),
+            Some(_) => {
+                row.refused_requests += 1;
+                self.context.write(Write::InvitationOpenedAgain(invitation));
+                self.tell_changed(invitation);
+                let text =
+                    "this link was used already, by another device. If that was not you, tell your office at once";
+                Err(Refusal::new(RefusalKind::Gone, text))
+            }
+            None if self.context.directory.device(&device).is_some() => {
+                Err(Refusal::new(RefusalKind::Conflict, "a device of this id is enrolled already: make new keys"))
+            }
+            None => {
+                let expires_ms = now_ms + DEVICE_REQUEST_MS;
+                (row.request, row.device, row.expires_ms) = (Some(jws.clone()), Some(device), expires_ms);
+                self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
+                self.context.write(Write::InvitationAsked { invitation, device, request: jws, expires_ms });
+                self.tell_changed(invitation);
+                Ok(Reply::Asked(Asked::Waiting { expires_ms }))
+            }
+        }
+    }
+
+    /// A registrar approves the device that asked with an invitation. Its certificates were verified, unless `new` says why not.
+    pub fn approve(
+        &mut self,
+        session: SessionId,
+        request: RequestId,
+        invitation: InvitationId,
+        new: Result<NewDevice, String>,
+        now_ms: u64,
+    ) -> Effects {
+        let Some(by) = self.context.directory.session(session).map(|session| session.device) else {
+            let refusal = Refusal::new(RefusalKind::Forbidden, "the registrar is not connected");
+            self.context.output(Output::Reply(request, Err(refusal)));
+            return self.finish(now_ms);
+        };
+        match self.may_approve(&by, invitation, new) {
+            Ok(new) => self.enrol_approved(request, new, Approval { invitation, by, session }, now_ms),
+            Err(text) => {
+                self.context.refuse(session, None, RefusalCode::NotAllowed, &text);
+                self.context.output(Output::Reply(request, Err(Refusal::new(RefusalKind::Forbidden, text))));
+            }
+        }
+        self.finish(now_ms)
+    }
+
+    fn may_approve(
+        &self,
+        by: &DeviceId,
+        invitation: InvitationId,
+        new: Result<NewDevice, String>,
+    ) -> Result<NewDevice, String> {
+        let new = new?;
+        let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
+        let registrar = self.invitations.registrars.get(by).filter(|_| self.may_enrol_role(by, Some(row.card.role)));
+        let registrar = registrar.ok_or("this device may not approve devices of people of that role")?;
+        if row.device != Some(new.device) || row.card != new.card {
+            return Err("the certificate is not for the device and person of this invitation".into());
+        }
+        if new.chain.get(1) != Some(&registrar.certificate) {
+            return Err("the certificate was issued with another registrar's certificate".into());
+        }
+        Ok(new)
+    }
+}
+
+fn shown(row: &InvitationRow) -> OpenInvitation {
+    OpenInvitation {
+        invitation: row.invitation,
+        card: row.card.clone(),
+        by: row.made_by,
+        made_ms: row.made_ms,
+        expires_ms: row.expires_ms,
+        request: row.request.clone(),
+        refused_requests: row.refused_requests,
+    }
+}
+
+fn appointment(row: &RegistrarRow) -> Entry {
+    Entry::RegistrarAppointed { time_ms: row.appointed_ms, device: row.device, cert_sha256: row.cert_sha256 }
+}
+
+fn made(row: &InvitationRow) -> Entry {
+    Entry::InvitationMade {
+        time_ms: row.made_ms,
+        invitation: row.invitation,
+        by: row.made_by,
+        expires_ms: row.made_expires_ms,
+    }
+}
+
+fn closed(row: &InvitationRow) -> Entry {
+    let (how, by, time_ms) = row.closed.unwrap_or((InvitationClosed::Expired, None, row.expires_ms));
+    Entry::InvitationClosed { time_ms, invitation: row.invitation, how, by, device: row.device }
+}
+
+#[cfg(test)]
+mod tests;

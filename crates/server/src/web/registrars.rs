@@ -1,0 +1,245 @@
+//! Appointment of registrars, requests of new devices, and the list of devices.
+
+use super::{
+    App,
+    error::{HttpError, blocking},
+};
+use crate::{
+    archive::now_ms,
+    hub::Input,
+    store::{DeviceRow, InvitationRow, Queries, RegistrarRow},
+    switchboard::{DeviceAsked, Reply, Revocation, SessionId},
+};
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use telcon_identity::{Registrar, read_request};
+use telcon_proto::{
+    ClientMessage, DeviceId, Digest,
+    entry::InvitationClosed,
+    http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice},
+    policy::{Action, allows},
+};
+
+/// Appoints a device as a registrar.
+///
+/// Needs no sign-in: the certificate is issued by the office's authority, whose key is not on the server. Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/registrars", tag = "office",
+    request_body(content = ref("#/components/schemas/AppointRequest"), description = "Registrar certificate"),
+    responses(
+        (status = 200, description = "Appointed and in the log", body = ref("#/components/schemas/Appointed")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such device, or it is revoked", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The certificate does not verify, or has expired", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn appoint(
+    State(app): State<Arc<App>>,
+    request: Result<Json<AppointRequest>, JsonRejection>,
+) -> Result<Json<Appointed>, HttpError> {
+    let Json(AppointRequest { certificate }) = request?;
+    let for_check = app.clone();
+    let row = blocking(move || {
+        let now = now_ms();
+        let registrar = for_check.office.verify_registrar(certificate.as_slice(), now).map_err(|why| {
+            HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the registrar was not appointed: {why}"))
+        })?;
+        let device = registrar.device();
+        let enrolled = for_check
+            .reader
+            .device(&device)?
+            .ok_or_else(|| HttpError::new(StatusCode::NOT_FOUND, "no such device is enrolled here: enrol it first"))?;
+        // The certificate is for the key that the device signs in with.
+        let own: Vec<&[u8]> = enrolled.chain.iter().map(|der| der.as_slice()).collect();
+        let same_key = for_check
+            .office
+            .verify_chain(&own, now)
+            .is_ok_and(|own| own.public_key() == registrar.public_key() && own.card() == registrar.card());
+        if !same_key {
+            let text =
+                "the registrar was not appointed: the certificate is for another key or person than the device's";
+            return Err(HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, text));
+        }
+        Ok(RegistrarRow {
+            device,
+            cert_sha256: Digest::from_bytes(registrar.sha256()),
+            roles: registrar.roles().to_vec(),
+            certificate,
+            appointed_ms: now,
+            log_index: None,
+        })
+    })
+    .await?;
+    let (device, cert_sha256, certificate) = (row.device, row.cert_sha256, row.certificate.clone());
+    let answer = app.hub.ask(|reply| Input::Appoint(Box::new(row), reply)).await.ok_or_else(HttpError::unavailable)?;
+    let index = answer?.logged()?;
+    let logged = blocking(move || {
+        // Auditors verify with it what the registrar signs.
+        if let Err(error) = app.certificates.store_registrar(&cert_sha256, &certificate) {
+            tracing::error!(%device, %error, "registrar certificate not archived: check archive/issuers or the bucket; appoint the device again");
+        }
+        Ok(app.prover.prove(index)?)
+    });
+    Ok(Json(Appointed { device, logged: logged.await? }))
+}
+
+/// Asks a registrar to enrol a device.
+///
+/// Needs no sign-in: the request is signed by the device's new key and authenticated with the secret of a registrar's link, which
+/// the server does not know. The device sends the same request again until it is answered; the first request uses the link up.
+/// Body: at most 64 KB.
+#[utoipa::path(
+    post, path = "/device-requests", tag = "office",
+    request_body(content = ref("#/components/schemas/AskRequest"), description = "Request of the device"),
+    responses(
+        (status = 200, description = "What became of the request", body = ref("#/components/schemas/Asked")),
+        (status = 400, description = "The body is not JSON", body = ref("#/components/schemas/ApiError")),
+        (status = 404, description = "No such invitation", body = ref("#/components/schemas/ApiError")),
+        (status = 409, description = "A device of this id is enrolled already", body = ref("#/components/schemas/ApiError")),
+        (status = 410, description = "Another device used the link", body = ref("#/components/schemas/ApiError")),
+        (status = 413, description = "The body is longer than 64 KB", body = ref("#/components/schemas/ApiError")),
+        (status = 415, description = "The content type is not application/json", body = ref("#/components/schemas/ApiError")),
+        (status = 422, description = "The request does not verify", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn ask(
+    State(app): State<Arc<App>>,
+    request: Result<Json<AskRequest>, JsonRejection>,
+) -> Result<Json<Asked>, HttpError> {
+    let Json(AskRequest { request: jws }) = request?;
+    let for_check = app.clone();
+    let asked = blocking(move || {
+        let office = &for_check.office;
+        let verified = read_request(&jws, office.domain(), office.suite())
+            .map_err(|why| HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device cannot ask: {why}")))?;
+        let content = verified.request();
+        Ok(DeviceAsked { invitation: content.invitation, device: content.device, jws })
+    })
+    .await?;
+    let for_store = asked.clone();
+    let answer =
+        app.hub.ask(|reply| Input::DeviceAsked(Box::new(asked), reply)).await.ok_or_else(HttpError::unavailable)?;
+    match answer? {
+        Reply::Asked(asked) => Ok(Json(asked)),
+        Reply::NoOpenInvitation => Ok(Json(blocking(move || closed(&*app.reader, &for_store)).await?)),
+        Reply::Logged(_) | Reply::LinkKept => Err(HttpError::unavailable()),
+    }
+}
+
+/// Verifies a registrar's revocation, and has the switchboard carry it out. A refusal is sent to the registrar's connection.
+pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String) {
+    let for_check = app.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let verified = for_check.office.verify_revocation(&statement);
+        verified.map(|verified| (verified.device(), verified.registrar().map(Registrar::device), statement))
+    });
+    let Ok(Ok((device, Some(by), statement))) = checked.await else {
+        // No honest device sends it. It is answered as any message that is not understood.
+        let statement = String::new();
+        app.hub.send(Input::Message(session, Box::new(ClientMessage::RevokeDevice { statement }))).await;
+        return;
+    };
+    let revocation = Box::new(Revocation { device, by, statement });
+    let answer = app.hub.ask(|reply| Input::RevokeAsRegistrar(session, revocation, reply)).await;
+    if let Some(Ok(_)) = answer {
+        app.tokens.revoke(device);
+    }
+}
+
+/// What became of a request whose invitation is not open.
+fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Asked, HttpError> {
+    let row = store.invitation(&asked.invitation)?;
+    let Some(InvitationRow { request, closed: Some((how, ..)), .. }) = row else {
+        let text = "this link is not known here: ask your office for another";
+        return Err(HttpError::new(StatusCode::NOT_FOUND, text));
+    };
+    if how == InvitationClosed::Withdrawn || how == InvitationClosed::Expired && request.is_none() {
+        let text = "this link is not valid any more: ask your office for another";
+        return Err(HttpError::new(StatusCode::GONE, text));
+    }
+    if request.as_ref() != Some(&asked.jws) {
+        let text = "this link was used already, by another device. If that was not you, tell your office at once";
+        return Err(HttpError::new(StatusCode::GONE, text));
+    }
+    Ok(match how {
+        InvitationClosed::Approved => {
+            let row = store.device(&asked.device)?.ok_or_else(HttpError::unavailable)?;
+            Asked::Approved { chain: row.chain }
+        }
+        InvitationClosed::Expired => Asked::Expired {},
+        InvitationClosed::Refused | InvitationClosed::Withdrawn => Asked::Refused {},
+    })
+}
+
+/// Lists enrolled devices.
+///
+/// Those of the whole office for who may see them, else those of the bearer's own person.
+#[utoipa::path(
+    get, path = "/devices", tag = "office",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Devices", body = ref("#/components/schemas/DeviceList")),
+        (status = 401, description = "No valid token", body = ref("#/components/schemas/ApiError")),
+        (status = 429, description = "The device has too many reads in progress", body = ref("#/components/schemas/ApiError")),
+        (status = 503, description = "The server failed; retry", body = ref("#/components/schemas/ApiError")),
+    ),
+)]
+pub(super) async fn list_devices(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Json<DeviceList>, HttpError> {
+    let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
+    let all = allows(bearer.role, Action::SeeAllDevices);
+    let connected = app.tokens.devices();
+    let devices = app
+        .record_reader
+        .read(bearer.device, move |store| {
+            let rows = store.devices()?;
+            let own = |row: &DeviceRow| all || row.card.person == bearer.person;
+            let approvals = store.approved_invitations()?;
+            let registrars = store.registrars()?;
+            Ok(listed(rows.into_iter().filter(own).collect(), &approvals, &registrars, &connected))
+        })
+        .await?;
+    Ok(Json(DeviceList { devices }))
+}
+
+fn listed(
+    rows: Vec<DeviceRow>,
+    approvals: &[InvitationRow],
+    registrars: &BTreeSet<DeviceId>,
+    connected: &BTreeSet<DeviceId>,
+) -> Vec<ListedDevice> {
+    let approvals: BTreeMap<DeviceId, &InvitationRow> =
+        approvals.iter().filter_map(|row| Some((row.device?, row))).collect();
+    let mut devices: Vec<ListedDevice> = rows
+        .into_iter()
+        .map(|row| {
+            let approval = approvals.get(&row.device);
+            let office = &row.card.office;
+            ListedDevice {
+                label: approval.and_then(|row| telcon_identity::label_of(row.request.as_deref()?, office)),
+                approved_by: approval.and_then(|row| row.closed?.1),
+                registrar: registrars.contains(&row.device),
+                connected: connected.contains(&row.device),
+                device: row.device,
+                card: row.card,
+                enrolled_ms: row.enrolled_ms,
+                revoked_ms: row.revoked_ms,
+            }
+        })
+        .collect();
+    devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));
+    devices
+}
