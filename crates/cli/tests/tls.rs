@@ -57,11 +57,11 @@ async fn devices_connect_over_tls_only_with_a_trusted_certificate() {
         enrol
     };
     let refused: Command = {
-        let mut enrol = enrol("A", "principal", false);
+        let mut enrol = enrol("Nobody", "principal", false);
         let output = tokio::task::block_in_place(|| enrol.output().unwrap());
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stderr).contains("no answer from https://"), "{output:?}");
-        assert!(!office.path("A.json").exists());
+        assert!(!office.path("Nobody.json").exists());
         enrol
     };
     drop(refused);

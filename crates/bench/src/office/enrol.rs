@@ -32,12 +32,13 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 }
 
 /// Issues an invitation to a new person and creates a device from it.
-fn create(authority: &Authority, number: usize, role: Role) -> Result<Device> {
+fn create(authority: &Authority, role: Role) -> Result<Device> {
     let person = PersonId::from_bytes(random()?);
     let card = Card {
         person,
         office: authority.domain().clone(),
-        name: format!("Person {number}"),
+        // Fleets are enrolled one after the other: each person needs a name that looks like no other.
+        name: format!("Person {}", person.to_hex()),
         organisation: "Benchmark".into(),
         role,
         zone: "Etc/UTC".into(),
@@ -56,17 +57,16 @@ fn create(authority: &Authority, number: usize, role: Role) -> Result<Device> {
 pub(super) async fn enrol(
     server: SocketAddr,
     authority: &Authority,
-    roles: impl Iterator<Item = Role>,
+    mut roles: impl Iterator<Item = Role>,
 ) -> Result<Vec<Rc<Device>>> {
-    let mut roles = roles.enumerate();
     let mut devices: Vec<Rc<Device>> = Vec::new();
     let mut idle: Vec<HttpConnection> = Vec::new();
     let mut running: JoinSet<Result<HttpConnection>> = JoinSet::new();
     loop {
         while running.len() < CONCURRENT
-            && let Some((number, role)) = roles.next()
+            && let Some(role) = roles.next()
         {
-            let device = create(authority, number, role)?;
+            let device = create(authority, role)?;
             let body = protocol::enrolment(&device.chain)?;
             devices.push(Rc::new(device));
             let connection = idle.pop();
