@@ -30,7 +30,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use telcon_proto::{
-    Blob, Card, DeviceId, InvitationId, OfficeName, Role, SuiteName,
+    Blob, Card, DeviceId, Digest, InvitationId, OfficeName, Role, SuiteName,
     http::Revocation,
     limits::{MAX_DEVICE_REQUEST_CHARS, MAX_LABEL_CHARS},
     policy::{Action, allows},
@@ -50,6 +50,8 @@ const VERSION: u8 = 2;
 const FRAGMENT_BYTES: usize = 2 + SEED_BYTES + 32 + 16;
 /// Separates what the secret authenticates from anything else that it might.
 const MAC_CONTEXT: &[u8] = b"telcon device request 1";
+/// Separates the token, which the server learns, from it.
+const TOKEN_CONTEXT: &[u8] = b"telcon link token 1";
 /// Decimal digits of the code that two people compare: 2^39 keys have to be tried to hit a given one.
 const CODE_DIGITS: usize = 12;
 
@@ -286,6 +288,15 @@ impl Ask {
         self.authority_sha256
     }
 
+    /// SHA-256 of the token that requests with this link carry, for the server.
+    pub fn token_sha256(&self) -> Digest {
+        Digest::from_bytes(Sha256::digest(self.token()).into())
+    }
+
+    fn token(&self) -> Vec<u8> {
+        hmac(&self.secret, &[TOKEN_CONTEXT]).finalize().into_bytes().to_vec()
+    }
+
     /// The request of a device: its public key with proof that it has the private key and this link.
     ///
     /// # Errors
@@ -308,6 +319,7 @@ impl Ask {
             device,
             label: printable::printable(label).chars().take(MAX_LABEL_CHARS).collect(),
             at_ms: now_ms,
+            token: Blob(self.token()),
             mac: Blob(mac(&self.secret, self.invitation, device, &public).finalize().into_bytes().to_vec()),
             key: Blob(public),
         };
@@ -329,14 +341,16 @@ fn suite_byte(suite: SuiteName) -> u8 {
     }
 }
 
-fn mac(secret: &[u8; SEED_BYTES], invitation: InvitationId, device: DeviceId, public: &[u8]) -> Hmac<Sha256> {
+fn hmac(secret: &[u8; SEED_BYTES], parts: &[&[u8]]) -> Hmac<Sha256> {
     let mut mac =
         <Hmac<Sha256> as hmac::Mac>::new_from_slice(secret).expect("invariant: HMAC takes keys of any length");
-    // All parts but the last have a fixed length, so that no two inputs are the same bytes.
-    for part in [MAC_CONTEXT, invitation.as_bytes(), device.as_bytes(), public] {
-        mac.update(part);
-    }
+    parts.iter().for_each(|part| mac.update(part));
     mac
+}
+
+fn mac(secret: &[u8; SEED_BYTES], invitation: InvitationId, device: DeviceId, public: &[u8]) -> Hmac<Sha256> {
+    // All parts but the last have a fixed length, so that no two inputs are the same bytes.
+    hmac(secret, &[MAC_CONTEXT, invitation.as_bytes(), device.as_bytes(), public])
 }
 
 /// A request whose device proved to have its key.
@@ -350,6 +364,11 @@ impl VerifiedRequest {
     /// The content.
     pub fn request(&self) -> &DeviceRequest {
         &self.request
+    }
+
+    /// SHA-256 of the token in it, which the server compares with the invitation's.
+    pub fn token_sha256(&self) -> Digest {
+        Digest::from_bytes(Sha256::digest(self.request.token.as_slice()).into())
     }
 
     /// The code to compare with the person over another channel: twelve digits in groups of three.

@@ -49,6 +49,9 @@ pub struct DeviceRequest {
     pub label: String,
     /// When it was signed, milliseconds since 1970 UTC by the device's clock.
     pub at_ms: u64,
+    /// HMAC-SHA256 with the secret of the invitation over a constant: shows the server that the sender has the link. Invitations'
+    /// identifiers are in the public log, and nobody may use one up who only read that.
+    pub token: Blob,
     /// HMAC-SHA256 with the secret of the invitation over invitation, device and key: proves possession of the link to the
     /// registrar, and to nobody else.
     pub mac: Blob,

@@ -6,7 +6,7 @@ use common::{Answer, Client, Device, Office, now_ms};
 use telcon_identity::{Ask, Registrar, verify_request};
 use telcon_log::DiskReader;
 use telcon_proto::{
-    Blob, Card, ClientMessage as C, DeviceId, InvitationId, Role, ServerMessage as S,
+    Blob, Card, ClientMessage as C, DeviceId, Digest, InvitationId, Role, ServerMessage as S, SuiteName,
     entry::{Entry, InvitationClosed, ReadEntry},
     http::{AppointRequest, AskRequest, Asked, DeviceList, ListedDevice, RevokeRequest},
     message::{OpenInvitation, RefusalCode},
@@ -63,6 +63,11 @@ fn ask(office: &Office, invitation: InvitationId, secret: [u8; 32]) -> Ask {
     Ask::new(office.info.suite, secret, office.authority.certificate_sha256(), invitation)
 }
 
+/// The digest that the server has of an invitation's token.
+fn token(invitation: InvitationId) -> Digest {
+    Ask::new(SuiteName::Hybrid, SECRET, [0; 32], invitation).token_sha256()
+}
+
 /// A new device and what it sends.
 fn request(office: &Office, invitation: InvitationId, n: u8) -> (Device, String) {
     let key = telcon_identity::DeviceKey::from_seed(office.info.suite, &[n; 32]);
@@ -107,7 +112,14 @@ async fn refused(client: &mut Client) -> RefusalCode {
 /// Invites a principal, and waits until the log has it.
 async fn invite(client: &mut Client, n: u8, card: &Card) -> InvitationId {
     let invitation = InvitationId::from_bytes([n; 16]);
-    client.send(&C::Invite { invitation, card: card.clone(), expires_ms: now_ms() + DAY_MS }).await;
+    client
+        .send(&C::Invite {
+            invitation,
+            card: card.clone(),
+            expires_ms: now_ms() + DAY_MS,
+            token_sha256: token(invitation),
+        })
+        .await;
     assert_eq!(changed(client).await.invitation, invitation);
     invitation
 }
@@ -250,7 +262,12 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
         let mut other = Client::sign_in(office.addr(), &device).await;
         let own = InvitationId::from_bytes([9; 16]);
         for attempt in [
-            C::Invite { invitation: own, card: office.card(Role::Principal), expires_ms: now_ms() + DAY_MS },
+            C::Invite {
+                invitation: own,
+                card: office.card(Role::Principal),
+                expires_ms: now_ms() + DAY_MS,
+                token_sha256: token(own),
+            },
             C::CloseInvitation { invitation },
             C::ApproveDevice { invitation, chain: chain.clone() },
         ] {
@@ -263,7 +280,14 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
     // A role that the authority did not name.
     let counterpart = office.card(Role::Counterpart);
     let invitation = InvitationId::from_bytes([8; 16]);
-    client.send(&C::Invite { invitation, card: counterpart, expires_ms: now_ms() + DAY_MS }).await;
+    client
+        .send(&C::Invite {
+            invitation,
+            card: counterpart,
+            expires_ms: now_ms() + DAY_MS,
+            token_sha256: token(invitation),
+        })
+        .await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
 }
 
@@ -327,7 +351,7 @@ async fn an_appointment_is_taken_from_the_authority_alone_and_for_the_devices_ow
     let mut client = Client::sign_in(office.addr(), &other).await;
     let card = office.card(Role::Principal);
     let invitation = InvitationId::from_bytes([9; 16]);
-    client.send(&C::Invite { invitation, card, expires_ms: now_ms() + DAY_MS }).await;
+    client.send(&C::Invite { invitation, card, expires_ms: now_ms() + DAY_MS, token_sha256: token(invitation) }).await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
 }
 
@@ -340,7 +364,9 @@ async fn a_registrar_invites_nobody_who_looks_like_somebody_else() {
     // Cyrillic letters in the place of Latin ones.
     let alike = Card { name: known.card.name.replace('e', "\u{435}"), ..office.card(Role::Principal) };
     let invitation = InvitationId::from_bytes([1; 16]);
-    client.send(&C::Invite { invitation, card: alike, expires_ms: now_ms() + DAY_MS }).await;
+    client
+        .send(&C::Invite { invitation, card: alike, expires_ms: now_ms() + DAY_MS, token_sha256: token(invitation) })
+        .await;
     assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
     // The same person with another device.
     invite(&mut client, 2, &known.card).await;
@@ -394,4 +420,23 @@ async fn a_registrar_revokes_a_device_of_its_roles_and_no_other() {
     let mut again = Client::raw(office.addr(), None).await.unwrap();
     again.prove(&principal, common::DOMAIN).await;
     assert_eq!(again.next().await, Some(S::Revoked { jws: Some(signed) }));
+}
+
+#[tokio::test]
+async fn who_only_read_the_log_cannot_use_up_a_link() {
+    let office = Office::start().await;
+    let officer = Officer::appointed(&office, &[Role::Principal]).await;
+    let mut client = officer.sign_in(&office).await;
+    let invitation = invite(&mut client, 1, &office.card(Role::Principal)).await;
+    // The identifier of an invitation is in the log, for everybody.
+    let key = telcon_identity::DeviceKey::from_seed(office.info.suite, &[60; 32]);
+    let stranger = ask(&office, invitation, [0; 32]);
+    let id = DeviceId::from_bytes([60; 16]);
+    let jws = stranger.request(&key, id, office.anchor.domain(), "x", now_ms()).unwrap();
+    assert_eq!(send(&office, &jws).await.status, 404);
+    let (_, honest) = request(&office, invitation, 50);
+    assert_eq!(send(&office, &honest).await.status, 200);
+    assert_eq!(send(&office, &jws).await.status, 404);
+    let shown = changed(&mut client).await;
+    assert_eq!((shown.request, shown.refused_requests), (Some(honest), 0));
 }

@@ -95,7 +95,9 @@ impl Engine {
         self.state.invitations.retain(|kept| kept.expires_ms + MAX_INVITATION_MS > now_ms);
         self.state.invitations.push(KeptInvitation::new(invitation, &secret, expires_ms));
         self.out.push_back(Output::Persist);
-        self.send(ClientMessage::Invite { invitation, card, expires_ms });
+        let office = self.device.office();
+        let token_sha256 = Ask::new(office.suite(), secret, office.authority_sha256(), invitation).token_sha256();
+        self.send(ClientMessage::Invite { invitation, card, expires_ms, token_sha256 });
     }
 
     pub(super) fn close_invitation(&mut self, invitation: InvitationId) {

@@ -117,6 +117,8 @@ fn a_server_cannot_make_or_change_a_request() {
         refused(verify_request(&sign(&renamed), domain, &desk.ask()), Flaw::Payload);
         // It shows it to another office, or for another invitation.
         refused(verify_request(&desk.request(&desk.ask()), &elsewhere(), &desk.ask()), Flaw::OtherOffice);
+        assert_eq!(desk.verified().token_sha256(), desk.ask().token_sha256());
+        assert_ne!(guess.token_sha256(), desk.ask().token_sha256());
         let other = InvitationId::from_bytes([9; 16]);
         let other = Ask::new(suite, SECRET, desk.world.authority.certificate_sha256(), other);
         refused(verify_request(&desk.request(&desk.ask()), domain, &other), Flaw::OtherInvitation);

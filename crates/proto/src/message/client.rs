@@ -1,6 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, InvitationId, PersonId};
+use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -124,6 +124,8 @@ pub enum ClientMessage {
         card: Card,
         /// Until when a device may ask with it, milliseconds since 1970 UTC.
         expires_ms: u64,
+        /// SHA-256 of the token that requests with its link carry ([`crate::statement::DeviceRequest::token`]).
+        token_sha256: Digest,
     },
     /// A registrar withdraws an invitation, or refuses the device that asked with it.
     CloseInvitation {

@@ -70,7 +70,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
 }
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
-     refused_requests, closed, closed_by, closed_ms, made_index";
+     refused_requests, closed, closed_by, closed_ms, made_index, token_sha256";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -89,6 +89,7 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
             None => None,
         },
         made_index: row.optional_number(12)?,
+        token_sha256: row.digest(13)?,
     })
 }
 

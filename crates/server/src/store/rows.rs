@@ -334,6 +334,8 @@ pub struct InvitationRow {
     pub card: Card,
     /// The registrar's device that made it.
     pub made_by: DeviceId,
+    /// SHA-256 of the token that requests with its link carry.
+    pub token_sha256: Digest,
     /// When, milliseconds since 1970 UTC.
     pub made_ms: u64,
     /// Until when a device could ask with it, as the log has it.
@@ -354,11 +356,19 @@ pub struct InvitationRow {
 
 impl InvitationRow {
     /// A new one.
-    pub fn new(invitation: InvitationId, card: Card, made_by: DeviceId, made_ms: u64, expires_ms: u64) -> Self {
+    pub fn new(
+        invitation: InvitationId,
+        card: Card,
+        made_by: DeviceId,
+        token_sha256: Digest,
+        made_ms: u64,
+        expires_ms: u64,
+    ) -> Self {
         Self {
             invitation,
             card,
             made_by,
+            token_sha256,
             made_ms,
             made_expires_ms: expires_ms,
             expires_ms,

@@ -96,6 +96,7 @@ pub(super) const TABLES: [Table; 13] = [
             "invitation",
             "card",
             "made_by",
+            "token_sha256",
             "made_ms",
             "made_expires_ms",
             "expires_ms",
@@ -254,7 +255,8 @@ CREATE TABLE registrars (
     appointed_ms INTEGER NOT NULL, log_index INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE invitations (
-    invitation BLOB PRIMARY KEY, card TEXT NOT NULL, made_by BLOB NOT NULL, made_ms INTEGER NOT NULL,
+    invitation BLOB PRIMARY KEY, card TEXT NOT NULL, made_by BLOB NOT NULL, token_sha256 TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
     made_expires_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, request TEXT, device BLOB,
     refused_requests INTEGER NOT NULL, closed TEXT, closed_by BLOB, closed_ms INTEGER, made_index INTEGER,
     closed_index INTEGER
@@ -368,7 +370,8 @@ CREATE TABLE registrars (
     appointed_ms BIGINT NOT NULL, log_index BIGINT
 );
 CREATE TABLE invitations (
-    invitation BYTEA PRIMARY KEY, card TEXT NOT NULL, made_by BYTEA NOT NULL, made_ms BIGINT NOT NULL,
+    invitation BYTEA PRIMARY KEY, card TEXT NOT NULL, made_by BYTEA NOT NULL, token_sha256 TEXT NOT NULL,
+    made_ms BIGINT NOT NULL,
     made_expires_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, request TEXT, device BYTEA,
     refused_requests BIGINT NOT NULL, closed TEXT, closed_by BYTEA, closed_ms BIGINT, made_index BIGINT,
     closed_index BIGINT

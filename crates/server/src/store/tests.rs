@@ -436,7 +436,7 @@ fn silenced_callers_are_restored_per_person(disk: &TestStore) {
 
 fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let id = InvitationId::from_bytes([5; 16]);
-    let row = InvitationRow::new(id, card(1), device(1), 7, 90);
+    let row = InvitationRow::new(id, card(1), device(1), Digest::from_bytes([8; 32]), 7, 90);
     let registrar = RegistrarRow {
         device: device(1),
         certificate: Blob(vec![4]),

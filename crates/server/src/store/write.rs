@@ -134,12 +134,14 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             run("UPDATE registrars SET log_index = $1 WHERE device = $2", values![*index, device])
         }
         Write::Invitation(row) => run(
-            "INSERT INTO invitations (invitation, card, made_by, made_ms, made_expires_ms, expires_ms, refused_requests)
-             VALUES ($1, $2, $3, $4, $5, $6, 0)",
+            "INSERT INTO invitations (invitation, card, made_by, token_sha256, made_ms, made_expires_ms, expires_ms,
+                 refused_requests)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
             &[
                 Value::from(&row.invitation),
                 json(&row.card),
                 (&row.made_by).into(),
+                (&row.token_sha256).into(),
                 row.made_ms.into(),
                 row.made_expires_ms.into(),
                 row.expires_ms.into(),
@@ -152,10 +154,9 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
             "UPDATE invitations SET device = $1, request = $2, expires_ms = $3 WHERE invitation = $4",
             values![device, request, *expires_ms, invitation],
         ),
-        Write::InvitationOpenedAgain(id) => run(
-            "UPDATE invitations SET refused_requests = refused_requests + 1 WHERE invitation = $1",
-            values![id],
-        ),
+        Write::InvitationOpenedAgain(id) => {
+            run("UPDATE invitations SET refused_requests = refused_requests + 1 WHERE invitation = $1", values![id])
+        }
         Write::InvitationClosed(id, how, by, ms) => run(
             "UPDATE invitations SET closed = $1, closed_by = $2, closed_ms = $3 WHERE invitation = $4 AND closed IS NULL",
             values![how.as_str(), by.as_ref(), *ms, id],

@@ -14,7 +14,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashMap};
 use telcon_proto::{
-    Card, DeviceId, InvitationId, PersonId, Role, ServerMessage,
+    DeviceId, InvitationId, PersonId, Role, ServerMessage,
     entry::{Entry, InvitationClosed},
     http::Asked,
     limits::{DEVICE_REQUEST_MS, MAX_INVITATION_MS, MAX_OPEN_INVITATIONS},
@@ -150,20 +150,15 @@ impl Switchboard {
         is_officer && registrar.is_some_and(|row| role.is_none_or(|role| row.roles.contains(&role)))
     }
 
-    pub(super) fn invite(
-        &mut self,
-        session: SessionId,
-        by: DeviceId,
-        invitation: InvitationId,
-        card: Card,
-        expires_ms: u64,
-        now_ms: u64,
-    ) {
+    /// A registrar invites a person.
+    pub(super) fn invite(&mut self, session: SessionId, row: InvitationRow, now_ms: u64) {
+        let InvitationRow { invitation, made_by: by, expires_ms, .. } = row;
+        let card = &row.card;
         let refusal = if !self.may_enrol_role(&by, Some(card.role)) {
             Some((RefusalCode::NotAllowed, "this device may not invite people of that role".to_owned()))
         } else if card.office != self.context.policy.domain {
             Some((RefusalCode::NotAllowed, "the card names another office".to_owned()))
-        } else if let Err(error) = telcon_identity::check_card(&card) {
+        } else if let Err(error) = telcon_identity::check_card(card) {
             Some((RefusalCode::Malformed, error.to_string()))
         } else if expires_ms <= now_ms || expires_ms > now_ms + MAX_INVITATION_MS + 60_000 {
             Some((RefusalCode::Malformed, "an invitation is valid for up to seven days".to_owned()))
@@ -173,13 +168,12 @@ impl Switchboard {
         {
             Some((RefusalCode::NotAllowed, "an invitation of this id exists".to_owned()))
         } else {
-            let other = self.other_words(&card).or_else(|| self.looks_like_another(&card));
+            let other = self.other_words(card).or_else(|| self.looks_like_another(card));
             other.map(|text| (RefusalCode::NotAllowed, text))
         };
         if let Some((code, text)) = refusal {
             return self.context.refuse(session, None, code, &text);
         }
-        let row = InvitationRow::new(invitation, card, by, now_ms, expires_ms);
         self.context.write(Write::Invitation(Box::new(row.clone())));
         self.context.append(Ticket::InvitationMade(invitation), made(&row));
         self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
@@ -269,8 +263,10 @@ impl Switchboard {
     }
 
     fn take_request(&mut self, asked: DeviceAsked, now_ms: u64) -> Result<Reply, Refusal> {
-        let DeviceAsked { invitation, device, jws } = asked;
+        let DeviceAsked { invitation, device, token_sha256, jws } = asked;
         let open = self.invitations.open.get_mut(&invitation).filter(|row| row.made_index.is_some());
+        // The log is public, and so are the identifiers of invitations: who has not the link has nothing.
+        let open = open.filter(|row| row.token_sha256 == token_sha256);
         let Some(row) = open else { return Ok(Reply::NoOpenInvitation) };
         match &row.request {
             Some(known) if *known == jws => Ok(Reply::Asked(Asked::Waiting { expires_ms: row.expires_ms })),

@@ -55,7 +55,7 @@ pub use port::{
 
 use crate::{
     limits::{NOTICES_AT_SIGN_IN, RECENT_ENDS},
-    store::{Snapshot, Stage},
+    store::{InvitationRow, Snapshot, Stage},
 };
 use call::Call;
 use contacts::TooManySearches;
@@ -310,8 +310,9 @@ impl Switchboard {
                 None => {}
             },
             M::Silence { person, on } => self.silence(session, from, person, on, now_ms),
-            M::Invite { invitation, card, expires_ms } => {
-                self.invite(session, from, invitation, card, expires_ms, now_ms);
+            M::Invite { invitation, card, expires_ms, token_sha256 } => {
+                let row = InvitationRow::new(invitation, card, from, token_sha256, now_ms, expires_ms);
+                self.invite(session, row, now_ms);
             }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
             M::Available {} => self.available(session, from, now_ms),

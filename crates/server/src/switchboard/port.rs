@@ -241,6 +241,8 @@ pub struct DeviceAsked {
     pub invitation: InvitationId,
     /// The device.
     pub device: DeviceId,
+    /// SHA-256 of the token of the link.
+    pub token_sha256: Digest,
     /// As the device signed it.
     pub jws: String,
 }

@@ -124,7 +124,8 @@ pub(super) async fn ask(
         let verified = read_request(&jws, office.domain(), office.suite())
             .map_err(|why| HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the device cannot ask: {why}")))?;
         let content = verified.request();
-        Ok(DeviceAsked { invitation: content.invitation, device: content.device, jws })
+        let token_sha256 = verified.token_sha256();
+        Ok(DeviceAsked { invitation: content.invitation, device: content.device, token_sha256, jws })
     })
     .await?;
     let for_store = asked.clone();
@@ -159,7 +160,7 @@ pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String)
 
 /// What became of a request whose invitation is not open.
 fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Asked, HttpError> {
-    let row = store.invitation(&asked.invitation)?;
+    let row = store.invitation(&asked.invitation)?.filter(|row| row.token_sha256 == asked.token_sha256);
     let Some(InvitationRow { request, closed: Some((how, ..)), .. }) = row else {
         let text = "this link is not known here: ask your office for another";
         return Err(HttpError::new(StatusCode::NOT_FOUND, text));

@@ -10,12 +10,13 @@ use crate::{
 };
 use std::collections::VecDeque;
 use telcon_log::LogSigner;
-use telcon_proto::{Blob, ClientMessage as C, Digest, OfficeName, PersonId, RecordMode, SuiteName};
+use telcon_proto::{Blob, Card, ClientMessage as C, Digest, OfficeName, PersonId, RecordMode, SuiteName};
 
 const START_MS: u64 = 1_000_000;
 const OFFICER: DeviceId = DeviceId::from_bytes([1; 16]);
 const ASKING: DeviceId = DeviceId::from_bytes([2; 16]);
 const INVITATION: InvitationId = InvitationId::from_bytes([3; 16]);
+const TOKEN: Digest = Digest::from_bytes([4; 32]);
 const SESSION: SessionId = SessionId(1);
 
 fn home() -> OfficeName {
@@ -147,11 +148,16 @@ impl Office {
 
     fn invite(&mut self) {
         let expires_ms = self.now + MAX_INVITATION_MS;
-        self.send(C::Invite { invitation: INVITATION, card: card(2, Role::Principal), expires_ms });
+        self.send(C::Invite {
+            invitation: INVITATION,
+            card: card(2, Role::Principal),
+            expires_ms,
+            token_sha256: TOKEN,
+        });
     }
 
     fn ask(&mut self) {
-        let asked = DeviceAsked { invitation: INVITATION, device: ASKING, jws: "jws".into() };
+        let asked = DeviceAsked { invitation: INVITATION, device: ASKING, token_sha256: TOKEN, jws: "jws".into() };
         let effects = self.board.device_asked(RequestId(3), asked, self.now);
         self.run(effects);
     }
@@ -277,7 +283,7 @@ fn there_is_a_limit_of_open_invitations() {
         id[..8].copy_from_slice(&n.to_be_bytes());
         let expires_ms = office.now + MAX_INVITATION_MS;
         let (invitation, card) = (InvitationId::from_bytes(id), card(2, Role::Principal));
-        office.send(C::Invite { invitation, card, expires_ms });
+        office.send(C::Invite { invitation, card, expires_ms, token_sha256: TOKEN });
     }
     assert!(matches!(office.sent.last(), Some(S::Refused { code: RefusalCode::TooMany, .. })));
     assert_eq!(office.entries().len(), MAX_OPEN_INVITATIONS);
