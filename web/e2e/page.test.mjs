@@ -10,6 +10,9 @@ import { root, serve } from './helpers/screenshots.mjs';
 
 let site, browser;
 const devices = [];
+/** Requests of devices that ask a registrar, and whether they are approved. */
+const asked = [];
+let approves = false;
 
 /** The HTTP endpoints that the page uses. */
 async function office(path, request, response) {
@@ -17,10 +20,18 @@ async function office(path, request, response) {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
   if (path.split('?')[0] === '/api/v1/records') return json(200, []);
-  if (path === '/api/v1/devices') {
-    let body = '';
-    for await (const piece of request) body += piece;
-    const { chain } = JSON.parse(body);
+  if (path === '/api/v1/device-requests') {
+    const { request: jws } = await body_of(request);
+    asked.push(jws);
+    if (jws.startsWith('ask-refused')) return json(200, { state: 'refused' });
+    if (jws.startsWith('ask-used'))
+      return json(410, {
+        error: 'this link was used already, by another device. If that was not you, tell your office at once',
+      });
+    return json(200, approves ? { state: 'approved', chain: ['AA=='] } : { state: 'waiting', expires_ms: Date.now() });
+  }
+  if (path === '/api/v1/devices' && request.method === 'POST') {
+    const { chain } = await body_of(request);
     if (chain[0] === 'used') return json(409, { error: 'This link was used already. Ask your office for a new one.' });
     devices.push(chain[0]);
     return json(200, {});
@@ -31,6 +42,12 @@ async function office(path, request, response) {
   if (helper)
     return response.writeHead(200, { 'content-type': helper }).end(await readFile(join(root, 'e2e/helpers', path)));
   return undefined;
+}
+
+async function body_of(request) {
+  let body = '';
+  for await (const piece of request) body += piece;
+  return JSON.parse(body);
 }
 
 before(async () => {
@@ -72,6 +89,44 @@ test('enrolment names the person, reports refusals, stores nothing before the of
   assert.deepEqual(devices, ['good']);
   await page.reload();
   await page.getByRole('heading', { name: 'People' }).waitFor();
+  await context.close();
+});
+
+test('a device asks a registrar at once, shows the code, waits through a reload, and goes on as enrolled when approved', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(`${site.origin}/#enrol=ask-good`);
+  await page.getByText('471 029 583 016').waitFor();
+  assert.equal(new URL(page.url()).hash, '', 'the link’s secret is out of the address');
+  await page.reload();
+  await page.getByText('471 029 583 016').waitFor();
+  // The same link again, from the message that brought it: it must not count as another device.
+  await page.goto(`${site.origin}/?again#enrol=ask-good`);
+  await page.getByText('this browser is waiting already').waitFor();
+  approves = true;
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  assert.equal(new Set(asked.splice(0)).size, 1, 'one request, repeated');
+  await page.reload();
+  await page.getByRole('heading', { name: 'People' }).waitFor();
+  approves = false;
+  await context.close();
+});
+
+test('a device that was refused, or whose link another one used, is told so and keeps nothing', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(`${site.origin}/#enrol=ask-refused`);
+  await page.getByRole('heading', { name: 'Your security officer did not approve this device' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await page.goto(`${site.origin}/?used#enrol=ask-used`);
+  await page.getByRole('heading', { name: 'Another device opened this link first' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await page.goto(`${site.origin}/?stop#enrol=ask-good`);
+  await page.getByText('471 029 583 016').waitFor();
+  await page.getByRole('button', { name: 'Stop waiting' }).click();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await context.close();
 });
 

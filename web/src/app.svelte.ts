@@ -14,6 +14,7 @@ import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
+import { device_label } from './view/device_label';
 import { failed, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
@@ -33,7 +34,7 @@ export class App {
   readonly sound = new Sound();
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
-  /** An enrolment link was opened in a browser that is enrolled already. */
+  /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
   unused_link = $state(false);
   dismissed = $state<string | null>(null);
   /** Texts of amber alerts that the person dismissed; red alerts cannot be dismissed. */
@@ -70,15 +71,18 @@ export class App {
   // Events from the engine.
 
   readonly events: HostEvents = {
-    ready: (enrolled) => {
+    ready: (enrolled, asking) => {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
         void keep_storage();
         this.stage = { status: 'on' };
         if (fragment !== null) this.#ignore_link();
+      } else if (asking) {
+        // What it shows follows. It goes on with the request that it has: opening its link again must not count as another device.
+        if (fragment !== null) this.#ignore_link();
       } else if (fragment !== null) {
         this.stage = { status: 'enrol', name: null, office: null, problem: null, busy: true };
-        this.host().read_link(fragment);
+        this.host().open_link(fragment, device_label(navigator));
       } else {
         this.stage = { status: 'unenrolled' };
       }
@@ -92,8 +96,18 @@ export class App {
         busy: false,
       };
     },
+    asking: (asking) => {
+      if (this.stage.status === 'enrol') clear_fragment();
+      if (this.stage.status !== 'asking') void keep_storage();
+      this.stage = { status: 'asking', asking };
+    },
+    asking_stopped: () => {
+      this.unused_link = false;
+      this.stage = { status: 'unenrolled' };
+    },
     enrolled: () => {
       clear_fragment();
+      this.unused_link = false;
       void keep_storage();
       this.stage = { status: 'on' };
     },
@@ -252,6 +266,11 @@ export class App {
     this.host().enrol(fragment);
   }
 
+  /** Forgets the request that waits for a registrar, so that another link can be used. */
+  stop_asking(): void {
+    this.host().stop_asking();
+  }
+
   toggle_favourite(person: string): void {
     const next = new Set(this.favourites);
     if (!next.delete(person)) next.add(person);
@@ -383,8 +402,10 @@ export class App {
     addEventListener('popstate', () => {
       // An enrolment link was pasted into a tab that is open already.
       const link = enrolment_of(location.hash) !== null;
-      if (this.stage.status === 'unenrolled' && link) this.events.ready(false);
-      else if (this.stage.status === 'on' && link) this.#ignore_link();
+      const { stage } = this;
+      const over = stage.status === 'asking' && stage.asking.status === 'over';
+      if ((stage.status === 'unenrolled' || over) && link) this.events.ready(false, false);
+      else if ((stage.status === 'on' || stage.status === 'asking') && link) this.#ignore_link();
       else this.show_route(route_of(location.hash.slice(1)));
     });
     setInterval(() => this.#on_second(), 1000);

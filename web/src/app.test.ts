@@ -15,7 +15,9 @@ function app_with_host() {
   const check = vi.fn<Host['check']>();
   const host = {
     command: (command: UserCommand) => void commands.push(command),
-    read_link: vi.fn(),
+    open_link: vi.fn(),
+    stop_asking: vi.fn(),
+    request_appointment: vi.fn(),
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),

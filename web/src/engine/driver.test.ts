@@ -30,6 +30,7 @@ function pair() {
     open: () => undefined,
     has_output: () => outputs.length > 0,
     check_record: () => '{"ok":true,"checks":[]}',
+    appointment_request: () => 'request',
     next_wakeup_ms() {
       return this.wakeup;
     },

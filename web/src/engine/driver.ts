@@ -78,6 +78,11 @@ export class Driver {
     return report;
   }
 
+  /** A text with which the holder of the authority appoints this device. Throws an error of the engine. */
+  appointment_request(): string {
+    return this.engine.appointment_request(this.environment.now());
+  }
+
   #frame(work: () => Uint8Array | undefined): Uint8Array | undefined {
     if (this.#stopped) return undefined;
     try {

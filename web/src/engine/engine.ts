@@ -17,4 +17,6 @@ export interface Engine {
   /** Takes a `RecordProof`, returns a `Report`. */
   check_record(proof_json: string, now_ms: number): string;
   next_wakeup_ms(): number | undefined;
+  /** A text with which the holder of the office's authority appoints this device as a registrar. */
+  appointment_request(now_ms: number): string;
 }

@@ -3,7 +3,7 @@
 import { API_PREFIX, type ApiError, type PageEnrolment } from './contract';
 import { problem_of, type Problem } from './problem';
 
-type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
+export type Fetch = (path: string, init?: RequestInit) => Promise<Response>;
 
 /** `GET /api/v1/office`, as text for the engine to verify. Throws a `Problem`. */
 export async function office_info(fetch_office: Fetch = fetch): Promise<string> {
@@ -20,13 +20,18 @@ export async function enrol(
 ): Promise<string> {
   const info = await office_info(fetch_office);
   const { request, state } = JSON.parse(make(fragment, info)) as PageEnrolment;
-  const answer = await request_office(fetch_office, '/devices', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(request),
-  });
+  const answer = await post_to_office(fetch_office, '/devices', request);
   if (!answer.ok) throw await refusal(answer);
   return state;
+}
+
+/** Posts JSON to a path of the office's API. Throws a `Problem` if there is no answer. */
+export function post_to_office(fetch_office: Fetch, path: string, body: object): Promise<Response> {
+  return request_office(fetch_office, path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
 }
 
 async function request_office(fetch_office: Fetch, path: string, init?: RequestInit): Promise<Response> {

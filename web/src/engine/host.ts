@@ -2,6 +2,7 @@
 
 import type { Card, UserCommand, Report, View } from './contract';
 import { Media } from './media';
+import type { Asking } from './asking';
 import type { FromWorker, ToWorker } from './messages';
 import type { MicrophoneState } from './microphone';
 import type { Problem } from './problem';
@@ -10,7 +11,10 @@ import { save_chosen_device, watch_sound_devices, type SoundDevices, type SoundK
 
 /** Events for the page. */
 export interface HostEvents {
-  ready(enrolled: boolean): void;
+  /** `asking`: this device is not enrolled, and waits for a registrar. */
+  ready(enrolled: boolean, asking: boolean): void;
+  asking(asking: Asking): void;
+  asking_stopped(): void;
   link_read(person: Card | null, office: string | null, problem: Problem | null): void;
   enrolled(): void;
   enrol_failed(problem: Problem): void;
@@ -25,10 +29,20 @@ export interface HostEvents {
   sound_devices(devices: SoundDevices): void;
 }
 
+/** Settles a promise of the page. */
+interface Answer<T> {
+  resolve: (value: T) => void;
+  reject: (problem: Problem) => void;
+}
+
 /** Requests of the page. */
 export interface Host {
   command(command: UserCommand): void;
-  read_link(fragment: string): void;
+  open_link(fragment: string, label: string): void;
+  /** Forgets the request that waits for a registrar. */
+  stop_asking(): void;
+  /** A text with which the holder of the authority appoints this device as a registrar. */
+  request_appointment(): Promise<string>;
   enrol(fragment: string): void;
   check(proof: string): Promise<Report>;
   /** Called from the gesture that rings or answers: requests the microphone early, so that nobody waits for it later. */
@@ -58,13 +72,18 @@ export function start_host(worker: Worker, events: HostEvents): Host {
     media.devices_changed(devices);
     events.sound_devices(devices);
   });
-  const checks = new Map<number, { resolve: (report: Report) => void; reject: (problem: Problem) => void }>();
-  let next_check = 0;
+  const checks = new Map<number, Answer<Report>>();
+  const appointments = new Map<number, Answer<string>>();
+  let next_id = 0;
 
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     switch (data.type) {
       case 'ready':
-        return events.ready(data.enrolled);
+        return events.ready(data.enrolled, data.asking);
+      case 'asking':
+        return events.asking(data.asking);
+      case 'asking_stopped':
+        return events.asking_stopped();
       case 'link_read':
         return events.link_read(data.person, data.office, data.problem);
       case 'enrolled':
@@ -91,6 +110,12 @@ export function start_host(worker: Worker, events: HostEvents): Host {
         if (data.report) return check?.resolve(data.report);
         return check?.reject(data.problem ?? { code: 'record_unchecked' });
       }
+      case 'appointment_requested': {
+        const answer = appointments.get(data.id);
+        appointments.delete(data.id);
+        if (data.text !== null) return answer?.resolve(data.text);
+        return answer?.reject(data.problem ?? { code: 'unknown' });
+      }
       case 'erased':
         media.close_leg();
         return media.microphone.release();
@@ -109,10 +134,18 @@ export function start_host(worker: Worker, events: HostEvents): Host {
 
   return {
     command,
-    read_link: (fragment) => post({ type: 'read_link', fragment }),
+    open_link: (fragment, label) => post({ type: 'open_link', fragment, label }),
+    stop_asking: () => post({ type: 'stop_asking' }),
+    request_appointment() {
+      const id = next_id++;
+      return new Promise((resolve, reject) => {
+        appointments.set(id, { resolve, reject });
+        post({ type: 'request_appointment', id });
+      });
+    },
     enrol: (fragment) => post({ type: 'enrol', fragment }),
     check(proof) {
-      const id = next_check++;
+      const id = next_id++;
       return new Promise((resolve, reject) => {
         checks.set(id, { resolve, reject });
         post({ type: 'check_record', id, proof });

@@ -1,18 +1,28 @@
 // Messages between the page and the worker that owns the engine.
 
 import type { Card, UserCommand, Report, View } from './contract';
+import type { Asking } from './asking';
 import type { Problem } from './problem';
 
 export type ToWorker =
   | { type: 'command'; command: UserCommand }
-  | { type: 'read_link'; fragment: string }
+  /** A link was opened. `label`: what this device says it is, if the link is a registrar's. */
+  | { type: 'open_link'; fragment: string; label: string }
+  /** Forget the request that waits for a registrar. */
+  | { type: 'stop_asking' }
   | { type: 'enrol'; fragment: string }
   | { type: 'check_record'; id: number; proof: string }
+  /** A text with which the holder of the authority appoints this device as a registrar. */
+  | { type: 'request_appointment'; id: number }
   /** The network changed: reconnect without waiting for the backoff. */
   | { type: 'connect_now' };
 
 export type FromWorker =
-  | { type: 'ready'; enrolled: boolean }
+  /** `asking`: it waits for a registrar. */
+  | { type: 'ready'; enrolled: boolean; asking: boolean }
+  | { type: 'asking'; asking: Asking }
+  /** The request was forgotten. */
+  | { type: 'asking_stopped' }
   | { type: 'link_read'; person: Card | null; office: string | null; problem: Problem | null }
   | { type: 'enrolled' }
   | { type: 'enrol_failed'; problem: Problem }
@@ -25,6 +35,7 @@ export type FromWorker =
   /** Whether media is expected and none arrives. */
   | { type: 'media_timed_out'; timed_out: boolean }
   | { type: 'record_checked'; id: number; report: Report | null; problem: Problem | null }
+  | { type: 'appointment_requested'; id: number; text: string | null; problem: Problem | null }
   | { type: 'erased' }
   /** The engine stopped. Nothing is encrypted or decrypted after this. */
   | { type: 'failed'; problem: Problem };

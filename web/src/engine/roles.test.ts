@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import manual from '../../../docs/policy.md?raw';
 import type { Role } from './contract';
-import { speaks, writes_records } from './roles';
+import { listens, sees_all_devices, speaks, writes_records } from './roles';
 
 const rows = manual
   .split('\n')
@@ -15,11 +15,13 @@ function allowed(action: string): Role[] {
   return header.filter((_, column) => row[column] === 'yes').map((role) => role.replace(/[ -]/, '_') as Role);
 }
 
-const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker'];
+const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker', 'security_officer', 'records_officer'];
 
 describe('roles', () => {
   it('are those of the policy', () => {
     expect(ROLES.filter(speaks).sort()).toEqual(allowed('be a party of a call and send audio').sort());
+    expect(ROLES.filter(listens)).toEqual(allowed('join a call as a visible listener, without sending audio'));
+    expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
     expect(ROLES.filter(writes_records)).toEqual(allowed('transcribe a call and seal its record'));
   });
 

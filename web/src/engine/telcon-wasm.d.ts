@@ -10,6 +10,16 @@ declare module 'telcon-wasm' {
     static enrol(fragment: string, office_info_json: string, seed: Uint8Array, now_ms: number): string;
     /** Verifies a link's fragment against the office; returns the invited person as JSON of a `Card`. Throws a sentence for people. */
     static read_invitation(fragment: string, office_info_json: string): string;
+    /** Whether a fragment is a registrar's link: a device asks with it instead of enrolling at once. */
+    static is_ask(fragment: string): boolean;
+    /** Whether a stored state is of a device that waits for a registrar. */
+    static is_asking(state: string): boolean;
+    /** Makes a device's key and request from a registrar's link; returns JSON of a `PageAsking`. Throws a sentence for people. */
+    static ask(fragment: string, office_info_json: string, label: string, seed: Uint8Array, now_ms: number): string;
+    /** The `PageAsking` of a stored state. */
+    static asking(state: string): string;
+    /** Takes the certificates of an approved device, JSON of base64 texts; returns its state. */
+    static complete(state: string, chain_json: string, now_ms: number): string;
     connected(now_ms: number): void;
     disconnected(now_ms: number): void;
     handle_server(now_ms: number, text: string): void;
@@ -21,6 +31,7 @@ declare module 'telcon-wasm' {
     has_output(): boolean;
     check_record(proof_json: string, now_ms: number): string;
     next_wakeup_ms(): number | undefined;
+    appointment_request(now_ms: number): string;
     free(): void;
   }
 }

@@ -1,7 +1,8 @@
 // The worker that owns the engine, the connection to the office and the media transforms. Keys never leave it.
 
 import init, { Telcon } from 'telcon-wasm';
-import type { Card } from './contract';
+import { AskingDevice } from './asking';
+import type { Card, PageAsking } from './contract';
 import { Driver } from './driver';
 import { enrol, office_info } from './enrol';
 import { frame_transform } from './frame_transform';
@@ -15,9 +16,13 @@ import { Socket } from './socket';
 declare const self: DedicatedWorkerGlobalScope;
 
 const SEED_BYTES = 32;
+/** How long one request of a device that asks may take, milliseconds: a hanging server must not stop it. */
+const ASK_TIMEOUT_MS = 10_000;
 const key_store = new KeyStore();
 let driver: Driver | undefined;
 let socket: Socket | undefined;
+/** Set while this device is not enrolled and waits for a registrar. */
+let asking: AskingDevice | undefined;
 let frame_decrypted = false;
 /** A call is live and another speaker is in it: media must arrive. */
 let media_expected = false;
@@ -37,6 +42,11 @@ function post(message: FromWorker): void {
 const now = () => performance.timeOrigin + performance.now();
 const seed = () => crypto.getRandomValues(new Uint8Array(SEED_BYTES));
 
+function set_timer(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
+
 function start(state: string): void {
   const running = new Driver(new Telcon(state, seed(), Date.now()), {
     now: () => Date.now(),
@@ -45,10 +55,7 @@ function start(state: string): void {
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
     post,
-    set_timer(ms, callback) {
-      const timer = setTimeout(callback, ms);
-      return () => clearTimeout(timer);
-    },
+    set_timer,
     reconnect: () => socket?.reconnect(),
     stop: () => socket?.stop(),
   });
@@ -87,10 +94,39 @@ self.onrtctransform = ({ transformer }) => {
     .catch(() => undefined);
 };
 
+function asking_device(): AskingDevice {
+  return new AskingDevice({
+    fetch: (path, init) => fetch(path, { ...init, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) }),
+    set_timer,
+    save: (state) => key_store.save(state),
+    erase: () => key_store.erase(),
+    async complete(asked, chain) {
+      const state = Telcon.complete(asked, JSON.stringify(chain), Date.now());
+      await save_enrolled(state);
+    },
+    show(shown) {
+      if (shown.status === 'over') asking = undefined;
+      post({ type: 'asking', asking: shown });
+    },
+  });
+}
+
+/** Stores a new device and starts it. */
+async function save_enrolled(state: string): Promise<void> {
+  await key_store.save(state);
+  asking = undefined;
+  start(state);
+  post({ type: 'enrolled' });
+}
+
 const started = init().then(async () => {
   const state = await key_store.load();
-  if (state !== undefined) start(state);
-  post({ type: 'ready', enrolled: state !== undefined });
+  const waits = state !== undefined && Telcon.is_asking(state);
+  if (state !== undefined && !waits) start(state);
+  post({ type: 'ready', enrolled: driver !== undefined, asking: waits });
+  if (!waits) return;
+  asking = asking_device();
+  void asking.resume(JSON.parse(Telcon.asking(state)) as PageAsking);
 });
 started.catch((error: unknown) => {
   console.error('start', error);
@@ -103,23 +139,37 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     case 'command':
       return driver?.command(data.command);
     case 'connect_now':
+      void asking?.ask_now();
       return socket?.connect_now();
-    case 'read_link':
-      return post(await read_link(data.fragment));
-    case 'enrol':
+    case 'open_link':
+      return open_link(data.fragment, data.label);
+    case 'stop_asking':
+      await asking?.stop();
       if (driver) return;
+      asking = undefined;
+      return post({ type: 'asking_stopped' });
+    case 'enrol':
+      if (driver || asking) return;
       try {
         const state = await enrol(data.fragment, (fragment, info) => Telcon.enrol(fragment, info, seed(), Date.now()));
-        await key_store.save(state);
-        start(state);
-        return post({ type: 'enrolled' });
+        return await save_enrolled(state);
       } catch (error) {
         return post({ type: 'enrol_failed', problem: problem_of(error) });
       }
     case 'check_record':
       return post(check(data.id, data.proof));
+    case 'request_appointment':
+      return post(request_appointment(data.id));
   }
 };
+
+/** A registrar's link is used at once: nothing else may use it up before. The authority's waits for a press. */
+async function open_link(fragment: string, label: string): Promise<void> {
+  if (driver || asking) return;
+  if (!Telcon.is_ask(fragment)) return post(await read_link(fragment));
+  asking = asking_device();
+  await asking.start((info) => Telcon.ask(fragment, info, label, seed(), Date.now()));
+}
 
 async function read_link(fragment: string): Promise<FromWorker> {
   let office: string | null = null;
@@ -140,5 +190,14 @@ function check(id: number, proof: string): FromWorker {
     return { type: 'record_checked', id, report: driver.check(proof), problem: null };
   } catch (error) {
     return { type: 'record_checked', id, report: null, problem: problem_of(error) };
+  }
+}
+
+function request_appointment(id: number): FromWorker {
+  try {
+    if (!driver) throw { code: 'not_enrolled' } satisfies Problem;
+    return { type: 'appointment_requested', id, text: driver.appointment_request(), problem: null };
+  } catch (error) {
+    return { type: 'appointment_requested', id, text: null, problem: problem_of(error) };
   }
 }

@@ -9,6 +9,9 @@ import { call, device, incoming, live, view } from './views';
 type TestEvent =
   { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
 
+/** The code of every device that asks. */
+export const ASK_CODE = '471 029 583 016';
+
 /** The fake cipher adds `SHIFT` to each byte and prepends `MARK`. */
 const SHIFT = 85;
 const MARK = [0xfa, 0xce];
@@ -48,6 +51,35 @@ export class Telcon implements Engine {
   static read_invitation(fragment: string): string {
     if (fragment === 'expired') throw new Error('This link has expired. Ask your office for a new one.');
     return JSON.stringify(president);
+  }
+
+  static is_ask(fragment: string): boolean {
+    return fragment.startsWith('ask');
+  }
+
+  static is_asking(state: string): boolean {
+    return state.startsWith('asking ');
+  }
+
+  static ask(fragment: string, _info: string, label: string): string {
+    if (fragment === 'ask-other')
+      throw new Error('This link is of another office. Open the address that your own office gave you.');
+    return Telcon.asking(`asking ${fragment} ${label}`);
+  }
+
+  static asking(state: string): string {
+    const office = 'Office of the President';
+    return JSON.stringify({ request: { request: state.slice('asking '.length) }, code: ASK_CODE, office, state });
+  }
+
+  static complete(_state: string, chain: string): string {
+    if (chain.includes('forged'))
+      throw new Error('a signature is invalid: do not trust it, and tell the security officer');
+    return 'fake';
+  }
+
+  appointment_request(): string {
+    return 'fake appointment request';
   }
 
   connected(): void {}

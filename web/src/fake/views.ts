@@ -31,6 +31,8 @@ export function view(more: Partial<View> = {}): View {
     call: null,
     rings: [],
     silenced: [],
+    registrar: null,
+    invitations: [],
     notices: [],
     alerts: [],
     ...more,

@@ -12,7 +12,9 @@ import { scenes } from './scenes';
 const nothing = () => undefined;
 const host: Host = {
   command: (command) => console.info('command', JSON.stringify(command)),
-  read_link: nothing,
+  open_link: nothing,
+  stop_asking: nothing,
+  request_appointment: () => Promise.reject('not here'),
   enrol: nothing,
   check: () => Promise.reject('not here'),
   request_microphone: nothing,

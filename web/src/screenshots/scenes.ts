@@ -129,6 +129,11 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
+const WAITING = { status: 'waiting', office: 'Office of the President', code: '471 029 583 016', expires_ms: NOW + 86_000_000, unreachable: false } as const;
+const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
+  app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
+};
+
 export const scenes: Record<string, Scene> = {
   'starting': () => undefined,
   'unsupported': (app) => (app.stage = { status: 'unsupported' }),
@@ -143,6 +148,17 @@ export const scenes: Record<string, Scene> = {
   'enrol-expired': refused_link({ told: 'The enrolment link has expired: ask the office for a new one.' }),
   'enrol-other-office': refused_link({ told: 'The server has another office authority than the one in the enrolment link: do not trust it, and tell the security officer.' }),
   'enrol-no-answer': refused_link({ code: 'no_answer' }),
+
+  'asking': (app) => (app.stage = { status: 'asking', asking: WAITING }),
+  'asking-starting': (app) => (app.stage = { status: 'asking', asking: { status: 'starting', unreachable: true } }),
+  'asking-unreachable': (app) => {
+    app.stage = { status: 'asking', asking: { ...WAITING, unreachable: true } };
+    app.unused_link = true;
+  },
+  'asking-refused': asking_over('refused'),
+  'asking-expired': asking_over('expired'),
+  'asking-link-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
+  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', kept: true, why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-sound-blocked': and(on(view()), (app) => (app.sound.ring_blocked = true)),

@@ -1,6 +1,7 @@
 // French. `Text` makes a missing key or another parameter list a compile error.
 
 import type { Text } from '.';
+import { asking } from './fr/asking';
 import { call } from './fr/call';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
@@ -16,6 +17,7 @@ export const fr: Text = {
   language: 'Français',
   dir: 'ltr',
   ...common,
+  asking,
   call,
   desk,
   enrol,

@@ -10,6 +10,8 @@ type Told = keyof Text['told'];
 export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   // Enrolment.
   [/another office authority than the one in the enrolment link|link is of another office/i, 'other_office'],
+  [/this link was used already, by another device/i, 'link_used_elsewhere'],
+  [/this link is not (known here|valid any more)/i, 'link_closed'],
   [/this (enrolment|link) was used already/i, 'link_used'],
   [/(enrolment link|this link) has expired/i, 'link_expired'],
   [/enrolment link is not valid yet/i, 'link_early'],

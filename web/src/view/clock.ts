@@ -26,6 +26,11 @@ export function short_date(ms: number, zone: string): string | null {
   return date_format(zone, { day: 'numeric', month: 'long' })?.format(ms) ?? null;
 }
 
+/** Such as `22 Nov 2026, 16:42`. */
+export function date_time(ms: number, zone: string): string | null {
+  return date_format(zone, { dateStyle: 'medium', timeStyle: 'short' })?.format(ms) ?? null;
+}
+
 /** Difference of the dates of two zones at one moment, days: 1 when it is tomorrow there. */
 export function day_offset(ms: number, there: string, local_zone: string): number {
   const day = (zone: string) => {

@@ -49,7 +49,7 @@ export function enrol_screen({ name, office, problem, busy }: Extract<Stage, { s
 }
 
 /** Splits a problem into what happened and, after a full stop or a colon, what to do. */
-function refusal_text(problem: string): { title: string; sentence: string } {
+export function refusal_text(problem: string): { title: string; sentence: string } {
   const [, title, rest] = /^(.+?)(?:(?:\.|\u00a0?:)\s+(.+))?$/s.exec(problem) ?? [null, problem, undefined];
   const todo = rest ?? t().problems.ask_office;
   return { title: (title ?? problem).replace(/\.$/, ''), sentence: `${todo[0]?.toUpperCase()}${todo.slice(1)}` };

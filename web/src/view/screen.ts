@@ -1,6 +1,7 @@
 // Which screen is shown. A ring covers everything, a call covers the lists.
 
 import type { Alert, View } from '../engine/contract';
+import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
 import { speaks } from '../engine/roles';
 import { t } from '../text';
@@ -16,6 +17,7 @@ export type Stage =
   | { status: 'other_tab' }
   | { status: 'unenrolled' }
   | { status: 'enrol'; name: string | null; office: string | null; problem: Problem | null; busy: boolean }
+  | { status: 'asking'; asking: Asking }
   | { status: 'on' }
   | { status: 'failed'; problem: Problem };
 
@@ -26,6 +28,7 @@ export type ScreenName =
   | 'other_tab'
   | 'unenrolled'
   | 'enrol'
+  | 'asking'
   | 'failed'
   | 'revoked'
   | 'people'

@@ -31,6 +31,9 @@ export const call = {
     counterpart: 'speaker',
     duty_officer: 'listener',
     note_taker: 'listener, transcribing',
+    // They join no calls.
+    security_officer: 'member',
+    records_officer: 'member',
   },
   this_device: 'this device',
   muted: 'muted',

@@ -3,6 +3,9 @@
 export const told = {
   other_office: 'This link belongs to a different office. Do not continue.',
   link_used: 'This link has already been used. Each link is for one device: ask your office for another.',
+  link_used_elsewhere:
+    'Another device opened this link first. If that was not you, tell your office at once, by telephone or in person: somebody else may have the link.',
+  link_closed: 'This link is no longer valid. Ask your office for another.',
   link_expired: 'This link has expired. Ask your office for a new one.',
   link_early: 'This link is not valid yet. Check this device’s clock.',
   link_damaged:

@@ -32,6 +32,8 @@ export const call: Text['call'] = {
     counterpart: 'intervenant',
     duty_officer: 'auditeur',
     note_taker: 'auditeur, transcrit l’appel',
+    security_officer: 'participant',
+    records_officer: 'participant',
   },
   this_device: 'cet appareil',
   muted: 'micro coupé',

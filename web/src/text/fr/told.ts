@@ -6,6 +6,9 @@ const UNITS: Record<string, string> = { seconds: 'secondes', minutes: 'minutes',
 export const told: Text['told'] = {
   other_office: 'Ce lien provient d’un autre cabinet. Ne poursuivez pas.',
   link_used: 'Ce lien a déjà servi. Chaque lien vaut pour un seul appareil : demandez-en un autre à votre cabinet.',
+  link_used_elsewhere:
+    'Un autre appareil a ouvert ce lien avant celui-ci. Si ce n’était pas vous, prévenez aussitôt votre cabinet, par téléphone ou de vive voix : quelqu’un d’autre a peut-être ce lien.',
+  link_closed: 'Ce lien n’est plus valable. Demandez-en un autre à votre cabinet.',
   link_expired: 'Ce lien a expiré. Demandez-en un nouveau à votre cabinet.',
   link_early: 'Ce lien n’est pas encore valable. Vérifiez l’horloge de cet appareil.',
   link_damaged:
