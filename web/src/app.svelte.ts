@@ -4,12 +4,14 @@ import type { RecordLine, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
+import type { Devices } from './engine/devices';
 import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
 import { keep_storage } from './page_guard';
 import { checked_record, type CheckedRecord } from './record_check';
+import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
@@ -19,7 +21,16 @@ import { failed, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
 import { wanted_name } from './view/people';
-import { at_desk, fragment_of, route_of, screen_name, tab_title, type Route, type Stage } from './view/screen';
+import {
+  fragment_of,
+  place_of,
+  route_of,
+  screen_name,
+  tab_title,
+  type Place,
+  type Route,
+  type Stage,
+} from './view/screen';
 
 /** Whether system notifications of rings are shown: `default` is not asked yet. */
 export type Notifications = NotificationPermission | 'unsupported';
@@ -32,6 +43,7 @@ export class App {
   favourites = $state.raw<ReadonlySet<string>>(new Set());
   query = $state('');
   readonly sound = new Sound();
+  readonly registrar: Registrar;
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
@@ -45,6 +57,8 @@ export class App {
   records = $state.raw<Loadable<RecordLine[]>>({ status: 'loading' });
   record = $state.raw<Loadable<CheckedRecord>>({ status: 'loading' });
 
+  /** Address of the office's page, to which links lead. */
+  address = globalThis.location?.origin ?? '';
   /** Scenes of screenshots: no prompts, no listeners. */
   fixed = false;
   /** The call in which this device is muted only until it has a microphone. */
@@ -63,10 +77,12 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records,
+    private readonly office: Records & Devices,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
-  ) {}
+  ) {
+    this.registrar = new Registrar(host, office);
+  }
 
   // Events from the engine.
 
@@ -146,6 +162,7 @@ export class App {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
+    this.registrar.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
       const remembered = remember(view.call, this.#remembered);
@@ -170,7 +187,8 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+    const list_changed = Registrar.devices_changed(before, view) || (ended_now && view.token !== null);
+    if (signed_in_again || list_changed) this.reload();
   }
 
   /**
@@ -306,16 +324,20 @@ export class App {
   reload(): void {
     if (this.records.status === 'failed') this.records = { status: 'loading' };
     if (this.record.status === 'failed') this.record = { status: 'loading' };
+    if (this.registrar.list.status === 'failed') this.registrar.list = { status: 'loading' };
     this.#refresh();
   }
 
   #refresh(): void {
-    if (this.route.at === 'calls' || this.#at_home_desk()) void this.#load_records();
-    if (this.route.at === 'record') void this.#load_record(this.route.call);
+    const place = this.#place();
+    if (place === 'calls' || place === 'desk') void this.#load_records();
+    if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
+    if (place === 'devices' || place === 'my_devices') void this.registrar.load(this.view?.token);
   }
 
-  #at_home_desk(): boolean {
-    return this.route.at === 'home' && this.view !== null && at_desk(this.view);
+  /** What the route leads to, whatever covers it. */
+  #place(): Place | null {
+    return this.view && place_of(this.view, this.route);
   }
 
   #on_second(): void {
@@ -326,16 +348,18 @@ export class App {
 
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
-    if (this.route.at === 'record')
+    const place = this.#place();
+    if (place === 'devices' || place === 'my_devices') return this.registrar.expects_changes(this.now);
+    if (place === 'record')
       return (
         this.record.status === 'ready' &&
         (this.record.stale !== undefined || is_pending(this.record.value.line, this.now))
       );
     const failing =
       this.records.status === 'failed' || (this.records.status === 'ready' && this.records.stale !== undefined);
-    if (failing) return this.route.at === 'calls' || this.#at_home_desk();
+    if (failing) return place === 'calls' || place === 'desk';
     const lines = this.records.status === 'ready' ? this.records.value : [];
-    if (this.#at_home_desk()) {
+    if (place === 'desk') {
       // A call that ended while this page was open: whether its record has arrived.
       const ended =
         this.view?.notices.filter((n) => n.state.is === 'ended' && n.mode !== 'log_only' && n.kept_index === null) ??
@@ -343,7 +367,7 @@ export class App {
       const known = (call: string) => lines.find((line) => line.call === call);
       return ended.some((notice) => !known(notice.call) || is_pending(known(notice.call)!, this.now));
     }
-    return this.route.at === 'calls' && lines.some((line) => is_pending(line, this.now));
+    return place === 'calls' && lines.some((line) => is_pending(line, this.now));
   }
 
   async #load_records(): Promise<void> {

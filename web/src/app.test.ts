@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { App } from './app.svelte';
 import type { Check, RecordLine, Report, UserCommand } from './engine/contract';
+import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import type { Problem } from './engine/problem';
 import type { Records } from './engine/records';
@@ -25,9 +26,10 @@ function app_with_host() {
     play: vi.fn(),
     choose_device: vi.fn(),
   };
-  const app = new App(() => host, { list, proof }, 'Europe/Lisbon');
+  const devices = vi.fn<Devices['devices']>();
+  const app = new App(() => host, { list, proof, devices }, 'Europe/Lisbon');
   app.stage = { status: 'on' };
-  return { app, commands, retry_microphone, list, proof, check };
+  return { app, commands, retry_microphone, list, proof, devices, check };
 }
 
 describe('a device without a microphone', () => {

@@ -22,10 +22,10 @@ export interface Records {
 export const records_over_http: Records = {
   async list(token, oldest) {
     const after = oldest ? `&after=${encodeURIComponent(oldest.call)}` : '';
-    return JSON.parse(await get(token, `/records?limit=${RECORDS_PER_PAGE}${after}`)) as RecordLine[];
+    return JSON.parse(await get_from_office(token, `/records?limit=${RECORDS_PER_PAGE}${after}`)) as RecordLine[];
   },
   proof(token, call, log_size) {
-    return get(token, `/records/${encodeURIComponent(call)}?log_size=${log_size}`);
+    return get_from_office(token, `/records/${encodeURIComponent(call)}?log_size=${log_size}`);
   },
 };
 
@@ -46,7 +46,8 @@ export function with_newest(
   return { lines: [...newest, ...older], more: older.length === 0 || more };
 }
 
-async function get(token: string, path: string): Promise<string> {
+/** Reads a path of the API with a bearer token. Throws a `Problem`. */
+export async function get_from_office(token: string, path: string): Promise<string> {
   let answer: Response;
   try {
     answer = await fetch(`${API_PREFIX}${path}`, {

@@ -3,6 +3,7 @@
 import type { App } from '../app.svelte';
 import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
+import { device_scenes } from './devices';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
 
@@ -259,6 +260,8 @@ export const scenes: Record<string, Scene> = {
   'desk-refused': at_desk(desk({ call: { ...listening, state: 'ended', ended: 'failed', problem: 'The call’s members could not be verified. This device left it.', members: [] }, notices: [notice(), ...recent] })),
   'desk-offline': at_desk(desk({ phase: 'offline', token: null, notices: recent })),
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
+
+  ...device_scenes,
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),

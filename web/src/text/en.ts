@@ -4,6 +4,7 @@ import { asking } from './en/asking';
 import { call } from './en/call';
 import { common } from './en/common';
 import { desk } from './en/desk';
+import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { people } from './en/people';
 import { problems } from './en/problems';
@@ -21,6 +22,7 @@ export const en = {
   asking,
   call,
   desk,
+  devices,
   enrol,
   people,
   problems,

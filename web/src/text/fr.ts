@@ -5,6 +5,7 @@ import { asking } from './fr/asking';
 import { call } from './fr/call';
 import { common } from './fr/common';
 import { desk } from './fr/desk';
+import { devices } from './fr/devices';
 import { enrol } from './fr/enrol';
 import { people } from './fr/people';
 import { problems } from './fr/problems';
@@ -20,6 +21,7 @@ export const fr: Text = {
   asking,
   call,
   desk,
+  devices,
   enrol,
   people,
   problems,

@@ -33,13 +33,22 @@ describe('sentences of the engine and the server', () => {
   it('that answer a person’s action all have a wording', () => {
     const server = found(
       /(?:let text = |Err\(\(\w+, |TooMany::\w+ => |RefusalCode::\w+, )"([^"]+)"/g,
-      /switchboard\/(ring|silence|legs|group)\.rs$/,
+      /switchboard\/(ring|silence|legs|group|invitations)\.rs$/,
     );
     expect(server.length).toBeGreaterThan(20);
     // Only a program that breaks the protocol, or a note-taker, reads these.
     const of_programs =
-      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker/;
+      /commit|can send to the others|message is too long|offer is|another note-taker|record mode is below|is not admitted|only a note-taker|names another office|of this id exists|registrar is not connected/;
     expect(server.filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
+  });
+
+  it('about devices and invitations all have a wording', () => {
+    const alerts = found(/AlertLevel::\w+,\s*(?:format!\()?"([^"]+)"/g, /core\/src\/engine\/registrar\.rs$/);
+    const answers = found(/let text =\s*"([^"]+)"/g, /server\/src\/web\/registrars\.rs$/);
+    expect([alerts.length, answers.length].every((n) => n > 3)).toBe(true);
+    // The holder of the authority reads it, on a command line.
+    const of_programs = /the registrar was not appointed/;
+    expect([...alerts, ...answers].filter((text) => !of_programs.test(text) && told_name(text) === null)).toEqual([]);
   });
 
   it('keep what they name, in the language of the page', () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { CALL, call, desk, incoming, live, view } from '../fake/views';
+import type { Role } from '../engine/contract';
+import { asks, guarded } from '../fake/devices';
+import { president } from '../fake/people';
+import { CALL, call, desk, device, incoming, live, view } from '../fake/views';
 import { alerts_to_show, fragment_of, route_of, screen_name, tab_title, type Route } from './screen';
 
 const HOME: Route = { at: 'home' };
@@ -29,6 +32,24 @@ describe('which screen', () => {
     expect(shown(desk({ call: live({ direction: 'listen' }) }), { at: 'calls' })).toBe('calls');
   });
 
+  it('each role has its home, and nobody a screen of another role', () => {
+    const of = (role: Role) => view({ you: { ...president, role, device: device(1) } });
+    const homes: [Role, string][] = [
+      ['principal', 'people'],
+      ['counterpart', 'people'],
+      ['duty_officer', 'desk'],
+      ['note_taker', 'desk'],
+      ['security_officer', 'devices'],
+      ['records_officer', 'calls'],
+    ];
+    for (const [role, home] of homes) {
+      expect(shown(of(role))).toBe(home);
+      expect(shown(of(role), { at: 'my_devices' })).toBe('my_devices');
+      expect(shown(of(role), { at: 'devices' })).toBe(home === 'devices' ? 'devices' : 'my_devices');
+      expect(shown(of(role), { at: 'calls' })).toBe(home === 'devices' ? 'devices' : 'calls');
+    }
+  });
+
   it('nothing is shown of a device that was revoked', () => {
     expect(shown(view({ phase: 'revoked', call: live() }))).toBe('revoked');
   });
@@ -55,7 +76,13 @@ describe('alerts', () => {
 
 describe('addresses', () => {
   it('round-trip, and an unknown one leads home', () => {
-    for (const route of [HOME, { at: 'calls' } as const, { at: 'record', call: CALL } as const]) {
+    for (const route of [
+      HOME,
+      { at: 'calls' } as const,
+      { at: 'record', call: CALL } as const,
+      { at: 'devices' } as const,
+      { at: 'my_devices' } as const,
+    ]) {
       expect(route_of(fragment_of(route))).toEqual(route);
     }
     for (const strange of ['record=../x', 'record=', 'enrol=abc', 'people']) expect(route_of(strange)).toEqual(HOME);
@@ -65,5 +92,6 @@ describe('addresses', () => {
     expect(tab_title('ring_in', view({ call: incoming() }))).toBe('The Prime Minister of Estmark is calling');
     expect(tab_title('people', view())).toBe('Office of the President · Telcon');
     expect(tab_title('unenrolled', null)).toBe('Telcon');
+    expect(tab_title('devices', guarded({ invitations: [asks()] }))).toBe('1 device waits · Telcon');
   });
 });

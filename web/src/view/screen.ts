@@ -3,12 +3,20 @@
 import type { Alert, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { speaks } from '../engine/roles';
+import { listens, sees_all_devices, speaks } from '../engine/roles';
 import { t } from '../text';
+import { format_number } from '../text/format';
 import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
-export type Route = { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string };
+export type Route =
+  { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string } | { at: 'devices' } | { at: 'my_devices' };
+
+/** Home screens: each role has one. */
+export type Home = 'people' | 'desk' | 'calls' | 'devices';
+
+/** Screens that a route leads to. */
+export type Place = Home | 'record' | 'my_devices';
 
 export type Stage =
   | { status: 'starting' }
@@ -31,10 +39,7 @@ export type ScreenName =
   | 'asking'
   | 'failed'
   | 'revoked'
-  | 'people'
-  | 'desk'
-  | 'calls'
-  | 'record'
+  | Place
   | 'ring_in'
   | 'ring_out'
   | 'call'
@@ -45,8 +50,7 @@ export function screen_name(stage: Stage, view: ShownView | null, route: Route, 
   if (stage.status !== 'on') return stage.status;
   if (!view) return 'starting';
   if (view.phase === 'revoked') return 'revoked';
-  const home = at_desk(view) ? 'desk' : 'people';
-  const here = route.at === 'home' ? home : route.at;
+  const here = place_of(view, route);
   const { call } = view;
   if (!call) return here;
   // Only the desk listens, and shows its call beside the others.
@@ -60,10 +64,32 @@ export function screen_name(stage: Stage, view: ShownView | null, route: Route, 
   return call.verified && call.other ? 'ring_in' : here;
 }
 
-/** Whether this person's home screen is the desk. */
-export function at_desk(view: View): boolean {
-  return view.you ? !speaks(view.you.role) : false;
+/** This person's home screen. */
+export function home_of(view: View): Home {
+  const role = view.you?.role;
+  if (role === undefined || speaks(role)) return 'people';
+  if (listens(role)) return 'desk';
+  return sees_all_devices(role) ? 'devices' : 'calls';
 }
+
+/** Where a route leads this person: who sees the devices of the whole office sees no calls. */
+export function place_of(view: View, route: Route): Place {
+  const home = home_of(view);
+  switch (route.at) {
+    case 'home':
+      return home;
+    case 'devices':
+      return home === 'devices' ? 'devices' : 'my_devices';
+    case 'my_devices':
+      return 'my_devices';
+    default:
+      return home === 'devices' ? 'devices' : route.at;
+  }
+}
+
+/** How many devices wait for this person's answer. */
+export const waiting_devices = (view: View | null): number =>
+  view?.invitations.filter((invitation) => invitation.request !== null).length ?? 0;
 
 /** Each alert once, red before amber, without dismissed amber ones. */
 export function alerts_to_show(view: View | null, dismissed_alerts: ReadonlySet<string>): Alert[] {
@@ -76,11 +102,28 @@ export function alerts_to_show(view: View | null, dismissed_alerts: ReadonlySet<
 export function route_of(fragment: string): Route {
   const record = /^record=([0-9a-f]{32})$/.exec(fragment)?.[1];
   if (record) return { at: 'record', call: record };
-  return fragment === 'calls' ? { at: 'calls' } : { at: 'home' };
+  switch (fragment) {
+    case 'calls':
+    case 'devices':
+      return { at: fragment };
+    case 'my-devices':
+      return { at: 'my_devices' };
+    default:
+      return { at: 'home' };
+  }
 }
 
 export function fragment_of(route: Route): string {
-  return route.at === 'record' ? `record=${route.call}` : route.at === 'calls' ? 'calls' : '';
+  switch (route.at) {
+    case 'home':
+      return '';
+    case 'record':
+      return `record=${route.call}`;
+    case 'my_devices':
+      return 'my-devices';
+    default:
+      return route.at;
+  }
 }
 
 /** Title of the browser's tab; a ring must be visible from another tab. */
@@ -93,7 +136,10 @@ export function tab_title(name: ScreenName, view: View | null): string {
     case 'ring_out':
     case 'call':
       return other ? tab.of(other) : tab.in_call;
-    default:
+    default: {
+      const waiting = waiting_devices(view);
+      if (waiting > 0) return tab.devices_wait(waiting, format_number(waiting));
       return view?.office ? tab.of(view.office.name) : t().app;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { plural } from '../format';
 import { isolate } from '../isolate';
 import { mid } from './names';
 
@@ -19,7 +20,7 @@ export const common = {
     attention: 'Attention',
     notice: 'Notice',
   },
-  nav: { label: 'Telcon', people: 'People', desk: 'Desk', calls: 'Calls', settings: 'Settings' },
+  nav: { label: 'Telcon', people: 'People', desk: 'Desk', devices: 'Devices', calls: 'Calls', settings: 'Settings' },
   names: {
     mid: (name: string) => mid(name),
     both: (from: string, to: string) => `${isolate(from)} and ${mid(to)}`,
@@ -41,6 +42,8 @@ export const common = {
     rings: (name: string) => `${isolate(name)} is calling`,
     of: (name: string) => `${isolate(name)} · Telcon`,
     in_call: 'In a call · Telcon',
+    devices_wait: (n: number, count: string) =>
+      `${count} ${plural(n, { one: 'device waits', other: 'devices wait' })} · Telcon`,
   },
   connection: { connected: 'Connected', connecting: 'Connecting', offline: 'Offline' },
   /** Screens without controls. */

@@ -10,6 +10,24 @@ export const told = {
   link_early: 'This link is not valid yet. Check this device’s clock.',
   link_damaged:
     'This link is damaged or incomplete. Copy the whole link and open it again, or ask your office for a new one.',
+  link_again: 'This browser’s keys were used already. Ask your office for another link.',
+  cannot_ask: (why: string) => `This device’s request was not accepted: ${why}. Ask your office for another link.`,
+  not_registrar: 'This device may not invite or approve. The holder of the office’s authority has to appoint it.',
+  other_role: 'This device may not invite or approve people of that role.',
+  not_invited: (why: string) => `The invitation was not made: ${why}.`,
+  own_clock: 'An invitation is valid for up to seven days. Check this device’s clock.',
+  too_many_invitations: 'Too many invitations are open. Withdraw some first.',
+  invitation_closed: 'This invitation is closed already.',
+  other_words: (words: string) =>
+    `This person is enrolled as ${words}. Use “Add a device” beside their name, or have the devices under the old words revoked first.`,
+  forged_request: 'The device that asked does not have the link of this invitation.',
+  not_approved: (why: string) => `The device was not approved: ${why}.`,
+  request_changed:
+    'Your office’s server has another request than the one that you approved. Refuse it, and invite this person again.',
+  other_appointment:
+    'The office’s server sent another device’s appointment. Tell the holder of the office’s authority.',
+  cannot_register: (why: string) =>
+    `This device can no longer invite or approve: ${why}. The holder of the office’s authority has to appoint it again.`,
   update_device: 'This device’s version of Telcon is out of date. Reload this page to update it.',
   in_a_call: 'End the current call first.',
   not_listed: 'This person is not in your office’s list.',

@@ -1,3 +1,4 @@
+import { plural } from '../format';
 import { isolate } from '../isolate';
 import type { Text } from '..';
 import { mid } from './names';
@@ -20,7 +21,14 @@ export const common: Pick<Text, Parts> = {
     attention: 'Attention',
     notice: 'Information',
   },
-  nav: { label: 'Telcon', people: 'Contacts', desk: 'Permanence', calls: 'Appels', settings: 'Réglages' },
+  nav: {
+    label: 'Telcon',
+    people: 'Contacts',
+    desk: 'Permanence',
+    devices: 'Appareils',
+    calls: 'Appels',
+    settings: 'Réglages',
+  },
   names: {
     mid: (name) => mid(name),
     both: (from, to) => `${isolate(from)} et ${mid(to)}`,
@@ -41,6 +49,8 @@ export const common: Pick<Text, Parts> = {
     rings: (name) => `Appel de ${isolate(name)}`,
     of: (name) => `${isolate(name)} · Telcon`,
     in_call: 'En communication · Telcon',
+    devices_wait: (n, count) =>
+      `${count} ${plural(n, { one: 'appareil attend', other: 'appareils attendent' })} · Telcon`,
   },
   connection: { connected: 'Connecté', connecting: 'Connexion', offline: 'Hors ligne' },
   status: {

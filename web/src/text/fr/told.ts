@@ -13,6 +13,26 @@ export const told: Text['told'] = {
   link_early: 'Ce lien n’est pas encore valable. Vérifiez l’horloge de cet appareil.',
   link_damaged:
     'Ce lien est altéré ou incomplet. Copiez-le en entier et ouvrez-le de nouveau, ou demandez-en un nouveau à votre cabinet.',
+  link_again: 'Les clés de ce navigateur ont déjà servi. Demandez un autre lien à votre cabinet.',
+  cannot_ask: (why) =>
+    `La demande de cet appareil n’a pas été acceptée (${why}). Demandez un autre lien à votre cabinet.`,
+  not_registrar:
+    'Cet appareil ne peut ni inviter ni approuver. Le détenteur de l’autorité du cabinet doit l’habiliter.',
+  other_role: 'Cet appareil ne peut ni inviter ni approuver de personnes de ce rôle.',
+  not_invited: (why) => `L’invitation n’a pas été faite (${why}).`,
+  own_clock: 'Une invitation vaut sept jours au plus. Vérifiez l’horloge de cet appareil.',
+  too_many_invitations: 'Trop d’invitations sont ouvertes. Retirez-en d’abord quelques-unes.',
+  invitation_closed: 'Cette invitation est déjà close.',
+  other_words: (words) =>
+    `Cette personne est inscrite sous les termes suivants : ${words}. Utilisez « Ajouter un appareil » à côté de son nom, ou faites d’abord révoquer les appareils inscrits sous ces termes.`,
+  forged_request: 'L’appareil qui a fait la demande ne détient pas le lien de cette invitation.',
+  not_approved: (why) => `L’appareil n’a pas été approuvé (${why}).`,
+  request_changed:
+    'Le serveur de votre cabinet détient une autre demande que celle que vous avez approuvée. Refusez-la, puis invitez de nouveau cette personne.',
+  other_appointment:
+    'Le serveur du cabinet a envoyé l’habilitation d’un autre appareil. Prévenez le détenteur de l’autorité du cabinet.',
+  cannot_register: (why) =>
+    `Cet appareil ne peut plus ni inviter ni approuver (${why}). Le détenteur de l’autorité du cabinet doit l’habiliter de nouveau.`,
   update_device: 'La version de Telcon de cet appareil est périmée. Rechargez la page pour la mettre à jour.',
   in_a_call: 'Mettez d’abord fin à l’appel en cours.',
   not_listed: 'Cette personne ne figure pas dans la liste de votre cabinet.',

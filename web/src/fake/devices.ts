@@ -1,0 +1,71 @@
+// Devices and invitations of a fictitious office.
+
+import type { Card, InvitationView, ListedDevice, Role, View } from '../engine/contract';
+import { OFFICE, governor, minister, norland, officer, president } from './people';
+import { NOW, device, view } from './views';
+
+export const guard: Card = {
+  person: '8'.padStart(32, '0'),
+  office: OFFICE,
+  name: 'Security officer',
+  organisation: 'Office of the President',
+  role: 'security_officer',
+  zone: 'Europe/Lisbon',
+};
+export const archivist: Card = {
+  ...guard,
+  person: '9'.padStart(32, '0'),
+  name: 'Records officer',
+  role: 'records_officer',
+};
+
+const ROLES: Role[] = ['principal', 'counterpart', 'duty_officer', 'note_taker', 'security_officer', 'records_officer'];
+const HOUR = 3_600_000;
+/** A fragment as long as real ones. */
+export const FRAGMENT =
+  'AgGq7mV0c2VjcmV0LWFuZC1kaWdlc3Qtb2YtdGhlLWF1dGhvcml0eS1hbmQtaW52aXRhdGlvbi1pZGVudGlmaWVyLTAxMjM0NTY3ODlhYmNkZWYwMTIz';
+
+/** A registrar's view. */
+export function guarded(more: Partial<View> = {}): View {
+  return view({ you: { ...guard, device: device(8) }, people: [], registrar: { roles: ROLES }, ...more });
+}
+
+export function invitation(more: Partial<InvitationView> = {}): InvitationView {
+  return {
+    invitation: 'a1'.repeat(16),
+    card: minister,
+    made_ms: NOW - 2 * HOUR,
+    expires_ms: NOW + 166 * HOUR,
+    made_here: true,
+    link: FRAGMENT,
+    request: null,
+    refused_requests: 0,
+    ...more,
+  };
+}
+
+/** An invitation with which a device asks. */
+export function asks(more: Partial<InvitationView> = {}): InvitationView {
+  return invitation({
+    invitation: 'a2'.repeat(16),
+    card: norland,
+    expires_ms: NOW + 23 * HOUR,
+    link: null,
+    request: { label: 'Chrome on Android', code: '471 029 583 016', problem: null },
+    ...more,
+  });
+}
+
+export function listed(card: Card, n: number, more: Partial<ListedDevice> = {}): ListedDevice {
+  return { device: device(n), card, registrar: false, enrolled_ms: NOW - n * 97 * HOUR, connected: false, ...more };
+}
+
+export const DEVICES: ListedDevice[] = [
+  listed(officer, 6, { connected: true, label: 'Chrome on Linux', approved_by: device(8) }),
+  listed(archivist, 9, { label: 'Firefox on Windows', approved_by: device(8) }),
+  listed(guard, 8, { connected: true, registrar: true }),
+  listed(governor, 5, { label: 'Chrome on Android', approved_by: device(8) }),
+  listed(president, 1, { connected: true, label: 'Chrome on Android', approved_by: device(8) }),
+  listed(president, 11, { label: 'Microsoft Edge on Windows', approved_by: device(8) }),
+  listed(president, 13, { label: 'Chrome on Android', approved_by: device(99), revoked_ms: NOW - 3 * HOUR }),
+];

@@ -1,0 +1,102 @@
+// People's devices, and the security officer's screen, in every state.
+
+import type { App } from '../app.svelte';
+import type { View } from '../engine/contract';
+import { DEVICES, archivist, asks, guarded, invitation, listed } from '../fake/devices';
+import { minister, norland, president } from '../fake/people';
+import { device, view } from '../fake/views';
+import type { Scene } from './scenes';
+
+type List = App['registrar']['list'];
+
+const officer =
+  (shown: View, list: List = { status: 'ready', value: DEVICES }, then?: Scene): Scene =>
+  (app) => {
+    app.stage = { status: 'on' };
+    app.view = shown;
+    app.registrar.list = list;
+    then?.(app);
+  };
+const own =
+  (list: List, shown: View = view()): Scene =>
+  (app) => {
+    officer(shown, list)(app);
+    app.route = { at: 'my_devices' };
+  };
+const two = [asks(), invitation(), invitation({ invitation: 'a3'.repeat(16), made_here: false, link: null })];
+const long = {
+  ...norland,
+  name: 'The Chair of the Southern African Union of River States and Protectorates',
+  organisation: 'Secretariat of the Southern African Union of River States',
+};
+
+export const device_scenes: Record<string, Scene> = {
+  'officer-empty': officer(guarded()),
+  'officer-waiting': officer(guarded({ invitations: two })),
+  'officer-waiting-again': officer(guarded({ invitations: [asks({ refused_requests: 2 }), invitation()] })),
+  'officer-problem': officer(
+    guarded({
+      invitations: [
+        asks({
+          request: {
+            label: '',
+            code: null,
+            problem:
+              "a device's request was made without the link that it names: do not trust it, and tell the security officer",
+          },
+        }),
+        asks({
+          invitation: 'a4'.repeat(16),
+          card: minister,
+          made_here: false,
+          request: { label: '', code: null, problem: 'it was made on another device, which has to answer it' },
+        }),
+      ],
+    }),
+  ),
+  'officer-answered': officer(guarded({ invitations: two }), undefined, (app) => {
+    app.registrar.answered = new Set([asks().invitation]);
+  }),
+  'officer-approve': officer(guarded({ invitations: two }), undefined, (app) => {
+    app.registrar.dialog = { is: 'approve', invitation: asks().invitation, code: asks().request!.code! };
+  }),
+  'officer-refuse': officer(guarded({ invitations: two }), undefined, (app) => {
+    app.registrar.dialog = { is: 'close', invitation: asks().invitation };
+  }),
+  'officer-withdraw': officer(guarded({ invitations: two }), undefined, (app) => {
+    app.registrar.dialog = { is: 'close', invitation: invitation().invitation };
+  }),
+  'officer-invite': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'invite', person: null };
+  }),
+  'officer-invite-refused': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'invite', person: null };
+    app.registrar.not_invited = { told: 'too many invitations are open: withdraw some first' };
+  }),
+  'officer-add-device': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'invite', person: president };
+  }),
+  'officer-link': officer(guarded({ invitations: [invitation()] }), undefined, (app) => {
+    app.registrar.dialog = { is: 'link', invitation: invitation().invitation };
+  }),
+  'officer-long': officer(guarded({ invitations: [asks({ card: long, refused_requests: 1 }), invitation({ card: long })] }), {
+    status: 'ready',
+    value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem', connected: true }), ...DEVICES],
+  }),
+  'officer-unappointed': officer(guarded({ registrar: null, invitations: [invitation({ made_here: false, link: null })] })),
+  'officer-loading': officer(guarded(), { status: 'loading' }),
+  'officer-failed': officer(guarded(), { status: 'failed', problem: { code: 'office_unreachable' } }),
+  'officer-offline': officer(guarded({ phase: 'offline', token: null, invitations: two })),
+
+  'my-devices': own({ status: 'ready', value: DEVICES.filter((one) => one.card.person === president.person) }),
+  'my-devices-stale': own({
+    status: 'ready',
+    value: [listed(president, 1, { connected: true })],
+    stale: { code: 'office_unreachable' },
+  }),
+  'my-devices-loading': own({ status: 'loading' }),
+  'my-devices-failed': own({ status: 'failed', problem: { code: 'office_unreachable' } }),
+  'records-officer': officer(view({ you: { ...archivist, device: device(9) }, people: [] }), undefined, (app) => {
+    app.records = { status: 'ready', value: [] };
+  }),
+};

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
+import { minister, president } from '../fake/people';
+import { NOW, device, view } from '../fake/views';
+import { devices_screen, invitation_link, is_zone, own_devices } from './devices';
+
+const ZONE = 'Europe/Lisbon';
+const NONE: ReadonlySet<string> = new Set();
+const shown = (of: ReturnType<typeof view>, answered = NONE) => devices_screen(of, DEVICES, answered, ZONE);
+
+describe('a device that waits for the security officer', () => {
+  it('shows its code and what it claims to be, and can be approved or refused', () => {
+    const [request] = shown(guarded({ invitations: [asks(), invitation()] })).requests;
+    expect(request).toMatchObject({
+      name: 'The President of Norland',
+      where: 'Counterpart · Chancellery of Norland',
+      claim: 'It says that it is “Chrome on Android”',
+      code: '471 029 583 016',
+      can_approve: true,
+      can_refuse: true,
+      problem: null,
+      opened_again: null,
+    });
+  });
+
+  it('cannot be approved if its request does not verify', () => {
+    const problem = "a device's request was made without the link that it names: do not trust it";
+    const forged = asks({ request: { label: '', code: null, problem } });
+    const [request] = shown(guarded({ invitations: [forged] })).requests;
+    expect(request).toMatchObject({ code: null, can_approve: false, can_refuse: true });
+    expect(request?.problem).toMatch(/does not have the link of this invitation\. Refuse it/);
+    // A code beside a problem would be compared, and would be taken for good.
+    const both = asks({ request: { label: 'x', code: '471 029 583 016', problem } });
+    expect(shown(guarded({ invitations: [both] })).requests[0]).toMatchObject({ code: null, can_approve: false });
+  });
+
+  it('that was invited from another device is answered there, and nothing is wrong with it', () => {
+    const elsewhere = asks({ made_here: false, request: { label: '', code: null, problem: 'made on another device' } });
+    const [request] = shown(guarded({ invitations: [elsewhere] })).requests;
+    expect(request).toMatchObject({ can_approve: false, problem: null });
+    expect(request?.elsewhere).toMatch(/Only that device can approve it/);
+  });
+
+  it('whose link was opened again says how often', () => {
+    const again = (refused_requests: number) =>
+      shown(guarded({ invitations: [asks({ refused_requests })] })).requests[0]?.opened_again;
+    expect(again(1)).toMatch(/opened again on another device once\./);
+    expect(again(2)).toMatch(/2 times\./);
+  });
+
+  it('cannot be answered offline, by a device that is no registrar, or twice', () => {
+    const invitations = [asks()];
+    for (const other of [guarded({ phase: 'offline', invitations }), guarded({ registrar: null, invitations })])
+      expect(shown(other).requests[0]).toMatchObject({ can_approve: false, can_refuse: false });
+    expect(shown(guarded({ invitations }), new Set([asks().invitation])).requests[0]?.answered).toBe(true);
+  });
+
+  it('comes first when its time is up first', () => {
+    const soon = asks({ invitation: 'a9'.repeat(16), expires_ms: NOW + 60_000 });
+    expect(shown(guarded({ invitations: [asks(), soon] })).requests[0]?.invitation).toBe(soon.invitation);
+  });
+});
+
+describe('an open invitation', () => {
+  it('shows its link where it was made, and can be withdrawn anywhere', () => {
+    const other = invitation({ made_here: false, link: null });
+    const rows = shown(guarded({ invitations: [invitation(), other] })).invitations;
+    expect(rows.map((row) => [row.can_show, row.can_withdraw, row.elsewhere !== null])).toEqual([
+      [true, true, false],
+      [false, true, true],
+    ]);
+  });
+
+  it('has a link to the office’s own address', () => {
+    expect(invitation_link('https://office.example', 'AgG')).toBe('https://office.example/#enrol=AgG');
+  });
+});
+
+describe('a security officer’s device', () => {
+  it('that is not a registrar says so, once the office has sent everything', () => {
+    expect(shown(guarded()).unappointed).toBe(false);
+    expect(shown(guarded({ registrar: null }))).toMatchObject({ unappointed: true, can_invite: false });
+    expect(shown(guarded({ registrar: null, caught_up: false })).unappointed).toBe(false);
+  });
+
+  it('adds devices of people of its roles only', () => {
+    const { people } = shown(guarded({ registrar: { roles: ['duty_officer'] } }));
+    expect(people.filter((person) => person.can_add).map((person) => person.card.role)).toEqual(['duty_officer']);
+  });
+});
+
+describe('the list of devices', () => {
+  it('has each person once, names who approved a device, and puts revoked ones last', () => {
+    const { people } = shown(guarded());
+    expect(people.map((person) => person.card.name)).toEqual([
+      'Duty officer',
+      'Records officer',
+      'Security officer',
+      'The Governor of the Bank',
+      'The President',
+    ]);
+    const of_president = people.at(-1)?.rows ?? [];
+    expect(of_president.map((row) => row.state)).toEqual(['Connected', 'Not connected', 'Revoked']);
+    expect(of_president[0]?.details[1]).toBe('approved by Security officer');
+    expect(of_president[2]?.details).toMatchObject({ 1: 'approved by a security officer', length: 3 });
+    expect(people[2]?.rows[0]).toMatchObject({
+      title: 'Enrolled by the authority’s link',
+      details: [expect.stringMatching(/^Enrolled \d/)],
+      registrar: true,
+      here: true,
+    });
+  });
+
+  it('never calls a revoked device connected or a registrar', () => {
+    const gone = listed(guard, 8, { connected: true, registrar: true, revoked_ms: NOW });
+    const [row] = devices_screen(guarded(), [gone], NONE, ZONE).people[0]!.rows;
+    expect(row).toMatchObject({ connected: false, registrar: false, state: 'Revoked' });
+  });
+
+  it('shows a person their own, this one first', () => {
+    const rows = own_devices(
+      view({ you: { ...president, device: device(11) } }),
+      [...DEVICES, listed(minister, 2)],
+      ZONE,
+    );
+    expect(rows.map((row) => [row.device, row.here])).toEqual([
+      [device(11), true],
+      [device(1), false],
+      [device(13), false],
+    ]);
+  });
+});
+
+describe('a time zone', () => {
+  it('is one that this browser knows', () => {
+    expect(['Europe/Oslo', 'UTC', 'Oslo', '', 'Mars/Base'].map(is_zone)).toEqual([true, true, false, false, false]);
+  });
+});

@@ -1,0 +1,217 @@
+// View models of people's devices: the security officer's screen, and everybody's own.
+
+import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
+import { t } from '../text';
+import { format_number } from '../text/format';
+import { told } from '../text/told';
+import { grouped } from './asking';
+import { date_time } from './clock';
+
+/** A device in a list. */
+export interface DeviceRow {
+  device: string;
+  /** What it said it was when it was enrolled; or that it was enrolled without saying so. */
+  title: string;
+  /** When it was enrolled and who approved it, and when it was revoked. */
+  details: string[];
+  connected: boolean;
+  state: string;
+  revoked: boolean;
+  registrar: boolean;
+  /** It is this one. */
+  here: boolean;
+}
+
+export interface PersonDevices {
+  card: Card;
+  where: string;
+  rows: DeviceRow[];
+  /** A further device can be enrolled from here. */
+  can_add: boolean;
+}
+
+/** A device that asks. */
+export interface RequestCard {
+  invitation: string;
+  name: string;
+  where: string;
+  /** What it says it is; empty if that is not known. */
+  claim: string;
+  /** `null` if the request does not verify, or was not made here. */
+  code: string | null;
+  /** Why it must not be approved. */
+  problem: string | null;
+  /** Why this device cannot answer it, without anything being wrong. */
+  elsewhere: string | null;
+  opened_again: string | null;
+  until: string;
+  can_approve: boolean;
+  can_refuse: boolean;
+  answered: boolean;
+}
+
+export interface InvitationRow {
+  invitation: string;
+  name: string;
+  where: string;
+  until: string;
+  elsewhere: string | null;
+  can_show: boolean;
+  can_withdraw: boolean;
+  answered: boolean;
+}
+
+export interface DevicesScreen {
+  /** Role and office of the person. */
+  who: string;
+  can_invite: boolean;
+  /** This device is not a registrar, and the office has said all that it has to say. */
+  unappointed: boolean;
+  offline: string | null;
+  requests: RequestCard[];
+  invitations: InvitationRow[];
+  people: PersonDevices[];
+}
+
+export function devices_screen(
+  view: View,
+  devices: ListedDevice[],
+  answered: ReadonlySet<string>,
+  local_zone: string,
+): DevicesScreen {
+  const texts = t().devices;
+  const ready = view.phase === 'ready';
+  const context = { can_answer: ready && view.registrar !== null, answered, local_zone };
+  const [waiting, open] = [true, false].map((asks) =>
+    view.invitations.filter((one) => (one.request !== null) === asks),
+  );
+  return {
+    who: [view.office?.name, view.you && texts.roles[view.you.role]].filter(Boolean).join(' · '),
+    can_invite: context.can_answer,
+    unappointed: ready && view.caught_up && view.registrar === null,
+    offline: view.phase === 'offline' ? texts.offline : null,
+    // The one whose time is up first comes first.
+    requests: [...(waiting ?? [])].sort((a, b) => a.expires_ms - b.expires_ms).map((one) => request_card(one, context)),
+    invitations: (open ?? []).map((one) => invitation_row(one, context)),
+    people: by_person(view, devices, local_zone, context.can_answer),
+  };
+}
+
+interface Context {
+  can_answer: boolean;
+  answered: ReadonlySet<string>;
+  local_zone: string;
+}
+
+function request_card(one: InvitationView, { can_answer, answered, local_zone }: Context): RequestCard {
+  const texts = t().devices;
+  const { label = '', code = null, problem = null } = one.request ?? {};
+  const times = one.refused_requests;
+  return {
+    invitation: one.invitation,
+    name: one.card.name,
+    where: where(one.card),
+    claim: label === '' ? '' : texts.claims(label),
+    code: code === null || problem !== null ? null : grouped(code),
+    problem: one.made_here && problem !== null ? texts.problem.why(told(problem)) : null,
+    elsewhere: one.made_here ? null : texts.answered_elsewhere,
+    opened_again: times > 0 ? texts.opened_again(times, format_number(times)) : null,
+    until: texts.answer_until(date_time(one.expires_ms, local_zone) ?? ''),
+    can_approve: can_answer && one.made_here && problem === null && code !== null,
+    can_refuse: can_answer,
+    answered: answered.has(one.invitation),
+  };
+}
+
+function invitation_row(one: InvitationView, { can_answer, answered, local_zone }: Context): InvitationRow {
+  const texts = t().devices;
+  return {
+    invitation: one.invitation,
+    name: one.card.name,
+    where: where(one.card),
+    until: texts.use_until(date_time(one.expires_ms, local_zone) ?? ''),
+    elsewhere: one.made_here ? null : texts.made_elsewhere,
+    can_show: one.link !== null,
+    can_withdraw: can_answer,
+    answered: answered.has(one.invitation),
+  };
+}
+
+function by_person(view: View, devices: ListedDevice[], local_zone: string, can_answer: boolean): PersonDevices[] {
+  const people = new Map<string, ListedDevice[]>();
+  for (const device of devices) people.set(device.card.person, [...(people.get(device.card.person) ?? []), device]);
+  return [...people.values()].map((own) => {
+    // A person whose devices were revoked may be enrolled under another name: the newest is right.
+    const { card } = own.reduce((a, b) => (b.enrolled_ms > a.enrolled_ms ? b : a));
+    return {
+      card,
+      where: where(card),
+      rows: device_rows(own, devices, view.you?.device ?? null, local_zone),
+      can_add: can_answer && (view.registrar?.roles.includes(card.role) ?? false),
+    };
+  });
+}
+
+/** The devices of one person; `all` names who approved them. Revoked ones come last. */
+export function device_rows(
+  own: ListedDevice[],
+  all: ListedDevice[],
+  this_device: string | null,
+  local_zone: string,
+): DeviceRow[] {
+  const names = new Map(all.map((device) => [device.device, device.card.name]));
+  const rank = (device: ListedDevice) => (device.revoked_ms === undefined ? 0 : 1);
+  return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
+}
+
+function device_row(
+  device: ListedDevice,
+  names: ReadonlyMap<string, string>,
+  this_device: string | null,
+  local_zone: string,
+): DeviceRow {
+  const { devices } = t();
+  const at = (ms: number) => date_time(ms, local_zone) ?? '';
+  const approver = device.approved_by === undefined ? undefined : names.get(device.approved_by);
+  const approved =
+    device.approved_by === undefined ? [] : [approver ? devices.approved_by(approver) : devices.approved];
+  const revoked = device.revoked_ms !== undefined;
+  return {
+    device: device.device,
+    title: device.label || devices.by_link,
+    details: [
+      devices.enrolled(at(device.enrolled_ms)),
+      ...approved,
+      ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
+    ],
+    connected: device.connected && !revoked,
+    state: revoked ? devices.revoked : device.connected ? devices.connected : devices.not_connected,
+    revoked,
+    registrar: device.registrar && !revoked,
+    here: device.device === this_device,
+  };
+}
+
+/** The devices of this person, this one first. */
+export function own_devices(view: View, devices: ListedDevice[], local_zone: string): DeviceRow[] {
+  const own = devices.filter((device) => device.card.person === view.you?.person);
+  const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+  return [...rows.filter((row) => row.here), ...rows.filter((row) => !row.here)];
+}
+
+function where(card: Card): string {
+  return [t().devices.roles[card.role], card.organisation].join(' · ');
+}
+
+/** The link with an invitation's fragment. */
+export const invitation_link = (address: string, fragment: string): string => `${address}/#enrol=${fragment}`;
+
+/** Whether this browser knows a time zone. */
+export function is_zone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat(undefined, { timeZone: zone });
+    return zone !== '';
+  } catch {
+    return false;
+  }
+}
