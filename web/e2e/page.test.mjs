@@ -6,50 +6,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build } from 'vite';
 import { launch, person, until } from './helpers/chromium.mjs';
+import { devices, office, requests } from './helpers/fake_office.mjs';
 import { root, serve } from './helpers/screenshots.mjs';
 
 let site, browser;
-const devices = [];
-/** Requests of devices that ask a registrar, and whether they are approved. */
-const asked = [];
-let approves = false;
-
-/** The HTTP endpoints that the page uses. */
-async function office(path, request, response) {
-  const json = (status, body) =>
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
-  if (path.split('?')[0] === '/api/v1/records') return json(200, []);
-  if (path === '/api/v1/device-requests') {
-    const { request: jws } = await body_of(request);
-    asked.push(jws);
-    if (jws.startsWith('ask-refused')) return json(200, { state: 'refused' });
-    if (jws.startsWith('ask-used'))
-      return json(410, {
-        error: 'this link was used already, by another device. If that was not you, tell your office at once',
-      });
-    return json(200, approves ? { state: 'approved', chain: ['AA=='] } : { state: 'waiting', expires_ms: Date.now() });
-  }
-  if (path === '/api/v1/devices' && request.method === 'POST') {
-    const { chain } = await body_of(request);
-    if (chain[0] === 'used') return json(409, { error: 'This link was used already. Ask your office for a new one.' });
-    devices.push(chain[0]);
-    return json(200, {});
-  }
-  const helper = { '/peer.html': 'text/html', '/peer.js': 'text/javascript', '/peer-worker.js': 'text/javascript' }[
-    path
-  ];
-  if (helper)
-    return response.writeHead(200, { 'content-type': helper }).end(await readFile(join(root, 'e2e/helpers', path)));
-  return undefined;
-}
-
-async function body_of(request) {
-  let body = '';
-  for await (const piece of request) body += piece;
-  return JSON.parse(body);
-}
-
 before(async () => {
   await build({ root, mode: 'fake', logLevel: 'error' });
   site = await serve(join(root, 'dist-fake'), 'index.html', office);
@@ -102,12 +62,12 @@ test('a device asks a registrar at once, shows the code, waits through a reload,
   // The same link again, from the message that brought it: it must not count as another device.
   await page.goto(`${site.origin}/?again#enrol=ask-good`);
   await page.getByText('this browser is waiting already').waitFor();
-  approves = true;
+  requests.approved = true;
   await page.getByRole('heading', { name: 'People' }).waitFor();
-  assert.equal(new Set(asked.splice(0)).size, 1, 'one request, repeated');
+  assert.equal(new Set(requests.asked.splice(0)).size, 1, 'one request, repeated');
   await page.reload();
   await page.getByRole('heading', { name: 'People' }).waitFor();
-  approves = false;
+  requests.approved = false;
   await context.close();
 });
 
@@ -127,6 +87,64 @@ test('a device that was refused, or whose link another one used, is told so and 
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await context.close();
+});
+
+test('a security officer’s device is appointed, invites, shows the link, and approves after the code was read out', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(`${site.origin}/#enrol=officer`);
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('heading', { name: 'This device may not invite or approve yet' }).waitFor();
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save appointment-request.txt' }).click();
+  const saved = await saving;
+  assert.equal(saved.suggestedFilename(), 'appointment-request.txt');
+  assert.equal(await readFile(await saved.path(), 'utf8'), 'fake appointment request');
+
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await page.bringToFront();
+  const tell = (fake) => peer.evaluate((message) => window.channel.postMessage({ fake: message }), fake);
+  await tell('appointed');
+  await page.getByRole('button', { name: /^Invite/ }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Make the link' }).click();
+  await dialog.getByText('Name and organisation must be given.').waitFor();
+  await dialog.getByLabel('Name or title').fill('The Foreign Minister');
+  await dialog.getByLabel('Organisation').fill('Ministry of Foreign Affairs');
+  await dialog.getByLabel('Time zone').fill('Nowhere');
+  await dialog.getByRole('button', { name: 'Make the link' }).click();
+  await dialog.getByText('This is not a time zone').waitFor();
+  await dialog.getByLabel('Time zone').fill('Europe/Oslo');
+  await page.keyboard.press('Enter');
+  const link = page.getByRole('dialog', { name: 'Link for the Foreign Minister' });
+  assert.equal(await link.getByLabel('Link', { exact: true }).inputValue(), `${site.origin}/#enrol=ask-good`);
+  await link.getByRole('img', { name: 'The link as a QR code' }).waitFor();
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.origin });
+  await link.getByRole('button', { name: 'Copy link' }).click();
+  await link.getByText('Copied.').waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${site.origin}/#enrol=ask-good`);
+
+  await tell('asks');
+  await link.waitFor({ state: 'detached' });
+  assert.equal(await page.title(), '1 device waits · Telcon');
+  await page.getByRole('button', { name: 'Approve' }).click();
+  await page.getByRole('dialog').getByText('471 029 583 016').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Approve' }).click();
+  await page.getByRole('button', { name: 'The person read me this code' }).click();
+  await page.getByText('No device is waiting.').waitFor();
+  await context.close();
+});
+
+test('a person sees the devices that are enrolled in their name', async () => {
+  const { context, page } = await enrolled();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Your devices' }).click();
+  await page.getByRole('heading', { name: 'Your devices' }).waitFor();
+  await page.getByText('Chrome on Android').waitFor();
+  assert.equal(new URL(page.url()).hash, '#my-devices');
   await context.close();
 });
 

@@ -3,11 +3,17 @@
 
 import type { CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
 import type { Engine } from '../engine/engine';
+import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
 
 type TestEvent =
-  { fake: 'rings'; verified: boolean } | { fake: 'answers' } | { fake: 'hangs_up' } | { fake: 'sdp'; sdp: string };
+  | { fake: 'appointed' }
+  | { fake: 'asks' }
+  | { fake: 'rings'; verified: boolean }
+  | { fake: 'answers' }
+  | { fake: 'hangs_up' }
+  | { fake: 'sdp'; sdp: string };
 
 /** The code of every device that asks. */
 export const ASK_CODE = '471 029 583 016';
@@ -25,10 +31,13 @@ export class Telcon implements Engine {
   #silenced: Card[] = [];
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
+  /** Set on a security officer's device. */
+  #officer: FakeRegistrar | undefined;
 
   constructor(state: string, _seed: Uint8Array, now_ms: number) {
     if (!state.startsWith('fake')) throw new Error('this device’s stored keys cannot be read');
     this.#channel.onmessage = ({ data }: MessageEvent<TestEvent>) => this.#handle_event(data);
+    if (state === 'fake officer') this.#officer = new FakeRegistrar();
     // Rejoin a call that was live before a reload.
     if (state === 'fake in a call') {
       this.#call = live({ started_ms: now_ms, state: 'reconnecting' });
@@ -45,7 +54,7 @@ export class Telcon implements Engine {
   static enrol(fragment: string): string {
     if (fragment === 'other')
       throw new Error('This link is of another office. Open the address that your own office gave you.');
-    return JSON.stringify({ request: { chain: [fragment] }, state: 'fake' });
+    return JSON.stringify({ request: { chain: [fragment] }, state: fragment === 'officer' ? 'fake officer' : 'fake' });
   }
 
   static read_invitation(fragment: string): string {
@@ -101,6 +110,7 @@ export class Telcon implements Engine {
 
   command(now_ms: number, json: string): void {
     const command = JSON.parse(json) as UserCommand;
+    if (this.#officer?.command(command)) return this.#show();
     switch (command.type) {
       case 'ring':
         this.#wakeup = now_ms + 20;
@@ -171,6 +181,10 @@ export class Telcon implements Engine {
   free(): void {}
 
   #handle_event(message: TestEvent): void {
+    if (message.fake === 'appointed' || message.fake === 'asks') {
+      this.#officer?.handle(message.fake);
+      return this.#show();
+    }
     if (message.fake === 'sdp') this.#outputs.push({ type: 'media_answer', sdp: message.sdp });
     if (message.fake === 'rings' && this.#call?.state === 'ringing' && this.#call.verified) {
       this.#rings = [incoming({ call: 'c1'.repeat(16), other: norland, from: norland })];
@@ -210,6 +224,10 @@ export class Telcon implements Engine {
   }
 
   #show(): void {
+    if (this.#officer) {
+      this.#outputs.push({ type: 'view', view: this.#officer.view() });
+      return;
+    }
     const shown: View = view({
       call: this.#call,
       rings: this.#rings,

@@ -1,0 +1,39 @@
+// A registrar of the fake engine: invitations without keys, signatures or an office.
+
+import type { InvitationView, UserCommand, View } from '../engine/contract';
+import { asks, guarded, invitation } from './devices';
+import { OFFICE } from './people';
+
+export class FakeRegistrar {
+  #appointed = false;
+  #invitations: InvitationView[] = [];
+
+  view(): View {
+    return guarded({ invitations: this.#invitations, ...(this.#appointed ? {} : { registrar: null }) });
+  }
+
+  /** Whether it was a command of a registrar. */
+  command(command: UserCommand): boolean {
+    switch (command.type) {
+      case 'invite': {
+        const { name, organisation, role, zone } = command;
+        const person = command.person ?? 'f'.repeat(32);
+        const card = { person, office: OFFICE, name, organisation, role, zone };
+        this.#invitations = [invitation({ card, link: 'ask-good' }), ...this.#invitations];
+        return true;
+      }
+      case 'approve_device':
+      case 'close_invitation':
+        this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** An event of a test: this device was appointed, or a device asks with each invitation. */
+  handle(event: 'appointed' | 'asks'): void {
+    if (event === 'appointed') this.#appointed = true;
+    else this.#invitations = this.#invitations.map(({ invitation, card }) => asks({ invitation, card }));
+  }
+}
