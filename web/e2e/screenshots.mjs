@@ -23,6 +23,10 @@ const FEW = [
   'calls',
   'record-partial',
   'settings',
+  'asking',
+  'officer-waiting',
+  'officer-link',
+  'my-devices',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

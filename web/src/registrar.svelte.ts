@@ -73,10 +73,12 @@ export class Registrar {
     if (!still) this.dialog = null;
   }
 
-  /** Whether the office's list of devices has changed: an invitation is not open any more. */
+  /** Whether the office's list of devices has changed: an invitation is not open any more, or this device was appointed. */
   static devices_changed(before: View | null, view: View): boolean {
+    if (!before) return false;
     const open = new Set(view.invitations.map((one) => one.invitation));
-    return before?.invitations.some((one) => !open.has(one.invitation)) ?? false;
+    const appointed = before.registrar === null && view.registrar !== null;
+    return appointed || before.invitations.some((one) => !open.has(one.invitation));
   }
 
   invite(person: Invited): void {

@@ -111,6 +111,7 @@ describe('an answer', () => {
   it('changes the office’s list of devices when the invitation is closed', () => {
     expect(Registrar.devices_changed(waiting, guarded())).toBe(true);
     expect(Registrar.devices_changed(guarded(), waiting)).toBe(false);
+    expect(Registrar.devices_changed(guarded({ registrar: null }), guarded())).toBe(true);
     expect(Registrar.devices_changed(null, waiting)).toBe(false);
   });
 });

@@ -78,6 +78,12 @@ export class Office {
     return stdout.trim();
   }
 
+  /** Appoints a security officer's device as a registrar, by the request that it saved. */
+  async appoint(request) {
+    const { stdout } = await run(TELCON, ['appoint', '--data', this.dir, '--server', this.origin, request]);
+    return stdout.trim();
+  }
+
   async start_note_taker() {
     const link = await this.invite('Note-taker', 'note-taker');
     const device = join(this.dir, 'note-taker.json');
