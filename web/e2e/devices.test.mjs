@@ -106,7 +106,7 @@ test('a person’s device is enrolled after the code was compared, also if its p
   await context.close();
 });
 
-test('a person gets a further device under the same name', async () => {
+test('a person gets a further device under the same name, and it is revoked', async () => {
   await officer.getByRole('button', { name: 'Add a device for the Foreign Minister' }).click();
   await officer.getByRole('button', { name: 'Make the link' }).click();
   const { context, page } = await opened(await shown_link());
@@ -115,6 +115,14 @@ test('a person gets a further device under the same name', async () => {
   const rows = officer.getByRole('region', { name: 'The Foreign Minister' }).getByRole('listitem');
   await rows.nth(1).waitFor();
   assert.equal(await rows.count(), 2);
+
+  await rows
+    .nth(1)
+    .getByRole('button', { name: /^Revoke/ })
+    .click();
+  await officer.getByRole('button', { name: 'Revoke this device' }).click();
+  await page.getByRole('heading', { name: 'This device has been revoked' }).waitFor();
+  await rows.nth(1).getByText('Revoked', { exact: true }).waitFor();
   await context.close();
 });
 

@@ -187,8 +187,8 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    const list_changed = Registrar.devices_changed(before, view) || (ended_now && view.token !== null);
-    if (signed_in_again || list_changed) this.reload();
+    const devices_changed = before !== null && before.devices_changed !== view.devices_changed;
+    if (signed_in_again || ((ended_now || devices_changed) && view.token !== null)) this.reload();
   }
 
   /**

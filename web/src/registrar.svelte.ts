@@ -14,7 +14,9 @@ export type RegistrarDialog =
   /** `code`: the one that was on the screen when the dialog was opened. */
   | { is: 'approve'; invitation: string; code: string }
   /** Withdraw an invitation, or refuse the device that asked with it. */
-  | { is: 'close'; invitation: string };
+  | { is: 'close'; invitation: string }
+  /** `name` and `title`: whose device, and what it is. */
+  | { is: 'revoke'; device: string; name: string; title: string };
 
 export type Invited = Omit<Extract<UserCommand, { type: 'invite' }>, 'type'>;
 
@@ -62,7 +64,7 @@ export class Registrar {
     if (new_alert || view.token === null) this.answered = new Set();
     else if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
     const { dialog } = this;
-    if (dialog === null || dialog.is === 'invite') return;
+    if (dialog === null || dialog.is === 'invite' || dialog.is === 'revoke') return;
     const about = open.get(dialog.invitation);
     const still =
       dialog.is === 'link'
@@ -71,14 +73,6 @@ export class Registrar {
           ? same_code(about?.request?.code, dialog.code)
           : about;
     if (!still) this.dialog = null;
-  }
-
-  /** Whether the office's list of devices has changed: an invitation is not open any more, or this device was appointed. */
-  static devices_changed(before: View | null, view: View): boolean {
-    if (!before) return false;
-    const open = new Set(view.invitations.map((one) => one.invitation));
-    const appointed = before.registrar === null && view.registrar !== null;
-    return appointed || before.invitations.some((one) => !open.has(one.invitation));
   }
 
   invite(person: Invited): void {
@@ -103,6 +97,11 @@ export class Registrar {
   close(invitation: string): void {
     this.#answer(invitation);
     this.host().command({ type: 'close_invitation', invitation });
+  }
+
+  revoke(device: string): void {
+    this.dialog = null;
+    this.host().command({ type: 'revoke_device', device });
   }
 
   #answer(invitation: string): void {

@@ -107,13 +107,6 @@ describe('an answer', () => {
     of.update(waiting, guarded());
     expect(of.dialog).toBeNull();
   });
-
-  it('changes the office’s list of devices when the invitation is closed', () => {
-    expect(Registrar.devices_changed(waiting, guarded())).toBe(true);
-    expect(Registrar.devices_changed(guarded(), waiting)).toBe(false);
-    expect(Registrar.devices_changed(guarded({ registrar: null }), guarded())).toBe(true);
-    expect(Registrar.devices_changed(null, waiting)).toBe(false);
-  });
 });
 
 describe('the list of devices', () => {
@@ -139,6 +132,17 @@ describe('the list of devices', () => {
     devices.mockRejectedValueOnce({ code: 'office_unreachable' });
     await of.load('token');
     expect(of.list).toEqual({ status: 'failed', problem: { code: 'office_unreachable' } });
+  });
+});
+
+describe('a revocation', () => {
+  it('is sent once it was confirmed, and its dialog stays while other things change', () => {
+    const { registrar: of, commands } = registrar();
+    of.open({ is: 'revoke', device: 'd1', name: 'The President', title: 'Chrome on Android' });
+    of.update(guarded({ invitations: [asks()] }), guarded());
+    expect([of.dialog?.is, commands]).toEqual(['revoke', []]);
+    of.revoke('d1');
+    expect([of.dialog, commands]).toEqual([null, [{ type: 'revoke_device', device: 'd1' }]]);
   });
 });
 

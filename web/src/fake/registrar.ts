@@ -26,6 +26,8 @@ export class FakeRegistrar {
       case 'close_invitation':
         this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
         return true;
+      case 'revoke_device':
+        return true;
       default:
         return false;
     }

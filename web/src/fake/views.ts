@@ -33,6 +33,7 @@ export function view(more: Partial<View> = {}): View {
     silenced: [],
     registrar: null,
     invitations: [],
+    devices_changed: 0,
     notices: [],
     alerts: [],
     ...more,

@@ -66,6 +66,9 @@ export const device_scenes: Record<string, Scene> = {
   'officer-withdraw': officer(guarded({ invitations: two }), undefined, (app) => {
     app.registrar.dialog = { is: 'close', invitation: invitation().invitation };
   }),
+  'officer-revoke': officer(guarded(), undefined, (app) => {
+    app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge on Windows' };
+  }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
   }),

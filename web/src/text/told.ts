@@ -31,9 +31,14 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/too many invitations are open/i, 'too_many_invitations'],
   [/the invitation is closed|this invitation is closed already/i, 'invitation_closed'],
   [/this person is enrolled as (.+): ask your office for a link with those words/i, 'other_words'],
+  [/^(.+) looks the same as (.+), who is .+: if this is the same person/i, 'looks_like'],
   [/request was made without the link that it names|request names another invitation/i, 'forged_request'],
   [/the device was not approved: (.+)\./i, 'not_approved'],
   [/certificate is not for the device and person|issued with another registrar's/i, 'request_changed'],
+  [/may not revoke devices of people of that role/i, 'other_role_revoke'],
+  [/this device was revoked already/i, 'revoked_already'],
+  [/the device was not revoked: (.+)\./i, 'not_revoked'],
+  [/did not verify this revocation|could not verify the certificate: approve it again/i, 'verify_again'],
   [/sent another device's appointment/i, 'other_appointment'],
   [/this device cannot act as a registrar: (.+)\./i, 'cannot_register'],
   // Versions.
@@ -49,7 +54,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/too many rings from this/i, 'too_many'],
   [/no such person here, or they have no device/i, 'unreachable'],
   [/this role may not be rung/i, 'may_not_ring'],
-  [/ring(?: of call [0-9a-f]{32})? was not accepted: (.+)/i, 'not_accepted'],
+  [/the ring.{0,50}? was not accepted: (.+)/i, 'not_accepted'],
   [
     /your office did not open this call|this call was opened before|names another (device than|cipher suite)/i,
     'not_opened',
@@ -62,7 +67,7 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   // In a call.
   [/this call is over, or cannot be joined|no such call, or it is over|that ring is over/i, 'call_over'],
   [/another device has answered this call|only a device that rings can decline/i, 'answered_elsewhere'],
-  [/this device has (answered|asked to join) already/i, 'being_let_in'],
+  [/this device has (?:answered|asked)(?: to join)? already/i, 'being_let_in'],
   [/this device may not join the call/i, 'may_not_join'],
   [
     /this device is (not in the call|no member of the call any more)|what this device missed is no longer kept/i,

@@ -83,9 +83,21 @@ describe('a security officer’s device', () => {
     expect(shown(guarded({ registrar: null, caught_up: false })).unappointed).toBe(false);
   });
 
-  it('adds devices of people of its roles only', () => {
+  it('adds and revokes devices of people of its roles only, and never revokes itself or a device twice', () => {
     const { people } = shown(guarded({ registrar: { roles: ['duty_officer'] } }));
     expect(people.filter((person) => person.can_add).map((person) => person.card.role)).toEqual(['duty_officer']);
+    const rows = people.flatMap((person) => person.rows.map((row) => [person.card.role, row.can_revoke] as const));
+    expect(rows.filter(([, can]) => can)).toEqual([['duty_officer', true]]);
+    const all = shown(guarded()).people.flatMap((person) => person.rows);
+    expect(all.filter((row) => !row.can_revoke).map((row) => [row.here, row.revoked])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    expect(
+      shown(guarded({ phase: 'offline' }))
+        .people.flatMap((person) => person.rows)
+        .some((row) => row.can_revoke),
+    ).toBe(false);
   });
 });
 

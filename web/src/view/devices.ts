@@ -20,6 +20,7 @@ export interface DeviceRow {
   registrar: boolean;
   /** It is this one. */
   here: boolean;
+  can_revoke: boolean;
 }
 
 export interface PersonDevices {
@@ -143,12 +144,11 @@ function by_person(view: View, devices: ListedDevice[], local_zone: string, can_
   return [...people.values()].map((own) => {
     // A person whose devices were revoked may be enrolled under another name: the newest is right.
     const { card } = own.reduce((a, b) => (b.enrolled_ms > a.enrolled_ms ? b : a));
-    return {
-      card,
-      where: where(card),
-      rows: device_rows(own, devices, view.you?.device ?? null, local_zone),
-      can_add: can_answer && (view.registrar?.roles.includes(card.role) ?? false),
-    };
+    const may = can_answer && (view.registrar?.roles.includes(card.role) ?? false);
+    const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+    // Whoever revoked this device from here could not undo it, nor answer anything any more.
+    const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
+    return { card, where: where(card), rows: revocable, can_add: may };
   });
 }
 
@@ -189,6 +189,7 @@ function device_row(
     revoked,
     registrar: device.registrar && !revoked,
     here: device.device === this_device,
+    can_revoke: false,
   };
 }
 

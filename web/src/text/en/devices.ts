@@ -48,6 +48,8 @@ export const devices = {
   approved: 'approved by a security officer',
   connected: 'Connected',
   not_connected: 'Not connected',
+  revoke: 'Revoke',
+  revoke_of: (title: string) => `Revoke: ${title}`,
   revoked: 'Revoked',
   revoked_at: (time: string) => `revoked ${time}`,
   registrar: 'Registrar',
@@ -63,6 +65,10 @@ export const devices = {
     withdraw: 'Withdraw this invitation?',
     withdraw_then: (name: string) => `The link for ${mid(name)} is of no use afterwards.`,
     withdraw_yes: 'Withdraw it',
+    revoke: 'Revoke this device?',
+    revoke_then:
+      'It is signed out, its calls end, and it erases its keys. This cannot be undone: to use it again, the person has to be invited anew.',
+    revoke_yes: 'Revoke this device',
     back: 'Back',
   },
   link: {

@@ -20,8 +20,14 @@ export const told = {
   invitation_closed: 'This invitation is closed already.',
   other_words: (words: string) =>
     `This person is enrolled as ${words}. Use “Add a device” beside their name, or have the devices under the old words revoked first.`,
+  looks_like: (name: string, other: string) =>
+    `${name} looks the same as ${other}, who is known here already. If it is the same person, use “Add a device” beside their name. If it is another person, choose words that tell the two apart.`,
   forged_request: 'The device that asked does not have the link of this invitation.',
   not_approved: (why: string) => `The device was not approved: ${why}.`,
+  other_role_revoke: 'This device may not revoke devices of people of that role.',
+  revoked_already: 'This device is revoked already.',
+  not_revoked: (why: string) => `The device was not revoked: ${why}.`,
+  verify_again: 'Your office’s server did not verify what you did. Do it again.',
   request_changed:
     'Your office’s server has another request than the one that you approved. Refuse it, and invite this person again.',
   other_appointment:

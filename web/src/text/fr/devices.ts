@@ -48,6 +48,8 @@ export const devices: Text['devices'] = {
   approved: 'approuvé par un responsable de la sécurité',
   connected: 'Connecté',
   not_connected: 'Non connecté',
+  revoke: 'Révoquer',
+  revoke_of: (title) => `Révoquer : ${title}`,
   revoked: 'Révoqué',
   revoked_at: (time) => `révoqué le ${time}`,
   registrar: 'Appareil d’inscription',
@@ -63,6 +65,10 @@ export const devices: Text['devices'] = {
     withdraw: 'Retirer cette invitation ?',
     withdraw_then: (name) => `Le lien pour ${mid(name)} sera ensuite sans valeur.`,
     withdraw_yes: 'Retirer',
+    revoke: 'Révoquer cet appareil ?',
+    revoke_then:
+      'Il est déconnecté, ses appels prennent fin et ses clés sont effacées. C’est irréversible : pour le réutiliser, il faudra une nouvelle invitation.',
+    revoke_yes: 'Révoquer cet appareil',
     back: 'Retour',
   },
   link: {

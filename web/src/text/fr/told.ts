@@ -25,8 +25,14 @@ export const told: Text['told'] = {
   invitation_closed: 'Cette invitation est déjà close.',
   other_words: (words) =>
     `Cette personne est inscrite sous les termes suivants : ${words}. Utilisez « Ajouter un appareil » à côté de son nom, ou faites d’abord révoquer les appareils inscrits sous ces termes.`,
+  looks_like: (name, other) =>
+    `${name} se confond avec ${other}, qui figure déjà ici. S’il s’agit de la même personne, utilisez « Ajouter un appareil » à côté de son nom. S’il s’agit d’une autre, choisissez des termes qui les distinguent.`,
   forged_request: 'L’appareil qui a fait la demande ne détient pas le lien de cette invitation.',
   not_approved: (why) => `L’appareil n’a pas été approuvé (${why}).`,
+  other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
+  revoked_already: 'Cet appareil est déjà révoqué.',
+  not_revoked: (why) => `L’appareil n’a pas été révoqué (${why}).`,
+  verify_again: 'Le serveur de votre cabinet n’a pas vérifié votre action. Recommencez.',
   request_changed:
     'Le serveur de votre cabinet détient une autre demande que celle que vous avez approuvée. Refusez-la, puis invitez de nouveau cette personne.',
   other_appointment:
