@@ -87,7 +87,7 @@ export const device_scenes: Record<string, Scene> = {
     value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem', connected: true }), ...DEVICES],
   }),
   'officer-unappointed': officer(guarded({ registrar: null, invitations: [invitation({ made_here: false, link: null })] })),
-  'officer-loading': officer(guarded(), { status: 'loading' }),
+  'officer-loading': officer(guarded({ phase: 'connecting', token: null, caught_up: false }), { status: 'loading' }),
   'officer-failed': officer(guarded(), { status: 'failed', problem: { code: 'office_unreachable' } }),
   'officer-offline': officer(guarded({ phase: 'offline', token: null, invitations: two })),
 

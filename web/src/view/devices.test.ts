@@ -77,6 +77,10 @@ describe('an open invitation', () => {
 });
 
 describe('a security officer’s device', () => {
+  it('does not say that nothing waits before the office has sent everything', () => {
+    expect([true, false].map((caught_up) => shown(guarded({ caught_up })).known)).toEqual([true, false]);
+  });
+
   it('that is not a registrar says so, once the office has sent everything', () => {
     expect(shown(guarded()).unappointed).toBe(false);
     expect(shown(guarded({ registrar: null }))).toMatchObject({ unappointed: true, can_invite: false });

@@ -69,6 +69,8 @@ export interface DevicesScreen {
   /** This device is not a registrar, and the office has said all that it has to say. */
   unappointed: boolean;
   offline: string | null;
+  /** The office has sent everything: where nothing is shown, there is nothing. */
+  known: boolean;
   requests: RequestCard[];
   invitations: InvitationRow[];
   people: PersonDevices[];
@@ -91,6 +93,7 @@ export function devices_screen(
     can_invite: context.can_answer,
     unappointed: ready && view.caught_up && view.registrar === null,
     offline: view.phase === 'offline' ? texts.offline : null,
+    known: view.caught_up,
     // The one whose time is up first comes first.
     requests: [...(waiting ?? [])].sort((a, b) => a.expires_ms - b.expires_ms).map((one) => request_card(one, context)),
     invitations: (open ?? []).map((one) => invitation_row(one, context)),
