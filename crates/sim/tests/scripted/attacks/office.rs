@@ -31,7 +31,7 @@ fn a_server_alone_cannot_cause_a_device_to_erase_its_keys() {
         world.inject(0, ServerMessage::Revoked { jws });
         assert_ne!(world.screen_of(0).phase, ConnectionState::Revoked);
         assert!(!world.is_erased(0) && world.state(0) == CallState::Live);
-        assert!(world.red(0).iter().any(|text| text.contains("did not show the authority's signature")));
+        assert!(world.red(0).iter().any(|text| text.contains("did not show the signature of your office")));
     }
     assert!(world.hears(1, 0) && world.hears(0, 1));
 }

@@ -148,11 +148,12 @@ fn the_first_of_several_devices_to_answer_wins() {
     rings(&mut office);
     office.enrol(21, 2, Role::Principal).unwrap();
     office.connect(21);
-    assert_eq!(office.received(20), ["signed_in", "ringing"]);
+    assert_eq!(office.received(20), ["signed_in", "ringing", "devices_changed"]);
     assert_eq!(office.received(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
     office.send(20, C::Answer { call: CALL, key_package: blob("kp20") });
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
-    assert_eq!(office.received(2), ["ringing", "taken_elsewhere", "taken_elsewhere"]);
+    let expected = ["devices_changed", "ringing", "devices_changed", "taken_elsewhere", "taken_elsewhere"];
+    assert_eq!(office.received(2), expected);
     assert_eq!(office.received(21), ["taken_elsewhere"]);
     assert_eq!(office.received(20), Vec::<String>::new());
     assert_eq!(office.received(1).iter().filter(|k| *k == "join_asked").count(), 1);
