@@ -13,6 +13,6 @@ fuzz_target!(|frame: &[u8]| {
         assert!(length <= frame.len());
     }
     let mut keys = Keyring::new();
-    keys.enter(1, Zeroizing::new([7; 32]), 0, vec![0, 1], 0);
+    keys.enter(1, Box::new(Zeroizing::new([7; 32])), 0, vec![0, 1], 0);
     assert!(keys.open(frame).is_err());
 });

@@ -227,7 +227,7 @@ pub fn init(args: InitArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads a SHA-256 as [`hex`] writes it.
+/// Reads a SHA-256 as [`telcon_proto::hex`] writes it.
 pub fn digest(text: &str) -> anyhow::Result<[u8; 32]> {
     let bytes = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
     let bytes: Option<Vec<u8>> = bytes.collect();
