@@ -40,6 +40,9 @@ pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
 pub const MAX_JSON_BODY_BYTES: usize = 64 * 1024;
 /// How long a connection may stay silent, milliseconds. Clients ping every 20 s or so.
 pub const IDLE_TIMEOUT_MS: u64 = 75_000;
+/// How long a connection has to sign in before a newer one may take its place, milliseconds: a slow network's round trips. Who
+/// wants to keep devices out has to open all slots anew as often.
+pub const SIGN_IN_GRACE_MS: u64 = 250;
 /// Connections from one address that have not signed in. An office behind one address has fewer people who sign in within
 /// the same seconds; one more takes the place of the oldest.
 pub const MAX_UNSIGNED_FROM_ONE_ADDRESS: usize = 32;

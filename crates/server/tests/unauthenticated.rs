@@ -148,12 +148,12 @@ async fn when_too_many_connections_sign_in_the_oldest_goes_and_devices_get_in() 
     let device = office.person(Role::Principal).await;
     let mut held = Vec::new();
     for _ in 0..=MAX_UNSIGNED_CONNECTIONS {
-        held.push(Client::raw(office.addr(), None).await.unwrap());
+        held.push(Client::insist(office.addr(), None).await);
     }
     assert_eq!(held[0].closed().await, Some(1008));
     let mut client = Client::sign_in(office.addr(), &device).await;
     for _ in 0..MAX_UNSIGNED_CONNECTIONS {
-        held.push(Client::raw(office.addr(), None).await.unwrap());
+        held.push(Client::insist(office.addr(), None).await);
     }
     client.send(&C::Ping { log_size: 0 }).await;
     assert!(matches!(client.next().await, Some(S::Checkpoint { .. })), "who has signed in stays");
@@ -166,7 +166,7 @@ async fn unauthenticated_connections_of_one_network_push_out_each_other() {
     let (mut held, mut other) = (Vec::new(), Client::raw_for(office.addr(), None, Some("203.0.113.2")).await.unwrap());
     for n in 0..=MAX_UNSIGNED_FROM_ONE_ADDRESS {
         let address = format!("2001:db8:7:{n:x}::1");
-        held.push(Client::raw_for(office.addr(), None, Some(&address)).await.unwrap());
+        held.push(Client::insist(office.addr(), Some(&address)).await);
     }
     assert_eq!(held[0].closed().await, Some(1008), "one /48");
     other.send(&C::Ping { log_size: 0 }).await;
@@ -183,7 +183,7 @@ async fn addresses_are_believed_from_trusted_proxies_only() {
     let mut held = Vec::new();
     for n in 0..=MAX_UNSIGNED_FROM_ONE_ADDRESS {
         let claimed = format!("198.51.100.{n}");
-        held.push(Client::raw_for(office.addr(), None, Some(&claimed)).await.unwrap());
+        held.push(Client::insist(office.addr(), Some(&claimed)).await);
     }
     assert_eq!(held[0].closed().await, Some(1008), "all of them are this machine's");
 }

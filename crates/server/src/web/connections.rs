@@ -17,7 +17,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -68,7 +68,8 @@ pub(crate) async fn serve(
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let ConnectionLimits { total, per_address, .. } = limits;
-    let slots = ConnectionSlots::new(SlotLimits { total, per_address, ipv6_prefix: IPV6_PREFIX });
+    let slots =
+        ConnectionSlots::new(SlotLimits { total, per_address, grace: Duration::ZERO, ipv6_prefix: IPV6_PREFIX });
     let proxies = Arc::new(proxies);
     let (stopping, stopped) = watch::channel(false);
     let mut stop = pin!(stop);
@@ -79,7 +80,7 @@ pub(crate) async fn serve(
                 Ok((stream, peer)) => {
                     // Over the limit: closed without a response, which would cost more than the connection did.
                     let is_proxy = proxies.contains(peer.ip());
-                    let Some((slot, evicted)) = slots.acquire(peer.ip(), is_proxy) else { continue };
+                    let Some((slot, evicted)) = slots.acquire(peer.ip(), is_proxy, Instant::now()) else { continue };
                     if is_proxy {
                         // Its clients have limits of their own.
                         slot.handle().keep();

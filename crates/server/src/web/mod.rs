@@ -38,7 +38,7 @@ pub use turn::{MAX_TURN_SECRET_BYTES, MAX_TURN_URLS, Turn, TurnError};
 use crate::{
     archive::{Certificates, Prover, RecordStore},
     hub::HubHandle,
-    limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, UNSIGNED_IPV6_PREFIX},
+    limits::{MAX_JSON_BODY_BYTES, MAX_UNSIGNED_FROM_ONE_ADDRESS, SIGN_IN_GRACE_MS, UNSIGNED_IPV6_PREFIX},
     media::RelayInput,
     store::Queries,
 };
@@ -108,6 +108,7 @@ impl App {
         ConnectionSlots::new(SlotLimits {
             total: MAX_UNSIGNED_CONNECTIONS,
             per_address: MAX_UNSIGNED_FROM_ONE_ADDRESS,
+            grace: Duration::from_millis(SIGN_IN_GRACE_MS),
             ipv6_prefix: UNSIGNED_IPV6_PREFIX,
         })
     }

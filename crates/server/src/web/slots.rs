@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
@@ -15,6 +16,9 @@ pub struct SlotLimits {
     pub total: usize,
     /// Connections of one address.
     pub per_address: usize,
+    /// How long a connection keeps its slot in any case. When all devices of an office reconnect at once, each has the time to
+    /// sign in, instead of pushing out those that are about to.
+    pub grace: Duration,
     /// Bits of an IPv6 address that identify whoever uses it: networks assign prefixes, not addresses.
     pub ipv6_prefix: u32,
 }
@@ -37,6 +41,7 @@ struct InUse {
 
 struct Held {
     address: IpAddr,
+    since: Instant,
     evict: oneshot::Sender<()>,
 }
 
@@ -47,10 +52,15 @@ struct OfAddress {
 }
 
 impl InUse {
-    fn evict(&mut self, number: u64) {
+    /// Takes the slot of a connection that has had it for `grace`; false if it has not.
+    fn evict(&mut self, number: u64, grace: Duration, now: Instant) -> bool {
+        if self.held.get(&number).is_some_and(|held| now.saturating_duration_since(held.since) < grace) {
+            return false;
+        }
         if let Some(held) = self.remove(number) {
             let _ = held.evict.send(());
         }
+        true
     }
 
     fn remove(&mut self, number: u64) -> Option<Held> {
@@ -85,26 +95,27 @@ impl ConnectionSlots {
 
     /// Acquires a slot for this address, if need be that of the oldest connection which has not authenticated: of the same
     /// address if that has too many (unless `is_proxy`, which connects for everybody), else of all. The receiver fires when the
-    /// slot is given up. None if all are authenticated.
+    /// slot is given up. None if all are authenticated, or that one is as young as [`SlotLimits::grace`].
     pub fn acquire(
         self: &Arc<Self>,
         address: IpAddr,
         is_proxy: bool,
+        now: Instant,
     ) -> Option<(ConnectionSlot, oneshot::Receiver<()>)> {
         let address = self.subscriber(address);
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = in_use.by_address.get(&address);
         if !is_proxy && of_address.is_some_and(|of| of.held >= self.limits.per_address) {
             let oldest = of_address.and_then(|of| of.evictable.first().copied())?;
-            in_use.evict(oldest);
+            in_use.evict(oldest, self.limits.grace, now).then_some(())?;
         } else if in_use.held.len() >= self.limits.total {
             let oldest = in_use.evictable.first().copied()?;
-            in_use.evict(oldest);
+            in_use.evict(oldest, self.limits.grace, now).then_some(())?;
         }
         in_use.last += 1;
         let number = in_use.last;
         let (evict, evicted) = oneshot::channel();
-        in_use.held.insert(number, Held { address, evict });
+        in_use.held.insert(number, Held { address, since: now, evict });
         in_use.evictable.insert(number);
         let of_address = in_use.by_address.entry(address).or_default();
         of_address.held += 1;
@@ -158,7 +169,7 @@ mod tests {
     }
 
     fn slots(total: usize, per_address: usize) -> Arc<ConnectionSlots> {
-        ConnectionSlots::new(SlotLimits { total, per_address, ipv6_prefix: IPV6_PREFIX })
+        ConnectionSlots::new(SlotLimits { total, per_address, grace: Duration::ZERO, ipv6_prefix: IPV6_PREFIX })
     }
 
     fn is_evicted(evicted: &mut oneshot::Receiver<()>) -> bool {
@@ -169,41 +180,59 @@ mod tests {
     #[test]
     fn when_all_slots_are_in_use_the_oldest_unauthenticated_connection_goes() {
         let slots = slots(4, 2);
-        let (signed_in, _ends) = slots.acquire(at("192.0.2.1"), false).unwrap();
+        let (signed_in, _ends) = slots.acquire(at("192.0.2.1"), false, Instant::now()).unwrap();
         signed_in.handle().keep();
-        let mut silent: Vec<_> =
-            ["192.0.2.2", "192.0.2.2", "192.0.2.3"].map(|a| slots.acquire(at(a), false).unwrap()).into();
-        let (newcomer, mut newcomer_ends) = slots.acquire(at("192.0.2.4"), false).unwrap();
+        let mut silent: Vec<_> = ["192.0.2.2", "192.0.2.2", "192.0.2.3"]
+            .map(|a| slots.acquire(at(a), false, Instant::now()).unwrap())
+            .into();
+        let (newcomer, mut newcomer_ends) = slots.acquire(at("192.0.2.4"), false, Instant::now()).unwrap();
         assert!(is_evicted(&mut silent[0].1), "the oldest");
         assert!(!is_evicted(&mut silent[1].1) && !is_evicted(&mut silent[2].1) && !is_evicted(&mut newcomer_ends));
         newcomer.handle().keep();
         // A slot that was given up is not freed a second time.
         silent.remove(0);
-        let (_another, _) = slots.acquire(at("192.0.2.5"), false).unwrap();
+        let (_another, _) = slots.acquire(at("192.0.2.5"), false, Instant::now()).unwrap();
         assert!(is_evicted(&mut silent[0].1));
         for (slot, _) in &silent[1..] {
             slot.handle().keep();
         }
-        let (last, mut last_ends) = slots.acquire(at("192.0.2.6"), false).unwrap();
+        let (last, mut last_ends) = slots.acquire(at("192.0.2.6"), false, Instant::now()).unwrap();
         last.handle().keep();
-        assert!(slots.acquire(at("192.0.2.7"), false).is_none(), "all are authenticated");
+        assert!(slots.acquire(at("192.0.2.7"), false, Instant::now()).is_none(), "all are authenticated");
         assert!(!is_evicted(&mut last_ends));
         drop(signed_in);
-        assert!(slots.acquire(at("192.0.2.7"), false).is_some());
+        assert!(slots.acquire(at("192.0.2.7"), false, Instant::now()).is_some());
+    }
+
+    /// All devices of an office reconnect after a restart of its server.
+    #[test]
+    fn a_connection_that_just_began_is_not_pushed_out() {
+        let grace = Duration::from_millis(250);
+        let slots = ConnectionSlots::new(SlotLimits { total: 2, per_address: 2, grace, ipv6_prefix: IPV6_PREFIX });
+        let start = Instant::now();
+        let mut first = slots.acquire(at("192.0.2.1"), false, start).unwrap();
+        let _second = slots.acquire(at("192.0.2.2"), false, start + grace / 2).unwrap();
+        assert!(slots.acquire(at("192.0.2.3"), false, start + grace * 9 / 10).is_none());
+        assert!(!is_evicted(&mut first.1));
+        let _third = slots.acquire(at("192.0.2.3"), false, start + grace).unwrap();
+        assert!(is_evicted(&mut first.1));
+        assert!(slots.acquire(at("192.0.2.4"), false, start + grace).is_none(), "the second is younger");
     }
 
     #[test]
     fn an_address_with_too_many_connections_gives_up_its_own() {
         let slots = slots(5, 2);
-        let (mut first, mut other) =
-            (slots.acquire(at("192.0.2.1"), false).unwrap(), slots.acquire(at("192.0.2.9"), false).unwrap());
-        let (second, _) = slots.acquire(at("192.0.2.1"), false).unwrap();
-        let (third, _) = slots.acquire(at("::ffff:192.0.2.1"), false).unwrap();
+        let (mut first, mut other) = (
+            slots.acquire(at("192.0.2.1"), false, Instant::now()).unwrap(),
+            slots.acquire(at("192.0.2.9"), false, Instant::now()).unwrap(),
+        );
+        let (second, _) = slots.acquire(at("192.0.2.1"), false, Instant::now()).unwrap();
+        let (third, _) = slots.acquire(at("::ffff:192.0.2.1"), false, Instant::now()).unwrap();
         assert!(is_evicted(&mut first.1) && !is_evicted(&mut other.1));
         second.handle().keep();
         third.handle().keep();
-        assert!(slots.acquire(at("192.0.2.1"), false).is_none());
-        assert!(slots.acquire(at("192.0.2.1"), true).is_some(), "a proxy connects for everybody");
+        assert!(slots.acquire(at("192.0.2.1"), false, Instant::now()).is_none());
+        assert!(slots.acquire(at("192.0.2.1"), true, Instant::now()).is_some(), "a proxy connects for everybody");
     }
 
     #[test]
@@ -212,11 +241,12 @@ mod tests {
             (IPV6_PREFIX, "2001:db8:0:ff::2", "2001:db8:0:100::1"),
             (UNSIGNED_IPV6_PREFIX, "2001:db8:0:ffff::2", "2001:db8:1::1"),
         ] {
-            let slots = ConnectionSlots::new(SlotLimits { total: 9, per_address: 1, ipv6_prefix });
-            let mut first = slots.acquire(at("2001:db8::1"), false).unwrap();
-            let _other = slots.acquire(at(other), false).unwrap();
+            let slots =
+                ConnectionSlots::new(SlotLimits { total: 9, per_address: 1, grace: Duration::ZERO, ipv6_prefix });
+            let mut first = slots.acquire(at("2001:db8::1"), false, Instant::now()).unwrap();
+            let _other = slots.acquire(at(other), false, Instant::now()).unwrap();
             assert!(!is_evicted(&mut first.1));
-            let _same = slots.acquire(at(same), false).unwrap();
+            let _same = slots.acquire(at(same), false, Instant::now()).unwrap();
             assert!(is_evicted(&mut first.1), "/{ipv6_prefix}");
         }
     }

@@ -74,7 +74,7 @@ pub(super) async fn upgrade(
         app.refused_origins.report(&headers, &app.info.domain, Instant::now());
         return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
-    let Some((slot, evicted)) = app.unauthenticated.acquire(address, is_proxy) else {
+    let Some((slot, evicted)) = app.unauthenticated.acquire(address, is_proxy, Instant::now()) else {
         count(&app.counters.refused);
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
             .into_response();

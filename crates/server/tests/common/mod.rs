@@ -7,7 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use std::{
     net::SocketAddr,
     sync::atomic::{AtomicU8, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use telcon_identity::{Authority, DeviceKey, Invitation, InviteSpec, Office as Anchor, sign_in, sign_ring};
 use telcon_proto::{
@@ -243,6 +243,18 @@ impl Client {
     /// Connects without signing in.
     pub async fn raw(addr: SocketAddr, origin: Option<&str>) -> Result<Self, u16> {
         Self::raw_for(addr, origin, None).await
+    }
+
+    /// Connects without signing in, as often as it takes while others have just begun to sign in.
+    pub async fn insist(addr: SocketAddr, speaks_for: Option<&str>) -> Self {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Self::raw_for(addr, None, speaks_for).await {
+                Ok(client) => return client,
+                Err(503) if Instant::now() < until => {}
+                Err(status) => panic!("refused with {status}"),
+            }
+        }
     }
 
     /// Connects as a local reverse proxy does, on behalf of a client address (`X-Forwarded-For`).
