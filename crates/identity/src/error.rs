@@ -256,6 +256,11 @@ pub enum Misuse {
     /// The seed does not match the certificate.
     #[error("the authority's key does not match its certificate: use the two files that were created together")]
     AuthorityKey,
+    /// The key is not the one of the registrar certificate.
+    #[error(
+        "the key does not match the registrar's certificate: ask the holder of the office's authority to appoint this device"
+    )]
+    RegistrarKey,
     /// The device's seed equals the enrolment's.
     #[error("a device needs a key of its own: draw a fresh seed")]
     SeedReused,

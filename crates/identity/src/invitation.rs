@@ -17,6 +17,7 @@ use crate::{
     chain::check_enrolment,
     error::{Flaw, Mismatch, Misuse, Result, Validity},
     key::{DeviceKey, SEED_BYTES},
+    link::{bare_fragment, suite_byte, suite_of_byte},
     name::card_name,
     validity::{CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S},
 };
@@ -72,10 +73,7 @@ impl Invitation {
     /// The link's fragment: base64url of version, suite, seed, authority digest and enrolment certificate. About 1,000
     /// characters in the hybrid suite (fits a QR code), 10,500 in the CNSA 2.0 profile (does not).
     pub fn to_fragment(&self) -> String {
-        let suite = match self.suite() {
-            SuiteName::Hybrid => 1,
-            SuiteName::Cnsa2 => 2,
-        };
+        let suite = suite_byte(self.suite());
         // Reserved at full length: a reallocation would leave a copy of the seed in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + self.certificate.der().len()));
         bytes.extend_from_slice(&[VERSION, suite]);
@@ -91,8 +89,7 @@ impl Invitation {
     /// # Errors
     /// [`Flaw::Invitation`] and [`Flaw`]s of the certificate; [`Mismatch::InvitationVersion`].
     pub fn parse(fragment: &str) -> Result<Self> {
-        let fragment = fragment.trim();
-        let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
+        let fragment = bare_fragment(fragment);
         if fragment.len() > MAX_FRAGMENT_CHARS {
             return Err(Flaw::TooLong.into());
         }
@@ -104,11 +101,7 @@ impl Invitation {
             version @ 1..=MAX_PLAUSIBLE_VERSION => return Err(Mismatch::InvitationVersion(version).into()),
             _ => return Err(Flaw::Invitation.into()),
         }
-        let suite = match header[1] {
-            1 => SuiteName::Hybrid,
-            2 => SuiteName::Cnsa2,
-            _ => return Err(Flaw::Invitation.into()),
-        };
+        let suite = suite_of_byte(header[1]).ok_or(Flaw::Invitation)?;
         let (mut seed, mut authority) = ([0; SEED_BYTES], [0; 32]);
         seed.copy_from_slice(&header[2..2 + SEED_BYTES]);
         authority.copy_from_slice(&header[2 + SEED_BYTES..]);

@@ -25,6 +25,7 @@
 //! * **The server**: trusted for availability, and for the order and time of log entries. It can issue, sign and change
 //!   nothing here.
 
+mod ask;
 mod authority;
 mod certificate;
 mod chain;
@@ -34,6 +35,7 @@ mod error;
 mod invitation;
 pub mod jws;
 mod key;
+mod link;
 mod logged;
 mod look;
 mod name;
@@ -52,6 +54,7 @@ mod parsers;
 #[cfg(test)]
 mod testkit;
 
+pub use ask::{Ask, DEVICE_REQUEST_TYP, VerifiedRequest, label_of, read_request, verify_request};
 pub use authority::{Authority, INVITATION_TYP, InviteSpec, REVOCATION_TYP};
 pub use certificate::MAX_CERTIFICATE_BYTES;
 pub use chain::VerifiedDevice;
@@ -63,8 +66,7 @@ pub use logged::{LoggedDevice, LoggedEntry, LoggedRing};
 pub use look::Look;
 pub use office::{Office, VerifiedRevocation};
 pub use registrar::{
-    APPOINTMENT_REQUEST_TYP, Ask, DEVICE_REQUEST_TYP, VerifiedRequest, check_card, claimed_revoker, label_of,
-    read_request, request_appointment, verify_request, with_certificate, without_certificate,
+    APPOINTMENT_REQUEST_TYP, check_card, claimed_revoker, request_appointment, with_certificate, without_certificate,
 };
 pub use rights::Registrar;
 pub use ring::{RING_MAX_FUTURE_MS, RING_TYP, VerifiedRing, claimed_call, sign_ring};

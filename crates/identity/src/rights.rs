@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::KeyUsages;
 
 /// Separates a registrar's signature from its certificate.
 pub(crate) const BESIDE: char = '~';
+
 /// What a registrar certificate allows, after verification against the authority, in everything but time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rights {

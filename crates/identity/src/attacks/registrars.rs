@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Registrar,
-    registrar::{Ask, VerifiedRequest, read_request, verify_request},
+    ask::{Ask, VerifiedRequest, read_request, verify_request},
 };
 use telcon_proto::{InvitationId, statement::DeviceRequest};
 
