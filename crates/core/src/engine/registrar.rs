@@ -12,6 +12,7 @@ use telcon_identity::{Ask, Registrar, VerifiedRequest, verify_request};
 use telcon_proto::{
     Blob, Card, ClientMessage, DeviceId, InvitationId, PersonId, limits::MAX_INVITATION_MS, message::OpenInvitation,
 };
+use zeroize::Zeroizing;
 
 /// What this device knows of invitations.
 #[derive(Default)]
@@ -20,12 +21,19 @@ pub(super) struct Invitations {
     registrar: Option<Registrar>,
     /// How often the office reported that devices changed.
     pub(super) devices_changed: u32,
-    /// Those that are not closed, as the office sent them.
-    open: BTreeMap<InvitationId, OpenInvitation>,
+    /// Those that are not closed.
+    open: BTreeMap<InvitationId, Open>,
+}
+
+/// An invitation as the office sent it.
+struct Open {
+    invitation: OpenInvitation,
+    /// What a device asked with it: verified once, when it came.
+    request: Option<Result<VerifiedRequest, String>>,
 }
 
 impl Engine {
-    /// The office says that this device is a registrar: true if the authority certified this device's own key.
+    /// The office says that this device is a registrar. It is one if the authority certified this device's own key.
     pub(super) fn on_registrar(&mut self, certificate: &Blob, now_ms: u64) {
         let verified = self.device.office().verify_registrar(certificate.as_slice(), now_ms);
         let own = |registrar: &Registrar| {
@@ -43,7 +51,11 @@ impl Engine {
 
     /// The office reports invitations that are new, changed or closed.
     pub(super) fn on_invitations(&mut self, changed: Vec<OpenInvitation>, closed: &[InvitationId]) {
-        self.invitations.open.extend(changed.into_iter().map(|invitation| (invitation.invitation, invitation)));
+        for invitation in changed {
+            let id = invitation.invitation;
+            let request = invitation.request.as_deref().map(|request| self.verified_request(id, request));
+            self.invitations.open.insert(id, Open { invitation, request });
+        }
         for id in closed {
             self.invitations.open.remove(id);
             self.forget_invitation(*id);
@@ -63,17 +75,21 @@ impl Engine {
         }
     }
 
+    /// This device as a registrar; otherwise its person is told that it is none.
+    fn as_registrar(&mut self) -> Option<Registrar> {
+        if self.invitations.registrar.is_none() {
+            let text = "This device is not a registrar: the holder of the office's authority appoints it.";
+            self.alert(AlertLevel::Amber, text);
+        }
+        self.invitations.registrar.clone()
+    }
+
     pub(super) fn invite(&mut self, now_ms: u64, to: PersonToInvite) {
-        let Some(registrar) = &self.invitations.registrar else {
-            return self.alert(
-                AlertLevel::Amber,
-                "This device is not a registrar: the holder of the office's authority appoints it.",
-            );
-        };
+        let Some(registrar) = self.as_registrar() else { return };
         if !registrar.roles().contains(&to.role) {
             return self.alert(AlertLevel::Amber, "This device may not enrol people of that role.");
         }
-        let mut person = [0; 16];
+        let (mut person, mut id, mut secret) = ([0; 16], [0; 16], Zeroizing::new([0; 32]));
         self.rng.fill_bytes(&mut person);
         let card = Card {
             person: to.person.unwrap_or(PersonId::from_bytes(person)),
@@ -86,9 +102,8 @@ impl Engine {
         if let Err(error) = telcon_identity::check_card(&card) {
             return self.alert(AlertLevel::Amber, format!("The invitation was not made: {error}."));
         }
-        let (mut id, mut secret) = ([0; 16], [0; 32]);
         self.rng.fill_bytes(&mut id);
-        self.rng.fill_bytes(&mut secret);
+        self.rng.fill_bytes(&mut *secret);
         let invitation = InvitationId::from_bytes(id);
         let expires_ms = now_ms + to.valid_ms.unwrap_or(MAX_INVITATION_MS).min(MAX_INVITATION_MS);
         // The secret is durable before anything leaves this device: a link that was handed out can be answered after a reload.
@@ -96,7 +111,7 @@ impl Engine {
         self.state.invitations.push(KeptInvitation::new(invitation, &secret, expires_ms));
         self.out.push_back(Output::Persist);
         let office = self.device.office();
-        let token_sha256 = Ask::new(office.suite(), secret, office.authority_sha256(), invitation).token_sha256();
+        let token_sha256 = Ask::new(office.suite(), *secret, office.authority_sha256(), invitation).token_sha256();
         self.send(ClientMessage::Invite { invitation, card, expires_ms, token_sha256 });
     }
 
@@ -105,12 +120,15 @@ impl Engine {
     }
 
     pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId) {
-        let result = self.verified_request(id).and_then(|request| {
-            let registrar = self.invitations.registrar.as_ref().ok_or("this device is not a registrar")?;
-            let card = &self.invitations.open.get(&id).ok_or("the invitation is closed")?.card;
-            let chain = registrar.certify(self.device.key(), &request, card, now_ms);
-            chain.map_err(|error| error.to_string())
-        });
+        let Some(registrar) = self.as_registrar() else { return };
+        let result = match self.invitations.open.get(&id) {
+            Some(Open { invitation, request: Some(Ok(request)) }) => registrar
+                .certify(self.device.key(), request, &invitation.card, now_ms)
+                .map_err(|error| error.to_string()),
+            Some(Open { request: Some(Err(why)), .. }) => Err(why.clone()),
+            Some(Open { request: None, .. }) => Err("no device has asked yet".to_owned()),
+            None => Err("the invitation is closed".to_owned()),
+        };
         match result {
             Ok(chain) => {
                 let chain = chain.into_iter().map(Blob).collect();
@@ -121,22 +139,15 @@ impl Engine {
     }
 
     pub(super) fn revoke_device(&mut self, now_ms: u64, device: DeviceId) {
-        let Some(registrar) = &self.invitations.registrar else {
-            return self.alert(
-                AlertLevel::Amber,
-                "This device is not a registrar: the holder of the office's authority appoints it.",
-            );
-        };
+        let Some(registrar) = self.as_registrar() else { return };
         match registrar.revoke(self.device.key(), device, now_ms) {
             Ok(statement) => self.send(ClientMessage::RevokeDevice { statement }),
             Err(error) => self.alert(AlertLevel::Red, format!("The device was not revoked: {error}.")),
         }
     }
 
-    /// The request of an invitation, verified with the secret that only this device has.
-    fn verified_request(&self, id: InvitationId) -> Result<VerifiedRequest, String> {
-        let open = self.invitations.open.get(&id).ok_or("the invitation is closed")?;
-        let request = open.request.as_deref().ok_or("no device has asked yet")?;
+    /// A request, verified with the secret that only the device has which made the invitation.
+    fn verified_request(&self, id: InvitationId, request: &str) -> Result<VerifiedRequest, String> {
         let ask = self.ask(id).ok_or("it was made on another device, which has to answer it")?;
         verify_request(request, self.device.office().domain(), &ask).map_err(|error| error.to_string())
     }
@@ -153,15 +164,15 @@ impl Engine {
     }
 
     pub(super) fn invitation_views(&self) -> Vec<InvitationView> {
-        let view = |open: &OpenInvitation| {
+        let view = |Open { invitation: open, request }: &Open| {
             let ask = self.ask(open.invitation);
-            let request = open.request.as_ref().map(|_| match self.verified_request(open.invitation) {
+            let request = request.as_ref().map(|request| match request {
                 Ok(verified) => RequestView {
                     label: verified.request().label.clone(),
                     code: Some(verified.code().to_owned()),
                     problem: None,
                 },
-                Err(why) => RequestView { label: String::new(), code: None, problem: Some(why) },
+                Err(why) => RequestView { label: String::new(), code: None, problem: Some(why.clone()) },
             });
             InvitationView {
                 invitation: open.invitation,
@@ -179,7 +190,7 @@ impl Engine {
         views
     }
 
-    /// A text with which the holder of the authority appoints this device (`telcon office appoint`).
+    /// A text with which the holder of the authority appoints this device (`telcon appoint`).
     pub fn appointment_request(&self, now_ms: u64) -> String {
         telcon_identity::request_appointment(self.device.key(), self.device.chain(), self.device.me(), now_ms)
     }
