@@ -14,7 +14,6 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
-    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -23,17 +22,14 @@ use std::{
 use telcon_client::{
     audio::frame::Frame,
     endpoint::{Endpoint, EndpointConfig, ReceiveStats, Stats, now_ms},
-    http::get_json,
     note::delivery::DeliveredRecord,
 };
 use telcon_core::{
     UserCommand,
     view::{CallState, View},
 };
-use telcon_identity::Office;
 use telcon_proto::{
     Card, DeviceId, OfficeName, Role, SuiteName,
-    http::{API_PREFIX, OfficeInfo},
     policy::{Action, ROLES, allows},
 };
 use telcon_server::store::StoreLocation;
@@ -463,35 +459,29 @@ const APPOINT_INTERVAL: Duration = Duration::from_secs(2);
 /// Appoints the security officer's devices as they are enrolled: the demonstration holds the authority's key, which an office
 /// keeps offline.
 async fn appoint_officers(data: &Path, server: &str) -> anyhow::Result<()> {
-    let (data, server) = (data.to_owned(), server.to_owned());
-    let mut appointed = BTreeSet::new();
     loop {
         tokio::time::sleep(APPOINT_INTERVAL).await;
-        let (data, server, known) = (data.clone(), server.clone(), appointed.clone());
-        let new = tokio::task::spawn_blocking(move || appoint_new(&data, &server, &known)).await??;
-        for device in new {
+        let (data, server) = (data.to_owned(), server.to_owned());
+        for device in tokio::task::spawn_blocking(move || appoint_new(&data, &server)).await?? {
             step(format!("appointed the security officer's device {device}: it may invite people"));
-            appointed.insert(device);
         }
     }
 }
 
-fn appoint_new(data: &Path, server: &str, known: &BTreeSet<DeviceId>) -> anyhow::Result<Vec<DeviceId>> {
+fn appoint_new(data: &Path, server: &str) -> anyhow::Result<Vec<DeviceId>> {
     let authority = office::authority(data)?;
     let database = StoreLocation::Sqlite(data.join("server/telcon.db")).reader(authority.domain())?;
-    let registrars = database.registrars()?;
-    let officers = database.devices()?.into_iter().filter(|row| {
-        let is_new = !known.contains(&row.device) && !registrars.contains(&row.device);
-        is_new && allows(row.card.role, Action::EnrolDevices) && row.revoked_ms.is_none()
-    });
+    let officers = database
+        .listed_devices(None)?
+        .into_iter()
+        .filter(|row| allows(row.card.role, Action::EnrolDevices) && !row.registrar && row.revoked_ms.is_none());
     let mut new = Vec::new();
-    for row in officers {
-        let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
-        let pinned = Office::pin(&info, Some(&authority.certificate_sha256()))?;
+    for device in officers.map(|row| row.device) {
+        let Some(row) = database.device(&device)? else { continue };
         let chain: Vec<&[u8]> = row.chain.iter().map(|der| der.as_slice()).collect();
-        let device = pinned.verify_chain(&chain, now_ms())?;
-        registrar::appoint_at(server, &authority, &device, &ROLES)?;
-        new.push(row.device);
+        let verified = registrar::office(server, &authority)?.verify_chain(&chain, now_ms())?;
+        registrar::appoint_at(server, &authority, &verified, &ROLES)?;
+        new.push(device);
     }
     Ok(new)
 }

@@ -66,9 +66,7 @@ pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {
     let authority = authority(&args.data)?;
     let request = telcon_files::read_text_named(&args.request, MAX_APPOINTMENT_REQUEST_BYTES)
         .with_context(|| format!("cannot read {}", args.request.display()))?;
-    let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
-    let office = Office::pin(&info, Some(&authority.certificate_sha256()))?;
-    let device = office
+    let device = office(&server, &authority)?
         .verify_appointment_request(&request, now_ms())
         .with_context(|| format!("{} is not a request of a device of this office", args.request.display()))?;
     let roles: Vec<Role> = match args.role.is_empty() {
@@ -85,6 +83,12 @@ pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {
         roles.iter().map(|role| role.words()).collect::<Vec<_>>().join(", ")
     );
     Ok(())
+}
+
+/// The office of this authority, as its server describes it.
+pub fn office(server: &str, authority: &Authority) -> anyhow::Result<Office> {
+    let info: OfficeInfo = get_json(&format!("{server}{API_PREFIX}/office"), None)?;
+    Ok(Office::pin(&info, Some(&authority.certificate_sha256()))?)
 }
 
 /// Appoints a device at a server.

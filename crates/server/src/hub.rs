@@ -71,8 +71,8 @@ pub enum Input {
     DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
     /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
     Approve(SessionId, InvitationId, Box<Result<NewDevice, String>>, oneshot::Sender<Answer>),
-    /// A registrar revokes a device: its statement, which was verified.
-    RevokeAsRegistrar(SessionId, Box<Revocation>, oneshot::Sender<Answer>),
+    /// A registrar revokes a device: its statement, or why that does not verify.
+    RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
     MaySeal(CallId, DeviceId, oneshot::Sender<Result<(), Refusal>>),
     /// A record is in the archive.

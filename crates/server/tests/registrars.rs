@@ -277,6 +277,12 @@ async fn who_is_not_a_registrar_invites_closes_and_approves_nothing() {
         let list = devices(&office, &other).await;
         assert_eq!(list.len() == 1, role != Role::SecurityOfficer, "{role:?} sees {} devices", list.len());
     }
+    // Another registrar, which cannot verify what was asked.
+    let other = Officer::appointed(&office, &[Role::Principal]).await;
+    let chain = other.certify(&office, invitation, &jws, &card);
+    let mut theirs = other.sign_in(&office).await;
+    theirs.send(&C::ApproveDevice { invitation, chain }).await;
+    assert_eq!(refused(&mut theirs).await, RefusalCode::NotAllowed);
     // A role that the authority did not name.
     let counterpart = office.card(Role::Counterpart);
     let invitation = InvitationId::from_bytes([8; 16]);
@@ -388,7 +394,7 @@ async fn a_registrar_revokes_a_device_of_its_roles_and_no_other() {
         assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
     }
     client.send(&C::RevokeDevice { statement: "no.jws.here~AAAA".into() }).await;
-    assert_eq!(refused(&mut client).await, RefusalCode::Unavailable);
+    assert_eq!(refused(&mut client).await, RefusalCode::NotAllowed);
     theirs.send(&C::RevokeDevice { statement: statement(&officer, &counterpart) }).await;
     assert_eq!(refused(&mut theirs).await, RefusalCode::NotAllowed);
     let body = serde_json::to_vec(&RevokeRequest { jws: statement(&officer, &principal) }).unwrap();

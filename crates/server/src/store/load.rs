@@ -103,15 +103,6 @@ pub(super) fn invitation(
     Ok(all(t, &sql, values![id], |row| invitation_row(row, home))?.pop())
 }
 
-/// Invitations with which a device was approved.
-pub(super) fn approved_invitations(
-    t: &mut dyn Statements,
-    home: &OfficeName,
-) -> Result<Vec<InvitationRow>, StoreError> {
-    let sql = format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE closed = 'approved' ORDER BY made_ms");
-    all(t, &sql, &[], |row| invitation_row(row, home))
-}
-
 pub(super) fn lost_devices(t: &mut dyn Statements) -> Result<Vec<LostDevice>, StoreError> {
     all(t, &format!("SELECT {LOST_COLUMNS} FROM lost_devices ORDER BY log_index"), &[], lost_row)
 }

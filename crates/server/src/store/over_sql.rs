@@ -1,8 +1,8 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store, StoreError, StoredRecord,
-    Write,
+    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store,
+    StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -114,13 +114,8 @@ impl<D: Database> Queries for Reader<D> {
         self.read(|t| load::invitation(t, invitation, &self.home))
     }
 
-    fn approved_invitations(&self) -> Result<Vec<InvitationRow>, StoreError> {
-        self.read(|t| load::approved_invitations(t, &self.home))
-    }
-
-    fn registrars(&self) -> Result<BTreeSet<DeviceId>, StoreError> {
-        let sql = "SELECT device FROM registrars WHERE log_index IS NOT NULL";
-        Ok(self.read(|t| load::all(t, sql, &[], |row| row.device(0)))?.into_iter().collect())
+    fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError> {
+        self.read(|t| read::listed_devices(t, person, &self.home))
     }
 
     fn calls(

@@ -1,6 +1,6 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, CallSummary, DeviceRow, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
+use super::{CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
 
@@ -163,17 +163,11 @@ pub trait Queries: Send + Sync {
     /// [`StoreError`].
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError>;
 
-    /// The invitations with which devices were enrolled, in the order in which they were made.
+    /// The devices of a person, or of all people if none, whose enrolment is in the log, in the order of their enrolment.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn approved_invitations(&self) -> Result<Vec<InvitationRow>, StoreError>;
-
-    /// Devices that are registrars.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    fn registrars(&self) -> Result<BTreeSet<DeviceId>, StoreError>;
+    fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError>;
 
     /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`: those in which `party`
     /// rang or was rung, or of the whole office if none. The list begins after the call `after`, or with the newest; none if it

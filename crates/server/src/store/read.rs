@@ -1,7 +1,7 @@
 //! Queries for HTTP requests: lists, and the rows from which proofs are made.
 
 use super::{
-    CallSummary, DeviceRow, StoreError, StoredRecord,
+    CallSummary, DeviceRow, DeviceSummary, StoreError, StoredRecord,
     database::Statements,
     load::{self, all},
     value::{Value, values},
@@ -13,6 +13,34 @@ pub(super) fn devices(t: &mut dyn Statements, home: &OfficeName) -> Result<Vec<D
     let columns = load::DEVICE_COLUMNS;
     let sql = format!("SELECT {columns} FROM devices WHERE log_index IS NOT NULL ORDER BY enrolled_ms, device");
     all(t, &sql, &[], |row| load::device_row(row, home))
+}
+
+pub(super) fn listed_devices(
+    t: &mut dyn Statements,
+    person: Option<PersonId>,
+    home: &OfficeName,
+) -> Result<Vec<DeviceSummary>, StoreError> {
+    let of_one = if person.is_some() { "AND devices.person = $1" } else { "" };
+    let sql = format!(
+        "SELECT devices.device, devices.card, devices.enrolled_ms, devices.revoked_ms, invitations.request,
+             invitations.closed_by, CASE WHEN registrars.device IS NULL THEN 0 ELSE 1 END
+         FROM devices
+         LEFT JOIN invitations ON invitations.device = devices.device AND invitations.closed = 'approved'
+         LEFT JOIN registrars ON registrars.device = devices.device AND registrars.log_index IS NOT NULL
+         WHERE devices.log_index IS NOT NULL {of_one} ORDER BY devices.enrolled_ms, devices.device"
+    );
+    let values: Vec<Value> = person.iter().map(|person| person.to_hex().as_str().into()).collect();
+    all(t, &sql, &values, |row| {
+        Ok(DeviceSummary {
+            device: row.device(0)?,
+            card: row.card(1, home)?,
+            enrolled_ms: row.number(2)?,
+            revoked_ms: row.optional_number(3)?,
+            request: row.optional_text(4)?,
+            approved_by: row.optional_device(5)?,
+            registrar: row.flag(6)?,
+        })
+    })
 }
 
 /// Columns of a list: not the ring, which is as long as all others together.

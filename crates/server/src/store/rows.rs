@@ -177,6 +177,25 @@ impl CallSummary {
     }
 }
 
+/// A device in a list: without its certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceSummary {
+    /// The device.
+    pub device: DeviceId,
+    /// Its person.
+    pub card: Card,
+    /// When it was enrolled, milliseconds since 1970 UTC.
+    pub enrolled_ms: u64,
+    /// When it was revoked.
+    pub revoked_ms: Option<u64>,
+    /// The request with which it was enrolled; none of devices with a link of the authority.
+    pub request: Option<String>,
+    /// The registrar's device that approved that.
+    pub approved_by: Option<DeviceId>,
+    /// Whether it is a registrar.
+    pub registrar: bool,
+}
+
 /// One ordered commit of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 10;
+pub(super) const VERSION: i64 = 11;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -31,6 +31,7 @@ pub(super) const TABLES: [Table; 13] = [
             "log_index",
             "revoked_index",
             "revocation",
+            "person",
         ],
         key: 1,
     },
@@ -264,6 +265,12 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_pending ON invitations (invitation) WHERE closed_index IS NULL;
 CREATE INDEX invitations_device ON invitations (device);
 ",
+    // The devices of one person are read by an index.
+    "
+ALTER TABLE devices ADD COLUMN person TEXT NOT NULL DEFAULT '';
+UPDATE devices SET person = json_extract(card, '$.person');
+CREATE INDEX devices_person ON devices (person);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -378,6 +385,11 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_pending ON invitations (invitation) WHERE closed_index IS NULL;
 CREATE INDEX invitations_device ON invitations (device);
+",
+    "
+ALTER TABLE devices ADD COLUMN person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
+UPDATE devices SET person = card::json ->> 'person';
+CREATE INDEX devices_person ON devices (person);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -401,7 +401,8 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations; {version}"
+         DROP TABLE registrars; DROP TABLE invitations;
+         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
@@ -482,8 +483,22 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     assert_eq!(store.load().unwrap().invitations, []);
     let reader = disk.reader();
     assert_eq!(reader.invitation(&id).unwrap(), Some(closed.clone()));
-    assert_eq!(reader.approved_invitations().unwrap(), [closed]);
-    assert_eq!(reader.registrars().unwrap(), BTreeSet::from([device(1)]));
+    // The device that was enrolled with it is listed with who approved it.
+    store.apply(&[enrolled(1), enrolled(2), enrolled(3)]).unwrap();
+    let listed = |person| reader.listed_devices(person).unwrap();
+    let facts = |row: &DeviceSummary| (row.device, row.request.clone(), row.approved_by, row.registrar);
+    let expected = [
+        (device(1), None, None, true),
+        (asking, closed.request.clone(), Some(device(1)), false),
+        (device(3), None, None, false),
+    ];
+    assert_eq!(listed(None).iter().map(facts).collect::<Vec<_>>(), expected);
+    for row in listed(None) {
+        let person = row.card.person;
+        let own = listed(None).into_iter().filter(|row| row.card.person == person).collect::<Vec<_>>();
+        assert_eq!(listed(Some(person)), own);
+    }
+    assert_eq!(listed(Some(PersonId::from_bytes([0xee; 16]))), []);
     // An appointment that is renewed is announced when the log has it.
     store.apply(&[Write::Registrar(Box::new(RegistrarRow { appointed_ms: 20, ..registrar }))]).unwrap();
     assert_eq!(store.load().unwrap().registrars[0].log_index, None);
@@ -670,6 +685,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",

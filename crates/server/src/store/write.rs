@@ -179,8 +179,8 @@ fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> 
     let [certificate, issuer] = row.chain.as_slice() else { return Err(StoreError::Damaged("device chain")) };
     let sql = format!(
         "INSERT INTO devices (device, card, role, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms,
-             log_index, revoked_index, revocation)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) {on_conflict}"
+             log_index, revoked_index, revocation, person)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) {on_conflict}"
     );
     let values = [
         Value::from(&row.device),
@@ -195,6 +195,7 @@ fn insert_device(t: &mut dyn Statements, row: &DeviceRow, on_conflict: &str) -> 
         row.log_index.into(),
         row.revoked_index.into(),
         row.revocation.as_ref().into(),
+        row.person().to_hex().as_str().into(),
     ];
     t.execute(&sql, &values).map(drop)
 }

@@ -43,12 +43,8 @@ impl Switchboard {
     /// Enrols a device whose certificates were checked. The request is answered once the log has it. While the log may have
     /// an entry of this certificate, a further request appends the same entry, with the same time, so that it is there once.
     pub fn enrol(&mut self, request: RequestId, new: NewDevice, now_ms: u64) -> Effects {
-        let begun = self.enrolling.get(&new.device).filter(|begun| begun.cert_sha256 == new.cert_sha256);
-        let begun = begun.and_then(|begun| Some((begun, self.context.directory.device(&new.device)?.enrolled_ms)));
-        if let Some((Enrolling { enrolment, cert_sha256, .. }, time_ms)) = begun {
-            let (enrolment, cert_sha256) = (enrolment.clone(), *cert_sha256);
-            let entry = Entry::DeviceEnrolled { time_ms, device: new.device, cert_sha256, enrolment };
-            self.context.append(Ticket::Enrolled(new.device, request), entry);
+        let begun = self.enrolling.get(&new.device).is_some_and(|begun| begun.cert_sha256 == new.cert_sha256);
+        if begun && self.append_enrolment(request, new.device) {
             return self.finish(now_ms);
         }
         let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
@@ -59,21 +55,33 @@ impl Switchboard {
         self.finish(now_ms)
     }
 
-    /// Enrols a device that a registrar approved. The invitation is closed once the log has the device.
+    /// Enrols a device that a registrar approved. The invitation is closed once the log has the device. If the log failed
+    /// before, the certificate of the first approval is the one that it gets.
     pub(super) fn enrol_approved(&mut self, request: RequestId, new: NewDevice, approval: Approval, now_ms: u64) {
-        let begun = self.enrolling.contains_key(&new.device);
-        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
-        let refusal = match refused {
-            _ if begun => Some(Refusal::new(RefusalKind::Conflict, "this device is being enrolled: wait a moment")),
-            refusal => refusal,
-        };
-        match refusal {
-            Some(refusal) => {
-                self.context.refuse(approval.session, None, RefusalCode::NotAllowed, &refusal.message);
-                self.context.output(Output::Reply(request, Err(refusal)));
+        if let Some(begun) = self.enrolling.get_mut(&new.device)
+            && begun.approval.is_some_and(|before| before.invitation == approval.invitation)
+        {
+            begun.approval = Some(approval);
+            if self.append_enrolment(request, new.device) {
+                return;
             }
+        }
+        let refused = self.may_enrol(&new).and_then(|()| self.may_be_named(&new.card, &new.enrolment, now_ms)).err();
+        match refused {
+            Some(refusal) => self.refuse_registrar(approval.session, request, refusal.kind, &refusal.message),
             None => self.begin_enrolment(request, new, Some(approval), now_ms),
         }
+    }
+
+    /// Appends the entry of a device again whose enrolment has begun: the same entry, so that it is in the log once.
+    fn append_enrolment(&mut self, request: RequestId, device: DeviceId) -> bool {
+        let Some(Enrolling { enrolment, cert_sha256, .. }) = self.enrolling.get(&device) else { return false };
+        let Some(time_ms) = self.context.directory.device(&device).map(|device| device.enrolled_ms) else {
+            return false;
+        };
+        let entry = Entry::DeviceEnrolled { time_ms, device, cert_sha256: *cert_sha256, enrolment: enrolment.clone() };
+        self.context.append(Ticket::Enrolled(device, request), entry);
+        true
     }
 
     fn begin_enrolment(&mut self, request: RequestId, new: NewDevice, approval: Option<Approval>, now_ms: u64) {
@@ -160,15 +168,21 @@ impl Switchboard {
         }
     }
 
-    /// A registrar revokes a device, with a statement that the driver verified to be its own.
+    /// A registrar revokes a device, with a statement that the driver verified, unless `revocation` says why not.
     pub fn revoke_as_registrar(
         &mut self,
         session: SessionId,
         request: RequestId,
-        revocation: Revocation,
+        revocation: Result<Revocation, String>,
         now_ms: u64,
     ) -> Effects {
-        let Revocation { device, by, statement } = revocation;
+        let Revocation { device, by, statement } = match revocation {
+            Ok(revocation) => revocation,
+            Err(text) => {
+                self.refuse_registrar(session, request, RefusalKind::Forbidden, &text);
+                return self.finish(now_ms);
+            }
+        };
         let own = self.context.directory.session(session).is_some_and(|session| session.device == by);
         let role = self.context.directory.role(&device);
         let refusal = if !own || role.is_none_or(|role| !self.may_enrol_role(&by, Some(role))) {
@@ -178,12 +192,13 @@ impl Switchboard {
         } else {
             None
         };
-        if let Some(text) = refusal {
-            self.context.refuse(session, None, RefusalCode::NotAllowed, text);
-            self.context.output(Output::Reply(request, Err(Refusal::new(RefusalKind::Forbidden, text))));
-            return self.finish(now_ms);
+        match refusal {
+            Some(text) => {
+                self.refuse_registrar(session, request, RefusalKind::Forbidden, text);
+                self.finish(now_ms)
+            }
+            None => self.revoke(request, device, statement, now_ms),
         }
-        self.revoke(request, device, statement, now_ms)
     }
 
     /// Revokes a device, by a revocation that the driver verified: of the office's authority, or of a registrar. The device is
@@ -257,7 +272,7 @@ impl Switchboard {
     }
 }
 
-/// Appends a revocation to the log, with the authority's statement: without it readers ignore the entry. Only a database of
+/// Appends a revocation to the log, with the signed statement: without it readers ignore the entry. Only a database of
 /// the first version lacks statements.
 pub(super) fn append_revocation(context: &mut Context, device: DeviceId, time_ms: u64, request: Option<RequestId>) {
     // Without the certificate of a registrar, which names people.

@@ -13,6 +13,7 @@ use crate::{
     switchboard::{Effects, context::Timer},
 };
 use std::collections::{BTreeMap, HashMap};
+use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
     DeviceId, InvitationId, PersonId, Role, ServerMessage,
     entry::{Entry, InvitationClosed},
@@ -22,6 +23,9 @@ use telcon_proto::{
     policy::{Action, ROLES, allows},
 };
 
+/// Invitations in one message: with requests of the CNSA 2.0 profile, 12 kB each, it stays far below
+/// [`telcon_proto::limits::MAX_MESSAGE_BYTES`].
+const INVITATIONS_PER_MESSAGE: usize = 16;
 /// How long after the log refused an entry it is tried again, milliseconds.
 const RETRY_MS: u64 = 5_000;
 
@@ -60,6 +64,7 @@ impl Switchboard {
             let enrolled = row.device.filter(|device| {
                 self.context.directory.device(device).is_some_and(|device| device.log_index.is_some())
             });
+            // Only the device that made it approves.
             let by = row.made_by;
             self.invitations.open.insert(id, row);
             if enrolled.is_some() {
@@ -75,9 +80,9 @@ impl Switchboard {
             self.context.send(session, ServerMessage::Registrar { certificate });
         }
         if allows(role, Action::SeeAllDevices) {
-            let changed: Vec<_> =
+            let open: Vec<_> =
                 self.invitations.open.values().filter(|row| row.made_index.is_some()).map(shown).collect();
-            if !changed.is_empty() {
+            for changed in open.chunks(INVITATIONS_PER_MESSAGE).map(<[_]>::to_vec) {
                 self.context.send(session, ServerMessage::Invitations { changed, closed: Vec::new() });
             }
         }
@@ -160,7 +165,7 @@ impl Switchboard {
             Some((RefusalCode::NotAllowed, "the card names another office".to_owned()))
         } else if let Err(error) = telcon_identity::check_card(card) {
             Some((RefusalCode::Malformed, error.to_string()))
-        } else if expires_ms <= now_ms || expires_ms > now_ms + MAX_INVITATION_MS + 60_000 {
+        } else if expires_ms <= now_ms || expires_ms > now_ms + MAX_INVITATION_MS + CLOCK_TOLERANCE_S * 1000 {
             Some((RefusalCode::Malformed, "an invitation is valid for up to seven days".to_owned()))
         } else if self.invitations.open.len() >= MAX_OPEN_INVITATIONS {
             Some((RefusalCode::TooMany, "too many invitations are open: withdraw some first".to_owned()))
@@ -265,7 +270,7 @@ impl Switchboard {
     fn take_request(&mut self, asked: DeviceAsked, now_ms: u64) -> Result<Reply, Refusal> {
         let DeviceAsked { invitation, device, token_sha256, jws } = asked;
         let open = self.invitations.open.get_mut(&invitation).filter(|row| row.made_index.is_some());
-        // The log is public, and so are the identifiers of invitations: who has not the link has nothing.
+        // Identifiers of invitations are in the public log: without the link they are worth nothing.
         let open = open.filter(|row| row.token_sha256 == token_sha256);
         let Some(row) = open else { return Ok(Reply::NoOpenInvitation) };
         match &row.request {
@@ -308,12 +313,15 @@ impl Switchboard {
         };
         match self.may_approve(&by, invitation, new) {
             Ok(new) => self.enrol_approved(request, new, Approval { invitation, by, session }, now_ms),
-            Err(text) => {
-                self.context.refuse(session, None, RefusalCode::NotAllowed, &text);
-                self.context.output(Output::Reply(request, Err(Refusal::new(RefusalKind::Forbidden, text))));
-            }
+            Err(text) => self.refuse_registrar(session, request, RefusalKind::Forbidden, &text),
         }
         self.finish(now_ms)
+    }
+
+    /// Refuses what a registrar asked over its connection, and the driver's request with it.
+    pub(super) fn refuse_registrar(&mut self, session: SessionId, request: RequestId, kind: RefusalKind, text: &str) {
+        self.context.refuse(session, None, RefusalCode::NotAllowed, text);
+        self.context.output(Output::Reply(request, Err(Refusal::new(kind, text))));
     }
 
     fn may_approve(
@@ -326,6 +334,9 @@ impl Switchboard {
         let row = self.invitations.open.get(&invitation).ok_or("this invitation is closed already")?;
         let registrar = self.invitations.registrars.get(by).filter(|_| self.may_enrol_role(by, Some(row.card.role)));
         let registrar = registrar.ok_or("this device may not approve devices of people of that role")?;
+        if row.made_by != *by {
+            return Err("this invitation was made on another device, which alone can verify what was asked".into());
+        }
         if row.device != Some(new.device) || row.card != new.card {
             return Err("the certificate is not for the device and person of this invitation".into());
         }

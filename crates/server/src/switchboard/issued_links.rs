@@ -160,5 +160,5 @@ impl std::fmt::Display for State {
 
 /// A person, as the office has to tell them apart. Names are quoted, as two of them differ by little.
 fn described(card: &Card) -> String {
-    format!("\u{201c}{}\u{201d}, {}, {}", card.name, card.organisation, card.role.as_str().replace('_', " "))
+    format!("\u{201c}{}\u{201d}, {}, {}", card.name, card.organisation, card.role.words())
 }

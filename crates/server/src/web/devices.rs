@@ -4,12 +4,7 @@ use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{
-    archive::now_ms,
-    hub::Input,
-    store::IssuedLinkRow,
-    switchboard::{NewDevice, SessionId},
-};
+use crate::{archive::now_ms, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -19,7 +14,7 @@ use std::sync::Arc;
 use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
-    Blob, DeviceId, Digest, InvitationId,
+    Blob, DeviceId, Digest,
     entry::Entry,
     http::{EnrolRequest, Enrolled, InviteRequest, Invited, RevokeRequest},
     message::Logged,
@@ -116,7 +111,7 @@ async fn take(app: Arc<App>, new: NewDevice) -> Result<Enrolled, HttpError> {
 }
 
 /// Stores the certificates of a device that is in the log in the archive.
-fn archive_certificates(app: &App, device: DeviceId) {
+pub(super) fn archive_certificates(app: &App, device: DeviceId) {
     let kept = app.reader.device(&device).map_err(|error| error.to_string());
     let kept = kept.and_then(|row| row.map_or(Ok(()), |row| app.certificates.store(&row).map_err(|e| e.to_string())));
     if let Err(error) = kept {
@@ -124,27 +119,8 @@ fn archive_certificates(app: &App, device: DeviceId) {
     }
 }
 
-/// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it.
-pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: InvitationId, chain: Vec<Blob>) {
-    let for_check = app.clone();
-    let checked = tokio::task::spawn_blocking(move || {
-        let new = check(&for_check.office, chain, now_ms())
-            .map_err(|error| format!("the certificate does not verify: {error}"))?;
-        if new.registrar.is_none() { Err("the certificate was not issued by a registrar".to_owned()) } else { Ok(new) }
-    });
-    let new =
-        checked.await.unwrap_or_else(|_| Err("the server could not verify the certificate: approve it again".into()));
-    let device = new.as_ref().ok().map(|new| new.device);
-    let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(new), reply)).await;
-    // A refusal was sent to the registrar's connection.
-    if let (Some(device), Some(Ok(_))) = (device, answer) {
-        let stored = tokio::task::spawn_blocking(move || archive_certificates(&app, device));
-        let _ = stored.await;
-    }
-}
-
 /// Verifies a certificate chain, and that devices will accept the log entry made of it.
-fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, IdentityError> {
+pub(super) fn check(office: &Office, chain: Vec<Blob>, now_ms: u64) -> Result<NewDevice, IdentityError> {
     let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
     let verified = office.verify_chain(&ders, now_ms)?;
     let new = NewDevice {

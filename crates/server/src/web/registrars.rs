@@ -1,13 +1,14 @@
-//! Appointment of registrars, requests of new devices, and the list of devices.
+//! Appointment of registrars, what they do over their connections, requests of new devices, and the list of devices.
 
 use super::{
     App,
+    devices::{archive_certificates, check},
     error::{HttpError, blocking},
 };
 use crate::{
     archive::now_ms,
     hub::Input,
-    store::{DeviceRow, InvitationRow, Queries, RegistrarRow},
+    store::{InvitationRow, Queries, RegistrarRow},
     switchboard::{DeviceAsked, Reply, Revocation, SessionId},
 };
 use axum::{
@@ -15,13 +16,10 @@ use axum::{
     extract::{State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-use telcon_identity::{Registrar, read_request};
+use std::sync::Arc;
+use telcon_identity::{Registrar, label_of, read_request};
 use telcon_proto::{
-    ClientMessage, DeviceId, Digest,
+    Blob, Digest, InvitationId,
     entry::InvitationClosed,
     http::{AppointRequest, Appointed, AskRequest, Asked, DeviceList, ListedDevice},
     policy::{Action, allows},
@@ -138,22 +136,40 @@ pub(super) async fn ask(
     }
 }
 
+/// Verifies the certificates with which a registrar approves a device, and has the switchboard enrol it.
+pub(super) async fn approve(app: Arc<App>, session: SessionId, invitation: InvitationId, chain: Vec<Blob>) {
+    let for_check = app.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let new = check(&for_check.office, chain, now_ms())
+            .map_err(|error| format!("the certificate does not verify: {error}"))?;
+        if new.registrar.is_none() { Err("the certificate was not issued by a registrar".to_owned()) } else { Ok(new) }
+    });
+    let new =
+        checked.await.unwrap_or_else(|_| Err("the server could not verify the certificate: approve it again".into()));
+    let device = new.as_ref().ok().map(|new| new.device);
+    let answer = app.hub.ask(|reply| Input::Approve(session, invitation, Box::new(new), reply)).await;
+    // A refusal was sent to the registrar's connection.
+    if let (Some(device), Some(Ok(_))) = (device, answer) {
+        let stored = tokio::task::spawn_blocking(move || archive_certificates(&app, device));
+        let _ = stored.await;
+    }
+}
+
 /// Verifies a registrar's revocation, and has the switchboard carry it out. A refusal is sent to the registrar's connection.
 pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String) {
     let for_check = app.clone();
     let checked = tokio::task::spawn_blocking(move || {
         let verified = for_check.office.verify_revocation(&statement);
-        verified.map(|verified| (verified.device(), verified.registrar().map(Registrar::device), statement))
+        let verified = verified.map_err(|error| format!("the revocation does not verify: {error}"))?;
+        let by = verified.registrar().map(Registrar::device).ok_or("the revocation is not a registrar's")?;
+        Ok(Revocation { device: verified.device(), by, statement })
     });
-    let Ok(Ok((device, Some(by), statement))) = checked.await else {
-        // No honest device sends it. It is answered as any message that is not understood.
-        let statement = String::new();
-        app.hub.send(Input::Message(session, Box::new(ClientMessage::RevokeDevice { statement }))).await;
-        return;
-    };
-    let revocation = Box::new(Revocation { device, by, statement });
-    let answer = app.hub.ask(|reply| Input::RevokeAsRegistrar(session, revocation, reply)).await;
-    if let Some(Ok(_)) = answer {
+    let revocation = checked
+        .await
+        .unwrap_or_else(|_| Err("the server could not verify the revocation: revoke the device again".to_owned()));
+    let device = revocation.as_ref().ok().map(|revocation| revocation.device);
+    let answer = app.hub.ask(|reply| Input::RevokeAsRegistrar(session, Box::new(revocation), reply)).await;
+    if let (Some(device), Some(Ok(_))) = (device, answer) {
         app.tokens.revoke(device);
     }
 }
@@ -202,45 +218,21 @@ pub(super) async fn list_devices(
 ) -> Result<Json<DeviceList>, HttpError> {
     let bearer = app.tokens.bearer(&headers).ok_or_else(HttpError::unauthorized)?;
     let all = allows(bearer.role, Action::SeeAllDevices);
-    let connected = app.tokens.devices();
-    let devices = app
-        .record_reader
-        .read(bearer.device, move |store| {
-            let rows = store.devices()?;
-            let own = |row: &DeviceRow| all || row.card.person == bearer.person;
-            let approvals = store.approved_invitations()?;
-            let registrars = store.registrars()?;
-            Ok(listed(rows.into_iter().filter(own).collect(), &approvals, &registrars, &connected))
-        })
-        .await?;
-    Ok(Json(DeviceList { devices }))
-}
-
-fn listed(
-    rows: Vec<DeviceRow>,
-    approvals: &[InvitationRow],
-    registrars: &BTreeSet<DeviceId>,
-    connected: &BTreeSet<DeviceId>,
-) -> Vec<ListedDevice> {
-    let approvals: BTreeMap<DeviceId, &InvitationRow> =
-        approvals.iter().filter_map(|row| Some((row.device?, row))).collect();
+    let person = (!all).then_some(bearer.person);
+    let rows = app.record_reader.read(bearer.device, move |store| Ok(store.listed_devices(person)?)).await?;
     let mut devices: Vec<ListedDevice> = rows
         .into_iter()
-        .map(|row| {
-            let approval = approvals.get(&row.device);
-            let office = &row.card.office;
-            ListedDevice {
-                label: approval.and_then(|row| telcon_identity::label_of(row.request.as_deref()?, office)),
-                approved_by: approval.and_then(|row| row.closed?.1),
-                registrar: registrars.contains(&row.device),
-                connected: connected.contains(&row.device),
-                device: row.device,
-                card: row.card,
-                enrolled_ms: row.enrolled_ms,
-                revoked_ms: row.revoked_ms,
-            }
+        .map(|row| ListedDevice {
+            label: row.request.and_then(|request| label_of(&request, &row.card.office)),
+            connected: app.tokens.is_connected(&row.device),
+            device: row.device,
+            card: row.card,
+            approved_by: row.approved_by,
+            registrar: row.registrar,
+            enrolled_ms: row.enrolled_ms,
+            revoked_ms: row.revoked_ms,
         })
         .collect();
     devices.sort_by(|a, b| (&a.card.name, a.enrolled_ms).cmp(&(&b.card.name, b.enrolled_ms)));
-    devices
+    Ok(Json(DeviceList { devices }))
 }

@@ -227,11 +227,11 @@ impl Connection {
                         }
                         ClientMessage::Ring { jws } => Input::Ring(session, Box::new(verify_ring(self.app.clone(), jws).await)),
                         ClientMessage::ApproveDevice { invitation, chain } => {
-                            tokio::spawn(super::devices::approve(self.app.clone(), session, invitation, chain));
+                            super::registrars::approve(self.app.clone(), session, invitation, chain).await;
                             continue;
                         }
                         ClientMessage::RevokeDevice { statement } => {
-                            tokio::spawn(super::registrars::revoke(self.app.clone(), session, statement));
+                            super::registrars::revoke(self.app.clone(), session, statement).await;
                             continue;
                         }
                         message => Input::Message(session, Box::new(message)),

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 use telcon_proto::{DeviceId, PersonId, Role};
@@ -85,9 +85,9 @@ impl Tokens {
         self.0.write().unwrap_or_else(PoisonError::into_inner).revoke(device);
     }
 
-    /// Devices that are connected.
-    pub fn devices(&self) -> BTreeSet<DeviceId> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).by_device.keys().copied().collect()
+    /// Whether a device is connected.
+    pub fn is_connected(&self, device: &DeviceId) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_device.contains_key(device)
     }
 
     /// The bearer of the request's token, if it is valid.

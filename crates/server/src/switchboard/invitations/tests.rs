@@ -10,6 +10,7 @@ use crate::{
 };
 use std::collections::VecDeque;
 use telcon_log::LogSigner;
+use telcon_proto::limits::{MAX_DEVICE_REQUEST_CHARS, MAX_MESSAGE_BYTES};
 use telcon_proto::{Blob, Card, ClientMessage as C, Digest, OfficeName, PersonId, RecordMode, SuiteName};
 
 const START_MS: u64 = 1_000_000;
@@ -270,6 +271,23 @@ fn a_device_that_the_log_refuses_can_be_approved_again() {
     office.log_fails = true;
     office.approve();
     assert!(matches!(office.sent.last(), Some(S::Refused { code: RefusalCode::Unavailable, .. })));
+    // The registrar certifies anew, but the entry may be in the log: the first certificate is the device's.
+    office.log_fails = false;
+    let again = new_device(ASKING, card(2, Role::Principal), Some(OFFICER));
+    let again = NewDevice { cert_sha256: Digest::from_bytes([0x77; 32]), ..again };
+    let effects = office.board.approve(SESSION, RequestId(5), INVITATION, Ok(again), office.now);
+    office.run(effects);
+    assert_eq!(office.entries(), ["made", "enrolled", "approved"]);
+    assert_eq!(office.store.device(&ASKING).unwrap().unwrap().cert_sha256, Digest::from_bytes([2; 32]));
+}
+
+#[test]
+fn a_device_that_the_log_refused_can_be_approved_after_a_restart() {
+    let mut office = Office::new();
+    office.invite();
+    office.ask();
+    office.log_fails = true;
+    office.approve();
     office.restart();
     office.approve();
     assert_eq!(office.entries(), ["made", "enrolled", "approved"]);
@@ -287,4 +305,18 @@ fn there_is_a_limit_of_open_invitations() {
     }
     assert!(matches!(office.sent.last(), Some(S::Refused { code: RefusalCode::TooMany, .. })));
     assert_eq!(office.entries().len(), MAX_OPEN_INVITATIONS);
+    // At sign-in they come in messages that stay below the limit, however long the requests are.
+    office.sent.clear();
+    office.connect();
+    let parts: Vec<usize> = office
+        .sent
+        .iter()
+        .filter_map(|message| match message {
+            S::Invitations { changed, .. } => Some(changed.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts.iter().sum::<usize>(), MAX_OPEN_INVITATIONS);
+    let longest = parts.iter().max().unwrap() * (MAX_DEVICE_REQUEST_CHARS + 1024);
+    assert!(longest < MAX_MESSAGE_BYTES, "{longest}");
 }
