@@ -129,9 +129,10 @@ impl Registrar {
     }
 }
 
-/// The registrar's device that a revocation names as its signer, unverified; none if it names none.
-pub fn claimed_revoker(jws: &str) -> Option<DeviceId> {
-    let signed = jws::decode(jws).ok()?;
+/// The registrar's device that a revocation names as its signer, unverified; none if it names none. A certificate beside it is
+/// ignored.
+pub fn claimed_revoker(statement: &str) -> Option<DeviceId> {
+    let signed = jws::decode(without_certificate(statement)).ok()?;
     serde_json::from_slice::<Revocation>(signed.claimed_payload()).ok()?.by
 }
 

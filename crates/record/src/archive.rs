@@ -4,7 +4,7 @@
 //! archive/log/                        the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device>/ records: one per note-taker that recorded some of the call
 //! archive/devices/<sha256 hex>.der    device certificates
-//! archive/issuers/<sha256 hex>.der    the enrolment certificates that signed them, under the same names
+//! archive/issuers/<sha256 hex>.der    what signed them, under the same names; registrars' certificates, under their own SHA-256
 //! ```
 
 mod list;
@@ -21,11 +21,11 @@ use telcon_log::{
 };
 
 use crate::digest::{Digest, sha256};
-use crate::history::{DeviceEntries, Enrolled, Grace, History};
+use crate::history::{DeviceEntries, Enrolled, Grace, History, Revocation};
 use crate::report::{ArchiveReport, Problem, ProblemKind, Stray};
 use crate::signature::{Devices, SignatureVerifier};
-use telcon_files::EntryKind;
-use telcon_proto::RecordMode;
+use telcon_files::{EntryKind, FileError};
+use telcon_proto::{RecordMode, Role};
 
 pub use list::{CallState, ListedCall, ListedCertificate, ListedRecord, Listing, list_calls, read_bag_info};
 pub use records::{RecordStanding, verify_record};
@@ -136,6 +136,15 @@ fn verify_and_collect(dir: &Path, options: &ArchiveOptions) -> (Result<TreeRepor
     (verified, history)
 }
 
+fn certificate(archive: &Path, path: String) -> Result<Vec<u8>, FileError> {
+    telcon_files::read_beneath(archive, path, MAX_CERTIFICATE_BYTES)
+}
+
+/// What signed the certificate of this digest; for a registrar's, the certificate itself.
+fn issuer(archive: &Path, cert_sha256: &Digest) -> Result<Vec<u8>, FileError> {
+    certificate(archive, format!("issuers/{cert_sha256}.der"))
+}
+
 struct Audit {
     history: History,
     report: ArchiveReport,
@@ -152,6 +161,7 @@ impl Audit {
         let (history, report) = (History::default(), empty_report(options));
         let mut audit = Self { history, report, devices: Devices::default(), record: None, members: None };
         audit.log(&dir.join("log"), options);
+        audit.read_certificates(dir);
         audit.revocations(dir, verifier);
         audit.certificates(dir, verifier);
         audit
@@ -210,26 +220,30 @@ impl Audit {
         self.history.incomplete = false;
     }
 
-    fn certificates(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
-        let certificate = |path: String| telcon_files::read_beneath(archive, path, MAX_CERTIFICATE_BYTES);
+    /// Reads the devices' certificates.
+    fn read_certificates(&mut self, archive: &Path) {
         for (name, _) in self.list(archive, "devices") {
             let path = format!("devices/{name}");
             let Some(digest) = name.strip_suffix(".der").and_then(|stem| stem.parse::<Digest>().ok()) else {
                 self.report.strays.push(Stray { path });
                 continue;
             };
-            match certificate(path.clone()) {
+            match certificate(archive, path.clone()) {
                 Ok(bytes) if sha256(&bytes) == digest => self.devices.insert(digest, bytes),
                 Ok(_) => self.problem(ProblemKind::Device, None, format!("{path} is not named after its SHA-256")),
                 Err(e) => self.problem(ProblemKind::Device, None, format!("{path} cannot be read: {e}")),
             }
         }
+    }
+
+    /// Verifies that each device was enrolled by somebody who could, and that each certificate belongs to one.
+    fn certificates(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
         let enrolled = |(id, entries): (&String, &DeviceEntries)| -> Vec<(String, Enrolled)> {
             entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
         for (device, Enrolled { index, time_ms, cert_sha256 }) in &logged {
-            let issuer = certificate(format!("issuers/{cert_sha256}.der")).ok();
+            let issuer = issuer(archive, cert_sha256).ok();
             let flaw = match (self.devices.certificate(cert_sha256), issuer) {
                 (None, _) => Some("is missing".to_owned()),
                 (_, None) => Some("cannot be verified: the enrolment certificate that signed it is missing".to_owned()),
@@ -237,7 +251,11 @@ impl Audit {
                     Ok(found) if found.device != *device => {
                         Some(format!("belongs to another device, {}", found.device))
                     }
-                    Ok(found) => found.registrar.and_then(|by| self.registrar_flaw(&by, &sha256(&issuer), *index)),
+                    Ok(found) => found.registrar.and_then(|by| match self.appointments(&by, *index) {
+                        Ok(appointed) if appointed.contains(&sha256(&issuer)) => None,
+                        Ok(_) => Some(format!("was issued by {by} with a certificate that was not appointed before")),
+                        Err(why) => Some(format!("was issued by a device that could not: {why}")),
+                    }),
                     Err(why) => Some(format!("was not issued by the office: {why}")),
                 },
             };
@@ -263,69 +281,73 @@ impl Audit {
         }
     }
 
-    /// Why a registrar could not enrol a device in the entry `index`, with the certificate of this digest.
-    fn registrar_flaw(&self, by: &str, cert_sha256: &Digest, index: u64) -> Option<String> {
+    /// The registrar certificates with which a device could act in the entry `index`, in the order of the log; otherwise why it
+    /// could not.
+    fn appointments(&self, by: &str, index: u64) -> Result<Vec<Digest>, String> {
         let known = self.history.devices.get(by);
-        let appointed = known.is_some_and(|known| {
-            known.appointed.iter().any(|appointed| appointed.index < index && appointed.cert_sha256 == *cert_sha256)
-        });
-        let revoked = known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < index);
-        match (appointed, revoked) {
-            (false, _) => Some(format!("was issued by {by}, which was not appointed as a registrar before")),
-            (true, true) => Some(format!("was issued by the registrar {by}, which was revoked before")),
-            (true, false) => None,
+        if known.and_then(|known| known.revoked).is_some_and(|revoked| revoked < index) {
+            return Err(format!("the registrar {by} was revoked before"));
         }
+        let appointed = known.map(|known| known.appointed.as_slice()).unwrap_or_default();
+        let appointed = appointed.iter().take_while(|appointed| appointed.index < index);
+        let found: Vec<Digest> = appointed.map(|appointed| appointed.cert_sha256).collect();
+        if found.is_empty() { Err(format!("{by} was not appointed as a registrar before")) } else { Ok(found) }
     }
 
     /// Decides which revocations count: a server alone cannot disown a device's records. An entry of the first version has no
     /// statement and is ignored; one with a false statement is a problem.
     fn revocations(&mut self, archive: &Path, verifier: &dyn SignatureVerifier) {
-        let mut problems = Vec::new();
         // In the order of the log, so that a registrar that was revoked revokes nobody afterwards.
-        let stated = self.history.devices.iter();
-        let stated = stated
-            .flat_map(|(device, known)| known.stated.iter().map(|one| (one.index, device.clone(), one.jws.clone())));
-        let mut stated: Vec<(u64, String, Option<String>)> = stated.collect();
-        stated.sort();
-        for (index, device, jws) in stated {
+        for Revocation { index, device, jws } in std::mem::take(&mut self.history.revocations) {
             let Some(jws) = jws else {
                 self.report.unsigned_revocations += 1;
                 continue;
             };
-            match self.revoked_by(archive, verifier, &jws, index) {
+            let flaw = match self.verify_revocation(archive, verifier, &device, &jws, index) {
                 Ok(revoked) if revoked == device => {
-                    if let Some(known) = self.history.devices.get_mut(&device) {
-                        known.revoked.get_or_insert(index);
-                    }
+                    self.history.devices.entry(device).or_default().revoked.get_or_insert(index);
+                    continue;
                 }
-                Ok(other) => problems.push(format!("entry {index}: the statement is about another device, {other}")),
-                Err(why) => problems
-                    .push(format!("entry {index}: {device} was not revoked by the authority or a registrar: {why}")),
-            }
+                Ok(other) => format!("the statement is about another device, {other}"),
+                Err(why) => format!("{device} was not revoked by the authority or a registrar: {why}"),
+            };
+            self.problem(ProblemKind::Device, None, format!("entry {index}: {flaw}"));
         }
-        problems.into_iter().for_each(|text| self.problem(ProblemKind::Device, None, text));
     }
 
-    /// The device that a statement revokes, by somebody who could at that entry.
-    fn revoked_by(
+    /// The device that the statement in the entry `index` revokes, signed by the authority, or by a registrar that could revoke
+    /// `device` then.
+    fn verify_revocation(
         &self,
         archive: &Path,
         verifier: &dyn SignatureVerifier,
+        device: &str,
         jws: &str,
         index: u64,
     ) -> Result<String, String> {
         let Some(by) = verifier.claimed_revoker(jws) else { return verifier.verify_revocation(jws, None) };
-        let appointed = self.history.devices.get(&by).map(|known| known.appointed.as_slice()).unwrap_or_default();
-        let Some(appointed) = appointed.iter().rfind(|appointed| appointed.index < index) else {
-            return Err(format!("{by} was not appointed as a registrar before"));
-        };
-        let path = format!("issuers/{}.der", appointed.cert_sha256);
-        let der = telcon_files::read_beneath(archive, path, MAX_CERTIFICATE_BYTES)
+        let appointed = self.appointments(&by, index)?;
+        let cert_sha256 = appointed.last().expect("invariant: an appointed device has a certificate");
+        let registrar = issuer(archive, cert_sha256)
             .map_err(|error| format!("the certificate of the registrar {by} cannot be read: {error}"))?;
-        match self.registrar_flaw(&by, &sha256(&der), index) {
-            Some(flaw) => Err(flaw),
-            None => verifier.verify_revocation(jws, Some(&der)),
-        }
+        let role = self.enrolled_role(archive, verifier, device, index)?;
+        verifier.verify_revocation(jws, Some((&registrar, role)))
+    }
+
+    /// The role of a device in the certificate that it had before the entry `index`.
+    fn enrolled_role(
+        &self,
+        archive: &Path,
+        verifier: &dyn SignatureVerifier,
+        device: &str,
+        index: u64,
+    ) -> Result<Role, String> {
+        let known = self.history.devices.get(device);
+        let enrolled = known.and_then(|known| known.enrolled.iter().rfind(|enrolled| enrolled.index < index));
+        let Enrolled { time_ms, cert_sha256, .. } = enrolled.ok_or("it was not enrolled before")?;
+        let certificate = self.devices.certificate(cert_sha256).ok_or("its certificate is missing")?;
+        let issuer = issuer(archive, cert_sha256).map_err(|error| format!("its issuer cannot be read: {error}"))?;
+        verifier.verify_enrolment(certificate, &issuer, *time_ms).map(|enrolled| enrolled.role)
     }
 
     /// The entries of a directory of the archive, sorted; a missing directory counts as empty.

@@ -89,11 +89,9 @@ pub(crate) struct Enrolled {
 pub(crate) struct DeviceEntries {
     /// One per enrolment.
     pub(crate) enrolled: Vec<Enrolled>,
-    /// The revocations that the log states, valid or not, in its order.
-    pub(crate) stated: Vec<Revocation>,
     /// Its appointments as a registrar.
     pub(crate) appointed: Vec<Appointed>,
-    /// Index of the first revocation that the office's authority signed.
+    /// Index of the first revocation by the office's authority, or by a registrar that could.
     pub(crate) revoked: Option<u64>,
 }
 
@@ -108,7 +106,8 @@ pub(crate) struct Appointed {
 #[derive(Debug, Clone)]
 pub(crate) struct Revocation {
     pub(crate) index: u64,
-    /// The authority's statement, which entries of the first version lack.
+    pub(crate) device: String,
+    /// The statement of the authority or a registrar, which entries of the first version lack.
     pub(crate) jws: Option<String>,
 }
 
@@ -136,6 +135,8 @@ pub(crate) struct History {
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) calls: BTreeMap<String, CallEntries>,
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
+    /// The revocations that the log states, valid or not, in its order.
+    pub(crate) revocations: Vec<Revocation>,
     enrolments: BTreeMap<String, String>,
     /// Invitations, and whether they are closed.
     invitations: BTreeMap<InvitationId, bool>,
@@ -169,12 +170,11 @@ impl History {
             }
             Entry::DeviceRevoked { device, jws, .. } => {
                 let device = device.to_hex();
-                let known = self.devices.entry(device.clone()).or_default();
-                known.stated.push(Revocation { index, jws });
-                if known.enrolled.is_empty() {
+                if self.devices.entry(device.clone()).or_default().enrolled.is_empty() {
                     let text = format!("entry {index}: {device} was revoked but never enrolled");
                     self.problem(ProblemKind::Device, None, text);
                 }
+                self.revocations.push(Revocation { index, device, jws });
             }
             Entry::CallOpened { time_ms, call, mode, devices, .. } => {
                 let call = call.to_hex();

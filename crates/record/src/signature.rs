@@ -30,6 +30,8 @@ pub struct EnrolledDevice {
     pub device: String,
     /// The registrar's device that certified it; none if it has a link of the authority.
     pub registrar: Option<String>,
+    /// Role in its certificate.
+    pub role: Role,
 }
 
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.
@@ -48,15 +50,15 @@ pub trait SignatureVerifier {
     /// Why it is invalid, for a report.
     fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String>;
 
-    /// The registrar's device that a revocation names as its signer, unverified; none if the authority signed.
+    /// The registrar's device that a revocation names as its signer, unverified; none if it names none.
     fn claimed_revoker(&self, jws: &str) -> Option<String>;
 
-    /// Verifies that `jws` is a revocation by the office's authority, or by the registrar of this certificate (DER). Returns the
-    /// device's id.
+    /// Verifies that `jws` is a revocation by the office's authority; with `registrar`, by the registrar of this certificate (DER),
+    /// which may revoke devices of people of this role. Returns the device's id.
     ///
     /// # Errors
     /// Why it is invalid, for a report.
-    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String>;
+    fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String>;
 }
 
 /// The device certificates of an archive, by SHA-256. Files whose name is not their SHA-256 are excluded.

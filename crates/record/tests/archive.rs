@@ -59,7 +59,7 @@ impl SignatureVerifier for FakeVerifier {
         let text = String::from_utf8_lossy(issuer);
         let registrar = text.strip_prefix("the registrar ").and_then(|rest| rest.split(',').next()).map(str::to_owned);
         match (registrar.is_some() || text.starts_with("the office, of")) && of(issuer) == of(certificate) {
-            true => Ok(EnrolledDevice { device: of(certificate), registrar }),
+            true => Ok(EnrolledDevice { device: of(certificate), registrar, role: Role::NoteTaker }),
             false => Err("by somebody else".to_owned()),
         }
     }
@@ -69,12 +69,12 @@ impl SignatureVerifier for FakeVerifier {
         jws.split('.').nth(2).map(str::to_owned)
     }
 
-    /// Accepts `revoked.<device>`, and `revoked.<device>.<registrar's device>` with the certificate `registrar`.
-    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String> {
+    /// Accepts `revoked.<device>`, and `revoked.<device>.<registrar's device>` with the certificate `registrar` of note-takers.
+    fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String> {
         let rest = jws.strip_prefix("revoked.").ok_or("not signed by the authority".to_owned())?;
         match (rest.split_once('.'), registrar) {
             (None, None) => Ok(rest.to_owned()),
-            (Some((device, _)), Some(b"registrar")) => Ok(device.to_owned()),
+            (Some((device, _)), Some((b"registrar", Role::NoteTaker))) => Ok(device.to_owned()),
             _ => Err("signed by somebody else".to_owned()),
         }
     }
@@ -689,8 +689,8 @@ fn a_device_that_no_registrar_could_enrol_is_reported() {
     let cases = [
         (vec![enrolled("new", "e3")], "was not appointed as a registrar before"),
         (vec![enrolled("new", "e3"), appointed(&issuer)], "was not appointed as a registrar before"),
-        (vec![appointed("another"), enrolled("new", "e3")], "was not appointed as a registrar before"),
-        (vec![appointed(&issuer), revoked(2, "desk", "desk"), enrolled("new", "e3")], "which was revoked before"),
+        (vec![appointed("another"), enrolled("new", "e3")], "with a certificate that was not appointed before"),
+        (vec![appointed(&issuer), revoked(2, "desk", "desk"), enrolled("new", "e3")], "was revoked before"),
     ];
     for (entries, expected) in cases {
         let found = problems(entries);

@@ -1,10 +1,13 @@
 //! An archive with its office: what verification, listing and opening begin with.
 
+#[cfg(test)]
+mod tests;
+
 use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 use telcon_client::endpoint::now_ms;
 use telcon_identity::{Office, TrustStore};
-use telcon_proto::http::OfficeInfo;
+use telcon_proto::{Role, http::OfficeInfo};
 use telcon_record::{
     ArchiveOptions, ArchiveReport, Devices, Digest, EnrolledDevice, Listing, RecordReference, RecordStanding,
     SignatureVerifier, Signer, list_calls, verify_archive, verify_record,
@@ -142,16 +145,26 @@ impl SignatureVerifier for Auditor {
     fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
         let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         let registrar = device.registrar().map(|device| device.to_hex());
-        Ok(EnrolledDevice { device: device.device().to_hex(), registrar })
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrar, role: device.card().role })
     }
 
     fn claimed_revoker(&self, jws: &str) -> Option<String> {
         telcon_identity::claimed_revoker(jws).map(|device| device.to_hex())
     }
 
-    fn verify_revocation(&self, jws: &str, registrar: Option<&[u8]>) -> Result<String, String> {
-        let statement = registrar.map_or_else(|| jws.to_owned(), |der| telcon_identity::with_certificate(jws, der));
-        let revocation = self.trust.home().verify_revocation(&statement).map_err(|e| e.to_string())?;
+    fn verify_revocation(&self, jws: &str, registrar: Option<(&[u8], Role)>) -> Result<String, String> {
+        let revocation = match registrar {
+            // The log has no certificates: one in it would be of the server's choice.
+            _ if telcon_identity::without_certificate(jws) != jws => {
+                return Err("a certificate stands beside the statement".to_owned());
+            }
+            None => self.trust.home().verify_revocation(jws),
+            Some((der, _)) => self.trust.home().verify_revocation(&telcon_identity::with_certificate(jws, der)),
+        };
+        let revocation = revocation.map_err(|e| e.to_string())?;
+        if registrar.is_some_and(|(_, role)| !revocation.is_allowed(role)) {
+            return Err("that registrar may not revoke devices of people of this role".to_owned());
+        }
         Ok(revocation.device().to_hex())
     }
 }

@@ -5,7 +5,7 @@
 //! archive/log/                               the log, C2SP tlog-tiles
 //! archive/records/<call id>-<device id>/     sealed records, by call and note-taker: parts and seal.json
 //! archive/devices/<sha256 hex>.der           certificates of all devices ever enrolled
-//! archive/issuers/<sha256 hex>.der           and, under the same names, the enrolment certificates that signed them
+//! archive/issuers/<sha256 hex>.der           what signed them, under the same names; registrars' certificates, under their own
 //! ```
 //!
 //! The log is always on the local disk of the server: it has one writer, its files are small and rewritten as it grows, and

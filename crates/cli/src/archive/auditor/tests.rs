@@ -1,0 +1,132 @@
+//! What whoever runs the server can write into the log, against real keys.
+
+use super::*;
+use telcon_core::{Device, DeviceState};
+use telcon_identity::{Authority, InviteSpec, Registrar, without_certificate};
+use telcon_log::{DiskStorage, Log, LogSigner};
+use telcon_proto::{Card, PersonId, RecordMode, SuiteName, entry::Entry, http::OfficeInfo};
+
+/// An archive whose log is what a test makes it.
+struct Forger {
+    dir: tempfile::TempDir,
+    authority: Authority,
+    info: OfficeInfo,
+    signer: LogSigner,
+    entries: Vec<Entry>,
+    now_ms: u64,
+}
+
+impl Forger {
+    fn new() -> Self {
+        let (dir, now_ms) = (tempfile::tempdir().unwrap(), now_ms());
+        let authority = Authority::create(SuiteName::Hybrid, &[1; 32], "office.example", "Office", now_ms).unwrap();
+        let signer = LogSigner::from_seed(&[2; 32], "office.example/archive").unwrap();
+        let info = authority.office(&signer.verifier_key().to_string(), RecordMode::LogOnly, now_ms).unwrap();
+        for folder in ["log", "devices", "issuers", "records"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        std::fs::write(dir.path().join("office.json"), serde_json::to_vec(&info).unwrap()).unwrap();
+        Self { dir, authority, info, signer, entries: Vec::new(), now_ms }
+    }
+
+    fn write(&self, folder: &str, cert_sha256: Digest, der: &[u8]) {
+        std::fs::write(self.dir.path().join(format!("{folder}/{cert_sha256}.der")), der).unwrap();
+    }
+
+    fn enrol(&mut self, n: u8, role: Role) -> Device {
+        let card = Card {
+            person: PersonId::from_bytes([n; 16]),
+            office: self.authority.domain().clone(),
+            name: format!("Person {n}"),
+            organisation: "Office".into(),
+            role,
+            zone: "Europe/Berlin".into(),
+        };
+        let now_ms = self.now_ms;
+        let spec = InviteSpec { card, enrolment_id: [n; 16], enrolment_seed: [n; 32], now_ms, ttl_ms: 3_600_000 };
+        let fragment = self.authority.invite(&spec).unwrap().to_fragment();
+        let state = DeviceState::enrol(&fragment, self.info.clone(), &[n + 100; 32], now_ms).unwrap();
+        let device = Device::open(&state, now_ms).unwrap();
+        let cert_sha256 = Digest::from_bytes(device.me().cert_sha256());
+        self.write("devices", cert_sha256, &device.chain()[0]);
+        self.write("issuers", cert_sha256, &device.chain()[1]);
+        let id = device.me().device();
+        self.entries.push(Entry::DeviceEnrolled {
+            time_ms: now_ms,
+            device: id,
+            cert_sha256,
+            enrolment: format!("{n}"),
+        });
+        device
+    }
+
+    fn appoint(&mut self, device: &Device, roles: &[Role]) -> Registrar {
+        let der = self.authority.appoint(device.me(), roles, self.now_ms).unwrap();
+        let registrar = device.office().verify_registrar(&der, self.now_ms).unwrap();
+        let cert_sha256 = Digest::from_bytes(registrar.sha256());
+        self.write("issuers", cert_sha256, &der);
+        self.entries.push(Entry::RegistrarAppointed {
+            time_ms: self.now_ms,
+            device: device.me().device(),
+            cert_sha256,
+        });
+        registrar
+    }
+
+    fn revoke(&mut self, device: &Device, jws: &str) {
+        let (device, jws) = (device.me().device(), Some(jws.to_owned()));
+        self.entries.push(Entry::DeviceRevoked { time_ms: self.now_ms, device, jws });
+    }
+
+    /// The problems that an auditor reports.
+    fn problems(self) -> Vec<String> {
+        let archive = self.dir.path();
+        let storage = DiskStorage::open(archive.join("log")).unwrap();
+        let mut log = Log::create(storage, self.signer, 0).unwrap();
+        let bytes: Vec<Vec<u8>> = self.entries.iter().map(Entry::to_bytes).collect();
+        log.append(&bytes, self.now_ms / 1000).unwrap();
+        let report = Auditor::new(archive, &Known::default()).unwrap().verify();
+        report.problems.into_iter().map(|problem| problem.text).collect()
+    }
+}
+
+#[test]
+fn a_registrar_revokes_a_device_of_its_roles() {
+    let mut forger = Forger::new();
+    let (officer, notes) = (forger.enrol(1, Role::SecurityOfficer), forger.enrol(2, Role::NoteTaker));
+    let registrar = forger.appoint(&officer, &[Role::NoteTaker]);
+    let statement = registrar.revoke(officer.key(), notes.me().device(), forger.now_ms).unwrap();
+    forger.revoke(&notes, without_certificate(&statement));
+    assert_eq!(forger.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn no_revocation_counts_by_a_registrar_that_could_not_revoke() {
+    // Whether the registrar was revoked, for which roles it is, whether the log has its appointment, and the certificate beside it.
+    for (revoked, role, appointed, beside, why) in [
+        (true, Role::NoteTaker, true, false, "was revoked before"),
+        // As if nothing were left to look up.
+        (true, Role::NoteTaker, true, true, "was revoked before"),
+        (false, Role::NoteTaker, true, true, "a certificate stands beside the statement"),
+        (false, Role::Counterpart, true, false, "people of this role"),
+        (false, Role::NoteTaker, false, false, "was not appointed"),
+        (false, Role::NoteTaker, false, true, "was not appointed"),
+    ] {
+        let mut forger = Forger::new();
+        let (officer, notes) = (forger.enrol(1, Role::SecurityOfficer), forger.enrol(2, Role::NoteTaker));
+        let registrar = forger.appoint(&officer, &[role]);
+        if !appointed {
+            forger.entries.pop();
+        }
+        if revoked {
+            let jws = forger.authority.revoke(officer.me().device(), forger.now_ms).unwrap();
+            forger.revoke(&officer, &jws);
+        }
+        let statement = registrar.revoke(officer.key(), notes.me().device(), forger.now_ms).unwrap();
+        forger.revoke(&notes, if beside { &statement } else { without_certificate(&statement) });
+        let problems = forger.problems();
+        let [problem] = &problems[..] else { panic!("{why}: {problems:?}") };
+        assert!(problem.contains("was not revoked by the authority or a registrar"), "{problem}");
+        assert!(problem.contains(why), "{why}: {problem}");
+    }
+}
