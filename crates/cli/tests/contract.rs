@@ -152,6 +152,7 @@ fn page() -> Value {
         .written::<http::RecordLine>()
         .written::<http::Asked>()
         .written::<http::DeviceList>()
+        .written::<http::AlertList>()
         .written::<http::ApiError>();
     let properties: Map<String, Value> =
         types.all.keys().map(|name| (name.clone(), json!({ "$ref": format!("#{IN_DOCUMENT}/{name}") }))).collect();
@@ -180,6 +181,7 @@ fn openapi() -> Value {
         .written::<http::Appointed>()
         .written::<http::Asked>()
         .written::<http::DeviceList>()
+        .written::<http::AlertList>()
         .written::<message::Logged>()
         .written::<http::RecordKept>()
         .written::<http::RecordLine>()

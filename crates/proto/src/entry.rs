@@ -160,6 +160,24 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
     },
+    /// The server or a device noticed something that concerns the security officer ([`crate::OfficeAlert`]).
+    AlertRaised {
+        /// When.
+        time_ms: u64,
+        /// What: the word of an [`crate::AlertKind`]. Readers skip words that they do not know.
+        kind: String,
+        /// The device that it is about; of what a device reports, that device.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DeviceId>,
+        /// The invitation that it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invitation: Option<InvitationId>,
+        /// The call that a ring or report names, which need not exist.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+        /// How often it happened since the entry before it about the same.
+        count: u64,
+    },
     /// Custodians opened a record of the call.
     ArchiveOpened {
         /// When.
@@ -199,7 +217,7 @@ impl InvitationClosed {
 }
 
 /// The `type` words of [`Entry`].
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "device_enrolled",
     "device_revoked",
     "call_opened",
@@ -211,6 +229,7 @@ pub const KINDS: [&str; 11] = [
     "registrar_appointed",
     "invitation_made",
     "invitation_closed",
+    "alert_raised",
 ];
 
 impl Entry {
@@ -228,6 +247,7 @@ impl Entry {
             Self::RegistrarAppointed { .. } => KINDS[8],
             Self::InvitationMade { .. } => KINDS[9],
             Self::InvitationClosed { .. } => KINDS[10],
+            Self::AlertRaised { .. } => KINDS[11],
         }
     }
 
@@ -244,6 +264,7 @@ impl Entry {
             | Self::RegistrarAppointed { time_ms, .. }
             | Self::InvitationMade { time_ms, .. }
             | Self::InvitationClosed { time_ms, .. }
+            | Self::AlertRaised { time_ms, .. }
             | Self::ArchiveOpened { time_ms, .. } => *time_ms,
         }
     }
@@ -255,7 +276,9 @@ impl Entry {
             | Self::DeviceRevoked { .. }
             | Self::RegistrarAppointed { .. }
             | Self::InvitationMade { .. }
-            | Self::InvitationClosed { .. } => None,
+            | Self::InvitationClosed { .. }
+            // The call that an alert names need not exist.
+            | Self::AlertRaised { .. } => None,
             Self::CallOpened { call, .. }
             | Self::CallEnded { call, .. }
             | Self::RecordArchived { call, .. }
@@ -489,6 +512,30 @@ mod tests {
                     device: None,
                 },
                 format!(r#"{{"type":"invitation_closed","time_ms":1,"invitation":"{ID}","how":"expired"}}"#),
+            ),
+            (
+                Entry::AlertRaised {
+                    time_ms: 1,
+                    kind: "ring_refused".into(),
+                    device: Some(DEVICE),
+                    invitation: Some(INVITATION),
+                    call: Some(CALL),
+                    count: 2,
+                },
+                format!(
+                    r#"{{"type":"alert_raised","time_ms":1,"kind":"ring_refused","device":"{ID}","invitation":"{ID}","call":"{ID}","count":2}}"#
+                ),
+            ),
+            (
+                Entry::AlertRaised {
+                    time_ms: 1,
+                    kind: "of_a_newer_version".into(),
+                    device: None,
+                    invitation: None,
+                    call: None,
+                    count: 1,
+                },
+                r#"{"type":"alert_raised","time_ms":1,"kind":"of_a_newer_version","count":1}"#.to_owned(),
             ),
         ]
     }

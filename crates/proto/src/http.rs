@@ -1,6 +1,6 @@
 //! Bodies of the HTTP API. Its paths, errors and limits are described in `docs/api/openapi.json`.
 
-use crate::{Blob, CallId, Card, DeviceId, Ended, PersonId, RecordMode, SuiteName, message::Logged};
+use crate::{Blob, CallId, Card, DeviceId, Ended, OfficeAlert, PersonId, RecordMode, SuiteName, message::Logged};
 use serde::{Deserialize, Serialize};
 
 /// Prefix of the paths of this version of the API.
@@ -176,6 +176,16 @@ pub struct ListedDevice {
     /// Whether it is connected now.
     #[serde(default)]
     pub connected: bool,
+}
+
+/// `GET /api/v1/alerts`: the office's alerts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AlertList {
+    /// Newest first.
+    pub alerts: Vec<OfficeAlert>,
+    /// How many in all no security officer has seen.
+    pub unseen: u64,
 }
 
 /// `POST /api/v1/revocations`: revokes a device.

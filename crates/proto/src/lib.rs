@@ -3,6 +3,7 @@
 //! This crate holds the definitions that two processes share, and no behaviour: no cryptography, no I/O, no clock.
 //! Every message is JSON with a `type` tag; binary fields are standard base64 ([`Blob`]).
 
+pub mod alert;
 pub mod blob;
 pub mod digest;
 pub mod entry;
@@ -20,6 +21,7 @@ pub mod sealing;
 pub mod statement;
 pub mod terms;
 
+pub use alert::{AlertKind, OfficeAlert};
 pub use blob::Blob;
 pub use digest::Digest;
 pub use id::{CallId, DeviceId, IdError, InvitationId, PersonId, hex};

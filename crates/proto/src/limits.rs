@@ -34,6 +34,15 @@ pub const MAX_RINGS_AT_ONCE: usize = 8;
 pub const MAX_SILENCED: usize = 64;
 /// Invitations that are open at once. Registrars are sent all of them when they sign in.
 pub const MAX_OPEN_INVITATIONS: usize = 200;
+/// How long alerts about the same are counted together, milliseconds: each adds at most one entry to the log in that time.
+pub const ALERT_INTERVAL_MS: u64 = 10 * 60 * 1000;
+/// Alerts of one page of the list, and alerts that one message marks as seen.
+pub const MAX_ALERTS_PER_PAGE: usize = 100;
+/// Alerts that a security officer is sent at sign-in: the newest. The others are in the list.
+pub const ALERTS_AT_SIGN_IN: usize = 16;
+/// Added devices that one device keeps telling its person of, until they are acknowledged. More than the devices that a person may
+/// have at once ([`MAX_DEVICES_PER_PERSON`]) several times over.
+pub const MAX_ADDED_DEVICES: usize = 32;
 /// Longest life of an invitation, milliseconds: seven days. What is not used by then is forgotten in a drawer.
 pub const MAX_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How long a device's request waits for a registrar, milliseconds: a day, for offices in other time zones.

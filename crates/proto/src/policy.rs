@@ -44,6 +44,8 @@ pub enum Action {
     EnrolDevices,
     /// See all people with their devices, and all invitations.
     SeeAllDevices,
+    /// See the office's alerts, and mark them as seen.
+    SeeAlerts,
 }
 
 /// Every rule: the action, its description for screens and the manual, and the roles that have the permission.
@@ -66,6 +68,7 @@ pub const TABLE: &[(Action, &str, &[Role])] = &[
     ),
     (Action::EnrolDevices, "invite people, and approve or refuse devices, as a registrar", &[SecurityOfficer]),
     (Action::SeeAllDevices, "see all people, their devices and all invitations", &[SecurityOfficer]),
+    (Action::SeeAlerts, "see the office's alerts, and mark them as seen", &[SecurityOfficer]),
 ];
 
 /// All roles, in the order of the printed table's columns.
@@ -124,7 +127,7 @@ mod tests {
         (Counterpart, &[RingPrincipal, Answer, Speak, EndForAll, SeeOwnRecords, SeeOwnDevices]),
         (DutyOfficer, &[ListenIn, WatchCalls, ReadCaptions, SeeAllRecords, SeeOwnDevices]),
         (NoteTaker, &[ListenIn, WatchCalls, WriteRecord, SeeAllRecords, SeeOwnDevices]),
-        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices]),
+        (SecurityOfficer, &[SeeOwnDevices, EnrolDevices, SeeAllDevices, SeeAlerts]),
         (RecordsOfficer, &[SeeAllRecords, SeeOwnDevices]),
     ];
 

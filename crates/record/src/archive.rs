@@ -82,6 +82,7 @@ pub fn verify_archive(dir: &Path, verifier: &dyn SignatureVerifier, options: &Ar
     report.calls = history.calls.values().filter(|call| call.opened.is_some()).count() as u64;
     (report.gaps, report.pending) = (gaps, pending);
     report.entry_types = history.counts;
+    report.alerts = history.alerts;
     report.problems = history.problems;
     report
 }
@@ -96,6 +97,7 @@ fn empty_report(options: &ArchiveOptions) -> ArchiveReport {
         checkpoint_time_s: None,
         witnesses: BTreeMap::new(),
         entry_types: BTreeMap::new(),
+        alerts: BTreeMap::new(),
         calls: 0,
         pending: 0,
         records: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::digest::{Digest, sha256};
 use crate::report::{Gap, Problem, ProblemKind};
 use telcon_proto::entry::{ArchivedRecord, Entry, LoggedSignature, ReadEntry};
-use telcon_proto::{Ended, InvitationId, RecordMode};
+use telcon_proto::{Ended, InvitationId, OfficeAlert, RecordMode};
 
 /// A `record_archived` or `record_sealed` entry.
 #[derive(Debug, Clone)]
@@ -133,6 +133,8 @@ impl Signature {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) counts: BTreeMap<String, u64>,
+    /// Number of alerts by kind, as the office's security officers are shown them.
+    pub(crate) alerts: BTreeMap<String, u64>,
     pub(crate) calls: BTreeMap<String, CallEntries>,
     pub(crate) devices: BTreeMap<String, DeviceEntries>,
     /// The revocations that the log states, valid or not, in its order.
@@ -156,6 +158,9 @@ impl History {
             }
         };
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
+        if let Some(alert) = OfficeAlert::of_entry(index, &entry) {
+            *self.alerts.entry(alert.kind.as_str().to_owned()).or_default() += 1;
+        }
         match entry.clone() {
             Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
                 let device = device.to_hex();
@@ -261,6 +266,11 @@ impl History {
                     None => "closed but never made",
                 };
                 self.problem(ProblemKind::Device, None, format!("entry {index}: invitation {invitation} was {what}"));
+            }
+            Entry::AlertRaised { count, .. } => {
+                if count == 0 {
+                    self.problem(ProblemKind::Entry, None, format!("entry {index}: an alert about nothing"));
+                }
             }
             Entry::ArchiveOpened { call, .. } => {
                 let call = call.to_hex();

@@ -25,6 +25,9 @@ pub struct ArchiveReport {
     pub witnesses: BTreeMap<String, u64>,
     /// Number of entries by type.
     pub entry_types: BTreeMap<String, u64>,
+    /// Number of alerts by kind: what the office's security officers were shown. Several that happened within minutes may be
+    /// one entry.
+    pub alerts: BTreeMap<String, u64>,
     /// Number of calls opened.
     pub calls: u64,
     /// Number of calls that may still be live or waiting for their record.

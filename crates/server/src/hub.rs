@@ -50,6 +50,10 @@ pub enum Input {
     },
     /// A connection ended.
     Disconnected(SessionId),
+    /// Somebody failed to prove that they are this device, which may not exist.
+    SignInFailed(DeviceId),
+    /// A device had the link of this invitation, which another device had used up before it was closed.
+    LinkOpenedAgain(InvitationId),
     /// A message other than a ring.
     Message(SessionId, Box<ClientMessage>),
     /// A verified ring, or why verification failed. Whether its call exists is looked up here.
@@ -306,6 +310,8 @@ impl Hub {
                 self.outboxes.remove(&session);
                 self.board.disconnected(session, now)
             }
+            Input::SignInFailed(device) => self.board.sign_in_failed(device, now),
+            Input::LinkOpenedAgain(invitation) => self.board.link_opened_again(invitation, now),
             Input::Message(session, message) => self.board.message(session, *message, now),
             Input::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| self.look_up_call(ring));

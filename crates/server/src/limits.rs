@@ -21,6 +21,14 @@ pub const CONTACTS_FOUND: usize = 32;
 pub const CONTACTS_INTERVAL_MS: u64 = 1_000;
 /// Links of the authority that have not expired. An office that invites a whole ministry in a week stays below it.
 pub const MAX_ISSUED_LINKS: usize = 16_384;
+/// Alerts that are in memory: the newest, for security officers who sign in and to count those about the same together.
+pub const RECENT_ALERTS: usize = 64;
+/// Alerts of one kind that get an entry of their own at once. What comes beyond it is counted in one further entry for each
+/// [`telcon_proto::limits::ALERT_INTERVAL_MS`], so that nobody fills the log by raising alerts about many devices.
+pub const ALERTS_OF_A_KIND: u32 = 32;
+/// Sustained interval between alerts of one kind about different devices or invitations, milliseconds: at most 240 entries a day
+/// of each kind, by whomever.
+pub const ALERT_PAUSE_MS: u64 = 6 * 60 * 1000;
 /// Notices that staff is sent at sign-in: as many as their list shows.
 pub const NOTICES_AT_SIGN_IN: usize = 64;
 /// Send queue of one connection, messages. One that is full belongs to a slow consumer, which is closed. A resume replays

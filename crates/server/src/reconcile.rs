@@ -11,7 +11,10 @@ use crate::{
     objects::ObjectError,
     store::{Certified, LostDevice, RecordRow, Store, StoreError, Write},
 };
-use telcon_proto::entry::{Entry, ReadEntry};
+use telcon_proto::{
+    OfficeAlert,
+    entry::{Entry, ReadEntry},
+};
 
 /// Where the certificates of a device are that the store lacks.
 pub trait CertificateSource: Send {
@@ -132,6 +135,7 @@ fn append_writes(
     index: u64,
     writes: &mut Vec<Write>,
 ) -> Result<(), ReconcileError> {
+    writes.extend(OfficeAlert::of_entry(index, &entry).map(|alert| Write::Alert(Box::new(alert.into()))));
     let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
     match entry {
         Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
@@ -170,7 +174,7 @@ fn append_writes(
                 Write::InvitationClosedLogged(invitation, index),
             ]);
         }
-        Entry::ArchiveOpened { .. } => {}
+        Entry::ArchiveOpened { .. } | Entry::AlertRaised { .. } => {}
         Entry::RecordArchived { call, time_ms, .. } | Entry::RecordSealed { call, time_ms, .. } => {
             let Some((device, digest, partial)) = record else { return Ok(()) };
             let row = RecordRow { call, device, digest, kept_ms: time_ms, log_index: index, partial };

@@ -8,11 +8,20 @@ use crate::{
 use telcon_identity::{IdentityError, Mismatch, Office};
 use telcon_proto::{Blob, DeviceId, ServerMessage, message::RefusalCode};
 
+/// Why a device does not sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSignIn {
+    /// What to tell it before the connection is closed.
+    pub message: Box<ServerMessage>,
+    /// Whether it did not prove that it has the device's key, or the device is not enrolled here.
+    pub not_proven: bool,
+}
+
 /// Verifies a sign-in: the device is enrolled, its certificate is valid now, and it signed the challenge. `row` is what the
 /// store has of the device.
 ///
 /// # Errors
-/// What to tell the device before the connection is closed.
+/// [`RefusedSignIn`].
 pub fn check_proof(
     office: &Office,
     row: Option<DeviceRow>,
@@ -20,17 +29,19 @@ pub fn check_proof(
     nonce: &[u8],
     jws: &str,
     now_ms: u64,
-) -> Result<DeviceRow, Box<ServerMessage>> {
+) -> Result<DeviceRow, RefusedSignIn> {
     // One sentence for both cases, so that enrolled devices cannot be enumerated.
     let not_proven = || {
         let text = "this device is not enrolled here, or its proof is not valid: ask your office for an enrolment link";
-        refused(text.to_owned())
+        RefusedSignIn { message: refused(text.to_owned()), not_proven: true }
     };
     // A device that the log does not have is not enrolled yet.
     let row = row.filter(|row| row.log_index.is_some()).ok_or_else(not_proven)?;
     let ders: Vec<&[u8]> = row.chain.iter().map(Blob::as_slice).collect();
-    let verified =
-        office.verify_chain(&ders, now_ms).map_err(|why| refused(format!("this device cannot sign in: {why}")))?;
+    let verified = office.verify_chain(&ders, now_ms).map_err(|why| RefusedSignIn {
+        message: refused(format!("this device cannot sign in: {why}")),
+        not_proven: false,
+    })?;
     let (suite, public) = (verified.suite(), verified.public_key());
     telcon_identity::verify_sign_in(jws, suite, public, office.domain().as_str(), device, nonce)
         .map_err(|_| not_proven())?;
@@ -56,13 +67,14 @@ pub fn refuse_lost(lost: &LostDevice) -> Box<ServerMessage> {
 /// Why it does not hold.
 pub fn verify_ring(office: &Office, jws: String, now_ms: u64) -> Result<VerifiedRing, RefusedRing> {
     let verified = office.verify_ring(&jws, now_ms).map_err(|error| {
+        let is_hostile = matches!(error, IdentityError::Hostile(_));
         let (code, why) = match error {
             IdentityError::Incompatible(Mismatch::WireVersion(_)) => {
                 (RefusalCode::Version, format!("{error}: update this device"))
             }
             error => (RefusalCode::NotAllowed, error.to_string()),
         };
-        RefusedRing { call: telcon_identity::claimed_call(&jws), code, why }
+        RefusedRing { call: telcon_identity::claimed_call(&jws), code, why, is_hostile }
     })?;
     Ok(VerifiedRing { ring: verified.ring().clone(), jws, call_exists: false })
 }
@@ -121,7 +133,7 @@ mod tests {
         let jws = telcon_identity::sign_in(&key, "office.example", id, b"nonce");
         let at = |now_ms| match check_proof(&office, Some(row.clone()), id, b"nonce", &jws, now_ms) {
             Ok(_) => "signed in".to_owned(),
-            Err(refused) => match *refused {
+            Err(refused) => match *refused.message {
                 ServerMessage::Refused { code: RefusalCode::NotSignedIn, message, .. } => message,
                 other => panic!("{other:?}"),
             },

@@ -178,11 +178,17 @@ async fn a_registrar_invites_and_approves_a_device_which_then_signs_in() {
 
     office.stop().await;
     let kinds: Vec<&str> = log(&office).iter().map(Entry::kind).collect();
-    let expected =
-        ["device_enrolled", "registrar_appointed", "invitation_made", "device_enrolled", "invitation_closed"];
+    let expected = [
+        "device_enrolled",
+        "registrar_appointed",
+        "invitation_made",
+        "alert_raised",
+        "device_enrolled",
+        "invitation_closed",
+    ];
     assert_eq!(kinds, expected);
     assert!(matches!(
-        log(&office)[4],
+        log(&office)[5],
         Entry::InvitationClosed { how: InvitationClosed::Approved, by, device: asked, .. }
             if by == Some(officer.device.id) && asked == Some(device.id)
     ));

@@ -422,6 +422,9 @@ impl World {
                 Entry::RegistrarAppointed { device, .. } => format!("appointed {device:?}"),
                 Entry::InvitationMade { invitation, .. } => format!("invited {invitation:?}"),
                 Entry::InvitationClosed { invitation, .. } => format!("closed {invitation:?}"),
+                Entry::AlertRaised { time_ms, kind, device, invitation, .. } => {
+                    format!("alert {kind} {time_ms} {device:?} {invitation:?}")
+                }
                 Entry::ArchiveOpened { .. } => continue,
             };
             if !once.insert(key.clone()) {

@@ -25,6 +25,8 @@ pub enum HubInput {
     Connected(ConnectionId, SessionId, DeviceId),
     /// A connection is gone.
     Disconnected(SessionId),
+    /// Somebody failed to prove that they are this device.
+    SignInFailed(DeviceId),
     /// A message, but no ring.
     Message(SessionId, ClientMessage),
     /// A ring that was verified, or not.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import manual from '../../../docs/policy.md?raw';
 import type { Role } from './contract';
-import { listens, sees_all_devices, speaks, writes_records } from './roles';
+import { listens, sees_alerts, sees_all_devices, speaks, writes_records } from './roles';
 
 const rows = manual
   .split('\n')
@@ -22,6 +22,7 @@ describe('roles', () => {
     expect(ROLES.filter(speaks).sort()).toEqual(allowed('be a party of a call and send audio').sort());
     expect(ROLES.filter(listens)).toEqual(allowed('join a call as a visible listener, without sending audio'));
     expect(ROLES.filter(sees_all_devices)).toEqual(allowed('see all people, their devices and all invitations'));
+    expect(ROLES.filter(sees_alerts)).toEqual(allowed("see the office's alerts, and mark them as seen"));
     expect(ROLES.filter(writes_records)).toEqual(allowed('transcribe a call and seal its record'));
   });
 

@@ -11,5 +11,8 @@ export const listens = (role: Role): boolean => role === 'duty_officer' || role 
 /** Whether people of this role see the devices of the whole office, and the invitations to enrol others. */
 export const sees_all_devices = (role: Role): boolean => role === 'security_officer';
 
+/** Whether people of this role see the office's alerts. */
+export const sees_alerts = (role: Role): boolean => role === 'security_officer';
+
 /** Whether devices of this role transcribe calls and seal their records. */
 export const writes_records = (role: Role): boolean => role === 'note_taker';

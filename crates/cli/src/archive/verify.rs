@@ -62,6 +62,11 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
 fn print_counts(report: &ArchiveReport) {
     say!("log         {} entries; {} tiles and bundles verified", report.entries, report.tiles);
     say!("devices     {}", report.devices);
+    if !report.alerts.is_empty() {
+        let kinds: Vec<String> =
+            report.alerts.iter().map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
+        say!("alerts      {}", kinds.join(", "));
+    }
     say!("calls       {} opened; {} live or waiting for their record", report.calls, report.pending);
     let (good, all, partial) = (report.records_good, report.records, report.records_partial);
     say!("records     {good} of {all} intact ({partial} incomplete)");

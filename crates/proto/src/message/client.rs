@@ -1,6 +1,6 @@
 //! Messages of a device to the switchboard of its office.
 
-use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId};
+use crate::{Blob, CallId, Card, DeviceId, Digest, InvitationId, PersonId, alert::ReportedAlert};
 use serde::{Deserialize, Serialize};
 
 /// A message of a device.
@@ -145,6 +145,25 @@ pub enum ClientMessage {
         /// Compact JWS, type `telcon-revocation+jws`, by this device over [`crate::http::Revocation`]; `~`; base64 of this device's
         /// registrar certificate.
         statement: String,
+    },
+    /// Something did not verify on this device: the security officer is told ([`super::ServerMessage::Alerts`]).
+    ReportAlert {
+        /// What.
+        kind: ReportedAlert,
+        /// The call that it concerns, as far as the device knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallId>,
+    },
+    /// A security officer saw these alerts. It hides none of them.
+    SeeAlerts {
+        /// Log indices, at most [`crate::limits::MAX_ALERTS_PER_PAGE`].
+        alerts: Vec<u64>,
+    },
+    /// The person read on this device that another device was added in their name. Answered by
+    /// [`super::ServerMessage::DevicesAdded`].
+    AcknowledgeDevice {
+        /// The added device.
+        device: DeviceId,
     },
     /// This note-taker is available for assignment ([`super::ServerMessage::Assigned`]).
     Available {},

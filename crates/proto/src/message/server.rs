@@ -1,7 +1,10 @@
 //! Messages of the switchboard to a device, and its refusal codes.
 
 use super::{Logged, Notice, OpenInvitation};
-use crate::{Blob, CallId, Card, DeviceId, Ended, InvitationId, PersonId, RecordMode, SuiteName, terms::Contact};
+use crate::{
+    Blob, CallId, Card, DeviceId, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, SuiteName,
+    alert::AddedDevice, terms::Contact,
+};
 use serde::{Deserialize, Serialize};
 
 /// A message of the switchboard.
@@ -70,6 +73,20 @@ pub enum ServerMessage {
     },
     /// Devices that this one may see were enrolled, appointed or revoked: its own person's, or any, by its role.
     DevicesChanged {},
+    /// To security officers: alerts that are new, or were seen. After sign-in, the newest
+    /// [`crate::limits::ALERTS_AT_SIGN_IN`].
+    Alerts {
+        /// New or changed, newest first.
+        changed: Vec<OfficeAlert>,
+        /// How many in all no officer has seen.
+        unseen: u64,
+    },
+    /// Devices that were added in this device's person's name and that the person has not acknowledged on this device: all of
+    /// them, at sign-in if there are any, and after each change. It is sent before an added device can sign in.
+    DevicesAdded {
+        /// Oldest first.
+        devices: Vec<AddedDevice>,
+    },
     /// To an available note-taker: it has to ask to join this call, and to leave its present one.
     Assigned {
         /// The call.
@@ -257,6 +274,8 @@ impl ServerMessage {
             | Self::Registrar { .. }
             | Self::Invitations { .. }
             | Self::DevicesChanged {}
+            | Self::Alerts { .. }
+            | Self::DevicesAdded { .. }
             | Self::Revoked { .. }
             | Self::Checkpoint { .. } => None,
         }
@@ -291,6 +310,8 @@ impl ServerMessage {
             | Self::Registrar { .. }
             | Self::Invitations { .. }
             | Self::DevicesChanged {}
+            | Self::Alerts { .. }
+            | Self::DevicesAdded { .. }
             | Self::Refused { .. } => Vec::new(),
         }
     }

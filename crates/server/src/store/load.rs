@@ -2,7 +2,7 @@
 
 use super::{
     ActiveCall, Ask, CallRow, DeviceRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow,
-    Snapshot, Stage, StoreError, Unfinished,
+    Snapshot, Stage, StoreError, Unfinished, alerts,
     database::Statements,
     value::{Row, values},
 };
@@ -66,6 +66,9 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         issued_links,
         registrars,
         invitations,
+        alerts: alerts::recent(t)?,
+        unseen_alerts: alerts::unseen(t)?,
+        added_devices: alerts::added(t)?,
     })
 }
 

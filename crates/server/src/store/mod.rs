@@ -7,6 +7,7 @@
 //! | `write`, `load`, `read` | the SQL text that all databases share |
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
+//! | `alerts` | the SQL text of alerts, and of devices that were added in somebody's name |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
@@ -17,6 +18,7 @@
 //! SQLite file contains: who calls whom and when. So the office should run it, and connections to it over a network use
 //! TLS with its certificate verified.
 
+mod alerts;
 mod database;
 mod load;
 mod location;
@@ -35,8 +37,8 @@ mod write;
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use rows::{
-    ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary, Handshake, InvitationRow,
-    IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    ActiveCall, AddedDeviceRow, AlertId, AlertRow, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary,
+    Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

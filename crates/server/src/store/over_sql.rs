@@ -2,7 +2,7 @@
 
 use super::{
     CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store,
-    StoreError, StoredRecord, Write,
+    StoreError, StoredRecord, Write, alerts,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, InvitationId, OfficeAlert, OfficeName, PersonId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -116,6 +116,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError> {
         self.read(|t| read::listed_devices(t, person, &self.home))
+    }
+
+    fn alerts(&self, after: Option<u64>, limit: u32) -> Result<(Vec<OfficeAlert>, u64), StoreError> {
+        self.read(|t| alerts::page(t, after, limit))
     }
 
     fn calls(

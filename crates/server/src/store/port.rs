@@ -2,7 +2,7 @@
 
 use super::{CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
 use std::collections::BTreeSet;
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, InvitationId, OfficeAlert, OfficeName, PersonId};
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +168,13 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn listed_devices(&self, person: Option<PersonId>) -> Result<Vec<DeviceSummary>, StoreError>;
+
+    /// Alerts that are in the log, newest first, at most `limit`, and how many in all no security officer has seen. The list begins
+    /// below the log index `after`, or with the newest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn alerts(&self, after: Option<u64>, limit: u32) -> Result<(Vec<OfficeAlert>, u64), StoreError>;
 
     /// Calls whose opening is in the log, in the reverse order of their openings there, at most `limit`: those in which `party`
     /// rang or was rung, or of the whole office if none. The list begins after the call `after`, or with the newest; none if it

@@ -1,7 +1,8 @@
 //! The types of the store: rows, and the writes that change them.
 
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, entry::InvitationClosed,
+    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, OfficeAlert, PersonId, RecordMode, Role,
+    alert::AlertSeen, entry::InvitationClosed,
 };
 
 /// An enrolled device.
@@ -323,8 +324,85 @@ pub enum Write {
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
+    /// An alert, with its log index once it has one; the same again adds that.
+    Alert(Box<AlertRow>),
+    /// A security officer's device saw the alert of this log index first, at this time.
+    AlertSeen(u64, DeviceId, u64),
+    /// A device is being added in a person's name: one of their other devices is to tell them once it is in the log.
+    DeviceAdded(Box<AddedDeviceRow>),
+    /// The person acknowledged on the first of these devices that the second was added.
+    AddedDeviceAcknowledged(DeviceId, DeviceId),
     /// The store reflects every log entry below this size.
     LogSeen(u64),
+}
+
+/// Identifies an alert before the log has it: entries about the same are written at different times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertId {
+    /// What happened.
+    pub kind: AlertKind,
+    /// The bytes of the identifier by which alerts are counted together; zeros if several are counted together.
+    pub subject: [u8; 16],
+    /// When, milliseconds since 1970 UTC.
+    pub time_ms: u64,
+}
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRow {
+    /// When, milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// What happened.
+    pub kind: AlertKind,
+    /// The device that it is about.
+    pub device: Option<DeviceId>,
+    /// The invitation that it is about.
+    pub invitation: Option<InvitationId>,
+    /// The call that the ring or report names.
+    pub call: Option<CallId>,
+    /// How often it happened.
+    pub count: u64,
+    /// Index of its entry in the log; none until it is appended.
+    pub log_index: Option<u64>,
+    /// Which security officer has seen it first.
+    pub seen: Option<AlertSeen>,
+}
+
+impl AlertRow {
+    /// Its identity.
+    pub fn id(&self) -> AlertId {
+        let of_device = || self.device.map(|device| *device.as_bytes());
+        let subject = self.invitation.map(|invitation| *invitation.as_bytes()).or_else(of_device);
+        AlertId { kind: self.kind, subject: subject.unwrap_or_default(), time_ms: self.time_ms }
+    }
+
+    /// As officers are shown it, if it is in the log.
+    pub fn shown(&self) -> Option<OfficeAlert> {
+        let Self { time_ms, kind, device, invitation, call, count, log_index, seen } = *self;
+        Some(OfficeAlert { log_index: log_index?, time_ms, kind, device, invitation, call, count, seen })
+    }
+}
+
+impl From<OfficeAlert> for AlertRow {
+    fn from(alert: OfficeAlert) -> Self {
+        let OfficeAlert { log_index, time_ms, kind, device, invitation, call, count, seen } = alert;
+        Self { time_ms, kind, device, invitation, call, count, log_index: Some(log_index), seen }
+    }
+}
+
+/// A device that was added in a person's name, of which one of their other devices tells them until it is acknowledged there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedDeviceRow {
+    /// The device that tells them.
+    pub told: DeviceId,
+    /// The device that was added.
+    pub device: DeviceId,
+    /// What it said it was.
+    pub label: Option<String>,
+    /// The registrar's device that approved it.
+    pub approved_by: Option<DeviceId>,
+    /// When it was enrolled, milliseconds since 1970 UTC.
+    pub enrolled_ms: u64,
 }
 
 /// A registrar.
@@ -447,6 +525,12 @@ pub struct Snapshot {
     pub registrars: Vec<RegistrarRow>,
     /// Invitations that are not closed, or of which a log entry is pending.
     pub invitations: Vec<InvitationRow>,
+    /// Alerts that the log may not have, and the newest others, newest first.
+    pub alerts: Vec<AlertRow>,
+    /// Log indices of the alerts that no security officer has seen.
+    pub unseen_alerts: Vec<u64>,
+    /// Devices that were added in somebody's name, and not acknowledged.
+    pub added_devices: Vec<AddedDeviceRow>,
 }
 
 /// The person of a device row, for indices.

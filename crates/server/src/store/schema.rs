@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 15] = [
     Table {
         name: "devices",
         columns: &[
@@ -112,6 +112,23 @@ pub(super) const TABLES: [Table; 13] = [
         ],
         key: 1,
     },
+    Table {
+        name: "alerts",
+        columns: &[
+            "kind",
+            "subject",
+            "time_ms",
+            "device",
+            "invitation",
+            "call",
+            "count",
+            "log_index",
+            "seen_by",
+            "seen_ms",
+        ],
+        key: 3,
+    },
+    Table { name: "added_devices", columns: &["told", "device", "label", "approved_by", "enrolled_ms"], key: 2 },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
 ];
 
@@ -271,6 +288,21 @@ ALTER TABLE devices ADD COLUMN person TEXT NOT NULL DEFAULT '';
 UPDATE devices SET person = json_extract(card, '$.person');
 CREATE INDEX devices_person ON devices (person);
 ",
+    // Alerts, of which `subject` is what entries about the same are counted by; devices added in somebody's name, and which of
+    // their other devices are to tell them.
+    "
+CREATE TABLE alerts (
+    kind TEXT NOT NULL, subject BLOB NOT NULL, time_ms INTEGER NOT NULL, device BLOB, invitation BLOB, call BLOB,
+    count INTEGER NOT NULL, log_index INTEGER, seen_by BLOB, seen_ms INTEGER,
+    PRIMARY KEY (kind, subject, time_ms)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX alerts_logged ON alerts (log_index);
+CREATE INDEX alerts_unseen ON alerts (log_index) WHERE seen_ms IS NULL;
+CREATE TABLE added_devices (
+    told BLOB NOT NULL, device BLOB NOT NULL, label TEXT, approved_by BLOB, enrolled_ms INTEGER NOT NULL,
+    PRIMARY KEY (told, device)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -390,6 +422,19 @@ CREATE INDEX invitations_device ON invitations (device);
 ALTER TABLE devices ADD COLUMN person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
 UPDATE devices SET person = card::json ->> 'person';
 CREATE INDEX devices_person ON devices (person);
+",
+    "
+CREATE TABLE alerts (
+    kind TEXT COLLATE \"C\" NOT NULL, subject BYTEA NOT NULL, time_ms BIGINT NOT NULL, device BYTEA, invitation BYTEA,
+    call BYTEA, count BIGINT NOT NULL, log_index BIGINT, seen_by BYTEA, seen_ms BIGINT,
+    PRIMARY KEY (kind, subject, time_ms)
+);
+CREATE UNIQUE INDEX alerts_logged ON alerts (log_index);
+CREATE INDEX alerts_unseen ON alerts (log_index) WHERE seen_ms IS NULL;
+CREATE TABLE added_devices (
+    told BYTEA NOT NULL, device BYTEA NOT NULL, label TEXT, approved_by BYTEA, enrolled_ms BIGINT NOT NULL,
+    PRIMARY KEY (told, device)
+);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -4,7 +4,8 @@ use super::{faulty::*, testing::TestStore, *};
 use crate::peers::PostgresServer;
 use std::collections::BTreeSet;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, entry::InvitationClosed,
+    AlertKind, Blob, CallId, Card, DeviceId, Digest, Ended, InvitationId, PersonId, RecordMode, Role, alert::AlertSeen,
+    entry::InvitationClosed,
 };
 
 const CALL: CallId = CallId::from_bytes([0xca; 16]);
@@ -100,6 +101,8 @@ const SUITE: &[Case] = &[
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
+    ("alerts_are_listed_once_the_log_has_them", alerts_are_listed_once_the_log_has_them),
+    ("added_devices_are_kept_until_they_are_acknowledged", added_devices_are_kept_until_they_are_acknowledged),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -401,7 +404,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations;
+         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE alerts; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person; {version}"
     ));
     drop(disk.writer());
@@ -502,6 +505,60 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     // An appointment that is renewed is announced when the log has it.
     store.apply(&[Write::Registrar(Box::new(RegistrarRow { appointed_ms: 20, ..registrar }))]).unwrap();
     assert_eq!(store.load().unwrap().registrars[0].log_index, None);
+}
+
+fn alerts_are_listed_once_the_log_has_them(disk: &TestStore) {
+    let mut store = disk.writer();
+    let row = |time_ms, log_index| AlertRow {
+        time_ms,
+        kind: AlertKind::SignInFailed,
+        device: Some(device(1)),
+        invitation: Some(InvitationId::from_bytes([2; 16])),
+        call: Some(CALL),
+        count: 3,
+        log_index,
+        seen: None,
+    };
+    let put = |row: AlertRow| Write::Alert(Box::new(row));
+    let together = AlertRow { device: None, invitation: None, call: None, ..row(1, None) };
+    store.apply(&[put(row(1, None)), put(row(1, None)), put(together.clone()), put(row(2, Some(8)))]).unwrap();
+    let listed = |after, limit| {
+        let (alerts, unseen) = disk.reader().alerts(after, limit).unwrap();
+        (alerts.iter().map(|alert| alert.log_index).collect::<Vec<_>>(), unseen)
+    };
+    assert_eq!(listed(None, 9), (vec![8], 1));
+    store.apply(&[put(row(1, Some(5))), put(row(1, Some(5))), put(row(2, None)), put(row(3, Some(9)))]).unwrap();
+    assert_eq!(listed(None, 9), (vec![9, 8, 5], 3));
+    assert_eq!((listed(None, 2).0, listed(Some(8), 2).0, listed(Some(5), 2).0), (vec![9, 8], vec![5], vec![]));
+    store.apply(&[Write::AlertSeen(8, device(6), 50), Write::AlertSeen(8, device(7), 60)]).unwrap();
+    let stored = store.load().unwrap();
+    let seen = AlertRow { seen: Some(AlertSeen { by: device(6), at_ms: 50 }), ..row(2, Some(8)) };
+    assert_eq!(stored.alerts, [together, row(3, Some(9)), seen, row(1, Some(5))]);
+    assert_eq!(stored.unseen_alerts, [5, 9]);
+    assert_eq!(listed(None, 9).1, 2);
+    // An index is of one entry, whatever was taken for it before.
+    store.apply(&[put(row(4, Some(9)))]).unwrap();
+    assert_eq!(listed(None, 9), (vec![9, 8, 5], 2));
+}
+
+fn added_devices_are_kept_until_they_are_acknowledged(disk: &TestStore) {
+    let mut store = disk.writer();
+    let row = |told: u8, label: Option<&str>| AddedDeviceRow {
+        told: device(told),
+        device: device(9),
+        label: label.map(str::to_owned),
+        approved_by: label.map(|_| device(3)),
+        enrolled_ms: 4,
+    };
+    let added = |row: AddedDeviceRow| Write::DeviceAdded(Box::new(row));
+    store.apply(&[enrolled(9), added(row(1, Some("Firefox"))), added(row(1, None)), added(row(2, None))]).unwrap();
+    assert_eq!(store.load().unwrap().added_devices, [row(1, Some("Firefox")), row(2, None)]);
+    store.apply(&[Write::AddedDeviceAcknowledged(device(2), device(9)), Write::UnloggedDevicesForgotten]).unwrap();
+    assert_eq!(store.load().unwrap().added_devices, [row(1, Some("Firefox"))]);
+    // The device it is about was never enrolled.
+    let about_nothing = AddedDeviceRow { device: device(8), ..row(2, None) };
+    store.apply(&[added(about_nothing), Write::UnloggedDevicesForgotten]).unwrap();
+    assert_eq!(store.load().unwrap().added_devices, [row(1, Some("Firefox"))]);
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
@@ -685,6 +742,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+         DROP TABLE alerts; DROP TABLE added_devices;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';

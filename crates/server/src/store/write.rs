@@ -1,7 +1,7 @@
 //! Applies one [`Write`] inside a transaction.
 
 use super::{
-    CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write,
+    CallRow, Certified, DeviceRow, Handshake, LostDevice, StoreError, Write, alerts,
     database::Statements,
     value::{Value, json, values},
 };
@@ -15,7 +15,10 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::DeviceLogged(device, index) => {
             run("UPDATE devices SET log_index = $1 WHERE device = $2", values![*index, device])
         }
-        Write::UnloggedDevicesForgotten => run("DELETE FROM devices WHERE log_index IS NULL", &[]),
+        Write::UnloggedDevicesForgotten => {
+            run("DELETE FROM devices WHERE log_index IS NULL", &[])?;
+            run("DELETE FROM added_devices WHERE device NOT IN (SELECT device FROM devices)", &[])
+        }
         Write::DeviceRevoked(device, ms, jws) => {
             for table in ["devices", "lost_devices"] {
                 let sql = format!(
@@ -163,6 +166,15 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         ),
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
+        }
+        Write::Alert(row) => alerts::put(t, row),
+        Write::AlertSeen(index, by, ms) => run(
+            "UPDATE alerts SET seen_by = $1, seen_ms = $2 WHERE log_index = $3 AND seen_ms IS NULL",
+            values![by, *ms, *index],
+        ),
+        Write::DeviceAdded(row) => alerts::put_added(t, row),
+        Write::AddedDeviceAcknowledged(told, device) => {
+            run("DELETE FROM added_devices WHERE told = $1 AND device = $2", values![told, device])
         }
         Write::LogSeen(size) => {
             run(

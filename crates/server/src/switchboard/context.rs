@@ -28,6 +28,8 @@ pub(super) enum Timer {
     Invitation(InvitationId),
     /// Send contact changes.
     Contacts,
+    /// Alerts that were counted are due, or the log is tried again.
+    Alerts,
 }
 
 /// The switchboard without its calls.

@@ -75,13 +75,16 @@ impl Switchboard {
 
     /// Appends the entry of a device again whose enrolment has begun: the same entry, so that it is in the log once.
     fn append_enrolment(&mut self, request: RequestId, device: DeviceId) -> bool {
-        let Some(Enrolling { enrolment, cert_sha256, .. }) = self.enrolling.get(&device) else { return false };
-        let Some(time_ms) = self.context.directory.device(&device).map(|device| device.enrolled_ms) else {
-            return false;
-        };
-        let entry = Entry::DeviceEnrolled { time_ms, device, cert_sha256: *cert_sha256, enrolment: enrolment.clone() };
+        let Some(entry) = self.enrolment_entry(device) else { return false };
         self.context.append(Ticket::Enrolled(device, request), entry);
         true
+    }
+
+    /// The entry of a device whose enrolment has begun.
+    fn enrolment_entry(&self, device: DeviceId) -> Option<Entry> {
+        let Enrolling { enrolment, cert_sha256, .. } = self.enrolling.get(&device)?;
+        let time_ms = self.context.directory.device(&device)?.enrolled_ms;
+        Some(Entry::DeviceEnrolled { time_ms, device, cert_sha256: *cert_sha256, enrolment: enrolment.clone() })
     }
 
     fn begin_enrolment(&mut self, request: RequestId, new: NewDevice, approval: Option<Approval>, now_ms: u64) {
@@ -109,6 +112,7 @@ impl Switchboard {
             revoked_index: None,
         };
         self.context.write(Write::Device(Box::new(row)));
+        self.note_added_device(new.device);
         self.context.append(Ticket::Enrolled(new.device, request), entry);
     }
 
@@ -157,9 +161,16 @@ impl Switchboard {
             self.context.output(Output::Reply(request, Err(log_failed())));
             return;
         };
+        self.note_added_device(device);
+        let entry = self.enrolment_entry(device);
         let approval = self.enrolling.remove(&device).and_then(|enrolling| enrolling.approval);
         let Some(card) = self.context.directory.logged(device, index) else { return };
         self.context.write(Write::DeviceLogged(device, index));
+        // Before anybody learns that it can sign in.
+        self.tell_added_device(device);
+        if let Some(entry) = entry {
+            self.entry_is_alert(index, &entry);
+        }
         self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
         self.person_changed(card.person);
         self.tell_devices_changed(card.person);
@@ -255,6 +266,8 @@ impl Switchboard {
         match (index, request) {
             (Some(index), request) => {
                 self.context.write(Write::RevocationLogged(device, index));
+                let time_ms = self.context.directory.revoked_ms(&device).unwrap_or(now_ms);
+                self.entry_is_alert(index, &Entry::DeviceRevoked { time_ms, device, jws: None });
                 if let Some(request) = request {
                     self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
                 }

@@ -5,6 +5,7 @@
 
 use super::{
     Switchboard,
+    alerts::Topic,
     enrolment::Approval,
     port::{DeviceAsked, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, SessionId, Ticket},
 };
@@ -15,7 +16,7 @@ use crate::{
 use std::collections::{BTreeMap, HashMap};
 use telcon_identity::CLOCK_TOLERANCE_S;
 use telcon_proto::{
-    DeviceId, InvitationId, PersonId, Role, ServerMessage,
+    AlertKind, DeviceId, InvitationId, PersonId, Role, ServerMessage,
     entry::{Entry, InvitationClosed},
     http::Asked,
     limits::{DEVICE_REQUEST_MS, MAX_INVITATION_MS, MAX_OPEN_INVITATIONS},
@@ -106,6 +107,11 @@ impl Switchboard {
         }
     }
 
+    /// The request of the device that asked with an open invitation.
+    pub(super) fn request_of(&self, id: &InvitationId) -> Option<&str> {
+        self.invitations.open.get(id)?.request.as_deref()
+    }
+
     fn tell_changed(&mut self, id: InvitationId) {
         if let Some(row) = self.invitations.open.get(&id).filter(|row| row.made_index.is_some()) {
             let message = ServerMessage::Invitations { changed: vec![shown(row)], closed: Vec::new() };
@@ -138,7 +144,9 @@ impl Switchboard {
         };
         row.log_index = Some(index);
         let certificate = row.certificate.clone();
+        let entry = appointment(row);
         self.context.write(Write::RegistrarLogged(device, index));
+        self.entry_is_alert(index, &entry);
         if let Some(request) = request {
             self.context.output(Output::Reply(request, Ok(Reply::Logged(index))));
         }
@@ -252,8 +260,11 @@ impl Switchboard {
     pub(super) fn invitation_close_logged(&mut self, id: InvitationId, index: Option<u64>, now_ms: u64) {
         match index {
             Some(index) => {
-                self.invitations.closing.remove(&id);
+                let entry = self.invitations.closing.remove(&id).as_ref().map(closed);
                 self.context.write(Write::InvitationClosedLogged(id, index));
+                if let Some(entry) = entry {
+                    self.entry_is_alert(index, &entry);
+                }
             }
             None => self.context.timers.set(Timer::Invitation(id), Some(now_ms + RETRY_MS)),
         }
@@ -279,6 +290,7 @@ impl Switchboard {
                 row.refused_requests += 1;
                 self.context.write(Write::InvitationOpenedAgain(invitation));
                 self.tell_changed(invitation);
+                self.raise(Topic::invitation(AlertKind::LinkOpenedAgain, invitation, None), None, now_ms);
                 let text =
                     "this link was used already, by another device. If that was not you, tell your office at once";
                 Err(Refusal::new(RefusalKind::Gone, text))
@@ -292,6 +304,7 @@ impl Switchboard {
                 self.context.timers.set(Timer::Invitation(invitation), Some(expires_ms));
                 self.context.write(Write::InvitationAsked { invitation, device, request: jws, expires_ms });
                 self.tell_changed(invitation);
+                self.raise(Topic::invitation(AlertKind::DeviceAsked, invitation, Some(device)), None, now_ms);
                 Ok(Reply::Asked(Asked::Waiting { expires_ms }))
             }
         }

@@ -19,6 +19,8 @@
 //! | `asks` | limits of requests to join |
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
+//! | `alerts` | what security officers are told, and the log with them |
+//! | `added_devices` | devices added in somebody's name, of which their other devices tell them |
 //! | `invitations` | registrars, their invitations, devices that ask |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
@@ -29,6 +31,8 @@
 //! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
+mod added_devices;
+mod alerts;
 mod asks;
 mod call;
 mod contacts;
@@ -57,6 +61,8 @@ use crate::{
     limits::{NOTICES_AT_SIGN_IN, RECENT_ENDS},
     store::{InvitationRow, Snapshot, Stage},
 };
+use added_devices::AddedDevices;
+use alerts::Alerts;
 use call::Call;
 use contacts::TooManySearches;
 use context::{Context, Timer, watches_calls};
@@ -92,6 +98,8 @@ pub struct Switchboard {
     silenced: Silenced,
     issued_links: IssuedLinks,
     invitations: Invitations,
+    alerts: Alerts,
+    added_devices: AddedDevices,
     /// When this engine was started.
     started_ms: u64,
     /// Number of settled calls, for the cost test.
@@ -138,6 +146,8 @@ impl Switchboard {
             silenced: Silenced::default(),
             issued_links: IssuedLinks::default(),
             invitations: Invitations::default(),
+            alerts: Alerts::default(),
+            added_devices: AddedDevices::default(),
             started_ms: now_ms,
             #[cfg(test)]
             settled: 0,
@@ -169,6 +179,8 @@ impl Switchboard {
         for row in stored.issued_links {
             this.issued_links.insert(row);
         }
+        this.alerts = Alerts::restore(stored.alerts, stored.unseen_alerts, &mut this.context, now_ms);
+        this.added_devices.restore(stored.added_devices);
         this.restore_invitations(stored.registrars, stored.invitations);
         this.context.contacts.load(&this.context.directory);
         this.context.relay(RelayCommand::KeepOnly(stored.active.iter().map(|active| active.row.call).collect()));
@@ -227,7 +239,9 @@ impl Switchboard {
         if first {
             self.person_changed(card.person);
         }
+        self.send_devices_added(session, device);
         self.send_invitations(session, device, card.role);
+        self.send_alerts(session, card.role);
         if watches_calls(card.role) {
             self.send_notices(session, in_call);
         }
@@ -315,6 +329,9 @@ impl Switchboard {
                 self.invite(session, row, now_ms);
             }
             M::CloseInvitation { invitation } => self.close_invitation(session, from, invitation, now_ms),
+            M::ReportAlert { kind, call } => self.report_alert(from, kind, call, now_ms),
+            M::SeeAlerts { alerts } => self.see_alerts(session, from, &alerts, now_ms),
+            M::AcknowledgeDevice { device } => self.acknowledge_device(from, device),
             M::Available {} => self.available(session, from, now_ms),
             M::RevokeDevice { .. } => {
                 let text = "the server did not verify this revocation: revoke the device again";
@@ -350,6 +367,7 @@ impl Switchboard {
     pub fn logged(&mut self, ticket: Ticket, index: Option<u64>, now_ms: u64) -> Effects {
         match ticket {
             Ticket::Enrolled(device, request) => self.enrolment_logged(device, request, index, now_ms),
+            Ticket::Alert(id) => self.alerts.logged(id, index, &mut self.context, now_ms),
             Ticket::Appointed(device, request) => self.appointment_logged(device, request, index),
             Ticket::InvitationMade(id) => self.invitation_logged(id, index, now_ms),
             Ticket::InvitationClosed(id) => self.invitation_close_logged(id, index, now_ms),
@@ -398,6 +416,7 @@ impl Switchboard {
                         self.end(id, how, now_ms);
                     }
                 }
+                Some(Timer::Alerts) => self.alerts.due(&mut self.context, now_ms),
                 Some(Timer::Invitation(id)) => self.invitation_expired(id, now_ms),
                 Some(timer) => self.on_pending_timer(timer, now_ms),
                 None if settled => break,
@@ -489,5 +508,7 @@ fn unknown_device() -> ServerMessage {
     }
 }
 
+#[cfg(test)]
+mod office_with_faults;
 #[cfg(test)]
 mod tests;

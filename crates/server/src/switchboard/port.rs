@@ -1,6 +1,6 @@
 //! Inputs and outputs of the switchboard.
 
-use crate::store::Write;
+use crate::store::{AlertId, Write};
 use std::collections::BTreeSet;
 use telcon_proto::{
     Blob, CallId, Card, DeviceId, Digest, InvitationId, OfficeName, RecordMode, ServerMessage, SuiteName,
@@ -50,6 +50,8 @@ pub struct RefusedRing {
     pub code: RefusalCode,
     /// For people.
     pub why: String,
+    /// Whether no honest device sends such a ring.
+    pub is_hostile: bool,
 }
 
 impl RefusedRing {
@@ -60,7 +62,7 @@ impl RefusedRing {
 
     /// The server failed, and not the ring.
     pub fn unavailable(call: Option<CallId>, why: &str) -> Self {
-        Self { call, code: RefusalCode::Unavailable, why: format!("{why}: ring again") }
+        Self { call, code: RefusalCode::Unavailable, why: format!("{why}: ring again"), is_hostile: false }
     }
 }
 
@@ -119,6 +121,8 @@ pub enum Ticket {
     InvitationMade(InvitationId),
     /// An invitation was closed.
     InvitationClosed(InvitationId),
+    /// An alert is raised.
+    Alert(AlertId),
 }
 
 /// A change at the relay.

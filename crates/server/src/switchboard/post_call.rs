@@ -150,7 +150,7 @@ impl Switchboard {
                     append_revocation(&mut self.context, device, revoked_ms, None);
                 }
             }
-            Timer::Call(_) | Timer::Invitation(_) | Timer::Contacts => {}
+            Timer::Call(_) | Timer::Invitation(_) | Timer::Contacts | Timer::Alerts => {}
         }
     }
 }

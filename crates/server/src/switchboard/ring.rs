@@ -2,6 +2,7 @@
 
 use super::{
     Switchboard,
+    alerts::Topic,
     call::Call,
     context::Context,
     port::{Effects, RefusedRing, RelayCommand, SessionId, Ticket, VerifiedRing, entry_at},
@@ -13,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 use telcon_proto::{
-    Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage,
+    AlertKind, Blob, CallId, Card, DeviceId, Ended, PersonId, ServerMessage,
     entry::Entry,
     limits::{ABANDONED_AFTER_MS, MAX_RINGS_AT_ONCE},
     message::{RefusalCode, Ring},
@@ -29,7 +30,10 @@ impl Switchboard {
         let Some(from) = self.context.directory.session(session).map(|s| s.device) else { return Effects::default() };
         match ring {
             Ok(verified) => self.verified_ring(session, from, verified, now_ms),
-            Err(RefusedRing { call, code, why }) => {
+            Err(RefusedRing { call, code, why, is_hostile }) => {
+                if is_hostile {
+                    self.raise(Topic::device(AlertKind::RingRefused, from), call, now_ms);
+                }
                 // With the call's id, by which the operator finds it in the server's messages.
                 let of_call = call.map(|call| format!(" of call {call}")).unwrap_or_default();
                 let text = format!("the ring{of_call} was not accepted: {why}");

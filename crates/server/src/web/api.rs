@@ -5,7 +5,7 @@
 //! `docs/api/openapi.json`, and fails in CI when that file is out of date. The server serves the same file.
 
 use super::{
-    App, devices,
+    App, alerts, devices,
     error::{HttpError, NOTHING_HERE},
     log_files, office, records, registrars, relays, socket, turn,
 };
@@ -69,6 +69,7 @@ const LEGACY_PATHS: &[&str] = &[
     ),
     tags(
         (name = "office", description = "The office, enrolment and revocation of devices"),
+        (name = "alerts", description = "What security officers are told"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -90,6 +91,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))
+        .routes(routes!(alerts::list))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

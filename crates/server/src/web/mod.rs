@@ -1,5 +1,6 @@
 //! HTTP and WebSocket handlers.
 
+mod alerts;
 mod api;
 mod connections;
 mod devices;

@@ -131,7 +131,16 @@ pub(super) async fn ask(
         app.hub.ask(|reply| Input::DeviceAsked(Box::new(asked), reply)).await.ok_or_else(HttpError::unavailable)?;
     match answer? {
         Reply::Asked(asked) => Ok(Json(asked)),
-        Reply::NoOpenInvitation => Ok(Json(blocking(move || closed(&*app.reader, &for_store)).await?)),
+        Reply::NoOpenInvitation => {
+            let (for_read, invitation) = (app.clone(), for_store.invitation);
+            match blocking(move || closed(&*for_read.reader, &for_store)).await? {
+                Some(asked) => Ok(Json(asked)),
+                None => {
+                    app.hub.send(Input::LinkOpenedAgain(invitation)).await;
+                    Err(HttpError::new(StatusCode::GONE, USED_ALREADY))
+                }
+            }
+        }
         Reply::Logged(_) | Reply::LinkKept => Err(HttpError::unavailable()),
     }
 }
@@ -174,8 +183,11 @@ pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String)
     }
 }
 
-/// What became of a request whose invitation is not open.
-fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Asked, HttpError> {
+const USED_ALREADY: &str =
+    "this link was used already, by another device. If that was not you, tell your office at once";
+
+/// What became of a request whose invitation is not open; none if another device used the link.
+fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Option<Asked>, HttpError> {
     let row = store.invitation(&asked.invitation)?.filter(|row| row.token_sha256 == asked.token_sha256);
     let Some(InvitationRow { request, closed: Some((how, ..)), .. }) = row else {
         let text = "this link is not known here: ask your office for another";
@@ -186,17 +198,16 @@ fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Asked, HttpError> 
         return Err(HttpError::new(StatusCode::GONE, text));
     }
     if request.as_ref() != Some(&asked.jws) {
-        let text = "this link was used already, by another device. If that was not you, tell your office at once";
-        return Err(HttpError::new(StatusCode::GONE, text));
+        return Ok(None);
     }
-    Ok(match how {
+    Ok(Some(match how {
         InvitationClosed::Approved => {
             let row = store.device(&asked.device)?.ok_or_else(HttpError::unavailable)?;
             Asked::Approved { chain: row.chain }
         }
         InvitationClosed::Expired => Asked::Expired {},
         InvitationClosed::Refused | InvitationClosed::Withdrawn => Asked::Refused {},
-    })
+    }))
 }
 
 /// Lists enrolled devices.

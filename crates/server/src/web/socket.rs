@@ -7,7 +7,7 @@ use crate::{
     hub::Input,
     limits::{FIRST_MESSAGE_TIMEOUT_MS, IDLE_TIMEOUT_MS, SOCKET_READ_BUFFER_BYTES},
     outbox::{OutboxReader, Outgoing, outbox},
-    sign_in,
+    sign_in::{self, RefusedSignIn},
     store::DeviceRow,
     switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
     web::error::HttpError,
@@ -151,8 +151,16 @@ impl Connection {
         };
         let app = self.app.clone();
         let checked = tokio::task::spawn_blocking(move || check_proof(&app, device, &nonce, &jws)).await;
-        let device_row =
-            checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))??;
+        let checked = checked.map_err(|_| refused(RefusalCode::Unavailable, "the server could not check the proof"))?;
+        let device_row = match checked {
+            Ok(row) => row,
+            Err(RefusedSignIn { message, not_proven }) => {
+                if not_proven {
+                    self.app.hub.send(Input::SignInFailed(device)).await;
+                }
+                return Err(Some(message));
+            }
+        };
         let token: [u8; 32] =
             random().ok_or(refused(RefusalCode::Unavailable, "the server cannot make random numbers"))?;
         let token = URL_SAFE_NO_PAD.encode(token);
@@ -293,18 +301,19 @@ async fn checkpoint(app: Arc<App>, from_size: u64) -> ServerMessage {
 }
 
 /// Verifies a sign-in with what the store knows of the device.
-fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, Refused> {
+fn check_proof(app: &App, device: DeviceId, nonce: &[u8], jws: &str) -> Result<DeviceRow, RefusedSignIn> {
     let unreadable = |error| {
         tracing::error!(%error, "sign-in failed: the database cannot be read");
-        refused(RefusalCode::Unavailable, "the server failed: try again later")
+        let (code, message) = (RefusalCode::Unavailable, "the server failed: try again later".to_owned());
+        RefusedSignIn { message: Box::new(ServerMessage::Refused { call: None, code, message }), not_proven: false }
     };
     let row = app.reader.device(&device).map_err(unreadable)?;
     if row.is_none()
         && let Some(lost) = app.reader.lost_device(&device).map_err(unreadable)?
     {
-        return Err(Some(sign_in::refuse_lost(&lost)));
+        return Err(RefusedSignIn { message: sign_in::refuse_lost(&lost), not_proven: false });
     }
-    sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms()).map_err(Some)
+    sign_in::check_proof(&app.office, row, device, nonce, jws, now_ms())
 }
 
 /// Off the switchboard's thread: verifying signatures costs more than all that the switchboard does with a ring.

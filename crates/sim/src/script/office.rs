@@ -430,6 +430,7 @@ impl ScriptedOffice {
             let how = json["how"].as_str().map(|how| format!(" {how}")).unwrap_or_default();
             format!("{}{how}", json["type"].as_str().unwrap_or_default())
         };
-        self.log().iter().map(kind).filter(|kind| !kind.starts_with("device_")).collect()
+        let of_calls = |kind: &String| !kind.starts_with("device_") && kind != "alert_raised";
+        self.log().iter().map(kind).filter(of_calls).collect()
     }
 }

@@ -93,8 +93,9 @@ impl World {
                     })
                 };
                 let checked = match row {
-                    Ok(row) => sign_in::check_proof(&self.office.pinned, row, device, &nonce, &jws, now),
-                    Err(_) => Err(refused("the server failed: try again later")),
+                    Ok(row) => sign_in::check_proof(&self.office.pinned, row, device, &nonce, &jws, now)
+                        .map_err(|refused| (refused.message, refused.not_proven)),
+                    Err(_) => Err((refused("the server failed: try again later"), false)),
                 };
                 match checked {
                     Ok(_) => {
@@ -105,7 +106,10 @@ impl World {
                         }
                         self.input(HubInput::Connected(id, session, device));
                     }
-                    Err(message) => {
+                    Err((message, not_proven)) => {
+                        if not_proven {
+                            self.input(HubInput::SignInFailed(device));
+                        }
                         self.send_down(id, &message);
                         self.close_at_server(id, false);
                     }

@@ -93,6 +93,7 @@ impl World {
                 process.outboxes.remove(&session);
                 process.board.disconnected(session, now)
             }
+            HubInput::SignInFailed(device) => process.board.sign_in_failed(device, now),
             HubInput::Message(session, message) => process.board.message(session, message, now),
             HubInput::Ring(session, ring) => {
                 let looked_up = ring.and_then(|ring| match server.store.call_exists(&ring.ring.call.id) {

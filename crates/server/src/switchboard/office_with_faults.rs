@@ -1,0 +1,240 @@
+//! A switchboard over a real store and log, for tests: its process dies after so many outputs, and its log fails when told to.
+
+use super::{DeviceAsked, Effects, NewDevice, Output, Policy, Refusal, Reply, RequestId, SessionId, Switchboard};
+use crate::{
+    archive::LogWriter,
+    limits::RECORD_DUE_MS,
+    reconcile::reconcile,
+    store::{InvitationRow, Queries, RegistrarRow, Snapshot, Store, StoreLocation},
+};
+use std::collections::VecDeque;
+use telcon_log::LogSigner;
+use telcon_proto::{
+    Blob, Card, ClientMessage, DeviceId, Digest, InvitationId, OfficeAlert, OfficeName, PersonId, RecordMode, Role,
+    ServerMessage, SuiteName,
+    entry::{Entry, ReadEntry},
+    limits::MAX_INVITATION_MS,
+};
+
+pub(super) const START_MS: u64 = 1_000_000;
+/// A security officer's device, which is a registrar and connected by session 1.
+pub(super) const OFFICER: DeviceId = DeviceId::from_bytes([1; 16]);
+pub(super) const INVITATION: InvitationId = InvitationId::from_bytes([3; 16]);
+const TOKEN: Digest = Digest::from_bytes([4; 32]);
+
+pub(super) fn device(n: u8) -> DeviceId {
+    DeviceId::from_bytes([n; 16])
+}
+
+pub(super) fn card(n: u8, role: Role) -> Card {
+    let (person, office) = (PersonId::from_bytes([n; 16]), home());
+    Card { person, office, name: format!("Person {n}"), organisation: "Chancellery".into(), role, zone: "UTC".into() }
+}
+
+fn home() -> OfficeName {
+    OfficeName::parse("office.example").unwrap()
+}
+
+fn policy() -> Policy {
+    Policy { domain: home(), suite: SuiteName::Hybrid, floor: RecordMode::LogOnly, record_due_ms: RECORD_DUE_MS }
+}
+
+/// What an output was, as tests compare their order.
+#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Sent(SessionId, ServerMessage),
+    Replied(Result<Reply, Refusal>),
+}
+
+pub(super) struct Office {
+    _dir: tempfile::TempDir,
+    location: StoreLocation,
+    pub store: Box<dyn Store>,
+    log: LogWriter,
+    pub board: Switchboard,
+    pub now: u64,
+    /// Outputs that are carried out until the process dies.
+    pub left: usize,
+    pub log_fails: bool,
+    pub done: Vec<Done>,
+}
+
+impl Office {
+    /// With an appointed officer who is signed in.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let location = StoreLocation::Sqlite(dir.path().join("db"));
+        let store = location.writer(&home()).unwrap();
+        let signer = LogSigner::from_seed(&[1; 32], "office.example/log").unwrap();
+        let log = LogWriter::open(&dir.path().join("log"), signer, home(), START_MS).unwrap();
+        let (board, _) = Switchboard::new(policy(), Snapshot::default(), START_MS);
+        let mut this = Self {
+            _dir: dir,
+            location,
+            store,
+            log,
+            board,
+            now: START_MS,
+            left: usize::MAX,
+            log_fails: false,
+            done: Vec::new(),
+        };
+        this.enrol(OFFICER, card(1, Role::SecurityOfficer));
+        let row = RegistrarRow {
+            device: OFFICER,
+            certificate: Blob(b"registrar".to_vec()),
+            cert_sha256: Digest::from_bytes([9; 32]),
+            roles: vec![Role::Principal],
+            appointed_ms: this.now,
+            log_index: None,
+        };
+        let effects = this.board.appoint(RequestId(2), row, this.now);
+        this.run(effects);
+        this.connect(1, OFFICER);
+        this
+    }
+
+    pub fn enrol(&mut self, device: DeviceId, card: Card) {
+        let new = self.new_device(device, card, None);
+        let effects = self.board.enrol(RequestId(1), new, self.now);
+        self.run(effects);
+    }
+
+    fn new_device(&mut self, device: DeviceId, card: Card, registrar: Option<DeviceId>) -> NewDevice {
+        let enrolment = device.to_hex();
+        NewDevice {
+            device,
+            card,
+            chain: vec![Blob(device.as_bytes().to_vec()), Blob(b"registrar".to_vec())],
+            cert_sha256: Digest::from_bytes([device.as_bytes()[0]; 32]),
+            registrar,
+            enrolment_is_used: self.store.enrolment_is_used(&enrolment).unwrap(),
+            enrolment,
+        }
+    }
+
+    /// Whether it could sign in.
+    pub fn connect(&mut self, session: u64, device: DeviceId) -> bool {
+        match self.board.connected(SessionId(session), device, "token".into(), self.now) {
+            Ok((_, effects)) => {
+                self.run(effects);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub fn run(&mut self, effects: Effects) {
+        let mut queue = VecDeque::from([effects]);
+        while let Some(effects) = queue.pop_front() {
+            if self.left == 0 {
+                return;
+            }
+            self.store.apply(&effects.writes).unwrap();
+            for output in effects.outputs {
+                if self.left == 0 {
+                    return;
+                }
+                self.left = self.left.saturating_sub(1);
+                match output {
+                    Output::Append(ticket, entry) => {
+                        let index =
+                            if self.log_fails { None } else { self.log.append(&[entry.to_bytes()], self.now)[0] };
+                        // It dies after the append and before its result is known.
+                        if self.left > 0 {
+                            queue.push_back(self.board.logged(ticket, index, self.now));
+                        }
+                    }
+                    Output::Send(session, message) => self.done.push(Done::Sent(session, *message)),
+                    Output::Reply(_, answer) => self.done.push(Done::Replied(answer)),
+                    Output::Close(..) | Output::Relay(_) => {}
+                }
+            }
+        }
+    }
+
+    /// After a crash, or without one: from what is durable. The officer signs in again.
+    pub fn restart(&mut self) {
+        (self.left, self.log_fails) = (usize::MAX, false);
+        reconcile(&mut *self.store, &self.log.prover(), &(), true).unwrap();
+        let (board, effects) = Switchboard::new(policy(), self.store.load().unwrap(), self.now);
+        self.board = board;
+        self.run(effects);
+        self.connect(1, OFFICER);
+    }
+
+    pub fn send(&mut self, session: u64, message: ClientMessage) {
+        let effects = self.board.message(SessionId(session), message, self.now);
+        self.run(effects);
+    }
+
+    pub fn fail_sign_in(&mut self, device: DeviceId) {
+        let effects = self.board.sign_in_failed(device, self.now);
+        self.run(effects);
+    }
+
+    pub fn invite(&mut self, card: Card) {
+        let expires_ms = self.now + MAX_INVITATION_MS;
+        let row = InvitationRow::new(INVITATION, card, OFFICER, TOKEN, self.now, expires_ms);
+        let InvitationRow { invitation, card, expires_ms, token_sha256, .. } = row;
+        self.send(1, ClientMessage::Invite { invitation, card, expires_ms, token_sha256 });
+    }
+
+    /// The device asks with the invitation.
+    pub fn ask(&mut self, device: DeviceId) {
+        let jws = device.to_hex();
+        let asked = DeviceAsked { invitation: INVITATION, device, token_sha256: TOKEN, jws };
+        let effects = self.board.device_asked(RequestId(3), asked, self.now);
+        self.run(effects);
+    }
+
+    pub fn approve(&mut self, device: DeviceId, card: Card) {
+        let new = self.new_device(device, card, Some(OFFICER));
+        let effects = self.board.approve(SessionId(1), RequestId(4), INVITATION, Ok(new), self.now);
+        self.run(effects);
+    }
+
+    pub fn wait(&mut self, ms: u64) {
+        self.now += ms;
+        let effects = self.board.timeout(self.now);
+        self.run(effects);
+    }
+
+    /// The messages to a session since the start.
+    pub fn sent_to(&self, session: u64) -> impl Iterator<Item = &ServerMessage> {
+        self.done.iter().filter_map(move |done| match done {
+            Done::Sent(to, message) if *to == SessionId(session) => Some(message),
+            _ => None,
+        })
+    }
+
+    /// The alerts that the log states, oldest first.
+    pub fn logged(&self) -> Vec<OfficeAlert> {
+        let size = self.log.prover().checkpoint().0;
+        let entries = self.log.prover().entries(0..size).unwrap();
+        let read = |(index, bytes): (u64, Vec<u8>)| OfficeAlert::of_entry(index, &ReadEntry::parse(&bytes).known()?);
+        (0..).zip(entries).filter_map(read).collect()
+    }
+
+    /// How many entries the log has of alerts that no other entry states.
+    pub fn raised(&self) -> usize {
+        let size = self.log.prover().checkpoint().0;
+        let entries = self.log.prover().entries(0..size).unwrap();
+        let is_raised = |bytes: &Vec<u8>| matches!(ReadEntry::parse(bytes).known(), Some(Entry::AlertRaised { .. }));
+        entries.iter().filter(|bytes| is_raised(bytes)).count()
+    }
+
+    /// The list that officers are shown, oldest first, without who saw what: it must be what the log states.
+    pub fn listed(&self) -> Vec<OfficeAlert> {
+        let reader: Box<dyn Queries> = self.location.reader(&home()).unwrap();
+        let (mut alerts, _) = reader.alerts(None, u32::MAX).unwrap();
+        alerts.reverse();
+        alerts.iter_mut().for_each(|alert| alert.seen = None);
+        alerts
+    }
+
+    pub fn unseen(&self) -> u64 {
+        self.location.reader(&home()).unwrap().alerts(None, 1).unwrap().1
+    }
+}
