@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build } from 'vite';
 import { launch, person, until } from './helpers/chromium.mjs';
-import { devices, office, requests } from './helpers/fake_office.mjs';
+import { alerts, devices, office, requests } from './helpers/fake_office.mjs';
 import { root, serve } from './helpers/screenshots.mjs';
 
 let site, browser;
@@ -87,6 +87,44 @@ test('a device that was refused, or whose link another one used, is told so and 
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'This browser isn’t set up yet' }).waitFor();
+  await context.close();
+});
+
+test('a security officer reads the office’s alerts and marks one as seen, which stays in the list', async () => {
+  const { context, page } = await person(browser, site.origin);
+  await page.goto(`${site.origin}/#enrol=officer`);
+  await page.getByRole('button', { name: 'Enrol this browser' }).click();
+  await page.getByRole('button', { name: 'Alerts 2 not seen' }).click();
+  const forked = page.getByRole('article', { name: 'A device was shown another log than before' });
+  await forked.getByText('Stop confidential calls.').waitFor();
+  await forked.getByText('Chrome on Android, of the President').waitFor();
+  await page.getByRole('article', { name: 'A sign-in failed' }).getByText('12 times').waitFor();
+  // The office says who saw it, and the list is read again.
+  alerts[0].seen = { by: 'e'.repeat(32), at_ms: 1_795_340_600_000 };
+  await forked.getByRole('button', { name: 'Mark as seen' }).click();
+  await page.getByRole('button', { name: 'Alerts 1 not seen' }).waitFor();
+  await forked.getByText('Seen by a security officer').waitFor();
+  assert.equal(await forked.getByRole('button', { name: 'Mark as seen' }).count(), 0);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Alerts' }).waitFor();
+  await page.keyboard.press('Alt+1');
+  await page.getByRole('heading', { name: 'People and devices' }).waitFor();
+  await page.keyboard.press('Alt+2');
+  await forked.waitFor();
+  await context.close();
+});
+
+test('a device that was added in one’s name is announced until it is acknowledged', async () => {
+  const { context, page } = await enrolled();
+  const peer = await context.newPage();
+  await peer.goto(`${site.origin}/peer.html`);
+  await peer.evaluate(() => window.channel.postMessage({ fake: 'device_added' }));
+  await page.bringToFront();
+  const notice = page.getByRole('alert').filter({ hasText: 'A new device was added in your name: Chrome on Android' });
+  await notice.getByText('tell your security officer now').waitFor();
+  await page.getByRole('button', { name: 'Calls' }).click();
+  await notice.getByRole('button', { name: 'I expected it' }).click();
+  await notice.waitFor({ state: 'detached' });
   await context.close();
 });
 

@@ -27,6 +27,8 @@ const FEW = [
   'officer-waiting',
   'officer-link',
   'my-devices',
+  'alerts',
+  'people-device-added',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

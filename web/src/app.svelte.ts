@@ -4,6 +4,7 @@ import type { RecordLine, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
+import type { Alerts } from './engine/alerts';
 import type { Devices } from './engine/devices';
 import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
@@ -11,6 +12,7 @@ import { problem_of } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
 import { keep_storage } from './page_guard';
 import { checked_record, type CheckedRecord } from './record_check';
+import { OfficeAlerts } from './office_alerts.svelte';
 import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
 import { choose_locale } from './text';
@@ -44,6 +46,7 @@ export class App {
   query = $state('');
   readonly sound = new Sound();
   readonly registrar: Registrar;
+  readonly office_alerts: OfficeAlerts;
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
@@ -77,11 +80,12 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices,
+    private readonly office: Records & Devices & Alerts,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
     this.registrar = new Registrar(host, office);
+    this.office_alerts = new OfficeAlerts(host, office);
   }
 
   // Events from the engine.
@@ -188,6 +192,8 @@ export class App {
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     const devices_changed = before !== null && before.devices_changed !== view.devices_changed;
+    const alerts_changed = before !== null && before.office_alerts?.changes !== view.office_alerts?.changes;
+    if (alerts_changed && this.#place() === 'alerts') void this.office_alerts.load(view.token);
     if (signed_in_again || ((ended_now || devices_changed) && view.token !== null)) this.reload();
   }
 
@@ -277,6 +283,11 @@ export class App {
     else this.host().play();
   }
 
+  /** The person read that a device was added in their name. */
+  acknowledge_device(device: string): void {
+    this.host().command({ type: 'acknowledge_device', device });
+  }
+
   enrol(): void {
     const fragment = enrolment_of(location.hash);
     if (fragment === null || this.stage.status !== 'enrol' || this.stage.busy) return;
@@ -325,6 +336,7 @@ export class App {
     if (this.records.status === 'failed') this.records = { status: 'loading' };
     if (this.record.status === 'failed') this.record = { status: 'loading' };
     if (this.registrar.list.status === 'failed') this.registrar.list = { status: 'loading' };
+    if (this.office_alerts.list.status === 'failed') this.office_alerts.list = { status: 'loading' };
     this.#refresh();
   }
 
@@ -332,7 +344,8 @@ export class App {
     const place = this.#place();
     if (place === 'calls' || place === 'desk') void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
-    if (place === 'devices' || place === 'my_devices') void this.registrar.load(this.view?.token);
+    if (place === 'alerts') void this.office_alerts.load(this.view?.token);
+    if (place === 'devices' || place === 'my_devices' || place === 'alerts') void this.registrar.load(this.view?.token);
   }
 
   /** What the route leads to, whatever covers it. */
@@ -350,6 +363,10 @@ export class App {
   #expects_changes(): boolean {
     const place = this.#place();
     if (place === 'devices' || place === 'my_devices') return this.registrar.expects_changes(this.now);
+    if (place === 'alerts') {
+      const { list } = this.office_alerts;
+      return list.status === 'failed' || (list.status === 'ready' && list.stale !== undefined);
+    }
     if (place === 'record')
       return (
         this.record.status === 'ready' &&

@@ -27,7 +27,11 @@ function app_with_host() {
     choose_device: vi.fn(),
   };
   const devices = vi.fn<Devices['devices']>();
-  const app = new App(() => host, { list, proof, devices }, 'Europe/Lisbon');
+  const app = new App(
+    () => host,
+    { list, proof, devices, alerts: () => Promise.resolve({ alerts: [], unseen: 0 }) },
+    'Europe/Lisbon',
+  );
   app.stage = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, check };
 }

@@ -52,6 +52,16 @@ pub enum UserCommand {
         /// Which.
         device: DeviceId,
     },
+    /// Mark alerts of the office as seen, as a security officer.
+    SeeAlerts {
+        /// Their log indices.
+        alerts: Vec<u64>,
+    },
+    /// The person read that a device was added in their name.
+    AcknowledgeDevice {
+        /// Which.
+        device: DeviceId,
+    },
     /// Cancel the ring, or end the call; a listener leaves.
     HangUp,
     /// The same as [`UserCommand::HangUp`], for a listener.

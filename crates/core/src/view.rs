@@ -3,7 +3,8 @@
 use crate::{call::message::Caption, mls::phrase::Phrase};
 use serde::Serialize;
 use telcon_proto::{
-    CallId, Card, DeviceId, InvitationId, OfficeName, RecordMode, Role, SuiteName, message::NoticeState, terms::Contact,
+    CallId, Card, DeviceId, InvitationId, OfficeAlert, OfficeName, RecordMode, Role, SuiteName, alert::AddedDevice,
+    message::NoticeState, terms::Contact,
 };
 
 /// Everything a screen shows.
@@ -40,6 +41,10 @@ pub struct View {
     pub invitations: Vec<InvitationView>,
     /// Changes whenever the lists of devices that this one may see have changed.
     pub devices_changed: u32,
+    /// The office's alerts, for security officers.
+    pub office_alerts: Option<OfficeAlertsView>,
+    /// Devices that were added in this person's name, until they are acknowledged on this device.
+    pub added_devices: Vec<AddedDevice>,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
     /// Alerts for the person.
@@ -247,6 +252,18 @@ pub struct NoticeView {
     pub noted: bool,
     /// Whether one is joining, according to the office: another need not.
     pub note_taker_asks: bool,
+}
+
+/// The office's alerts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OfficeAlertsView {
+    /// How many no security officer has seen.
+    pub unseen: u64,
+    /// The newest, newest first. The list has all of them.
+    pub newest: Vec<OfficeAlert>,
+    /// Changes whenever the list has changed.
+    pub changes: u32,
 }
 
 /// What a registrar may do.

@@ -18,12 +18,19 @@ export const devices = [];
 /** Devices that ask a registrar: their requests, and whether they are approved. */
 export const requests = { asked: [], approved: false };
 
+/** The office's alerts, newest first. */
+export const alerts = [
+  { log_index: 9, time_ms: 1_795_340_546_000, kind: 'log_forked', device: 'd'.repeat(32), count: 1 },
+  { log_index: 7, time_ms: 1_795_340_000_000, kind: 'sign_in_failed', count: 12 },
+];
+
 /** The HTTP endpoints that the page uses. */
 export async function office(path, request, response) {
   const json = (status, body) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   if (path === '/api/v1/office') return json(200, { name: 'Office of the President' });
   if (path.split('?')[0] === '/api/v1/records') return json(200, []);
+  if (path === '/api/v1/alerts') return json(200, { alerts, unseen: alerts.filter((alert) => !alert.seen).length });
   if (path === '/api/v1/device-requests') {
     const { request: jws } = await body_of(request);
     requests.asked.push(jws);

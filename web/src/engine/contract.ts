@@ -6,9 +6,36 @@ export const API_PREFIX = '/api/v1';
 export const RECEIVE_SLOTS = 7;
 
 /**
+ * What an alert is about.
+ */
+export type AlertKind =
+  | 'device_asked'
+  | 'device_enrolled'
+  | 'device_refused'
+  | 'device_revoked'
+  | 'link_opened_again'
+  | 'registrar_appointed'
+  | 'sign_in_failed'
+  | 'ring_refused'
+  | 'proof_invalid'
+  | 'log_forked'
+  | 'ring_invalid';
+/**
  * Severity of an alert.
  */
 export type AlertLevel = 'red' | 'amber';
+/**
+ * One call. Opaque: it reveals no participant and may be logged.
+ */
+export type CallId = string;
+/**
+ * One enrolled device. Opaque: it may be logged.
+ */
+export type DeviceId = string;
+/**
+ * One invitation to enrol a device. Opaque: it may be logged.
+ */
+export type InvitationId = string;
 /**
  * Answer to `AskRequest`.
  */
@@ -38,10 +65,6 @@ export type Asked =
  */
 export type Blob = string;
 /**
- * One call. Opaque: it reveals no participant and may be logged.
- */
-export type CallId = string;
-/**
  * State of a call on this device.
  */
 export type CallState = 'opening' | 'ringing' | 'answering' | 'live' | 'reconnecting' | 'ended';
@@ -54,17 +77,9 @@ export type Ended = 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | '
  */
 export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
 /**
- * One enrolled device. Opaque: it may be logged.
- */
-export type DeviceId = string;
-/**
  * The role of this device in a call.
  */
 export type Direction = 'out' | 'in' | 'listen';
-/**
- * One invitation to enrol a device. Opaque: it may be logged.
- */
-export type InvitationId = string;
 /**
  * State of a call.
  */
@@ -114,7 +129,7 @@ export type PageOutput =
     }
   | {
       /**
-       * The call.
+       * One call. Opaque: it reveals no participant and may be logged.
        */
       call: string;
       type: 'open_leg';
@@ -208,14 +223,14 @@ export type UserCommand =
     }
   | {
       /**
-       * Which.
+       * One invitation to enrol a device. Opaque: it may be logged.
        */
       invitation: string;
       type: 'close_invitation';
     }
   | {
       /**
-       * Which.
+       * One invitation to enrol a device. Opaque: it may be logged.
        */
       invitation: string;
       type: 'approve_device';
@@ -226,6 +241,20 @@ export type UserCommand =
        */
       device: string;
       type: 'revoke_device';
+    }
+  | {
+      /**
+       * Their log indices.
+       */
+      alerts: number[];
+      type: 'see_alerts';
+    }
+  | {
+      /**
+       * One enrolled device. Opaque: it may be logged.
+       */
+      device: string;
+      type: 'acknowledge_device';
     }
   | {
       type: 'hang_up';
@@ -275,8 +304,12 @@ export type UserCommand =
  * All types of this file, by name.
  */
 export interface Contract {
+  AddedDevice?: AddedDevice;
   Alert?: Alert;
+  AlertKind?: AlertKind;
   AlertLevel?: AlertLevel;
+  AlertList?: AlertList;
+  AlertSeen?: AlertSeen;
   ApiError?: ApiError;
   AskRequest?: AskRequest;
   Asked?: Asked;
@@ -303,6 +336,8 @@ export interface Contract {
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
+  OfficeAlert?: OfficeAlert;
+  OfficeAlertsView?: OfficeAlertsView;
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
@@ -322,6 +357,27 @@ export interface Contract {
   You?: You;
 }
 /**
+ * A device that was enrolled in a person's name, as their other devices are told (`DevicesAdded`).
+ */
+export interface AddedDevice {
+  /**
+   * The name of the registrar who approved it, as the server states it; none if it was enrolled by the authority's link.
+   */
+  approved_by?: string;
+  /**
+   * Which.
+   */
+  device: string;
+  /**
+   * When it was enrolled, milliseconds since 1970 UTC.
+   */
+  enrolled_ms: number;
+  /**
+   * What it said it was when it asked; none of devices enrolled by the authority's link.
+   */
+  label?: string;
+}
+/**
  * An alert for the person.
  */
 export interface Alert {
@@ -333,6 +389,68 @@ export interface Alert {
    * One sentence.
    */
   text: string;
+}
+/**
+ * `GET /api/v1/alerts`: the office's alerts.
+ */
+export interface AlertList {
+  /**
+   * Newest first.
+   */
+  alerts: OfficeAlert[];
+  /**
+   * How many in all no security officer has seen.
+   */
+  unseen: number;
+}
+/**
+ * An alert that is in the log.
+ */
+export interface OfficeAlert {
+  call?: CallId;
+  /**
+   * How often it happened since the entry before it about the same.
+   */
+  count: number;
+  device?: DeviceId;
+  invitation?: InvitationId;
+  /**
+   * What happened.
+   */
+  kind:
+    | 'device_asked'
+    | 'device_enrolled'
+    | 'device_refused'
+    | 'device_revoked'
+    | 'link_opened_again'
+    | 'registrar_appointed'
+    | 'sign_in_failed'
+    | 'ring_refused'
+    | 'proof_invalid'
+    | 'log_forked'
+    | 'ring_invalid';
+  /**
+   * Index of its entry in the log: no two alerts have the same.
+   */
+  log_index: number;
+  seen?: AlertSeen;
+  /**
+   * When, milliseconds since 1970 UTC.
+   */
+  time_ms: number;
+}
+/**
+ * A security officer saw an alert.
+ */
+export interface AlertSeen {
+  /**
+   * When, milliseconds since 1970 UTC.
+   */
+  at_ms: number;
+  /**
+   * One enrolled device. Opaque: it may be logged.
+   */
+  by: string;
 }
 /**
  * Any error of the HTTP API.
@@ -357,7 +475,7 @@ export interface AskRequest {
  */
 export interface CallView {
   /**
-   * The call.
+   * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
   /**
@@ -485,7 +603,7 @@ export interface CaptionView {
    */
   passage: number;
   /**
-   * The device whose key sealed the audio.
+   * One enrolled device. Opaque: it may be logged.
    */
   speaker: string;
   /**
@@ -531,7 +649,7 @@ export interface Card {
  */
 export interface MemberView {
   /**
-   * The device.
+   * One enrolled device. Opaque: it may be logged.
    */
   device: string;
   /**
@@ -739,7 +857,7 @@ export interface InvitationView {
    */
   expires_ms: number;
   /**
-   * Which.
+   * One invitation to enrol a device. Opaque: it may be logged.
    */
   invitation: string;
   /**
@@ -835,7 +953,7 @@ export interface LogState {
  */
 export interface NoticeView {
   /**
-   * The call.
+   * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
   /**
@@ -953,6 +1071,23 @@ export interface Card4 {
   zone: string;
 }
 /**
+ * The office's alerts.
+ */
+export interface OfficeAlertsView {
+  /**
+   * Changes whenever the list has changed.
+   */
+  changes: number;
+  /**
+   * The newest, newest first. The list has all of them.
+   */
+  newest: OfficeAlert[];
+  /**
+   * How many no security officer has seen.
+   */
+  unseen: number;
+}
+/**
  * `GET /api/v1/office`: the office's description for a new device. The device trusts the authority only if its digest is the one in the enrolment link, which reached the person out of band.
  */
 export interface OfficeInfo {
@@ -1041,6 +1176,10 @@ export interface EnrolRequest1 {
  */
 export interface View {
   /**
+   * Devices that were added in this person's name, until they are acknowledged on this device.
+   */
+  added_devices: AddedDevice[];
+  /**
    * Alerts for the person.
    */
   alerts: Alert[];
@@ -1076,6 +1215,10 @@ export interface View {
    * The office.
    */
   office: OfficeView | null;
+  /**
+   * The office's alerts, for security officers.
+   */
+  office_alerts: OfficeAlertsView | null;
   /**
    * The people that it can ring.
    */
@@ -1160,7 +1303,7 @@ export interface RecordLine {
    */
   answered_ms?: number;
   /**
-   * The call.
+   * One call. Opaque: it reveals no participant and may be logged.
    */
   call: string;
   /**
@@ -1279,6 +1422,10 @@ export interface Report {
  */
 export interface View1 {
   /**
+   * Devices that were added in this person's name, until they are acknowledged on this device.
+   */
+  added_devices: AddedDevice[];
+  /**
    * Alerts for the person.
    */
   alerts: Alert[];
@@ -1314,6 +1461,10 @@ export interface View1 {
    * The office.
    */
   office: OfficeView | null;
+  /**
+   * The office's alerts, for security officers.
+   */
+  office_alerts: OfficeAlertsView | null;
   /**
    * The people that it can ring.
    */

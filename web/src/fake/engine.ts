@@ -1,8 +1,9 @@
 // A fake engine with the interface of telcon-wasm, for development, screenshots and tests of the page. It encrypts and
 // verifies nothing. A BroadcastChannel carries the events of a test: rings, and the relay's answers.
 
-import type { CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
+import type { AddedDevice, CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
 import type { Engine } from '../engine/engine';
+import { added } from './alerts';
 import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
@@ -10,6 +11,7 @@ import { call, device, incoming, live, view } from './views';
 type TestEvent =
   | { fake: 'appointed' }
   | { fake: 'asks' }
+  | { fake: 'device_added' }
   | { fake: 'rings'; verified: boolean }
   | { fake: 'answers' }
   | { fake: 'hangs_up' }
@@ -29,6 +31,7 @@ export class Telcon implements Engine {
   #call: CallView | null = null;
   #rings: CallView[] = [];
   #silenced: Card[] = [];
+  #added: AddedDevice[] = [];
   #channel = new BroadcastChannel('fake-world');
   #wakeup: number | undefined;
   /** Set on a security officer's device. */
@@ -124,6 +127,9 @@ export class Telcon implements Engine {
       case 'silence':
         this.#silenced = command.on ? [norland] : [];
         return command.on ? this.#decline(null) : this.#show();
+      case 'acknowledge_device':
+        this.#added = [];
+        return this.#show();
       case 'offer':
         return this.#channel.postMessage({ fake: 'offer', sdp: command.sdp });
       case 'mute':
@@ -185,6 +191,10 @@ export class Telcon implements Engine {
       this.#officer?.handle(message.fake);
       return this.#show();
     }
+    if (message.fake === 'device_added') {
+      this.#added = [added()];
+      return this.#show();
+    }
     if (message.fake === 'sdp') this.#outputs.push({ type: 'media_answer', sdp: message.sdp });
     if (message.fake === 'rings' && this.#call?.state === 'ringing' && this.#call.verified) {
       this.#rings = [incoming({ call: 'c1'.repeat(16), other: norland, from: norland })];
@@ -232,6 +242,7 @@ export class Telcon implements Engine {
       call: this.#call,
       rings: this.#rings,
       silenced: this.#silenced,
+      added_devices: this.#added,
       you: { ...president, device: device(1) },
     });
     this.#outputs.push({ type: 'view', view: shown });

@@ -1,15 +1,19 @@
 // A registrar of the fake engine: invitations without keys, signatures or an office.
 
 import type { InvitationView, UserCommand, View } from '../engine/contract';
+import { ALERTS } from './alerts';
 import { asks, guarded, invitation } from './devices';
 import { OFFICE } from './people';
 
 export class FakeRegistrar {
   #appointed = false;
   #invitations: InvitationView[] = [];
+  #unseen = 2;
+  #changes = 1;
 
   view(): View {
-    return guarded({ invitations: this.#invitations, ...(this.#appointed ? {} : { registrar: null }) });
+    const office_alerts = { unseen: this.#unseen, newest: ALERTS.slice(0, 2), changes: this.#changes };
+    return guarded({ office_alerts, invitations: this.#invitations, ...(this.#appointed ? {} : { registrar: null }) });
   }
 
   /** Whether it was a command of a registrar. */
@@ -25,6 +29,10 @@ export class FakeRegistrar {
       case 'approve_device':
       case 'close_invitation':
         this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
+        return true;
+      case 'see_alerts':
+        this.#unseen -= command.alerts.length;
+        this.#changes += 1;
         return true;
       case 'revoke_device':
         return true;

@@ -34,6 +34,8 @@ export function view(more: Partial<View> = {}): View {
     registrar: null,
     invitations: [],
     devices_changed: 0,
+    office_alerts: null,
+    added_devices: [],
     notices: [],
     alerts: [],
     ...more,

@@ -39,7 +39,7 @@ async function show(name: string): Promise<boolean> {
   const scene = scenes[name];
   if (!scene) return false;
   if (mounted) await unmount(mounted);
-  const app = new App(() => host, { list: never, proof: never, devices: never }, 'Europe/Lisbon');
+  const app = new App(() => host, { list: never, proof: never, devices: never, alerts: never }, 'Europe/Lisbon');
   app.now = NOW;
   app.fixed = true;
   app.address = 'https://telcon.office.example';

@@ -1,5 +1,6 @@
 // English. The shape of every catalogue: the other languages must have the same keys with the same parameters.
 
+import { alerts } from './en/alerts';
 import { asking } from './en/asking';
 import { call } from './en/call';
 import { common } from './en/common';
@@ -19,6 +20,7 @@ export const en = {
   /** Direction of writing: `ltr` or `rtl`. */
   dir: 'ltr',
   ...common,
+  alerts,
   asking,
   call,
   desk,

@@ -1,6 +1,7 @@
 // French. `Text` makes a missing key or another parameter list a compile error.
 
 import type { Text } from '.';
+import { alerts } from './fr/alerts';
 import { asking } from './fr/asking';
 import { call } from './fr/call';
 import { common } from './fr/common';
@@ -18,6 +19,7 @@ export const fr: Text = {
   language: 'Français',
   dir: 'ltr',
   ...common,
+  alerts,
   asking,
   call,
   desk,

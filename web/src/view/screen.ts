@@ -3,20 +3,26 @@
 import type { Alert, View } from '../engine/contract';
 import type { Asking } from '../engine/asking';
 import type { Problem } from '../engine/problem';
-import { listens, sees_all_devices, speaks } from '../engine/roles';
+import { listens, sees_alerts, sees_all_devices, speaks } from '../engine/roles';
 import { t } from '../text';
 import { format_number } from '../text/format';
+import { unseen_alerts } from './alerts';
 import type { ShownView } from './resume';
 import { may_still_ring } from './ring';
 
 export type Route =
-  { at: 'home' } | { at: 'calls' } | { at: 'record'; call: string } | { at: 'devices' } | { at: 'my_devices' };
+  | { at: 'home' }
+  | { at: 'calls' }
+  | { at: 'record'; call: string }
+  | { at: 'devices' }
+  | { at: 'my_devices' }
+  | { at: 'alerts' };
 
 /** Home screens: each role has one. */
 export type Home = 'people' | 'desk' | 'calls' | 'devices';
 
 /** Screens that a route leads to. */
-export type Place = Home | 'record' | 'my_devices';
+export type Place = Home | 'record' | 'my_devices' | 'alerts';
 
 export type Stage =
   | { status: 'starting' }
@@ -82,6 +88,8 @@ export function place_of(view: View, route: Route): Place {
       return home === 'devices' ? 'devices' : 'my_devices';
     case 'my_devices':
       return 'my_devices';
+    case 'alerts':
+      return view.you && sees_alerts(view.you.role) ? 'alerts' : home;
     default:
       return home === 'devices' ? 'devices' : route.at;
   }
@@ -105,6 +113,7 @@ export function route_of(fragment: string): Route {
   switch (fragment) {
     case 'calls':
     case 'devices':
+    case 'alerts':
       return { at: fragment };
     case 'my-devices':
       return { at: 'my_devices' };
@@ -139,6 +148,8 @@ export function tab_title(name: ScreenName, view: View | null): string {
     default: {
       const waiting = waiting_devices(view);
       if (waiting > 0) return tab.devices_wait(waiting, format_number(waiting));
+      const unseen = unseen_alerts(view);
+      if (unseen > 0) return tab.alerts(unseen, format_number(unseen));
       return view?.office ? tab.of(view.office.name) : t().app;
     }
   }

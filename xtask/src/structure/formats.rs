@@ -20,6 +20,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/record/src/progress.rs", "events inside the sealed bag"),
     ("crates/record/src/transcript.rs", "a file inside the sealed bag"),
     ("crates/server/src/places.rs", "stores.json, which only this file reads and writes"),
+    ("crates/server/src/web/alerts.rs", "a query string"),
     ("crates/server/src/web/log_files.rs", "a query string"),
     ("crates/server/src/web/records.rs", "a query string"),
 ];

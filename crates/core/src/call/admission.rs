@@ -23,6 +23,13 @@ pub(crate) enum Refusal {
     NotAllowed(&'static str),
 }
 
+impl Refusal {
+    /// Whether no honest device or office causes it: a certificate that has expired, or another version, accuses nobody.
+    pub(crate) fn is_hostile(&self) -> bool {
+        !matches!(self, Self::Identity(IdentityError::Expired(_) | IdentityError::Incompatible(_)))
+    }
+}
+
 /// Verifies a leaf and admits it to the call of `ring`: its certificates lead to a trusted office, the leaf's key is the certified
 /// one, the device belongs in this call, and one of `proofs` shows that its certificate is in the log.
 pub(super) fn verify(

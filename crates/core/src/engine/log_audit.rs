@@ -9,7 +9,7 @@ use crate::{
     view::{AlertLevel, LogState},
 };
 use telcon_identity::IdentityError;
-use telcon_proto::{Blob, ClientMessage};
+use telcon_proto::{Blob, ClientMessage, alert::ReportedAlert};
 
 /// Checkpoints that were relied on and not yet shown to be part of the log. A call adds a handful.
 const MAX_CLAIMS: usize = 64;
@@ -167,6 +167,7 @@ impl Engine {
     fn report_log_problem(&mut self, problem: String, now_ms: u64) {
         let size = self.state.log.as_ref().map_or(0, |head| head.size);
         self.log = Some(LogState { size, checked_ms: now_ms, ok: false, problem: Some(problem.clone()) });
+        self.report(ReportedAlert::LogForked, None);
         self.alert(AlertLevel::Red, problem);
     }
 }

@@ -2,6 +2,7 @@
 //! and the time go in; messages, media requests and views come out. The same engine runs in a browser's worker, in the
 //! native client, and in tests with virtual time.
 
+mod alerts;
 mod keepalive;
 mod log_audit;
 mod notices;
@@ -56,6 +57,7 @@ pub struct Engine {
     rings: Rings,
     silenced: Vec<Card>,
     invitations: registrar::Invitations,
+    alerts_known: alerts::Alerts,
     /// The call whose end the message in progress reports.
     reported_over: Option<CallId>,
     next_ping_ms: Option<u64>,
@@ -90,6 +92,7 @@ impl Engine {
             rings: Rings::default(),
             silenced: Vec::new(),
             invitations: registrar::Invitations::default(),
+            alerts_known: alerts::Alerts::default(),
             reported_over: None,
             next_ping_ms: None,
             keepalive: KeepAlive::default(),
@@ -305,6 +308,8 @@ impl Engine {
             registrar: self.registrar_view(),
             invitations: self.invitation_views(),
             devices_changed: self.invitations.devices_changed,
+            office_alerts: self.office_alerts_view(),
+            added_devices: self.added_devices_view(),
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.clone(),
         }
@@ -348,6 +353,8 @@ impl Engine {
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
+            | UserCommand::SeeAlerts { .. }
+            | UserCommand::AcknowledgeDevice { .. }
                 if !self.is_connected() =>
             {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
@@ -356,6 +363,8 @@ impl Engine {
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
             UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
             UserCommand::ApproveDevice { invitation } => self.approve_device(now_ms, invitation),
+            UserCommand::SeeAlerts { alerts } => self.see_alerts(alerts),
+            UserCommand::AcknowledgeDevice { device } => self.acknowledge_device(device),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
             UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),

@@ -10,6 +10,7 @@ use crate::{
 use telcon_identity::{RING_MAX_FUTURE_MS, VerifiedRevocation};
 use telcon_proto::{
     CallId, ClientMessage, PersonId, ServerMessage,
+    alert::ReportedAlert,
     message::{Logged, NoticeState, RefusalCode},
     printable::printable,
     terms::Contact,
@@ -39,6 +40,7 @@ impl Engine {
                 self.phase = ConnectionState::Ready;
                 self.silenced = silenced;
                 self.reset_invitations();
+                self.reset_alerts();
                 (self.people, self.people_more) = (people, people_more);
                 // The server may raise the charter's minimum record mode, never lower it.
                 self.mode = mode.max(self.device.office().floor());
@@ -58,6 +60,8 @@ impl Engine {
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }
+            ServerMessage::Alerts { changed, unseen } => self.on_alerts(changed, unseen),
+            ServerMessage::DevicesAdded { devices } => self.on_devices_added(devices),
             ServerMessage::Assigned { call } => self.out.push_back(Output::Event(Event::Assigned { call })),
             ServerMessage::Checkpoint { checkpoint, from_size, consistency } => {
                 // The answer to the ping after signing in: everything that the office sends at sign-in came before it.
@@ -113,9 +117,10 @@ impl Engine {
                 let concerns_it = !call.is_over() && message.call() == Some(call.id);
                 let proofs = if concerns_it { message.proofs_mut() } else { Vec::new() };
                 let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
-                let mut problem = None;
+                let (mut problem, concerned) = (None, message.call());
                 self.with_call(|call, context| problem = call.handle(context, message));
                 if let Some(problem) = problem {
+                    self.report(ReportedAlert::ProofInvalid, concerned);
                     self.alert(AlertLevel::Red, problem);
                 } else {
                     self.record_log_claims(relied_on, now_ms);
@@ -257,7 +262,7 @@ impl Engine {
         if beside && !self.shows_further_rings() {
             return;
         }
-        match Call::incoming(&self.device, jws, opened, device, now_ms) {
+        match Call::incoming(&self.device, jws.clone(), opened, device, now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;
@@ -287,10 +292,15 @@ impl Engine {
                     self.with_call(Call::answer);
                 }
             }
-            Err(error) => self.alert(
-                AlertLevel::Red,
-                format!("A ring was refused because it could not be verified: {error}. Tell the security officer."),
-            ),
+            Err(error) => {
+                if error.is_hostile() {
+                    self.report(ReportedAlert::RingInvalid, telcon_identity::claimed_call(&jws));
+                }
+                self.alert(
+                    AlertLevel::Red,
+                    format!("A ring was refused because it could not be verified: {error}. Tell the security officer."),
+                );
+            }
         }
     }
 

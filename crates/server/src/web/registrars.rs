@@ -137,7 +137,9 @@ pub(super) async fn ask(
                 Some(asked) => Ok(Json(asked)),
                 None => {
                     app.hub.send(Input::LinkOpenedAgain(invitation)).await;
-                    Err(HttpError::new(StatusCode::GONE, USED_ALREADY))
+                    let text =
+                        "this link was used already, by another device. If that was not you, tell your office at once";
+                    Err(HttpError::new(StatusCode::GONE, text))
                 }
             }
         }
@@ -182,9 +184,6 @@ pub(super) async fn revoke(app: Arc<App>, session: SessionId, statement: String)
         app.tokens.revoke(device);
     }
 }
-
-const USED_ALREADY: &str =
-    "this link was used already, by another device. If that was not you, tell your office at once";
 
 /// What became of a request whose invitation is not open; none if another device used the link.
 fn closed(store: &dyn Queries, asked: &DeviceAsked) -> Result<Option<Asked>, HttpError> {

@@ -20,7 +20,15 @@ export const common = {
     attention: 'Attention',
     notice: 'Notice',
   },
-  nav: { label: 'Telcon', people: 'People', desk: 'Desk', devices: 'Devices', calls: 'Calls', settings: 'Settings' },
+  nav: {
+    label: 'Telcon',
+    people: 'People',
+    desk: 'Desk',
+    devices: 'Devices',
+    alerts: 'Alerts',
+    calls: 'Calls',
+    settings: 'Settings',
+  },
   names: {
     mid: (name: string) => mid(name),
     both: (from: string, to: string) => `${isolate(from)} and ${mid(to)}`,
@@ -44,6 +52,7 @@ export const common = {
     in_call: 'In a call · Telcon',
     devices_wait: (n: number, count: string) =>
       `${count} ${plural(n, { one: 'device waits', other: 'devices wait' })} · Telcon`,
+    alerts: (n: number, count: string) => `${count} ${plural(n, { one: 'alert', other: 'alerts' })} · Telcon`,
   },
   connection: { connected: 'Connected', connecting: 'Connecting', offline: 'Offline' },
   /** Screens without controls. */

@@ -26,6 +26,7 @@ export const common: Pick<Text, Parts> = {
     people: 'Contacts',
     desk: 'Permanence',
     devices: 'Appareils',
+    alerts: 'Alertes',
     calls: 'Appels',
     settings: 'Réglages',
   },
@@ -51,6 +52,7 @@ export const common: Pick<Text, Parts> = {
     in_call: 'En communication · Telcon',
     devices_wait: (n, count) =>
       `${count} ${plural(n, { one: 'appareil attend', other: 'appareils attendent' })} · Telcon`,
+    alerts: (n, count) => `${count} ${plural(n, { one: 'alerte', other: 'alertes' })} · Telcon`,
   },
   connection: { connected: 'Connecté', connecting: 'Connexion', offline: 'Hors ligne' },
   status: {

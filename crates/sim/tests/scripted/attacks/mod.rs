@@ -1,5 +1,6 @@
 //! Attacks by a hostile switchboard, member or unauthenticated peer. Each test is one attack, and the device's reaction.
 
+mod alerts;
 mod commits;
 mod forced_join;
 mod fork;

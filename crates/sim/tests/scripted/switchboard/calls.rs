@@ -148,11 +148,12 @@ fn the_first_of_several_devices_to_answer_wins() {
     rings(&mut office);
     office.enrol(21, 2, Role::Principal).unwrap();
     office.connect(21);
-    assert_eq!(office.received(20), ["signed_in", "ringing", "devices_changed"]);
+    assert_eq!(office.received(20), ["signed_in", "ringing", "devices_added", "devices_changed"]);
     assert_eq!(office.received(21), ["signed_in", "ringing"], "a device that connects while it rings is rung");
     office.send(20, C::Answer { call: CALL, key_package: blob("kp20") });
     office.send(2, C::Answer { call: CALL, key_package: blob("kp2") });
-    let expected = ["devices_changed", "ringing", "devices_changed", "taken_elsewhere", "taken_elsewhere"];
+    let added = ["devices_added", "devices_changed"];
+    let expected = [&added[..], &["ringing"], &added[..], &["taken_elsewhere", "taken_elsewhere"]].concat();
     assert_eq!(office.received(2), expected);
     assert_eq!(office.received(21), ["taken_elsewhere"]);
     assert_eq!(office.received(20), Vec::<String>::new());
@@ -235,7 +236,7 @@ fn invalid_rings_are_refused() {
     office.enrol(6, 6, Role::Counterpart).unwrap();
     office.connect(5);
     office.discard();
-    let entries = office.log().len();
+    let entries = office.call_entries();
     let memo = RecordMode::Memo;
     let cases = [
         (1, C::Ring { jws: "forged".into() }, RefusalCode::NotAllowed),
@@ -250,13 +251,13 @@ fn invalid_rings_are_refused() {
         office.send(n, message);
         assert_eq!(refusal(&mut office, n), Some(code), "case {i}");
     }
-    assert_eq!(office.log().len(), entries);
+    assert_eq!(office.call_entries(), entries, "alerts are logged, and no call");
 }
 
 #[test]
 fn a_ring_to_or_from_another_office_is_refused() {
     let mut office = ScriptedOffice::staffed();
-    let entries = office.log().len();
+    let entries = office.call_entries().len();
     let elsewhere = OfficeName::parse("other.example").unwrap();
     let ours = office.content(CALL, 1, 2, RecordMode::Memo);
     let rings = [
@@ -286,7 +287,7 @@ fn a_ring_to_or_from_another_office_is_refused() {
     let message = office.signed(1, &rings[1]);
     office.send(1, message);
     assert_eq!(refusal(&mut office, 1), Some(RefusalCode::NotAllowed));
-    assert_eq!(office.log().len(), entries + 1);
+    assert_eq!(office.call_entries().len(), entries + 1);
 }
 
 #[test]

@@ -1,0 +1,71 @@
+// The security officer's alerts, and devices that were added in somebody's name, in every state.
+
+import type { App } from '../app.svelte';
+import type { OfficeAlert, View } from '../engine/contract';
+import { ALERTS, added, alerted } from '../fake/alerts';
+import { DEVICES, listed } from '../fake/devices';
+import { norland, president } from '../fake/people';
+import { desk, device, view } from '../fake/views';
+import type { Scene } from './scenes';
+
+type List = App['office_alerts']['list'];
+
+const alerts =
+  (list: List, shown: View = alerted(list.status === 'ready' ? list.value : [])): Scene =>
+  (app) => {
+    app.stage = { status: 'on' };
+    app.view = shown;
+    app.route = { at: 'alerts' };
+    app.office_alerts.list = list;
+    app.registrar.list = { status: 'ready', value: DEVICES };
+  };
+const ready = (value: OfficeAlert[]): List => ({ status: 'ready', value });
+const on =
+  (shown: View): Scene =>
+  (app) => {
+    app.stage = { status: 'on' };
+    app.view = shown;
+    app.records = { status: 'ready', value: [] };
+  };
+const long = {
+  ...norland,
+  name: 'The Chair of the Southern African Union of River States and Protectorates',
+  organisation: 'Secretariat of the Southern African Union of River States',
+};
+
+export const alert_scenes: Record<string, Scene> = {
+  alerts: alerts(ready(ALERTS)),
+  'alerts-more': (app) => {
+    alerts(ready(ALERTS.slice(0, 3)))(app);
+    app.office_alerts.more = true;
+  },
+  'alerts-empty': alerts(ready([])),
+  'alerts-seen': alerts(ready(ALERTS.filter((one) => one.seen))),
+  'alerts-long': (app) => {
+    alerts(ready([{ ...ALERTS[0]!, device: device(21) }]))(app);
+    app.registrar.list = {
+      status: 'ready',
+      value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem' })],
+    };
+  },
+  'alerts-loading': alerts({ status: 'loading' }),
+  'alerts-failed': alerts({ status: 'failed', problem: { code: 'office_unreachable' } }),
+  'alerts-stale': alerts({ ...ready(ALERTS.slice(0, 2)), stale: { code: 'office_unreachable' } } as List),
+  'alerts-offline': alerts(ready(ALERTS.slice(0, 2)), alerted(ALERTS, { phase: 'offline', token: null })),
+  'officer-alerts-unseen': (app) => {
+    on(alerted())(app);
+    app.registrar.list = { status: 'ready', value: DEVICES };
+  },
+
+  'people-device-added': on(view({ added_devices: [added()] })),
+  'people-devices-added': on(
+    view({
+      added_devices: [
+        { device: device(31), enrolled_ms: added().enrolled_ms },
+        added({ label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem', approved_by: long.name }),
+      ],
+    }),
+  ),
+  'people-device-added-offline': on(view({ added_devices: [added()], phase: 'offline', token: null })),
+  'desk-device-added': on(desk({ added_devices: [added({ approved_by: president.name })] })),
+};

@@ -1,0 +1,104 @@
+// What security officers are told, and devices that were added in somebody's name.
+
+import { plural } from '../format';
+import { isolate } from '../isolate';
+import { mid } from './names';
+
+export const alerts = {
+  title: 'Alerts',
+  intro:
+    'Each alert is an entry of the office’s log: an auditor can check that none is missing here. Marking one as seen hides nothing.',
+  unseen: (n: number, count: string) => `${count} ${plural(n, { one: 'alert', other: 'alerts' })} not seen`,
+  /** Read out after a number of alerts. */
+  not_seen: (n: number) => plural(n, { one: 'not seen', other: 'not seen' }),
+  levels: { red: 'Act now', amber: 'Check', quiet: 'For your information' },
+  means: 'What it means',
+  act: 'What to do',
+  entry: (index: string) => `Log entry ${index}`,
+  times: (count: string) => `${count} times since the alert before`,
+  device_of: (title: string, name: string) => `${isolate(title)}, of ${mid(name)}`,
+  not_enrolled: 'Devices that are not enrolled here',
+  unknown_device: 'A device that is not in the list',
+  show_devices: 'Show devices',
+  see: 'Mark as seen',
+  see_one: (what: string) => `Mark as seen: ${what}`,
+  see_all: 'Mark all of these as seen',
+  seen: (name: string, time: string) => `Seen by ${mid(name)}, ${time}`,
+  an_officer: 'a security officer',
+  older: 'Show older alerts',
+  kinds: {
+    device_asked: {
+      what: 'A new device asks to be enrolled',
+      means: 'Somebody opened an invitation’s link. The device can do nothing until it is approved.',
+      act: 'Have the person read you the code by telephone or in person, then approve. Refuse it if the codes differ.',
+    },
+    device_enrolled: {
+      what: 'A device was enrolled',
+      means: 'It can now ring, answer or listen as its person’s role allows.',
+      act: 'If you did not expect it, revoke it at once and ask who approved it.',
+    },
+    device_refused: {
+      what: 'A device was refused',
+      means: 'A security officer did not approve it. It is not enrolled, and its link is used up.',
+      act: 'If it was not you, ask the officer why. To let the person try again, invite them again.',
+    },
+    device_revoked: {
+      what: 'A device was revoked',
+      means: 'It is signed out, its calls have ended, and it erases its keys when it connects.',
+      act: 'If you did not expect it, ask the other officers and the holder of the authority.',
+    },
+    link_opened_again: {
+      what: 'An invitation’s link was opened on a second device',
+      means: 'Either the person tried another device, or somebody else has the link.',
+      act: 'Ask the person. If it was not them, refuse the device and send a new link over another channel.',
+    },
+    registrar_appointed: {
+      what: 'A device was appointed as a registrar',
+      means: 'It can now invite people and approve their devices. Only the holder of the authority can do this.',
+      act: 'If you did not expect it, revoke that device, and ask the holder of the authority who used its key.',
+    },
+    sign_in_failed: {
+      what: 'A sign-in failed',
+      means:
+        'Somebody named a device without having its key, or a device that is not enrolled. Nothing was opened to them.',
+      act: 'A single one may be a browser whose data was restored. If it repeats, ask the person, and tell the server’s operator.',
+    },
+    ring_refused: {
+      what: 'A device sent a ring that does not verify',
+      means:
+        'Its signature or certificate is wrong. Telcon’s own programs do not send such rings. It was not put through.',
+      act: 'Ask the person of the device to stop using it. Revoke it unless there is a harmless explanation.',
+    },
+    proof_invalid: {
+      what: 'On a device, a proof did not check',
+      means:
+        'A certificate, signature or log proof in a call was wrong. The device ended the call or kept somebody out.',
+      act: 'Speak to its person by other means. Have the server examined before the next confidential call.',
+    },
+    log_forked: {
+      what: 'A device was shown another log than before',
+      means:
+        'The log does not continue what the device saw. Somebody may have rewritten it, or shows people different ones.',
+      act: 'Stop confidential calls. Keep a copy of the archive, verify it with the device’s checkpoint, and have the server examined.',
+    },
+    ring_invalid: {
+      what: 'The server delivered a ring that does not verify',
+      means:
+        'Somebody tried to ring under a false name, or the server changed the ring. It was not shown to the person as a call.',
+      act: 'Speak to its person by other means. Have the server examined, and compare the calls in the log.',
+    },
+  },
+  added: {
+    approved: (label: string, name: string, time: string) =>
+      `A new device was added in your name: ${isolate(label)}, approved by ${mid(name)}, ${time}. If you do not expect it, tell your security officer now.`,
+    by_link: (time: string) =>
+      `A new device was added in your name, with a link of your office, ${time}. If you do not expect it, tell your security officer now.`,
+    done: 'I expected it',
+  },
+  empty: { title: 'No alerts', sentence: 'What concerns the security of this office appears here.' },
+  loading: { title: 'One moment', sentence: 'The list of alerts is being read.' },
+  no_connection: { title: 'No connection', sentence: 'The list of alerts appears when the connection is back.' },
+  failed: 'The alerts could not be read',
+  stale: 'Offline. This list may be out of date, and nothing can be marked until the connection is back.',
+  not_refreshed: 'This list could not be read again and may be out of date.',
+};

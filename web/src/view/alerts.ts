@@ -1,0 +1,117 @@
+// View model of the office's alerts: each says what happened, what it means and what to do.
+
+import type { AlertKind, ListedDevice, OfficeAlert, View } from '../engine/contract';
+import { t } from '../text';
+import { format_number } from '../text/format';
+import { date_time } from './clock';
+import type { Level } from './labels';
+
+export interface AlertRow {
+  log_index: number;
+  level: Level;
+  /** How serious it is, in a word. */
+  word: string;
+  what: string;
+  means: string;
+  act: string;
+  when: string;
+  /** Its entry in the log. */
+  entry: string;
+  /** How often it happened, where it was more than once. */
+  times: string | null;
+  /** The device and its person, as far as the list of devices has them. */
+  about: string | null;
+  /** The devices page shows what it is about. */
+  shows_devices: boolean;
+  seen: string | null;
+}
+
+export interface AlertsScreen {
+  rows: AlertRow[];
+  offline: string | null;
+  /** How many no officer has seen, of the whole list. */
+  unseen: string | null;
+  /** Those of `rows` that no officer has seen. */
+  not_seen: number[];
+}
+
+const LEVELS: Record<AlertKind, Level> = {
+  device_asked: 'amber',
+  device_enrolled: 'quiet',
+  device_refused: 'quiet',
+  device_revoked: 'quiet',
+  link_opened_again: 'red',
+  registrar_appointed: 'amber',
+  sign_in_failed: 'amber',
+  ring_refused: 'red',
+  proof_invalid: 'red',
+  log_forked: 'red',
+  ring_invalid: 'red',
+};
+
+/** How many alerts no security officer has seen. */
+export const unseen_alerts = (view: View | null): number => view?.office_alerts?.unseen ?? 0;
+
+export function alerts_screen(
+  view: View,
+  alerts: OfficeAlert[],
+  devices: ListedDevice[],
+  local_zone: string,
+): AlertsScreen {
+  const known = new Map(devices.map((device) => [device.device, device]));
+  const unseen = unseen_alerts(view);
+  return {
+    rows: alerts.map((alert) => alert_row(alert, known, local_zone)),
+    offline: view.token === null ? t().alerts.stale : null,
+    unseen: unseen > 0 ? t().alerts.unseen(unseen, format_number(unseen)) : null,
+    not_seen: alerts.filter((alert) => !alert.seen).map((alert) => alert.log_index),
+  };
+}
+
+function alert_row(alert: OfficeAlert, known: ReadonlyMap<string, ListedDevice>, local_zone: string): AlertRow {
+  const texts = t().alerts;
+  const { what, means, act } = texts.kinds[alert.kind];
+  const level = LEVELS[alert.kind];
+  const at = (ms: number) => date_time(ms, local_zone) ?? '';
+  const officer = alert.seen && known.get(alert.seen.by)?.card.name;
+  return {
+    log_index: alert.log_index,
+    level,
+    word: { red: texts.levels.red, amber: texts.levels.amber, quiet: texts.levels.quiet, seal: texts.levels.quiet }[
+      level
+    ],
+    what,
+    means,
+    act,
+    when: at(alert.time_ms),
+    entry: texts.entry(format_number(alert.log_index)),
+    times: alert.count > 1 ? texts.times(format_number(alert.count)) : null,
+    about: about(alert, known),
+    shows_devices: alert.device !== undefined && known.has(alert.device),
+    seen: alert.seen ? texts.seen(officer ?? texts.an_officer, at(alert.seen.at_ms)) : null,
+  };
+}
+
+function about(alert: OfficeAlert, known: ReadonlyMap<string, ListedDevice>): string | null {
+  const texts = t().alerts;
+  if (alert.device === undefined) return alert.kind === 'sign_in_failed' ? texts.not_enrolled : null;
+  const device = known.get(alert.device);
+  if (!device) return alert.kind === 'device_asked' || alert.kind === 'device_refused' ? null : texts.unknown_device;
+  return texts.device_of(device.label || t().devices.by_link, device.card.name);
+}
+
+/** A device that was added in this person's name: what it says it is, and who approved it, as the office states it. */
+export interface AddedDeviceNotice {
+  device: string;
+  text: string;
+}
+
+export function added_device_notices(view: View | null, local_zone: string): AddedDeviceNotice[] {
+  const texts = t().alerts.added;
+  return (view?.added_devices ?? []).map(({ device, label, approved_by, enrolled_ms }) => {
+    const when = date_time(enrolled_ms, local_zone) ?? '';
+    const text =
+      label === undefined || approved_by === undefined ? texts.by_link(when) : texts.approved(label, approved_by, when);
+    return { device, text };
+  });
+}
