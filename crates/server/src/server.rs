@@ -392,16 +392,18 @@ impl Running {
     }
 }
 
-/// At start, stores certificates that a killed process did not: a device's certificates are archived after its log
-/// entry.
+/// At start, stores certificates that a killed process did not: those of devices and registrars are archived after their log
+/// entries.
 fn store_missing_certificates(app: &App) {
-    let devices = app.reader.devices().map_err(|error| error.to_string());
-    match devices.and_then(|devices| app.certificates.store_missing(&devices).map_err(|error| error.to_string())) {
+    let stored = || -> Result<usize, Box<dyn std::error::Error>> {
+        Ok(app.certificates.store_missing(&app.reader.devices()?, &app.reader.registrars()?)?)
+    };
+    match stored() {
         Ok(0) => {}
-        Ok(devices) => tracing::info!(devices, "missing certificates were stored in the archive"),
+        Ok(missing) => tracing::info!(missing, "missing certificates were stored in the archive"),
         Err(error) => {
             tracing::error!(
-                error,
+                %error,
                 "certificates may be missing from the archive: check archive/devices or the bucket; retried at the next start"
             )
         }

@@ -3,7 +3,7 @@
 use crate::{
     objects::{Key, ObjectError, Objects},
     reconcile::CertificateSource,
-    store::{Certified, DeviceRow, LostDevice},
+    store::{Certified, DeviceRow, LostDevice, RegistrarRow},
 };
 use std::{collections::BTreeSet, sync::Arc};
 use telcon_identity::Office;
@@ -43,12 +43,12 @@ impl Certificates {
         self.objects.create(&key(ISSUERS, cert_sha256), der.as_slice()).map(drop)
     }
 
-    /// Stores those of these devices' certificates that are missing because a process was killed before it stored them.
-    /// Returns the number of devices that lacked one.
+    /// Stores those of these devices' and registrars' certificates that are missing because a process was killed before it stored
+    /// them. Returns the number of devices and registrars that lacked one.
     ///
     /// # Errors
     /// The object store's.
-    pub fn store_missing(&self, devices: &[DeviceRow]) -> Result<usize, ObjectError> {
+    pub fn store_missing(&self, devices: &[DeviceRow], registrars: &[RegistrarRow]) -> Result<usize, ObjectError> {
         let mut there = BTreeSet::new();
         for group in [DEVICES, ISSUERS] {
             let group = Key::parse(group).expect("invariant: the constant is a valid key");
@@ -59,7 +59,12 @@ impl Certificates {
         };
         let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
         missing.iter().try_for_each(|device| self.store(device))?;
-        Ok(missing.len())
+        let is_missing = |registrar: &&RegistrarRow| !there.contains(&key(ISSUERS, &registrar.cert_sha256));
+        let appointed: Vec<&RegistrarRow> = registrars.iter().filter(is_missing).collect();
+        appointed
+            .iter()
+            .try_for_each(|registrar| self.store_registrar(&registrar.cert_sha256, &registrar.certificate))?;
+        Ok(missing.len() + appointed.len())
     }
 
     /// A device's certificate and the one that signed it, if both are stored.
@@ -151,8 +156,19 @@ mod tests {
         certificates.store(&DeviceRow { chain: vec![Blob(vec![9]), Blob(vec![9])], ..device(1) }).unwrap();
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "01".repeat(32)))).unwrap(), [1]);
         std::fs::remove_file(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap();
-        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 3);
-        assert_eq!(certificates.store_missing(&[device(1), device(2), device(3)]).unwrap(), 0);
+        let registrar = RegistrarRow {
+            device: DeviceId::from_bytes([4; 16]),
+            certificate: Blob(vec![4]),
+            cert_sha256: Digest::from_bytes([4; 32]),
+            roles: vec![Role::Principal],
+            appointed_ms: 1,
+            log_index: Some(2),
+        };
+        for stored in [4, 0] {
+            let devices = [device(1), device(2), device(3)];
+            assert_eq!(certificates.store_missing(&devices, std::slice::from_ref(&registrar)).unwrap(), stored);
+        }
+        assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "04".repeat(32)))).unwrap(), [4]);
         assert_eq!(std::fs::read(dir.path().join(format!("issuers/{}.der", "01".repeat(32)))).unwrap(), [1, 1]);
         assert_eq!(std::fs::read(dir.path().join(format!("devices/{}.der", "03".repeat(32)))).unwrap(), [3]);
     }

@@ -42,18 +42,7 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
             expires_ms: row.number(3)?,
         })
     })?;
-    let registrars =
-        "SELECT device, certificate, cert_sha256, roles, appointed_ms, log_index FROM registrars ORDER BY device";
-    let registrars = all(t, registrars, &[], |row| {
-        Ok(RegistrarRow {
-            device: row.device(0)?,
-            certificate: row.blob(1)?,
-            cert_sha256: row.digest(2)?,
-            roles: row.json(3, "list of roles")?,
-            appointed_ms: row.number(4)?,
-            log_index: row.optional_number(5)?,
-        })
-    })?;
+    let registrars = registrars(t)?;
     let invitations =
         format!("SELECT {INVITATION_COLUMNS} FROM invitations WHERE closed_index IS NULL ORDER BY invitation");
     let invitations = all(t, &invitations, &[], |row| invitation_row(row, home))?;
@@ -66,6 +55,21 @@ pub(super) fn snapshot(t: &mut dyn Statements, home: &OfficeName) -> Result<Snap
         issued_links,
         registrars,
         invitations,
+    })
+}
+
+/// All registrars, those whose appointment is not in the log yet included.
+pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, StoreError> {
+    let sql = "SELECT device, certificate, cert_sha256, roles, appointed_ms, log_index FROM registrars ORDER BY device";
+    all(t, sql, &[], |row| {
+        Ok(RegistrarRow {
+            device: row.device(0)?,
+            certificate: row.blob(1)?,
+            cert_sha256: row.digest(2)?,
+            roles: row.json(3, "list of roles")?,
+            appointed_ms: row.number(4)?,
+            log_index: row.optional_number(5)?,
+        })
     })
 }
 

@@ -1,8 +1,8 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, Snapshot, Store,
-    StoreError, StoredRecord, Write,
+    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, RegistrarRow, Snapshot,
+    Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
     load, office, read,
     value::values,
@@ -108,6 +108,10 @@ impl<D: Database> Queries for Reader<D> {
 
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
         self.read(|t| read::devices(t, &self.home))
+    }
+
+    fn registrars(&self) -> Result<Vec<RegistrarRow>, StoreError> {
+        self.read(load::registrars)
     }
 
     fn invitation(&self, invitation: &InvitationId) -> Result<Option<InvitationRow>, StoreError> {

@@ -1,6 +1,8 @@
 //! The ports: the interface of the store for the switchboard ([`Store`]) and for HTTP requests ([`Queries`]).
 
-use super::{CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LostDevice, RecordRow, Snapshot, Write};
+use super::{
+    CallRow, CallSummary, DeviceRow, DeviceSummary, InvitationRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Write,
+};
 use std::collections::BTreeSet;
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
 
@@ -156,6 +158,12 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     fn devices(&self) -> Result<Vec<DeviceRow>, StoreError>;
+
+    /// All registrars, those whose appointment is not in the log yet included.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn registrars(&self) -> Result<Vec<RegistrarRow>, StoreError>;
 
     /// An invitation, closed or not.
     ///

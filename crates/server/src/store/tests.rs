@@ -450,6 +450,7 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     store.apply(&[Write::Registrar(Box::new(registrar.clone())), Write::Invitation(Box::new(row.clone()))]).unwrap();
     let found = store.load().unwrap();
     assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![row.clone()]));
+    assert_eq!(disk.reader().registrars().unwrap(), vec![registrar.clone()]);
     let (request, asking) = ("jws".to_owned(), device(2));
     store
         .apply(&[
