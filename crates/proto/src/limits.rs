@@ -17,6 +17,9 @@ pub const MAX_NAME_CHARS: usize = 64;
 pub const MAX_DEVICES_PER_PERSON: usize = 8;
 /// Timeout of an unanswered ring, milliseconds. Long enough for an aide to carry the phone into a room.
 pub const RING_TIMEOUT_MS: u64 = 45_000;
+/// How often a device may ask to be let into one call, milliseconds, beyond a few requests at once: each is stored and sent to a
+/// member with its key package, which has tens of kilobytes.
+pub const JOIN_REQUEST_INTERVAL_MS: u64 = 2_000;
 /// How old a signed ring may be when a device shows it, milliseconds. It covers the ring's whole life and a minute
 /// of difference between two clocks; an older one is a replay.
 pub const RING_MAX_AGE_MS: u64 = RING_TIMEOUT_MS + 60_000;

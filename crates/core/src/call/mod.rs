@@ -34,12 +34,10 @@ use ring::OpenedRing;
 use telcon_identity::{LoggedDevice, VerifiedDevice};
 use telcon_proto::{
     Blob, CallId, Card, ClientMessage, DeviceId, RecordMode, SuiteName,
-    limits::RING_MAX_AGE_MS,
+    limits::{JOIN_REQUEST_INTERVAL_MS, RING_MAX_AGE_MS},
     message::{Logged, RefusalCode, Ring},
 };
 
-/// How long a party waits before it asks again to be let in, milliseconds: at this rate the office accepts requests.
-const ASK_AGAIN_MS: u64 = 2_000;
 const NOT_OPENED: &str = "Your office did not open this call. Ring again; if that does not help, tell your office.";
 
 /// The two people of a call from the office's list, until their certificates are verified.
@@ -237,7 +235,7 @@ impl Call {
         let waits = self.waits_as_party();
         match &mut *self.phase {
             Phase::Joining(Joining::AwaitingWelcome(waiting)) if waits => {
-                waiting.ask_again_ms = Some(clock.uptime_ms + ASK_AGAIN_MS);
+                waiting.ask_again_ms = Some(clock.uptime_ms + JOIN_REQUEST_INTERVAL_MS);
                 true
             }
             _ => false,
