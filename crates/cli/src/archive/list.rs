@@ -156,7 +156,7 @@ fn row(call: &ListedCall, listing: &Listing, auditor: &Auditor, zone: Option<&Zo
     Row {
         call: call.call.clone(),
         date: at.as_ref().map_or_else(|| "unknown".to_owned(), LocalTime::date),
-        time: at.map(|at| at.clock()[..5].to_owned()).unwrap_or_default(),
+        time: at.map(|at| at.minute()).unwrap_or_default(),
         zone: zone.name().to_owned(),
         opened_ms: call.opened_ms,
         parties: printable(parties.as_deref().unwrap_or("(the caller's certificate is missing)")),
@@ -206,7 +206,7 @@ fn state(call: &ListedCall) -> String {
         }
         CallState::Lost => "RECORD LOST: it was logged, and is not in the archive".to_owned(),
         CallState::NotAnswered => format!("not answered ({ended})"),
-        CallState::NeverEnded => "NO RECORD: opened, and never ended".to_owned(),
+        CallState::NeverEnded => "NEVER ENDED: opened, and its end is not in the log".to_owned(),
         CallState::LogOnly => "not recorded, as agreed".to_owned(),
         CallState::Pending => "live, or its record is on the way".to_owned(),
     }
