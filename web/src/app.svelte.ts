@@ -4,6 +4,7 @@ import type { RecordLine, View } from './engine/contract';
 import { forget_favourites, load_favourites, save_favourites } from './engine/favourites';
 import type { Host, HostEvents } from './engine/host';
 import { load_call, save_call } from './engine/call_memory';
+import { is_link_unused } from './engine/asking';
 import type { Devices } from './engine/devices';
 import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
@@ -17,7 +18,7 @@ import { choose_locale } from './text';
 import type { Locale } from './text/state.svelte';
 import { local_zone } from './view/clock';
 import { device_label } from './view/device_label';
-import { failed, type Loadable } from './view/loadable';
+import { failed, needs_reading, type Loadable } from './view/loadable';
 import { is_pending } from './view/records';
 import { remember, resume, type RememberedCall, type ShownView } from './view/resume';
 import { wanted_name } from './view/people';
@@ -113,7 +114,8 @@ export class App {
       };
     },
     asking: (asking) => {
-      if (this.stage.status === 'enrol') clear_fragment();
+      // A link that is still unused is opened again by a reload.
+      if (!is_link_unused(asking) && enrolment_of(location.hash) !== null) clear_fragment();
       if (this.stage.status !== 'asking') void keep_storage();
       this.stage = { status: 'asking', asking };
     },
@@ -187,8 +189,8 @@ export class App {
     // A record is verified against the log that this device follows: the size of that comes just after the sign-in.
     const known = (of: ShownView | null) => (of?.log ? of.token : null);
     const signed_in_again = known(view) !== null && known(before) !== known(view);
-    const devices_changed = before !== null && before.devices_changed !== view.devices_changed;
-    if (signed_in_again || ((ended_now || devices_changed) && view.token !== null)) this.reload();
+    if (signed_in_again || (ended_now && view.token !== null)) this.reload();
+    else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
   }
 
   /**
@@ -332,12 +334,17 @@ export class App {
     const place = this.#place();
     if (place === 'calls' || place === 'desk') void this.#load_records();
     if (this.route.at === 'record' && place === 'record') void this.#load_record(this.route.call);
-    if (place === 'devices' || place === 'my_devices') void this.registrar.load(this.view?.token);
+    if (this.#lists_devices()) void this.registrar.load(this.view?.token);
   }
 
   /** What the route leads to, whatever covers it. */
   #place(): Place | null {
     return this.view && place_of(this.view, this.route);
+  }
+
+  #lists_devices(): boolean {
+    const place = this.#place();
+    return place === 'devices' || place === 'my_devices';
   }
 
   #on_second(): void {
@@ -349,15 +356,12 @@ export class App {
   /** Whether data on the screen is expected to change without a message that announces it, so that it must be polled. */
   #expects_changes(): boolean {
     const place = this.#place();
-    if (place === 'devices' || place === 'my_devices') return this.registrar.expects_changes(this.now);
-    if (place === 'record')
-      return (
-        this.record.status === 'ready' &&
-        (this.record.stale !== undefined || is_pending(this.record.value.line, this.now))
-      );
-    const failing =
-      this.records.status === 'failed' || (this.records.status === 'ready' && this.records.stale !== undefined);
-    if (failing) return place === 'calls' || place === 'desk';
+    if (this.#lists_devices()) return this.registrar.expects_changes(this.now);
+    if (place === 'record') {
+      const { record } = this;
+      return needs_reading(record) || (record.status === 'ready' && is_pending(record.value.line, this.now));
+    }
+    if (needs_reading(this.records)) return place === 'calls' || place === 'desk';
     const lines = this.records.status === 'ready' ? this.records.value : [];
     if (place === 'desk') {
       // A call that ended while this page was open: whether its record has arrived.

@@ -264,6 +264,14 @@ impl AskingDevice {
         })
     }
 
+    /// Whether the request was made with this link.
+    pub fn is_for(&self, fragment: &str) -> bool {
+        let request = Office::pin(&self.office, None)
+            .and_then(|office| read_request(&self.request, office.domain(), office.suite()));
+        let ask = Ask::parse(fragment);
+        matches!((request, ask), (Ok(request), Ok(ask)) if request.token_sha256() == ask.token_sha256())
+    }
+
     /// The request to send, as often as needed.
     pub fn request(&self) -> &str {
         &self.request

@@ -46,6 +46,8 @@ pub enum UserCommand {
     ApproveDevice {
         /// Which.
         invitation: InvitationId,
+        /// The code that was compared: a request with another is not approved.
+        code: String,
     },
     /// Revoke a device, as a registrar: its calls end, and it erases its keys.
     RevokeDevice {

@@ -42,8 +42,10 @@ pub struct View {
     pub devices_changed: u32,
     /// Calls of the office, for staff.
     pub notices: Vec<NoticeView>,
-    /// Alerts for the person.
+    /// Alerts for the person, newest first.
     pub alerts: Vec<Alert>,
+    /// Changes with every alert, also with one that equals an earlier one.
+    pub alerts_raised: u32,
 }
 
 /// State of the connection to the office.

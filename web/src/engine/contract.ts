@@ -215,6 +215,10 @@ export type UserCommand =
     }
   | {
       /**
+       * The code that was compared: a request with another is not approved.
+       */
+      code: string;
+      /**
        * Which.
        */
       invitation: string;
@@ -1041,9 +1045,13 @@ export interface EnrolRequest1 {
  */
 export interface View {
   /**
-   * Alerts for the person.
+   * Alerts for the person, newest first.
    */
   alerts: Alert[];
+  /**
+   * Changes with every alert, also with one that equals an earlier one.
+   */
+  alerts_raised: number;
   /**
    * The call: the one that this person is in or rings, else the first ring.
    */
@@ -1279,9 +1287,13 @@ export interface Report {
  */
 export interface View1 {
   /**
-   * Alerts for the person.
+   * Alerts for the person, newest first.
    */
   alerts: Alert[];
+  /**
+   * Changes with every alert, also with one that equals an earlier one.
+   */
+  alerts_raised: number;
   /**
    * The call: the one that this person is in or rings, else the first ring.
    */

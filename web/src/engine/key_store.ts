@@ -38,10 +38,11 @@ export class KeyStore {
     await this.#put('state', { nonce, sealed } satisfies SealedState);
   }
 
-  /** Erases state and key: the device was revoked. */
+  /** Erases state and key, both or neither; resolves when that is on disk. A state that is saved later gets a new key. */
   async erase(): Promise<void> {
     const store = await this.#open('readwrite');
-    await request_done(store.clear());
+    store.clear();
+    await transaction_done(store.transaction);
     this.#key = undefined;
   }
 

@@ -101,10 +101,10 @@ function asking_device(): AskingDevice {
     save: (state) => key_store.save(state),
     erase: () => key_store.erase(),
     async complete(asked, chain) {
-      const state = Telcon.complete(asked, JSON.stringify(chain), Date.now());
-      await save_enrolled(state);
+      await save_enrolled(Telcon.complete(asked, JSON.stringify(chain), Date.now()));
     },
     show(shown) {
+      // Nothing is stored that a further link must not replace.
       if (shown.status === 'over') asking = undefined;
       post({ type: 'asking', asking: shown });
     },
@@ -113,9 +113,13 @@ function asking_device(): AskingDevice {
 
 /** Stores a new device and starts it. */
 async function save_enrolled(state: string): Promise<void> {
-  await key_store.save(state);
-  asking = undefined;
+  try {
+    await key_store.save(state);
+  } catch {
+    throw { code: 'keys_not_saved' } satisfies Problem;
+  }
   start(state);
+  asking = undefined;
   post({ type: 'enrolled' });
 }
 
@@ -144,8 +148,7 @@ self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     case 'open_link':
       return open_link(data.fragment, data.label);
     case 'stop_asking':
-      await asking?.stop();
-      if (driver) return;
+      if (!(await asking?.stop())) return;
       asking = undefined;
       return post({ type: 'asking_stopped' });
     case 'enrol':

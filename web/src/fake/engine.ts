@@ -3,6 +3,7 @@
 
 import type { CallView, Card, UserCommand, PageOutput, View } from '../engine/contract';
 import type { Engine } from '../engine/engine';
+import { ASK_CODE } from './devices';
 import { FakeRegistrar } from './registrar';
 import { norland, president } from './people';
 import { call, device, incoming, live, view } from './views';
@@ -14,9 +15,6 @@ type TestEvent =
   | { fake: 'answers' }
   | { fake: 'hangs_up' }
   | { fake: 'sdp'; sdp: string };
-
-/** The code of every device that asks. */
-export const ASK_CODE = '471 029 583 016';
 
 /** The fake cipher adds `SHIFT` to each byte and prepends `MARK`. */
 const SHIFT = 85;

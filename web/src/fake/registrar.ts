@@ -1,15 +1,22 @@
 // A registrar of the fake engine: invitations without keys, signatures or an office.
 
-import type { InvitationView, UserCommand, View } from '../engine/contract';
+import type { Alert, InvitationView, UserCommand, View } from '../engine/contract';
 import { asks, guarded, invitation } from './devices';
 import { OFFICE } from './people';
 
 export class FakeRegistrar {
   #appointed = false;
   #invitations: InvitationView[] = [];
+  #alerts: Alert[] = [];
+  #alerts_raised = 0;
 
   view(): View {
-    return guarded({ invitations: this.#invitations, ...(this.#appointed ? {} : { registrar: null }) });
+    return guarded({
+      invitations: this.#invitations,
+      alerts: this.#alerts,
+      alerts_raised: this.#alerts_raised,
+      ...(this.#appointed ? {} : { registrar: null }),
+    });
   }
 
   /** Whether it was a command of a registrar. */
@@ -22,7 +29,15 @@ export class FakeRegistrar {
         this.#invitations = [invitation({ card, link: 'ask-good' }), ...this.#invitations];
         return true;
       }
-      case 'approve_device':
+      case 'approve_device': {
+        const asked = this.#invitations.find((one) => one.invitation === command.invitation);
+        if (asked?.request?.code !== command.code) {
+          this.#alert('The device was not approved: its code is not the one that you compared.');
+          return true;
+        }
+        this.#invitations = this.#invitations.filter((one) => one !== asked);
+        return true;
+      }
       case 'close_invitation':
         this.#invitations = this.#invitations.filter((one) => one.invitation !== command.invitation);
         return true;
@@ -31,6 +46,11 @@ export class FakeRegistrar {
       default:
         return false;
     }
+  }
+
+  #alert(text: string): void {
+    this.#alerts = [{ level: 'amber', text }];
+    this.#alerts_raised += 1;
   }
 
   /** An event of a test: this device was appointed, or a device asks with each invitation. */

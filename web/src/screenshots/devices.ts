@@ -67,7 +67,7 @@ export const device_scenes: Record<string, Scene> = {
     app.registrar.dialog = { is: 'close', invitation: invitation().invitation };
   }),
   'officer-revoke': officer(guarded(), undefined, (app) => {
-    app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge on Windows' };
+    app.registrar.dialog = { is: 'revoke', device: device(11), name: president.name, title: 'Microsoft Edge (Windows)', details: ['Enrolled 20 Nov 2026, 09:42'] };
   }),
   'officer-invite': officer(guarded(), undefined, (app) => {
     app.registrar.dialog = { is: 'invite', person: null };
@@ -84,7 +84,7 @@ export const device_scenes: Record<string, Scene> = {
   }),
   'officer-long': officer(guarded({ invitations: [asks({ card: long, refused_requests: 1 }), invitation({ card: long })] }), {
     status: 'ready',
-    value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt on SomeSystem', connected: true }), ...DEVICES],
+    value: [listed(long, 21, { label: 'SomeVeryLongBrowserNameWithoutAnySpaceInIt (SomeSystem)', connected: true }), ...DEVICES],
   }),
   'officer-unappointed': officer(guarded({ registrar: null, invitations: [invitation({ made_here: false, link: null })] })),
   'officer-loading': officer(guarded({ phase: 'connecting', token: null, caught_up: false }), { status: 'loading' }),

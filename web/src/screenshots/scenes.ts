@@ -4,8 +4,9 @@ import type { App } from '../app.svelte';
 import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { device_scenes } from './devices';
+import { ASK_CODE } from '../fake/devices';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
-import { NOW, call, desk, device, incoming, live, member, notice, view } from '../fake/views';
+import { NOW, call, desk, device, incoming, live, member, notice, record_line, view } from '../fake/views';
 
 export type Scene = (app: App) => void;
 
@@ -62,20 +63,14 @@ const recent = [
   notice({ call: 'c3'.repeat(16), to: governor, state: { is: 'ended', how: 'failed' }, opened_ms: NOW - 40_000_000, members: 0, can_listen: false }),
 ];
 
-const line = (n: number, more: Partial<RecordLine>): RecordLine => ({
-  call: n.toString(16).padStart(32, 'e'),
-  from: president,
-  to: minister,
-  mode: 'memo',
-  opened_ms: NOW - n * 5_400_000,
-  answered_ms: NOW - n * 5_400_000 + 9_000,
-  ended_ms: NOW - n * 5_400_000 + 789_000,
-  how: 'hung_up',
-  records: 1,
-  partial: false,
-  missing: false,
-  ...more,
-});
+const line = (n: number, more: Partial<RecordLine>): RecordLine =>
+  record_line({
+    call: n.toString(16).padStart(32, 'e'),
+    opened_ms: NOW - n * 5_400_000,
+    answered_ms: NOW - n * 5_400_000 + 9_000,
+    ended_ms: NOW - n * 5_400_000 + 789_000,
+    ...more,
+  });
 const { answered_ms: _a, ...unanswered } = line(3, { from: norland, to: president, how: 'missed', records: 0 });
 const repeated = [1, 2, 3].map((n) => ({ ...unanswered, call: n.toString(16).padStart(32, 'f'), opened_ms: unanswered.opened_ms - n * 240_000, ended_ms: unanswered.opened_ms - n * 240_000 + 40_000 }));
 const { ended_ms: _e, how: _h, ...unended } = line(0, { records: 0, opened_ms: NOW - 459_000, answered_ms: NOW - 451_000 });
@@ -130,7 +125,7 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
-const WAITING = { status: 'waiting', office: 'Office of the President', code: '471 029 583 016', expires_ms: NOW + 86_000_000, unreachable: false } as const;
+const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
   app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
 };
@@ -159,7 +154,9 @@ export const scenes: Record<string, Scene> = {
   'asking-refused': asking_over('refused'),
   'asking-expired': asking_over('expired'),
   'asking-link-used': asking_over({ told: 'this link was used already, by another device. If that was not you, tell your office at once' }),
-  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', kept: true, why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
+  'asking-refused-kept': (app) => (app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why: 'refused', kept: true } }),
+  'asking-not-stopped': (app) => (app.stage = { status: 'asking', asking: { status: 'not_stopped', office: 'Office of the President' } }),
+  'asking-not-completed': (app) => (app.stage = { status: 'asking', asking: { status: 'not_completed', office: 'Office of the President', why: { told: 'a device certificate is not valid yet: check both devices\' clocks' } } }),
 
   'people': and(on(view()), favourites(minister, norland)),
   'people-sound-blocked': and(on(view()), (app) => (app.sound.ring_blocked = true)),

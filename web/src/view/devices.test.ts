@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DEVICES, asks, guard, guarded, invitation, listed } from '../fake/devices';
 import { minister, president } from '../fake/people';
 import { NOW, device, view } from '../fake/views';
-import { devices_screen, invitation_link, is_zone, own_devices } from './devices';
+import { devices_screen, invitation_link, own_devices } from './devices';
 
 const ZONE = 'Europe/Lisbon';
 const NONE: ReadonlySet<string> = new Set();
@@ -14,7 +14,7 @@ describe('a device that waits for the security officer', () => {
     expect(request).toMatchObject({
       name: 'The President of Norland',
       where: 'Counterpart · Chancellery of Norland',
-      claim: 'It says that it is “Chrome on Android”',
+      claim: 'It says it is “Chrome (Android)”',
       code: '471 029 583 016',
       can_approve: true,
       can_refuse: true,
@@ -120,11 +120,17 @@ describe('the list of devices', () => {
     expect(of_president[0]?.details[1]).toBe('approved by Security officer');
     expect(of_president[2]?.details).toMatchObject({ 1: 'approved by a security officer', length: 3 });
     expect(people[2]?.rows[0]).toMatchObject({
-      title: 'Enrolled by the authority’s link',
+      title: 'Enrolled with a link from the authority',
       details: [expect.stringMatching(/^Enrolled \d/)],
       registrar: true,
       here: true,
     });
+  });
+
+  it('says which link a device without a name came by', () => {
+    const [by_authority, by_officer] = [listed(guard, 8), listed(guard, 9, { approved_by: device(8) })];
+    const { rows } = devices_screen(guarded(), [by_authority, by_officer], NONE, ZONE).people[0]!;
+    expect(rows.map((row) => row.title)).toEqual(['Enrolled with a link from the authority', 'Device without a name']);
   });
 
   it('never calls a revoked device connected or a registrar', () => {
@@ -144,11 +150,5 @@ describe('the list of devices', () => {
       [device(1), false],
       [device(13), false],
     ]);
-  });
-});
-
-describe('a time zone', () => {
-  it('is one that this browser knows', () => {
-    expect(['Europe/Oslo', 'UTC', 'Oslo', '', 'Mars/Base'].map(is_zone)).toEqual([true, true, false, false, false]);
   });
 });

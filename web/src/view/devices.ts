@@ -4,7 +4,6 @@ import type { Card, InvitationView, ListedDevice, View } from '../engine/contrac
 import { t } from '../text';
 import { format_number } from '../text/format';
 import { told } from '../text/told';
-import { grouped } from './asking';
 import { date_time } from './clock';
 
 /** A device in a list. */
@@ -116,7 +115,7 @@ function request_card(one: InvitationView, { can_answer, answered, local_zone }:
     name: one.card.name,
     where: where(one.card),
     claim: label === '' ? '' : texts.claims(label),
-    code: code === null || problem !== null ? null : grouped(code),
+    code: problem === null ? code : null,
     problem: one.made_here && problem !== null ? texts.problem.why(told(problem)) : null,
     elsewhere: one.made_here ? null : texts.answered_elsewhere,
     opened_again: times > 0 ? texts.opened_again(times, format_number(times)) : null,
@@ -143,26 +142,34 @@ function invitation_row(one: InvitationView, { can_answer, answered, local_zone 
 
 function by_person(view: View, devices: ListedDevice[], local_zone: string, can_answer: boolean): PersonDevices[] {
   const people = new Map<string, ListedDevice[]>();
-  for (const device of devices) people.set(device.card.person, [...(people.get(device.card.person) ?? []), device]);
+  for (const device of devices) {
+    const own = people.get(device.card.person);
+    if (own) own.push(device);
+    else people.set(device.card.person, [device]);
+  }
+  const names = names_of(devices);
   return [...people.values()].map((own) => {
     // A person whose devices were revoked may be enrolled under another name: the newest is right.
     const { card } = own.reduce((a, b) => (b.enrolled_ms > a.enrolled_ms ? b : a));
     const may = can_answer && (view.registrar?.roles.includes(card.role) ?? false);
-    const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+    const rows = device_rows(own, names, view.you?.device ?? null, local_zone);
     // Whoever revoked this device from here could not undo it, nor answer anything any more.
     const revocable = rows.map((row) => ({ ...row, can_revoke: may && !row.revoked && !row.here }));
     return { card, where: where(card), rows: revocable, can_add: may };
   });
 }
 
-/** The devices of one person; `all` names who approved them. Revoked ones come last. */
-export function device_rows(
+/** Whose each device is, by which those are named who approved others. */
+const names_of = (devices: ListedDevice[]): ReadonlyMap<string, string> =>
+  new Map(devices.map((device) => [device.device, device.card.name]));
+
+/** The devices of one person. Revoked ones come last. */
+function device_rows(
   own: ListedDevice[],
-  all: ListedDevice[],
+  names: ReadonlyMap<string, string>,
   this_device: string | null,
   local_zone: string,
 ): DeviceRow[] {
-  const names = new Map(all.map((device) => [device.device, device.card.name]));
   const rank = (device: ListedDevice) => (device.revoked_ms === undefined ? 0 : 1);
   return [...own].sort((a, b) => rank(a) - rank(b)).map((device) => device_row(device, names, this_device, local_zone));
 }
@@ -181,7 +188,7 @@ function device_row(
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
-    title: device.label || devices.by_link,
+    title: device.label || (device.approved_by === undefined ? devices.by_link : devices.unnamed),
     details: [
       devices.enrolled(at(device.enrolled_ms)),
       ...approved,
@@ -199,7 +206,7 @@ function device_row(
 /** The devices of this person, this one first. */
 export function own_devices(view: View, devices: ListedDevice[], local_zone: string): DeviceRow[] {
   const own = devices.filter((device) => device.card.person === view.you?.person);
-  const rows = device_rows(own, devices, view.you?.device ?? null, local_zone);
+  const rows = device_rows(own, names_of(devices), view.you?.device ?? null, local_zone);
   return [...rows.filter((row) => row.here), ...rows.filter((row) => !row.here)];
 }
 
@@ -209,13 +216,3 @@ function where(card: Card): string {
 
 /** The link with an invitation's fragment. */
 export const invitation_link = (address: string, fragment: string): string => `${address}/#enrol=${fragment}`;
-
-/** Whether this browser knows a time zone. */
-export function is_zone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat(undefined, { timeZone: zone });
-    return zone !== '';
-  } catch {
-    return false;
-  }
-}

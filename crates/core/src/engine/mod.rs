@@ -50,6 +50,8 @@ pub struct Engine {
     token: Option<String>,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
+    /// How many alerts there have been.
+    alerts_raised: u32,
     log: Option<LogState>,
     call: Option<Call>,
     /// Further rings. Not empty only while `call` is not over.
@@ -85,6 +87,7 @@ impl Engine {
             token: None,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
+            alerts_raised: 0,
             log: None,
             call: None,
             rings: Rings::default(),
@@ -307,6 +310,7 @@ impl Engine {
             devices_changed: self.invitations.devices_changed,
             notices: self.notices.values().rev().cloned().collect(),
             alerts: self.alerts.clone(),
+            alerts_raised: self.alerts_raised,
         }
     }
 
@@ -325,6 +329,7 @@ impl Engine {
         self.alerts.retain(|old| *old != alert);
         self.alerts.insert(0, alert);
         self.alerts.truncate(MAX_ALERTS);
+        self.alerts_raised = self.alerts_raised.wrapping_add(1);
         self.view_changed();
     }
 
@@ -338,13 +343,8 @@ impl Engine {
             UserCommand::Ring { person, mode } => self.ring(now_ms, person, mode),
             UserCommand::Answer { call } => self.answer(call),
             UserCommand::Decline { call } => self.decline(call),
-            UserCommand::Silence { person, on } if self.is_connected() => {
-                self.send(ClientMessage::Silence { person, on })
-            }
-            UserCommand::Silence { .. } => {
-                self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
-            }
-            UserCommand::Invite(_)
+            UserCommand::Silence { .. }
+            | UserCommand::Invite(_)
             | UserCommand::CloseInvitation { .. }
             | UserCommand::ApproveDevice { .. }
             | UserCommand::RevokeDevice { .. }
@@ -352,10 +352,11 @@ impl Engine {
             {
                 self.alert(AlertLevel::Amber, "There is no connection to your office: try again when it is back.");
             }
+            UserCommand::Silence { person, on } => self.send(ClientMessage::Silence { person, on }),
             UserCommand::Invite(to) => self.invite(now_ms, to),
             UserCommand::CloseInvitation { invitation } => self.close_invitation(invitation),
             UserCommand::RevokeDevice { device } => self.revoke_device(now_ms, device),
-            UserCommand::ApproveDevice { invitation } => self.approve_device(now_ms, invitation),
+            UserCommand::ApproveDevice { invitation, code } => self.approve_device(now_ms, invitation, &code),
             UserCommand::HangUp | UserCommand::Leave => self.with_call(Call::hang_up),
             UserCommand::Listen { call } => self.listen(call),
             UserCommand::FindPeople { name } if self.is_connected() => self.send(ClientMessage::FindPeople { name }),

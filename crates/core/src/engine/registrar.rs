@@ -119,9 +119,12 @@ impl Engine {
         self.send(ClientMessage::CloseInvitation { invitation });
     }
 
-    pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId) {
+    pub(super) fn approve_device(&mut self, now_ms: u64, id: InvitationId, compared: &str) {
         let Some(registrar) = self.as_registrar() else { return };
         let result = match self.invitations.open.get(&id) {
+            Some(Open { request: Some(Ok(request)), .. }) if request.code() != compared => {
+                Err("its code is not the one that you compared".to_owned())
+            }
             Some(Open { invitation, request: Some(Ok(request)) }) => registrar
                 .certify(self.device.key(), request, &invitation.card, now_ms)
                 .map_err(|error| error.to_string()),
@@ -134,7 +137,7 @@ impl Engine {
                 let chain = chain.into_iter().map(Blob).collect();
                 self.send(ClientMessage::ApproveDevice { invitation: id, chain });
             }
-            Err(why) => self.alert(AlertLevel::Red, format!("The device was not approved: {why}.")),
+            Err(why) => self.alert(AlertLevel::Amber, format!("The device was not approved: {why}.")),
         }
     }
 
@@ -142,7 +145,7 @@ impl Engine {
         let Some(registrar) = self.as_registrar() else { return };
         match registrar.revoke(self.device.key(), device, now_ms) {
             Ok(statement) => self.send(ClientMessage::RevokeDevice { statement }),
-            Err(error) => self.alert(AlertLevel::Red, format!("The device was not revoked: {error}.")),
+            Err(error) => self.alert(AlertLevel::Amber, format!("The device was not revoked: {error}.")),
         }
     }
 
