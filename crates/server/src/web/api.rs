@@ -25,7 +25,7 @@ use telcon_proto::{
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        OpenApi, RefOr, Required,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -149,6 +149,13 @@ pub fn openapi() -> OpenApi {
     // OpenAPI has no templates that span several segments.
     if let Some(item) = description.paths.paths.remove("/log/{*path}") {
         description.paths.paths.insert("/log/{path}".into(), item);
+    }
+    for item in description.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put].into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                body.required = Some(Required::True);
+            }
+        }
     }
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

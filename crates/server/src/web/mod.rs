@@ -4,6 +4,7 @@ mod api;
 mod connections;
 mod devices;
 mod error;
+mod extract;
 mod liveness;
 mod log_files;
 mod metrics;

@@ -10,13 +10,13 @@ use crate::{
     sign_in,
     store::DeviceRow,
     switchboard::{CloseReason, RefusedRing, SessionId, VerifiedRing},
-    web::error::HttpError,
+    web::{error::HttpError, extract::Upgrade},
 };
 use axum::{
     Extension,
     extract::{
         State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+        ws::{CloseFrame, Message, WebSocket},
     },
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -58,6 +58,7 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
     get, path = "/ws", tag = "connections",
     responses(
         (status = 101, description = "The connection is a WebSocket now"),
+        (status = 400, description = "The request does not open a WebSocket", body = ref("#/components/schemas/ApiError")),
         (status = 403, description = "The Origin header is not the office's", body = ref("#/components/schemas/ApiError")),
         (status = 503, description = "Too many connections are signing in; retry", body = ref("#/components/schemas/ApiError")),
     ),
@@ -67,13 +68,17 @@ pub(super) async fn upgrade(
     Extension(ClientAddress { address, is_proxy }): Extension<ClientAddress>,
     Extension(connection_slot): Extension<SlotHandle>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Response {
     if !same_origin(&headers, &app.info.domain) {
         count(&app.counters.refused);
         app.refused_origins.report(&headers, &app.info.domain, Instant::now());
         return HttpError::new(StatusCode::FORBIDDEN, "the origin of this page is not the office's").into_response();
     }
+    let upgrade = match upgrade.checked() {
+        Ok(upgrade) => upgrade,
+        Err(error) => return error.into_response(),
+    };
     let Some((slot, evicted)) = app.unauthenticated.acquire(address, is_proxy, Instant::now()) else {
         count(&app.counters.refused);
         return HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are signing in: try again soon")
