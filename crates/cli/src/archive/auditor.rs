@@ -145,7 +145,8 @@ impl SignatureVerifier for Auditor {
     fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
         let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
         let registrar = device.registrar().map(|device| device.to_hex());
-        Ok(EnrolledDevice { device: device.device().to_hex(), registrar, role: device.card().role })
+        let (role, person_sha256) = (device.card().role, device.person_sha256());
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrar, role, person_sha256 })
     }
 
     fn claimed_revoker(&self, jws: &str) -> Option<String> {
