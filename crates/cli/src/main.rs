@@ -8,6 +8,7 @@ mod bench;
 mod call;
 mod demo;
 mod device;
+mod log;
 mod migrate;
 mod note;
 mod office;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
     name = "telcon",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage;\n`archive verify` and `archive open` also 3: genuine, and something is missing.\n\
+    after_help = "Exit codes: 0 success, 1 refused or failed, 2 wrong usage;\n`archive verify` and `archive open` also 3: genuine, and something is missing;\n`log verify` and `log watch`: 1 the log is not consistent, 2 it was not verified.\n\
                   TELCON_LOG sets the log level, for example TELCON_LOG=telcon=debug."
 )]
 struct Cli {
@@ -69,6 +70,9 @@ enum Command {
     /// Verify an archive, list its calls, or open a record in it.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+    /// Verify an office's log from outside, or follow it for the devices of a person.
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Measure a relay under load.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -126,6 +130,7 @@ fn main() -> ExitCode {
             Command::Call(args) => call::call(args).await,
             Command::Note(args) => note::note(args).await,
             Command::Archive(command) => return archive::run(command),
+            Command::Log(command) => return Ok(tokio::task::block_in_place(|| log::run(command))),
             Command::Bench(command) => bench::run(command).await,
         }
         .map(|()| ExitCode::SUCCESS)

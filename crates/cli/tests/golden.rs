@@ -89,6 +89,9 @@ fn no_golden_file_is_left_over() {
     }
 }
 
+/// Digest of some authority.
+const DIGEST: &str = "5d1c0000000000000000000000000000000000000000000000000000000000ff";
+
 /// Errors that people meet, by the name of the golden file. `DIR` is a directory with an office that was just created.
 const ERRORS: &[(&str, &[&str])] = &[
     ("error-unknown-command", &["serv"]),
@@ -139,6 +142,9 @@ const ERRORS: &[(&str, &[&str])] = &[
     ),
     ("error-verify-not-an-archive", &["archive", "verify", "DIR/server"]),
     ("error-verify-digest", &["archive", "verify", "DIR/server/archive", "--authority", "5d1c"]),
+    ("error-log-address", &["log", "verify", "--office", "office.example", "--authority", DIGEST]),
+    ("error-log-unreachable", &["log", "verify", "--office", "http://127.0.0.1:1", "--authority", DIGEST]),
+    ("error-log-watch-nobody", &["log", "watch", "--office", "http://127.0.0.1:1", "--authority", DIGEST]),
     (
         "error-open-not-a-record",
         &["archive", "open", "--identity", "DIR/custodian/identity.txt", "DIR/server", "--out", "DIR/out"],

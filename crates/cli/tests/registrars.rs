@@ -115,6 +115,17 @@ async fn a_security_officer_invites_compares_the_code_and_approves() {
     let minister = office.endpoint(&device, false, Box::new(NullSink));
     let view = until(&minister, "the sign-in", |view| view.token.is_some()).await;
     assert_eq!(view.you.unwrap().card.name, "The Minister");
+
+    // The person finds in the log who approved the device, without asking the server.
+    let mut watch = telcon();
+    watch.args(["log", "watch", "--once", "--json", "--office", &office.url(), "--device"]).arg(&device);
+    let lines = String::from_utf8(ok(&mut watch).stdout).unwrap();
+    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [enrolled, closed] = &events[..] else { panic!("{lines}") };
+    assert_eq!((&enrolled["event"], &enrolled["by_registrar"]), (&"device_enrolled".into(), &true.into()), "{lines}");
+    assert_eq!((&closed["event"], &closed["how"]), (&"invitation_closed".into(), &"approved".into()), "{lines}");
+    let registrar = officer.view().borrow().you.as_ref().unwrap().device.to_hex();
+    assert_eq!((&closed["by"], &closed["invitation"]), (&registrar.into(), &id.to_hex().into()), "{lines}");
     office.kill_server();
     assert_eq!(office.verify()["devices"], 2);
 }

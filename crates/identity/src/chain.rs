@@ -10,7 +10,8 @@ use crate::{
     rights::{Rights, verify_registrar},
     validity::{CERTIFIED_TO_LOGGED_S, CLOCK_TOLERANCE_S, DEVICE_VALIDITY_S, MAX_INVITATION_TTL_S},
 };
-use telcon_proto::{Card, DeviceId, OfficeName, Qualified, SuiteName};
+use sha2::{Digest as _, Sha256};
+use telcon_proto::{Card, DeviceId, Digest, OfficeName, Qualified, SuiteName, entry::person_commitment};
 use x509_cert::ext::pkix::KeyUsages;
 
 /// A device whose certificate chain leads to the office's authority. Only verification creates one. It does not prove that
@@ -78,6 +79,11 @@ impl VerifiedDevice {
     /// [`VerifiedDevice::enrolment`] in lower-case hexadecimal, as log entries name it.
     pub fn enrolment_hex(&self) -> String {
         telcon_proto::hex(&self.enrolment)
+    }
+
+    /// What the log entry of the device has to say of its person ([`telcon_proto::entry::person_commitment`]).
+    pub fn person_sha256(&self) -> Digest {
+        person_commitment(self.card.person, self.device, |bytes| Digest::from_bytes(Sha256::digest(bytes).into()))
     }
 
     /// First and last moment at which the device certificate is valid, milliseconds since 1970 UTC.

@@ -155,6 +155,7 @@ pub(crate) fn enrolled_entry(world: &World, device: &Device) -> Value {
         "device": device.id.to_hex(),
         "cert_sha256": telcon_proto::hex(&verified.cert_sha256()),
         "enrolment": verified.enrolment_hex(),
+        "person_sha256": verified.person_sha256().to_string(),
         "time_ms": NOW,
     })
 }

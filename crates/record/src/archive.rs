@@ -242,7 +242,7 @@ impl Audit {
             entries.enrolled.iter().map(|enrolled| (id.clone(), *enrolled)).collect()
         };
         let logged: Vec<(String, Enrolled)> = self.history.devices.iter().flat_map(enrolled).collect();
-        for (device, Enrolled { index, time_ms, cert_sha256 }) in &logged {
+        for (device, Enrolled { index, time_ms, cert_sha256, person_sha256 }) in &logged {
             let issuer = issuer(archive, cert_sha256).ok();
             let flaw = match (self.devices.certificate(cert_sha256), issuer) {
                 (None, _) => Some("is missing".to_owned()),
@@ -250,6 +250,9 @@ impl Audit {
                 (Some(der), Some(issuer)) => match verifier.verify_enrolment(der, &issuer, *time_ms) {
                     Ok(found) if found.device != *device => {
                         Some(format!("belongs to another device, {}", found.device))
+                    }
+                    Ok(found) if person_sha256.is_some_and(|logged| logged != found.person_sha256) => {
+                        Some(format!("is of another person than entry {index} says"))
                     }
                     Ok(found) => found.registrar.and_then(|by| match self.appointments(&by, *index) {
                         Ok(appointed) if appointed.contains(&sha256(&issuer)) => None,

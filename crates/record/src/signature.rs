@@ -32,6 +32,8 @@ pub struct EnrolledDevice {
     pub registrar: Option<String>,
     /// Role in its certificate.
     pub role: Role,
+    /// What its log entry has to say of the person ([`telcon_proto::entry::person_commitment`]).
+    pub person_sha256: Digest,
 }
 
 /// Verifies signatures and certificates; implemented over `telcon-identity` by the caller.

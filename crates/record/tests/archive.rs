@@ -33,6 +33,11 @@ fn certificate(device: DeviceId) -> String {
     format!("certificate of {device}")
 }
 
+/// What the log says of the person of a device.
+fn person(device: impl std::fmt::Display) -> Digest {
+    sha256(format!("person of {device}").as_bytes())
+}
+
 /// Accepts `x.<device>.<record digest>`, as if the device had signed.
 struct FakeVerifier;
 
@@ -59,7 +64,10 @@ impl SignatureVerifier for FakeVerifier {
         let text = String::from_utf8_lossy(issuer);
         let registrar = text.strip_prefix("the registrar ").and_then(|rest| rest.split(',').next()).map(str::to_owned);
         match (registrar.is_some() || text.starts_with("the office, of")) && of(issuer) == of(certificate) {
-            true => Ok(EnrolledDevice { device: of(certificate), registrar, role: Role::NoteTaker }),
+            true => {
+                let person_sha256 = person(of(certificate));
+                Ok(EnrolledDevice { device: of(certificate), registrar, role: Role::NoteTaker, person_sha256 })
+            }
             false => Err("by somebody else".to_owned()),
         }
     }
@@ -99,7 +107,8 @@ fn ended(n: u8, how: Ended) -> Entry {
 fn enrolled(device: &str, enrolment: &str) -> Entry {
     let device = self::device(device);
     let cert_sha256 = sha256(certificate(device).as_bytes());
-    Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment: enrolment.into() }
+    let person_sha256 = Some(person(device));
+    Entry::DeviceEnrolled { time_ms: 1, device, cert_sha256, enrolment: enrolment.into(), person_sha256 }
 }
 
 /// Writes the record of call `n`, signed by `device`; returns its log entry.
@@ -662,6 +671,28 @@ fn device_not_issued_by_the_office_is_reported() {
     *device = self::device("impostor");
     let text = archive.problem().2;
     assert!(text.contains(&format!("belongs to another device, {}", self::device("desk"))), "{text}");
+}
+
+#[test]
+fn an_entry_that_hides_whose_device_was_enrolled_is_reported() {
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[1] else { unreachable!() };
+    *person_sha256 = Some(person("another device"));
+    let text = archive.problem().2;
+    assert!(text.contains("is of another person than entry 1 says"), "{text}");
+
+    // The entry before it says whose its device is.
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[1] else { unreachable!() };
+    *person_sha256 = None;
+    let text = archive.problem().2;
+    assert!(text.contains("entry 1: it does not say whose device"), "{text}");
+
+    // Entries of older versions do not, and are all before the first that does.
+    let mut archive = Archive::good();
+    let Entry::DeviceEnrolled { person_sha256, .. } = &mut archive.entries[0] else { unreachable!() };
+    *person_sha256 = None;
+    assert!(archive.verify().is_good());
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn append_writes(
 ) -> Result<(), ReconcileError> {
     let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
     match entry {
-        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment } => {
+        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, .. } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
                 return Ok(());
@@ -249,6 +249,7 @@ mod tests {
             device: DeviceId::from_bytes([n; 16]),
             cert_sha256: Digest::from_bytes([cert; 32]),
             enrolment: "e".into(),
+            person_sha256: None,
         };
         let opened = Entry::CallOpened {
             time_ms: 1,

@@ -38,7 +38,12 @@ pub struct Running {
 impl Running {
     /// Starts it and collects its standard error.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("telcon starts");
+        Self::start_into(command, Stdio::null())
+    }
+
+    /// As [`Running::start`], with this standard output.
+    pub fn start_into(command: &mut Command, stdout: Stdio) -> Self {
+        let mut child = command.stdout(stdout).stderr(Stdio::piped()).spawn().expect("telcon starts");
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (line, lines) = mpsc::channel();
         let output = Arc::new(Mutex::new(String::new()));

@@ -8,12 +8,15 @@ use super::{
         CloseReason, Effects, NewDevice, Output, Refusal, RefusalKind, Reply, RequestId, Revocation, SessionId, Ticket,
     },
 };
-use crate::store::{DeviceRow, Write};
+use crate::{
+    digest::sha256,
+    store::{DeviceRow, Write},
+};
 use std::sync::Arc;
 use telcon_identity::without_certificate;
 use telcon_proto::{
     Card, DeviceId, Digest, Ended, InvitationId, ServerMessage,
-    entry::{Entry, InvitationClosed},
+    entry::{Entry, InvitationClosed, person_commitment},
     limits::MAX_DEVICES_PER_PERSON,
     message::RefusalCode,
 };
@@ -76,10 +79,14 @@ impl Switchboard {
     /// Appends the entry of a device again whose enrolment has begun: the same entry, so that it is in the log once.
     fn append_enrolment(&mut self, request: RequestId, device: DeviceId) -> bool {
         let Some(Enrolling { enrolment, cert_sha256, .. }) = self.enrolling.get(&device) else { return false };
-        let Some(time_ms) = self.context.directory.device(&device).map(|device| device.enrolled_ms) else {
-            return false;
+        let Some(known) = self.context.directory.device(&device) else { return false };
+        let entry = Entry::DeviceEnrolled {
+            time_ms: known.enrolled_ms,
+            device,
+            cert_sha256: *cert_sha256,
+            enrolment: enrolment.clone(),
+            person_sha256: Some(person_commitment(known.card.person, device, sha256)),
         };
-        let entry = Entry::DeviceEnrolled { time_ms, device, cert_sha256: *cert_sha256, enrolment: enrolment.clone() };
         self.context.append(Ticket::Enrolled(device, request), entry);
         true
     }
@@ -90,6 +97,7 @@ impl Switchboard {
             device: new.device,
             cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
+            person_sha256: Some(person_commitment(new.card.person, new.device, sha256)),
         };
         let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256, approval };
         self.enrolling.insert(new.device, enrolling);

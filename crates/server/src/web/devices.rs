@@ -4,7 +4,7 @@ use super::{
     App,
     error::{HttpError, blocking},
 };
-use crate::{archive::now_ms, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
+use crate::{archive::now_ms, digest::sha256, hub::Input, store::IssuedLinkRow, switchboard::NewDevice};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -15,7 +15,7 @@ use telcon_identity::{IdentityError, Office, VerifiedDevice};
 use telcon_log::{Log, LogSigner, MemoryStorage};
 use telcon_proto::{
     Blob, DeviceId, Digest,
-    entry::Entry,
+    entry::{Entry, person_commitment},
     http::{EnrolRequest, Enrolled, InviteRequest, Invited, RevokeRequest},
     message::Logged,
 };
@@ -148,6 +148,7 @@ fn rehearse(office: &Office, device: VerifiedDevice, new: &NewDevice, now_ms: u6
         device: new.device,
         cert_sha256: new.cert_sha256,
         enrolment: new.enrolment.clone(),
+        person_sha256: Some(person_commitment(new.card.person, new.device, sha256)),
     };
     let mut log = Log::create(MemoryStorage::new(), signer, now_ms).expect(BROKEN);
     let appended = log.append(&[entry.to_bytes()], now_ms).expect(BROKEN);

@@ -56,6 +56,7 @@ impl Forger {
             device: id,
             cert_sha256,
             enrolment: format!("{n}"),
+            person_sha256: Some(device.me().person_sha256()),
         });
         device
     }
