@@ -33,7 +33,7 @@ export class Office {
     office.media = ['--media', media, ...(media_addr ? ['--media-addr', media_addr] : []), ...turn];
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
-    await run(TELCON, [...init, '--suite', suite, '--record-mode', 'audio']);
+    await run(TELCON, [...init, '--suite', suite, '--record-mode', 'audio', '--no-passphrase']);
     office.port = await free_port();
     office.origin = `http://localhost:${office.port}`;
     await office.serve();

@@ -130,6 +130,7 @@ impl Office {
             "Office of the President",
             "--record-mode",
             "audio",
+            "--no-passphrase",
         ]);
         ok(init.args(["--suite", suite, "--data"]).arg(dir.path()));
         // A port that was just free, so that a restarted server can use it again.
