@@ -1,6 +1,6 @@
 //! View models: what a screen shows, as plain data. The engine makes them, screens only render them.
 
-use crate::{call::message::Caption, mls::phrase::Phrase};
+use crate::{call::message::Caption, mls::phrase::Phrase, peer_log::LogFork};
 use serde::Serialize;
 use telcon_proto::{
     CallId, Card, DeviceId, InvitationId, OfficeName, RecordMode, Role, SuiteName, message::NoticeState, terms::Contact,
@@ -181,10 +181,27 @@ pub struct CallView {
     pub kept_index: Option<u64>,
     /// Whether all its records are partial.
     pub partial: bool,
+    /// Whether the members were shown the same log of this device's office.
+    pub logs: LogComparison,
+    /// Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
+    pub invalid_checkpoints: u32,
     /// The note-taker's captions, for those who may read them.
     pub captions: Vec<CaptionView>,
     /// Latency of the newest caption, milliseconds.
     pub captions_behind_ms: Option<u64>,
+}
+
+/// Result of comparing the log of this device with those of the other members of its office.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LogComparison {
+    /// No member's checkpoint was compared yet: an older program sends none, and a server can withhold them.
+    Unknown,
+    /// Every checkpoint that was compared is part of the log that this device follows.
+    Same,
+    /// One is not: see the alert.
+    Different,
 }
 
 #[cfg(feature = "schema")]
@@ -301,6 +318,9 @@ pub struct Alert {
     pub level: AlertLevel,
     /// One sentence.
     pub text: String,
+    /// The evidence, of an alert that the office's log has two versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<LogFork>,
 }
 
 /// Severity of an alert.

@@ -84,3 +84,27 @@ pub const MAX_SEAL_BYTES: usize = 6 * 1024 * 1024;
 pub const MAX_CUSTODIANS: usize = 32;
 /// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
 pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;
+/// How much older the checkpoint of an inclusion proof may be than the log that a device has verified over the same connection,
+/// milliseconds. Servers prove under their newest checkpoint and devices ask for it every 20 s, so that an honest proof is a
+/// round trip old; a server cannot keep a device on an old tree for longer than this.
+pub const MAX_PROOF_AGE_MS: u64 = 120_000;
+/// Least time between two checkpoints that a device sends to the members of its call, milliseconds. The log of a busy office
+/// grows every second, and any checkpoint of the interval shows the same fork.
+pub const CHECKPOINT_GOSSIP_INTERVAL_MS: u64 = 10_000;
+/// Checkpoints of one member that are accepted at once; one more for each half of [`CHECKPOINT_GOSSIP_INTERVAL_MS`]. After a
+/// stalled connection several come together.
+pub const CHECKPOINT_GOSSIP_BURST: u32 = 4;
+/// Longest checkpoint of a member that is read, bytes: the log's signature and those of 20 witnesses with Ed25519.
+pub const MAX_GOSSIP_CHECKPOINT_BYTES: usize = 4 * 1024;
+/// Checkpoints of members that wait for a consistency proof: one in work and one waiting for each member.
+pub const MAX_PEER_CHECKPOINTS: usize = 2 * MAX_MEMBERS;
+/// Least time between two consistency proofs that a device asks for because of members' checkpoints, milliseconds. One is asked
+/// for at a time, so that members cannot have a device load its server.
+pub const PEER_PROOF_INTERVAL_MS: u64 = 2_000;
+/// How often the server may answer with a wrong consistency proof for one checkpoint of a member before the person is alerted.
+pub const MAX_REFUSED_PEER_PROOFS: u32 = 3;
+/// Until when the server must have proven a member's checkpoint, milliseconds of one connection: longer than a restart of
+/// the log's storage.
+pub const PEER_PROOF_TIMEOUT_MS: u64 = 60_000;
+/// Forks of a log that a device keeps the evidence of. The first one proves it; the oldest are kept.
+pub const MAX_LOG_FORKS: usize = 4;

@@ -62,9 +62,17 @@ export type DeviceId = string;
  */
 export type Direction = 'out' | 'in' | 'listen';
 /**
+ * How a fork was found.
+ */
+export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
+/**
  * One invitation to enrol a device. Opaque: it may be logged.
  */
 export type InvitationId = string;
+/**
+ * Result of comparing the log of this device with those of the other members of its office.
+ */
+export type LogComparison = 'unknown' | 'same' | 'different';
 /**
  * State of a call.
  */
@@ -298,11 +306,14 @@ export interface Contract {
   Direction?: Direction;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
+  ForkFinding?: ForkFinding;
   IceServer?: IceServer;
   IceServers?: IceServers;
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
   ListedDevice?: ListedDevice;
+  LogComparison?: LogComparison;
+  LogFork?: LogFork;
   LogState?: LogState;
   MemberView?: MemberView;
   NoticeState?: NoticeState;
@@ -329,6 +340,7 @@ export interface Contract {
  * An alert for the person.
  */
 export interface Alert {
+  fork?: LogFork;
   /**
    * Severity.
    */
@@ -337,6 +349,39 @@ export interface Alert {
    * One sentence.
    */
   text: string;
+}
+/**
+ * Two signed checkpoints of one log that do not belong to one history, as far as this device was shown.
+ */
+export interface LogFork {
+  /**
+   * The call in which the other checkpoint came.
+   */
+  call: string;
+  /**
+   * The member's device that sent it.
+   */
+  device: string;
+  /**
+   * When this device found it, milliseconds since 1970 UTC by its clock.
+   */
+  found_ms: number;
+  /**
+   * How.
+   */
+  how: 'roots_differ' | 'proof_refused' | 'proof_overdue';
+  /**
+   * The signed checkpoint that the member's device follows.
+   */
+  other: string;
+  /**
+   * The signed checkpoint that this device follows (C2SP signed note).
+   */
+  own: string;
+  /**
+   * Version of this format, which is also that of the file that a page saves and of the line that a program logs: `LOG_FORK_VERSION`.
+   */
+  version: number;
 }
 /**
  * Any error of the HTTP API.
@@ -393,9 +438,17 @@ export interface CallView {
    */
   hung_up_by: Card | null;
   /**
+   * Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
+   */
+  invalid_checkpoints: number;
+  /**
    * Log entry of its sealed record, after its end.
    */
   kept_index: number | null;
+  /**
+   * Whether the members were shown the same log of this device's office.
+   */
+  logs: 'unknown' | 'same' | 'different';
   /**
    * All holders of the current key: nobody else can hear.
    */

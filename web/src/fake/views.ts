@@ -68,6 +68,8 @@ export function call(more: Partial<CallView> = {}): CallView {
     noted: false,
     kept_index: null,
     partial: false,
+    logs: 'unknown',
+    invalid_checkpoints: 0,
     ...more,
   };
 }

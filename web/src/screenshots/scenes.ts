@@ -179,6 +179,9 @@ export const scenes: Record<string, Scene> = {
     { level: 'red', text: 'A ring that claimed to come from the Prime Minister of Estmark was signed by an unknown device. It was not shown.' },
     { level: 'amber', text: 'The log was not checked for an hour: the office has sent no checkpoint.' },
   ] })),
+  'people-log-fork': on(view({ people: few, alerts: [
+    { level: 'red', text: 'The office’s log has two versions', fork: { version: 1, found_ms: NOW, how: 'roots_differ', call: 'c1'.repeat(16), device: device(2), own: 'office.example/log\n90512\nVw0y1Q0mZr0V0JfJm3nq5m3Q3bJmV2sG5o4Q8F3r1dI=\n\n— office.example/log 3mSb0QAAAA==\n', other: 'office.example/log\n90512\nq1J9n2m0b3c4d5e6f7g8h9i0j1k2l3m4n5o6p7q8r9s=\n\n— office.example/log 3mSb0QBBBB==\n' } },
+  ] })),
   'people-forged-ring': on(view({ call: incoming({ verified: false }) })),
 
   'ring-out-opening': on(view({ call: call({ state: 'opening', opened_index: null, opened_ms: null }) })),

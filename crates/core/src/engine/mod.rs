@@ -2,6 +2,7 @@
 //! and the time go in; messages, media requests and views come out. The same engine runs in a browser's worker, in the
 //! native client, and in tests with virtual time.
 
+mod gossip;
 mod keepalive;
 mod log_audit;
 mod notices;
@@ -22,12 +23,16 @@ use crate::{
     view::{Alert, AlertLevel, ConnectionState, LogState, NoticeView, OfficeView, View, You},
 };
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
+use gossip::Gossip;
 use keepalive::{KeepAlive, PING_INTERVAL_MS};
+use log_audit::Freshness;
 use rings::Rings;
 use std::collections::{BTreeMap, VecDeque};
 use telcon_identity::LoggedDevice;
 use telcon_proto::{
-    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage, limits::MAX_MESSAGE_BYTES,
+    CallId, Card, ClientMessage, DeviceId, PersonId, RecordMode, ServerMessage,
+    limits::MAX_MESSAGE_BYTES,
+    policy::{Action, allows},
     terms::Contact,
 };
 use zeroize::Zeroizing;
@@ -64,6 +69,8 @@ pub struct Engine {
     keepalive: KeepAlive,
     caught_up: bool,
     log_forked: bool,
+    freshness: Freshness,
+    gossip: Gossip,
     clock: Clock,
     recording: bool,
 }
@@ -98,6 +105,8 @@ impl Engine {
             keepalive: KeepAlive::default(),
             caught_up: false,
             log_forked: false,
+            freshness: Freshness::default(),
+            gossip: Gossip::default(),
             clock: Clock::default(),
             recording: false,
         })
@@ -129,10 +138,11 @@ impl Engine {
 
     /// When [`Engine::tick`] wants to be called, milliseconds since 1970 UTC.
     pub fn next_wakeup_ms(&self) -> Option<u64> {
-        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock));
+        let (log, attends) = (self.state.log.as_ref(), self.attends());
+        let call = self.call.as_ref().and_then(|call| call.next_wakeup_ms(self.clock, log, attends));
         let keepalive = self.keepalive.next_check_ms(self.in_call()).filter(|_| self.is_connected());
         let keepalive = keepalive.map(|ms| self.clock.wall_ms + ms);
-        [self.next_ping_ms, call, keepalive].into_iter().flatten().min()
+        [self.next_ping_ms, call, keepalive, self.next_comparison_ms()].into_iter().flatten().min()
     }
 
     fn is_connected(&self) -> bool {
@@ -160,6 +170,7 @@ impl Engine {
             self.persist_call();
             self.view_changed();
         }
+        self.compare_logs(now_ms);
         let ping_due = self.phase == ConnectionState::Ready && self.keepalive.ping_due(self.in_call());
         if ping_due || self.next_ping_ms.is_some_and(|at| now_ms >= at) {
             self.ping(now_ms);
@@ -301,7 +312,7 @@ impl Engine {
             people_more: self.people_more,
             mode: self.mode,
             token: self.token.clone(),
-            log: self.log.clone(),
+            log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),
             silenced: self.silenced.clone(),
@@ -309,7 +320,7 @@ impl Engine {
             invitations: self.invitation_views(),
             devices_changed: self.invitations.devices_changed,
             notices: self.notices.values().rev().cloned().collect(),
-            alerts: self.alerts.clone(),
+            alerts: self.alerts.iter().cloned().chain(self.fork_alerts()).collect(),
             alerts_raised: self.alerts_raised,
         }
     }
@@ -325,7 +336,7 @@ impl Engine {
     }
 
     fn alert(&mut self, level: AlertLevel, text: impl Into<String>) {
-        let alert = Alert { level, text: text.into() };
+        let alert = Alert { level, text: text.into(), fork: None };
         self.alerts.retain(|old| *old != alert);
         self.alerts.insert(0, alert);
         self.alerts.truncate(MAX_ALERTS);
@@ -420,15 +431,21 @@ impl Engine {
 
     /// Acts on the call, if there is one that is not over.
     fn with_call(&mut self, act: impl FnOnce(&mut Call, &mut Context<'_>)) {
-        let Self { device, clock, recording, rng, out, call, .. } = self;
+        let Self { device, clock, recording, rng, out, call, state, freshness, .. } = self;
+        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
         if let Some(call) = call.as_mut().filter(|call| !call.is_over()) {
-            act(call, &mut Context { device, clock: *clock, recording: *recording, rng, out });
+            act(call, &mut Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out });
         }
     }
 
     fn context(&mut self) -> Context<'_> {
-        let Self { device, clock, recording, rng, out, .. } = self;
-        Context { device, clock: *clock, recording: *recording, rng, out }
+        let Self { device, clock, recording, rng, out, state, freshness, .. } = self;
+        let (log, fresh_size) = (state.log.as_ref(), freshness.least_size());
+        Context { device, clock: *clock, recording: *recording, log, fresh_size, rng, out }
+    }
+
+    fn attends(&self) -> bool {
+        self.recording || !allows(self.device.me().card().role, Action::WriteRecord)
     }
 
     /// Whether there is a call that is not over, ringing ones too.
@@ -518,6 +535,7 @@ impl Engine {
         self.send(ClientMessage::Ping { log_size });
         self.keepalive.on_ping_sent();
         self.request_log_proofs(now_ms);
+        self.ask_for_reported_checkpoints();
         self.next_ping_ms = Some(now_ms + PING_INTERVAL_MS);
     }
 
@@ -530,6 +548,8 @@ impl Engine {
         self.keepalive.reset();
         self.on_message(now_ms, message);
         if self.phase != ConnectionState::Revoked {
+            self.with_call(Call::send_checkpoint);
+            self.compare_logs(now_ms);
             self.persist_call();
             self.view_changed();
         }

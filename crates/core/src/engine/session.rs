@@ -1,6 +1,6 @@
 //! Dispatch of the switchboard's messages: sign-in, rings, refusals; a message about a call goes to the call.
 
-use super::rings::Rings;
+use super::{log_audit::Freshness, rings::Rings};
 use crate::{
     Engine,
     call::Call,
@@ -47,6 +47,8 @@ impl Engine {
                 self.notices.retain(|_, notice| matches!(notice.state, NoticeState::Ended { .. }));
                 self.on_sign_in_checkpoint(&checkpoint, now_ms);
                 self.state.claims.iter_mut().for_each(|claim| claim.since_ms = self.clock.uptime_ms);
+                self.freshness = Freshness::at_sign_in(self.state.log.as_ref().map_or(0, |head| head.size));
+                self.restart_comparisons();
                 self.ping(now_ms);
                 self.rejoin_call(in_call);
                 self.await_rings_again();
@@ -115,6 +117,7 @@ impl Engine {
                 let relied_on: Vec<String> = proofs.into_iter().map(|proof| proof.checkpoint.clone()).collect();
                 let mut problem = None;
                 self.with_call(|call, context| problem = call.handle(context, message));
+                self.receive_checkpoints();
                 if let Some(problem) = problem {
                     self.alert(AlertLevel::Red, problem);
                 } else {
@@ -257,7 +260,7 @@ impl Engine {
         if beside && !self.shows_further_rings() {
             return;
         }
-        match Call::incoming(&self.device, jws, opened, device, now_ms) {
+        match Call::incoming(&self.device, jws, opened, device, self.freshness.least_size(), now_ms) {
             // It ended here while the office could not be told, and so it still rings there.
             Ok(call) if self.state.unreported_rings.contains(&call.id) => {
                 let call = call.id;

@@ -3,6 +3,7 @@
 mod commits;
 mod forced_join;
 mod fork;
+mod gossip;
 mod listeners;
 mod office;
 mod offices;
