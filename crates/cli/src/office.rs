@@ -7,10 +7,10 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use telcon_client::{endpoint::now_ms, error::ClientError, http::post_json};
-use telcon_identity::{Authority, Invitation, InviteSpec, Office};
+use telcon_identity::{Authority, CharterTerms, Invitation, InviteSpec, Office};
 use telcon_proto::{
     Card, DeviceId, OfficeName, PersonId, RecordMode, Role, SuiteName,
-    http::{API_PREFIX, InviteRequest, Invited, RevokeRequest},
+    http::{API_PREFIX, InviteRequest, Invited, Registrars, RevokeRequest},
 };
 use telcon_record::{CustodianIdentity, CustodianRecipient, local_time::utc_minute, seal::MAX_CUSTODIANS};
 use telcon_server::{Server, store::StoreLocation};
@@ -43,6 +43,9 @@ pub struct InitArgs {
     /// Lowest record mode of all calls; signed into the charter.
     #[arg(long, value_enum, default_value_t = Mode::Memo)]
     pub record_mode: Mode,
+    /// A device that security officers enrol needs the approval of two of them; signed into the charter, and not to be changed later.
+    #[arg(long)]
+    pub two_registrars: bool,
 }
 
 /// Cipher suite as an argument.
@@ -128,7 +131,13 @@ impl From<Role> for RoleArg {
 }
 
 /// Creates an office.
-pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
+pub fn create(
+    data: &Path,
+    domain: &str,
+    name: &str,
+    suite: SuiteName,
+    terms: impl Into<CharterTerms>,
+) -> anyhow::Result<Office> {
     let authority_dir = data.join("authority");
     if authority_dir.join("certificate.der").exists() {
         bail!("{} already contains an office; nothing was changed", data.display());
@@ -141,7 +150,7 @@ pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: Rec
     let identity = CustodianIdentity::from_seed(&random()?);
     write_secret(&data.join("custodian/identity.txt"), format!("{}\n", &*identity.to_secret_string()).as_bytes())?;
     write_secret(&data.join("custodians.txt"), format!("{}\n", identity.recipient()).as_bytes())?;
-    let info = crate::serve::init(&data.join("server"), &authority, mode)?;
+    let info = crate::serve::init(&data.join("server"), &authority, terms.into())?;
     // Before anything is printed: auditors and relays need it, and a terminal may be closed.
     let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
     write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
@@ -212,7 +221,9 @@ pub fn card(office: &OfficeName, name: &str, organisation: &str, role: Role, zon
 
 /// `telcon init`.
 pub fn init(args: InitArgs) -> anyhow::Result<()> {
-    let office = create(&args.data, &args.domain, &args.name, args.suite.into(), args.record_mode.into())?;
+    let registrars = if args.two_registrars { Registrars::Two } else { Registrars::One };
+    let terms = CharterTerms { floor: args.record_mode.into(), registrars };
+    let office = create(&args.data, &args.domain, &args.name, args.suite.into(), terms)?;
     let data = args.data.display();
     crate::output::say!("Created the office {} in {data}.", args.domain);
     crate::output::say!("  {data}/server          for the server: telcon serve --data {data}/server");
