@@ -3,9 +3,10 @@
 use crate::{
     archive,
     call::{WavSink, mode_word, read_speech},
-    device,
+    custodian, device,
     note::{DetectOr, NoteArgs, RunningNoteTaker, start_note_taker},
     office, registrar,
+    secret::PassphraseArgs,
     serve::{self, Serving},
     store::{private_dir, write_secret},
 };
@@ -391,8 +392,8 @@ fn prove(
     let out = data.join("opened").join(record.call.to_hex());
     private_dir(&data.join("opened"))?;
     let record_dir = archive_dir.join("records").join(&record.record);
-    let opened =
-        archive::open_record(&data.join("custodian/identity.txt"), &record_dir, &out, &archive::Known::default())?;
+    let identities = custodian::identities(&data.join("custodian/identity.txt"), &PassphraseArgs::default())?;
+    let opened = archive::open_record(&identities, &record_dir, &out, &archive::Known::default())?;
     step(format!("opened with the custodian's key: {} files, {} lines of transcript", opened.files, opened.segments));
     let transcript = record
         .transcript

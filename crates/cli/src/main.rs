@@ -6,15 +6,21 @@
 mod archive;
 mod bench;
 mod call;
+mod custodian;
 mod demo;
 mod device;
 mod log;
 mod migrate;
+mod new_office;
 mod note;
 mod office;
+mod office_init;
 mod output;
+mod qr;
+mod questions;
 mod registrar;
 mod relay;
+mod secret;
 mod serve;
 mod store;
 #[cfg(test)]
@@ -43,8 +49,11 @@ struct Cli {
 enum Command {
     /// Run a demonstration office on this machine, make a call in it, and keep it running.
     Demo(demo::DemoArgs),
-    /// Create an office: authority, log key, custodian key.
-    Init(office::InitArgs),
+    /// Create an office step by step, with its first security officer.
+    #[command(subcommand)]
+    Office(office_init::OfficeCommand),
+    /// Create an office in one line: authority, log key, custodian key.
+    Init(new_office::InitArgs),
     /// Run an office's server.
     Serve(serve::ServeArgs),
     /// Move an office's database and sealed files to PostgreSQL and S3.
@@ -57,6 +66,12 @@ enum Command {
     Appoint(registrar::AppointArgs),
     /// Print the request with which a security officer's device asks to be appointed.
     RequestAppointment(registrar::RequestArgs),
+    /// Change the passphrase of the authority's key.
+    #[command(subcommand)]
+    Authority(office::AuthorityCommand),
+    /// Make a custodian's key, on the custodian's own machine.
+    #[command(subcommand)]
+    Custodian(custodian::CustodianCommand),
     /// Enrol this machine as a device, with a link.
     Enrol(device::EnrolArgs),
     /// List the enrolled devices.
@@ -117,13 +132,16 @@ fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
-            Command::Init(args) => office::init(args),
+            Command::Office(command) => office_init::run(&command),
+            Command::Init(args) => new_office::init(&args),
             Command::Serve(args) => serve::run(args).await,
             Command::Migrate(args) => tokio::task::block_in_place(|| migrate::run(&args)),
             Command::Relay(args) => relay::run(args).await,
             Command::Invite(args) => office::invite(args),
             Command::Appoint(args) => registrar::appoint(&args),
             Command::RequestAppointment(args) => registrar::request(&args),
+            Command::Authority(command) => office::authority_passphrase(&command),
+            Command::Custodian(command) => custodian::run(&command),
             Command::Enrol(args) => device::enrol(args),
             Command::Devices(args) => tokio::task::block_in_place(|| office::devices(&args)),
             Command::Revoke(args) => office::revoke(args),

@@ -39,6 +39,7 @@ mod recovery;
 pub mod report;
 pub mod seal;
 mod sealed;
+pub mod secret_file;
 pub mod signature;
 mod tar;
 pub mod transcript;
@@ -57,7 +58,7 @@ pub use digest::{Digest, sha256, sha256_reader};
 pub use error::RecordError;
 /// The `rand_core` version whose traits this crate's functions take.
 pub use hpke::rand_core;
-pub use identity_file::{IdentityFileError, MAX_IDENTITY_FILE_BYTES, parse_identity_file};
+pub use identity_file::{IdentityFileError, MAX_IDENTITY_FILE_BYTES, identity_file_text, parse_identity_file};
 pub use journal::JOURNAL_FILE;
 pub use log_history::{LogFindings, LogHistory};
 pub use open::{EVIDENCE_DIR, OpenedRecord, open_record, open_record_with};

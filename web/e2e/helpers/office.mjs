@@ -34,7 +34,7 @@ export class Office {
     office.dir = await mkdtemp(join(tmpdir(), 'telcon-e2e-'));
     const init = ['init', '--data', office.dir, '--domain', 'office.example', '--name', 'Office of the President'];
     const terms = ['--record-mode', 'audio', ...(two_registrars ? ['--two-registrars'] : [])];
-    await run(TELCON, [...init, '--suite', suite, ...terms]);
+    await run(TELCON, [...init, '--suite', suite, ...terms, '--no-passphrase']);
     office.port = await free_port();
     office.origin = `http://localhost:${office.port}`;
     await office.serve();

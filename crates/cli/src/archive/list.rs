@@ -1,7 +1,11 @@
 //! `telcon archive list`: the calls in an archive.
 
-use super::{Auditor, KnownArgs, open::identities};
-use crate::output::{Printable, say, tell};
+use super::{Auditor, KnownArgs};
+use crate::{
+    custodian::identities,
+    output::{Printable, say, tell},
+    secret::PassphraseArgs,
+};
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
@@ -44,6 +48,8 @@ pub struct ListArgs {
     /// File with a custodian's secret key, to name both parties of recorded calls.
     #[arg(long)]
     pub identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub passphrase: PassphraseArgs,
     /// Print JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -88,7 +94,8 @@ struct Row {
 /// `telcon archive list`.
 pub fn list(args: &ListArgs) -> anyhow::Result<()> {
     let auditor = Auditor::new(&args.archive, &args.known.known())?;
-    let keys = args.identity.as_deref().map(identities).transpose()?.unwrap_or_default();
+    let keys = args.identity.as_deref().map(|path| identities(path, &args.passphrase));
+    let keys = keys.transpose()?.unwrap_or_default();
     let listing = auditor.list();
     let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
     let lacks = |state| matches!(state, CallState::Missing | CallState::NeverEnded | CallState::Lost);

@@ -135,6 +135,7 @@ impl Office {
             "Office of the President",
             "--record-mode",
             "audio",
+            "--no-passphrase",
         ]);
         ok(init.args(args).arg("--data").arg(dir.path()));
         // A port that was just free, so that a restarted server can use it again.
