@@ -140,7 +140,14 @@ describe('a registrar’s link', () => {
   afterEach(() => vi.unstubAllGlobals());
 
   const office = 'Office';
-  const waiting: Asking = { status: 'waiting', office, code: '471', expires_ms: null, unreachable: false };
+  const waiting: Asking = {
+    status: 'waiting',
+    office,
+    code: '471',
+    expires_ms: null,
+    first_approved: false,
+    unreachable: false,
+  };
 
   it.each<[string, Asking, boolean]>([
     ['stays in the address while nothing was sent', { status: 'starting', unreachable: true }, false],

@@ -73,7 +73,13 @@ export class Registrar {
     // After each sign-in the list of invitations is empty until the office has sent it.
     if (!view.caught_up) return;
     const open = new Map(view.invitations.map((one) => [one.invitation, one]));
-    if (this.answered.size > 0) this.answered = new Set([...this.answered].filter((id) => open.has(id)));
+    if (this.answered.size > 0) {
+      const known = new Map(before?.invitations.map((one) => [one.invitation, one]));
+      // The first of two approvals leaves the invitation open.
+      const is_open = (id: string) =>
+        open.get(id)?.first_approval?.at_ms === known.get(id)?.first_approval?.at_ms && open.has(id);
+      this.answered = new Set([...this.answered].filter(is_open));
+    }
     const { dialog } = this;
     if (dialog === null || dialog.is === 'invite' || dialog.is === 'revoke') return;
     const about = open.get(dialog.invitation);

@@ -134,6 +134,20 @@ describe('an answer', () => {
     expect([commands.at(-1), of.answered.has(id)]).toEqual([{ type: 'close_invitation', invitation: id }, false]);
   });
 
+  it('that was the first of two is not on its way any more, and can be given again', () => {
+    const { registrar: of } = registrar();
+    const approved = (at_ms: number) =>
+      guarded({ invitations: [asks({ first_approval: { by: president, own: true, at_ms } })] });
+    of.approve(id, ASK_CODE);
+    of.update(waiting, approved(1));
+    expect(of.answered.has(id)).toBe(false);
+    of.approve(id, ASK_CODE);
+    of.update(approved(1), approved(1));
+    expect(of.answered.has(id)).toBe(true);
+    of.update(approved(1), approved(2));
+    expect(of.answered.has(id)).toBe(false);
+  });
+
   it('that has no effect in time can be given again', () => {
     const { registrar: of } = registrar();
     of.close(id);

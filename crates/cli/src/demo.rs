@@ -30,7 +30,7 @@ use telcon_core::{
     view::{CallState, View},
 };
 use telcon_proto::{
-    Card, DeviceId, OfficeName, Role, SuiteName,
+    Card, DeviceId, OfficeName, RecordMode, Role, SuiteName,
     policy::{Action, ROLES, allows},
 };
 use telcon_server::store::StoreLocation;
@@ -160,7 +160,13 @@ async fn demonstrate(args: DemoArgs) -> anyhow::Result<()> {
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], if args.once { 0 } else { 8080 })));
     crate::output::say!("Telcon demonstration in {}", data.display());
     if !data.join("authority/certificate.der").exists() {
-        office::create(&data, "office.example", "Office of the President", args.suite.into(), args.record_mode.into())?;
+        office::create(
+            &data,
+            "office.example",
+            "Office of the President",
+            args.suite.into(),
+            RecordMode::from(args.record_mode),
+        )?;
         step("created an office with its own authority, log and custodian");
     }
     let serving =

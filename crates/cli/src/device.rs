@@ -117,7 +117,7 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
         let text = telcon_files::read_text_named(&waiting, MAX_DEVICE_BYTES)?;
         // Killed after a registrar's certificates were saved: only the name of the file is missing.
         let enrolled = DeviceState::parse(&text).and_then(|state| Device::open(&state, now_ms()));
-        if enrolled.is_ok_and(|device| device.me().registrar().is_some()) {
+        if enrolled.is_ok_and(|device| !device.me().registrars().is_empty()) {
             return finish();
         }
         match AskingDevice::parse(&text) {
@@ -139,17 +139,23 @@ fn ask_at(server: &str, fragment: &str, path: &Path) -> anyhow::Result<()> {
     };
     let body = serde_json::to_vec(&AskRequest { request: asking.request().to_owned() })?;
     let url = format!("{server}{API_PREFIX}/device-requests");
-    let mut told = false;
+    let (mut told, mut told_first) = (false, false);
     let chain = loop {
         let asked: Result<Asked, _> = post_json(&url, None, &body);
         match asked {
-            Ok(Asked::Waiting { .. }) => {
+            Ok(Asked::Waiting { approvals, .. }) => {
                 if !told {
                     crate::output::say!("Code: {}", asking.code()?);
                     crate::output::tell!(
                         "Read this code to your security officer, over another channel than the link came by. Waiting for approval …"
                     );
                     told = true;
+                }
+                if approvals > 0 && !told_first {
+                    crate::output::tell!(
+                        "One of two approvals: a second security officer has to compare the code and approve."
+                    );
+                    told_first = true;
                 }
                 std::thread::sleep(ASK_AGAIN);
             }

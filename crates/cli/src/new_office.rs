@@ -9,8 +9,8 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use telcon_client::endpoint::now_ms;
-use telcon_identity::{Authority, Office};
-use telcon_proto::{RecordMode, SuiteName};
+use telcon_identity::{Authority, CharterTerms, Office};
+use telcon_proto::{RecordMode, SuiteName, http::Registrars};
 use telcon_record::{CustodianIdentity, CustodianRecipient, identity_file_text, secret_file::Passphrase};
 use zeroize::Zeroizing;
 
@@ -37,6 +37,9 @@ pub struct InitArgs {
     /// Lowest record mode of all calls; signed into the charter.
     #[arg(long, value_enum, default_value_t = Mode::Memo)]
     pub record_mode: Mode,
+    /// A device that security officers enrol needs the approval of two of them; signed into the charter, and not to be changed later.
+    #[arg(long)]
+    pub two_registrars: bool,
     /// A custodian's public key (age1pq1…), or a file with some. May be repeated. Without it a custodian's key is made here,
     /// with the same passphrase.
     #[arg(long, value_name = "RECIPIENT")]
@@ -92,12 +95,18 @@ pub struct NewOffice<'a> {
     pub name: &'a str,
     /// Its cipher suite.
     pub suite: SuiteName,
-    /// Its lowest record mode.
-    pub mode: RecordMode,
+    /// What its charter says.
+    pub terms: CharterTerms,
     /// The custodians. If there is none, a custodian's key is made beside the authority's.
     pub custodians: &'a [CustodianRecipient],
     /// What protects the keys that are made; without one they are stored in plain.
     pub passphrase: Option<&'a Passphrase>,
+}
+
+/// What the charter of a new office says.
+pub fn terms(mode: Mode, two_registrars: bool) -> CharterTerms {
+    let registrars = if two_registrars { Registrars::Two } else { Registrars::One };
+    CharterTerms { floor: mode.into(), registrars }
 }
 
 /// Refuses a directory that contains an office.
@@ -127,7 +136,7 @@ pub fn create_office(data: &Path, new: &NewOffice<'_>) -> anyhow::Result<(Office
         given => given.iter().map(|custodian| format!("{custodian}\n")).collect(),
     };
     write_secret(&data.join("custodians.txt"), recipients.as_bytes())?;
-    let info = crate::serve::init(&data.join("server"), &authority, new.mode)?;
+    let info = crate::serve::init(&data.join("server"), &authority, new.terms)?;
     // Before anything is printed: auditors and relays need it, and a terminal may be closed.
     let digest = format!("{}\n", telcon_proto::hex(&authority.certificate_sha256()));
     write_secret(&authority_dir.join("digest.txt"), digest.as_bytes())?;
@@ -138,7 +147,7 @@ pub fn create_office(data: &Path, new: &NewOffice<'_>) -> anyhow::Result<(Office
 
 /// Creates an office with keys in plain, for demonstrations and measurements.
 pub fn create(data: &Path, domain: &str, name: &str, suite: SuiteName, mode: RecordMode) -> anyhow::Result<Office> {
-    let new = NewOffice { domain, name, suite, mode, custodians: &[], passphrase: None };
+    let new = NewOffice { domain, name, suite, terms: mode.into(), custodians: &[], passphrase: None };
     Ok(create_office(data, &new)?.0)
 }
 
@@ -164,7 +173,7 @@ pub fn init(args: &InitArgs) -> anyhow::Result<()> {
         domain: &args.domain,
         name: &args.name,
         suite: args.suite.into(),
-        mode: args.record_mode.into(),
+        terms: terms(args.record_mode, args.two_registrars),
         custodians: &custodians,
         passphrase: passphrase.as_ref(),
     };

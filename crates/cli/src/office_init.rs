@@ -1,7 +1,7 @@
 //! `telcon office init`: the first office, step by step, with its first security officer.
 
 use crate::custodian::{check_list, recipients_of};
-use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office};
+use crate::new_office::{Mode, NewOffice, Suite, check_free, create_office, terms};
 use crate::office::{card, enrolment_link, invitation, server_url};
 use crate::output::{Printable, say, tell};
 use crate::qr::say_link;
@@ -44,6 +44,9 @@ pub struct OfficeInitArgs {
     /// Lowest record mode of all calls; signed into the charter.
     #[arg(long, value_enum)]
     pub record_mode: Option<Mode>,
+    /// A device that security officers enrol needs the approval of two of them; signed into the charter, and not to be changed later.
+    #[arg(long)]
+    pub two_registrars: bool,
     /// Displayed name of the first security officer.
     #[arg(long, value_name = "NAME")]
     pub officer: Option<String>,
@@ -78,7 +81,7 @@ pub fn run(OfficeCommand::Init(args): &OfficeCommand) -> anyhow::Result<()> {
         domain: answers.domain.as_str(),
         name: &answers.name,
         suite: answers.suite.into(),
-        mode: answers.mode.into(),
+        terms: terms(answers.mode, args.two_registrars),
         custodians: &answers.custodians,
         passphrase: passphrase.as_ref(),
     };

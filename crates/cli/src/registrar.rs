@@ -60,8 +60,8 @@ pub struct AppointArgs {
     pub passphrase: PassphraseArgs,
 }
 
-/// Longest request for an appointment, bytes: two ML-DSA-87 certificates in base64.
-const MAX_APPOINTMENT_REQUEST_BYTES: u64 = 64 * 1024;
+/// Longest request for an appointment, bytes: four ML-DSA-87 certificates in base64.
+const MAX_APPOINTMENT_REQUEST_BYTES: u64 = 128 * 1024;
 
 /// `telcon appoint`.
 pub fn appoint(args: &AppointArgs) -> anyhow::Result<()> {

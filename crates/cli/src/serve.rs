@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use telcon_client::endpoint::now_ms;
-use telcon_identity::Authority;
-use telcon_proto::{RecordMode, http::OfficeInfo};
+use telcon_identity::{Authority, CharterTerms};
+use telcon_proto::http::OfficeInfo;
 use telcon_server::{
     MAX_TURN_SECRET_BYTES, Network, Running, Server, ServerConfig, TrustedProxies, Turn, objects::ObjectsLocation,
     store::StoreLocation,
@@ -104,8 +104,8 @@ pub struct ServeArgs {
 pub type Serving = Running;
 
 /// Creates a server's directory with its log key and an empty archive. Returns the office as devices will see it.
-pub fn init(dir: &Path, authority: &Authority, floor: RecordMode) -> anyhow::Result<OfficeInfo> {
-    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, floor, now_ms()))?)
+pub fn init(dir: &Path, authority: &Authority, terms: CharterTerms) -> anyhow::Result<OfficeInfo> {
+    Ok(Server::init(dir, authority.domain().as_str(), |log_key| authority.office(log_key, terms, now_ms()))?)
 }
 
 /// Starts a server on this machine's loopback, or where `listen` says.

@@ -288,7 +288,7 @@ pub struct InvitationView {
     pub made_ms: u64,
     /// Until when a device may ask with it, or, once one has asked, until when it waits.
     pub expires_ms: u64,
-    /// Whether this device made it, and so has its link and can answer it.
+    /// Whether this device made it, and so has its link and can approve it first.
     pub made_here: bool,
     /// The fragment of its link, until a device has asked with it.
     pub link: Option<String>,
@@ -296,6 +296,22 @@ pub struct InvitationView {
     pub request: Option<RequestView>,
     /// How many times another device tried to use the link since.
     pub refused_requests: u64,
+    /// How many security officers have to approve the device that asks: one or two, by the office's charter.
+    pub approvals_needed: u8,
+    /// The first of two security officers who approved the device that asks, verified.
+    pub first_approval: Option<ApprovalView>,
+}
+
+/// The first of two security officers' approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApprovalView {
+    /// Who.
+    pub by: Card,
+    /// Whether this device's person did, on whatever device: somebody else has to approve second.
+    pub own: bool,
+    /// When, milliseconds since 1970 UTC, by the office's clock.
+    pub at_ms: u64,
 }
 
 /// A device that asks to be enrolled.

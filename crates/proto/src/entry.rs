@@ -41,6 +41,10 @@ pub enum Entry {
         /// versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         person_sha256: Option<Digest>,
+        /// SHA-256 of the DER certificate that a second registrar issued for the same key. Absent where the charter does not
+        /// demand two, of devices that the authority enrolled, and in entries of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second_cert_sha256: Option<Digest>,
     },
     /// A device may no longer sign in.
     DeviceRevoked {
@@ -385,12 +389,13 @@ mod tests {
     /// Every type of entry with its JSON: the contract with archives that exist.
     fn all() -> Vec<(Entry, String)> {
         let digest = "ab".repeat(32);
-        let enrolled = |person_sha256| Entry::DeviceEnrolled {
+        let enrolled = |person_sha256, second_cert_sha256| Entry::DeviceEnrolled {
             time_ms: 1,
             device: DEVICE,
             cert_sha256: DIGEST,
             enrolment: "e".into(),
             person_sha256,
+            second_cert_sha256,
         };
         let sealed = |device| Entry::RecordSealed {
             time_ms: 1,
@@ -403,15 +408,21 @@ mod tests {
         };
         vec![
             (
-                enrolled(None),
+                enrolled(None, None),
                 format!(
                     r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e"}}"#
                 ),
             ),
             (
-                enrolled(Some(DIGEST)),
+                enrolled(Some(DIGEST), None),
                 format!(
                     r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e","person_sha256":"{digest}"}}"#
+                ),
+            ),
+            (
+                enrolled(Some(DIGEST), Some(DIGEST)),
+                format!(
+                    r#"{{"type":"device_enrolled","time_ms":1,"device":"{ID}","cert_sha256":"{digest}","enrolment":"e","person_sha256":"{digest}","second_cert_sha256":"{digest}"}}"#
                 ),
             ),
             (

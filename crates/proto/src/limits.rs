@@ -3,8 +3,9 @@
 use crate::SuiteName;
 
 /// Longest WebSocket message, bytes. The largest honest one is a `cnsa2` welcome for eight members, whose leaves each
-/// carry two ML-DSA-87 certificates (about 15 KB): 180 KB, and base64 adds a third.
-pub const MAX_MESSAGE_BYTES: usize = 384 * 1024;
+/// carry four ML-DSA-87 certificates (about 30 KB) where two registrars certify a device: 475 KB with its commit and the longest
+/// names, and base64 adds a third. A test in `telcon-core` measures it.
+pub const MAX_MESSAGE_BYTES: usize = 704 * 1024;
 /// Most members of a call: two principals, two interpreters, and listeners of both offices.
 pub const MAX_MEMBERS: usize = 8;
 /// Receive slots that each media leg offers: one for each other participant.
@@ -51,7 +52,7 @@ pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
 /// Sustained rate limit of a signed-in device, bytes of messages per second; above it the connection is closed.
 pub const MAX_BYTES_PER_SECOND: u32 = 256 * 1024;
 /// Bytes of messages that a device may send at once: ten of the largest commits, as when eight members join.
-pub const MAX_BYTE_BURST: u32 = 4 * 1024 * 1024;
+pub const MAX_BYTE_BURST: u32 = 7 * 1024 * 1024;
 /// Handshake messages kept for one call, for devices that reconnect. A call with more has been re-keyed every few
 /// seconds for hours; its oldest members must rejoin.
 pub const MAX_HANDSHAKES_KEPT: usize = 4096;
@@ -59,13 +60,13 @@ pub const MAX_HANDSHAKES_KEPT: usize = 4096;
 /// longest names.
 pub const fn max_key_package_bytes(suite: SuiteName) -> usize {
     match suite {
-        SuiteName::Hybrid => 8 * 1024,
-        SuiteName::Cnsa2 => 48 * 1024,
+        SuiteName::Hybrid => 10 * 1024,
+        SuiteName::Cnsa2 => 56 * 1024,
     }
 }
-/// Longest commit and welcome together, bytes. The largest honest ones are about 200 kB; base64 and the proofs that the server
+/// Longest commit and welcome together, bytes. The largest honest ones are about 475 kB; base64 and the proofs that the server
 /// adds keep the message to the other members below [`MAX_MESSAGE_BYTES`].
-pub const MAX_COMMIT_BYTES: usize = 256 * 1024;
+pub const MAX_COMMIT_BYTES: usize = 512 * 1024;
 /// Longest opaque application message (captions, heartbeats), bytes.
 pub const MAX_APPLICATION_BYTES: usize = 16 * 1024;
 /// Opus frame, milliseconds.
@@ -82,8 +83,8 @@ pub const MAX_RECORD_PARTS: usize = 34_560;
 pub const MAX_SEAL_BYTES: usize = 6 * 1024 * 1024;
 /// Most custodians of a record; each adds 1.6 kB to every part.
 pub const MAX_CUSTODIANS: usize = 32;
-/// Longest signature of a seal, bytes: with two ML-DSA-87 certificates inside it has 34 KB, and a log entry holds 64 KB.
-pub const MAX_SEAL_JWS_BYTES: usize = 48 * 1024;
+/// Longest signature of a seal, bytes: with four ML-DSA-87 certificates inside it has 65 KB. The log has its digest only.
+pub const MAX_SEAL_JWS_BYTES: usize = 96 * 1024;
 /// How much older the checkpoint of an inclusion proof may be than the log that a device has verified over the same connection,
 /// milliseconds. Servers prove under their newest checkpoint and devices ask for it every 20 s, so that an honest proof is a
 /// round trip old; a server cannot keep a device on an old tree for longer than this.

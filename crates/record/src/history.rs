@@ -84,6 +84,15 @@ pub(crate) struct Enrolled {
     pub(crate) cert_sha256: Digest,
     /// Whose device it is, as the entry says; entries of older versions do not.
     pub(crate) person_sha256: Option<Digest>,
+    /// That of the certificate by the second of two registrars.
+    pub(crate) second_cert_sha256: Option<Digest>,
+}
+
+impl Enrolled {
+    /// Its certificates.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = Digest> + use<> {
+        [self.cert_sha256].into_iter().chain(self.second_cert_sha256)
+    }
 }
 
 /// The entries about one device.
@@ -162,7 +171,7 @@ impl History {
         };
         *self.counts.entry(entry.kind().to_owned()).or_default() += 1;
         match entry.clone() {
-            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256 } => {
+            Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, person_sha256, second_cert_sha256 } => {
                 let device = device.to_hex();
                 let first = self.enrolments.entry(enrolment.clone()).or_insert_with(|| device.clone());
                 if *first != device {
@@ -177,7 +186,7 @@ impl History {
                     self.problem(ProblemKind::Device, None, text);
                 }
                 self.persons_since = self.persons_since.or(person_sha256.map(|_| index));
-                let enrolled = Enrolled { index, time_ms, cert_sha256, person_sha256 };
+                let enrolled = Enrolled { index, time_ms, cert_sha256, person_sha256, second_cert_sha256 };
                 self.devices.entry(device).or_default().enrolled.push(enrolled);
             }
             Entry::DeviceRevoked { device, jws, .. } => {

@@ -15,8 +15,9 @@ use crate::{
     reconcile::{CertificateSource, ReconcileError, reconcile},
     store::{IssuedLinkRow, RegistrarRow, Store, StoreError, Write},
     switchboard::{
-        DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
-        RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket, VerifiedRing,
+        Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind,
+        RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket,
+        VerifiedRing,
     },
 };
 use std::{
@@ -70,7 +71,7 @@ pub enum Input {
     /// A new device asks with an invitation; its signature was verified.
     DeviceAsked(Box<DeviceAsked>, oneshot::Sender<Answer>),
     /// A registrar approves the device that asked with an invitation: its certificates, or why they do not verify.
-    Approve(SessionId, InvitationId, Box<Result<NewDevice, String>>, oneshot::Sender<Answer>),
+    Approve(SessionId, InvitationId, Box<Result<Approved, String>>, oneshot::Sender<Answer>),
     /// A registrar revokes a device: its statement, or why that does not verify.
     RevokeAsRegistrar(SessionId, Box<Result<Revocation, String>>, oneshot::Sender<Answer>),
     /// Whether this device may deliver this call's record.
@@ -336,14 +337,17 @@ impl Hub {
                 let request = self.request(reply);
                 self.board.device_asked(request, *asked, now)
             }
-            Input::Approve(session, invitation, new, reply) => {
-                let new = new.and_then(|new| {
-                    let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
-                    let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
-                    Ok(NewDevice { enrolment_is_used, ..new })
+            Input::Approve(session, invitation, approved, reply) => {
+                let approved = approved.and_then(|approved| match approved {
+                    Approved::First(first) => Ok(Approved::First(first)),
+                    Approved::Last(new) => {
+                        let is_used = self.parts.store.enrolment_is_used(&new.enrolment);
+                        let enrolment_is_used = is_used.map_err(|_| failure::STORE_FAILED.to_owned())?;
+                        Ok(Approved::Last(NewDevice { enrolment_is_used, ..new }))
+                    }
                 });
                 let request = self.request(reply);
-                self.board.approve(session, request, invitation, new, now)
+                self.board.approve(session, request, invitation, approved, now)
             }
             Input::RevokeAsRegistrar(session, revocation, reply) => {
                 let request = self.request(reply);

@@ -134,7 +134,7 @@ fn append_writes(
 ) -> Result<(), ReconcileError> {
     let record = entry.archived_record().map(|record| (record.device, record.record_digest, record.partial));
     match entry {
-        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, .. } => {
+        Entry::DeviceEnrolled { time_ms, device, cert_sha256, enrolment, second_cert_sha256, .. } => {
             if store.device(&device)?.is_some_and(|row| row.cert_sha256 == cert_sha256) {
                 writes.push(Write::DeviceLogged(device, index));
                 return Ok(());
@@ -148,6 +148,7 @@ fn append_writes(
                 revoked_ms: None,
                 revocation: None,
                 revoked_index: None,
+                second_cert_sha256,
             };
             let certified = archive.certified(&lost)?;
             writes.push(Write::EnrolmentFound(Box::new(lost), certified.map(Box::new)));
@@ -250,6 +251,7 @@ mod tests {
             cert_sha256: Digest::from_bytes([cert; 32]),
             enrolment: "e".into(),
             person_sha256: None,
+            second_cert_sha256: None,
         };
         let opened = Entry::CallOpened {
             time_ms: 1,

@@ -79,8 +79,22 @@ describe('a device that asks a registrar', () => {
     expect(done).toEqual(['save asking', REQUEST]);
     expect(shown).toEqual([
       { status: 'starting', unreachable: false },
-      { status: 'waiting', office: 'Office', code: MADE.code, expires_ms: null, unreachable: false },
-      { status: 'waiting', office: 'Office', code: MADE.code, expires_ms: 7, unreachable: false },
+      {
+        status: 'waiting',
+        office: 'Office',
+        code: MADE.code,
+        expires_ms: null,
+        first_approved: false,
+        unreachable: false,
+      },
+      {
+        status: 'waiting',
+        office: 'Office',
+        code: MADE.code,
+        expires_ms: 7,
+        first_approved: false,
+        unreachable: false,
+      },
     ]);
     expect([await pass(), await pass()]).toEqual([ASK_INTERVAL_MS, ASK_INTERVAL_MS]);
     expect(done.slice(2)).toEqual([REQUEST, REQUEST, 'complete asking AA==,AQ==']);

@@ -16,6 +16,8 @@ export type Asking =
       code: string;
       /** Until when a registrar may answer, milliseconds since 1970 UTC; not known before the office's first answer. */
       expires_ms: number | null;
+      /** One of two registrars has approved it, where the office demands two. */
+      first_approved: boolean;
       /** The office did not answer the last time. */
       unreachable: boolean;
     }
@@ -53,6 +55,7 @@ export interface AskingEnvironment {
 export class AskingDevice {
   #asking: PageAsking | undefined;
   #expires_ms: number | null = null;
+  #first_approved = false;
   #cancel: (() => void) | undefined;
   #failures = 0;
   /** What the timer, or `ask_now`, does next. */
@@ -164,6 +167,7 @@ export class AskingDevice {
       case 'waiting':
         this.#failures = 0;
         this.#expires_ms = asked.expires_ms;
+        this.#first_approved = (asked.approvals ?? 0) > 0;
         this.#show_waiting(false);
         return this.#after(ASK_INTERVAL_MS, () => this.#ask());
       case 'approved':
@@ -213,7 +217,8 @@ export class AskingDevice {
     const asking = this.#asking;
     if (!asking || this.#stopped) return;
     const { office, code } = asking;
-    this.environment.show({ status: 'waiting', office, code, expires_ms: this.#expires_ms, unreachable });
+    const [expires_ms, first_approved] = [this.#expires_ms, this.#first_approved];
+    this.environment.show({ status: 'waiting', office, code, expires_ms, first_approved, unreachable });
   }
 
   #over(office: string | null, why: 'refused' | 'expired' | Problem, kept: boolean): void {

@@ -15,6 +15,10 @@ export type AlertLevel = 'red' | 'amber';
 export type Asked =
   | {
       /**
+       * How many of two registrars have approved it. Absent where one is enough, and before the first.
+       */
+      approvals?: number;
+      /**
        * Until when, milliseconds since 1970 UTC.
        */
       expires_ms: number;
@@ -22,7 +26,7 @@ export type Asked =
     }
   | {
       /**
-       * DER certificates: the device's and the registrar's. The device verifies them.
+       * DER certificates: the device's and the registrar's; where the charter demands two registrars, then the device's by the second and that registrar's. The device verifies them.
        */
       chain: Blob[];
       state: 'approved';
@@ -290,6 +294,7 @@ export interface Contract {
   Alert?: Alert;
   AlertLevel?: AlertLevel;
   ApiError?: ApiError;
+  ApprovalView?: ApprovalView;
   AskRequest?: AskRequest;
   Asked?: Asked;
   Blob?: Blob;
@@ -297,7 +302,7 @@ export interface Contract {
   CallState?: CallState;
   CallView?: CallView;
   CaptionView?: CaptionView;
-  Card?: Card;
+  Card?: Card1;
   Check?: Check;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
@@ -393,6 +398,49 @@ export interface ApiError {
   error: string;
 }
 /**
+ * The first of two security officers' approvals.
+ */
+export interface ApprovalView {
+  /**
+   * When, milliseconds since 1970 UTC, by the office's clock.
+   */
+  at_ms: number;
+  by: Card;
+  /**
+   * Whether this device's person did, on whatever device: somebody else has to approve second.
+   */
+  own: boolean;
+}
+/**
+ * Who.
+ */
+export interface Card {
+  /**
+   * The name or title to show, such as "The President of Norland".
+   */
+  name: string;
+  /**
+   * The office whose authority certified the person.
+   */
+  office: string;
+  /**
+   * Their own organisation, such as "Chancellery of Norland".
+   */
+  organisation: string;
+  /**
+   * The person.
+   */
+  person: string;
+  /**
+   * Their role in that office.
+   */
+  role: 'principal' | 'duty_officer' | 'note_taker' | 'counterpart' | 'security_officer' | 'records_officer';
+  /**
+   * IANA time zone of where they work, such as `Europe/Oslo`.
+   */
+  zone: string;
+}
+/**
  * `POST /api/v1/device-requests`: a new device asks to be enrolled, and asks again until it is answered. The same request may be sent any number of times; another one with the same invitation is refused.
  */
 export interface AskRequest {
@@ -432,11 +480,11 @@ export interface CallView {
   /**
    * The caller.
    */
-  from: Card | null;
+  from: Card1 | null;
   /**
    * Who hung up: this person, or the party whose device said so to all members. A server's word alone names nobody.
    */
-  hung_up_by: Card | null;
+  hung_up_by: Card1 | null;
   /**
    * Checkpoints of members that the log did not sign: their senders' programs are wrong. They were ignored.
    */
@@ -480,7 +528,7 @@ export interface CallView {
   /**
    * The other party, from a verified certificate; while it rings out, from the office's list.
    */
-  other: Card | null;
+  other: Card1 | null;
   /**
    * Whether all its records are partial.
    */
@@ -511,7 +559,7 @@ export interface CallView {
   /**
    * The callee.
    */
-  to: Card | null;
+  to: Card1 | null;
   /**
    * Whether `other` was verified by this device.
    */
@@ -557,7 +605,7 @@ export interface CaptionView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card {
+export interface Card1 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -692,7 +740,7 @@ export interface DeviceList {
  */
 export interface ListedDevice {
   approved_by?: DeviceId;
-  card: Card1;
+  card: Card2;
   /**
    * Whether it is connected now.
    */
@@ -705,6 +753,7 @@ export interface ListedDevice {
    * When it was enrolled, milliseconds since 1970 UTC.
    */
   enrolled_ms: number;
+  first_approved_by?: DeviceId;
   /**
    * What it said it was when it was enrolled; none of devices enrolled by the authority's link.
    */
@@ -721,7 +770,7 @@ export interface ListedDevice {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card1 {
+export interface Card2 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -790,11 +839,19 @@ export interface IceServers {
  * An invitation on the screen.
  */
 export interface InvitationView {
-  card: Card2;
+  /**
+   * How many security officers have to approve the device that asks: one or two, by the office's charter.
+   */
+  approvals_needed: number;
+  card: Card3;
   /**
    * Until when a device may ask with it, or, once one has asked, until when it waits.
    */
   expires_ms: number;
+  /**
+   * The first of two security officers who approved the device that asks, verified.
+   */
+  first_approval: ApprovalView | null;
   /**
    * Which.
    */
@@ -804,7 +861,7 @@ export interface InvitationView {
    */
   link: string | null;
   /**
-   * Whether this device made it, and so has its link and can answer it.
+   * Whether this device made it, and so has its link and can approve it first.
    */
   made_here: boolean;
   /**
@@ -823,7 +880,7 @@ export interface InvitationView {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card2 {
+export interface Card3 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -899,7 +956,7 @@ export interface NoticeView {
    * Whether this device may join it as a listener now.
    */
   can_listen: boolean;
-  from: Card3;
+  from: Card4;
   /**
    * Log entry of its sealed record.
    */
@@ -949,12 +1006,12 @@ export interface NoticeView {
         how: 'hung_up' | 'declined' | 'cancelled' | 'missed' | 'busy' | 'failed' | 'interrupted' | 'revoked';
         is: 'ended';
       };
-  to: Card4;
+  to: Card5;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card3 {
+export interface Card4 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -983,7 +1040,7 @@ export interface Card3 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card4 {
+export interface Card5 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1160,7 +1217,7 @@ export interface View {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card[];
+  silenced: Card1[];
   /**
    * Bearer token for the HTTP API while connected.
    */
@@ -1228,7 +1285,7 @@ export interface RecordLine {
    * When it ended.
    */
   ended_ms?: number;
-  from: Card5;
+  from: Card6;
   how?: Ended;
   /**
    * Whether there is no record, and the log has a *record missing* entry.
@@ -1250,12 +1307,12 @@ export interface RecordLine {
    * Number of its sealed records in the archive: one per note-taker that recorded some of it.
    */
   records: number;
-  to: Card6;
+  to: Card7;
 }
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card5 {
+export interface Card6 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1284,7 +1341,7 @@ export interface Card5 {
 /**
  * Identity of a person, from a verified certificate. In contact lists it is unverified, as the server sent it: enough to choose whom to ring, never to identify a caller.
  */
-export interface Card6 {
+export interface Card7 {
   /**
    * The name or title to show, such as "The President of Norland".
    */
@@ -1333,7 +1390,7 @@ export interface Report {
   /**
    * All participants, each once, from the certificates of their devices. A server can omit participants here; the sealed record has the list that the note-taker's device saw.
    */
-  people: Card[];
+  people: Card1[];
 }
 /**
  * Everything a screen shows.
@@ -1402,7 +1459,7 @@ export interface View1 {
   /**
    * The callers whom this person has silenced, from the office's list.
    */
-  silenced: Card[];
+  silenced: Card1[];
   /**
    * Bearer token for the HTTP API while connected.
    */

@@ -41,6 +41,8 @@ export function invitation(more: Partial<InvitationView> = {}): InvitationView {
     link: FRAGMENT,
     request: null,
     refused_requests: 0,
+    approvals_needed: 1,
+    first_approval: null,
     ...more,
   };
 }

@@ -2,9 +2,9 @@
 
 import type { App } from '../app.svelte';
 import type { View } from '../engine/contract';
-import { DEVICES, archivist, asks, guarded, invitation, listed } from '../fake/devices';
+import { DEVICES, archivist, asks, guard, guarded, invitation, listed } from '../fake/devices';
 import { minister, norland, president } from '../fake/people';
-import { device, view } from '../fake/views';
+import { NOW, device, view } from '../fake/views';
 import type { Scene } from './scenes';
 
 type List = App['registrar']['list'];
@@ -33,6 +33,19 @@ const long = {
 export const device_scenes: Record<string, Scene> = {
   'officer-empty': officer(guarded()),
   'officer-waiting': officer(guarded({ invitations: two })),
+  'officer-waiting-two': officer(
+    guarded({
+      invitations: [
+        asks({ approvals_needed: 2, first_approval: { by: guard, own: true, at_ms: NOW } }),
+        asks({
+          invitation: 'a4'.repeat(16),
+          approvals_needed: 2,
+          made_here: false,
+          first_approval: { by: { ...guard, name: 'Deputy security officer' }, own: false, at_ms: NOW },
+        }),
+      ],
+    }),
+  ),
   'officer-waiting-again': officer(guarded({ invitations: [asks({ refused_requests: 2 }), invitation()] })),
   'officer-problem': officer(
     guarded({

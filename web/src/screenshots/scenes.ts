@@ -125,7 +125,7 @@ const refused_link = (problem: Problem): Scene => (app) => {
   app.stage = { status: 'enrol', name: president.name, office: 'Office of the President', problem, busy: false };
 };
 
-const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, unreachable: false } as const;
+const WAITING = { status: 'waiting', office: 'Office of the President', code: ASK_CODE, expires_ms: NOW + 86_000_000, first_approved: false, unreachable: false } as const;
 const asking_over = (why: 'refused' | 'expired' | Problem): Scene => (app) => {
   app.stage = { status: 'asking', asking: { status: 'over', office: 'Office of the President', why, kept: false } };
 };

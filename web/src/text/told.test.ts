@@ -33,7 +33,7 @@ describe('sentences of the engine and the server', () => {
   it('that answer a person’s action all have a wording', () => {
     const server = found(
       /(?:let text = (?:format!\()?|Err\(\(?(?:\w+, )?|ok_or\(|Some\(|TooMany::\w+ => |Refusal(?:Code|Kind)::\w+, |format!\()\s*"([^"]+)"/g,
-      /switchboard\/(ring|silence|legs|group|invitations|enrolment|issued_links)\.rs$/,
+      /switchboard\/(ring|silence|legs|group|invitations|approvals|enrolment|issued_links)\.rs$/,
     );
     expect(server.length).toBeGreaterThan(50);
     // Only a program that breaks the protocol, a note-taker, or the authority on a command line reads these.

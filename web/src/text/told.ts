@@ -57,6 +57,13 @@ export const KNOWN: readonly (readonly [RegExp, Told])[] = [
   [/request was made without the link that it names|request names another invitation/i, 'forged_request'],
   [/made on another device, which (has to answer it|alone can verify)/i, 'made_elsewhere'],
   [/code is not the one that you compared/i, 'other_code'],
+  // Two security officers.
+  [/the first approval does not verify: (?<why>.+)/i, 'first_unverified'],
+  [/you approved this device already/i, 'same_approver'],
+  [/appointed after the first security officer approved/i, 'appointed_later'],
+  [/first security officer's approval is too old/i, 'first_too_old'],
+  [/first security officer's approval has changed/i, 'first_changed'],
+  [/first security officer's approval does not count any more/i, 'first_void'],
   [/no device has asked yet/i, 'nobody_asked'],
   [/certificate is not for the device and person|issued with another registrar's/i, 'request_changed'],
   [/may not revoke devices of people of that role/i, 'other_role_revoke'],

@@ -5,7 +5,14 @@ import { device_label } from './device_label';
 
 const office = 'Office of the President';
 const ZONE = 'Europe/Lisbon';
-const waiting = { status: 'waiting', office, code: ASK_CODE, expires_ms: null, unreachable: false } as const;
+const waiting = {
+  status: 'waiting',
+  office,
+  code: ASK_CODE,
+  expires_ms: null,
+  first_approved: false,
+  unreachable: false,
+} as const;
 
 describe('a device that waits for a registrar', () => {
   it('shows the code, and through which channel to read it out', () => {
@@ -18,6 +25,12 @@ describe('a device that waits for a registrar', () => {
     const screen = asking_screen({ ...waiting, expires_ms: Date.UTC(2026, 10, 23, 9, 35), unreachable: true }, ZONE);
     expect(screen.notes.at(-1)).toBe('The security officer can answer until 23 Nov 2026, 09:35.');
     expect(screen.hindered).toMatch(/tries again by itself/);
+  });
+
+  it('says that one of two has approved, above all else', () => {
+    const screen = asking_screen({ ...waiting, first_approved: true }, ZONE);
+    expect(screen.sentences[0]).toMatch(/^One of two approvals/);
+    expect([screen.sentences.length, screen.code]).toEqual([2, ASK_CODE]);
   });
 
   it('warns of a link that another device opened, and only of that', () => {

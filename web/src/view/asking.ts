@@ -43,7 +43,7 @@ export function asking_screen(asking: Asking, local_zone: string): AskingScreen 
         ...plain,
         kind: asking.office,
         title: waiting.title,
-        sentences: [waiting.how],
+        sentences: asking.first_approved ? [waiting.first_approved, waiting.how] : [waiting.how],
         code: asking.code,
         notes: [waiting.same, waiting.next, ...(until === null ? [] : [waiting.until(until)])],
         hindered: asking.unreachable ? waiting.unreachable : null,

@@ -3,7 +3,7 @@
 import type { Card, InvitationView, ListedDevice, View } from '../engine/contract';
 import { t } from '../text';
 import { format_number } from '../text/format';
-import { told } from '../text/told';
+import { told, told_name } from '../text/told';
 import { date_time } from './clock';
 
 /** A device in a list. */
@@ -43,9 +43,13 @@ export interface RequestCard {
   problem: string | null;
   /** Why this device cannot answer it, without anything being wrong. */
   elsewhere: string | null;
+  /** Where two have to approve: who has approved. */
+  first: string | null;
   opened_again: string | null;
   until: string;
   can_approve: boolean;
+  /** It was approved from here: what is still missing is somebody else's approval. */
+  approved: boolean;
   can_refuse: boolean;
   answered: boolean;
 }
@@ -110,20 +114,37 @@ function request_card(one: InvitationView, { can_answer, answered, local_zone }:
   const texts = t().devices;
   const { label = '', code = null, problem = null } = one.request ?? {};
   const times = one.refused_requests;
+  const first = one.first_approval;
+  // The device that invited verifies what was asked; another person's, what that one has approved.
+  const here = one.made_here || (first !== null && !first.own);
+  const unverified = problem !== null && (one.made_here || told_name(problem) === 'first_unverified');
   return {
     invitation: one.invitation,
     name: one.card.name,
     where: where(one.card),
     claim: label === '' ? '' : texts.claims(label),
-    code: problem === null ? code : null,
-    problem: one.made_here && problem !== null ? texts.problem.why(told(problem)) : null,
-    elsewhere: one.made_here ? null : texts.answered_elsewhere,
+    code: problem === null && here ? code : null,
+    problem: unverified ? texts.problem.why(told(problem)) : null,
+    elsewhere: one.made_here || first !== null || unverified ? null : elsewhere(one),
+    first: first_approval(one),
     opened_again: times > 0 ? texts.opened_again(times, format_number(times)) : null,
     until: texts.answer_until(date_time(one.expires_ms, local_zone) ?? ''),
-    can_approve: can_answer && one.made_here && problem === null && code !== null,
+    can_approve: can_answer && here && problem === null && code !== null,
+    approved: first?.own ?? false,
     can_refuse: can_answer,
     answered: answered.has(one.invitation),
   };
+}
+
+function elsewhere(one: InvitationView): string {
+  const texts = t().devices;
+  return one.approvals_needed > 1 ? texts.first_elsewhere : texts.answered_elsewhere;
+}
+
+function first_approval(one: InvitationView): string | null {
+  const texts = t().devices.first;
+  if (one.first_approval !== null) return one.first_approval.own ? texts.own : texts.by(one.first_approval.by.name);
+  return one.approvals_needed > 1 && one.made_here ? texts.two : null;
 }
 
 function invitation_row(one: InvitationView, { can_answer, answered, local_zone }: Context): InvitationRow {
@@ -182,16 +203,14 @@ function device_row(
 ): DeviceRow {
   const { devices } = t();
   const at = (ms: number) => date_time(ms, local_zone) ?? '';
-  const approver = device.approved_by === undefined ? undefined : names.get(device.approved_by);
-  const approved =
-    device.approved_by === undefined ? [] : [approver ? devices.approved_by(approver) : devices.approved];
+  const approved = approval(device, names);
   const revoked = device.revoked_ms !== undefined;
   return {
     device: device.device,
     title: device.label || (device.approved_by === undefined ? devices.by_link : devices.unnamed),
     details: [
       devices.enrolled(at(device.enrolled_ms)),
-      ...approved,
+      ...(approved === null ? [] : [approved]),
       ...(device.revoked_ms === undefined ? [] : [devices.revoked_at(at(device.revoked_ms))]),
     ],
     connected: device.connected && !revoked,
@@ -201,6 +220,16 @@ function device_row(
     here: device.device === this_device,
     can_revoke: false,
   };
+}
+
+/** Who approved a device; `null` if the authority enrolled it. */
+function approval(device: ListedDevice, names: ReadonlyMap<string, string>): string | null {
+  const { devices } = t();
+  if (device.approved_by === undefined) return null;
+  const name = names.get(device.approved_by);
+  if (device.first_approved_by === undefined) return name ? devices.approved_by(name) : devices.approved;
+  const first = names.get(device.first_approved_by);
+  return first && name ? devices.approved_by_two(first, name) : devices.approved_twice;
 }
 
 /** The devices of this person, this one first. */

@@ -128,8 +128,7 @@ impl Auditor {
 
     /// Whom a certificate names.
     pub fn person(&self, certificate: &telcon_record::ListedCertificate) -> Option<telcon_proto::Card> {
-        let chain = [&certificate.certificate[..], &certificate.issuer];
-        self.trust.verify_chain(&chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
+        self.trust.verify_chain(&certificate.chain, certificate.enrolled_ms).ok().map(|device| device.card().clone())
     }
 }
 
@@ -146,11 +145,11 @@ impl SignatureVerifier for Auditor {
         })
     }
 
-    fn verify_enrolment(&self, certificate: &[u8], issuer: &[u8], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
-        let device = self.trust.verify_chain(&[certificate, issuer], enrolled_ms).map_err(|e| e.to_string())?;
-        let registrar = device.registrar().map(|device| device.to_hex());
+    fn verify_enrolment(&self, chain: &[Vec<u8>], enrolled_ms: u64) -> Result<EnrolledDevice, String> {
+        let device = self.trust.verify_chain(chain, enrolled_ms).map_err(|e| e.to_string())?;
+        let registrars = device.registrars().iter().map(|device| device.to_hex()).collect();
         let (role, person_sha256) = (device.card().role, device.person_sha256());
-        Ok(EnrolledDevice { device: device.device().to_hex(), registrar, role, person_sha256 })
+        Ok(EnrolledDevice { device: device.device().to_hex(), registrars, role, person_sha256 })
     }
 
     fn claimed_revoker(&self, jws: &str) -> Option<String> {

@@ -120,6 +120,11 @@ impl Office {
 
     /// As [`Office::new`], with the given cipher suite.
     pub fn of(suite: &str) -> Self {
+        Self::with(&["--suite", suite])
+    }
+
+    /// As [`Office::new`], with these further arguments of `telcon init`.
+    pub fn with(args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut init = telcon();
         init.args([
@@ -132,7 +137,7 @@ impl Office {
             "audio",
             "--no-passphrase",
         ]);
-        ok(init.args(["--suite", suite, "--data"]).arg(dir.path()));
+        ok(init.args(args).arg("--data").arg(dir.path()));
         // A port that was just free, so that a restarted server can use it again.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let media = vec!["--media".into(), "127.0.0.1:0".into()];

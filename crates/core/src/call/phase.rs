@@ -21,7 +21,6 @@ use telcon_identity::{LoggedDevice, LoggedRing};
 use telcon_proto::{Blob, CallId, Card, ClientMessage, DeviceId, message::Logged};
 
 /// Phase of the call.
-#[expect(clippy::large_enum_variant, reason = "a device has few calls; boxing would only add an indirection")]
 pub(super) enum Phase {
     /// This device rang; nothing is proved yet.
     Placing(Placing),

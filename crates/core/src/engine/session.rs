@@ -56,7 +56,7 @@ impl Engine {
             ServerMessage::PeopleChanged { changed, removed } => self.on_people_changed(changed, &removed),
             ServerMessage::Silenced { people } => self.silenced = people,
             ServerMessage::Registrar { certificate } => self.on_registrar(&certificate, now_ms),
-            ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed),
+            ServerMessage::Invitations { changed, closed } => self.on_invitations(changed, &closed, now_ms),
             ServerMessage::DevicesChanged {} => {
                 self.invitations.devices_changed = self.invitations.devices_changed.wrapping_add(1);
             }

@@ -132,7 +132,8 @@ pub enum ClientMessage {
         /// Which.
         invitation: InvitationId,
     },
-    /// A registrar approves the device that asked with an invitation.
+    /// A registrar approves the device that asked with an invitation: the one that made it first, and, where the charter demands
+    /// two, then one of another person.
     ApproveDevice {
         /// Which.
         invitation: InvitationId,

@@ -24,13 +24,13 @@ impl Certificates {
         Self { objects }
     }
 
-    /// Stores a device's certificate and the one that signed it, unless they are stored already.
+    /// Stores a device's certificate and the one that signed it, unless they are stored already; of two registrars, both.
     ///
     /// # Errors
     /// The object store's.
     pub fn store(&self, device: &DeviceRow) -> Result<(), ObjectError> {
-        for (group, der) in [DEVICES, ISSUERS].into_iter().zip(&device.chain) {
-            self.objects.create(&key(group, &device.cert_sha256), der.as_slice())?;
+        for (key, der) in keys(device).into_iter().zip(&device.chain) {
+            self.objects.create(&key, der.as_slice())?;
         }
         Ok(())
     }
@@ -54,9 +54,7 @@ impl Certificates {
             let group = Key::parse(group).expect("invariant: the constant is a valid key");
             there.extend(self.objects.list(&group)?.into_iter().map(|object| object.key));
         }
-        let is_missing = |device: &&DeviceRow| {
-            [DEVICES, ISSUERS].iter().any(|group| !there.contains(&key(group, &device.cert_sha256)))
-        };
+        let is_missing = |device: &&DeviceRow| keys(device).iter().any(|key| !there.contains(key));
         let missing: Vec<&DeviceRow> = devices.iter().filter(is_missing).collect();
         missing.iter().try_for_each(|device| self.store(device))?;
         let is_missing = |registrar: &&RegistrarRow| !there.contains(&key(ISSUERS, &registrar.cert_sha256));
@@ -67,11 +65,11 @@ impl Certificates {
         Ok(missing.len() + appointed.len())
     }
 
-    /// A device's certificate and the one that signed it, if both are stored.
-    fn chain(&self, cert_sha256: &Digest) -> Result<Option<Vec<Blob>>, ObjectError> {
+    /// A device's certificates, each with the one that signed it, if all are stored.
+    fn chain(&self, certificates: impl Iterator<Item = Digest>) -> Result<Option<Vec<Blob>>, ObjectError> {
         let mut chain = Vec::new();
-        for group in [DEVICES, ISSUERS] {
-            let Some(der) = self.objects.get(&key(group, cert_sha256))? else { return Ok(None) };
+        for key in certificates.flat_map(|cert_sha256| [DEVICES, ISSUERS].map(|group| key(group, &cert_sha256))) {
+            let Some(der) = self.objects.get(&key)? else { return Ok(None) };
             chain.push(Blob(der));
         }
         Ok(Some(chain))
@@ -94,7 +92,8 @@ impl ArchivedDevices {
 
 impl CertificateSource for ArchivedDevices {
     fn certified(&self, lost: &LostDevice) -> Result<Option<Certified>, ObjectError> {
-        let Some(chain) = self.certificates.chain(&lost.cert_sha256)? else { return Ok(None) };
+        let certificates = [lost.cert_sha256].into_iter().chain(lost.second_cert_sha256);
+        let Some(chain) = self.certificates.chain(certificates)? else { return Ok(None) };
         // Valid when it was enrolled: whether it is valid now is checked at each sign-in.
         let ders: Vec<&[u8]> = chain.iter().map(Blob::as_slice).collect();
         let verified = match self.office.verify_chain(&ders, lost.enrolled_ms) {
@@ -106,6 +105,7 @@ impl CertificateSource for ArchivedDevices {
         };
         let named = verified.device() == lost.device
             && Digest::from_bytes(verified.cert_sha256()) == lost.cert_sha256
+            && verified.second_cert_sha256().map(Digest::from_bytes) == lost.second_cert_sha256
             && verified.enrolment_hex() == lost.enrolment;
         if !named {
             tracing::error!(device = %lost.device, "an archived certificate is not the one in the log: restore archive/devices and archive/issuers from a backup");
@@ -113,6 +113,12 @@ impl CertificateSource for ArchivedDevices {
         }
         Ok(Some(Certified { card: verified.card().clone(), chain }))
     }
+}
+
+/// Where a device's certificates are stored, in the order of its chain.
+fn keys(device: &DeviceRow) -> Vec<Key> {
+    let certificates = [device.cert_sha256].into_iter().chain(device.second_cert_sha256());
+    certificates.flat_map(|cert_sha256| [DEVICES, ISSUERS].map(|group| key(group, &cert_sha256))).collect()
 }
 
 fn key(group: &str, cert_sha256: &Digest) -> Key {

@@ -1,17 +1,17 @@
 //! Loads the snapshot from which a switchboard starts.
 
 use super::{
-    ActiveCall, Ask, CallRow, DeviceRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow,
-    Snapshot, Stage, StoreError, Unfinished,
+    ActiveCall, Ask, CallRow, DeviceRow, FirstApprovalRow, Handshake, InvitationRow, IssuedLinkRow, LostDevice,
+    RecordRow, RegistrarRow, Snapshot, Stage, StoreError, Unfinished,
     database::Statements,
     value::{Row, values},
 };
 use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName};
 
 pub(super) const DEVICE_COLUMNS: &str = "device, card, certificate, issuer, cert_sha256, enrolment, enrolled_ms, revoked_ms, log_index, revoked_index, \
-     revocation";
-const LOST_COLUMNS: &str =
-    "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index";
+     revocation, second_certificate, second_issuer";
+const LOST_COLUMNS: &str = "device, cert_sha256, enrolment, enrolled_ms, log_index, revoked_ms, revocation, revoked_index, \
+     second_cert_sha256";
 pub(super) const CALL_COLUMNS: &str = "call, ring, from_device, from_card, to_card, mode, stage, epoch, answerer, \
      noted, opened_ms, answered_ms, ended_ms, how, opened_index, ended_index, missing_index";
 pub(super) const RECORD_COLUMNS: &str = "call, digest, device, kept_ms, log_index, partial";
@@ -74,7 +74,8 @@ pub(super) fn registrars(t: &mut dyn Statements) -> Result<Vec<RegistrarRow>, St
 }
 
 const INVITATION_COLUMNS: &str = "invitation, card, made_by, made_ms, made_expires_ms, expires_ms, request, device, \
-     refused_requests, closed, closed_by, closed_ms, made_index, token_sha256";
+     refused_requests, closed, closed_by, closed_ms, made_index, token_sha256, \
+     approved_by, approved_ms, approval, approval_issuer, second_approved_by";
 
 fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreError> {
     let closed = if row.is_null(9) { None } else { Some(row.word(9, "end of an invitation")?) };
@@ -94,6 +95,14 @@ fn invitation_row(row: &Row, home: &OfficeName) -> Result<InvitationRow, StoreEr
         },
         made_index: row.optional_number(12)?,
         token_sha256: row.digest(13)?,
+        first_approval: match row.optional_device(14)? {
+            Some(by) => {
+                let chain = vec![row.blob(16)?, row.blob(17)?];
+                Some(FirstApprovalRow { by, at_ms: row.number(15)?, chain })
+            }
+            None => None,
+        },
+        second_approved_by: row.optional_device(18)?,
     })
 }
 
@@ -126,6 +135,7 @@ fn lost_row(row: &Row) -> Result<LostDevice, StoreError> {
         revoked_ms: row.optional_number(5)?,
         revocation: row.optional_text(6)?,
         revoked_index: row.optional_number(7)?,
+        second_cert_sha256: if row.is_null(8) { None } else { Some(row.digest(8)?) },
     })
 }
 
@@ -201,10 +211,11 @@ pub(super) fn all<T>(
 }
 
 pub(super) fn device_row(row: &Row, home: &OfficeName) -> Result<DeviceRow, StoreError> {
+    let second = row.optional_blob(11)?.zip(row.optional_blob(12)?).map(|(device, registrar)| [device, registrar]);
     Ok(DeviceRow {
         device: row.device(0)?,
         card: row.card(1, home)?,
-        chain: vec![row.blob(2)?, row.blob(3)?],
+        chain: [row.blob(2)?, row.blob(3)?].into_iter().chain(second.into_iter().flatten()).collect(),
         cert_sha256: row.digest(4)?,
         enrolment: row.text(5)?,
         enrolled_ms: row.number(6)?,

@@ -35,8 +35,8 @@ mod write;
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
 pub use rows::{
-    ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary, Handshake, InvitationRow,
-    IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
+    ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake,
+    InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,
 };
 
 #[cfg(test)]

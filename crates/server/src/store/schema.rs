@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -32,6 +32,8 @@ pub(super) const TABLES: [Table; 13] = [
             "revoked_index",
             "revocation",
             "person",
+            "second_certificate",
+            "second_issuer",
         ],
         key: 1,
     },
@@ -46,6 +48,7 @@ pub(super) const TABLES: [Table; 13] = [
             "revoked_ms",
             "revocation",
             "revoked_index",
+            "second_cert_sha256",
         ],
         key: 1,
     },
@@ -109,6 +112,11 @@ pub(super) const TABLES: [Table; 13] = [
             "closed_ms",
             "made_index",
             "closed_index",
+            "approved_by",
+            "approved_ms",
+            "approval",
+            "approval_issuer",
+            "second_approved_by",
         ],
         key: 1,
     },
@@ -271,6 +279,17 @@ ALTER TABLE devices ADD COLUMN person TEXT NOT NULL DEFAULT '';
 UPDATE devices SET person = json_extract(card, '$.person');
 CREATE INDEX devices_person ON devices (person);
 ",
+    // Devices that two registrars certify.
+    "
+ALTER TABLE devices ADD COLUMN second_certificate BLOB;
+ALTER TABLE devices ADD COLUMN second_issuer BLOB;
+ALTER TABLE lost_devices ADD COLUMN second_cert_sha256 TEXT;
+ALTER TABLE invitations ADD COLUMN approved_by BLOB;
+ALTER TABLE invitations ADD COLUMN approved_ms INTEGER;
+ALTER TABLE invitations ADD COLUMN approval BLOB;
+ALTER TABLE invitations ADD COLUMN approval_issuer BLOB;
+ALTER TABLE invitations ADD COLUMN second_approved_by BLOB;
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -390,6 +409,16 @@ CREATE INDEX invitations_device ON invitations (device);
 ALTER TABLE devices ADD COLUMN person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
 UPDATE devices SET person = card::json ->> 'person';
 CREATE INDEX devices_person ON devices (person);
+",
+    "
+ALTER TABLE devices ADD COLUMN second_certificate BYTEA;
+ALTER TABLE devices ADD COLUMN second_issuer BYTEA;
+ALTER TABLE lost_devices ADD COLUMN second_cert_sha256 TEXT;
+ALTER TABLE invitations ADD COLUMN approved_by BYTEA;
+ALTER TABLE invitations ADD COLUMN approved_ms BIGINT;
+ALTER TABLE invitations ADD COLUMN approval BYTEA;
+ALTER TABLE invitations ADD COLUMN approval_issuer BYTEA;
+ALTER TABLE invitations ADD COLUMN second_approved_by BYTEA;
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

@@ -100,6 +100,7 @@ const SUITE: &[Case] = &[
     ("silenced_callers_are_restored_per_person", silenced_callers_are_restored_per_person),
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
+    ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -402,7 +403,8 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
          DROP TABLE registrars; DROP TABLE invitations;
-         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person; {version}"
+         DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
     drop(disk.writer());
     assert_eq!(page_through(&*disk.reader(), Some(card(1).person), 4).len(), 12);
@@ -433,6 +435,22 @@ fn silenced_callers_are_restored_per_person(disk: &TestStore) {
     store.apply(&[Write::SilenceEnded(card(1).person, card(2).person)]).unwrap();
     drop(store);
     assert_eq!(of(&mut disk.writer()), [(card(1).person, card(3)), (card(2).person, card(1))]);
+}
+
+fn a_device_keeps_the_certificates_of_two_registrars(disk: &TestStore) {
+    let chain: Vec<Blob> = (1..=4).map(|n| Blob(vec![n])).collect();
+    let enrolled = |chain: &[Blob]| match enrolled(1) {
+        Write::Device(row) => Write::Device(Box::new(DeviceRow { chain: chain.to_vec(), ..*row })),
+        _ => unreachable!(),
+    };
+    let mut store = disk.writer();
+    for odd in [&chain[..1], &chain[..3], &[]] {
+        assert!(matches!(store.apply(&[enrolled(odd)]), Err(StoreError::Damaged(_))));
+    }
+    store.apply(&[enrolled(&chain)]).unwrap();
+    drop(store);
+    assert_eq!(disk.writer().device(&device(1)).unwrap().unwrap().chain, chain);
+    assert_eq!(disk.reader().devices().unwrap()[0].chain, chain);
 }
 
 fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
@@ -474,6 +492,16 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     let mut store = disk.writer();
     let found = store.load().unwrap();
     assert_eq!((found.registrars, found.invitations), (vec![registrar.clone()], vec![asked.clone()]));
+    // One registrar of two approved, and again; that does not count any more; one approved again.
+    let approval =
+        |n: u8| FirstApprovalRow { by: device(n), at_ms: n.into(), chain: vec![Blob(vec![n]), Blob(vec![n, n])] };
+    let first = |approval: Option<FirstApprovalRow>| Write::FirstApproval(id, approval.map(Box::new));
+    store.apply(&[first(Some(approval(1))), first(Some(approval(2)))]).unwrap();
+    assert_eq!(store.load().unwrap().invitations[0].first_approval, Some(approval(2)));
+    store.apply(&[first(None)]).unwrap();
+    assert_eq!(store.load().unwrap().invitations, std::slice::from_ref(&asked));
+    store.apply(&[first(Some(approval(3))), Write::SecondApproval(id, device(1))]).unwrap();
+    let asked = InvitationRow { first_approval: Some(approval(3)), second_approved_by: Some(device(1)), ..asked };
     // The first end stays.
     let approved = (InvitationClosed::Approved, Some(device(1)), 11);
     store.apply(&[Write::InvitationClosed(id, approved.0, approved.1, approved.2)]).unwrap();
@@ -487,11 +515,12 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     // The device that was enrolled with it is listed with who approved it.
     store.apply(&[enrolled(1), enrolled(2), enrolled(3)]).unwrap();
     let listed = |person| reader.listed_devices(person).unwrap();
-    let facts = |row: &DeviceSummary| (row.device, row.request.clone(), row.approved_by, row.registrar);
+    let facts =
+        |row: &DeviceSummary| (row.device, row.request.clone(), row.approved_by, row.first_approved_by, row.registrar);
     let expected = [
-        (device(1), None, None, true),
-        (asking, closed.request.clone(), Some(device(1)), false),
-        (device(3), None, None, false),
+        (device(1), None, None, None, true),
+        (asking, closed.request.clone(), Some(device(1)), Some(device(3)), false),
+        (device(3), None, None, None, false),
     ];
     assert_eq!(listed(None).iter().map(facts).collect::<Vec<_>>(), expected);
     for row in listed(None) {
@@ -628,6 +657,7 @@ fn lost(n: u8) -> LostDevice {
         revoked_ms: None,
         revocation: None,
         revoked_index: None,
+        second_cert_sha256: (n == 2).then(|| Digest::from_bytes([22; 32])),
     }
 }
 
@@ -687,6 +717,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
+         ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;
          CREATE INDEX calls_opened ON calls (opened_ms); UPDATE marks SET value = 5 WHERE name = 'version';
          DELETE FROM marks WHERE name LIKE 'office %'",

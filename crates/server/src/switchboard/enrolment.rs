@@ -27,6 +27,8 @@ pub(super) struct Enrolling {
     pub enrolment: String,
     /// SHA-256 of the device's certificate.
     pub cert_sha256: Digest,
+    /// SHA-256 of the certificate that a second registrar issued.
+    pub second_cert_sha256: Option<Digest>,
     /// The registrar's approval that led to it.
     pub approval: Option<Approval>,
 }
@@ -64,7 +66,8 @@ impl Switchboard {
         if let Some(begun) = self.enrolling.get_mut(&new.device)
             && begun.approval.is_some_and(|before| before.invitation == approval.invitation)
         {
-            begun.approval = Some(approval);
+            // Whose certificate it gets is who approved; the answer goes to who asked now.
+            begun.approval = begun.approval.map(|before| Approval { session: approval.session, ..before });
             if self.append_enrolment(request, new.device) {
                 return;
             }
@@ -78,7 +81,9 @@ impl Switchboard {
 
     /// Appends the entry of a device again whose enrolment has begun: the same entry, so that it is in the log once.
     fn append_enrolment(&mut self, request: RequestId, device: DeviceId) -> bool {
-        let Some(Enrolling { enrolment, cert_sha256, .. }) = self.enrolling.get(&device) else { return false };
+        let Some(Enrolling { enrolment, cert_sha256, second_cert_sha256, .. }) = self.enrolling.get(&device) else {
+            return false;
+        };
         let Some(known) = self.context.directory.device(&device) else { return false };
         let entry = Entry::DeviceEnrolled {
             time_ms: known.enrolled_ms,
@@ -86,6 +91,7 @@ impl Switchboard {
             cert_sha256: *cert_sha256,
             enrolment: enrolment.clone(),
             person_sha256: Some(person_commitment(known.card.person, device, sha256)),
+            second_cert_sha256: *second_cert_sha256,
         };
         self.context.append(Ticket::Enrolled(device, request), entry);
         true
@@ -98,8 +104,14 @@ impl Switchboard {
             cert_sha256: new.cert_sha256,
             enrolment: new.enrolment.clone(),
             person_sha256: Some(person_commitment(new.card.person, new.device, sha256)),
+            second_cert_sha256: new.second_cert_sha256,
         };
-        let enrolling = Enrolling { enrolment: new.enrolment.clone(), cert_sha256: new.cert_sha256, approval };
+        let enrolling = Enrolling {
+            enrolment: new.enrolment.clone(),
+            cert_sha256: new.cert_sha256,
+            second_cert_sha256: new.second_cert_sha256,
+            approval,
+        };
         self.enrolling.insert(new.device, enrolling);
         let card = Arc::new(new.card.clone());
         let device = Device { card, enrolled_ms: now_ms, revoked_ms: None, revocation: None, log_index: None };
@@ -250,6 +262,7 @@ impl Switchboard {
             self.person_changed(card.person);
             self.tell_devices_changed(card.person);
         }
+        self.void_first_approvals(device);
         self.finish(now_ms)
     }
 

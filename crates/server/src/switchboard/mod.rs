@@ -20,6 +20,7 @@
 //! | `ring` | opening, ringing, answering, ending |
 //! | `ring_limits` | how often people may ring |
 //! | `invitations` | registrars, their invitations, devices that ask |
+//! | `approvals` | registrars' approvals of those devices |
 //! | `silence` | callers whom a person has silenced |
 //! | `group` | group membership: join requests, commits, leaving, resuming |
 //! | `note_takers` | the driver of `assignment` |
@@ -29,6 +30,7 @@
 //! | `namesakes` | finding names that look the same |
 //! | `post_call` | what is pending after a call: its end in the log, its records |
 
+mod approvals;
 mod asks;
 mod call;
 mod contacts;
@@ -49,8 +51,8 @@ mod ring_limits;
 mod silence;
 
 pub use port::{
-    CloseReason, DeviceAsked, Effects, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind, RefusedRing,
-    RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
+    Approved, CloseReason, DeviceAsked, Effects, FirstApproved, LegRefusal, NewDevice, Output, Policy, Refusal,
+    RefusalKind, RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, Ticket, VerifiedRing,
 };
 
 use crate::{
@@ -144,8 +146,10 @@ impl Switchboard {
         };
         for row in stored.devices {
             if row.log_index.is_none() {
+                let second_cert_sha256 = row.second_cert_sha256();
                 let (enrolment, cert_sha256) = (row.enrolment, row.cert_sha256);
-                this.enrolling.insert(row.device, Enrolling { enrolment, cert_sha256, approval: None });
+                let begun = Enrolling { enrolment, cert_sha256, second_cert_sha256, approval: None };
+                this.enrolling.insert(row.device, begun);
             }
             let device = Device {
                 card: Arc::new(row.card),

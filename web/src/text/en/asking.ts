@@ -14,6 +14,8 @@ export const asking = {
     same: 'The security officer sees the same code. If theirs is different, stop: somebody may have come between you.',
     next: 'Once the security officer approves, Telcon opens here by itself. You may close this page and open it again.',
     until: (time: string) => `The security officer can answer until ${time}.`,
+    first_approved:
+      'One of two approvals: a security officer has approved this device. Read the code to the second one as well.',
     unreachable: 'Your office does not answer. This page tries again by itself.',
     other_link: 'The link that you opened was not used: this browser is waiting already.',
   },

@@ -28,6 +28,13 @@ export const devices = {
     why: (why: string) => `${why} Refuse it, then send this person a new link over another channel.`,
   },
   answered_elsewhere: 'Invited from another device. Only that device can approve it.',
+  first_elsewhere: 'Invited from another device. That device has to approve it first, then a second security officer.',
+  first: {
+    two: 'Two security officers have to approve this device.',
+    own: 'You approved this device. A second security officer must approve it, too.',
+    by: (name: string) => `Approved by ${mid(name)}. A second security officer must approve it, too.`,
+    again: 'Approve again',
+  },
   opened_again: (n: number, count: string) =>
     `The link was opened again on another device ${plural(n, { one: 'once', other: `${count} times` })}. If that was not the person, somebody else has the link.`,
   answer_until: (time: string) => `Answer by ${time}`,
@@ -47,7 +54,9 @@ export const devices = {
   unnamed: 'Device without a name',
   enrolled: (time: string) => `Enrolled ${time}`,
   approved_by: (name: string) => `approved by ${mid(name)}`,
+  approved_by_two: (first: string, second: string) => `approved by ${mid(first)} and ${mid(second)}`,
   approved: 'approved by a security officer',
+  approved_twice: 'approved by two security officers',
   connected: 'Connected',
   not_connected: 'Not connected',
   revoke: 'Revoke',

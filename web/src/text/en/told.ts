@@ -34,6 +34,13 @@ export const told = {
   made_elsewhere: 'This invitation was made on another device. Only that device can approve it.',
   other_code: 'its code is not the one that you compared',
   nobody_asked: 'no device has asked yet',
+  first_unverified: (why: string) => `The first security officer’s approval does not pass this device’s check: ${why}.`,
+  same_approver: 'You approved this device already. Another security officer has to approve it, too.',
+  appointed_later:
+    'This device was appointed after the first security officer approved. Ask them to approve once more, then approve.',
+  first_too_old: 'The first security officer’s approval is too old. Ask them to approve once more, then approve.',
+  first_changed: 'The first security officer has approved once more. Compare the code again, then approve.',
+  first_void: 'The first security officer’s approval does not count any more. Refuse this device, and invite again.',
   not_approved: (why: string) => `The device was not approved: ${why}.`,
   other_role_revoke: 'This device may not revoke devices of people of that role.',
   revoked_already: 'This device is revoked already.',

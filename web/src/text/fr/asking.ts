@@ -14,6 +14,8 @@ export const asking: Text['asking'] = {
     same: 'Votre responsable de la sécurité voit le même code. Si le sien diffère, arrêtez-vous : quelqu’un s’est peut-être interposé.',
     next: 'Dès son accord, Telcon s’ouvre ici de lui-même. Vous pouvez fermer cette page et la rouvrir.',
     until: (time) => `Votre responsable de la sécurité peut répondre jusqu’au ${time}.`,
+    first_approved:
+      'Une approbation sur deux : un responsable de la sécurité a approuvé cet appareil. Lisez aussi le code au second.',
     unreachable: 'Votre cabinet ne répond pas. Cette page réessaie d’elle-même.',
     other_link: 'Le lien que vous avez ouvert n’a pas servi : ce navigateur attend déjà.',
   },

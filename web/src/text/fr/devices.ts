@@ -27,6 +27,14 @@ export const devices: Text['devices'] = {
     why: (why) => `${why} Refusez-la, puis envoyez un nouveau lien à cette personne par une autre voie.`,
   },
   answered_elsewhere: 'Invitation faite depuis un autre appareil. Lui seul peut approuver.',
+  first_elsewhere:
+    'Invité depuis un autre appareil. Celui-ci doit approuver d’abord, puis un second responsable de la sécurité.',
+  first: {
+    two: 'Deux responsables de la sécurité doivent approuver cet appareil.',
+    own: 'Vous avez approuvé cet appareil. Un second responsable de la sécurité doit aussi l’approuver.',
+    by: (name) => `Approuvé par ${mid(name)}. Un second responsable de la sécurité doit aussi l’approuver.`,
+    again: 'Approuver de nouveau',
+  },
   opened_again: (n, count) =>
     `Le lien a été rouvert ${plural(n, { one: 'une fois', other: `${count} fois` })} sur un autre appareil. Si ce n’était pas cette personne, quelqu’un d’autre a le lien.`,
   answer_until: (time) => `Réponse attendue avant le ${time}`,
@@ -46,7 +54,9 @@ export const devices: Text['devices'] = {
   unnamed: 'Appareil sans nom',
   enrolled: (time) => `Inscrit le ${time}`,
   approved_by: (name) => `approuvé par ${mid(name)}`,
+  approved_by_two: (first, second) => `approuvé par ${mid(first)} et ${mid(second)}`,
   approved: 'approuvé par un responsable de la sécurité',
+  approved_twice: 'approuvé par deux responsables de la sécurité',
   connected: 'Connecté',
   not_connected: 'Non connecté',
   revoke: 'Révoquer',

@@ -40,6 +40,17 @@ export const told: Text['told'] = {
   made_elsewhere: 'Cette invitation a été faite depuis un autre appareil. Lui seul peut approuver.',
   other_code: 'son code n’est pas celui que vous avez comparé',
   nobody_asked: 'aucun appareil n’a encore fait de demande',
+  first_unverified: (why) =>
+    `L’approbation du premier responsable de la sécurité n’a pas passé la vérification de cet appareil : ${why}.`,
+  same_approver: 'Vous avez déjà approuvé cet appareil. Un autre responsable de la sécurité doit aussi l’approuver.',
+  appointed_later:
+    'Cet appareil a été habilité après la première approbation. Demandez au premier responsable d’approuver de nouveau, puis approuvez.',
+  first_too_old:
+    'L’approbation du premier responsable de la sécurité est trop ancienne. Demandez-lui d’approuver de nouveau, puis approuvez.',
+  first_changed:
+    'Le premier responsable de la sécurité a approuvé de nouveau. Comparez encore le code, puis approuvez.',
+  first_void:
+    'L’approbation du premier responsable de la sécurité ne vaut plus. Refusez cet appareil, puis invitez de nouveau.',
   not_approved: (why) => `L’appareil n’a pas été approuvé : ${why}.`,
   other_role_revoke: 'Cet appareil ne peut pas révoquer d’appareils de personnes de ce rôle.',
   revoked_already: 'Cet appareil est déjà révoqué.',

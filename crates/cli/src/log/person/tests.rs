@@ -22,7 +22,14 @@ fn office(authority: &Authority) -> Office {
 
 fn enrolled(n: u8, person_sha256: Option<Digest>) -> Entry {
     let (cert_sha256, enrolment) = (Digest::from_bytes([n; 32]), "ab".repeat(16));
-    Entry::DeviceEnrolled { time_ms: 1, device: device(n), cert_sha256, enrolment, person_sha256 }
+    Entry::DeviceEnrolled {
+        time_ms: 1,
+        device: device(n),
+        cert_sha256,
+        enrolment,
+        person_sha256,
+        second_cert_sha256: None,
+    }
 }
 
 fn of(person: PersonId, n: u8) -> Option<Digest> {
