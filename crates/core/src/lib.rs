@@ -12,6 +12,7 @@ pub mod io;
 pub mod media;
 pub mod mls;
 pub mod page;
+pub mod pin;
 pub mod proof;
 pub mod view;
 

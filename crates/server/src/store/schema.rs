@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 16] = [
     Table {
         name: "devices",
         columns: &[
@@ -110,6 +110,13 @@ pub(super) const TABLES: [Table; 13] = [
             "made_index",
             "closed_index",
         ],
+        key: 1,
+    },
+    Table { name: "passkeys", columns: &["credential", "device", "passkey", "added_ms"], key: 1 },
+    Table { name: "tickets", columns: &["device", "ticket_sha256", "issued_ms", "used_ms"], key: 1 },
+    Table {
+        name: "lockers",
+        columns: &["locker", "device", "proof", "secret", "failures", "retry_ms", "confirmed", "made_ms"],
         key: 1,
     },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
@@ -271,6 +278,21 @@ ALTER TABLE devices ADD COLUMN person TEXT NOT NULL DEFAULT '';
 UPDATE devices SET person = json_extract(card, '$.person');
 CREATE INDEX devices_person ON devices (person);
 ",
+    // Passkeys, lockers for PINs, and the tickets that both give.
+    "
+CREATE TABLE passkeys (
+    credential TEXT PRIMARY KEY, device BLOB NOT NULL, passkey TEXT NOT NULL, added_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BLOB PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lockers (
+    locker TEXT PRIMARY KEY, device BLOB NOT NULL, proof TEXT NOT NULL, secret BLOB, failures INTEGER NOT NULL,
+    retry_ms INTEGER NOT NULL, confirmed INTEGER NOT NULL, made_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lockers_device ON lockers (device);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -390,6 +412,20 @@ CREATE INDEX invitations_device ON invitations (device);
 ALTER TABLE devices ADD COLUMN person TEXT COLLATE \"C\" NOT NULL DEFAULT '';
 UPDATE devices SET person = card::json ->> 'person';
 CREATE INDEX devices_person ON devices (person);
+",
+    "
+CREATE TABLE passkeys (
+    credential TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, passkey TEXT NOT NULL, added_ms BIGINT NOT NULL
+);
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BYTEA PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL
+);
+CREATE TABLE lockers (
+    locker TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, proof TEXT NOT NULL, secret BYTEA, failures BIGINT NOT NULL,
+    retry_ms BIGINT NOT NULL, confirmed BIGINT NOT NULL, made_ms BIGINT NOT NULL
+);
+CREATE INDEX lockers_device ON lockers (device);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.
