@@ -27,6 +27,9 @@ const FEW = [
   'officer-waiting',
   'officer-link',
   'my-devices',
+  'protect',
+  'unlock-either',
+  'confirm',
 ];
 const LOCALES = [
   { language: 'en', dir: 'ltr', scenes: null },

@@ -10,7 +10,9 @@ import { RECORDS_PER_PAGE, with_newest, type Records } from './engine/records';
 import type { MicrophoneState } from './engine/microphone';
 import { problem_of } from './engine/problem';
 import type { SoundKind } from './engine/sound_devices';
+import type { ProtectionOffice } from './engine/protection_office';
 import { keep_storage } from './page_guard';
+import { Protection } from './protection.svelte';
 import { checked_record, type CheckedRecord } from './record_check';
 import { Registrar } from './registrar.svelte';
 import { Sound } from './sound.svelte';
@@ -45,6 +47,7 @@ export class App {
   query = $state('');
   readonly sound = new Sound();
   readonly registrar: Registrar;
+  readonly protection: Protection;
   /** Frames from the other side are expected and none arrived within the keepalive timeout. */
   media_timed_out = $state(false);
   /** An enrolment link was opened in a browser that is enrolled already, or waits for a registrar. */
@@ -78,11 +81,12 @@ export class App {
 
   constructor(
     private readonly host: () => Host,
-    private readonly office: Records & Devices,
+    private readonly office: Records & Devices & ProtectionOffice,
     /** IANA time zone of this device. */
     readonly zone: string = local_zone(),
   ) {
-    this.registrar = new Registrar(host, office);
+    this.protection = new Protection(host, office, () => this.view?.token ?? null);
+    this.registrar = new Registrar(() => this.protection.guarded(host()), office);
   }
 
   // Events from the engine.
@@ -92,7 +96,7 @@ export class App {
       const fragment = enrolment_of(location.hash);
       if (enrolled) {
         void keep_storage();
-        this.stage = { status: 'on' };
+        void this.#start_device();
         if (fragment !== null) this.#ignore_link();
       } else if (asking) {
         // What it shows follows. It goes on with the request that it has: opening its link again must not count as another device.
@@ -103,6 +107,11 @@ export class App {
       } else {
         this.stage = { status: 'unenrolled' };
       }
+    },
+    protectors: (device, protectors) => this.protection.known(device, protectors),
+    locked: () => {
+      this.stage = { status: 'locked' };
+      if (enrolment_of(location.hash) !== null) this.#ignore_link();
     },
     link_read: (person, office, problem) => {
       this.stage = {
@@ -127,7 +136,8 @@ export class App {
       clear_fragment();
       this.unused_link = false;
       void keep_storage();
-      this.stage = { status: 'on' };
+      this.stage = { status: 'protect' };
+      void this.protection.read_policy();
     },
     enrol_failed: (problem) => {
       if (this.stage.status === 'enrol') this.stage = { ...this.stage, problem, busy: false };
@@ -154,6 +164,20 @@ export class App {
     },
   };
 
+  /** The device's keys are open. One that is not protected is offered a protection first. */
+  async #start_device(): Promise<void> {
+    this.stage = { status: 'on' };
+    if (this.protection.protectors.length > 0) return;
+    await this.protection.read_policy();
+    if (this.stage.status === 'on' && this.protection.offered && !this.view?.call) this.stage = { status: 'protect' };
+  }
+
+  /** The screen that offers a protection ends: it was chosen, or postponed. */
+  end_protect(): void {
+    if (this.protection.protectors.length === 0) this.protection.not_now();
+    if (this.stage.status === 'protect') this.stage = { status: 'on' };
+  }
+
   /** A link works once: it is not consumed in a browser that is enrolled already. */
   #ignore_link(): void {
     this.unused_link = true;
@@ -164,6 +188,8 @@ export class App {
     const before = this.view;
     const view = resume(shown, this.#remembered);
     this.view = view;
+    if (view.you) this.protection.device = view.you.device;
+    if (view.unlock_required && !before?.unlock_required) this.#lock_or_stop();
     this.registrar.update(before, view);
     // A view before sign-in has no call yet, and must not make the page forget it.
     if (view.call || view.caught_up) {
@@ -191,6 +217,12 @@ export class App {
     const signed_in_again = known(view) !== null && known(before) !== known(view);
     if (signed_in_again || (ended_now && view.token !== null)) this.reload();
     else if (before !== null && before.devices_changed !== view.devices_changed && this.#lists_devices()) this.reload();
+  }
+
+  /** The office wants this device unlocked anew. A copy from before it was protected cannot be. */
+  #lock_or_stop(): void {
+    if (this.protection.protectors.length > 0) this.protection.lock();
+    else this.stage = { status: 'failed', problem: { code: 'protected_elsewhere' } };
   }
 
   /**
@@ -349,6 +381,7 @@ export class App {
 
   #on_second(): void {
     this.now = Date.now();
+    this.protection.tick(this.view?.call !== null && this.view?.call !== undefined && this.view.call.state !== 'ended');
     if (Math.floor(this.now / 1000) % POLL_INTERVAL_S === 0 && !document.hidden && this.#expects_changes())
       this.#refresh();
   }
@@ -436,6 +469,7 @@ export class App {
       else if ((stage.status === 'on' || stage.status === 'asking') && link) this.#ignore_link();
       else this.show_route(route_of(location.hash.slice(1)));
     });
+    for (const kind of ['pointerdown', 'keydown'] as const) addEventListener(kind, () => this.protection.used());
     setInterval(() => this.#on_second(), 1000);
     this.notifications = 'Notification' in globalThis ? Notification.permission : 'unsupported';
   }

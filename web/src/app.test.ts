@@ -5,6 +5,7 @@ import type { Check, Report, UserCommand } from './engine/contract';
 import type { Devices } from './engine/devices';
 import type { Host } from './engine/host';
 import type { Problem } from './engine/problem';
+import { protection_over_http } from './engine/protection_office';
 import type { Records } from './engine/records';
 import { CALL, NOW, call, incoming, live, record_line, view } from './fake/views';
 
@@ -19,6 +20,7 @@ function app_with_host() {
     open_link: vi.fn(),
     stop_asking: vi.fn(),
     request_appointment: vi.fn(),
+    protection: vi.fn<Host['protection']>(),
     enrol: vi.fn(),
     check,
     request_microphone: vi.fn(),
@@ -27,7 +29,7 @@ function app_with_host() {
     choose_device: vi.fn(),
   };
   const devices = vi.fn<Devices['devices']>();
-  const app = new App(() => host, { list, proof, devices }, 'Europe/Lisbon');
+  const app = new App(() => host, { list, proof, devices, ...protection_over_http }, 'Europe/Lisbon');
   app.stage = { status: 'on' };
   return { app, commands, retry_microphone, list, proof, devices, check };
 }

@@ -4,6 +4,7 @@ import Root from './App.svelte';
 import { App } from './app.svelte';
 import { devices_over_http } from './engine/devices';
 import { start_host, type Host } from './engine/host';
+import { protection_over_http } from './engine/protection_office';
 import { Media } from './engine/media';
 import { records_over_http } from './engine/records';
 import { acquire_tab_lock } from './engine/tab_lock';
@@ -15,7 +16,7 @@ const app = new App(
     if (!host) throw new Error('invariant: no command is issued before the engine started');
     return host;
   },
-  { ...records_over_http, ...devices_over_http },
+  { ...records_over_http, ...devices_over_http, ...protection_over_http },
 );
 
 // For browser tests and debugging: a read-only copy of what the screen is made from.

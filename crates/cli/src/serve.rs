@@ -10,8 +10,8 @@ use telcon_client::endpoint::now_ms;
 use telcon_identity::{Authority, CharterTerms};
 use telcon_proto::http::OfficeInfo;
 use telcon_server::{
-    MAX_TURN_SECRET_BYTES, Network, Running, Server, ServerConfig, TrustedProxies, Turn, objects::ObjectsLocation,
-    store::StoreLocation,
+    MAX_TURN_SECRET_BYTES, Network, ProtectionConfig, Running, Server, ServerConfig, TrustedProxies, Turn,
+    objects::ObjectsLocation, store::StoreLocation,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -94,6 +94,13 @@ pub struct ServeArgs {
     /// File with the secret shared with the TURN server (coturn: static-auth-secret).
     #[arg(long, requires = "turn")]
     pub turn_secret: Option<PathBuf>,
+    /// The web page does not let people go on in a browser whose keys are not protected by a passkey or PIN.
+    #[arg(long)]
+    pub require_protection: bool,
+    /// Origin of the web page, if it is not https:// and the office's domain: a host below that domain, for example
+    /// https://telcon.office.example. Can be repeated. Passkeys work there too.
+    #[arg(long, value_name = "ORIGIN")]
+    pub page_origin: Vec<String>,
     #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]
@@ -168,6 +175,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         media_addrs: args.media_addr.into_iter().collect(),
         web_dir: args.web,
         turn,
+        protection: ProtectionConfig { required: args.require_protection, origins: args.page_origin },
         ..ServerConfig::local(&args.data)
     };
     // Before the server says that it is ready: from then on it stops in order.

@@ -13,6 +13,7 @@ pub mod media;
 pub mod mls;
 pub mod page;
 pub mod peer_log;
+pub mod pin;
 pub mod proof;
 pub mod view;
 

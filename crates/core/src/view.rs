@@ -26,6 +26,8 @@ pub struct View {
     pub mode: RecordMode,
     /// Bearer token for the HTTP API while connected.
     pub token: Option<String>,
+    /// The office refuses this device until its person has unlocked it with a passkey or PIN.
+    pub unlock_required: bool,
     /// State of the office's log as this device checked it.
     pub log: Option<LogState>,
     /// The call: the one that this person is in or rings, else the first ring.

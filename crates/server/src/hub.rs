@@ -13,7 +13,7 @@ use crate::{
     limits::{INBOX_MESSAGES, MAX_BATCH, MAX_INBOX_BYTES},
     outbox::{NotQueued, Outbox, Outgoing},
     reconcile::{CertificateSource, ReconcileError, reconcile},
-    store::{IssuedLinkRow, RegistrarRow, Store, StoreError, Write},
+    store::{IssuedLinkRow, ProtectionWrite, RegistrarRow, Store, StoreError, Write},
     switchboard::{
         Approved, DeviceAsked, Effects, Gauges, LegRefusal, NewDevice, Output, Policy, Refusal, RefusalKind,
         RefusedRing, RelayCommand, Reply, RequestId, Revocation, Seal, SessionId, SignedIn, Switchboard, Ticket,
@@ -86,6 +86,10 @@ pub enum Input {
     LegAdded(CallId, DeviceId, SessionId, Result<String, LegRefusal>),
     /// The relay lost a leg.
     LegLost(CallId, DeviceId),
+    /// The protection of a device changed: answered once that is durable.
+    Protection(Vec<ProtectionWrite>, oneshot::Sender<()>),
+    /// Whether a device is in a call now.
+    IsInCall(DeviceId, oneshot::Sender<bool>),
     /// Numbers for the operator.
     Gauges(oneshot::Sender<Gauges>),
     /// Stop.
@@ -163,6 +167,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 enum Step {
     Output(Output),
     Checkpoint(SessionId, u64),
+    Stored(oneshot::Sender<()>),
     Admit(oneshot::Sender<Result<SignedIn, Box<ServerMessage>>>, Result<SignedIn, Box<ServerMessage>>),
 }
 
@@ -379,6 +384,14 @@ impl Hub {
             }
             Input::LegAdded(call, device, session, answer) => self.board.leg_added(call, device, session, answer, now),
             Input::LegLost(call, device) => self.board.leg_lost(call, device, now),
+            Input::Protection(writes, reply) => {
+                batch.writes.extend(writes.into_iter().map(Write::Protection));
+                return batch.steps.push(Step::Stored(reply));
+            }
+            Input::IsInCall(device, reply) => {
+                let _ = reply.send(self.board.device_is_in_call(&device));
+                return;
+            }
             Input::Gauges(reply) => {
                 let _ = reply.send(self.board.gauges());
                 return;
@@ -438,6 +451,7 @@ impl Hub {
                     let message = self.parts.prover.checkpoint_message(from_size);
                     self.send(session, message);
                 }
+                Step::Stored(reply) => drop(reply.send(())),
                 Step::Admit(reply, answer) => {
                     // The receiver is gone if the connection was lost meanwhile, which is reported separately.
                     let _ = reply.send(answer);

@@ -2,6 +2,7 @@
 // What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
 // Nothing here decides anything; the engine has verified whatever these types call verified.
 
+export const CONFIRMATION_MAX_AGE_MS = 300000;
 export const API_PREFIX = '/api/v1';
 export const RECEIVE_SLOTS = 7;
 
@@ -1222,6 +1223,7 @@ export interface View {
    * Bearer token for the HTTP API while connected.
    */
   token: string | null;
+  unlock_required: boolean;
   /**
    * Who this device is, from its own certificate.
    */
@@ -1469,3 +1471,20 @@ export interface View1 {
    */
   you: You | null;
 }
+
+export interface ProtectionPolicy {
+  required: boolean;
+}
+export interface IssuedTicket {
+  ticket: string;
+}
+export interface PasskeyOptions {
+  ceremony: string;
+  options: unknown;
+}
+export type RemoveProtector = { kind: 'passkey'; credential: string } | { kind: 'locker'; locker_sha256: string };
+export type LockerAnswer =
+  | { state: 'opened'; secret: string; ticket: string }
+  | { state: 'wrong'; attempts_left: number; wait_ms: number }
+  | { state: 'wait'; wait_ms: number }
+  | { state: 'erased' };

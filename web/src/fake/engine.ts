@@ -89,6 +89,12 @@ export class Telcon implements Engine {
     return 'fake appointment request';
   }
 
+  static stretch_pin(pin: string, salt: Uint8Array): Uint8Array {
+    const bytes = new TextEncoder().encode(pin);
+    return Uint8Array.from({ length: 64 }, (_, i) => (bytes[i % bytes.length] ?? 0) ^ (salt[i % salt.length] ?? 0));
+  }
+
+  set_ticket(): void {}
   connected(): void {}
   disconnected(): void {}
   handle_server(): void {}

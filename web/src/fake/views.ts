@@ -34,6 +34,7 @@ export function view(more: Partial<View> = {}): View {
     registrar: null,
     invitations: [],
     devices_changed: 0,
+    unlock_required: false,
     notices: [],
     alerts: [],
     alerts_raised: 0,

@@ -5,6 +5,7 @@ import type { Card, RecordLine, Report, View } from '../engine/contract';
 import type { Problem } from '../engine/problem';
 import { device_scenes } from './devices';
 import { ASK_CODE } from '../fake/devices';
+import { protection_scenes } from './protection';
 import { few, governor, many, minister, norland, officer, president, secretary, writer } from '../fake/people';
 import { NOW, call, desk, device, incoming, live, member, notice, record_line, view } from '../fake/views';
 
@@ -262,6 +263,7 @@ export const scenes: Record<string, Scene> = {
   'desk-log-broken': at_desk(desk({ notices: recent, log: { size: 90_512, checked_ms: NOW, ok: false, problem: 'The log does not continue' }, alerts: [{ level: 'red', text: 'The office’s log does not continue what this device saw before: it was rewritten. Tell your security officer; make no calls.' }] })),
 
   ...device_scenes,
+  ...protection_scenes,
 
   'calls': records(view(), { status: 'ready', value: RECORDS }),
   'calls-desk': records(desk(), { status: 'ready', value: RECORDS }),

@@ -8,6 +8,7 @@ import { devices } from './en/devices';
 import { enrol } from './en/enrol';
 import { people } from './en/people';
 import { problems } from './en/problems';
+import { protection } from './en/protection';
 import { records } from './en/records';
 import { ring } from './en/ring';
 import { settings } from './en/settings';
@@ -26,6 +27,7 @@ export const en = {
   enrol,
   people,
   problems,
+  protection,
   records,
   ring,
   settings,

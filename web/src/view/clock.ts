@@ -24,6 +24,11 @@ export function date(ms: number, zone: string): string | null {
   return date_format(zone, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })?.format(ms) ?? null;
 }
 
+/** Such as `22 Nov 2026`. */
+export function full_date(ms: number, zone: string): string | null {
+  return date_format(zone, { dateStyle: 'medium' })?.format(ms) ?? null;
+}
+
 /** Such as `22 November`. */
 export function short_date(ms: number, zone: string): string | null {
   return date_format(zone, { day: 'numeric', month: 'long' })?.format(ms) ?? null;

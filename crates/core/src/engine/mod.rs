@@ -53,6 +53,9 @@ pub struct Engine {
     people_more: bool,
     mode: RecordMode,
     token: Option<String>,
+    /// The ticket of this device's last unlocking.
+    ticket: Option<String>,
+    unlock_required: bool,
     notices: BTreeMap<CallId, NoticeView>,
     alerts: Vec<Alert>,
     /// How many alerts there have been.
@@ -92,6 +95,8 @@ impl Engine {
             people_more: false,
             mode: RecordMode::LogOnly,
             token: None,
+            ticket: None,
+            unlock_required: false,
             notices: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_raised: 0,
@@ -110,6 +115,11 @@ impl Engine {
             clock: Clock::default(),
             recording: false,
         })
+    }
+
+    /// The ticket with which this device signs in from now on; see [`telcon_proto::protection`]. It is never stored.
+    pub fn set_ticket(&mut self, ticket: Option<String>) {
+        self.ticket = ticket;
     }
 
     /// Whether [`Engine::poll`] has an output.
@@ -312,6 +322,7 @@ impl Engine {
             people_more: self.people_more,
             mode: self.mode,
             token: self.token.clone(),
+            unlock_required: self.unlock_required,
             log: self.log_state(),
             call: self.call.as_ref().map(Call::view),
             rings: self.rings.views(),

@@ -33,10 +33,11 @@ impl Engine {
                     device.me().device(),
                     nonce.as_slice(),
                 );
-                self.send(ClientMessage::Prove { jws });
+                self.send(ClientMessage::Prove { jws, ticket: self.ticket.clone() });
             }
             ServerMessage::SignedIn { people, people_more, silenced, mode, token, in_call, checkpoint, .. } => {
                 self.phase = ConnectionState::Ready;
+                self.unlock_required = false;
                 self.silenced = silenced;
                 self.reset_invitations();
                 (self.people, self.people_more) = (people, people_more);
@@ -167,6 +168,12 @@ impl Engine {
         if code == RefusalCode::NoSuchCall && id.is_some_and(|id| self.has_finished(id)) {
             // Both sides agree.
             return;
+        }
+        if code == RefusalCode::UnlockRequired {
+            // The program around the engine asks its person; a sentence would stay after they did.
+            self.phase = ConnectionState::Offline;
+            self.unlock_required = true;
+            return self.view_changed();
         }
         if code == RefusalCode::NotSignedIn {
             self.phase = ConnectionState::Offline;

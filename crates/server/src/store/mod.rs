@@ -7,13 +7,15 @@
 //! | `write`, `load`, `read` | the SQL text that all databases share |
 //! | `database`, `over_sql` | the interface of a database, and the ports implemented over it |
 //! | `sqlite`, `postgres`, `schema` | the databases |
+//! | `protection` | passkeys, lockers and tickets: their rows, writes and queries |
 //! | `office` | the mark that binds a database to its office |
 //! | `migration` | copies a whole database to another one |
 //!
 //! # What it is trusted for
 //! The store is trusted for who may sign in and for the order of commits. Whoever can change it can refuse service,
 //! replay an order of commits that members refuse, or invent devices that no member accepts, because devices verify
-//! certificates and log proofs. It contains names, but no content and no keys. A PostgreSQL server learns what an
+//! certificates and log proofs. It contains names, but no content and no keys; the secrets of lockers open nothing without the
+//! PIN and the device. A PostgreSQL server learns what an
 //! SQLite file contains: who calls whom and when. So the office should run it, and connections to it over a network use
 //! TLS with its certificate verified.
 
@@ -25,6 +27,7 @@ mod office;
 mod over_sql;
 mod port;
 mod postgres;
+mod protection;
 mod read;
 mod rows;
 mod schema;
@@ -34,6 +37,7 @@ mod write;
 
 pub use location::StoreLocation;
 pub use port::{LogPosition, Queries, Store, StoreError, StoredRecord};
+pub use protection::{LockerRow, PasskeyRow, ProtectionRow, ProtectionWrite, TicketRow};
 pub use rows::{
     ActiveCall, Ask, CallRow, CallSummary, Certified, DeviceRow, DeviceSummary, FirstApprovalRow, Handshake,
     InvitationRow, IssuedLinkRow, LostDevice, RecordRow, RegistrarRow, Snapshot, Stage, Unfinished, Write,

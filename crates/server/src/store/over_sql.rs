@@ -1,10 +1,10 @@
 //! The ports over any [`Database`].
 
 use super::{
-    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LogPosition, LostDevice, Queries, RegistrarRow, Snapshot,
-    Store, StoreError, StoredRecord, Write,
+    CallSummary, DeviceRow, DeviceSummary, InvitationRow, LockerRow, LogPosition, LostDevice, PasskeyRow,
+    ProtectionRow, Queries, RegistrarRow, Snapshot, Store, StoreError, StoredRecord, Write,
     database::{Access, Database, Statements},
-    load, office, read,
+    load, office, protection, read,
     value::values,
     write,
 };
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
-use telcon_proto::{CallId, DeviceId, InvitationId, OfficeName, PersonId};
+use telcon_proto::{CallId, DeviceId, Digest, InvitationId, OfficeName, PersonId};
 
 /// The writer over a database.
 pub(super) struct Writer<D> {
@@ -133,6 +133,18 @@ impl<D: Database> Queries for Reader<D> {
 
     fn record(&self, call: &CallId) -> Result<Option<(StoredRecord, Vec<DeviceRow>)>, StoreError> {
         self.read(|t| read::record(t, call, &self.home))
+    }
+
+    fn protection(&self, device: &DeviceId) -> Result<ProtectionRow, StoreError> {
+        self.read(|t| protection::protection(t, device))
+    }
+
+    fn passkeys(&self, device: &DeviceId) -> Result<Vec<PasskeyRow>, StoreError> {
+        self.read(|t| protection::passkeys(t, device))
+    }
+
+    fn locker(&self, locker: &Digest) -> Result<Option<LockerRow>, StoreError> {
+        self.read(|t| protection::locker(t, locker))
     }
 
     fn record_names(&self) -> Result<BTreeSet<String>, StoreError> {

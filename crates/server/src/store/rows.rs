@@ -333,6 +333,8 @@ pub enum Write {
     InvitationClosed(InvitationId, InvitationClosed, Option<DeviceId>, u64),
     /// The entry about that is in the log.
     InvitationClosedLogged(InvitationId, u64),
+    /// The protection of a device changed.
+    Protection(super::ProtectionWrite),
     /// The store reflects every log entry below this size.
     LogSeen(u64),
 }

@@ -3,7 +3,7 @@
 use super::{StoreError, database::Statements, value::values};
 
 /// Version that this program writes.
-pub(super) const VERSION: i64 = 12;
+pub(super) const VERSION: i64 = 13;
 
 /// A table, common to all databases: the unit of a migration between databases.
 pub(super) struct Table {
@@ -15,7 +15,7 @@ pub(super) struct Table {
 }
 
 /// All tables of [`VERSION`].
-pub(super) const TABLES: [Table; 13] = [
+pub(super) const TABLES: [Table; 16] = [
     Table {
         name: "devices",
         columns: &[
@@ -118,6 +118,13 @@ pub(super) const TABLES: [Table; 13] = [
             "approval_issuer",
             "second_approved_by",
         ],
+        key: 1,
+    },
+    Table { name: "passkeys", columns: &["credential", "device", "passkey", "added_ms"], key: 1 },
+    Table { name: "tickets", columns: &["device", "ticket_sha256", "issued_ms", "used_ms"], key: 1 },
+    Table {
+        name: "lockers",
+        columns: &["locker", "device", "proof", "secret", "failures", "retry_ms", "confirmed", "made_ms"],
         key: 1,
     },
     Table { name: "marks", columns: &["name", "value"], key: 1 },
@@ -290,6 +297,21 @@ ALTER TABLE invitations ADD COLUMN approval BLOB;
 ALTER TABLE invitations ADD COLUMN approval_issuer BLOB;
 ALTER TABLE invitations ADD COLUMN second_approved_by BLOB;
 ",
+    // Passkeys, lockers for PINs, and the tickets that both give.
+    "
+CREATE TABLE passkeys (
+    credential TEXT PRIMARY KEY, device BLOB NOT NULL, passkey TEXT NOT NULL, added_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BLOB PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lockers (
+    locker TEXT PRIMARY KEY, device BLOB NOT NULL, proof TEXT NOT NULL, secret BLOB, failures INTEGER NOT NULL,
+    retry_ms INTEGER NOT NULL, confirmed INTEGER NOT NULL, made_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lockers_device ON lockers (device);
+",
 ];
 
 /// PostgreSQL databases begin with version 5, in which they are created; the version is a mark. `COLLATE "C"` orders as
@@ -419,6 +441,20 @@ ALTER TABLE invitations ADD COLUMN approved_ms BIGINT;
 ALTER TABLE invitations ADD COLUMN approval BYTEA;
 ALTER TABLE invitations ADD COLUMN approval_issuer BYTEA;
 ALTER TABLE invitations ADD COLUMN second_approved_by BYTEA;
+",
+    "
+CREATE TABLE passkeys (
+    credential TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, passkey TEXT NOT NULL, added_ms BIGINT NOT NULL
+);
+CREATE INDEX passkeys_device ON passkeys (device);
+CREATE TABLE tickets (
+    device BYTEA PRIMARY KEY, ticket_sha256 TEXT NOT NULL, issued_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL
+);
+CREATE TABLE lockers (
+    locker TEXT COLLATE \"C\" PRIMARY KEY, device BYTEA NOT NULL, proof TEXT NOT NULL, secret BYTEA, failures BIGINT NOT NULL,
+    retry_ms BIGINT NOT NULL, confirmed BIGINT NOT NULL, made_ms BIGINT NOT NULL
+);
+CREATE INDEX lockers_device ON lockers (device);
 "];
 
 /// Creates the tables of a PostgreSQL database, or migrates older ones to [`VERSION`], inside a transaction.

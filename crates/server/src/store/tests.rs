@@ -101,6 +101,7 @@ const SUITE: &[Case] = &[
     ("issued_links_are_restored_until_they_expire", issued_links_are_restored_until_they_expire),
     ("invitations_are_restored_until_the_log_has_their_end", invitations_are_restored_until_the_log_has_their_end),
     ("a_device_keeps_the_certificates_of_two_registrars", a_device_keeps_the_certificates_of_two_registrars),
+    ("passkeys_lockers_and_tickets_are_stored", passkeys_lockers_and_tickets_are_stored),
     ("a_revocation_keeps_its_first_time", a_revocation_keeps_its_first_time),
     ("devices_without_log_entry_can_be_removed", devices_without_log_entry_can_be_removed),
     ("the_log_position_is_stored", the_log_position_is_stored),
@@ -402,7 +403,7 @@ fn the_people_of_older_calls_are_found_after_the_upgrade(disk: &TestStore) {
         "DROP INDEX calls_from; DROP INDEX calls_to; DROP INDEX calls_logged; DROP TABLE lost_devices;
          CREATE INDEX calls_opened ON calls (opened_ms); ALTER TABLE calls DROP COLUMN from_person;
          ALTER TABLE calls DROP COLUMN to_person; DROP TABLE silenced; DROP TABLE issued_links;
-         DROP TABLE registrars; DROP TABLE invitations;
+         DROP TABLE registrars; DROP TABLE invitations; DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer; {version}"
     ));
@@ -532,6 +533,64 @@ fn invitations_are_restored_until_the_log_has_their_end(disk: &TestStore) {
     // An appointment that is renewed is announced when the log has it.
     store.apply(&[Write::Registrar(Box::new(RegistrarRow { appointed_ms: 20, ..registrar }))]).unwrap();
     assert_eq!(store.load().unwrap().registrars[0].log_index, None);
+}
+
+fn passkeys_lockers_and_tickets_are_stored(disk: &TestStore) {
+    use ProtectionWrite as W;
+    let passkey = |id: &str, n| PasskeyRow {
+        credential: id.into(),
+        device: device(n),
+        passkey: "{}".into(),
+        added_ms: u64::from(n),
+    };
+    let locker = |n: u8, confirmed| LockerRow {
+        locker: Digest::from_bytes([n; 32]),
+        device: device(1),
+        proof: Digest::from_bytes([9; 32]),
+        secret: Some(Blob(vec![n; 32])),
+        failures: 0,
+        retry_ms: 0,
+        confirmed,
+        made_ms: 5,
+    };
+    let ticket = |n: u8| TicketRow { sha256: Digest::from_bytes([n; 32]), issued_ms: 7, used_ms: 7 };
+    let mut store = disk.writer();
+    let mut apply =
+        |writes: Vec<W>| store.apply(&writes.into_iter().map(Write::Protection).collect::<Vec<_>>()).unwrap();
+    apply(vec![
+        W::PasskeyAdded(Box::new(passkey("b", 1))),
+        W::PasskeyAdded(Box::new(passkey("a", 1))),
+        // Identifiers are the authenticators': one that exists is not taken over by another device.
+        W::PasskeyAdded(Box::new(passkey("a", 2))),
+        W::TicketIssued(device(1), ticket(1)),
+        W::TicketIssued(device(1), ticket(2)),
+        W::TicketUsed(device(1), 8),
+        W::LockerMade(Box::new(locker(1, false))),
+        // Replaces the one that was never opened.
+        W::LockerMade(Box::new(locker(2, false))),
+    ]);
+    let reader = disk.reader();
+    let known =
+        |passkeys, lockers| ProtectionRow { passkeys, lockers, ticket: Some(TicketRow { used_ms: 8, ..ticket(2) }) };
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 0));
+    assert_eq!(reader.protection(&device(2)).unwrap(), ProtectionRow::default());
+    assert_eq!(reader.passkeys(&device(1)).unwrap(), [passkey("a", 1), passkey("b", 1)]);
+    assert_eq!(reader.locker(&locker(1, false).locker).unwrap(), None);
+    let id = locker(2, false).locker;
+    apply(vec![W::LockerOpened(id), W::LockerTried { locker: id, failures: 3, retry_ms: 99 }]);
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1));
+    let tried = LockerRow { failures: 3, retry_ms: 99, ..locker(2, true) };
+    assert_eq!(reader.locker(&id).unwrap(), Some(tried.clone()));
+    apply(vec![W::LockerErased(id), W::LockerOpened(id), W::PasskeyRemoved(device(2), "a".into())]);
+    assert_eq!(reader.locker(&id).unwrap(), Some(LockerRow { secret: None, ..tried }));
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(2, 1), "an erased locker still protects");
+    apply(vec![
+        W::PasskeyUsed { credential: "a".into(), passkey: "{1}".into() },
+        W::PasskeyRemoved(device(1), "b".into()),
+        W::LockerRemoved(device(1), id),
+    ]);
+    assert_eq!(reader.passkeys(&device(1)).unwrap(), [PasskeyRow { passkey: "{1}".into(), ..passkey("a", 1) }]);
+    assert_eq!(reader.protection(&device(1)).unwrap(), known(1, 0));
 }
 
 fn a_revocation_keeps_its_first_time(disk: &TestStore) {
@@ -716,6 +775,7 @@ fn a_postgres_database_of_version_5_is_upgraded() {
     disk.writer().apply(&[enrolled(1), Write::LogSeen(7)]).unwrap();
     disk.execute(
         "DROP TABLE lost_devices; DROP TABLE silenced; DROP TABLE issued_links; DROP TABLE registrars; DROP TABLE invitations;
+         DROP TABLE passkeys; DROP TABLE tickets; DROP TABLE lockers;
          DROP INDEX devices_person; ALTER TABLE devices DROP COLUMN person;
          ALTER TABLE devices DROP COLUMN second_certificate; ALTER TABLE devices DROP COLUMN second_issuer;
          DROP INDEX calls_logged; DROP INDEX calls_from; DROP INDEX calls_to; ALTER TABLE calls DROP COLUMN from_person; ALTER TABLE calls DROP COLUMN to_person;

@@ -186,6 +186,7 @@ pub(super) fn apply(t: &mut dyn Statements, write: &Write) -> Result<(), StoreEr
         Write::InvitationClosedLogged(id, index) => {
             run("UPDATE invitations SET closed_index = $1 WHERE invitation = $2", values![*index, id])
         }
+        Write::Protection(write) => super::protection::apply(t, write),
         Write::LogSeen(size) => {
             run(
                 "INSERT INTO marks (name, value) VALUES ('log_seen', $1)

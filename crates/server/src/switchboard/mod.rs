@@ -244,6 +244,11 @@ impl Switchboard {
         Ok((SignedIn { device, role: card.role }, self.finish(now_ms)))
     }
 
+    /// Whether a device takes part in a call now.
+    pub fn device_is_in_call(&self, device: &DeviceId) -> bool {
+        self.calls.of_device(device).iter().filter_map(|id| self.calls.get(id)).any(|call| call.takes_part(device))
+    }
+
     /// Sends notices of the newest calls, and of the device's own, to staff that signs in.
     fn send_notices(&mut self, session: SessionId, in_call: Option<CallId>) {
         let newest: Vec<&Call> = self.calls.newest(NOTICES_AT_SIGN_IN).collect();

@@ -7,7 +7,7 @@
 use super::{
     App, devices,
     error::{HttpError, NOTHING_HERE},
-    log_files, office, records, registrars, relays, socket, turn,
+    lockers, log_files, office, passkeys, protection, records, registrars, relays, socket, turn,
 };
 use crate::limits::MAX_JSON_BODY_BYTES;
 use axum::{
@@ -69,6 +69,7 @@ const LEGACY_PATHS: &[&str] = &[
     ),
     tags(
         (name = "office", description = "The office, enrolment and revocation of devices"),
+        (name = "protection", description = "Passkeys and PINs with which people unlock their devices"),
         (name = "records", description = "Calls and their sealed records"),
         (name = "media", description = "Fallback transports for media"),
         (name = "log", description = "The transparency log"),
@@ -90,6 +91,14 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(registrars::appoint).layer(json()))
         .routes(routes!(registrars::ask).layer(json()))
         .routes(routes!(registrars::list_devices))
+        .routes(routes!(protection::policy))
+        .routes(routes!(protection::remove).layer(json()))
+        .routes(routes!(passkeys::begin_registration))
+        .routes(routes!(passkeys::register).layer(json()))
+        .routes(routes!(passkeys::challenge).layer(json()))
+        .routes(routes!(passkeys::assert).layer(json()))
+        .routes(routes!(lockers::make).layer(json()))
+        .routes(routes!(lockers::open).layer(json()))
         .routes(routes!(log_files::consistency))
         .routes(routes!(records::seal).layer(DefaultBodyLimit::max(MAX_SEAL_BYTES)))
         .routes(routes!(turn::ice_servers))

@@ -1,6 +1,7 @@
 //! An office on real sockets, and a minimal client: a WebSocket and a device key.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub mod authenticator;
 pub mod names;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -290,7 +291,11 @@ impl Client {
     pub async fn prove(&mut self, device: &Device, domain: &str) {
         self.send(&ClientMessage::Hello { version: WIRE_VERSION, device: device.id }).await;
         let Some(ServerMessage::Challenge { nonce, .. }) = self.next().await else { panic!("not challenged") };
-        self.send(&ClientMessage::Prove { jws: sign_in(&device.key, domain, device.id, nonce.as_slice()) }).await;
+        self.send(&ClientMessage::Prove {
+            jws: sign_in(&device.key, domain, device.id, nonce.as_slice()),
+            ticket: None,
+        })
+        .await;
     }
 
     pub async fn send(&mut self, message: &ClientMessage) {
