@@ -2,8 +2,8 @@
 // What the page exchanges with the engine (crate telcon-wasm) and reads from the office's HTTP API.
 // Nothing here decides anything; the engine has verified whatever these types call verified.
 
-export const CONFIRMATION_MAX_AGE_MS = 300000;
 export const API_PREFIX = '/api/v1';
+export const CONFIRMATION_MAX_AGE_MS = 300000;
 export const RECEIVE_SLOTS = 7;
 
 /**
@@ -63,6 +63,10 @@ export type ConnectionState = 'connecting' | 'offline' | 'ready' | 'revoked';
  */
 export type DeviceId = string;
 /**
+ * SHA-256 as 64 lowercase hexadecimal digits.
+ */
+export type Digest = string;
+/**
  * The role of this device in a call.
  */
 export type Direction = 'out' | 'in' | 'listen';
@@ -74,6 +78,42 @@ export type ForkFinding = 'roots_differ' | 'proof_refused' | 'proof_overdue';
  * One invitation to enrol a device. Opaque: it may be logged.
  */
 export type InvitationId = string;
+/**
+ * Answer to `OpenLocker`.
+ */
+export type LockerAnswer =
+  | {
+      /**
+       * Bytes as standard base64 (RFC 4648, section 4).
+       */
+      secret: string;
+      state: 'opened';
+      /**
+       * Signs the device in.
+       */
+      ticket: string;
+    }
+  | {
+      /**
+       * How many attempts are left before the secret is erased.
+       */
+      attempts_left: number;
+      state: 'wrong';
+      /**
+       * How long the next attempt has to wait, milliseconds.
+       */
+      wait_ms: number;
+    }
+  | {
+      state: 'wait';
+      /**
+       * How long still, milliseconds.
+       */
+      wait_ms: number;
+    }
+  | {
+      state: 'erased';
+    };
 /**
  * Result of comparing the log of this device with those of the other members of its office.
  */
@@ -160,6 +200,24 @@ export type PersonId = string;
  * Record mode: what is kept of a call. The screen of every participant shows it.
  */
 export type RecordMode = 'log_only' | 'memo' | 'audio';
+/**
+ * `POST /api/v1/protection/remove`: removes a passkey or a PIN, but not the last one.
+ */
+export type RemoveProtector =
+  | {
+      /**
+       * The credential's identifier, base64url without padding.
+       */
+      credential: string;
+      kind: 'passkey';
+    }
+  | {
+      kind: 'locker';
+      /**
+       * SHA-256 of its secret identifier.
+       */
+      locker_sha256: string;
+    };
 /**
  * The MLS cipher suite of an office, by name.
  */
@@ -304,11 +362,13 @@ export interface Contract {
   CallView?: CallView;
   CaptionView?: CaptionView;
   Card?: Card1;
+  ChallengeRequest?: ChallengeRequest;
   Check?: Check;
   ConnectionState?: ConnectionState;
   Contact?: Contact;
   DeviceId?: DeviceId;
   DeviceList?: DeviceList;
+  Digest?: Digest;
   Direction?: Direction;
   Ended?: Ended;
   EnrolRequest?: EnrolRequest;
@@ -317,23 +377,31 @@ export interface Contract {
   IceServers?: IceServers;
   InvitationId?: InvitationId;
   InvitationView?: InvitationView;
+  IssuedTicket?: IssuedTicket;
   ListedDevice?: ListedDevice;
+  LockerAnswer?: LockerAnswer;
   LogComparison?: LogComparison;
   LogFork?: LogFork;
   LogState?: LogState;
+  MakeLocker?: MakeLocker;
   MemberView?: MemberView;
   NoticeState?: NoticeState;
   NoticeView?: NoticeView;
   OfficeInfo?: OfficeInfo;
   OfficeName?: OfficeName;
   OfficeView?: OfficeView;
+  OpenLocker?: OpenLocker;
   PageAsking?: PageAsking;
   PageEnrolment?: PageEnrolment;
   PageOutput?: PageOutput;
+  PasskeyAnswer?: PasskeyAnswer;
+  PasskeyOptions?: PasskeyOptions;
   PersonId?: PersonId;
+  ProtectionPolicy?: ProtectionPolicy;
   RecordLine?: RecordLine;
   RecordMode?: RecordMode;
   RegistrarView?: RegistrarView;
+  RemoveProtector?: RemoveProtector;
   Report?: Report;
   RequestView?: RequestView;
   Role?: Role;
@@ -678,6 +746,15 @@ export interface MemberView {
   zone: string;
 }
 /**
+ * `POST /api/v1/passkeys/challenge`: a device is to be unlocked, or a command confirmed.
+ */
+export interface ChallengeRequest {
+  /**
+   * Which.
+   */
+  device: string;
+}
+/**
  * Result of one check.
  */
 export interface Check {
@@ -925,6 +1002,15 @@ export interface RequestView {
   problem: string | null;
 }
 /**
+ * Answer to a passkey or PIN that was accepted. It replaces the device's ticket before.
+ */
+export interface IssuedTicket {
+  /**
+   * For `Prove`. The server stores its digest only.
+   */
+  ticket: string;
+}
+/**
  * What this device knows of the log.
  */
 export interface LogState {
@@ -944,6 +1030,19 @@ export interface LogState {
    * Entries of the newest verified tree.
    */
   size: number;
+}
+/**
+ * `POST /api/v1/lockers`: makes a locker for a new PIN. It counts as a protection once it was opened.
+ */
+export interface MakeLocker {
+  /**
+   * SHA-256 of the locker's secret identifier, `LOCKER_ID_BYTES` random bytes that only the device's profile has.
+   */
+  locker_sha256: string;
+  /**
+   * SHA-256 of the proof of the PIN.
+   */
+  proof_sha256: string;
 }
 /**
  * A call of the office, for staff.
@@ -1106,6 +1205,19 @@ export interface OfficeView {
   name: string;
 }
 /**
+ * `POST /api/v1/lockers/open`: tries a PIN.
+ */
+export interface OpenLocker {
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  locker: string;
+  /**
+   * Bytes as standard base64 (RFC 4648, section 4).
+   */
+  proof: string;
+}
+/**
  * A device that asks a registrar to enrol it.
  */
 export interface PageAsking {
@@ -1223,6 +1335,9 @@ export interface View {
    * Bearer token for the HTTP API while connected.
    */
   token: string | null;
+  /**
+   * The office refuses this device until its person has unlocked it with a passkey or PIN.
+   */
   unlock_required: boolean;
   /**
    * Who this device is, from its own certificate.
@@ -1270,6 +1385,45 @@ export interface You {
    * IANA time zone of where they work, such as `Europe/Oslo`.
    */
   zone: string;
+}
+/**
+ * `POST /api/v1/passkeys` and `POST /api/v1/passkeys/assertion`: what the authenticator answered.
+ */
+export interface PasskeyAnswer {
+  /**
+   * Which ceremony it answers.
+   */
+  ceremony: string;
+  /**
+   * `RegistrationResponseJSON` or `AuthenticationResponseJSON`, without the results of extensions: those of the PRF extension are the device's secret.
+   */
+  credential: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * Options of a WebAuthn ceremony, and the number under which the server keeps its state. It can be used once, for five minutes.
+ */
+export interface PasskeyOptions {
+  /**
+   * Which ceremony.
+   */
+  ceremony: string;
+  /**
+   * `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON` (WebAuthn Level 3, section 5.1). The latter names no credentials, because anybody can ask for it: the device knows its own.
+   */
+  options: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * `GET /api/v1/protection`: what the office wants of devices in browsers.
+ */
+export interface ProtectionPolicy {
+  /**
+   * Whether the page lets nobody go on without protecting the device. The page enforces it.
+   */
+  required: boolean;
 }
 /**
  * One line of `GET /api/v1/records`.
@@ -1467,24 +1621,11 @@ export interface View1 {
    */
   token: string | null;
   /**
+   * The office refuses this device until its person has unlocked it with a passkey or PIN.
+   */
+  unlock_required: boolean;
+  /**
    * Who this device is, from its own certificate.
    */
   you: You | null;
 }
-
-export interface ProtectionPolicy {
-  required: boolean;
-}
-export interface IssuedTicket {
-  ticket: string;
-}
-export interface PasskeyOptions {
-  ceremony: string;
-  options: unknown;
-}
-export type RemoveProtector = { kind: 'passkey'; credential: string } | { kind: 'locker'; locker_sha256: string };
-export type LockerAnswer =
-  | { state: 'opened'; secret: string; ticket: string }
-  | { state: 'wrong'; attempts_left: number; wait_ms: number }
-  | { state: 'wait'; wait_ms: number }
-  | { state: 'erased' };
